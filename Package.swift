@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The order and the arrows below are the architecture: a target imports only what stands above it.
+// Tests/ArchitectureTests holds the same table against the sources' import lines.
+
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(_ subject: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: subject + "Tests", dependencies: [.byName(name: subject), "TestKit"] + dependencies,
+        swiftSettings: swiftSettings)
+}
+
+func library(_ name: String, pkgConfig: String, debian: String) -> Target {
+    .systemLibrary(name: name, path: "Sources/C/" + name, pkgConfig: pkgConfig, providers: [.apt([debian])])
+}
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "swiftwater",
+    products: [.executable(name: "swiftwater", targets: ["swiftwater"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // Layer 0: C libraries, bytes, compression, environment
+        library("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
+        library("CZstd", pkgConfig: "libzstd", debian: "libzstd-dev"),
+        library("CLZ4", pkgConfig: "liblz4", debian: "liblz4-dev"),
+        library("CSnappy", pkgConfig: "snappy", debian: "libsnappy-dev"),
+        library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
+        library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
+        target("Bytes", ["CISAL"]),
+        target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
+        target("Environment", ["Bytes"]),
+
+        // Layer 1: formats
+        target("KafkaMessages", ["Bytes", nio]),
+        target("RecordBatches", ["Bytes", "Compression", nio]),
+
+        // Layer 2: engines without sockets or wall clock
+        target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
+
+        // Layer 3: services
+        target("Cluster", ["Bytes", "RecordBatches", "CRdKafka", nio, logging]),
+        target(
+            "Broker",
+            [
+                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
+                nio, nioPosix, logging,
+            ]),
+
+        // Layer 4: the program
+        .executableTarget(
+            name: "swiftwater",
+            dependencies: [
+                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
+                "Broker", nio, logging, arguments,
+            ],
+            swiftSettings: swiftSettings),
+
+        // Beside: generator, test kit, tests
+        .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
+        target("TestKit", ["Bytes", "Environment"]),
+        tests("Bytes"),
+        tests("Compression", ["Bytes"]),
+        tests("Environment", ["Bytes"]),
+        tests("KafkaMessages", ["Bytes", nio]),
+        tests("RecordBatches", ["Bytes", "Compression", nio]),
+        tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
+        tests("Cluster", ["Bytes", "RecordBatches", "Broker", logging, nio]),
+        tests("Broker", ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
+        .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),
+    ]
+)

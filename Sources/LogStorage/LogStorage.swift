@@ -1,0 +1,1 @@
+// Contract of the target; see docs.
