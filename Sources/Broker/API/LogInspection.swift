@@ -8,9 +8,7 @@ extension BrokerNode {
             var result = DescribeLogDirsResponse.DescribeLogDirsResult()
             result.logDir = directory.path
             do throws(DiskError) {
-                let space = try disk.space(directory.path)
-                result.totalBytes = space.total
-                result.usableBytes = space.free
+                result.usableBytes = try disk.freeByteCount(directory.path)
             } catch {
                 logger.warning("size of the file system is unknown", metadata: ["error": "\(error)"])
             }

@@ -24,7 +24,6 @@ package final class Controller: Sendable {
     private let nodeId: Int32
     private let logger: Logger
     private let pool: NIOThreadPool
-    private let diskPool: NIOThreadPool
     /// Held through whole operations; only the control thread and readers of settings take it.
     private let state: Mutex<State>
     private let settings: Mutex<ServerProperties>
@@ -34,7 +33,7 @@ package final class Controller: Sendable {
     /// - Throws: `LogError` when the folder cannot be used.
     init(
         directory: LogDirectory, log: MetadataLog, image: MetadataImage, server: ServerProperties, nodeId: Int32,
-        clock: any WallClock, pool: NIOThreadPool, diskPool: NIOThreadPool, logger: Logger
+        clock: any WallClock, pool: NIOThreadPool, logger: Logger
     ) throws {
         var effective = server
         for (name, value) in image.brokerConfigs { effective.set(name, to: value) }
@@ -43,7 +42,6 @@ package final class Controller: Sendable {
         self.nodeId = nodeId
         self.logger = logger
         self.pool = pool
-        self.diskPool = diskPool
         catalog = TopicCatalog()
         state = Mutex(State(image: image, log: log, server: effective, staticServer: server))
         settings = Mutex(effective)
@@ -54,6 +52,8 @@ package final class Controller: Sendable {
     package var server: ServerProperties { settings.withLock { $0 } }
     /// The properties as they were when the program started.
     package var staticServer: ServerProperties { state.withLock { $0.staticServer } }
+    /// The offset after the last metadata record.
+    var metadataEnd: Int64 { state.withLock { $0.log.end } }
     package var clusterId: String { state.withLock { $0.image.clusterId ?? "" } }
 
     /// Runs `operation` on the control thread, after the ones before it.
