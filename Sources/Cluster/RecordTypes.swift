@@ -1,18 +1,8 @@
 package import NIOCore
-
-/// A header of a record. Keys may repeat and their order is kept.
-package struct RecordHeader: Hashable, Sendable {
-    package var key: String
-    package var value: ByteBuffer?
-
-    package init(_ key: String, _ value: ByteBuffer?) {
-        self.key = key
-        self.value = value
-    }
-}
+package import RecordBatches
 
 /// A record to write.
-package struct ProducerRecord: Hashable, Sendable {
+package struct ProducerRecord: Equatable, Sendable {
     /// nil: by the key's murmur2 as in Java, or any partition when there is no key.
     package var partition: Int32?
     package var key: ByteBuffer?
@@ -35,7 +25,7 @@ package struct ProducerRecord: Hashable, Sendable {
 }
 
 /// A record as it was read. Its bytes share storage with the batch it came from.
-package struct ConsumerRecord: Hashable, Sendable {
+package struct ConsumerRecord: Equatable, Sendable {
     package var topic: String
     package var partition: Int32
     package var offset: Int64
