@@ -23,6 +23,8 @@ package final class BrokerNode: Sendable {
     let requestMemory: RequestMemory
     let gate: ConnectionGate
     let diskPool: NIOThreadPool
+    /// For timers of callers that have no event loop.
+    let timerLoop: any EventLoop
 
     /// `socket.request.max.bytes`.
     let requestByteCountMax: Int
@@ -35,7 +37,7 @@ package final class BrokerNode: Sendable {
 
     init(
         controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
-        leaderEpoch: Int32, diskPool: NIOThreadPool, logger: Logger
+        leaderEpoch: Int32, diskPool: NIOThreadPool, timerLoop: any EventLoop, logger: Logger
     ) {
         let server = controller.server
         self.controller = controller
@@ -46,6 +48,7 @@ package final class BrokerNode: Sendable {
         self.nodeId = nodeId
         self.leaderEpoch = leaderEpoch
         self.diskPool = diskPool
+        self.timerLoop = timerLoop
         clusterId = controller.clusterId
         syncScheduler = SyncScheduler(pool: diskPool)
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))

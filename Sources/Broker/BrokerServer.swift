@@ -18,6 +18,8 @@ package final class BrokerServer: Sendable {
     package let host: String
     package let port: Int
     package let node: BrokerNode
+    /// The same broker for the services of this process.
+    package let cluster: EmbeddedCluster
     private let group: MultiThreadedEventLoopGroup
     private let pools: Pools
     private let listener: any Channel
@@ -47,6 +49,7 @@ package final class BrokerServer: Sendable {
         self.host = host
         self.port = port
         self.node = node
+        cluster = EmbeddedCluster(node)
         self.group = group
         self.pools = pools
         self.listener = listener
@@ -71,7 +74,7 @@ package final class BrokerServer: Sendable {
         pools.maintenance.start()
         var opened: BrokerNode?
         do {
-            let node = try open(configuration, pools, logger)
+            let node = try open(configuration, pools, group.any(), logger)
             opened = node
             let running = try await listen(configuration, node, group, pools)
             running.begin()
@@ -85,7 +88,7 @@ package final class BrokerServer: Sendable {
     }
 
     private static func open(
-        _ configuration: BrokerConfiguration, _ pools: Pools, _ logger: Logger
+        _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ logger: Logger
     ) throws -> BrokerNode {
         let disk = RealDisk()
         let clock = SystemWallClock()
@@ -109,7 +112,8 @@ package final class BrokerServer: Sendable {
                 pool: pools.control, logger: logger)
             return BrokerNode(
                 controller: controller, directory: directory, disk: disk, clock: clock, nodeId: nodeId,
-                leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, logger: logger)
+                leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
+                logger: logger)
         } catch {
             if error.code == .locked {
                 throw BrokerError(
