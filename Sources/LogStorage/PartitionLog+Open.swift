@@ -61,10 +61,10 @@ struct LogOpening {
     }
 
     mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
-        let names = try readFolder()
+        try readFolder()
         let isEmpty = segments.isEmpty
         report.wasUnclean = !cleanShutdown && !isEmpty
-        try removeSegments(below: logStart)
+        let storedEpochs = epochs
         var logEnd: Int64
         if !report.wasUnclean, let end = try adoptAll() {
             logEnd = end
@@ -72,24 +72,34 @@ struct LogOpening {
             logEnd = logStart
         } else {
             report.wasUnclean = true
-            logEnd = try recover()
+            logEnd = try recover(leaderEpochMax: leaderEpoch)
         }
+        _ = epochs.truncate(end: logEnd)
+        let producers = try restoreProducers(logEnd: logEnd)
         if logEnd < logStart {
             // Records were deleted up to an offset that the disk did not keep: the log goes on from there.
-            try removeSegments(from: 0)
+            try restart(at: logStart, producers)
             logEnd = logStart
         }
         if segments.isEmpty { segments.append(newSegment(at: logEnd, fileExists: false)) }
         let start = max(logStart, segments[0].baseOffset)
-        report.lostRecordCount = max(0, recoveryPoint - max(logEnd, logStart))
-        let wereTruncated = epochs.truncate(end: logEnd)
-        let producers = try restoreProducers(logStart: start, logEnd: logEnd)
-        if report.wasUnclean { try syncRecovered(names) }
+        report.lostRecordCount = max(0, recoveryPoint - logEnd)
+        if report.wasUnclean { try syncRecovered(storedEpochs) }
         segments[segments.count - 1].createdAt = try createdAt(segments[segments.count - 1])
         return LogState(
             segments: segments, logStart: start, logEnd: logEnd, durableEnd: logEnd, config: config,
-            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochsAreWhole && !wereTruncated,
+            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs || report.wasUnclean,
             producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
+    }
+
+    /// Removes everything and lets the log begin at `offset`, with what is known of the producers.
+    private mutating func restart(at offset: Int64, _ producers: ProducerStates) throws(LogError) {
+        try doing("write snapshot \(offset)") { () throws(DiskError) in
+            try disk.replaceDurably(path(offset, .snapshot), with: ProducerSnapshot.encode(producers))
+        }
+        snapshots.append(offset)
+        try removeSegments(from: 0)
+        _ = epochs.truncate(end: 0)
     }
 
     func path(_ offset: Int64, _ suffix: FileNames.Suffix) -> String {
@@ -108,10 +118,9 @@ struct LogOpening {
 
     // MARK: Folder
 
-    private mutating func readFolder() throws(LogError) -> [String] {
+    private mutating func readFolder() throws(LogError) {
         guard disk.exists(directory) else {
-            try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
-            return []
+            return try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
         }
         let names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
         try readMetadata(names)
@@ -144,7 +153,6 @@ struct LogOpening {
         } else {
             epochsAreWhole = segments.isEmpty
         }
-        return names
     }
 
     private mutating func readMetadata(_ names: [String]) throws(LogError) {
@@ -161,14 +169,6 @@ struct LogOpening {
                     + "not \(PartitionMetadata.base64url(topicId))")
         }
         metadata = .written
-    }
-
-    /// Removes segments that end at or before `logStart`: a crash interrupted their deletion.
-    private mutating func removeSegments(below logStart: Int64) throws(LogError) {
-        var count = 0
-        while count + 1 < segments.count, segments[count + 1].baseOffset <= logStart { count += 1 }
-        for segment in segments[..<count] { try removeFiles(segment) }
-        segments.removeSubrange(..<count)
     }
 
     mutating func removeSegments(from index: Int) throws(LogError) {
