@@ -153,12 +153,8 @@ extension LogOpening {
             lastTime = entry
             return true
         }
+        guard lastTime != nil, try matches(lastOffset, file, base, byteCount) else { return 0 }
         let position = Int(lastOffset.position)
-        let header = try withScratch(byteCount: 64) { buffer throws(LogError) -> BatchHeader? in
-            var walk = BatchWalk(file, from: position, upTo: byteCount, buffer: buffer)
-            do throws(LogError) { return try walk.peek() } catch  where error.code == .corruptSegment { return nil }
-        }
-        guard header?.lastOffset == base &+ Int64(lastOffset.relativeOffset), lastTime != nil else { return 0 }
         segment.adopt(
             byteCount: position, offsets: SparseIndex(fileCount: offsetCount, last: lastOffset),
             times: SparseIndex(fileCount: timeCount, last: lastTime))
@@ -248,16 +244,8 @@ extension LogOpening {
                 return try SparseIndex<OffsetEntry>.floor(in: index, count: segment.offsets.fileCount, isBefore)
             }
         }
-        guard let entry, segment.holds(entry) else { return 0 }
-        let isTrue = try withScratch(byteCount: 64) { buffer throws(LogError) -> Bool in
-            var walk = BatchWalk(file, from: Int(entry.position), upTo: segment.byteCount, buffer: buffer)
-            do throws(LogError) {
-                return try walk.peek()?.lastOffset == segment.baseOffset &+ Int64(entry.relativeOffset)
-            } catch  where error.code == .corruptSegment {
-                return false
-            }
-        }
-        return isTrue ? Int(entry.position) : 0
+        guard let entry, try matches(entry, file, segment.baseOffset, segment.byteCount) else { return 0 }
+        return Int(entry.position)
     }
 
     /// Makes what recovery found, cut and removed durable: it is served from now on, so it must not change again.

@@ -449,9 +449,10 @@ struct LogSimulation {
             found.logEnd == found.logStart || batches.contains { $0.nextOffset == found.logEnd },
             "the log ends inside a batch, at \(found.logEnd)")
         // A crash may take all files of a log of which nothing was durable, and keep the last one.
-        if durableEnd <= logStart, found.logStart > logStartMax {
+        if durableEnd <= logStart, found.logStart > logStart {
             logStartMax = max(logStartMax, logEnd)
             mayForgetProducers = true
+            batches.removeAll { $0.nextOffset <= found.logStart }
         }
         try expect(
             logStart...max(logStart, logStartMax) ~= found.logStart,
@@ -461,14 +462,10 @@ struct LogSimulation {
         batches.removeAll { $0.nextOffset > found.logEnd }
         for id in windows.keys {
             windows[id]?.removeAll { $0.nextOffset > found.logEnd }
-            if windows[id]?.isEmpty == true { windows[id] = nil }
-        }
-        // A newer epoch that the crash took away gives room to the one before.
-        for batch in batches where batch.producerId >= 0 && windows[batch.producerId] == nil {
-            let epoch = batches.last { $0.producerId == batch.producerId }?.producerEpoch
-            windows[batch.producerId] = batches.filter {
-                $0.producerId == batch.producerId && $0.producerEpoch == epoch
-            }
+            guard windows[id]?.isEmpty == true else { continue }
+            // A newer epoch that the crash took away gives room to the one before.
+            let all = batches.filter { $0.producerId == id }
+            windows[id] = all.isEmpty ? nil : all.filter { $0.producerEpoch == all.last?.producerEpoch }
         }
         if hasFlippedBits { try adoptEpochs(from: max(durableEnd, found.logStart), log) }
         logStart = found.logStart
@@ -528,7 +525,7 @@ struct LogSimulation {
                 try expect(known == expected, "producer \(id): knows \(known), expected \(expected)")
             }
         }
-        for id in producers.keys where producers[id]?.expectedSequence == nil {
+        for id in producers.keys where producers[id]?.window.isEmpty == false {
             try expect(windows[id] != nil, "producer \(id) is not in the log")
         }
         mayForgetProducers = false
