@@ -62,12 +62,12 @@ package struct ShareFetchRequest: KafkaRequest {
         if version >= 2 {
             self.isRenewAck = try reader.readBool()
         }
-        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
+        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 18)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try FetchTopic(from: &reader, version: version))
         }
-        let forgottenTopicsDataCount = try reader.readCount(compact: true, elementByteCountMin: 18)
+        let forgottenTopicsDataCount = try reader.readCount(compact: true, elementBytesMin: 18)
         self.forgottenTopicsData.reserveCapacity(WireReader.reserved(forgottenTopicsDataCount))
         for _ in 0..<forgottenTopicsDataCount {
             self.forgottenTopicsData.append(try ForgottenTopic(from: &reader, version: version))
@@ -119,7 +119,7 @@ package struct ShareFetchRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 6)
+            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try FetchPartition(from: &reader, version: version))
@@ -150,7 +150,7 @@ package struct ShareFetchRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partitionIndex = try reader.readInt32()
-            let acknowledgementBatchesCount = try reader.readCount(compact: true, elementByteCountMin: 18)
+            let acknowledgementBatchesCount = try reader.readCount(compact: true, elementBytesMin: 18)
             self.acknowledgementBatches.reserveCapacity(WireReader.reserved(acknowledgementBatchesCount))
             for _ in 0..<acknowledgementBatchesCount {
                 self.acknowledgementBatches.append(try AcknowledgementBatch(from: &reader, version: version))
@@ -184,7 +184,7 @@ package struct ShareFetchRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.firstOffset = try reader.readInt64()
             self.lastOffset = try reader.readInt64()
-            let acknowledgeTypesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
+            let acknowledgeTypesCount = try reader.readCount(compact: true, elementBytesMin: 1)
             self.acknowledgeTypes.reserveCapacity(WireReader.reserved(acknowledgeTypesCount))
             for _ in 0..<acknowledgeTypesCount {
                 self.acknowledgeTypes.append(try reader.readInt8())
@@ -216,7 +216,7 @@ package struct ShareFetchRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -269,12 +269,12 @@ package struct ShareFetchResponse: KafkaMessage {
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: true)
         self.acquisitionLockTimeoutMs = try reader.readInt32()
-        let responsesCount = try reader.readCount(compact: true, elementByteCountMin: 18)
+        let responsesCount = try reader.readCount(compact: true, elementBytesMin: 18)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try ShareFetchableTopicResponse(from: &reader, version: version))
         }
-        let nodeEndpointsCount = try reader.readCount(compact: true, elementByteCountMin: 11)
+        let nodeEndpointsCount = try reader.readCount(compact: true, elementBytesMin: 11)
         self.nodeEndpoints.reserveCapacity(WireReader.reserved(nodeEndpointsCount))
         for _ in 0..<nodeEndpointsCount {
             self.nodeEndpoints.append(try NodeEndpoint(from: &reader, version: version))
@@ -314,7 +314,7 @@ package struct ShareFetchResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 22)
+            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 22)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionData(from: &reader, version: version))
@@ -339,7 +339,7 @@ package struct ShareFetchResponse: KafkaMessage {
         package var acknowledgeErrorCode: Int16 = 0
         package var acknowledgeErrorMessage: String? = nil
         package var currentLeader: LeaderIdAndEpoch = LeaderIdAndEpoch()
-        package var records: Records? = nil
+        package var records: Records = .empty
         package var acquiredRecords: [AcquiredRecords] = []
 
         package init() {}
@@ -347,7 +347,7 @@ package struct ShareFetchResponse: KafkaMessage {
         package init(
             partitionIndex: Int32 = 0, errorCode: Int16 = 0, errorMessage: String? = nil,
             acknowledgeErrorCode: Int16 = 0, acknowledgeErrorMessage: String? = nil,
-            currentLeader: LeaderIdAndEpoch = LeaderIdAndEpoch(), records: Records? = nil,
+            currentLeader: LeaderIdAndEpoch = LeaderIdAndEpoch(), records: Records = .empty,
             acquiredRecords: [AcquiredRecords] = []
         ) {
             self.partitionIndex = partitionIndex
@@ -367,8 +367,8 @@ package struct ShareFetchResponse: KafkaMessage {
             self.acknowledgeErrorCode = try reader.readInt16()
             self.acknowledgeErrorMessage = try reader.readNullableString(compact: true)
             self.currentLeader = try LeaderIdAndEpoch(from: &reader, version: version)
-            self.records = try reader.readNullableRecords(compact: true, nullable: false)
-            let acquiredRecordsCount = try reader.readCount(compact: true, elementByteCountMin: 19)
+            self.records = try reader.readRecords(compact: true)
+            let acquiredRecordsCount = try reader.readCount(compact: true, elementBytesMin: 19)
             self.acquiredRecords.reserveCapacity(WireReader.reserved(acquiredRecordsCount))
             for _ in 0..<acquiredRecordsCount {
                 self.acquiredRecords.append(try AcquiredRecords(from: &reader, version: version))
@@ -383,7 +383,7 @@ package struct ShareFetchResponse: KafkaMessage {
             writer.writeInt16(self.acknowledgeErrorCode)
             try writer.writeNullableString(self.acknowledgeErrorMessage, compact: true)
             try self.currentLeader.encode(to: &writer, version: version)
-            try writer.writeNullableRecords(self.records, compact: true)
+            try writer.writeRecords(self.records, compact: true)
             try writer.writeLength(self.acquiredRecords.count, compact: true)
             for element in self.acquiredRecords {
                 try element.encode(to: &writer, version: version)

@@ -8,7 +8,7 @@ package import NIOCore
 /// | string            | Int16 byte count, -1 is null   | unsigned varint of byte count + 1, 0 null |
 /// | bytes, records    | Int32 byte count, -1 is null   | the same                                |
 /// | array             | Int32 element count, -1 null   | the same, of the element count          |
-/// | nullable struct   | Int8: negative null, else the struct follows                             |
+/// | nullable struct   | Int8: negative is null, else the struct follows | the same                   |
 ///
 /// Every method throws `WireError.truncated` when the bytes end inside the value and `.corrupt` when no continuation
 /// could make it valid. Byte fields are slices that share the frame's storage. An announced length or count is compared
@@ -99,6 +99,10 @@ package struct WireReader: Sendable {
         return try readSlice(byteCount)
     }
 
+    package mutating func readRecords(compact: Bool) throws(WireError) -> Records {
+        .bytes(try readBytes(compact: compact))
+    }
+
     package mutating func readNullableRecords(compact: Bool, nullable: Bool = true) throws(WireError) -> Records? {
         guard let bytes = try readNullableBytes(compact: compact, nullable: nullable) else { return nil }
         return .bytes(bytes)
@@ -106,23 +110,23 @@ package struct WireReader: Sendable {
 
     /// The element count of an array.
     ///
-    /// - Parameter elementByteCountMin: the fewest bytes one element takes; a count that the rest of the frame cannot
+    /// - Parameter elementBytesMin: the fewest bytes one element takes; a count that the rest of the frame cannot
     ///   hold is `.corrupt`, so that it is never used to allocate.
-    package mutating func readCount(compact: Bool, elementByteCountMin: Int) throws(WireError) -> Int {
-        guard let count = try readNullableCount(compact: compact, elementByteCountMin: elementByteCountMin) else {
+    package mutating func readCount(compact: Bool, elementBytesMin: Int) throws(WireError) -> Int {
+        guard let count = try readNullableCount(compact: compact, elementBytesMin: elementBytesMin) else {
             throw .corrupt("null where an array must be")
         }
         return count
     }
 
     package mutating func readNullableCount(
-        compact: Bool, elementByteCountMin: Int, nullable: Bool = true
+        compact: Bool, elementBytesMin: Int, nullable: Bool = true
     ) throws(WireError) -> Int? {
         guard let count = try readLength(compact) else {
             guard nullable else { throw .corrupt("null where an array must be") }
             return nil
         }
-        guard count <= buffer.readableBytes / elementByteCountMin else {
+        guard count <= buffer.readableBytes / elementBytesMin else {
             throw .corrupt("array of \(count) elements in \(buffer.readableBytes) bytes")
         }
         return count
@@ -135,6 +139,9 @@ package struct WireReader: Sendable {
         guard nullable else { throw .corrupt("null where a struct must be") }
         return false
     }
+
+    /// The same in front of a nullable struct that is a tagged field: there Kafka writes an unsigned varint, 0 for null.
+    package mutating func readTaggedPresence() throws(WireError) -> Bool { try readUnsignedVarint() != 0 }
 
     private mutating func readStringByteCount(_ compact: Bool) throws(WireError) -> Int? {
         if compact {

@@ -77,10 +77,8 @@ package struct WireWriter: Sendable {
         try writeBytes(value, compact: compact)
     }
 
-    package mutating func writeNullableRecords(_ value: Records?, compact: Bool) throws(WireError) {
+    package mutating func writeRecords(_ value: Records, compact: Bool) throws(WireError) {
         switch value {
-        case nil:
-            writeNullLength(compact: compact)
         case .bytes(let bytes):
             try writeBytes(bytes, compact: compact)
         case .external(let byteCount, let token):
@@ -88,6 +86,11 @@ package struct WireWriter: Sendable {
             splits.append((position: buffer.writerIndex, token: token))
             externalByteCount += byteCount
         }
+    }
+
+    package mutating func writeNullableRecords(_ value: Records?, compact: Bool) throws(WireError) {
+        guard let value else { return writeNullLength(compact: compact) }
+        try writeRecords(value, compact: compact)
     }
 
     /// The length of bytes or the element count of an array.
@@ -109,6 +112,9 @@ package struct WireWriter: Sendable {
 
     /// The byte in front of a nullable struct.
     package mutating func writePresence(_ present: Bool) { buffer.writeInteger(present ? 1 : -1, as: Int8.self) }
+
+    /// The number in front of a nullable struct that is a tagged field.
+    package mutating func writeTaggedPresence(_ present: Bool) { writeUnsignedVarint(present ? 1 : 0) }
 
     // MARK: Tagged fields
 
