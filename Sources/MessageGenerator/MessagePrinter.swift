@@ -128,7 +128,7 @@ struct MessagePrinter {
         case .array(let element):
             let count = "\(field.name)Count"
             let minimum = model.byteCountMin(element, in: field.versions)
-            let arguments = "compact: \(compact), elementBytesMin: \(minimum)"
+            let arguments = "compact: \(compact), elementByteCountMin: \(minimum)"
             guard field.isOptional else {
                 source.line("let \(count) = try reader.readCount(\(arguments))")
                 printElements(element, of: "self.\(field.name)", count: count, compact: compact, to: &source)

@@ -70,16 +70,16 @@ import Testing
         Malformed("bytes of -2", [0xFF, 0xFF, 0xFF, 0xFE], .corrupt) { _ = try $0.readNullableBytes(compact: false) },
         Malformed("2 GiB of bytes", [0x7F, 0xFF, 0xFF, 0xFF, 1], .truncated) { _ = try $0.readBytes(compact: false) },
         Malformed("4 GiB of bytes", [0xFF, 0xFF, 0xFF, 0xFF, 0x0F], .truncated) { _ = try $0.readBytes(compact: true) },
-        Malformed("null array", [0], .corrupt) { _ = try $0.readCount(compact: true, elementBytesMin: 1) },
+        Malformed("null array", [0], .corrupt) { _ = try $0.readCount(compact: true, elementByteCountMin: 1) },
         Malformed("null struct", [0xFF], .corrupt) { _ = try $0.readPresence(nullable: false) },
         Malformed("array beyond its bytes", [4, 0, 0], .corrupt) {
-            _ = try $0.readCount(compact: true, elementBytesMin: 1)
+            _ = try $0.readCount(compact: true, elementByteCountMin: 1)
         },
         Malformed("array of wide elements", [3, 0, 0, 0], .corrupt) {
-            _ = try $0.readCount(compact: true, elementBytesMin: 2)
+            _ = try $0.readCount(compact: true, elementByteCountMin: 2)
         },
         Malformed("array of 2 billion", [0x7F, 0xFF, 0xFF, 0xFF, 1, 2], .corrupt) {
-            _ = try $0.readCount(compact: false, elementBytesMin: 1)
+            _ = try $0.readCount(compact: false, elementByteCountMin: 1)
         },
         Malformed("tags beyond their bytes", [2, 0, 0], .corrupt) { try $0.skipTaggedFields() },
         Malformed("tag twice", [2, 5, 0, 5, 0], .corrupt) { try $0.skipTaggedFields() },
@@ -125,6 +125,45 @@ import Testing
         #expect(throws: WireError.self) {
             try writer.writeString(String(repeating: "a", count: 32768), compact: compact)
         }
+    }
+
+    /// The writer collects small values before they reach its buffer: every place where a value may meet that edge.
+    @Test(arguments: 0...70)
+    func `values of every size are written at every position`(position: Int) throws {
+        for byteCount in 0...70 {
+            var writer = WireWriter()
+            for _ in 0..<position { writer.writeInt8(7) }
+            let text = String(repeating: "x", count: byteCount)
+            try writer.writeString(text, compact: false)
+            writer.writeInt64(-2)
+            try writer.writeBytes(ByteBuffer(string: text), compact: true)
+            var expected = [UInt8](repeating: 7, count: position) + [0, UInt8(byteCount)] + Array(text.utf8)
+            expected += [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, UInt8(byteCount + 1)] + Array(text.utf8)
+            #expect(Array(writer.buffer.readableBytesView) == expected)
+        }
+    }
+
+    @Test func `the buffer may be read, patched and appended to between writes`() throws {
+        var writer = WireWriter(ByteBuffer(bytes: [9]))
+        writer.writeInt32(0)
+        let start = writer.buffer.writerIndex
+        #expect(start == 5)
+        writer.writeInt8(5)
+        writer.buffer.writeInteger(6 as UInt8)
+        writer.writeInt8(7)
+        writer.buffer.setInteger(Int32(writer.buffer.writerIndex - start), at: 1)
+        #expect(Array(writer.buffer.readableBytesView) == [9, 0, 0, 0, 3, 5, 6, 7])
+    }
+
+    @Test func `a reader starts where its buffer's reader stands, and outlives it`() throws {
+        var buffer = ByteBuffer(bytes: [1, 2, 3, 4, 5])
+        buffer.moveReaderIndex(forwardBy: 2)
+        var reader = WireReader(buffer)
+        buffer.clear()
+        buffer.writeBytes([UInt8](repeating: 0xFF, count: 5))  // not seen: the reader shares the old bytes
+        #expect(try reader.readInt8() == 3)
+        #expect(reader.rest == ByteBuffer(bytes: [4, 5]))
+        #expect(reader.readableByteCount == 2)
     }
 
     // MARK: Fields and versions

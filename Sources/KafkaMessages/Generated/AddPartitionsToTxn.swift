@@ -35,7 +35,7 @@ package struct AddPartitionsToTxnRequest: KafkaRequest {
         }
         let flexible = version >= 3
         if version >= 4 {
-            let transactionsCount = try reader.readCount(compact: true, elementBytesMin: 14)
+            let transactionsCount = try reader.readCount(compact: true, elementByteCountMin: 14)
             self.transactions.reserveCapacity(WireReader.reserved(transactionsCount))
             for _ in 0..<transactionsCount {
                 self.transactions.append(try AddPartitionsToTxnTransaction(from: &reader, version: version))
@@ -51,7 +51,7 @@ package struct AddPartitionsToTxnRequest: KafkaRequest {
             self.v3AndBelowProducerEpoch = try reader.readInt16()
         }
         if version <= 3 {
-            let v3AndBelowTopicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let v3AndBelowTopicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.v3AndBelowTopics.reserveCapacity(WireReader.reserved(v3AndBelowTopicsCount))
             for _ in 0..<v3AndBelowTopicsCount {
                 self.v3AndBelowTopics.append(try AddPartitionsToTxnTopic(from: &reader, version: version))
@@ -117,7 +117,7 @@ package struct AddPartitionsToTxnRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 3
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -165,7 +165,7 @@ package struct AddPartitionsToTxnRequest: KafkaRequest {
             self.producerId = try reader.readInt64()
             self.producerEpoch = try reader.readInt16()
             self.verifyOnly = try reader.readBool()
-            let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try AddPartitionsToTxnTopic(from: &reader, version: version))
@@ -218,14 +218,14 @@ package struct AddPartitionsToTxnResponse: KafkaMessage {
             self.errorCode = try reader.readInt16()
         }
         if version >= 4 {
-            let resultsByTransactionCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let resultsByTransactionCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.resultsByTransaction.reserveCapacity(WireReader.reserved(resultsByTransactionCount))
             for _ in 0..<resultsByTransactionCount {
                 self.resultsByTransaction.append(try AddPartitionsToTxnResult(from: &reader, version: version))
             }
         }
         if version <= 3 {
-            let resultsByTopicV3AndBelowCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let resultsByTopicV3AndBelowCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.resultsByTopicV3AndBelow.reserveCapacity(WireReader.reserved(resultsByTopicV3AndBelowCount))
             for _ in 0..<resultsByTopicV3AndBelowCount {
                 self.resultsByTopicV3AndBelow.append(try AddPartitionsToTxnTopicResult(from: &reader, version: version))
@@ -280,7 +280,7 @@ package struct AddPartitionsToTxnResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 3
             self.name = try reader.readString(compact: flexible)
-            let resultsByPartitionCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+            let resultsByPartitionCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
             self.resultsByPartition.reserveCapacity(WireReader.reserved(resultsByPartitionCount))
             for _ in 0..<resultsByPartitionCount {
                 self.resultsByPartition.append(try AddPartitionsToTxnPartitionResult(from: &reader, version: version))
@@ -346,7 +346,7 @@ package struct AddPartitionsToTxnResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.transactionalId = try reader.readString(compact: true)
-            let topicResultsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let topicResultsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.topicResults.reserveCapacity(WireReader.reserved(topicResultsCount))
             for _ in 0..<topicResultsCount {
                 self.topicResults.append(try AddPartitionsToTxnTopicResult(from: &reader, version: version))

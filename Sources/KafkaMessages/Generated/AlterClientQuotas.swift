@@ -24,7 +24,7 @@ package struct AlterClientQuotasRequest: KafkaRequest {
             throw .version(version, of: "AlterClientQuotasRequest")
         }
         let flexible = version >= 1
-        let entriesCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let entriesCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.entries.reserveCapacity(WireReader.reserved(entriesCount))
         for _ in 0..<entriesCount {
             self.entries.append(try EntryData(from: &reader, version: version))
@@ -63,12 +63,12 @@ package struct AlterClientQuotasRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 1
-            let entityCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let entityCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.entity.reserveCapacity(WireReader.reserved(entityCount))
             for _ in 0..<entityCount {
                 self.entity.append(try EntityData(from: &reader, version: version))
             }
-            let opsCount = try reader.readCount(compact: flexible, elementBytesMin: 11)
+            let opsCount = try reader.readCount(compact: flexible, elementByteCountMin: 11)
             self.ops.reserveCapacity(WireReader.reserved(opsCount))
             for _ in 0..<opsCount {
                 self.ops.append(try OpData(from: &reader, version: version))
@@ -179,7 +179,7 @@ package struct AlterClientQuotasResponse: KafkaMessage {
         }
         let flexible = version >= 1
         self.throttleTimeMs = try reader.readInt32()
-        let entriesCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+        let entriesCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
         self.entries.reserveCapacity(WireReader.reserved(entriesCount))
         for _ in 0..<entriesCount {
             self.entries.append(try EntryData(from: &reader, version: version))
@@ -221,7 +221,7 @@ package struct AlterClientQuotasResponse: KafkaMessage {
             let flexible = version >= 1
             self.errorCode = try reader.readInt16()
             self.errorMessage = try reader.readNullableString(compact: flexible)
-            let entityCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let entityCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.entity.reserveCapacity(WireReader.reserved(entityCount))
             for _ in 0..<entityCount {
                 self.entity.append(try EntityData(from: &reader, version: version))

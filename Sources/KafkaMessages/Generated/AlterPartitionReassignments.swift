@@ -31,7 +31,7 @@ package struct AlterPartitionReassignmentsRequest: KafkaRequest {
         if version >= 1 {
             self.allowReplicationFactorChange = try reader.readBool()
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try ReassignableTopic(from: &reader, version: version))
@@ -69,7 +69,7 @@ package struct AlterPartitionReassignmentsRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 6)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try ReassignablePartition(from: &reader, version: version))
@@ -100,7 +100,7 @@ package struct AlterPartitionReassignmentsRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partitionIndex = try reader.readInt32()
-            let replicasCount = try reader.readNullableCount(compact: true, elementBytesMin: 4)
+            let replicasCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4)
             if let replicasCount {
                 var elements: [Int32] = []
                 elements.reserveCapacity(WireReader.reserved(replicasCount))
@@ -162,7 +162,7 @@ package struct AlterPartitionReassignmentsResponse: KafkaMessage {
         }
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: true)
-        let responsesCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let responsesCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try ReassignableTopicResponse(from: &reader, version: version))
@@ -200,7 +200,7 @@ package struct AlterPartitionReassignmentsResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 8)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 8)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try ReassignablePartitionResponse(from: &reader, version: version))

@@ -24,12 +24,12 @@ package struct AlterUserScramCredentialsRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "AlterUserScramCredentialsRequest")
         }
-        let deletionsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let deletionsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.deletions.reserveCapacity(WireReader.reserved(deletionsCount))
         for _ in 0..<deletionsCount {
             self.deletions.append(try ScramCredentialDeletion(from: &reader, version: version))
         }
-        let upsertionsCount = try reader.readCount(compact: true, elementBytesMin: 9)
+        let upsertionsCount = try reader.readCount(compact: true, elementByteCountMin: 9)
         self.upsertions.reserveCapacity(WireReader.reserved(upsertionsCount))
         for _ in 0..<upsertionsCount {
             self.upsertions.append(try ScramCredentialUpsertion(from: &reader, version: version))
@@ -135,7 +135,7 @@ package struct AlterUserScramCredentialsResponse: KafkaMessage {
             throw .version(version, of: "AlterUserScramCredentialsResponse")
         }
         self.throttleTimeMs = try reader.readInt32()
-        let resultsCount = try reader.readCount(compact: true, elementBytesMin: 5)
+        let resultsCount = try reader.readCount(compact: true, elementByteCountMin: 5)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try AlterUserScramCredentialsResult(from: &reader, version: version))

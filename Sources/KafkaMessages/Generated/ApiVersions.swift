@@ -86,7 +86,7 @@ package struct ApiVersionsResponse: KafkaMessage {
         }
         let flexible = version >= 3
         self.errorCode = try reader.readInt16()
-        let apiKeysCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+        let apiKeysCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
         self.apiKeys.reserveCapacity(WireReader.reserved(apiKeysCount))
         for _ in 0..<apiKeysCount {
             self.apiKeys.append(try ApiVersion(from: &reader, version: version))
@@ -99,7 +99,7 @@ package struct ApiVersionsResponse: KafkaMessage {
             while let tag = try reader.nextTag(&taggedFields) {
                 switch tag {
                 case 0:
-                    let supportedFeaturesCount = try reader.readCount(compact: true, elementBytesMin: 6)
+                    let supportedFeaturesCount = try reader.readCount(compact: true, elementByteCountMin: 6)
                     self.supportedFeatures.reserveCapacity(WireReader.reserved(supportedFeaturesCount))
                     for _ in 0..<supportedFeaturesCount {
                         self.supportedFeatures.append(try SupportedFeatureKey(from: &reader, version: version))
@@ -107,7 +107,7 @@ package struct ApiVersionsResponse: KafkaMessage {
                 case 1:
                     self.finalizedFeaturesEpoch = try reader.readInt64()
                 case 2:
-                    let finalizedFeaturesCount = try reader.readCount(compact: true, elementBytesMin: 6)
+                    let finalizedFeaturesCount = try reader.readCount(compact: true, elementByteCountMin: 6)
                     self.finalizedFeatures.reserveCapacity(WireReader.reserved(finalizedFeaturesCount))
                     for _ in 0..<finalizedFeaturesCount {
                         self.finalizedFeatures.append(try FinalizedFeatureKey(from: &reader, version: version))

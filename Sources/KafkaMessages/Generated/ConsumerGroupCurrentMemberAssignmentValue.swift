@@ -33,12 +33,12 @@ package struct ConsumerGroupCurrentMemberAssignmentValue: KafkaMessage {
         self.memberEpoch = try reader.readInt32()
         self.previousMemberEpoch = try reader.readInt32()
         self.state = try reader.readInt8()
-        let assignedPartitionsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let assignedPartitionsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.assignedPartitions.reserveCapacity(WireReader.reserved(assignedPartitionsCount))
         for _ in 0..<assignedPartitionsCount {
             self.assignedPartitions.append(try TopicPartitions(from: &reader, version: version))
         }
-        let partitionsPendingRevocationCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let partitionsPendingRevocationCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.partitionsPendingRevocation.reserveCapacity(WireReader.reserved(partitionsPendingRevocationCount))
         for _ in 0..<partitionsPendingRevocationCount {
             self.partitionsPendingRevocation.append(try TopicPartitions(from: &reader, version: version))
@@ -77,7 +77,7 @@ package struct ConsumerGroupCurrentMemberAssignmentValue: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())

@@ -23,7 +23,7 @@ package struct ConsumerGroupDescribeRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "ConsumerGroupDescribeRequest")
         }
-        let groupIdsCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let groupIdsCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.groupIds.reserveCapacity(WireReader.reserved(groupIdsCount))
         for _ in 0..<groupIdsCount {
             self.groupIds.append(try reader.readString(compact: true))
@@ -64,7 +64,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
             throw .version(version, of: "ConsumerGroupDescribeResponse")
         }
         self.throttleTimeMs = try reader.readInt32()
-        let groupsCount = try reader.readCount(compact: true, elementBytesMin: 20)
+        let groupsCount = try reader.readCount(compact: true, elementByteCountMin: 20)
         self.groups.reserveCapacity(WireReader.reserved(groupsCount))
         for _ in 0..<groupsCount {
             self.groups.append(try DescribedGroup(from: &reader, version: version))
@@ -100,7 +100,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
             self.topicName = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -129,7 +129,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
         }
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
-            let topicPartitionsCount = try reader.readCount(compact: true, elementBytesMin: 19)
+            let topicPartitionsCount = try reader.readCount(compact: true, elementByteCountMin: 19)
             self.topicPartitions.reserveCapacity(WireReader.reserved(topicPartitionsCount))
             for _ in 0..<topicPartitionsCount {
                 self.topicPartitions.append(try TopicPartitions(from: &reader, version: version))
@@ -183,7 +183,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
             self.groupEpoch = try reader.readInt32()
             self.assignmentEpoch = try reader.readInt32()
             self.assignorName = try reader.readString(compact: true)
-            let membersCount = try reader.readCount(compact: true, elementBytesMin: 16)
+            let membersCount = try reader.readCount(compact: true, elementByteCountMin: 16)
             self.members.reserveCapacity(WireReader.reserved(membersCount))
             for _ in 0..<membersCount {
                 self.members.append(try Member(from: &reader, version: version))
@@ -250,7 +250,7 @@ package struct ConsumerGroupDescribeResponse: KafkaMessage {
             self.memberEpoch = try reader.readInt32()
             self.clientId = try reader.readString(compact: true)
             self.clientHost = try reader.readString(compact: true)
-            let subscribedTopicNamesCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let subscribedTopicNamesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.subscribedTopicNames.reserveCapacity(WireReader.reserved(subscribedTopicNamesCount))
             for _ in 0..<subscribedTopicNamesCount {
                 self.subscribedTopicNames.append(try reader.readString(compact: true))

@@ -49,7 +49,7 @@ package struct ConsumerGroupHeartbeatRequest: KafkaRequest {
         self.instanceId = try reader.readNullableString(compact: true)
         self.rackId = try reader.readNullableString(compact: true)
         self.rebalanceTimeoutMs = try reader.readInt32()
-        let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementBytesMin: 1)
+        let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementByteCountMin: 1)
         if let subscribedTopicNamesCount {
             var elements: [String] = []
             elements.reserveCapacity(WireReader.reserved(subscribedTopicNamesCount))
@@ -64,7 +64,7 @@ package struct ConsumerGroupHeartbeatRequest: KafkaRequest {
             self.subscribedTopicRegex = try reader.readNullableString(compact: true)
         }
         self.serverAssignor = try reader.readNullableString(compact: true)
-        let topicPartitionsCount = try reader.readNullableCount(compact: true, elementBytesMin: 18)
+        let topicPartitionsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 18)
         if let topicPartitionsCount {
             var elements: [TopicPartitions] = []
             elements.reserveCapacity(WireReader.reserved(topicPartitionsCount))
@@ -126,7 +126,7 @@ package struct ConsumerGroupHeartbeatRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -217,7 +217,7 @@ package struct ConsumerGroupHeartbeatResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -245,7 +245,7 @@ package struct ConsumerGroupHeartbeatResponse: KafkaMessage {
         }
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
-            let topicPartitionsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+            let topicPartitionsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
             self.topicPartitions.reserveCapacity(WireReader.reserved(topicPartitionsCount))
             for _ in 0..<topicPartitionsCount {
                 self.topicPartitions.append(try TopicPartitions(from: &reader, version: version))

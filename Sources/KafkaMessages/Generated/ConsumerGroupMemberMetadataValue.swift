@@ -44,7 +44,7 @@ package struct ConsumerGroupMemberMetadataValue: KafkaMessage {
         self.rackId = try reader.readNullableString(compact: true)
         self.clientId = try reader.readString(compact: true)
         self.clientHost = try reader.readString(compact: true)
-        let subscribedTopicNamesCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let subscribedTopicNamesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.subscribedTopicNames.reserveCapacity(WireReader.reserved(subscribedTopicNamesCount))
         for _ in 0..<subscribedTopicNamesCount {
             self.subscribedTopicNames.append(try reader.readString(compact: true))
@@ -107,7 +107,7 @@ package struct ConsumerGroupMemberMetadataValue: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.sessionTimeoutMs = try reader.readInt32()
-            let supportedProtocolsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let supportedProtocolsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.supportedProtocols.reserveCapacity(WireReader.reserved(supportedProtocolsCount))
             for _ in 0..<supportedProtocolsCount {
                 self.supportedProtocols.append(try ClassicProtocol(from: &reader, version: version))

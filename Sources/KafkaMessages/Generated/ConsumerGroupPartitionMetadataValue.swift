@@ -19,7 +19,7 @@ package struct ConsumerGroupPartitionMetadataValue: KafkaMessage {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "ConsumerGroupPartitionMetadataValue")
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 23)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 23)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TopicMetadata(from: &reader, version: version))
@@ -60,7 +60,7 @@ package struct ConsumerGroupPartitionMetadataValue: KafkaMessage {
             self.topicId = try reader.readUUID()
             self.topicName = try reader.readString(compact: true)
             self.numPartitions = try reader.readInt32()
-            let partitionMetadataCount = try reader.readCount(compact: true, elementBytesMin: 6)
+            let partitionMetadataCount = try reader.readCount(compact: true, elementByteCountMin: 6)
             self.partitionMetadata.reserveCapacity(WireReader.reserved(partitionMetadataCount))
             for _ in 0..<partitionMetadataCount {
                 self.partitionMetadata.append(try PartitionMetadata(from: &reader, version: version))
@@ -93,7 +93,7 @@ package struct ConsumerGroupPartitionMetadataValue: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partition = try reader.readInt32()
-            let racksCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let racksCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.racks.reserveCapacity(WireReader.reserved(racksCount))
             for _ in 0..<racksCount {
                 self.racks.append(try reader.readString(compact: true))

@@ -19,7 +19,7 @@ package struct ConsumerGroupTargetAssignmentMemberValue: KafkaMessage {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "ConsumerGroupTargetAssignmentMemberValue")
         }
-        let topicPartitionsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let topicPartitionsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.topicPartitions.reserveCapacity(WireReader.reserved(topicPartitionsCount))
         for _ in 0..<topicPartitionsCount {
             self.topicPartitions.append(try TopicPartition(from: &reader, version: version))
@@ -51,7 +51,7 @@ package struct ConsumerGroupTargetAssignmentMemberValue: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())

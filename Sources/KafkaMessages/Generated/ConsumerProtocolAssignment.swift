@@ -22,7 +22,7 @@ package struct ConsumerProtocolAssignment: KafkaMessage {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "ConsumerProtocolAssignment")
         }
-        let assignedPartitionsCount = try reader.readCount(compact: false, elementBytesMin: 6)
+        let assignedPartitionsCount = try reader.readCount(compact: false, elementByteCountMin: 6)
         self.assignedPartitions.reserveCapacity(WireReader.reserved(assignedPartitionsCount))
         for _ in 0..<assignedPartitionsCount {
             self.assignedPartitions.append(try TopicPartition(from: &reader, version: version))
@@ -54,7 +54,7 @@ package struct ConsumerProtocolAssignment: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topic = try reader.readString(compact: false)
-            let partitionsCount = try reader.readCount(compact: false, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: false, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())

@@ -31,14 +31,14 @@ package struct ConsumerProtocolSubscription: KafkaMessage {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "ConsumerProtocolSubscription")
         }
-        let topicsCount = try reader.readCount(compact: false, elementBytesMin: 2)
+        let topicsCount = try reader.readCount(compact: false, elementByteCountMin: 2)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try reader.readString(compact: false))
         }
         self.userData = try reader.readNullableBytes(compact: false)
         if version >= 1 {
-            let ownedPartitionsCount = try reader.readCount(compact: false, elementBytesMin: 6)
+            let ownedPartitionsCount = try reader.readCount(compact: false, elementByteCountMin: 6)
             self.ownedPartitions.reserveCapacity(WireReader.reserved(ownedPartitionsCount))
             for _ in 0..<ownedPartitionsCount {
                 self.ownedPartitions.append(try TopicPartition(from: &reader, version: version))
@@ -88,7 +88,7 @@ package struct ConsumerProtocolSubscription: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topic = try reader.readString(compact: false)
-            let partitionsCount = try reader.readCount(compact: false, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: false, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())

@@ -22,7 +22,7 @@ package struct CreateAclsRequest: KafkaRequest {
             throw .version(version, of: "CreateAclsRequest")
         }
         let flexible = version >= 2
-        let creationsCount = try reader.readCount(compact: flexible, elementBytesMin: 8)
+        let creationsCount = try reader.readCount(compact: flexible, elementByteCountMin: 8)
         self.creations.reserveCapacity(WireReader.reserved(creationsCount))
         for _ in 0..<creationsCount {
             self.creations.append(try AclCreation(from: &reader, version: version))
@@ -120,7 +120,7 @@ package struct CreateAclsResponse: KafkaMessage {
         }
         let flexible = version >= 2
         self.throttleTimeMs = try reader.readInt32()
-        let resultsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let resultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try AclCreationResult(from: &reader, version: version))

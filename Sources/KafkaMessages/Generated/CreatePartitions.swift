@@ -26,7 +26,7 @@ package struct CreatePartitionsRequest: KafkaRequest {
             throw .version(version, of: "CreatePartitionsRequest")
         }
         let flexible = version >= 2
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 7)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 7)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try CreatePartitionsTopic(from: &reader, version: version))
@@ -71,7 +71,7 @@ package struct CreatePartitionsRequest: KafkaRequest {
             let flexible = version >= 2
             self.name = try reader.readString(compact: flexible)
             self.count = try reader.readInt32()
-            let assignmentsCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 2)
+            let assignmentsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 2)
             if let assignmentsCount {
                 var elements: [CreatePartitionsAssignment] = []
                 elements.reserveCapacity(WireReader.reserved(assignmentsCount))
@@ -116,7 +116,7 @@ package struct CreatePartitionsRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
-            let brokerIdsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let brokerIdsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.brokerIds.reserveCapacity(WireReader.reserved(brokerIdsCount))
             for _ in 0..<brokerIdsCount {
                 self.brokerIds.append(try reader.readInt32())
@@ -159,7 +159,7 @@ package struct CreatePartitionsResponse: KafkaMessage {
         }
         let flexible = version >= 2
         self.throttleTimeMs = try reader.readInt32()
-        let resultsCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+        let resultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try CreatePartitionsTopicResult(from: &reader, version: version))

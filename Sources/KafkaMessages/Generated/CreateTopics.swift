@@ -26,7 +26,7 @@ package struct CreateTopicsRequest: KafkaRequest {
             throw .version(version, of: "CreateTopicsRequest")
         }
         let flexible = version >= 5
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 10)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 10)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try CreatableTopic(from: &reader, version: version))
@@ -79,12 +79,12 @@ package struct CreateTopicsRequest: KafkaRequest {
             self.name = try reader.readString(compact: flexible)
             self.numPartitions = try reader.readInt32()
             self.replicationFactor = try reader.readInt16()
-            let assignmentsCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+            let assignmentsCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
             self.assignments.reserveCapacity(WireReader.reserved(assignmentsCount))
             for _ in 0..<assignmentsCount {
                 self.assignments.append(try CreatableReplicaAssignment(from: &reader, version: version))
             }
-            let configsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let configsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.configs.reserveCapacity(WireReader.reserved(configsCount))
             for _ in 0..<configsCount {
                 self.configs.append(try CreatableTopicConfig(from: &reader, version: version))
@@ -127,7 +127,7 @@ package struct CreateTopicsRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 5
             self.partitionIndex = try reader.readInt32()
-            let brokerIdsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let brokerIdsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.brokerIds.reserveCapacity(WireReader.reserved(brokerIdsCount))
             for _ in 0..<brokerIdsCount {
                 self.brokerIds.append(try reader.readInt32())
@@ -201,7 +201,7 @@ package struct CreateTopicsResponse: KafkaMessage {
         }
         let flexible = version >= 5
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try CreatableTopicResult(from: &reader, version: version))
@@ -268,7 +268,7 @@ package struct CreateTopicsResponse: KafkaMessage {
                 self.replicationFactor = try reader.readInt16()
             }
             if version >= 5 {
-                let configsCount = try reader.readNullableCount(compact: true, elementBytesMin: 6)
+                let configsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 6)
                 if let configsCount {
                     var elements: [CreatableTopicConfigs] = []
                     elements.reserveCapacity(WireReader.reserved(configsCount))

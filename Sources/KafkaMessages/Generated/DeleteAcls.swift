@@ -22,7 +22,7 @@ package struct DeleteAclsRequest: KafkaRequest {
             throw .version(version, of: "DeleteAclsRequest")
         }
         let flexible = version >= 2
-        let filtersCount = try reader.readCount(compact: flexible, elementBytesMin: 8)
+        let filtersCount = try reader.readCount(compact: flexible, elementByteCountMin: 8)
         self.filters.reserveCapacity(WireReader.reserved(filtersCount))
         for _ in 0..<filtersCount {
             self.filters.append(try DeleteAclsFilter(from: &reader, version: version))
@@ -120,7 +120,7 @@ package struct DeleteAclsResponse: KafkaMessage {
         }
         let flexible = version >= 2
         self.throttleTimeMs = try reader.readInt32()
-        let filterResultsCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+        let filterResultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
         self.filterResults.reserveCapacity(WireReader.reserved(filterResultsCount))
         for _ in 0..<filterResultsCount {
             self.filterResults.append(try DeleteAclsFilterResult(from: &reader, version: version))
@@ -162,7 +162,7 @@ package struct DeleteAclsResponse: KafkaMessage {
             let flexible = version >= 2
             self.errorCode = try reader.readInt16()
             self.errorMessage = try reader.readNullableString(compact: flexible)
-            let matchingAclsCount = try reader.readCount(compact: flexible, elementBytesMin: 11)
+            let matchingAclsCount = try reader.readCount(compact: flexible, elementByteCountMin: 11)
             self.matchingAcls.reserveCapacity(WireReader.reserved(matchingAclsCount))
             for _ in 0..<matchingAclsCount {
                 self.matchingAcls.append(try DeleteAclsMatchingAcl(from: &reader, version: version))

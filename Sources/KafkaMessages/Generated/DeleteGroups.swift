@@ -22,7 +22,7 @@ package struct DeleteGroupsRequest: KafkaRequest {
             throw .version(version, of: "DeleteGroupsRequest")
         }
         let flexible = version >= 2
-        let groupsNamesCount = try reader.readCount(compact: flexible, elementBytesMin: 1)
+        let groupsNamesCount = try reader.readCount(compact: flexible, elementByteCountMin: 1)
         self.groupsNames.reserveCapacity(WireReader.reserved(groupsNamesCount))
         for _ in 0..<groupsNamesCount {
             self.groupsNames.append(try reader.readString(compact: flexible))
@@ -67,7 +67,7 @@ package struct DeleteGroupsResponse: KafkaMessage {
         }
         let flexible = version >= 2
         self.throttleTimeMs = try reader.readInt32()
-        let resultsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let resultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try DeletableGroupResult(from: &reader, version: version))

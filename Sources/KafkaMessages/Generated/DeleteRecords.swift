@@ -24,7 +24,7 @@ package struct DeleteRecordsRequest: KafkaRequest {
             throw .version(version, of: "DeleteRecordsRequest")
         }
         let flexible = version >= 2
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try DeleteRecordsTopic(from: &reader, version: version))
@@ -64,7 +64,7 @@ package struct DeleteRecordsRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 12)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 12)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try DeleteRecordsPartition(from: &reader, version: version))
@@ -138,7 +138,7 @@ package struct DeleteRecordsResponse: KafkaMessage {
         }
         let flexible = version >= 2
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try DeleteRecordsTopicResult(from: &reader, version: version))
@@ -177,7 +177,7 @@ package struct DeleteRecordsResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 14)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 14)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try DeleteRecordsPartitionResult(from: &reader, version: version))

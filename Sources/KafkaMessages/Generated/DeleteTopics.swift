@@ -27,14 +27,14 @@ package struct DeleteTopicsRequest: KafkaRequest {
         }
         let flexible = version >= 4
         if version >= 6 {
-            let topicsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+            let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try DeleteTopicState(from: &reader, version: version))
             }
         }
         if version <= 5 {
-            let topicNamesCount = try reader.readCount(compact: flexible, elementBytesMin: 1)
+            let topicNamesCount = try reader.readCount(compact: flexible, elementByteCountMin: 1)
             self.topicNames.reserveCapacity(WireReader.reserved(topicNamesCount))
             for _ in 0..<topicNamesCount {
                 self.topicNames.append(try reader.readString(compact: flexible))
@@ -116,7 +116,7 @@ package struct DeleteTopicsResponse: KafkaMessage {
         }
         let flexible = version >= 4
         self.throttleTimeMs = try reader.readInt32()
-        let responsesCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let responsesCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try DeletableTopicResult(from: &reader, version: version))

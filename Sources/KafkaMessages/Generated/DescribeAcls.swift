@@ -96,7 +96,7 @@ package struct DescribeAclsResponse: KafkaMessage {
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: flexible)
-        let resourcesCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+        let resourcesCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
         self.resources.reserveCapacity(WireReader.reserved(resourcesCount))
         for _ in 0..<resourcesCount {
             self.resources.append(try DescribeAclsResource(from: &reader, version: version))
@@ -145,7 +145,7 @@ package struct DescribeAclsResponse: KafkaMessage {
             self.resourceType = try reader.readInt8()
             self.resourceName = try reader.readString(compact: flexible)
             self.patternType = try reader.readInt8()
-            let aclsCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+            let aclsCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
             self.acls.reserveCapacity(WireReader.reserved(aclsCount))
             for _ in 0..<aclsCount {
                 self.acls.append(try AclDescription(from: &reader, version: version))

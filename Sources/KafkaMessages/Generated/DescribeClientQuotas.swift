@@ -24,7 +24,7 @@ package struct DescribeClientQuotasRequest: KafkaRequest {
             throw .version(version, of: "DescribeClientQuotasRequest")
         }
         let flexible = version >= 1
-        let componentsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let componentsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.components.reserveCapacity(WireReader.reserved(componentsCount))
         for _ in 0..<componentsCount {
             self.components.append(try ComponentData(from: &reader, version: version))
@@ -113,7 +113,7 @@ package struct DescribeClientQuotasResponse: KafkaMessage {
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: flexible)
-        let entriesCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 3)
+        let entriesCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
         if let entriesCount {
             var elements: [EntryData] = []
             elements.reserveCapacity(WireReader.reserved(entriesCount))
@@ -163,12 +163,12 @@ package struct DescribeClientQuotasResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 1
-            let entityCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let entityCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.entity.reserveCapacity(WireReader.reserved(entityCount))
             for _ in 0..<entityCount {
                 self.entity.append(try EntityData(from: &reader, version: version))
             }
-            let valuesCount = try reader.readCount(compact: flexible, elementBytesMin: 10)
+            let valuesCount = try reader.readCount(compact: flexible, elementByteCountMin: 10)
             self.values.reserveCapacity(WireReader.reserved(valuesCount))
             for _ in 0..<valuesCount {
                 self.values.append(try ValueData(from: &reader, version: version))

@@ -98,7 +98,7 @@ package struct DescribeClusterResponse: KafkaMessage {
         }
         self.clusterId = try reader.readString(compact: true)
         self.controllerId = try reader.readInt32()
-        let brokersCount = try reader.readCount(compact: true, elementBytesMin: 11)
+        let brokersCount = try reader.readCount(compact: true, elementByteCountMin: 11)
         self.brokers.reserveCapacity(WireReader.reserved(brokersCount))
         for _ in 0..<brokersCount {
             self.brokers.append(try DescribeClusterBroker(from: &reader, version: version))

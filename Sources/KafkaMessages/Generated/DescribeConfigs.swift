@@ -28,7 +28,7 @@ package struct DescribeConfigsRequest: KafkaRequest {
             throw .version(version, of: "DescribeConfigsRequest")
         }
         let flexible = version >= 4
-        let resourcesCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let resourcesCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.resources.reserveCapacity(WireReader.reserved(resourcesCount))
         for _ in 0..<resourcesCount {
             self.resources.append(try DescribeConfigsResource(from: &reader, version: version))
@@ -79,7 +79,7 @@ package struct DescribeConfigsRequest: KafkaRequest {
             let flexible = version >= 4
             self.resourceType = try reader.readInt8()
             self.resourceName = try reader.readString(compact: flexible)
-            let configurationKeysCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 1)
+            let configurationKeysCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 1)
             if let configurationKeysCount {
                 var elements: [String] = []
                 elements.reserveCapacity(WireReader.reserved(configurationKeysCount))
@@ -134,7 +134,7 @@ package struct DescribeConfigsResponse: KafkaMessage {
         }
         let flexible = version >= 4
         self.throttleTimeMs = try reader.readInt32()
-        let resultsCount = try reader.readCount(compact: flexible, elementBytesMin: 7)
+        let resultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 7)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try DescribeConfigsResult(from: &reader, version: version))
@@ -185,7 +185,7 @@ package struct DescribeConfigsResponse: KafkaMessage {
             self.errorMessage = try reader.readNullableString(compact: flexible)
             self.resourceType = try reader.readInt8()
             self.resourceName = try reader.readString(compact: flexible)
-            let configsCount = try reader.readCount(compact: flexible, elementBytesMin: 9)
+            let configsCount = try reader.readCount(compact: flexible, elementByteCountMin: 9)
             self.configs.reserveCapacity(WireReader.reserved(configsCount))
             for _ in 0..<configsCount {
                 self.configs.append(try DescribeConfigsResourceResult(from: &reader, version: version))
@@ -245,7 +245,7 @@ package struct DescribeConfigsResponse: KafkaMessage {
             self.readOnly = try reader.readBool()
             self.configSource = try reader.readInt8()
             self.isSensitive = try reader.readBool()
-            let synonymsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let synonymsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.synonyms.reserveCapacity(WireReader.reserved(synonymsCount))
             for _ in 0..<synonymsCount {
                 self.synonyms.append(try DescribeConfigsSynonym(from: &reader, version: version))

@@ -25,7 +25,7 @@ package struct DescribeGroupsRequest: KafkaRequest {
             throw .version(version, of: "DescribeGroupsRequest")
         }
         let flexible = version >= 5
-        let groupsCount = try reader.readCount(compact: flexible, elementBytesMin: 1)
+        let groupsCount = try reader.readCount(compact: flexible, elementByteCountMin: 1)
         self.groups.reserveCapacity(WireReader.reserved(groupsCount))
         for _ in 0..<groupsCount {
             self.groups.append(try reader.readString(compact: flexible))
@@ -80,7 +80,7 @@ package struct DescribeGroupsResponse: KafkaMessage {
         if version >= 1 {
             self.throttleTimeMs = try reader.readInt32()
         }
-        let groupsCount = try reader.readCount(compact: flexible, elementBytesMin: 12)
+        let groupsCount = try reader.readCount(compact: flexible, elementByteCountMin: 12)
         self.groups.reserveCapacity(WireReader.reserved(groupsCount))
         for _ in 0..<groupsCount {
             self.groups.append(try DescribedGroup(from: &reader, version: version))
@@ -144,7 +144,7 @@ package struct DescribeGroupsResponse: KafkaMessage {
             self.groupState = try reader.readString(compact: flexible)
             self.protocolType = try reader.readString(compact: flexible)
             self.protocolData = try reader.readString(compact: flexible)
-            let membersCount = try reader.readCount(compact: flexible, elementBytesMin: 7)
+            let membersCount = try reader.readCount(compact: flexible, elementByteCountMin: 7)
             self.members.reserveCapacity(WireReader.reserved(membersCount))
             for _ in 0..<membersCount {
                 self.members.append(try DescribedGroupMember(from: &reader, version: version))

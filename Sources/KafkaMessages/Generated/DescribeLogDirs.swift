@@ -22,7 +22,7 @@ package struct DescribeLogDirsRequest: KafkaRequest {
             throw .version(version, of: "DescribeLogDirsRequest")
         }
         let flexible = version >= 2
-        let topicsCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
         if let topicsCount {
             var elements: [DescribableLogDirTopic] = []
             elements.reserveCapacity(WireReader.reserved(topicsCount))
@@ -70,7 +70,7 @@ package struct DescribeLogDirsRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
             self.topic = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -119,7 +119,7 @@ package struct DescribeLogDirsResponse: KafkaMessage {
         if version >= 3 {
             self.errorCode = try reader.readInt16()
         }
-        let resultsCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+        let resultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try DescribeLogDirsResult(from: &reader, version: version))
@@ -173,7 +173,7 @@ package struct DescribeLogDirsResponse: KafkaMessage {
             let flexible = version >= 2
             self.errorCode = try reader.readInt16()
             self.logDir = try reader.readString(compact: flexible)
-            let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try DescribeLogDirsTopic(from: &reader, version: version))
@@ -229,7 +229,7 @@ package struct DescribeLogDirsResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 21)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 21)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try DescribeLogDirsPartition(from: &reader, version: version))

@@ -21,7 +21,7 @@ package struct DescribeProducersRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "DescribeProducersRequest")
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TopicRequest(from: &reader, version: version))
@@ -53,7 +53,7 @@ package struct DescribeProducersRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionIndexesCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionIndexesCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitionIndexes.reserveCapacity(WireReader.reserved(partitionIndexesCount))
             for _ in 0..<partitionIndexesCount {
                 self.partitionIndexes.append(try reader.readInt32())
@@ -91,7 +91,7 @@ package struct DescribeProducersResponse: KafkaMessage {
             throw .version(version, of: "DescribeProducersResponse")
         }
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TopicResponse(from: &reader, version: version))
@@ -124,7 +124,7 @@ package struct DescribeProducersResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 9)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 9)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionResponse(from: &reader, version: version))
@@ -164,7 +164,7 @@ package struct DescribeProducersResponse: KafkaMessage {
             self.partitionIndex = try reader.readInt32()
             self.errorCode = try reader.readInt16()
             self.errorMessage = try reader.readNullableString(compact: true)
-            let activeProducersCount = try reader.readCount(compact: true, elementBytesMin: 37)
+            let activeProducersCount = try reader.readCount(compact: true, elementByteCountMin: 37)
             self.activeProducers.reserveCapacity(WireReader.reserved(activeProducersCount))
             for _ in 0..<activeProducersCount {
                 self.activeProducers.append(try ProducerState(from: &reader, version: version))

@@ -21,7 +21,7 @@ package struct DescribeQuorumRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "DescribeQuorumRequest")
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TopicData(from: &reader, version: version))
@@ -53,7 +53,7 @@ package struct DescribeQuorumRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicName = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 5)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 5)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionData(from: &reader, version: version))
@@ -118,13 +118,13 @@ package struct DescribeQuorumResponse: KafkaMessage {
         if version >= 2 {
             self.errorMessage = try reader.readNullableString(compact: true)
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TopicData(from: &reader, version: version))
         }
         if version >= 2 {
-            let nodesCount = try reader.readCount(compact: true, elementBytesMin: 6)
+            let nodesCount = try reader.readCount(compact: true, elementByteCountMin: 6)
             self.nodes.reserveCapacity(WireReader.reserved(nodesCount))
             for _ in 0..<nodesCount {
                 self.nodes.append(try Node(from: &reader, version: version))
@@ -222,7 +222,7 @@ package struct DescribeQuorumResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicName = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 25)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 25)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionData(from: &reader, version: version))
@@ -276,12 +276,12 @@ package struct DescribeQuorumResponse: KafkaMessage {
             self.leaderId = try reader.readInt32()
             self.leaderEpoch = try reader.readInt32()
             self.highWatermark = try reader.readInt64()
-            let currentVotersCount = try reader.readCount(compact: true, elementBytesMin: 13)
+            let currentVotersCount = try reader.readCount(compact: true, elementByteCountMin: 13)
             self.currentVoters.reserveCapacity(WireReader.reserved(currentVotersCount))
             for _ in 0..<currentVotersCount {
                 self.currentVoters.append(try ReplicaState(from: &reader, version: version))
             }
-            let observersCount = try reader.readCount(compact: true, elementBytesMin: 13)
+            let observersCount = try reader.readCount(compact: true, elementByteCountMin: 13)
             self.observers.reserveCapacity(WireReader.reserved(observersCount))
             for _ in 0..<observersCount {
                 self.observers.append(try ReplicaState(from: &reader, version: version))
@@ -323,7 +323,7 @@ package struct DescribeQuorumResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.nodeId = try reader.readInt32()
-            let listenersCount = try reader.readCount(compact: true, elementBytesMin: 5)
+            let listenersCount = try reader.readCount(compact: true, elementByteCountMin: 5)
             self.listeners.reserveCapacity(WireReader.reserved(listenersCount))
             for _ in 0..<listenersCount {
                 self.listeners.append(try Listener(from: &reader, version: version))

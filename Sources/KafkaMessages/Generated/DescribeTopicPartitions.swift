@@ -25,7 +25,7 @@ package struct DescribeTopicPartitionsRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "DescribeTopicPartitionsRequest")
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 2)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 2)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TopicRequest(from: &reader, version: version))
@@ -120,7 +120,7 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             throw .version(version, of: "DescribeTopicPartitionsResponse")
         }
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 26)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 26)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try DescribeTopicPartitionsResponseTopic(from: &reader, version: version))
@@ -173,7 +173,7 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             self.name = try reader.readNullableString(compact: true)
             self.topicId = try reader.readUUID()
             self.isInternal = try reader.readBool()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 20)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 20)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try DescribeTopicPartitionsResponsePartition(from: &reader, version: version))
@@ -230,17 +230,17 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             self.partitionIndex = try reader.readInt32()
             self.leaderId = try reader.readInt32()
             self.leaderEpoch = try reader.readInt32()
-            let replicaNodesCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let replicaNodesCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.replicaNodes.reserveCapacity(WireReader.reserved(replicaNodesCount))
             for _ in 0..<replicaNodesCount {
                 self.replicaNodes.append(try reader.readInt32())
             }
-            let isrNodesCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let isrNodesCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.isrNodes.reserveCapacity(WireReader.reserved(isrNodesCount))
             for _ in 0..<isrNodesCount {
                 self.isrNodes.append(try reader.readInt32())
             }
-            let eligibleLeaderReplicasCount = try reader.readNullableCount(compact: true, elementBytesMin: 4)
+            let eligibleLeaderReplicasCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4)
             if let eligibleLeaderReplicasCount {
                 var elements: [Int32] = []
                 elements.reserveCapacity(WireReader.reserved(eligibleLeaderReplicasCount))
@@ -251,7 +251,7 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             } else {
                 self.eligibleLeaderReplicas = nil
             }
-            let lastKnownElrCount = try reader.readNullableCount(compact: true, elementBytesMin: 4)
+            let lastKnownElrCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4)
             if let lastKnownElrCount {
                 var elements: [Int32] = []
                 elements.reserveCapacity(WireReader.reserved(lastKnownElrCount))
@@ -262,7 +262,7 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             } else {
                 self.lastKnownElr = nil
             }
-            let offlineReplicasCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let offlineReplicasCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.offlineReplicas.reserveCapacity(WireReader.reserved(offlineReplicasCount))
             for _ in 0..<offlineReplicasCount {
                 self.offlineReplicas.append(try reader.readInt32())

@@ -21,7 +21,7 @@ package struct DescribeTransactionsRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "DescribeTransactionsRequest")
         }
-        let transactionalIdsCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let transactionalIdsCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.transactionalIds.reserveCapacity(WireReader.reserved(transactionalIdsCount))
         for _ in 0..<transactionalIdsCount {
             self.transactionalIds.append(try reader.readString(compact: true))
@@ -60,7 +60,7 @@ package struct DescribeTransactionsResponse: KafkaMessage {
             throw .version(version, of: "DescribeTransactionsResponse")
         }
         self.throttleTimeMs = try reader.readInt32()
-        let transactionStatesCount = try reader.readCount(compact: true, elementBytesMin: 28)
+        let transactionStatesCount = try reader.readCount(compact: true, elementByteCountMin: 28)
         self.transactionStates.reserveCapacity(WireReader.reserved(transactionStatesCount))
         for _ in 0..<transactionStatesCount {
             self.transactionStates.append(try TransactionState(from: &reader, version: version))
@@ -115,7 +115,7 @@ package struct DescribeTransactionsResponse: KafkaMessage {
             self.transactionStartTimeMs = try reader.readInt64()
             self.producerId = try reader.readInt64()
             self.producerEpoch = try reader.readInt16()
-            let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try TopicData(from: &reader, version: version))
@@ -152,7 +152,7 @@ package struct DescribeTransactionsResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topic = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())

@@ -21,7 +21,7 @@ package struct DescribeUserScramCredentialsRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "DescribeUserScramCredentialsRequest")
         }
-        let usersCount = try reader.readNullableCount(compact: true, elementBytesMin: 2)
+        let usersCount = try reader.readNullableCount(compact: true, elementByteCountMin: 2)
         if let usersCount {
             var elements: [UserName] = []
             elements.reserveCapacity(WireReader.reserved(usersCount))
@@ -99,7 +99,7 @@ package struct DescribeUserScramCredentialsResponse: KafkaMessage {
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: true)
-        let resultsCount = try reader.readCount(compact: true, elementBytesMin: 6)
+        let resultsCount = try reader.readCount(compact: true, elementByteCountMin: 6)
         self.results.reserveCapacity(WireReader.reserved(resultsCount))
         for _ in 0..<resultsCount {
             self.results.append(try DescribeUserScramCredentialsResult(from: &reader, version: version))
@@ -142,7 +142,7 @@ package struct DescribeUserScramCredentialsResponse: KafkaMessage {
             self.user = try reader.readString(compact: true)
             self.errorCode = try reader.readInt16()
             self.errorMessage = try reader.readNullableString(compact: true)
-            let credentialInfosCount = try reader.readCount(compact: true, elementBytesMin: 6)
+            let credentialInfosCount = try reader.readCount(compact: true, elementByteCountMin: 6)
             self.credentialInfos.reserveCapacity(WireReader.reserved(credentialInfosCount))
             for _ in 0..<credentialInfosCount {
                 self.credentialInfos.append(try CredentialInfo(from: &reader, version: version))

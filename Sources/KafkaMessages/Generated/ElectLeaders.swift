@@ -29,7 +29,7 @@ package struct ElectLeadersRequest: KafkaRequest {
         if version >= 1 {
             self.electionType = try reader.readInt8()
         }
-        let topicPartitionsCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 3)
+        let topicPartitionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
         if let topicPartitionsCount {
             var elements: [TopicPartitions] = []
             elements.reserveCapacity(WireReader.reserved(topicPartitionsCount))
@@ -84,7 +84,7 @@ package struct ElectLeadersRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
             self.topic = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -135,7 +135,7 @@ package struct ElectLeadersResponse: KafkaMessage {
         if version >= 1 {
             self.errorCode = try reader.readInt16()
         }
-        let replicaElectionResultsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let replicaElectionResultsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.replicaElectionResults.reserveCapacity(WireReader.reserved(replicaElectionResultsCount))
         for _ in 0..<replicaElectionResultsCount {
             self.replicaElectionResults.append(try ReplicaElectionResult(from: &reader, version: version))
@@ -179,7 +179,7 @@ package struct ElectLeadersResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 2
             self.topic = try reader.readString(compact: flexible)
-            let partitionResultCount = try reader.readCount(compact: flexible, elementBytesMin: 8)
+            let partitionResultCount = try reader.readCount(compact: flexible, elementByteCountMin: 8)
             self.partitionResult.reserveCapacity(WireReader.reserved(partitionResultCount))
             for _ in 0..<partitionResultCount {
                 self.partitionResult.append(try PartitionResult(from: &reader, version: version))

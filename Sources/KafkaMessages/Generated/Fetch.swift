@@ -62,13 +62,13 @@ package struct FetchRequest: KafkaRequest {
         if version >= 7 {
             self.sessionEpoch = try reader.readInt32()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try FetchTopic(from: &reader, version: version))
         }
         if version >= 7 {
-            let forgottenTopicsDataCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let forgottenTopicsDataCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.forgottenTopicsData.reserveCapacity(WireReader.reserved(forgottenTopicsDataCount))
             for _ in 0..<forgottenTopicsDataCount {
                 self.forgottenTopicsData.append(try ForgottenTopic(from: &reader, version: version))
@@ -196,7 +196,7 @@ package struct FetchRequest: KafkaRequest {
             if version >= 13 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 16)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 16)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try FetchPartition(from: &reader, version: version))
@@ -339,7 +339,7 @@ package struct FetchRequest: KafkaRequest {
             if version >= 13 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -403,7 +403,7 @@ package struct FetchResponse: KafkaMessage {
         if version >= 7 {
             self.sessionId = try reader.readInt32()
         }
-        let responsesCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let responsesCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try FetchableTopicResponse(from: &reader, version: version))
@@ -413,7 +413,7 @@ package struct FetchResponse: KafkaMessage {
             while let tag = try reader.nextTag(&taggedFields) {
                 switch tag {
                 case 0 where version >= 16:
-                    let nodeEndpointsCount = try reader.readCount(compact: true, elementBytesMin: 11)
+                    let nodeEndpointsCount = try reader.readCount(compact: true, elementByteCountMin: 11)
                     self.nodeEndpoints.reserveCapacity(WireReader.reserved(nodeEndpointsCount))
                     for _ in 0..<nodeEndpointsCount {
                         self.nodeEndpoints.append(try NodeEndpoint(from: &reader, version: version))
@@ -484,7 +484,7 @@ package struct FetchResponse: KafkaMessage {
             if version >= 13 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 30)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 30)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionData(from: &reader, version: version))
@@ -555,7 +555,7 @@ package struct FetchResponse: KafkaMessage {
             if version >= 5 {
                 self.logStartOffset = try reader.readInt64()
             }
-            let abortedTransactionsCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 16)
+            let abortedTransactionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 16)
             if let abortedTransactionsCount {
                 var elements: [AbortedTransaction] = []
                 elements.reserveCapacity(WireReader.reserved(abortedTransactionsCount))

@@ -33,7 +33,7 @@ package struct FindCoordinatorRequest: KafkaRequest {
             self.keyType = try reader.readInt8()
         }
         if version >= 4 {
-            let coordinatorKeysCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let coordinatorKeysCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.coordinatorKeys.reserveCapacity(WireReader.reserved(coordinatorKeysCount))
             for _ in 0..<coordinatorKeysCount {
                 self.coordinatorKeys.append(try reader.readString(compact: true))
@@ -124,7 +124,7 @@ package struct FindCoordinatorResponse: KafkaMessage {
             self.port = try reader.readInt32()
         }
         if version >= 4 {
-            let coordinatorsCount = try reader.readCount(compact: true, elementBytesMin: 14)
+            let coordinatorsCount = try reader.readCount(compact: true, elementByteCountMin: 14)
             self.coordinators.reserveCapacity(WireReader.reserved(coordinatorsCount))
             for _ in 0..<coordinatorsCount {
                 self.coordinators.append(try Coordinator(from: &reader, version: version))

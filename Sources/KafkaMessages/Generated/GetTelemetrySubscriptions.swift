@@ -74,7 +74,7 @@ package struct GetTelemetrySubscriptionsResponse: KafkaMessage {
         self.errorCode = try reader.readInt16()
         self.clientInstanceId = try reader.readUUID()
         self.subscriptionId = try reader.readInt32()
-        let acceptedCompressionTypesCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let acceptedCompressionTypesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.acceptedCompressionTypes.reserveCapacity(WireReader.reserved(acceptedCompressionTypesCount))
         for _ in 0..<acceptedCompressionTypesCount {
             self.acceptedCompressionTypes.append(try reader.readInt8())
@@ -82,7 +82,7 @@ package struct GetTelemetrySubscriptionsResponse: KafkaMessage {
         self.pushIntervalMs = try reader.readInt32()
         self.telemetryMaxBytes = try reader.readInt32()
         self.deltaTemporality = try reader.readBool()
-        let requestedMetricsCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let requestedMetricsCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.requestedMetrics.reserveCapacity(WireReader.reserved(requestedMetricsCount))
         for _ in 0..<requestedMetricsCount {
             self.requestedMetrics.append(try reader.readString(compact: true))

@@ -41,7 +41,7 @@ package struct GroupMetadataValue: KafkaMessage {
         if version >= 2 {
             self.currentStateTimestamp = try reader.readInt64()
         }
-        let membersCount = try reader.readCount(compact: flexible, elementBytesMin: 15)
+        let membersCount = try reader.readCount(compact: flexible, elementByteCountMin: 15)
         self.members.reserveCapacity(WireReader.reserved(membersCount))
         for _ in 0..<membersCount {
             self.members.append(try MemberMetadata(from: &reader, version: version))

@@ -24,7 +24,7 @@ package struct IncrementalAlterConfigsRequest: KafkaRequest {
             throw .version(version, of: "IncrementalAlterConfigsRequest")
         }
         let flexible = version >= 1
-        let resourcesCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let resourcesCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.resources.reserveCapacity(WireReader.reserved(resourcesCount))
         for _ in 0..<resourcesCount {
             self.resources.append(try AlterConfigsResource(from: &reader, version: version))
@@ -67,7 +67,7 @@ package struct IncrementalAlterConfigsRequest: KafkaRequest {
             let flexible = version >= 1
             self.resourceType = try reader.readInt8()
             self.resourceName = try reader.readString(compact: flexible)
-            let configsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let configsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.configs.reserveCapacity(WireReader.reserved(configsCount))
             for _ in 0..<configsCount {
                 self.configs.append(try AlterableConfig(from: &reader, version: version))
@@ -146,7 +146,7 @@ package struct IncrementalAlterConfigsResponse: KafkaMessage {
         }
         let flexible = version >= 1
         self.throttleTimeMs = try reader.readInt32()
-        let responsesCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+        let responsesCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try AlterConfigsResourceResponse(from: &reader, version: version))

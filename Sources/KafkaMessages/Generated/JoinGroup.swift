@@ -51,7 +51,7 @@ package struct JoinGroupRequest: KafkaRequest {
             self.groupInstanceId = try reader.readNullableString(compact: flexible)
         }
         self.protocolType = try reader.readString(compact: flexible)
-        let protocolsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let protocolsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.protocols.reserveCapacity(WireReader.reserved(protocolsCount))
         for _ in 0..<protocolsCount {
             self.protocols.append(try JoinGroupRequestProtocol(from: &reader, version: version))
@@ -175,7 +175,7 @@ package struct JoinGroupResponse: KafkaMessage {
             self.skipAssignment = try reader.readBool()
         }
         self.memberId = try reader.readString(compact: flexible)
-        let membersCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+        let membersCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
         self.members.reserveCapacity(WireReader.reserved(membersCount))
         for _ in 0..<membersCount {
             self.members.append(try JoinGroupResponseMember(from: &reader, version: version))

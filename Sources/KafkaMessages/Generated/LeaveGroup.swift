@@ -31,7 +31,7 @@ package struct LeaveGroupRequest: KafkaRequest {
             self.memberId = try reader.readString(compact: false)
         }
         if version >= 3 {
-            let membersCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let membersCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.members.reserveCapacity(WireReader.reserved(membersCount))
             for _ in 0..<membersCount {
                 self.members.append(try MemberIdentity(from: &reader, version: version))
@@ -131,7 +131,7 @@ package struct LeaveGroupResponse: KafkaMessage {
         }
         self.errorCode = try reader.readInt16()
         if version >= 3 {
-            let membersCount = try reader.readCount(compact: flexible, elementBytesMin: 5)
+            let membersCount = try reader.readCount(compact: flexible, elementByteCountMin: 5)
             self.members.reserveCapacity(WireReader.reserved(membersCount))
             for _ in 0..<membersCount {
                 self.members.append(try MemberResponse(from: &reader, version: version))

@@ -22,7 +22,7 @@ package struct ListConfigResourcesRequest: KafkaRequest {
             throw .version(version, of: "ListConfigResourcesRequest")
         }
         if version >= 1 {
-            let resourceTypesCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let resourceTypesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.resourceTypes.reserveCapacity(WireReader.reserved(resourceTypesCount))
             for _ in 0..<resourceTypesCount {
                 self.resourceTypes.append(try reader.readInt8())
@@ -69,7 +69,7 @@ package struct ListConfigResourcesResponse: KafkaMessage {
         }
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
-        let configResourcesCount = try reader.readCount(compact: true, elementBytesMin: 2)
+        let configResourcesCount = try reader.readCount(compact: true, elementByteCountMin: 2)
         self.configResources.reserveCapacity(WireReader.reserved(configResourcesCount))
         for _ in 0..<configResourcesCount {
             self.configResources.append(try ConfigResource(from: &reader, version: version))

@@ -25,14 +25,14 @@ package struct ListGroupsRequest: KafkaRequest {
         }
         let flexible = version >= 3
         if version >= 4 {
-            let statesFilterCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let statesFilterCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.statesFilter.reserveCapacity(WireReader.reserved(statesFilterCount))
             for _ in 0..<statesFilterCount {
                 self.statesFilter.append(try reader.readString(compact: true))
             }
         }
         if version >= 5 {
-            let typesFilterCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let typesFilterCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.typesFilter.reserveCapacity(WireReader.reserved(typesFilterCount))
             for _ in 0..<typesFilterCount {
                 self.typesFilter.append(try reader.readString(compact: true))
@@ -95,7 +95,7 @@ package struct ListGroupsResponse: KafkaMessage {
             self.throttleTimeMs = try reader.readInt32()
         }
         self.errorCode = try reader.readInt16()
-        let groupsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let groupsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.groups.reserveCapacity(WireReader.reserved(groupsCount))
         for _ in 0..<groupsCount {
             self.groups.append(try ListedGroup(from: &reader, version: version))

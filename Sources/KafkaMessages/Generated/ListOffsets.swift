@@ -34,7 +34,7 @@ package struct ListOffsetsRequest: KafkaRequest {
         if version >= 2 {
             self.isolationLevel = try reader.readInt8()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try ListOffsetsTopic(from: &reader, version: version))
@@ -84,7 +84,7 @@ package struct ListOffsetsRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 6
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 12)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 12)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try ListOffsetsPartition(from: &reader, version: version))
@@ -168,7 +168,7 @@ package struct ListOffsetsResponse: KafkaMessage {
         if version >= 2 {
             self.throttleTimeMs = try reader.readInt32()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try ListOffsetsTopicResponse(from: &reader, version: version))
@@ -209,7 +209,7 @@ package struct ListOffsetsResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 6
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 22)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 22)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try ListOffsetsPartitionResponse(from: &reader, version: version))

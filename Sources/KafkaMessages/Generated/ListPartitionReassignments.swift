@@ -24,7 +24,7 @@ package struct ListPartitionReassignmentsRequest: KafkaRequest {
             throw .version(version, of: "ListPartitionReassignmentsRequest")
         }
         self.timeoutMs = try reader.readInt32()
-        let topicsCount = try reader.readNullableCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 3)
         if let topicsCount {
             var elements: [ListPartitionReassignmentsTopics] = []
             elements.reserveCapacity(WireReader.reserved(topicsCount))
@@ -67,7 +67,7 @@ package struct ListPartitionReassignmentsRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionIndexesCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionIndexesCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitionIndexes.reserveCapacity(WireReader.reserved(partitionIndexesCount))
             for _ in 0..<partitionIndexesCount {
                 self.partitionIndexes.append(try reader.readInt32())
@@ -114,7 +114,7 @@ package struct ListPartitionReassignmentsResponse: KafkaMessage {
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: true)
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OngoingTopicReassignment(from: &reader, version: version))
@@ -149,7 +149,7 @@ package struct ListPartitionReassignmentsResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 8)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 8)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OngoingPartitionReassignment(from: &reader, version: version))
@@ -187,17 +187,17 @@ package struct ListPartitionReassignmentsResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partitionIndex = try reader.readInt32()
-            let replicasCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let replicasCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.replicas.reserveCapacity(WireReader.reserved(replicasCount))
             for _ in 0..<replicasCount {
                 self.replicas.append(try reader.readInt32())
             }
-            let addingReplicasCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let addingReplicasCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.addingReplicas.reserveCapacity(WireReader.reserved(addingReplicasCount))
             for _ in 0..<addingReplicasCount {
                 self.addingReplicas.append(try reader.readInt32())
             }
-            let removingReplicasCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let removingReplicasCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.removingReplicas.reserveCapacity(WireReader.reserved(removingReplicasCount))
             for _ in 0..<removingReplicasCount {
                 self.removingReplicas.append(try reader.readInt32())

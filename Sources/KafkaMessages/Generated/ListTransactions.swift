@@ -30,12 +30,12 @@ package struct ListTransactionsRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "ListTransactionsRequest")
         }
-        let stateFiltersCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let stateFiltersCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.stateFilters.reserveCapacity(WireReader.reserved(stateFiltersCount))
         for _ in 0..<stateFiltersCount {
             self.stateFilters.append(try reader.readString(compact: true))
         }
-        let producerIdFiltersCount = try reader.readCount(compact: true, elementBytesMin: 8)
+        let producerIdFiltersCount = try reader.readCount(compact: true, elementByteCountMin: 8)
         self.producerIdFilters.reserveCapacity(WireReader.reserved(producerIdFiltersCount))
         for _ in 0..<producerIdFiltersCount {
             self.producerIdFilters.append(try reader.readInt64())
@@ -102,12 +102,12 @@ package struct ListTransactionsResponse: KafkaMessage {
         }
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
-        let unknownStateFiltersCount = try reader.readCount(compact: true, elementBytesMin: 1)
+        let unknownStateFiltersCount = try reader.readCount(compact: true, elementByteCountMin: 1)
         self.unknownStateFilters.reserveCapacity(WireReader.reserved(unknownStateFiltersCount))
         for _ in 0..<unknownStateFiltersCount {
             self.unknownStateFilters.append(try reader.readString(compact: true))
         }
-        let transactionStatesCount = try reader.readCount(compact: true, elementBytesMin: 11)
+        let transactionStatesCount = try reader.readCount(compact: true, elementByteCountMin: 11)
         self.transactionStates.reserveCapacity(WireReader.reserved(transactionStatesCount))
         for _ in 0..<transactionStatesCount {
             self.transactionStates.append(try TransactionState(from: &reader, version: version))

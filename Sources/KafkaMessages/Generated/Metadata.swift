@@ -31,7 +31,9 @@ package struct MetadataRequest: KafkaRequest {
             throw .version(version, of: "MetadataRequest")
         }
         let flexible = version >= 9
-        let topicsCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 2, nullable: version >= 1)
+        let topicsCount = try reader.readNullableCount(
+            compact: flexible, elementByteCountMin: 2, nullable: version >= 1
+        )
         if let topicsCount {
             var elements: [MetadataRequestTopic] = []
             elements.reserveCapacity(WireReader.reserved(topicsCount))
@@ -166,7 +168,7 @@ package struct MetadataResponse: KafkaMessage {
         if version >= 3 {
             self.throttleTimeMs = try reader.readInt32()
         }
-        let brokersCount = try reader.readCount(compact: flexible, elementBytesMin: 10)
+        let brokersCount = try reader.readCount(compact: flexible, elementByteCountMin: 10)
         self.brokers.reserveCapacity(WireReader.reserved(brokersCount))
         for _ in 0..<brokersCount {
             self.brokers.append(try MetadataResponseBroker(from: &reader, version: version))
@@ -177,7 +179,7 @@ package struct MetadataResponse: KafkaMessage {
         if version >= 1 {
             self.controllerId = try reader.readInt32()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 8)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 8)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try MetadataResponseTopic(from: &reader, version: version))
@@ -302,7 +304,7 @@ package struct MetadataResponse: KafkaMessage {
             if version >= 1 {
                 self.isInternal = try reader.readBool()
             }
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 18)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 18)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try MetadataResponsePartition(from: &reader, version: version))
@@ -375,18 +377,18 @@ package struct MetadataResponse: KafkaMessage {
             if version >= 7 {
                 self.leaderEpoch = try reader.readInt32()
             }
-            let replicaNodesCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let replicaNodesCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.replicaNodes.reserveCapacity(WireReader.reserved(replicaNodesCount))
             for _ in 0..<replicaNodesCount {
                 self.replicaNodes.append(try reader.readInt32())
             }
-            let isrNodesCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let isrNodesCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.isrNodes.reserveCapacity(WireReader.reserved(isrNodesCount))
             for _ in 0..<isrNodesCount {
                 self.isrNodes.append(try reader.readInt32())
             }
             if version >= 5 {
-                let offlineReplicasCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+                let offlineReplicasCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
                 self.offlineReplicas.reserveCapacity(WireReader.reserved(offlineReplicasCount))
                 for _ in 0..<offlineReplicasCount {
                     self.offlineReplicas.append(try reader.readInt32())

@@ -44,7 +44,7 @@ package struct OffsetCommitRequest: KafkaRequest {
         if version <= 4 {
             self.retentionTimeMs = try reader.readInt64()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OffsetCommitRequestTopic(from: &reader, version: version))
@@ -100,7 +100,7 @@ package struct OffsetCommitRequest: KafkaRequest {
             if version >= 10 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 14)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 14)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetCommitRequestPartition(from: &reader, version: version))
@@ -196,7 +196,7 @@ package struct OffsetCommitResponse: KafkaMessage {
         if version >= 3 {
             self.throttleTimeMs = try reader.readInt32()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OffsetCommitResponseTopic(from: &reader, version: version))
@@ -244,7 +244,7 @@ package struct OffsetCommitResponse: KafkaMessage {
             if version >= 10 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetCommitResponsePartition(from: &reader, version: version))

@@ -24,7 +24,7 @@ package struct OffsetDeleteRequest: KafkaRequest {
             throw .version(version, of: "OffsetDeleteRequest")
         }
         self.groupId = try reader.readString(compact: false)
-        let topicsCount = try reader.readCount(compact: false, elementBytesMin: 6)
+        let topicsCount = try reader.readCount(compact: false, elementByteCountMin: 6)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OffsetDeleteRequestTopic(from: &reader, version: version))
@@ -55,7 +55,7 @@ package struct OffsetDeleteRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: false)
-            let partitionsCount = try reader.readCount(compact: false, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: false, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetDeleteRequestPartition(from: &reader, version: version))
@@ -112,7 +112,7 @@ package struct OffsetDeleteResponse: KafkaMessage {
         }
         self.errorCode = try reader.readInt16()
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: false, elementBytesMin: 6)
+        let topicsCount = try reader.readCount(compact: false, elementByteCountMin: 6)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OffsetDeleteResponseTopic(from: &reader, version: version))
@@ -144,7 +144,7 @@ package struct OffsetDeleteResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: false)
-            let partitionsCount = try reader.readCount(compact: false, elementBytesMin: 6)
+            let partitionsCount = try reader.readCount(compact: false, elementByteCountMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetDeleteResponsePartition(from: &reader, version: version))

@@ -36,7 +36,7 @@ package struct OffsetFetchRequest: KafkaRequest {
         }
         if version <= 7 {
             let topicsCount = try reader.readNullableCount(
-                compact: flexible, elementBytesMin: 3, nullable: version >= 2
+                compact: flexible, elementByteCountMin: 3, nullable: version >= 2
             )
             if let topicsCount {
                 var elements: [OffsetFetchRequestTopic] = []
@@ -50,7 +50,7 @@ package struct OffsetFetchRequest: KafkaRequest {
             }
         }
         if version >= 8 {
-            let groupsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let groupsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.groups.reserveCapacity(WireReader.reserved(groupsCount))
             for _ in 0..<groupsCount {
                 self.groups.append(try OffsetFetchRequestGroup(from: &reader, version: version))
@@ -121,7 +121,7 @@ package struct OffsetFetchRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 6
             self.name = try reader.readString(compact: flexible)
-            let partitionIndexesCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let partitionIndexesCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.partitionIndexes.reserveCapacity(WireReader.reserved(partitionIndexesCount))
             for _ in 0..<partitionIndexesCount {
                 self.partitionIndexes.append(try reader.readInt32())
@@ -170,7 +170,7 @@ package struct OffsetFetchRequest: KafkaRequest {
             if version >= 9 {
                 self.memberEpoch = try reader.readInt32()
             }
-            let topicsCount = try reader.readNullableCount(compact: true, elementBytesMin: 3)
+            let topicsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 3)
             if let topicsCount {
                 var elements: [OffsetFetchRequestTopics] = []
                 elements.reserveCapacity(WireReader.reserved(topicsCount))
@@ -224,7 +224,7 @@ package struct OffsetFetchRequest: KafkaRequest {
             if version >= 10 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionIndexesCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionIndexesCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitionIndexes.reserveCapacity(WireReader.reserved(partitionIndexesCount))
             for _ in 0..<partitionIndexesCount {
                 self.partitionIndexes.append(try reader.readInt32())
@@ -278,7 +278,7 @@ package struct OffsetFetchResponse: KafkaMessage {
             self.throttleTimeMs = try reader.readInt32()
         }
         if version <= 7 {
-            let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try OffsetFetchResponseTopic(from: &reader, version: version))
@@ -288,7 +288,7 @@ package struct OffsetFetchResponse: KafkaMessage {
             self.errorCode = try reader.readInt16()
         }
         if version >= 8 {
-            let groupsCount = try reader.readCount(compact: true, elementBytesMin: 5)
+            let groupsCount = try reader.readCount(compact: true, elementByteCountMin: 5)
             self.groups.reserveCapacity(WireReader.reserved(groupsCount))
             for _ in 0..<groupsCount {
                 self.groups.append(try OffsetFetchResponseGroup(from: &reader, version: version))
@@ -345,7 +345,7 @@ package struct OffsetFetchResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 6
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 16)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 16)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetFetchResponsePartition(from: &reader, version: version))
@@ -432,7 +432,7 @@ package struct OffsetFetchResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.groupId = try reader.readString(compact: true)
-            let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try OffsetFetchResponseTopics(from: &reader, version: version))
@@ -472,7 +472,7 @@ package struct OffsetFetchResponse: KafkaMessage {
             if version >= 10 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 20)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 20)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetFetchResponsePartitions(from: &reader, version: version))

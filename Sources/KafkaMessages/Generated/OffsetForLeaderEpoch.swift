@@ -27,7 +27,7 @@ package struct OffsetForLeaderEpochRequest: KafkaRequest {
         if version >= 3 {
             self.replicaId = try reader.readInt32()
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OffsetForLeaderTopic(from: &reader, version: version))
@@ -68,7 +68,7 @@ package struct OffsetForLeaderEpochRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 4
             self.topic = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 12)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 12)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try OffsetForLeaderPartition(from: &reader, version: version))
@@ -146,7 +146,7 @@ package struct OffsetForLeaderEpochResponse: KafkaMessage {
         }
         let flexible = version >= 4
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try OffsetForLeaderTopicResult(from: &reader, version: version))
@@ -185,7 +185,7 @@ package struct OffsetForLeaderEpochResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 4
             self.topic = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 18)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 18)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try EpochEndOffset(from: &reader, version: version))

@@ -35,7 +35,7 @@ package struct ProduceRequest: KafkaRequest {
         }
         self.acks = try reader.readInt16()
         self.timeoutMs = try reader.readInt32()
-        let topicDataCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicDataCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topicData.reserveCapacity(WireReader.reserved(topicDataCount))
         for _ in 0..<topicDataCount {
             self.topicData.append(try TopicProduceData(from: &reader, version: version))
@@ -87,7 +87,7 @@ package struct ProduceRequest: KafkaRequest {
             if version >= 13 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionDataCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+            let partitionDataCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
             self.partitionData.reserveCapacity(WireReader.reserved(partitionDataCount))
             for _ in 0..<partitionDataCount {
                 self.partitionData.append(try PartitionProduceData(from: &reader, version: version))
@@ -169,7 +169,7 @@ package struct ProduceResponse: KafkaMessage {
             throw .version(version, of: "ProduceResponse")
         }
         let flexible = version >= 9
-        let responsesCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let responsesCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try TopicProduceResponse(from: &reader, version: version))
@@ -182,7 +182,7 @@ package struct ProduceResponse: KafkaMessage {
             while let tag = try reader.nextTag(&taggedFields) {
                 switch tag {
                 case 0 where version >= 10:
-                    let nodeEndpointsCount = try reader.readCount(compact: true, elementBytesMin: 11)
+                    let nodeEndpointsCount = try reader.readCount(compact: true, elementByteCountMin: 11)
                     self.nodeEndpoints.reserveCapacity(WireReader.reserved(nodeEndpointsCount))
                     for _ in 0..<nodeEndpointsCount {
                         self.nodeEndpoints.append(try NodeEndpoint(from: &reader, version: version))
@@ -249,7 +249,7 @@ package struct ProduceResponse: KafkaMessage {
             if version >= 13 {
                 self.topicId = try reader.readUUID()
             }
-            let partitionResponsesCount = try reader.readCount(compact: flexible, elementBytesMin: 14)
+            let partitionResponsesCount = try reader.readCount(compact: flexible, elementByteCountMin: 14)
             self.partitionResponses.reserveCapacity(WireReader.reserved(partitionResponsesCount))
             for _ in 0..<partitionResponsesCount {
                 self.partitionResponses.append(try PartitionProduceResponse(from: &reader, version: version))
@@ -316,7 +316,7 @@ package struct ProduceResponse: KafkaMessage {
                 self.logStartOffset = try reader.readInt64()
             }
             if version >= 8 {
-                let recordErrorsCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+                let recordErrorsCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
                 self.recordErrors.reserveCapacity(WireReader.reserved(recordErrorsCount))
                 for _ in 0..<recordErrorsCount {
                     self.recordErrors.append(try BatchIndexAndErrorMessage(from: &reader, version: version))

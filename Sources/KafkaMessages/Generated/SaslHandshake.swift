@@ -51,7 +51,7 @@ package struct SaslHandshakeResponse: KafkaMessage {
             throw .version(version, of: "SaslHandshakeResponse")
         }
         self.errorCode = try reader.readInt16()
-        let mechanismsCount = try reader.readCount(compact: false, elementBytesMin: 2)
+        let mechanismsCount = try reader.readCount(compact: false, elementByteCountMin: 2)
         self.mechanisms.reserveCapacity(WireReader.reserved(mechanismsCount))
         for _ in 0..<mechanismsCount {
             self.mechanisms.append(try reader.readString(compact: false))

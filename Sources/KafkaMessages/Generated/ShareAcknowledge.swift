@@ -38,7 +38,7 @@ package struct ShareAcknowledgeRequest: KafkaRequest {
         if version >= 2 {
             self.isRenewAck = try reader.readBool()
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try AcknowledgeTopic(from: &reader, version: version))
@@ -78,7 +78,7 @@ package struct ShareAcknowledgeRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 6)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try AcknowledgePartition(from: &reader, version: version))
@@ -109,7 +109,7 @@ package struct ShareAcknowledgeRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partitionIndex = try reader.readInt32()
-            let acknowledgementBatchesCount = try reader.readCount(compact: true, elementBytesMin: 18)
+            let acknowledgementBatchesCount = try reader.readCount(compact: true, elementByteCountMin: 18)
             self.acknowledgementBatches.reserveCapacity(WireReader.reserved(acknowledgementBatchesCount))
             for _ in 0..<acknowledgementBatchesCount {
                 self.acknowledgementBatches.append(try AcknowledgementBatch(from: &reader, version: version))
@@ -143,7 +143,7 @@ package struct ShareAcknowledgeRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.firstOffset = try reader.readInt64()
             self.lastOffset = try reader.readInt64()
-            let acknowledgeTypesCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let acknowledgeTypesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.acknowledgeTypes.reserveCapacity(WireReader.reserved(acknowledgeTypesCount))
             for _ in 0..<acknowledgeTypesCount {
                 self.acknowledgeTypes.append(try reader.readInt8())
@@ -199,12 +199,12 @@ package struct ShareAcknowledgeResponse: KafkaMessage {
         if version >= 2 {
             self.acquisitionLockTimeoutMs = try reader.readInt32()
         }
-        let responsesCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let responsesCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try ShareAcknowledgeTopicResponse(from: &reader, version: version))
         }
-        let nodeEndpointsCount = try reader.readCount(compact: true, elementBytesMin: 11)
+        let nodeEndpointsCount = try reader.readCount(compact: true, elementByteCountMin: 11)
         self.nodeEndpoints.reserveCapacity(WireReader.reserved(nodeEndpointsCount))
         for _ in 0..<nodeEndpointsCount {
             self.nodeEndpoints.append(try NodeEndpoint(from: &reader, version: version))
@@ -246,7 +246,7 @@ package struct ShareAcknowledgeResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 17)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 17)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionData(from: &reader, version: version))

@@ -62,12 +62,12 @@ package struct ShareFetchRequest: KafkaRequest {
         if version >= 2 {
             self.isRenewAck = try reader.readBool()
         }
-        let topicsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try FetchTopic(from: &reader, version: version))
         }
-        let forgottenTopicsDataCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let forgottenTopicsDataCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.forgottenTopicsData.reserveCapacity(WireReader.reserved(forgottenTopicsDataCount))
         for _ in 0..<forgottenTopicsDataCount {
             self.forgottenTopicsData.append(try ForgottenTopic(from: &reader, version: version))
@@ -119,7 +119,7 @@ package struct ShareFetchRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 6)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try FetchPartition(from: &reader, version: version))
@@ -150,7 +150,7 @@ package struct ShareFetchRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partitionIndex = try reader.readInt32()
-            let acknowledgementBatchesCount = try reader.readCount(compact: true, elementBytesMin: 18)
+            let acknowledgementBatchesCount = try reader.readCount(compact: true, elementByteCountMin: 18)
             self.acknowledgementBatches.reserveCapacity(WireReader.reserved(acknowledgementBatchesCount))
             for _ in 0..<acknowledgementBatchesCount {
                 self.acknowledgementBatches.append(try AcknowledgementBatch(from: &reader, version: version))
@@ -184,7 +184,7 @@ package struct ShareFetchRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.firstOffset = try reader.readInt64()
             self.lastOffset = try reader.readInt64()
-            let acknowledgeTypesCount = try reader.readCount(compact: true, elementBytesMin: 1)
+            let acknowledgeTypesCount = try reader.readCount(compact: true, elementByteCountMin: 1)
             self.acknowledgeTypes.reserveCapacity(WireReader.reserved(acknowledgeTypesCount))
             for _ in 0..<acknowledgeTypesCount {
                 self.acknowledgeTypes.append(try reader.readInt8())
@@ -216,7 +216,7 @@ package struct ShareFetchRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -269,12 +269,12 @@ package struct ShareFetchResponse: KafkaMessage {
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: true)
         self.acquisitionLockTimeoutMs = try reader.readInt32()
-        let responsesCount = try reader.readCount(compact: true, elementBytesMin: 18)
+        let responsesCount = try reader.readCount(compact: true, elementByteCountMin: 18)
         self.responses.reserveCapacity(WireReader.reserved(responsesCount))
         for _ in 0..<responsesCount {
             self.responses.append(try ShareFetchableTopicResponse(from: &reader, version: version))
         }
-        let nodeEndpointsCount = try reader.readCount(compact: true, elementBytesMin: 11)
+        let nodeEndpointsCount = try reader.readCount(compact: true, elementByteCountMin: 11)
         self.nodeEndpoints.reserveCapacity(WireReader.reserved(nodeEndpointsCount))
         for _ in 0..<nodeEndpointsCount {
             self.nodeEndpoints.append(try NodeEndpoint(from: &reader, version: version))
@@ -314,7 +314,7 @@ package struct ShareFetchResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 22)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 22)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try PartitionData(from: &reader, version: version))
@@ -368,7 +368,7 @@ package struct ShareFetchResponse: KafkaMessage {
             self.acknowledgeErrorMessage = try reader.readNullableString(compact: true)
             self.currentLeader = try LeaderIdAndEpoch(from: &reader, version: version)
             self.records = try reader.readRecords(compact: true)
-            let acquiredRecordsCount = try reader.readCount(compact: true, elementBytesMin: 19)
+            let acquiredRecordsCount = try reader.readCount(compact: true, elementByteCountMin: 19)
             self.acquiredRecords.reserveCapacity(WireReader.reserved(acquiredRecordsCount))
             for _ in 0..<acquiredRecordsCount {
                 self.acquiredRecords.append(try AcquiredRecords(from: &reader, version: version))

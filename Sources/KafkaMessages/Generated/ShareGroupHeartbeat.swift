@@ -36,7 +36,7 @@ package struct ShareGroupHeartbeatRequest: KafkaRequest {
         self.memberId = try reader.readString(compact: true)
         self.memberEpoch = try reader.readInt32()
         self.rackId = try reader.readNullableString(compact: true)
-        let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementBytesMin: 1)
+        let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementByteCountMin: 1)
         if let subscribedTopicNamesCount {
             var elements: [String] = []
             elements.reserveCapacity(WireReader.reserved(subscribedTopicNamesCount))
@@ -142,7 +142,7 @@ package struct ShareGroupHeartbeatResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.topicId = try reader.readUUID()
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try reader.readInt32())
@@ -170,7 +170,7 @@ package struct ShareGroupHeartbeatResponse: KafkaMessage {
         }
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
-            let topicPartitionsCount = try reader.readCount(compact: true, elementBytesMin: 18)
+            let topicPartitionsCount = try reader.readCount(compact: true, elementByteCountMin: 18)
             self.topicPartitions.reserveCapacity(WireReader.reserved(topicPartitionsCount))
             for _ in 0..<topicPartitionsCount {
                 self.topicPartitions.append(try TopicPartitions(from: &reader, version: version))

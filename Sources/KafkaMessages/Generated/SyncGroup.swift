@@ -50,7 +50,7 @@ package struct SyncGroupRequest: KafkaRequest {
         if version >= 5 {
             self.protocolName = try reader.readNullableString(compact: true)
         }
-        let assignmentsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let assignmentsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.assignments.reserveCapacity(WireReader.reserved(assignmentsCount))
         for _ in 0..<assignmentsCount {
             self.assignments.append(try SyncGroupRequestAssignment(from: &reader, version: version))

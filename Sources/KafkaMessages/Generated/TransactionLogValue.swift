@@ -47,7 +47,7 @@ package struct TransactionLogValue: KafkaMessage {
         self.producerEpoch = try reader.readInt16()
         self.transactionTimeoutMs = try reader.readInt32()
         self.transactionStatus = try reader.readInt8()
-        let transactionPartitionsCount = try reader.readNullableCount(compact: flexible, elementBytesMin: 3)
+        let transactionPartitionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
         if let transactionPartitionsCount {
             var elements: [PartitionsSchema] = []
             elements.reserveCapacity(WireReader.reserved(transactionPartitionsCount))
@@ -147,7 +147,7 @@ package struct TransactionLogValue: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 1
             self.topic = try reader.readString(compact: flexible)
-            let partitionIdsCount = try reader.readCount(compact: flexible, elementBytesMin: 4)
+            let partitionIdsCount = try reader.readCount(compact: flexible, elementByteCountMin: 4)
             self.partitionIds.reserveCapacity(WireReader.reserved(partitionIdsCount))
             for _ in 0..<partitionIdsCount {
                 self.partitionIds.append(try reader.readInt32())

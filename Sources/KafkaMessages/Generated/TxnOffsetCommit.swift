@@ -53,7 +53,7 @@ package struct TxnOffsetCommitRequest: KafkaRequest {
         if version >= 3 {
             self.groupInstanceId = try reader.readNullableString(compact: true)
         }
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TxnOffsetCommitRequestTopic(from: &reader, version: version))
@@ -110,7 +110,7 @@ package struct TxnOffsetCommitRequest: KafkaRequest {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 3
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 14)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 14)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try TxnOffsetCommitRequestPartition(from: &reader, version: version))
@@ -199,7 +199,7 @@ package struct TxnOffsetCommitResponse: KafkaMessage {
         }
         let flexible = version >= 3
         self.throttleTimeMs = try reader.readInt32()
-        let topicsCount = try reader.readCount(compact: flexible, elementBytesMin: 3)
+        let topicsCount = try reader.readCount(compact: flexible, elementByteCountMin: 3)
         self.topics.reserveCapacity(WireReader.reserved(topicsCount))
         for _ in 0..<topicsCount {
             self.topics.append(try TxnOffsetCommitResponseTopic(from: &reader, version: version))
@@ -238,7 +238,7 @@ package struct TxnOffsetCommitResponse: KafkaMessage {
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             let flexible = version >= 3
             self.name = try reader.readString(compact: flexible)
-            let partitionsCount = try reader.readCount(compact: flexible, elementBytesMin: 6)
+            let partitionsCount = try reader.readCount(compact: flexible, elementByteCountMin: 6)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try TxnOffsetCommitResponsePartition(from: &reader, version: version))

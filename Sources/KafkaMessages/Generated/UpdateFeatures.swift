@@ -26,7 +26,7 @@ package struct UpdateFeaturesRequest: KafkaRequest {
             throw .version(version, of: "UpdateFeaturesRequest")
         }
         self.timeoutMs = try reader.readInt32()
-        let featureUpdatesCount = try reader.readCount(compact: true, elementBytesMin: 5)
+        let featureUpdatesCount = try reader.readCount(compact: true, elementByteCountMin: 5)
         self.featureUpdates.reserveCapacity(WireReader.reserved(featureUpdatesCount))
         for _ in 0..<featureUpdatesCount {
             self.featureUpdates.append(try FeatureUpdateKey(from: &reader, version: version))
@@ -130,7 +130,7 @@ package struct UpdateFeaturesResponse: KafkaMessage {
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: true)
         if version <= 1 {
-            let resultsCount = try reader.readCount(compact: true, elementBytesMin: 5)
+            let resultsCount = try reader.readCount(compact: true, elementByteCountMin: 5)
             self.results.reserveCapacity(WireReader.reserved(resultsCount))
             for _ in 0..<resultsCount {
                 self.results.append(try UpdatableFeatureResult(from: &reader, version: version))

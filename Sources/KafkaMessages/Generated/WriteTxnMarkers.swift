@@ -21,7 +21,7 @@ package struct WriteTxnMarkersRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "WriteTxnMarkersRequest")
         }
-        let markersCount = try reader.readCount(compact: true, elementBytesMin: 17)
+        let markersCount = try reader.readCount(compact: true, elementByteCountMin: 17)
         self.markers.reserveCapacity(WireReader.reserved(markersCount))
         for _ in 0..<markersCount {
             self.markers.append(try WritableTxnMarker(from: &reader, version: version))
@@ -66,7 +66,7 @@ package struct WriteTxnMarkersRequest: KafkaRequest {
             self.producerId = try reader.readInt64()
             self.producerEpoch = try reader.readInt16()
             self.transactionResult = try reader.readBool()
-            let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try WritableTxnMarkerTopic(from: &reader, version: version))
@@ -107,7 +107,7 @@ package struct WriteTxnMarkersRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionIndexesCount = try reader.readCount(compact: true, elementBytesMin: 4)
+            let partitionIndexesCount = try reader.readCount(compact: true, elementByteCountMin: 4)
             self.partitionIndexes.reserveCapacity(WireReader.reserved(partitionIndexesCount))
             for _ in 0..<partitionIndexesCount {
                 self.partitionIndexes.append(try reader.readInt32())
@@ -142,7 +142,7 @@ package struct WriteTxnMarkersResponse: KafkaMessage {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "WriteTxnMarkersResponse")
         }
-        let markersCount = try reader.readCount(compact: true, elementBytesMin: 10)
+        let markersCount = try reader.readCount(compact: true, elementByteCountMin: 10)
         self.markers.reserveCapacity(WireReader.reserved(markersCount))
         for _ in 0..<markersCount {
             self.markers.append(try WritableTxnMarkerResult(from: &reader, version: version))
@@ -174,7 +174,7 @@ package struct WriteTxnMarkersResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.producerId = try reader.readInt64()
-            let topicsCount = try reader.readCount(compact: true, elementBytesMin: 3)
+            let topicsCount = try reader.readCount(compact: true, elementByteCountMin: 3)
             self.topics.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {
                 self.topics.append(try WritableTxnMarkerTopicResult(from: &reader, version: version))
@@ -205,7 +205,7 @@ package struct WriteTxnMarkersResponse: KafkaMessage {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.name = try reader.readString(compact: true)
-            let partitionsCount = try reader.readCount(compact: true, elementBytesMin: 7)
+            let partitionsCount = try reader.readCount(compact: true, elementByteCountMin: 7)
             self.partitions.reserveCapacity(WireReader.reserved(partitionsCount))
             for _ in 0..<partitionsCount {
                 self.partitions.append(try WritableTxnMarkerPartitionResult(from: &reader, version: version))

@@ -13,19 +13,35 @@ package import NIOCore
 /// Every method throws `WireError.truncated` when the bytes end inside the value and `.corrupt` when no continuation
 /// could make it valid. Byte fields are slices that share the frame's storage. An announced length or count is compared
 /// with the bytes that are there before anything is allocated.
-package struct WireReader: Sendable {
+package struct WireReader: @unchecked Sendable {
     /// The elements that an array of `count` reserves at once; a longer one grows with what is really read.
     static func reserved(_ count: Int) -> Int { min(count, 64) }
 
-    private var buffer: ByteBuffer
+    private let frame: ByteBuffer
 
-    package init(_ buffer: ByteBuffer) { self.buffer = buffer }
+    /// The readable bytes of `frame`, read through a pointer: a fourth of the instructions of `ByteBuffer.readInteger`.
+    ///
+    /// Valid as long as the reader, also when it is copied or sent: a `ByteBuffer` moves or changes its bytes only where
+    /// nobody else refers to them, and `frame` does and is never written to.
+    private let bytes: UnsafeRawBufferPointer
+
+    /// Index into `bytes`, at most their count.
+    private var position = 0
+
+    package init(_ buffer: ByteBuffer) {
+        frame = buffer
+        bytes = buffer.withUnsafeReadableBytes { $0 }
+    }
 
     /// Bytes not read yet. Kafka ignores bytes after a message; who wants them refused asks here.
-    package var readableByteCount: Int { buffer.readableBytes }
+    package var readableByteCount: Int { bytes.count &- position }
 
     /// The bytes not read yet, sharing storage.
-    package var rest: ByteBuffer { buffer }
+    package var rest: ByteBuffer {
+        var rest = frame
+        rest.moveReaderIndex(forwardBy: position)
+        return rest
+    }
 
     // MARK: Fixed size
 
@@ -49,9 +65,11 @@ package struct WireReader: Sendable {
         return KafkaUUID(high: high, low: low)
     }
 
-    private mutating func readInteger<T: FixedWidthInteger>() throws(WireError) -> T {
-        guard let value = buffer.readInteger(as: T.self) else { throw .truncated }
-        return value
+    private mutating func readInteger<T: FixedWidthInteger & BitwiseCopyable>() throws(WireError) -> T {
+        guard MemoryLayout<T>.size <= readableByteCount else { throw .truncated }
+        let value = bytes.loadUnaligned(fromByteOffset: position, as: T.self)  // bound checked on the line above
+        position &+= MemoryLayout<T>.size
+        return T(bigEndian: value)
     }
 
     /// Base 128, at most 5 bytes, not zig-zag.
@@ -110,24 +128,24 @@ package struct WireReader: Sendable {
 
     /// The element count of an array.
     ///
-    /// - Parameter elementBytesMin: the fewest bytes one element takes; a count that the rest of the frame cannot
+    /// - Parameter elementByteCountMin: the fewest bytes one element takes; a count that the rest of the frame cannot
     ///   hold is `.corrupt`, so that it is never used to allocate.
-    package mutating func readCount(compact: Bool, elementBytesMin: Int) throws(WireError) -> Int {
-        guard let count = try readNullableCount(compact: compact, elementBytesMin: elementBytesMin) else {
+    package mutating func readCount(compact: Bool, elementByteCountMin: Int) throws(WireError) -> Int {
+        guard let count = try readNullableCount(compact: compact, elementByteCountMin: elementByteCountMin) else {
             throw .corrupt("null where an array must be")
         }
         return count
     }
 
     package mutating func readNullableCount(
-        compact: Bool, elementBytesMin: Int, nullable: Bool = true
+        compact: Bool, elementByteCountMin: Int, nullable: Bool = true
     ) throws(WireError) -> Int? {
         guard let count = try readLength(compact) else {
             guard nullable else { throw .corrupt("null where an array must be") }
             return nil
         }
-        guard count <= buffer.readableBytes / elementBytesMin else {
-            throw .corrupt("array of \(count) elements in \(buffer.readableBytes) bytes")
+        guard count <= readableByteCount / elementByteCountMin else {
+            throw .corrupt("array of \(count) elements in \(readableByteCount) bytes")
         }
         return count
     }
@@ -166,18 +184,16 @@ package struct WireReader: Sendable {
     }
 
     private mutating func readUTF8(_ byteCount: Int) throws(WireError) -> String {
-        do {
-            guard let text = try buffer.readUTF8ValidatedString(length: byteCount) else { throw WireError.truncated }
-            return text
-        } catch let error as WireError {
-            throw error
-        } catch {
-            throw .corrupt("string that is not UTF-8")
-        }
+        guard byteCount <= readableByteCount else { throw .truncated }
+        let text = UnsafeRawBufferPointer(rebasing: bytes[position..<position + byteCount])
+        guard let text = String(validating: text, as: UTF8.self) else { throw .corrupt("string that is not UTF-8") }
+        position &+= byteCount
+        return text
     }
 
     private mutating func readSlice(_ byteCount: Int) throws(WireError) -> ByteBuffer {
-        guard let slice = buffer.readSlice(length: byteCount) else { throw .truncated }
+        guard let slice = frame.getSlice(at: frame.readerIndex + position, length: byteCount) else { throw .truncated }
+        position &+= byteCount
         return slice
     }
 
@@ -193,8 +209,8 @@ package struct WireReader: Sendable {
     /// Begins the tag section that ends every struct of a flexible version.
     package mutating func readTaggedFields() throws(WireError) -> TaggedFields {
         let count = try readUnsignedVarint()
-        guard Int(count) <= buffer.readableBytes / 2 else {
-            throw .corrupt("\(count) tagged fields in \(buffer.readableBytes) bytes")
+        guard Int(count) <= readableByteCount / 2 else {
+            throw .corrupt("\(count) tagged fields in \(readableByteCount) bytes")
         }
         return TaggedFields(left: count)
     }
@@ -208,23 +224,23 @@ package struct WireReader: Sendable {
         fields.left -= 1
         let tag = try readUnsignedVarint()
         let byteCount = Int(try readUnsignedVarint())
-        guard byteCount <= buffer.readableBytes else { throw .truncated }
+        guard byteCount <= readableByteCount else { throw .truncated }
         if tag < 64 {
             let bit: UInt64 = 1 &<< UInt64(tag)
             guard fields.seen & bit == 0 else { throw .corrupt("tag \(tag) appears twice") }
             fields.seen |= bit
         }
-        fields.restAfterField = buffer.readableBytes - byteCount
+        fields.restAfterField = readableByteCount - byteCount
         return tag
     }
 
     package mutating func skipTaggedField(_ fields: TaggedFields) {
-        buffer.moveReaderIndex(forwardBy: buffer.readableBytes - fields.restAfterField)
+        position = bytes.count - fields.restAfterField
     }
 
     /// Checks that the field took exactly the bytes its size announced.
     package func endTaggedField(_ fields: TaggedFields, tag: UInt32) throws(WireError) {
-        guard buffer.readableBytes == fields.restAfterField else {
+        guard readableByteCount == fields.restAfterField else {
             throw .corrupt("tagged field \(tag) does not have the size it announces")
         }
     }
