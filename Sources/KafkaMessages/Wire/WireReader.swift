@@ -22,7 +22,8 @@ package struct WireReader: @unchecked Sendable {
     /// The readable bytes of `frame`, read through a pointer: a fourth of the instructions of `ByteBuffer.readInteger`.
     ///
     /// Valid as long as the reader, also when it is copied or sent: a `ByteBuffer` moves or changes its bytes only where
-    /// nobody else refers to them, and `frame` does and is never written to.
+    /// nobody else refers to them, and `frame` does and is never written to. Every access through the pointer extends the
+    /// lifetime of `frame` over itself.
     private let bytes: UnsafeRawBufferPointer
 
     /// Index into `bytes`, at most their count.
@@ -67,7 +68,8 @@ package struct WireReader: @unchecked Sendable {
 
     private mutating func readInteger<T: FixedWidthInteger & BitwiseCopyable>() throws(WireError) -> T {
         guard MemoryLayout<T>.size <= readableByteCount else { throw .truncated }
-        let value = bytes.loadUnaligned(fromByteOffset: position, as: T.self)  // bound checked on the line above
+        // The bound is checked on the line above.
+        let value = withExtendedLifetime(frame) { bytes.loadUnaligned(fromByteOffset: position, as: T.self) }
         position &+= MemoryLayout<T>.size
         return T(bigEndian: value)
     }
@@ -185,8 +187,10 @@ package struct WireReader: @unchecked Sendable {
 
     private mutating func readUTF8(_ byteCount: Int) throws(WireError) -> String {
         guard byteCount <= readableByteCount else { throw .truncated }
-        let text = UnsafeRawBufferPointer(rebasing: bytes[position..<position + byteCount])
-        guard let text = String(validating: text, as: UTF8.self) else { throw .corrupt("string that is not UTF-8") }
+        let text = withExtendedLifetime(frame) {
+            String(validating: UnsafeRawBufferPointer(rebasing: bytes[position..<position + byteCount]), as: UTF8.self)
+        }
+        guard let text else { throw .corrupt("string that is not UTF-8") }
         position &+= byteCount
         return text
     }
