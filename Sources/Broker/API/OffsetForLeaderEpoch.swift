@@ -1,3 +1,4 @@
+import LogStorage
 import KafkaMessages
 
 extension BrokerNode {
@@ -14,8 +15,7 @@ extension BrokerNode {
                 if let partition = topic?.partition(wanted.partition), !partition.isDeleted {
                     if let mismatch = epochMismatch(wanted.currentLeaderEpoch, partition) {
                         answer.errorCode = mismatch.rawValue
-                    } else {
-                        let end = partition.log.endOffset(forLeaderEpoch: wanted.leaderEpoch)
+                    } else if let end = partition.log.endOffset(forLeaderEpoch: wanted.leaderEpoch) {
                         answer.leaderEpoch = end.epoch
                         answer.endOffset = end.endOffset
                     }

@@ -1,3 +1,5 @@
+import Environment
+import RecordBatches
 import KafkaMessages
 import LogStorage
 import NIOCore
@@ -36,7 +38,7 @@ extension BrokerNode {
                 } else if let topic, let partition = topic.partition(data.index), !partition.isDeleted {
                     let sync = produce(
                         data.records, to: partition, of: topic, acks: request.acks,
-                        acceptsZstd: responder.apiVersion >= 7, now: now, into: &answer)
+                        version: responder.apiVersion, now: now, into: &answer)
                     if let sync {
                         let place = Place(topic: response.responses.count, partition: topicResponse.partitionResponses.count)
                         syncs.append((place, partition, sync))
@@ -82,7 +84,7 @@ extension BrokerNode {
 
     /// - Returns: the offset that must be durable before the answer, if it has to wait for the disk.
     private func produce(
-        _ records: Records?, to partition: Partition, of topic: Topic, acks: Int16, acceptsZstd: Bool, now: Int64,
+        _ records: Records?, to partition: Partition, of topic: Topic, acks: Int16, version: Int16, now: Int64,
         into answer: inout ProduceResponse.PartitionProduceResponse
     ) -> Int64? {
         if acks == -1, topic.config.minInsyncReplicas > 1 {
@@ -96,16 +98,16 @@ extension BrokerNode {
             answer.errorMessage = "no records"
             return nil
         }
-        switch append(batch, to: partition, of: topic, acceptsZstd: acceptsZstd, now: now) {
+        switch append(batch, to: partition, of: topic, version: version, now: now) {
         case .success(let appended):
             answer.baseOffset = appended.baseOffset
             answer.logStartOffset = appended.logStartOffset
-            if topic.config.usesLogAppendTime { answer.logAppendTimeMs = now }
+            if topic.config.rules.usesLogAppendTime { answer.logAppendTimeMs = now }
             return mustSync(partition, topic, acks: acks, end: appended.lastOffset + 1) ? appended.lastOffset + 1 : nil
         case .failure(let failure):
-            answer.errorCode = failure.error.code.rawValue
-            answer.errorMessage = failure.error.message
-            answer.recordErrors = failure.records.map { record in
+            answer.errorCode = failure.code.rawValue
+            answer.errorMessage = failure.message
+            answer.recordErrors = failure.faults.map { record in
                 var error = ProduceResponse.BatchIndexAndErrorMessage()
                 error.batchIndex = record.index
                 error.batchIndexErrorMessage = record.message

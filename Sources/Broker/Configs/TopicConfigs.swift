@@ -1,5 +1,6 @@
+import Compression
 package import LogStorage
-import RecordBatches
+package import RecordBatches
 
 /// The configuration keys of a topic, with Kafka's names, types and defaults (Kafka documentation, "Topic Configs").
 package enum TopicConfigs {
@@ -125,22 +126,12 @@ package enum TopicConfigs {
 /// Kafka's defaults, parsed once.
 package struct EffectiveTopicConfig: Sendable, Equatable {
     package var log: LogConfig
-    package var maxMessageBytes: Int
-    package var isCompacted: Bool
+    /// What Produce asks of a batch for this topic.
+    package var rules: ProduceRules
     package var isDeletedByRetention: Bool
-    package var usesLogAppendTime: Bool
-    package var timestampBeforeMaxMs: Int64
-    package var timestampAfterMaxMs: Int64
     package var minInsyncReplicas: Int
-    /// nil keeps the producer's codec.
-    package var compression: TargetCompression?
     package var flushMessages: Int64
     package var flushMs: Int64
-
-    package struct TargetCompression: Sendable, Equatable {
-        package var codecName: String
-        package var level: Int?
-    }
 
     /// Values that do not parse cannot get here: they were refused when they were set. Should one be in an old data
     /// folder all the same, the default stands in for it.
@@ -153,33 +144,29 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
             Int64(text(name)) ?? TopicConfigs.definition(name).flatMap { Int64($0.defaultValue) } ?? 0
         }
         let policies = ConfigDefinition.items(of: text("cleanup.policy"))
-        isCompacted = policies.contains("compact")
         var log = LogConfig()
-        log.segmentBytes = Int(number("segment.bytes"))
+        log.segmentBytes = Int32(clamping: number("segment.bytes"))
         log.segmentMs = number("segment.ms")
         log.segmentJitterMs = number("segment.jitter.ms")
-        log.segmentIndexBytes = Int(number("segment.index.bytes"))
-        log.indexIntervalBytes = Int(number("index.interval.bytes"))
+        log.segmentIndexBytes = Int32(clamping: number("segment.index.bytes"))
+        log.indexIntervalBytes = Int32(clamping: number("index.interval.bytes"))
         log.fileDeleteDelayMs = number("file.delete.delay.ms")
         let deletes = policies.contains("delete")
         isDeletedByRetention = deletes
         log.retentionMs = deletes ? number("retention.ms") : -1
         log.retentionBytes = deletes ? number("retention.bytes") : -1
         self.log = log
-        maxMessageBytes = Int(number("max.message.bytes"))
-        usesLogAppendTime = text("message.timestamp.type") == "LogAppendTime"
-        timestampBeforeMaxMs = number("message.timestamp.before.max.ms")
-        timestampAfterMaxMs = number("message.timestamp.after.max.ms")
+        let before = number("message.timestamp.before.max.ms")
+        let after = number("message.timestamp.after.max.ms")
+        let codec = text("compression.type")
+        rules = ProduceRules(
+            byteCountMax: Int(number("max.message.bytes")), isCompacted: policies.contains("compact"),
+            usesLogAppendTime: text("message.timestamp.type") == "LogAppendTime",
+            timestampBeforeMax: before == .max ? nil : before, timestampAfterMax: after == .max ? nil : after,
+            codec: codec == "producer" ? nil : Codec(name: codec),
+            level: ["gzip", "lz4", "zstd"].contains(codec) ? Int(number("compression.\(codec).level")) : nil)
         minInsyncReplicas = Int(number("min.insync.replicas"))
         flushMessages = number("flush.messages")
         flushMs = number("flush.ms")
-        let codec = text("compression.type")
-        switch codec {
-        case "producer": compression = nil
-        case "uncompressed": compression = .init(codecName: "none", level: nil)
-        case "gzip", "lz4", "zstd":
-            compression = .init(codecName: codec, level: Int(number("compression.\(codec).level")))
-        default: compression = .init(codecName: codec, level: nil)
-        }
     }
 }

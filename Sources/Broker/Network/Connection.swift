@@ -44,6 +44,8 @@ final class Connection: ChannelInboundHandler {
     /// Answers that are ready but wait for an earlier one; index 0 is `nextToSend`.
     private var waiting: Deque<EncodedReply?> = []
     private var waitingByteCount = 0
+    /// What to call if the connection ends before the request with this sequence is answered.
+    private var cancellations: [UInt64: () -> Void] = [:]
 
     private var isHandlingBurst = false
     private var needsFlush = false
@@ -72,7 +74,11 @@ final class Connection: ChannelInboundHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         registry.add(self)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
         context.read()
+        context.fireChannelActive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -84,6 +90,9 @@ final class Connection: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         isClosing = true
         giveBackMemory()
+        let cancellations = self.cancellations
+        self.cancellations = [:]
+        for cancel in cancellations.values { cancel() }
         context.fireChannelInactive()
     }
 
@@ -238,9 +247,15 @@ final class Connection: ChannelInboundHandler {
         nextSequence += 1
     }
 
+    /// Calls `cancel` if the connection ends before `responder` has answered.
+    func onClose(of responder: Responder, _ cancel: @escaping () -> Void) {
+        cancellations[responder.sequence] = cancel
+    }
+
     /// Encodes an answer and sends it, or keeps it until the ones before it are sent.
     func complete(_ responder: Responder, _ message: some KafkaMessage, _ regions: [LogSlice]) {
         guard !isClosing else { return }
+        if !cancellations.isEmpty { cancellations[responder.sequence] = nil }
         if responder.sequence == nextToSend {
             nextToSend += 1
             if !waiting.isEmpty { waiting.removeFirst() }
@@ -328,7 +343,7 @@ final class Connection: ChannelInboundHandler {
     }
 
     private func write(_ slice: LogSlice, _ context: ChannelHandlerContext) {
-        guard slice.byteCount > 0, let descriptor = slice.file.descriptor else { return }
+        guard slice.byteCount > 0, let descriptor = slice.file?.descriptor else { return }
         let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
         let region = FileRegion(
             fileHandle: handle, readerIndex: Int(slice.position), endIndex: Int(slice.position) + slice.byteCount)
