@@ -20,6 +20,7 @@ done
 
 partitions=4
 bounded_count=40
+fields=partition,offset,key,value
 folder=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
 children=()
 
@@ -112,12 +113,13 @@ run topic describe ratings -b "$address"
 
 say "3. Stream ratings into it, keyed by user, and watch them arrive"
 if ((once)); then
+    echo "(partition, offset, key, value)"
     ratings "$bounded_count" 0 | "$program" produce ratings -b "$address" --key-separator $'\t'
-    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count"
+    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" --print "$fields"
 else
-    echo "(Ctrl-C ends the demonstration)"
+    echo "(partition, offset, key, value; Ctrl-C ends the demonstration)"
     (ratings 0 0.2 | exec "$program" produce ratings -b "$address" --key-separator $'\t' >"$folder/produce.log" 2>&1) &
     children+=($!)
-    run consume ratings -b "$address" --from beginning
+    run consume ratings -b "$address" --from beginning --print "$fields"
 fi
 say "That was it: the data folder is gone, nothing keeps running."
