@@ -25,7 +25,8 @@ package final class LogDirectory: Sendable {
     package let health = LogHealth()
     package let files: FileCache
     private let disk: any Disk
-    private let lock: any DiskLock
+    /// nil once the folder is closed.
+    private let lock: Mutex<(any DiskLock)?>
     private let state: Mutex<State>
     /// Held while checkpoint files are written, so that an older one never replaces a newer.
     private let writing = Mutex(())
@@ -47,9 +48,10 @@ package final class LogDirectory: Sendable {
         self.files = files ?? FileCache(disk: disk)
         let topics = directory + "/topics"
         try attempt("make data folder '\(directory)'") { () throws(DiskError) in try disk.makeDirectory(topics) }
-        lock = try attempt("lock data folder '\(directory)'") { () throws(DiskError) in
+        let held = try attempt("lock data folder '\(directory)'") { () throws(DiskError) in
             try disk.lock(directory + "/lock")
         }
+        lock = Mutex(held)
         try Self.checkVersion(directory, disk)
         let marker = topics + "/" + Self.markerName
         wasClean = disk.exists(marker)
@@ -161,8 +163,10 @@ package final class LogDirectory: Sendable {
         if let first { throw first }
     }
 
-    /// Closes all logs. With `clean`, and if all of them ended well, the next start trusts what it finds.
+    /// Closes all logs and gives the folder free. With `clean`, and if all of them ended well, the next start trusts what
+    /// it finds.
     package func close(clean: Bool) throws(LogError) {
+        defer { lock.withLock { $0 = nil } }
         var first: LogError?
         let logs = state.withLock { $0.logs }
         for (name, log) in logs.sorted(by: { $0.key < $1.key }) {
