@@ -17,7 +17,7 @@ private let allowed: [String: Set<String>] = [
     "Cluster": ["Bytes", "RecordBatches", "CRdKafka", "NIOCore", "Logging"],
     "Broker": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "NIOCore",
-        "NIOPosix", "Logging",
+        "NIOPosix", "Logging", "DequeModule",
     ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
