@@ -38,7 +38,9 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 0' INT TERM
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() {
+    if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
 
 # Shows a command as it would be typed, then runs it.
 run() {
