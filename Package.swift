@@ -79,6 +79,10 @@ let package = Package(
 
         // Beside: generator, test kit, tests
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "Microbench",
+            dependencies: ["Bytes", "Compression", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
