@@ -93,11 +93,12 @@ package final class BrokerServer: Sendable {
         let disk = RealDisk()
         let clock = SystemWallClock()
         let server = configuration.properties
-        do throws(LogError) {
-            let directory = try LogDirectory.open(
-                configuration.dataDirectory, disk: disk, openFileCountMax: Int(server.number("open.segment.files.max")))
+        do {
+            let files = FileCache(disk: disk, capacity: Int(server.number("open.segment.files.max")))
+            let directory = try LogDirectory(directory: configuration.dataDirectory, disk: disk, files: files)
             var (log, image) = try MetadataLog.open(
-                configuration.dataDirectory + "/meta", disk: disk, files: directory.files, now: clock.now())
+                configuration.dataDirectory + "/meta", disk: disk, files: files,
+                health: directory.health, now: clock.now())
             if image.clusterId == nil {
                 var random = SystemRandomNumberGenerator()
                 let configured = server.text("cluster.id")
@@ -114,7 +115,7 @@ package final class BrokerServer: Sendable {
                 controller: controller, directory: directory, disk: disk, clock: clock, nodeId: nodeId,
                 leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
                 logger: logger)
-        } catch {
+        } catch let error as LogError {
             if error.code == .locked {
                 throw BrokerError(
                     .dataDirectoryLocked(holder: error.holder),
@@ -233,7 +234,7 @@ package final class BrokerServer: Sendable {
 
     private static func closeData(_ node: BrokerNode) {
         do throws(LogError) {
-            try node.directory.close()
+            try node.directory.close(clean: true)
         } catch {
             node.logger.error("data folder cannot be closed cleanly; the next start checks it", metadata: ["error": "\(error)"])
         }

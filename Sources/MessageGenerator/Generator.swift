@@ -47,10 +47,12 @@ struct Generator {
     func run() throws -> Int {
         var files: [String: String] = [:]
         var table: [ApiTable.Row] = []
+        var models: [MessageModel] = []
 
         for api in Self.apis {
             let request = try message(api + "Request", api: api)
             let response = try message(api + "Response", api: api)
+            models += [request, response]
             table.append(try ApiTable.Row(name: api, request: request.definition, response: response.definition))
             files[api + ".swift"] = source([
                 MessagePrinter(model: request, request: (response.definition.name, api.lowercasedFirst)),
@@ -58,15 +60,20 @@ struct Generator {
             ])
         }
         files["ApiKey.swift"] = ApiTable(rows: table.sorted { $0.key < $1.key }).source(header: Self.header)
-        for name in Self.headers + Self.data {
-            files[name + ".swift"] = source([MessagePrinter(model: try MessageModel(definition(name, in: "4.3.0")))])
-        }
-        for name in Self.coordinatorRecords {
-            let record = try MessageModel(definition(name, in: "coordinator-records"))
-            files[name + ".swift"] = source([MessagePrinter(model: record)])
+        for name in Self.headers + Self.data + Self.coordinatorRecords {
+            let folder = Self.coordinatorRecords.contains(name) ? "coordinator-records" : "4.3.0"
+            let model = try MessageModel(definition(name, in: folder))
+            models.append(model)
+            files[name + ".swift"] = source([MessagePrinter(model: model)])
         }
         try write(files, to: "Sources/KafkaMessages/Generated")
-        return files.count
+
+        var tests: [String: String] = ["AllMessages.swift": RandomPrinter.table(models, header: Self.header)]
+        for model in models {
+            tests[model.definition.name + "+Random.swift"] = RandomPrinter(model: model).source(header: Self.header)
+        }
+        try write(tests, to: "Tests/KafkaMessagesTests/Generated")
+        return files.count + tests.count
     }
 
     static let header = """

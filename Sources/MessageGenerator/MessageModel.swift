@@ -4,7 +4,10 @@ struct MessageModel {
     var root: StructModel
     var nested: [StructModel]
 
-    var needsByteBuffer: Bool { ([root] + nested).contains { $0.fields.contains { $0.type.containsBytes } } }
+    /// Whether declarations name `ByteBuffer`.
+    var needsByteBuffer: Bool {
+        ([root] + nested).contains { $0.fields.contains { $0.swiftType.contains("ByteBuffer") } }
+    }
 
     init(_ definition: Definition) throws {
         self.definition = definition
@@ -120,16 +123,18 @@ struct FieldModel {
     /// The name where Swift would take it for a keyword: in declarations and labels.
     var declaredName: String { Self.keywords.contains(name) ? "`\(name)`" : name }
 
-    var isOptional: Bool { !nullableVersions.isEmpty || type == .records }
+    var isOptional: Bool { !nullableVersions.isEmpty }
 
     var swiftType: String { type.swift + (isOptional ? "?" : "") }
 
     private func literal(_ text: String?) -> String {
-        if text == "null" || type == .records { return "nil" }
+        // Kafka's records have no default of their own: null, where they can be null.
+        if text == "null" || (type == .records && isOptional) { return "nil" }
         switch type {
         case .bool: return text ?? "false"
         case .string: return "\"\(text ?? "")\""
         case .bytes: return "ByteBuffer()"
+        case .records: return ".empty"
         case .uuid: return ".zero"
         case .structure(let name): return "\(name)()"
         case .array: return "[]"
@@ -187,14 +192,6 @@ extension FieldType {
     var hasLength: Bool {
         switch self {
         case .string, .bytes, .records, .array: true
-        default: false
-        }
-    }
-
-    var containsBytes: Bool {
-        switch self {
-        case .bytes: true
-        case .array(let element): element.containsBytes
         default: false
         }
     }

@@ -122,7 +122,6 @@ struct MessagePrinter {
         let nullableArgument =
             switch nullable {
             case .when(let expression): ", nullable: \(expression)"
-            case .never where field.isOptional: ", nullable: false"
             default: ""
             }
         switch field.type {
@@ -135,8 +134,8 @@ struct MessagePrinter {
                 printElements(element, of: "self.\(field.name)", count: count, compact: compact, to: &source)
                 return
             }
-            let nullableCount = "try reader.readNullableCount(\(arguments)\(nullableArgument))"
-            source.line("if let \(count) = \(nullableCount) {")
+            source.list("let \(count) = try reader.readNullableCount(", [arguments + nullableArgument], ")")
+            source.line("if let \(count) {")
             source.indented { source in
                 source.line("var elements: \(field.type.swift) = []")
                 printElements(element, of: "elements", count: count, compact: compact, to: &source)
@@ -147,8 +146,9 @@ struct MessagePrinter {
             source.line("}")
         case .structure(let name) where field.isOptional:
             let presence = nullableArgument.isEmpty ? "" : String(nullableArgument.dropFirst(2))
+            let read = field.tag == nil ? "readPresence(\(presence))" : "readTaggedPresence()"
             source.line("self.\(field.name) = nil")
-            source.block("if try reader.readPresence(\(presence))") { source in
+            source.block("if try reader.\(read)") { source in
                 source.line("self.\(field.name) = try \(name)(from: &reader, version: version)")
             }
         case .string, .bytes, .records:
@@ -241,8 +241,7 @@ struct MessagePrinter {
     ) {
         let compact = compact(field, in: context)
         let value = "self.\(field.name)"
-        if field.isOptional, field.type != .records {
-            // Records have no version without null that we know of; a struct's marker byte is there in all versions.
+        if field.isOptional {
             switch field.nullableVersions.condition(in: field.versions) {
             case .when(let expression):
                 source.block("if \(value) == nil, !(\(expression))") { source in
@@ -264,7 +263,8 @@ struct MessagePrinter {
             source.line("    \(writer).writeNullLength(compact: \(compact))")
             source.line("}")
         case .structure where field.isOptional:
-            source.line("\(writer).writePresence(\(value) != nil)")
+            let write = field.tag == nil ? "writePresence" : "writeTaggedPresence"
+            source.line("\(writer).\(write)(\(value) != nil)")
             source.line("if let value = \(value) { try value.encode(to: &\(writer), version: version) }")
         case .string, .bytes, .records:
             let method = "write\(field.isOptional ? "Nullable" : "")\(field.type.method)"

@@ -60,7 +60,7 @@ package struct RecordReader: Sendable {
     ///
     /// - Throws: `.truncated` when the bytes end inside the record, `.corrupt` when its fields do not fill its length.
     ///   The contents of its headers are not looked at.
-    package mutating func next(in bytes: borrowing RawSpan) throws(WireError) -> RecordView? {
+    @inline(__always) package mutating func next(in bytes: borrowing RawSpan) throws(WireError) -> RecordView? {
         guard remaining > 0 else { return nil }
         let start = at
         var cursor = at
@@ -86,7 +86,7 @@ package struct RecordReader: Sendable {
     }
 
     /// A byte count, -1 for null, and as many bytes.
-    static func readField(
+    @inline(__always) static func readField(
         _ bytes: borrowing RawSpan, at cursor: inout Int, end: Int
     ) throws(WireError) -> Range<Int>? {
         let length = try Varint.readInt(bytes, at: &cursor)

@@ -1,3 +1,5 @@
+import Environment
+import Logging
 import KafkaMessages
 import LogStorage
 import NIOCore

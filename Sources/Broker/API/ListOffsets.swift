@@ -68,7 +68,7 @@ extension BrokerNode {
                 answer.errorCode = ErrorCode.unsupportedVersion.rawValue
                 return answer
             }
-            answer.leaderEpoch = partition.log.leaderEpoch
+            if version >= 4 { answer.leaderEpoch = partition.log.leaderEpoch }
         } catch {
             answer.errorCode = error.kafkaCode
         }

@@ -1,3 +1,5 @@
+import LogStorage
+import Logging
 import Environment
 import KafkaMessages
 
@@ -6,9 +8,9 @@ extension BrokerNode {
         onDiskThread(responder) { [self] in
             var response = DescribeLogDirsResponse()
             var result = DescribeLogDirsResponse.DescribeLogDirsResult()
-            result.logDir = directory.path
+            result.logDir = directory.directory
             do throws(DiskError) {
-                result.usableBytes = try disk.freeByteCount(directory.path)
+                result.usableBytes = try disk.freeByteCount(directory.directory)
             } catch {
                 logger.warning("size of the file system is unknown", metadata: ["error": "\(error)"])
             }

@@ -1,3 +1,4 @@
+import LogStorage
 import KafkaMessages
 
 extension BrokerNode {

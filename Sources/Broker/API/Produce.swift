@@ -1,3 +1,5 @@
+import Environment
+import RecordBatches
 import KafkaMessages
 import LogStorage
 import NIOCore

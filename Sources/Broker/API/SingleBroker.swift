@@ -1,3 +1,4 @@
+import Environment
 import KafkaMessages
 
 /// Honest answers to requests that only mean something with several brokers.

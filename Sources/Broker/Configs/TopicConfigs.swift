@@ -145,11 +145,11 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         }
         let policies = ConfigDefinition.items(of: text("cleanup.policy"))
         var log = LogConfig()
-        log.segmentBytes = Int(number("segment.bytes"))
+        log.segmentBytes = Int32(clamping: number("segment.bytes"))
         log.segmentMs = number("segment.ms")
         log.segmentJitterMs = number("segment.jitter.ms")
-        log.segmentIndexBytes = Int(number("segment.index.bytes"))
-        log.indexIntervalBytes = Int(number("index.interval.bytes"))
+        log.segmentIndexBytes = Int32(clamping: number("segment.index.bytes"))
+        log.indexIntervalBytes = Int32(clamping: number("index.interval.bytes"))
         log.fileDeleteDelayMs = number("file.delete.delay.ms")
         let deletes = policies.contains("delete")
         isDeletedByRetention = deletes

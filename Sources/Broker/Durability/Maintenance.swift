@@ -1,3 +1,5 @@
+import Logging
+import Environment
 import LogStorage
 import NIOCore
 import NIOPosix
@@ -63,13 +65,12 @@ final class Maintenance: Sendable {
             return (flush, retention, producers)
         }
         let topics = node.catalog.snapshot.sorted
-        var wasFlushed = false
+        var dirty: [(partition: Partition, end: Int64)] = []
         for topic in topics {
             for partition in topic.partitions where !partition.isDeleted {
-                let isDue = flush || (topic.config.flushMs != .max && partition.flushIsOverdue(topic.config.flushMs, now))
-                if isDue && partition.log.unflushedByteCount > 0 {
-                    sync(partition)
-                    wasFlushed = true
+                if topic.config.flushMs != .max && partition.flushIsOverdue(topic.config.flushMs, now) { sync(partition) }
+                if flush, partition.checkpointedEnd != partition.log.logEnd {
+                    dirty.append((partition, partition.log.logEnd))
                 }
                 if retention { applyRetention(topic, partition, now) }
                 if producers {
@@ -77,7 +78,7 @@ final class Maintenance: Sendable {
                 }
             }
         }
-        if wasFlushed { checkpoint() }
+        if !dirty.isEmpty { checkpoint(dirty) }
     }
 
     private func sync(_ partition: Partition) {
@@ -108,9 +109,10 @@ final class Maintenance: Sendable {
         }
     }
 
-    private func checkpoint() {
+    private func checkpoint(_ dirty: [(partition: Partition, end: Int64)]) {
         do throws(LogError) {
             try node.directory.checkpoint()
+            for (partition, end) in dirty { partition.checkpointedEnd = end }
         } catch {
             node.logger.error("recovery points cannot be written", metadata: ["error": "\(error)"])
         }

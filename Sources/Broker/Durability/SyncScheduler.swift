@@ -37,7 +37,7 @@ final class SyncScheduler: Sendable {
         pool.submit { [self] state in
             switch state {
             case .active: run(partition)
-            case .cancelled: finish(partition, .failure(.closed("the broker stops")))
+            case .cancelled: finish(partition, .failure(LogError(.closed, "the broker stops")))
             }
         }
     }

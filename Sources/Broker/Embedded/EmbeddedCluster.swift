@@ -1,3 +1,4 @@
+import NIOPosix
 package import Cluster
 import KafkaMessages
 import LogStorage

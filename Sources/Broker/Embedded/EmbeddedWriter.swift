@@ -1,3 +1,4 @@
+import Environment
 import Bytes
 import Cluster
 import KafkaMessages

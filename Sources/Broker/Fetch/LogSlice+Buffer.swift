@@ -1,3 +1,4 @@
+import Environment
 import LogStorage
 import NIOCore
 

@@ -25,15 +25,18 @@ struct MetadataLog {
     /// - Parameter directory: the data folder's `meta`.
     /// - Throws: `LogError` when the folder cannot be read, or was written by a newer program.
     static func open(
-        _ directory: String, disk: any Disk, files: FileCache, now: Int64
+        _ directory: String, disk: any Disk, files: FileCache, health: LogHealth, now: Int64
     ) throws(LogError) -> (MetadataLog, MetadataImage) {
+        let snapshot = try newestSnapshot(in: directory, disk)
+        // All of it is checked at every start, and the snapshot says where it begins.
         let log = try PartitionLog.open(
             directory: directory + "/__cluster_metadata-0", topicId: (0, 1), config: LogConfig(), disk: disk,
-            files: files, leaderEpoch: 0, recoveryPoint: 0, cleanShutdown: false, now: now)
+            files: files, leaderEpoch: 0, recoveryPoint: 0, cleanShutdown: false, now: now,
+            logStart: snapshot?.offset ?? 0, health: health, saveLogStart: { _ in })
         let opened = MetadataLog(log: log, directory: directory, disk: disk)
         var image = MetadataImage()
         var offset = log.offsets.logStart
-        if let snapshot = try opened.newestSnapshot() {
+        if let snapshot {
             try Self.replay(snapshot.bytes, of: "metadata snapshot \(snapshot.offset)", into: &image)
             offset = max(offset, snapshot.offset)
         } else if offset > 0 {
@@ -74,16 +77,16 @@ struct MetadataLog {
             bytes += try Self.batch(Array(rest.prefix(1000)), now: now)
             rest = rest.dropFirst(1000)
         }
-        let old = try newestSnapshot()?.offset
+        let old = try Self.newestSnapshot(in: directory, disk)?.offset
         do throws(DiskError) {
-            try disk.replaceDurably(path(offsets.logEnd), with: bytes)
+            try disk.replaceDurably(Self.path(offsets.logEnd, in: directory), with: bytes)
         } catch {
             throw LogError(error, "write the metadata snapshot")
         }
         _ = try log.deleteRecords(before: offsets.logEnd)
         if let old, old != offsets.logEnd {
             // An old snapshot that stays is harmless: the newest one counts.
-            try? disk.removeFile(path(old))
+            try? disk.removeFile(Self.path(old, in: directory))
         }
     }
 
@@ -127,15 +130,18 @@ struct MetadataLog {
         }
     }
 
-    private func path(_ offset: Int64) -> String { "\(directory)/\(offset)\(Self.suffix)" }
+    private static func path(_ offset: Int64, in directory: String) -> String { "\(directory)/\(offset)\(suffix)" }
 
-    private func newestSnapshot() throws(LogError) -> (offset: Int64, bytes: [UInt8])? {
+    private static func newestSnapshot(
+        in directory: String, _ disk: any Disk
+    ) throws(LogError) -> (offset: Int64, bytes: [UInt8])? {
         do throws(DiskError) {
+            try disk.makeDirectory(directory)
             let offsets = try disk.list(directory).compactMap { name in
-                name.hasSuffix(Self.suffix) ? Int64(name.dropLast(Self.suffix.count)) : nil
+                name.hasSuffix(suffix) ? Int64(name.dropLast(suffix.count)) : nil
             }
             guard let newest = offsets.max() else { return nil }
-            return (newest, try disk.contents(path(newest)))
+            return (newest, try disk.contents(path(newest, in: directory)))
         } catch {
             throw LogError(error, "read the metadata snapshot in '\(directory)'")
         }

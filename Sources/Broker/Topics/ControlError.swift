@@ -1,5 +1,5 @@
-import KafkaMessages
-import LogStorage
+package import KafkaMessages
+package import LogStorage
 
 /// What went wrong with an administrative operation or an append, as the protocol tells it: an error code and words.
 package struct ControlError: Error, CustomStringConvertible {

@@ -73,20 +73,18 @@ package final class Controller: Sendable {
     private func openTopics() throws {
         try state.withLock { state in
             var topics: [Topic] = []
-            var wanted: Set<String> = []
             for topic in state.image.topics.values.sorted(by: { $0.name < $1.name }) {
                 let config = EffectiveTopicConfig(overrides: topic.overrides, server: state.server)
                 let partitions = try openPartitions(topic.name, topic.id, 0..<topic.partitionCount, config)
-                for partition in partitions { wanted.insert("\(topic.name)-\(partition.index)") }
                 topics.append(
                     Topic(
                         name: topic.name, id: topic.id, partitions: partitions, overrides: topic.overrides,
                         config: config))
             }
             // A folder without a topic is the rest of a creation or deletion that a crash cut short.
-            for orphan in try directory.partitionDirectories() where !wanted.contains(orphan) {
+            for orphan in directory.unopened {
                 logger.notice("removing the folder of a partition that no topic has", metadata: ["folder": "\(orphan)"])
-                try directory.removePartitionDirectory(orphan)
+                try directory.delete(orphan)
             }
             catalog.publish(topics)
         }
@@ -98,11 +96,22 @@ package final class Controller: Sendable {
         var partitions: [Partition] = []
         partitions.reserveCapacity(indexes.count)
         for index in indexes {
-            let log = try directory.openPartition(
-                "\(name)-\(index)", topicId: (id.high, id.low), config: config.log, now: clock.now())
+            let log = try openLog(PartitionName(topic: name, partition: index), id, config.log)
             partitions.append(Partition(topicName: name, index: index, log: log))
         }
         return partitions
+    }
+
+    private func openLog(_ name: PartitionName, _ id: KafkaUUID, _ config: LogConfig) throws(LogError) -> PartitionLog {
+        let topicId = (id.high, id.low)
+        do throws(LogError) {
+            return try directory.open(name, topicId: topicId, config: config, now: clock.now())
+        } catch where error.code == .inconsistentTopicId {
+            // Left by a topic of the same name whose deletion a crash cut short: the metadata says it is gone.
+            logger.notice("removing the records of a deleted topic of the same name", metadata: ["folder": "\(name)"])
+            try directory.delete(name)
+            return try directory.open(name, topicId: topicId, config: config, now: clock.now())
+        }
     }
 
     // MARK: Topics
@@ -250,7 +259,7 @@ package final class Controller: Sendable {
     private func discard(_ partition: Partition) {
         partition.markDeleted()
         do throws(LogError) {
-            try directory.deletePartition(partition.log)
+            try directory.delete(PartitionName(topic: partition.topicName, partition: partition.index))
         } catch {
             // The next start removes the folder, since no topic has it.
             logger.warning(

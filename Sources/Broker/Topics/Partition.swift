@@ -1,4 +1,4 @@
-import LogStorage
+package import LogStorage
 import Synchronization
 
 /// Somebody who waits for a partition to grow, such as a fetch that found too little.
@@ -20,6 +20,7 @@ package final class Partition: Sendable {
     private let zstdFlag: Atomic<Bool>
     /// When maintenance first saw records that are not on disk, in milliseconds since 1970; `.max` when it saw none.
     private let unflushedSince = Atomic<Int64>(.max)
+    private let checkpointed: Atomic<Int64>
     private let isDeletedFlag = Atomic<Bool>(false)
 
     init(topicName: String, index: Int32, log: PartitionLog) {
@@ -27,7 +28,14 @@ package final class Partition: Sendable {
         self.index = index
         self.log = log
         let offsets = log.offsets
+        checkpointed = Atomic(offsets.logEnd)
         zstdFlag = Atomic(offsets.logEnd > offsets.logStart)
+    }
+
+    /// The end of the log when its recovery point was last written; what lies behind it is scanned after a crash.
+    var checkpointedEnd: Int64 {
+        get { checkpointed.load(ordering: .relaxed) }
+        set { checkpointed.store(newValue, ordering: .relaxed) }
     }
 
     /// Old versions of Fetch must not be given zstd, so those have to look first where this is true.

@@ -1,4 +1,4 @@
-import KafkaMessages
+package import KafkaMessages
 import Synchronization
 
 /// A topic as it is at one moment. Immutable: a change makes a new value that shares the partitions.

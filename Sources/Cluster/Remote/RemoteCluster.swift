@@ -73,6 +73,7 @@ package final class RemoteCluster: Cluster {
         var reason = Substring(text)
         if let failed = reason.ranges(of: "failed: ").last { reason = reason[failed.upperBound...] }
         if let after = reason.firstRange(of: " (after ") { reason = reason[..<after.lowerBound] }
+        if let broker = reason.firstRange(of: "/bootstrap: ") { reason = reason[broker.upperBound...] }
         return reason.prefix(1).lowercased() + reason.dropFirst()
     }
 

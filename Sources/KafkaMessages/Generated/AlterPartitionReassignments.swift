@@ -100,7 +100,8 @@ package struct AlterPartitionReassignmentsRequest: KafkaRequest {
 
         package init(from reader: inout WireReader, version: Int16) throws(WireError) {
             self.partitionIndex = try reader.readInt32()
-            if let replicasCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4) {
+            let replicasCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4)
+            if let replicasCount {
                 var elements: [Int32] = []
                 elements.reserveCapacity(WireReader.reserved(replicasCount))
                 for _ in 0..<replicasCount {

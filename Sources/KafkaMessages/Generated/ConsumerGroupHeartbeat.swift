@@ -49,7 +49,8 @@ package struct ConsumerGroupHeartbeatRequest: KafkaRequest {
         self.instanceId = try reader.readNullableString(compact: true)
         self.rackId = try reader.readNullableString(compact: true)
         self.rebalanceTimeoutMs = try reader.readInt32()
-        if let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementByteCountMin: 1) {
+        let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementByteCountMin: 1)
+        if let subscribedTopicNamesCount {
             var elements: [String] = []
             elements.reserveCapacity(WireReader.reserved(subscribedTopicNamesCount))
             for _ in 0..<subscribedTopicNamesCount {
@@ -63,7 +64,8 @@ package struct ConsumerGroupHeartbeatRequest: KafkaRequest {
             self.subscribedTopicRegex = try reader.readNullableString(compact: true)
         }
         self.serverAssignor = try reader.readNullableString(compact: true)
-        if let topicPartitionsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 18) {
+        let topicPartitionsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 18)
+        if let topicPartitionsCount {
             var elements: [TopicPartitions] = []
             elements.reserveCapacity(WireReader.reserved(topicPartitionsCount))
             for _ in 0..<topicPartitionsCount {

@@ -57,7 +57,7 @@ package struct ConsumerGroupMemberMetadataValue: KafkaMessage {
             switch tag {
             case 0:
                 self.classicMemberMetadata = nil
-                if try reader.readPresence() {
+                if try reader.readTaggedPresence() {
                     self.classicMemberMetadata = try ClassicMemberMetadata(from: &reader, version: version)
                 }
             default:
@@ -88,7 +88,7 @@ package struct ConsumerGroupMemberMetadataValue: KafkaMessage {
         writer.writeUnsignedVarint(tagCount)
         if hasClassicMemberMetadata {
             var body = WireWriter()
-            body.writePresence(self.classicMemberMetadata != nil)
+            body.writeTaggedPresence(self.classicMemberMetadata != nil)
             if let value = self.classicMemberMetadata { try value.encode(to: &body, version: version) }
             try writer.writeTaggedField(0, body)
         }

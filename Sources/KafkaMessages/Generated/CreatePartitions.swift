@@ -71,7 +71,8 @@ package struct CreatePartitionsRequest: KafkaRequest {
             let flexible = version >= 2
             self.name = try reader.readString(compact: flexible)
             self.count = try reader.readInt32()
-            if let assignmentsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 2) {
+            let assignmentsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 2)
+            if let assignmentsCount {
                 var elements: [CreatePartitionsAssignment] = []
                 elements.reserveCapacity(WireReader.reserved(assignmentsCount))
                 for _ in 0..<assignmentsCount {

@@ -268,7 +268,8 @@ package struct CreateTopicsResponse: KafkaMessage {
                 self.replicationFactor = try reader.readInt16()
             }
             if version >= 5 {
-                if let configsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 6) {
+                let configsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 6)
+                if let configsCount {
                     var elements: [CreatableTopicConfigs] = []
                     elements.reserveCapacity(WireReader.reserved(configsCount))
                     for _ in 0..<configsCount {

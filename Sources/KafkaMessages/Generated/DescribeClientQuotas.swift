@@ -113,7 +113,8 @@ package struct DescribeClientQuotasResponse: KafkaMessage {
         self.throttleTimeMs = try reader.readInt32()
         self.errorCode = try reader.readInt16()
         self.errorMessage = try reader.readNullableString(compact: flexible)
-        if let entriesCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3) {
+        let entriesCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
+        if let entriesCount {
             var elements: [EntryData] = []
             elements.reserveCapacity(WireReader.reserved(entriesCount))
             for _ in 0..<entriesCount {

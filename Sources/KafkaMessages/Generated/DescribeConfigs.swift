@@ -79,7 +79,8 @@ package struct DescribeConfigsRequest: KafkaRequest {
             let flexible = version >= 4
             self.resourceType = try reader.readInt8()
             self.resourceName = try reader.readString(compact: flexible)
-            if let configurationKeysCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 1) {
+            let configurationKeysCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 1)
+            if let configurationKeysCount {
                 var elements: [String] = []
                 elements.reserveCapacity(WireReader.reserved(configurationKeysCount))
                 for _ in 0..<configurationKeysCount {

@@ -22,7 +22,8 @@ package struct DescribeLogDirsRequest: KafkaRequest {
             throw .version(version, of: "DescribeLogDirsRequest")
         }
         let flexible = version >= 2
-        if let topicsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3) {
+        let topicsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
+        if let topicsCount {
             var elements: [DescribableLogDirTopic] = []
             elements.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {

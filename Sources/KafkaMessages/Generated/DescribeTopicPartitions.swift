@@ -240,7 +240,8 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             for _ in 0..<isrNodesCount {
                 self.isrNodes.append(try reader.readInt32())
             }
-            if let eligibleLeaderReplicasCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4) {
+            let eligibleLeaderReplicasCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4)
+            if let eligibleLeaderReplicasCount {
                 var elements: [Int32] = []
                 elements.reserveCapacity(WireReader.reserved(eligibleLeaderReplicasCount))
                 for _ in 0..<eligibleLeaderReplicasCount {
@@ -250,7 +251,8 @@ package struct DescribeTopicPartitionsResponse: KafkaMessage {
             } else {
                 self.eligibleLeaderReplicas = nil
             }
-            if let lastKnownElrCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4) {
+            let lastKnownElrCount = try reader.readNullableCount(compact: true, elementByteCountMin: 4)
+            if let lastKnownElrCount {
                 var elements: [Int32] = []
                 elements.reserveCapacity(WireReader.reserved(lastKnownElrCount))
                 for _ in 0..<lastKnownElrCount {

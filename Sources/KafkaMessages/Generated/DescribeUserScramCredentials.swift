@@ -21,7 +21,8 @@ package struct DescribeUserScramCredentialsRequest: KafkaRequest {
         guard Self.versions.contains(version) else {
             throw .version(version, of: "DescribeUserScramCredentialsRequest")
         }
-        if let usersCount = try reader.readNullableCount(compact: true, elementByteCountMin: 2) {
+        let usersCount = try reader.readNullableCount(compact: true, elementByteCountMin: 2)
+        if let usersCount {
             var elements: [UserName] = []
             elements.reserveCapacity(WireReader.reserved(usersCount))
             for _ in 0..<usersCount {

@@ -29,7 +29,8 @@ package struct ElectLeadersRequest: KafkaRequest {
         if version >= 1 {
             self.electionType = try reader.readInt8()
         }
-        if let topicPartitionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3) {
+        let topicPartitionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
+        if let topicPartitionsCount {
             var elements: [TopicPartitions] = []
             elements.reserveCapacity(WireReader.reserved(topicPartitionsCount))
             for _ in 0..<topicPartitionsCount {

@@ -555,7 +555,8 @@ package struct FetchResponse: KafkaMessage {
             if version >= 5 {
                 self.logStartOffset = try reader.readInt64()
             }
-            if let abortedTransactionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 16) {
+            let abortedTransactionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 16)
+            if let abortedTransactionsCount {
                 var elements: [AbortedTransaction] = []
                 elements.reserveCapacity(WireReader.reserved(abortedTransactionsCount))
                 for _ in 0..<abortedTransactionsCount {

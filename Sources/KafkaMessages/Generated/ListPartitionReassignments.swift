@@ -24,7 +24,8 @@ package struct ListPartitionReassignmentsRequest: KafkaRequest {
             throw .version(version, of: "ListPartitionReassignmentsRequest")
         }
         self.timeoutMs = try reader.readInt32()
-        if let topicsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 3) {
+        let topicsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 3)
+        if let topicsCount {
             var elements: [ListPartitionReassignmentsTopics] = []
             elements.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {

@@ -31,7 +31,10 @@ package struct MetadataRequest: KafkaRequest {
             throw .version(version, of: "MetadataRequest")
         }
         let flexible = version >= 9
-        if let topicsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 2, nullable: version >= 1) {
+        let topicsCount = try reader.readNullableCount(
+            compact: flexible, elementByteCountMin: 2, nullable: version >= 1
+        )
+        if let topicsCount {
             var elements: [MetadataRequestTopic] = []
             elements.reserveCapacity(WireReader.reserved(topicsCount))
             for _ in 0..<topicsCount {

@@ -35,7 +35,10 @@ package struct OffsetFetchRequest: KafkaRequest {
             self.groupId = try reader.readString(compact: flexible)
         }
         if version <= 7 {
-            if let topicsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3, nullable: version >= 2) {
+            let topicsCount = try reader.readNullableCount(
+                compact: flexible, elementByteCountMin: 3, nullable: version >= 2
+            )
+            if let topicsCount {
                 var elements: [OffsetFetchRequestTopic] = []
                 elements.reserveCapacity(WireReader.reserved(topicsCount))
                 for _ in 0..<topicsCount {
@@ -167,7 +170,8 @@ package struct OffsetFetchRequest: KafkaRequest {
             if version >= 9 {
                 self.memberEpoch = try reader.readInt32()
             }
-            if let topicsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 3) {
+            let topicsCount = try reader.readNullableCount(compact: true, elementByteCountMin: 3)
+            if let topicsCount {
                 var elements: [OffsetFetchRequestTopics] = []
                 elements.reserveCapacity(WireReader.reserved(topicsCount))
                 for _ in 0..<topicsCount {

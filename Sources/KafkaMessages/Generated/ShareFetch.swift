@@ -339,7 +339,7 @@ package struct ShareFetchResponse: KafkaMessage {
         package var acknowledgeErrorCode: Int16 = 0
         package var acknowledgeErrorMessage: String? = nil
         package var currentLeader: LeaderIdAndEpoch = LeaderIdAndEpoch()
-        package var records: Records? = nil
+        package var records: Records = .empty
         package var acquiredRecords: [AcquiredRecords] = []
 
         package init() {}
@@ -347,7 +347,7 @@ package struct ShareFetchResponse: KafkaMessage {
         package init(
             partitionIndex: Int32 = 0, errorCode: Int16 = 0, errorMessage: String? = nil,
             acknowledgeErrorCode: Int16 = 0, acknowledgeErrorMessage: String? = nil,
-            currentLeader: LeaderIdAndEpoch = LeaderIdAndEpoch(), records: Records? = nil,
+            currentLeader: LeaderIdAndEpoch = LeaderIdAndEpoch(), records: Records = .empty,
             acquiredRecords: [AcquiredRecords] = []
         ) {
             self.partitionIndex = partitionIndex
@@ -367,7 +367,7 @@ package struct ShareFetchResponse: KafkaMessage {
             self.acknowledgeErrorCode = try reader.readInt16()
             self.acknowledgeErrorMessage = try reader.readNullableString(compact: true)
             self.currentLeader = try LeaderIdAndEpoch(from: &reader, version: version)
-            self.records = try reader.readNullableRecords(compact: true, nullable: false)
+            self.records = try reader.readRecords(compact: true)
             let acquiredRecordsCount = try reader.readCount(compact: true, elementByteCountMin: 19)
             self.acquiredRecords.reserveCapacity(WireReader.reserved(acquiredRecordsCount))
             for _ in 0..<acquiredRecordsCount {
@@ -383,7 +383,7 @@ package struct ShareFetchResponse: KafkaMessage {
             writer.writeInt16(self.acknowledgeErrorCode)
             try writer.writeNullableString(self.acknowledgeErrorMessage, compact: true)
             try self.currentLeader.encode(to: &writer, version: version)
-            try writer.writeNullableRecords(self.records, compact: true)
+            try writer.writeRecords(self.records, compact: true)
             try writer.writeLength(self.acquiredRecords.count, compact: true)
             for element in self.acquiredRecords {
                 try element.encode(to: &writer, version: version)

@@ -36,7 +36,8 @@ package struct ShareGroupHeartbeatRequest: KafkaRequest {
         self.memberId = try reader.readString(compact: true)
         self.memberEpoch = try reader.readInt32()
         self.rackId = try reader.readNullableString(compact: true)
-        if let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementByteCountMin: 1) {
+        let subscribedTopicNamesCount = try reader.readNullableCount(compact: true, elementByteCountMin: 1)
+        if let subscribedTopicNamesCount {
             var elements: [String] = []
             elements.reserveCapacity(WireReader.reserved(subscribedTopicNamesCount))
             for _ in 0..<subscribedTopicNamesCount {

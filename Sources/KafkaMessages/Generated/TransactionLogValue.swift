@@ -47,7 +47,8 @@ package struct TransactionLogValue: KafkaMessage {
         self.producerEpoch = try reader.readInt16()
         self.transactionTimeoutMs = try reader.readInt32()
         self.transactionStatus = try reader.readInt8()
-        if let transactionPartitionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3) {
+        let transactionPartitionsCount = try reader.readNullableCount(compact: flexible, elementByteCountMin: 3)
+        if let transactionPartitionsCount {
             var elements: [PartitionsSchema] = []
             elements.reserveCapacity(WireReader.reserved(transactionPartitionsCount))
             for _ in 0..<transactionPartitionsCount {

@@ -8,6 +8,8 @@ package enum Records: Sendable, Equatable {
     /// their length and remembers the place (`WireWriter.splits`).
     case external(byteCount: Int, token: Int)
 
+    package static let empty = Records.bytes(ByteBuffer())
+
     /// Size on the wire.
     package var byteCount: Int {
         switch self {

@@ -18,5 +18,6 @@ extension RequestHeader {
         requestApiKey = try reader.readInt16()
         requestApiVersion = try reader.readInt16()
         correlationId = try reader.readInt32()
+        clientId = nil
     }
 }

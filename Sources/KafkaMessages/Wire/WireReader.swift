@@ -8,24 +8,41 @@ package import NIOCore
 /// | string            | Int16 byte count, -1 is null   | unsigned varint of byte count + 1, 0 null |
 /// | bytes, records    | Int32 byte count, -1 is null   | the same                                |
 /// | array             | Int32 element count, -1 null   | the same, of the element count          |
-/// | nullable struct   | Int8: negative null, else the struct follows                             |
+/// | nullable struct   | Int8: negative is null, else the struct follows | the same                   |
 ///
 /// Every method throws `WireError.truncated` when the bytes end inside the value and `.corrupt` when no continuation
 /// could make it valid. Byte fields are slices that share the frame's storage. An announced length or count is compared
 /// with the bytes that are there before anything is allocated.
-package struct WireReader: Sendable {
+package struct WireReader: @unchecked Sendable {
     /// The elements that an array of `count` reserves at once; a longer one grows with what is really read.
     static func reserved(_ count: Int) -> Int { min(count, 64) }
 
-    private var buffer: ByteBuffer
+    private let frame: ByteBuffer
 
-    package init(_ buffer: ByteBuffer) { self.buffer = buffer }
+    /// The readable bytes of `frame`, read through a pointer: a fourth of the instructions of `ByteBuffer.readInteger`.
+    ///
+    /// Valid as long as the reader, also when it is copied or sent: a `ByteBuffer` moves or changes its bytes only where
+    /// nobody else refers to them, and `frame` does and is never written to. Every access through the pointer extends the
+    /// lifetime of `frame` over itself.
+    private let bytes: UnsafeRawBufferPointer
+
+    /// Index into `bytes`, at most their count.
+    private var position = 0
+
+    package init(_ buffer: ByteBuffer) {
+        frame = buffer
+        bytes = buffer.withUnsafeReadableBytes { $0 }
+    }
 
     /// Bytes not read yet. Kafka ignores bytes after a message; who wants them refused asks here.
-    package var readableByteCount: Int { buffer.readableBytes }
+    package var readableByteCount: Int { bytes.count &- position }
 
     /// The bytes not read yet, sharing storage.
-    package var rest: ByteBuffer { buffer }
+    package var rest: ByteBuffer {
+        var rest = frame
+        rest.moveReaderIndex(forwardBy: position)
+        return rest
+    }
 
     // MARK: Fixed size
 
@@ -49,9 +66,12 @@ package struct WireReader: Sendable {
         return KafkaUUID(high: high, low: low)
     }
 
-    private mutating func readInteger<T: FixedWidthInteger>() throws(WireError) -> T {
-        guard let value = buffer.readInteger(as: T.self) else { throw .truncated }
-        return value
+    private mutating func readInteger<T: FixedWidthInteger & BitwiseCopyable>() throws(WireError) -> T {
+        guard MemoryLayout<T>.size <= readableByteCount else { throw .truncated }
+        // The bound is checked on the line above.
+        let value = withExtendedLifetime(frame) { bytes.loadUnaligned(fromByteOffset: position, as: T.self) }
+        position &+= MemoryLayout<T>.size
+        return T(bigEndian: value)
     }
 
     /// Base 128, at most 5 bytes, not zig-zag.
@@ -99,6 +119,10 @@ package struct WireReader: Sendable {
         return try readSlice(byteCount)
     }
 
+    package mutating func readRecords(compact: Bool) throws(WireError) -> Records {
+        .bytes(try readBytes(compact: compact))
+    }
+
     package mutating func readNullableRecords(compact: Bool, nullable: Bool = true) throws(WireError) -> Records? {
         guard let bytes = try readNullableBytes(compact: compact, nullable: nullable) else { return nil }
         return .bytes(bytes)
@@ -122,8 +146,8 @@ package struct WireReader: Sendable {
             guard nullable else { throw .corrupt("null where an array must be") }
             return nil
         }
-        guard count <= buffer.readableBytes / elementByteCountMin else {
-            throw .corrupt("array of \(count) elements in \(buffer.readableBytes) bytes")
+        guard count <= readableByteCount / elementByteCountMin else {
+            throw .corrupt("array of \(count) elements in \(readableByteCount) bytes")
         }
         return count
     }
@@ -135,6 +159,9 @@ package struct WireReader: Sendable {
         guard nullable else { throw .corrupt("null where a struct must be") }
         return false
     }
+
+    /// The same in front of a nullable struct that is a tagged field: there Kafka writes an unsigned varint, 0 for null.
+    package mutating func readTaggedPresence() throws(WireError) -> Bool { try readUnsignedVarint() != 0 }
 
     private mutating func readStringByteCount(_ compact: Bool) throws(WireError) -> Int? {
         if compact {
@@ -159,18 +186,18 @@ package struct WireReader: Sendable {
     }
 
     private mutating func readUTF8(_ byteCount: Int) throws(WireError) -> String {
-        do {
-            guard let text = try buffer.readUTF8ValidatedString(length: byteCount) else { throw WireError.truncated }
-            return text
-        } catch let error as WireError {
-            throw error
-        } catch {
-            throw .corrupt("string that is not UTF-8")
+        guard byteCount <= readableByteCount else { throw .truncated }
+        let text = withExtendedLifetime(frame) {
+            String(validating: UnsafeRawBufferPointer(rebasing: bytes[position..<position + byteCount]), as: UTF8.self)
         }
+        guard let text else { throw .corrupt("string that is not UTF-8") }
+        position &+= byteCount
+        return text
     }
 
     private mutating func readSlice(_ byteCount: Int) throws(WireError) -> ByteBuffer {
-        guard let slice = buffer.readSlice(length: byteCount) else { throw .truncated }
+        guard let slice = frame.getSlice(at: frame.readerIndex + position, length: byteCount) else { throw .truncated }
+        position &+= byteCount
         return slice
     }
 
@@ -186,8 +213,8 @@ package struct WireReader: Sendable {
     /// Begins the tag section that ends every struct of a flexible version.
     package mutating func readTaggedFields() throws(WireError) -> TaggedFields {
         let count = try readUnsignedVarint()
-        guard Int(count) <= buffer.readableBytes / 2 else {
-            throw .corrupt("\(count) tagged fields in \(buffer.readableBytes) bytes")
+        guard Int(count) <= readableByteCount / 2 else {
+            throw .corrupt("\(count) tagged fields in \(readableByteCount) bytes")
         }
         return TaggedFields(left: count)
     }
@@ -201,23 +228,23 @@ package struct WireReader: Sendable {
         fields.left -= 1
         let tag = try readUnsignedVarint()
         let byteCount = Int(try readUnsignedVarint())
-        guard byteCount <= buffer.readableBytes else { throw .truncated }
+        guard byteCount <= readableByteCount else { throw .truncated }
         if tag < 64 {
             let bit: UInt64 = 1 &<< UInt64(tag)
             guard fields.seen & bit == 0 else { throw .corrupt("tag \(tag) appears twice") }
             fields.seen |= bit
         }
-        fields.restAfterField = buffer.readableBytes - byteCount
+        fields.restAfterField = readableByteCount - byteCount
         return tag
     }
 
     package mutating func skipTaggedField(_ fields: TaggedFields) {
-        buffer.moveReaderIndex(forwardBy: buffer.readableBytes - fields.restAfterField)
+        position = bytes.count - fields.restAfterField
     }
 
     /// Checks that the field took exactly the bytes its size announced.
     package func endTaggedField(_ fields: TaggedFields, tag: UInt32) throws(WireError) {
-        guard buffer.readableBytes == fields.restAfterField else {
+        guard readableByteCount == fields.restAfterField else {
             throw .corrupt("tagged field \(tag) does not have the size it announces")
         }
     }

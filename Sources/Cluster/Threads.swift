@@ -20,6 +20,13 @@ func startThread(_ body: @escaping @Sendable () -> Void) {
     pthread_detach(thread)
 }
 
+/// Runs `body`, which may block, on a thread of its own and waits for it without blocking the caller's.
+package func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        startThread { continuation.resume(with: Result { try body() }) }
+    }
+}
+
 /// A few threads for blocking calls, started when needed and ended when idle, so that an unused cluster costs none.
 ///
 /// Calls beyond `threadCountMax` wait in the order they came; the queue is bounded by the callers, each of whom waits
