@@ -112,8 +112,8 @@ class KafkaPython:
 
     def consume(self, bootstrap, topic, count, partition=0, start=0, timeout=20, properties=None):
         consumer = kafka.KafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=None, auto_offset_reset="none", enable_auto_commit=False,
-            **(properties or {}),
+            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False,
+            **{"auto_offset_reset": "none", **(properties or {})},
         )
         records = []
         try:
@@ -161,7 +161,8 @@ class AioKafka:
 
     async def _consume(self, bootstrap, topic, count, partition, start, timeout, properties):
         consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="none", **properties
+            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False,
+            **{"auto_offset_reset": "none", **properties},
         )
         await consumer.start()
         records = []
@@ -279,7 +280,7 @@ def create_topic(bootstrap, name, partitions=1, configs=None):
     """Creates a topic and returns its name once the broker lists it."""
     client = admin(bootstrap)
     new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=configs or {})
-    client.create_topics([new], request_timeout=15)[name].result()
+    client.create_topics([new], request_timeout=15)[name].result(30)
     wait_until(lambda: name in client.list_topics(timeout=10).topics, what=f"topic {name} in the metadata")
     return name
 

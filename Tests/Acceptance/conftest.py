@@ -6,6 +6,7 @@ process itself are skipped then.
 
 import os
 import shutil
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -25,6 +26,21 @@ def pytest_sessionstart(session):
     for tool in ("kcat", "java", "javac"):
         if shutil.which(tool) is None:
             pytest.exit(f"{tool} is missing: run ./dev install-deps", returncode=1)
+
+
+@pytest.fixture(autouse=True)
+def deadline(request):
+    """A test that hangs fails after two minutes, or after what `@pytest.mark.deadline(seconds)` allows."""
+    mark = request.node.get_closest_marker("deadline")
+    seconds = mark.args[0] if mark else 120
+
+    def expire(*_):
+        raise TimeoutError(f"the test did not end within {seconds} s")
+
+    signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
 
 
 @pytest.fixture(scope="session")
