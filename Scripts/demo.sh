@@ -20,7 +20,9 @@ done
 
 partitions=4
 bounded_count=40
-fields=partition,offset,key,value
+# On a terminal, consume shows all of a record; elsewhere it has to be told.
+show=(--print "partition,offset,key,value")
+if [[ -t 1 ]]; then show=(); fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
 children=()
 
@@ -115,13 +117,12 @@ run topic describe ratings -b "$address"
 
 say "3. Stream ratings into it, keyed by user, and watch them arrive"
 if ((once)); then
-    echo "(partition, offset, key, value)"
     ratings "$bounded_count" 0 | "$program" produce ratings -b "$address" --key-separator $'\t'
-    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" --print "$fields"
+    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" "${show[@]}"
 else
-    echo "(partition, offset, key, value; Ctrl-C ends the demonstration)"
+    echo "(Ctrl-C ends the demonstration)"
     (ratings 0 0.2 | exec "$program" produce ratings -b "$address" --key-separator $'\t' >"$folder/produce.log" 2>&1) &
     children+=($!)
-    run consume ratings -b "$address" --from beginning --print "$fields"
+    run consume ratings -b "$address" --from beginning "${show[@]}"
 fi
 say "That was it: the data folder is gone, nothing keeps running."
