@@ -29,7 +29,7 @@ children=()
 # Ends what was started, newest first, and takes the folder away; whatever made the script end.
 clean_up() {
     local status=$? index
-    trap '' INT TERM
+    trap '' INT TERM HUP
     for ((index = ${#children[@]} - 1; index >= 0; index--)); do
         kill -TERM "${children[index]}" 2>/dev/null || true
         wait "${children[index]}" 2>/dev/null || true
@@ -38,15 +38,16 @@ clean_up() {
     exit "$status"
 }
 trap clean_up EXIT
-trap 'exit 0' INT TERM
+trap 'exit 0' INT TERM HUP
 
 say() {
     if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
 }
 
 # Shows a command as it would be typed, then runs it.
+show_command() { printf '$ swiftwater %s\n' "$*"; }
 run() {
-    printf '$ swiftwater %s\n' "$*"
+    show_command "$@"
     "$program" "$@"
 }
 
@@ -121,8 +122,14 @@ if ((once)); then
     run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" "${show[@]}"
 else
     echo "(Ctrl-C ends the demonstration)"
-    (ratings 0 0.2 | exec "$program" produce ratings -b "$address" --key-separator $'\t' >"$folder/produce.log" 2>&1) &
+    # The ratings end with the first one that nobody reads any more.
+    "$program" produce ratings -b "$address" --key-separator $'\t' < <(ratings 0 0.2) >"$folder/produce.log" 2>&1 &
     children+=($!)
-    run consume ratings -b "$address" --from beginning "${show[@]}"
+    # In the background, because bash hears a signal while it waits, but not while it runs something.
+    follow=(consume ratings -b "$address" --from beginning "${show[@]}")
+    show_command "${follow[@]}"
+    "$program" "${follow[@]}" &
+    children+=($!)
+    wait $!
 fi
 say "That was it: the data folder is gone, nothing keeps running."
