@@ -1,3 +1,5 @@
+import LogStorage
+import RecordBatches
 import Testing
 
 @testable import Broker

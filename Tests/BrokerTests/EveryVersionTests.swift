@@ -89,7 +89,7 @@ import Testing
                 request.replicaId = -1
                 var topic = ListOffsetsRequest.ListOffsetsTopic()
                 topic.name = Self.topic
-                topic.partitions = [-1, -2, 1_001].map { time in
+                topic.partitions = ([-1, -2, 1_001] as [Int64]).map { time in
                     var partition = ListOffsetsRequest.ListOffsetsPartition()
                     partition.timestamp = time
                     return partition
@@ -97,7 +97,7 @@ import Testing
                 request.topics = [topic]
                 let answers = try client.ask(request, version: version).topics[0].partitions
                 #expect(answers.map(\.offset) == [2, 0, 1])
-                #expect(answers.map(\.timestamp) == [-1, -1, 1_001])
+                #expect(answers.map(\.timestamp) == [-1, -1, 1_001] as [Int64])
             }
             try Self.each(MetadataRequest.self) { version in
                 var request = MetadataRequest()
@@ -115,7 +115,8 @@ import Testing
                     request.clientSoftwareName = "wire-client"
                     request.clientSoftwareVersion = "1.0"
                 }
-                #expect(try client.ask(request, version: version).apiKeys.count == OfferedApis.list.count)
+                let found = try client.ask(request, version: version).apiKeys.count
+                #expect(found == OfferedApis.list.count)
             }
             try Self.each(CreateTopicsRequest.self) { version in
                 var request = CreateTopicsRequest()
@@ -126,7 +127,8 @@ import Testing
                     topic.replicationFactor = 1
                     return topic
                 }
-                #expect(try client.ask(request, version: version).topics.map(\.errorCode) == [0, 36, 17])
+                let found = try client.ask(request, version: version).topics.map(\.errorCode)
+                #expect(found == [0, 36, 17])
             }
             try Self.each(CreatePartitionsRequest.self) { version in
                 var request = CreatePartitionsRequest()
@@ -135,7 +137,8 @@ import Testing
                 topic.count = 2 + Int32(version)
                 topic.assignments = nil
                 request.topics = [topic]
-                #expect(try client.ask(request, version: version).results.map(\.errorCode) == [0])
+                let found = try client.ask(request, version: version).results.map(\.errorCode)
+                #expect(found == [0])
             }
             try Self.each(DeleteTopicsRequest.self) { version in
                 var request = DeleteTopicsRequest()
@@ -149,7 +152,8 @@ import Testing
                 } else {
                     request.topicNames = names
                 }
-                #expect(try client.ask(request, version: version).responses.map(\.errorCode) == [0, 3])
+                let found = try client.ask(request, version: version).responses.map(\.errorCode)
+                #expect(found == [0, 3])
             }
             try Self.each(DeleteRecordsRequest.self) { version in
                 var request = DeleteRecordsRequest()
@@ -177,13 +181,14 @@ import Testing
                 topic.topic = Self.topic
                 topic.partitions = [.init()]
                 request.topics = [topic]
-                #expect(try client.ask(request, version: version).topics[0].partitions[0].endOffset == 2)
+                let found = try client.ask(request, version: version).topics[0].partitions[0].endOffset
+                #expect(found == 2)
             }
             try Self.each(DescribeConfigsRequest.self) { version in
                 var request = DescribeConfigsRequest()
                 request.includeSynonyms = true
                 request.includeDocumentation = version >= 3
-                request.resources = [(2, Self.topic), (4, "1"), (2, "never-made")].map { type, name in
+                request.resources = ([(2, Self.topic), (4, "1"), (2, "never-made")] as [(Int8, String)]).map { type, name in
                     var resource = DescribeConfigsRequest.DescribeConfigsResource()
                     resource.resourceType = type
                     resource.resourceName = name
@@ -204,7 +209,8 @@ import Testing
                 resource.configs[0].name = "retention.ms"
                 resource.configs[0].value = "123"
                 request.resources = [resource]
-                #expect(try client.ask(request, version: version).responses.map(\.errorCode) == [0])
+                let found = try client.ask(request, version: version).responses.map(\.errorCode)
+                #expect(found == [0])
             }
             try Self.each(IncrementalAlterConfigsRequest.self) { version in
                 var request = IncrementalAlterConfigsRequest()
@@ -215,7 +221,8 @@ import Testing
                 resource.configs[0].name = "cleanup.policy"
                 resource.configs[0].value = "tidy"
                 request.resources = [resource]
-                #expect(try client.ask(request, version: version).responses.map(\.errorCode) == [40])
+                let found = try client.ask(request, version: version).responses.map(\.errorCode)
+                #expect(found == [40])
             }
             try Self.each(DescribeLogDirsRequest.self) { version in
                 var request = DescribeLogDirsRequest()
@@ -244,7 +251,8 @@ import Testing
                 #expect(result.partitions.map(\.errorCode) == [85, 39])
             }
             try Self.each(ListPartitionReassignmentsRequest.self) { version in
-                #expect(try client.ask(ListPartitionReassignmentsRequest(), version: version).topics.isEmpty)
+                let isEmpty = try client.ask(ListPartitionReassignmentsRequest(), version: version).topics.isEmpty
+                #expect(isEmpty)
             }
             try Self.each(DescribeQuorumRequest.self) { version in
                 var request = DescribeQuorumRequest()
@@ -252,10 +260,12 @@ import Testing
                 topic.topicName = "__cluster_metadata"
                 topic.partitions = [.init()]
                 request.topics = [topic]
-                #expect(try client.ask(request, version: version).topics[0].partitions[0].leaderId == 1)
+                let found = try client.ask(request, version: version).topics[0].partitions[0].leaderId
+                #expect(found == 1)
             }
             try Self.each(UpdateFeaturesRequest.self) { version in
-                #expect(try client.ask(UpdateFeaturesRequest(), version: version).errorCode == 0)
+                let found = try client.ask(UpdateFeaturesRequest(), version: version).errorCode
+                #expect(found == 0)
             }
             try Self.each(DescribeClusterRequest.self) { version in
                 let response = try client.ask(DescribeClusterRequest(), version: version)
@@ -268,7 +278,8 @@ import Testing
                 topic.name = Self.topic
                 topic.partitionIndexes = [0, 9]
                 request.topics = [topic]
-                #expect(try client.ask(request, version: version).topics[0].partitions.map(\.errorCode) == [0, 3])
+                let found = try client.ask(request, version: version).topics[0].partitions.map(\.errorCode)
+                #expect(found == [0, 3])
             }
             try Self.each(ListConfigResourcesRequest.self) { version in
                 let resources = try client.ask(ListConfigResourcesRequest(), version: version).configResources

@@ -22,6 +22,9 @@ final class Connection: ChannelInboundHandler {
     static let pendingCountMax = 1024
     /// Bytes of answers that are ready but wait for an earlier one; beyond it no further requests are handled.
     private static let waitingByteCountMax = 8 << 20
+    /// Largest request other than Produce. Small elements take many times their wire size once decoded, and no honest
+    /// request of these comes near.
+    private static let controlByteCountMax = 8 << 20
     /// Answer bytes gathered before they are handed to the channel within one read burst.
     private static let outputByteCountMax = 256 << 10
     /// A slice of at least this many bytes goes from the file to the socket without passing through memory.
@@ -210,6 +213,9 @@ final class Connection: ChannelInboundHandler {
                 return close(
                     because: "\(apiKey.name) request of version \(version); "
                         + "\(offered.lowerBound) to \(offered.upperBound) are offered")
+            }
+            guard apiKey == .produce || byteCount <= Self.controlByteCountMax else {
+                return close(because: "\(apiKey.name) request of \(byteCount) bytes")
             }
             if header.clientId != clientId { clientId = header.clientId }
             let responder = makeResponder(header, apiKey)
