@@ -268,7 +268,7 @@ import Testing
                 if version >= 4 { request.coordinatorKeys = ["a", "b"] } else { request.key = "a" }
                 let response = try client.ask(request, version: version)
                 let codes = version >= 4 ? response.coordinators.map(\.errorCode) : [response.errorCode]
-                #expect(codes == Array(repeating: ErrorCode.unsupportedVersion.rawValue, count: version >= 4 ? 2 : 1))
+                #expect(codes == Array(repeating: ErrorCode.coordinatorNotAvailable.rawValue, count: version >= 4 ? 2 : 1))
             }
             try Self.each(UpdateFeaturesRequest.self) { version in
                 let found = try client.ask(UpdateFeaturesRequest(), version: version).errorCode
