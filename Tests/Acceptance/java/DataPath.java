@@ -1,4 +1,5 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.File;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -15,8 +16,12 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.record.internal.FileRecords;
+import org.apache.kafka.common.record.internal.Record;
+import org.apache.kafka.common.record.internal.RecordBatch;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.Utils;
 
 /** Producing and consuming with the Java clients. */
 final class DataPath {
@@ -24,6 +29,7 @@ final class DataPath {
         operations.put("produce", DataPath::produce);
         operations.put("consume", DataPath::consume);
         operations.put("offsets", DataPath::offsets);
+        operations.put("readSegment", DataPath::readSegment);
     }
 
     static KafkaProducer<byte[], byte[]> producer(JsonNode request) {
@@ -149,5 +155,22 @@ final class DataPath {
             }
         }
         return answers;
+    }
+
+    /** A segment file of a stopped broker, read by Kafka's own file reader. */
+    static Object readSegment(JsonNode request) throws Exception {
+        List<Map<String, Object>> records = new ArrayList<>();
+        try (FileRecords file = FileRecords.open(new File(request.get("file").asText()), false)) {
+            for (RecordBatch batch : file.batches()) {
+                batch.ensureValid();
+                for (Record record : batch) {
+                    Map<String, Object> shown = new LinkedHashMap<>();
+                    shown.put("offset", record.offset());
+                    shown.put("value", Driver.text(record.hasValue() ? Utils.toArray(record.value()) : null));
+                    records.add(shown);
+                }
+            }
+        }
+        return records;
     }
 }
