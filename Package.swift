@@ -15,10 +15,10 @@ func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ subject: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ subject: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
         name: subject + "Tests", dependencies: [.byName(name: subject), "TestKit"] + dependencies,
-        swiftSettings: swiftSettings)
+        exclude: exclude, swiftSettings: swiftSettings)
 }
 
 func library(_ name: String, pkgConfig: String, debian: String) -> Target {
@@ -27,6 +27,7 @@ func library(_ name: String, pkgConfig: String, debian: String) -> Target {
 
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -35,6 +36,7 @@ let package = Package(
     products: [.executable(name: "swiftwater", targets: ["swiftwater"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     ],
@@ -63,7 +65,7 @@ let package = Package(
             "Broker",
             [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                nio, nioPosix, logging,
+                nio, nioPosix, deque, logging,
             ]),
 
         // Layer 4: the program
@@ -77,11 +79,15 @@ let package = Package(
 
         // Beside: generator, test kit, tests
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "Microbench",
+            dependencies: ["Bytes", "Compression", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
-        tests("KafkaMessages", ["Bytes", nio]),
+        tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         tests("Cluster", ["Bytes", "RecordBatches", "Broker", logging, nio]),

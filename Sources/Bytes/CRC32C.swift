@@ -17,7 +17,8 @@ package func crc32c(_ bytes: UnsafeRawBufferPointer, seed: UInt32 = 0) -> UInt32
     while rest > 0 {
         // The C function takes an `int` length; it does not write to the bytes although its signature allows it.
         let step = min(rest, 1 << 30)
-        state = crc32_iscsi(UnsafeMutablePointer(mutating: cursor.assumingMemoryBound(to: UInt8.self)), Int32(step), state)
+        let bytes = UnsafeMutablePointer(mutating: cursor.assumingMemoryBound(to: UInt8.self))
+        state = crc32_iscsi(bytes, Int32(step), state)
         cursor += step
         rest -= step
     }

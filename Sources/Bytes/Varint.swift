@@ -7,8 +7,12 @@ package enum Varint {
     @inlinable package static func readUnsigned(
         _ bytes: borrowing RawSpan, at: inout Int
     ) throws(WireError) -> UInt32 {
-        var value: UInt32 = 0
-        var shift: UInt32 = 0
+        guard at < bytes.byteCount else { throw .truncated }
+        let first = bytes.unsafeLoad(fromByteOffset: at, as: UInt8.self)  // bound checked on the line above
+        at &+= 1
+        if first < 0x80 { return UInt32(first) }
+        var value = UInt32(first & 0x7F)
+        var shift: UInt32 = 7
         while shift < 35 {
             guard at < bytes.byteCount else { throw .truncated }
             let byte = bytes.unsafeLoad(fromByteOffset: at, as: UInt8.self)  // bound checked on the line above
@@ -22,8 +26,12 @@ package enum Varint {
 
     /// Zig-zag, at most 10 bytes: timestamp deltas of records.
     @inlinable package static func readLong(_ bytes: borrowing RawSpan, at: inout Int) throws(WireError) -> Int64 {
-        var value: UInt64 = 0
-        var shift: UInt64 = 0
+        guard at < bytes.byteCount else { throw .truncated }
+        let first = bytes.unsafeLoad(fromByteOffset: at, as: UInt8.self)  // bound checked on the line above
+        at &+= 1
+        var value = UInt64(first & 0x7F)
+        if first < 0x80 { return Int64(bitPattern: value &>> 1) ^ -Int64(bitPattern: value & 1) }
+        var shift: UInt64 = 7
         while shift < 70 {
             guard at < bytes.byteCount else { throw .truncated }
             let byte = bytes.unsafeLoad(fromByteOffset: at, as: UInt8.self)  // bound checked on the line above

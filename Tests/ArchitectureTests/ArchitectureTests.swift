@@ -1,1 +1,148 @@
+import Foundation
 import Testing
+
+/// The targets and what each may import: the arrows of ARCHITECTURE.md. A new target or arrow is added here on purpose,
+/// in the commit that needs it.
+private let allowed: [String: Set<String>] = [
+    // Layer 0: bytes, compression, the machine
+    "Bytes": ["CISAL"],
+    "Compression": ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"],
+    "Environment": ["Bytes"],
+    // Layer 1: formats
+    "KafkaMessages": ["Bytes", "NIOCore"],
+    "RecordBatches": ["Bytes", "Compression", "NIOCore"],
+    // Layer 2: engines without sockets or wall clock
+    "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
+    // Layer 3: services
+    "Cluster": ["Bytes", "RecordBatches", "CRdKafka", "NIOCore", "Logging"],
+    "Broker": [
+        "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "NIOCore",
+        "NIOPosix", "Logging", "DequeModule",
+    ],
+    // Layer 4: the program knows everything but C libraries
+    "swiftwater": [
+        "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
+        "NIOCore", "Logging", "ArgumentParser",
+    ],
+    // Beside
+    "MessageGenerator": [],
+    "TestKit": ["Bytes", "Environment"],
+]
+
+/// A C library is seen by its wrapper only.
+private let wrappers: [String: String] = [
+    "CISAL": "Bytes", "CZlib": "Compression", "CZstd": "Compression", "CLZ4": "Compression", "CSnappy": "Compression",
+    "CRdKafka": "Cluster",
+]
+
+/// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:
+/// they get both from `Environment`.
+private let system: Set<String> = [
+    "Foundation", "FoundationEssentials", "Synchronization", "Dispatch", "Glibc", "Musl", "Darwin",
+]
+
+@Suite struct ArchitectureTests {
+    /// One import line of a source file.
+    struct Import: Sendable, CustomStringConvertible {
+        var target: String
+        var module: String
+        var place: String
+        var description: String { "\(place): \(target) imports \(module)" }
+    }
+
+    private static let package = URL(filePath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    @Test func `targets import only what the table allows`() throws {
+        let imports = try Self.imports()
+        #expect(imports.count > 20, "the sources were not found")
+        for line in imports where !system.contains(line.module) {
+            guard let modules = allowed[line.target] else { continue }  // reported by the test of the table
+            #expect(modules.contains(line.module), "\(line)")
+        }
+    }
+
+    @Test func `every target with sources is in the table`() throws {
+        for target in try Self.targets() {
+            #expect(allowed[target] != nil, "Sources/\(target) is not in the table of ArchitectureTests.swift")
+        }
+    }
+
+    @Test func `the table has no cycles`() {
+        for target in allowed.keys {
+            var reached: Set<String> = []
+            var open = Array(allowed[target] ?? [])
+            while let next = open.popLast() {
+                if reached.insert(next).inserted { open += allowed[next] ?? [] }
+            }
+            #expect(!reached.contains(target), "\(target) imports itself through others")
+        }
+    }
+
+    @Test func `a C library is imported only by the target that wraps it`() throws {
+        let libraries = try Self.folders(of: "Sources/C")
+        #expect(Set(libraries) == Set(wrappers.keys))
+        for line in try Self.imports() where wrappers[line.module] != nil {
+            #expect(wrappers[line.module] == line.target, "\(line)")
+        }
+        for (target, modules) in allowed {
+            for module in modules where wrappers[module] != nil {
+                #expect(wrappers[module] == target)
+            }
+        }
+    }
+
+    /// Layers 0 to 2 get time, randomness and disks from `Environment`, so that a simulation is the real code.
+    @Test func `engines have no dispatch queues`() throws {
+        let engines: Set<String> = ["Bytes", "Compression", "KafkaMessages", "RecordBatches", "LogStorage"]
+        for line in try Self.imports() where engines.contains(line.target) {
+            #expect(line.module != "Dispatch", "\(line)")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("import Bytes", "Bytes"), ("package import Bytes", "Bytes"), ("@testable import Bytes", "Bytes"),
+            ("  public import struct Foundation.URL  // why", "Foundation"),
+            ("@preconcurrency internal import CZlib", "CZlib"),
+            ("// import Bytes", nil), ("let importance = 1", nil), ("/// import Bytes", nil),
+        ] as [(String, String?)])
+    func `finds the module of an import line`(line: String, module: String?) {
+        #expect(Self.module(importedBy: line) == module)
+    }
+
+    private static func module(importedBy line: String) -> String? {
+        let modifiers: Set<Substring> = ["public", "package", "internal", "fileprivate", "private"]
+        let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "let", "typealias"]
+        var words = line.split(whereSeparator: \.isWhitespace)[...]
+        while let first = words.first, first.hasPrefix("@") || modifiers.contains(first) { words.removeFirst() }
+        guard words.popFirst() == "import" else { return nil }
+        if let first = words.first, kinds.contains(first) { words.removeFirst() }
+        return words.first.map { String($0.prefix { $0 != "." && $0 != ";" }) }
+    }
+
+    private static func imports() throws -> [Import] {
+        try targets().flatMap { target in
+            let root = package.appending(path: "Sources/\(target)")
+            let paths = try FileManager.default.subpathsOfDirectory(atPath: root.path).filter { $0.hasSuffix(".swift") }
+            return try paths.flatMap { path in
+                let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
+                return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
+                    index, line in
+                    module(importedBy: String(line)).map {
+                        Import(target: target, module: $0, place: "Sources/\(target)/\(path):\(index + 1)")
+                    }
+                }
+            }
+        }
+    }
+
+    private static func targets() throws -> [String] { try folders(of: "Sources").filter { $0 != "C" } }
+
+    private static func folders(of path: String) throws -> [String] {
+        let root = package.appending(path: path)
+        return try FileManager.default.contentsOfDirectory(atPath: root.path).filter { name in
+            (try? root.appending(path: name).resourceValues(forKeys: [.isDirectoryKey]).isDirectory) == true
+        }.sorted()
+    }
+}

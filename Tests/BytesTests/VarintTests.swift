@@ -5,10 +5,11 @@ import Testing
 
 @Suite struct VarintTests {
     /// By hand from the zig-zag definition in the Protocol Buffers encoding guide.
-    @Test(arguments: [
-        ([0x00], 0), ([0x01], -1), ([0x02], 1), ([0xAC, 0x02], 150), ([0xFF, 0xFF, 0xFF, 0xFF, 0x0F], .min),
-        ([0xFE, 0xFF, 0xFF, 0xFF, 0x0F], .max),
-    ] as [([UInt8], Int32)])
+    @Test(
+        arguments: [
+            ([0x00], 0), ([0x01], -1), ([0x02], 1), ([0xAC, 0x02], 150), ([0xFF, 0xFF, 0xFF, 0xFF, 0x0F], .min),
+            ([0xFE, 0xFF, 0xFF, 0xFF, 0x0F], .max),
+        ] as [([UInt8], Int32)])
     func `decodes zig-zag`(bytes: [UInt8], value: Int32) throws {
         var at = 0
         #expect(try Varint.readInt(bytes.span.bytes, at: &at) == value)

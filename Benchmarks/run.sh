@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Benchmarks; called by `./dev bench`, which has checked the toolchain.
+#
+#   ./dev bench                     micro, and compare where the kit is there
+#   ./dev bench micro [NAME...]     the loops of our own code (Benchmarks/Microbench)
+#   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
+#   ./dev bench targets             only writes the list of brokers that compare would measure
+#
+# The kit is bench/broker in the folder SWIFTWATER_SHARED (../shared by default). SWIFTWATER_BENCH_DIR (.build/bench by
+# default) gets its load generators, the peers it installs and all data. Results, with a description of the machine,
+# go to Benchmarks/results.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+build=${SWIFTWATER_BUILD_DIR:-.build}
+release=$build-release
+shared=${SWIFTWATER_SHARED:-../shared}
+mkdir -p "${SWIFTWATER_BENCH_DIR:=$build/bench}" Benchmarks/results
+scratch=$(cd "$SWIFTWATER_BENCH_DIR" && pwd)
+results=$PWD/Benchmarks/results
+stamp=$(date -u +%Y-%m-%d)-$(git rev-parse --short HEAD)
+
+build_product() {
+    swift build -c release --static-swift-stdlib --scratch-path "$release" --product "$1" >&2
+    program=$(cd "$release/release" && pwd)/$1
+}
+
+machine() {
+    local changed=""
+    git diff --quiet HEAD -- Sources Package.swift || changed=" with uncommitted changes"
+    echo "| | |"
+    echo "|---|---|"
+    echo "| processor | $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -1), $(nproc) cores |"
+    echo "| memory | $(awk '/^MemTotal/ { printf "%.1f GiB", $2 / 1048576 }' /proc/meminfo) |"
+    echo "| kernel | $(uname -sr) |"
+    echo "| swift | $(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p' | head -1), release build |"
+    echo "| date | $(date -u '+%Y-%m-%d %H:%M UTC') |"
+    echo "| revision | $(git rev-parse --short HEAD)$changed |"
+}
+
+micro() {
+    build_product Microbench
+    local file=$results/$stamp-micro.md output
+    output=$("$program" "$@" | tee /dev/stderr)
+    {
+        echo "# Micro benchmarks"
+        echo
+        machine
+        echo
+        echo '`./dev bench micro '"$*"'`: name, best of five runs, checksum of what was computed.'
+        echo
+        echo '```'
+        printf '%s\n' "$output"
+        echo '```'
+    } >"$file"
+    echo "written to $file" >&2
+}
+
+# Our row, then those peers of the kit's list whose program is there.
+write_targets() {
+    python3 - "$shared/bench/broker/targets.example.json" "$1" "$program" "$scratch" <<'EOF'
+import json, os, shutil, sys
+
+example, output, program, scratch = sys.argv[1:]
+data = f"{scratch}/swiftwater"
+targets = [{
+    "name": "swiftwater",
+    "start": f"{program} start --data-dir {data} --kafka 127.0.0.1:29095",
+    "fresh": f"rm -rf {data}", "bootstrap": "127.0.0.1:29095", "data": data,
+}]
+for peer in json.load(open(example)):
+    words = peer["start"].replace("${SCRATCH}", scratch).split()
+    needed = words[:1] if words[0] != "sh" else ["rabbitmq-server", words[1]]
+    if all(shutil.which(word) or os.access(word, os.R_OK) and "/" in word for word in needed):
+        targets.append(peer)
+    else:
+        print(f"{peer['name']} is not installed and is left out", file=sys.stderr)
+json.dump(targets, open(output, "w"), indent=1)
+EOF
+}
+
+compare() {
+    local kit=$shared/bench/broker/kit.sh targets=$scratch/targets.json table name=$stamp-compare
+    [[ -f $kit ]] || {
+        echo "./dev bench: there is no $kit; name the folder that has bench/broker in SWIFTWATER_SHARED" >&2
+        exit 1
+    }
+    build_product swiftwater
+    export SCRATCH=$scratch
+    if [[ ! -x $scratch/kraw ]]; then
+        echo "setting up the kit in $scratch" >&2
+        sh "$kit" setup
+    fi
+    write_targets "$targets"
+    table=$(sh "$kit" run "$targets" --out "$results/$name.json" "$@")
+    {
+        echo "# Side by side with other brokers"
+        echo
+        machine
+        echo
+        echo '`./dev bench compare '"$*"'`'
+        echo
+        printf '%s\n' "$table"
+    } >"$results/$name.md"
+    printf '%s\n' "$table"
+    echo "written to $results/$name.md" >&2
+}
+
+case ${1:-all} in
+all)
+    micro
+    if [[ -f $shared/bench/broker/kit.sh ]]; then compare; fi
+    ;;
+micro)
+    shift
+    micro "$@"
+    ;;
+compare)
+    shift
+    compare "$@"
+    ;;
+targets)
+    build_product swiftwater
+    write_targets "$scratch/targets.json"
+    echo "$scratch/targets.json"
+    ;;
+*)
+    echo "./dev bench takes micro, compare or targets, not $1" >&2
+    exit 2
+    ;;
+esac

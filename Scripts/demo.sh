@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# The demonstration behind `./dev demo`: starts the platform on a folder of its own, streams ratings of flights into it,
+# and shows them arriving. Ctrl-C ends it; --once is a bounded run for the tests.
+#
+#   Scripts/demo.sh PROGRAM [--once]
+set -euo pipefail
+
+program=$1
+shift
+once=0
+for argument in "$@"; do
+    case $argument in
+    --once) once=1 ;;
+    *)
+        echo "./dev demo takes --once or nothing, not $argument" >&2
+        exit 2
+        ;;
+    esac
+done
+
+partitions=4
+bounded_count=40
+fields=partition,offset,key,value
+folder=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
+children=()
+
+# Ends what was started, newest first, and takes the folder away; whatever made the script end.
+clean_up() {
+    local status=$? index
+    trap '' INT TERM
+    for ((index = ${#children[@]} - 1; index >= 0; index--)); do
+        kill -TERM "${children[index]}" 2>/dev/null || true
+        wait "${children[index]}" 2>/dev/null || true
+    done
+    rm -rf "$folder"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 0' INT TERM
+
+say() {
+    if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
+
+# Shows a command as it would be typed, then runs it.
+run() {
+    printf '$ swiftwater %s\n' "$*"
+    "$program" "$@"
+}
+
+# A port that nobody listens on. Another program may take it before we do: `start_platform` tries again then.
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            echo "$port"
+            return
+        fi
+    done
+}
+
+start_platform() {
+    local attempt waited
+    for attempt in 1 2 3; do
+        address=127.0.0.1:$(free_port)
+        "$program" start --data-dir "$folder/data" --kafka "$address" >"$folder/log" 2>&1 &
+        children=($!)
+        for ((waited = 0; waited < 200; waited++)); do
+            if grep -q "ready in" "$folder/log"; then
+                cat "$folder/log"
+                return
+            fi
+            kill -0 "${children[0]}" 2>/dev/null || break
+            sleep 0.05
+        done
+        kill -TERM "${children[0]}" 2>/dev/null || true
+        wait "${children[0]}" 2>/dev/null || true
+        children=()
+    done
+    echo "the platform did not start in $attempt attempts:" >&2
+    cat "$folder/log" >&2
+    exit 1
+}
+
+# Ratings without end, one line each: the key (the user), a tab, the value. `interval` seconds apart, or as fast as they
+# are taken when it is 0.
+ratings() {
+    awk -v count="$1" -v interval="$2" 'BEGIN {
+        srand()
+        channels = split("web iOS android iOS-test kiosk", channel, " ")
+        messages = split("Leg room like a sardine tin.|Crew were lovely, thank you!|Two hours late and no word why.|" \
+            "Smooth as silk.|Is it really so hard to keep the coffee warm?|Airport transfer went fine.|" \
+            "Why must the seat be broken, again?|Would fly again.|Meh.|Surprisingly good food.", message, "|")
+        for (id = 1; count == 0 || id <= count; id++) {
+            user = int(rand() * 20) + 1
+            "date +%s%3N" | getline time
+            close("date +%s%3N")
+            printf "%d\t{\"rating_id\":%d,\"user_id\":%d,\"stars\":%d,\"route_id\":%d,\"rating_time\":%s," \
+                "\"channel\":\"%s\",\"message\":\"%s\"}\n", user, id, user, int(rand() * 5) + 1,
+                int(rand() * 10000), time, channel[int(rand() * channels) + 1], message[int(rand() * messages) + 1]
+            fflush()
+            if (interval > 0) system("sleep " interval)
+        }
+    }'
+}
+
+say "1. Start the platform"
+printf '$ swiftwater start --data-dir %s --kafka HOST:PORT\n' "$folder/data"
+start_platform
+
+say "2. Create a topic"
+run topic create ratings --partitions "$partitions" -b "$address"
+run topic describe ratings -b "$address"
+
+say "3. Stream ratings into it, keyed by user, and watch them arrive"
+if ((once)); then
+    echo "(partition, offset, key, value)"
+    ratings "$bounded_count" 0 | "$program" produce ratings -b "$address" --key-separator $'\t'
+    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" --print "$fields"
+else
+    echo "(partition, offset, key, value; Ctrl-C ends the demonstration)"
+    (ratings 0 0.2 | exec "$program" produce ratings -b "$address" --key-separator $'\t' >"$folder/produce.log" 2>&1) &
+    children+=($!)
+    run consume ratings -b "$address" --from beginning --print "$fields"
+fi
+say "That was it: the data folder is gone, nothing keeps running."

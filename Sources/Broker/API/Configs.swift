@@ -1,0 +1,183 @@
+import KafkaMessages
+
+/// The resource types of configurations.
+private enum ResourceType {
+    static let topic: Int8 = 2
+    static let broker: Int8 = 4
+}
+
+extension BrokerNode {
+    func handleDescribeConfigs(_ request: DescribeConfigsRequest, _ responder: Responder) {
+        controller.perform { [self] controller in
+            var response = DescribeConfigsResponse()
+            for resource in request.resources {
+                var result = DescribeConfigsResponse.DescribeConfigsResult()
+                result.resourceType = resource.resourceType
+                result.resourceName = resource.resourceName
+                do throws(ControlError) {
+                    let keys = resource.configurationKeys.map { Set($0) }
+                    result.configs = try configs(of: resource.resourceType, resource.resourceName)
+                        .filter { keys?.contains($0.name) ?? true }
+                        .map { Self.described($0, request) }
+                    result.errorMessage = nil
+                } catch {
+                    result.errorCode = error.code.rawValue
+                    result.errorMessage = error.message
+                }
+                response.results.append(result)
+            }
+            responder.send(response)
+        }
+    }
+
+    /// The settings of a resource; on the control thread.
+    func configs(of type: Int8, _ name: String) throws(ControlError) -> [ConfigDescription] {
+        switch type {
+        case ResourceType.topic:
+            if let problem = Topic.problem(withName: name) { throw ControlError(.invalidTopicException, problem) }
+            guard let topic = catalog.topic(named: name) else {
+                throw ControlError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
+            }
+            return ConfigDescriptions.topic(
+                topic, server: controller.server, dynamic: Set(controller.brokerOverrides.keys))
+        case ResourceType.broker:
+            try checkBroker(name)
+            return ConfigDescriptions.broker(
+                server: controller.server, staticServer: controller.staticServer, overrides: controller.brokerOverrides)
+        default:
+            throw ControlError(
+                .invalidRequest, "Unsupported resource type \(type): topics (2) and brokers (4) have configurations.")
+        }
+    }
+
+    /// The empty name is the default of all brokers, which with one broker is the same.
+    private func checkBroker(_ name: String) throws(ControlError) {
+        guard name.isEmpty || Int32(name) == nodeId else {
+            throw ControlError(
+                .invalidRequest,
+                "Unexpected broker id, expected \(nodeId) or empty string, but received \(name)")
+        }
+    }
+
+    private static func described(
+        _ config: ConfigDescription, _ request: DescribeConfigsRequest
+    ) -> DescribeConfigsResponse.DescribeConfigsResourceResult {
+        var entry = DescribeConfigsResponse.DescribeConfigsResourceResult()
+        entry.name = config.name
+        entry.value = config.value
+        entry.readOnly = config.isReadOnly
+        entry.configSource = config.source.rawValue
+        entry.configType = config.type.rawValue
+        entry.documentation = request.includeDocumentation ? config.documentation : nil
+        if request.includeSynonyms {
+            entry.synonyms = config.synonyms.map { synonym in
+                var described = DescribeConfigsResponse.DescribeConfigsSynonym()
+                described.name = synonym.name
+                described.value = synonym.value
+                described.source = synonym.source.rawValue
+                return described
+            }
+        }
+        return entry
+    }
+
+    func handleAlterConfigs(_ request: AlterConfigsRequest, _ responder: Responder) {
+        controller.perform { [self] _ in
+            var response = AlterConfigsResponse()
+            for resource in request.resources {
+                var result = AlterConfigsResponse.AlterConfigsResourceResponse()
+                result.resourceType = resource.resourceType
+                result.resourceName = resource.resourceName
+                do throws(ControlError) {
+                    // Without a value the key goes back to its default, like one that is not named.
+                    let alterations = resource.configs.map { config in
+                        ConfigAlteration(
+                            name: config.name, operation: config.value == nil ? .delete : .set, value: config.value)
+                    }
+                    try alter(
+                        resource.resourceType, resource.resourceName, alterations, isIncremental: false,
+                        validateOnly: request.validateOnly)
+                    result.errorMessage = nil
+                } catch {
+                    result.errorCode = error.code.rawValue
+                    result.errorMessage = error.message
+                }
+                response.responses.append(result)
+            }
+            responder.send(response)
+        }
+    }
+
+    func handleIncrementalAlterConfigs(_ request: IncrementalAlterConfigsRequest, _ responder: Responder) {
+        controller.perform { [self] _ in
+            var response = IncrementalAlterConfigsResponse()
+            for resource in request.resources {
+                var result = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse()
+                result.resourceType = resource.resourceType
+                result.resourceName = resource.resourceName
+                do throws(ControlError) {
+                    try alter(
+                        resource.resourceType, resource.resourceName, try Self.alterations(resource.configs),
+                        isIncremental: true, validateOnly: request.validateOnly)
+                    result.errorMessage = nil
+                } catch {
+                    result.errorCode = error.code.rawValue
+                    result.errorMessage = error.message
+                }
+                response.responses.append(result)
+            }
+            responder.send(response)
+        }
+    }
+
+    private static func alterations(
+        _ configs: [IncrementalAlterConfigsRequest.AlterableConfig]
+    ) throws(ControlError) -> [ConfigAlteration] {
+        var alterations: [ConfigAlteration] = []
+        for config in configs {
+            guard let operation = ConfigAlteration.Operation(rawValue: config.configOperation) else {
+                throw ControlError(.invalidRequest, "Unknown operation type \(config.configOperation)")
+            }
+            alterations.append(ConfigAlteration(name: config.name, operation: operation, value: config.value))
+        }
+        return alterations
+    }
+
+    /// Changes the settings of a resource; on the control thread.
+    func alter(
+        _ type: Int8, _ name: String, _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+    ) throws(ControlError) {
+        switch type {
+        case ResourceType.topic:
+            try controller.alterTopic(name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)
+        case ResourceType.broker:
+            try checkBroker(name)
+            try controller.alterBroker(alterations, isIncremental: isIncremental, validateOnly: validateOnly)
+        default:
+            throw ControlError(
+                .invalidRequest, "Unsupported resource type \(type): topics (2) and brokers (4) have configurations.")
+        }
+    }
+
+    func handleListConfigResources(_ request: ListConfigResourcesRequest, _ responder: Responder) {
+        var response = ListConfigResourcesResponse()
+        // Version 0 asked for client metrics resources only (16), of which there are none.
+        let everything: [Int8] = responder.apiVersion == 0 ? [16] : [2, 4, 8, 16, 32]
+        let types = responder.apiVersion == 0 || request.resourceTypes.isEmpty ? everything : request.resourceTypes
+        guard types.allSatisfy(Set<Int8>([2, 4, 8, 16, 32]).contains) else {
+            response.errorCode = ErrorCode.unsupportedVersion.rawValue
+            return responder.send(response)
+        }
+        func add(_ name: String, _ type: Int8) {
+            var resource = ListConfigResourcesResponse.ConfigResource()
+            resource.resourceName = name
+            resource.resourceType = type
+            response.configResources.append(resource)
+        }
+        if types.contains(ResourceType.topic) {
+            for topic in catalog.snapshot.sorted { add(topic.name, ResourceType.topic) }
+        }
+        if types.contains(ResourceType.broker) { add(String(nodeId), ResourceType.broker) }
+        responder.send(response)
+    }
+}

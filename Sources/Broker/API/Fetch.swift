@@ -1,0 +1,118 @@
+import Environment
+import Logging
+import KafkaMessages
+import LogStorage
+import NIOCore
+
+extension BrokerNode {
+    /// Answers a Fetch, at once when there is enough, else when there is or the client's time is up.
+    func handleFetch(_ request: FetchRequest, _ connection: Connection, _ responder: Responder) {
+        var targets: [FetchTarget] = []
+        for topic in request.topics {
+            for partition in topic.partitions { targets.append(FetchTarget(topic, partition)) }
+        }
+        do throws(ControlError) {
+            let (session, isFull) = try session(of: request, responder.apiVersion, targets)
+            let maxBytes = max(0, min(Int(request.maxBytes), fetchByteCountMax))
+            let work = FetchWork(
+                responder: responder,
+                limits: FetchLimits(
+                    version: responder.apiVersion, maxBytes: maxBytes, minBytes: min(Int(request.minBytes), maxBytes)),
+                targets: session?.targets ?? targets, session: session, isFull: isFull)
+            let found = collect(work.targets, work.limits)
+            let isEnough = found.isUrgent || found.byteCount >= work.limits.minBytes
+            if isEnough || request.maxWaitMs <= 0 || work.targets.isEmpty {
+                answer(work, found.parts)
+            } else {
+                FetchWaiter(self, work).wait(
+                    .milliseconds(Int64(request.maxWaitMs)), byteCount: found.byteCount, on: connection)
+            }
+        } catch {
+            var response = FetchResponse()
+            response.errorCode = error.code.rawValue
+            responder.send(response)
+        }
+    }
+
+    /// The session that the request opens or goes on with, and whether the answer must list all partitions.
+    private func session(
+        of request: FetchRequest, _ version: Int16, _ targets: [FetchTarget]
+    ) throws(ControlError) -> (FetchSession?, isFull: Bool) {
+        guard version >= 7 else { return (nil, true) }
+        if request.sessionEpoch <= 0 {
+            // -1: without a session. 0: with a new one. Both end the one they name.
+            if request.sessionId != 0 { fetchSessions.close(request.sessionId) }
+            guard request.sessionEpoch == 0, !targets.isEmpty else { return (nil, true) }
+            return (fetchSessions.open(targets, version: version), true)
+        }
+        var forgotten: [FetchTarget.Key] = []
+        for topic in request.forgottenTopicsData {
+            for partition in topic.partitions {
+                forgotten.append(.init(topicId: topic.topicId, topicName: topic.topic, partition: partition))
+            }
+        }
+        let session = try fetchSessions.resume(
+            request.sessionId, epoch: request.sessionEpoch, version: version, changed: targets, forgotten: forgotten)
+        return (session, false)
+    }
+
+    /// Sends what was found. Large slices go from the file to the socket, small ones by way of memory.
+    func answer(_ work: FetchWork, _ parts: [FetchedPartition]) {
+        var response = FetchResponse()
+        response.sessionId = work.session?.id ?? 0
+        var regions: [LogSlice] = []
+        let told = work.session?.changes(in: parts, isFull: work.isFull) ?? parts
+        for part in told {
+            var data = FetchResponse.PartitionData()
+            data.partitionIndex = part.key.partition
+            data.errorCode = part.error.rawValue
+            data.highWatermark = part.highWatermark
+            data.lastStableOffset = part.highWatermark
+            data.logStartOffset = part.logStart
+            data.abortedTransactions = nil
+            data.records = .bytes(ByteBuffer())
+            if let diverging = part.divergingEpoch {
+                data.divergingEpoch.epoch = diverging.epoch
+                data.divergingEpoch.endOffset = diverging.endOffset
+            }
+            if let slice = part.slice { add(slice, to: &data, &regions) }
+            if let last = response.responses.indices.last,
+                response.responses[last].topicId == part.key.topicId,
+                response.responses[last].topic == part.key.topicName
+            {
+                response.responses[last].partitions.append(data)
+            } else {
+                var topic = FetchResponse.FetchableTopicResponse()
+                topic.topic = part.key.topicName
+                topic.topicId = part.key.topicId
+                topic.partitions = [data]
+                response.responses.append(topic)
+            }
+        }
+        work.responder.send(response, regions: regions)
+    }
+
+    private func add(_ slice: LogSlice, to data: inout FetchResponse.PartitionData, _ regions: inout [LogSlice]) {
+        if slice.byteCount >= Connection.sendfileByteCountMin, slice.file?.descriptor != nil {
+            data.records = .external(byteCount: slice.byteCount, token: regions.count)
+            regions.append(slice)
+            return
+        }
+        do throws(LogError) {
+            data.records = .bytes(try slice.buffer())
+        } catch {
+            data.errorCode = error.kafkaCode
+            logger.error("fetch failed", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// A Fetch on its way.
+struct FetchWork: Sendable {
+    var responder: Responder
+    var limits: FetchLimits
+    var targets: [FetchTarget]
+    var session: FetchSession?
+    /// Whether the answer lists all partitions, also those without news.
+    var isFull: Bool
+}

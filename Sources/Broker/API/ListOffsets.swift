@@ -1,0 +1,86 @@
+import KafkaMessages
+import LogStorage
+
+extension BrokerNode {
+    /// Special timestamps of ListOffsets (KIP-79, KIP-734, KIP-405, KIP-1005).
+    private enum Wanted {
+        static let latest: Int64 = -1
+        static let earliest: Int64 = -2
+        static let maxTimestamp: Int64 = -3
+        static let earliestLocal: Int64 = -4
+        static let latestTiered: Int64 = -5
+    }
+
+    func handleListOffsets(_ request: ListOffsetsRequest, _ responder: Responder) {
+        // Searching by time reads the disk and may decompress, so it leaves the event loop.
+        let needsSearch = request.topics.contains { topic in
+            topic.partitions.contains { $0.timestamp >= 0 || $0.timestamp == Wanted.maxTimestamp }
+        }
+        if needsSearch {
+            onDiskThread(responder) { responder.send(self.listOffsets(request, responder.apiVersion)) }
+        } else {
+            responder.send(listOffsets(request, responder.apiVersion))
+        }
+    }
+
+    private func listOffsets(_ request: ListOffsetsRequest, _ version: Int16) -> ListOffsetsResponse {
+        var response = ListOffsetsResponse()
+        for wantedTopic in request.topics {
+            var topicResponse = ListOffsetsResponse.ListOffsetsTopicResponse()
+            topicResponse.name = wantedTopic.name
+            let topic = catalog.topic(named: wantedTopic.name)
+            for wanted in wantedTopic.partitions {
+                topicResponse.partitions.append(listOffset(wanted, topic, version))
+            }
+            response.topics.append(topicResponse)
+        }
+        return response
+    }
+
+    private func listOffset(
+        _ wanted: ListOffsetsRequest.ListOffsetsPartition, _ topic: Topic?, _ version: Int16
+    ) -> ListOffsetsResponse.ListOffsetsPartitionResponse {
+        var answer = ListOffsetsResponse.ListOffsetsPartitionResponse()
+        answer.partitionIndex = wanted.partitionIndex
+        guard let partition = topic?.partition(wanted.partitionIndex), !partition.isDeleted else {
+            answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
+            return answer
+        }
+        if let mismatch = epochMismatch(wanted.currentLeaderEpoch, partition) {
+            answer.errorCode = mismatch.rawValue
+            return answer
+        }
+        let offsets = partition.log.offsets
+        do throws(LogError) {
+            switch wanted.timestamp {
+            case Wanted.latest: answer.offset = offsets.logEnd
+            case Wanted.earliest, Wanted.earliestLocal: answer.offset = offsets.logStart
+            case Wanted.latestTiered: return answer
+            case Wanted.maxTimestamp:
+                guard let found = try partition.log.offsetOfMaxTimestamp() else { return answer }
+                answer.offset = found.offset
+                answer.timestamp = found.timestamp
+            case 0...:
+                guard let found = try partition.log.offset(forTimestamp: wanted.timestamp) else { return answer }
+                answer.offset = found.offset
+                answer.timestamp = found.timestamp
+            default:
+                answer.errorCode = ErrorCode.unsupportedVersion.rawValue
+                return answer
+            }
+            if version >= 4 { answer.leaderEpoch = partition.log.leaderEpoch }
+        } catch {
+            answer.errorCode = error.kafkaCode
+        }
+        return answer
+    }
+
+    /// The error for a client whose view of the leadership is older or newer than ours (KIP-320); nil when it fits.
+    func epochMismatch(_ clientEpoch: Int32, _ partition: Partition) -> ErrorCode? {
+        guard clientEpoch >= 0 else { return nil }
+        let epoch = partition.log.leaderEpoch
+        if clientEpoch < epoch { return .fencedLeaderEpoch }
+        if clientEpoch > epoch { return .unknownLeaderEpoch }
+        return nil
+    }
+}

@@ -1,0 +1,155 @@
+import LogStorage
+import KafkaMessages
+
+extension BrokerNode {
+    func handleMetadata(_ request: MetadataRequest, _ responder: Responder) {
+        // Version 0 has no null: there an empty list asks for all topics; later versions mean none by it.
+        guard let wanted = request.topics, !(responder.apiVersion == 0 && wanted.isEmpty) else {
+            return responder.send(metadata(of: catalog.snapshot.sorted.map { describe($0) }))
+        }
+        let snapshot = catalog.snapshot
+        var missing: [String] = []
+        if request.allowAutoTopicCreation, controller.server.flag("auto.create.topics.enable") {
+            for topic in wanted where topic.topicId.isZero {
+                guard let name = topic.name, snapshot.byName[name] == nil, Topic.problem(withName: name) == nil,
+                    !missing.contains(name)
+                else { continue }
+                missing.append(name)
+            }
+        }
+        guard !missing.isEmpty else {
+            return responder.send(metadata(of: wanted.map { describe($0, snapshot, [:]) }))
+        }
+        controller.perform { [self, missing] controller in
+            // Another connection may have been faster: what exists by now is no failure.
+            let results = controller.createTopics(missing.map { TopicCreation(name: $0) }, validateOnly: false)
+            var failures: [String: ControlError] = [:]
+            for (name, result) in zip(missing, results) {
+                if case .failure(let error) = result { failures[name] = error }
+            }
+            responder.send(metadata(of: wanted.map { describe($0, catalog.snapshot, failures) }))
+        }
+    }
+
+    private func metadata(of topics: [MetadataResponse.MetadataResponseTopic]) -> MetadataResponse {
+        var response = MetadataResponse()
+        var broker = MetadataResponse.MetadataResponseBroker()
+        broker.nodeId = nodeId
+        broker.host = advertised.host
+        broker.port = advertised.port
+        response.brokers = [broker]
+        response.clusterId = clusterId
+        response.controllerId = nodeId
+        response.topics = topics
+        return response
+    }
+
+    private func describe(
+        _ wanted: MetadataRequest.MetadataRequestTopic, _ snapshot: TopicCatalog.Snapshot,
+        _ failures: [String: ControlError]
+    ) -> MetadataResponse.MetadataResponseTopic {
+        var answer = MetadataResponse.MetadataResponseTopic()
+        if !wanted.topicId.isZero {
+            if let topic = snapshot.byId[wanted.topicId] { return describe(topic) }
+            answer.topicId = wanted.topicId
+            answer.name = nil
+            answer.errorCode = ErrorCode.unknownTopicId.rawValue
+            return answer
+        }
+        let name = wanted.name ?? ""
+        if let topic = snapshot.byName[name] { return describe(topic) }
+        answer.name = name
+        if Topic.problem(withName: name) != nil {
+            answer.errorCode = ErrorCode.invalidTopicException.rawValue
+        } else if let failure = failures[name], failure.code != .topicAlreadyExists {
+            answer.errorCode = failure.code.rawValue
+        } else {
+            answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
+        }
+        return answer
+    }
+
+    private func describe(_ topic: Topic) -> MetadataResponse.MetadataResponseTopic {
+        var answer = MetadataResponse.MetadataResponseTopic()
+        answer.name = topic.name
+        answer.topicId = topic.id
+        answer.isInternal = Topic.isInternal(topic.name)
+        answer.partitions = topic.partitions.map { partition in
+            var entry = MetadataResponse.MetadataResponsePartition()
+            entry.partitionIndex = partition.index
+            entry.leaderId = nodeId
+            entry.leaderEpoch = partition.log.leaderEpoch
+            entry.replicaNodes = [nodeId]
+            entry.isrNodes = [nodeId]
+            return entry
+        }
+        return answer
+    }
+
+    /// KIP-966: like Metadata for named topics, in pages.
+    func handleDescribeTopicPartitions(_ request: DescribeTopicPartitionsRequest, _ responder: Responder) {
+        let snapshot = catalog.snapshot
+        let names = request.topics.isEmpty ? snapshot.sorted.map(\.name) : request.topics.map(\.name).sorted()
+        var left = max(1, min(Int(request.responsePartitionLimit), 2000))
+        var response = DescribeTopicPartitionsResponse()
+        for name in names {
+            if let cursor = request.cursor, name < cursor.topicName { continue }
+            var answer = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic()
+            answer.name = name
+            guard let topic = snapshot.byName[name] else {
+                answer.errorCode =
+                    (Topic.problem(withName: name) == nil
+                    ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException).rawValue
+                response.topics.append(answer)
+                continue
+            }
+            answer.topicId = topic.id
+            answer.isInternal = Topic.isInternal(name)
+            var first: Int32 = 0
+            if let cursor = request.cursor, cursor.topicName == name { first = max(0, cursor.partitionIndex) }
+            for partition in topic.partitions.dropFirst(Int(first)) {
+                guard left > 0 else {
+                    var next = DescribeTopicPartitionsResponse.Cursor()
+                    next.topicName = name
+                    next.partitionIndex = partition.index
+                    response.nextCursor = next
+                    break
+                }
+                var entry = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponsePartition()
+                entry.partitionIndex = partition.index
+                entry.leaderId = nodeId
+                entry.leaderEpoch = partition.log.leaderEpoch
+                entry.replicaNodes = [nodeId]
+                entry.isrNodes = [nodeId]
+                entry.eligibleLeaderReplicas = []
+                entry.lastKnownElr = []
+                answer.partitions.append(entry)
+                left -= 1
+            }
+            response.topics.append(answer)
+            if response.nextCursor != nil { break }
+        }
+        responder.send(response)
+    }
+
+    func handleDescribeCluster(_ request: DescribeClusterRequest, _ responder: Responder) {
+        var response = DescribeClusterResponse()
+        response.endpointType = request.endpointType
+        response.clusterId = clusterId
+        response.controllerId = nodeId
+        guard request.endpointType == 1 else {
+            // 2 asks a controller's own listener, which one process does not have.
+            response.errorCode =
+                (request.endpointType == 2 ? ErrorCode.mismatchedEndpointType : ErrorCode.unsupportedEndpointType)
+                .rawValue
+            response.errorMessage = "this is a broker's listener; ask for endpoint type 1 (brokers)"
+            return responder.send(response)
+        }
+        var broker = DescribeClusterResponse.DescribeClusterBroker()
+        broker.brokerId = nodeId
+        broker.host = advertised.host
+        broker.port = advertised.port
+        response.brokers = [broker]
+        responder.send(response)
+    }
+}

@@ -1,0 +1,44 @@
+package import KafkaMessages
+
+/// What the broker offers: the answer to ApiVersions, and the only requests it reads.
+package enum OfferedApis {
+    /// Versions per request. Produce lists 0-2 although they are refused: librdkafka before 2.8 compresses only for a
+    /// broker that lists Produce 0 (KAFKA-18659), and Kafka 4 does the same.
+    private static let ranges: [ApiKey: ClosedRange<Int16>] = [
+        .produce: 0...13,
+        .fetch: 4...17,
+        .listOffsets: 1...10,
+        .metadata: 0...13,
+        .apiVersions: 0...4,
+        .createTopics: 2...7,
+        .deleteTopics: 1...6,
+        .deleteRecords: 0...2,
+        .initProducerId: 0...5,
+        .offsetForLeaderEpoch: 2...4,
+        .describeConfigs: 1...4,
+        .alterConfigs: 0...2,
+        .describeLogDirs: 1...4,
+        .createPartitions: 0...3,
+        .electLeaders: 0...2,
+        .incrementalAlterConfigs: 0...1,
+        .alterPartitionReassignments: 0...1,
+        .listPartitionReassignments: 0...0,
+        .describeQuorum: 0...2,
+        .updateFeatures: 0...2,
+        .describeCluster: 0...2,
+        .describeProducers: 0...0,
+        .listConfigResources: 0...1,
+        .describeTopicPartitions: 0...0,
+    ]
+
+    package static func versions(of api: ApiKey) -> ClosedRange<Int16>? { ranges[api] }
+
+    /// In the order of keys.
+    package static let list: [ApiVersionsResponse.ApiVersion] = ranges.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+        var entry = ApiVersionsResponse.ApiVersion()
+        entry.apiKey = $0.key.rawValue
+        entry.minVersion = $0.value.lowerBound
+        entry.maxVersion = $0.value.upperBound
+        return entry
+    }
+}

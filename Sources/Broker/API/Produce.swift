@@ -1,0 +1,163 @@
+import Environment
+import RecordBatches
+import KafkaMessages
+import LogStorage
+import NIOCore
+import Synchronization
+
+extension BrokerNode {
+    /// Appends the batches of a Produce request.
+    ///
+    /// With acks=all the answer waits until all of them are on disk; then it is sent from the event loop again.
+    func handleProduce(_ request: ProduceRequest, _ connection: Connection, _ responder: Responder) {
+        let wantsAnswer = request.acks != 0
+        if wantsAnswer { connection.willAnswer(responder) }
+        if responder.apiVersion < 3 {
+            return responder.close(because: "Produce of version \(responder.apiVersion): 3 is the lowest that is served")
+        }
+        var response = ProduceResponse()
+        response.responses.reserveCapacity(request.topicData.count)
+        var syncs: [(place: Place, partition: Partition, offset: Int64)] = []
+        let refusal = refusal(of: request)
+        let now = clock.now()
+        for topicData in request.topicData {
+            let topic =
+                responder.apiVersion >= 13
+                ? catalog.topic(id: topicData.topicId) : catalog.topic(named: topicData.name)
+            var topicResponse = ProduceResponse.TopicProduceResponse()
+            topicResponse.name = topicData.name
+            topicResponse.topicId = topicData.topicId
+            topicResponse.partitionResponses.reserveCapacity(topicData.partitionData.count)
+            for data in topicData.partitionData {
+                var answer = ProduceResponse.PartitionProduceResponse()
+                answer.index = data.index
+                answer.baseOffset = -1
+                if let refusal {
+                    answer.errorCode = refusal.code.rawValue
+                    answer.errorMessage = refusal.message
+                } else if let topic, let partition = topic.partition(data.index), !partition.isDeleted {
+                    let sync = produce(
+                        data.records, to: partition, of: topic, acks: request.acks,
+                        version: responder.apiVersion, now: now, into: &answer)
+                    if let sync {
+                        let place = Place(topic: response.responses.count, partition: topicResponse.partitionResponses.count)
+                        syncs.append((place, partition, sync))
+                    }
+                } else {
+                    let isUnknownId = topic == nil && responder.apiVersion >= 13
+                    answer.errorCode =
+                        (isUnknownId ? ErrorCode.unknownTopicId : ErrorCode.unknownTopicOrPartition).rawValue
+                }
+                topicResponse.partitionResponses.append(answer)
+            }
+            response.responses.append(topicResponse)
+        }
+        if !wantsAnswer {
+            // The client asked for no answer; losing the connection is how it learns of a failure, as with Kafka.
+            let failed = response.responses.lazy.flatMap(\.partitionResponses).first { $0.errorCode != 0 }
+            if let failed {
+                responder.close(
+                    because: "produce with acks=0 failed: \(ErrorCode(rawValue: failed.errorCode).name)")
+            }
+        } else if syncs.isEmpty {
+            responder.send(response)
+        } else {
+            answer(response, after: syncs, responder)
+        }
+    }
+
+    private struct Place {
+        var topic: Int
+        var partition: Int
+    }
+
+    /// Why the whole request is refused, if it is.
+    private func refusal(of request: ProduceRequest) -> ControlError? {
+        guard -1...1 ~= request.acks else {
+            return ControlError(.invalidRequiredAcks, "acks must be 0, 1 or -1, not \(request.acks)")
+        }
+        if request.transactionalId != nil {
+            return ControlError(.invalidRequest, "transactions are not supported by this version of the broker")
+        }
+        return nil
+    }
+
+    /// - Returns: the offset that must be durable before the answer, if it has to wait for the disk.
+    private func produce(
+        _ records: Records?, to partition: Partition, of topic: Topic, acks: Int16, version: Int16, now: Int64,
+        into answer: inout ProduceResponse.PartitionProduceResponse
+    ) -> Int64? {
+        if acks == -1, topic.config.minInsyncReplicas > 1 {
+            answer.errorCode = ErrorCode.notEnoughReplicas.rawValue
+            answer.errorMessage =
+                "min.insync.replicas of topic '\(topic.name)' is \(topic.config.minInsyncReplicas), but there is 1 replica"
+            return nil
+        }
+        guard case .bytes(let batch)? = records else {
+            answer.errorCode = ErrorCode.invalidRecord.rawValue
+            answer.errorMessage = "no records"
+            return nil
+        }
+        switch append(batch, to: partition, of: topic, version: version, now: now) {
+        case .success(let appended):
+            answer.baseOffset = appended.baseOffset
+            answer.logStartOffset = appended.logStartOffset
+            if topic.config.rules.usesLogAppendTime { answer.logAppendTimeMs = now }
+            return mustSync(partition, topic, acks: acks, end: appended.lastOffset + 1) ? appended.lastOffset + 1 : nil
+        case .failure(let failure):
+            answer.errorCode = failure.code.rawValue
+            answer.errorMessage = failure.message
+            answer.recordErrors = failure.faults.map { record in
+                var error = ProduceResponse.BatchIndexAndErrorMessage()
+                error.batchIndex = record.index
+                error.batchIndexErrorMessage = record.message
+                return error
+            }
+            return nil
+        }
+    }
+
+    private func mustSync(_ partition: Partition, _ topic: Topic, acks: Int16, end: Int64) -> Bool {
+        if acks == -1 && syncsBeforeAnswer { return true }
+        guard topic.config.flushMessages != .max else { return false }
+        return end - partition.log.offsets.durableEnd >= topic.config.flushMessages
+    }
+
+    private func answer(
+        _ response: ProduceResponse, after syncs: [(place: Place, partition: Partition, offset: Int64)],
+        _ responder: Responder
+    ) {
+        let pending = Mutex(PendingAnswer(response: response, left: syncs.count))
+        let shared = SharedAnswer(pending)
+        for sync in syncs {
+            let place = sync.place
+            syncScheduler.sync(sync.partition, upTo: sync.offset) { failure in
+                let finished = shared.pending.withLock { pending -> ProduceResponse? in
+                    if let failure { pending.fail(place.topic, place.partition, failure) }
+                    pending.left -= 1
+                    return pending.left == 0 ? pending.response : nil
+                }
+                if let finished { responder.send(finished) }
+            }
+        }
+    }
+}
+
+/// The answer of one Produce request while its partitions are being forced to disk.
+private struct PendingAnswer {
+    var response: ProduceResponse
+    var left: Int
+
+    /// The data may or may not survive, so the client must not take it for written.
+    mutating func fail(_ topic: Int, _ partition: Int, _ failure: LogError) {
+        let error = ControlError(failure)
+        response.responses[topic].partitionResponses[partition].errorCode = error.code.rawValue
+        response.responses[topic].partitionResponses[partition].errorMessage = error.message
+        response.responses[topic].partitionResponses[partition].baseOffset = -1
+    }
+}
+
+private final class SharedAnswer: Sendable {
+    let pending: Mutex<PendingAnswer>
+    init(_ pending: consuming sending Mutex<PendingAnswer>) { self.pending = pending }
+}

@@ -1,0 +1,177 @@
+import LogStorage
+import KafkaMessages
+
+extension BrokerNode {
+    func handleCreateTopics(_ request: CreateTopicsRequest, _ responder: Responder) {
+        controller.perform { [self] controller in
+            var response = CreateTopicsResponse()
+            // A name that occurs twice is refused for each, as nobody can tell which one is meant.
+            var counts: [String: Int] = [:]
+            for topic in request.topics { counts[topic.name, default: 0] += 1 }
+            let unique = request.topics.filter { counts[$0.name] == 1 }
+            let results = controller.createTopics(
+                unique.map(Self.creation), validateOnly: request.validateOnly)
+            let byName = Dictionary(uniqueKeysWithValues: zip(unique.map(\.name), results))
+            var refused: Set<String> = []
+            for topic in request.topics {
+                guard let result = byName[topic.name] else {
+                    guard refused.insert(topic.name).inserted else { continue }
+                    var entry = CreateTopicsResponse.CreatableTopicResult()
+                    entry.name = topic.name
+                    entry.errorCode = ErrorCode.invalidRequest.rawValue
+                    entry.errorMessage = "Duplicate topic name."
+                    entry.configs = nil
+                    response.topics.append(entry)
+                    continue
+                }
+                response.topics.append(createResult(topic, result, request.validateOnly))
+            }
+            responder.send(response)
+        }
+    }
+
+    private static func creation(_ topic: CreateTopicsRequest.CreatableTopic) -> TopicCreation {
+        TopicCreation(
+            name: topic.name, partitionCount: topic.numPartitions, replicationFactor: topic.replicationFactor,
+            assignments: topic.assignments.map { ($0.partitionIndex, $0.brokerIds) },
+            configs: topic.configs.map { ($0.name, $0.value) })
+    }
+
+    private func createResult(
+        _ wanted: CreateTopicsRequest.CreatableTopic, _ result: Result<Topic, ControlError>, _ validateOnly: Bool
+    ) -> CreateTopicsResponse.CreatableTopicResult {
+        var entry = CreateTopicsResponse.CreatableTopicResult()
+        entry.name = wanted.name
+        switch result {
+        case .success(let topic):
+            entry.errorMessage = nil
+            entry.topicId = validateOnly ? .zero : topic.id
+            let wantedCount =
+                wanted.assignments.isEmpty ? wanted.numPartitions : Int32(clamping: wanted.assignments.count)
+            entry.numPartitions =
+                validateOnly
+                ? (wantedCount == -1 ? Int32(clamping: controller.server.number("num.partitions")) : wantedCount)
+                : Int32(clamping: topic.partitions.count)
+            entry.replicationFactor = 1
+            entry.configs = ConfigDescriptions.topic(topic, server: controller.server).map { config in
+                var described = CreateTopicsResponse.CreatableTopicConfigs()
+                described.name = config.name
+                described.value = config.value
+                described.configSource = config.source.rawValue
+                return described
+            }
+        case .failure(let error):
+            entry.errorCode = error.code.rawValue
+            entry.errorMessage = error.message
+            entry.configs = nil
+        }
+        return entry
+    }
+
+    func handleDeleteTopics(_ request: DeleteTopicsRequest, _ responder: Responder) {
+        controller.perform { [self] controller in
+            var response = DeleteTopicsResponse()
+            let wanted: [(name: String?, id: KafkaUUID)] =
+                responder.apiVersion >= 6
+                ? request.topics.map { ($0.name, $0.topicId) } : request.topicNames.map { ($0, .zero) }
+            for (name, id) in wanted {
+                var entry = DeleteTopicsResponse.DeletableTopicResult()
+                entry.name = name
+                entry.topicId = id
+                do throws(ControlError) {
+                    let topic = try existing(name, id)
+                    entry.name = topic.name
+                    entry.topicId = topic.id
+                    try controller.deleteTopic(topic)
+                } catch {
+                    entry.errorCode = error.code.rawValue
+                    entry.errorMessage = error.message
+                }
+                response.responses.append(entry)
+            }
+            responder.send(response)
+        }
+    }
+
+    private func existing(_ name: String?, _ id: KafkaUUID) throws(ControlError) -> Topic {
+        if let name {
+            guard id.isZero else { throw ControlError(.invalidRequest, "You may not specify both topic name and topic id.") }
+            guard let topic = catalog.topic(named: name) else {
+                throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+            }
+            return topic
+        }
+        guard !id.isZero else { throw ControlError(.invalidRequest, "Neither topic name nor id were specified.") }
+        guard let topic = catalog.topic(id: id) else {
+            throw ControlError(.unknownTopicId, "This server does not host this topic ID.")
+        }
+        return topic
+    }
+
+    func handleCreatePartitions(_ request: CreatePartitionsRequest, _ responder: Responder) {
+        controller.perform { controller in
+            var response = CreatePartitionsResponse()
+            var counts: [String: Int] = [:]
+            for topic in request.topics { counts[topic.name, default: 0] += 1 }
+            for topic in request.topics {
+                var entry = CreatePartitionsResponse.CreatePartitionsTopicResult()
+                entry.name = topic.name
+                do throws(ControlError) {
+                    guard counts[topic.name] == 1 else { throw ControlError(.invalidRequest, "Duplicate topic name.") }
+                    try controller.createPartitions(
+                        topic: topic.name, count: topic.count, assignments: topic.assignments.map { $0.map(\.brokerIds) },
+                        validateOnly: request.validateOnly)
+                } catch {
+                    entry.errorCode = error.code.rawValue
+                    entry.errorMessage = error.message
+                }
+                response.results.append(entry)
+            }
+            responder.send(response)
+        }
+    }
+
+    func handleDeleteRecords(_ request: DeleteRecordsRequest, _ responder: Responder) {
+        onDiskThread(responder) { [self] in
+            var response = DeleteRecordsResponse()
+            for wantedTopic in request.topics {
+                var topicResult = DeleteRecordsResponse.DeleteRecordsTopicResult()
+                topicResult.name = wantedTopic.name
+                for wanted in wantedTopic.partitions {
+                    var entry = DeleteRecordsResponse.DeleteRecordsPartitionResult()
+                    entry.partitionIndex = wanted.partitionIndex
+                    entry.lowWatermark = -1
+                    do throws(ControlError) {
+                        entry.lowWatermark = try deleteRecords(
+                            topic: wantedTopic.name, partition: wanted.partitionIndex, before: wanted.offset)
+                    } catch {
+                        entry.errorCode = error.code.rawValue
+                    }
+                    topicResult.partitions.append(entry)
+                }
+                response.topics.append(topicResult)
+            }
+            responder.send(response)
+        }
+    }
+
+    /// Moves the start of a partition's log; blocks on the disk.
+    ///
+    /// - Parameter offset: the first offset that stays; -1 is the end of the log.
+    /// - Returns: the new start of the log.
+    func deleteRecords(topic name: String, partition index: Int32, before offset: Int64) throws(ControlError) -> Int64 {
+        guard let topic = catalog.topic(named: name), let partition = topic.partition(index), !partition.isDeleted else {
+            throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+        }
+        guard topic.config.isDeletedByRetention else {
+            // Kafka refuses it too where compaction is the only cleanup policy.
+            throw ControlError(
+                .policyViolation, "Records of partition \(name)-\(index) can not be deleted: the topic is only compacted.")
+        }
+        do throws(LogError) {
+            return try partition.log.deleteRecords(before: offset)
+        } catch {
+            throw ControlError(error)
+        }
+    }
+}

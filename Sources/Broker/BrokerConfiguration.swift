@@ -1,0 +1,39 @@
+/// How a broker is to run.
+package struct BrokerConfiguration: Sendable {
+    /// The data folder; made when it is not there.
+    package var dataDirectory = "swiftwater-data"
+    /// Address to listen on, as an IP address or a name of this machine.
+    package var listenHost = "127.0.0.1"
+    /// 0 takes any free port.
+    package var listenPort = 9092
+    /// What clients are told to connect to; by default where the broker listens.
+    package var advertisedHost: String?
+    package var advertisedPort: Int?
+    package var properties = ServerProperties()
+
+    package init() {}
+}
+
+/// Why a broker cannot start.
+package struct BrokerError: Error, CustomStringConvertible {
+    package enum Code: Sendable, Equatable {
+        /// Another program listens on the port.
+        case addressInUse
+        /// The address is none of this machine's, or binding it is not permitted.
+        case addressUnavailable
+        /// Another process, with this id, uses the data folder.
+        case dataDirectoryLocked(holder: Int32?)
+        /// The data folder cannot be read or written, or is from a newer program.
+        case dataDirectoryUnusable
+        case invalidConfiguration
+    }
+    package var code: Code
+    package var message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+}

@@ -1,0 +1,80 @@
+import Environment
+import KafkaMessages
+import LogStorage
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The broker without its sockets: what requests work on. Shared by all connections and by `EmbeddedCluster`.
+package final class BrokerNode: Sendable {
+    package let nodeId: Int32
+    let clusterId: String
+    /// Rises at every start after a crash, so that clients notice a log that lost its unacknowledged tail.
+    let leaderEpoch: Int32
+    let controller: Controller
+    let directory: LogDirectory
+    let disk: any Disk
+    let clock: any WallClock
+    let logger: Logger
+    let syncScheduler: SyncScheduler
+    let fetchSessions: FetchSessions
+    let producerIds = ProducerIdPool()
+    let requestMemory: RequestMemory
+    let gate: ConnectionGate
+    let diskPool: NIOThreadPool
+    /// For timers of callers that have no event loop.
+    let timerLoop: any EventLoop
+
+    /// `socket.request.max.bytes`.
+    let requestByteCountMax: Int
+    /// `fetch.max.bytes`.
+    let fetchByteCountMax: Int
+    /// `log.flush=sync`: acks=all waits for the disk.
+    let syncsBeforeAnswer: Bool
+
+    private let address = Mutex<(host: String, port: Int32)>(("", 0))
+
+    init(
+        controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
+        leaderEpoch: Int32, diskPool: NIOThreadPool, timerLoop: any EventLoop, logger: Logger
+    ) {
+        let server = controller.server
+        self.controller = controller
+        self.directory = directory
+        self.disk = disk
+        self.clock = clock
+        self.logger = logger
+        self.nodeId = nodeId
+        self.leaderEpoch = leaderEpoch
+        self.diskPool = diskPool
+        self.timerLoop = timerLoop
+        clusterId = controller.clusterId
+        syncScheduler = SyncScheduler(pool: diskPool)
+        fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
+        requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
+        gate = ConnectionGate(
+            totalMax: Int(server.number("max.connections")), perAddressMax: Int(server.number("max.connections.per.ip")))
+        requestByteCountMax = Int(server.number("socket.request.max.bytes"))
+        fetchByteCountMax = Int(server.number("fetch.max.bytes"))
+        syncsBeforeAnswer = server.text("log.flush") == "sync"
+    }
+
+    var catalog: TopicCatalog { controller.catalog }
+
+    /// Where clients are told to connect to.
+    var advertised: (host: String, port: Int32) {
+        get { address.withLock { $0 } }
+        set { address.withLock { $0 = newValue } }
+    }
+
+    /// Runs what may wait for the disk off the event loop. If the broker stops first, the connection is closed.
+    func onDiskThread(_ responder: Responder, _ work: @escaping @Sendable () -> Void) {
+        diskPool.submit { state in
+            switch state {
+            case .active: work()
+            case .cancelled: responder.close(because: "the broker stops")
+            }
+        }
+    }
+}

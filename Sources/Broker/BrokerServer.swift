@@ -1,0 +1,255 @@
+import Environment
+import KafkaMessages
+import LogStorage
+package import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// A running broker: the data folder open, the port listening.
+package final class BrokerServer: Sendable {
+    /// Longest time that a stop waits for answers that are due.
+    private static let drainSecondsMax: Int64 = 2
+
+    package let host: String
+    package let port: Int
+    package let node: BrokerNode
+    /// The same broker for the services of this process.
+    package let cluster: EmbeddedCluster
+    private let group: MultiThreadedEventLoopGroup
+    private let pools: Pools
+    private let listener: any Channel
+    private let loops: [NIOLoopBound<LoopConnections>]
+    private let maintenance: Maintenance
+    private let staleTasks: Mutex<[RepeatedTask]>
+    private let isStopped = Atomic<Bool>(false)
+
+    private struct Pools {
+        /// Forces logs to disk and searches them.
+        var disk: NIOThreadPool
+        /// Runs the controller's operations one after another.
+        var control: NIOThreadPool
+        var maintenance: NIOThreadPool
+
+        func shutdown() async throws {
+            try await maintenance.shutdownGracefully()
+            try await disk.shutdownGracefully()
+            try await control.shutdownGracefully()
+        }
+    }
+
+    private init(
+        host: String, port: Int, node: BrokerNode, group: MultiThreadedEventLoopGroup, pools: Pools,
+        listener: any Channel, loops: [NIOLoopBound<LoopConnections>]
+    ) {
+        self.host = host
+        self.port = port
+        self.node = node
+        cluster = EmbeddedCluster(node)
+        self.group = group
+        self.pools = pools
+        self.listener = listener
+        self.loops = loops
+        maintenance = Maintenance(node, pool: pools.maintenance)
+        staleTasks = Mutex([])
+    }
+
+    /// Opens the data folder, recovers what a crash left, and listens.
+    ///
+    /// - Throws: `BrokerError`.
+    package static func start(_ configuration: BrokerConfiguration, logger: Logger) async throws -> BrokerServer {
+        raiseFileLimit(logger)
+        let server = configuration.properties
+        let threads = Int(server.number("num.network.threads"))
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads > 0 ? threads : System.coreCount)
+        let pools = Pools(
+            disk: NIOThreadPool(numberOfThreads: Int(server.number("num.io.threads"))),
+            control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1))
+        pools.disk.start()
+        pools.control.start()
+        pools.maintenance.start()
+        var opened: BrokerNode?
+        do {
+            let node = try open(configuration, pools, group.any(), logger)
+            opened = node
+            let running = try await listen(configuration, node, group, pools)
+            running.begin()
+            return running
+        } catch {
+            if let opened { closeData(opened) }
+            try? await pools.shutdown()
+            try? await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private static func open(
+        _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ logger: Logger
+    ) throws -> BrokerNode {
+        let disk = RealDisk()
+        let clock = SystemWallClock()
+        let server = configuration.properties
+        do {
+            let files = FileCache(disk: disk, capacity: Int(server.number("open.segment.files.max")))
+            let directory = try LogDirectory(directory: configuration.dataDirectory, disk: disk, files: files)
+            var (log, image) = try MetadataLog.open(
+                configuration.dataDirectory + "/meta", disk: disk, files: files,
+                health: directory.health, now: clock.now())
+            if image.clusterId == nil {
+                var random = SystemRandomNumberGenerator()
+                let configured = server.text("cluster.id")
+                let record = MetadataRecord.clusterId(
+                    configured.isEmpty ? KafkaUUID.random(using: &random).description : configured)
+                try log.append([record], now: clock.now())
+                image.apply(record)
+            }
+            let nodeId = Int32(clamping: server.number("node.id"))
+            let controller = try Controller(
+                directory: directory, log: log, image: image, server: server, nodeId: nodeId, clock: clock,
+                pool: pools.control, logger: logger)
+            return BrokerNode(
+                controller: controller, directory: directory, disk: disk, clock: clock, nodeId: nodeId,
+                leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
+                logger: logger)
+        } catch let error as LogError {
+            if error.code == .locked {
+                throw BrokerError(
+                    .dataDirectoryLocked(holder: error.holder),
+                    "data folder '\(configuration.dataDirectory)' is in use"
+                        + (error.holder.map { " by process \($0)" } ?? ""))
+            }
+            throw BrokerError(
+                .dataDirectoryUnusable, "data folder '\(configuration.dataDirectory)' cannot be used: \(error)")
+        }
+    }
+
+    private static func listen(
+        _ configuration: BrokerConfiguration, _ node: BrokerNode, _ group: MultiThreadedEventLoopGroup, _ pools: Pools
+    ) async throws -> BrokerServer {
+        var loops: [NIOLoopBound<LoopConnections>] = []
+        for loop in group.makeIterator() {
+            let bound = try await loop.submit {
+                NIOLoopBound(LoopConnections(eventLoop: loop, gate: node.gate), eventLoop: loop)
+            }.get()
+            loops.append(bound)
+        }
+        let byLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 256 << 10))
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
+            .childChannelInitializer { channel in
+                let remote = channel.remoteAddress?.ipAddress ?? "unknown"
+                if let bound = node.gate.enter(remote) {
+                    node.logger.warning("refused a connection", metadata: ["remote": "\(remote)", "bound": "\(bound)"])
+                    return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
+                }
+                return channel.eventLoop.makeCompletedFuture {
+                    guard let registry = byLoop[ObjectIdentifier(channel.eventLoop)]?.value else {
+                        throw ChannelError.inappropriateOperationForState
+                    }
+                    try channel.pipeline.syncOperations.addHandler(
+                        Connection(node: node, registry: registry, remoteAddress: remote))
+                }
+            }
+        let listener: any Channel
+        do {
+            listener = try await bootstrap.bind(host: configuration.listenHost, port: configuration.listenPort).get()
+        } catch let error as IOError where error.errnoCode == EADDRINUSE {
+            throw BrokerError(
+                .addressInUse, "port \(configuration.listenPort) on \(configuration.listenHost) is already in use")
+        } catch {
+            throw BrokerError(
+                .addressUnavailable,
+                "cannot listen on \(configuration.listenHost):\(configuration.listenPort): \(error)")
+        }
+        let port = listener.localAddress?.port ?? configuration.listenPort
+        let host = listener.localAddress?.ipAddress ?? configuration.listenHost
+        node.advertised = (
+            configuration.advertisedHost ?? host, Int32(clamping: configuration.advertisedPort ?? port)
+        )
+        return BrokerServer(
+            host: host, port: port, node: node, group: group, pools: pools, listener: listener, loops: loops)
+    }
+
+    private func begin() {
+        maintenance.start(on: group.any())
+        let idleMs = node.controller.server.number("connections.max.idle.ms")
+        let idleMax: TimeAmount? = idleMs < 0 ? nil : .milliseconds(idleMs)
+        // Often enough that a connection lives at most a little longer than it may.
+        let interval = TimeAmount.milliseconds(min(10_000, max(100, idleMs < 0 ? 10_000 : idleMs / 4)))
+        for loop in loops {
+            let task = loop.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+                loop.value.closeStale(idleMax: idleMax)
+            }
+            staleTasks.withLock { $0.append(task) }
+        }
+    }
+
+    /// Stops listening, lets answers that are due leave, closes the connections and then the data folder, whose next
+    /// start then has nothing to check. Returns when all is closed; a second call returns at once.
+    package func stop() async {
+        guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        // The channel may be closed already if the process ran out of something; there is nothing to do about it here.
+        try? await listener.close().get()
+        maintenance.stop()
+        for task in staleTasks.withLock({ $0 }) { task.cancel() }
+        await drain()
+        Self.closeData(node)
+        do {
+            try await pools.shutdown()
+            try await group.shutdownGracefully()
+        } catch {
+            node.logger.warning("threads did not end cleanly", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func drain() async {
+        let deadline = NIODeadline.now() + .seconds(Self.drainSecondsMax)
+        while true {
+            var isEmpty = true
+            for loop in loops {
+                let isDone = try? await loop.eventLoop.submit {
+                    loop.value.drain()
+                    return loop.value.isEmpty
+                }.get()
+                if isDone == false { isEmpty = false }
+            }
+            if isEmpty || NIODeadline.now() > deadline { break }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        for loop in loops {
+            _ = try? await loop.eventLoop.submit { loop.value.closeAll() }.get()
+        }
+    }
+
+    private static func closeData(_ node: BrokerNode) {
+        do throws(LogError) {
+            try node.directory.close(clean: true)
+        } catch {
+            node.logger.error("data folder cannot be closed cleanly; the next start checks it", metadata: ["error": "\(error)"])
+        }
+        node.controller.close()
+    }
+
+    /// Every connection and segment needs a descriptor; the usual soft limit of 1024 is soon reached.
+    private static func raiseFileLimit(_ logger: Logger) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
+            return
+        }
+        limit.rlim_cur = limit.rlim_max
+        if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) != 0 {
+            logger.warning("the limit of open files stays at \(limit.rlim_cur)")
+        }
+    }
+}

@@ -1,0 +1,103 @@
+/// One configuration key that we know: its type, default, permitted values and what it does.
+package struct ConfigDefinition: Sendable {
+    /// The type byte of DescribeConfigs (KIP-569).
+    package enum ValueType: Int8, Sendable {
+        case boolean = 1, string = 2, int = 3, short = 4, long = 5, double = 6, list = 7, `class` = 8, password = 9
+    }
+
+    /// What a value must satisfy beyond its type.
+    package enum Rule: Sendable {
+        case anything
+        case range(ClosedRange<Int64>)
+        case fraction
+        case oneOf([String])
+        /// Comma-separated items, each one of these.
+        case subset([String])
+    }
+
+    package var name: String
+    package var type: ValueType
+    package var defaultValue: String
+    package var rule: Rule
+    /// The server property whose value is the default of this topic config, if there is one.
+    package var serverName: String?
+    package var documentation: String
+
+    /// The reason why `value` is not permitted, in the words of a sentence after "Invalid value ... for configuration
+    /// NAME: "; nil when it is permitted.
+    package func problem(with value: String) -> String? {
+        switch type {
+        case .boolean:
+            if value.lowercased() != "true" && value.lowercased() != "false" { return "expected true or false" }
+        case .int, .short, .long:
+            let limits: ClosedRange<Int64> =
+                type == .int
+                ? Int64(Int32.min)...Int64(Int32.max)
+                : type == .short ? Int64(Int16.min)...Int64(Int16.max) : .min ... .max
+            guard let number = Int64(value), limits.contains(number) else {
+                return "not a number of type \(type == .int ? "INT" : type == .short ? "SHORT" : "LONG")"
+            }
+            if case .range(let range) = rule, !range.contains(number) {
+                return number < range.lowerBound
+                    ? "value must be at least \(range.lowerBound)" : "value must be no more than \(range.upperBound)"
+            }
+        case .double:
+            guard let number = Double(value), number.isFinite else { return "not a number of type DOUBLE" }
+            if case .fraction = rule, !(0...1).contains(number) { return "value must be between 0 and 1" }
+        case .list:
+            if case .subset(let permitted) = rule {
+                let items = Self.items(of: value)
+                for item in items where !permitted.contains(item) {
+                    return "\"\(item)\" is not one of \(permitted.joined(separator: ", "))"
+                }
+                if Set(items).count != items.count { return "an item occurs twice" }
+            }
+        case .string, .class, .password:
+            if case .oneOf(let permitted) = rule, !permitted.contains(value) {
+                return "String must be one of: \(permitted.joined(separator: ", "))"
+            }
+        }
+        return nil
+    }
+
+    /// The items of a list value, without the spaces around the commas.
+    package static func items(of list: String) -> [String] {
+        list.split(separator: ",").map { item in
+            String(item.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+}
+
+/// A value that does not fit its key, or a key that does not exist.
+package struct ConfigError: Error, CustomStringConvertible {
+    package var message: String
+    package var description: String { message }
+    package init(_ message: String) { self.message = message }
+}
+
+/// The name of `names` with the smallest edit distance to `name`, if it is near enough to be a misspelling.
+package func nearestName<S: Sequence<String>>(to name: String, in names: S) -> String? {
+    let wanted = Array(name.lowercased().utf8)
+    var best: (name: String, distance: Int)?
+    for candidate in names {
+        let distance = editDistance(wanted, Array(candidate.lowercased().utf8))
+        if distance < best?.distance ?? .max { best = (candidate, distance) }
+    }
+    guard let best, best.distance <= max(2, wanted.count / 3) else { return nil }
+    return best.name
+}
+
+/// Levenshtein distance in one row.
+private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+    var row = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+        var diagonal = row[0]
+        row[0] = i + 1
+        for (j, y) in b.enumerated() {
+            let next = min(row[j + 1] + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
+            diagonal = row[j + 1]
+            row[j + 1] = next
+        }
+    }
+    return row[b.count]
+}

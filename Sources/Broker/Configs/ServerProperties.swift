@@ -1,0 +1,117 @@
+/// The broker's properties, by the names of Kafka's server.properties, with defaults and checked values.
+package struct ServerProperties: Sendable, Equatable {
+    /// Values that were set, by name; everything else has its default.
+    package private(set) var values: [String: String]
+
+    /// All defaults.
+    package init() { values = [:] }
+
+    /// - Throws: `ConfigError` for an unknown name (it tells the nearest one) or a value that is not permitted.
+    package init(_ values: [String: String]) throws(ConfigError) {
+        for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+            guard let definition = Self.byName[name] else {
+                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean \"\($0)\"?" }
+                throw ConfigError("unknown property \"\(name)\"\(hint ?? "")")
+            }
+            if let problem = definition.problem(with: value) {
+                throw ConfigError("invalid value \"\(value)\" for property \"\(name)\": \(problem)")
+            }
+        }
+        self.values = values
+    }
+
+    /// The value of a known property, or its default.
+    package func text(_ name: String) -> String { values[name] ?? Self.byName[name]?.defaultValue ?? "" }
+    package func number(_ name: String) -> Int64 { Int64(text(name)) ?? 0 }
+    package func flag(_ name: String) -> Bool { text(name).lowercased() == "true" }
+    package func isSet(_ name: String) -> Bool { values[name] != nil }
+    package static func definition(_ name: String) -> ConfigDefinition? { byName[name] }
+
+    /// Sets or, with nil, resets a property that was checked before (broker configs altered while running).
+    package mutating func set(_ name: String, to value: String?) { values[name] = value }
+
+    /// What a topic without an override of `topicConfig` has.
+    package func topicDefault(_ topicConfig: String) -> String {
+        guard let definition = TopicConfigs.definition(topicConfig) else { return "" }
+        if let name = definition.serverName, let value = topicDefaultOverride(name) { return value }
+        return definition.defaultValue
+    }
+
+    /// The set value of a topic config's server property; Kafka's coarser units stand in where the finest is not set.
+    private func topicDefaultOverride(_ name: String) -> String? {
+        if let value = values[name] { return value }
+        let coarser: [(name: String, ms: Int64)] =
+            switch name {
+            case "log.retention.ms": [("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)]
+            case "log.roll.ms": [("log.roll.hours", 3_600_000)]
+            case "log.roll.jitter.ms": [("log.roll.jitter.hours", 3_600_000)]
+            default: []
+            }
+        for unit in coarser {
+            guard let value = values[unit.name].flatMap(Int64.init) else { continue }
+            if value < 0 { return "-1" }
+            let (product, overflow) = value.multipliedReportingOverflow(by: unit.ms)
+            return String(overflow ? .max : product)
+        }
+        return nil
+    }
+
+    private static let byName = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0) })
+
+    /// Properties that can be changed while the broker runs (IncrementalAlterConfigs on the broker resource).
+    package static func isDynamic(_ name: String) -> Bool {
+        TopicConfigs.definitions.contains { $0.serverName == name }
+            || [
+                "log.retention.minutes", "log.retention.hours", "log.roll.hours", "num.partitions",
+                "auto.create.topics.enable",
+            ].contains(name)
+    }
+
+    /// Every property that we know. An unknown one is an error, so that a misspelling is never silently ignored.
+    package static let known: [ConfigDefinition] = {
+        let count: ConfigDefinition.Rule = .range(1...Int64(Int32.max))
+        func property(
+            _ name: String, _ type: ConfigDefinition.ValueType, _ defaultValue: String,
+            _ rule: ConfigDefinition.Rule = .anything, _ documentation: String
+        ) -> ConfigDefinition {
+            .init(
+                name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
+                documentation: documentation)
+        }
+        let own = [
+            property("node.id", .int, "1", .range(0...Int64(Int32.max)), "The id of this broker in metadata."),
+            property("cluster.id", .string, "", .anything, "The cluster id of a new data folder; made up when empty."),
+            property("num.partitions", .int, "1", .range(1...10_000), "Partitions of a topic that is created without a number."),
+            property("default.replication.factor", .int, "1", .range(1...1), "Replicas of a topic; there is one broker."),
+            property("auto.create.topics.enable", .boolean, "true", .anything, "Whether asking for an unknown topic creates it."),
+            property("delete.topic.enable", .boolean, "true", .anything, "Whether topics can be deleted."),
+            property("log.flush", .string, "sync", .oneOf(["sync", "os"]), "sync: acks=all is answered after the data is on disk (one fdatasync for all that wait). os: after the page cache has it, as Kafka does by default."),
+            property("log.flush.offset.checkpoint.interval.ms", .int, "5000", count, "Milliseconds between two background flushes; they bound what a start after a crash has to check."),
+            property("log.retention.check.interval.ms", .long, "300000", .range(1 ... .max), "Milliseconds between two looks for segments to delete."),
+            property("log.retention.minutes", .int, "10080", .anything, "Like log.retention.ms, in minutes."),
+            property("log.retention.hours", .int, "168", .anything, "Like log.retention.ms, in hours."),
+            property("log.roll.hours", .int, "168", count, "Like log.roll.ms, in hours."),
+            property("log.roll.jitter.hours", .int, "0", .range(0...Int64(Int32.max)), "Like log.roll.jitter.ms, in hours."),
+            property("num.network.threads", .int, "0", .range(0...256), "Event loop threads; 0 is one per processor."),
+            property("num.io.threads", .int, "2", .range(1...64), "Threads that force data to disk."),
+            property("socket.request.max.bytes", .int, "104857600", count, "Largest request, in bytes."),
+            property("queued.max.request.bytes", .long, "268435456", .range(1_048_576 ... .max), "Memory for requests that are still arriving, in bytes; beyond it connections wait."),
+            property("max.connections", .int, "2147483647", .range(0...Int64(Int32.max)), "Connections at a time; one more is closed."),
+            property("max.connections.per.ip", .int, "2147483647", .range(0...Int64(Int32.max)), "Connections at a time from one address."),
+            property("connections.max.idle.ms", .long, "600000", .anything, "Milliseconds after which an idle connection is closed; negative is never."),
+            property("fetch.max.bytes", .int, "57671680", .range(1024...Int64(Int32.max)), "Largest answer to one fetch, in bytes."),
+            property("max.incremental.fetch.session.cache.slots", .int, "1000", .range(0...Int64(Int32.max)), "Fetch sessions at a time."),
+            property("producer.id.expiration.ms", .int, "86400000", count, "Milliseconds after which a silent producer's sequence numbers are forgotten."),
+            property("open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)), "Closed segments whose files are kept open."),
+        ]
+        let ownNames = Set(own.map(\.name))
+        let fromTopics = TopicConfigs.definitions.compactMap { definition -> ConfigDefinition? in
+            guard let name = definition.serverName, !ownNames.contains(name) else { return nil }
+            var server = definition
+            server.name = name
+            server.serverName = nil
+            return server
+        }
+        return (own + fromTopics).sorted { $0.name < $1.name }
+    }()
+}

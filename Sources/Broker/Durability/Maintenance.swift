@@ -1,0 +1,120 @@
+import Logging
+import Environment
+import LogStorage
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The broker's background work, on a thread of its own: forces what nobody waits for to disk so that a start after a
+/// crash has little to check, deletes old segments, forgets silent producers.
+final class Maintenance: Sendable {
+    /// How often it looks what is due.
+    private static let tick = TimeAmount.seconds(1)
+    private static let producerExpiryInterval: Int64 = 600_000
+
+    private struct Due {
+        var flush: Int64
+        var retention: Int64
+        var producerExpiry: Int64
+    }
+    private let node: BrokerNode
+    private let pool: NIOThreadPool
+    private let isRunning = Atomic<Bool>(false)
+    private let due: Mutex<Due>
+    private let task = Mutex<RepeatedTask?>(nil)
+
+    init(_ node: BrokerNode, pool: NIOThreadPool) {
+        self.node = node
+        self.pool = pool
+        let now = node.clock.now()
+        // Retention is looked at soon after the start, as the program may have been off for days.
+        due = Mutex(Due(flush: now, retention: now, producerExpiry: now + Self.producerExpiryInterval))
+    }
+
+    func start(on eventLoop: any EventLoop) {
+        let interval = min(
+            Self.tick, .milliseconds(node.controller.server.number("log.retention.check.interval.ms")))
+        let repeated = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in
+            // A round that takes longer than a tick is not started a second time.
+            guard !isRunning.exchange(true, ordering: .acquiringAndReleasing) else { return }
+            pool.submit { [self] _ in
+                run()
+                isRunning.store(false, ordering: .releasing)
+            }
+        }
+        task.withLock { $0 = repeated }
+    }
+
+    func stop() {
+        task.withLock { task in
+            task?.cancel()
+            task = nil
+        }
+    }
+
+    private func run() {
+        let now = node.clock.now()
+        let server = node.controller.server
+        let (flush, retention, producers) = due.withLock { due in
+            let flush = now >= due.flush
+            let retention = now >= due.retention
+            let producers = now >= due.producerExpiry
+            if flush { due.flush = now + server.number("log.flush.offset.checkpoint.interval.ms") }
+            if retention { due.retention = now + server.number("log.retention.check.interval.ms") }
+            if producers { due.producerExpiry = now + Self.producerExpiryInterval }
+            return (flush, retention, producers)
+        }
+        let topics = node.catalog.snapshot.sorted
+        var dirty: [(partition: Partition, end: Int64)] = []
+        for topic in topics {
+            for partition in topic.partitions where !partition.isDeleted {
+                if topic.config.flushMs != .max && partition.flushIsOverdue(topic.config.flushMs, now) { sync(partition) }
+                if flush, partition.checkpointedEnd != partition.log.logEnd {
+                    dirty.append((partition, partition.log.logEnd))
+                }
+                if retention { applyRetention(topic, partition, now) }
+                if producers {
+                    partition.log.expireProducers(now: now, olderThan: server.number("producer.id.expiration.ms"))
+                }
+            }
+        }
+        if !dirty.isEmpty { checkpoint(dirty) }
+    }
+
+    private func sync(_ partition: Partition) {
+        do throws(LogError) {
+            _ = try partition.log.sync()
+        } catch {
+            node.logger.error(
+                "partition cannot be forced to disk",
+                metadata: ["partition": "\(partition.topicName)-\(partition.index)", "error": "\(error)"])
+        }
+    }
+
+    private func applyRetention(_ topic: Topic, _ partition: Partition, _ now: Int64) {
+        do throws(LogError) {
+            let deleted = try partition.log.applyRetention(now: now)
+            guard !deleted.isEmpty else { return }
+            node.logger.info(
+                "deleted old segments",
+                metadata: [
+                    "partition": "\(topic.name)-\(partition.index)", "segments": "\(deleted.count)",
+                    "logStart": "\(partition.log.offsets.logStart)",
+                ])
+            partition.wakeWaiters()
+        } catch {
+            node.logger.error(
+                "old segments cannot be deleted",
+                metadata: ["partition": "\(topic.name)-\(partition.index)", "error": "\(error)"])
+        }
+    }
+
+    private func checkpoint(_ dirty: [(partition: Partition, end: Int64)]) {
+        do throws(LogError) {
+            try node.directory.checkpoint()
+            for (partition, end) in dirty { partition.checkpointedEnd = end }
+        } catch {
+            node.logger.error("recovery points cannot be written", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,169 @@
+import Environment
+import Bytes
+import Cluster
+import KafkaMessages
+import LogStorage
+import NIOCore
+import RecordBatches
+import Synchronization
+
+/// Writes to the broker in this process. An append is done when `submit` returns; the receipt waits for the disk where
+/// the mode asks for it. As no answer can get lost on the way, `idempotent` needs no sequence numbers here.
+final class EmbeddedWriter: RecordWriter {
+    /// The Produce version whose rules apply: the newest, which allows every codec.
+    private static let rulesVersion: Int16 = 13
+    /// Records of one submit are split into batches of about this size.
+    private static let batchByteCountMax = 512 << 10
+
+    private let cluster: EmbeddedCluster
+    private let waitsForDisk: Bool
+    private let tellsOffsets: Bool
+    private let isClosed = Atomic<Bool>(false)
+    /// Receipts that are not answered yet.
+    private let pending = Mutex<[ObjectIdentifier: WriteReceipt]>([:])
+
+    init(_ cluster: EmbeddedCluster, _ mode: WriterMode) {
+        self.cluster = cluster
+        switch mode {
+        case .acks(let acks):
+            waitsForDisk = acks == .all
+            tellsOffsets = acks != .none
+        case .idempotent:
+            waitsForDisk = true
+            tellsOffsets = true
+        }
+    }
+
+    func submit(_ records: [ProducerRecord], to topic: String) async throws(ClusterError) -> WriteReceipt {
+        try submitBlocking(records, to: topic)
+    }
+
+    func submitBlocking(_ records: [ProducerRecord], to name: String) throws(ClusterError) -> WriteReceipt {
+        try checkOpen()
+        let topic = try cluster.existing(name)
+        let now = cluster.node.clock.now()
+        let count = Int32(clamping: max(1, topic.partitions.count))
+        let sticky = Int32.random(in: 0..<count)
+        var byPartition: [Int32: [Int]] = [:]
+        for (index, record) in records.enumerated() {
+            let partition =
+                record.partition ?? record.key.map { Partitioner.partition(ofKey: $0, partitionCount: count) } ?? sticky
+            byPartition[partition, default: []].append(index)
+        }
+        var positions = [RecordPosition](repeating: RecordPosition(partition: 0, offset: -1), count: records.count)
+        var syncs: [(Partition, Int64)] = []
+        for (number, indexes) in byPartition.sorted(by: { $0.key < $1.key }) {
+            guard let partition = topic.partition(number) else {
+                throw ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist")
+            }
+            var rest = indexes[...]
+            while !rest.isEmpty {
+                let (batch, taken) = try Self.batch(records, rest, now: now)
+                let appended = try append(ByteBuffer(bytes: batch), partition, topic, now)
+                for (delta, index) in rest.prefix(taken).enumerated() {
+                    positions[index] = RecordPosition(
+                        partition: number, offset: tellsOffsets ? appended.baseOffset + Int64(delta) : -1)
+                }
+                rest = rest.dropFirst(taken)
+                if rest.isEmpty { syncs.append((partition, appended.lastOffset + 1)) }
+            }
+        }
+        return receipt(positions, syncs)
+    }
+
+    func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt {
+        try checkOpen()
+        let topic = try cluster.existing(partition.topic)
+        let target = try cluster.existing(partition)
+        let appended = try append(batch, target, topic, cluster.node.clock.now())
+        let position = RecordPosition(partition: partition.partition, offset: tellsOffsets ? appended.baseOffset : -1)
+        return receipt([position], [(target, appended.lastOffset + 1)])
+    }
+
+    func flush() async {
+        for receipt in pending.withLock({ Array($0.values) }) {
+            // The failure is the receipt's to tell.
+            _ = try? await receipt.positions()
+        }
+    }
+
+    func close() async {
+        isClosed.store(true, ordering: .releasing)
+        await flush()
+    }
+
+    private func checkOpen() throws(ClusterError) {
+        if isClosed.load(ordering: .acquiring) { throw ClusterError(.invalidRequest, "the writer is closed") }
+    }
+
+    /// A batch of the first records that fit into one.
+    private static func batch(
+        _ records: [ProducerRecord], _ indexes: ArraySlice<Int>, now: Int64
+    ) throws(ClusterError) -> (bytes: [UInt8], taken: Int) {
+        do throws(WireError) {
+            var builder = BatchBuilder()
+            var taken = 0
+            for index in indexes {
+                let record = records[index]
+                let byteCount = (record.key?.readableBytes ?? 0) + (record.value?.readableBytes ?? 0)
+                if taken > 0 && builder.uncompressedByteCount + byteCount > batchByteCountMax { break }
+                try builder.append(
+                    timestamp: record.timestamp ?? now, key: record.key.map { Array($0.readableBytesView) },
+                    value: record.value.map { Array($0.readableBytesView) }, headers: record.headers)
+                taken += 1
+            }
+            return (try builder.build(), taken)
+        } catch {
+            throw ClusterError(.invalidRecord, "records cannot be encoded: \(error)")
+        }
+    }
+
+    private func append(
+        _ batch: ByteBuffer, _ partition: Partition, _ topic: Topic, _ now: Int64
+    ) throws(ClusterError) -> AppendResult {
+        switch cluster.node.append(batch, to: partition, of: topic, version: Self.rulesVersion, now: now) {
+        case .success(let appended): return appended
+        case .failure(let failure):
+            throw ClusterError(
+                .init(rawValue: failure.code.rawValue), "write to \(topic.name)-\(partition.index): \(failure.message)")
+        }
+    }
+
+    private func receipt(_ positions: [RecordPosition], _ syncs: [(Partition, Int64)]) -> WriteReceipt {
+        guard waitsForDisk, cluster.node.syncsBeforeAnswer, !syncs.isEmpty else {
+            return WriteReceipt(.success(positions))
+        }
+        let receipt = WriteReceipt()
+        let key = ObjectIdentifier(receipt)
+        pending.withLock { $0[key] = receipt }
+        let left = SyncCount(syncs.count)
+        for (partition, offset) in syncs {
+            cluster.node.syncScheduler.sync(partition, upTo: offset) { [self] failure in
+                guard let outcome = left.finish(failure) else { return }
+                pending.withLock { $0[key] = nil }
+                if let failure = outcome.failure {
+                    receipt.resolve(.failure(ClusterError(ControlError(failure), "force records to disk")))
+                } else {
+                    receipt.resolve(.success(positions))
+                }
+            }
+        }
+        return receipt
+    }
+}
+
+/// Counts down the partitions of one write.
+private final class SyncCount: Sendable {
+    private let state: Mutex<(left: Int, failure: LogError?)>
+
+    init(_ count: Int) { state = Mutex((count, nil)) }
+
+    /// - Returns: the outcome of all, from the last one; nil before.
+    func finish(_ failure: LogError?) -> (failure: LogError?, Void)? {
+        state.withLock { state in
+            state.left -= 1
+            if let failure, state.failure == nil { state.failure = failure }
+            return state.left == 0 ? (state.failure, ()) : nil
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Bytes
+import KafkaMessages
+import NIOCore
+
+/// One change of the cluster's metadata, as it is kept in `__cluster_metadata`.
+///
+/// On disk each is the value of a record: u8 type, u8 version (1), then the fields in the protocol's compact types.
+/// Fields may be added at the end of a version's layout; a reader of today must refuse a type or version that it does
+/// not know, since skipping a change would bring back deleted data or lose topics.
+enum MetadataRecord: Equatable {
+    case clusterId(String)
+    case topic(name: String, id: KafkaUUID, partitionCount: Int32)
+    case topicRemoved(id: KafkaUUID)
+    case partitionCount(id: KafkaUUID, count: Int32)
+    /// All overrides of the topic, replacing the ones before.
+    case topicConfigs(id: KafkaUUID, values: [String: String])
+    /// All dynamic settings of the broker, replacing the ones before.
+    case brokerConfigs(values: [String: String])
+    /// Producer ids below this may have been handed out.
+    case producerIds(below: Int64)
+
+    private static let version: Int8 = 1
+
+    func encoded() throws(WireError) -> ByteBuffer {
+        var writer = WireWriter()
+        func head(_ type: Int8) {
+            writer.writeInt8(type)
+            writer.writeInt8(Self.version)
+        }
+        switch self {
+        case .clusterId(let id):
+            head(1)
+            try writer.writeString(id, compact: true)
+        case .topic(let name, let id, let partitionCount):
+            head(2)
+            try writer.writeString(name, compact: true)
+            writer.writeUUID(id)
+            writer.writeInt32(partitionCount)
+        case .topicRemoved(let id):
+            head(3)
+            writer.writeUUID(id)
+        case .partitionCount(let id, let count):
+            head(4)
+            writer.writeUUID(id)
+            writer.writeInt32(count)
+        case .topicConfigs(let id, let values):
+            head(5)
+            writer.writeUUID(id)
+            try Self.write(values, to: &writer)
+        case .brokerConfigs(let values):
+            head(6)
+            try Self.write(values, to: &writer)
+        case .producerIds(let below):
+            head(7)
+            writer.writeInt64(below)
+        }
+        return writer.buffer
+    }
+
+    /// - Throws: `.unsupported` for a record of a newer program.
+    init(_ bytes: ByteBuffer) throws(WireError) {
+        var reader = WireReader(bytes)
+        let type = try reader.readInt8()
+        let version = try reader.readInt8()
+        guard version == Self.version else {
+            throw .unsupported("metadata record of type \(type), version \(version): written by a newer program")
+        }
+        switch type {
+        case 1: self = .clusterId(try reader.readString(compact: true))
+        case 2:
+            let name = try reader.readString(compact: true)
+            let id = try reader.readUUID()
+            self = .topic(name: name, id: id, partitionCount: try reader.readInt32())
+        case 3: self = .topicRemoved(id: try reader.readUUID())
+        case 4:
+            let id = try reader.readUUID()
+            self = .partitionCount(id: id, count: try reader.readInt32())
+        case 5:
+            let id = try reader.readUUID()
+            self = .topicConfigs(id: id, values: try Self.readValues(&reader))
+        case 6: self = .brokerConfigs(values: try Self.readValues(&reader))
+        case 7: self = .producerIds(below: try reader.readInt64())
+        default: throw .unsupported("metadata record of type \(type): written by a newer program")
+        }
+    }
+
+    private static func write(_ values: [String: String], to writer: inout WireWriter) throws(WireError) {
+        try writer.writeLength(values.count, compact: true)
+        for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+            try writer.writeString(name, compact: true)
+            try writer.writeString(value, compact: true)
+        }
+    }
+
+    private static func readValues(_ reader: inout WireReader) throws(WireError) -> [String: String] {
+        var values: [String: String] = [:]
+        for _ in 0..<(try reader.readCount(compact: true, elementByteCountMin: 2)) {
+            let name = try reader.readString(compact: true)
+            values[name] = try reader.readString(compact: true)
+        }
+        return values
+    }
+}
+
+/// The metadata that a sequence of records adds up to.
+struct MetadataImage {
+    struct TopicState {
+        var name: String
+        var id: KafkaUUID
+        var partitionCount: Int32
+        var overrides: [String: String] = [:]
+    }
+    var clusterId: String?
+    var topics: [KafkaUUID: TopicState] = [:]
+    var brokerConfigs: [String: String] = [:]
+    var producerIdsBelow: Int64 = 0
+
+    mutating func apply(_ record: MetadataRecord) {
+        switch record {
+        case .clusterId(let id): clusterId = id
+        case .topic(let name, let id, let count): topics[id] = TopicState(name: name, id: id, partitionCount: count)
+        case .topicRemoved(let id): topics[id] = nil
+        case .partitionCount(let id, let count): topics[id]?.partitionCount = count
+        case .topicConfigs(let id, let values): topics[id]?.overrides = values
+        case .brokerConfigs(let values): brokerConfigs = values
+        case .producerIds(let below): producerIdsBelow = max(producerIdsBelow, below)
+        }
+    }
+
+    /// The shortest sequence of records that adds up to this.
+    var records: [MetadataRecord] {
+        var records: [MetadataRecord] = []
+        if let clusterId { records.append(.clusterId(clusterId)) }
+        if !brokerConfigs.isEmpty { records.append(.brokerConfigs(values: brokerConfigs)) }
+        if producerIdsBelow > 0 { records.append(.producerIds(below: producerIdsBelow)) }
+        for topic in topics.values.sorted(by: { $0.name < $1.name }) {
+            records.append(.topic(name: topic.name, id: topic.id, partitionCount: topic.partitionCount))
+            if !topic.overrides.isEmpty { records.append(.topicConfigs(id: topic.id, values: topic.overrides)) }
+        }
+        return records
+    }
+}

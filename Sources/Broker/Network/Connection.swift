@@ -1,0 +1,417 @@
+import Bytes
+import DequeModule
+import Environment
+import KafkaMessages
+import LogStorage
+import Logging
+import NIOCore
+
+/// One client connection: frames in, answers out in the order of the requests.
+///
+/// Lives on its event loop and is only touched there. Data-plane requests are handled synchronously inside
+/// `channelRead`; their answers gather in one buffer that is flushed once per read burst. Requests whose answer comes
+/// later (long polls, acks=all, administration) leave a gap that later answers wait behind.
+///
+/// Bounds: at most `pendingCountMax` requests without an answer and one high-water mark of unsent bytes; beyond either
+/// the connection stops reading, so that a fast or silent peer is slowed down by TCP instead of filling memory.
+final class Connection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = IOData
+
+    /// Requests of one connection that may wait for their answer.
+    static let pendingCountMax = 1024
+    /// Bytes of answers that are ready but wait for an earlier one; beyond it no further requests are handled.
+    private static let waitingByteCountMax = 8 << 20
+    /// Largest request other than Produce. Small elements take many times their wire size once decoded, and no honest
+    /// request of these comes near.
+    private static let controlByteCountMax = 8 << 20
+    /// Answer bytes gathered before they are handed to the channel within one read burst.
+    private static let outputByteCountMax = 256 << 10
+    /// A slice of at least this many bytes goes from the file to the socket without passing through memory.
+    static let sendfileByteCountMin = 64 << 10
+    /// A large frame must make progress at least this often while it holds reserved memory.
+    private static let stallSecondsMax: Int64 = 30
+
+    private let node: BrokerNode
+    private let registry: LoopConnections
+    let remoteAddress: String
+    private var context: ChannelHandlerContext?
+    private var splitter: FrameSplitter
+
+    /// Answers in the making.
+    private var output = ByteBuffer()
+    /// The next request that gets an answer has this sequence.
+    private var nextSequence: UInt64 = 0
+    /// The answer that leaves next.
+    private var nextToSend: UInt64 = 0
+    /// Answers that are ready but wait for an earlier one; index 0 is `nextToSend`.
+    private var waiting: Deque<EncodedReply?> = []
+    private var waitingByteCount = 0
+    /// What to call if the connection ends before the request with this sequence is answered.
+    private var cancellations: [UInt64: () -> Void] = [:]
+
+    private var isHandlingBurst = false
+    private var needsFlush = false
+    private var isReadWanted = false
+    private var isAwaitingMemory = false
+    private var reservedByteCount = 0
+    private var isClosing = false
+    private(set) var lastActivity: NIODeadline = .now()
+    private(set) var clientId: String?
+    var clientSoftwareName = "unknown"
+    var clientSoftwareVersion = "unknown"
+
+    init(node: BrokerNode, registry: LoopConnections, remoteAddress: String) {
+        self.node = node
+        self.registry = registry
+        self.remoteAddress = remoteAddress
+        splitter = FrameSplitter(byteCountMax: node.requestByteCountMax)
+    }
+
+    /// Requests that have no answer yet.
+    private var pendingCount: Int { Int(nextSequence - nextToSend) }
+    var isIdle: Bool { pendingCount == 0 && splitter.partialByteCount == 0 }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        registry.add(self)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.read()
+        context.fireChannelActive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        registry.remove(self)
+        giveBackMemory()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        isClosing = true
+        giveBackMemory()
+        let cancellations = self.cancellations
+        self.cancellations = [:]
+        for cancel in cancellations.values { cancel() }
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        lastActivity = .now()
+        splitter.append(unwrapInboundIn(data))
+        handleFrames()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        flushOutput()
+        isReadWanted = true
+        readIfPossible()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { resume() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Resets and broken pipes are a client's way of leaving.
+        node.logger.debug("connection failed", metadata: ["remote": "\(remoteAddress)", "error": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    // MARK: Reading
+
+    private func handleFrames() {
+        guard !isHandlingBurst else { return }
+        isHandlingBurst = true
+        defer { isHandlingBurst = false }
+        do throws(WireError) {
+            while !isClosing, canHandleMore, let frame = try splitter.next() {
+                giveBackMemory()
+                handle(frame)
+            }
+        } catch {
+            close(because: "\(error)")
+        }
+    }
+
+    /// False when the peer should read its answers before it may ask for more.
+    private var canHandleMore: Bool {
+        if pendingCount >= Self.pendingCountMax || waitingByteCount >= Self.waitingByteCountMax { return false }
+        if output.readableBytes >= Self.outputByteCountMax { flushOutput() }
+        return context?.channel.isWritable ?? false
+    }
+
+    /// Goes on after an answer left or the socket took bytes.
+    private func resume() {
+        guard !isClosing else { return }
+        if splitter.hasUnreadBytes { handleFrames() }
+        if !isHandlingBurst {
+            flushOutput()
+            readIfPossible()
+        }
+    }
+
+    private func readIfPossible() {
+        guard isReadWanted, !isClosing, !isAwaitingMemory, canHandleMore, !splitter.hasUnreadBytes else { return }
+        guard hasMemoryForPartialFrame() else { return }
+        isReadWanted = false
+        context?.read()
+    }
+
+    /// Reserves the memory of a large frame before its bytes are read.
+    private func hasMemoryForPartialFrame() -> Bool {
+        guard reservedByteCount == 0, let frameByteCount = splitter.partialFrameByteCount,
+            frameByteCount > RequestMemory.uncountedByteCountMax, let context
+        else { return true }
+        let loop = context.eventLoop
+        let me = NIOLoopBound(self, eventLoop: loop)
+        let isReserved = node.requestMemory.reserve(frameByteCount) { [requestMemory = node.requestMemory] in
+            loop.execute { me.value.memoryArrived(frameByteCount, from: requestMemory) }
+        }
+        if isReserved {
+            reservedByteCount = frameByteCount
+        } else {
+            isAwaitingMemory = true
+        }
+        return isReserved
+    }
+
+    private func memoryArrived(_ byteCount: Int, from requestMemory: RequestMemory) {
+        isAwaitingMemory = false
+        if isClosing {
+            requestMemory.release(byteCount)
+        } else {
+            reservedByteCount = byteCount
+            lastActivity = .now()
+            readIfPossible()
+        }
+    }
+
+    private func giveBackMemory() {
+        guard reservedByteCount > 0 else { return }
+        let byteCount = reservedByteCount
+        reservedByteCount = 0
+        node.requestMemory.release(byteCount)
+    }
+
+    private func handle(_ frame: ByteBuffer) {
+        let byteCount = frame.readableBytes
+        do throws(WireError) {
+            var reader = WireReader(frame)
+            let header = try RequestHeader(frame: &reader)
+            let version = header.requestApiVersion
+            guard let apiKey = ApiKey(rawValue: header.requestApiKey), let offered = OfferedApis.versions(of: apiKey)
+            else {
+                return close(because: "request with api key \(header.requestApiKey), which is not offered")
+            }
+            guard offered.contains(version) else {
+                if apiKey == .apiVersions { return refuseApiVersions(header) }
+                return close(
+                    because: "\(apiKey.name) request of version \(version); "
+                        + "\(offered.lowerBound) to \(offered.upperBound) are offered")
+            }
+            guard apiKey == .produce || byteCount <= Self.controlByteCountMax else {
+                return close(because: "\(apiKey.name) request of \(byteCount) bytes")
+            }
+            if header.clientId != clientId { clientId = header.clientId }
+            let responder = makeResponder(header, apiKey)
+            try node.handle(&reader, version, apiKey, self, responder)
+        } catch {
+            close(because: "request of \(byteCount) bytes cannot be read: \(error)")
+        }
+    }
+
+    private func makeResponder(_ header: RequestHeader, _ apiKey: ApiKey) -> Responder {
+        let loop = registry.eventLoop
+        return Responder(
+            connection: NIOLoopBound(self, eventLoop: loop), eventLoop: loop, sequence: nextSequence,
+            correlationId: header.correlationId, apiKey: apiKey, apiVersion: header.requestApiVersion)
+    }
+
+    /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).
+    private func refuseApiVersions(_ header: RequestHeader) {
+        let responder = Responder(
+            connection: NIOLoopBound(self, eventLoop: registry.eventLoop), eventLoop: registry.eventLoop,
+            sequence: nextSequence, correlationId: header.correlationId, apiKey: .apiVersions, apiVersion: 0)
+        willAnswer(responder)
+        var response = ApiVersionsResponse()
+        response.errorCode = ErrorCode.unsupportedVersion.rawValue
+        response.apiKeys = OfferedApis.list
+        responder.send(response)
+    }
+
+    // MARK: Answering
+
+    /// Takes the request's place in the order of answers. Every handler calls it before it sends, except for a produce
+    /// with acks=0, which has no answer.
+    func willAnswer(_ responder: Responder) {
+        precondition(responder.sequence == nextSequence, "answers must be announced in the order of their requests")
+        nextSequence += 1
+    }
+
+    /// Calls `cancel` if the connection ends before `responder` has answered.
+    func onClose(of responder: Responder, _ cancel: @escaping () -> Void) {
+        cancellations[responder.sequence] = cancel
+    }
+
+    /// Encodes an answer and sends it, or keeps it until the ones before it are sent.
+    func complete(_ responder: Responder, _ message: some KafkaMessage, _ regions: [LogSlice]) {
+        guard !isClosing else { return }
+        if !cancellations.isEmpty { cancellations[responder.sequence] = nil }
+        if responder.sequence == nextToSend {
+            nextToSend += 1
+            if !waiting.isEmpty { waiting.removeFirst() }
+            var writer = WireWriter(take(&output))
+            let reply = encode(responder, message, regions, into: &writer)
+            output = writer.buffer
+            if let reply { write(reply) }
+            sendWaiting()
+        } else {
+            var writer = WireWriter(ByteBuffer())
+            let index = Int(responder.sequence - nextToSend)
+            while waiting.count <= index { waiting.append(nil) }
+            let reply =
+                encode(responder, message, regions, into: &writer)
+                ?? EncodedReply(buffer: writer.buffer, splits: [], regions: [])
+            waitingByteCount += reply.buffer.readableBytes
+            waiting[index] = reply
+        }
+        if isHandlingBurst {
+            needsFlush = true
+        } else {
+            flushOutput()
+            resume()
+        }
+    }
+
+    private func sendWaiting() {
+        while let first = waiting.first, let reply = first {
+            waiting.removeFirst()
+            waitingByteCount -= reply.buffer.readableBytes
+            nextToSend += 1
+            if reply.regions.isEmpty {
+                output.writeImmutableBuffer(reply.buffer)
+            } else {
+                write(reply)
+            }
+        }
+    }
+
+    /// Appends length, header and body.
+    ///
+    /// - Returns: nil when all of the answer is in the writer; else its parts, the writer then being empty, so that file
+    ///   regions can go between them.
+    private func encode(
+        _ responder: Responder, _ message: some KafkaMessage, _ regions: [LogSlice], into writer: inout WireWriter
+    ) -> EncodedReply? {
+        let start = writer.buffer.writerIndex
+        writer.buffer.writeInteger(0 as Int32)
+        writer.buffer.writeInteger(responder.correlationId)
+        if responder.apiKey.responseHeaderVersion(responder.apiVersion) >= 1 { writer.buffer.writeInteger(0 as UInt8) }
+        do {
+            try message.encode(to: &writer, version: responder.apiVersion)
+        } catch {
+            // A field that this version cannot carry: our own mistake, which must not reach the client as garbage.
+            node.logger.error(
+                "answer cannot be encoded",
+                metadata: ["api": "\(responder.apiKey.name)", "version": "\(responder.apiVersion)", "error": "\(error)"])
+            writer.buffer.moveWriterIndex(to: start)
+            close(because: "answer cannot be encoded")
+            return nil
+        }
+        let external = regions.reduce(0) { $0 + $1.byteCount }
+        let byteCount = writer.buffer.writerIndex - start - 4 + external
+        writer.buffer.setInteger(Int32(clamping: byteCount), at: start)
+        guard !writer.splits.isEmpty else { return nil }
+        defer {
+            writer = WireWriter(ByteBuffer())
+        }
+        return EncodedReply(buffer: writer.buffer, splits: writer.splits, regions: regions)
+    }
+
+    /// Hands a reply with file regions to the channel, in the order of its parts.
+    private func write(_ reply: EncodedReply) {
+        guard let context else { return }
+        var rest = reply.buffer
+        for split in reply.splits {
+            let headByteCount = split.position - rest.readerIndex
+            if headByteCount > 0, let head = rest.readSlice(length: headByteCount) {
+                context.write(wrapOutboundOut(.byteBuffer(head)), promise: nil)
+            }
+            write(reply.regions[split.token], context)
+        }
+        if rest.readableBytes > 0 { context.write(wrapOutboundOut(.byteBuffer(rest)), promise: nil) }
+        needsFlush = true
+    }
+
+    private func write(_ slice: LogSlice, _ context: ChannelHandlerContext) {
+        guard slice.byteCount > 0, let descriptor = slice.file?.descriptor else { return }
+        let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
+        let region = FileRegion(
+            fileHandle: handle, readerIndex: Int(slice.position), endIndex: Int(slice.position) + slice.byteCount)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let unowned = NIOLoopBound(handle, eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in
+            // The descriptor belongs to the slice's file, which must stay open until here.
+            withExtendedLifetime(slice) { _ = try? unowned.value.takeDescriptorOwnership() }
+        }
+        context.write(wrapOutboundOut(.fileRegion(region)), promise: written)
+    }
+
+    private func flushOutput() {
+        guard let context else { return }
+        if output.readableBytes > 0 {
+            context.writeAndFlush(wrapOutboundOut(.byteBuffer(output)), promise: nil)
+            // The channel has usually let go of the storage by now; then it is used again.
+            if output.capacity > Self.outputByteCountMax { output = ByteBuffer() } else { output.clear() }
+        } else if needsFlush {
+            context.flush()
+        }
+        needsFlush = false
+    }
+
+    // MARK: Closing
+
+    func close(because reason: String) {
+        guard !isClosing else { return }
+        node.logger.info(
+            "closing connection", metadata: ["remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "reason": "\(reason)"])
+        flushOutput()
+        isClosing = true
+        context?.close(promise: nil)
+    }
+
+    /// Called now and then: ends connections without traffic and those that hold memory for a frame that does not come.
+    func closeIfStale(now: NIODeadline, idleMax: TimeAmount?) {
+        let silence = now - lastActivity
+        if reservedByteCount > 0, silence > .seconds(Self.stallSecondsMax) {
+            close(because: "a request of \(reservedByteCount) bytes stopped arriving")
+        } else if let idleMax, silence > idleMax, pendingCount == 0 {
+            close(because: "idle for more than connections.max.idle.ms")
+        }
+    }
+
+    /// For shutdown: ends the connection once the answers that are due have left.
+    func drain() {
+        if pendingCount == 0 || isClosing { context?.close(promise: nil) }
+        isReadWanted = false
+    }
+}
+
+/// An answer that is encoded but not yet sent. Region `splits[i].token` belongs at byte `splits[i].position`.
+struct EncodedReply {
+    var buffer: ByteBuffer
+    var splits: [(position: Int, token: Int)]
+    var regions: [LogSlice]
+}
+
+/// Moves a buffer out of its variable, so that writing to it does not copy.
+private func take(_ buffer: inout ByteBuffer) -> ByteBuffer {
+    let taken = buffer
+    buffer = ByteBuffer()
+    return taken
+}

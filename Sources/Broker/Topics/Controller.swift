@@ -1,0 +1,375 @@
+import Environment
+import KafkaMessages
+import LogStorage
+import Logging
+import NIOPosix
+import Synchronization
+
+/// Owner of everything about the cluster that is not records: topics, settings, id counters.
+///
+/// Its operations run one after another on one thread of their own, where they may wait for the disk. A change is first
+/// in the metadata log and on disk, then in the catalog that requests read, then answered.
+package final class Controller: Sendable {
+    private struct State {
+        var image: MetadataImage
+        var log: MetadataLog
+        var server: ServerProperties
+        /// As the configuration file and flags have them, without what was altered while running.
+        let staticServer: ServerProperties
+    }
+
+    let catalog: TopicCatalog
+    private let directory: LogDirectory
+    private let clock: any WallClock
+    private let nodeId: Int32
+    private let logger: Logger
+    private let pool: NIOThreadPool
+    /// Held through whole operations; only the control thread and readers of settings take it.
+    private let state: Mutex<State>
+    private let settings: Mutex<ServerProperties>
+
+    /// Opens all topics of the data folder.
+    ///
+    /// - Throws: `LogError` when the folder cannot be used.
+    init(
+        directory: LogDirectory, log: MetadataLog, image: MetadataImage, server: ServerProperties, nodeId: Int32,
+        clock: any WallClock, pool: NIOThreadPool, logger: Logger
+    ) throws {
+        var effective = server
+        for (name, value) in image.brokerConfigs { effective.set(name, to: value) }
+        self.directory = directory
+        self.clock = clock
+        self.nodeId = nodeId
+        self.logger = logger
+        self.pool = pool
+        catalog = TopicCatalog()
+        state = Mutex(State(image: image, log: log, server: effective, staticServer: server))
+        settings = Mutex(effective)
+        try openTopics()
+    }
+
+    /// The properties in force.
+    package var server: ServerProperties { settings.withLock { $0 } }
+    /// The properties as they were when the program started.
+    package var staticServer: ServerProperties { state.withLock { $0.staticServer } }
+    /// The offset after the last metadata record.
+    var metadataEnd: Int64 { state.withLock { $0.log.end } }
+    package var clusterId: String { state.withLock { $0.image.clusterId ?? "" } }
+
+    /// Runs `operation` on the control thread, after the ones before it.
+    package func perform(_ operation: @escaping @Sendable (Controller) -> Void) {
+        pool.submit { [self] _ in operation(self) }
+    }
+
+    /// Runs `operation` on the control thread and waits for its result.
+    package func value<T: Sendable>(_ operation: @escaping @Sendable (Controller) -> T) async -> T {
+        await withCheckedContinuation { continuation in
+            perform { continuation.resume(returning: operation($0)) }
+        }
+    }
+
+    // MARK: Opening
+
+    private func openTopics() throws {
+        try state.withLock { state in
+            var topics: [Topic] = []
+            for topic in state.image.topics.values.sorted(by: { $0.name < $1.name }) {
+                let config = EffectiveTopicConfig(overrides: topic.overrides, server: state.server)
+                let partitions = try openPartitions(topic.name, topic.id, 0..<topic.partitionCount, config)
+                topics.append(
+                    Topic(
+                        name: topic.name, id: topic.id, partitions: partitions, overrides: topic.overrides,
+                        config: config))
+            }
+            // A folder without a topic is the rest of a creation or deletion that a crash cut short.
+            for orphan in directory.unopened {
+                logger.notice("removing the folder of a partition that no topic has", metadata: ["folder": "\(orphan)"])
+                try directory.delete(orphan)
+            }
+            catalog.publish(topics)
+        }
+    }
+
+    private func openPartitions(
+        _ name: String, _ id: KafkaUUID, _ indexes: Range<Int32>, _ config: EffectiveTopicConfig
+    ) throws(LogError) -> [Partition] {
+        var partitions: [Partition] = []
+        partitions.reserveCapacity(indexes.count)
+        for index in indexes {
+            let log = try openLog(PartitionName(topic: name, partition: index), id, config.log)
+            partitions.append(Partition(topicName: name, index: index, log: log))
+        }
+        return partitions
+    }
+
+    private func openLog(_ name: PartitionName, _ id: KafkaUUID, _ config: LogConfig) throws(LogError) -> PartitionLog {
+        let topicId = (id.high, id.low)
+        do throws(LogError) {
+            return try directory.open(name, topicId: topicId, config: config, now: clock.now())
+        } catch where error.code == .inconsistentTopicId {
+            // Left by a topic of the same name whose deletion a crash cut short: the metadata says it is gone.
+            logger.notice("removing the records of a deleted topic of the same name", metadata: ["folder": "\(name)"])
+            try directory.delete(name)
+            return try directory.open(name, topicId: topicId, config: config, now: clock.now())
+        }
+    }
+
+    // MARK: Topics
+
+    /// Creates topics, each on its own: one that fails does not hinder the others.
+    func createTopics(
+        _ creations: [TopicCreation], validateOnly: Bool
+    ) -> [Result<Topic, ControlError>] {
+        state.withLock { state in
+            var results: [Result<Topic, ControlError>] = []
+            var created: [Topic] = []
+            var records: [MetadataRecord] = []
+            var random = SystemRandomNumberGenerator()
+            var partitionCountLeft = TopicRules.partitionCountMax
+            for creation in creations {
+                do throws(ControlError) {
+                    let topic = try makeTopic(
+                        creation, state, &partitionCountLeft, opensLogs: !validateOnly, id: .random(using: &random))
+                    results.append(.success(topic))
+                    created.append(topic)
+                } catch {
+                    results.append(.failure(error))
+                }
+            }
+            guard !validateOnly, !created.isEmpty else { return results }
+            for topic in created {
+                records.append(
+                    .topic(name: topic.name, id: topic.id, partitionCount: Int32(clamping: topic.partitions.count)))
+                if !topic.overrides.isEmpty { records.append(.topicConfigs(id: topic.id, values: topic.overrides)) }
+            }
+            do throws(ControlError) {
+                try commit(records, &state)
+            } catch {
+                for topic in created { discard(topic) }
+                return results.map { result in result.flatMap { _ in .failure(error) } }
+            }
+            catalog.publish(created)
+            return results
+        }
+    }
+
+    private func makeTopic(
+        _ creation: TopicCreation, _ state: borrowing State, _ partitionCountLeft: inout Int, opensLogs: Bool,
+        id: KafkaUUID
+    ) throws(ControlError) -> Topic {
+        let count = try TopicRules.partitionCount(of: creation, server: state.server, nodeId: nodeId)
+        let existing = catalog.snapshot.byName
+        if existing[creation.name] != nil {
+            throw ControlError(.topicAlreadyExists, "Topic '\(creation.name)' already exists.")
+        }
+        if let other = TopicRules.collision(of: creation.name, in: existing.keys) {
+            throw ControlError(
+                .invalidTopicException, "Topic '\(creation.name)' collides with existing topic: \(other)")
+        }
+        guard Int(count) <= partitionCountLeft else {
+            throw ControlError(.policyViolation, "Excessively large number of partitions per request.")
+        }
+        partitionCountLeft -= Int(count)
+        var overrides: [String: String] = [:]
+        for (name, value) in creation.configs {
+            guard let value else { continue }
+            if let problem = TopicConfigs.problem(name, value) { throw ControlError(.invalidConfig, problem) }
+            overrides[name] = value
+        }
+        let config = EffectiveTopicConfig(overrides: overrides, server: state.server)
+        var partitions: [Partition] = []
+        if opensLogs {
+            do throws(LogError) {
+                partitions = try openPartitions(creation.name, id, 0..<count, config)
+            } catch {
+                throw ControlError(error)
+            }
+        }
+        return Topic(name: creation.name, id: id, partitions: partitions, overrides: overrides, config: config)
+    }
+
+    func deleteTopic(_ topic: Topic) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            guard state.server.flag("delete.topic.enable") else {
+                throw ControlError(.topicDeletionDisabled, "Topic deletion is disabled.")
+            }
+            guard let current = catalog.topic(id: topic.id) else { throw ControlError(.unknownTopicId) }
+            try commit([.topicRemoved(id: topic.id)], &state)
+            catalog.publish([], removing: [current])
+            discard(current)
+        }
+    }
+
+    /// Raises the number of partitions to `count`.
+    func createPartitions(
+        topic name: String, count: Int32, assignments: [[Int32]]?, validateOnly: Bool
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            guard let topic = catalog.topic(named: name) else {
+                throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+            }
+            let present = Int32(clamping: topic.partitions.count)
+            if count == present {
+                throw ControlError(.invalidPartitions, "Topic already has \(present) partition(s).")
+            }
+            if count < present {
+                throw ControlError(
+                    .invalidPartitions,
+                    "The topic \(name) currently has \(present) partition(s); \(count) would not be an increase.")
+            }
+            guard count - present <= TopicRules.partitionCountMax else {
+                throw ControlError(.policyViolation, "Excessively large number of partitions per request.")
+            }
+            if let assignments {
+                guard assignments.count == Int(count - present) else {
+                    throw ControlError(
+                        .invalidReplicaAssignment,
+                        "Attempted to add \(count - present) additional partition(s), but only \(assignments.count) "
+                            + "assignment(s) were specified.")
+                }
+                guard assignments.allSatisfy({ $0 == [nodeId] }) else {
+                    throw ControlError(.invalidReplicaAssignment, "\(nodeId) is the only broker there is.")
+                }
+            }
+            guard !validateOnly else { return }
+            let added: [Partition]
+            do throws(LogError) {
+                added = try openPartitions(name, topic.id, present..<count, topic.config)
+            } catch {
+                throw ControlError(error)
+            }
+            do throws(ControlError) {
+                try commit([.partitionCount(id: topic.id, count: count)], &state)
+            } catch {
+                for partition in added { discard(partition) }
+                throw error
+            }
+            catalog.publish([
+                Topic(
+                    name: name, id: topic.id, partitions: topic.partitions + added, overrides: topic.overrides,
+                    config: topic.config)
+            ])
+        }
+    }
+
+    private func discard(_ topic: Topic) {
+        for partition in topic.partitions { discard(partition) }
+    }
+
+    private func discard(_ partition: Partition) {
+        partition.markDeleted()
+        do throws(LogError) {
+            try directory.delete(PartitionName(topic: partition.topicName, partition: partition.index))
+        } catch {
+            // The next start removes the folder, since no topic has it.
+            logger.warning(
+                "folder of a deleted partition stays until the next start",
+                metadata: ["partition": "\(partition.topicName)-\(partition.index)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Settings
+
+    /// Replaces (`isIncremental` false: what is not named goes back to its default) or changes a topic's settings.
+    func alterTopic(
+        _ name: String, _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            guard let topic = catalog.topic(named: name) else {
+                throw ControlError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
+            }
+            let server = state.server
+            let overrides = try TopicRules.applied(
+                alterations, to: isIncremental ? topic.overrides : [:], definition: TopicConfigs.definition,
+                current: { server.topicDefault($0) }, problem: TopicConfigs.problem)
+            guard !validateOnly else { return }
+            try commit([.topicConfigs(id: topic.id, values: overrides)], &state)
+            publish(topic, overrides: overrides, server: server)
+        }
+    }
+
+    /// Changes settings of the broker that may change while it runs.
+    func alterBroker(
+        _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            let server = state.server
+            let overrides = try TopicRules.applied(
+                alterations, to: isIncremental ? state.image.brokerConfigs : [:],
+                definition: ServerProperties.definition, current: { server.text($0) },
+                problem: { name, value in
+                    guard let definition = ServerProperties.definition(name) else {
+                        let hint = nearestName(to: name, in: ServerProperties.known.lazy.map(\.name))
+                        return "Unknown broker config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
+                    }
+                    guard ServerProperties.isDynamic(name) else {
+                        return "Cannot update these configs dynamically: Set(\(name))"
+                    }
+                    return definition.problem(with: value).map {
+                        "Invalid value \(value) for configuration \(name): \($0)"
+                    }
+                })
+            guard !validateOnly else { return }
+            try commit([.brokerConfigs(values: overrides)], &state)
+            var effective = state.staticServer
+            for (name, value) in overrides { effective.set(name, to: value) }
+            state.server = effective
+            settings.withLock { $0 = effective }
+            for topic in catalog.snapshot.sorted {
+                publish(topic, overrides: topic.overrides, server: effective)
+            }
+        }
+    }
+
+    private func publish(_ topic: Topic, overrides: [String: String], server: ServerProperties) {
+        let config = EffectiveTopicConfig(overrides: overrides, server: server)
+        for partition in topic.partitions { partition.log.update(config: config.log) }
+        catalog.publish([
+            Topic(
+                name: topic.name, id: topic.id, partitions: topic.partitions, overrides: overrides, config: config)
+        ])
+    }
+
+    /// Settings of the broker that were altered while it ran.
+    var brokerOverrides: [String: String] { state.withLock { $0.image.brokerConfigs } }
+
+    // MARK: Producer ids
+
+    /// Takes the next `count` producer ids for good, also over a crash.
+    func takeProducerIds(_ count: Int64) throws(ControlError) -> Range<Int64> {
+        try state.withLock { state throws(ControlError) in
+            let first = state.image.producerIdsBelow
+            try commit([.producerIds(below: first + count)], &state)
+            return first..<first + count
+        }
+    }
+
+    // MARK: Log
+
+    private func commit(_ records: [MetadataRecord], _ state: inout State) throws(ControlError) {
+        do throws(LogError) {
+            try state.log.append(records, now: clock.now())
+        } catch {
+            logger.error("metadata cannot be written", metadata: ["error": "\(error)"])
+            throw ControlError(error)
+        }
+        for record in records { state.image.apply(record) }
+        let image = state.image
+        do throws(LogError) {
+            try state.log.snapshotIfWorthwhile(image, now: clock.now())
+        } catch {
+            // The log still has everything; only the next start is slower.
+            logger.warning("metadata snapshot cannot be written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    func close() {
+        state.withLock { state in
+            do throws(LogError) {
+                try state.log.close()
+            } catch {
+                logger.error("metadata log cannot be closed", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+}

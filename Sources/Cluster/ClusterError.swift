@@ -1,0 +1,70 @@
+/// What a caller of a cluster can act on.
+package struct ClusterError: Error, Sendable, CustomStringConvertible {
+    /// Kafka's error code. Failures of the client itself (no connection, a timeout, a closed handle) come with the
+    /// Kafka code that asks for the same reaction.
+    package var code: Code
+    /// What was attempted and what went wrong: lowercase, no full stop.
+    package var message: String
+    /// What the user can do about it, when there is something to say.
+    package var hint: String?
+
+    package init(_ code: Code, _ message: String, hint: String? = nil) {
+        self.code = code
+        self.message = message
+        self.hint = hint
+    }
+
+    package var description: String {
+        "\(code.name): \(message)" + (hint.map { " (\($0))" } ?? "")
+    }
+
+    /// A Kafka error code; the number is what travels on the wire.
+    ///
+    /// - SeeAlso: Kafka protocol guide, "Error Codes".
+    package struct Code: RawRepresentable, Hashable, Sendable {
+        package var rawValue: Int16
+        package init(rawValue: Int16) { self.rawValue = rawValue }
+
+        package static let unknownServerError = Code(rawValue: -1)
+        package static let offsetOutOfRange = Code(rawValue: 1)
+        package static let corruptMessage = Code(rawValue: 2)
+        package static let unknownTopicOrPartition = Code(rawValue: 3)
+        package static let leaderNotAvailable = Code(rawValue: 5)
+        package static let notLeaderOrFollower = Code(rawValue: 6)
+        package static let requestTimedOut = Code(rawValue: 7)
+        /// Also: no broker of the bootstrap list can be reached.
+        package static let brokerNotAvailable = Code(rawValue: 8)
+        package static let messageTooLarge = Code(rawValue: 10)
+        package static let networkException = Code(rawValue: 13)
+        package static let invalidTopic = Code(rawValue: 17)
+        package static let notEnoughReplicas = Code(rawValue: 19)
+        package static let topicAuthorizationFailed = Code(rawValue: 29)
+        package static let groupAuthorizationFailed = Code(rawValue: 30)
+        package static let clusterAuthorizationFailed = Code(rawValue: 31)
+        package static let invalidTimestamp = Code(rawValue: 32)
+        package static let unsupportedVersion = Code(rawValue: 35)
+        package static let topicAlreadyExists = Code(rawValue: 36)
+        package static let invalidPartitions = Code(rawValue: 37)
+        package static let invalidReplicationFactor = Code(rawValue: 38)
+        package static let invalidReplicaAssignment = Code(rawValue: 39)
+        package static let invalidConfig = Code(rawValue: 40)
+        package static let invalidRequest = Code(rawValue: 42)
+        package static let policyViolation = Code(rawValue: 44)
+        package static let outOfOrderSequence = Code(rawValue: 45)
+        package static let kafkaStorageError = Code(rawValue: 56)
+        package static let saslAuthenticationFailed = Code(rawValue: 58)
+        package static let topicDeletionDisabled = Code(rawValue: 73)
+        package static let unsupportedCompressionType = Code(rawValue: 76)
+        package static let invalidRecord = Code(rawValue: 87)
+
+        /// Kafka's name, such as `UNKNOWN_TOPIC_OR_PARTITION`; `ERROR_N` for a code newer than this table.
+        package var name: String {
+            if rawValue == -1 { return "UNKNOWN_SERVER_ERROR" }
+            let index = Int(rawValue)
+            return Self.names.indices.contains(index) ? Self.names[index] : "ERROR_\(rawValue)"
+        }
+
+        /// Whether the same request may succeed later without anybody changing anything, as the Java client sees it.
+        package var isRetriable: Bool { Self.retriable.contains(rawValue) }
+    }
+}

@@ -1,0 +1,94 @@
+package import Logging
+
+/// How to reach a cluster.
+package struct RemoteConfiguration: Sendable {
+    /// `HOST:PORT` of one or more brokers, separated by commas.
+    package var bootstrapServers: String
+    /// Properties by librdkafka's names, which are mostly Kafka's; they win over the defaults of `RemoteCluster`.
+    package var properties: [String: String]
+    /// How long one request may take, connecting included.
+    package var requestTimeout: Duration
+    /// librdkafka's own log goes here: its warnings and errors at debug level, the rest at trace level, because what
+    /// matters reaches the caller as an error.
+    package var logger: Logger
+
+    package init(
+        bootstrapServers: String, properties: [String: String] = [:], requestTimeout: Duration = .seconds(30),
+        logger: Logger = Logger(label: "cluster")
+    ) {
+        self.bootstrapServers = bootstrapServers
+        self.properties = properties
+        self.requestTimeout = requestTimeout
+        self.logger = logger
+    }
+
+    /// Properties by the Java client's names, translated to librdkafka's. Names that both share pass through; a name
+    /// neither knows is refused when the cluster is opened.
+    ///
+    /// - Throws: `.invalidConfig` for values that have no counterpart, such as Java key stores.
+    package static func properties(
+        fromJava properties: [String: String]
+    ) throws(ClusterError) -> [String: String] {
+        var translated: [String: String] = [:]
+        for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
+            switch name {
+            case "sasl.jaas.config":
+                for (name, value) in try credentials(fromJAAS: value) { translated[name] = value }
+            case "ssl.truststore.location": translated["ssl.ca.location"] = value
+            case "ssl.truststore.certificates": translated["ssl.ca.pem"] = value
+            case "ssl.keystore.certificate.chain": translated["ssl.certificate.pem"] = value
+            case "ssl.keystore.key": translated["ssl.key.pem"] = value
+            case "ssl.keystore.location":
+                let type = properties["ssl.keystore.type"] ?? "JKS"
+                translated[type == "PEM" ? "ssl.certificate.location" : "ssl.keystore.location"] = value
+            case "ssl.truststore.type", "ssl.keystore.type":
+                guard value == "PEM" || (value == "PKCS12" && name == "ssl.keystore.type") else {
+                    throw ClusterError(
+                        .invalidConfig, "\(name)=\(value) is not supported",
+                        hint: "convert the store to PEM and set \(name)=PEM")
+                }
+            case "ssl.truststore.password": continue  // a PEM file of certificates has no password
+            case "bootstrap.servers", "key.serializer", "value.serializer", "key.deserializer", "value.deserializer":
+                continue  // the first is an argument of ours, the others are about Java classes
+            default: translated[name] = value
+            }
+        }
+        return translated
+    }
+
+    /// `...LoginModule required username="a" password="b";` as librdkafka's two properties.
+    private static func credentials(fromJAAS text: String) throws(ClusterError) -> [String: String] {
+        func value(of option: String) -> String? {
+            var rest = Substring(text)
+            while let found = rest.firstRange(of: option) {
+                let isWord = found.lowerBound == rest.startIndex || rest[rest.index(before: found.lowerBound)] == " "
+                rest = rest[found.upperBound...].drop { $0 == " " }
+                guard isWord, rest.first == "=" else { continue }
+                rest = rest.dropFirst().drop { $0 == " " }
+                guard let quote = rest.first, quote == "\"" || quote == "'" else { return nil }
+                var value = ""
+                var isEscaped = false
+                for character in rest.dropFirst() {
+                    if isEscaped {
+                        value.append(character)
+                        isEscaped = false
+                    } else if character == "\\" {
+                        isEscaped = true
+                    } else if character == quote {
+                        return value
+                    } else {
+                        value.append(character)
+                    }
+                }
+                return nil
+            }
+            return nil
+        }
+        guard let user = value(of: "username"), let password = value(of: "password") else {
+            throw ClusterError(
+                .invalidConfig, "sasl.jaas.config has no username=\"...\" and password=\"...\"",
+                hint: "or set sasl.username and sasl.password")
+        }
+        return ["sasl.username": user, "sasl.password": password]
+    }
+}

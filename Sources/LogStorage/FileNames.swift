@@ -1,0 +1,29 @@
+/// File names in a partition's folder, as Kafka writes them: the base offset with 20 digits and a suffix.
+enum FileNames {
+    static let metadata = "partition.metadata"
+    static let epochs = "leader-epoch-checkpoint"
+
+    enum Suffix: String, CaseIterable {
+        case log = ".log"
+        case index = ".index"
+        case timeIndex = ".timeindex"
+        case snapshot = ".snapshot"
+    }
+
+    static func name(_ offset: Int64, _ suffix: Suffix) -> String {
+        let digits = String(offset)
+        return String(repeating: "0", count: max(0, 20 - digits.count)) + digits + suffix.rawValue
+    }
+
+    /// The offset and kind of a file name, nil for any other name.
+    static func parse(_ name: String) -> (offset: Int64, suffix: Suffix)? {
+        guard let dot = name.firstIndex(of: "."), let suffix = Suffix(rawValue: String(name[dot...])) else {
+            return nil
+        }
+        let digits = name[..<dot]
+        guard digits.utf8.count == 20, digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let offset = Int64(digits) else {
+            return nil
+        }
+        return (offset, suffix)
+    }
+}

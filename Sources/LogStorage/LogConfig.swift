@@ -1,0 +1,30 @@
+/// Settings of one partition log, by the names and defaults of Kafka's topic configuration.
+package struct LogConfig: Sendable, Equatable {
+    /// `segment.bytes`: a segment is closed before it would grow beyond; at most 2 GiB because positions are 32 bits.
+    package var segmentBytes: Int32 = 1 << 30
+    /// `segment.ms`: a segment older than this is closed.
+    package var segmentMs: Int64 = 7 * 86_400_000
+    /// `segment.jitter.ms`: taken off `segmentMs` at random, so that segments do not all close at once.
+    package var segmentJitterMs: Int64 = 0
+    /// `segment.index.bytes`: the segment is closed when its offset index reached this size.
+    package var segmentIndexBytes: Int32 = 10 << 20
+    /// `index.interval.bytes`: at least so many bytes lie between two index entries.
+    package var indexIntervalBytes: Int32 = 4096
+    /// `retention.ms`: -1 keeps for ever.
+    package var retentionMs: Int64 = 7 * 86_400_000
+    /// `retention.bytes` of this partition: -1 is unlimited.
+    package var retentionBytes: Int64 = -1
+    /// `file.delete.delay.ms`: kept for DescribeConfigs. Files are unlinked at once here, because readers hold their files
+    /// open and do not need the delay.
+    package var fileDeleteDelayMs: Int64 = 60_000
+    /// `flush.messages`: the owner of the log calls `sync` after so many records.
+    package var flushMessages: Int64 = .max
+    /// `flush.ms`: the owner of the log calls `sync` after this time.
+    package var flushMs: Int64 = .max
+    /// `cleanup.policy` has `delete`: old segments go by time and size.
+    package var deletes = true
+    /// `cleanup.policy` has `compact`.
+    package var compacts = false
+
+    package init() {}
+}

@@ -1,0 +1,291 @@
+package import Environment
+import Synchronization
+
+/// One data folder: the lock, the version, the checkpoints, and the partition logs in `topics/`.
+///
+/// ```
+/// lock                                        process id of the user, held by flock
+/// version                                     "1"
+/// topics/.kafka_cleanshutdown                 there only while no process uses the folder and the last one stopped well
+/// topics/recovery-point-offset-checkpoint     Kafka's format: up to where each log is durable and indexed
+/// topics/log-start-offset-checkpoint          Kafka's format: where each log starts, if not at its first segment
+/// topics/leader-epoch-counter                 raised by every unclean start
+/// topics/NAME-N/                              one folder per partition
+/// ```
+///
+/// Safe from any thread. Everything but `log(_:)` blocks on the disk.
+package final class LogDirectory: Sendable {
+    package static let version = "1"
+    /// Data folder.
+    package let directory: String
+    /// Whether the last user stopped well.
+    package let wasClean: Bool
+    /// Leader epoch for the logs of this run.
+    package let leaderEpoch: Int32
+    package let health = LogHealth()
+    package let files: FileCache
+    private let disk: any Disk
+    /// nil once the folder is closed.
+    private let lock: Mutex<(any DiskLock)?>
+    private let state: Mutex<State>
+    /// Held while checkpoint files are written, so that an older one never replaces a newer.
+    private let writing = Mutex(())
+
+    private struct State: Sendable {
+        var logs: [PartitionName: PartitionLog] = [:]
+        var recoveryPoints: [PartitionName: Int64]
+        var logStarts: [PartitionName: Int64]
+        /// Folders found at open and not opened yet.
+        var found: Set<PartitionName>
+    }
+
+    /// Opens the data folder, making it if it is missing.
+    ///
+    /// - Throws: `.locked` with the holder's process id; `.unsupportedVersion`; `.io`, `.diskFull`.
+    package init(directory: String, disk: any Disk, files: FileCache? = nil) throws(LogError) {
+        self.directory = directory
+        self.disk = disk
+        self.files = files ?? FileCache(disk: disk)
+        let topics = directory + "/topics"
+        try attempt("make data folder '\(directory)'") { () throws(DiskError) in try disk.makeDirectory(topics) }
+        let held = try attempt("lock data folder '\(directory)'") { () throws(DiskError) in
+            try disk.lock(directory + "/lock")
+        }
+        lock = Mutex(held)
+        try Self.checkVersion(directory, disk)
+        let marker = topics + "/" + Self.markerName
+        wasClean = disk.exists(marker)
+        let names = try attempt("list '\(topics)'") { () throws(DiskError) in try disk.list(topics) }
+        var found: Set<PartitionName> = []
+        for name in names {
+            if name.hasSuffix("-delete") {
+                try attempt("remove '\(name)'") { () throws(DiskError) in try disk.removeTree(topics + "/" + name) }
+            } else if let partition = PartitionName(folder: name) {
+                found.insert(partition)
+            }
+        }
+        let epoch = try Self.readEpoch(topics, disk)
+        let isUnclean = !wasClean && !found.isEmpty
+        leaderEpoch = isUnclean ? epoch + 1 : epoch
+        if isUnclean { try Self.writeEpoch(leaderEpoch, topics, disk) }
+        state = Mutex(
+            State(
+                recoveryPoints: try Self.readOffsets(topics + "/" + Self.recoveryPointsName, disk),
+                logStarts: try Self.readOffsets(topics + "/" + Self.logStartsName, disk), found: found))
+        if wasClean {
+            // Gone for good before the first append: the next stop has to earn it again.
+            try attempt("remove '\(marker)'") { () throws(DiskError) in
+                try disk.removeFile(marker)
+                try disk.syncDirectory(topics)
+            }
+        }
+    }
+
+    private static let markerName = ".kafka_cleanshutdown"
+    private static let recoveryPointsName = "recovery-point-offset-checkpoint"
+    private static let logStartsName = "log-start-offset-checkpoint"
+    private static let epochName = "leader-epoch-counter"
+
+    /// Folders of partitions that are there and were not opened yet.
+    package var unopened: [PartitionName] { state.withLock { $0.found.sorted() } }
+    package var logs: [PartitionLog] { state.withLock { Array($0.logs.values) } }
+    package func log(_ name: PartitionName) -> PartitionLog? { state.withLock { $0.logs[name] } }
+
+    /// Opens the log of a partition, making its folder if it is missing.
+    ///
+    /// - Throws: as `PartitionLog.open`.
+    /// - Precondition: the log is not open.
+    package func open(
+        _ name: PartitionName, topicId: (UInt64, UInt64), config: LogConfig, now: Int64
+    ) throws(LogError) -> PartitionLog {
+        let (isOpen, recoveryPoint, logStart) = state.withLock { state in
+            (state.logs[name] != nil, state.recoveryPoints[name] ?? 0, state.logStarts[name] ?? 0)
+        }
+        precondition(!isOpen, "log \(name) is open already")
+        let log = try PartitionLog.open(
+            directory: folder(of: name), topicId: topicId, config: config, disk: disk, files: files,
+            leaderEpoch: leaderEpoch, recoveryPoint: recoveryPoint, cleanShutdown: wasClean, now: now,
+            logStart: logStart, health: health
+        ) { [weak self] offset throws(LogError) in
+            try self?.save(logStart: offset, of: name)
+        }
+        state.withLock { state in
+            state.logs[name] = log
+            state.found.remove(name)
+        }
+        return log
+    }
+
+    /// Removes the log of a partition, or the folder of one that was not opened.
+    package func delete(_ name: PartitionName) throws(LogError) {
+        let log = state.withLock { state in
+            state.found.remove(name)
+            return state.logs.removeValue(forKey: name)
+        }
+        if let log {
+            try log.delete()
+        } else {
+            try attempt("remove '\(folder(of: name))'") { () throws(DiskError) in
+                let doomed = folder(of: name) + ".unopened-delete"
+                do throws(DiskError) {
+                    try disk.rename(folder(of: name), to: doomed)
+                } catch  where error.code == .notFound {
+                    return
+                }
+                try disk.syncDirectory(directory + "/topics")
+                try disk.removeTree(doomed)
+            }
+        }
+        let hadOffsets = state.withLock { state in
+            let had = state.recoveryPoints.removeValue(forKey: name) != nil
+            return state.logStarts.removeValue(forKey: name) != nil || had
+        }
+        // A topic of the same name must not begin with these offsets.
+        if hadOffsets { try writeOffsets() }
+    }
+
+    /// Makes all logs durable and notes up to where, so that an unclean stop costs only what comes after.
+    ///
+    /// - Throws: the first error; the other logs are still done.
+    package func checkpoint() throws(LogError) {
+        var first: LogError?
+        for (name, log) in state.withLock({ $0.logs.sorted { $0.key < $1.key } }) {
+            do throws(LogError) {
+                let point = try log.checkpoint()
+                state.withLock { $0.recoveryPoints[name] = point }
+            } catch  where error.code == .closed {
+                continue  // deleted meanwhile
+            } catch {
+                if first == nil { first = error }
+            }
+        }
+        try writeOffsets()
+        if let first { throw first }
+    }
+
+    /// Closes all logs and gives the folder free. With `clean`, and if all of them ended well, the next start trusts what
+    /// it finds.
+    package func close(clean: Bool) throws(LogError) {
+        defer { lock.withLock { $0 = nil } }
+        var first: LogError?
+        let logs = state.withLock { $0.logs }
+        for (name, log) in logs.sorted(by: { $0.key < $1.key }) {
+            do throws(LogError) {
+                try log.close(clean: clean)
+                let end = log.logEnd
+                if clean { state.withLock { $0.recoveryPoints[name] = end } }
+            } catch {
+                if first == nil { first = error }
+            }
+        }
+        state.withLock { $0.logs = [:] }
+        if let first { throw first }
+        guard clean else { return }
+        try writeOffsets()
+        try attempt("write '\(Self.markerName)'") { () throws(DiskError) in
+            try disk.replaceDurably(directory + "/topics/" + Self.markerName, with: [UInt8](#"{"version":0}"#.utf8))
+        }
+    }
+
+    package func folder(of name: PartitionName) -> String { directory + "/topics/" + name.description }
+
+    // MARK: Checkpoint files
+
+    private func save(logStart: Int64, of name: PartitionName) throws(LogError) {
+        let previous = state.withLock { state in
+            defer { state.logStarts[name] = logStart }
+            return state.logStarts[name]
+        }
+        do throws(LogError) { try writeOffsets(Self.logStartsName) } catch {
+            state.withLock { $0.logStarts[name] = previous }
+            throw error
+        }
+    }
+
+    private func writeOffsets() throws(LogError) {
+        try writeOffsets(Self.logStartsName)
+        try writeOffsets(Self.recoveryPointsName)
+    }
+
+    private func writeOffsets(_ fileName: String) throws(LogError) {
+        try writing.withLock { _ throws(LogError) in
+            let offsets = state.withLock { fileName == Self.logStartsName ? $0.logStarts : $0.recoveryPoints }
+            let lines = offsets.sorted { $0.key < $1.key }.map { "\($0.key.topic) \($0.key.partition) \($0.value)" }
+            try attempt("write '\(fileName)'") { () throws(DiskError) in
+                try disk.replaceDurably(directory + "/topics/" + fileName, with: CheckpointText.encode(lines))
+            }
+        }
+    }
+
+    /// A missing or broken checkpoint means that everything is scanned.
+    private static func readOffsets(_ path: String, _ disk: any Disk) throws(LogError) -> [PartitionName: Int64] {
+        let bytes = try contents(path, disk)
+        var offsets: [PartitionName: Int64] = [:]
+        for line in bytes.flatMap(CheckpointText.decode) ?? [] {
+            let fields = line.split(separator: " ")
+            guard fields.count == 3, let partition = Int32(fields[1]), let offset = Int64(fields[2]), offset >= 0 else {
+                return [:]
+            }
+            offsets[PartitionName(topic: String(fields[0]), partition: partition)] = offset
+        }
+        return offsets
+    }
+
+    private static func contents(_ path: String, _ disk: any Disk) throws(LogError) -> [UInt8]? {
+        try attempt("read '\(path)'") { () throws(DiskError) in
+            do throws(DiskError) { return try disk.contents(path) } catch  where error.code == .notFound { return nil }
+        }
+    }
+
+    private static func readEpoch(_ topics: String, _ disk: any Disk) throws(LogError) -> Int32 {
+        let lines = try contents(topics + "/" + epochName, disk).flatMap(CheckpointText.decode) ?? []
+        return max(0, lines.first.flatMap { Int32($0) } ?? 0)
+    }
+
+    private static func writeEpoch(_ epoch: Int32, _ topics: String, _ disk: any Disk) throws(LogError) {
+        try attempt("write '\(epochName)'") { () throws(DiskError) in
+            try disk.replaceDurably(topics + "/" + epochName, with: CheckpointText.encode(["\(epoch)"]))
+        }
+    }
+
+    private static func checkVersion(_ directory: String, _ disk: any Disk) throws(LogError) {
+        let path = directory + "/version"
+        guard let bytes = try contents(path, disk) else {
+            return try attempt("write '\(path)'") { () throws(DiskError) in
+                try disk.replaceDurably(path, with: [UInt8]((version + "\n").utf8))
+            }
+        }
+        let found = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+        guard found == version else {
+            throw LogError(
+                .unsupportedVersion,
+                "data folder '\(directory)' has version '\(found)', this program knows '\(version)'")
+        }
+    }
+}
+
+/// A partition of a topic, and the name of its folder: "ratings-3".
+package struct PartitionName: Hashable, Comparable, Sendable, CustomStringConvertible {
+    package var topic: String
+    package var partition: Int32
+
+    package init(topic: String, partition: Int32) {
+        self.topic = topic
+        self.partition = partition
+    }
+
+    /// nil when the name does not end in a hyphen and a partition number.
+    package init?(folder: String) {
+        guard let hyphen = folder.lastIndex(of: "-"), hyphen > folder.startIndex else { return nil }
+        let digits = folder[folder.index(after: hyphen)...]
+        guard digits.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let partition = Int32(digits) else { return nil }
+        topic = String(folder[..<hyphen])
+        self.partition = partition
+    }
+
+    package var description: String { "\(topic)-\(partition)" }
+
+    package static func < (a: Self, b: Self) -> Bool {
+        a.topic == b.topic ? a.partition < b.partition : a.topic < b.topic
+    }
+}

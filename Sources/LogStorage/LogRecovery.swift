@@ -1,0 +1,273 @@
+import Bytes
+import Environment
+import RecordBatches
+
+/// After an unclean stop: scan from the recovery point, cut where the log stops being whole, rebuild what depends on it.
+extension LogOpening {
+    /// - Returns: the log end.
+    mutating func recover() throws(LogError) -> Int64 {
+        let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
+        for index in 0..<first { try adopt(index) }
+        var end = segments[first].baseOffset
+        for index in first..<segments.count {
+            guard index == first || segments[index].baseOffset == end else {
+                let base = segments[index].baseOffset
+                cut("segment \(base) does not follow on offset \(end)")
+                try removeSegments(from: index)
+                return end
+            }
+            let isWhole = try scan(index, &end)
+            if !isWhole {
+                try removeSegments(from: index + 1)
+                return end
+            }
+            if index + 1 < segments.count { closeScanned(index) }
+        }
+        return end
+    }
+
+    private mutating func cut(_ reason: String) {
+        if report.reason == nil { report.reason = reason }
+    }
+
+    private mutating func closeScanned(_ index: Int) {
+        segments[index].noteTime()
+        segments[index].spillIndexes(directory: directory, disk: disk)
+    }
+
+    /// Verifies the batches of a segment and truncates the file behind the last good one.
+    ///
+    /// - Parameter end: the offset that must follow; moved to the end of the segment.
+    /// - Returns: whether all of the file was good.
+    private mutating func scan(_ index: Int, _ end: inout Int64) throws(LogError) -> Bool {
+        let file = try openLogFile(segments[index])
+        let byteCount = try Int(clamping: fileByteCount(segments[index]))
+        var segment = segments[index]
+        let start = try adoptTrustedIndexes(&segment, file, byteCount: byteCount)
+        var position = start
+        var expected = end
+        var reason: String?
+        var buffer: [UInt8] = []
+        var bufferStart = 0
+        while position < byteCount {
+            // Read on so that the batch at `position` is in the buffer to its end, which the file's size bounds.
+            var needed = BatchHeader.byteCount
+            var header: BatchHeader?
+            while true {
+                if position + needed > bufferStart + buffer.count {
+                    guard position + needed <= byteCount else {
+                        reason = "the batch at byte \(position) is cut off"
+                        break
+                    }
+                    bufferStart = position
+                    let count = min(byteCount - position, max(needed, 1 << 20))
+                    buffer = try doing("read segment \(segment.baseOffset)") { () throws(DiskError) in
+                        try file.read(at: Int64(position), count: count)
+                    }
+                    guard buffer.count == count else {
+                        reason = "the file ends at byte \(bufferStart + buffer.count)"
+                        break
+                    }
+                }
+                if needed > BatchHeader.byteCount { break }
+                do throws(WireError) {
+                    let found = try BatchHeader(buffer.span.bytes, at: position - bufferStart)
+                    header = found
+                    needed = found.byteCount
+                    if needed == BatchHeader.byteCount { break }
+                } catch {
+                    reason = "the batch at byte \(position) is broken: \(error)"
+                    break
+                }
+            }
+            if reason == nil, let header {
+                reason = check(header, buffer.span.bytes, at: position - bufferStart, position, expected)
+            }
+            guard reason == nil, let header else { break }
+            segment.note(header, at: position, indexIntervalBytes: config.indexIntervalBytes)
+            _ = epochs.note(header.partitionLeaderEpoch, at: header.baseOffset)
+            expected = header.nextOffset
+            position += header.byteCount
+            report.scannedByteCount += Int64(header.byteCount)
+            if segment.offsets.tail.count >= SparseIndex<OffsetEntry>.tailCountMax {
+                segment.spillIndexes(directory: directory, disk: disk)
+            }
+        }
+        end = expected
+        segment.adopt(byteCount: position)
+        segments[index] = segment
+        guard let reason else { return true }
+        cut("segment \(segment.baseOffset): \(reason)")
+        report.truncatedByteCount += Int64(byteCount - position)
+        try doing("truncate segment \(segment.baseOffset)") { () throws(DiskError) in
+            try file.truncate(to: Int64(position))
+        }
+        return false
+    }
+
+    /// - Returns: what is wrong with the batch, nil if nothing.
+    private func check(
+        _ header: BatchHeader, _ bytes: borrowing RawSpan, at: Int, _ position: Int, _ expected: Int64
+    ) -> String? {
+        // Gaps come only from compaction, which works below the recovery point.
+        guard header.baseOffset == expected || (header.baseOffset > expected && header.baseOffset < recoveryPoint),
+            header.baseOffset <= .max - (1 << 32)
+        else { return "the batch at byte \(position) has offset \(header.baseOffset), \(expected) was expected" }
+        guard (try? header.checksumMatches(bytes, at: at)) == true else {  // truncated counts as no match
+            return "CRC mismatch in the batch at byte \(position)"
+        }
+        return nil
+    }
+
+    /// Keeps the index entries below the recovery point, which were synced before it was written, if they match the log.
+    ///
+    /// - Returns: where scanning begins: the batch of the last entry kept.
+    private func adoptTrustedIndexes(
+        _ segment: inout Segment, _ file: any DiskFile, byteCount: Int
+    ) throws(LogError) -> Int {
+        segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
+        let base = segment.baseOffset
+        guard base < recoveryPoint else { return 0 }
+        var lastOffset: OffsetEntry?
+        let offsetCount = try countEntries(segment, .index) { (entry: OffsetEntry) in
+            guard entry.relativeOffset > (lastOffset?.relativeOffset ?? -1),
+                entry.position > (lastOffset?.position ?? -1), Int(entry.position) < byteCount,
+                base &+ Int64(entry.relativeOffset) < recoveryPoint
+            else { return false }
+            lastOffset = entry
+            return true
+        }
+        guard let lastOffset else { return 0 }
+        var lastTime: TimeEntry?
+        let timeCount = try countEntries(segment, .timeIndex) { (entry: TimeEntry) in
+            guard entry.relativeOffset > (lastTime?.relativeOffset ?? -1),
+                entry.timestamp > (lastTime?.timestamp ?? .min), entry.relativeOffset <= lastOffset.relativeOffset
+            else { return false }
+            lastTime = entry
+            return true
+        }
+        let position = Int(lastOffset.position)
+        let header = try withScratch(byteCount: 64) { buffer throws(LogError) -> BatchHeader? in
+            var walk = BatchWalk(file, from: position, upTo: byteCount, buffer: buffer)
+            do throws(LogError) { return try walk.peek() } catch  where error.code == .corruptSegment { return nil }
+        }
+        guard header?.lastOffset == base &+ Int64(lastOffset.relativeOffset), lastTime != nil else { return 0 }
+        segment.adopt(
+            byteCount: position, offsets: SparseIndex(fileCount: offsetCount, last: lastOffset),
+            times: SparseIndex(fileCount: timeCount, last: lastTime))
+        return position
+    }
+
+    /// Entries at the beginning of an index file that `accept` takes; 0 when the file is missing.
+    private func countEntries<Entry: IndexEntry>(
+        _ segment: Segment, _ suffix: FileNames.Suffix, _ accept: (Entry) -> Bool
+    ) throws(LogError) -> Int {
+        try doing("read index \(segment.baseOffset)") { () throws(DiskError) in
+            do throws(DiskError) {
+                let file = try disk.open(path(segment.baseOffset, suffix), create: false)
+                let chunk = Entry.byteCount * 4096
+                var count = 0
+                while true {
+                    let bytes = try file.read(at: Int64(count * Entry.byteCount), count: chunk)
+                    let accepted = bytes.withUnsafeBytes { buffer in
+                        (0..<(bytes.count / Entry.byteCount)).prefix { accept(Entry(buffer, at: $0 * Entry.byteCount)) }
+                            .count
+                    }
+                    count += accepted
+                    if accepted * Entry.byteCount < chunk { return count }
+                }
+            } catch  where error.code == .notFound {
+                return 0
+            }
+        }
+    }
+
+    // MARK: Producers and epochs
+
+    /// The newest usable snapshot, plus the batches after it.
+    mutating func restoreProducers(logStart: Int64, logEnd: Int64) throws(LogError) -> ProducerStates {
+        var states = ProducerStates()
+        var from = segments[0].baseOffset
+        while let newest = snapshots.last {
+            let path = path(newest, .snapshot)
+            if newest <= logEnd {
+                let bytes = try doing("read snapshot \(newest)") { () throws(DiskError) in try disk.contents(path) }
+                if let read = ProducerSnapshot.decode(bytes, now: now) {
+                    states = read
+                    from = max(from, newest)
+                    break
+                }
+            }
+            // Of a future that did not happen, or torn: the one before it is as good, with more batches to replay.
+            try doing("remove snapshot \(newest)") { () throws(DiskError) in try disk.removeFile(path) }
+            snapshots.removeLast()
+        }
+        let walkFrom = epochsAreWhole ? from : segments[0].baseOffset
+        guard walkFrom < logEnd else { return states }
+        let first = max(0, segments.partitionPoint { $0.baseOffset <= walkFrom } - 1)
+        var restored = states
+        var restoredEpochs = epochsAreWhole ? epochs : LeaderEpochs()
+        for segment in segments[first...] where segment.byteCount > 0 {
+            let file = try openLogFile(segment)
+            let start = try startOfReplay(segment, file, walkFrom)
+            do throws(LogError) {
+                try withScratch(byteCount: 8192) { buffer throws(LogError) in
+                    var walk = BatchWalk(file, from: start, upTo: segment.byteCount, buffer: buffer)
+                    while let header = try walk.next() {
+                        if header.baseOffset >= from { restored.note(header, now: now) }
+                        _ = restoredEpochs.note(header.partitionLeaderEpoch, at: header.baseOffset)
+                    }
+                }
+            } catch  where error.code == .corruptSegment {
+                // Durable data changed by the disk: readers are told when they come there.
+                if report.reason == nil { report.reason = error.message }
+            }
+        }
+        epochs = restoredEpochs
+        return restored
+    }
+
+    /// Position in `segment` of some batch at or before `offset`, from its index.
+    private func startOfReplay(_ segment: Segment, _ file: any DiskFile, _ offset: Int64) throws(LogError) -> Int {
+        guard offset > segment.baseOffset else { return 0 }
+        let isBefore = { (entry: OffsetEntry) in segment.baseOffset &+ Int64(entry.relativeOffset) < offset }
+        var entry = segment.offsets.floorInMemory(isBefore)
+        if entry == nil, segment.offsets.fileCount > 0 {
+            entry = try doing("read index \(segment.baseOffset)") { () throws(DiskError) in
+                let index = try disk.open(path(segment.baseOffset, .index), create: false)
+                return try SparseIndex<OffsetEntry>.floor(in: index, count: segment.offsets.fileCount, isBefore)
+            }
+        }
+        guard let entry, segment.holds(entry) else { return 0 }
+        let isTrue = try withScratch(byteCount: 64) { buffer throws(LogError) -> Bool in
+            var walk = BatchWalk(file, from: Int(entry.position), upTo: segment.byteCount, buffer: buffer)
+            do throws(LogError) {
+                return try walk.peek()?.lastOffset == segment.baseOffset &+ Int64(entry.relativeOffset)
+            } catch  where error.code == .corruptSegment {
+                return false
+            }
+        }
+        return isTrue ? Int(entry.position) : 0
+    }
+
+    /// Makes what recovery found, cut and removed durable: it is served from now on, so it must not change again.
+    mutating func syncRecovered(_ names: [String]) throws(LogError) {
+        let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
+        do throws(DiskError) {
+            for segment in segments[first...] where segment.fileExists {
+                try disk.open(path(segment.baseOffset, .log), create: false).sync()
+            }
+            if case .written = metadata {
+                try disk.open(directory + "/" + FileNames.metadata, create: false).sync()
+            }
+            try disk.syncDirectory(directory)
+            try disk.syncDirectory(folder(of: directory))
+        } catch {
+            throw LogError(.failed, "sync recovered log '\(directory)'", cause: error)
+        }
+        if case .written = metadata { metadata = .durable }
+    }
+}
+
+/// The folder a path stands in; "." for a bare name.
+func folder(of path: String) -> String { RealDisk.folder(of: path) }

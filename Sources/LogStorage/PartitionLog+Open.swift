@@ -1,0 +1,306 @@
+package import Environment
+import RecordBatches
+import Synchronization
+
+extension PartitionLog {
+    /// Opens the log in `directory`, which is made if it is missing; no file is made before the first append.
+    ///
+    /// - Parameters:
+    ///   - leaderEpoch: epoch of batches appended from now on.
+    ///   - recoveryPoint: offset up to which the log was durable, from the checkpoint; only what lies behind is scanned.
+    ///   - cleanShutdown: the log was closed by `close(clean: true)` and not opened since. Trusted only as far as the
+    ///     files confirm it.
+    ///   - logStart: log start offset from the checkpoint; 0 when there is none.
+    ///   - saveLogStart: makes a new log start durable.
+    /// - Throws: `.inconsistentTopicId` when the folder belongs to another topic; `.io`, `.diskFull`; `.failed` when what
+    ///   was found could not be synced.
+    package static func open(
+        directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache,
+        leaderEpoch: Int32, recoveryPoint: Int64, cleanShutdown: Bool, now: Int64, logStart: Int64,
+        health: LogHealth, saveLogStart: @escaping LogStartSaver
+    ) throws(LogError) -> PartitionLog {
+        var opening = LogOpening(
+            directory: directory, topicId: topicId, config: config, disk: disk, files: files, now: now,
+            recoveryPoint: recoveryPoint)
+        let state = try opening.run(leaderEpoch: leaderEpoch, cleanShutdown: cleanShutdown, logStart: logStart)
+        return PartitionLog(
+            directory: directory, topicId: topicId, disk: disk, files: files, health: health,
+            recovery: opening.report, state: state, saveLogStart: saveLogStart)
+    }
+}
+
+/// Reads a partition's folder into a `LogState`, repairing what a crash left behind.
+struct LogOpening {
+    let directory: String
+    let topicId: (UInt64, UInt64)
+    let config: LogConfig
+    let disk: any Disk
+    let files: FileCache
+    let now: Int64
+    let recoveryPoint: Int64
+
+    var report = RecoveryReport()
+    /// Ascending.
+    var segments: [Segment] = []
+    var snapshots: [Int64] = []
+    var epochs = LeaderEpochs()
+    var epochsAreWhole = true
+    var metadata = LogState.MetadataFile.missing
+
+    init(
+        directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache, now: Int64,
+        recoveryPoint: Int64
+    ) {
+        self.directory = directory
+        self.topicId = topicId
+        self.config = config
+        self.disk = disk
+        self.files = files
+        self.now = now
+        self.recoveryPoint = recoveryPoint
+    }
+
+    mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
+        let names = try readFolder()
+        let isEmpty = segments.isEmpty
+        report.wasUnclean = !cleanShutdown && !isEmpty
+        try removeSegments(below: logStart)
+        var logEnd: Int64
+        if !report.wasUnclean, let end = try adoptAll() {
+            logEnd = end
+        } else if isEmpty {
+            logEnd = logStart
+        } else {
+            report.wasUnclean = true
+            logEnd = try recover()
+        }
+        if logEnd < logStart {
+            // Records were deleted up to an offset that the disk did not keep: the log goes on from there.
+            try removeSegments(from: 0)
+            logEnd = logStart
+        }
+        if segments.isEmpty { segments.append(newSegment(at: logEnd, fileExists: false)) }
+        let start = max(logStart, segments[0].baseOffset)
+        report.lostRecordCount = max(0, recoveryPoint - max(logEnd, logStart))
+        let wereTruncated = epochs.truncate(end: logEnd)
+        let producers = try restoreProducers(logStart: start, logEnd: logEnd)
+        if report.wasUnclean { try syncRecovered(names) }
+        segments[segments.count - 1].createdAt = try createdAt(segments[segments.count - 1])
+        return LogState(
+            segments: segments, logStart: start, logEnd: logEnd, durableEnd: logEnd, config: config,
+            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochsAreWhole && !wereTruncated,
+            producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
+    }
+
+    func path(_ offset: Int64, _ suffix: FileNames.Suffix) -> String {
+        directory + "/" + FileNames.name(offset, suffix)
+    }
+
+    func newSegment(at offset: Int64, fileExists: Bool) -> Segment {
+        Segment(baseOffset: offset, files: files, fileExists: fileExists, now: now)
+    }
+
+    func doing<Result>(
+        _ what: String, _ body: () throws(DiskError) -> Result
+    ) throws(LogError) -> Result {
+        try attempt("\(what) of log '\(directory)'", body)
+    }
+
+    // MARK: Folder
+
+    private mutating func readFolder() throws(LogError) -> [String] {
+        guard disk.exists(directory) else {
+            try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
+            return []
+        }
+        let names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
+        try readMetadata(names)
+        var bases: Set<Int64> = []
+        for name in names {
+            if let (offset, suffix) = FileNames.parse(name) {
+                if suffix == .log { bases.insert(offset) }
+                if suffix == .snapshot { snapshots.append(offset) }
+            }
+        }
+        for name in names {
+            let isOrphan = FileNames.parse(name).map { offset, suffix in
+                (suffix == .index || suffix == .timeIndex) && !bases.contains(offset)
+            }
+            // Left behind by a crash in the middle of a replacement, a removal or a compaction that never took effect.
+            let isLeftover = [".tmp", ".deleted", ".cleaned"].contains { name.hasSuffix($0) }
+            if isOrphan == true || isLeftover {
+                try doing("remove leftover '\(name)'") { () throws(DiskError) in
+                    try disk.removeFile(directory + "/" + name)
+                }
+            }
+        }
+        segments = bases.sorted().map { newSegment(at: $0, fileExists: true) }
+        snapshots.sort()
+        if names.contains(FileNames.epochs) {
+            let bytes = try doing("read epochs") { () throws(DiskError) in
+                try disk.contents(directory + "/" + FileNames.epochs)
+            }
+            if let read = LeaderEpochs(bytes) { epochs = read } else { epochsAreWhole = false }
+        } else {
+            epochsAreWhole = segments.isEmpty
+        }
+        return names
+    }
+
+    private mutating func readMetadata(_ names: [String]) throws(LogError) {
+        guard names.contains(FileNames.metadata) else { return }
+        let bytes = try doing("read metadata") { () throws(DiskError) in
+            try disk.contents(directory + "/" + FileNames.metadata)
+        }
+        // A torn file was never synced, and neither was anything else in the folder: it is written again.
+        guard let found = PartitionMetadata.decode(bytes) else { return }
+        guard found == topicId else {
+            throw LogError(
+                .inconsistentTopicId,
+                "folder '\(directory)' belongs to topic id \(PartitionMetadata.base64url(found)), "
+                    + "not \(PartitionMetadata.base64url(topicId))")
+        }
+        metadata = .written
+    }
+
+    /// Removes segments that end at or before `logStart`: a crash interrupted their deletion.
+    private mutating func removeSegments(below logStart: Int64) throws(LogError) {
+        var count = 0
+        while count + 1 < segments.count, segments[count + 1].baseOffset <= logStart { count += 1 }
+        for segment in segments[..<count] { try removeFiles(segment) }
+        segments.removeSubrange(..<count)
+    }
+
+    mutating func removeSegments(from index: Int) throws(LogError) {
+        for segment in segments[index...] {
+            if segment.fileExists { report.truncatedByteCount += try fileByteCount(segment) }
+            try removeFiles(segment)
+        }
+        segments.removeSubrange(index...)
+    }
+
+    private func removeFiles(_ segment: Segment) throws(LogError) {
+        for suffix in [FileNames.Suffix.log, .index, .timeIndex] {
+            try doing("remove segment \(segment.baseOffset)") { () throws(DiskError) in
+                do throws(DiskError) {
+                    try disk.removeFile(path(segment.baseOffset, suffix))
+                } catch  where error.code == .notFound {}
+            }
+        }
+    }
+
+    func openLogFile(_ segment: Segment) throws(LogError) -> any DiskFile {
+        try doing("open segment \(segment.baseOffset)") { () throws(DiskError) in
+            try disk.open(path(segment.baseOffset, .log), create: false)
+        }
+    }
+
+    func fileByteCount(_ segment: Segment) throws(LogError) -> Int64 {
+        let file = try openLogFile(segment)
+        return try doing("ask size of segment \(segment.baseOffset)") { () throws(DiskError) in try file.byteCount() }
+    }
+
+    /// When the first batch of the segment was appended, as far as its timestamp tells; nil for an empty segment.
+    private func createdAt(_ segment: Segment) throws(LogError) -> Int64? {
+        guard segment.byteCount > 0 else { return nil }
+        let first = try firstHeader(segment)
+        guard let timestamp = first?.maxTimestamp, timestamp >= 0 else { return now }
+        return min(now, timestamp)
+    }
+
+    private func firstHeader(_ segment: Segment) throws(LogError) -> BatchHeader? {
+        let file = try openLogFile(segment)
+        return try withScratch(byteCount: 64) { buffer throws(LogError) in
+            var walk = BatchWalk(file, from: 0, upTo: segment.byteCount, buffer: buffer)
+            return try walk.peek()
+        }
+    }
+
+    // MARK: Clean stop
+
+    /// Takes every segment as its files say, and walks the unindexed end of the active one.
+    ///
+    /// - Returns: the log end, or nil when the files contradict a clean stop.
+    private mutating func adoptAll() throws(LogError) -> Int64? {
+        guard !segments.isEmpty else { return nil }
+        for index in segments.indices { try adopt(index) }
+        let last = segments.count - 1
+        let file = try openLogFile(segments[last])
+        let start = segments[last].offsets.last.map { Int($0.position) } ?? 0
+        let byteCount = segments[last].byteCount
+        var end = segments[last].baseOffset
+        var segment = segments[last]
+        do throws(LogError) {
+            try withScratch(byteCount: 8192) { buffer throws(LogError) in
+                var walk = BatchWalk(file, from: start, upTo: byteCount, buffer: buffer)
+                while let header = try walk.peek() {
+                    segment.note(header, at: walk.position, indexIntervalBytes: config.indexIntervalBytes)
+                    end = header.nextOffset
+                    _ = try walk.next()
+                }
+            }
+        } catch  where error.code == .corruptSegment {
+            return nil
+        }
+        segments[last] = segment
+        return end < recoveryPoint ? nil : end
+    }
+
+    /// Takes a segment that is not scanned: its size, and its indexes if they are usable, else new ones.
+    mutating func adopt(_ index: Int) throws(LogError) {
+        var segment = segments[index]
+        let byteCount = try Int(clamping: fileByteCount(segment))
+        let offsets: SparseIndex<OffsetEntry>? = try readIndex(segment, .index)
+        let times: SparseIndex<TimeEntry>? = try readIndex(segment, .timeIndex)
+        if let offsets, let times, offsets.last.map({ $0.position >= 0 && Int($0.position) < byteCount }) ?? true,
+            times.count > 0 || byteCount == 0
+        {
+            segment.adopt(byteCount: byteCount, offsets: offsets, times: times)
+            segment.indexesDurable = true
+        } else {
+            try rebuildIndexes(&segment, byteCount: byteCount)
+            report.rebuiltIndexCount += 1
+        }
+        segments[index] = segment
+    }
+
+    /// nil when the file is missing or cannot be an index.
+    private func readIndex<Entry: IndexEntry>(
+        _ segment: Segment, _ suffix: FileNames.Suffix
+    ) throws(LogError) -> SparseIndex<Entry>? {
+        try doing("read index \(segment.baseOffset)") { () throws(DiskError) in
+            do throws(DiskError) {
+                let file = try disk.open(path(segment.baseOffset, suffix), create: false)
+                let byteCount = try Int(clamping: file.byteCount())
+                guard byteCount % Entry.byteCount == 0 else { return nil }
+                guard byteCount > 0 else { return SparseIndex() }
+                let bytes = try file.read(at: Int64(byteCount - Entry.byteCount), count: Entry.byteCount)
+                guard bytes.count == Entry.byteCount else { return nil }
+                let last = bytes.withUnsafeBytes { Entry($0, at: 0) }
+                return SparseIndex(fileCount: byteCount / Entry.byteCount, last: last)
+            } catch  where error.code == .notFound {
+                return nil
+            }
+        }
+    }
+
+    /// Makes the indexes of a segment from its batch headers.
+    private func rebuildIndexes(_ segment: inout Segment, byteCount: Int) throws(LogError) {
+        let file = try openLogFile(segment)
+        segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
+        do throws(LogError) {
+            try withScratch(byteCount: 8192) { buffer throws(LogError) in
+                var walk = BatchWalk(file, from: 0, upTo: byteCount, buffer: buffer)
+                while let header = try walk.peek() {
+                    segment.note(header, at: walk.position, indexIntervalBytes: config.indexIntervalBytes)
+                    _ = try walk.next()
+                }
+            }
+        } catch  where error.code == .corruptSegment {
+            // The disk changed durable data. It is kept: what comes before is served, and readers of it are told.
+        }
+        segment.noteTime()
+        segment.adopt(byteCount: byteCount)
+        segment.spillIndexes(directory: directory, disk: disk)
+    }
+}

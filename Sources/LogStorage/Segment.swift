@@ -1,0 +1,119 @@
+import Environment
+import RecordBatches
+
+/// One `.log` file with its two indexes. A value: a copy taken under the log's lock can be read without it, because bytes
+/// below `byteCount` never change.
+struct Segment: Sendable {
+    let baseOffset: Int64
+    /// Key of the log file in the file cache; the indexes have the two after it.
+    let key: UInt64
+    /// Bytes that count; the file may be longer after a refused write.
+    private(set) var byteCount = 0
+    /// Open while batches are appended.
+    var file: (any DiskFile)?
+    /// Whether the log file was created.
+    var fileExists: Bool
+    var offsets = SparseIndex<OffsetEntry>()
+    var times = SparseIndex<TimeEntry>()
+    /// Largest timestamp of a batch; `Int64.min` when there is none.
+    private(set) var maxTimestamp = Int64.min
+    /// Last offset of the first batch that has it.
+    private(set) var offsetOfMaxTimestamp: Int64 = -1
+    /// Wall clock when the first batch came, as far as it is known.
+    var createdAt: Int64?
+    /// Wall clock of the last append, or of opening the log.
+    var appendedAt: Int64
+    /// Whether the index files hold every entry and were synced.
+    var indexesDurable = false
+    private var bytesSinceIndexEntry = 0
+
+    init(baseOffset: Int64, files: FileCache, fileExists: Bool, now: Int64) {
+        self.baseOffset = baseOffset
+        key = files.makeKeys(3)
+        self.fileExists = fileExists
+        appendedAt = now
+    }
+
+    var keys: Range<UInt64> { key..<(key + 3) }
+
+    /// Notes the batch that was written, or found, at byte `position`.
+    mutating func note(_ header: BatchHeader, at position: Int, indexIntervalBytes: Int32) {
+        if header.maxTimestamp > maxTimestamp {
+            maxTimestamp = header.maxTimestamp
+            offsetOfMaxTimestamp = header.lastOffset
+        }
+        if bytesSinceIndexEntry > Int(indexIntervalBytes) {
+            // The log keeps both values in range: it closes a segment before they would leave it.
+            offsets.append(
+                OffsetEntry(
+                    relativeOffset: Int32(truncatingIfNeeded: header.lastOffset &- baseOffset),
+                    position: Int32(truncatingIfNeeded: position)))
+            noteTime()
+            bytesSinceIndexEntry = 0
+            indexesDurable = false
+        }
+        bytesSinceIndexEntry += header.byteCount
+        byteCount = position + header.byteCount
+    }
+
+    /// Adds the largest timestamp so far to the time index if it is not there yet.
+    mutating func noteTime() {
+        guard offsetOfMaxTimestamp >= 0, maxTimestamp > (times.last?.timestamp ?? .min) else { return }
+        times.append(
+            TimeEntry(
+                timestamp: maxTimestamp,
+                relativeOffset: Int32(truncatingIfNeeded: offsetOfMaxTimestamp &- baseOffset)))
+        indexesDurable = false
+    }
+
+    /// Takes over what the index files and the file's size say about a segment that is not scanned.
+    mutating func adopt(byteCount: Int, offsets: SparseIndex<OffsetEntry>, times: SparseIndex<TimeEntry>) {
+        self.byteCount = byteCount
+        self.offsets = offsets
+        self.times = times
+        if let last = times.last {
+            maxTimestamp = last.timestamp
+            offsetOfMaxTimestamp = baseOffset &+ Int64(last.relativeOffset)
+        }
+    }
+
+    /// Sets how many bytes of the file count, after a scan of them.
+    mutating func adopt(byteCount: Int) { self.byteCount = byteCount }
+
+    /// Writes index entries out of memory. A refusal of the disk is ignored: the entries stay in memory, where lookups
+    /// find them, and a restart rebuilds what the files lack.
+    mutating func spillIndexes(directory: String, disk: any Disk) {
+        // Times first: an offset entry in the file promises that the time index covers everything up to it.
+        do throws(DiskError) {
+            if !times.tail.isEmpty {
+                let path = directory + "/" + FileNames.name(baseOffset, .timeIndex)
+                try times.spill(to: disk.open(path, create: true))
+            }
+            if !offsets.tail.isEmpty {
+                let path = directory + "/" + FileNames.name(baseOffset, .index)
+                try offsets.spill(to: disk.open(path, create: true))
+            }
+        } catch {}
+    }
+
+    /// Whether an entry's position can be one of this segment.
+    func holds(_ entry: OffsetEntry) -> Bool { entry.position >= 0 && Int(entry.position) < byteCount }
+}
+
+/// Where the newest batches of the active segment begin: readers at the tail find theirs without touching the disk.
+struct RecentBatches: Sendable {
+    struct Entry: Sendable {
+        var baseOffset: Int64
+        var position: Int
+    }
+    private static let countMax = 128
+
+    private(set) var entries: [Entry] = []
+
+    mutating func append(baseOffset: Int64, position: Int) {
+        if entries.count == Self.countMax { entries.removeFirst(Self.countMax / 2) }
+        entries.append(Entry(baseOffset: baseOffset, position: position))
+    }
+
+    mutating func removeAll() { entries.removeAll(keepingCapacity: true) }
+}

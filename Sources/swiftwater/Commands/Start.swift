@@ -1,0 +1,123 @@
+import ArgumentParser
+import Broker
+import Glibc
+import Logging
+
+struct Start: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "start", abstract: "Run the platform in this process until Ctrl-C or SIGTERM.",
+        discussion: """
+            Needs no configuration. Settings come from flags, from the environment (SWIFTWATER_KAFKA, SWIFTWATER_DATA_DIR, \
+            SWIFTWATER_SET_LOG_RETENTION_MS, ...), from a file, and from defaults, in this order; "swiftwater config show" \
+            tells where each value comes from.
+
+            EXAMPLES
+              swiftwater start
+              swiftwater start --kafka 127.0.0.1:19092 --data-dir /var/lib/swiftwater
+              swiftwater start --ephemeral                            data is gone after the stop
+              swiftwater start --set log.retention.hours=24 --set num.partitions=4
+              swiftwater start --kafka 0.0.0.0:9092 --advertised kafka.example.com:9092 --insecure
+            """)
+
+    @OptionGroup var options: ServerOptions
+
+    @Flag(help: "Use a temporary data folder and remove it at the end.")
+    var ephemeral = false
+
+    @Option(help: "How much to log to standard error.")
+    var logLevel: LogLevel = .notice
+
+    enum LogLevel: String, CaseIterable, ExpressibleByArgument {
+        case trace, debug, info, notice, warning, error, critical
+    }
+
+    func validate() throws {
+        if ephemeral, options.dataDir != nil { throw ValidationError("--ephemeral and --data-dir exclude each other") }
+    }
+
+    func run() async throws {
+        let settings = try options.resolve()
+        let folder = try ephemeral ? TemporaryFolder() : nil
+        defer { folder?.remove() }
+        var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
+        logger.logLevel = Logger.Level(rawValue: logLevel.rawValue) ?? .notice
+
+        let server = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
+        let address = HostPort(host: server.host, port: server.port)
+        let isDefault = address.description == "127.0.0.1:9092"
+        try report([
+            "swiftwater \(Swiftwater.version)",
+            "  data   \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
+            "  kafka  \(address)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
+            "  try    swiftwater topic create ratings" + (isDefault ? "" : " -b \(address)"),
+            "ready in \(ProcessClock.millisecondsSinceStart()) ms",
+        ])
+        try await StopSignal.wait()
+        try report(["stopping"])
+        await server.stop()
+    }
+
+    private func start(
+        _ settings: ServerSettings, dataDirectory: String, _ logger: Logger
+    ) async throws -> BrokerServer {
+        var configuration = BrokerConfiguration()
+        configuration.dataDirectory = dataDirectory
+        configuration.listenHost = settings.listener.host == "localhost" ? "127.0.0.1" : settings.listener.host
+        configuration.listenPort = settings.listener.port
+        configuration.properties = settings.properties
+        if let advertised = settings.advertised {
+            configuration.advertisedHost = advertised.host
+            configuration.advertisedPort = advertised.port
+        } else if ["0.0.0.0", "::"].contains(settings.listener.host) {
+            configuration.advertisedHost = hostName()  // "all addresses" is nothing that a client can connect to
+        }
+        do {
+            return try await BrokerServer.start(configuration, logger: logger)
+        } catch let error as BrokerError {
+            switch error.code {
+            case .addressInUse: throw CommandFailure("\(error.message): choose another with --kafka HOST:PORT")
+            case .addressUnavailable: throw CommandFailure(error.message, hint: "choose another with --kafka HOST:PORT")
+            case .dataDirectoryLocked:
+                throw CommandFailure(error.message, hint: "stop that process, or choose another folder with --data-dir")
+            case .dataDirectoryUnusable:
+                throw CommandFailure(error.message, hint: "choose another folder with --data-dir")
+            case .invalidConfiguration: throw CommandFailure.usage(error.message)
+            }
+        }
+    }
+
+    /// Nobody need be there to read it: a closed standard output does not stop a server.
+    private func report(_ lines: [String]) throws {
+        do {
+            for line in lines { try Output.standard.line(line) }
+            try Output.standard.flush()
+        } catch is OutputClosed {
+            return
+        }
+    }
+
+    private func hostName() -> String? {
+        var name = [CChar](repeating: 0, count: 256)
+        guard gethostname(&name, name.count - 1) == 0 else { return nil }
+        let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return text.isEmpty ? nil : text
+    }
+}
+
+/// How long this process has been running, by the kernel's account, so that loading the program counts too.
+enum ProcessClock {
+    /// Exact to the kernel's clock tick (10 ms as a rule), rounded up; 0 where the kernel does not tell.
+    static func millisecondsSinceStart() -> Int64 {
+        guard let stat = try? PropertiesFile.text("/proc/self/stat"), let name = stat.lastIndex(of: ")") else {
+            return 0
+        }
+        // The 22nd field, after the name, which is the second and may hold spaces.
+        let fields = stat[stat.index(after: name)...].split(separator: " ")
+        let ticksPerSecond = Int64(sysconf(Int32(_SC_CLK_TCK)))
+        guard fields.count > 19, let ticks = Int64(fields[19]), ticksPerSecond > 0 else { return 0 }
+        var now = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &now)
+        let nowMilliseconds = Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+        return max(0, nowMilliseconds - ticks * 1000 / ticksPerSecond)
+    }
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+
+/// What to run and how: the flags of `start`, shared by `config show`.
+struct ServerOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The data folder; made when it is not there. (default: ./swiftwater-data)", valueName: "folder"))
+    var dataDir: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Parts of the platform to run: \(ServerSettings.roles.joined(separator: ",")). (default: all that exist)",
+            valueName: "roles"))
+    var roles: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where Kafka clients connect to; port 0 takes any. (default: 127.0.0.1:9092)", valueName: "host:port"))
+    var kafka: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "What Kafka clients are told to connect to. (default: where it listens)", valueName: "host:port"))
+    var advertised: String?
+
+    @Flag(help: "Listen on other than loopback addresses although there is no authentication.")
+    var insecure = false
+
+    @Option(help: ArgumentHelp("A file of settings by the names of Kafka's server.properties.", valueName: "file"))
+    var config: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp("A setting by such a name; may be repeated.", valueName: "name=value"))
+    var settings: [String] = []
+
+    /// - Throws: `CommandFailure` naming what is wrong and where it was set.
+    func resolve() throws -> ServerSettings {
+        var sources = ServerSettings.Sources()
+        sources.environment = EnvironmentVariables.all()
+        if let path = config ?? EnvironmentVariables.value("SWIFTWATER_CONFIG") {
+            sources.file = (path, try PropertiesFile.read(path))
+        }
+        for (name, value) in try pairs(settings, option: "--set") { sources.flags.append((name, "--set", value)) }
+        let own = [
+            ("log.dirs", "--data-dir", dataDir), ("roles", "--roles", roles), ("listeners", "--kafka", kafka),
+            ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
+        ]
+        for (name, flag, value) in own { if let value { sources.flags.append((name, flag, value)) } }
+        return try ServerSettings(sources)
+    }
+}

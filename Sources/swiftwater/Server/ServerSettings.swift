@@ -1,0 +1,174 @@
+import Broker
+
+/// Everything that `start` runs with, each value with its origin: a flag wins over the environment, that over the
+/// file, that over the default.
+///
+/// Keys are the names of Kafka's server.properties. Three of them are the program's rather than the broker's, and have
+/// flags of their own: `listeners` (`--kafka`), `advertised.listeners` (`--advertised`), `log.dirs` (`--data-dir`).
+/// Two are ours: `roles` and `insecure`.
+struct ServerSettings {
+    enum Origin: Equatable, CustomStringConvertible {
+        case byDefault
+        case file(String)
+        /// The variable's name.
+        case environment(String)
+        /// The flag as it is written.
+        case flag(String)
+
+        var description: String {
+            switch self {
+            case .byDefault: "default"
+            case .file(let path): "file \(path)"
+            case .environment(let name): "environment \(name)"
+            case .flag(let name): "flag \(name)"
+            }
+        }
+    }
+
+    struct Value: Equatable {
+        var text: String
+        var origin: Origin
+    }
+
+    /// Roles that this version has, in the order they start.
+    static let roles = ["kafka"]
+    /// Roles that later versions will have.
+    static let plannedRoles = ["registry", "connect", "sql", "console"]
+
+    /// The program's own settings and their defaults.
+    static let own: [(name: String, defaultValue: String, documentation: String)] = [
+        ("listeners", "127.0.0.1:9092", "Where Kafka clients connect to."),
+        ("advertised.listeners", "", "What Kafka clients are told to connect to; where the broker listens when empty."),
+        ("log.dirs", "./swiftwater-data", "The data folder; made when it is not there."),
+        ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
+        ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
+    ]
+
+    /// Values that are set, by name.
+    private(set) var set: [String: Value] = [:]
+    let properties: ServerProperties
+
+    /// The folder chosen by `--ephemeral` is not a setting; it replaces `log.dirs` when the broker starts.
+    var dataDirectory: String { self["log.dirs"].text }
+    let listener: HostPort
+    let advertised: HostPort?
+
+    /// What was given where.
+    struct Sources {
+        /// Path and contents.
+        var file: (path: String, properties: [String: String])?
+        /// All variables of the process.
+        var environment: [String: String] = [:]
+        /// Names with the flag that set them and its value. `--set NAME=VALUE` comes as NAME with the flag `--set`.
+        var flags: [(name: String, flag: String, value: String)] = []
+    }
+
+    /// Variables of the program's own settings; any property is `SWIFTWATER_SET_` and its name in upper case, `_` for `.`.
+    static let variables = [
+        "SWIFTWATER_KAFKA": "listeners", "SWIFTWATER_ADVERTISED": "advertised.listeners",
+        "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
+    ]
+
+    /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
+    init(_ sources: Sources) throws {
+        if let file = sources.file {
+            for (name, value) in file.properties {
+                set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
+            }
+        }
+        for (variable, value) in sources.environment where !value.isEmpty {
+            if let name = Self.variables[variable] {
+                set[name] = Value(text: value, origin: .environment(variable))
+            } else if variable.hasPrefix("SWIFTWATER_SET_") {
+                let name = variable.dropFirst("SWIFTWATER_SET_".count).lowercased().replacing("_", with: ".")
+                set[Self.canonical(name)] = Value(text: value, origin: .environment(variable))
+            }
+        }
+        for flag in sources.flags {
+            set[Self.canonical(flag.name)] = Value(text: flag.value, origin: .flag(flag.flag))
+        }
+
+        let ownNames = Self.own.map(\.name)
+        let known = ownNames + ServerProperties.known.map(\.name)
+        for (name, value) in set.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
+            let nearest = nearestName(to: name, in: known).map { ": did you mean \"\($0)\"?" } ?? ""
+            throw CommandFailure.usage("unknown setting \"\(name)\" (\(value.origin))" + nearest)
+        }
+        for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
+            if let problem = ServerProperties.definition(name)?.problem(with: value.text) {
+                throw CommandFailure.usage("invalid value \"\(value.text)\" for \(name) (\(value.origin)): \(problem)")
+            }
+        }
+        do {
+            properties = try ServerProperties(set.filter { !ownNames.contains($0.key) }.mapValues(\.text))
+        } catch {
+            throw CommandFailure.usage(error.message)
+        }
+        listener = try Self.listener(set["listeners"]?.text ?? "127.0.0.1:9092")
+        advertised = try set["advertised.listeners"].flatMap { $0.text.isEmpty ? nil : try Self.listener($0.text) }
+        try check()
+    }
+
+    /// The value in force.
+    subscript(name: String) -> Value {
+        if let value = set[name] { return value }
+        let text = Self.own.first { $0.name == name }?.defaultValue ?? properties.text(name)
+        return Value(text: text, origin: .byDefault)
+    }
+
+    /// All names, sorted, the program's own first.
+    static var names: [String] { own.map(\.name) + ServerProperties.known.map(\.name) }
+
+    /// What the names of this configuration mean, for `config show --all`.
+    static func documentation(_ name: String) -> String {
+        own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation ?? ""
+    }
+
+    private static func canonical(_ name: String) -> String { name == "log.dir" ? "log.dirs" : name }
+
+    /// `PLAINTEXT://HOST:PORT`, `HOST:PORT`, `:PORT` or `PORT`; without a host all addresses in the first and third
+    /// form, as in Kafka, and loopback in the last.
+    private static func listener(_ text: String) throws -> HostPort {
+        guard !text.contains(",") else {
+            throw CommandFailure.usage("\"\(text)\" names several listeners: this version has one")
+        }
+        var rest = text[...]
+        if let scheme = rest.firstRange(of: "://") {
+            guard rest[..<scheme.lowerBound] == "PLAINTEXT" else {
+                throw CommandFailure.usage("listener \"\(text)\": this version speaks PLAINTEXT only")
+            }
+            rest = rest[scheme.upperBound...]
+        }
+        if rest.first == ":" { rest = "0.0.0.0" + rest }
+        if let port = Int(rest), 0...65535 ~= port { return HostPort(host: "127.0.0.1", port: port) }
+        return try HostPort(String(rest))
+    }
+
+    private func check() throws {
+        let names = self["roles"].text.split(separator: ",").map(\.trimmed)
+        for name in names where !Self.roles.contains(name) {
+            if Self.plannedRoles.contains(name) {
+                throw CommandFailure.usage(
+                    "the role \"\(name)\" does not exist yet: this version has \(Self.roles.joined(separator: ", "))")
+            }
+            let nearest = nearestName(to: name, in: Self.roles + Self.plannedRoles)
+            throw CommandFailure.usage(
+                "unknown role \"\(name)\"" + (nearest.map { ": did you mean \"\($0)\"?" } ?? ""),
+                hint: "this version has \(Self.roles.joined(separator: ", "))")
+        }
+        guard !names.isEmpty else { throw CommandFailure.usage("no roles to run") }
+        guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
+            throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
+        }
+        let insecure = self["insecure"]
+        guard ["true", "false"].contains(insecure.text.lowercased()) else {
+            throw CommandFailure.usage("insecure is true or false, not \"\(insecure.text)\" (\(insecure.origin))")
+        }
+        guard listener.isLoopback || insecure.text.lowercased() == "true" else {
+            throw CommandFailure.usage(
+                "listening on \(listener) lets everybody who reaches it read and write, because this version has no "
+                    + "authentication",
+                hint: "listen on a loopback address such as 127.0.0.1:\(listener.port), or add --insecure")
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import ArgumentParser
+import Broker
+
+/// Finds misspelt subcommands before the argument parser takes them for unexpected arguments.
+enum CommandNames {
+    /// - Throws: `CommandFailure` when a word stands where a subcommand must and is none.
+    static func check(_ arguments: [String], in root: any ParsableCommand.Type) throws {
+        var command = root
+        var path = [name(of: root)]
+        for word in arguments {
+            let subcommands = command.configuration.subcommands
+            guard !subcommands.isEmpty, !word.hasPrefix("-"), word != "help" else { return }
+            if let next = subcommands.first(where: { name(of: $0) == word || $0.configuration.aliases.contains(word) })
+            {
+                command = next
+                path.append(word)
+                continue
+            }
+            let names = subcommands.map(name(of:))
+            let nearest = nearestName(to: word, in: names)
+            throw CommandFailure.usage(
+                "unknown command \"\(word)\"" + (nearest.map { ": did you mean \"\($0)\"?" } ?? ""),
+                hint: "\(path.joined(separator: " ")) has the commands \(names.joined(separator: ", "))")
+        }
+    }
+
+    private static func name(of command: any ParsableCommand.Type) -> String {
+        command.configuration.commandName ?? String(describing: command).lowercased()
+    }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Broker
+import Cluster
+import Glibc
+import Logging
+
+/// How to reach the cluster: the same options with every command that needs one.
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("b"), .customLong("bootstrap"), .customLong("bootstrap-server")],
+        help: ArgumentHelp(
+            "Brokers to connect to, separated by commas. (default: $SWIFTWATER_BOOTSTRAP or 127.0.0.1:9092)",
+            valueName: "host:port"))
+    var bootstrap: String?
+
+    @Option(
+        name: [.customShort("X"), .customLong("property")],
+        help: ArgumentHelp("A client property by librdkafka's name; may be repeated.", valueName: "name=value"))
+    var properties: [String] = []
+
+    @Option(help: ArgumentHelp("A file of client properties by the Java client's names.", valueName: "file"))
+    var commandConfig: String?
+
+    @Option(help: ArgumentHelp("Seconds to wait for an answer of the cluster.", valueName: "seconds"))
+    var timeout: Double = 30
+
+    @Flag(name: .shortAndLong, help: "Log what the connection does to standard error.")
+    var verbose = false
+
+    func validate() throws {
+        guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout must be more than 0 seconds") }
+        _ = try pairs(properties, option: "--property")
+        _ = try bootstrapServers()
+    }
+
+    /// Where to connect to: the option, else the environment, else this machine.
+    func bootstrapServers(environment: (String) -> String? = EnvironmentVariables.value) throws -> String {
+        let text = bootstrap ?? environment("SWIFTWATER_BOOTSTRAP") ?? "127.0.0.1:9092"
+        return try text.split(separator: ",").map { part in
+            try HostPort(String(part).trimmed, defaultPort: 9092).description
+        }.joined(separator: ",")
+    }
+
+    /// Connects and makes sure that a broker answers.
+    ///
+    /// - Parameter overrides: properties that the command's own options stand for; `-X` wins over them.
+    func connect(_ overrides: [String: String] = [:]) async throws -> RemoteCluster {
+        let servers = try bootstrapServers()
+        var given: [String: String] = [:]
+        if let commandConfig {
+            given = try RemoteConfiguration.properties(fromJava: PropertiesFile.read(commandConfig))
+        }
+        for (name, value) in try pairs(properties, option: "--property") { given[name] = value }
+        var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
+        logger.logLevel = verbose ? .trace : .critical
+        let cluster = try RemoteCluster(
+            RemoteConfiguration(
+                bootstrapServers: servers, properties: overrides.merging(given) { $1 },
+                requestTimeout: .milliseconds(Int64(timeout * 1000)), logger: logger))
+        do {
+            try await cluster.connect(timeout: .milliseconds(Int64(min(timeout, 10) * 1000)))
+        } catch {
+            guard error.code == .brokerNotAvailable || error.code == .requestTimedOut else { throw error }
+            throw CommandFailure(
+                error.message,
+                hint: bootstrap == nil && EnvironmentVariables.value("SWIFTWATER_BOOTSTRAP") == nil
+                    ? "start a broker with \"swiftwater start\", or name a cluster with -b HOST:PORT"
+                    : "is a broker running there?")
+        }
+        return cluster
+    }
+
+    /// The failure for a topic that does not exist: with the nearest name that does.
+    static func unknownTopic(_ name: String, in cluster: RemoteCluster) async -> CommandFailure {
+        let names = (try? await cluster.topics().map(\.name)) ?? []  // only for the hint
+        if let nearest = nearestName(to: name, in: names) {
+            return CommandFailure("topic \"\(name)\" does not exist: did you mean \"\(nearest)\"?")
+        }
+        return CommandFailure(
+            "topic \"\(name)\" does not exist", hint: "create it with \"swiftwater topic create \(name)\"")
+    }
+
+    /// The topic, or `unknownTopic`.
+    static func topic(_ name: String, in cluster: RemoteCluster) async throws -> TopicDescription {
+        do {
+            return try await cluster.topic(name)
+        } catch let error where error.code == .unknownTopicOrPartition {
+            throw await unknownTopic(name, in: cluster)
+        }
+    }
+}
+
+/// The process's environment.
+enum EnvironmentVariables {
+    /// All variables, as the process got them.
+    static func all() -> [String: String] {
+        guard let text = try? PropertiesFile.text("/proc/self/environ") else { return [:] }
+        var variables: [String: String] = [:]
+        for entry in text.split(whereSeparator: { $0 == "\0" }) {
+            let parts = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+        }
+        return variables
+    }
+
+    /// The value of a variable; nil when it is not set or empty.
+    static func value(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+}

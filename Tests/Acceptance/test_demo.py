@@ -1,0 +1,41 @@
+"""`./dev demo`, as far as it can be tested without building: the script on the program under test."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from process import binary, wait_until
+
+SCRIPT = Path(__file__).resolve().parents[2] / "Scripts/demo.sh"
+
+
+def test_bounded_demo_shows_every_rating_and_leaves_nothing(tmp_path):
+    done = subprocess.run(
+        [SCRIPT, binary(), "--once"], env={"PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path)},
+        timeout=120, capture_output=True, text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    ids = [int(number) for number in re.findall(r'"rating_id":(\d+)', done.stdout)]
+    assert sorted(ids) == list(range(1, 41)), done.stdout
+    assert list(tmp_path.iterdir()) == [], "the demonstration left files"
+
+
+def test_demo_runs_until_interrupted_and_leaves_nothing(tmp_path):
+    log = tmp_path / "log"
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with open(log, "wb") as output:
+        demo = subprocess.Popen(
+            [SCRIPT, binary()], env={"PATH": "/usr/bin:/bin", "TMPDIR": str(folder)},
+            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True,
+        )
+    try:
+        wait_until(lambda: log.read_text().count('"rating_id"') >= 5, 60, "five ratings in the output of the demo")
+        # Ctrl-C reaches the whole group of the terminal.
+        subprocess.run(["kill", "-INT", "--", f"-{demo.pid}"], check=True)
+        assert demo.wait(20) == 0, log.read_text()
+    finally:
+        if demo.poll() is None:
+            demo.send_signal(signal.SIGKILL)
+    assert list(folder.iterdir()) == [], "the demonstration left files"

@@ -1,0 +1,104 @@
+import LogStorage
+import RecordBatches
+import Testing
+
+@testable import Broker
+
+@Suite struct ConfigTests {
+    /// Values and outcomes as Kafka 4's own validators decide.
+    @Test(arguments: [
+        ("retention.ms", "-1", true), ("retention.ms", "-2", false), ("retention.ms", "soon", false),
+        ("cleanup.policy", "compact,delete", true), ("cleanup.policy", "compact, delete", true),
+        ("cleanup.policy", "shred", false), ("compression.type", "zstd", true), ("compression.type", "brotli", false),
+        ("min.cleanable.dirty.ratio", "0.3", true), ("min.cleanable.dirty.ratio", "1.1", false),
+        ("max.message.bytes", "0", true), ("max.message.bytes", "2147483648", false),
+        ("preallocate", "TRUE", true), ("preallocate", "yes", false), ("min.insync.replicas", "0", false),
+        ("segment.bytes", "13", false), ("message.timestamp.type", "LogAppendTime", true),
+        ("message.timestamp.type", "logappendtime", false), ("compression.gzip.level", "9", true),
+        ("compression.gzip.level", "10", false),
+    ])
+    func `permits what Kafka permits`(name: String, value: String, isPermitted: Bool) {
+        #expect((TopicConfigs.problem(name, value) == nil) == isPermitted, "\(TopicConfigs.problem(name, value) ?? "")")
+    }
+
+    @Test func `names the nearest key for a misspelt one`() {
+        #expect(
+            TopicConfigs.problem("retention.msec", "1") == "Unknown topic config name: retention.msec; did you mean retention.ms?")
+        #expect(throws: ConfigError.self) { try ServerProperties(["log.retention.hour": "1"]) }
+        do {
+            _ = try ServerProperties(["log.retention.hour": "1"])
+        } catch {
+            #expect("\(error)" == "unknown property \"log.retention.hour\"; did you mean \"log.retention.hours\"?")
+        }
+    }
+
+    /// Kafka documentation, "Broker Configs": the finer unit wins, -1 in any unit is no limit.
+    @Test(arguments: [
+        ([:], "604800000"), (["log.retention.hours": "2"], "7200000"),
+        (["log.retention.hours": "2", "log.retention.minutes": "1"], "60000"),
+        (["log.retention.hours": "2", "log.retention.minutes": "1", "log.retention.ms": "5"], "5"),
+        (["log.retention.hours": "-1"], "-1"),
+    ] as [([String: String], String)])
+    func `derives a topic's retention from the server's coarser units`(values: [String: String], expected: String) throws {
+        #expect(try ServerProperties(values).topicDefault("retention.ms") == expected)
+    }
+
+    @Test func `overrides of a topic win over the server's properties`() throws {
+        let server = try ServerProperties(["log.segment.bytes": "1000000", "message.max.bytes": "5000"])
+        let config = EffectiveTopicConfig(overrides: ["max.message.bytes": "7000", "cleanup.policy": "compact"], server: server)
+        #expect(config.log.segmentBytes == 1_000_000)
+        #expect(config.rules.byteCountMax == 7000)
+        #expect(config.rules.isCompacted)
+        #expect(!config.isDeletedByRetention)
+        #expect(config.log.retentionMs == -1)
+    }
+
+    @Test func `every default is a permitted value and every name is there once`() {
+        for definition in TopicConfigs.definitions + ServerProperties.known {
+            #expect(definition.problem(with: definition.defaultValue) == nil, "\(definition.name)")
+            #expect(!definition.documentation.isEmpty)
+        }
+        #expect(Set(ServerProperties.known.map(\.name)).count == ServerProperties.known.count)
+        for definition in TopicConfigs.definitions {
+            if let name = definition.serverName { #expect(ServerProperties.definition(name) != nil, "\(name)") }
+        }
+    }
+
+    @Test func `appends to and subtracts from a list, also from its default`() throws {
+        func apply(_ alterations: [ConfigAlteration], to overrides: [String: String]) throws -> [String: String] {
+            try TopicRules.applied(
+                alterations, to: overrides, definition: TopicConfigs.definition, current: { ServerProperties().topicDefault($0) },
+                problem: TopicConfigs.problem)
+        }
+        let both = try apply([.init(name: "cleanup.policy", operation: .append, value: "compact")], to: [:])
+        #expect(both == ["cleanup.policy": "delete,compact"])
+        let one = try apply([.init(name: "cleanup.policy", operation: .subtract, value: "delete")], to: both)
+        #expect(one == ["cleanup.policy": "compact"])
+        #expect(try apply([.init(name: "cleanup.policy", operation: .delete, value: nil)], to: one) == [:])
+        #expect(throws: ControlError.self) {
+            try apply([.init(name: "retention.ms", operation: .append, value: "1")], to: [:])
+        }
+        #expect(throws: ControlError.self) {
+            try apply(
+                [.init(name: "retention.ms", operation: .set, value: "1"), .init(name: "retention.ms", operation: .set, value: "2")],
+                to: [:])
+        }
+    }
+}
+
+@Suite struct TopicNameTests {
+    /// Kafka's `Topic.validate`.
+    @Test(arguments: [
+        ("a", true), ("A.b_c-9", true), ("", false), (".", false), ("..", false), ("...", true), ("a b", false),
+        ("ä", false), ("a/b", false), (String(repeating: "x", count: 249), true), (String(repeating: "x", count: 250), false),
+    ])
+    func `permits what Kafka permits`(name: String, isPermitted: Bool) {
+        #expect((Topic.problem(withName: name) == nil) == isPermitted)
+    }
+
+    @Test func `refuses names that differ only in dots and underscores`() {
+        #expect(TopicRules.collision(of: "a.b", in: ["a_b", "x"]) == "a_b")
+        #expect(TopicRules.collision(of: "a.b", in: ["a.b", "ab"]) == nil)
+        #expect(TopicRules.collision(of: "ab", in: ["a_b"]) == nil)
+    }
+}

@@ -1,0 +1,47 @@
+import Bytes
+import KafkaMessages
+import NIOCore
+import Testing
+
+@testable import Broker
+
+@Suite struct MetadataRecordTests {
+    private static let id = KafkaUUID(high: 1, low: 2)
+    private static let all: [MetadataRecord] = [
+        .clusterId("abc"), .topic(name: "ratings", id: id, partitionCount: 3), .topicRemoved(id: id),
+        .partitionCount(id: id, count: 9), .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
+        .brokerConfigs(values: [:]), .producerIds(below: 5000),
+    ]
+
+    @Test(arguments: all.indices)
+    func `reads back what it writes`(index: Int) throws {
+        let record = Self.all[index]
+        #expect(try MetadataRecord(record.encoded()) == record)
+    }
+
+    @Test(arguments: all.indices)
+    func `asks for more bytes at every cut`(index: Int) throws {
+        let bytes = try Self.all[index].encoded()
+        for count in 0..<bytes.readableBytes {
+            let cut = try #require(bytes.getSlice(at: 0, length: count))
+            #expect(throws: WireError.self) { try MetadataRecord(cut) }
+        }
+    }
+
+    @Test(arguments: [[0, 1], [8, 1], [1, 2]] as [[UInt8]])
+    func `refuses records of a newer program`(bytes: [UInt8]) {
+        #expect(throws: WireError.self) { try MetadataRecord(ByteBuffer(bytes: bytes)) }
+    }
+
+    @Test func `an image's records add up to the image`() {
+        var image = MetadataImage()
+        for record in Self.all where record != .topicRemoved(id: Self.id) { image.apply(record) }
+        var copy = MetadataImage()
+        for record in image.records { copy.apply(record) }
+        #expect(copy.records == image.records)
+        #expect(copy.topics[Self.id]?.partitionCount == 9)
+        copy.apply(.topicRemoved(id: Self.id))
+        #expect(copy.topics.isEmpty)
+        #expect(copy.producerIdsBelow == 5000)
+    }
+}
