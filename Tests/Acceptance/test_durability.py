@@ -133,7 +133,7 @@ class ConfluentLoad:
         self.producer = confluent_kafka.Producer({
             "bootstrap.servers": address, "enable.idempotence": True, "acks": "all", "linger.ms": 1,
             "message.timeout.ms": 120_000, "reconnect.backoff.max.ms": 200, "reconnect.backoff.ms": 20,
-            "error_cb": lambda error: None,
+            "error_cb": lambda error: None, "log_level": 2,
         })
         self.place, self.name = (topic, partition), name
         self.thread = threading.Thread(target=self.run)
@@ -359,7 +359,7 @@ def test_a_full_disk_says_so_and_recovers(tmp_path):
                     assert answer.base_offset == acknowledged
                     acknowledged += 1
                 assert codes == {0, 56}, "KAFKA_STORAGE_ERROR when the disk is full"
-                assert 30 <= acknowledged <= 70
+                assert 30 <= acknowledged <= 75
                 # It stays up, refuses writes, serves reads.
                 for _ in range(3):
                     assert produce(connection, "t", batch([b"y" * 900_000])).error_code == 56
@@ -386,7 +386,7 @@ def test_a_full_disk_says_so_and_recovers(tmp_path):
 
 # -- retention ----------------------------------------------------------------------------------------------------------
 
-QUICK = {"log.retention.check.interval.ms": 200, "log.segment.delete.delay.ms": 0, "log.initial.task.delay.ms": 100}
+QUICK = {"log.retention.check.interval.ms": 200, "log.segment.delete.delay.ms": 0}
 
 
 def test_retention_by_size(make_broker):

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
@@ -89,7 +90,8 @@ final class DataPath {
     /** Assigns, seeks ("beginning", "end", an offset, or {"time": ms}) and polls until `count` records or the timeout. */
     static Object consume(JsonNode request) {
         List<Map<String, Object>> records = new ArrayList<>();
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer(request)) {
+        KafkaConsumer<byte[], byte[]> consumer = consumer(request);
+        try {
             List<TopicPartition> partitions = partitions(request);
             consumer.assign(partitions);
             JsonNode from = request.get("from");
@@ -111,6 +113,9 @@ final class DataPath {
             long deadline = System.nanoTime() + request.path("timeoutMs").asLong(15_000) * 1_000_000;
             while (records.size() < count && System.nanoTime() < deadline)
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) records.add(show(record));
+        } finally {
+            // Closing tells the broker to end the fetch session, which waits behind a long poll on the same connection.
+            consumer.close(CloseOptions.timeout(Duration.ofMillis(300)));
         }
         return records;
     }
