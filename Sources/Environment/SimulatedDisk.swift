@@ -78,8 +78,11 @@ package final class SimulatedDisk: Disk {
         try state.withLock { state throws(DiskError) in try state.syncDirectory(path) }
     }
 
-    package func freeByteCount(_ path: String) throws(DiskError) -> Int64 {
-        state.withLock { state in max(0, (state.byteCountMax ?? 1 << 40) - state.byteCount) }
+    package func space(_ path: String) throws(DiskError) -> DiskSpace {
+        state.withLock { state in
+            let total = Int64(state.byteCountMax ?? 1 << 40)
+            return DiskSpace(total: total, free: max(0, total - Int64(state.byteCount)))
+        }
     }
 
     package func lock(_ path: String) throws(DiskError) -> any DiskLock {

@@ -1,0 +1,119 @@
+"""Fixtures: a shared broker for cheap tests, private ones for tests that break things, one JVM for all Java clients.
+
+BOOTSTRAP=HOST:PORT points the tests that use the shared broker at any Kafka cluster instead; tests that need the
+process itself are skipped then.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from clients import PYTHON_CLIENTS, JavaClient, create_topic  # noqa: E402
+from jvm import Java  # noqa: E402
+from process import Broker, binary  # noqa: E402
+
+EXTERNAL = os.environ.get("BOOTSTRAP")
+
+
+def pytest_sessionstart(session):
+    for tool in ("kcat", "java", "javac"):
+        if shutil.which(tool) is None:
+            pytest.exit(f"{tool} is missing: run ./dev install-deps", returncode=1)
+
+
+@pytest.fixture(autouse=True)
+def deadline(request):
+    """A test that hangs fails after two minutes, or after what `@pytest.mark.deadline(seconds)` allows."""
+    mark = request.node.get_closest_marker("deadline")
+    seconds = mark.args[0] if mark else 120
+
+    def expire(*_):
+        raise TimeoutError(f"the test did not end within {seconds} s")
+
+    signal.signal(signal.SIGALRM, expire)
+    signal.alarm(seconds)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture(scope="session")
+def shared_broker(tmp_path_factory):
+    """The process behind `bootstrap`; small limits where a default would make tests slow."""
+    if EXTERNAL:
+        pytest.skip("BOOTSTRAP names an external cluster: there is no process of ours")
+    broker = Broker(tmp_path_factory.mktemp("shared")).start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture(scope="session")
+def bootstrap(request):
+    """Address of the shared broker. Each test uses topics of its own, see `topic`."""
+    return EXTERNAL or request.getfixturevalue("shared_broker").address
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A private broker, started. Stopped cleanly at the end unless the test ended it."""
+    if EXTERNAL:
+        pytest.skip("BOOTSTRAP names an external cluster: there is no process of ours")
+    broker = Broker(tmp_path).start()
+    yield broker
+    if broker.alive:
+        broker.stop()
+
+
+@pytest.fixture
+def make_broker(tmp_path):
+    """Makes private brokers with properties of their own: `make_broker({"num.partitions": 3})`, started."""
+    if EXTERNAL:
+        pytest.skip("BOOTSTRAP names an external cluster: there is no process of ours")
+    made = []
+
+    def make(properties=None, folder=None, start=True, **options):
+        broker = Broker(folder or tmp_path / f"broker{len(made)}", properties, **options)
+        broker.folder.mkdir(exist_ok=True)
+        made.append(broker)
+        return broker.start() if start else broker
+
+    yield make
+    for broker in made:
+        if broker.alive:
+            broker.kill()
+
+
+@pytest.fixture(scope="session")
+def java(tmp_path_factory):
+    """One JVM with kafka-clients that answers requests, see jvm.py."""
+    with Java(tmp_path_factory.mktemp("java")) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def client_of(java):
+    """A client of clients.py by name."""
+    return lambda name: JavaClient(java) if name == "java" else PYTHON_CLIENTS[name]
+
+
+@pytest.fixture
+def fresh():
+    """Makes topic names that no other test uses."""
+    return lambda prefix="t": f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def topic(bootstrap, fresh):
+    """A new topic with one partition on the shared broker."""
+    return create_topic(bootstrap, fresh())
+
+
+@pytest.fixture(scope="session")
+def program():
+    return binary()
