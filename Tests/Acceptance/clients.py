@@ -273,7 +273,7 @@ LIBRARY_NAMES = tuple(name for name in CLIENT_NAMES if name != "kcat")
 
 
 def admin(bootstrap):
-    return AdminClient({"bootstrap.servers": bootstrap})
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
 
 def create_topic(bootstrap, name, partitions=1, configs=None):

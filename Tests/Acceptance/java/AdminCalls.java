@@ -145,7 +145,7 @@ final class AdminCalls {
             Map<String, Object> one = new LinkedHashMap<>();
             one.put("value", entry.value());
             one.put("source", entry.source().toString());
-            one.put("type", entry.type().toString());
+            one.put("type", entry.type() == null ? null : entry.type().toString());  // CreateTopics answers carry none
             one.put("readOnly", entry.isReadOnly());
             one.put("sensitive", entry.isSensitive());
             List<String> synonyms = new ArrayList<>();

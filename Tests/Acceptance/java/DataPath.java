@@ -1,4 +1,5 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.File;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -7,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
@@ -15,8 +17,12 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.record.internal.FileRecords;
+import org.apache.kafka.common.record.internal.Record;
+import org.apache.kafka.common.record.internal.RecordBatch;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.utils.Utils;
 
 /** Producing and consuming with the Java clients. */
 final class DataPath {
@@ -24,6 +30,7 @@ final class DataPath {
         operations.put("produce", DataPath::produce);
         operations.put("consume", DataPath::consume);
         operations.put("offsets", DataPath::offsets);
+        operations.put("readSegment", DataPath::readSegment);
     }
 
     static KafkaProducer<byte[], byte[]> producer(JsonNode request) {
@@ -83,7 +90,8 @@ final class DataPath {
     /** Assigns, seeks ("beginning", "end", an offset, or {"time": ms}) and polls until `count` records or the timeout. */
     static Object consume(JsonNode request) {
         List<Map<String, Object>> records = new ArrayList<>();
-        try (KafkaConsumer<byte[], byte[]> consumer = consumer(request)) {
+        KafkaConsumer<byte[], byte[]> consumer = consumer(request);
+        try {
             List<TopicPartition> partitions = partitions(request);
             consumer.assign(partitions);
             JsonNode from = request.get("from");
@@ -105,6 +113,9 @@ final class DataPath {
             long deadline = System.nanoTime() + request.path("timeoutMs").asLong(15_000) * 1_000_000;
             while (records.size() < count && System.nanoTime() < deadline)
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) records.add(show(record));
+        } finally {
+            // Closing tells the broker to end the fetch session, which waits behind a long poll on the same connection.
+            consumer.close(CloseOptions.timeout(Duration.ofMillis(300)));
         }
         return records;
     }
@@ -149,5 +160,22 @@ final class DataPath {
             }
         }
         return answers;
+    }
+
+    /** A segment file of a stopped broker, read by Kafka's own file reader. */
+    static Object readSegment(JsonNode request) throws Exception {
+        List<Map<String, Object>> records = new ArrayList<>();
+        try (FileRecords file = FileRecords.open(new File(request.get("file").asText()), false)) {
+            for (RecordBatch batch : file.batches()) {
+                batch.ensureValid();
+                for (Record record : batch) {
+                    Map<String, Object> shown = new LinkedHashMap<>();
+                    shown.put("offset", record.offset());
+                    shown.put("value", Driver.text(record.hasValue() ? Utils.toArray(record.value()) : null));
+                    records.add(shown);
+                }
+            }
+        }
+        return records;
     }
 }
