@@ -139,7 +139,7 @@ package final class RemoteCluster: Cluster {
     static func unknown(_ partition: TopicPartition, partitionCount: Int?) -> ClusterError {
         ClusterError(
             .unknownTopicOrPartition,
-            "topic \"\(partition.topic)\" has no partition \(partition.partition)"
+            "topic '\(partition.topic)' has no partition \(partition.partition)"
                 + (partitionCount.map { ", it has \($0)" } ?? ""))
     }
 }
@@ -160,6 +160,12 @@ final class ConsumerClient: Sendable {
                 "enable.partition.eof": "true",
                 "isolation.level": isolation == .readCommitted ? "read_committed" : "read_uncommitted",
                 "queued.max.messages.kbytes": "16384",
+                // A client fetches all its partitions of a broker by one request at a time, so a new reader's first
+                // records wait for the one under way.
+                "fetch.wait.max.ms": "100",
+                // A topic was seen before it is read. So when it is unknown now it was deleted, unless a broker that does
+                // not know it yet was asked: a few seconds allow for that.
+                "topic.metadata.propagation.max.ms": "5000",
                 "client.id": "swiftwater",
             ])
     }

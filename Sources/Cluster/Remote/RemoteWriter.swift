@@ -29,6 +29,8 @@ final class RemoteWriter: RecordWriter {
             "linger.ms": "1",
             "queue.buffering.max.kbytes": "65536",
             "message.max.bytes": "1000000000",  // the topic's max.message.bytes decides, not the client
+            // The topic was seen to exist before: see `ConsumerClient`.
+            "topic.metadata.propagation.max.ms": "5000",
             "client.id": "swiftwater",
         ]
         switch mode {
@@ -109,7 +111,7 @@ final class RemoteWriter: RecordWriter {
 
     private func isKnown(_ topic: String) throws(ClusterError) -> Bool {
         let (isClosed, isKnown) = state.withLock { ($0.isClosed, $0.known.contains(topic)) }
-        if isClosed { throw ClusterError(.invalidRequest, "write to topic \"\(topic)\": the writer is closed") }
+        if isClosed { throw ClusterError(.invalidRequest, "write to topic '\(topic)': the writer is closed") }
         return isKnown
     }
 
@@ -160,7 +162,7 @@ final class RemoteWriter: RecordWriter {
             return false
         }
         let failure = ClusterError(
-            consuming: error, "write to topic \"\(topic)\"" + (record.partition.map { " partition \($0)" } ?? ""))
+            consuming: error, "write to topic '\(topic)'" + (record.partition.map { " partition \($0)" } ?? ""))
         write.abandon(records.count - index, failure)
         throw failure
     }
@@ -168,7 +170,7 @@ final class RemoteWriter: RecordWriter {
     private static func headers(_ headers: [RecordHeader], _ topic: String) throws(ClusterError) -> OpaquePointer? {
         guard !headers.isEmpty else { return nil }
         guard let list = rd_kafka_headers_new(headers.count) else {
-            throw ClusterError(.unknownServerError, "write to topic \"\(topic)\": out of memory")
+            throw ClusterError(.unknownServerError, "write to topic '\(topic)': out of memory")
         }
         for header in headers {
             let error = header.value.withBytes { value in
@@ -176,7 +178,7 @@ final class RemoteWriter: RecordWriter {
             }
             guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
                 rd_kafka_headers_destroy(list)
-                throw ClusterError(rdkafka: error, "write to topic \"\(topic)\": header \"\(header.key)\"")
+                throw ClusterError(rdkafka: error, "write to topic '\(topic)': header '\(header.key)'")
             }
         }
         return list

@@ -93,7 +93,7 @@ struct Produce: AsyncParsableCommand {
             return session.count
         }
         await writer.close()
-        if !quiet { swiftwater.Output.complain("wrote \(counted(count, "record")) to topic \"\(topic)\"") }
+        if !quiet { swiftwater.Output.complain("wrote \(counted(count, "record")) to topic '\(topic)'") }
     }
 
     private func parser() throws -> RecordParser {
