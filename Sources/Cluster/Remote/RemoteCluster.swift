@@ -139,7 +139,7 @@ package final class RemoteCluster: Cluster {
     static func unknown(_ partition: TopicPartition, partitionCount: Int?) -> ClusterError {
         ClusterError(
             .unknownTopicOrPartition,
-            "topic '\(partition.topic)' has no partition \(partition.partition)"
+            "topic \"\(partition.topic)\" has no partition \(partition.partition)"
                 + (partitionCount.map { ", it has \($0)" } ?? ""))
     }
 }

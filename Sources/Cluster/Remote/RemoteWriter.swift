@@ -111,7 +111,7 @@ final class RemoteWriter: RecordWriter {
 
     private func isKnown(_ topic: String) throws(ClusterError) -> Bool {
         let (isClosed, isKnown) = state.withLock { ($0.isClosed, $0.known.contains(topic)) }
-        if isClosed { throw ClusterError(.invalidRequest, "write to topic '\(topic)': the writer is closed") }
+        if isClosed { throw ClusterError(.invalidRequest, "write to topic \"\(topic)\": the writer is closed") }
         return isKnown
     }
 
@@ -162,7 +162,7 @@ final class RemoteWriter: RecordWriter {
             return false
         }
         let failure = ClusterError(
-            consuming: error, "write to topic '\(topic)'" + (record.partition.map { " partition \($0)" } ?? ""))
+            consuming: error, "write to topic \"\(topic)\"" + (record.partition.map { " partition \($0)" } ?? ""))
         write.abandon(records.count - index, failure)
         throw failure
     }
@@ -170,7 +170,7 @@ final class RemoteWriter: RecordWriter {
     private static func headers(_ headers: [RecordHeader], _ topic: String) throws(ClusterError) -> OpaquePointer? {
         guard !headers.isEmpty else { return nil }
         guard let list = rd_kafka_headers_new(headers.count) else {
-            throw ClusterError(.unknownServerError, "write to topic '\(topic)': out of memory")
+            throw ClusterError(.unknownServerError, "write to topic \"\(topic)\": out of memory")
         }
         for header in headers {
             let error = header.value.withBytes { value in
@@ -178,7 +178,7 @@ final class RemoteWriter: RecordWriter {
             }
             guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
                 rd_kafka_headers_destroy(list)
-                throw ClusterError(rdkafka: error, "write to topic '\(topic)': header '\(header.key)'")
+                throw ClusterError(rdkafka: error, "write to topic \"\(topic)\": header \"\(header.key)\"")
             }
         }
         return list

@@ -86,7 +86,7 @@ struct Consume: AsyncParsableCommand {
             let fields = try print.split(separator: ",").map { name in
                 guard let field = RecordField(rawValue: name.trimmed) else {
                     throw CommandFailure.usage(
-                        "--print \(print): there is no field '\(name)'",
+                        "--print \(print): there is no field \"\(name)\"",
                         hint: "fields are \(RecordField.allCases.map(\.rawValue).joined(separator: ", "))")
                 }
                 return field

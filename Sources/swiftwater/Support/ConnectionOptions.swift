@@ -64,7 +64,7 @@ struct ConnectionOptions: ParsableArguments {
             throw CommandFailure(
                 error.message,
                 hint: bootstrap == nil && EnvironmentVariables.value("SWIFTWATER_BOOTSTRAP") == nil
-                    ? "start a broker with 'swiftwater start', or name a cluster with -b HOST:PORT"
+                    ? "start a broker with \"swiftwater start\", or name a cluster with -b HOST:PORT"
                     : "is a broker running there?")
         }
         return cluster
@@ -74,10 +74,10 @@ struct ConnectionOptions: ParsableArguments {
     static func unknownTopic(_ name: String, in cluster: RemoteCluster) async -> CommandFailure {
         let names = (try? await cluster.topics().map(\.name)) ?? []  // only for the hint
         if let nearest = nearestName(to: name, in: names) {
-            return CommandFailure("topic '\(name)' does not exist: did you mean '\(nearest)'?")
+            return CommandFailure("topic \"\(name)\" does not exist: did you mean \"\(nearest)\"?")
         }
         return CommandFailure(
-            "topic '\(name)' does not exist", hint: "create it with 'swiftwater topic create \(name)'")
+            "topic \"\(name)\" does not exist", hint: "create it with \"swiftwater topic create \(name)\"")
     }
 
     /// The topic, or `unknownTopic`.
