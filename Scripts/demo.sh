@@ -20,14 +20,16 @@ done
 
 partitions=4
 bounded_count=40
-fields=partition,offset,key,value
+# On a terminal, consume shows all of a record; elsewhere it has to be told.
+show=(--print "partition,offset,key,value")
+if [[ -t 1 ]]; then show=(); fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
 children=()
 
 # Ends what was started, newest first, and takes the folder away; whatever made the script end.
 clean_up() {
     local status=$? index
-    trap '' INT TERM
+    trap '' INT TERM HUP
     for ((index = ${#children[@]} - 1; index >= 0; index--)); do
         kill -TERM "${children[index]}" 2>/dev/null || true
         wait "${children[index]}" 2>/dev/null || true
@@ -36,15 +38,16 @@ clean_up() {
     exit "$status"
 }
 trap clean_up EXIT
-trap 'exit 0' INT TERM
+trap 'exit 0' INT TERM HUP
 
 say() {
     if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
 }
 
 # Shows a command as it would be typed, then runs it.
+show_command() { printf '$ swiftwater %s\n' "$*"; }
 run() {
-    printf '$ swiftwater %s\n' "$*"
+    show_command "$@"
     "$program" "$@"
 }
 
@@ -115,13 +118,18 @@ run topic describe ratings -b "$address"
 
 say "3. Stream ratings into it, keyed by user, and watch them arrive"
 if ((once)); then
-    echo "(partition, offset, key, value)"
     ratings "$bounded_count" 0 | "$program" produce ratings -b "$address" --key-separator $'\t'
-    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" --print "$fields"
+    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" "${show[@]}"
 else
-    echo "(partition, offset, key, value; Ctrl-C ends the demonstration)"
-    (ratings 0 0.2 | exec "$program" produce ratings -b "$address" --key-separator $'\t' >"$folder/produce.log" 2>&1) &
+    echo "(Ctrl-C ends the demonstration)"
+    # The ratings end with the first one that nobody reads any more.
+    "$program" produce ratings -b "$address" --key-separator $'\t' < <(ratings 0 0.2) >"$folder/produce.log" 2>&1 &
     children+=($!)
-    run consume ratings -b "$address" --from beginning --print "$fields"
+    # In the background, because bash hears a signal while it waits, but not while it runs something.
+    follow=(consume ratings -b "$address" --from beginning "${show[@]}")
+    show_command "${follow[@]}"
+    "$program" "${follow[@]}" &
+    children+=($!)
+    wait $!
 fi
 say "That was it: the data folder is gone, nothing keeps running."

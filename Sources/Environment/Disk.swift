@@ -18,8 +18,8 @@ package protocol Disk: Sendable {
     func exists(_ path: String) -> Bool
     /// Makes the folder's names durable.
     func syncDirectory(_ path: String) throws(DiskError)
-    /// Bytes that may still be written on the file system that holds `path`.
-    func freeByteCount(_ path: String) throws(DiskError) -> Int64
+    /// Size of the file system that holds `path`.
+    func space(_ path: String) throws(DiskError) -> DiskSpace
     /// Takes an exclusive lock by the file `path` and writes this process's id into it. The lock ends with the returned
     /// object or with the process. Throws `.locked` when another holder has it.
     func lock(_ path: String) throws(DiskError) -> any DiskLock
@@ -105,5 +105,17 @@ extension Disk {
     package static func folder(of path: String) -> String {
         guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
+
+/// Size of a file system, in bytes.
+package struct DiskSpace: Equatable, Sendable {
+    package var total: Int64
+    /// What this process may still use.
+    package var free: Int64
+
+    package init(total: Int64, free: Int64) {
+        self.total = total
+        self.free = free
     }
 }

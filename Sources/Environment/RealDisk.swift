@@ -66,11 +66,14 @@ package struct RealDisk: Disk {
         guard retried({ fsync(descriptor) }) == 0 else { throw failure("sync folder", path) }
     }
 
-    package func freeByteCount(_ path: String) throws(DiskError) -> Int64 {
+    package func space(_ path: String) throws(DiskError) -> DiskSpace {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw failure("ask free space of", path) }
-        let (bytes, overflow) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
-        return overflow ? .max : Int64(clamping: bytes)
+        func bytes(_ blocks: UInt) -> Int64 {
+            let (bytes, overflow) = UInt64(blocks).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+            return overflow ? .max : Int64(clamping: bytes)
+        }
+        return DiskSpace(total: bytes(status.f_blocks), free: bytes(status.f_bavail))
     }
 
     package func lock(_ path: String) throws(DiskError) -> any DiskLock {

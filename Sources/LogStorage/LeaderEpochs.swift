@@ -14,6 +14,12 @@ struct LeaderEpochs: Sendable, Equatable {
         return true
     }
 
+    /// The epoch of the batch before `offset`; 0 when that is not known.
+    func epoch(at offset: Int64) -> Int32 {
+        let count = entries.partitionPoint { $0.startOffset < offset }
+        return count == 0 ? 0 : entries[count - 1].epoch
+    }
+
     /// Forgets what begins at or after `end`. - Returns: whether something did.
     mutating func truncate(end: Int64) -> Bool {
         let keep = entries.partitionPoint { $0.startOffset < end }

@@ -47,7 +47,7 @@ package final class LogDirectory: Sendable {
         self.disk = disk
         self.files = files ?? FileCache(disk: disk)
         let topics = directory + "/topics"
-        try attempt("make data folder '\(directory)'") { () throws(DiskError) in try disk.makeDirectory(topics) }
+        try Self.makeDurably(topics, disk)
         let held = try attempt("lock data folder '\(directory)'") { () throws(DiskError) in
             try disk.lock(directory + "/lock")
         }
@@ -144,6 +144,19 @@ package final class LogDirectory: Sendable {
         if hadOffsets { try writeOffsets() }
     }
 
+    private func removeUnopened(_ name: PartitionName) throws(LogError) {
+        let doomed = folder(of: name) + ".unopened-delete"
+        do throws(DiskError) { try disk.rename(folder(of: name), to: doomed) } catch  where error.code == .notFound {
+            return
+        } catch {
+            throw LogError(error, "remove '\(folder(of: name))'")
+        }
+        try health.final("sync removal of '\(folder(of: name))'") { () throws(DiskError) in
+            try disk.syncDirectory(directory + "/topics")
+        }
+        try attempt("remove '\(doomed)'") { () throws(DiskError) in try disk.removeTree(doomed) }
+    }
+
     /// Makes all logs durable and notes up to where, so that an unclean stop costs only what comes after.
     ///
     /// - Throws: the first error; the other logs are still done.
@@ -182,9 +195,8 @@ package final class LogDirectory: Sendable {
         if let first { throw first }
         guard clean else { return }
         try writeOffsets()
-        try attempt("write '\(Self.markerName)'") { () throws(DiskError) in
-            try disk.replaceDurably(directory + "/topics/" + Self.markerName, with: [UInt8](#"{"version":0}"#.utf8))
-        }
+        try health.replace(
+            directory + "/topics/" + Self.markerName, with: [UInt8](#"{"version":0}"#.utf8), on: disk)
     }
 
     package func folder(of name: PartitionName) -> String { directory + "/topics/" + name.description }
@@ -211,9 +223,8 @@ package final class LogDirectory: Sendable {
         try writing.withLock { _ throws(LogError) in
             let offsets = state.withLock { fileName == Self.logStartsName ? $0.logStarts : $0.recoveryPoints }
             let lines = offsets.sorted { $0.key < $1.key }.map { "\($0.key.topic) \($0.key.partition) \($0.value)" }
-            try attempt("write '\(fileName)'") { () throws(DiskError) in
-                try disk.replaceDurably(directory + "/topics/" + fileName, with: CheckpointText.encode(lines))
-            }
+            try health.check()
+            try health.replace(directory + "/topics/" + fileName, with: CheckpointText.encode(lines), on: disk)
         }
     }
 
@@ -245,6 +256,22 @@ package final class LogDirectory: Sendable {
     private static func writeEpoch(_ epoch: Int32, _ topics: String, _ disk: any Disk) throws(LogError) {
         try attempt("write '\(epochName)'") { () throws(DiskError) in
             try disk.replaceDurably(topics + "/" + epochName, with: CheckpointText.encode(["\(epoch)"]))
+        }
+    }
+
+    /// Makes a folder and its missing parents so that a crash does not take them, and all they hold, away.
+    private static func makeDurably(_ path: String, _ disk: any Disk) throws(LogError) {
+        try attempt("make folder '\(path)'") { () throws(DiskError) in
+            var parents: [String] = []
+            var missing = path
+            while !disk.exists(missing) {
+                let parent = LogStorage.folder(of: missing)
+                if parent == missing { break }
+                parents.append(parent)
+                missing = parent
+            }
+            try disk.makeDirectory(path)
+            for parent in parents { try disk.syncDirectory(parent) }
         }
     }
 

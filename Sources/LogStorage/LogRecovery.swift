@@ -4,8 +4,9 @@ import RecordBatches
 
 /// After an unclean stop: scan from the recovery point, cut where the log stops being whole, rebuild what depends on it.
 extension LogOpening {
+    /// - Parameter leaderEpochMax: no batch was appended under a later epoch.
     /// - Returns: the log end.
-    mutating func recover() throws(LogError) -> Int64 {
+    mutating func recover(leaderEpochMax: Int32) throws(LogError) -> Int64 {
         let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
         for index in 0..<first { try adopt(index) }
         var end = segments[first].baseOffset
@@ -16,7 +17,7 @@ extension LogOpening {
                 try removeSegments(from: index)
                 return end
             }
-            let isWhole = try scan(index, &end)
+            let isWhole = try scan(index, &end, leaderEpochMax)
             if !isWhole {
                 try removeSegments(from: index + 1)
                 return end
@@ -39,13 +40,15 @@ extension LogOpening {
     ///
     /// - Parameter end: the offset that must follow; moved to the end of the segment.
     /// - Returns: whether all of the file was good.
-    private mutating func scan(_ index: Int, _ end: inout Int64) throws(LogError) -> Bool {
+    private mutating func scan(_ index: Int, _ end: inout Int64, _ leaderEpochMax: Int32) throws(LogError) -> Bool {
         let file = try openLogFile(segments[index])
         let byteCount = try Int(clamping: fileByteCount(segments[index]))
         var segment = segments[index]
         let start = try adoptTrustedIndexes(&segment, file, byteCount: byteCount)
         var position = start
         var expected = end
+        // The epoch is outside the checksum; that it never falls nor leaves its range is all that can be checked.
+        var epochMin = epochs.epoch(at: start == 0 ? end : segment.baseOffset)
         var reason: String?
         var buffer: [UInt8] = []
         var bufferStart = 0
@@ -83,7 +86,11 @@ extension LogOpening {
             if reason == nil, let header {
                 reason = check(header, buffer.span.bytes, at: position - bufferStart, position, expected)
             }
+            if reason == nil, let epoch = header?.partitionLeaderEpoch, !(epochMin...leaderEpochMax ~= epoch) {
+                reason = "the batch at byte \(position) has leader epoch \(epoch), expected \(epochMin) or later"
+            }
             guard reason == nil, let header else { break }
+            epochMin = header.partitionLeaderEpoch
             segment.note(header, at: position, indexIntervalBytes: config.indexIntervalBytes)
             _ = epochs.note(header.partitionLeaderEpoch, at: header.baseOffset)
             expected = header.nextOffset
@@ -146,12 +153,8 @@ extension LogOpening {
             lastTime = entry
             return true
         }
+        guard lastTime != nil, try matches(lastOffset, file, base, byteCount) else { return 0 }
         let position = Int(lastOffset.position)
-        let header = try withScratch(byteCount: 64) { buffer throws(LogError) -> BatchHeader? in
-            var walk = BatchWalk(file, from: position, upTo: byteCount, buffer: buffer)
-            do throws(LogError) { return try walk.peek() } catch  where error.code == .corruptSegment { return nil }
-        }
-        guard header?.lastOffset == base &+ Int64(lastOffset.relativeOffset), lastTime != nil else { return 0 }
         segment.adopt(
             byteCount: position, offsets: SparseIndex(fileCount: offsetCount, last: lastOffset),
             times: SparseIndex(fileCount: timeCount, last: lastTime))
@@ -185,15 +188,18 @@ extension LogOpening {
     // MARK: Producers and epochs
 
     /// The newest usable snapshot, plus the batches after it.
-    mutating func restoreProducers(logStart: Int64, logEnd: Int64) throws(LogError) -> ProducerStates {
+    mutating func restoreProducers(logEnd: Int64) throws(LogError) -> ProducerStates {
         var states = ProducerStates()
-        var from = segments[0].baseOffset
+        let begin = segments.first?.baseOffset ?? logEnd
+        var from = begin
         while let newest = snapshots.last {
             let path = path(newest, .snapshot)
             if newest <= logEnd {
                 let bytes = try doing("read snapshot \(newest)") { () throws(DiskError) in try disk.contents(path) }
                 if let read = ProducerSnapshot.decode(bytes, now: now) {
                     states = read
+                    // Batches between the snapshot and the first segment are gone: sequences may have gone on there.
+                    if newest < begin { states.forgetSequences() }
                     from = max(from, newest)
                     break
                 }
@@ -202,8 +208,8 @@ extension LogOpening {
             try doing("remove snapshot \(newest)") { () throws(DiskError) in try disk.removeFile(path) }
             snapshots.removeLast()
         }
-        let walkFrom = epochsAreWhole ? from : segments[0].baseOffset
-        guard walkFrom < logEnd else { return states }
+        let walkFrom = epochsAreWhole ? from : begin
+        guard walkFrom < logEnd, !segments.isEmpty else { return states }
         let first = max(0, segments.partitionPoint { $0.baseOffset <= walkFrom } - 1)
         var restored = states
         var restoredEpochs = epochsAreWhole ? epochs : LeaderEpochs()
@@ -238,24 +244,19 @@ extension LogOpening {
                 return try SparseIndex<OffsetEntry>.floor(in: index, count: segment.offsets.fileCount, isBefore)
             }
         }
-        guard let entry, segment.holds(entry) else { return 0 }
-        let isTrue = try withScratch(byteCount: 64) { buffer throws(LogError) -> Bool in
-            var walk = BatchWalk(file, from: Int(entry.position), upTo: segment.byteCount, buffer: buffer)
-            do throws(LogError) {
-                return try walk.peek()?.lastOffset == segment.baseOffset &+ Int64(entry.relativeOffset)
-            } catch  where error.code == .corruptSegment {
-                return false
-            }
-        }
-        return isTrue ? Int(entry.position) : 0
+        guard let entry, try matches(entry, file, segment.baseOffset, segment.byteCount) else { return 0 }
+        return Int(entry.position)
     }
 
     /// Makes what recovery found, cut and removed durable: it is served from now on, so it must not change again.
-    mutating func syncRecovered(_ names: [String]) throws(LogError) {
+    mutating func syncRecovered(_ storedEpochs: LeaderEpochs) throws(LogError) {
         let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
         do throws(DiskError) {
             for segment in segments[first...] where segment.fileExists {
                 try disk.open(path(segment.baseOffset, .log), create: false).sync()
+            }
+            if epochs != storedEpochs || !epochsAreWhole {
+                try disk.replaceDurably(directory + "/" + FileNames.epochs, with: epochs.encoded())
             }
             if case .written = metadata {
                 try disk.open(directory + "/" + FileNames.metadata, create: false).sync()
@@ -263,7 +264,7 @@ extension LogOpening {
             try disk.syncDirectory(directory)
             try disk.syncDirectory(folder(of: directory))
         } catch {
-            throw LogError(.failed, "sync recovered log '\(directory)'", cause: error)
+            throw LogError(error, "sync recovered log '\(directory)'")
         }
         if case .written = metadata { metadata = .durable }
     }

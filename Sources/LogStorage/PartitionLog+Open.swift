@@ -61,10 +61,10 @@ struct LogOpening {
     }
 
     mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
-        let names = try readFolder()
+        try readFolder()
         let isEmpty = segments.isEmpty
         report.wasUnclean = !cleanShutdown && !isEmpty
-        try removeSegments(below: logStart)
+        let storedEpochs = epochs
         var logEnd: Int64
         if !report.wasUnclean, let end = try adoptAll() {
             logEnd = end
@@ -72,24 +72,34 @@ struct LogOpening {
             logEnd = logStart
         } else {
             report.wasUnclean = true
-            logEnd = try recover()
+            logEnd = try recover(leaderEpochMax: leaderEpoch)
         }
+        _ = epochs.truncate(end: logEnd)
+        let producers = try restoreProducers(logEnd: logEnd)
         if logEnd < logStart {
             // Records were deleted up to an offset that the disk did not keep: the log goes on from there.
-            try removeSegments(from: 0)
+            try restart(at: logStart, producers)
             logEnd = logStart
         }
         if segments.isEmpty { segments.append(newSegment(at: logEnd, fileExists: false)) }
         let start = max(logStart, segments[0].baseOffset)
-        report.lostRecordCount = max(0, recoveryPoint - max(logEnd, logStart))
-        let wereTruncated = epochs.truncate(end: logEnd)
-        let producers = try restoreProducers(logStart: start, logEnd: logEnd)
-        if report.wasUnclean { try syncRecovered(names) }
+        report.lostRecordCount = max(0, recoveryPoint - logEnd)
+        if report.wasUnclean { try syncRecovered(storedEpochs) }
         segments[segments.count - 1].createdAt = try createdAt(segments[segments.count - 1])
         return LogState(
             segments: segments, logStart: start, logEnd: logEnd, durableEnd: logEnd, config: config,
-            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochsAreWhole && !wereTruncated,
+            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs || report.wasUnclean,
             producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
+    }
+
+    /// Removes everything and lets the log begin at `offset`, with what is known of the producers.
+    private mutating func restart(at offset: Int64, _ producers: ProducerStates) throws(LogError) {
+        try doing("write snapshot \(offset)") { () throws(DiskError) in
+            try disk.replaceDurably(path(offset, .snapshot), with: ProducerSnapshot.encode(producers))
+        }
+        snapshots.append(offset)
+        try removeSegments(from: 0)
+        _ = epochs.truncate(end: 0)
     }
 
     func path(_ offset: Int64, _ suffix: FileNames.Suffix) -> String {
@@ -108,10 +118,9 @@ struct LogOpening {
 
     // MARK: Folder
 
-    private mutating func readFolder() throws(LogError) -> [String] {
+    private mutating func readFolder() throws(LogError) {
         guard disk.exists(directory) else {
-            try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
-            return []
+            return try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
         }
         let names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
         try readMetadata(names)
@@ -144,7 +153,6 @@ struct LogOpening {
         } else {
             epochsAreWhole = segments.isEmpty
         }
-        return names
     }
 
     private mutating func readMetadata(_ names: [String]) throws(LogError) {
@@ -161,14 +169,6 @@ struct LogOpening {
                     + "not \(PartitionMetadata.base64url(topicId))")
         }
         metadata = .written
-    }
-
-    /// Removes segments that end at or before `logStart`: a crash interrupted their deletion.
-    private mutating func removeSegments(below logStart: Int64) throws(LogError) {
-        var count = 0
-        while count + 1 < segments.count, segments[count + 1].baseOffset <= logStart { count += 1 }
-        for segment in segments[..<count] { try removeFiles(segment) }
-        segments.removeSubrange(..<count)
     }
 
     mutating func removeSegments(from index: Int) throws(LogError) {
@@ -218,50 +218,84 @@ struct LogOpening {
 
     // MARK: Clean stop
 
-    /// Takes every segment as its files say, and walks the unindexed end of the active one.
+    /// Takes every segment as its files say.
     ///
     /// - Returns: the log end, or nil when the files contradict a clean stop.
     private mutating func adoptAll() throws(LogError) -> Int64? {
-        guard !segments.isEmpty else { return nil }
-        for index in segments.indices { try adopt(index) }
-        let last = segments.count - 1
-        let file = try openLogFile(segments[last])
-        let start = segments[last].offsets.last.map { Int($0.position) } ?? 0
-        let byteCount = segments[last].byteCount
-        var end = segments[last].baseOffset
-        var segment = segments[last]
+        var end: Int64 = 0
+        for index in segments.indices { end = try adopt(index) }
+        guard let last = segments.last, try Int64(last.byteCount) == fileByteCount(last) else { return nil }
+        return end < recoveryPoint ? nil : end
+    }
+
+    /// Takes a segment that is not scanned: its indexes if they are usable, else new ones, and the headers of the batches
+    /// behind the last entry.
+    ///
+    /// - Returns: the offset after its last batch.
+    @discardableResult
+    mutating func adopt(_ index: Int) throws(LogError) -> Int64 {
+        var segment = segments[index]
+        let file = try openLogFile(segment)
+        let byteCount = try Int(clamping: fileByteCount(segment))
+        let offsets: SparseIndex<OffsetEntry>? = try readIndex(segment, .index)
+        let times: SparseIndex<TimeEntry>? = try readIndex(segment, .timeIndex)
+        if let offsets, let times, offsets.count == 0 || times.count > 0,
+            try matches(offsets.last, file, segment.baseOffset, byteCount)
+        {
+            segment.adopt(byteCount: offsets.last.map { Int($0.position) } ?? 0, offsets: offsets, times: times)
+            segment.indexesDurable = true
+        } else {
+            segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
+            if byteCount > 0 { report.rebuiltIndexCount += 1 }
+        }
+        let isClosed = index + 1 < segments.count
+        let endMax = isClosed ? segments[index + 1].baseOffset : .max
+        let end = try noteHeaders(&segment, file, byteCount, endMax)
+        // Behind the batches may stand what a refused append left. But where batches are missing, the disk changed
+        // durable data: it is kept, what comes before is served, and readers who come there are told.
+        if isClosed {
+            if end < endMax { segment.adopt(byteCount: byteCount) }
+            segment.noteTime()
+            segment.spillIndexes(directory: directory, disk: disk)
+        }
+        segments[index] = segment
+        return end
+    }
+
+    /// Notes the batches from the last index entry to the end of the file, or to one that cannot be of this segment.
+    private func noteHeaders(
+        _ segment: inout Segment, _ file: any DiskFile, _ byteCount: Int, _ endMax: Int64
+    ) throws(LogError) -> Int64 {
+        var end = segment.baseOffset
+        var noted = segment
         do throws(LogError) {
             try withScratch(byteCount: 8192) { buffer throws(LogError) in
-                var walk = BatchWalk(file, from: start, upTo: byteCount, buffer: buffer)
-                while let header = try walk.peek() {
-                    segment.note(header, at: walk.position, indexIntervalBytes: config.indexIntervalBytes)
+                var walk = BatchWalk(file, from: noted.byteCount, upTo: byteCount, buffer: buffer)
+                while let header = try walk.peek(), header.baseOffset >= end, header.lastOffset < endMax {
+                    noted.note(header, at: walk.position, indexIntervalBytes: config.indexIntervalBytes)
                     end = header.nextOffset
                     _ = try walk.next()
                 }
             }
-        } catch  where error.code == .corruptSegment {
-            return nil
-        }
-        segments[last] = segment
-        return end < recoveryPoint ? nil : end
+        } catch  where error.code == .corruptSegment {}
+        segment = noted
+        return end
     }
 
-    /// Takes a segment that is not scanned: its size, and its indexes if they are usable, else new ones.
-    mutating func adopt(_ index: Int) throws(LogError) {
-        var segment = segments[index]
-        let byteCount = try Int(clamping: fileByteCount(segment))
-        let offsets: SparseIndex<OffsetEntry>? = try readIndex(segment, .index)
-        let times: SparseIndex<TimeEntry>? = try readIndex(segment, .timeIndex)
-        if let offsets, let times, offsets.last.map({ $0.position >= 0 && Int($0.position) < byteCount }) ?? true,
-            times.count > 0 || byteCount == 0
-        {
-            segment.adopt(byteCount: byteCount, offsets: offsets, times: times)
-            segment.indexesDurable = true
-        } else {
-            try rebuildIndexes(&segment, byteCount: byteCount)
-            report.rebuiltIndexCount += 1
+    /// Whether an index entry, if there is one, tells a batch of the segment.
+    func matches(
+        _ entry: OffsetEntry?, _ file: any DiskFile, _ baseOffset: Int64, _ byteCount: Int
+    ) throws(LogError) -> Bool {
+        guard let entry else { return true }
+        guard entry.position >= 0, Int(entry.position) < byteCount else { return false }
+        return try withScratch(byteCount: 64) { buffer throws(LogError) in
+            var walk = BatchWalk(file, from: Int(entry.position), upTo: byteCount, buffer: buffer)
+            do throws(LogError) {
+                return try walk.peek()?.lastOffset == baseOffset &+ Int64(entry.relativeOffset)
+            } catch  where error.code == .corruptSegment {
+                return false
+            }
         }
-        segments[index] = segment
     }
 
     /// nil when the file is missing or cannot be an index.
@@ -282,25 +316,5 @@ struct LogOpening {
                 return nil
             }
         }
-    }
-
-    /// Makes the indexes of a segment from its batch headers.
-    private func rebuildIndexes(_ segment: inout Segment, byteCount: Int) throws(LogError) {
-        let file = try openLogFile(segment)
-        segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
-        do throws(LogError) {
-            try withScratch(byteCount: 8192) { buffer throws(LogError) in
-                var walk = BatchWalk(file, from: 0, upTo: byteCount, buffer: buffer)
-                while let header = try walk.peek() {
-                    segment.note(header, at: walk.position, indexIntervalBytes: config.indexIntervalBytes)
-                    _ = try walk.next()
-                }
-            }
-        } catch  where error.code == .corruptSegment {
-            // The disk changed durable data. It is kept: what comes before is served, and readers of it are told.
-        }
-        segment.noteTime()
-        segment.adopt(byteCount: byteCount)
-        segment.spillIndexes(directory: directory, disk: disk)
     }
 }

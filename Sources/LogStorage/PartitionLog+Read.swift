@@ -120,7 +120,11 @@ extension PartitionLog {
             }
             try withWalk(segment, file, from: jump) { walk throws(LogError) in
                 while let header = try walk.peek() {
-                    guard walk.position + header.byteCount <= reach, header.nextOffset <= limit else { break }
+                    guard walk.position + header.byteCount <= reach, header.nextOffset <= limit else {
+                        // The index may have led straight to the batch that is too much.
+                        slice.nextOffset = max(slice.nextOffset, header.baseOffset)
+                        break
+                    }
                     _ = try walk.next()
                     slice.nextOffset = header.nextOffset
                 }

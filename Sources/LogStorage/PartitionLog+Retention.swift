@@ -25,7 +25,7 @@ extension PartitionLog {
                 if state.active.byteCount > 0, isOld(state.active, now, state) { roll(&state, now) }
                 return expired(state, now)
             }
-            return try remove(doomed, now)
+            return try doomed.isEmpty ? [] : remove(doomed, now, hasSnapshot: checkpointIfSpace())
         }
     }
 
@@ -48,13 +48,15 @@ extension PartitionLog {
                 return (max(wanted, state.logStart), wanted > state.logStart)
             }
             guard isNew else { return start }
+            // First, so that a crash does not bring the log back with an end below its start.
+            let hasSnapshot = try checkpointIfSpace()
             try saveLogStart(start)
             let doomed = state.withLock { state in
                 state.logStart = start
                 if state.epochs.truncate(start: start) { state.epochsAreDurable = false }
                 return belowLogStart(state)
             }
-            _ = try remove(doomed, nil)
+            _ = try remove(doomed, nil, hasSnapshot: hasSnapshot)
             return start
         }
     }
@@ -96,17 +98,25 @@ extension PartitionLog {
         return overflow ? (time < 0 ? .max : .min) : age
     }
 
+    /// What the producers of removed segments sent must be known from a snapshot once the batches are gone.
+    ///
+    /// - Returns: false when the disk is full: removing makes space, and then it is tried again.
+    private func checkpointIfSpace() throws(LogError) -> Bool {
+        do throws(LogError) {
+            _ = try writeCheckpoint()
+            return true
+        } catch  where error.code == .diskFull {
+            return false
+        }
+    }
+
     /// Removes the oldest segments. `maintenance` is held.
     ///
     /// Oldest first, each removal durable before the next, so that a crash leaves a log without a hole.
-    private func remove(_ doomed: [DeletedSegment], _ now: Int64?) throws(LogError) -> [DeletedSegment] {
-        guard !doomed.isEmpty else { return [] }
-        do throws(LogError) {
-            // What the producers of these segments sent must be known from a snapshot once the batches are gone.
-            _ = try writeCheckpoint()
-        } catch  where error.code == .diskFull {
-            // Removing is what makes space; at worst a retry of a removed batch is not recognised after a crash.
-        }
+    private func remove(
+        _ doomed: [DeletedSegment], _ now: Int64?, hasSnapshot: Bool
+    ) throws(LogError) -> [DeletedSegment] {
+        var hasSnapshot = hasSnapshot
         var removed: [DeletedSegment] = []
         for segment in doomed {
             let base = segment.baseOffset
@@ -118,7 +128,7 @@ extension PartitionLog {
                     } catch  where error.code == .notFound {}
                 }
             }
-            try final("sync folder '\(directory)'") { () throws(DiskError) in try disk.syncDirectory(directory) }
+            try health.final("sync folder '\(directory)'") { () throws(DiskError) in try disk.syncDirectory(directory) }
             let keys = state.withLock { state -> Range<UInt64> in
                 let first = state.segments.removeFirst()
                 state.logStart = max(state.logStart, state.segments[0].baseOffset)
@@ -127,6 +137,7 @@ extension PartitionLog {
             }
             files.forget(keys)
             removed.append(segment)
+            if !hasSnapshot { hasSnapshot = try checkpointIfSpace() }
         }
         return removed
     }
@@ -149,6 +160,6 @@ extension PartitionLog {
                 state.segments[index].fileExists = true
             }
         }
-        try final("sync folder '\(directory)'") { () throws(DiskError) in try disk.syncDirectory(directory) }
+        try health.final("sync folder '\(directory)'") { () throws(DiskError) in try disk.syncDirectory(directory) }
     }
 }

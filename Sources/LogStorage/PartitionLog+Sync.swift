@@ -35,7 +35,7 @@ extension PartitionLog {
     func syncData() throws(LogError) -> Int64 {
         try health.check()
         let work = state.withLock { state -> SyncWork? in
-            guard state.durableEnd < state.logEnd || !state.unsyncedFiles.isEmpty else { return nil }
+            guard state.durableEnd < state.logEnd || !state.epochsAreDurable else { return nil }
             var files = state.unsyncedFiles
             if let file = state.active.file { files.append(file) }
             var metadata = false
@@ -48,11 +48,9 @@ extension PartitionLog {
         guard let work else { return state.withLock { $0.durableEnd } }
         // Side files before data: whoever finds the data after a crash finds what explains it.
         if let epochs = work.epochs {
-            try writeSideFile(FileNames.epochs) { () throws(DiskError) in
-                try disk.replaceDurably(directory + "/" + FileNames.epochs, with: epochs.encoded())
-            }
+            try health.replace(directory + "/" + FileNames.epochs, with: epochs.encoded(), on: disk)
         }
-        try final("sync log '\(directory)'") { () throws(DiskError) in
+        try health.final("sync log '\(directory)'") { () throws(DiskError) in
             if work.metadata { try disk.open(directory + "/" + FileNames.metadata, create: false).sync() }
             for file in work.files { try file.sync() }
             if work.namesWritten != nil {
@@ -95,9 +93,7 @@ extension PartitionLog {
         if let current { snapshots.append((current.offset, ProducerSnapshot.encode(current.states))) }
         guard !snapshots.isEmpty else { return end }
         for (offset, bytes) in snapshots {
-            try writeSideFile(FileNames.name(offset, .snapshot)) { () throws(DiskError) in
-                try disk.replaceDurably(path(offset, .snapshot), with: bytes)
-            }
+            try health.replace(path(offset, .snapshot), with: bytes, on: disk)
         }
         let superseded = state.withLock { state -> [Int64] in
             state.pendingSnapshots.removeFirst(pending.count)
@@ -129,7 +125,7 @@ extension PartitionLog {
             return written
         }
         for (base, _) in written {
-            try final("sync indexes of segment \(base) of '\(directory)'") { () throws(DiskError) in
+            try health.final("sync indexes of segment \(base) of '\(directory)'") { () throws(DiskError) in
                 for suffix in [FileNames.Suffix.timeIndex, .index] {
                     do throws(DiskError) {
                         try disk.open(path(base, suffix), create: false).sync()
@@ -171,7 +167,7 @@ extension PartitionLog {
     private func cutLeftover() throws(LogError) {
         let (file, byteCount) = state.withLock { ($0.active.file, Int64($0.active.byteCount)) }
         guard let file else { return }
-        try final("truncate '\(file.path)'") { () throws(DiskError) in
+        try health.final("truncate '\(file.path)'") { () throws(DiskError) in
             if try file.byteCount() > byteCount {
                 try file.truncate(to: byteCount)
                 try file.sync()
@@ -204,26 +200,6 @@ extension PartitionLog {
                 try disk.syncDirectory(folder(of: directory))
                 try disk.removeTree(name)
             }
-        }
-    }
-
-    /// Runs a sync whose failure is final.
-    func final(_ what: String, _ body: () throws(DiskError) -> Void) throws(LogError) {
-        do throws(DiskError) { try body() } catch {
-            let failure = LogError(.failed, what, cause: error)
-            health.fail(failure)
-            throw failure
-        }
-    }
-
-    /// Runs the replacement of a side file: a full disk may be tried again, anything else is final.
-    func writeSideFile(_ name: String, _ body: () throws(DiskError) -> Void) throws(LogError) {
-        do throws(DiskError) { try body() } catch  where error.code == .full {
-            throw LogError(error, "write '\(name)' of log '\(directory)'")
-        } catch {
-            let failure = LogError(.failed, "write '\(name)' of log '\(directory)'", cause: error)
-            health.fail(failure)
-            throw failure
         }
     }
 }

@@ -1,26 +1,33 @@
-/// The file `partition.metadata`: "version: 0" and "topic_id: " with the id in base64url without padding, as Kafka has it.
+import Bytes
+
+/// The file `partition.metadata`, as Kafka has it, with a checksum in a third line, which Kafka's reader ignores:
+///
+/// ```
+/// version: 0
+/// topic_id: FZRWv9FrQ3-_OtSkVnVXkg
+/// crc32c: 3742f1a5
+/// ```
+///
+/// The id is the 16 bytes in base64url without padding; the checksum is of the lines above it, in hexadecimal.
 enum PartitionMetadata {
     private static let alphabet = [UInt8]("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
     static func encode(_ topicId: (UInt64, UInt64)) -> [UInt8] {
-        [UInt8]("version: 0\ntopic_id: \(base64url(topicId))\n".utf8)
+        let lines = [UInt8]("version: 0\ntopic_id: \(base64url(topicId))\n".utf8)
+        return lines + [UInt8]("crc32c: \(String(crc32c(lines.span.bytes), radix: 16))\n".utf8)
     }
 
-    /// The topic id, or nil when the text is not such a file.
+    /// The topic id, or nil when the file is not whole: a crash tore it before it was synced.
     static func decode(_ bytes: [UInt8]) -> (UInt64, UInt64)? {
-        guard let text = String(validating: bytes, as: UTF8.self) else { return nil }
-        var version: Substring?
-        var id: Substring?
-        for line in text.split(separator: "\n") {
-            if line.hasPrefix("version: ") { version = line.dropFirst(9) }
-            if line.hasPrefix("topic_id: ") { id = line.dropFirst(10) }
+        let lines = bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+        guard lines.count == 3, lines[1].hasPrefix("topic_id: "), let id = parse(lines[1].dropFirst(10)) else {
+            return nil
         }
-        guard version == "0", let id else { return nil }
-        return parse(id)
+        return bytes == encode(id) ? id : nil
     }
 
     /// 22 characters for the 16 bytes, most significant first; the last one carries two bits.
-    package static func base64url(_ id: (UInt64, UInt64)) -> String {
+    static func base64url(_ id: (UInt64, UInt64)) -> String {
         let wide = UInt128(id.0) << 64 | UInt128(id.1)
         var text: [UInt8] = []
         for step in 0..<21 { text.append(alphabet[Int(truncatingIfNeeded: wide >> (122 - 6 * UInt128(step)) & 0x3F)]) }

@@ -130,6 +130,16 @@ struct ProducerStates: Sendable {
         }
     }
 
+    /// Forgets all batches but not the epochs, so that every producer may go on with any sequence.
+    mutating func forgetSequences() {
+        producers = producers.mapValues { producer in
+            var producer = producer
+            producer.window = []
+            producer.chainCount = 0
+            return producer
+        }
+    }
+
     mutating func restore(_ producer: Producer, id: Int64) { producers[id] = producer }
 
     private func outOfOrder(_ header: BatchHeader, _ rule: String) -> LogError {

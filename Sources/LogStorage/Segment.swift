@@ -85,14 +85,8 @@ struct Segment: Sendable {
     mutating func spillIndexes(directory: String, disk: any Disk) {
         // Times first: an offset entry in the file promises that the time index covers everything up to it.
         do throws(DiskError) {
-            if !times.tail.isEmpty {
-                let path = directory + "/" + FileNames.name(baseOffset, .timeIndex)
-                try times.spill(to: disk.open(path, create: true))
-            }
-            if !offsets.tail.isEmpty {
-                let path = directory + "/" + FileNames.name(baseOffset, .index)
-                try offsets.spill(to: disk.open(path, create: true))
-            }
+            try times.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .timeIndex), create: true))
+            try offsets.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .index), create: true))
         } catch {}
     }
 

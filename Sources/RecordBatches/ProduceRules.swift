@@ -3,10 +3,8 @@ package import Compression
 
 /// What a topic asks of the batches that clients send, and what it makes of them.
 ///
-/// The records of an uncompressed batch are always walked: that costs nanoseconds each. A compressed batch is taken by
-/// its header and checksum unless a rule needs its records (a compacted topic, another codec, a lower bound of
-/// timestamps): decompressing each would cost more than all the rest of a Produce. A reader of such a batch finds
-/// inside what its producer put in, as the checksum guarantees.
+/// The records are always walked, those of a compressed batch after decompressing it: a batch that its readers cannot
+/// read would stop them for good, so it must not get into the log (`docs/decisions` has what that costs).
 ///
 /// - SeeAlso: `LogValidator` and `ProduceRequest.validateRecords` of Kafka.
 package struct ProduceRules: Equatable, Sendable {
@@ -72,7 +70,7 @@ extension ProduceRules {
         var decompressed: [UInt8]?
         if codec == .none {
             header.maxTimestamp = try checkRecords(bytes.extracting(payload), header, now: now)
-        } else if mustChangeCodec || isCompacted || (timestampBeforeMax != nil && !usesLogAppendTime) {
+        } else {
             let records: [UInt8]
             do {
                 records = try codec.decompress(bytes.extracting(payload), limit: decompressedByteCountMax)

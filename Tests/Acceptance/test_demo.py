@@ -1,9 +1,12 @@
 """`./dev demo`, as far as it can be tested without building: the script on the program under test."""
 
+import os
 import re
 import signal
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from process import binary, wait_until
 
@@ -21,7 +24,8 @@ def test_bounded_demo_shows_every_rating_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [], "the demonstration left files"
 
 
-def test_demo_runs_until_interrupted_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("to", ["group", "script"])
+def test_demo_runs_until_interrupted_and_leaves_nothing(tmp_path, to):
     log = tmp_path / "log"
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -32,10 +36,22 @@ def test_demo_runs_until_interrupted_and_leaves_nothing(tmp_path):
         )
     try:
         wait_until(lambda: log.read_text().count('"rating_id"') >= 5, 60, "five ratings in the output of the demo")
-        # Ctrl-C reaches the whole group of the terminal.
-        subprocess.run(["kill", "-INT", "--", f"-{demo.pid}"], check=True)
+        # Ctrl-C reaches the whole group of the terminal, `kill` only the script.
+        if to == "group":
+            os.killpg(demo.pid, signal.SIGINT)
+        else:
+            demo.terminate()
         assert demo.wait(20) == 0, log.read_text()
     finally:
         if demo.poll() is None:
             demo.send_signal(signal.SIGKILL)
     assert list(folder.iterdir()) == [], "the demonstration left files"
+    wait_until(lambda: not group_lives(demo.pid), 10, "the end of every process of the demonstration")
+
+
+def group_lives(group):
+    try:
+        os.killpg(group, 0)
+        return True
+    except ProcessLookupError:
+        return False

@@ -263,6 +263,13 @@ import Testing
                 let found = try client.ask(request, version: version).topics[0].partitions[0].leaderId
                 #expect(found == 1)
             }
+            try Self.each(FindCoordinatorRequest.self) { version in
+                var request = FindCoordinatorRequest()
+                if version >= 4 { request.coordinatorKeys = ["a", "b"] } else { request.key = "a" }
+                let response = try client.ask(request, version: version)
+                let codes = version >= 4 ? response.coordinators.map(\.errorCode) : [response.errorCode]
+                #expect(codes == Array(repeating: ErrorCode.coordinatorNotAvailable.rawValue, count: version >= 4 ? 2 : 1))
+            }
             try Self.each(UpdateFeaturesRequest.self) { version in
                 let found = try client.ask(UpdateFeaturesRequest(), version: version).errorCode
                 #expect(found == 0)

@@ -16,6 +16,8 @@ extension BrokerNode {
         case .fetch: handleFetch(try FetchRequest(from: &reader, version: version), connection, responder)
         case .listOffsets: handleListOffsets(try ListOffsetsRequest(from: &reader, version: version), responder)
         case .metadata: handleMetadata(try MetadataRequest(from: &reader, version: version), responder)
+        case .findCoordinator:
+            handleFindCoordinator(try FindCoordinatorRequest(from: &reader, version: version), responder)
         case .apiVersions:
             handleApiVersions(try ApiVersionsRequest(from: &reader, version: version), connection, responder)
         case .createTopics: handleCreateTopics(try CreateTopicsRequest(from: &reader, version: version), responder)

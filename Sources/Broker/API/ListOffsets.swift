@@ -1,5 +1,6 @@
 import KafkaMessages
 import LogStorage
+import RecordBatches
 
 extension BrokerNode {
     /// Special timestamps of ListOffsets (KIP-79, KIP-734, KIP-405, KIP-1005).
@@ -42,7 +43,7 @@ extension BrokerNode {
     ) -> ListOffsetsResponse.ListOffsetsPartitionResponse {
         var answer = ListOffsetsResponse.ListOffsetsPartitionResponse()
         answer.partitionIndex = wanted.partitionIndex
-        guard let partition = topic?.partition(wanted.partitionIndex), !partition.isDeleted else {
+        guard let topic, let partition = topic.partition(wanted.partitionIndex), !partition.isDeleted else {
             answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
             return answer
         }
@@ -51,17 +52,20 @@ extension BrokerNode {
             return answer
         }
         let offsets = partition.log.offsets
+        let limit = topic.config.rules.decompressedByteCountMax
         do throws(LogError) {
             switch wanted.timestamp {
             case Wanted.latest: answer.offset = offsets.logEnd
             case Wanted.earliest, Wanted.earliestLocal: answer.offset = offsets.logStart
             case Wanted.latestTiered: return answer
             case Wanted.maxTimestamp:
-                guard let found = try partition.log.offsetOfMaxTimestamp() else { return answer }
+                guard let found = try partition.log.offsetOfMaxTimestamp(limit: limit) else { return answer }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             case 0...:
-                guard let found = try partition.log.offset(forTimestamp: wanted.timestamp) else { return answer }
+                guard let found = try partition.log.offset(forTimestamp: wanted.timestamp, limit: limit) else {
+                    return answer
+                }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             default:

@@ -10,7 +10,9 @@ extension BrokerNode {
             var result = DescribeLogDirsResponse.DescribeLogDirsResult()
             result.logDir = directory.directory
             do throws(DiskError) {
-                result.usableBytes = try disk.freeByteCount(directory.directory)
+                let space = try disk.space(directory.directory)
+                result.totalBytes = space.total
+                result.usableBytes = space.free
             } catch {
                 logger.warning("size of the file system is unknown", metadata: ["error": "\(error)"])
             }

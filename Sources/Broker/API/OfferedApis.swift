@@ -9,6 +9,7 @@ package enum OfferedApis {
         .fetch: 4...17,
         .listOffsets: 1...10,
         .metadata: 0...13,
+        .findCoordinator: 0...6,
         .apiVersions: 0...4,
         .createTopics: 2...7,
         .deleteTopics: 1...6,

@@ -137,7 +137,7 @@ extension BrokerNode {
                     pending.left -= 1
                     return pending.left == 0 ? pending.response : nil
                 }
-                if let finished { responder.send(finished) }
+                return finished.map { response in PendingSend(responder) { responder.send(response) } }
             }
         }
     }

@@ -133,6 +133,11 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
     package var flushMessages: Int64
     package var flushMs: Int64
 
+    /// What a compressed batch may become: much more than honest records ever do, and little enough that a batch made to
+    /// fill memory cannot.
+    private static let decompressedByteCountMin = 64 << 20
+    private static let compressionRatioMax = 32
+
     /// Values that do not parse cannot get here: they were refused when they were set. Should one be in an old data
     /// folder all the same, the default stands in for it.
     package init(overrides: [String: String], server: ServerProperties) {
@@ -159,8 +164,11 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         let before = number("message.timestamp.before.max.ms")
         let after = number("message.timestamp.after.max.ms")
         let codec = text("compression.type")
+        let byteCountMax = Int(number("max.message.bytes"))
         rules = ProduceRules(
-            byteCountMax: Int(number("max.message.bytes")), isCompacted: policies.contains("compact"),
+            byteCountMax: byteCountMax,
+            decompressedByteCountMax: max(Self.decompressedByteCountMin, Self.compressionRatioMax * byteCountMax),
+            isCompacted: policies.contains("compact"),
             usesLogAppendTime: text("message.timestamp.type") == "LogAppendTime",
             timestampBeforeMax: before == .max ? nil : before, timestampAfterMax: after == .max ? nil : after,
             codec: codec == "producer" ? nil : Codec(name: codec),

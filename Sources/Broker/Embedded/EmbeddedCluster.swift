@@ -2,6 +2,7 @@ import NIOPosix
 package import Cluster
 import KafkaMessages
 import LogStorage
+import RecordBatches
 import NIOCore
 
 /// The cluster of the broker in this process: function calls instead of a protocol, and the same checks and locks as
@@ -138,6 +139,7 @@ package final class EmbeddedCluster: Cluster {
 
     private func offset(of position: LogPosition, in partition: TopicPartition) async throws(ClusterError) -> Int64 {
         let log = try existing(partition).log
+        let limit = try existing(partition.topic).config.rules.decompressedByteCountMax
         let offsets = log.offsets
         switch position {
         case .beginning: return offsets.logStart
@@ -146,11 +148,11 @@ package final class EmbeddedCluster: Cluster {
         case .beforeEnd(let count): return max(offsets.logStart, offsets.logEnd - max(0, count))
         case .timestamp(let time):
             return try await search(partition) { () throws(LogError) in
-                try log.offset(forTimestamp: time)?.offset
+                try log.offset(forTimestamp: time, limit: limit)?.offset
             } ?? offsets.logEnd
         case .maxTimestamp:
             return try await search(partition) { () throws(LogError) in
-                try log.offsetOfMaxTimestamp()?.offset
+                try log.offsetOfMaxTimestamp(limit: limit)?.offset
             } ?? offsets.logEnd
         }
     }

@@ -139,13 +139,14 @@ final class EmbeddedWriter: RecordWriter {
         let left = SyncCount(syncs.count)
         for (partition, offset) in syncs {
             cluster.node.syncScheduler.sync(partition, upTo: offset) { [self] failure in
-                guard let outcome = left.finish(failure) else { return }
+                guard let outcome = left.finish(failure) else { return nil }
                 pending.withLock { $0[key] = nil }
                 if let failure = outcome.failure {
                     receipt.resolve(.failure(ClusterError(ControlError(failure), "force records to disk")))
                 } else {
                     receipt.resolve(.success(positions))
                 }
+                return nil
             }
         }
         return receipt

@@ -30,10 +30,10 @@ final class Connection: ChannelInboundHandler {
     /// A slice of at least this many bytes goes from the file to the socket without passing through memory.
     static let sendfileByteCountMin = 64 << 10
     /// A large frame must make progress at least this often while it holds reserved memory.
-    private static let stallSecondsMax: Int64 = 30
+    private static let stallSecondsMax: Int64 = 10
 
     private let node: BrokerNode
-    private let registry: LoopConnections
+    let registry: LoopConnections
     let remoteAddress: String
     private var context: ChannelHandlerContext?
     private var splitter: FrameSplitter
@@ -52,6 +52,8 @@ final class Connection: ChannelInboundHandler {
 
     private var isHandlingBurst = false
     private var needsFlush = false
+    /// Whether the registry will call `sendUnsent`.
+    private var isUnsent = false
     private var isReadWanted = false
     private var isAwaitingMemory = false
     private var reservedByteCount = 0
@@ -282,10 +284,20 @@ final class Connection: ChannelInboundHandler {
         }
         if isHandlingBurst {
             needsFlush = true
+        } else if registry.isCorked {
+            if !isUnsent { registry.addUnsent(self) }
+            isUnsent = true
         } else {
             flushOutput()
             resume()
         }
+    }
+
+    /// Sends what was completed while the event loop's connections were corked.
+    func sendUnsent() {
+        isUnsent = false
+        flushOutput()
+        resume()
     }
 
     private func sendWaiting() {

@@ -18,6 +18,22 @@ final class LoopConnections {
         gate.left(connection.remoteAddress)
     }
 
+    /// Whether connections leave their answers unsent until the end of `corked`.
+    private(set) var isCorked = false
+    private var unsent: [Connection] = []
+
+    /// Runs `body`, whose answers then leave with one write per connection.
+    func corked(_ body: () -> Void) {
+        isCorked = true
+        body()
+        isCorked = false
+        let connections = unsent
+        unsent.removeAll(keepingCapacity: true)
+        for connection in connections { connection.sendUnsent() }
+    }
+
+    func addUnsent(_ connection: Connection) { unsent.append(connection) }
+
     var isEmpty: Bool { connections.isEmpty }
 
     func closeStale(idleMax: TimeAmount?) {

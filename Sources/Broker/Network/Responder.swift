@@ -32,3 +32,29 @@ struct Responder: Sendable {
         }
     }
 }
+
+/// An answer that became ready off the event loop.
+struct PendingSend: Sendable {
+    let responder: Responder
+    let send: @Sendable () -> Void
+
+    init(_ responder: Responder, _ send: @escaping @Sendable () -> Void) {
+        self.responder = responder
+        self.send = send
+    }
+
+    /// Sends answers with one wake-up per event loop and one write per connection.
+    static func send(_ answers: [PendingSend]) {
+        var rest = answers[...]
+        while let first = rest.first {
+            let loop = first.responder.eventLoop
+            let same = rest.filter { $0.responder.eventLoop === loop }
+            rest = same.count == rest.count ? [] : rest.filter { $0.responder.eventLoop !== loop }
+            loop.execute {
+                first.responder.connection.value.registry.corked {
+                    for answer in same { answer.send() }
+                }
+            }
+        }
+    }
+}
