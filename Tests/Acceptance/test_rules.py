@@ -1,17 +1,20 @@
 """Kafka's finer rules at the log's edge: what a broker must check, rewrite or refuse, seen through real clients."""
 
+import os
 import struct
 import threading
 import time
 import uuid
 import zlib
 
+import confluent_kafka
 import cramjam
 import lz4.frame
 import pytest
 import zstandard
 
 from clients import CLIENT_NAMES, LIBRARY_NAMES, Confluent, Record, admin, create_topic, end_offset, run
+from jvm import JavaError
 from process import wait_until
 from wire import (
     REQUESTS,
@@ -361,3 +364,104 @@ def test_clients_survive_a_restart(make_broker, client_of, name):
     broker.restart(kill=True)
     client_of(name).produce(broker.address, "t", [Record(b"after")])
     assert [r.value for r in client_of(name).consume(broker.address, "t", 2)] == [b"before", b"after"]
+
+
+# -- the log start inside a batch ---------------------------------------------------------------------------------------
+
+
+def test_times_before_the_log_start_find_the_log_start(bootstrap, topic, client_of):
+    """Records below the log start are gone, though their batch is still on disk."""
+    base = NOW - 1_000_000
+    with Connection(bootstrap) as connection:
+        produce(connection, topic, batch([WireRecord(b"%d" % n, timestamp=base + n * 1000) for n in range(10)]))
+        client = admin(bootstrap)
+        partition = confluent_kafka.TopicPartition(topic, 0, 5)
+        client.delete_records([partition])[partition].result(30)
+        assert list_offset(connection, topic, base + 2_000)[1:] == (base + 5_000, 5)
+        assert list_offset(connection, topic, base + 7_000)[1:] == (base + 7_000, 7)
+        assert list_offset(connection, topic, -2)[2] == 5
+    for name in LIBRARY_NAMES:
+        found = client_of(name).consume(bootstrap, topic, 5, start=5)
+        assert [r.offset for r in found] == [5, 6, 7, 8, 9], name
+
+
+# -- the server's settings ----------------------------------------------------------------------------------------------
+
+
+def test_server_settings_are_the_topics_defaults(make_broker, java):
+    broker = make_broker({
+        "log.retention.hours": 5, "log.retention.minutes": 7, "message.max.bytes": 50_000, "log.message.timestamp.type": "LogAppendTime",
+        "log.segment.bytes": 2_000_000, "log.cleanup.policy": "compact", "compression.type": "lz4"})
+    create_topic(broker.address, "t")
+    shown = java.call("describeConfigs", broker.address, name="t")
+    expected = {"retention.ms": "420000", "max.message.bytes": "50000", "message.timestamp.type": "LogAppendTime",
+                "segment.bytes": "2000000", "cleanup.policy": "compact", "compression.type": "lz4"}
+    assert {name: shown[name]["value"] for name in expected} == expected
+    assert {shown[name]["source"] for name in expected} == {"STATIC_BROKER_CONFIG"}
+    with Connection(broker.address) as connection:
+        assert produce(connection, "t", batch([WireRecord(os.urandom(60_000), b"k")])).error_code == 10
+        assert produce(connection, "t", batch([WireRecord(b"x" * 100, b"k")])).error_code == 0
+        assert batch_heads(fetch(connection, "t", 0).records)[0].codec == "lz4"
+
+
+def test_idle_connections_end_and_waiting_ones_do_not(make_broker):
+    broker = make_broker({"connections.max.idle.ms": 1_000})
+    create_topic(broker.address, "t")
+    with Connection(broker.address) as idle, Connection(broker.address) as waiting:
+        request = fetch_request([("t", 0, 0)], 11, max_wait=3_000, min_bytes=1)
+        waiting.send(encode(request, 1))
+        idle.request(18, 0)
+        assert idle.is_closed(within=10)
+        assert waiting.decode(request, waiting.read_frame(), 1).responses[0].partitions[0].error_code == 0
+
+
+def test_the_largest_request_is_a_setting(make_broker):
+    broker = make_broker({"socket.request.max.bytes": 50_000})
+    create_topic(broker.address, "t")
+    with Connection(broker.address) as connection:
+        assert produce(connection, "t", batch([b"x" * 40_000])).error_code == 0
+        connection.send(struct.pack(">i", 50_001) + bytes(100))
+        assert connection.is_closed()
+
+
+def test_changing_the_brokers_own_configs_is_done_or_refused(bootstrap, java):
+    """Never acknowledged without effect."""
+    node = str(java.call("describeCluster", bootstrap)["nodes"][0])
+    try:
+        java.call("alterConfigs", bootstrap, type="BROKER", name=node, operations=[["SET", "log.retention.ms", "86400001"]])
+    except JavaError as refused:
+        assert refused.type != "UnknownServerException" and refused.text
+    else:
+        assert java.call("describeConfigs", bootstrap, type="BROKER", name=node)["log.retention.ms"]["value"] == "86400001"
+
+
+@pytest.mark.parametrize("kind", (0, 1, 8, 16, 32, 99, -1))
+def test_configs_of_other_resources_have_an_answer(bootstrap, java, kind):
+    """Loggers, client metrics, groups and kinds nobody knows: an answer per resource, no silence, no closed connection."""
+    fields = {"resources": [{"resourceType": kind, "resourceName": "x", "configurationKeys": None}]}
+    answer = java.call("exchange", bootstrap, requests=[{"key": 32, "version": 4, "fields": fields}])[0]["response"]
+    assert len(answer["results"]) == 1
+    change = {"resources": [{"resourceType": kind, "resourceName": "x", "configs": [{"name": "a", "value": "b", "configOperation": 0}]}]}
+    answer = java.call("exchange", bootstrap, requests=[{"key": 44, "version": 1, "fields": change}])[0]["response"]
+    assert len(answer["responses"]) == 1 and answer["responses"][0]["errorCode"] != 0
+
+
+def test_deleting_by_name_and_id_at_once_is_refused(bootstrap, java, topic):
+    topic_id = java.call("describeTopic", bootstrap, topic=topic)["id"]
+    for state in ({"name": topic, "topicId": topic_id}, {"name": None, "topicId": "AAAAAAAAAAAAAAAAAAAAAA"}):
+        answer = java.call("exchange", bootstrap, requests=[{"key": 20, "version": 6, "fields": {"timeoutMs": 1000, "topics": [state]}}])[0]
+        code = answer["response"]["responses"][0]["errorCode"] if answer["response"]["responses"] else 42
+        assert code == 42, answer
+    assert topic in java.call("listTopics", bootstrap)
+
+
+def test_acks_1_survives_the_process(make_broker):
+    """acks=1 means the page cache has it: kill -9 of the process alone loses nothing."""
+    broker = make_broker()
+    create_topic(broker.address, "t")
+    with Connection(broker.address) as connection:
+        for number in range(20):
+            assert produce(connection, "t", batch([b"%d" % number]), acks=1).error_code == 0
+        broker.kill()
+    broker.start()
+    assert [r.value for r in Confluent().consume(broker.address, "t", 20)] == [b"%d" % n for n in range(20)]
