@@ -48,9 +48,10 @@ let package = Package(
         library("CSnappy", pkgConfig: "snappy", debian: "libsnappy-dev"),
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
+        .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
-        target("Environment", ["Bytes"]),
+        target("Environment", ["Bytes", "CLinux"]),
 
         // Layer 1: formats
         target("KafkaMessages", ["Bytes", nio]),
@@ -90,8 +91,14 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Cluster", ["Bytes", "RecordBatches", "Broker", logging, nio]),
-        tests("Broker", ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
+        tests("Cluster", ["Bytes", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        .testTarget(
+            name: "SwiftwaterTests",
+            dependencies: ["swiftwater", "TestKit", "Broker", "Cluster", "RecordBatches", nio, arguments],
+            swiftSettings: swiftSettings),
+        tests(
+            "Broker",
+            ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
         .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),
     ]
 )

@@ -74,7 +74,8 @@ struct Produce: AsyncParsableCommand {
         let parser = try parser()
         var records: [ProducerRecord] = []
         for text in value { records.append(try parser.record(Array(text.utf8))) }
-        let cluster = try await connection.connect(["compression.type": compression.rawValue])
+        // Lines come in groups: a few milliseconds let a batch take a whole group, which also compresses better.
+        let cluster = try await connection.connect(["compression.type": compression.rawValue, "linger.ms": "5"])
         if let partition {
             _ = try await chosenPartitions(String(partition), of: topic, in: cluster)
         } else {
