@@ -57,7 +57,14 @@ extension PartitionLog {
 
     /// All steps for one log. `maintenance` is held.
     func writeCheckpoint() throws(LogError) -> Int64 {
-        guard let work = try beginCheckpoint(temporarySuffix: ".tmp") else { return state.withLock { $0.durableEnd } }
+        let begun: CheckpointWork?
+        do throws(LogError) {
+            begun = try beginCheckpoint(temporarySuffix: ".tmp")
+        } catch  where error.code == .diskFull {
+            _ = try syncData()  // what the disk has taken it can also keep
+            throw error
+        }
+        guard let work = begun else { return state.withLock { $0.durableEnd } }
         try health.final("sync log '\(directory)'") { () throws(DiskError) in
             for file in work.files { try file.sync() }
             for (base, _) in work.indexes {
