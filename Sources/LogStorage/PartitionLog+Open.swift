@@ -84,12 +84,16 @@ struct LogOpening {
         if segments.isEmpty { segments.append(newSegment(at: logEnd, fileExists: false)) }
         let start = max(logStart, segments[0].baseOffset)
         report.lostRecordCount = max(0, recoveryPoint - logEnd)
-        if report.wasUnclean { try syncRecovered(storedEpochs) }
+        if report.wasUnclean, logEnd != recoveryPoint || report.reason != nil {
+            try syncRecovered()
+        }
         segments[segments.count - 1].createdAt = try createdAt(segments[segments.count - 1])
-        return LogState(
+        var state = LogState(
             segments: segments, logStart: start, logEnd: logEnd, durableEnd: logEnd, config: config,
-            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs || report.wasUnclean,
+            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs,
             producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
+        state.updateMaxTimestamp()
+        return state
     }
 
     /// Removes everything and lets the log begin at `offset`, with what is known of the producers.
@@ -151,7 +155,8 @@ struct LogOpening {
             }
             if let read = LeaderEpochs(bytes) { epochs = read } else { epochsAreWhole = false }
         } else {
-            epochsAreWhole = segments.isEmpty
+            // The scan of what is above the recovery point finds all of them.
+            epochsAreWhole = segments.first.map { recoveryPoint <= $0.baseOffset } ?? true
         }
     }
 

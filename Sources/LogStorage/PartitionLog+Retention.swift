@@ -128,6 +128,7 @@ extension PartitionLog {
             // Out of the readers' sight before the files go.
             let keys = state.withLock { state -> Range<UInt64> in
                 let first = state.segments.removeFirst()
+                state.updateMaxTimestamp()
                 state.logStart = max(state.logStart, state.segments[0].baseOffset)
                 if state.epochs.truncate(start: state.logStart) { state.epochsAreDurable = false }
                 return first.keys
