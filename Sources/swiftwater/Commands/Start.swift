@@ -14,9 +14,9 @@ struct Start: AsyncParsableCommand {
             EXAMPLES
               swiftwater start
               swiftwater start --kafka 127.0.0.1:19092 --data-dir /var/lib/swiftwater
-              swiftwater start --ephemeral                            data is gone after the stop
+              swiftwater start --ephemeral              data is gone after the stop
               swiftwater start --set log.retention.hours=24 --set num.partitions=4
-              swiftwater start --kafka 0.0.0.0:9092 --advertised kafka.example.com:9092 --insecure
+              swiftwater start --kafka 0.0.0.0:9092 --insecure
             """)
 
     @OptionGroup var options: ServerOptions
