@@ -48,9 +48,10 @@ let package = Package(
         library("CSnappy", pkgConfig: "snappy", debian: "libsnappy-dev"),
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
+        .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
-        target("Environment", ["Bytes"]),
+        target("Environment", ["Bytes", "CLinux"]),
 
         // Layer 1: formats
         target("KafkaMessages", ["Bytes", nio]),

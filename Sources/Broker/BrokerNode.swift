@@ -50,7 +50,8 @@ package final class BrokerNode: Sendable {
         self.diskPool = diskPool
         self.timerLoop = timerLoop
         clusterId = controller.clusterId
-        syncScheduler = SyncScheduler(pool: diskPool)
+        syncScheduler = SyncScheduler(
+            directory, pool: diskPool, threadCountMax: Int(server.number("num.io.threads")))
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
         requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
         gate = ConnectionGate(

@@ -18,6 +18,11 @@ package protocol Disk: Sendable {
     func exists(_ path: String) -> Bool
     /// Makes the folder's names durable.
     func syncDirectory(_ path: String) throws(DiskError)
+    /// Makes everything written so far on the file system of `path` durable, files and names, whoever wrote it: one
+    /// request to the device instead of one per file.
+    ///
+    /// - Returns: false, having done nothing, where the system does not report failed writes that way.
+    func syncFileSystem(_ path: String) throws(DiskError) -> Bool
     /// Size of the file system that holds `path`.
     func space(_ path: String) throws(DiskError) -> DiskSpace
     /// Takes an exclusive lock by the file `path` and writes this process's id into it. The lock ends with the returned

@@ -78,6 +78,11 @@ package final class SimulatedDisk: Disk {
         try state.withLock { state throws(DiskError) in try state.syncDirectory(path) }
     }
 
+    package func syncFileSystem(_ path: String) throws(DiskError) -> Bool {
+        try state.withLock { state throws(DiskError) in try state.syncAll(path) }
+        return true
+    }
+
     package func space(_ path: String) throws(DiskError) -> DiskSpace {
         state.withLock { state in
             let total = Int64(state.byteCountMax ?? 1 << 40)

@@ -196,6 +196,27 @@ struct SimulatedDiskState {
         if isFailure { throw failure(.io, "fdatasync", path, "simulated failure") }
     }
 
+    /// Syncs all files and folders; one failure drops what each of them should have written.
+    mutating func syncAll(_ path: String) throws(DiskError) {
+        try countChange("syncfs", path)
+        let isFailure = countSync()
+        for inode in files.indices where !files[inode].pending.isEmpty {
+            if isFailure {
+                files[inode].durable = survivors(files[inode], flippingBits: false)
+            } else {
+                for change in files[inode].pending { Self.apply(change, to: &files[inode].durable) }
+            }
+            files[inode].pending = []
+        }
+        for inode in directories.indices {
+            for change in directories[inode].pending where !isFailure || random.flip() {
+                Self.apply(change, to: &directories[inode].durable)
+            }
+            directories[inode].pending = []
+        }
+        if isFailure { throw failure(.io, "syncfs", path, "simulated failure") }
+    }
+
     // MARK: Crash
 
     mutating func crash(flippingBits: Bool) {

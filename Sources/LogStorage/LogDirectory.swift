@@ -24,7 +24,7 @@ package final class LogDirectory: Sendable {
     package let leaderEpoch: Int32
     package let health = LogHealth()
     package let files: FileCache
-    private let disk: any Disk
+    let disk: any Disk
     /// nil once the folder is closed.
     private let lock: Mutex<(any DiskLock)?>
     private let state: Mutex<State>

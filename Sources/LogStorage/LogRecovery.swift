@@ -45,6 +45,7 @@ extension LogOpening {
         let byteCount = try Int(clamping: fileByteCount(segments[index]))
         var segment = segments[index]
         let start = try adoptTrustedIndexes(&segment, file, byteCount: byteCount)
+        try cutIndexFiles(segment)
         var position = start
         var expected = end
         // The epoch is outside the checksum; that it never falls nor leaves its range is all that can be checked.

@@ -56,7 +56,7 @@ extension PartitionLog {
         if state.epochs.note(header.partitionLeaderEpoch, at: header.baseOffset) { state.epochsAreDurable = false }
         state.producers.note(header, now: now)
         state.logEnd = header.nextOffset
-        state.unsyncedByteCount += Int64(header.byteCount)
+        state.appendedByteCount += Int64(header.byteCount)
         if state.active.offsets.tail.count >= SparseIndex<OffsetEntry>.tailCountMax {
             spillIndexes(&state.segments[state.segments.count - 1])
         }

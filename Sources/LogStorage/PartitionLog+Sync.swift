@@ -18,7 +18,7 @@ extension PartitionLog {
     /// What one sync has to make durable.
     private struct SyncWork: Sendable {
         var end: Int64
-        var byteCount: Int64
+        var appendedByteCount: Int64
         /// Oldest first: a newer segment must not survive a crash that loses a part of an older one.
         var files: [any DiskFile]
         var closedFileCount: Int
@@ -41,7 +41,7 @@ extension PartitionLog {
             var metadata = false
             if case .written = state.metadata { metadata = true }
             return SyncWork(
-                end: state.logEnd, byteCount: state.unsyncedByteCount, files: files,
+                end: state.logEnd, appendedByteCount: state.appendedByteCount, files: files,
                 closedFileCount: state.unsyncedFiles.count, epochs: state.epochsAreDurable ? nil : state.epochs,
                 metadata: metadata, namesWritten: state.namesDurable < state.namesWritten ? state.namesWritten : nil)
         }
@@ -60,7 +60,7 @@ extension PartitionLog {
         }
         return state.withLock { state in
             state.durableEnd = max(state.durableEnd, work.end)
-            state.unsyncedByteCount -= work.byteCount
+            state.syncedByteCount = max(state.syncedByteCount, work.appendedByteCount)
             state.unsyncedFiles.removeFirst(work.closedFileCount)
             if let epochs = work.epochs, epochs == state.epochs { state.epochsAreDurable = true }
             if work.metadata { state.metadata = .durable }

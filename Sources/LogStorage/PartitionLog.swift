@@ -55,7 +55,7 @@ package final class PartitionLog: Sendable {
     /// Bytes of all segments.
     package var byteCount: Int64 { state.withLock { $0.byteCount } }
     /// Bytes appended since the last sync.
-    package var unflushedByteCount: Int64 { state.withLock { $0.unsyncedByteCount } }
+    package var unflushedByteCount: Int64 { state.withLock { $0.appendedByteCount - $0.syncedByteCount } }
     /// Records appended since the last sync.
     package var unflushedRecordCount: Int64 { state.withLock { $0.logEnd - $0.durableEnd } }
 
@@ -214,7 +214,9 @@ struct LogState: Sendable {
     var logStart: Int64
     var logEnd: Int64
     var durableEnd: Int64
-    var unsyncedByteCount: Int64 = 0
+    /// Bytes appended since the log was opened, and how many of them are durable.
+    var appendedByteCount: Int64 = 0
+    var syncedByteCount: Int64 = 0
     var config: LogConfig
     /// Taken off `segmentMs` for the active segment.
     var jitterMs: Int64 = 0

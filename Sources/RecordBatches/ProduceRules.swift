@@ -4,13 +4,13 @@ package import Compression
 /// What a topic asks of the batches that clients send, and what it makes of them.
 ///
 /// The records are always walked, those of a compressed batch after decompressing it: a batch that its readers cannot
-/// read would stop them for good, so it must not get into the log (`docs/decisions` has what that costs).
+/// read would stop them for good, so it must not get into the log (`docs/decisions/0002` has what that costs).
 ///
 /// - SeeAlso: `LogValidator` and `ProduceRequest.validateRecords` of Kafka.
 package struct ProduceRules: Equatable, Sendable {
     /// `max.message.bytes`: bytes of a whole batch as it is stored.
     package var byteCountMax: Int
-    /// Bytes that may come out of a compressed batch when it has to be looked into.
+    /// Bytes that may come out of a compressed batch.
     package var decompressedByteCountMax: Int
     /// `cleanup.policy` contains `compact`: every record has a key.
     package var isCompacted: Bool
@@ -66,6 +66,8 @@ extension ProduceRules {
 
         let target = self.codec ?? codec
         let mustChangeCodec = target != codec
+        // What stays as it is, is refused before any work is put into it.
+        if !mustChangeCodec { try checkByteCount(header) }
         let payload = BatchHeader.byteCount..<header.byteCount
         var decompressed: [UInt8]?
         if codec == .none {
@@ -107,11 +109,7 @@ extension ProduceRules {
             replacement = changed
         }
         if let replacement { header = try readHeader(replacement.span.bytes) }
-        guard header.byteCount <= byteCountMax else {
-            throw BatchRejection(
-                .messageTooLarge,
-                "record batch of \(header.byteCount) bytes exceeds max.message.bytes of \(byteCountMax)")
-        }
+        try checkByteCount(header)
         return AdmittedBatch(header: header, replacement: replacement)
     }
 
@@ -139,6 +137,14 @@ extension ProduceRules {
             throw BatchRejection(.corruptMessage, "record batch: \(error)")
         }
         throw BatchRejection(.corruptMessage, "record batch does not match its CRC")
+    }
+
+    private func checkByteCount(_ header: BatchHeader) throws(BatchRejection) {
+        guard header.byteCount <= byteCountMax else {
+            throw BatchRejection(
+                .messageTooLarge,
+                "record batch of \(header.byteCount) bytes exceeds max.message.bytes of \(byteCountMax)")
+        }
     }
 
     private func checkCodec(_ header: BatchHeader, version: Int16) throws(BatchRejection) -> Codec {

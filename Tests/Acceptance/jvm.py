@@ -44,6 +44,7 @@ class Java:
         self.folder = folder
         self.process = None
         self.lock = threading.Lock()
+        self.number = 0
 
     def __enter__(self):
         sources = sorted(str(path) for path in (Path(__file__).parent / "java").glob("*.java"))
@@ -68,12 +69,16 @@ class Java:
     def call(self, operation, bootstrap, **arguments):
         """One request. - Raises: JavaError with the client's own exception class."""
         with self.lock:
-            line = json.dumps({"op": operation, "bootstrap": bootstrap, **arguments})
+            self.number += 1
+            line = json.dumps({"op": operation, "bootstrap": bootstrap, "number": self.number, **arguments})
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        assert answer, f"the JVM ended: {(self.folder / 'driver.log').read_text()[-3000:]}"
-        answer = json.loads(answer)
+            while True:
+                answer = self.process.stdout.readline()
+                assert answer, f"the JVM ended: {(self.folder / 'driver.log').read_text()[-3000:]}"
+                answer = json.loads(answer)
+                if answer["number"] == self.number:
+                    break  # else the answer to a call whose test has run into its deadline
         if "error" in answer:
             raise JavaError(answer["error"], answer.get("message"))
         return answer["result"]

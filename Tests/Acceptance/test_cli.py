@@ -112,6 +112,19 @@ def test_port_0_takes_a_free_one(tmp_path):
         broker.stop()
 
 
+def test_the_advertised_address_is_what_clients_get(make_broker, java):
+    broker = make_broker(flags=("--advertised", "localhost:19999"))
+    shown = call("cluster", "describe", "-b", broker.address, "-o", "json").json
+    assert [(b["host"], b["port"]) for b in shown["brokers"]] == [("localhost", 19999)]
+
+
+def test_localhost_works_by_name(broker):
+    """Where localhost is ::1 too, clients fall back to 127.0.0.1."""
+    text = run(["kcat", "-b", f"localhost:{broker.port}", "-L"]).decode()
+    assert broker.address in text
+    assert call("topic", "list", "-b", f"localhost:{broker.port}").code == 0
+
+
 def test_ephemeral_leaves_nothing(tmp_path):
     port = free_port()
     log = open(tmp_path / "log", "wb")

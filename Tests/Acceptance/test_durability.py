@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import subprocess
 import threading
@@ -11,7 +12,7 @@ import confluent_kafka
 import pytest
 
 from clients import Confluent, Record, create_topic, end_offset
-from jvm import rebase, unbase
+from jvm import JavaError, rebase, unbase
 from process import Broker, wait_until
 from wire import Connection, WireRecord, batch, batch_heads, fetch, init_producer_id, list_offset, produce
 
@@ -289,7 +290,9 @@ def test_a_flipped_bit_in_the_tail_is_never_served(broker, back):
     data = bytearray(log.read_bytes())
     data[-back] ^= 0x10
     log.write_bytes(data)
+    mark = len(broker.log())
     broker.start()
+    assert "t-0" in broker.log()[mark:], "records that were there are gone: that must be said"
     kept = read_values(broker.address, "t")
     assert kept == values_of(50)[: len(kept)]
     assert 120 <= len(kept) < 150
@@ -473,3 +476,122 @@ def test_the_log_is_kafkas_own_layout(broker, java):
     found = java.call("readSegment", "", file=str(log))
     assert [unbase(record["value"]) for record in found] == [b"%d" % n for n in range(10)]
     assert [record["offset"] for record in found] == list(range(10))
+
+
+# -- metadata -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_while_topics_come_and_go(broker, java, seed):
+    """What was answered holds: created topics are there with their id, deleted ones are gone with their files."""
+    generator = random.Random(seed)
+    state, doubtful = {}, set()
+    for _ in range(4):
+        stop = threading.Event()
+
+        def change(stop=stop):
+            while not stop.is_set():
+                name = f"t{generator.randrange(12)}"
+                try:
+                    doubtful.add(name)
+                    if name in state:
+                        java.call("deleteTopic", broker.address, topic=name, properties={"request.timeout.ms": 1000, "default.api.timeout.ms": 1500})
+                        del state[name]
+                    else:
+                        made = java.call("createTopic", broker.address, topic=name, partitions=3, replicas=1,
+                                         properties={"request.timeout.ms": 1000, "default.api.timeout.ms": 1500})
+                        state[name] = made["id"]
+                    doubtful.discard(name)
+                except JavaError:
+                    return  # the kill came between the request and the answer: either is right for this one
+
+        worker = threading.Thread(target=change)
+        worker.start()
+        time.sleep(generator.uniform(0.1, 0.8))
+        broker.kill()
+        stop.set()
+        worker.join(30)
+        broker.start()
+        there = {name: java.call("describeTopic", broker.address, topic=name)["id"] for name in java.call("listTopics", broker.address)}
+        for name in doubtful:
+            if name in there:
+                state[name] = there[name]
+            else:
+                state.pop(name, None)
+        doubtful.clear()
+        assert there == state
+        folders = {path.name.rsplit("-", 1)[0] for path in broker.data.glob("topics/t*-[0-9]")}
+        assert folders <= set(state), "folders of deleted topics stay behind"
+
+
+def metadata_log(broker):
+    return sorted((broker.data / "meta").glob("**/*.log"))[-1]
+
+
+@pytest.mark.parametrize("tail", TAILS, ids=str)
+def test_a_torn_metadata_tail_is_cut(broker, java, tail):
+    for number in range(5):
+        java.call("createTopic", broker.address, topic=f"t{number}", partitions=1, replicas=1)
+    broker.kill()
+    with open(metadata_log(broker), "ab") as file:
+        file.write(TAILS[tail])
+    broker.start()
+    assert java.call("listTopics", broker.address) == [f"t{n}" for n in range(5)]
+    java.call("createTopic", broker.address, topic="t5", partitions=1, replicas=1)
+    broker.restart(kill=True)
+    assert java.call("listTopics", broker.address) == [f"t{n}" for n in range(6)]
+
+
+@pytest.mark.parametrize("kill", (False, True), ids=("stopped", "killed"))
+@pytest.mark.parametrize("part", (0.1, 0.5))
+def test_damaged_metadata_never_loses_topics_in_silence(broker, java, part, kill):
+    """A flipped bit with good data behind it is no torn tail: start with everything, or say what is wrong and do not."""
+    for number in range(20):
+        java.call("createTopic", broker.address, topic=f"t{number:02}", partitions=1, replicas=1)
+    broker.kill() if kill else broker.stop()
+    path = metadata_log(broker)
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * part)] ^= 0x04
+    path.write_bytes(data)
+    done = None
+    try:
+        broker.start()
+    except AssertionError as failed:
+        done = str(failed)
+        broker.process = None
+    if done is None:
+        assert java.call("listTopics", broker.address) == [f"t{n:02}" for n in range(20)]
+    else:
+        assert path.name in done or str(path.parent) in done, done
+
+
+def test_what_does_not_belong_there_is_left_alone(broker):
+    """lost+found, an editor's file, a folder of another name: no reason not to start, nothing to delete."""
+    create_topic(broker.address, "t")
+    Confluent().produce(broker.address, "t", [Record(b"x")])
+    broker.stop()
+    topics = broker.data / "topics"
+    (broker.data / "lost+found").mkdir()
+    (topics / "lost+found").mkdir()
+    (topics / "notes.txt").write_text("mine")
+    (topics / "t-0" / "notes.txt").write_text("mine")
+    broker.start()
+    assert read_values(broker.address, "t") == [b"x"]
+    assert (topics / "notes.txt").read_text() == "mine" and (topics / "t-0" / "notes.txt").read_text() == "mine"
+
+
+def test_a_data_folder_of_a_newer_version_is_refused(broker):
+    broker.stop()
+    version = broker.data / "version"
+    before = version.read_text()
+    version.write_text("9999\n")
+    done = subprocess.run(broker.command(), capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0 and "9999" in done.stdout + done.stderr, done.stdout + done.stderr
+    version.write_text(before)
+    broker.start()
+
+
+def test_the_folders_lock_file_of_a_dead_process_does_not_block(broker):
+    broker.kill()
+    (broker.data / "lock").write_text("1\n")  # a pid that lives, but holds no lock
+    broker.start()

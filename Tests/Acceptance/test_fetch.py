@@ -415,7 +415,8 @@ def test_delete_records_moves_the_start(bootstrap, topic, client_of, java, name)
 def test_random_seeks_read_what_was_written(bootstrap, timed):
     """One consumer, many seeks back and forth."""
     generator = random.Random(7)
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "assigned-only", "enable.auto.commit": False})
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "assigned-only", "enable.auto.commit": False, "fetch.wait.max.ms": 10})
     place = confluent_kafka.TopicPartition(timed["lz4"], 0, 0)
     consumer.assign([place])
     assert consumer.poll(10) is not None

@@ -7,7 +7,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 0: bytes, compression, the machine
     "Bytes": ["CISAL"],
     "Compression": ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"],
-    "Environment": ["Bytes"],
+    "Environment": ["Bytes", "CLinux"],
     // Layer 1: formats
     "KafkaMessages": ["Bytes", "NIOCore"],
     "RecordBatches": ["Bytes", "Compression", "NIOCore"],
@@ -32,7 +32,7 @@ private let allowed: [String: Set<String>] = [
 /// A C library is seen by its wrapper only.
 private let wrappers: [String: String] = [
     "CISAL": "Bytes", "CZlib": "Compression", "CZstd": "Compression", "CLZ4": "Compression", "CSnappy": "Compression",
-    "CRdKafka": "Cluster",
+    "CRdKafka": "Cluster", "CLinux": "Environment",
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:

@@ -20,7 +20,7 @@ import Testing
     func `reads back what it writes and counts its bytes`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
         let value = Int64(bitPattern: random.next() >> (random.next() % 64))
-        for value in [value, -value, .min, .max] {
+        for value in [value, -value, .min, .max, 63, 64, -64, -65, 8191, 8192, -8192, -8193] {
             var bytes: [UInt8] = []
             Varint.append(value, to: &bytes)
             #expect(bytes.count == Varint.byteCount(value))
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [[], [0x80], [0xFF, 0xFF]] as [[UInt8]])
+    @Test(arguments: [[], [0x80], [0xFF], [0xFF, 0xFF]] as [[UInt8]])
     func `asks for more bytes when they end inside a value`(bytes: [UInt8]) {
         var at = 0
         #expect(throws: WireError.truncated) { try Varint.readLong(bytes.span.bytes, at: &at) }

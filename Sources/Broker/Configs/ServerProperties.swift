@@ -93,7 +93,7 @@ package struct ServerProperties: Sendable, Equatable {
             property("log.roll.hours", .int, "168", count, "Like log.roll.ms, in hours."),
             property("log.roll.jitter.hours", .int, "0", .range(0...Int64(Int32.max)), "Like log.roll.jitter.ms, in hours."),
             property("num.network.threads", .int, "0", .range(0...256), "Event loop threads; 0 is one per processor."),
-            property("num.io.threads", .int, "2", .range(1...64), "Threads that force data to disk."),
+            property("num.io.threads", .int, "4", .range(1...64), "Threads that force data to disk."),
             property("socket.request.max.bytes", .int, "104857600", count, "Largest request, in bytes."),
             property("queued.max.request.bytes", .long, "268435456", .range(1_048_576 ... .max), "Memory for requests that are still arriving, in bytes; beyond it connections wait."),
             property("max.connections", .int, "2147483647", .range(0...Int64(Int32.max)), "Connections at a time; one more is closed."),

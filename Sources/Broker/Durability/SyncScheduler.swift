@@ -6,129 +6,139 @@ import Synchronization
 import Glibc
 #endif
 
-/// Group commit: forces partition logs to disk on disk threads, one fdatasync for all who wait for the same log.
+/// Group commit: forces partition logs to disk on disk threads, one force for all who wait.
 ///
 /// While a log is being forced, further requests for it gather and share the next force; so the rate of forces follows
-/// what the disk can do, and every producer waits for at most two of them. What one force completes is answered together:
-/// the producers' next requests then arrive together too, and share a force again.
+/// what the disk can do, and every producer waits for at most two of them. When many logs wait, one of the threads forces
+/// all of them with one request to the device. What one force completes is answered together: the producers' next
+/// requests then arrive together too, and share a force again.
 final class SyncScheduler: Sendable {
     /// Called once, on a disk thread, with nil when the log is durable up to the offset, or with what failed. What it
     /// returns is sent together with the other answers of this force.
     typealias Completion = @Sendable (LogError?) -> PendingSend?
 
-    private struct Pending {
-        var waiters: [(offset: Int64, completion: Completion)] = []
-        var isQueued = false
-    }
     /// Time for producers that were answered together to write again; small against a force.
     private static let lingerMicroseconds: UInt32 = 100
 
-    private let pool: NIOThreadPool
-    private let pending = Mutex<[ObjectIdentifier: Pending]>([:])
+    private struct State {
+        var waiters: [ObjectIdentifier: [(offset: Int64, completion: Completion)]] = [:]
+        /// Logs with waiters that no thread is forcing, in the order they came.
+        var queue: [Partition] = []
+        /// Threads at work, and how many of them are forcing logs right now.
+        var threadCount = 0
+        var forcingCount = 0
 
-    init(pool: NIOThreadPool) { self.pool = pool }
+        /// When so many logs are waited for, one thread at a time forces whatever has gathered; with few, each log has a
+        /// thread of its own.
+        var isCrowded: Bool { waiters.count >= LogDirectory.groupSyncCountMin }
+    }
+    private let directory: LogDirectory
+    private let pool: NIOThreadPool
+    private let threadCountMax: Int
+    private let state = Mutex(State())
+
+    init(_ directory: LogDirectory, pool: NIOThreadPool, threadCountMax: Int) {
+        self.directory = directory
+        self.pool = pool
+        self.threadCountMax = threadCountMax
+    }
 
     /// Calls `completion` when `partition`'s log is durable up to `offset` (exclusive).
     func sync(_ partition: Partition, upTo offset: Int64, completion: @escaping Completion) {
         let key = ObjectIdentifier(partition)
-        let mustQueue = pending.withLock { pending in
-            var entry = pending[key] ?? Pending()
-            entry.waiters.append((offset, completion))
-            let mustQueue = !entry.isQueued
-            entry.isQueued = true
-            pending[key] = entry
-            return mustQueue
+        let needsThread = state.withLock { state in
+            // A log that has waiters already is queued or being forced, and looked at again afterwards.
+            if state.waiters[key]?.append((offset, completion)) == nil {
+                state.waiters[key] = [(offset, completion)]
+                state.queue.append(partition)
+            }
+            guard !state.queue.isEmpty, state.threadCount < (state.isCrowded ? 1 : threadCountMax) else { return false }
+            state.threadCount += 1
+            return true
         }
-        if mustQueue { queue(partition) }
-    }
-
-    private func queue(_ partition: Partition) {
-        pool.submit { [self] state in
-            switch state {
-            case .active: run(partition)
-            case .cancelled:
-                _ = finish(partition, .failure(LogError(.closed, "the broker stops")))
-                pending.withLock { $0[ObjectIdentifier(partition)] = nil }
+        guard needsThread else { return }
+        pool.submit { [self] poolState in
+            switch poolState {
+            case .active: work()
+            case .cancelled: refuseAll()
             }
         }
     }
 
-    private func run(_ partition: Partition) {
-        while true {
+    /// One thread's work: forces what is queued until nothing is.
+    private func work() {
+        while let partitions = take() {
             let answered: Int
-            do throws(LogError) {
-                answered = finish(partition, .success(try partition.log.sync()))
-            } catch {
-                answered = finish(partition, .failure(error))
+            if partitions.count == 1 {
+                let log = partitions[0].log
+                answered = finish(partitions, [Result { () throws(LogError) in try log.sync() }])
+            } else {
+                answered = finish(partitions, directory.sync(partitions.map(\.log)))
             }
-            switch next(partition, answered) {
-            case .forceAgain: continue
-            case .forceLater: return queue(partition)
-            case .nothing: return
-            case .linger:
-                usleep(Self.lingerMicroseconds)
-                if !mustForceAgain(partition) { return }
-            }
+            // Those just answered are about to write again. Forcing what the first of them writes would make all the
+            // others wait for the force after it.
+            if answered > 1 && isQuiet(after: partitions.count) { usleep(Self.lingerMicroseconds) }
         }
     }
 
-    private enum NextStep {
-        case forceAgain, forceLater, linger, nothing
-    }
-
-    /// What to do with a log after a force that answered `answered` waiters.
-    private func next(_ partition: Partition, _ answered: Int) -> NextStep {
-        let key = ObjectIdentifier(partition)
-        return pending.withLock { pending in
-            let hasWaiters = pending[key]?.waiters.isEmpty == false
-            if pending.count > 1 {
-                // Other logs wait for a thread: those who write to this one gather meanwhile.
-                if hasWaiters { return .forceLater }
-            } else if answered > 1 {
-                // Those just answered are about to write again. Forcing what the first of them writes would make all
-                // the others wait for the force after it.
-                return .linger
-            } else if hasWaiters {
-                return .forceAgain
+    /// The logs to force next: one, or all that are queued when they are many. Nil ends the thread's work.
+    private func take() -> [Partition]? {
+        state.withLock { state in
+            guard !state.queue.isEmpty, !(state.isCrowded && state.forcingCount > 0) else {
+                // What is queued in a crowd is taken by the thread that is forcing now.
+                state.threadCount -= 1
+                return nil
             }
-            pending[key] = nil
-            return .nothing
+            state.forcingCount += 1
+            if state.queue.count >= LogDirectory.groupSyncCountMin {
+                defer { state.queue.removeAll(keepingCapacity: true) }
+                return state.queue
+            }
+            return [state.queue.removeFirst()]
         }
     }
 
-    private func mustForceAgain(_ partition: Partition) -> Bool {
-        let key = ObjectIdentifier(partition)
-        return pending.withLock { pending in
-            if pending[key]?.waiters.isEmpty == false { return true }
-            pending[key] = nil
-            return false
-        }
+    /// Whether a thread that has just forced `count` logs may wait a moment without holding up others.
+    private func isQuiet(after count: Int) -> Bool {
+        state.withLock { state in count > 1 || (state.queue.count <= 1 && state.threadCount == 1) }
     }
 
-    /// Answers those whose records are durable.
+    /// Answers those whose records are durable, and queues the logs again for which others wait.
     ///
-    /// - Returns: how many they were.
-    private func finish(_ partition: Partition, _ result: Result<Int64, LogError>) -> Int {
-        let key = ObjectIdentifier(partition)
-        var done: [Completion] = []
-        var failure: LogError?
-        pending.withLock { pending in
-            guard var entry = pending[key] else { return }
-            switch result {
-            case .success(let durableEnd):
-                entry.waiters.removeAll { waiter in
-                    guard waiter.offset <= durableEnd else { return false }
-                    done.append(waiter.completion)
-                    return true
+    /// - Returns: how many were answered.
+    private func finish(_ partitions: [Partition], _ results: [Result<Int64, LogError>]) -> Int {
+        var done: [(completion: Completion, failure: LogError?)] = []
+        state.withLock { state in
+            state.forcingCount -= 1
+            for (partition, result) in zip(partitions, results) {
+                let key = ObjectIdentifier(partition)
+                var left: [(offset: Int64, completion: Completion)] = []
+                for waiter in state.waiters[key] ?? [] {
+                    switch result {
+                    case .success(let durableEnd) where waiter.offset > durableEnd: left.append(waiter)
+                    case .success: done.append((waiter.completion, nil))
+                    case .failure(let error): done.append((waiter.completion, error))
+                    }
                 }
-            case .failure(let error):
-                failure = error
-                done = entry.waiters.map(\.completion)
-                entry.waiters = []
+                if left.isEmpty {
+                    state.waiters[key] = nil
+                } else {
+                    state.waiters[key] = left
+                    state.queue.append(partition)
+                }
             }
-            pending[key] = entry
         }
-        PendingSend.send(done.compactMap { $0(failure) })
+        PendingSend.send(done.compactMap { $0.completion($0.failure) })
         return done.count
+    }
+
+    /// The pool stops: nobody must take what was not forced for durable.
+    private func refuseAll() {
+        let waiters = state.withLock { state in
+            defer { state = State() }
+            return state.waiters.values.flatMap { $0 }
+        }
+        let failure = LogError(.closed, "the broker stops")
+        PendingSend.send(waiters.compactMap { $0.completion(failure) })
     }
 }
