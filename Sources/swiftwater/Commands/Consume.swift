@@ -65,10 +65,14 @@ struct Consume: AsyncParsableCommand {
             exitAtEnd
             ? try await cluster.offsets(
                 Dictionary(uniqueKeysWithValues: partitions.map { ($0, .end) }), isolation: isolation) : nil
+        // All at once, so that the partitions begin at the same moment however many there are.
+        let start = position ?? (exitAtEnd ? .beginning : .end)
+        let starts = try await cluster.offsets(
+            Dictionary(uniqueKeysWithValues: partitions.map { ($0, start) }), isolation: isolation)
         var readers: [any PartitionReader] = []
         for partition in partitions {
-            let start = position ?? (exitAtEnd ? .beginning : .end)
-            readers.append(try await cluster.reader(partition, from: start, isolation: isolation))
+            let offset = LogPosition.offset(starts[partition] ?? 0)
+            readers.append(try await cluster.reader(partition, from: offset, isolation: isolation))
         }
         try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max) { records in
             for record in records { try swiftwater.Output.standard.write(printer.line(record)) }
