@@ -54,6 +54,9 @@ class Broker:
         sets = [part for name, value in self.properties.items() for part in ("--set", f"{name}={value}")]
         return [binary(), "start", "--data-dir", str(self.data), "--kafka", self.address, *sets, *self.flags]
 
+    def environment(self):
+        return None  # the tests' own
+
     def start(self):
         """Returns once the program said that it is ready; its own log is in the failure if it never does."""
         assert self.process is None
@@ -61,7 +64,7 @@ class Broker:
         mark = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                self.command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment()
             )
 
         def ready():
