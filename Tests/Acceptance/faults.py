@@ -56,7 +56,7 @@ class FaultyBroker(Broker):
             (self.folder / "control.new").rename(self.control)
 
     def cut_power(self, generator):
-        """kill -9, then takes away what the kernel had not been told to keep: of each log, bytes after the last finished
+        """kill -9, then takes away what the kernel was not told to keep: of each log, bytes after the last finished
         sync are cut off, zeroed or garbled; files and folders whose folder was not synced since may vanish.
 
         Returns what was done, for the message of a failure. Renames and small state files are left as they are: what

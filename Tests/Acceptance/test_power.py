@@ -23,7 +23,7 @@ def faulty(tmp_path):
         broker.kill()
 
 
-# -- power cuts ---------------------------------------------------------------------------------------------------------
+# -- power cuts ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.deadline(240)
@@ -90,7 +90,7 @@ def test_power_cuts_and_topics(faulty, java, seed):
 
 
 def test_kill_then_power_cut(faulty):
-    """What recovery found after kill -9 was only in the page cache; once served as acknowledged it must be synced too."""
+    """What recovery found after kill -9 may have been in the page cache only; now it must be synced too."""
     generator = random.Random(1)
     create_topic(faulty.address, "t")
     for number in range(6):
@@ -102,7 +102,7 @@ def test_kill_then_power_cut(faulty):
         assert read_values(faulty.address, "t") == [b"%d" % n for n in range(number + 1) for _ in range(3)], done
 
 
-# -- a disk that fails --------------------------------------------------------------------------------------------------
+# -- a disk that fails -----------------------------------------------------------------------------------------------
 
 
 def test_a_failed_sync_is_never_an_acknowledgement(faulty):
