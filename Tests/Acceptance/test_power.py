@@ -63,6 +63,19 @@ def test_power_cuts_lose_nothing_acknowledged(faulty, java, seed):
         assert values == [b"%s-%d" % (name, n) for n in range(totals[partition])], cuts
 
 
+def test_without_syncs_a_power_cut_takes_records(tmp_path):
+    """The proof of the proof: Kafka's own default (log.flush=os) loses acknowledged records here."""
+    broker = FaultyBroker(tmp_path, {"log.flush": "os"}).start()
+    create_topic(broker.address, "t")
+    with Connection(broker.address) as connection:
+        for number in range(5):
+            assert produce(connection, "t", batch([b"%d" % number])).error_code == 0
+    broker.cut_power(random.Random(3))
+    broker.start()
+    assert len(read_values(broker.address, "t")) < 5
+    broker.stop()
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_power_cuts_and_topics(faulty, java, seed):
     """Created, changed and deleted topics are as they were answered."""
