@@ -39,7 +39,7 @@ class Broker:
 
     START_SECONDS_MAX = 60  # a recovery after kill -9 belongs to it
 
-    def __init__(self, folder, properties=None, port=None, flags=()):
+    def __init__(self, folder, properties=None, port=None, flags=(), wrapper=()):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.log_path = self.folder / "broker.log"
@@ -47,12 +47,23 @@ class Broker:
         self.address = f"127.0.0.1:{self.port}"
         self.properties = dict(properties or {})
         self.flags = list(flags)
+        self.wrapper = list(wrapper)  # a command that runs the program, as prlimit does
         self.process = None
         self.start_seconds = None
 
     def command(self):
         sets = [part for name, value in self.properties.items() for part in ("--set", f"{name}={value}")]
-        return [binary(), "start", "--data-dir", str(self.data), "--kafka", self.address, *sets, *self.flags]
+        return [
+            *self.wrapper,
+            binary(),
+            "start",
+            "--data-dir",
+            str(self.data),
+            "--kafka",
+            self.address,
+            *sets,
+            *self.flags,
+        ]
 
     def environment(self):
         return None  # the tests' own

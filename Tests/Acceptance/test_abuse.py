@@ -561,3 +561,30 @@ def test_connections_come_and_go_fast(victim):
     assert victim.status_kib() - before < 60 << 10
     files = len(os.listdir(f"/proc/{victim.pid}/fd"))
     assert files < 500, f"{files} open files"
+
+
+def test_out_of_file_descriptors(make_broker):
+    """More clients than the process may have descriptors: it neither ends nor loses anything, and recovers."""
+    broker = make_broker(wrapper=("prlimit", "--nofile=120:120"))
+    create_topic(broker.address, "t", 20)
+    Confluent().produce(broker.address, "t", [Record(b"before")])
+    held = []
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            held.append(Connection(broker.address))
+    time.sleep(0.5)  # lets it try to accept them
+    assert broker.alive
+    # Those it has are served, also with files still to be opened: an answer each, an error if need be.
+    answers = set()
+    for partition in range(20):
+        try:
+            answers.add(produce(held[0], "t", batch([b"during"]), partition).error_code)
+        except ConnectionClosed:
+            pytest.fail("a connection that it had is closed")
+    assert answers <= {0, 56}, answers
+    for connection in held:
+        connection.socket.close()
+    wait_until(lambda: api_versions(broker.address), what="new clients to be served")
+    for partition in range(20):
+        Confluent().produce(broker.address, "t", [Record(b"after")], partition=partition)
+    assert Confluent().consume(broker.address, "t", 1)[0].value == b"before"

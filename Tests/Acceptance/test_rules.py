@@ -1,5 +1,6 @@
 """Kafka's finer rules at the log's edge: what a broker must check, rewrite or refuse, seen through real clients."""
 
+import base64
 import os
 import struct
 import threading
@@ -524,3 +525,56 @@ def test_acks_1_survives_the_process(make_broker):
         broker.kill()
     broker.start()
     assert [r.value for r in Confluent().consume(broker.address, "t", 20)] == [b"%d" % n for n in range(20)]
+
+
+# -- races -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_topic_is_created_once(bootstrap, fresh):
+    """Twenty clients create the same topic at once: one does, the others hear that it exists."""
+    topic = fresh()
+    request = REQUESTS[19]
+    codes = []
+
+    def create():
+        new = request.CreatableTopic(name=topic, num_partitions=2, replication_factor=1, assignments=[], configs=[])
+        with Connection(bootstrap) as connection:
+            codes.append(connection.call(request(version=5, topics=[new], timeout_ms=5_000)).topics[0].error_code)
+
+    threads = [threading.Thread(target=create) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(codes) == [0] + [36] * 19
+
+
+def test_the_old_id_of_a_topic_made_again_is_unknown(bootstrap, fresh, java):
+    topic = fresh()
+    old = java.call("createTopic", bootstrap, topic=topic, partitions=1, replicas=1)["id"]
+    java.call("deleteTopic", bootstrap, topic=topic)
+    new = java.call("createTopic", bootstrap, topic=topic, partitions=1, replicas=1)["id"]
+    assert old != new
+    old = uuid.UUID(bytes=base64.urlsafe_b64decode(old + "=="))
+    with Connection(bootstrap) as connection:
+        assert fetch(connection, old, 0, version=13).error_code == 100
+        if api_versions(bootstrap)[0][1] >= 13:
+            assert produce(connection, None, batch([b"x"]), version=13, topic_id=old).error_code == 100
+    assert end_offset(bootstrap, topic) == (0, 0)
+
+
+def test_a_topic_deleted_under_load(bootstrap, fresh, java):
+    """Producers fail or go on in the new topic; nothing of the old one shows up, nothing hangs."""
+    topic = create_topic(bootstrap, fresh(), 2)
+    java.call("loadStart", bootstrap, name=topic, topic=topic, partition=0, properties={
+        "delivery.timeout.ms": 4000, "request.timeout.ms": 2000, "linger.ms": 0, "max.block.ms": 4000})  # fmt: skip
+    wait_until(lambda: java.call("loadCount", bootstrap, name=topic) > 300, what="some load")
+    java.call("deleteTopic", bootstrap, topic=topic)
+    try:
+        java.call("createTopic", bootstrap, topic=topic, partitions=2, replicas=1)
+    except JavaError as failed:  # the producer's question for metadata has made it anew, with one partition
+        assert failed.type == "TopicExistsException"
+        java.call("createPartitions", bootstrap, topic=topic, count=2)
+    Confluent().produce(bootstrap, topic, [Record(b"new")], partition=1)
+    assert java.call("loadStop", bootstrap, name=topic)["sent"] > 300
+    assert [r.value for r in Confluent().consume(bootstrap, topic, 1, 1)] == [b"new"]
