@@ -61,7 +61,7 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
 
         // Layer 3: services
-        target("Cluster", ["Bytes", "RecordBatches", "CRdKafka", nio, logging]),
+        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, logging]),
         target(
             "Broker",
             [

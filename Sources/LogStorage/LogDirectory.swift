@@ -116,17 +116,28 @@ package final class LogDirectory: Sendable {
         return log
     }
 
+    /// Takes the folder of a partition that was not opened out of use and keeps what is in it, for a person to look at.
+    ///
+    /// - Returns: the folder's new name, which ends in `-stray` as in Kafka.
+    package func setAside(_ name: PartitionName) throws(LogError) -> String {
+        let kept = FileNames.retired(folder(of: name), "stray")
+        try attempt("set '\(folder(of: name))' aside") { () throws(DiskError) in
+            try disk.rename(folder(of: name), to: kept)
+            try disk.syncDirectory(directory + "/topics")
+        }
+        try forget(name)
+        return kept
+    }
+
     /// Removes the log of a partition, or the folder of one that was not opened.
     package func delete(_ name: PartitionName) throws(LogError) {
-        let log = state.withLock { state in
-            state.found.remove(name)
-            return state.logs.removeValue(forKey: name)
-        }
+        // Out of the table first: whatever happens to the folder, a log of the same name can be opened again.
+        let log = state.withLock { $0.logs.removeValue(forKey: name) }
         if let log {
             try log.delete()
         } else {
             try attempt("remove '\(folder(of: name))'") { () throws(DiskError) in
-                let doomed = folder(of: name) + ".unopened-delete"
+                let doomed = FileNames.retired(folder(of: name), "delete")
                 do throws(DiskError) {
                     try disk.rename(folder(of: name), to: doomed)
                 } catch  where error.code == .notFound {
@@ -136,7 +147,12 @@ package final class LogDirectory: Sendable {
                 try disk.removeTree(doomed)
             }
         }
+        try forget(name)
+    }
+
+    private func forget(_ name: PartitionName) throws(LogError) {
         let hadOffsets = state.withLock { state in
+            state.found.remove(name)
             let had = state.recoveryPoints.removeValue(forKey: name) != nil
             return state.logStarts.removeValue(forKey: name) != nil || had
         }

@@ -53,7 +53,7 @@ extension PartitionLog {
     package func delete() throws(LogError) {
         try close(clean: false)
         try maintenance.withLock { _ throws(LogError) in
-            let name = "\(directory).\(String(UInt128.random(in: 0 ... .max), radix: 16))-delete"
+            let name = FileNames.retired(directory, "delete")
             do throws(DiskError) { try disk.rename(directory, to: name) } catch  where error.code == .notFound {
                 return
             } catch {

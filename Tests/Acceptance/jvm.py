@@ -11,8 +11,16 @@ import subprocess
 import threading
 from pathlib import Path
 
-JARS = ("kafka-clients-4.3.0", "slf4j-api-", "lz4-java-", "zstd-jni-", "snappy-java-", "jackson-core-",
-        "jackson-databind-", "jackson-annotations-")
+JARS = (
+    "kafka-clients-4.3.0",
+    "slf4j-api-",
+    "lz4-java-",
+    "zstd-jni-",
+    "snappy-java-",
+    "jackson-core-",
+    "jackson-databind-",
+    "jackson-annotations-",
+)
 
 
 class JavaError(Exception):
@@ -50,14 +58,36 @@ class Java:
         sources = sorted(str(path) for path in (Path(__file__).parent / "java").glob("*.java"))
         path = class_path()
         done = subprocess.run(
-            ["javac", "-Xlint:deprecation", "-Xlint:unchecked", "-proc:none", "-cp", path, "-d", str(self.folder), *sources],
-            capture_output=True, text=True,
+            [
+                "javac",
+                "-Xlint:deprecation",
+                "-Xlint:unchecked",
+                "-proc:none",
+                "-cp",
+                path,
+                "-d",
+                str(self.folder),
+                *sources,
+            ],
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         self.errors = open(self.folder / "driver.log", "wb")
         self.process = subprocess.Popen(
-            ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{self.folder}:{path}", "Driver"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            [
+                "java",
+                "-Xmx512m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                f"{self.folder}:{path}",
+                "Driver",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
         )
         return self
 

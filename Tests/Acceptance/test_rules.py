@@ -1,5 +1,6 @@
 """Kafka's finer rules at the log's edge: what a broker must check, rewrite or refuse, seen through real clients."""
 
+import base64
 import os
 import struct
 import threading
@@ -57,7 +58,7 @@ FRAMINGS = {  # every framing that clients in the field use
 }
 
 
-# -- the topic's codec --------------------------------------------------------------------------------------------------
+# -- the topic's codec -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", ("uncompressed", "gzip", "snappy", "lz4", "zstd"))
@@ -79,8 +80,11 @@ def test_compression_type_of_the_topic_wins(bootstrap, fresh, client_of, target)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS, ids=str)
-@pytest.mark.parametrize("configs", ({}, {"compression.type": "gzip"}, {"cleanup.policy": "compact"}, {"message.timestamp.type": "LogAppendTime"}),
-                         ids=lambda configs: next(iter(configs), "plain"))  # fmt: skip
+@pytest.mark.parametrize(
+    "configs",
+    ({}, {"compression.type": "gzip"}, {"cleanup.policy": "compact"}, {"message.timestamp.type": "LogAppendTime"}),
+    ids=lambda configs: next(iter(configs), "plain"),
+)
 def test_every_framing_of_every_codec(bootstrap, fresh, client_of, framing, configs):
     topic = create_topic(bootstrap, fresh(), configs=configs)
     codec, compress = FRAMINGS[framing]
@@ -106,7 +110,7 @@ def test_zstd_needs_produce_7_and_fetch_10(bootstrap, topic):
         assert fetch(connection, topic, 0, version=10).error_code == 0
 
 
-# -- keys, times --------------------------------------------------------------------------------------------------------
+# -- keys, times -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("compress", (None, gzip), ids=("plain", "gzip"))
@@ -139,7 +143,7 @@ def test_times_out_of_bounds_are_refused(bootstrap, fresh):
         assert list_offset(connection, topic, -1)[2] == 3
 
 
-# -- producers ----------------------------------------------------------------------------------------------------------
+# -- producers -------------------------------------------------------------------------------------------------------
 
 
 def test_sequences_wrap(bootstrap, topic):
@@ -180,8 +184,15 @@ def test_pipelined_idempotent_batches_with_a_hole(bootstrap, topic):
         producer, epoch = init_producer_id(connection)
 
         def request(sequence):
-            part = REQUESTS[0].TopicProduceData.PartitionProduceData(index=0, records=batch([b"%d" % sequence], producer, epoch, sequence=sequence))
-            return REQUESTS[0](version=9, acks=-1, timeout_ms=5_000, topic_data=[REQUESTS[0].TopicProduceData(name=topic, partition_data=[part])])
+            part = REQUESTS[0].TopicProduceData.PartitionProduceData(
+                index=0, records=batch([b"%d" % sequence], producer, epoch, sequence=sequence)
+            )
+            return REQUESTS[0](
+                version=9,
+                acks=-1,
+                timeout_ms=5_000,
+                topic_data=[REQUESTS[0].TopicProduceData(name=topic, partition_data=[part])],
+            )
 
         codes = []
         for round_ in ((0, 2, 3), (1, 2, 3)):
@@ -198,16 +209,26 @@ def test_one_request_for_several_partitions(bootstrap, fresh):
     """Each partition has its own answer; one bad one does not spoil the others."""
     topic = create_topic(bootstrap, fresh(), 3)
     part = REQUESTS[0].TopicProduceData.PartitionProduceData
-    data = [part(index=0, records=batch([b"a"])), part(index=1, records=batch([b"b"], crc=1)), part(index=2, records=batch([b"c"])),
-            part(index=7, records=batch([b"d"]))]
+    data = [
+        part(index=0, records=batch([b"a"])),
+        part(index=1, records=batch([b"b"], crc=1)),
+        part(index=2, records=batch([b"c"])),
+        part(index=7, records=batch([b"d"])),
+    ]
     with Connection(bootstrap) as connection:
-        answer = connection.call(REQUESTS[0](version=9, acks=-1, timeout_ms=5_000, topic_data=[
-            REQUESTS[0].TopicProduceData(name=topic, partition_data=data)]))
+        answer = connection.call(
+            REQUESTS[0](
+                version=9,
+                acks=-1,
+                timeout_ms=5_000,
+                topic_data=[REQUESTS[0].TopicProduceData(name=topic, partition_data=data)],
+            )
+        )
         found = {p.index: p.error_code for p in answer.responses[0].partition_responses}
     assert found == {0: 0, 1: 2, 2: 0, 7: 3}
 
 
-# -- leader epochs, ids -------------------------------------------------------------------------------------------------
+# -- leader epochs, ids ----------------------------------------------------------------------------------------------
 
 
 def test_leader_epochs_are_checked(bootstrap, topic, java):
@@ -221,7 +242,9 @@ def test_leader_epochs_are_checked(bootstrap, topic, java):
             assert connection.call(request).responses[0].partitions[0].error_code == expected, known
             wanted = REQUESTS[2].ListOffsetsTopic
             part = wanted.ListOffsetsPartition(partition_index=0, timestamp=-1, current_leader_epoch=known)
-            answer = connection.call(REQUESTS[2](version=5, replica_id=-1, topics=[wanted(name=topic, partitions=[part])]))
+            answer = connection.call(
+                REQUESTS[2](version=5, replica_id=-1, topics=[wanted(name=topic, partitions=[part])])
+            )
             assert answer.topics[0].partitions[0].error_code == expected, known
 
 
@@ -232,7 +255,7 @@ def test_produce_by_an_unknown_topic_id(bootstrap):
         assert produce(connection, None, batch([b"x"]), version=13, topic_id=uuid.uuid4()).error_code == 100
 
 
-# -- names --------------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_longest_name(bootstrap, fresh, java):
@@ -257,22 +280,25 @@ def test_odd_names(bootstrap, java, name):
         java.call("deleteTopic", bootstrap, topic=name)
 
 
-# -- kcat's ways to start -----------------------------------------------------------------------------------------------
+# -- kcat's ways to start --------------------------------------------------------------------------------------------
 
 
 def test_kcat_positions(bootstrap, topic):
     Confluent().produce(bootstrap, topic, [Record(b"%d" % n, None, [], NOW - 100_000 + n * 1000) for n in range(20)])
     for arguments, expected in (
-        (["-o", "beginning"], range(20)), (["-o", "-3"], range(17, 20)), (["-o", "7"], range(7, 20)),
-        (["-o", f"s@{NOW - 95_000}"], range(5, 20)), (["-o", f"s@{NOW - 95_000}", "-o", f"e@{NOW - 92_000}"], range(5, 8)),
-    ):  # fmt: skip
+        (["-o", "beginning"], range(20)),
+        (["-o", "-3"], range(17, 20)),
+        (["-o", "7"], range(7, 20)),
+        (["-o", f"s@{NOW - 95_000}"], range(5, 20)),
+        (["-o", f"s@{NOW - 95_000}", "-o", f"e@{NOW - 92_000}"], range(5, 8)),
+    ):
         text = run(["kcat", "-b", bootstrap, "-C", "-t", topic, "-p", "0", "-e", "-q", *arguments])
         assert [int(v) for v in text.split()] == list(expected), arguments
     text = run(["kcat", "-b", bootstrap, "-Q", "-t", f"{topic}:0:{NOW - 95_000}"]).decode()
     assert f"{topic} [0] offset 5" in text
 
 
-# -- many at once -------------------------------------------------------------------------------------------------------
+# -- many at once ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("acks", (1, -1))
@@ -285,7 +311,9 @@ def test_twenty_connections_write_one_partition(bootstrap, topic, acks):
         try:
             with Connection(bootstrap) as connection:
                 places[writer] = [
-                    produce(connection, topic, batch([b"%d %d" % (writer, n)]), acks=acks).base_offset for n in range(50)]
+                    produce(connection, topic, batch([b"%d %d" % (writer, n)]), acks=acks).base_offset
+                    for n in range(50)
+                ]
         except Exception as error:
             failures.append(error)
 
@@ -298,7 +326,9 @@ def test_twenty_connections_write_one_partition(bootstrap, topic, acks):
     assert sorted(offset for mine in places.values() for offset in mine) == list(range(1_000))
     assert all(mine == sorted(mine) for mine in places.values())
     values = [r.value for r in Confluent().consume(bootstrap, topic, 1_000)]
-    assert all(values[offset] == b"%d %d" % (writer, n) for writer, mine in places.items() for n, offset in enumerate(mine))
+    assert all(
+        values[offset] == b"%d %d" % (writer, n) for writer, mine in places.items() for n, offset in enumerate(mine)
+    )
 
 
 def test_readers_follow_writers_over_rolling_segments(bootstrap, fresh, client_of):
@@ -313,11 +343,15 @@ def test_readers_follow_writers_over_rolling_segments(bootstrap, fresh, client_o
         except Exception as error:
             failures.append(error)
 
-    readers = [threading.Thread(target=follow, args=pair) for pair in (("confluent", 0), ("kafka-python", 1), ("aiokafka", 2))]
+    readers = [
+        threading.Thread(target=follow, args=pair) for pair in (("confluent", 0), ("kafka-python", 1), ("aiokafka", 2))
+    ]
     for reader in readers:
         reader.start()
     for partition in range(3):
-        Confluent().produce(bootstrap, topic, [Record(value % n) for n in range(count)], ("none", "lz4", "zstd")[partition], partition)
+        Confluent().produce(
+            bootstrap, topic, [Record(value % n) for n in range(count)], ("none", "lz4", "zstd")[partition], partition
+        )
     for reader in readers:
         reader.join(90)
     assert not failures
@@ -344,7 +378,7 @@ def test_a_fetch_outlives_the_deletion_of_its_segments(bootstrap, fresh):
 
 
 def test_large_fetches_carry_whole_and_right_batches(bootstrap, fresh):
-    """40 MB through one answer, at several starts; sizes on both sides of what a broker might send straight from file."""
+    """40 MB through one answer, at several starts; sizes on both sides of what may be sent straight from file."""
     topic = create_topic(bootstrap, fresh(), 1, {"segment.bytes": "4194304"})
     Confluent().produce(bootstrap, topic, [Record(b"%06d" % n + b"z" * 20_000) for n in range(2_000)])
     with Connection(bootstrap, timeout=60) as connection:
@@ -366,7 +400,7 @@ def test_clients_survive_a_restart(make_broker, client_of, name):
     assert [r.value for r in client_of(name).consume(broker.address, "t", 2)] == [b"before", b"after"]
 
 
-# -- the log start inside a batch ---------------------------------------------------------------------------------------
+# -- the log start inside a batch ------------------------------------------------------------------------------------
 
 
 def test_times_before_the_log_start_find_the_log_start(bootstrap, topic, client_of):
@@ -385,17 +419,31 @@ def test_times_before_the_log_start_find_the_log_start(bootstrap, topic, client_
         assert [r.offset for r in found] == [5, 6, 7, 8, 9], name
 
 
-# -- the server's settings ----------------------------------------------------------------------------------------------
+# -- the server's settings -------------------------------------------------------------------------------------------
 
 
 def test_server_settings_are_the_topics_defaults(make_broker, java):
-    broker = make_broker({
-        "log.retention.hours": 5, "log.retention.minutes": 7, "message.max.bytes": 50_000, "log.message.timestamp.type": "LogAppendTime",
-        "log.segment.bytes": 2_000_000, "log.cleanup.policy": "compact", "compression.type": "lz4"})
+    broker = make_broker(
+        {
+            "log.retention.hours": 5,
+            "log.retention.minutes": 7,
+            "message.max.bytes": 50_000,
+            "log.message.timestamp.type": "LogAppendTime",
+            "log.segment.bytes": 2_000_000,
+            "log.cleanup.policy": "compact",
+            "compression.type": "lz4",
+        }
+    )
     create_topic(broker.address, "t")
     shown = java.call("describeConfigs", broker.address, name="t")
-    expected = {"retention.ms": "420000", "max.message.bytes": "50000", "message.timestamp.type": "LogAppendTime",
-                "segment.bytes": "2000000", "cleanup.policy": "compact", "compression.type": "lz4"}
+    expected = {
+        "retention.ms": "420000",
+        "max.message.bytes": "50000",
+        "message.timestamp.type": "LogAppendTime",
+        "segment.bytes": "2000000",
+        "cleanup.policy": "compact",
+        "compression.type": "lz4",
+    }
     assert {name: shown[name]["value"] for name in expected} == expected
     assert {shown[name]["source"] for name in expected} == {"STATIC_BROKER_CONFIG"}
     with Connection(broker.address) as connection:
@@ -428,20 +476,28 @@ def test_changing_the_brokers_own_configs_is_done_or_refused(bootstrap, java):
     """Never acknowledged without effect."""
     node = str(java.call("describeCluster", bootstrap)["nodes"][0])
     try:
-        java.call("alterConfigs", bootstrap, type="BROKER", name=node, operations=[["SET", "log.retention.ms", "86400001"]])
+        java.call(
+            "alterConfigs", bootstrap, type="BROKER", name=node, operations=[["SET", "log.retention.ms", "86400001"]]
+        )
     except JavaError as refused:
         assert refused.type != "UnknownServerException" and refused.text
     else:
-        assert java.call("describeConfigs", bootstrap, type="BROKER", name=node)["log.retention.ms"]["value"] == "86400001"
+        assert (
+            java.call("describeConfigs", bootstrap, type="BROKER", name=node)["log.retention.ms"]["value"] == "86400001"
+        )
 
 
 @pytest.mark.parametrize("kind", (0, 1, 8, 16, 32, 99, -1))
 def test_configs_of_other_resources_have_an_answer(bootstrap, java, kind):
-    """Loggers, client metrics, groups and kinds nobody knows: an answer per resource, no silence, no closed connection."""
+    """Loggers, client metrics, groups and kinds nobody knows: an answer per resource, no closed connection."""
     fields = {"resources": [{"resourceType": kind, "resourceName": "x", "configurationKeys": None}]}
     answer = java.call("exchange", bootstrap, requests=[{"key": 32, "version": 4, "fields": fields}])[0]["response"]
     assert len(answer["results"]) == 1
-    change = {"resources": [{"resourceType": kind, "resourceName": "x", "configs": [{"name": "a", "value": "b", "configOperation": 0}]}]}
+    change = {
+        "resources": [
+            {"resourceType": kind, "resourceName": "x", "configs": [{"name": "a", "value": "b", "configOperation": 0}]}
+        ]
+    }
     answer = java.call("exchange", bootstrap, requests=[{"key": 44, "version": 1, "fields": change}])[0]["response"]
     assert len(answer["responses"]) == 1 and answer["responses"][0]["errorCode"] != 0
 
@@ -449,7 +505,11 @@ def test_configs_of_other_resources_have_an_answer(bootstrap, java, kind):
 def test_deleting_by_name_and_id_at_once_is_refused(bootstrap, java, topic):
     topic_id = java.call("describeTopic", bootstrap, topic=topic)["id"]
     for state in ({"name": topic, "topicId": topic_id}, {"name": None, "topicId": "AAAAAAAAAAAAAAAAAAAAAA"}):
-        answer = java.call("exchange", bootstrap, requests=[{"key": 20, "version": 6, "fields": {"timeoutMs": 1000, "topics": [state]}}])[0]
+        answer = java.call(
+            "exchange",
+            bootstrap,
+            requests=[{"key": 20, "version": 6, "fields": {"timeoutMs": 1000, "topics": [state]}}],
+        )[0]
         code = answer["response"]["responses"][0]["errorCode"] if answer["response"]["responses"] else 42
         assert code == 42, answer
     assert topic in java.call("listTopics", bootstrap)
@@ -465,3 +525,56 @@ def test_acks_1_survives_the_process(make_broker):
         broker.kill()
     broker.start()
     assert [r.value for r in Confluent().consume(broker.address, "t", 20)] == [b"%d" % n for n in range(20)]
+
+
+# -- races -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_topic_is_created_once(bootstrap, fresh):
+    """Twenty clients create the same topic at once: one does, the others hear that it exists."""
+    topic = fresh()
+    request = REQUESTS[19]
+    codes = []
+
+    def create():
+        new = request.CreatableTopic(name=topic, num_partitions=2, replication_factor=1, assignments=[], configs=[])
+        with Connection(bootstrap) as connection:
+            codes.append(connection.call(request(version=5, topics=[new], timeout_ms=5_000)).topics[0].error_code)
+
+    threads = [threading.Thread(target=create) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(codes) == [0] + [36] * 19
+
+
+def test_the_old_id_of_a_topic_made_again_is_unknown(bootstrap, fresh, java):
+    topic = fresh()
+    old = java.call("createTopic", bootstrap, topic=topic, partitions=1, replicas=1)["id"]
+    java.call("deleteTopic", bootstrap, topic=topic)
+    new = java.call("createTopic", bootstrap, topic=topic, partitions=1, replicas=1)["id"]
+    assert old != new
+    old = uuid.UUID(bytes=base64.urlsafe_b64decode(old + "=="))
+    with Connection(bootstrap) as connection:
+        assert fetch(connection, old, 0, version=13).error_code == 100
+        if api_versions(bootstrap)[0][1] >= 13:
+            assert produce(connection, None, batch([b"x"]), version=13, topic_id=old).error_code == 100
+    assert end_offset(bootstrap, topic) == (0, 0)
+
+
+def test_a_topic_deleted_under_load(bootstrap, fresh, java):
+    """Producers fail or go on in the new topic; nothing of the old one shows up, nothing hangs."""
+    topic = create_topic(bootstrap, fresh(), 2)
+    java.call("loadStart", bootstrap, name=topic, topic=topic, partition=0, properties={
+        "delivery.timeout.ms": 4000, "request.timeout.ms": 2000, "linger.ms": 0, "max.block.ms": 4000})  # fmt: skip
+    wait_until(lambda: java.call("loadCount", bootstrap, name=topic) > 300, what="some load")
+    java.call("deleteTopic", bootstrap, topic=topic)
+    try:
+        java.call("createTopic", bootstrap, topic=topic, partitions=2, replicas=1)
+    except JavaError as failed:  # the producer's question for metadata has made it anew, with one partition
+        assert failed.type == "TopicExistsException"
+        java.call("createPartitions", bootstrap, topic=topic, count=2)
+    Confluent().produce(bootstrap, topic, [Record(b"new")], partition=1)
+    assert java.call("loadStop", bootstrap, name=topic)["sent"] > 300
+    assert [r.value for r in Confluent().consume(bootstrap, topic, 1, 1)] == [b"new"]

@@ -21,7 +21,8 @@ import Testing
         arguments: [
             (-1, "UNKNOWN_SERVER_ERROR", false), (0, "NONE", false), (3, "UNKNOWN_TOPIC_OR_PARTITION", true),
             (36, "TOPIC_ALREADY_EXISTS", false), (56, "KAFKA_STORAGE_ERROR", true), (90, "PRODUCER_FENCED", false),
-            (133, "SHARE_SESSION_LIMIT_REACHED", true), (134, "ERROR_134", false), (-7, "ERROR_-7", false),
+            (133, "SHARE_SESSION_LIMIT_REACHED", true), (134, "UNKNOWN_ERROR_CODE_134", false),
+            (-7, "UNKNOWN_ERROR_CODE_-7", false),
         ] as [(Int16, String, Bool)])
     func `codes have Kafka's names`(code: Int16, name: String, isRetriable: Bool) {
         #expect(ClusterError.Code(rawValue: code).name == name)
