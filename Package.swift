@@ -61,7 +61,7 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
 
         // Layer 3: services
-        target("Cluster", ["Bytes", "RecordBatches", "CRdKafka", nio, logging]),
+        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, logging]),
         target(
             "Broker",
             [
@@ -91,8 +91,14 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Cluster", ["Bytes", "RecordBatches", "Broker", logging, nio]),
-        tests("Broker", ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
+        tests("Cluster", ["Bytes", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        .testTarget(
+            name: "SwiftwaterTests",
+            dependencies: ["swiftwater", "TestKit", "Broker", "Cluster", "RecordBatches", nio, arguments],
+            swiftSettings: swiftSettings),
+        tests(
+            "Broker",
+            ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
         .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),
     ]
 )

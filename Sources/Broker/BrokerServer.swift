@@ -98,7 +98,7 @@ package final class BrokerServer: Sendable {
             let directory = try LogDirectory(directory: configuration.dataDirectory, disk: disk, files: files)
             var (log, image) = try MetadataLog.open(
                 configuration.dataDirectory + "/meta", disk: disk, files: files,
-                health: directory.health, now: clock.now())
+                health: directory.health, wasClean: directory.wasClean, now: clock.now())
             if image.clusterId == nil {
                 var random = SystemRandomNumberGenerator()
                 let configured = server.text("cluster.id")

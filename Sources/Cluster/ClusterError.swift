@@ -1,3 +1,5 @@
+import KafkaMessages
+
 /// What a caller of a cluster can act on.
 package struct ClusterError: Error, Sendable, CustomStringConvertible {
     /// Kafka's error code. Failures of the client itself (no connection, a timeout, a closed handle) come with the
@@ -57,14 +59,10 @@ package struct ClusterError: Error, Sendable, CustomStringConvertible {
         package static let unsupportedCompressionType = Code(rawValue: 76)
         package static let invalidRecord = Code(rawValue: 87)
 
-        /// Kafka's name, such as `UNKNOWN_TOPIC_OR_PARTITION`; `ERROR_N` for a code newer than this table.
-        package var name: String {
-            if rawValue == -1 { return "UNKNOWN_SERVER_ERROR" }
-            let index = Int(rawValue)
-            return Self.names.indices.contains(index) ? Self.names[index] : "ERROR_\(rawValue)"
-        }
+        /// Kafka's name, such as `UNKNOWN_TOPIC_OR_PARTITION`.
+        package var name: String { ErrorCode(rawValue: rawValue).name }
 
         /// Whether the same request may succeed later without anybody changing anything, as the Java client sees it.
-        package var isRetriable: Bool { Self.retriable.contains(rawValue) }
+        package var isRetriable: Bool { ErrorCode(rawValue: rawValue).isRetriable }
     }
 }

@@ -22,7 +22,8 @@ package protocol PartitionReader: AnyObject, Sendable {
     /// Moves to `offset`; the next read starts there.
     func seek(to offset: Int64) throws(ClusterError)
 
-    /// Gives back what the reader holds and ends a waiting read. Reads after it throw. Repeated calls do nothing.
+    /// Gives back what the reader holds. A read that waits ends and throws, as do reads after it. Repeated calls do
+    /// nothing.
     func close()
 }
 

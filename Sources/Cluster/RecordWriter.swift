@@ -5,7 +5,7 @@ package protocol RecordWriter: AnyObject, Sendable {
     /// Hands over records and returns as soon as the writer has taken them all, with a receipt to wait on. Waits for
     /// room when too many records are under way.
     ///
-    /// - Throws: `.unknownTopicOrPartition`, `.messageTooLarge`, `.invalidRequest` after `close`. Nothing is promised
+    /// - Throws: `.unknownTopicOrPartition` (a writer never creates a topic), `.messageTooLarge`, `.invalidRequest` after `close`. Nothing is promised
     ///   for the other records of the call then.
     func submit(_ records: [ProducerRecord], to topic: String) async throws(ClusterError) -> WriteReceipt
 

@@ -18,11 +18,6 @@ package protocol Disk: Sendable {
     func exists(_ path: String) -> Bool
     /// Makes the folder's names durable.
     func syncDirectory(_ path: String) throws(DiskError)
-    /// Makes everything written so far on the file system of `path` durable, files and names, whoever wrote it: one
-    /// request to the device instead of one per file.
-    ///
-    /// - Returns: false, having done nothing, where the system does not report failed writes that way.
-    func syncFileSystem(_ path: String) throws(DiskError) -> Bool
     /// Size of the file system that holds `path`.
     func space(_ path: String) throws(DiskError) -> DiskSpace
     /// Takes an exclusive lock by the file `path` and writes this process's id into it. The lock ends with the returned
@@ -31,7 +26,15 @@ package protocol Disk: Sendable {
 }
 
 /// Held as long as the object lives.
-package protocol DiskLock: AnyObject, Sendable {}
+package protocol DiskLock: AnyObject, Sendable {
+    /// Makes everything written so far on the file system of the lock file durable, files and names, whoever wrote it:
+    /// one request to the device instead of one per file.
+    ///
+    /// It is the lock's call because a failed write is reported only to who had a file open when it failed.
+    ///
+    /// - Returns: false, having done nothing, where the system does not report failed writes that way.
+    func syncFileSystem() throws(DiskError) -> Bool
+}
 
 /// An open file. It is closed when the last reference goes, so a reader's reference keeps a removed file readable.
 package protocol DiskFile: AnyObject, Sendable {

@@ -67,30 +67,6 @@ package struct RealDisk: Disk {
         guard retried({ fsync(descriptor) }) == 0 else { throw failure("sync folder", path) }
     }
 
-    package func syncFileSystem(_ path: String) throws(DiskError) -> Bool {
-        guard Self.reportsFailedWritesOfFileSystems else { return false }
-        let descriptor = retried { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-        guard descriptor >= 0 else { throw failure("open folder", path) }
-        defer { close(descriptor) }
-        var status = statfs()
-        guard fstatfs(descriptor, &status) == 0 else { throw failure("ask the type of", path) }
-        guard Self.fileSystemTypes.contains(Int(status.f_type)) else { return false }
-        guard retried({ syncfs(descriptor) }) == 0 else { throw failure("sync file system", path) }
-        return true
-    }
-
-    /// ext2 to 4, XFS, Btrfs, tmpfs (statfs(2)).
-    private static let fileSystemTypes: Set<Int> = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994]
-
-    /// syncfs(2): since Linux 5.8 it returns the errors of writes that failed before.
-    private static let reportsFailedWritesOfFileSystems: Bool = {
-        var system = utsname()
-        guard uname(&system) == 0 else { return false }
-        let release = withUnsafeBytes(of: system.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-        let numbers = release.split(separator: ".").prefix(2).compactMap { Int($0.prefix { $0.isNumber }) }
-        return numbers.count == 2 && (numbers[0], numbers[1]) >= (5, 8)
-    }()
-
     package func space(_ path: String) throws(DiskError) -> DiskSpace {
         var status = statvfs()
         guard statvfs(path, &status) == 0 else { throw failure("ask free space of", path) }
@@ -194,6 +170,29 @@ private final class RealDiskFile: DiskFile, DiskLock {
         // An interrupted call has not reported a failed write, so it may be repeated.
         guard retried({ fdatasync(openDescriptor) }) == 0 else { throw failure("fdatasync", path) }
     }
+}
+
+extension RealDiskFile {
+    func syncFileSystem() throws(DiskError) -> Bool {
+        guard Self.reportsFailedWritesOfFileSystems else { return false }
+        var status = statfs()
+        guard fstatfs(openDescriptor, &status) == 0 else { throw failure("ask the type of", path) }
+        guard Self.fileSystemTypes.contains(Int(status.f_type)) else { return false }
+        guard retried({ syncfs(openDescriptor) }) == 0 else { throw failure("sync file system", path) }
+        return true
+    }
+
+    /// ext2 to 4, XFS, Btrfs, tmpfs (statfs(2)).
+    private static let fileSystemTypes: Set<Int> = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994]
+
+    /// syncfs(2): since Linux 5.8 it returns the errors of writes that failed before.
+    private static let reportsFailedWritesOfFileSystems: Bool = {
+        var system = utsname()
+        guard uname(&system) == 0 else { return false }
+        let release = withUnsafeBytes(of: system.release) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let numbers = release.split(separator: ".").prefix(2).compactMap { Int($0.prefix { $0.isNumber }) }
+        return numbers.count == 2 && (numbers[0], numbers[1]) >= (5, 8)
+    }()
 }
 
 /// The error of the call that just failed, from `errno`.

@@ -78,11 +78,6 @@ package final class SimulatedDisk: Disk {
         try state.withLock { state throws(DiskError) in try state.syncDirectory(path) }
     }
 
-    package func syncFileSystem(_ path: String) throws(DiskError) -> Bool {
-        try state.withLock { state throws(DiskError) in try state.syncAll(path) }
-        return true
-    }
-
     package func space(_ path: String) throws(DiskError) -> DiskSpace {
         state.withLock { state in
             let total = Int64(state.byteCountMax ?? 1 << 40)
@@ -112,6 +107,16 @@ private final class SimulatedLock: DiskLock {
         self.disk = disk
         self.path = path
         self.generation = generation
+    }
+
+    func syncFileSystem() throws(DiskError) -> Bool {
+        try disk.state.withLock { state throws(DiskError) in
+            guard state.generation == generation, !state.hasLostPower else {
+                throw DiskError(code: .io, operation: "syncfs", path: path, reason: "the simulated machine is down")
+            }
+            try state.syncAll(path)
+        }
+        return true
     }
 
     deinit {

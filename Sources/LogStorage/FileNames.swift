@@ -15,6 +15,19 @@ enum FileNames {
         return String(repeating: "0", count: max(0, 20 - digits.count)) + digits + suffix.rawValue
     }
 
+    /// A new name for a partition's folder that is out of use: cut where a file system's 255 bytes need it, made unique,
+    /// and marked by `suffix`, as Kafka does (`UnifiedLog.logDeleteDirName`).
+    static func retired(_ path: String, _ suffix: String) -> String {
+        let slash = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        let digits = String(UInt128.random(in: 0 ... .max), radix: 16)
+        let mark = ".\(String(repeating: "0", count: 32 - digits.count))\(digits)-\(suffix)"
+        let name = path[slash...]
+        let hyphen = name.lastIndex(of: "-") ?? name.endIndex
+        // Topic names are ASCII, so characters are bytes.
+        let cut = name[..<hyphen].prefix(max(0, 255 - mark.utf8.count - name[hyphen...].utf8.count))
+        return path[..<slash] + cut + name[hyphen...] + mark
+    }
+
     /// The offset and kind of a file name, nil for any other name.
     static func parse(_ name: String) -> (offset: Int64, suffix: Suffix)? {
         guard let dot = name.firstIndex(of: "."), let suffix = Suffix(rawValue: String(name[dot...])) else {

@@ -19,7 +19,7 @@ extension LogDirectory {
                 let marks = steady.map { logs[$0].syncMark }
                 var isDone = false
                 try health.final("sync logs of '\(directory)'") { () throws(DiskError) in
-                    isDone = try disk.syncFileSystem(directory)
+                    isDone = try syncFileSystem()
                 }
                 if isDone {
                     for (index, mark) in zip(steady, marks) { results[index] = .success(logs[index].noteSynced(mark)) }
@@ -41,13 +41,12 @@ extension PartitionLog {
         var appendedByteCount: Int64
     }
 
-    /// Whether there is nothing to make durable but what was appended to the active segment: no side files whose order
-    /// matters, which `sync` takes care of.
+    /// Whether there is nothing to make durable but what was appended to the active segment: no new files, no closed
+    /// segments, whose order `sync` takes care of.
     var isSteady: Bool {
         state.withLock { state in
             if case .durable = state.metadata {} else { return false }
-            return !state.isClosed && state.epochsAreDurable && state.unsyncedFiles.isEmpty
-                && state.namesDurable >= state.namesWritten
+            return !state.isClosed && state.unsyncedFiles.isEmpty && state.namesDurable >= state.namesWritten
         }
     }
 

@@ -26,12 +26,12 @@ package final class LogDirectory: Sendable {
     package let files: FileCache
     let disk: any Disk
     /// nil once the folder is closed.
-    private let lock: Mutex<(any DiskLock)?>
-    private let state: Mutex<State>
+    let lock: Mutex<(any DiskLock)?>
+    let state: Mutex<State>
     /// Held while checkpoint files are written, so that an older one never replaces a newer.
     private let writing = Mutex(())
 
-    private struct State: Sendable {
+    struct State: Sendable {
         var logs: [PartitionName: PartitionLog] = [:]
         var recoveryPoints: [PartitionName: Int64]
         var logStarts: [PartitionName: Int64]
@@ -81,7 +81,7 @@ package final class LogDirectory: Sendable {
         }
     }
 
-    private static let markerName = ".kafka_cleanshutdown"
+    static let markerName = ".kafka_cleanshutdown"
     private static let recoveryPointsName = "recovery-point-offset-checkpoint"
     private static let logStartsName = "log-start-offset-checkpoint"
     private static let epochName = "leader-epoch-counter"
@@ -116,17 +116,28 @@ package final class LogDirectory: Sendable {
         return log
     }
 
+    /// Takes the folder of a partition that was not opened out of use and keeps what is in it, for a person to look at.
+    ///
+    /// - Returns: the folder's new name, which ends in `-stray` as in Kafka.
+    package func setAside(_ name: PartitionName) throws(LogError) -> String {
+        let kept = FileNames.retired(folder(of: name), "stray")
+        try attempt("set '\(folder(of: name))' aside") { () throws(DiskError) in
+            try disk.rename(folder(of: name), to: kept)
+            try disk.syncDirectory(directory + "/topics")
+        }
+        try forget(name)
+        return kept
+    }
+
     /// Removes the log of a partition, or the folder of one that was not opened.
     package func delete(_ name: PartitionName) throws(LogError) {
-        let log = state.withLock { state in
-            state.found.remove(name)
-            return state.logs.removeValue(forKey: name)
-        }
+        // Out of the table first: whatever happens to the folder, a log of the same name can be opened again.
+        let log = state.withLock { $0.logs.removeValue(forKey: name) }
         if let log {
             try log.delete()
         } else {
             try attempt("remove '\(folder(of: name))'") { () throws(DiskError) in
-                let doomed = folder(of: name) + ".unopened-delete"
+                let doomed = FileNames.retired(folder(of: name), "delete")
                 do throws(DiskError) {
                     try disk.rename(folder(of: name), to: doomed)
                 } catch  where error.code == .notFound {
@@ -136,12 +147,23 @@ package final class LogDirectory: Sendable {
                 try disk.removeTree(doomed)
             }
         }
+        try forget(name)
+    }
+
+    private func forget(_ name: PartitionName) throws(LogError) {
         let hadOffsets = state.withLock { state in
+            state.found.remove(name)
             let had = state.recoveryPoints.removeValue(forKey: name) != nil
             return state.logStarts.removeValue(forKey: name) != nil || had
         }
         // A topic of the same name must not begin with these offsets.
         if hadOffsets { try writeOffsets() }
+    }
+
+    /// As `DiskLock.syncFileSystem`; false once the folder is closed.
+    func syncFileSystem() throws(DiskError) -> Bool {
+        guard let held = lock.withLock({ $0 }) else { return false }
+        return try held.syncFileSystem()
     }
 
     private func removeUnopened(_ name: PartitionName) throws(LogError) {
@@ -155,48 +177,6 @@ package final class LogDirectory: Sendable {
             try disk.syncDirectory(directory + "/topics")
         }
         try attempt("remove '\(doomed)'") { () throws(DiskError) in try disk.removeTree(doomed) }
-    }
-
-    /// Makes all logs durable and notes up to where, so that an unclean stop costs only what comes after.
-    ///
-    /// - Throws: the first error; the other logs are still done.
-    package func checkpoint() throws(LogError) {
-        var first: LogError?
-        for (name, log) in state.withLock({ $0.logs.sorted { $0.key < $1.key } }) {
-            do throws(LogError) {
-                let point = try log.checkpoint()
-                state.withLock { $0.recoveryPoints[name] = point }
-            } catch  where error.code == .closed {
-                continue  // deleted meanwhile
-            } catch {
-                if first == nil { first = error }
-            }
-        }
-        try writeOffsets()
-        if let first { throw first }
-    }
-
-    /// Closes all logs and gives the folder free. With `clean`, and if all of them ended well, the next start trusts what
-    /// it finds.
-    package func close(clean: Bool) throws(LogError) {
-        defer { lock.withLock { $0 = nil } }
-        var first: LogError?
-        let logs = state.withLock { $0.logs }
-        for (name, log) in logs.sorted(by: { $0.key < $1.key }) {
-            do throws(LogError) {
-                try log.close(clean: clean)
-                let end = log.logEnd
-                if clean { state.withLock { $0.recoveryPoints[name] = end } }
-            } catch {
-                if first == nil { first = error }
-            }
-        }
-        state.withLock { $0.logs = [:] }
-        if let first { throw first }
-        guard clean else { return }
-        try writeOffsets()
-        try health.replace(
-            directory + "/topics/" + Self.markerName, with: [UInt8](#"{"version":0}"#.utf8), on: disk)
     }
 
     package func folder(of name: PartitionName) -> String { directory + "/topics/" + name.description }
@@ -214,7 +194,7 @@ package final class LogDirectory: Sendable {
         }
     }
 
-    private func writeOffsets() throws(LogError) {
+    func writeOffsets() throws(LogError) {
         try writeOffsets(Self.logStartsName)
         try writeOffsets(Self.recoveryPointsName)
     }

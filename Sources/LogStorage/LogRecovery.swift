@@ -9,6 +9,8 @@ extension LogOpening {
     mutating func recover(leaderEpochMax: Int32) throws(LogError) -> Int64 {
         let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
         for index in 0..<first { try adopt(index) }
+        // Epochs above may be of a future that did not happen; the scan finds the true ones.
+        _ = epochs.truncate(end: max(recoveryPoint, segments[0].baseOffset))
         var end = segments[first].baseOffset
         for index in first..<segments.count {
             guard index == first || segments[index].baseOffset == end else {
@@ -45,6 +47,7 @@ extension LogOpening {
         let byteCount = try Int(clamping: fileByteCount(segments[index]))
         var segment = segments[index]
         let start = try adoptTrustedIndexes(&segment, file, byteCount: byteCount)
+        try cutIndexFiles(segment)
         var position = start
         var expected = end
         // The epoch is outside the checksum; that it never falls nor leaves its range is all that can be checked.
@@ -249,14 +252,11 @@ extension LogOpening {
     }
 
     /// Makes what recovery found, cut and removed durable: it is served from now on, so it must not change again.
-    mutating func syncRecovered(_ storedEpochs: LeaderEpochs) throws(LogError) {
+    mutating func syncRecovered() throws(LogError) {
         let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
         do throws(DiskError) {
             for segment in segments[first...] where segment.fileExists {
                 try disk.open(path(segment.baseOffset, .log), create: false).sync()
-            }
-            if epochs != storedEpochs || !epochsAreWhole {
-                try disk.replaceDurably(directory + "/" + FileNames.epochs, with: epochs.encoded())
             }
             if case .written = metadata {
                 try disk.open(directory + "/" + FileNames.metadata, create: false).sync()

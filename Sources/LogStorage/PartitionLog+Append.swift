@@ -56,6 +56,7 @@ extension PartitionLog {
         if state.epochs.note(header.partitionLeaderEpoch, at: header.baseOffset) { state.epochsAreDurable = false }
         state.producers.note(header, now: now)
         state.logEnd = header.nextOffset
+        state.maxTimestamp = max(state.maxTimestamp, header.maxTimestamp)
         state.appendedByteCount += Int64(header.byteCount)
         if state.active.offsets.tail.count >= SparseIndex<OffsetEntry>.tailCountMax {
             spillIndexes(&state.segments[state.segments.count - 1])
@@ -131,7 +132,7 @@ extension PartitionLog {
         state.active.noteTime()
         spillIndexes(&state.segments[state.segments.count - 1])
         if let file = state.active.file {
-            state.unsyncedFiles.append(file)
+            state.unsyncedFiles.append((state.active.baseOffset, file))
             state.active.file = nil
         }
         state.pendingSnapshots.append((state.logEnd, ProducerSnapshot.encode(state.producers)))

@@ -84,12 +84,16 @@ struct LogOpening {
         if segments.isEmpty { segments.append(newSegment(at: logEnd, fileExists: false)) }
         let start = max(logStart, segments[0].baseOffset)
         report.lostRecordCount = max(0, recoveryPoint - logEnd)
-        if report.wasUnclean { try syncRecovered(storedEpochs) }
+        if report.wasUnclean, logEnd != recoveryPoint || report.reason != nil {
+            try syncRecovered()
+        }
         segments[segments.count - 1].createdAt = try createdAt(segments[segments.count - 1])
-        return LogState(
+        var state = LogState(
             segments: segments, logStart: start, logEnd: logEnd, durableEnd: logEnd, config: config,
-            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs || report.wasUnclean,
+            leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs,
             producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
+        state.updateMaxTimestamp()
+        return state
     }
 
     /// Removes everything and lets the log begin at `offset`, with what is known of the producers.
@@ -151,7 +155,8 @@ struct LogOpening {
             }
             if let read = LeaderEpochs(bytes) { epochs = read } else { epochsAreWhole = false }
         } else {
-            epochsAreWhole = segments.isEmpty
+            // The scan of what is above the recovery point finds all of them.
+            epochsAreWhole = segments.first.map { recoveryPoint <= $0.baseOffset } ?? true
         }
     }
 
@@ -239,14 +244,16 @@ struct LogOpening {
         let byteCount = try Int(clamping: fileByteCount(segment))
         let offsets: SparseIndex<OffsetEntry>? = try readIndex(segment, .index)
         let times: SparseIndex<TimeEntry>? = try readIndex(segment, .timeIndex)
-        if let offsets, let times, offsets.count == 0 || times.count > 0,
-            try matches(offsets.last, file, segment.baseOffset, byteCount)
-        {
+        var isUsable = false
+        if let offsets, let times, offsets.count == 0 || times.count > 0 {
+            isUsable = try matches(offsets.last, file, segment.baseOffset, byteCount)
+        }
+        if isUsable, let offsets, let times, offsets.count > 0 {
             segment.adopt(byteCount: offsets.last.map { Int($0.position) } ?? 0, offsets: offsets, times: times)
             segment.indexesDurable = true
         } else {
+            if !isUsable, byteCount > 0 { report.rebuiltIndexCount += 1 }
             segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
-            if byteCount > 0 { report.rebuiltIndexCount += 1 }
         }
         let isClosed = index + 1 < segments.count
         let endMax = isClosed ? segments[index + 1].baseOffset : .max
@@ -256,10 +263,33 @@ struct LogOpening {
         if isClosed {
             if end < endMax { segment.adopt(byteCount: byteCount) }
             segment.noteTime()
-            segment.spillIndexes(directory: directory, disk: disk)
         }
+        if segment.offsets.fileCount == 0 {
+            if let times, times.count > 0, times.last == segment.times.tail.last, times.count == segment.times.count {
+                segment.times = times  // a small segment: the only entry is the last one
+            } else if offsets?.count != 0 || times?.count != 0 {
+                try cutIndexFiles(segment)
+            }
+        }
+        if isClosed { segment.spillIndexes(directory: directory, disk: disk) }
         segments[index] = segment
         return end
+    }
+
+    /// Cuts the index files behind the entries that count, so that no others are ever taken for entries.
+    func cutIndexFiles(_ segment: Segment) throws(LogError) {
+        let byteCounts = [
+            (FileNames.Suffix.index, segment.offsets.fileCount * OffsetEntry.byteCount),
+            (.timeIndex, segment.times.fileCount * TimeEntry.byteCount),
+        ]
+        for (suffix, byteCount) in byteCounts {
+            try doing("cut index \(segment.baseOffset)") { () throws(DiskError) in
+                do throws(DiskError) {
+                    let file = try disk.open(path(segment.baseOffset, suffix), create: false)
+                    if try file.byteCount() != byteCount { try file.truncate(to: Int64(byteCount)) }
+                } catch  where error.code == .notFound {}
+            }
+        }
     }
 
     /// Notes the batches from the last index entry to the end of the file, or to one that cannot be of this segment.

@@ -23,9 +23,11 @@ extension PartitionLog {
             try health.check()
             let doomed = state.withLock { state -> [DeletedSegment] in
                 if state.active.byteCount > 0, isOld(state.active, now, state) { roll(&state, now) }
-                return expired(state, now)
+                let doomed = expired(state, now)
+                rollIfDoomed(doomed, &state, now)
+                return doomed
             }
-            return try doomed.isEmpty ? [] : remove(doomed, now, hasSnapshot: checkpointIfSpace())
+            return try doomed.isEmpty ? [] : remove(doomed, hasSnapshot: checkpointIfSpace())
         }
     }
 
@@ -54,9 +56,11 @@ extension PartitionLog {
             let doomed = state.withLock { state in
                 state.logStart = start
                 if state.epochs.truncate(start: start) { state.epochsAreDurable = false }
-                return belowLogStart(state)
+                let doomed = belowLogStart(state)
+                rollIfDoomed(doomed, &state, state.active.appendedAt)
+                return doomed
             }
-            _ = try remove(doomed, nil, hasSnapshot: hasSnapshot)
+            _ = try remove(doomed, hasSnapshot: hasSnapshot)
             return start
         }
     }
@@ -114,13 +118,22 @@ extension PartitionLog {
     ///
     /// Oldest first, each removal durable before the next, so that a crash leaves a log without a hole.
     private func remove(
-        _ doomed: [DeletedSegment], _ now: Int64?, hasSnapshot: Bool
+        _ doomed: [DeletedSegment], hasSnapshot: Bool
     ) throws(LogError) -> [DeletedSegment] {
         var hasSnapshot = hasSnapshot
         var removed: [DeletedSegment] = []
         for segment in doomed {
             let base = segment.baseOffset
-            try keepLogEnd(now)
+            try keepLogEnd()
+            // Out of the readers' sight before the files go.
+            let keys = state.withLock { state -> Range<UInt64> in
+                let first = state.segments.removeFirst()
+                state.updateMaxTimestamp()
+                state.logStart = max(state.logStart, state.segments[0].baseOffset)
+                if state.epochs.truncate(start: state.logStart) { state.epochsAreDurable = false }
+                return first.keys
+            }
+            files.forget(keys)
             try attempt("remove segment \(base) of '\(directory)'") { () throws(DiskError) in
                 for suffix in [FileNames.Suffix.log, .index, .timeIndex] {
                     do throws(DiskError) {
@@ -129,28 +142,20 @@ extension PartitionLog {
                 }
             }
             try health.final("sync folder '\(directory)'") { () throws(DiskError) in try disk.syncDirectory(directory) }
-            let keys = state.withLock { state -> Range<UInt64> in
-                let first = state.segments.removeFirst()
-                state.logStart = max(state.logStart, state.segments[0].baseOffset)
-                if state.epochs.truncate(start: state.logStart) { state.epochsAreDurable = false }
-                return first.keys
-            }
-            files.forget(keys)
             removed.append(segment)
             if !hasSnapshot { hasSnapshot = try checkpointIfSpace() }
         }
         return removed
     }
 
-    /// Before the last segment with batches goes, the file of an empty one at the log end takes over telling where the
-    /// log ends.
-    private func keepLogEnd(_ now: Int64?) throws(LogError) {
-        let create = state.withLock { state -> Int64? in
-            if state.segments.count == 1 {
-                roll(&state, now ?? state.active.appendedAt)
-            }
-            return state.segments[1].fileExists ? nil : state.segments[1].baseOffset
-        }
+    /// Closes the active segment if it is to be removed: batches that come meanwhile belong to the next one.
+    private func rollIfDoomed(_ doomed: [DeletedSegment], _ state: inout LogState, _ now: Int64) {
+        if doomed.last?.baseOffset == state.active.baseOffset { roll(&state, now) }
+    }
+
+    /// Before the last segment with a file goes, the file of an empty one takes over telling where the log ends.
+    private func keepLogEnd() throws(LogError) {
+        let create = state.withLock { $0.segments[1].fileExists ? nil : $0.segments[1].baseOffset }
         guard let create else { return }
         _ = try attempt("create segment \(create) of '\(directory)'") { () throws(DiskError) in
             try disk.open(path(create, .log), create: true)

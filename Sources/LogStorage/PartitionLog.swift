@@ -214,6 +214,8 @@ struct LogState: Sendable {
     var logStart: Int64
     var logEnd: Int64
     var durableEnd: Int64
+    /// Largest timestamp of all segments; `Int64.min` when there is none.
+    var maxTimestamp = Int64.min
     /// Bytes appended since the log was opened, and how many of them are durable.
     var appendedByteCount: Int64 = 0
     var syncedByteCount: Int64 = 0
@@ -229,7 +231,7 @@ struct LogState: Sendable {
     /// Snapshots taken when a segment was closed, to be written by the next maintenance.
     var pendingSnapshots: [(offset: Int64, bytes: [UInt8])] = []
     /// Closed segments whose data is not synced yet, oldest first.
-    var unsyncedFiles: [any DiskFile] = []
+    var unsyncedFiles: [(base: Int64, file: any DiskFile)] = []
     /// Counts names created in the folder, and of those how many are durable, the folder's own name included.
     var namesWritten: UInt64 = 0
     var namesDurable: UInt64 = 0
@@ -246,11 +248,9 @@ struct LogState: Sendable {
         get { segments[segments.count - 1] }
         _modify { yield &segments[segments.count - 1] }
     }
-    var maxTimestamp: Int64 {
-        var newest = Int64.min
-        for segment in segments where segment.maxTimestamp > newest { newest = segment.maxTimestamp }
-        return newest
-    }
+    /// Looks at the segments for `maxTimestamp` again, after some were removed.
+    mutating func updateMaxTimestamp() { maxTimestamp = segments.lazy.map(\.maxTimestamp).max() ?? .min }
+
     var byteCount: Int64 { segments.reduce(0) { $0 + Int64($1.byteCount) } }
 
     /// Index of the segment whose range holds `offset`, the first one for smaller offsets.

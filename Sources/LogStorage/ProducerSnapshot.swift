@@ -76,17 +76,8 @@ enum ProducerSnapshot {
                 timestamp: span.bigEndian(at: at + 26, as: Int64.self))
             guard batch.offsetDelta >= 0 else { return nil }
             var producer = states.producers[id] ?? ProducerStates.Producer(epoch: epoch, usedAt: now)
-            if producer.epoch != epoch {
-                producer.epoch = epoch
-                producer.window = []
-                producer.chainCount = 0
-            }
-            if batch.lastSequence >= 0 {
-                let follows = producer.window.last.map { ($0.lastSequence &+ 1) & .max == batch.firstSequence } ?? false
-                producer.chainCount = (follows ? producer.chainCount : 0) + Int64(batch.offsetDelta) + 1
-                if producer.window.count == ProducerStates.windowCountMax { producer.window.removeFirst() }
-                producer.window.append(batch)
-            }
+            producer.begin(epoch: epoch)
+            if batch.lastSequence >= 0 { producer.append(batch) }
             producer.coordinatorEpoch = span.bigEndian(at: at + 34, as: Int32.self)
             producer.currentTxnFirstOffset = span.bigEndian(at: at + 38, as: Int64.self)
             states.restore(producer, id: id)

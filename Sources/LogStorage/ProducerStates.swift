@@ -35,6 +35,40 @@ struct ProducerStates: Sendable {
         var currentTxnFirstOffset: Int64 = -1
         /// Wall clock of the last append, or of opening the log.
         var usedAt: Int64
+
+        mutating func note(_ header: BatchHeader, now: Int64) {
+            begin(epoch: header.producerEpoch)
+            expectedSequence = nil
+            usedAt = now
+            if header.attributes.isControl {
+                currentTxnFirstOffset = -1
+                return
+            }
+            if header.attributes.isTransactional, currentTxnFirstOffset < 0 {
+                currentTxnFirstOffset = header.baseOffset
+            }
+            if header.baseSequence >= 0 {
+                append(
+                    AppendedBatch(
+                        lastSequence: header.lastSequence, offsetDelta: header.lastOffsetDelta,
+                        lastOffset: header.lastOffset, timestamp: header.maxTimestamp))
+            }
+        }
+
+        /// Sequences begin anew with an epoch.
+        mutating func begin(epoch newEpoch: Int16) {
+            guard epoch != newEpoch else { return }
+            epoch = newEpoch
+            window = []
+            chainCount = 0
+        }
+
+        mutating func append(_ batch: AppendedBatch) {
+            let follows = window.last.map { ($0.lastSequence &+ 1) & .max == batch.firstSequence } ?? false
+            chainCount = (follows ? chainCount : 0) + Int64(batch.offsetDelta) + 1
+            if window.count == ProducerStates.windowCountMax { window.removeFirst() }
+            window.append(batch)
+        }
     }
 
     enum Verdict: Equatable {
@@ -87,31 +121,7 @@ struct ProducerStates: Sendable {
     /// Notes a batch that is in the log now.
     mutating func note(_ header: BatchHeader, now: Int64) {
         guard header.producerId >= 0 else { return }
-        var producer = producers[header.producerId] ?? Producer(epoch: header.producerEpoch, usedAt: now)
-        if producer.epoch != header.producerEpoch {
-            producer.epoch = header.producerEpoch
-            producer.window = []
-            producer.chainCount = 0
-        }
-        producer.expectedSequence = nil
-        producer.usedAt = now
-        if header.attributes.isControl {
-            producer.currentTxnFirstOffset = -1
-        } else {
-            if header.attributes.isTransactional, producer.currentTxnFirstOffset < 0 {
-                producer.currentTxnFirstOffset = header.baseOffset
-            }
-            if header.baseSequence >= 0 {
-                let follows = producer.window.last.map { ($0.lastSequence &+ 1) & .max == header.baseSequence } ?? false
-                producer.chainCount = (follows ? producer.chainCount : 0) + Int64(header.lastOffsetDelta) + 1
-                if producer.window.count == Self.windowCountMax { producer.window.removeFirst() }
-                producer.window.append(
-                    AppendedBatch(
-                        lastSequence: header.lastSequence, offsetDelta: header.lastOffsetDelta,
-                        lastOffset: header.lastOffset, timestamp: header.maxTimestamp))
-            }
-        }
-        producers[header.producerId] = producer
+        producers[header.producerId, default: Producer(epoch: header.producerEpoch, usedAt: now)].note(header, now: now)
     }
 
     /// Notes that the disk refused the batch of a producer that is new here. Without this a later batch of the same

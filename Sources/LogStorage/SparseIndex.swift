@@ -102,10 +102,13 @@ struct SparseIndex<Entry: IndexEntry>: Sendable {
         bytes.reserveCapacity(tail.count * Entry.byteCount)
         for entry in tail { entry.append(to: &bytes) }
         let position = Int64(fileCount * Entry.byteCount)
-        try file.write(bytes, at: position)
-        // What an earlier run left behind the last entry must not look like one.
-        let end = position + Int64(bytes.count)
-        if try file.byteCount() > end { try file.truncate(to: end) }
+        do throws(DiskError) {
+            try file.write(bytes, at: position)
+        } catch {
+            // A part of an entry would spoil the file for the next start, which then only takes longer.
+            try? file.truncate(to: position)
+            throw error
+        }
         fileCount += tail.count
         tail = []
     }

@@ -9,7 +9,7 @@ struct Swiftwater: ParsableCommand {
         abstract: "An event-streaming platform that speaks Kafka's protocol, in one binary.",
         discussion: """
             EXAMPLES
-              swiftwater start                               a broker on 127.0.0.1:9092, data in ./swiftwater-data
+              swiftwater start                       on 127.0.0.1:9092, in ./swiftwater-data
               swiftwater topic create ratings --partitions 4
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater consume ratings --from beginning

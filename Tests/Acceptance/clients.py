@@ -44,8 +44,14 @@ class Confluent:
     def produce(self, bootstrap, topic, records, codec="none", partition=0, properties=None):
         offsets, failures = {}, []
         producer = confluent_kafka.Producer(
-            {"bootstrap.servers": bootstrap, "compression.type": codec, "linger.ms": 20, "message.timeout.ms": 30_000,
-             "message.max.bytes": 10_000_000, **(properties or {})}
+            {
+                "bootstrap.servers": bootstrap,
+                "compression.type": codec,
+                "linger.ms": 20,
+                "message.timeout.ms": 30_000,
+                "message.max.bytes": 10_000_000,
+                **(properties or {}),
+            }
         )
 
         def delivered(index):
@@ -59,8 +65,15 @@ class Confluent:
 
         for index, record in enumerate(records):
             extra = {} if record.timestamp is None else {"timestamp": record.timestamp}
-            producer.produce(topic, value=record.value, key=record.key, partition=partition, headers=record.headers,
-                             on_delivery=delivered(index), **extra)
+            producer.produce(
+                topic,
+                value=record.value,
+                key=record.key,
+                partition=partition,
+                headers=record.headers,
+                on_delivery=delivered(index),
+                **extra,
+            )
             producer.poll(0)
         assert producer.flush(40) == 0
         if failures:
@@ -69,8 +82,13 @@ class Confluent:
 
     def consume(self, bootstrap, topic, count, partition=0, start=0, timeout=20, properties=None):
         consumer = confluent_kafka.Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "assigned-only", "enable.auto.commit": False,
-             "auto.offset.reset": "error", **(properties or {})}
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": "assigned-only",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                **(properties or {}),
+            }
         )
         records = []
         try:
@@ -83,8 +101,16 @@ class Confluent:
                 if message.error():
                     raise confluent_kafka.KafkaException(message.error())
                 kind, timestamp = message.timestamp()
-                records.append(Record(message.value(), message.key(), message.headers() or [], timestamp,
-                                      message.offset(), {1: "CreateTime", 2: "LogAppendTime"}.get(kind)))
+                records.append(
+                    Record(
+                        message.value(),
+                        message.key(),
+                        message.headers() or [],
+                        timestamp,
+                        message.offset(),
+                        {1: "CreateTime", 2: "LogAppendTime"}.get(kind),
+                    )
+                )
         finally:
             consumer.close()
         return records
@@ -97,12 +123,17 @@ class KafkaPython:
 
     def produce(self, bootstrap, topic, records, codec="none", partition=0, properties=None):
         producer = kafka.KafkaProducer(
-            bootstrap_servers=bootstrap, compression_type=None if codec == "none" else codec, linger_ms=20,
-            max_request_size=10_000_000, **{"acks": "all", **(properties or {})},
+            bootstrap_servers=bootstrap,
+            compression_type=None if codec == "none" else codec,
+            linger_ms=20,
+            max_request_size=10_000_000,
+            **{"acks": "all", **(properties or {})},
         )
         try:
             sent = [
-                producer.send(topic, value=r.value, key=r.key, headers=r.headers, partition=partition, timestamp_ms=r.timestamp)
+                producer.send(
+                    topic, value=r.value, key=r.key, headers=r.headers, partition=partition, timestamp_ms=r.timestamp
+                )
                 for r in records
             ]
             producer.flush(30)
@@ -112,7 +143,9 @@ class KafkaPython:
 
     def consume(self, bootstrap, topic, count, partition=0, start=0, timeout=20, properties=None):
         consumer = kafka.KafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False,
+            bootstrap_servers=bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
             **{"auto_offset_reset": "none", **(properties or {})},
         )
         records = []
@@ -141,14 +174,18 @@ class AioKafka:
 
     async def _produce(self, bootstrap, topic, records, codec, partition, properties):
         producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=bootstrap, compression_type=None if codec == "none" else codec, linger_ms=20,
-            max_request_size=10_000_000, **{"acks": "all", **properties},
+            bootstrap_servers=bootstrap,
+            compression_type=None if codec == "none" else codec,
+            linger_ms=20,
+            max_request_size=10_000_000,
+            **{"acks": "all", **properties},
         )
         await producer.start()
         try:
             sent = [
-                await producer.send(topic, value=r.value, key=r.key, headers=r.headers, partition=partition,
-                                    timestamp_ms=r.timestamp)
+                await producer.send(
+                    topic, value=r.value, key=r.key, headers=r.headers, partition=partition, timestamp_ms=r.timestamp
+                )
                 for r in records
             ]
             answers = [await future for future in sent]
@@ -161,7 +198,9 @@ class AioKafka:
 
     async def _consume(self, bootstrap, topic, count, partition, start, timeout, properties):
         consumer = aiokafka.AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False,
+            bootstrap_servers=bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
             **{"auto_offset_reset": "none", **properties},
         )
         await consumer.start()
@@ -189,16 +228,63 @@ class Kcat:
     def produce(self, bootstrap, topic, records, codec="none", partition=0, properties=None):
         settings = [part for name, value in (properties or {}).items() for part in ("-X", f"{name}={value}")]
         for headers, group in by_headers(records):
-            marks = [part for name, value in headers for part in ("-H", name if value is None else f"{name}={value.decode()}")]
+            marks = [
+                part
+                for name, value in headers
+                for part in ("-H", name if value is None else f"{name}={value.decode()}")
+            ]
             text = b"\x02".join((r.key or b"") + b"\x01" + (r.value or b"") for r in group)
-            run(["kcat", "-b", bootstrap, "-P", "-t", topic, "-p", str(partition), "-z", codec, "-D", "\\x02", "-K", "\\x01",
-                 "-Z", "-X", "linger.ms=20", *marks, *settings], text)
+            run(
+                [
+                    "kcat",
+                    "-b",
+                    bootstrap,
+                    "-P",
+                    "-t",
+                    topic,
+                    "-p",
+                    str(partition),
+                    "-z",
+                    codec,
+                    "-D",
+                    "\\x02",
+                    "-K",
+                    "\\x01",
+                    "-Z",
+                    "-X",
+                    "linger.ms=20",
+                    *marks,
+                    *settings,
+                ],
+                text,
+            )
         return None
 
     def consume(self, bootstrap, topic, count, partition=0, start=0, timeout=20, properties=None):
         settings = [part for name, value in (properties or {}).items() for part in ("-X", f"{name}={value}")]
-        output = run(["kcat", "-b", bootstrap, "-C", "-J", "-u", "-t", topic, "-p", str(partition), "-o", str(start),
-                      "-c", str(count), "-e", "-q", *settings], b"", timeout)
+        output = run(
+            [
+                "kcat",
+                "-b",
+                bootstrap,
+                "-C",
+                "-J",
+                "-u",
+                "-t",
+                topic,
+                "-p",
+                str(partition),
+                "-o",
+                str(start),
+                "-c",
+                str(count),
+                "-e",
+                "-q",
+                *settings,
+            ],
+            b"",
+            timeout,
+        )
         records = []
         for line in output.splitlines():
             m = json.loads(line)
@@ -237,13 +323,25 @@ class JavaClient:
 
     def produce(self, bootstrap, topic, records, codec="none", partition=0, properties=None):
         answers = self.java.call(
-            "produce", bootstrap, topic=topic,
+            "produce",
+            bootstrap,
+            topic=topic,
             records=[
-                {"partition": partition, "key": rebase(r.key), "value": rebase(r.value), "timestamp": r.timestamp,
-                 "headers": [[name, rebase(value)] for name, value in r.headers]}
+                {
+                    "partition": partition,
+                    "key": rebase(r.key),
+                    "value": rebase(r.value),
+                    "timestamp": r.timestamp,
+                    "headers": [[name, rebase(value)] for name, value in r.headers],
+                }
                 for r in records
             ],
-            properties={"compression.type": codec, "linger.ms": 20, "max.request.size": 10_000_000, **(properties or {})},
+            properties={
+                "compression.type": codec,
+                "linger.ms": 20,
+                "max.request.size": 10_000_000,
+                **(properties or {}),
+            },
         )
         for answer in answers:
             if "error" in answer:
@@ -254,12 +352,23 @@ class JavaClient:
 
     def consume(self, bootstrap, topic, count, partition=0, start=0, timeout=20, properties=None):
         found = self.java.call(
-            "consume", bootstrap, partitions=[[topic, partition]], count=count, timeoutMs=timeout * 1000,
-            properties={"auto.offset.reset": "none", **(properties or {})}, **{"from": start},
+            "consume",
+            bootstrap,
+            partitions=[[topic, partition]],
+            count=count,
+            timeoutMs=timeout * 1000,
+            properties={"auto.offset.reset": "none", **(properties or {})},
+            **{"from": start},
         )
         return [
-            Record(unbase(r["value"]), unbase(r["key"]), [(name, unbase(value)) for name, value in r["headers"]],
-                   r["timestamp"], r["offset"], r["timestampType"])
+            Record(
+                unbase(r["value"]),
+                unbase(r["key"]),
+                [(name, unbase(value)) for name, value in r["headers"]],
+                r["timestamp"],
+                r["offset"],
+                r["timestampType"],
+            )
             for r in found
         ]
 
@@ -269,7 +378,7 @@ CLIENT_NAMES = (*PYTHON_CLIENTS, "java")
 LIBRARY_NAMES = tuple(name for name in CLIENT_NAMES if name != "kcat")
 
 
-# -- topics, through librdkafka's admin client --------------------------------------------------------------------------
+# -- topics, through librdkafka's admin client -----------------------------------------------------------------------
 
 
 def admin(bootstrap):

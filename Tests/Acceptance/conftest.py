@@ -23,7 +23,7 @@ EXTERNAL = os.environ.get("BOOTSTRAP")
 
 
 def pytest_sessionstart(session):
-    for tool in ("kcat", "java", "javac"):
+    for tool in ("kcat", "java", "javac", "gcc"):
         if shutil.which(tool) is None:
             pytest.exit(f"{tool} is missing: run ./dev install-deps", returncode=1)
 

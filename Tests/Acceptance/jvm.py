@@ -11,8 +11,16 @@ import subprocess
 import threading
 from pathlib import Path
 
-JARS = ("kafka-clients-4.3.0", "slf4j-api-", "lz4-java-", "zstd-jni-", "snappy-java-", "jackson-core-",
-        "jackson-databind-", "jackson-annotations-")
+JARS = (
+    "kafka-clients-4.3.0",
+    "slf4j-api-",
+    "lz4-java-",
+    "zstd-jni-",
+    "snappy-java-",
+    "jackson-core-",
+    "jackson-databind-",
+    "jackson-annotations-",
+)
 
 
 class JavaError(Exception):
@@ -44,19 +52,42 @@ class Java:
         self.folder = folder
         self.process = None
         self.lock = threading.Lock()
+        self.number = 0
 
     def __enter__(self):
         sources = sorted(str(path) for path in (Path(__file__).parent / "java").glob("*.java"))
         path = class_path()
         done = subprocess.run(
-            ["javac", "-Xlint:deprecation", "-Xlint:unchecked", "-proc:none", "-cp", path, "-d", str(self.folder), *sources],
-            capture_output=True, text=True,
+            [
+                "javac",
+                "-Xlint:deprecation",
+                "-Xlint:unchecked",
+                "-proc:none",
+                "-cp",
+                path,
+                "-d",
+                str(self.folder),
+                *sources,
+            ],
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         self.errors = open(self.folder / "driver.log", "wb")
         self.process = subprocess.Popen(
-            ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{self.folder}:{path}", "Driver"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+            [
+                "java",
+                "-Xmx512m",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                f"{self.folder}:{path}",
+                "Driver",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
         )
         return self
 
@@ -68,12 +99,16 @@ class Java:
     def call(self, operation, bootstrap, **arguments):
         """One request. - Raises: JavaError with the client's own exception class."""
         with self.lock:
-            line = json.dumps({"op": operation, "bootstrap": bootstrap, **arguments})
+            self.number += 1
+            line = json.dumps({"op": operation, "bootstrap": bootstrap, "number": self.number, **arguments})
             self.process.stdin.write(line + "\n")
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        assert answer, f"the JVM ended: {(self.folder / 'driver.log').read_text()[-3000:]}"
-        answer = json.loads(answer)
+            while True:
+                answer = self.process.stdout.readline()
+                assert answer, f"the JVM ended: {(self.folder / 'driver.log').read_text()[-3000:]}"
+                answer = json.loads(answer)
+                if answer["number"] == self.number:
+                    break  # else the answer to a call whose test has run into its deadline
         if "error" in answer:
             raise JavaError(answer["error"], answer.get("message"))
         return answer["result"]

@@ -39,7 +39,7 @@ class Broker:
 
     START_SECONDS_MAX = 60  # a recovery after kill -9 belongs to it
 
-    def __init__(self, folder, properties=None, port=None, flags=()):
+    def __init__(self, folder, properties=None, port=None, flags=(), wrapper=()):
         self.folder = Path(folder)
         self.data = self.folder / "data"
         self.log_path = self.folder / "broker.log"
@@ -47,12 +47,26 @@ class Broker:
         self.address = f"127.0.0.1:{self.port}"
         self.properties = dict(properties or {})
         self.flags = list(flags)
+        self.wrapper = list(wrapper)  # a command that runs the program, as prlimit does
         self.process = None
         self.start_seconds = None
 
     def command(self):
         sets = [part for name, value in self.properties.items() for part in ("--set", f"{name}={value}")]
-        return [binary(), "start", "--data-dir", str(self.data), "--kafka", self.address, *sets, *self.flags]
+        return [
+            *self.wrapper,
+            binary(),
+            "start",
+            "--data-dir",
+            str(self.data),
+            "--kafka",
+            self.address,
+            *sets,
+            *self.flags,
+        ]
+
+    def environment(self):
+        return None  # the tests' own
 
     def start(self):
         """Returns once the program said that it is ready; its own log is in the failure if it never does."""
@@ -61,7 +75,7 @@ class Broker:
         mark = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                self.command(), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self.environment()
             )
 
         def ready():

@@ -64,7 +64,7 @@ def still_serves(victim):
     assert rss < 600, f"{rss} MiB resident"
 
 
-# -- framing ------------------------------------------------------------------------------------------------------------
+# -- framing ---------------------------------------------------------------------------------------------------------
 
 GARBAGE = {
     "http": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -139,27 +139,43 @@ GIANT_COUNTS = {  # (api key, version, body): at most some thirty bytes that ann
     "metadata topic name": (3, 1, struct.pack(">ih", 1, 32_767) + b"x"),
     "produce topics": (0, 3, string(None) + struct.pack(">hi", 1, 1_000) + BIG),
     "produce partitions": (0, 3, string(None) + struct.pack(">hii", 1, 1_000, 1) + string("served") + BIG),
-    "produce records": (0, 3, string(None) + struct.pack(">hii", 1, 1_000, 1) + string("served") + struct.pack(">ii", 1, 0) + BIG),
-    "produce records, compact": (0, 9, b"\x00" + struct.pack(">hi", 1, 1_000) + b"\x02" + uvarint(7) + b"served" + b"\x02" + bytes(4) + uvarint(2**31)),
+    "produce records": (
+        0,
+        3,
+        string(None) + struct.pack(">hii", 1, 1_000, 1) + string("served") + struct.pack(">ii", 1, 0) + BIG,
+    ),
+    "produce records, compact": (
+        0,
+        9,
+        b"\x00" + struct.pack(">hi", 1, 1_000) + b"\x02" + uvarint(7) + b"served" + b"\x02" + bytes(4) + uvarint(2**31),
+    ),
     "fetch topics": (1, 4, struct.pack(">iiiib", -1, 0, 0, 1, 0) + BIG),
     "fetch partitions": (1, 4, struct.pack(">iiiibi", -1, 0, 0, 1, 0, 1) + string("served") + BIG),
     "fetch, forgotten": (1, 11, struct.pack(">iiiibiii", -1, 0, 0, 1, 0, 0, -1, 0) + BIG),
     "list offsets": (2, 1, struct.pack(">i", -1) + BIG),
     "create topics": (19, 2, BIG),
     "create topics, assignments": (19, 2, struct.pack(">i", 1) + string("big") + struct.pack(">ih", 1, 1) + BIG),
-    "create topics, partitions": (19, 2, struct.pack(">i", 1) + string("big") + struct.pack(">ih", 2**31 - 1, 1) + struct.pack(">iiib", 0, 0, 1_000, 0)),
+    "create topics, partitions": (
+        19,
+        2,
+        struct.pack(">i", 1) + string("big") + struct.pack(">ih", 2**31 - 1, 1) + struct.pack(">iiib", 0, 0, 1_000, 0),
+    ),
     "delete topics": (20, 1, BIG),
     "delete records": (21, 0, BIG),
     "describe configs": (32, 1, BIG),
     "alter configs": (33, 0, BIG),
     "create partitions": (37, 0, BIG),
-    "create partitions, count": (37, 0, struct.pack(">i", 1) + string("served") + struct.pack(">ii", 2**31 - 1, -1) + struct.pack(">ib", 1_000, 0)),
+    "create partitions, count": (
+        37,
+        0,
+        struct.pack(">i", 1) + string("served") + struct.pack(">ii", 2**31 - 1, -1) + struct.pack(">ib", 1_000, 0),
+    ),
     "incremental alter configs": (44, 0, BIG),
     "tags": (3, 9, b"\x01\x00\x00\x00" + uvarint(2**31 - 1)),
     "tag length": (3, 9, b"\x01\x00\x00\x00\x01\x05" + uvarint(2**31 - 1)),
     "negative array": (3, 1, struct.pack(">i", -7)),
     "negative string": (3, 1, struct.pack(">ih", 1, -9)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", GIANT_COUNTS, ids=str)
@@ -177,7 +193,7 @@ def test_giant_counts_allocate_nothing(victim, kind):
     assert victim.status_kib("VmHWM") - before < 100 << 10
 
 
-# -- batches that lie ---------------------------------------------------------------------------------------------------
+# -- batches that lie ------------------------------------------------------------------------------------------------
 
 # CORRUPT_MESSAGE, INVALID_RECORD, INVALID_REQUEST, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE
 INVALID = (2, 87, 42, 10, 76)
@@ -250,16 +266,21 @@ def test_a_decompression_bomb_does_not_fill_memory(victim, codec):
     before = victim.status_kib("VmHWM")
     create_topic(victim.address, f"bomb-{codec}")
     with Connection(victim.address, timeout=30) as connection:
-        produce(connection, f"bomb-{codec}", batch([b"x"], attributes=("none", "gzip", "snappy", "lz4", "zstd").index(codec), blob=blob))
+        produce(
+            connection,
+            f"bomb-{codec}",
+            batch([b"x"], attributes=("none", "gzip", "snappy", "lz4", "zstd").index(codec), blob=blob),
+        )
         list_offset(connection, f"bomb-{codec}", 0)  # looks inside the batch if it was taken
     assert victim.status_kib("VmHWM") - before < 150 << 10
 
 
-# -- mutations of valid requests ----------------------------------------------------------------------------------------
+# -- mutations of valid requests -------------------------------------------------------------------------------------
 
 
 def valid_requests():
     """One valid request per api and interesting version, as frames."""
+
     def of(key, version, **fields):
         return encode(REQUESTS[key](version=version, **fields))
 
@@ -267,21 +288,36 @@ def valid_requests():
     part = p.TopicProduceData.PartitionProduceData(index=0, records=batch([WireRecord(b"v", b"k", [("h", b"1")])]))
     data = [p.TopicProduceData(name="fuzzed", partition_data=[part])]
     topic = [c.CreatableTopic(name="fuzzed", num_partitions=1, replication_factor=1, assignments=[], configs=[])]
-    list_topic = REQUESTS[2].ListOffsetsTopic(name="fuzzed", partitions=[
-        REQUESTS[2].ListOffsetsTopic.ListOffsetsPartition(partition_index=0, timestamp=-1, current_leader_epoch=-1)])
+    list_topic = REQUESTS[2].ListOffsetsTopic(
+        name="fuzzed",
+        partitions=[
+            REQUESTS[2].ListOffsetsTopic.ListOffsetsPartition(partition_index=0, timestamp=-1, current_leader_epoch=-1)
+        ],
+    )
     config = REQUESTS[32].DescribeConfigsResource(resource_type=2, resource_name="fuzzed", configuration_keys=None)
-    records = REQUESTS[21].DeleteRecordsTopic(name="fuzzed", partitions=[
-        REQUESTS[21].DeleteRecordsTopic.DeleteRecordsPartition(partition_index=0, offset=0)])
+    records = REQUESTS[21].DeleteRecordsTopic(
+        name="fuzzed", partitions=[REQUESTS[21].DeleteRecordsTopic.DeleteRecordsPartition(partition_index=0, offset=0)]
+    )
     return [
-        of(18, 0), of(18, 3, client_software_name="fuzz", client_software_version="1"),
-        of(3, 1, topics=None), of(3, 9, topics=[REQUESTS[3].MetadataRequestTopic(name="fuzzed")]),
-        of(0, 3, acks=1, timeout_ms=100, topic_data=data), of(0, 9, acks=-1, timeout_ms=100, topic_data=data),
-        encode(fetch_request([("fuzzed", 0, 0)], 4)), encode(fetch_request([("fuzzed", 0, 0)], 11)), encode(fetch_request([("fuzzed", 0, 0)], 12)),
-        of(2, 1, replica_id=-1, topics=[list_topic]), of(2, 6, replica_id=-1, topics=[list_topic]),
-        of(19, 2, topics=topic, timeout_ms=100), of(19, 5, topics=topic, timeout_ms=100),
-        of(21, 0, topics=[records], timeout_ms=100), of(22, 1, transactional_id=None, transaction_timeout_ms=1_000),
-        of(32, 1, resources=[config]), of(32, 4, resources=[config]), of(60, 0),
-    ]  # fmt: skip
+        of(18, 0),
+        of(18, 3, client_software_name="fuzz", client_software_version="1"),
+        of(3, 1, topics=None),
+        of(3, 9, topics=[REQUESTS[3].MetadataRequestTopic(name="fuzzed")]),
+        of(0, 3, acks=1, timeout_ms=100, topic_data=data),
+        of(0, 9, acks=-1, timeout_ms=100, topic_data=data),
+        encode(fetch_request([("fuzzed", 0, 0)], 4)),
+        encode(fetch_request([("fuzzed", 0, 0)], 11)),
+        encode(fetch_request([("fuzzed", 0, 0)], 12)),
+        of(2, 1, replica_id=-1, topics=[list_topic]),
+        of(2, 6, replica_id=-1, topics=[list_topic]),
+        of(19, 2, topics=topic, timeout_ms=100),
+        of(19, 5, topics=topic, timeout_ms=100),
+        of(21, 0, topics=[records], timeout_ms=100),
+        of(22, 1, transactional_id=None, transaction_timeout_ms=1_000),
+        of(32, 1, resources=[config]),
+        of(32, 4, resources=[config]),
+        of(60, 0),
+    ]
 
 
 def mutate(data, generator):
@@ -295,7 +331,9 @@ def mutate(data, generator):
             case 1:
                 body[at] = generator.choice((0, 1, 0x7F, 0x80, 0xFF))
             case 2:
-                body[at : at + 4] = generator.choice((b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"\xff\xff\xff\xff", bytes(4)))
+                body[at : at + 4] = generator.choice(
+                    (b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"\xff\xff\xff\xff", bytes(4))
+                )
             case 3:
                 del body[at : at + generator.randrange(1, 9)]
             case 4:
@@ -332,7 +370,7 @@ def test_mutated_requests(victim, seed):
     assert victim.status_kib() - before < 100 << 10
 
 
-# -- time and order -----------------------------------------------------------------------------------------------------
+# -- time and order --------------------------------------------------------------------------------------------------
 
 
 def test_a_slow_writer_is_served(victim):
@@ -361,8 +399,16 @@ def test_pipelined_requests_are_answered_in_order(victim):
             case 3:
                 requests.append(fetch_request([("pipelined", 0, 1_000_000)], 11, max_wait=20, min_bytes=1))
             case 4:
-                requests.append(REQUESTS[32](version=4, resources=[
-                    REQUESTS[32].DescribeConfigsResource(resource_type=2, resource_name="pipelined", configuration_keys=None)]))
+                requests.append(
+                    REQUESTS[32](
+                        version=4,
+                        resources=[
+                            REQUESTS[32].DescribeConfigsResource(
+                                resource_type=2, resource_name="pipelined", configuration_keys=None
+                            )
+                        ],
+                    )
+                )
     with Connection(victim.address) as connection:
         connection.send(b"".join(encode(request, number) for number, request in enumerate(requests)))
         offsets = []
@@ -515,3 +561,30 @@ def test_connections_come_and_go_fast(victim):
     assert victim.status_kib() - before < 60 << 10
     files = len(os.listdir(f"/proc/{victim.pid}/fd"))
     assert files < 500, f"{files} open files"
+
+
+def test_out_of_file_descriptors(make_broker):
+    """More clients than the process may have descriptors: it neither ends nor loses anything, and recovers."""
+    broker = make_broker(wrapper=("prlimit", "--nofile=120:120"))
+    create_topic(broker.address, "t", 20)
+    Confluent().produce(broker.address, "t", [Record(b"before")])
+    held = []
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            held.append(Connection(broker.address))
+    time.sleep(0.5)  # lets it try to accept them
+    assert broker.alive
+    # Those it has are served, also with files still to be opened: an answer each, an error if need be.
+    answers = set()
+    for partition in range(20):
+        try:
+            answers.add(produce(held[0], "t", batch([b"during"]), partition).error_code)
+        except ConnectionClosed:
+            pytest.fail("a connection that it had is closed")
+    assert answers <= {0, 56}, answers
+    for connection in held:
+        connection.socket.close()
+    wait_until(lambda: api_versions(broker.address), what="new clients to be served")
+    for partition in range(20):
+        Confluent().produce(broker.address, "t", [Record(b"after")], partition=partition)
+    assert Confluent().consume(broker.address, "t", 1)[0].value == b"before"

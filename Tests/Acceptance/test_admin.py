@@ -54,7 +54,7 @@ def create(client, name, partitions=1, replicas=1, configs=None, **options):
     return code_of(client.create_topics([new], request_timeout=15, **options)[name])
 
 
-# -- creating -----------------------------------------------------------------------------------------------------------
+# -- creating --------------------------------------------------------------------------------------------------------
 
 BAD_TOPICS = [  # (name, partitions, replicas, configs, expected code)
     ("", 1, 1, {}, Error.TOPIC_EXCEPTION),
@@ -77,15 +77,36 @@ BAD_TOPICS = [  # (name, partitions, replicas, configs, expected code)
 ]
 
 
-@pytest.mark.parametrize(("name", "partitions", "replicas", "configs", "expected"), BAD_TOPICS, ids=lambda v: str(v)[:20])
+@pytest.mark.parametrize(
+    ("name", "partitions", "replicas", "configs", "expected"), BAD_TOPICS, ids=lambda v: str(v)[:20]
+)
 def test_bad_topics_are_refused(client, java, bootstrap, name, partitions, replicas, configs, expected):
     if name and partitions > 0:  # librdkafka refuses these two itself, so the wire is asked below
         code, text = create(client, name, partitions, replicas, configs)
         assert code == expected, text
         assert text, "an error has a text"
-    answer = java.call("exchange", bootstrap, requests=[{"key": 19, "version": 5, "fields": {"timeoutMs": 5000, "topics": [
-        {"name": name, "numPartitions": partitions, "replicationFactor": replicas, "assignments": [],
-         "configs": [{"name": k, "value": v} for k, v in configs.items()]}]}}])[0]["response"]["topics"][0]
+    answer = java.call(
+        "exchange",
+        bootstrap,
+        requests=[
+            {
+                "key": 19,
+                "version": 5,
+                "fields": {
+                    "timeoutMs": 5000,
+                    "topics": [
+                        {
+                            "name": name,
+                            "numPartitions": partitions,
+                            "replicationFactor": replicas,
+                            "assignments": [],
+                            "configs": [{"name": k, "value": v} for k, v in configs.items()],
+                        }
+                    ],
+                },
+            }
+        ],
+    )[0]["response"]["topics"][0]
     assert answer["errorCode"] == expected and answer["errorMessage"], answer
     assert name not in client.list_topics(timeout=10).topics
 
@@ -123,8 +144,11 @@ def test_one_request_with_good_and_bad_topics(client, fresh):
 def test_the_same_topic_twice_in_one_request(bootstrap, java, client, fresh):
     topic = fresh()
     entry = {"name": topic, "numPartitions": 1, "replicationFactor": 1, "assignments": [], "configs": []}
-    answer = java.call("exchange", bootstrap, requests=[
-        {"key": 19, "version": 5, "fields": {"timeoutMs": 5000, "topics": [entry, entry]}}])[0]["response"]
+    answer = java.call(
+        "exchange",
+        bootstrap,
+        requests=[{"key": 19, "version": 5, "fields": {"timeoutMs": 5000, "topics": [entry, entry]}}],
+    )[0]["response"]
     assert {found["errorCode"] for found in answer["topics"]} == {42}
     assert topic not in client.list_topics(timeout=10).topics
 
@@ -162,10 +186,18 @@ def test_manual_assignment(bootstrap, java, fresh):
     node = java.call("describeCluster", bootstrap)["nodes"][0]
 
     def ask(assignments):
-        topic = {"name": fresh(), "numPartitions": -1, "replicationFactor": -1, "configs": [], "assignments": [
-            {"partitionIndex": index, "brokerIds": brokers} for index, brokers in assignments]}
-        answer = java.call("exchange", bootstrap, requests=[
-            {"key": 19, "version": 5, "fields": {"timeoutMs": 5000, "topics": [topic]}}])[0]["response"]["topics"][0]
+        topic = {
+            "name": fresh(),
+            "numPartitions": -1,
+            "replicationFactor": -1,
+            "configs": [],
+            "assignments": [{"partitionIndex": index, "brokerIds": brokers} for index, brokers in assignments],
+        }
+        answer = java.call(
+            "exchange",
+            bootstrap,
+            requests=[{"key": 19, "version": 5, "fields": {"timeoutMs": 5000, "topics": [topic]}}],
+        )[0]["response"]["topics"][0]
         return answer["errorCode"]
 
     assert ask([(0, [node]), (1, [node])]) == 0
@@ -174,7 +206,7 @@ def test_manual_assignment(bootstrap, java, fresh):
     assert ask([(0, [node, node])]) == 39
 
 
-# -- listing, describing, deleting --------------------------------------------------------------------------------------
+# -- listing, describing, deleting -----------------------------------------------------------------------------------
 
 
 def test_kafka_python_creates_describes_and_deletes(python_admin, fresh):
@@ -238,7 +270,7 @@ def test_deleting_a_topic_ends_a_consumers_wait(bootstrap, client, topic):
         assert answer.responses[0].partitions[0].error_code in (0, 3, 6)
 
 
-# -- partitions ---------------------------------------------------------------------------------------------------------
+# -- partitions ------------------------------------------------------------------------------------------------------
 
 
 def test_create_partitions(client, java, bootstrap, topic, fresh):
@@ -257,12 +289,13 @@ def test_create_partitions(client, java, bootstrap, topic, fresh):
     assert len(java.call("describeTopic", bootstrap, topic=topic)["partitions"]) == 4
 
 
-# -- configs ------------------------------------------------------------------------------------------------------------
+# -- configs ---------------------------------------------------------------------------------------------------------
 
 TOPIC_CONFIGS = [  # Kafka 4's topic configs with their defaults
     ("cleanup.policy", "delete"), ("compression.type", "producer"), ("delete.retention.ms", "86400000"),
     ("file.delete.delay.ms", "60000"), ("flush.messages", "9223372036854775807"), ("flush.ms", "9223372036854775807"),
-    ("index.interval.bytes", "4096"), ("max.compaction.lag.ms", "9223372036854775807"), ("max.message.bytes", "1048588"),
+    ("index.interval.bytes", "4096"),
+    ("max.compaction.lag.ms", "9223372036854775807"), ("max.message.bytes", "1048588"),
     ("message.timestamp.after.max.ms", "3600000"), ("message.timestamp.before.max.ms", "9223372036854775807"),
     ("message.timestamp.type", "CreateTime"), ("min.cleanable.dirty.ratio", "0.5"), ("min.compaction.lag.ms", "0"),
     ("min.insync.replicas", "1"), ("preallocate", "false"), ("retention.bytes", "-1"), ("retention.ms", "604800000"),
@@ -278,7 +311,11 @@ def test_every_topic_config_is_described(java, bootstrap, topic):
     assert not missing
     different = {name: shown[name]["value"] for name, value in TOPIC_CONFIGS if shown[name]["value"] != value}
     assert not different
-    assert {entry["source"] for entry in shown.values()} <= {"DEFAULT_CONFIG", "STATIC_BROKER_CONFIG", "DYNAMIC_DEFAULT_BROKER_CONFIG"}
+    assert {entry["source"] for entry in shown.values()} <= {
+        "DEFAULT_CONFIG",
+        "STATIC_BROKER_CONFIG",
+        "DYNAMIC_DEFAULT_BROKER_CONFIG",
+    }
     assert {shown[name]["type"] for name in ("retention.ms", "flush.ms")} == {"LONG"}
     assert shown["cleanup.policy"]["type"] == "LIST" and shown["preallocate"]["type"] == "BOOLEAN"
     assert shown["retention.ms"]["documentation"]
@@ -286,15 +323,27 @@ def test_every_topic_config_is_described(java, bootstrap, topic):
 
 
 def test_incremental_alter_by_java(java, bootstrap, topic):
-    java.call("alterConfigs", bootstrap, name=topic, operations=[
-        ["SET", "retention.ms", "1000"], ["SET", "max.message.bytes", "2000000"], ["APPEND", "cleanup.policy", "compact"]])
+    java.call(
+        "alterConfigs",
+        bootstrap,
+        name=topic,
+        operations=[
+            ["SET", "retention.ms", "1000"],
+            ["SET", "max.message.bytes", "2000000"],
+            ["APPEND", "cleanup.policy", "compact"],
+        ],
+    )
     shown = java.call("describeConfigs", bootstrap, name=topic)
     assert shown["retention.ms"]["value"] == "1000" and shown["retention.ms"]["source"] == "DYNAMIC_TOPIC_CONFIG"
     assert shown["retention.ms"]["synonyms"][0] == "DYNAMIC_TOPIC_CONFIG:retention.ms"
     assert shown["retention.ms"]["synonyms"][-1].startswith("DEFAULT_CONFIG:log.retention")
     assert set(shown["cleanup.policy"]["value"].split(",")) == {"delete", "compact"}
-    java.call("alterConfigs", bootstrap, name=topic, operations=[
-        ["DELETE", "retention.ms"], ["SUBTRACT", "cleanup.policy", "delete"]])
+    java.call(
+        "alterConfigs",
+        bootstrap,
+        name=topic,
+        operations=[["DELETE", "retention.ms"], ["SUBTRACT", "cleanup.policy", "delete"]],
+    )
     shown = java.call("describeConfigs", bootstrap, name=topic)
     assert shown["retention.ms"]["value"] == "604800000" and shown["retention.ms"]["source"] == "DEFAULT_CONFIG"
     assert shown["cleanup.policy"]["value"] == "compact"
@@ -303,8 +352,14 @@ def test_incremental_alter_by_java(java, bootstrap, topic):
 
 @pytest.mark.parametrize(
     "operation",
-    (["SET", "retention.mss", "1"], ["SET", "retention.ms", "soon"], ["SET", "segment.bytes", "0"],
-     ["SET", "cleanup.policy", "shred"], ["APPEND", "retention.ms", "1"], ["SET", "min.cleanable.dirty.ratio", "1.5"]),
+    (
+        ["SET", "retention.mss", "1"],
+        ["SET", "retention.ms", "soon"],
+        ["SET", "segment.bytes", "0"],
+        ["SET", "cleanup.policy", "shred"],
+        ["APPEND", "retention.ms", "1"],
+        ["SET", "min.cleanable.dirty.ratio", "1.5"],
+    ),
     ids=lambda operation: " ".join(operation),
 )
 def test_bad_values_change_nothing(java, bootstrap, topic, operation):
@@ -336,6 +391,7 @@ def test_incremental_alter_by_confluent(client, topic):
 
 def test_alter_replaces_all(client, topic):
     """AlterConfigs (not incremental) drops what the request does not name."""
+
     def alter(configs):
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic, set_config=configs)
         with warnings.catch_warnings():
@@ -361,29 +417,58 @@ def test_configs_of_an_absent_topic(client, fresh):
     absent = fresh()
     resource = ConfigResource(ConfigResource.Type.TOPIC, absent)
     assert code_of(client.describe_configs([resource])[resource])[0] == Error.UNKNOWN_TOPIC_OR_PART
-    change = ConfigResource(ConfigResource.Type.TOPIC, absent, incremental_configs=[
-        ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)])
+    change = ConfigResource(
+        ConfigResource.Type.TOPIC,
+        absent,
+        incremental_configs=[ConfigEntry("retention.ms", "1", incremental_operation=AlterConfigOpType.SET)],
+    )
     assert code_of(client.incremental_alter_configs([change])[change])[0] == Error.UNKNOWN_TOPIC_OR_PART
 
 
 def test_configs_asked_by_name(java, bootstrap, topic):
     for version in (1, 4):
-        answer = java.call("exchange", bootstrap, requests=[{"key": 32, "version": version, "fields": {"resources": [
-            {"resourceType": 2, "resourceName": topic, "configurationKeys": ["retention.ms", "no.such.config"]}]}}])[0]
+        answer = java.call(
+            "exchange",
+            bootstrap,
+            requests=[
+                {
+                    "key": 32,
+                    "version": version,
+                    "fields": {
+                        "resources": [
+                            {
+                                "resourceType": 2,
+                                "resourceName": topic,
+                                "configurationKeys": ["retention.ms", "no.such.config"],
+                            }
+                        ]
+                    },
+                }
+            ],
+        )[0]
         assert [c["name"] for c in answer["response"]["results"][0]["configs"]] == ["retention.ms"]
 
 
 def test_broker_configs(java, bootstrap):
     node = java.call("describeCluster", bootstrap)["nodes"][0]
     shown = java.call("describeConfigs", bootstrap, type="BROKER", name=str(node))
-    for name in ("log.segment.bytes", "num.partitions", "auto.create.topics.enable", "message.max.bytes", "log.retention.ms"):
+    for name in (
+        "log.segment.bytes",
+        "num.partitions",
+        "auto.create.topics.enable",
+        "message.max.bytes",
+        "log.retention.ms",
+    ):
         assert name in shown, name
     assert shown["num.partitions"]["value"] is not None
 
 
 def test_altered_max_message_bytes_works_at_once(client, bootstrap, topic):
-    change = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[
-        ConfigEntry("max.message.bytes", "1000", incremental_operation=AlterConfigOpType.SET)])
+    change = ConfigResource(
+        ConfigResource.Type.TOPIC,
+        topic,
+        incremental_configs=[ConfigEntry("max.message.bytes", "1000", incremental_operation=AlterConfigOpType.SET)],
+    )
     assert code_of(client.incremental_alter_configs([change])[change])[0] == 0
     with Connection(bootstrap) as connection:
         assert produce(connection, topic, batch([b"x" * 2_000])).error_code == 10
@@ -402,7 +487,7 @@ def test_list_config_resources(java, bootstrap, topic):
     assert f"TOPIC:{topic}" in java.call("listConfigResources", bootstrap)
 
 
-# -- the cluster --------------------------------------------------------------------------------------------------------
+# -- the cluster -----------------------------------------------------------------------------------------------------
 
 
 def test_describe_cluster(client, java, python_admin, bootstrap):
@@ -439,8 +524,12 @@ def test_describe_producers(java, bootstrap, topic):
 
 def test_list_offsets(java, client, bootstrap, topic):
     stamps = [1_700_000_000_000 + delta for delta in (0, 9_000, 4_000)]
-    java.call("produce", bootstrap, topic=topic, records=[
-        {"partition": 0, "value": rebase(b"v"), "timestamp": stamp} for stamp in stamps])
+    java.call(
+        "produce",
+        bootstrap,
+        topic=topic,
+        records=[{"partition": 0, "value": rebase(b"v"), "timestamp": stamp} for stamp in stamps],
+    )
     assert java.call("listOffsets", bootstrap, topic=topic, at="earliest")["offset"] == 0
     assert java.call("listOffsets", bootstrap, topic=topic, at="latest")["offset"] == 3
     largest = java.call("listOffsets", bootstrap, topic=topic, at="maxTimestamp")
@@ -456,7 +545,10 @@ def test_list_offsets(java, client, bootstrap, topic):
 def test_elect_leaders(java, bootstrap, topic):
     """The preferred leader leads already: ELECTION_NOT_NEEDED."""
     assert java.call("electLeaders", bootstrap, topic=topic, type="PREFERRED") == "ElectionNotNeededException"
-    assert java.call("electLeaders", bootstrap, topic="absent-" + topic, type="PREFERRED") == "UnknownTopicOrPartitionException"
+    assert (
+        java.call("electLeaders", bootstrap, topic="absent-" + topic, type="PREFERRED")
+        == "UnknownTopicOrPartitionException"
+    )
 
 
 def test_reassignments(java, bootstrap, topic):
@@ -486,7 +578,11 @@ def test_offset_for_leader_epoch(java, bootstrap, topic):
     assert epoch >= 0
 
     def ask(current, wanted):
-        fields = {"topics": [{"topic": topic, "partitions": [{"partition": 0, "currentLeaderEpoch": current, "leaderEpoch": wanted}]}]}
+        fields = {
+            "topics": [
+                {"topic": topic, "partitions": [{"partition": 0, "currentLeaderEpoch": current, "leaderEpoch": wanted}]}
+            ]
+        }
         answer = java.call("exchange", bootstrap, requests=[{"key": 23, "version": 4, "fields": fields}])[0]["response"]
         found = answer["topics"][0]["partitions"][0]
         return found["errorCode"], found["leaderEpoch"], found["endOffset"]
@@ -510,8 +606,17 @@ def test_metadata_by_topic_id(java, bootstrap, topic):
     topic_id = java.call("describeTopic", bootstrap, topic=topic)["id"]
 
     def ask(id_):
-        answer = java.call("exchange", bootstrap, requests=[{"key": 3, "version": 12, "fields": {
-            "topics": [{"name": None, "topicId": id_}], "allowAutoTopicCreation": False}}])[0]["response"]["topics"][0]
+        answer = java.call(
+            "exchange",
+            bootstrap,
+            requests=[
+                {
+                    "key": 3,
+                    "version": 12,
+                    "fields": {"topics": [{"name": None, "topicId": id_}], "allowAutoTopicCreation": False},
+                }
+            ],
+        )[0]["response"]["topics"][0]
         return answer["errorCode"], answer["name"]
 
     assert ask(topic_id) == (0, topic)
@@ -526,7 +631,9 @@ def test_describe_topic_partitions_goes_page_by_page(make_broker, java):
     fields = {"topics": [{"name": name}], "responsePartitionLimit": 30, "cursor": None}
     seen = []
     while True:
-        answer = java.call("exchange", broker.address, requests=[{"key": 75, "version": 0, "fields": fields}])[0]["response"]
+        answer = java.call("exchange", broker.address, requests=[{"key": 75, "version": 0, "fields": fields}])[0][
+            "response"
+        ]
         page = [p["partitionIndex"] for p in answer["topics"][0]["partitions"]]
         assert 0 < len(page) <= 30
         seen += page

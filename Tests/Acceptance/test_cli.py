@@ -28,7 +28,9 @@ class Result:
 def call(*arguments, given=b"", environment=None, timeout=30):
     """One run of the program without a terminal; it must not print a Swift crash whatever it is given."""
     environment = {**os.environ, **(environment or {})}
-    done = Result(subprocess.run([binary(), *arguments], input=given, capture_output=True, timeout=timeout, env=environment))
+    done = Result(
+        subprocess.run([binary(), *arguments], input=given, capture_output=True, timeout=timeout, env=environment)
+    )
     assert "Fatal error" not in done.err and done.code >= 0, done.err
     return done
 
@@ -45,7 +47,7 @@ def swiftwater(shared_broker):
     return invoke
 
 
-# -- start and stop -----------------------------------------------------------------------------------------------------
+# -- start and stop --------------------------------------------------------------------------------------------------
 
 
 def test_start_says_what_one_needs(broker):
@@ -112,10 +114,25 @@ def test_port_0_takes_a_free_one(tmp_path):
         broker.stop()
 
 
+def test_the_advertised_address_is_what_clients_get(make_broker, java):
+    broker = make_broker(flags=("--advertised", "localhost:19999"))
+    shown = call("cluster", "describe", "-b", broker.address, "-o", "json").json
+    assert [(b["host"], b["port"]) for b in shown["brokers"]] == [("localhost", 19999)]
+
+
+def test_localhost_works_by_name(broker):
+    """Where localhost is ::1 too, clients fall back to 127.0.0.1."""
+    text = run(["kcat", "-b", f"localhost:{broker.port}", "-L"]).decode()
+    assert broker.address in text
+    assert call("topic", "list", "-b", f"localhost:{broker.port}").code == 0
+
+
 def test_ephemeral_leaves_nothing(tmp_path):
     port = free_port()
     log = open(tmp_path / "log", "wb")
-    process = subprocess.Popen([binary(), "start", "--ephemeral", "--kafka", f"127.0.0.1:{port}"], stdout=log, stderr=log)
+    process = subprocess.Popen(
+        [binary(), "start", "--ephemeral", "--kafka", f"127.0.0.1:{port}"], stdout=log, stderr=log
+    )
     said = wait_until(lambda: (t := (tmp_path / "log").read_text()) and "ready in" in t and t, what="ready")
     folder = re.search(r"data +(\S+) \(temporary\)", said).group(1)
     assert os.path.isdir(folder)
@@ -154,7 +171,9 @@ def test_settings_from_file_environment_and_flags(tmp_path):
     file.write_text("# a comment\nnum.partitions=2\nlog.retention.hours=5\nlog.segment.bytes=2000000\n")
     environment = {"SWIFTWATER_SET_NUM_PARTITIONS": "3", "SWIFTWATER_SET_LOG_RETENTION_HOURS": "6"}
     arguments = ("--config", str(file), "--set", "num.partitions=4")
-    shown = {v["name"]: v for v in call("config", "show", *arguments, "--all", "-o", "json", environment=environment).json}
+    shown = {
+        v["name"]: v for v in call("config", "show", *arguments, "--all", "-o", "json", environment=environment).json
+    }
     assert shown["num.partitions"]["value"] == "4" and "flag" in shown["num.partitions"]["origin"]
     assert shown["log.retention.hours"]["value"] == "6" and "environment" in shown["log.retention.hours"]["origin"]
     assert shown["log.segment.bytes"]["value"] == "2000000" and str(file) in shown["log.segment.bytes"]["origin"]
@@ -168,7 +187,7 @@ def test_the_configuration_file_is_used(make_broker, tmp_path, java):
     assert java.call("createTopic", broker.address, topic="t")["partitions"] == 7
 
 
-# -- topics -------------------------------------------------------------------------------------------------------------
+# -- topics ----------------------------------------------------------------------------------------------------------
 
 
 def test_topic_create_list_describe_alter_delete(swiftwater, fresh):
@@ -180,7 +199,11 @@ def test_topic_create_list_describe_alter_delete(swiftwater, fresh):
 
     swiftwater("produce", topic, "--value", "x", "--partition", "2")
     shown = swiftwater("topic", "describe", topic, "-o", "json").json[0]
-    assert [(p["partition"], p["startOffset"], p["endOffset"]) for p in shown["partitions"]] == [(0, 0, 0), (1, 0, 0), (2, 0, 1)]
+    assert [(p["partition"], p["startOffset"], p["endOffset"]) for p in shown["partitions"]] == [
+        (0, 0, 0),
+        (1, 0, 0),
+        (2, 0, 1),
+    ]
     assert {c["name"]: c["value"] for c in shown["configs"]} == {"retention.ms": "60000"}
     text = swiftwater("topic", "describe", topic).out
     assert "retention.ms" in text and "60000" in text
@@ -231,7 +254,7 @@ def test_delete_records(swiftwater, fresh, shared_broker):
     assert swiftwater("consume", topic, "-e").out.split() == ["4", "5", "6", "7", "8", "9"]
 
 
-# -- produce and consume ------------------------------------------------------------------------------------------------
+# -- produce and consume ---------------------------------------------------------------------------------------------
 
 
 def test_lines_round_trip(swiftwater, topic):
@@ -244,7 +267,21 @@ def test_lines_round_trip(swiftwater, topic):
 def test_keys_headers_timestamp_partition(swiftwater, fresh, shared_broker, client_of):
     topic = fresh("full")
     swiftwater("topic", "create", topic, "-p", "3")
-    swiftwater("produce", topic, "-K", ":", "-H", "a=1", "-H", "a=2", "--timestamp", "@1700000000123", "-p", "1", given=b"k:v:w\n")
+    swiftwater(
+        "produce",
+        topic,
+        "-K",
+        ":",
+        "-H",
+        "a=1",
+        "-H",
+        "a=2",
+        "--timestamp",
+        "@1700000000123",
+        "-p",
+        "1",
+        given=b"k:v:w\n",
+    )
     for name in ("java", "kcat", "kafka-python"):
         record = client_of(name).consume(shared_broker.address, topic, 1, partition=1)[0]
         assert record.content == (b"k", b"v:w", [("a", b"1"), ("a", b"2")], 1_700_000_000_123), name
@@ -253,7 +290,9 @@ def test_keys_headers_timestamp_partition(swiftwater, fresh, shared_broker, clie
     assert (shown[0]["key"], shown[0]["value"], shown[0]["partition"], shown[0]["offset"]) == ("k", "v:w", 1, 0)
     assert shown[0]["timestamp"] == 1_700_000_000_123 and shown[0]["timestampType"] == "CreateTime"
     assert [(h["key"], h["value"]) for h in shown[0]["headers"]] == [("a", "1"), ("a", "2")]
-    printed = swiftwater("consume", topic, "-e", "--print", "partition,offset,timestamp,key,value,headers", "--separator", "|").out
+    printed = swiftwater(
+        "consume", topic, "-e", "--print", "partition,offset,timestamp,key,value,headers", "--separator", "|"
+    ).out
     assert printed == "1|0|1700000000123|k|v:w|a=1,a=2\n"
 
 
@@ -262,9 +301,16 @@ def test_keyed_records_go_where_javas_go(swiftwater, fresh, java, shared_broker)
     swiftwater("topic", "create", topic, "-p", "7")
     keys = ["a", "21", "foobar", "key-0", "a-little-bit-long-string", "ü", *(f"k{n}" for n in range(40))]
     swiftwater("produce", topic, "-K", "\\t", given="".join(f"{key}\tv\n" for key in keys).encode())
-    mine = {(r["key"], r["partition"]) for r in map(json.loads, swiftwater("consume", topic, "-e", "-o", "json").out.splitlines())}
-    answers = java.call("produce", shared_broker.address, topic=topic, records=[
-        {"key": rebase(key.encode()), "value": None} for key in keys])
+    mine = {
+        (r["key"], r["partition"])
+        for r in map(json.loads, swiftwater("consume", topic, "-e", "-o", "json").out.splitlines())
+    }
+    answers = java.call(
+        "produce",
+        shared_broker.address,
+        topic=topic,
+        records=[{"key": rebase(key.encode()), "value": None} for key in keys],
+    )
     assert mine == {(key, answer["partition"]) for key, answer in zip(keys, answers, strict=True)}
     # Computed with kafka-clients, see its Utils.murmur2.
     assert {("a", 5), ("21", 3), ("foobar", 0), ("key-0", 0), ("a-little-bit-long-string", 1)} <= mine
@@ -296,10 +342,18 @@ def test_formats(swiftwater, topic):
     swiftwater("produce", topic, "--format", "json", "--value", '{"a": [1, 2.50, "ü"]}')
     swiftwater("produce", topic, "--null-value", "NULL", "-k", "gone", "--value", "NULL")
     assert swiftwater("consume", topic, "-e", "-n", "1", "--format", "hex").out == "00ff10\n"
-    records = [json.loads(line) for line in swiftwater("consume", topic, "--from", "1", "-e", "-o", "json", "--format", "json", "--key-format", "string").out.splitlines()]
+    records = [
+        json.loads(line)
+        for line in swiftwater(
+            "consume", topic, "--from", "1", "-e", "-o", "json", "--format", "json", "--key-format", "string"
+        ).out.splitlines()
+    ]
     assert records[0]["value"] == {"a": [1, 2.5, "ü"]}
     assert records[1]["key"] == "gone" and records[1]["value"] is None
-    assert swiftwater("consume", topic, "--from", "2", "-e", "--null-value", "-", "--print", "key,value").out == "gone\t-\n"
+    assert (
+        swiftwater("consume", topic, "--from", "2", "-e", "--null-value", "-", "--print", "key,value").out
+        == "gone\t-\n"
+    )
     said = swiftwater("produce", topic, "--format", "json", given=b'{"fine": 1}\n{"broken": \n', code=1).err
     assert "line 2" in said and "1 record" in said
     assert swiftwater("produce", topic, "--format", "hex", "--value", "0g", code=1).err
@@ -318,8 +372,9 @@ def test_json_lines_copy_a_topic(swiftwater, fresh, shared_broker, java):
     lines = swiftwater("consume", one, "-e", "-o", "json").out
     swiftwater("produce", two, "--input", "json", given=lines.encode())
     found = java.call("consume", shared_broker.address, partitions=[[two, 0]], count=4, **{"from": 0})
-    assert [(unbase(r["key"]), unbase(r["value"]), [(n, unbase(v)) for n, v in r["headers"]], r["timestamp"]) for r in found] == [
-        r.content for r in records]
+    assert [
+        (unbase(r["key"]), unbase(r["value"]), [(n, unbase(v)) for n, v in r["headers"]], r["timestamp"]) for r in found
+    ] == [r.content for r in records]
 
 
 POSITIONS = [  # (--from, first value seen) in a topic of ten records, a minute apart, the last now
@@ -330,13 +385,17 @@ POSITIONS = [  # (--from, first value seen) in a topic of ten records, a minute 
 @pytest.mark.parametrize(("position", "first"), POSITIONS)
 def test_positions(swiftwater, topic, shared_broker, position, first):
     now = int(time.time() * 1000)
-    Confluent().produce(shared_broker.address, topic, [Record(b"%d" % n, None, [], now - (9 - n) * 60_000) for n in range(10)])
+    Confluent().produce(
+        shared_broker.address, topic, [Record(b"%d" % n, None, [], now - (9 - n) * 60_000) for n in range(10)]
+    )
     done = swiftwater("consume", topic, "--from", position, "-e", code=0)
     assert done.out.split() == ([] if first is None else [str(n) for n in range(first, 10)])
 
 
 def test_times_as_positions(swiftwater, topic, shared_broker):
-    Confluent().produce(shared_broker.address, topic, [Record(b"%d" % n, None, [], 1_700_000_000_000 + n * 1000) for n in range(10)])
+    Confluent().produce(
+        shared_broker.address, topic, [Record(b"%d" % n, None, [], 1_700_000_000_000 + n * 1000) for n in range(10)]
+    )
     for position in ("@1700000003000", "2023-11-14T22:13:23Z", "2023-11-14T23:13:23+01:00", "2023-11-14T22:13:22.001Z"):
         assert swiftwater("consume", topic, "--from", position, "-e").out.split()[0] == "3", position
     assert swiftwater("consume", topic, "--from", "yesterday", "-e", code=64).err
@@ -345,7 +404,9 @@ def test_times_as_positions(swiftwater, topic, shared_broker):
 def test_several_partitions(swiftwater, fresh, shared_broker):
     topic = create_topic(shared_broker.address, fresh("parts"), 4)
     for partition in range(4):
-        Confluent().produce(shared_broker.address, topic, [Record(b"%d.%d" % (partition, n)) for n in range(50)], partition=partition)
+        Confluent().produce(
+            shared_broker.address, topic, [Record(b"%d.%d" % (partition, n)) for n in range(50)], partition=partition
+        )
     everything = swiftwater("consume", topic, "-e").out.split()
     assert sorted(everything) == sorted(f"{p}.{n}" for p in range(4) for n in range(50))
     for partition in range(4):
@@ -357,7 +418,8 @@ def test_several_partitions(swiftwater, fresh, shared_broker):
 
 def test_following_shows_records_as_they_come(swiftwater, topic, shared_broker):
     process = subprocess.Popen(
-        [binary(), "consume", topic, "-b", shared_broker.address, "--from", "beginning"], stdout=subprocess.PIPE)
+        [binary(), "consume", topic, "-b", shared_broker.address, "--from", "beginning"], stdout=subprocess.PIPE
+    )
     try:
         for number in range(3):
             swiftwater("produce", topic, "--value", f"v{number}")
@@ -372,7 +434,10 @@ def test_following_shows_records_as_they_come(swiftwater, topic, shared_broker):
 def test_a_closed_pipe_is_quiet(swiftwater, topic, shared_broker):
     Confluent().produce(shared_broker.address, topic, [Record(b"line %d" % n) for n in range(20_000)])
     done = subprocess.run(
-        ["bash", "-c", f"'{binary()}' consume {topic} -e -b {shared_broker.address} | head -n 2"], capture_output=True, timeout=30)
+        ["bash", "-c", f"'{binary()}' consume {topic} -e -b {shared_broker.address} | head -n 2"],
+        capture_output=True,
+        timeout=30,
+    )
     assert done.stdout == b"line 0\nline 1\n" and done.stderr == b""
 
 
@@ -387,7 +452,7 @@ def test_too_large_a_record(swiftwater, topic):
     assert "max.message.bytes" in said, said
 
 
-# -- the rest -----------------------------------------------------------------------------------------------------------
+# -- the rest --------------------------------------------------------------------------------------------------------
 
 
 def test_no_broker_there():
@@ -421,7 +486,8 @@ def test_cluster_describe(swiftwater, shared_broker):
     ("arguments", "said"),
     [
         (("topik", "list"), "topic"), (("topic", "lst"), "list"), (("consum", "x"), "consume"), (("consume",), "topic"),
-        (("topic", "create", "x", "--partition", "1"), "--partitions"), (("topic", "create", "x", "-p", "many"), "many"),
+        (("topic", "create", "x", "--partition", "1"), "--partitions"),
+        (("topic", "create", "x", "-p", "many"), "many"),
         (("consume", "x", "-o", "xml"), "json"), (("produce", "x", "-z", "rar"), "zstd"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, tuple) else "",
@@ -434,7 +500,16 @@ def test_misspellings_name_the_nearest(arguments, said):
 def test_help_and_version():
     assert re.fullmatch(r"swiftwater \d+\.\d+\.\d+\S*\n", call("version").out)
     assert call("--version").code == 0
-    for command in ((), ("start",), ("topic",), ("topic", "create"), ("produce",), ("consume",), ("config", "show"), ("completion",)):
+    for command in (
+        (),
+        ("start",),
+        ("topic",),
+        ("topic", "create"),
+        ("produce",),
+        ("consume",),
+        ("config", "show"),
+        ("completion",),
+    ):
         done = call(*command, "--help")
         assert done.code == 0 and "USAGE" in done.out
         assert "EXAMPLES" in done.out or command in ((), ("config",)), command

@@ -40,13 +40,22 @@ def timed(bootstrap, java):
     for codec in CODECS:
         topic = create_topic(bootstrap, f"timed-{codec}-{uuid.uuid4().hex[:8]}", configs={"retention.ms": "-1"})
         for first in range(0, 100, 10):
-            records = [{"partition": 0, "value": None, "key": None, "timestamp": BASE + n * 1000} for n in range(first, first + 10)]
-            java.call("produce", bootstrap, topic=topic, records=records, properties={"compression.type": codec, "linger.ms": 200})
+            records = [
+                {"partition": 0, "value": None, "key": None, "timestamp": BASE + n * 1000}
+                for n in range(first, first + 10)
+            ]
+            java.call(
+                "produce",
+                bootstrap,
+                topic=topic,
+                records=records,
+                properties={"compression.type": codec, "linger.ms": 200},
+            )
         topics[codec] = topic
     return topics
 
 
-# -- where to start -----------------------------------------------------------------------------------------------------
+# -- where to start --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start", (0, 1, 9, 10, 55, 99))
@@ -134,7 +143,9 @@ def test_out_of_range_offsets_reset(bootstrap, timed, client_of, name, policy, e
         found = client_of(name).consume(bootstrap, timed["gzip"], 1, start=5_000, properties={setting: policy})
         assert found[0].offset == expected
     else:
-        found = client_of(name).consume(bootstrap, timed["gzip"], 1, start=5_000, timeout=2, properties={setting: policy})
+        found = client_of(name).consume(
+            bootstrap, timed["gzip"], 1, start=5_000, timeout=2, properties={setting: policy}
+        )
         assert found == []
 
 
@@ -160,7 +171,7 @@ def test_unknown_partitions_and_topics(bootstrap, topic):
         assert fetch(connection, "absent-topic", 0).error_code == 3
 
 
-# -- how long -----------------------------------------------------------------------------------------------------------
+# -- how long --------------------------------------------------------------------------------------------------------
 
 
 def test_an_empty_fetch_waits_for_max_wait_and_no_longer(bootstrap, topic):
@@ -213,8 +224,11 @@ def test_min_bytes_count_over_all_partitions(bootstrap, fresh):
 def test_a_waiting_consumer_gets_a_record_quickly(bootstrap, topic, client_of, name):
     """Fetches may wait 20 s; ten records one after the other must not take that long."""
     setting = {"confluent": "fetch.wait.max.ms", "java": "fetch.max.wait.ms"}.get(name, "fetch_max_wait_ms")
-    timeout = {"confluent": {"socket.timeout.ms": 60_000}, "java": {"request.timeout.ms": 60_000},
-               "kafka-python": {"request_timeout_ms": 60_000}}.get(name, {})
+    timeout = {
+        "confluent": {"socket.timeout.ms": 60_000},
+        "java": {"request.timeout.ms": 60_000},
+        "kafka-python": {"request_timeout_ms": 60_000},
+    }.get(name, {})
     found = []
 
     def read():
@@ -232,7 +246,7 @@ def test_a_waiting_consumer_gets_a_record_quickly(bootstrap, topic, client_of, n
     assert time.monotonic() - began < 15
 
 
-# -- how much -----------------------------------------------------------------------------------------------------------
+# -- how much --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -297,9 +311,13 @@ def test_many_partitions_and_topics_by_one_java_consumer(bootstrap, fresh, java)
     client = Confluent()
     for index, topic in enumerate(topics):
         for partition in range(5):
-            client.produce(bootstrap, topic, [Record(b"%d/%d/%d" % (index, partition, n)) for n in range(20)], partition=partition)
+            client.produce(
+                bootstrap, topic, [Record(b"%d/%d/%d" % (index, partition, n)) for n in range(20)], partition=partition
+            )
     places = [[topic, partition] for topic in topics for partition in range(5)]
-    found = java.call("consume", bootstrap, partitions=places, count=300, properties={"max.poll.records": 7}, **{"from": "beginning"})
+    found = java.call(
+        "consume", bootstrap, partitions=places, count=300, properties={"max.poll.records": 7}, **{"from": "beginning"}
+    )
     assert len(found) == 300
     seen = {}
     for record in found:
@@ -307,7 +325,7 @@ def test_many_partitions_and_topics_by_one_java_consumer(bootstrap, fresh, java)
     assert all(offsets == list(range(20)) for offsets in seen.values()) and len(seen) == 15
 
 
-# -- fetch sessions (KIP-227) -------------------------------------------------------------------------------------------
+# -- fetch sessions (KIP-227) ----------------------------------------------------------------------------------------
 
 
 def open_session(connection, positions):
@@ -373,7 +391,7 @@ def test_sessions_survive_many_rounds(bootstrap, topic):
             at += 1
 
 
-# -- topic ids (Fetch v13+) ---------------------------------------------------------------------------------------------
+# -- topic ids (Fetch v13+) ------------------------------------------------------------------------------------------
 
 
 def test_fetch_by_topic_id(bootstrap, topic, java):
@@ -388,7 +406,7 @@ def test_fetch_by_topic_id(bootstrap, topic, java):
         assert fetch(connection, uuid.uuid4(), 0, version=13).error_code == 100
 
 
-# -- the start moves ----------------------------------------------------------------------------------------------------
+# -- the start moves -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", LIBRARY_NAMES)
@@ -415,7 +433,14 @@ def test_delete_records_moves_the_start(bootstrap, topic, client_of, java, name)
 def test_random_seeks_read_what_was_written(bootstrap, timed):
     """One consumer, many seeks back and forth."""
     generator = random.Random(7)
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": "assigned-only", "enable.auto.commit": False})
+    consumer = confluent_kafka.Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "assigned-only",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 10,
+        }
+    )
     place = confluent_kafka.TopicPartition(timed["lz4"], 0, 0)
     consumer.assign([place])
     assert consumer.poll(10) is not None

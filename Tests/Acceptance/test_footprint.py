@@ -26,7 +26,9 @@ def first_accepted_produce(broker):
     broker.start()
     with Connection(broker.address) as connection:
         # Asking for the metadata of an absent topic creates it, as clients do.
-        asked = REQUESTS[3](version=4, topics=[REQUESTS[3].MetadataRequestTopic(name="t")], allow_auto_topic_creation=True)
+        asked = REQUESTS[3](
+            version=4, topics=[REQUESTS[3].MetadataRequestTopic(name="t")], allow_auto_topic_creation=True
+        )
         wait_until(lambda: connection.call(asked).topics[0].error_code == 0, what="the topic", interval=0.001)
         assert produce(connection, "t", batch([b"x"])).error_code == 0
     return time.monotonic() - began
@@ -94,5 +96,8 @@ def test_memory_after_a_load(broker, tell):
     for _ in range(4):
         Confluent().produce(broker.address, "t", [Record(value)] * 5_000, "none")
     assert len(Confluent().consume(broker.address, "t", 20_000, timeout=60)) == 20_000
-    tell(f"after 200 MB in and out: {broker.status_kib() / 1024:.1f} MiB resident, peak {broker.status_kib('VmHWM') / 1024:.1f} (aim 150)")
+    tell(
+        f"after 200 MB in and out: {broker.status_kib() / 1024:.1f} MiB resident,"
+        f" peak {broker.status_kib('VmHWM') / 1024:.1f} (aim 150)"
+    )
     assert broker.status_kib() < 400 << 10

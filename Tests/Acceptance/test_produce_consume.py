@@ -62,7 +62,7 @@ def test_the_producers_codec_is_kept(bootstrap, written, codec, producer):
     assert sum(head.count for head in heads) == 40
 
 
-# -- odd contents -------------------------------------------------------------------------------------------------------
+# -- odd contents ----------------------------------------------------------------------------------------------------
 
 ODD = [
     Record(b"", b""),
@@ -98,7 +98,7 @@ def test_kcat_sends_nulls_empties_and_headers(bootstrap, topic, client_of):
         assert [tuple(h) for h in records[2].headers] == [("a", b"1"), ("a", b"2"), ("none", None)], name
 
 
-# -- sizes --------------------------------------------------------------------------------------------------------------
+# -- sizes -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("codec", ("none", "lz4"))
@@ -157,7 +157,7 @@ def test_max_message_bytes_of_the_topic_counts(bootstrap, fresh):
         client.produce(bootstrap, topic, [Record(b"y" * 3_000_100)])
 
 
-# -- timestamps ---------------------------------------------------------------------------------------------------------
+# -- timestamps ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("producer", LIBRARY_NAMES)
@@ -167,7 +167,9 @@ def test_create_time_is_the_producers(bootstrap, topic, client_of, producer):
     client_of(producer).produce(bootstrap, topic, records)
     for consumer in CLIENT_NAMES:
         found = client_of(consumer).consume(bootstrap, topic, len(records))
-        assert [(r.timestamp, r.timestamp_type) for r in found] == [(r.timestamp, "CreateTime") for r in records], consumer
+        assert [(r.timestamp, r.timestamp_type) for r in found] == [(r.timestamp, "CreateTime") for r in records], (
+            consumer
+        )
 
 
 @pytest.mark.parametrize("codec", ("none", "zstd"))
@@ -188,7 +190,7 @@ def test_log_append_time_replaces_the_producers(bootstrap, fresh, client_of, pro
 CHECK_CRC = {"confluent": {"check.crcs": True}, "kcat": {"check.crcs": "true"}}
 
 
-# -- batching and order -------------------------------------------------------------------------------------------------
+# -- batching and order ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("producer", LIBRARY_NAMES)
@@ -208,8 +210,13 @@ def test_many_records_arrive_in_order(bootstrap, topic, client_of, producer):
 @pytest.mark.parametrize("producer", CLIENT_NAMES)
 def test_every_acks_setting(bootstrap, topic, client_of, producer, acks):
     value = {"java": {-1: "all"}.get(acks, str(acks)), "kafka-python": {-1: "all"}.get(acks, acks)}.get(producer, acks)
-    extra = {"java": {"acks": value, "enable.idempotence": "false"}, "confluent": {"acks": acks}, "kcat": {"acks": acks},
-             "kafka-python": {"acks": value, "enable_idempotence": False}, "aiokafka": {"acks": acks}}[producer]
+    extra = {
+        "java": {"acks": value, "enable.idempotence": "false"},
+        "confluent": {"acks": acks},
+        "kcat": {"acks": acks},
+        "kafka-python": {"acks": value, "enable_idempotence": False},
+        "aiokafka": {"acks": acks},
+    }[producer]
     client_of(producer).produce(bootstrap, topic, [Record(b"%d" % n) for n in range(20)], properties=extra)
     found = client_of("confluent").consume(bootstrap, topic, 20)
     assert [r.value for r in found] == [b"%d" % n for n in range(20)]
@@ -235,7 +242,7 @@ def test_idempotent_producers(bootstrap, topic, client_of, producer):
     assert [r.value for r in client_of("java").consume(bootstrap, topic, 300)] == [r.value for r in records]
 
 
-# -- topics made by producing -------------------------------------------------------------------------------------------
+# -- topics made by producing ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("producer", CLIENT_NAMES)
@@ -248,10 +255,19 @@ def test_a_topic_appears_when_it_is_produced_to(bootstrap, fresh, client_of, pro
 def test_an_unknown_topic_is_not_made_by_reading(bootstrap, fresh, java):
     """kcat's consumer asks without allow_auto_topic_creation, Java's is told to."""
     topic = fresh("absent")
-    done = subprocess.run(["kcat", "-b", bootstrap, "-C", "-t", topic, "-p", "0", "-e"], capture_output=True, timeout=30)
+    done = subprocess.run(
+        ["kcat", "-b", bootstrap, "-C", "-t", topic, "-p", "0", "-e"], capture_output=True, timeout=30
+    )
     assert b"Unknown topic or partition" in done.stderr
-    java.call("consume", bootstrap, partitions=[[topic, 0]], count=1, timeoutMs=500,
-              properties={"allow.auto.create.topics": "false"}, **{"from": 0})
+    java.call(
+        "consume",
+        bootstrap,
+        partitions=[[topic, 0]],
+        count=1,
+        timeoutMs=500,
+        properties={"allow.auto.create.topics": "false"},
+        **{"from": 0},
+    )
     assert topic not in java.call("listTopics", bootstrap)
 
 
@@ -259,11 +275,23 @@ def test_auto_creation_can_be_switched_off(make_broker, fresh, java):
     broker = make_broker({"auto.create.topics.enable": "false", "num.partitions": 3})
     topic = fresh("auto")
     with pytest.raises(confluent_kafka.KafkaException) as caught:
-        Confluent().produce(broker.address, topic, [Record(b"x")], properties={"message.timeout.ms": 10_000, "topic.metadata.propagation.max.ms": 500})
+        Confluent().produce(
+            broker.address,
+            topic,
+            [Record(b"x")],
+            properties={"message.timeout.ms": 10_000, "topic.metadata.propagation.max.ms": 500},
+        )
     assert caught.value.args[0].code() in (
-        confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART, confluent_kafka.KafkaError._UNKNOWN_TOPIC)
-    answers = java.call("produce", broker.address, topic=topic, records=[{"value": None}], properties={
-        "max.block.ms": 1500, "delivery.timeout.ms": 3000, "request.timeout.ms": 2000})
+        confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART,
+        confluent_kafka.KafkaError._UNKNOWN_TOPIC,
+    )
+    answers = java.call(
+        "produce",
+        broker.address,
+        topic=topic,
+        records=[{"value": None}],
+        properties={"max.block.ms": 1500, "delivery.timeout.ms": 3000, "request.timeout.ms": 2000},
+    )
     assert answers[0]["error"] == "TimeoutException"
 
 
@@ -281,5 +309,7 @@ def test_bad_topic_names_are_refused(bootstrap, java, name):
     with pytest.raises(confluent_kafka.KafkaException) as caught:
         Confluent().produce(bootstrap, name, [Record(b"x")], properties={"message.timeout.ms": 5_000})
     assert caught.value.args[0].code() in (
-        confluent_kafka.KafkaError.TOPIC_EXCEPTION, confluent_kafka.KafkaError._UNKNOWN_TOPIC,
-        confluent_kafka.KafkaError._MSG_TIMED_OUT)
+        confluent_kafka.KafkaError.TOPIC_EXCEPTION,
+        confluent_kafka.KafkaError._UNKNOWN_TOPIC,
+        confluent_kafka.KafkaError._MSG_TIMED_OUT,
+    )

@@ -19,11 +19,48 @@ NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # sixteen zero bytes in Kafka's base64
 # What the first release of the broker promises: (api key, a version that must be among those listed).
 PROMISED = [
     (0, 0),  # Produce from 0: librdkafka before 2.8 compresses only then (KAFKA-18659)
-    (0, 3), (0, 11), (1, 4), (1, 11), (1, 17), (2, 1), (2, 8), (2, 10), (3, 0), (3, 12), (18, 0), (18, 4), (19, 2), (19, 7),
-    (20, 1), (20, 6), (21, 0), (21, 2), (22, 0), (22, 4), (23, 2), (23, 4), (32, 1), (32, 4), (33, 0), (33, 2), (35, 1),
-    (35, 4), (37, 0), (37, 3), (43, 2), (44, 0), (44, 1), (45, 0), (46, 0), (55, 0), (60, 0), (60, 1), (61, 0), (74, 0),
+    (0, 3),
+    (0, 11),
+    (1, 4),
+    (1, 11),
+    (1, 17),
+    (2, 1),
+    (2, 8),
+    (2, 10),
+    (3, 0),
+    (3, 12),
+    (18, 0),
+    (18, 4),
+    (19, 2),
+    (19, 7),
+    (20, 1),
+    (20, 6),
+    (21, 0),
+    (21, 2),
+    (22, 0),
+    (22, 4),
+    (23, 2),
+    (23, 4),
+    (32, 1),
+    (32, 4),
+    (33, 0),
+    (33, 2),
+    (35, 1),
+    (35, 4),
+    (37, 0),
+    (37, 3),
+    (43, 2),
+    (44, 0),
+    (44, 1),
+    (45, 0),
+    (46, 0),
+    (55, 0),
+    (60, 0),
+    (60, 1),
+    (61, 0),
+    (74, 0),
     (75, 0),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +128,9 @@ def test_client_software_names_are_checked(bootstrap, name):
         assert connection.request(API_VERSIONS, 3, body, flexible=True).i16() == 42
 
 
-@pytest.mark.parametrize(("key", "version"), [(4, 0), (5, 0), (7, 0), (52, 0), (500, 0), (32767, 0), (-1, 0), (-32768, 3)])
+@pytest.mark.parametrize(
+    ("key", "version"), [(4, 0), (5, 0), (7, 0), (52, 0), (500, 0), (32767, 0), (-1, 0), (-32768, 3)]
+)
 def test_an_unlisted_api_closes_the_connection(bootstrap, listed, key, version):
     assert key not in listed
     with Connection(bootstrap) as connection:
@@ -110,7 +149,7 @@ def test_an_unlisted_version_closes_the_connection(bootstrap, listed):
     assert api_versions(bootstrap) == listed
 
 
-# -- every listed version, judged by Kafka's own classes ----------------------------------------------------------------
+# -- every listed version, judged by Kafka's own classes -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -124,36 +163,123 @@ def requests_of(key, version, topic, topic_id):
     partitions = {"topics": [{"name": topic, "topic": topic, "partitionIndexes": [0, 7], "partitions": [0, 1]}]}
     config = {"configs": [{"name": "retention.ms", "value": "3600000", "configOperation": 0}]}
     table = {
-        0: {"acks": -1, "timeoutMs": 5000, "topicData": [
-            {"name": topic, "topicId": topic_id, "partitionData": [
-                {"index": 0, "records": rebase(batch([b"v%d" % version]))}, {"index": 9, "records": rebase(batch([b"x"]))}]}]},
-        1: {"replicaId": -1, "maxWaitMs": 0, "minBytes": 0, "maxBytes": 1 << 20, "sessionId": 0, "sessionEpoch": -1,
-            "topics": [{"topic": topic, "topicId": topic_id, "partitions": [
-                {"partition": number, "currentLeaderEpoch": -1, "fetchOffset": 0, "lastFetchedEpoch": -1,
-                 "logStartOffset": -1, "partitionMaxBytes": 1 << 20} for number in (0, 1, 9)]}], "forgottenTopicsData": []},
-        2: {"replicaId": -1, "isolationLevel": 0, "topics": [{"name": topic, "partitions": [
-            {"partitionIndex": number, "currentLeaderEpoch": -1, "timestamp": -1} for number in (0, 1)]}]},
+        0: {
+            "acks": -1,
+            "timeoutMs": 5000,
+            "topicData": [
+                {
+                    "name": topic,
+                    "topicId": topic_id,
+                    "partitionData": [
+                        {"index": 0, "records": rebase(batch([b"v%d" % version]))},
+                        {"index": 9, "records": rebase(batch([b"x"]))},
+                    ],
+                }
+            ],
+        },
+        1: {
+            "replicaId": -1,
+            "maxWaitMs": 0,
+            "minBytes": 0,
+            "maxBytes": 1 << 20,
+            "sessionId": 0,
+            "sessionEpoch": -1,
+            "topics": [
+                {
+                    "topic": topic,
+                    "topicId": topic_id,
+                    "partitions": [
+                        {
+                            "partition": number,
+                            "currentLeaderEpoch": -1,
+                            "fetchOffset": 0,
+                            "lastFetchedEpoch": -1,
+                            "logStartOffset": -1,
+                            "partitionMaxBytes": 1 << 20,
+                        }
+                        for number in (0, 1, 9)
+                    ],
+                }
+            ],
+            "forgottenTopicsData": [],
+        },
+        2: {
+            "replicaId": -1,
+            "isolationLevel": 0,
+            "topics": [
+                {
+                    "name": topic,
+                    "partitions": [
+                        {"partitionIndex": number, "currentLeaderEpoch": -1, "timestamp": -1} for number in (0, 1)
+                    ],
+                }
+            ],
+        },
         # Versions below 4 create what they ask for, so those ask only for the topic that exists.
-        3: {"topics": [{"name": name, "topicId": NO_ID} for name in (topic, "absent-" + new)[: 2 if version >= 4 else 1]],
-            **({"allowAutoTopicCreation": False} if version >= 4 else {})},
+        3: {
+            "topics": [
+                {"name": name, "topicId": NO_ID} for name in (topic, "absent-" + new)[: 2 if version >= 4 else 1]
+            ],
+            **({"allowAutoTopicCreation": False} if version >= 4 else {}),
+        },
         18: {"clientSoftwareName": "exchange", "clientSoftwareVersion": "1"},
-        19: {"timeoutMs": 5000, "topics": [
-            {"name": new, "numPartitions": 2, "replicationFactor": 1, "assignments": [], "configs": [{"name": "retention.ms", "value": "1000"}]},
-            {"name": topic, "numPartitions": 2, "replicationFactor": 1, "assignments": [], "configs": []}]},
-        20: {"timeoutMs": 5000, **({"topics": [{"name": "absent-" + new, "topicId": NO_ID}]} if version >= 6
-                                   else {"topicNames": ["absent-" + new]})},
-        21: {"timeoutMs": 5000, "topics": [{"name": topic, "partitions": [{"partitionIndex": 1, "offset": 0}, {"partitionIndex": 9, "offset": 0}]}]},
+        19: {
+            "timeoutMs": 5000,
+            "topics": [
+                {
+                    "name": new,
+                    "numPartitions": 2,
+                    "replicationFactor": 1,
+                    "assignments": [],
+                    "configs": [{"name": "retention.ms", "value": "1000"}],
+                },
+                {"name": topic, "numPartitions": 2, "replicationFactor": 1, "assignments": [], "configs": []},
+            ],
+        },
+        20: {
+            "timeoutMs": 5000,
+            **(
+                {"topics": [{"name": "absent-" + new, "topicId": NO_ID}]}
+                if version >= 6
+                else {"topicNames": ["absent-" + new]}
+            ),
+        },
+        21: {
+            "timeoutMs": 5000,
+            "topics": [
+                {"name": topic, "partitions": [{"partitionIndex": 1, "offset": 0}, {"partitionIndex": 9, "offset": 0}]}
+            ],
+        },
         22: {"transactionalId": None, "transactionTimeoutMs": 60000},
-        23: {"topics": [{"topic": topic, "partitions": [
-            {"partition": number, "currentLeaderEpoch": -1, "leaderEpoch": 0} for number in (0, 9)]}]},
-        32: {"resources": [{"resourceType": 2, "resourceName": topic, "configurationKeys": None},
-                           {"resourceType": 4, "resourceName": "1", "configurationKeys": ["log.segment.bytes"]},
-                           {"resourceType": 2, "resourceName": "absent-" + new, "configurationKeys": None}],
-             "includeSynonyms": True, **({"includeDocumentation": True} if version >= 3 else {})},
+        23: {
+            "topics": [
+                {
+                    "topic": topic,
+                    "partitions": [
+                        {"partition": number, "currentLeaderEpoch": -1, "leaderEpoch": 0} for number in (0, 9)
+                    ],
+                }
+            ]
+        },
+        32: {
+            "resources": [
+                {"resourceType": 2, "resourceName": topic, "configurationKeys": None},
+                {"resourceType": 4, "resourceName": "1", "configurationKeys": ["log.segment.bytes"]},
+                {"resourceType": 2, "resourceName": "absent-" + new, "configurationKeys": None},
+            ],
+            "includeSynonyms": True,
+            **({"includeDocumentation": True} if version >= 3 else {}),
+        },
         33: {"validateOnly": True, "resources": [{"resourceType": 2, "resourceName": topic, **config}]},
         35: {"topics": [{"topic": topic, "partitions": [0, 1]}]},
-        37: {"timeoutMs": 5000, "validateOnly": True, "topics": [
-            {"name": topic, "count": 3, "assignments": None}, {"name": "absent-" + new, "count": 2, "assignments": None}]},
+        37: {
+            "timeoutMs": 5000,
+            "validateOnly": True,
+            "topics": [
+                {"name": topic, "count": 3, "assignments": None},
+                {"name": "absent-" + new, "count": 2, "assignments": None},
+            ],
+        },
         43: {"timeoutMs": 5000, "electionType": 0, "topicPartitions": [{"topic": topic, "partitions": [0, 9]}]},
         44: {"validateOnly": True, "resources": [{"resourceType": 2, "resourceName": topic, **config}]},
         45: {"timeoutMs": 5000, "topics": [{"name": topic, "partitions": [{"partitionIndex": 0, "replicas": None}]}]},
@@ -162,7 +288,7 @@ def requests_of(key, version, topic, topic_id):
         60: {"includeClusterAuthorizedOperations": True},
         61: partitions,
         75: {"topics": [{"name": topic}, {"name": "absent-" + new}], "responsePartitionLimit": 2000, "cursor": None},
-    }  # fmt: skip
+    }
     return table.get(key, {})
 
 
@@ -179,7 +305,9 @@ def test_every_listed_version_is_answered_as_kafka_would_encode_it(bootstrap, ja
                 if fields is None:
                     continue
                 try:
-                    answer = java.call("exchange", bootstrap, requests=[{"key": key, "version": version, "fields": fields}])[0]
+                    answer = java.call(
+                        "exchange", bootstrap, requests=[{"key": key, "version": version, "fields": fields}]
+                    )[0]
                 except Exception as error:
                     wrong.append(f"api {key} v{version} {'defaults' if not fields else ''}: {error}")
                     continue
@@ -237,7 +365,7 @@ def test_produce_0_to_2_is_never_served(bootstrap, listed):
     assert api_versions(bootstrap) == listed
 
 
-# -- what real clients make of the list ---------------------------------------------------------------------------------
+# -- what real clients make of the list ------------------------------------------------------------------------------
 
 
 def test_kcat_negotiates(bootstrap):
@@ -282,7 +410,10 @@ def test_a_response_never_overtakes(bootstrap):
     burst, kinds = b"", []
     for number in range(200):
         key, version = ((API_VERSIONS, 0), (3, 1), (API_VERSIONS, 2), (3, 0))[number % 4]
-        burst += frame(header(key, version, correlation=number) + (struct.pack(">i", -1) if key == 3 and version else b"" if key != 3 else struct.pack(">i", 0)))
+        burst += frame(
+            header(key, version, correlation=number)
+            + (struct.pack(">i", -1) if key == 3 and version else b"" if key != 3 else struct.pack(">i", 0))
+        )
         kinds.append(key)
     with Connection(bootstrap) as connection:
         connection.send(burst)

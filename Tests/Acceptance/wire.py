@@ -211,7 +211,7 @@ def api_versions(bootstrap):
         return {reader.i16(): (reader.i16(), reader.i16()) for _ in range(reader.i32())}
 
 
-# -- record batches ----------------------------------------------------------------------------------------------------
+# -- record batches --------------------------------------------------------------------------------------------------
 
 
 def _crc_table():
@@ -315,7 +315,7 @@ def batch_heads(data):
     return heads
 
 
-# -- the calls most tests need ------------------------------------------------------------------------------------------
+# -- the calls most tests need ---------------------------------------------------------------------------------------
 
 
 def produce(connection, topic, records, partition=0, acks=-1, version=9, topic_id=None):
@@ -334,26 +334,42 @@ def fetch(connection, topic, offset, partition=0, version=11, **options):
     return response.responses[0].partitions[0]
 
 
-def fetch_request(positions, version, max_wait=0, min_bytes=0, max_bytes=50 << 20, partition_max_bytes=1 << 20,
-                  session=(0, -1), isolation=0, forgotten=()):
+def fetch_request(
+    positions,
+    version,
+    max_wait=0,
+    min_bytes=0,
+    max_bytes=50 << 20,
+    partition_max_bytes=1 << 20,
+    session=(0, -1),
+    isolation=0,
+    forgotten=(),
+):
     """`positions` are (topic name, or id from v13, partition, offset)."""
     request = REQUESTS[1]
     topic_class = request.FetchTopic
     topics = {}
     for topic, partition, offset in positions:
         part = topic_class.FetchPartition(
-            partition=partition, fetch_offset=offset, partition_max_bytes=partition_max_bytes, current_leader_epoch=-1,
-            last_fetched_epoch=-1, log_start_offset=-1,
+            partition=partition,
+            fetch_offset=offset,
+            partition_max_bytes=partition_max_bytes,
+            current_leader_epoch=-1,
+            last_fetched_epoch=-1,
+            log_start_offset=-1,
         )
         topics.setdefault(topic, []).append(part)
     name = "topic_id" if version >= 13 else "topic"
     return request(
-        version=version, max_wait_ms=max_wait, min_bytes=min_bytes, max_bytes=max_bytes, isolation_level=isolation,
-        session_id=session[0], session_epoch=session[1],
+        version=version,
+        max_wait_ms=max_wait,
+        min_bytes=min_bytes,
+        max_bytes=max_bytes,
+        isolation_level=isolation,
+        session_id=session[0],
+        session_epoch=session[1],
         topics=[topic_class(partitions=parts, **{name: topic}) for topic, parts in topics.items()],
-        forgotten_topics_data=[
-            request.ForgottenTopic(partitions=parts, **{name: topic}) for topic, parts in forgotten
-        ],
+        forgotten_topics_data=[request.ForgottenTopic(partitions=parts, **{name: topic}) for topic, parts in forgotten],
     )
 
 

@@ -14,7 +14,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     // Layer 3: services
-    "Cluster": ["Bytes", "RecordBatches", "CRdKafka", "NIOCore", "Logging"],
+    "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "Logging"],
     "Broker": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "NIOCore",
         "NIOPosix", "Logging", "DequeModule",

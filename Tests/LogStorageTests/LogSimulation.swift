@@ -47,6 +47,10 @@ struct LogSimulation {
     /// A batch whose append was interrupted: after the crash it is there or not.
     private var interrupted: Batch?
     private var logStart: Int64 = 0
+    /// The log start by deletions that were answered.
+    private var deletedBefore: Int64 = 0
+    /// The log start by deletions or retention that were answered; retention's is only as durable as the log.
+    private var promisedStart: Int64 = 0
     /// A log start that an interrupted deletion may have made.
     private var logStartMax: Int64 = 0
     private var logEnd: Int64 = 0
@@ -257,6 +261,8 @@ struct LogSimulation {
             note("delete before \(target)")
             try expect(answered == start, "delete before \(target) answered \(answered)")
             logStart = start
+            deletedBefore = max(deletedBefore, start)
+            promisedStart = start
         } catch let error as LogError {
             if error.code == .diskFull { mayForgetProducers = true }
             try tolerate(error, "delete before \(target)")
@@ -286,6 +292,7 @@ struct LogSimulation {
                 try expect(start == logStart, "log start moved to \(start)")
             }
             logStart = start
+            promisedStart = start
             logStartMax = max(logStartMax, start)
         } catch let error as LogError {
             try tolerate(error, "retention")
@@ -454,9 +461,10 @@ struct LogSimulation {
             mayForgetProducers = true
             batches.removeAll { $0.nextOffset <= found.logStart }
         }
+        let logStartMin = durableEnd >= promisedStart ? promisedStart : deletedBefore
         try expect(
-            logStart...max(logStart, logStartMax) ~= found.logStart,
-            "log start \(found.logStart), expected \(logStart)...\(logStartMax)")
+            logStartMin...max(logStart, logStartMax) ~= found.logStart,
+            "log start \(found.logStart), expected \(logStartMin)...\(logStartMax)")
         try expect(
             log.recovery.lostRecordCount == 0, "\(log.recovery.lostRecordCount) records below the recovery point")
         batches.removeAll { $0.nextOffset > found.logEnd }
@@ -469,6 +477,7 @@ struct LogSimulation {
         }
         if hasFlippedBits { try adoptEpochs(from: max(durableEnd, found.logStart), log) }
         logStart = found.logStart
+        promisedStart = found.logStart
         logStartMax = found.logStart
         logEnd = found.logEnd
         durableEnd = found.logEnd
@@ -521,6 +530,9 @@ struct LogSimulation {
                     known.suffix(needed.count) == needed[...] && expected.suffix(known.count) == known[...],
                     "producer \(id): knows \(known), expected \(needed) of \(expected)")
                 windows[id] = known.isEmpty ? nil : window.filter { known.contains($0.baseOffset) }
+                batches.removeAll {
+                    $0.producerId == id && $0.nextOffset <= logStart && !known.contains($0.baseOffset)
+                }
             } else {
                 try expect(known == expected, "producer \(id): knows \(known), expected \(expected)")
             }

@@ -24,9 +24,13 @@ final class SyncScheduler: Sendable {
         var waiters: [ObjectIdentifier: [(offset: Int64, completion: Completion)]] = [:]
         /// Logs with waiters that no thread is forcing, in the order they came.
         var queue: [Partition] = []
+        /// Threads at work, and how many of them are forcing logs right now.
         var threadCount = 0
-        /// Whether a thread is forcing many logs together; only one does.
-        var isGroupRunning = false
+        var forcingCount = 0
+
+        /// When so many logs are waited for, one thread at a time forces whatever has gathered; with few, each log has a
+        /// thread of its own.
+        var isCrowded: Bool { waiters.count >= LogDirectory.groupSyncCountMin }
     }
     private let directory: LogDirectory
     private let pool: NIOThreadPool
@@ -48,7 +52,7 @@ final class SyncScheduler: Sendable {
                 state.waiters[key] = [(offset, completion)]
                 state.queue.append(partition)
             }
-            guard !state.queue.isEmpty, state.threadCount < threadCountMax else { return false }
+            guard !state.queue.isEmpty, state.threadCount < (state.isCrowded ? 1 : threadCountMax) else { return false }
             state.threadCount += 1
             return true
         }
@@ -74,26 +78,21 @@ final class SyncScheduler: Sendable {
             // Those just answered are about to write again. Forcing what the first of them writes would make all the
             // others wait for the force after it.
             if answered > 1 && isQuiet(after: partitions.count) { usleep(Self.lingerMicroseconds) }
-            if partitions.count > 1 { state.withLock { $0.isGroupRunning = false } }
         }
     }
 
     /// The logs to force next: one, or all that are queued when they are many. Nil ends the thread's work.
     private func take() -> [Partition]? {
         state.withLock { state in
-            if state.queue.count >= LogDirectory.groupSyncCountMin {
-                if !state.isGroupRunning {
-                    state.isGroupRunning = true
-                    defer { state.queue.removeAll(keepingCapacity: true) }
-                    return state.queue
-                }
-                // The thread that forces many together takes these next.
+            guard !state.queue.isEmpty, !(state.isCrowded && state.forcingCount > 0) else {
+                // What is queued in a crowd is taken by the thread that is forcing now.
                 state.threadCount -= 1
                 return nil
             }
-            guard !state.queue.isEmpty else {
-                state.threadCount -= 1
-                return nil
+            state.forcingCount += 1
+            if state.queue.count >= LogDirectory.groupSyncCountMin {
+                defer { state.queue.removeAll(keepingCapacity: true) }
+                return state.queue
             }
             return [state.queue.removeFirst()]
         }
@@ -110,6 +109,7 @@ final class SyncScheduler: Sendable {
     private func finish(_ partitions: [Partition], _ results: [Result<Int64, LogError>]) -> Int {
         var done: [(completion: Completion, failure: LogError?)] = []
         state.withLock { state in
+            state.forcingCount -= 1
             for (partition, result) in zip(partitions, results) {
                 let key = ObjectIdentifier(partition)
                 var left: [(offset: Int64, completion: Completion)] = []

@@ -23,11 +23,13 @@ struct MetadataLog {
     var end: Int64 { log.logEnd }
 
     /// - Parameter directory: the data folder's `meta`.
-    /// - Throws: `LogError` when the folder cannot be read, or was written by a newer program.
+    /// - Parameter wasClean: the last stop was clean, so that nothing may be torn.
+    /// - Throws: `LogError` when the folder cannot be read, is damaged, or was written by a newer program.
     static func open(
-        _ directory: String, disk: any Disk, files: FileCache, health: LogHealth, now: Int64
+        _ directory: String, disk: any Disk, files: FileCache, health: LogHealth, wasClean: Bool, now: Int64
     ) throws(LogError) -> (MetadataLog, MetadataImage) {
         let snapshot = try newestSnapshot(in: directory, disk)
+        try MetadataDamage.check(directory + "/__cluster_metadata-0", disk, wasClean: wasClean)
         // All of it is checked at every start, and the snapshot says where it begins.
         let log = try PartitionLog.open(
             directory: directory + "/__cluster_metadata-0", topicId: (0, 1), config: LogConfig(), disk: disk,

@@ -81,10 +81,13 @@ package final class Controller: Sendable {
                         name: topic.name, id: topic.id, partitions: partitions, overrides: topic.overrides,
                         config: config))
             }
-            // A folder without a topic is the rest of a creation or deletion that a crash cut short.
+            // A folder without a topic is the rest of a creation or deletion that a crash cut short; or the metadata
+            // came from elsewhere. Records are never deleted because something does not know them.
             for orphan in directory.unopened {
-                logger.notice("removing the folder of a partition that no topic has", metadata: ["folder": "\(orphan)"])
-                try directory.delete(orphan)
+                let kept = try directory.setAside(orphan)
+                logger.warning(
+                    "no topic has this partition; its folder is kept aside",
+                    metadata: ["partition": "\(orphan)", "folder": "\(kept)"])
             }
             catalog.publish(topics)
         }
@@ -104,14 +107,30 @@ package final class Controller: Sendable {
 
     private func openLog(_ name: PartitionName, _ id: KafkaUUID, _ config: LogConfig) throws(LogError) -> PartitionLog {
         let topicId = (id.high, id.low)
+        let log: PartitionLog
         do throws(LogError) {
-            return try directory.open(name, topicId: topicId, config: config, now: clock.now())
+            log = try directory.open(name, topicId: topicId, config: config, now: clock.now())
         } catch where error.code == .inconsistentTopicId {
-            // Left by a topic of the same name whose deletion a crash cut short: the metadata says it is gone.
-            logger.notice("removing the records of a deleted topic of the same name", metadata: ["folder": "\(name)"])
-            try directory.delete(name)
-            return try directory.open(name, topicId: topicId, config: config, now: clock.now())
+            // Left by a topic of the same name whose deletion a crash cut short.
+            let kept = try directory.setAside(name)
+            logger.warning(
+                "the folder belongs to a deleted topic of the same name; it is kept aside",
+                metadata: ["partition": "\(name)", "folder": "\(kept)"])
+            log = try directory.open(name, topicId: topicId, config: config, now: clock.now())
         }
+        report(log.recovery, of: name)
+        return log
+    }
+
+    /// Tells what was found damaged: it is gone for good, and the operator may have a backup or a failing disk.
+    private func report(_ recovery: RecoveryReport, of name: PartitionName) {
+        guard recovery.truncatedByteCount > 0 || recovery.lostRecordCount > 0 else { return }
+        logger.warning(
+            "the end of a partition was not whole after an unclean stop and was cut off",
+            metadata: [
+                "partition": "\(name)", "cutBytes": "\(recovery.truncatedByteCount)",
+                "lostDurableRecords": "\(recovery.lostRecordCount)", "reason": "\(recovery.reason ?? "")",
+            ])
     }
 
     // MARK: Topics

@@ -31,6 +31,8 @@ final class ClientHandle: Sendable {
         /// `rd_kafka_topic_t` by topic, kept until the end: librdkafka's per-topic state hangs on them.
         fileprivate struct State: @unchecked Sendable {
             var topics: [String: OpaquePointer] = [:]
+            /// By the prefix of their texts, `TOPIC [PARTITION]`, until the reader of that partition takes them.
+            var partitionErrors: [String: (code: rd_kafka_resp_err_t, text: String)] = [:]
             var connectionError: (code: rd_kafka_resp_err_t, text: String)?
             var isStopping = false
         }
@@ -38,7 +40,7 @@ final class ClientHandle: Sendable {
 
     /// - Parameter properties: librdkafka's names; the later ones of the caller win over those of the kind.
     init(_ kind: Kind, _ configuration: RemoteConfiguration, properties: [String: String]) throws(ClusterError) {
-        shared = Shared(logger: configuration.logger, isProducer: kind == .producer)
+        let shared = Shared(logger: configuration.logger, isProducer: kind == .producer)
         guard let conf = rd_kafka_conf_new() else { throw ClusterError(.unknownServerError, "out of memory") }
         var ownsConf = true
         defer { if ownsConf { rd_kafka_conf_destroy(conf) } }
@@ -59,6 +61,12 @@ final class ClientHandle: Sendable {
             let line = "\(String(cString: facility)): \(String(cString: message))"
             if level <= LOG_WARNING { shared.logger.debug("\(line)") } else { shared.logger.trace("\(line)") }
         }
+        // For errors in the queues of readers: librdkafka calls it from within `rd_kafka_consume_*` of that reader.
+        rd_kafka_conf_set_error_cb(conf) { _, code, reason, opaque in
+            guard let opaque, let reason else { return }
+            let shared = Unmanaged<Shared>.fromOpaque(opaque).takeUnretainedValue()
+            shared.notePartitionError(rd_kafka_resp_err_t(code), String(cString: reason))
+        }
         let type = kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
         guard let client = rd_kafka_new(type, conf, &text, text.count) else {
             throw ClusterError(.invalidConfig, Self.string(text))
@@ -66,7 +74,8 @@ final class ClientHandle: Sendable {
         ownsConf = false  // the client took it
         shared.client = client
         shared.mainQueue = rd_kafka_queue_get_main(client)
-        startThread { [shared] in shared.serveEvents() }
+        self.shared = shared  // last: an initializer that throws before it runs no deinit
+        startThread { shared.serveEvents() }
     }
 
     deinit {
@@ -97,6 +106,15 @@ final class ClientHandle: Sendable {
     var connectionError: (code: rd_kafka_resp_err_t, text: String)? {
         get { shared.state.withLock { $0.connectionError } }
         set { shared.state.withLock { $0.connectionError = newValue } }
+    }
+
+    /// Takes the last error that librdkafka told about a partition without a message in the partition's queue: the
+    /// topic was deleted.
+    func takePartitionError(_ partition: TopicPartition) -> (code: rd_kafka_resp_err_t, text: String)? {
+        shared.state.withLock { state in
+            state.partitionErrors.isEmpty
+                ? nil : state.partitionErrors.removeValue(forKey: "\(partition.topic) [\(partition.partition)]")
+        }
     }
 
     private static func string(_ text: [CChar]) -> String {
@@ -138,6 +156,12 @@ extension ClientHandle.Shared {
             }
         }
         rd_kafka_event_destroy(event)
+    }
+
+    fileprivate func notePartitionError(_ code: rd_kafka_resp_err_t, _ text: String) {
+        logger.debug("\(text)")
+        guard let end = text.firstRange(of: "]: ") else { return noteError(code, text) }
+        state.withLock { $0.partitionErrors[text[..<end.lowerBound] + "]"] = (code, text) }
     }
 
     private func noteError(_ code: rd_kafka_resp_err_t, _ text: String) {

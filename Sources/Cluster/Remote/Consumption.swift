@@ -63,6 +63,9 @@ final class Consumption: @unchecked Sendable {
         takenAt = 0
     }
 
+    /// Takes an error that came without a message.
+    func takeError() -> (code: rd_kafka_resp_err_t, text: String)? { client.handle.takePartitionError(partition) }
+
     /// Ends a `waitBlocking` of another thread early.
     func wake() { rd_kafka_queue_yield(queue) }
 

@@ -142,6 +142,7 @@ extension RemoteCluster {
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else {
             throw explained(ClusterError(rdkafka: error, attempt))
         }
+        admin.connectionError = nil  // what was wrong with the connection is over
         return try read(metadata.pointee)
     }
 

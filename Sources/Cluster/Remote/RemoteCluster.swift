@@ -160,6 +160,12 @@ final class ConsumerClient: Sendable {
                 "enable.partition.eof": "true",
                 "isolation.level": isolation == .readCommitted ? "read_committed" : "read_uncommitted",
                 "queued.max.messages.kbytes": "16384",
+                // A client fetches all its partitions of a broker by one request at a time, so a new reader's first
+                // records wait for the one under way.
+                "fetch.wait.max.ms": "100",
+                // A topic was seen before it is read. So when it is unknown now it was deleted, unless a broker that does
+                // not know it yet was asked: a few seconds allow for that.
+                "topic.metadata.propagation.max.ms": "5000",
                 "client.id": "swiftwater",
             ])
     }

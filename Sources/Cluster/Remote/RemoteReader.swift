@@ -46,7 +46,7 @@ final class RemoteReader: PartitionReader {
             let generation = consumption.arrivals.generation
             if let batches = try take(from: consumption, maxBytes: maxBytes) { return batches }
             let rest = deadline - clock.now
-            if rest <= .zero || Task.isCancelled || isClosed { return batches([], from: position, consumption) }
+            if rest <= .zero || Task.isCancelled { return batches([], from: position, consumption) }
             await consumption.arrivals.wait(after: generation, timeout: rest)
         }
     }
@@ -61,7 +61,7 @@ final class RemoteReader: PartitionReader {
         while true {
             if let batches = try take(from: consumption, maxBytes: maxBytes) { return batches }
             let rest = deadline - clock.now
-            if rest <= .zero || isClosed { return batches([], from: position, consumption) }
+            if rest <= .zero { return batches([], from: position, consumption) }
             consumption.waitBlocking(milliseconds: rest.milliseconds)
         }
     }
@@ -91,7 +91,7 @@ final class RemoteReader: PartitionReader {
 
     // MARK: One caller at a time
 
-    private var isClosed: Bool { state.withLock { $0.isClosed } }
+    private var closed: ClusterError { ClusterError(.invalidRequest, "read \(partition): the reader is closed") }
 
     /// Makes this call the one that reads. Returns a consumption to stop first: librdkafka consumes a partition once.
     private func begin() throws(ClusterError) -> Consumption? {
@@ -103,7 +103,7 @@ final class RemoteReader: PartitionReader {
             state.mustRestart = false
             return (false, state.consumption.take())
         }
-        if isClosed { throw ClusterError(.invalidRequest, "read \(partition): the reader is closed") }
+        if isClosed { throw closed }
         return old
     }
 
@@ -135,6 +135,7 @@ final class RemoteReader: PartitionReader {
 
     /// What is there already; nil when nothing is and the position has not moved.
     private func take(from consumption: Consumption, maxBytes: Int) throws(ClusterError) -> FetchedBatches? {
+        if state.withLock({ $0.isClosed }) { throw closed }
         let start = position
         var next = start
         var framer = MessageFramer()
@@ -164,7 +165,15 @@ final class RemoteReader: PartitionReader {
                 throw ClusterError(rdkafka: error, "read \(partition) at offset \(start)", detail: detail)
             }
         }
-        guard next != start else { return nil }
+        guard next != start else {
+            if let error = consumption.takeError() {
+                state.withLock { $0.mustRestart = true }
+                let failure = ClusterError(rdkafka: error.code, "read \(partition)")
+                guard failure.code == .unknownTopicOrPartition else { throw failure }
+                throw ClusterError(failure.code, "read \(partition): the topic or partition does not exist any more")
+            }
+            return nil
+        }
         return batches(try framed(&framer), from: start, to: next, consumption)
     }
 

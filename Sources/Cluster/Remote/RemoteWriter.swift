@@ -29,6 +29,8 @@ final class RemoteWriter: RecordWriter {
             "linger.ms": "1",
             "queue.buffering.max.kbytes": "65536",
             "message.max.bytes": "1000000000",  // the topic's max.message.bytes decides, not the client
+            // The topic was seen to exist before: see `ConsumerClient`.
+            "topic.metadata.propagation.max.ms": "5000",
             "client.id": "swiftwater",
         ]
         switch mode {

@@ -9,12 +9,12 @@ struct Consume: AsyncParsableCommand {
             unless --print says otherwise. Partitions are read at the same time; each keeps its own order.
 
             POSITIONS
-              beginning, end              the default is end, or beginning with --exit-at-end
-              42                          an offset
-              -10                         so many records before the end of each partition
-              2026-11-25T18:00            a time, in UTC unless it says otherwise (...Z, ...+01:00)
-              @1764093600000              a time in milliseconds since 1970
-              15m, 2h, 1d                 so long ago
+              beginning, end      the default is end, or beginning with --exit-at-end
+              42                  an offset
+              -10                 so many offsets before the end of each partition
+              2026-11-25T18:00    a time, in UTC unless it ends in +01:00 or the like
+              @1764093600000      a time in milliseconds since 1970
+              15m, 2h, 1d         so long ago
 
             EXAMPLES
               swiftwater consume ratings --from beginning
@@ -65,10 +65,14 @@ struct Consume: AsyncParsableCommand {
             exitAtEnd
             ? try await cluster.offsets(
                 Dictionary(uniqueKeysWithValues: partitions.map { ($0, .end) }), isolation: isolation) : nil
+        // All at once, so that the partitions begin at the same moment however many there are.
+        let start = position ?? (exitAtEnd ? .beginning : .end)
+        let starts = try await cluster.offsets(
+            Dictionary(uniqueKeysWithValues: partitions.map { ($0, start) }), isolation: isolation)
         var readers: [any PartitionReader] = []
         for partition in partitions {
-            let start = position ?? (exitAtEnd ? .beginning : .end)
-            readers.append(try await cluster.reader(partition, from: start, isolation: isolation))
+            let offset = LogPosition.offset(starts[partition] ?? 0)
+            readers.append(try await cluster.reader(partition, from: offset, isolation: isolation))
         }
         try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max) { records in
             for record in records { try swiftwater.Output.standard.write(printer.line(record)) }

@@ -8,13 +8,13 @@ struct Produce: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "produce", abstract: "Write lines of standard input to a topic, one record each.",
         discussion: """
-            Records with a key go to the partition that the Java client and everything built on it would choose (murmur2).
+            Records with a key go to the partition that the Java client would choose, and everything built on it (murmur2).
 
             EXAMPLES
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater produce ratings --key 42 --value '{"stars": 4}' --header source=phone
               swiftwater produce users --key-separator : < users.txt
-              swiftwater consume a -e -o json | swiftwater produce b --input json     copies keys, headers, timestamps
+              swiftwater consume a -e -o json | swiftwater produce b --input json
             """)
 
     enum Acks: String, CaseIterable, ExpressibleByArgument {
@@ -74,7 +74,8 @@ struct Produce: AsyncParsableCommand {
         let parser = try parser()
         var records: [ProducerRecord] = []
         for text in value { records.append(try parser.record(Array(text.utf8))) }
-        let cluster = try await connection.connect(["compression.type": compression.rawValue])
+        // Lines come in groups: a few milliseconds let a batch take a whole group, which also compresses better.
+        let cluster = try await connection.connect(["compression.type": compression.rawValue, "linger.ms": "5"])
         if let partition {
             _ = try await chosenPartitions(String(partition), of: topic, in: cluster)
         } else {

@@ -14,9 +14,9 @@ struct Start: AsyncParsableCommand {
             EXAMPLES
               swiftwater start
               swiftwater start --kafka 127.0.0.1:19092 --data-dir /var/lib/swiftwater
-              swiftwater start --ephemeral                            data is gone after the stop
+              swiftwater start --ephemeral              data is gone after the stop
               swiftwater start --set log.retention.hours=24 --set num.partitions=4
-              swiftwater start --kafka 0.0.0.0:9092 --advertised kafka.example.com:9092 --insecure
+              swiftwater start --kafka 0.0.0.0:9092 --insecure
             """)
 
     @OptionGroup var options: ServerOptions
@@ -24,8 +24,8 @@ struct Start: AsyncParsableCommand {
     @Flag(help: "Use a temporary data folder and remove it at the end.")
     var ephemeral = false
 
-    @Option(help: "How much to log to standard error.")
-    var logLevel: LogLevel = .notice
+    @Option(help: "How much to log to standard error. (default: notice)")
+    var logLevel: LogLevel?
 
     enum LogLevel: String, CaseIterable, ExpressibleByArgument {
         case trace, debug, info, notice, warning, error, critical
@@ -37,10 +37,11 @@ struct Start: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try options.resolve()
-        let folder = try ephemeral ? TemporaryFolder() : nil
+        let isEphemeral = ephemeral || EnvironmentVariables.value("SWIFTWATER_EPHEMERAL")?.lowercased() == "true"
+        let folder = try isEphemeral ? TemporaryFolder() : nil
         defer { folder?.remove() }
         var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
-        logger.logLevel = Logger.Level(rawValue: logLevel.rawValue) ?? .notice
+        logger.logLevel = try level()
 
         let server = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
         let address = HostPort(host: server.host, port: server.port)
@@ -55,6 +56,16 @@ struct Start: AsyncParsableCommand {
         try await StopSignal.wait()
         try report(["stopping"])
         await server.stop()
+    }
+
+    private func level() throws -> Logger.Level {
+        let text = logLevel?.rawValue ?? EnvironmentVariables.value("SWIFTWATER_LOG_LEVEL")?.lowercased() ?? "notice"
+        guard let level = Logger.Level(rawValue: text) else {
+            throw CommandFailure.usage(
+                "SWIFTWATER_LOG_LEVEL is \"\(text)\"",
+                hint: "levels are \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return level
     }
 
     private func start(

@@ -283,7 +283,7 @@ struct TopicDeleteRecords: AsyncParsableCommand {
             EXAMPLES
               swiftwater topic delete-records ratings --before end
               swiftwater topic delete-records ratings --partition 0 --before 1000
-              swiftwater topic delete-records ratings --before 2d        records older than two days
+              swiftwater topic delete-records ratings --before 2d   older than two days
             """)
 
     @Argument(help: "The topic.") var name: String

@@ -120,7 +120,7 @@ enum Timestamps {
     }
 
     private static func floorDivide(_ a: Int64, _ b: Int64) -> (Int64, Int64) {
-        let remainder = ((a % b) + b) % b
-        return ((a - remainder) / b, remainder)
+        let remainder = a % b
+        return remainder < 0 ? (a / b - 1, remainder + b) : (a / b, remainder)
     }
 }

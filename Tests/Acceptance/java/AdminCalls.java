@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.apache.kafka.clients.admin.Admin;
@@ -61,8 +62,9 @@ final class AdminCalls {
             RecordsToDelete.beforeOffset(request.get("before").asLong()))).lowWatermarks().get(partition(request)).get()
             .lowWatermark());
         add(operations, "electLeaders", (admin, request) -> {
-            Map<TopicPartition, Optional<Throwable>> all = admin.electLeaders(
-                ElectionType.valueOf(request.get("type").asText()), java.util.Set.of(partition(request))).partitions().get();
+            ElectionType type = ElectionType.valueOf(request.get("type").asText());
+            Map<TopicPartition, Optional<Throwable>> all =
+                admin.electLeaders(type, Set.of(partition(request))).partitions().get();
             return all.get(partition(request)).map(failed -> failed.getClass().getSimpleName()).orElse(null);
         });
         add(operations, "listReassignments",
@@ -100,12 +102,14 @@ final class AdminCalls {
     }
 
     static Object createTopic(Admin admin, JsonNode request) throws Exception {
-        Optional<Integer> partitions = request.hasNonNull("partitions") ? Optional.of(request.get("partitions").asInt()) : Optional.empty();
-        Optional<Short> replicas = request.hasNonNull("replicas") ? Optional.of(request.get("replicas").shortValue()) : Optional.empty();
+        Optional<Integer> partitions = Optional.ofNullable(request.get("partitions")).map(JsonNode::asInt);
+        Optional<Short> replicas = Optional.ofNullable(request.get("replicas")).map(JsonNode::shortValue);
         Map<String, String> configs = new HashMap<>();
-        request.path("configs").fields().forEachRemaining(entry -> configs.put(entry.getKey(), entry.getValue().asText()));
-        CreateTopicsResult result = admin.createTopics(List.of(new NewTopic(topic(request), partitions, replicas).configs(configs)),
-            new CreateTopicsOptions().validateOnly(request.path("validateOnly").asBoolean()));
+        request.path("configs").fields().forEachRemaining(
+            entry -> configs.put(entry.getKey(), entry.getValue().asText()));
+        NewTopic topic = new NewTopic(topic(request), partitions, replicas).configs(configs);
+        CreateTopicsOptions options = new CreateTopicsOptions().validateOnly(request.path("validateOnly").asBoolean());
+        CreateTopicsResult result = admin.createTopics(List.of(topic), options);
         result.all().get();
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("id", result.topicId(topic(request)).get().toString());
@@ -116,7 +120,8 @@ final class AdminCalls {
     }
 
     static Object describeTopic(Admin admin, JsonNode request) throws Exception {
-        TopicDescription description = admin.describeTopics(List.of(topic(request))).allTopicNames().get().get(topic(request));
+        TopicDescription description =
+            admin.describeTopics(List.of(topic(request))).allTopicNames().get().get(topic(request));
         Map<String, Object> shown = new LinkedHashMap<>();
         shown.put("id", description.topicId().toString());
         shown.put("internal", description.isInternal());
@@ -136,7 +141,8 @@ final class AdminCalls {
     }
 
     static ConfigResource resource(JsonNode request) {
-        return new ConfigResource(ConfigResource.Type.valueOf(request.path("type").asText("TOPIC")), request.get("name").asText());
+        ConfigResource.Type type = ConfigResource.Type.valueOf(request.path("type").asText("TOPIC"));
+        return new ConfigResource(type, request.get("name").asText());
     }
 
     static Map<String, Object> show(Config config) {
@@ -149,7 +155,8 @@ final class AdminCalls {
             one.put("readOnly", entry.isReadOnly());
             one.put("sensitive", entry.isSensitive());
             List<String> synonyms = new ArrayList<>();
-            for (ConfigEntry.ConfigSynonym synonym : entry.synonyms()) synonyms.add(synonym.source() + ":" + synonym.name());
+            for (ConfigEntry.ConfigSynonym synonym : entry.synonyms())
+                synonyms.add(synonym.source() + ":" + synonym.name());
             one.put("synonyms", synonyms);
             one.put("documentation", entry.documentation());
             shown.put(entry.name(), one);
@@ -184,7 +191,8 @@ final class AdminCalls {
     static Object describeLogDirs(Admin admin, JsonNode request) throws Exception {
         int node = admin.describeCluster().nodes().get().iterator().next().id();
         List<Object> shown = new ArrayList<>();
-        for (Map.Entry<String, LogDirDescription> one : admin.describeLogDirs(List.of(node)).allDescriptions().get().get(node).entrySet()) {
+        Map<String, LogDirDescription> all = admin.describeLogDirs(List.of(node)).allDescriptions().get().get(node);
+        for (Map.Entry<String, LogDirDescription> one : all.entrySet()) {
             Map<String, Object> directory = new LinkedHashMap<>();
             directory.put("path", one.getKey());
             directory.put("total", one.getValue().totalBytes().orElse(-1));
@@ -199,9 +207,11 @@ final class AdminCalls {
 
     static Object describeProducers(Admin admin, JsonNode request) throws Exception {
         List<Object> shown = new ArrayList<>();
-        for (ProducerState state : admin.describeProducers(List.of(partition(request))).partitionResult(partition(request)).get().activeProducers())
-            shown.add(Map.of("id", state.producerId(), "epoch", state.producerEpoch(), "lastSequence", state.lastSequence(),
-                "lastTimestamp", state.lastTimestamp()));
+        TopicPartition partition = partition(request);
+        for (ProducerState state :
+            admin.describeProducers(List.of(partition)).partitionResult(partition).get().activeProducers())
+            shown.add(Map.of("id", state.producerId(), "epoch", state.producerEpoch(),
+                "lastSequence", state.lastSequence(), "lastTimestamp", state.lastTimestamp()));
         return shown;
     }
 
@@ -214,8 +224,11 @@ final class AdminCalls {
             case "earliestLocal" -> OffsetSpec.earliestLocal();
             default -> throw new IllegalArgumentException(at.asText());
         };
-        ListOffsetsResult.ListOffsetsResultInfo found = admin.listOffsets(Map.of(partition(request), spec)).partitionResult(partition(request)).get();
-        return Map.of("offset", found.offset(), "timestamp", found.timestamp(), "leaderEpoch", found.leaderEpoch().orElse(-1));
+        TopicPartition partition = partition(request);
+        ListOffsetsResult.ListOffsetsResultInfo found =
+            admin.listOffsets(Map.of(partition, spec)).partitionResult(partition).get();
+        return Map.of("offset", found.offset(), "timestamp", found.timestamp(),
+            "leaderEpoch", found.leaderEpoch().orElse(-1));
     }
 
     static Object describeQuorum(Admin admin, JsonNode request) throws Exception {

@@ -61,7 +61,8 @@ final class DataPath {
         List<Map<String, Object>> answers = new ArrayList<>();
         try (KafkaProducer<byte[], byte[]> producer = producer(request)) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
-            for (JsonNode node : request.get("records")) sent.add(producer.send(record(request.get("topic").asText(), node)));
+            for (JsonNode node : request.get("records"))
+                sent.add(producer.send(record(request.get("topic").asText(), node)));
             producer.flush();
             for (Future<RecordMetadata> future : sent) {
                 Map<String, Object> answer = new LinkedHashMap<>();
@@ -87,7 +88,7 @@ final class DataPath {
         return partitions;
     }
 
-    /** Assigns, seeks ("beginning", "end", an offset, or {"time": ms}) and polls until `count` records or the timeout. */
+    /** Seeks to "from" ("beginning", "end", an offset, {"time": ms}) and polls for `count` records or the timeout. */
     static Object consume(JsonNode request) {
         List<Map<String, Object>> records = new ArrayList<>();
         KafkaConsumer<byte[], byte[]> consumer = consumer(request);
@@ -112,7 +113,8 @@ final class DataPath {
             int count = request.get("count").asInt();
             long deadline = System.nanoTime() + request.path("timeoutMs").asLong(15_000) * 1_000_000;
             while (records.size() < count && System.nanoTime() < deadline)
-                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) records.add(show(record));
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100)))
+                    records.add(show(record));
         } finally {
             // Closing tells the broker to end the fetch session, which waits behind a long poll on the same connection.
             consumer.close(CloseOptions.timeout(Duration.ofMillis(300)));
@@ -145,14 +147,16 @@ final class DataPath {
         List<Map<String, Object>> answers = new ArrayList<>();
         try (KafkaConsumer<byte[], byte[]> consumer = consumer(request)) {
             List<TopicPartition> partitions = partitions(request);
-            Map<TopicPartition, Long> first = consumer.beginningOffsets(partitions), end = consumer.endOffsets(partitions);
+            Map<TopicPartition, Long> first = consumer.beginningOffsets(partitions);
+            Map<TopicPartition, Long> end = consumer.endOffsets(partitions);
             for (TopicPartition partition : partitions) {
                 Map<String, Object> answer = new LinkedHashMap<>();
                 answer.put("beginning", first.get(partition));
                 answer.put("end", end.get(partition));
                 List<Object> times = new ArrayList<>();
                 for (JsonNode time : request.path("times")) {
-                    OffsetAndTimestamp found = consumer.offsetsForTimes(Map.of(partition, time.asLong())).get(partition);
+                    OffsetAndTimestamp found =
+                        consumer.offsetsForTimes(Map.of(partition, time.asLong())).get(partition);
                     times.add(found == null ? null : List.of(found.offset(), found.timestamp()));
                 }
                 answer.put("times", times);

@@ -14,7 +14,7 @@ import java.util.concurrent.ExecutionException;
 
 /**
  * Runs Apache Kafka's clients for the tests: one JSON request per line on standard input, one JSON answer per line on
- * standard output, `{"result": ...}` or `{"error": "ExceptionName", "message": "..."}`.
+ * standard output with the request's number and `"result"`, or `"error"` (the exception's name) and `"message"`.
  */
 public final class Driver {
     static final ObjectMapper JSON = new ObjectMapper();
@@ -46,6 +46,7 @@ public final class Driver {
 
     static Map<String, Object> answer(JsonNode request) {
         Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("number", request.get("number").asLong());
         try {
             Operation operation = OPERATIONS.get(request.get("op").asText());
             if (operation == null) throw new IllegalArgumentException("no operation " + request.get("op"));

@@ -28,7 +28,7 @@ final class Exchange {
         operations.put("exchange", Exchange::run);
     }
 
-    /** "requests": list of {key, version, fields}, where fields override the message's defaults. All on one connection. */
+    /** "requests": list of {key, version, fields}; fields override the message's defaults. All on one connection. */
     static Object run(JsonNode request) throws Exception {
         String[] address = request.get("bootstrap").asText().split(":");
         List<Map<String, Object>> answers = new ArrayList<>();
@@ -62,7 +62,8 @@ final class Exchange {
                 short headerVersion = type.responseHeaderVersion(version);
                 ResponseHeaderData responseHeader = new ResponseHeaderData(accessor, headerVersion);
                 if (responseHeader.correlationId() != correlation)
-                    throw new IllegalStateException("correlation id " + responseHeader.correlationId() + ", sent " + correlation);
+                    throw new IllegalStateException(
+                        "correlation id " + responseHeader.correlationId() + ", sent " + correlation);
                 ApiMessage response = type.newResponse();
                 response.read(accessor, version);
                 if (accessor.remaining() != 0) answer.put("unread", accessor.remaining());

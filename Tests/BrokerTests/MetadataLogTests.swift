@@ -1,0 +1,86 @@
+import Environment
+import KafkaMessages
+import LogStorage
+import Testing
+
+@testable import Broker
+
+@Suite struct MetadataLogTests {
+    private static let folder = "/meta"
+    private static let file = "/meta/__cluster_metadata-0/00000000000000000000.log"
+
+    private static func open(_ disk: SimulatedDisk, wasClean: Bool = false) throws -> (MetadataLog, MetadataImage) {
+        try MetadataLog.open(
+            folder, disk: disk, files: FileCache(disk: disk), health: LogHealth(), wasClean: wasClean, now: 0)
+    }
+
+    private static func topic(_ number: UInt64) -> MetadataRecord {
+        .topic(name: "t\(number)", id: KafkaUUID(high: 1, low: number), partitionCount: 1)
+    }
+
+    /// A disk with one batch per topic, all of them durable.
+    private static func filled(topicCount: UInt64) throws -> SimulatedDisk {
+        let disk = SimulatedDisk(seed: 1)
+        var (log, _) = try open(disk)
+        for number in 0..<topicCount { try log.append([topic(number)], now: 0) }
+        try log.close()
+        return disk
+    }
+
+    private static func overwrite(_ disk: SimulatedDisk, _ change: (inout [UInt8]) -> Void) throws {
+        var bytes = try disk.contents(file)
+        change(&bytes)
+        try disk.replaceDurably(file, with: bytes)
+    }
+
+    @Test func `has everything again after a stop and after a crash`() throws {
+        let disk = try Self.filled(topicCount: 20)
+        #expect(try Self.open(disk, wasClean: true).1.topics.count == 20)
+        var (log, _) = try Self.open(disk)
+        try log.append([.topicRemoved(id: KafkaUUID(high: 1, low: 3)), .producerIds(below: 1000)], now: 0)
+        disk.crash()
+        let image = try Self.open(disk).1
+        #expect(image.topics.count == 19)
+        #expect(image.producerIdsBelow == 1000)
+    }
+
+    /// Every byte of the first batch, and some of others: none may cost a topic in silence.
+    @Test(arguments: Array(0..<95) + stride(from: 96, to: 400, by: 7))
+    func `refuses to start when a batch before the last one is damaged`(byte: Int) throws {
+        let disk = try Self.filled(topicCount: 5)
+        let byteCount = try disk.contents(Self.file).count
+        let lastBatchAt = byteCount / 5 * 4
+        try Self.overwrite(disk) { $0[byte % lastBatchAt] ^= UInt8(1 << (byte % 8)) }
+        do {
+            let image = try Self.open(disk).1
+            #expect(image.topics.count == 5)
+        } catch let error as LogError {
+            #expect(error.code == .corruptSegment)
+            #expect("\(error)".contains(Self.file))
+        }
+    }
+
+    @Test func `cuts what a crash left half written, but not after a clean stop`() throws {
+        let disk = try Self.filled(topicCount: 5)
+        try Self.overwrite(disk) { $0.removeLast(10) }
+        #expect(throws: LogError.self) { try Self.open(disk, wasClean: true) }
+        #expect(try Self.open(disk).1.topics.count == 4)
+    }
+
+    @Test func `replaces a long log by a snapshot`() throws {
+        let disk = SimulatedDisk(seed: 1)
+        var (log, image) = try Self.open(disk)
+        for round in 0..<60 {
+            let records = (0..<200).map { MetadataRecord.producerIds(below: Int64(round * 200 + $0)) } + [Self.topic(UInt64(round))]
+            try log.append(records, now: 0)
+            for record in records { image.apply(record) }
+            try log.snapshotIfWorthwhile(image, now: 0)
+        }
+        let names = try disk.list(Self.folder).filter { $0.hasSuffix(".metadata") }
+        #expect(names.count == 1)
+        disk.crash()
+        let (reopened, found) = try Self.open(disk)
+        #expect(found.records == image.records)
+        #expect(reopened.end == log.end)
+    }
+}

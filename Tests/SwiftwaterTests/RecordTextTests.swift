@@ -1,0 +1,136 @@
+import Cluster
+import NIOCore
+import RecordBatches
+import TestKit
+import Testing
+
+@testable import swiftwater
+
+@Suite struct RecordTextTests {
+    private static let record = ConsumerRecord(
+        topic: "t", partition: 3, offset: 42, timestamp: 0, key: ByteBuffer(string: "k"),
+        value: ByteBuffer(string: "{\"a\": 1}"),
+        headers: [RecordHeader(key: "h", value: Array("v".utf8)), RecordHeader(key: "n", value: nil)])
+
+    private func line(_ printer: RecordPrinter, _ record: ConsumerRecord) -> String {
+        String(decoding: printer.line(record), as: UTF8.self)
+    }
+
+    @Test func `prints the fields that are asked for`() {
+        let all = RecordField.allCases
+        #expect(
+            line(RecordPrinter(layout: .text(all, separator: "|")), Self.record) == "t|3|42|0|k|{\"a\": 1}|h=v,n=null\n"
+        )
+        #expect(line(RecordPrinter(layout: .text([.value], separator: "\t")), Self.record) == "{\"a\": 1}\n")
+        var printer = RecordPrinter(layout: .text([.key, .value], separator: " "))
+        printer.keyFormat = .hex
+        printer.valueFormat = .json
+        #expect(line(printer, Self.record) == "6b {\"a\":1}\n")
+    }
+
+    @Test func `a terminal sees control characters, never obeys them`() {
+        var record = Self.record
+        record.value = ByteBuffer(string: "\u{1B}[31mred\u{07}\n\u{9B}x")
+        let text = line(RecordPrinter(layout: .terminal), record)
+        #expect(text == "3:42        1970-01-01T00:00:00.000Z  k  \\u{1b}[31mred\\u{7}\\n\\u{9b}x  h=v,n=null\n")
+    }
+
+    @Test func `prints JSON objects`() {
+        var printer = RecordPrinter(layout: .json)
+        #expect(
+            line(printer, Self.record)
+                == #"{"topic":"t","partition":3,"offset":42,"timestamp":0,"timestampType":"CreateTime","key":"k","#
+                + #""value":"{\"a\": 1}","headers":[{"key":"h","value":"v"},{"key":"n","value":null}]}"# + "\n")
+        printer.valueFormat = .json
+        #expect(line(printer, Self.record).contains(#""value":{"a":1},"#))
+        printer.valueFormat = .hex
+        #expect(line(printer, Self.record).contains(#""valueHex":"7b2261223a20317d","#))
+        var binary = Self.record
+        binary.key = ByteBuffer(bytes: [0xFF])
+        binary.value = nil
+        #expect(line(printer, binary).contains(#""keyHex":"ff","value":null,"#))
+    }
+
+    @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
+    func `reads back the JSON objects it prints`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        func bytes() -> [UInt8]? {
+            Bool.random(using: &random)
+                ? nil
+                : (0..<Int.random(in: 0...12, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        }
+        for _ in 0..<200 {
+            let headers = (0..<Int.random(in: 0...2, using: &random)).map {
+                RecordHeader(key: "h\($0)", value: bytes())
+            }
+            let record = ConsumerRecord(
+                topic: "t", partition: 1, offset: 2, timestamp: 3, key: bytes().map { ByteBuffer(bytes: $0) },
+                value: bytes().map { ByteBuffer(bytes: $0) }, headers: headers)
+            let line = RecordPrinter(layout: .json).line(record)
+            let expected = ProducerRecord(
+                partition: 1, key: record.key, value: record.value, headers: headers, timestamp: 3)
+            #expect(try RecordParser(input: .json).record(line.dropLast()) == expected)
+        }
+    }
+
+    @Test func `lines become records`() throws {
+        var parser = RecordParser()
+        #expect(try parser.record(Array("a:b".utf8)) == ProducerRecord(value: ByteBuffer(string: "a:b")))
+        parser.keySeparator = ":"
+        parser.nullText = "NULL"
+        parser.headers = [RecordHeader(key: "h", value: [1])]
+        parser.timestamp = 5
+        let record = try parser.record(Array("a:b:c".utf8))
+        #expect(record.key == ByteBuffer(string: "a"))
+        #expect(record.value == ByteBuffer(string: "b:c"))
+        #expect(record.headers == parser.headers)
+        #expect(record.timestamp == 5)
+        #expect(try parser.record(Array(":".utf8)).value == ByteBuffer())
+        #expect(try parser.record(Array("k:NULL".utf8)).value == nil)
+        #expect(throws: CommandFailure.self) { try parser.record(Array("no separator".utf8)) }
+        parser.keyFormat = .hex
+        #expect(try parser.record(Array("FF0a:x".utf8)).key == ByteBuffer(bytes: [0xFF, 0x0A]))
+        #expect(throws: CommandFailure.self) { try parser.record(Array("f:x".utf8)) }
+        parser.valueFormat = .json
+        #expect(try parser.record(Array("00: [1]".utf8)).value == ByteBuffer(string: " [1]"))
+        #expect(throws: CommandFailure.self) { try parser.record(Array("00:[".utf8)) }
+    }
+
+    @Test func `JSON lines may leave members out and give headers as an object`() throws {
+        let parser = RecordParser(input: .json)
+        let record = try parser.record(
+            Array(#" {"value": {"a": 1}, "key": 7, "headers": {"x": "y", "z": null}} "#.utf8))
+        #expect(record.key == ByteBuffer(string: "7"))
+        #expect(record.value == ByteBuffer(string: "{\"a\": 1}"))
+        #expect(record.headers == [RecordHeader(key: "x", value: [0x79]), RecordHeader(key: "z", value: nil)])
+        #expect(record.partition == nil)
+        for wrong in [
+            "", "[]", "{\"vlaue\": 1}", "{} x", "{\"partition\": \"a\"}", "{\"keyHex\": \"0\"}", "{\"headers\": 1}",
+            "{\"headers\": [1]}", "{\"timestamp\": 1.5}",
+        ] {
+            #expect(throws: CommandFailure.self, "\(wrong)") { try parser.record(Array(wrong.utf8)) }
+        }
+    }
+
+    @Test(arguments: 1...40)
+    func `lines are the same however the stream is cut`(chunk: Int) {
+        let text = Array("one\n\nthree\r\nünicode\nlast without end".utf8)
+        var splitter = LineSplitter()
+        var lines: [[UInt8]] = []
+        var rest = text[...]
+        while !rest.isEmpty {
+            lines += splitter.split(rest.prefix(chunk))
+            rest = rest.dropFirst(chunk)
+        }
+        if let last = splitter.rest() { lines.append(last) }
+        #expect(
+            lines.map { String(decoding: $0, as: UTF8.self) } == ["one", "", "three\r", "ünicode", "last without end"])
+        #expect(splitter.count == 5)
+        #expect(splitter.rest() == nil)
+    }
+
+    @Test(arguments: [("\\t", "\t"), ("a\\nb\\0", "a\nb\0"), ("\\\\t", "\\t"), ("\\x\\", "\\x\\"), ("", "")])
+    func `escapes in separators`(text: String, meaning: String) {
+        #expect(unescaped(text) == meaning)
+    }
+}

@@ -1,0 +1,181 @@
+import ArgumentParser
+import Broker
+import Testing
+
+@testable import swiftwater
+
+@Suite struct ServerSettingsTests {
+    private func settings(
+        file: [String: String]? = nil, environment: [String: String] = [:], flags: [(String, String, String)] = []
+    ) throws -> ServerSettings {
+        var sources = ServerSettings.Sources()
+        sources.file = file.map { ("server.properties", $0) }
+        sources.environment = environment
+        sources.flags = flags.map { (name: $0.0, flag: $0.1, value: $0.2) }
+        return try ServerSettings(sources)
+    }
+
+    @Test func `nothing set means loopback, the usual port and all roles`() throws {
+        let settings = try settings()
+        #expect(settings.listener == HostPort(host: "127.0.0.1", port: 9092))
+        #expect(settings.advertised == nil)
+        #expect(settings.dataDirectory == "./swiftwater-data")
+        #expect(settings["roles"] == .init(text: "kafka", origin: .byDefault))
+        #expect(settings["num.partitions"] == .init(text: "1", origin: .byDefault))
+    }
+
+    @Test func `flags win over the environment, that over the file, that over defaults`() throws {
+        let file = ["num.partitions": "2", "log.retention.ms": "2", "log.segment.bytes": "2000000", "log.dir": "/file"]
+        let environment = [
+            "SWIFTWATER_SET_NUM_PARTITIONS": "3", "SWIFTWATER_SET_LOG_RETENTION_MS": "3",
+            "SWIFTWATER_KAFKA": "127.0.0.1:3",
+            "SWIFTWATER_DATA_DIR": "", "SWIFTWATER_BOOTSTRAP": "not for servers", "HOME": "/",
+        ]
+        let settings = try settings(file: file, environment: environment, flags: [("num.partitions", "--set", "4")])
+        #expect(settings["num.partitions"] == .init(text: "4", origin: .flag("--set")))
+        #expect(
+            settings["log.retention.ms"] == .init(text: "3", origin: .environment("SWIFTWATER_SET_LOG_RETENTION_MS")))
+        #expect(settings["log.segment.bytes"] == .init(text: "2000000", origin: .file("server.properties")))
+        #expect(settings["log.dirs"] == .init(text: "/file", origin: .file("server.properties")))
+        #expect(settings.listener.port == 3)
+        #expect(settings.properties.number("num.partitions") == 4)
+        #expect(settings["log.retention.ms"].origin.description == "environment SWIFTWATER_SET_LOG_RETENTION_MS")
+    }
+
+    @Test(
+        arguments: [
+            ("PLAINTEXT://127.0.0.1:9093", HostPort(host: "127.0.0.1", port: 9093)),
+            ("localhost:0", HostPort(host: "localhost", port: 0)), ("19092", HostPort(host: "127.0.0.1", port: 19092)),
+            ("[::1]:9092", HostPort(host: "::1", port: 9092)),
+        ])
+    func `reads listeners`(text: String, listener: HostPort) throws {
+        #expect(try settings(file: ["listeners": text]).listener == listener)
+    }
+
+    /// The setting, its value, and words that the message must have.
+    @Test(
+        arguments: [
+            ("log.retention.mss", "1", "did you mean \"log.retention.ms\"?"),
+            ("num.partition", "1", "did you mean \"num.partitions\"?"),
+            ("num.partitions", "many", "invalid value \"many\""),
+            ("num.partitions", "0", "num.partitions"), ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
+            ("listeners", "127.0.0.1:1,127.0.0.1:2", "several listeners"),
+            ("listeners", "127.0.0.1:70000", "HOST:PORT"),
+            ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
+            ("listeners", "kafka.example.com:9092", "no authentication"),
+            ("roles", "sql", "does not exist yet: this version has kafka"),
+            ("roles", "kafak", "did you mean \"kafka\"?"),
+            ("roles", "", "no roles"), ("insecure", "yes", "true or false"), ("log.dirs", "/a,/b", "one folder"),
+        ])
+    func `refuses with the name and a way out`(name: String, value: String, words: String) {
+        let failure = #expect(throws: CommandFailure.self) { try settings(file: [name: value]) }
+        #expect(failure?.kind == .usage)
+        #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `other addresses are for those who insist`() throws {
+        let settings = try settings(flags: [
+            ("listeners", "--kafka", "0.0.0.0:9092"), ("insecure", "--insecure", "true"),
+        ])
+        #expect(settings.listener == HostPort(host: "0.0.0.0", port: 9092))
+    }
+
+    @Test func `every setting has a meaning`() {
+        for name in ServerSettings.names { #expect(!ServerSettings.documentation(name).isEmpty, "\(name)") }
+    }
+}
+
+@Suite struct TextTests {
+    @Test(
+        arguments: [
+            ("localhost", "localhost:9092"), ("h:1", "h:1"), ("[::1]", "[::1]:9092"), ("[fe80::1]:5", "[fe80::1]:5"),
+        ])
+    func `reads addresses`(text: String, meaning: String) throws {
+        #expect(try HostPort(text, defaultPort: 9092).description == meaning)
+    }
+
+    @Test(arguments: ["", ":1", "h:", "h:x", "h:65536", "h:-1", "::1", "[::1", "[::1]x", "a b:1"])
+    func `refuses what is no address`(text: String) {
+        #expect(throws: CommandFailure.self) { try HostPort(text, defaultPort: 9092) }
+    }
+
+    @Test func `an address without a port is one only where a default is known`() {
+        #expect(throws: CommandFailure.self) { try HostPort("localhost") }
+    }
+
+    /// By the rules of java.util.Properties.load.
+    @Test func `reads properties files`() {
+        let text = """
+            # comment
+            ! comment too
+            a=1
+              b : 2
+            c 3
+            d = with = sign
+            e=con\\
+               tinued
+            f\\ g=\\u00e9\\t\\n\\q
+            empty=
+            alone
+            path=C:\\\\dir\\\\
+            last=x
+            """
+        #expect(
+            PropertiesFile.parse(text) == [
+                "a": "1", "b": "2", "c": "3", "d": "with = sign", "e": "continued", "f g": "é\t\nq", "empty": "",
+                "alone": "", "path": "C:\\dir\\", "last": "x",
+            ])
+        #expect(PropertiesFile.parse("a=1\r\nb=2\r\n") == ["a": "1", "b": "2"])
+        #expect(PropertiesFile.parse("a=open\\") == ["a": "open"])
+        #expect(PropertiesFile.parse("") == [:])
+    }
+
+    @Test func `pairs need a name`() throws {
+        let found = try pairs(["a=b=c", "d="], option: "--x")
+        #expect(found.map(\.name) == ["a", "d"])
+        #expect(found.map(\.value) == ["b=c", ""])
+        for wrong in ["", "a", "=b"] {
+            #expect(throws: CommandFailure.self, "\(wrong)") { try pairs([wrong], option: "--x") }
+        }
+    }
+
+    @Test func `tables align`() {
+        var table = Table("NAME", "COUNT#", "NOTE")
+        table.add("a", "1", "x")
+        table.add("longer", "1000", "")
+        #expect(table.text == "NAME    COUNT  NOTE\na           1  x\nlonger   1000")
+        #expect(Table("A", "B#").text == "A  B")
+    }
+
+    @Test(
+        arguments: [
+            (["topics"], "did you mean \"topic\"?"), (["topic", "lsit"], "did you mean \"list\"?"),
+            (["banana"], "unknown command"),
+            (["config", "shwo"], "did you mean \"show\"?"),
+        ])
+    func `a misspelt command names the nearest`(arguments: [String], words: String) {
+        let failure = #expect(throws: CommandFailure.self) { try CommandNames.check(arguments, in: Swiftwater.self) }
+        #expect(failure?.text.contains(words) == true)
+    }
+
+    @Test(arguments: [
+        [], ["start"], ["topic"], ["topic", "list"], ["topic", "create", "list"], ["--help"], ["help", "topic"],
+    ])
+    func `right commands pass`(arguments: [String]) throws {
+        try CommandNames.check(arguments, in: Swiftwater.self)
+    }
+
+    @Test(
+        arguments: [
+            ["start", "--ephemeral", "--data-dir", "x"], ["topic", "alter", "t"],
+            ["topic", "create", "a", "--partitions", "x"],
+            ["consume", "t", "-n", "0"], ["consume", "t", "-o", "json", "--print", "key"],
+            ["produce", "t", "--acks", "2"],
+            ["produce", "t", "--key", "a", "--key-separator", ":"], ["produce", "t", "--acks", "1", "--idempotent"],
+            ["topic", "list", "-b", "::1"], ["topic", "list", "-X", "a"], ["topic", "list", "--timeout", "0"],
+            ["completion", "tcsh"],
+        ])
+    func `nonsense is refused before anything happens`(arguments: [String]) {
+        #expect(throws: (any Error).self) { try Swiftwater.parseAsRoot(arguments) }
+    }
+}
