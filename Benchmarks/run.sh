@@ -41,13 +41,13 @@ machine() {
 micro() {
     build_product Microbench
     local file=$results/$stamp-micro.md output
-    output=$("$program" "$@" | tee /dev/stderr)
+    output=$("$program" "$@" | tee >(cat >&2))
     {
         echo "# Micro benchmarks"
         echo
         machine
         echo
-        echo '`./dev bench micro '"$*"'`: name, best of five runs, checksum of what was computed.'
+        echo '`./dev bench micro'"${*:+ $*}"'`: name, best of five runs, checksum of what was computed.'
         echo
         echo '```'
         printf '%s\n' "$output"
@@ -108,7 +108,7 @@ compare() {
         echo
         machine
         echo
-        echo '`./dev bench compare '"$*"'`'
+        echo '`./dev bench compare'"${*:+ $*}"'`'
         echo
         printf '%s\n' "$table"
     } >"$results/$name.md"
