@@ -41,13 +41,13 @@ machine() {
 micro() {
     build_product Microbench
     local file=$results/$stamp-micro.md output
-    output=$("$program" "$@" | tee /dev/stderr)
+    output=$("$program" "$@" | tee >(cat >&2))
     {
         echo "# Micro benchmarks"
         echo
         machine
         echo
-        echo '`./dev bench micro '"$*"'`: name, best of five runs, checksum of what was computed.'
+        echo '`./dev bench micro'"${*:+ $*}"'`: name, best of five runs, checksum of what was computed.'
         echo
         echo '```'
         printf '%s\n' "$output"
@@ -59,7 +59,7 @@ micro() {
 # Our row, then those peers of the kit's list whose program is there.
 write_targets() {
     python3 - "$shared/bench/broker/targets.example.json" "$1" "$program" "$scratch" <<'EOF'
-import json, os, shutil, sys
+import json, os, shutil, socket, sys
 
 example, output, program, scratch = sys.argv[1:]
 data = f"{scratch}/swiftwater"
@@ -68,10 +68,20 @@ targets = [{
     "start": f"{program} start --data-dir {data} --kafka 127.0.0.1:29095",
     "fresh": f"rm -rf {data}", "bootstrap": "127.0.0.1:29095", "data": data,
 }]
+
+
+def is_taken(address):
+    host, _, port = address.partition(":")
+    with socket.socket() as probe:
+        return bool(port) and probe.connect_ex((host, int(port))) == 0
+
+
 for peer in json.load(open(example)):
     words = peer["start"].replace("${SCRATCH}", scratch).split()
     needed = words[:1] if words[0] != "sh" else ["rabbitmq-server", words[1]]
-    if all(shutil.which(word) or os.access(word, os.R_OK) and "/" in word for word in needed):
+    if is_taken(peer["bootstrap"]):
+        print(f"{peer['name']} is left out: something else listens on {peer['bootstrap']}", file=sys.stderr)
+    elif all(shutil.which(word) or os.access(word, os.R_OK) and "/" in word for word in needed):
         targets.append(peer)
     else:
         print(f"{peer['name']} is not installed and is left out", file=sys.stderr)
@@ -98,7 +108,7 @@ compare() {
         echo
         machine
         echo
-        echo '`./dev bench compare '"$*"'`'
+        echo '`./dev bench compare'"${*:+ $*}"'`'
         echo
         printf '%s\n' "$table"
     } >"$results/$name.md"
