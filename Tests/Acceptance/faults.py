@@ -56,13 +56,16 @@ class FaultyBroker(Broker):
             (self.folder / "control.new").rename(self.control)
 
     def cut_power(self, generator):
-        """kill -9, then takes away what the kernel was not told to keep: of each log, bytes after the last finished
-        sync are cut off, zeroed or garbled; files and folders whose folder was not synced since may vanish.
+        """kill -9 (unless it was stopped), then takes away what the kernel was not told to keep.
+
+        Of each log, bytes after the last finished sync are cut off, zeroed or garbled; files and folders whose folder
+        was not synced since they were made may vanish.
 
         Returns what was done, for the message of a failure. Renames and small state files are left as they are: what
         they held at the kill is one of the outcomes of a power cut.
         """
-        self.kill()
+        if self.alive:
+            self.kill()
         done = []
         ends, created = self.unsynced()
         for path, durable in sorted(ends.items()):

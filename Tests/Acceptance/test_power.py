@@ -31,6 +31,7 @@ def faulty(tmp_path):
 def test_power_cuts_lose_nothing_acknowledged(faulty, java, seed):
     """Five cuts under load. All that was not synced may be gone or garbled; each record is there exactly once."""
     generator = random.Random(seed)
+    faulty.inflict("slow-sync 25")  # so that a cut finds something on its way
     create_topic(faulty.address, "t", 3, {"segment.bytes": "1048576"} if seed % 2 else {})
     java.call("loadStart", faulty.address, name="j0", topic="t", partition=0, properties={
         "enable.idempotence": "true", "acks": "all", "delivery.timeout.ms": "120000", "linger.ms": "1",
@@ -113,6 +114,23 @@ def test_kill_then_power_cut(faulty):
         done = faulty.cut_power(generator)
         faulty.start()
         assert read_values(faulty.address, "t") == [b"%d" % n for n in range(number + 1) for _ in range(3)], done
+
+
+def test_a_clean_stop_syncs_everything(faulty):
+    """Also what acks=1 was answered for: a stop, then the machine goes off."""
+    generator = random.Random(5)
+    create_topic(faulty.address, "t", 3, {"segment.bytes": "1048576"})
+    expected = {}
+    for round_ in range(3):
+        for partition in range(3):
+            records = [Record(b"%d/%d" % (round_, n) * 200) for n in range(500)]
+            Confluent().produce(faulty.address, "t", records, partition=partition, properties={"acks": 1})
+            expected.setdefault(partition, []).extend(r.value for r in records)
+        faulty.stop()
+        done = faulty.cut_power(generator)
+        faulty.start()
+        for partition in range(3):
+            assert read_values(faulty.address, "t", partition) == expected[partition], done
 
 
 # -- a disk that fails -----------------------------------------------------------------------------------------------
