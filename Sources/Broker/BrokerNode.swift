@@ -18,6 +18,7 @@ package final class BrokerNode: Sendable {
     let clock: any WallClock
     let logger: Logger
     let syncScheduler: SyncScheduler
+    let alarm: StorageAlarm
     let fetchSessions: FetchSessions
     let producerIds = ProducerIdPool()
     let requestMemory: RequestMemory
@@ -50,8 +51,9 @@ package final class BrokerNode: Sendable {
         self.diskPool = diskPool
         self.timerLoop = timerLoop
         clusterId = controller.clusterId
+        alarm = StorageAlarm(logger: logger)
         syncScheduler = SyncScheduler(
-            directory, pool: diskPool, threadCountMax: Int(server.number("num.io.threads")))
+            directory, alarm: alarm, pool: diskPool, threadCountMax: Int(server.number("num.io.threads")))
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
         requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
         gate = ConnectionGate(

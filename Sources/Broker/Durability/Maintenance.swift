@@ -85,9 +85,7 @@ final class Maintenance: Sendable {
         do throws(LogError) {
             _ = try partition.log.sync()
         } catch {
-            node.logger.error(
-                "partition cannot be forced to disk",
-                metadata: ["partition": "\(partition.topicName)-\(partition.index)", "error": "\(error)"])
+            node.alarm.note(error)
         }
     }
 
@@ -114,7 +112,7 @@ final class Maintenance: Sendable {
             try node.directory.checkpoint()
             for (partition, end) in dirty { partition.checkpointedEnd = end }
         } catch {
-            node.logger.error("recovery points cannot be written", metadata: ["error": "\(error)"])
+            node.alarm.note(error)
         }
     }
 }

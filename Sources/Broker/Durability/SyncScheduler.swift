@@ -33,12 +33,14 @@ final class SyncScheduler: Sendable {
         var isCrowded: Bool { waiters.count >= LogDirectory.groupSyncCountMin }
     }
     private let directory: LogDirectory
+    private let alarm: StorageAlarm
     private let pool: NIOThreadPool
     private let threadCountMax: Int
     private let state = Mutex(State())
 
-    init(_ directory: LogDirectory, pool: NIOThreadPool, threadCountMax: Int) {
+    init(_ directory: LogDirectory, alarm: StorageAlarm, pool: NIOThreadPool, threadCountMax: Int) {
         self.directory = directory
+        self.alarm = alarm
         self.pool = pool
         self.threadCountMax = threadCountMax
     }
@@ -107,6 +109,7 @@ final class SyncScheduler: Sendable {
     ///
     /// - Returns: how many were answered.
     private func finish(_ partitions: [Partition], _ results: [Result<Int64, LogError>]) -> Int {
+        for case .failure(let error) in results { alarm.note(error) }
         var done: [(completion: Completion, failure: LogError?)] = []
         state.withLock { state in
             state.forcingCount -= 1

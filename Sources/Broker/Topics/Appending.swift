@@ -38,6 +38,7 @@ extension BrokerNode {
                     appended = try partition.log.append(bytes, header: admitted.header, now: now)
                 }
             } catch {
+                alarm.note(error)
                 return .failure(AppendFailure(code: ErrorCode(rawValue: error.kafkaCode), message: error.message))
             }
             if !appended.isDuplicate { partition.wakeWaiters() }
