@@ -57,7 +57,8 @@ package final class BrokerNode: Sendable {
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
         requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
         gate = ConnectionGate(
-            totalMax: Int(server.number("max.connections")), perAddressMax: Int(server.number("max.connections.per.ip")))
+            totalMax: Int(server.number("max.connections")), perAddressMax: Int(server.number("max.connections.per.ip"))
+        )
         requestByteCountMax = Int(server.number("socket.request.max.bytes"))
         fetchByteCountMax = Int(server.number("fetch.max.bytes"))
         syncsBeforeAnswer = server.text("log.flush") == "sync"

@@ -145,7 +145,8 @@ package final class BrokerServer: Sendable {
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(
                 .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 256 << 10))
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 256 << 10)
+            )
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelInitializer { channel in
                 let remote = channel.remoteAddress?.ipAddress ?? "unknown"
@@ -236,7 +237,8 @@ package final class BrokerServer: Sendable {
         do throws(LogError) {
             try node.directory.close(clean: true)
         } catch {
-            node.logger.error("data folder cannot be closed cleanly; the next start checks it", metadata: ["error": "\(error)"])
+            node.logger.error(
+                "data folder cannot be closed cleanly; the next start checks it", metadata: ["error": "\(error)"])
         }
         node.controller.close()
     }
@@ -244,7 +246,8 @@ package final class BrokerServer: Sendable {
     /// Every connection and segment needs a descriptor; the usual soft limit of 1024 is soon reached.
     private static func raiseFileLimit(_ logger: Logger) {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else {
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max
+        else {
             return
         }
         limit.rlim_cur = limit.rlim_max

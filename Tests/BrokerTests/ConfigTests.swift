@@ -23,7 +23,8 @@ import Testing
 
     @Test func `names the nearest key for a misspelt one`() {
         #expect(
-            TopicConfigs.problem("retention.msec", "1") == "Unknown topic config name: retention.msec; did you mean retention.ms?")
+            TopicConfigs.problem("retention.msec", "1")
+                == "Unknown topic config name: retention.msec; did you mean retention.ms?")
         #expect(throws: ConfigError.self) { try ServerProperties(["log.retention.hour": "1"]) }
         do {
             _ = try ServerProperties(["log.retention.hour": "1"])
@@ -33,19 +34,23 @@ import Testing
     }
 
     /// Kafka documentation, "Broker Configs": the finer unit wins, -1 in any unit is no limit.
-    @Test(arguments: [
-        ([:], "604800000"), (["log.retention.hours": "2"], "7200000"),
-        (["log.retention.hours": "2", "log.retention.minutes": "1"], "60000"),
-        (["log.retention.hours": "2", "log.retention.minutes": "1", "log.retention.ms": "5"], "5"),
-        (["log.retention.hours": "-1"], "-1"),
-    ] as [([String: String], String)])
-    func `derives a topic's retention from the server's coarser units`(values: [String: String], expected: String) throws {
+    @Test(
+        arguments: [
+            ([:], "604800000"), (["log.retention.hours": "2"], "7200000"),
+            (["log.retention.hours": "2", "log.retention.minutes": "1"], "60000"),
+            (["log.retention.hours": "2", "log.retention.minutes": "1", "log.retention.ms": "5"], "5"),
+            (["log.retention.hours": "-1"], "-1"),
+        ] as [([String: String], String)])
+    func `derives a topic's retention from the server's coarser units`(values: [String: String], expected: String)
+        throws
+    {
         #expect(try ServerProperties(values).topicDefault("retention.ms") == expected)
     }
 
     @Test func `overrides of a topic win over the server's properties`() throws {
         let server = try ServerProperties(["log.segment.bytes": "1000000", "message.max.bytes": "5000"])
-        let config = EffectiveTopicConfig(overrides: ["max.message.bytes": "7000", "cleanup.policy": "compact"], server: server)
+        let config = EffectiveTopicConfig(
+            overrides: ["max.message.bytes": "7000", "cleanup.policy": "compact"], server: server)
         #expect(config.log.segmentBytes == 1_000_000)
         #expect(config.rules.byteCountMax == 7000)
         #expect(config.rules.isCompacted)
@@ -67,7 +72,8 @@ import Testing
     @Test func `appends to and subtracts from a list, also from its default`() throws {
         func apply(_ alterations: [ConfigAlteration], to overrides: [String: String]) throws -> [String: String] {
             try TopicRules.applied(
-                alterations, to: overrides, definition: TopicConfigs.definition, current: { ServerProperties().topicDefault($0) },
+                alterations, to: overrides, definition: TopicConfigs.definition,
+                current: { ServerProperties().topicDefault($0) },
                 problem: TopicConfigs.problem)
         }
         let both = try apply([.init(name: "cleanup.policy", operation: .append, value: "compact")], to: [:])
@@ -80,7 +86,10 @@ import Testing
         }
         #expect(throws: ControlError.self) {
             try apply(
-                [.init(name: "retention.ms", operation: .set, value: "1"), .init(name: "retention.ms", operation: .set, value: "2")],
+                [
+                    .init(name: "retention.ms", operation: .set, value: "1"),
+                    .init(name: "retention.ms", operation: .set, value: "2"),
+                ],
                 to: [:])
         }
     }
@@ -90,7 +99,8 @@ import Testing
     /// Kafka's `Topic.validate`.
     @Test(arguments: [
         ("a", true), ("A.b_c-9", true), ("", false), (".", false), ("..", false), ("...", true), ("a b", false),
-        ("ä", false), ("a/b", false), (String(repeating: "x", count: 249), true), (String(repeating: "x", count: 250), false),
+        ("ä", false), ("a/b", false), (String(repeating: "x", count: 249), true),
+        (String(repeating: "x", count: 250), false),
     ])
     func `permits what Kafka permits`(name: String, isPermitted: Bool) {
         #expect((Topic.problem(withName: name) == nil) == isPermitted)

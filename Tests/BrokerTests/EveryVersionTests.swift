@@ -13,7 +13,8 @@ import Testing
     static func batch(_ values: [String], timestamp: Int64 = 1_000) throws -> ByteBuffer {
         var builder = BatchBuilder()
         for (index, value) in values.enumerated() {
-            try builder.append(timestamp: timestamp + Int64(index), key: Array("k\(index)".utf8), value: Array(value.utf8))
+            try builder.append(
+                timestamp: timestamp + Int64(index), key: Array("k\(index)".utf8), value: Array(value.utf8))
         }
         return ByteBuffer(bytes: try builder.build())
     }
@@ -188,7 +189,8 @@ import Testing
                 var request = DescribeConfigsRequest()
                 request.includeSynonyms = true
                 request.includeDocumentation = version >= 3
-                request.resources = ([(2, Self.topic), (4, "1"), (2, "never-made")] as [(Int8, String)]).map { type, name in
+                request.resources = ([(2, Self.topic), (4, "1"), (2, "never-made")] as [(Int8, String)]).map {
+                    type, name in
                     var resource = DescribeConfigsRequest.DescribeConfigsResource()
                     resource.resourceType = type
                     resource.resourceName = name
@@ -268,7 +270,8 @@ import Testing
                 if version >= 4 { request.coordinatorKeys = ["a", "b"] } else { request.key = "a" }
                 let response = try client.ask(request, version: version)
                 let codes = version >= 4 ? response.coordinators.map(\.errorCode) : [response.errorCode]
-                #expect(codes == Array(repeating: ErrorCode.coordinatorNotAvailable.rawValue, count: version >= 4 ? 2 : 1))
+                #expect(
+                    codes == Array(repeating: ErrorCode.coordinatorNotAvailable.rawValue, count: version >= 4 ? 2 : 1))
             }
             try Self.each(UpdateFeaturesRequest.self) { version in
                 let found = try client.ask(UpdateFeaturesRequest(), version: version).errorCode

@@ -71,7 +71,10 @@ import Testing
         let disk = SimulatedDisk(seed: 1)
         var (log, image) = try Self.open(disk)
         for round in 0..<60 {
-            let records = (0..<200).map { MetadataRecord.producerIds(below: Int64(round * 200 + $0)) } + [Self.topic(UInt64(round))]
+            let records =
+                (0..<200).map { MetadataRecord.producerIds(below: Int64(round * 200 + $0)) } + [
+                    Self.topic(UInt64(round))
+                ]
             try log.append(records, now: 0)
             for record in records { image.apply(record) }
             try log.snapshotIfWorthwhile(image, now: 0)

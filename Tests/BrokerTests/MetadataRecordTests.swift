@@ -9,7 +9,8 @@ import Testing
     private static let id = KafkaUUID(high: 1, low: 2)
     private static let all: [MetadataRecord] = [
         .clusterId("abc"), .topic(name: "ratings", id: id, partitionCount: 3), .topicRemoved(id: id),
-        .partitionCount(id: id, count: 9), .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
+        .partitionCount(id: id, count: 9),
+        .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
         .brokerConfigs(values: [:]), .producerIds(below: 5000),
     ]
 

@@ -94,7 +94,9 @@ final class WireClient {
         var at = 0
         while at < byteCount {
             let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + at, byteCount - at, 0) }
-            guard count > 0 else { throw Failure(message: count == 0 ? "closed by the broker" : "recv: errno \(errno)") }
+            guard count > 0 else {
+                throw Failure(message: count == 0 ? "closed by the broker" : "recv: errno \(errno)")
+            }
             at += count
         }
         return ByteBuffer(bytes: bytes)

@@ -1,7 +1,7 @@
 import Environment
-import Logging
 import KafkaMessages
 import LogStorage
+import Logging
 import NIOCore
 
 extension BrokerNode {

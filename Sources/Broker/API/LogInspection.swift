@@ -1,7 +1,7 @@
-import LogStorage
-import Logging
 import Environment
 import KafkaMessages
+import LogStorage
+import Logging
 
 extension BrokerNode {
     func handleDescribeLogDirs(_ request: DescribeLogDirsRequest, _ responder: Responder) {

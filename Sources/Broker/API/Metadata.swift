@@ -1,5 +1,5 @@
-import LogStorage
 import KafkaMessages
+import LogStorage
 
 extension BrokerNode {
     func handleMetadata(_ request: MetadataRequest, _ responder: Responder) {

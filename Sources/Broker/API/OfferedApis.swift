@@ -35,7 +35,8 @@ package enum OfferedApis {
     package static func versions(of api: ApiKey) -> ClosedRange<Int16>? { ranges[api] }
 
     /// In the order of keys.
-    package static let list: [ApiVersionsResponse.ApiVersion] = ranges.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+    package static let list: [ApiVersionsResponse.ApiVersion] = ranges.sorted { $0.key.rawValue < $1.key.rawValue }.map
+    {
         var entry = ApiVersionsResponse.ApiVersion()
         entry.apiKey = $0.key.rawValue
         entry.minVersion = $0.value.lowerBound

@@ -1,5 +1,5 @@
-import LogStorage
 import KafkaMessages
+import LogStorage
 
 extension BrokerNode {
     /// Tells up to which offset an epoch reached, by which a client notices that a log was cut (KIP-320).

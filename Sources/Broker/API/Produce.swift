@@ -1,8 +1,8 @@
 import Environment
-import RecordBatches
 import KafkaMessages
 import LogStorage
 import NIOCore
+import RecordBatches
 import Synchronization
 
 extension BrokerNode {
@@ -13,7 +13,8 @@ extension BrokerNode {
         let wantsAnswer = request.acks != 0
         if wantsAnswer { connection.willAnswer(responder) }
         if responder.apiVersion < 3 {
-            return responder.close(because: "Produce of version \(responder.apiVersion): 3 is the lowest that is served")
+            return responder.close(
+                because: "Produce of version \(responder.apiVersion): 3 is the lowest that is served")
         }
         var response = ProduceResponse()
         response.responses.reserveCapacity(request.topicData.count)
@@ -40,7 +41,8 @@ extension BrokerNode {
                         data.records, to: partition, of: topic, acks: request.acks,
                         version: responder.apiVersion, now: now, into: &answer)
                     if let sync {
-                        let place = Place(topic: response.responses.count, partition: topicResponse.partitionResponses.count)
+                        let place = Place(
+                            topic: response.responses.count, partition: topicResponse.partitionResponses.count)
                         syncs.append((place, partition, sync))
                     }
                 } else {

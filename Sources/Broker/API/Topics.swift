@@ -1,5 +1,5 @@
-import LogStorage
 import KafkaMessages
+import LogStorage
 
 extension BrokerNode {
     func handleCreateTopics(_ request: CreateTopicsRequest, _ responder: Responder) {
@@ -95,7 +95,9 @@ extension BrokerNode {
 
     private func existing(_ name: String?, _ id: KafkaUUID) throws(ControlError) -> Topic {
         if let name {
-            guard id.isZero else { throw ControlError(.invalidRequest, "You may not specify both topic name and topic id.") }
+            guard id.isZero else {
+                throw ControlError(.invalidRequest, "You may not specify both topic name and topic id.")
+            }
             guard let topic = catalog.topic(named: name) else {
                 throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
             }
@@ -119,7 +121,8 @@ extension BrokerNode {
                 do throws(ControlError) {
                     guard counts[topic.name] == 1 else { throw ControlError(.invalidRequest, "Duplicate topic name.") }
                     try controller.createPartitions(
-                        topic: topic.name, count: topic.count, assignments: topic.assignments.map { $0.map(\.brokerIds) },
+                        topic: topic.name, count: topic.count,
+                        assignments: topic.assignments.map { $0.map(\.brokerIds) },
                         validateOnly: request.validateOnly)
                 } catch {
                     entry.errorCode = error.code.rawValue
@@ -160,13 +163,15 @@ extension BrokerNode {
     /// - Parameter offset: the first offset that stays; -1 is the end of the log.
     /// - Returns: the new start of the log.
     func deleteRecords(topic name: String, partition index: Int32, before offset: Int64) throws(ControlError) -> Int64 {
-        guard let topic = catalog.topic(named: name), let partition = topic.partition(index), !partition.isDeleted else {
+        guard let topic = catalog.topic(named: name), let partition = topic.partition(index), !partition.isDeleted
+        else {
             throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
         }
         guard topic.config.isDeletedByRetention else {
             // Kafka refuses it too where compaction is the only cleanup policy.
             throw ControlError(
-                .policyViolation, "Records of partition \(name)-\(index) can not be deleted: the topic is only compacted.")
+                .policyViolation,
+                "Records of partition \(name)-\(index) can not be deleted: the topic is only compacted.")
         }
         do throws(LogError) {
             return try partition.log.deleteRecords(before: offset)

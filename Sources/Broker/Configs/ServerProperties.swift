@@ -81,28 +81,57 @@ package struct ServerProperties: Sendable, Equatable {
         let own = [
             property("node.id", .int, "1", .range(0...Int64(Int32.max)), "The id of this broker in metadata."),
             property("cluster.id", .string, "", .anything, "The cluster id of a new data folder; made up when empty."),
-            property("num.partitions", .int, "1", .range(1...10_000), "Partitions of a topic that is created without a number."),
-            property("default.replication.factor", .int, "1", .range(1...1), "Replicas of a topic; there is one broker."),
-            property("auto.create.topics.enable", .boolean, "true", .anything, "Whether asking for an unknown topic creates it."),
+            property(
+                "num.partitions", .int, "1", .range(1...10_000),
+                "Partitions of a topic that is created without a number."),
+            property(
+                "default.replication.factor", .int, "1", .range(1...1), "Replicas of a topic; there is one broker."),
+            property(
+                "auto.create.topics.enable", .boolean, "true", .anything,
+                "Whether asking for an unknown topic creates it."),
             property("delete.topic.enable", .boolean, "true", .anything, "Whether topics can be deleted."),
-            property("log.flush", .string, "sync", .oneOf(["sync", "os"]), "sync: acks=all is answered after the data is on disk (one fdatasync for all that wait). os: after the page cache has it, as Kafka does by default."),
-            property("log.flush.offset.checkpoint.interval.ms", .int, "5000", count, "Milliseconds between two background flushes; they bound what a start after a crash has to check."),
-            property("log.retention.check.interval.ms", .long, "300000", .range(1 ... .max), "Milliseconds between two looks for segments to delete."),
+            property(
+                "log.flush", .string, "sync", .oneOf(["sync", "os"]),
+                "sync: acks=all is answered after the data is on disk (one fdatasync for all that wait). os: after the page cache has it, as Kafka does by default."
+            ),
+            property(
+                "log.flush.offset.checkpoint.interval.ms", .int, "5000", count,
+                "Milliseconds between two background flushes; they bound what a start after a crash has to check."),
+            property(
+                "log.retention.check.interval.ms", .long, "300000", .range(1 ... .max),
+                "Milliseconds between two looks for segments to delete."),
             property("log.retention.minutes", .int, "10080", .anything, "Like log.retention.ms, in minutes."),
             property("log.retention.hours", .int, "168", .anything, "Like log.retention.ms, in hours."),
             property("log.roll.hours", .int, "168", count, "Like log.roll.ms, in hours."),
-            property("log.roll.jitter.hours", .int, "0", .range(0...Int64(Int32.max)), "Like log.roll.jitter.ms, in hours."),
+            property(
+                "log.roll.jitter.hours", .int, "0", .range(0...Int64(Int32.max)), "Like log.roll.jitter.ms, in hours."),
             property("num.network.threads", .int, "0", .range(0...256), "Event loop threads; 0 is one per processor."),
             property("num.io.threads", .int, "4", .range(1...64), "Threads that force data to disk."),
             property("socket.request.max.bytes", .int, "104857600", count, "Largest request, in bytes."),
-            property("queued.max.request.bytes", .long, "268435456", .range(1_048_576 ... .max), "Memory for requests that are still arriving, in bytes; beyond it connections wait."),
-            property("max.connections", .int, "2147483647", .range(0...Int64(Int32.max)), "Connections at a time; one more is closed."),
-            property("max.connections.per.ip", .int, "2147483647", .range(0...Int64(Int32.max)), "Connections at a time from one address."),
-            property("connections.max.idle.ms", .long, "600000", .anything, "Milliseconds after which an idle connection is closed; negative is never."),
-            property("fetch.max.bytes", .int, "57671680", .range(1024...Int64(Int32.max)), "Largest answer to one fetch, in bytes."),
-            property("max.incremental.fetch.session.cache.slots", .int, "1000", .range(0...Int64(Int32.max)), "Fetch sessions at a time."),
-            property("producer.id.expiration.ms", .int, "86400000", count, "Milliseconds after which a silent producer's sequence numbers are forgotten."),
-            property("open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)), "Closed segments whose files are kept open."),
+            property(
+                "queued.max.request.bytes", .long, "268435456", .range(1_048_576 ... .max),
+                "Memory for requests that are still arriving, in bytes; beyond it connections wait."),
+            property(
+                "max.connections", .int, "2147483647", .range(0...Int64(Int32.max)),
+                "Connections at a time; one more is closed."),
+            property(
+                "max.connections.per.ip", .int, "2147483647", .range(0...Int64(Int32.max)),
+                "Connections at a time from one address."),
+            property(
+                "connections.max.idle.ms", .long, "600000", .anything,
+                "Milliseconds after which an idle connection is closed; negative is never."),
+            property(
+                "fetch.max.bytes", .int, "57671680", .range(1024...Int64(Int32.max)),
+                "Largest answer to one fetch, in bytes."),
+            property(
+                "max.incremental.fetch.session.cache.slots", .int, "1000", .range(0...Int64(Int32.max)),
+                "Fetch sessions at a time."),
+            property(
+                "producer.id.expiration.ms", .int, "86400000", count,
+                "Milliseconds after which a silent producer's sequence numbers are forgotten."),
+            property(
+                "open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)),
+                "Closed segments whose files are kept open."),
         ]
         let ownNames = Set(own.map(\.name))
         let fromTopics = TopicConfigs.definitions.compactMap { definition -> ConfigDefinition? in

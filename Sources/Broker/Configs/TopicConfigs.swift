@@ -88,17 +88,20 @@ package enum TopicConfigs {
         .init(
             name: "retention.ms", type: .long, defaultValue: "604800000", rule: .range(-1 ... .max),
             serverName: "log.retention.ms",
-            documentation: "Age above which a partition's oldest segments are deleted, in milliseconds; -1 is no limit."),
+            documentation: "Age above which a partition's oldest segments are deleted, in milliseconds; -1 is no limit."
+        ),
         .init(
             name: "segment.bytes", type: .int, defaultValue: "1073741824", rule: .range(14...Int64(Int32.max)),
             serverName: "log.segment.bytes", documentation: "Size at which a new segment begins, in bytes."),
         .init(
             name: "segment.index.bytes", type: .int, defaultValue: "10485760", rule: .range(4...Int64(Int32.max)),
-            serverName: "log.index.size.max.bytes", documentation: "Largest size of a segment's offset index, in bytes."),
+            serverName: "log.index.size.max.bytes", documentation: "Largest size of a segment's offset index, in bytes."
+        ),
         .init(
             name: "segment.jitter.ms", type: .long, defaultValue: "0", rule: .range(0 ... .max),
             serverName: "log.roll.jitter.ms",
-            documentation: "Random time taken from segment.ms so that segments do not roll all at once, in milliseconds."),
+            documentation:
+                "Random time taken from segment.ms so that segments do not roll all at once, in milliseconds."),
         .init(
             name: "segment.ms", type: .long, defaultValue: "604800000", rule: .range(1 ... .max),
             serverName: "log.roll.ms", documentation: "Age at which a new segment begins, in milliseconds."),

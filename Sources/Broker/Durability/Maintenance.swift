@@ -1,6 +1,6 @@
-import Logging
 import Environment
 import LogStorage
+import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -68,7 +68,9 @@ final class Maintenance: Sendable {
         var dirty: [(partition: Partition, end: Int64)] = []
         for topic in topics {
             for partition in topic.partitions where !partition.isDeleted {
-                if topic.config.flushMs != .max && partition.flushIsOverdue(topic.config.flushMs, now) { sync(partition) }
+                if topic.config.flushMs != .max && partition.flushIsOverdue(topic.config.flushMs, now) {
+                    sync(partition)
+                }
                 if flush, partition.checkpointedEnd != partition.log.logEnd {
                     dirty.append((partition, partition.log.logEnd))
                 }

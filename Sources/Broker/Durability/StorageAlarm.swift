@@ -23,7 +23,8 @@ final class StorageAlarm: Sendable {
         switch error.code {
         case .diskFull: consequence = "the disk is full; writes are refused until there is space again"
         case .failed:
-            consequence = "the disk lost data that it had taken; nothing more is written until a restart, which checks it"
+            consequence =
+                "the disk lost data that it had taken; nothing more is written until a restart, which checks it"
         case .io, .corruptSegment: consequence = "the disk or a file on it fails"
         default: return
         }

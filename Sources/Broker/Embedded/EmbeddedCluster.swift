@@ -1,9 +1,9 @@
-import NIOPosix
 package import Cluster
 import KafkaMessages
 import LogStorage
-import RecordBatches
 import NIOCore
+import NIOPosix
+import RecordBatches
 
 /// The cluster of the broker in this process: function calls instead of a protocol, and the same checks and locks as
 /// for requests from outside.
@@ -42,7 +42,8 @@ package final class EmbeddedCluster: Cluster {
         guard let topic = node.catalog.topic(named: name) else {
             let nearest = nearestName(to: name, in: node.catalog.snapshot.byName.keys)
             throw ClusterError(
-                .unknownTopicOrPartition, "topic '\(name)' does not exist", hint: nearest.map { "did you mean '\($0)'?" })
+                .unknownTopicOrPartition, "topic '\(name)' does not exist",
+                hint: nearest.map { "did you mean '\($0)'?" })
         }
         return topic
     }

@@ -1,6 +1,6 @@
-import Environment
 import Bytes
 import Cluster
+import Environment
 import KafkaMessages
 import LogStorage
 import NIOCore

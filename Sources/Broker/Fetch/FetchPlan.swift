@@ -1,6 +1,6 @@
-import Logging
 import KafkaMessages
 import LogStorage
+import Logging
 
 /// One partition that a fetch asks for.
 struct FetchTarget: Sendable {
@@ -61,7 +61,9 @@ extension BrokerNode {
     /// so that a client always gets on.
     ///
     /// - Returns: one result per target, their bytes together, and whether the answer must not wait for more.
-    func collect(_ targets: [FetchTarget], _ limits: FetchLimits) -> (parts: [FetchedPartition], byteCount: Int, isUrgent: Bool) {
+    func collect(_ targets: [FetchTarget], _ limits: FetchLimits) -> (
+        parts: [FetchedPartition], byteCount: Int, isUrgent: Bool
+    ) {
         var parts: [FetchedPartition] = []
         parts.reserveCapacity(targets.count)
         var byteCount = 0
@@ -120,7 +122,8 @@ extension BrokerNode {
             // An offset outside the log is the client's affair; anything else is ours to know.
             if error.code != .offsetOutOfRange {
                 logger.error(
-                    "fetch failed", metadata: ["partition": "\(partition.topicName)-\(partition.index)", "error": "\(error)"])
+                    "fetch failed",
+                    metadata: ["partition": "\(partition.topicName)-\(partition.index)", "error": "\(error)"])
             }
         }
         return part

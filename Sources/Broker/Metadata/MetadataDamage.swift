@@ -15,7 +15,8 @@ enum MetadataDamage {
             for name in names {
                 let path = directory + "/" + name
                 let bytes = try disk.contents(path)
-                guard let bad = firstBadByte(bytes, from: Int64(name.dropLast(4))), wasClean || name != names.last || holdsBatch(bytes, after: bad)
+                guard let bad = firstBadByte(bytes, from: Int64(name.dropLast(4))),
+                    wasClean || name != names.last || holdsBatch(bytes, after: bad)
                 else { continue }
                 throw DiskError(
                     code: .io, operation: "check", path: path,

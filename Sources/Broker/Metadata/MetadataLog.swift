@@ -43,7 +43,8 @@ struct MetadataLog {
             offset = max(offset, snapshot.offset)
         } else if offset > 0 {
             throw LogError(
-                .corruptSegment, "the metadata log in '\(directory)' begins at offset \(offset), but no snapshot is there")
+                .corruptSegment,
+                "the metadata log in '\(directory)' begins at offset \(offset), but no snapshot is there")
         }
         let end = log.logEnd
         while offset < end {

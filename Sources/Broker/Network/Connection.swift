@@ -330,7 +330,9 @@ final class Connection: ChannelInboundHandler {
             // A field that this version cannot carry: our own mistake, which must not reach the client as garbage.
             node.logger.error(
                 "answer cannot be encoded",
-                metadata: ["api": "\(responder.apiKey.name)", "version": "\(responder.apiVersion)", "error": "\(error)"])
+                metadata: [
+                    "api": "\(responder.apiKey.name)", "version": "\(responder.apiVersion)", "error": "\(error)",
+                ])
             writer.buffer.moveWriterIndex(to: start)
             close(because: "answer cannot be encoded")
             return nil
@@ -391,7 +393,8 @@ final class Connection: ChannelInboundHandler {
     func close(because reason: String) {
         guard !isClosing else { return }
         node.logger.info(
-            "closing connection", metadata: ["remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "reason": "\(reason)"])
+            "closing connection",
+            metadata: ["remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "reason": "\(reason)"])
         flushOutput()
         isClosing = true
         context?.close(promise: nil)

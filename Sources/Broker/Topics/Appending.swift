@@ -45,7 +45,8 @@ extension BrokerNode {
             return .success(appended)
         } catch {
             return .failure(
-                AppendFailure(code: ErrorCode(rawValue: error.code.rawValue), message: error.message, faults: error.faults))
+                AppendFailure(
+                    code: ErrorCode(rawValue: error.code.rawValue), message: error.message, faults: error.faults))
         }
     }
 }

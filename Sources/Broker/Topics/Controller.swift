@@ -110,7 +110,7 @@ package final class Controller: Sendable {
         let log: PartitionLog
         do throws(LogError) {
             log = try directory.open(name, topicId: topicId, config: config, now: clock.now())
-        } catch where error.code == .inconsistentTopicId {
+        } catch  where error.code == .inconsistentTopicId {
             // Left by a topic of the same name whose deletion a crash cut short.
             let kept = try directory.setAside(name)
             logger.warning(

@@ -71,7 +71,8 @@ enum TopicRules {
             throw ControlError(
                 .invalidPartitions, "Number of partitions was set to an invalid non-positive value.")
         }
-        return creation.partitionCount == -1 ? Int32(clamping: server.number("num.partitions")) : creation.partitionCount
+        return creation.partitionCount == -1
+            ? Int32(clamping: server.number("num.partitions")) : creation.partitionCount
     }
 
     private static func checkedCount(
