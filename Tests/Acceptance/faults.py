@@ -121,10 +121,14 @@ class FaultyBroker(Broker):
             elif kind == "B":
                 number, path = rest.split(" ", 1)
                 # A sync covers what was written, a folder's sync what was created, before it began.
-                began[number] = (path, written[path], {c for c in created if os.path.dirname(c) == path})
+                if path == "*":
+                    began[number] = dict(written), set(created)
+                else:
+                    began[number] = {path: written[path]}, {c for c in created if os.path.dirname(c) == path}
             elif kind == "E":
-                path, end, names = began.pop(rest.split(" ", 1)[0])
-                durable[path] = max(durable[path], end)
+                sizes, names = began.pop(rest.split(" ", 1)[0])
+                for path, size in sizes.items():
+                    durable[path] = max(durable[path], size)
                 created -= names
         logs = {path: durable[path] for path in written if written[path] > durable[path]}
         return logs, created

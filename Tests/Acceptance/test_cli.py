@@ -431,6 +431,53 @@ def test_following_shows_records_as_they_come(swiftwater, topic, shared_broker):
         process.stdout.close()
 
 
+def test_following_goes_on_after_a_restart_of_the_broker(broker):
+    create_topic(broker.address, "t")
+    process = subprocess.Popen(
+        [binary(), "consume", "t", "-b", broker.address, "--from", "beginning"], stdout=subprocess.PIPE
+    )
+    try:
+        for number, kill in enumerate((False, True)):
+            assert call("produce", "t", "--value", f"v{number}", "-b", broker.address).code == 0
+            assert process.stdout.readline() == b"v%d\n" % number
+            broker.restart(kill=kill)
+        assert call("produce", "t", "--value", "last", "-b", broker.address).code == 0
+        assert process.stdout.readline() == b"last\n"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_a_typed_line_is_written_at_once(topic, shared_broker):
+    """Standard input stays open, as a terminal's does."""
+    process = subprocess.Popen([binary(), "produce", topic, "-b", shared_broker.address], stdin=subprocess.PIPE)
+    try:
+        for number in range(3):
+            process.stdin.write(b"line %d\n" % number)
+            process.stdin.flush()
+            wait_until(lambda: end_offset(shared_broker.address, topic)[1] == number + 1, what="the line")  # noqa: B023
+        process.stdin.close()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+
+
+def test_producing_to_a_broker_that_goes_away_fails(make_broker):
+    broker = make_broker()
+    create_topic(broker.address, "t")
+    process = subprocess.Popen(
+        [binary(), "produce", "t", "-b", broker.address, "--timeout", "3", "-X", "message.timeout.ms=3000"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    process.stdin.write(b"first\n")
+    process.stdin.flush()
+    wait_until(lambda: end_offset(broker.address, "t")[1] == 1, what="the first line")
+    broker.kill()
+    _, said = process.communicate(b"second\n", timeout=30)
+    assert process.returncode == 1 and said.strip(), said
+
+
 def test_a_closed_pipe_is_quiet(swiftwater, topic, shared_broker):
     Confluent().produce(shared_broker.address, topic, [Record(b"line %d" % n) for n in range(20_000)])
     done = subprocess.run(

@@ -143,7 +143,8 @@ def test_java_and_librdkafka_producers_continue_over_a_restart(broker, java):
 
 
 class ConfluentLoad:
-    """An idempotent librdkafka producer with acks=all in a thread: name-0, name-1, ..."""
+    """An idempotent librdkafka producer with acks=all in a thread: name-0, name-1, ... to one partition,
+    or in turn to each of a range."""
 
     def __init__(self, address, topic, partition, name):
         self.acknowledged, self.failures, self.ends, self.sent = [], [], threading.Event(), 0
@@ -170,13 +171,14 @@ class ConfluentLoad:
 
     def run(self):
         topic, partition = self.place
+        partitions = partition if isinstance(partition, range) else range(partition, partition + 1)
         while not self.ends.is_set():
             if self.sent - len(self.acknowledged) - len(self.failures) < 500:
                 number = self.sent
                 self.producer.produce(
                     topic,
                     f"{self.name}-{number}".encode(),
-                    partition=partition,
+                    partition=partitions[number % len(partitions)],
                     on_delivery=lambda error, _, number=number: self.report(error, number),
                 )
                 self.sent += 1

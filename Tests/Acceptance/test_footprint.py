@@ -3,12 +3,13 @@
 import os
 import resource
 import time
+from pathlib import Path
 
 import pytest
 
-from clients import Confluent, Record
+from clients import Confluent, Record, create_topic
 from process import Broker, wait_until
-from wire import REQUESTS, Connection, Reader, batch, frame, header, produce
+from wire import REQUESTS, Connection, Reader, batch, encode, fetch_request, frame, header, produce
 
 
 @pytest.fixture
@@ -101,3 +102,24 @@ def test_memory_after_a_load(broker, tell):
         f" peak {broker.status_kib('VmHWM') / 1024:.1f} (aim 150)"
     )
     assert broker.status_kib() < 400 << 10
+
+
+def processor_seconds(broker):
+    fields = Path(f"/proc/{broker.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_idle_processor_time(broker, tell):
+    """With fifty consumers that wait and a few hundred partitions: nothing to do, so nothing done."""
+    create_topic(broker.address, "t", 300)
+    waiting = [Connection(broker.address) for _ in range(50)]
+    for connection in waiting:
+        connection.send(encode(fetch_request([("t", 0, 0)], 11, max_wait=60_000, min_bytes=1)))
+    time.sleep(1)  # lets the work of creating them end
+    before, began = processor_seconds(broker), time.monotonic()
+    time.sleep(3)
+    used = (processor_seconds(broker) - before) / (time.monotonic() - began)
+    tell(f"idle with 50 waiting consumers and 300 partitions: {used * 100:.1f} % of a core")
+    assert used < 0.2
+    for connection in waiting:
+        connection.socket.close()

@@ -64,6 +64,31 @@ def test_power_cuts_lose_nothing_acknowledged(faulty, java, seed):
         assert values == [b"%s-%d" % (name, n) for n in range(totals[partition])], cuts
 
 
+@pytest.mark.deadline(240)
+@pytest.mark.parametrize("seed", range(2))
+def test_power_cuts_with_many_partitions(faulty, seed):
+    """Thirty logs wait for their syncs at the same time."""
+    generator = random.Random(seed)
+    create_topic(faulty.address, "t", 30)
+    faulty.inflict("slow-sync 10")
+    load = ConfluentLoad(faulty.address, "t", range(30), "c")
+    cuts = []
+    try:
+        for _ in range(5):
+            mark = load.count
+            wait_until(lambda: load.count > mark + 600, 60, f"load, after {cuts}", 0.05)  # noqa: B023
+            cuts.append(faulty.cut_power(generator))
+            faulty.start()
+        mark = load.count
+        wait_until(lambda: load.count > mark + 600, 60, f"load after the last cut, after {cuts}", 0.05)
+    finally:
+        sent = load.stop()
+    assert not load.failures, cuts
+    for partition in range(30):
+        expected = [b"c-%d" % n for n in range(partition, sent, 30)]
+        assert read_values(faulty.address, "t", partition) == expected, (partition, cuts)
+
+
 def test_without_syncs_a_power_cut_takes_records(tmp_path):
     """The proof of the proof: Kafka's own default (log.flush=os) loses acknowledged records here."""
     broker = FaultyBroker(tmp_path, {"log.flush": "os"}).start()

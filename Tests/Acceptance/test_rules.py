@@ -100,14 +100,19 @@ def test_every_framing_of_every_codec(bootstrap, fresh, client_of, framing, conf
         assert [r.value for r in found] == [r.value for r in records], consumer
 
 
-def test_zstd_needs_produce_7_and_fetch_10(bootstrap, topic):
-    """Clients that speak less cannot read zstd: UNSUPPORTED_COMPRESSION_TYPE (KIP-110)."""
+def test_zstd_needs_produce_7_and_fetch_10(bootstrap, topic, fresh):
+    """UNSUPPORTED_COMPRESSION_TYPE (KIP-110). For Fetch Kafka looks at the topic's compression.type only: with
+    `producer` clients like kafka-python 2.0 fetch with v4 and unpack zstd themselves."""
     data = batch([b"x"], attributes=4, compress=zstandard.compress)
+    zstd_topic = create_topic(bootstrap, fresh(), configs={"compression.type": "zstd"})
     with Connection(bootstrap) as connection:
         assert produce(connection, topic, data, version=6).error_code == 76
-        assert produce(connection, topic, data, version=7).error_code == 0
-        assert fetch(connection, topic, 0, version=9).error_code == 76
-        assert fetch(connection, topic, 0, version=10).error_code == 0
+        for name in (topic, zstd_topic):
+            assert produce(connection, name, data, version=7).error_code == 0
+            assert fetch(connection, name, 0, version=10).error_code == 0
+        assert fetch(connection, zstd_topic, 0, version=9).error_code == 76
+        answer = fetch(connection, topic, 0, version=4)
+        assert answer.error_code == 0 and batch_heads(answer.records)[0].codec == "zstd"
 
 
 # -- keys, times -----------------------------------------------------------------------------------------------------

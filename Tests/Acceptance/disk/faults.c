@@ -4,11 +4,11 @@
 //   C path              a file or folder was created
 //   T path size         a file was cut to a size
 //   W path offset count bytes are about to be written (before the call: a write counts as early as it can)
-//   B id path           a sync of a file or folder begins
+//   B id path           a sync of a file or folder begins; path * stands for the whole file system
 //   E id path           it has succeeded
 // And does what the file FAULTS_CONTROL says, if it is there:
-//   fail-sync           syncs of files fail with EIO
-//   slow-sync MS        syncs of files take so many milliseconds longer
+//   fail-sync           syncs of files and file systems fail with EIO
+//   slow-sync MS        such syncs take so many milliseconds longer
 //   full                writes fail with ENOSPC
 //   short               writes write half of what they were given
 
@@ -37,6 +37,7 @@ static ssize_t (*real_pwrite)(int, const void *, size_t, off_t);
 static ssize_t (*real_pwritev)(int, const struct iovec *, int, off_t);
 static int (*real_fdatasync)(int);
 static int (*real_fsync)(int);
+static int (*real_syncfs)(int);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_mkdir)(const char *, mode_t);
 
@@ -47,6 +48,7 @@ __attribute__((constructor)) static void begin(void) {
     real_pwritev = dlsym(RTLD_NEXT, "pwritev");
     real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
     real_fsync = dlsym(RTLD_NEXT, "fsync");
+    real_syncfs = dlsym(RTLD_NEXT, "syncfs");
     real_ftruncate = dlsym(RTLD_NEXT, "ftruncate");
     real_mkdir = dlsym(RTLD_NEXT, "mkdir");
     data_folder = getenv("FAULTS_DATA");
@@ -154,8 +156,10 @@ static int synced(int descriptor, int (*real)(int)) {
     struct stat status;
     if (!watched(descriptor, path)) return real(descriptor);
     long id = atomic_fetch_add(&next_sync, 1);
+    int is_all = real == real_syncfs;
+    if (is_all) strcpy(path, "*");
     note("B %ld %s\n", id, path);
-    if (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode)) {
+    if (is_all || (fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode))) {
         if (asked("fail-sync") >= 0) {
             errno = EIO;
             return -1;
@@ -172,3 +176,5 @@ static int synced(int descriptor, int (*real)(int)) {
 int fdatasync(int descriptor) { return synced(descriptor, real_fdatasync); }
 
 int fsync(int descriptor) { return synced(descriptor, real_fsync); }
+
+int syncfs(int descriptor) { return synced(descriptor, real_syncfs); }
