@@ -1,6 +1,8 @@
+import Compression
 import KafkaMessages
 import LogStorage
 import Logging
+import RecordBatches
 
 /// One partition that a fetch asks for.
 struct FetchTarget: Sendable {
@@ -46,7 +48,7 @@ struct FetchLimits: Sendable {
 
 extension BrokerNode {
     /// The partition that a fetch means, or the error for it.
-    func partition(_ key: FetchTarget.Key, version: Int16) -> Result<Partition, ControlError> {
+    func partition(_ key: FetchTarget.Key, version: Int16) -> Result<(Topic, Partition), ControlError> {
         let topic = version >= 13 ? catalog.topic(id: key.topicId) : catalog.topic(named: key.topicName)
         guard let topic else {
             return .failure(ControlError(version >= 13 ? .unknownTopicId : .unknownTopicOrPartition))
@@ -54,7 +56,7 @@ extension BrokerNode {
         guard let partition = topic.partition(key.partition), !partition.isDeleted else {
             return .failure(ControlError(.unknownTopicOrPartition))
         }
-        return .success(partition)
+        return .success((topic, partition))
     }
 
     /// Looks what the partitions have within the limits. The first batch is taken even if it is larger than they allow,
@@ -81,11 +83,18 @@ extension BrokerNode {
         _ target: FetchTarget, _ limits: FetchLimits, byteCountLeft: Int, isFirst: Bool
     ) -> FetchedPartition {
         var part = FetchedPartition(key: target.key)
+        let topic: Topic
         let partition: Partition
         switch self.partition(target.key, version: limits.version) {
-        case .success(let found): partition = found
+        case .success(let found): (topic, partition) = found
         case .failure(let error):
             part.error = error.code
+            return part
+        }
+        if limits.version < 10 && topic.config.rules.codec == .zstd {
+            // KIP-110. A batch that a producer compressed with zstd is served all the same: only a topic that turns all
+            // batches into zstd is kept from clients that may not know it, as in Kafka.
+            part.error = .unsupportedCompressionType
             return part
         }
         if let mismatch = epochMismatch(target.currentLeaderEpoch, partition) {
@@ -108,10 +117,6 @@ extension BrokerNode {
                     from: target.fetchOffset, maxBytes: max(0, min(Int(target.maxBytes), byteCountLeft)),
                     upTo: offsets.logEnd, minOneBatch: isFirst)
                 if !slice.isEmpty {
-                    if limits.version < 10, partition.mayHoldZstd, try slice.holdsZstd() {
-                        part.error = .unsupportedCompressionType
-                        return part
-                    }
                     part.slice = slice
                 }
             }

@@ -27,7 +27,7 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
     func wait(_ maxWait: TimeAmount, byteCount: Int, on connection: Connection) {
         let loop = work.responder.eventLoop
         for target in work.targets {
-            guard case .success(let partition) = node.partition(target.key, version: work.limits.version) else {
+            guard case .success((_, let partition)) = node.partition(target.key, version: work.limits.version) else {
                 continue
             }
             partitions.append(partition)

@@ -29,7 +29,6 @@ extension BrokerNode {
                 return .failure(
                     AppendFailure(code: .invalidTxnState, message: "transactions are not supported by this broker"))
             }
-            if admitted.header.attributes.codecID == 4 { partition.noteZstd() }
             let appended: AppendResult
             do throws(LogError) {
                 if let replacement = admitted.replacement {

@@ -16,8 +16,6 @@ package final class Partition: Sendable {
     private let waiters = Mutex<[ObjectIdentifier: any PartitionWaiter]>([:])
     /// Written under the lock; read without it, so that an append nobody waits for costs one load.
     private let waiterCount = Atomic<Int>(0)
-    /// Whether a zstd batch may be in the log; false only while it is certain that there is none.
-    private let zstdFlag: Atomic<Bool>
     /// When maintenance first saw records that are not on disk, in milliseconds since 1970; `.max` when it saw none.
     private let unflushedSince = Atomic<Int64>(.max)
     private let checkpointed: Atomic<Int64>
@@ -27,9 +25,7 @@ package final class Partition: Sendable {
         self.topicName = topicName
         self.index = index
         self.log = log
-        let offsets = log.offsets
-        checkpointed = Atomic(offsets.logEnd)
-        zstdFlag = Atomic(offsets.logEnd > offsets.logStart)
+        checkpointed = Atomic(log.logEnd)
     }
 
     /// The end of the log when its recovery point was last written; what lies behind it is scanned after a crash.
@@ -37,11 +33,6 @@ package final class Partition: Sendable {
         get { checkpointed.load(ordering: .relaxed) }
         set { checkpointed.store(newValue, ordering: .relaxed) }
     }
-
-    /// Old versions of Fetch must not be given zstd, so those have to look first where this is true.
-    var mayHoldZstd: Bool { zstdFlag.load(ordering: .relaxed) }
-
-    func noteZstd() { zstdFlag.store(true, ordering: .relaxed) }
 
     /// Whether the topic was deleted; a fetch that waits must then answer.
     var isDeleted: Bool { isDeletedFlag.load(ordering: .acquiring) }
