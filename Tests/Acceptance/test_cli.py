@@ -127,6 +127,24 @@ def test_localhost_works_by_name(broker):
     assert call("topic", "list", "-b", f"localhost:{broker.port}").code == 0
 
 
+def test_an_ipv6_listener(tmp_path):
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 loopback address here")
+    broker = Broker(tmp_path)
+    broker.address = f"[::1]:{broker.port}"
+    broker.start()
+    try:
+        create_topic(broker.address, "t")
+        Confluent().produce(broker.address, "t", [Record(b"six")])
+        assert run(["kcat", "-b", broker.address, "-C", "-t", "t", "-p", "0", "-e", "-q"]) == b"six\n"
+        assert call("consume", "t", "-e", "-b", broker.address).out == "six\n"
+    finally:
+        broker.stop()
+
+
 def test_ephemeral_leaves_nothing(tmp_path):
     port = free_port()
     log = open(tmp_path / "log", "wb")
