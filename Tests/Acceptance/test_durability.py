@@ -683,6 +683,21 @@ def test_the_folders_lock_file_of_a_dead_process_does_not_block(broker):
     broker.start()
 
 
+def test_a_hole_in_the_log_is_passed_over(make_broker, java):
+    """A segment that lost its batches: readers get the next ones there are, as Kafka's do, and do not wait for ever."""
+    broker = make_broker({"log.segment.bytes": 1_048_576})
+    create_topic(broker.address, "t")
+    Confluent().produce(broker.address, "t", [Record(b"%d " % n + b"x" * 5_000) for n in range(1_000)])
+    broker.stop()
+    files = broker.segment_files("t")
+    first = int(files[2].stem)
+    os.truncate(files[1], 0)
+    broker.start()
+    lost = range(int(files[1].stem), first)
+    found = java.call("consume", broker.address, partitions=[["t", 0]], count=1_000 - len(lost), **{"from": 0})
+    assert [r["offset"] for r in found] == [n for n in range(1_000) if n not in lost]
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_random_damage_never_crashes(make_broker, seed):
     """Files of a killed or stopped broker are cut, garbled or lost. It starts, or says what it cannot read; what
