@@ -65,7 +65,7 @@ package final class BrokerServer: Sendable {
         raiseFileLimit(logger)
         let server = configuration.properties
         let threads = Int(server.number("num.network.threads"))
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads > 0 ? threads : System.coreCount)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads > 0 ? threads : (System.coreCount + 1) / 2)
         let pools = Pools(
             disk: NIOThreadPool(numberOfThreads: Int(server.number("num.io.threads"))),
             control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1))

@@ -105,7 +105,9 @@ package struct ServerProperties: Sendable, Equatable {
             property("log.roll.hours", .int, "168", count, "Like log.roll.ms, in hours."),
             property(
                 "log.roll.jitter.hours", .int, "0", .range(0...Int64(Int32.max)), "Like log.roll.jitter.ms, in hours."),
-            property("num.network.threads", .int, "0", .range(0...256), "Event loop threads; 0 is one per processor."),
+            property(
+                "num.network.threads", .int, "0", .range(0...256),
+                "Event loop threads; 0 is one for every two processors."),
             property("num.io.threads", .int, "4", .range(1...64), "Threads that force data to disk."),
             property("socket.request.max.bytes", .int, "104857600", count, "Largest request, in bytes."),
             property(
