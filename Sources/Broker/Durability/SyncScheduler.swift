@@ -27,6 +27,8 @@ final class SyncScheduler: Sendable {
         /// Threads at work, and how many of them are forcing logs right now.
         var threadCount = 0
         var forcingCount = 0
+        /// Threads that linger and then take what is queued.
+        var lingeringCount = 0
 
         /// When so many logs are waited for, one thread at a time forces whatever has gathered; with few, each log has a
         /// thread of its own.
@@ -54,7 +56,10 @@ final class SyncScheduler: Sendable {
                 state.waiters[key] = [(offset, completion)]
                 state.queue.append(partition)
             }
-            guard !state.queue.isEmpty, state.threadCount < (state.isCrowded ? 1 : threadCountMax) else { return false }
+            // Each thread that lingers will take one of the queued.
+            guard state.queue.count > state.lingeringCount,
+                state.threadCount < (state.isCrowded ? 1 : threadCountMax)
+            else { return false }
             state.threadCount += 1
             return true
         }
@@ -79,7 +84,10 @@ final class SyncScheduler: Sendable {
             }
             // Those just answered are about to write again. Forcing what the first of them writes would make all the
             // others wait for the force after it.
-            if answered > 1 && isQuiet(after: partitions.count) { usleep(Self.lingerMicroseconds) }
+            if answered > 1 && mayLinger(after: partitions.count) {
+                usleep(Self.lingerMicroseconds)
+                state.withLock { $0.lingeringCount -= 1 }
+            }
         }
     }
 
@@ -100,9 +108,14 @@ final class SyncScheduler: Sendable {
         }
     }
 
-    /// Whether a thread that has just forced `count` logs may wait a moment without holding up others.
-    private func isQuiet(after count: Int) -> Bool {
-        state.withLock { state in count > 1 || (state.queue.count <= 1 && state.threadCount == 1) }
+    /// Whether a thread that has just forced `count` logs may wait a moment without holding up others; it then counts as
+    /// lingering.
+    private func mayLinger(after count: Int) -> Bool {
+        state.withLock { state in
+            guard count > 1 || state.queue.count <= 1 else { return false }
+            state.lingeringCount += 1
+            return true
+        }
     }
 
     /// Answers those whose records are durable, and queues the logs again for which others wait.
