@@ -66,8 +66,8 @@ extension ProduceRules {
 
         let target = self.codec ?? codec
         let mustChangeCodec = target != codec
-        // What stays as it is, is refused before any work is put into it.
-        if !mustChangeCodec { try checkByteCount(header) }
+        // As it was sent, before any work is put into it; and again as it is stored (`UnifiedLog.analyzeAndValidateRecords`).
+        try checkByteCount(header)
         let payload = BatchHeader.byteCount..<header.byteCount
         var decompressed: [UInt8]?
         if codec == .none {

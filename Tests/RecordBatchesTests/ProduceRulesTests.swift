@@ -102,6 +102,15 @@ import Testing
         #expect(error?.code == .messageTooLarge)
     }
 
+    /// `UnifiedLog.analyzeAndValidateRecords` looks at the size before anything is recompressed.
+    @Test func `bounds a batch as it was sent, also where it would become smaller`() throws {
+        let batch = try build([Record(timestamp: Self.now, value: [UInt8](repeating: 1, count: 1000))], codec: .none)
+        let error = #expect(throws: BatchRejection.self) {
+            try ProduceRules(byteCountMax: 500, codec: .lz4).admit(batch.span.bytes, version: 9, now: Self.now)
+        }
+        #expect(error?.code == .messageTooLarge)
+    }
+
     @Test(arguments: Codec.allCases)
     func `asks for keys on compacted topics and lists the records without`(codec: Codec) throws {
         let batch = try build(

@@ -169,6 +169,11 @@ extension ClientHandle.Shared {
             // "all brokers are down" follows the error that says why, which is the better text.
             if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, let known = state.connectionError {
                 if known.code != RD_KAFKA_RESP_ERR__AUTHENTICATION { state.connectionError = (code, known.text) }
+            } else if state.connectionError?.code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
+                code == RD_KAFKA_RESP_ERR__TRANSPORT
+            {
+                // Another attempt failed. That all brokers are down still holds, and is not told a second time.
+                state.connectionError?.text = text
             } else {
                 state.connectionError = (code, text)
             }
