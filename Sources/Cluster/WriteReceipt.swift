@@ -1,4 +1,3 @@
-import Glibc
 import Synchronization
 
 /// The answer to records handed to a writer, which comes later.
@@ -67,24 +66,5 @@ package final class WriteReceipt: Sendable {
             guard case .done(let result) = state else { preconditionFailure("a receipt woke without an answer") }
             return result
         }.get()
-    }
-}
-
-/// One thread that sleeps until another wakes it, once.
-private final class BlockedThread: @unchecked Sendable {
-    // A POSIX semaphore is made for use by several threads at its one address, which is what the pointer keeps fixed.
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() { sem_init(semaphore, 0, 0) }
-
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-
-    func wake() { sem_post(semaphore) }
-
-    func wait() {
-        while sem_wait(semaphore) != 0 && errno == EINTR {}
     }
 }

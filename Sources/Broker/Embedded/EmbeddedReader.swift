@@ -3,10 +3,6 @@ import LogStorage
 import NIOCore
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#endif
-
 /// Reads one partition of the broker in this process.
 final class EmbeddedReader: PartitionReader {
     private struct State {
@@ -116,7 +112,7 @@ private final class ReadWait: PartitionWaiter {
         case task(CheckedContinuation<Void, Never>, Scheduled<Void>?)
     }
     private let state = Mutex(State.idle)
-    private let thread = ThreadWait()
+    private let thread = BlockedThread()
 
     func partitionChanged() { wake() }
 
@@ -147,48 +143,4 @@ private final class ReadWait: PartitionWaiter {
 
     /// Blocks the calling thread until woken or `timeout` has passed.
     func block(_ timeout: Duration) { thread.wait(timeout) }
-}
-
-/// A thread that sleeps until another wakes it or its time is up.
-///
-/// `@unchecked Sendable`: POSIX mutexes and conditions are made for use by several threads at a fixed address, which the
-/// pointers give; `isWoken` is only touched with the mutex held.
-private final class ThreadWait: @unchecked Sendable {
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var isWoken = false
-
-    init() {
-        pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
-
-    func wake() {
-        pthread_mutex_lock(mutex)
-        isWoken = true
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
-    }
-
-    func wait(_ timeout: Duration) {
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        let nanoseconds = Int64(deadline.tv_nsec) + timeout.components.attoseconds / 1_000_000_000
-        deadline.tv_sec += Int(clamping: min(timeout.components.seconds, 1 << 32)) + Int(nanoseconds / 1_000_000_000)
-        deadline.tv_nsec = Int(nanoseconds % 1_000_000_000)
-        pthread_mutex_lock(mutex)
-        while !isWoken, pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT {}
-        pthread_mutex_unlock(mutex)
-    }
 }
