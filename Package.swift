@@ -59,14 +59,15 @@ let package = Package(
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
+        target("Coordinators", ["Bytes", "KafkaMessages", nio]),
 
         // Layer 3: services
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, logging]),
         target(
             "Broker",
             [
-                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                nio, nioPosix, deque, logging,
+                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+                "Cluster", nio, nioPosix, deque, logging,
             ]),
 
         // Layer 4: the program
@@ -91,6 +92,7 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
+        tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests("Cluster", ["Bytes", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
         .testTarget(
             name: "SwiftwaterTests",

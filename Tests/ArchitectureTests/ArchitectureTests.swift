@@ -13,11 +13,12 @@ private let allowed: [String: Set<String>] = [
     "RecordBatches": ["Bytes", "Compression", "NIOCore"],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
+    "Coordinators": ["Bytes", "KafkaMessages", "NIOCore"],
     // Layer 3: services
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "Logging"],
     "Broker": [
-        "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "NIOCore",
-        "NIOPosix", "Logging", "DequeModule",
+        "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+        "Cluster", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
