@@ -62,7 +62,7 @@ let package = Package(
         target("Coordinators", ["Bytes", "KafkaMessages", nio]),
 
         // Layer 3: services
-        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, logging]),
+        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
             [

@@ -10,7 +10,12 @@ import RecordBatches
 package final class EmbeddedCluster: Cluster {
     let node: BrokerNode
 
-    package init(_ node: BrokerNode) { self.node = node }
+    package let requests: any RequestChannel
+
+    package init(_ node: BrokerNode) {
+        self.node = node
+        requests = EmbeddedChannel(node)
+    }
 
     // MARK: Topics
 
@@ -176,6 +181,12 @@ package final class EmbeddedCluster: Cluster {
 
     package func writer(_ mode: WriterMode) async throws(ClusterError) -> any RecordWriter {
         EmbeddedWriter(self, mode)
+    }
+
+    package func transactionalWriter(
+        _ id: String, timeout: Duration
+    ) async throws(ClusterError) -> any TransactionalWriter {
+        throw ClusterError(.unsupportedVersion, "this broker does not offer transactions")
     }
 
     // MARK: Threads
