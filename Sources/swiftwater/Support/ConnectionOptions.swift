@@ -29,8 +29,12 @@ struct ConnectionOptions: ParsableArguments {
 
     func validate() throws {
         guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout must be more than 0 seconds") }
-        _ = try pairs(properties, option: "--property")
-        _ = try bootstrapServers()
+        do {
+            _ = try pairs(properties, option: "--property")
+            _ = try bootstrapServers()
+        } catch let failure as CommandFailure {
+            throw ValidationError(failure.message + (failure.hint.map { ": " + $0 } ?? ""))  // the parser knows only its own
+        }
     }
 
     /// Where to connect to: the option, else the environment, else this machine.
