@@ -41,7 +41,9 @@ extension TransactionShard {
         case .prepareCommit, .prepareAbort:
             entry.initWaiter = waiter
             stage(transactionalId, entry)
-            return conclude(TransactionDecision())
+            var decision = TransactionDecision()
+            decision.usedFreshProducerId = true  // the waiter keeps it
+            return conclude(decision)
         case .ongoing:
             // Upstream lets a producer that was fenced abort the transaction of its successor before it learns of it.
             if let expected, expected.producerId == entry.metadata.producerId,
@@ -55,6 +57,7 @@ extension TransactionShard {
                 transactionalId, entry, isCommit: false,
                 clientTransactionVersion: TransactionMetadata.epochBumpVersion, freshProducerId: freshProducerId,
                 at: time, into: &decision)
+            decision.usedFreshProducerId = true
             decision.decision.refusals = { [Reply(token, Self.initError(Self.refusalCode($0)))] }
             return conclude(decision)
         }
