@@ -55,3 +55,22 @@ extension TransactionShard {
     /// States that Kafka knows by name and that no transactional id of ours is ever seen in.
     private static let invisibleStates: Set<String> = ["Dead", "PrepareEpochFence"]
 }
+
+extension TransactionShard {
+    /// A transaction whose end is not complete.
+    package struct OpenTransaction: Sendable, Equatable {
+        package var producerId: Int64
+        package var topics: [TransactionTopic]
+    }
+
+    /// All transactions that are open or about to end.
+    package var openTransactions: [OpenTransaction] {
+        entries.values.filter { $0.metadata.state == .ongoing || $0.metadata.state.isPrepared }.map { entry in
+            OpenTransaction(
+                producerId: entry.metadata.producerId,
+                topics: entry.metadata.partitions.sorted { $0.key < $1.key }.map {
+                    TransactionTopic(name: $0.key, partitions: $0.value.sorted())
+                })
+        }
+    }
+}
