@@ -10,11 +10,11 @@ package struct ServerProperties: Sendable, Equatable {
     package init(_ values: [String: String]) throws(ConfigError) {
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             guard let definition = Self.byName[name] else {
-                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean \"\($0)\"?" }
-                throw ConfigError("unknown property \"\(name)\"\(hint ?? "")")
+                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean '\($0)'?" }
+                throw ConfigError("unknown property '\(name)'\(hint ?? "")")
             }
             if let problem = definition.problem(with: value) {
-                throw ConfigError("invalid value \"\(value)\" for property \"\(name)\": \(problem)")
+                throw ConfigError("invalid value '\(value)' for property '\(name)': \(problem)")
             }
         }
         self.values = values
