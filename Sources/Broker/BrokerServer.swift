@@ -190,6 +190,7 @@ package final class BrokerServer: Sendable {
     }
 
     private func begin() {
+        node.coordination.start()
         maintenance.start(on: group.any())
         compactor.start(on: group.any())
         let idleMs = node.controller.server.number("connections.max.idle.ms")
@@ -243,6 +244,7 @@ package final class BrokerServer: Sendable {
     }
 
     private static func closeData(_ node: BrokerNode) {
+        node.coordination.close()
         do throws(LogError) {
             try node.directory.close(clean: true)
         } catch {

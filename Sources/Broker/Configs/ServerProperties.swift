@@ -10,11 +10,11 @@ package struct ServerProperties: Sendable, Equatable {
     package init(_ values: [String: String]) throws(ConfigError) {
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             guard let definition = Self.byName[name] else {
-                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean \"\($0)\"?" }
-                throw ConfigError("unknown property \"\(name)\"\(hint ?? "")")
+                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean '\($0)'?" }
+                throw ConfigError("unknown property '\(name)'\(hint ?? "")")
             }
             if let problem = definition.problem(with: value) {
-                throw ConfigError("invalid value \"\(value)\" for property \"\(name)\": \(problem)")
+                throw ConfigError("invalid value '\(value)' for property '\(name)': \(problem)")
             }
         }
         self.values = values
@@ -156,7 +156,8 @@ package struct ServerProperties: Sendable, Equatable {
                 "open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)),
                 "Closed segments whose files are kept open."),
         ]
-        let ownNames = Set(own.map(\.name))
+        let named = own + coordination
+        let ownNames = Set(named.map(\.name))
         let fromTopics = TopicConfigs.definitions.compactMap { definition -> ConfigDefinition? in
             guard let name = definition.serverName, !ownNames.contains(name) else { return nil }
             var server = definition
@@ -164,6 +165,6 @@ package struct ServerProperties: Sendable, Equatable {
             server.serverName = nil
             return server
         }
-        return (own + fromTopics).sorted { $0.name < $1.name }
+        return (named + fromTopics).sorted { $0.name < $1.name }
     }()
 }
