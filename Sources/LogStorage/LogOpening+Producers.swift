@@ -111,7 +111,8 @@ extension LogOpening {
                 return (file, try Int(clamping: file.byteCount()))
             }
             var (count, last) = try readTransactionIndex(file, byteCount, base..<max(base, min(end, trusted)))
-            if end > trusted {
+            let isLast = index + 1 == segments.count
+            if end > trusted || (isLast && report.wasUnclean) {
                 // What a crash tore may look like an entry; a true one has its marker in the log.
                 while let entry = last, try !isAborted(entry, in: segments[index]) {
                     count -= 1
