@@ -116,7 +116,9 @@ extension PartitionLog {
         if index.fileCount > 0 {
             let isStopped = try attempt("read transaction index \(segment.baseOffset) of '\(directory)'") {
                 () throws(DiskError) -> Bool? in
-                let file = try files.file(segment.key + 3) { path(segment.baseOffset, .txnIndex) }
+                let file = try files.file(segment.key + 3, isCurrent: { has(segment) }) {
+                    path(segment.baseOffset, .txnIndex)
+                }
                 return try SparseIndex.forEach(in: file, count: index.fileCount, from: { $0.lastOffset < offset }, body)
             }
             guard let isStopped else {
