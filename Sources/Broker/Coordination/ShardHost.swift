@@ -66,6 +66,11 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         var timer: Scheduled<Void>?
         /// When `timer` fires, in milliseconds of the monotonic clock.
         var timerDeadline = Int64.max
+
+        mutating func makeToken() -> ReplyToken {
+            nextToken += 1
+            return ReplyToken(rawValue: nextToken)
+        }
     }
 
     /// What replies and orders wait for.
@@ -79,11 +84,19 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         case never
     }
 
+    /// A reply and whom it goes to.
+    private struct Send: Sendable {
+        var responder: Responder
+        var reply: Reply
+
+        func callAsFunction() { responder.send(reply.message) }
+    }
+
     /// What is to be done after the lock is released.
     private struct Outcome {
-        var sends: [(responder: Responder, message: any KafkaMessage)] = []
-        /// Instead of `sends` when the disk fails.
-        var refusals: [(responder: Responder, message: any KafkaMessage)] = []
+        var sends: [Send] = []
+        /// The messages instead of those of `sends` when the disk fails.
+        var refusals: @Sendable (ErrorCode) -> [Reply] = { _ in [] }
         var orders: [Shard.Order] = []
         /// The log must be durable up to here first.
         var syncOffset: Int64?
@@ -125,10 +138,9 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         let topics = environment.catalog.snapshot
         let outcome = state.withLock { state -> Outcome in
             if let code = unavailability(state) {
-                return Outcome(sends: [(responder, refusal(code))])
+                return Outcome(sends: [Send(responder: responder, reply: Reply(state.makeToken(), refusal(code)))])
             }
-            let token = ReplyToken(rawValue: state.nextToken)
-            state.nextToken += 1
+            let token = state.makeToken()
             state.waiting[token] = responder
             let (decision, orders) = event(&state.shard, token, now, topics)
             return carryOut(decision, orders, waiting, now, &state)
@@ -229,11 +241,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         do throws(LogError) {
             let end = try append(decision, now)
             state.shard.commit()
-            // The same requests may be answered with either.
-            let refusals = decision.refusals(.coordinatorNotAvailable)
-            outcome.refusals = refusals.compactMap { reply in
-                state.waiting[reply.token].map { ($0, reply.message) }
-            }
+            outcome.refusals = decision.refusals
             outcome.sends = take(decision.replies, &state)
             outcome.orders = orders
             if environment.syncsBeforeReply, waiting != .never { outcome.syncOffset = end }
@@ -277,34 +285,44 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         return appended.lastOffset + 1
     }
 
-    private func take(_ replies: [Reply], _ state: inout State) -> [(Responder, any KafkaMessage)] {
+    private func take(_ replies: [Reply], _ state: inout State) -> [Send] {
         replies.compactMap { reply in
-            state.waiting.removeValue(forKey: reply.token).map { ($0, reply.message) }
+            state.waiting.removeValue(forKey: reply.token).map { Send(responder: $0, reply: reply) }
         }
     }
 
     /// Sends replies and passes orders on, when all they tell is durable.
     private func finish(_ outcome: Outcome) {
         guard let offset = outcome.syncOffset, !(outcome.sends.isEmpty && outcome.orders.isEmpty) else {
-            for (responder, message) in outcome.sends { send(message, to: responder) }
+            for send in outcome.sends { send() }
             if !outcome.orders.isEmpty { execute(self, outcome.orders) }
             return
         }
         environment.syncScheduler.sync(partition, upTo: offset) { [self] failure in
             if failure != nil {
-                for (responder, message) in outcome.refusals { send(message, to: responder) }
+                refuse(outcome)
                 return nil
             }
             if !outcome.orders.isEmpty { execute(self, outcome.orders) }
             if outcome.sends.count == 1, let only = outcome.sends.first {
-                return PendingSend(only.responder) { [self] in send(only.message, to: only.responder) }
+                return PendingSend(only.responder) { only() }
             }
-            for (responder, message) in outcome.sends { send(message, to: responder) }
+            for send in outcome.sends { send() }
             return nil
         }
     }
 
-    private func send(_ message: some KafkaMessage, to responder: Responder) { responder.send(message) }
+    /// The disk failed for good: nothing is told that a restart may not find.
+    private func refuse(_ outcome: Outcome) {
+        let refusals = outcome.refusals(.coordinatorNotAvailable)
+        for send in outcome.sends {
+            if let refusal = refusals.first(where: { $0.token == send.reply.token }) {
+                send.responder.send(refusal.message)
+            } else {
+                send.responder.close(because: "the disk failed")
+            }
+        }
+    }
 
     // MARK: Timers
 
@@ -363,14 +381,15 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         finish(outcome)
     }
 
-    /// Ends the timers and refuses what comes. Requests that wait for others are refused too, so that their clients do
-    /// not wait for their own time-out.
+    /// Ends the timers and refuses what comes. Requests that wait for other members end with their connection.
     func close() {
-        state.withLock { state in
+        let waiting = state.withLock { state -> [Responder] in
             state.phase = .closed
             state.timer?.cancel()
             state.timer = nil
-            state.waiting = [:]
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
         }
+        for responder in waiting { responder.close(because: "the broker stops") }
     }
 }
