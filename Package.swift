@@ -86,10 +86,18 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "KafkaMessages", "RecordBatches", "TestKit", nio],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
+        target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
+        .executableTarget(
+            name: "Fuzzing",
+            dependencies: [
+                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+                "RandomMessages", "TestKit", nio,
+            ],
+            swiftSettings: swiftSettings),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
-        tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
+        tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
@@ -101,6 +109,7 @@ let package = Package(
         tests(
             "Broker",
             ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
+        tests("Fuzzing"),
         .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),
     ]
 )

@@ -72,7 +72,7 @@ struct Generator {
         for model in models {
             tests[model.definition.name + "+Random.swift"] = RandomPrinter(model: model).source(header: Self.header)
         }
-        try write(tests, to: "Tests/KafkaMessagesTests/Generated")
+        try write(tests, to: "Sources/RandomMessages/Generated")
         return files.count + tests.count
     }
 

@@ -28,6 +28,11 @@ private let allowed: [String: Set<String>] = [
     // Beside
     "MessageGenerator": [],
     "TestKit": ["Bytes", "Environment"],
+    "RandomMessages": ["KafkaMessages", "TestKit", "NIOCore"],
+    "Fuzzing": [
+        "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+        "RandomMessages", "TestKit", "NIOCore",
+    ],
 ]
 
 /// A C library is seen by its wrapper only.
