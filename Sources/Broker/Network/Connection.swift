@@ -58,6 +58,11 @@ final class Connection: ChannelInboundHandler {
     private var isAwaitingMemory = false
     private var reservedByteCount = 0
     private var isClosing = false
+    /// The broker stops: how often it looked whether the connection is done.
+    private var drainLooks = 0
+    /// Looks until no further requests are handled, and then until a client that does not leave is left.
+    private static let drainLooksMax = 50
+    private var isOutputClosed = false
     private(set) var lastActivity: NIODeadline = .now()
     private(set) var clientId: String?
     var clientSoftwareName = "unknown"
@@ -103,6 +108,7 @@ final class Connection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastActivity = .now()
+        guard !isOutputClosed else { return }  // too late for an answer; the client asks another broker
         splitter.append(unwrapInboundIn(data))
         handleFrames()
     }
@@ -142,6 +148,7 @@ final class Connection: ChannelInboundHandler {
 
     /// False when the peer should read its answers before it may ask for more.
     private var canHandleMore: Bool {
+        if drainLooks > Self.drainLooksMax { return false }
         if pendingCount >= Self.pendingCountMax || waitingByteCount >= Self.waitingByteCountMax { return false }
         if output.readableBytes >= Self.outputByteCountMax { flushOutput() }
         return context?.channel.isWritable ?? false
@@ -158,7 +165,8 @@ final class Connection: ChannelInboundHandler {
     }
 
     private func readIfPossible() {
-        guard isReadWanted, !isClosing, !isAwaitingMemory, canHandleMore, !splitter.hasUnreadBytes else { return }
+        guard isReadWanted, !isClosing, !isAwaitingMemory, canHandleMore || isOutputClosed, !splitter.hasUnreadBytes
+        else { return }
         guard hasMemoryForPartialFrame() else { return }
         isReadWanted = false
         context?.read()
@@ -220,6 +228,7 @@ final class Connection: ChannelInboundHandler {
                 return close(because: "\(apiKey.name) request of \(byteCount) bytes")
             }
             if header.clientId != clientId { clientId = header.clientId }
+            registry.metrics.noteRequest(apiKey, byteCount: byteCount + 4)
             let responder = makeResponder(header, apiKey)
             try node.handle(&reader, version, apiKey, self, responder)
         } catch {
@@ -231,14 +240,17 @@ final class Connection: ChannelInboundHandler {
         let loop = registry.eventLoop
         return Responder(
             connection: NIOLoopBound(self, eventLoop: loop), eventLoop: loop, sequence: nextSequence,
-            correlationId: header.correlationId, apiKey: apiKey, apiVersion: header.requestApiVersion)
+            correlationId: header.correlationId, apiKey: apiKey, apiVersion: header.requestApiVersion,
+            arrivedAt: lastActivity)
     }
 
     /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).
     private func refuseApiVersions(_ header: RequestHeader) {
         let responder = Responder(
             connection: NIOLoopBound(self, eventLoop: registry.eventLoop), eventLoop: registry.eventLoop,
-            sequence: nextSequence, correlationId: header.correlationId, apiKey: .apiVersions, apiVersion: 0)
+            sequence: nextSequence, correlationId: header.correlationId, apiKey: .apiVersions, apiVersion: 0,
+            arrivedAt: lastActivity)
+        registry.metrics.noteRequest(.apiVersions, byteCount: 0)
         willAnswer(responder)
         var response = ApiVersionsResponse()
         response.errorCode = ErrorCode.unsupportedVersion.rawValue
@@ -340,6 +352,11 @@ final class Connection: ChannelInboundHandler {
         let external = regions.reduce(0) { $0 + $1.byteCount }
         let byteCount = writer.buffer.writerIndex - start - 4 + external
         writer.buffer.setInteger(Int32(clamping: byteCount), at: start)
+        registry.metrics.noteAnswer(
+            responder.apiKey, byteCount: byteCount + 4, nanoseconds: (.now() - responder.arrivedAt).nanoseconds)
+        message.forEachErrorCode { code in
+            if code != 0 { node.metrics.noteError(responder.apiKey, code) }
+        }
         guard !writer.splits.isEmpty else { return nil }
         defer {
             writer = WireWriter(ByteBuffer())
@@ -410,10 +427,28 @@ final class Connection: ChannelInboundHandler {
         }
     }
 
-    /// For shutdown: ends the connection once the answers that are due have left.
+    /// For shutdown, called every few milliseconds: ends the connection once all that the client sent is answered.
+    ///
+    /// Requests that had arrived when the broker began to stop may still be in the socket, so the first look only lets
+    /// the event loop read them. Then our direction is closed and the client's is read to its end: closing the socket
+    /// over unread bytes would reset the connection, and the client could lose answers that have already left.
     func drain() {
-        if pendingCount == 0 || isClosing { context?.close(promise: nil) }
-        isReadWanted = false
+        drainLooks += 1
+        if isOutputClosed {
+            if drainLooks > 2 * Self.drainLooksMax { context?.close(promise: nil) }
+            return
+        }
+        let isRefusing = drainLooks > Self.drainLooksMax
+        guard drainLooks > 1, !isClosing, let context, pendingCount == 0,
+            isRefusing || (splitter.partialByteCount == 0 && !splitter.hasUnreadBytes)
+        else { return }
+        isOutputClosed = true
+        flushOutput()
+        // Completes after all that was written before it.
+        let written = context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())))
+        written.assumeIsolated().whenComplete { _ in self.context?.close(mode: .output, promise: nil) }
+        isReadWanted = true
+        readIfPossible()
     }
 }
 

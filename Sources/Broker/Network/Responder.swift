@@ -11,6 +11,8 @@ struct Responder: Sendable {
     let correlationId: Int32
     let apiKey: ApiKey
     let apiVersion: Int16
+    /// When the request's last byte had arrived.
+    let arrivedAt: NIODeadline
 
     /// Sends `message`.
     ///

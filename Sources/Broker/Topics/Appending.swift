@@ -40,7 +40,11 @@ extension BrokerNode {
                 alarm.note(error)
                 return .failure(AppendFailure(code: ErrorCode(rawValue: error.kafkaCode), message: error.message))
             }
-            if !appended.isDuplicate { partition.wakeWaiters() }
+            if !appended.isDuplicate {
+                metrics.noteProduced(
+                    recordCount: appended.lastOffset - appended.baseOffset + 1, byteCount: bytes.byteCount)
+                partition.wakeWaiters()
+            }
             return .success(appended)
         } catch {
             return .failure(
