@@ -15,6 +15,8 @@ import Glibc
 package final class BrokerServer: Sendable {
     /// Longest time that a stop waits for answers that are due and for clients to leave.
     private static let drainSecondsMax: Int64 = 3
+    /// How long requests that wait for other clients, such as members of a group, may hold up a stop.
+    private static let waitingTimeMax = TimeAmount.milliseconds(500)
 
     package let host: String
     package let port: Int
@@ -27,6 +29,8 @@ package final class BrokerServer: Sendable {
     private let loops: [NIOLoopBound<LoopConnections>]
     private let maintenance: Maintenance
     private let readiness: Readiness
+    /// Cleans compacted topics.
+    package let compactor: Compactor
     private let staleTasks: Mutex<[RepeatedTask]>
     private let isStopped = Atomic<Bool>(false)
 
@@ -36,9 +40,11 @@ package final class BrokerServer: Sendable {
         /// Runs the controller's operations one after another.
         var control: NIOThreadPool
         var maintenance: NIOThreadPool
+        var compaction: NIOThreadPool
 
         func shutdown() async throws {
             try await maintenance.shutdownGracefully()
+            try await compaction.shutdownGracefully()
             try await disk.shutdownGracefully()
             try await control.shutdownGracefully()
         }
@@ -58,6 +64,7 @@ package final class BrokerServer: Sendable {
         self.listener = listener
         self.loops = loops
         maintenance = Maintenance(node, pool: pools.maintenance)
+        compactor = Compactor(node, pool: pools.compaction)
         staleTasks = Mutex([])
     }
 
@@ -78,10 +85,12 @@ package final class BrokerServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads > 0 ? threads : (System.coreCount + 1) / 2)
         let pools = Pools(
             disk: NIOThreadPool(numberOfThreads: Int(server.number("num.io.threads"))),
-            control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1))
+            control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1),
+            compaction: NIOThreadPool(numberOfThreads: Int(server.number("log.cleaner.threads"))))
         pools.disk.start()
         pools.control.start()
         pools.maintenance.start()
+        pools.compaction.start()
         var opened: BrokerNode?
         do {
             // On a thread of ours, as a check after a crash takes its time.
@@ -132,6 +141,9 @@ package final class BrokerServer: Sendable {
                 leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
                 logger: logger, metrics: metrics)
             node.registerMetrics()
+            readiness.check("coordinators") { [coordination = node.coordination] in
+                coordination.isReady ? nil : "loading"
+            }
             return node
         } catch let error as LogError {
             if error.code == .locked {
@@ -207,7 +219,9 @@ package final class BrokerServer: Sendable {
     }
 
     private func begin() {
+        node.coordination.start()
         maintenance.start(on: group.any())
+        compactor.start(on: group.any())
         let idleMs = node.controller.server.number("connections.max.idle.ms")
         let idleMax: TimeAmount? = idleMs < 0 ? nil : .milliseconds(idleMs)
         // Often enough that a connection lives at most a little longer than it may.
@@ -232,6 +246,7 @@ package final class BrokerServer: Sendable {
         // The channel may be closed already if the process ran out of something; there is nothing to do about it here.
         try? await listener.close().get()
         maintenance.stop()
+        compactor.stop()
         for task in staleTasks.withLock({ $0 }) { task.cancel() }
         node.beginDrain()
         let hooks = node.drainHooks
@@ -249,8 +264,14 @@ package final class BrokerServer: Sendable {
     }
 
     private func drain() async {
-        let deadline = NIODeadline.now() + .seconds(Self.drainSecondsMax)
+        let began = NIODeadline.now()
+        let deadline = began + .seconds(Self.drainSecondsMax)
+        var isWaitingEnded = false
         while true {
+            if !isWaitingEnded, NIODeadline.now() - began > Self.waitingTimeMax {
+                isWaitingEnded = true
+                node.coordination.endWaiting()
+            }
             var isEmpty = true
             for loop in loops {
                 let isDone = try? await loop.eventLoop.submit {
@@ -270,6 +291,7 @@ package final class BrokerServer: Sendable {
     @discardableResult
     private static func closeData(_ node: BrokerNode) -> Bool {
         defer { node.controller.close() }
+        node.coordination.close()
         do throws(LogError) {
             try node.directory.close(clean: true)
             return true

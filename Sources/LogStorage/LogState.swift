@@ -7,6 +7,8 @@ struct LogState: Sendable {
     var logStart: Int64
     var logEnd: Int64
     var durableEnd: Int64
+    /// What the last stable offset is at least after any crash: the markers that decided what lies below are durable.
+    var durableLastStable: Int64 = 0
     /// Largest timestamp of all segments; `Int64.min` when there is none.
     var maxTimestamp = Int64.min
     /// Bytes appended since the log was opened, and how many of them are durable.
@@ -44,6 +46,9 @@ struct LogState: Sendable {
     /// Looks at the segments for `maxTimestamp` again, after some were removed.
     mutating func updateMaxTimestamp() { maxTimestamp = segments.lazy.map(\.maxTimestamp).max() ?? .min }
 
+    /// See `LogOffsets.lastStable`. Retention and DeleteRecords do not wait for transactions, hence the maximum.
+    var lastStable: Int64 { max(logStart, producers.open.oldest ?? logEnd) }
+
     var byteCount: Int64 { segments.reduce(0) { $0 + Int64($1.byteCount) } }
 
     /// Index of the segment whose range holds `offset`, the first one for smaller offsets.
@@ -59,6 +64,6 @@ struct LogState: Sendable {
 
 struct ReadCursor: Sendable {
     var offset: Int64
-    var segmentBase: Int64
+    var segmentKey: UInt64
     var position: Int
 }

@@ -11,17 +11,18 @@ extension PartitionLog {
     ///   - cleanShutdown: the log was closed by `close(clean: true)` and not opened since. Trusted only as far as the
     ///     files confirm it.
     ///   - logStart: log start offset from the checkpoint; 0 when there is none.
+    ///   - gapsBelow: below this offset cleaning may have left offsets out; anywhere else a gap is damage.
     ///   - saveLogStart: makes a new log start durable.
     /// - Throws: `.inconsistentTopicId` when the folder belongs to another topic; `.io`, `.diskFull`; `.failed` when what
     ///   was found could not be synced.
     package static func open(
         directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache,
         leaderEpoch: Int32, recoveryPoint: Int64, cleanShutdown: Bool, now: Int64, logStart: Int64,
-        health: LogHealth, saveLogStart: @escaping LogStartSaver
+        gapsBelow: Int64 = 0, health: LogHealth, saveLogStart: @escaping LogStartSaver
     ) throws(LogError) -> PartitionLog {
         var opening = LogOpening(
             directory: directory, topicId: topicId, config: config, disk: disk, files: files, now: now,
-            recoveryPoint: recoveryPoint)
+            recoveryPoint: recoveryPoint, gapsBelow: gapsBelow)
         let state = try opening.run(leaderEpoch: leaderEpoch, cleanShutdown: cleanShutdown, logStart: logStart)
         return PartitionLog(
             directory: directory, topicId: topicId, disk: disk, files: files, health: health,
@@ -38,18 +39,21 @@ struct LogOpening {
     let files: FileCache
     let now: Int64
     let recoveryPoint: Int64
+    let gapsBelow: Int64
 
     var report = RecoveryReport()
     /// Ascending.
     var segments: [Segment] = []
     var snapshots: [Int64] = []
+    /// Base offsets of the segments that have a transaction index.
+    var txnIndexes: Set<Int64> = []
     var epochs = LeaderEpochs()
     var epochsAreWhole = true
     var metadata = LogState.MetadataFile.missing
 
     init(
         directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache, now: Int64,
-        recoveryPoint: Int64
+        recoveryPoint: Int64, gapsBelow: Int64 = 0
     ) {
         self.directory = directory
         self.topicId = topicId
@@ -58,6 +62,7 @@ struct LogOpening {
         self.files = files
         self.now = now
         self.recoveryPoint = recoveryPoint
+        self.gapsBelow = max(recoveryPoint, gapsBelow)
     }
 
     mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
@@ -93,6 +98,7 @@ struct LogOpening {
             leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs,
             producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
         state.updateMaxTimestamp()
+        state.durableLastStable = state.lastStable
         return state
     }
 
@@ -126,18 +132,22 @@ struct LogOpening {
         guard disk.exists(directory) else {
             return try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
         }
-        let names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
+        var names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
         try readMetadata(names)
+        if try finishReplacement(names) {
+            names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
+        }
         var bases: Set<Int64> = []
         for name in names {
             if let (offset, suffix) = FileNames.parse(name) {
                 if suffix == .log { bases.insert(offset) }
                 if suffix == .snapshot { snapshots.append(offset) }
+                if suffix == .txnIndex { txnIndexes.insert(offset) }
             }
         }
         for name in names {
             let isOrphan = FileNames.parse(name).map { offset, suffix in
-                (suffix == .index || suffix == .timeIndex) && !bases.contains(offset)
+                suffix != .log && suffix != .snapshot && !bases.contains(offset)
             }
             // Left behind by a crash in the middle of a replacement, a removal or a compaction that never took effect.
             let isLeftover = [".tmp", ".deleted", ".cleaned"].contains { name.hasSuffix($0) }
@@ -185,7 +195,7 @@ struct LogOpening {
     }
 
     private func removeFiles(_ segment: Segment) throws(LogError) {
-        for suffix in [FileNames.Suffix.log, .index, .timeIndex] {
+        for suffix in FileNames.Suffix.ofSegment {
             try doing("remove segment \(segment.baseOffset)") { () throws(DiskError) in
                 do throws(DiskError) {
                     try disk.removeFile(path(segment.baseOffset, suffix))
