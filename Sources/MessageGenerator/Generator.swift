@@ -59,6 +59,7 @@ struct Generator {
                 MessagePrinter(model: response),
             ])
         }
+        files["ErrorCodes.swift"] = ErrorCodePrinter(models: models).source(header: Self.header)
         files["ApiKey.swift"] = ApiTable(rows: table.sorted { $0.key < $1.key }).source(header: Self.header)
         for name in Self.headers + Self.data + Self.coordinatorRecords {
             let folder = Self.coordinatorRecords.contains(name) ? "coordinator-records" : "4.3.0"

@@ -1,10 +1,10 @@
 /// JSON as bytes: checking, quoting and taking apart what comes from outside (RFC 8259).
-enum JSONText {
+package enum JSONText {
     /// Nesting beyond this is refused, so that a hostile record cannot exhaust the stack.
-    static let depthMax = 512
+    package static let depthMax = 512
 
     /// Appends `text`, which is UTF-8, as a JSON string.
-    static func quote(_ text: some Sequence<UInt8>, to output: inout [UInt8]) {
+    package static func quote(_ text: some Sequence<UInt8>, to output: inout [UInt8]) {
         let hex = Array("0123456789abcdef".utf8)
         output.append(UInt8(ascii: "\""))
         for byte in text {
@@ -21,13 +21,13 @@ enum JSONText {
     }
 
     /// Whether `bytes` are one JSON value and nothing else but white space.
-    static func isValid(_ bytes: [UInt8]) -> Bool {
+    package static func isValid(_ bytes: [UInt8]) -> Bool {
         var scanner = JSONScanner(bytes)
         return scanner.skipDocument() && String(validating: bytes, as: UTF8.self) != nil
     }
 
     /// Without the white space between the tokens: what is one value stays one line. `bytes` are valid JSON.
-    static func compact(_ bytes: [UInt8]) -> [UInt8] {
+    package static func compact(_ bytes: [UInt8]) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(bytes.count)
         var isInString = false
@@ -48,27 +48,30 @@ enum JSONText {
 }
 
 /// Walks over JSON text. Every method that reads returns false or nil at the first byte that does not belong there.
-struct JSONScanner {
+package struct JSONScanner {
     private let bytes: [UInt8]
-    private(set) var at = 0
+    package private(set) var at = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
     private var next: UInt8? { at < bytes.count ? bytes[at] : nil }
 
-    mutating func skipSpace() {
+    /// The byte at the current place; nil at the end.
+    package var peek: UInt8? { next }
+
+    package mutating func skipSpace() {
         while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { at += 1 }
     }
 
-    mutating func skip(_ byte: Character) -> Bool {
+    package mutating func skip(_ byte: Character) -> Bool {
         guard let ascii = byte.asciiValue, next == ascii else { return false }
         at += 1
         return true
     }
 
-    var isAtEnd: Bool { at == bytes.count }
+    package var isAtEnd: Bool { at == bytes.count }
 
-    mutating func skipDocument() -> Bool {
+    package mutating func skipDocument() -> Bool {
         skipSpace()
         guard skipValue() else { return false }
         skipSpace()
@@ -76,7 +79,7 @@ struct JSONScanner {
     }
 
     /// Passes one value.
-    mutating func skipValue(depth: Int = 0) -> Bool {
+    package mutating func skipValue(depth: Int = 0) -> Bool {
         guard depth < JSONText.depthMax else { return false }
         switch next {
         case UInt8(ascii: "{"):
@@ -97,27 +100,40 @@ struct JSONScanner {
     }
 
     /// Passes one value and returns its text.
-    mutating func value() -> [UInt8]? {
+    package mutating func value() -> [UInt8]? {
         let start = at
         return skipValue() ? Array(bytes[start..<at]) : nil
     }
 
     /// Passes a string and returns what it means.
-    mutating func string() -> String? {
+    package mutating func string() -> String? {
         let start = at
         guard skipString() else { return nil }
         return Self.unescape(bytes[(start + 1)..<(at - 1)])
     }
 
-    /// Members of an object, in order: their names and the texts of their values.
-    mutating func members() -> [(name: String, value: [UInt8])]? {
-        var members: [(String, [UInt8])] = []
-        guard next == UInt8(ascii: "{") else { return nil }
-        let isWhole = skipElements(end: "}") { scanner in
+    /// Passes an object; `value` passes the value of each member.
+    mutating func members(_ value: (_ name: String, inout JSONScanner) -> Bool) -> Bool {
+        guard next == UInt8(ascii: "{") else { return false }
+        return skipElements(end: "}") { scanner in
             guard let name = scanner.string() else { return false }
             scanner.skipSpace()
             guard scanner.skip(":") else { return false }
             scanner.skipSpace()
+            return value(name, &scanner)
+        }
+    }
+
+    /// Passes an array; `element` passes each element.
+    mutating func elements(_ element: (inout JSONScanner) -> Bool) -> Bool {
+        guard next == UInt8(ascii: "[") else { return false }
+        return skipElements(end: "]", element)
+    }
+
+    /// Members of an object, in order: their names and the texts of their values.
+    package mutating func members() -> [(name: String, value: [UInt8])]? {
+        var members: [(String, [UInt8])] = []
+        let isWhole = self.members { name, scanner in
             guard let value = scanner.value() else { return false }
             members.append((name, value))
             return true
@@ -126,10 +142,9 @@ struct JSONScanner {
     }
 
     /// Elements of an array, in order, as texts.
-    mutating func elements() -> [[UInt8]]? {
+    package mutating func elements() -> [[UInt8]]? {
         var elements: [[UInt8]] = []
-        guard next == UInt8(ascii: "[") else { return nil }
-        let isWhole = skipElements(end: "]") { scanner in
+        let isWhole = self.elements { scanner in
             guard let value = scanner.value() else { return false }
             elements.append(value)
             return true

@@ -1,26 +1,26 @@
-/// A JSON value to be printed. Members keep the order they are given in.
-enum JSONValue {
+/// A JSON value. Members keep the order they are given in.
+package enum JSONValue: Sendable {
     case null
     case bool(Bool)
     case number(Int64)
     case string(String)
-    /// JSON text that is known to be valid, printed as it is.
+    /// JSON text that is known to be valid, printed as it is: what has no case of its own, such as a fraction.
     case raw([UInt8])
     case array([JSONValue])
     case object([(String, JSONValue)])
 
     /// A string, or null.
-    static func string(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+    package static func string(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
 
     /// On one line, without spaces that JSON does not need.
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         var output: [UInt8] = []
         write(to: &output, indent: nil)
         return output
     }
 
     /// For people: members on lines of their own.
-    var pretty: [UInt8] {
+    package var pretty: [UInt8] {
         var output: [UInt8] = []
         write(to: &output, indent: 0)
         return output
