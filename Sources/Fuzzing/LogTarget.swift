@@ -28,7 +28,8 @@ extension FuzzTarget {
     ) throws {
         let directory = try LogDirectory(directory: "/data", disk: disk)
         let log = try directory.open(name, topicId: (1, 2), config: config, now: 0)
-        for _ in 0...random.roll(30) { try? append(to: log, &random) }  // sequences may not fit: then it is not appended
+        // What does not fit on the producer's sequence numbers is refused; that is not what this is about.
+        for _ in 0...random.roll(30) { try? append(to: log, &random) }
         if random.roll(2) == 0 { _ = try log.sync() }
         if random.roll(2) == 0 { try directory.checkpoint() }
         for _ in 0..<random.roll(5) { try? append(to: log, &random) }
