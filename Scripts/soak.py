@@ -42,7 +42,7 @@ from process import Broker, wait_until  # noqa: E402
 
 PLAIN_PARTITIONS, OUT_PARTITIONS, KEYS = 4, 3, 200
 KEPT = {"retention.ms": "-1"}
-PROPERTIES = {}
+PROPERTIES = {"log.cleaner.backoff.ms": 2000}
 # Backwards the clock goes less than an hour: clients' records would otherwise lie too far in the broker's future
 # (message.timestamp.after.max.ms). Forwards less than the day after which idempotent producers are forgotten.
 CLOCK_SECONDS = (-50 * 60, 10 * 3600)
@@ -131,6 +131,7 @@ class Soak:
         self.writers, self.loops, self.members = [], {}, defaultdict(list)
         self.live, self.churn_errors, self.churned = {}, [], 0
         self.samples, self.incarnation, self.problems, self.faults = [], 0, [], Counter()
+        self.healing = False
         self.named, self.ends, self.lock = 0, threading.Event(), threading.Lock()
         self.began = time.monotonic()
 
@@ -377,7 +378,7 @@ class Soak:
     def revive(self):
         """Clients that have ended by themselves: idempotent producers may, after a failure that cannot be retried."""
         for key, child in list(self.live.items()):
-            if not child.alive:
+            if not child.alive and not (self.healing and key[0] == "writer"):
                 if key[0] == "loop" and child.process.returncode == 3:  # that is how a confluent loop begins anew
                     self.restart_child(key)
                     continue
@@ -448,8 +449,9 @@ class Soak:
         self.say("healing: everything runs, writers end")
         self.broker.step(0)
         self.revive()
+        self.healing = True
         for key, child in list(self.live.items()):
-            if key[0] == "writer":
+            if key[0] == "writer" and child.alive:
                 child.tell(do="close")
         for key, child in list(self.live.items()):
             if key[0] == "writer":
