@@ -66,7 +66,8 @@ def latencies(broker, count):
         for generation in ("old", "new"):
             label = {"old": "KIP-98", "new": "KIP-890"}[generation]
             one = timed(
-                f"InitProducerId ({label})", lambda: Transaction(connection, f"l-{generation}", generation)  # noqa: B023
+                f"InitProducerId ({label})",
+                lambda: Transaction(connection, f"l-{generation}", generation),  # noqa: B023
             )
             for _ in range(count):
                 if generation == "old":

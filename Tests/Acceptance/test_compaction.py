@@ -90,9 +90,7 @@ def test_every_client_sees_the_last_value_of_each_key(cleaning, client_of, fresh
     pairs = rounds(50, 60)
     offsets = dict(zip(write(cleaning.address, topic, pairs), pairs, strict=True))
     filler(cleaning.address, topic)
-    found = wait_until(
-        lambda: (r := everything(cleaning.address, topic)) and len(r) < 400 and r, 30, "compaction", 0.3
-    )
+    found = wait_until(lambda: (r := everything(cleaning.address, topic)) and len(r) < 400 and r, 30, "compaction", 0.3)
     assert found[-1][0] == end_offset(cleaning.address, topic)[1] - 1
     assert [o for o, *_ in found] == sorted({o for o, *_ in found})
     for offset, key, value in found:
@@ -179,7 +177,9 @@ def test_transactions_in_a_compacted_topic(cleaning, fresh):
         assert last_values(everything(cleaning.address, topic, "read_committed"))[b"0"] == expected[b"0"]
         open_one.commit()
         wait_until(
-            lambda: last_values(everything(cleaning.address, topic, "read_committed"))[b"0"] == b"late", 20, interval=0.3
+            lambda: last_values(everything(cleaning.address, topic, "read_committed"))[b"0"] == b"late",
+            20,
+            interval=0.3,
         )
 
 
@@ -187,9 +187,7 @@ def test_both_policies(make_broker, fresh):
     """compact,delete: what is older than retention.ms goes, key or not."""
     broker = make_broker({"log.cleaner.backoff.ms": 200, "log.retention.check.interval.ms": 300})
     address = broker.address
-    topic = create_topic(
-        address, fresh(), 1, {**EAGER, "cleanup.policy": "compact,delete", "retention.ms": "3600000"}
-    )
+    topic = create_topic(address, fresh(), 1, {**EAGER, "cleanup.policy": "compact,delete", "retention.ms": "3600000"})
     old = int((time.time() - 7200) * 1000)
     producer = confluent_kafka.Producer({"bootstrap.servers": address})
     for number in range(200):

@@ -431,7 +431,9 @@ def test_offsets_of_a_deleted_topic_are_gone(bootstrap, java, fresh):
     java.call("alterGroupOffsets", bootstrap, group=group, offsets=[[topic, 0, 0, "x"], [other, 0, 0, "y"]])
     java.call("deleteTopic", bootstrap, topic=topic)
     wait_until(
-        lambda: java.call("groupOffsets", bootstrap, group=group) == [[other, 0, 0, "y"]], 10, "the other's offsets only"
+        lambda: java.call("groupOffsets", bootstrap, group=group) == [[other, 0, 0, "y"]],
+        10,
+        "the other's offsets only",
     )
     create_topic(bootstrap, topic)
     assert java.call("groupOffsets", bootstrap, group=group) == [[other, 0, 0, "y"]]

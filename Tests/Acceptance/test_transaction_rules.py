@@ -1,4 +1,4 @@
-"""Kafka's rules for transactions, request by request: states, fencing, the last stable offset, what survives a crash."""
+"""Kafka's rules for transactions, request by request: states, fencing, last stable offset, what survives a crash."""
 
 import base64
 import random
@@ -301,7 +301,9 @@ def test_aborted_data_over_several_segments(make_broker, fresh):
             assert read(connection, topic, committed=False, partition_max_bytes=size) == everything
         for start in range(0, 300, 37):
             whole = [v for v in read(connection, topic, start=0)]
-            assert read(connection, topic, start=start) == [v for v in whole if offset_of(connection, topic, v) >= start]
+            assert read(connection, topic, start=start) == [
+                v for v in whole if offset_of(connection, topic, v) >= start
+            ]
     broker.restart(kill=True)
     with Connection(broker.address) as connection:
         assert sorted(read(connection, topic)) == sorted(expected)

@@ -285,7 +285,9 @@ def test_the_admin_ends_a_hanging_transaction(bootstrap, java, topic, fresh, pro
     producer.begin()
     producer.send(topic, [b"hanging"])
     (found,) = java.call("openTransactions", bootstrap, topic=topic)
-    java.call("abortTransaction", bootstrap, topic=topic, id=found[0], epoch=found[1], coordinatorEpoch=max(0, found[3]))
+    java.call(
+        "abortTransaction", bootstrap, topic=topic, id=found[0], epoch=found[1], coordinatorEpoch=max(0, found[3])
+    )
     with Connection(bootstrap) as connection:
         assert stable_offset(connection, topic) == (2, 2)
         assert read(connection, topic) == []
@@ -337,7 +339,10 @@ class Loop(Child):
 LOOPS = {
     "confluent": [{"client": "confluent"}] * 2,
     "java": [{"client": "java"}] * 2,
-    "kafka-python": [{"client": "kafka-python", "partitions": [0, 1]}, {"client": "kafka-python", "partitions": [2, 3]}],
+    "kafka-python": [
+        {"client": "kafka-python", "partitions": [0, 1]},
+        {"client": "kafka-python", "partitions": [2, 3]},
+    ],
     "aiokafka": [{"client": "aiokafka", "partitions": [0, 1]}, {"client": "aiokafka", "partitions": [2, 3]}],
 }
 

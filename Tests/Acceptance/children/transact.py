@@ -56,8 +56,8 @@ def confluent_round():
     }
     if OPTIONS.get("debug"):
         base |= {"debug": OPTIONS["debug"], "log_level": 7}
-    # Without "none" librdkafka 2.16 forgets the brokers when the only one is away, but goes on waiting for the forgotten
-    # one with TxnOffsetCommit, and for good when the producer is taken down.
+    # Without "none" librdkafka 2.16 forgets the brokers when the only one is away, but goes on waiting for the
+    # forgotten one with TxnOffsetCommit, and for good when the producer is taken down.
     producer = confluent_kafka.Producer(
         base
         | {
@@ -154,9 +154,7 @@ def kafka_python_round():
             if not found:
                 continue
             producer.begin_transaction()
-            sent = [
-                producer.send(OPTIONS["output"], m.value, m.key) for messages in found.values() for m in messages
-            ]
+            sent = [producer.send(OPTIONS["output"], m.value, m.key) for messages in found.values() for m in messages]
             offsets = {p: OffsetAndMetadata(messages[-1].offset + 1, "", -1) for p, messages in found.items()}
             producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
             if aborts():
@@ -207,9 +205,7 @@ async def aiokafka_round():
                 continue
             await producer.begin_transaction()
             sent = [
-                await producer.send(OPTIONS["output"], m.value, m.key)
-                for messages in found.values()
-                for m in messages
+                await producer.send(OPTIONS["output"], m.value, m.key) for messages in found.values() for m in messages
             ]
             offsets = {p: messages[-1].offset + 1 for p, messages in found.items()}
             await asyncio.wait_for(producer.send_offsets_to_transaction(offsets, OPTIONS["group"]), 20)
