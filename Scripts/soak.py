@@ -21,7 +21,6 @@ import re
 import shutil
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -36,9 +35,10 @@ sys.path.insert(0, str(ACCEPTANCE))
 import confluent_kafka  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
+from faults import SteppedBroker  # noqa: E402
 from jvm import JVM_FLAGS, Java, class_path  # noqa: E402
 from members import Child, Member  # noqa: E402
-from process import Broker, wait_until  # noqa: E402
+from process import wait_until  # noqa: E402
 
 PLAIN_PARTITIONS, OUT_PARTITIONS, KEYS = 4, 3, 200
 KEPT = {"retention.ms": "-1"}
@@ -87,28 +87,6 @@ class Loop(Child):
             self.count += event["count"]
 
 
-class SteppedBroker(Broker):
-    """A broker whose wall clock this process moves, see disk/clock.c."""
-
-    START_SECONDS_MAX = 120
-
-    def prepare(self):
-        self.clock = self.folder / "clock"
-        self.library = self.folder / "clock.so"
-        source = ACCEPTANCE / "disk/clock.c"
-        subprocess.run(
-            ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", self.library, source, "-ldl"], check=True
-        )
-        self.step(0)
-
-    def step(self, seconds):
-        with open(self.clock, "r+b" if self.clock.exists() else "wb") as file:
-            file.write(struct.pack("q", int(seconds * 1e9)))
-
-    def environment(self):
-        return {**os.environ, "LD_PRELOAD": str(self.library), "CLOCK_FILE": str(self.clock)}
-
-
 class Soak:
     def __init__(self, arguments):
         self.seconds, self.seed = arguments.minutes * 60, arguments.seed
@@ -122,10 +100,8 @@ class Soak:
             ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self.disk)], capture_output=True
         )
         self.mounted = mounted.returncode == 0
-        self.broker = SteppedBroker(self.disk, PROPERTIES)
-        self.broker.folder = self.folder
+        self.broker = SteppedBroker(self.disk, PROPERTIES, workshop=self.folder)
         self.broker.log_path = self.folder / "broker.log"
-        self.broker.prepare()
         self.java = Java(self.folder / "java")
         (self.folder / "java").mkdir(exist_ok=True)
         self.writers, self.loops, self.members = [], {}, defaultdict(list)

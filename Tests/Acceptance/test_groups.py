@@ -32,7 +32,7 @@ def everything_is_read(group, feeder):
 
 
 def coming_and_going(place, client, **options):
-    """Three members share; one leaves, one is killed, one is frozen past its session and thawed. Nothing is left out."""
+    """Three members share; one leaves, one is killed, one is frozen past its session. Nothing is left out."""
     topic = place.topic(6)
     with (
         place.group(client=client, topics=[topic], **options) as group,
