@@ -48,10 +48,12 @@ let package = Package(
         library("CSnappy", pkgConfig: "snappy", debian: "libsnappy-dev"),
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
+        library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
+        target("Patterns", ["CPCRE2"]),
 
         // Layer 1: formats
         target("KafkaMessages", ["Bytes", nio]),
@@ -59,7 +61,7 @@ let package = Package(
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        target("Coordinators", ["Bytes", "KafkaMessages", nio]),
+        target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
 
         // Layer 3: services
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, logging]),
@@ -89,6 +91,7 @@ let package = Package(
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
+        tests("Patterns"),
         tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
