@@ -1,0 +1,32 @@
+/// The broker's settings for groups. Names and defaults are Kafka's, but for the initial delay: on one machine a group
+/// does not gain by waiting for members that are about to start.
+package struct GroupConfiguration: Sendable {
+    /// `group.min.session.timeout.ms`
+    package var minSessionTimeoutMs: Int32 = 6_000
+    /// `group.max.session.timeout.ms`
+    package var maxSessionTimeoutMs: Int32 = 1_800_000
+    /// `group.initial.rebalance.delay.ms`: how long an empty group waits for more members after the first.
+    package var initialRebalanceDelayMs: Int32 = 0
+    /// `group.max.size`
+    package var maxSize: Int = .max
+    /// `offset.metadata.max.bytes`
+    package var offsetMetadataMaxBytes: Int = 4_096
+    /// `offsets.retention.minutes`
+    package var offsetsRetentionMinutes: Int64 = 7 * 24 * 60
+    /// `offsets.retention.check.interval.ms`
+    package var offsetsRetentionCheckIntervalMs: Int64 = 600_000
+
+    package init() {}
+
+    /// How long a member without a heartbeat of its own may wait for its first rebalance to end: it cannot be told apart
+    /// from a client that gave up. Upstream has the same five minutes as a constant.
+    static let newMemberJoinTimeoutMs: Int32 = 5 * 60 * 1_000
+
+    /// Bytes of records that one retention sweep writes at most; the next one continues soon.
+    static let sweepByteCountMax = 256 << 10
+
+    /// Pause after a timer's records could not be appended.
+    static let retryPauseMs: Int64 = 500
+
+    var offsetsRetentionMs: Int64 { max(0, min(offsetsRetentionMinutes, 1 << 40)) * 60_000 }
+}

@@ -1,0 +1,66 @@
+package import Bytes
+import KafkaMessages
+package import NIOCore
+
+/// How a shard comes to know what is in its partition.
+extension GroupShard {
+    /// Takes in a record of the log.
+    ///
+    /// - Parameters:
+    ///   - value: nil for a tombstone.
+    ///   - producerId: of the batch if it is transactional; nil otherwise.
+    /// - Throws: for a record that is not well formed; the shard is as before. Types that we do not know are skipped: a
+    ///   later release may have written them.
+    package mutating func replay(key: ByteBuffer, value: ByteBuffer?, producerId: Int64?) throws(WireError) {
+        var keyReader = WireReader(key)
+        let type = try keyReader.readInt16()
+        switch type {
+        case GroupRecords.offsetKeyVersions:
+            let key = try OffsetCommitKey(from: &keyReader, version: type)
+            let partition = TopicPartition(topic: key.topic, partition: key.partition)
+            guard let value else {
+                return apply(nil, group: key.group, partition, producerId: nil)
+            }
+            var reader = WireReader(value)
+            let version = try reader.readInt16()
+            let record = try OffsetCommitValue(from: &reader, version: version)
+            let offset = CommittedOffset(
+                offset: record.offset, leaderEpoch: record.leaderEpoch, metadata: record.metadata,
+                commitTimestamp: record.commitTimestamp,
+                expireTimestamp: record.expireTimestamp == -1 ? nil : record.expireTimestamp)
+            apply(offset, group: key.group, partition, producerId: producerId)
+        case GroupRecords.groupKeyVersion:
+            let id = try GroupMetadataKey(from: &keyReader, version: type).group
+            guard let value else {
+                groups[id] = nil
+                return
+            }
+            var reader = WireReader(value)
+            let version = try reader.readInt16()
+            groups[id] = .classic(ClassicGroup(id: id, record: try GroupMetadataValue(from: &reader, version: version)))
+        default:
+            return
+        }
+    }
+
+    /// Takes in a transaction marker of the log.
+    package mutating func replayMarker(producerId: Int64, isCommit: Bool) {
+        offsets.complete(producerId: producerId, isCommit: isCommit)
+    }
+
+    /// All records are in. Members get a whole session to show that they are still there.
+    package mutating func finishLoading(at: EventTime) {
+        begin(at: at)
+        for id in groups.keys.sorted() {
+            _ = withClassicGroup(id) { $0.restart(at: at.monotonic) }
+            arm(id)
+        }
+        armSweep()
+    }
+}
+
+extension ClassicGroup {
+    mutating func restart(at now: Int64) {
+        for position in members.all.indices { members.all[position].keepAlive(at: now) }
+    }
+}
