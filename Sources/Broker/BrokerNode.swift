@@ -1,3 +1,4 @@
+import Coordinators
 import Environment
 import KafkaMessages
 import LogStorage
@@ -20,7 +21,9 @@ package final class BrokerNode: Sendable {
     let syncScheduler: SyncScheduler
     let alarm: StorageAlarm
     let fetchSessions: FetchSessions
-    let producerIds = ProducerIdPool()
+    let producerIds: ProducerIdPool
+    /// Coordinators of groups and transactions.
+    let coordination: Coordination
     let requestMemory: RequestMemory
     let gate: ConnectionGate
     let diskPool: NIOThreadPool
@@ -59,12 +62,23 @@ package final class BrokerNode: Sendable {
         gate = ConnectionGate(
             totalMax: Int(server.number("max.connections")), perAddressMax: Int(server.number("max.connections.per.ip"))
         )
+        producerIds = ProducerIdPool(controller)
+        coordination = Coordination(
+            CoordinationEnvironment(
+                catalog: controller.catalog, producerIds: producerIds, clock: clock,
+                monotonic: SystemMonotonicClock(), syncScheduler: syncScheduler,
+                syncsBeforeReply: server.text("log.flush") == "sync", alarm: alarm, diskPool: diskPool,
+                timerLoop: timerLoop, logger: logger), server)
         requestByteCountMax = Int(server.number("socket.request.max.bytes"))
         fetchByteCountMax = Int(server.number("fetch.max.bytes"))
         syncsBeforeAnswer = server.text("log.flush") == "sync"
+        controller.observeTopics { [coordination] in coordination.topicsChanged(deleted: $0) }
     }
 
     var catalog: TopicCatalog { controller.catalog }
+    var groups: CoordinatorTopic<GroupShard> { coordination.groups }
+    var transactions: TransactionCoordinators { coordination.transactions }
+    var markers: MarkerWriter { coordination.markers }
 
     /// Where clients are told to connect to.
     var advertised: (host: String, port: Int32) {

@@ -183,6 +183,7 @@ package final class BrokerServer: Sendable {
     }
 
     private func begin() {
+        node.coordination.start()
         maintenance.start(on: group.any())
         let idleMs = node.controller.server.number("connections.max.idle.ms")
         let idleMax: TimeAmount? = idleMs < 0 ? nil : .milliseconds(idleMs)
@@ -234,6 +235,7 @@ package final class BrokerServer: Sendable {
     }
 
     private static func closeData(_ node: BrokerNode) {
+        node.coordination.close()
         do throws(LogError) {
             try node.directory.close(clean: true)
         } catch {

@@ -30,6 +30,23 @@ struct BatchWalk: ~Copyable {
         return header
     }
 
+    /// What the control batch at `position` says; nil when it ends no transaction, or its record was compacted away.
+    ///
+    /// - Parameter header: what `peek` returned.
+    /// - Throws: `.corruptSegment` for a control batch that is none.
+    func marker(_ header: BatchHeader) throws(LogError) -> ControlMarker? {
+        guard header.recordCount > 0 else { return nil }
+        // `peek` has checked that the batch ends within the bytes that count.
+        let bytes = try attempt("read control batch at byte \(position)") { () throws(DiskError) in
+            try file.read(at: Int64(position), count: header.byteCount)
+        }
+        do throws(WireError) {
+            return try ControlMarker(batch: bytes.span.bytes, header: header)
+        } catch {
+            throw LogError(.corruptSegment, "segment '\(file.path)': \(error) in batch at byte \(position)")
+        }
+    }
+
     /// The header at `position`; nil at the end.
     mutating func peek() throws(LogError) -> BatchHeader? {
         guard position < byteCount else { return nil }

@@ -7,7 +7,11 @@ enum FileNames {
         case log = ".log"
         case index = ".index"
         case timeIndex = ".timeindex"
+        case txnIndex = ".txnindex"
         case snapshot = ".snapshot"
+
+        /// The files of one segment. The log comes first: without it the others are leftovers.
+        static let ofSegment: [Suffix] = [.log, .index, .timeIndex, .txnIndex]
     }
 
     static func name(_ offset: Int64, _ suffix: Suffix) -> String {

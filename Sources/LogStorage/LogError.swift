@@ -26,6 +26,10 @@ package struct LogError: Error, CustomStringConvertible {
         case outOfOrderSequence
         case duplicateSequence
         case invalidProducerEpoch
+        /// A batch outside of a transaction came while the producer's transaction is open.
+        case invalidTxnState
+        /// A transaction marker came from a coordinator that was replaced.
+        case transactionCoordinatorFenced
         /// A batch's size or offsets do not fit into a segment.
         case batchTooLarge
     }
@@ -69,6 +73,8 @@ package struct LogError: Error, CustomStringConvertible {
         case .outOfOrderSequence: 45  // OUT_OF_ORDER_SEQUENCE_NUMBER
         case .duplicateSequence: 46  // DUPLICATE_SEQUENCE_NUMBER
         case .invalidProducerEpoch: 47  // INVALID_PRODUCER_EPOCH
+        case .invalidTxnState: 48  // INVALID_TXN_STATE
+        case .transactionCoordinatorFenced: 52  // TRANSACTION_COORDINATOR_FENCED
         case .inconsistentTopicId: 103  // INCONSISTENT_TOPIC_ID
         case .corruptSegment, .diskFull, .failed, .io, .locked, .unsupportedVersion: 56  // KAFKA_STORAGE_ERROR
         }

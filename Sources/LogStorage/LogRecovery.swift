@@ -188,69 +188,6 @@ extension LogOpening {
         }
     }
 
-    // MARK: Producers and epochs
-
-    /// The newest usable snapshot, plus the batches after it.
-    mutating func restoreProducers(logEnd: Int64) throws(LogError) -> ProducerStates {
-        var states = ProducerStates()
-        let begin = segments.first?.baseOffset ?? logEnd
-        var from = begin
-        while let newest = snapshots.last {
-            let path = path(newest, .snapshot)
-            if newest <= logEnd {
-                let bytes = try doing("read snapshot \(newest)") { () throws(DiskError) in try disk.contents(path) }
-                if let read = ProducerSnapshot.decode(bytes, now: now) {
-                    states = read
-                    // Batches between the snapshot and the first segment are gone: sequences may have gone on there.
-                    if newest < begin { states.forgetSequences() }
-                    from = max(from, newest)
-                    break
-                }
-            }
-            // Of a future that did not happen, or torn: the one before it is as good, with more batches to replay.
-            try doing("remove snapshot \(newest)") { () throws(DiskError) in try disk.removeFile(path) }
-            snapshots.removeLast()
-        }
-        let walkFrom = epochsAreWhole ? from : begin
-        guard walkFrom < logEnd, !segments.isEmpty else { return states }
-        let first = max(0, segments.partitionPoint { $0.baseOffset <= walkFrom } - 1)
-        var restored = states
-        var restoredEpochs = epochsAreWhole ? epochs : LeaderEpochs()
-        for segment in segments[first...] where segment.byteCount > 0 {
-            let file = try openLogFile(segment)
-            let start = try startOfReplay(segment, file, walkFrom)
-            do throws(LogError) {
-                try withScratch(byteCount: 8192) { buffer throws(LogError) in
-                    var walk = BatchWalk(file, from: start, upTo: segment.byteCount, buffer: buffer)
-                    while let header = try walk.next() {
-                        if header.baseOffset >= from { restored.note(header, now: now) }
-                        _ = restoredEpochs.note(header.partitionLeaderEpoch, at: header.baseOffset)
-                    }
-                }
-            } catch  where error.code == .corruptSegment {
-                // Durable data changed by the disk: readers are told when they come there.
-                if report.reason == nil { report.reason = error.message }
-            }
-        }
-        epochs = restoredEpochs
-        return restored
-    }
-
-    /// Position in `segment` of some batch at or before `offset`, from its index.
-    private func startOfReplay(_ segment: Segment, _ file: any DiskFile, _ offset: Int64) throws(LogError) -> Int {
-        guard offset > segment.baseOffset else { return 0 }
-        let isBefore = { (entry: OffsetEntry) in segment.baseOffset &+ Int64(entry.relativeOffset) < offset }
-        var entry = segment.offsets.floorInMemory(isBefore)
-        if entry == nil, segment.offsets.fileCount > 0 {
-            entry = try doing("read index \(segment.baseOffset)") { () throws(DiskError) in
-                let index = try disk.open(path(segment.baseOffset, .index), create: false)
-                return try SparseIndex<OffsetEntry>.floor(in: index, count: segment.offsets.fileCount, isBefore)
-            }
-        }
-        guard let entry, try matches(entry, file, segment.baseOffset, segment.byteCount) else { return 0 }
-        return Int(entry.position)
-    }
-
     /// Makes what recovery found, cut and removed durable: it is served from now on, so it must not change again.
     mutating func syncRecovered() throws(LogError) {
         let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)

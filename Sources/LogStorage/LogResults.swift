@@ -6,6 +6,8 @@ package struct LogOffsets: Sendable, Equatable {
     package var logStart: Int64
     /// The offset after the last record; the high watermark.
     package var logEnd: Int64
+    /// The first offset of the oldest open transaction, else `logEnd`: what lies below is decided. Never below `logStart`.
+    package var lastStable: Int64
     /// Everything below survives a crash.
     package var durableEnd: Int64
     /// Largest record timestamp; `Int64.min` in a log without records.
@@ -54,9 +56,23 @@ package struct ProducerInfo: Sendable, Equatable {
     package var producerId: Int64
     package var epoch: Int16
     package var lastSequence: Int32
+    /// Of the newest batch or marker, milliseconds since 1970; -1 when not known.
     package var lastTimestamp: Int64
+    /// Of the last transaction marker, -1 when there was none.
     package var coordinatorEpoch: Int32
+    /// -1 when no transaction is open.
     package var currentTxnFirstOffset: Int64
+}
+
+/// A transaction whose marker is not in the log yet.
+package struct OpenTransaction: Sendable, Equatable {
+    package var producerId: Int64
+    package var producerEpoch: Int16
+    package var firstOffset: Int64
+    /// Of the last marker that the producer got, -1 when there was none.
+    package var coordinatorEpoch: Int32
+    /// Of the producer's newest batch, milliseconds since 1970.
+    package var lastTimestamp: Int64
 }
 
 /// What opening a log found.

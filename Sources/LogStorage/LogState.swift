@@ -44,6 +44,9 @@ struct LogState: Sendable {
     /// Looks at the segments for `maxTimestamp` again, after some were removed.
     mutating func updateMaxTimestamp() { maxTimestamp = segments.lazy.map(\.maxTimestamp).max() ?? .min }
 
+    /// See `LogOffsets.lastStable`. Retention and DeleteRecords do not wait for transactions, hence the maximum.
+    var lastStable: Int64 { max(logStart, producers.open.oldest ?? logEnd) }
+
     var byteCount: Int64 { segments.reduce(0) { $0 + Int64($1.byteCount) } }
 
     /// Index of the segment whose range holds `offset`, the first one for smaller offsets.

@@ -9,32 +9,52 @@ extension PartitionLog {
     /// The batch gets the next offsets and the leader epoch; both lie outside its checksum. It is in the page cache when
     /// this returns, and durable after the next `sync`.
     ///
-    /// - Parameter now: wall clock, milliseconds since 1970.
-    /// - Throws: `.outOfOrderSequence`, `.duplicateSequence`, `.invalidProducerEpoch` for idempotent producers;
-    ///   `.diskFull` and `.io` leave the log as it was; `.failed`, `.closed`, `.corruptBatch`, `.batchTooLarge`.
+    /// A transactional batch opens its producer's transaction in this partition, or goes on with it. One without sequence
+    /// numbers (-1), as a coordinator writes it, is taken by its epoch alone.
+    ///
+    /// - Parameters:
+    ///   - now: wall clock, milliseconds since 1970.
+    ///   - firstSequenceIsZero: whether a producer of which the log knows nothing must begin with sequence number 0, as one
+    ///     does whose epoch rises with every transaction (KIP-890, transaction.version 2). Others may have been forgotten
+    ///     and begin anywhere.
+    /// - Throws: `.outOfOrderSequence`, `.duplicateSequence`, `.invalidProducerEpoch` for idempotent producers,
+    ///   `.invalidTxnState` for a batch outside of the producer's open transaction; `.diskFull` and `.io` leave the log as
+    ///   it was; `.failed`, `.closed`, `.corruptBatch`, `.batchTooLarge`.
     package func append(
-        _ batch: borrowing RawSpan, header: BatchHeader, now: Int64
+        _ batch: borrowing RawSpan, header: BatchHeader, now: Int64, firstSequenceIsZero: Bool = false
     ) throws(LogError) -> AppendResult {
         guard header.byteCount == batch.byteCount else {
             throw LogError(.corruptBatch, "batch of \(batch.byteCount) bytes says it has \(header.byteCount)")
         }
+        guard !header.attributes.isControl || header.producerId < 0 else {
+            throw LogError(.corruptBatch, "a transaction marker was to be appended as data")
+        }
         return try batch.withUnsafeBytes { bytes throws(LogError) in
             try state.withLock { state throws(LogError) in
-                try append(bytes, header, now, &state)
+                try requireWritable(state)
+                let verdict = try state.producers.check(header, firstSequenceIsZero: firstSequenceIsZero)
+                if case .duplicate(let batch) = verdict {
+                    return AppendResult(
+                        baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, logStartOffset: state.logStart,
+                        isDuplicate: true)
+                }
+                return try place(bytes, header, marker: nil, now, &state)
             }
         }
     }
 
-    private func append(
-        _ bytes: UnsafeRawBufferPointer, _ received: BatchHeader, _ now: Int64, _ state: inout LogState
-    ) throws(LogError) -> AppendResult {
+    func requireWritable(_ state: LogState) throws(LogError) {
         try health.check()
         guard !state.isClosed else { throw LogError(.closed, "log '\(directory)' is closed") }
-        if case .duplicate(let batch) = try state.producers.check(received) {
-            return AppendResult(
-                baseOffset: batch.baseOffset, lastOffset: batch.lastOffset, logStartOffset: state.logStart,
-                isDuplicate: true)
-        }
+    }
+
+    /// Writes a batch that the producer's state allows, and notes it everywhere.
+    ///
+    /// - Parameter marker: what the batch says if it ends a transaction.
+    func place(
+        _ bytes: UnsafeRawBufferPointer, _ received: BatchHeader, marker: ControlMarker?, _ now: Int64,
+        _ state: inout LogState
+    ) throws(LogError) -> AppendResult {
         var header = received
         header.baseOffset = state.logEnd
         header.partitionLeaderEpoch = state.leaderEpoch
@@ -54,11 +74,13 @@ extension PartitionLog {
         if state.active.createdAt == nil { state.active.createdAt = now }
         state.recent.append(baseOffset: header.baseOffset, position: position)
         if state.epochs.note(header.partitionLeaderEpoch, at: header.baseOffset) { state.epochsAreDurable = false }
-        state.producers.note(header, now: now)
+        if let aborted = state.producers.note(header, marker: marker, now: now) { state.active.note(aborted) }
         state.logEnd = header.nextOffset
         state.maxTimestamp = max(state.maxTimestamp, header.maxTimestamp)
         state.appendedByteCount += Int64(header.byteCount)
-        if state.active.offsets.tail.count >= SparseIndex<OffsetEntry>.tailCountMax {
+        if state.active.offsets.tail.count >= SparseIndex<OffsetEntry>.tailCountMax
+            || state.active.aborted.tail.count >= SparseIndex<AbortedTransaction>.tailCountMax
+        {
             spillIndexes(&state.segments[state.segments.count - 1])
         }
         return AppendResult(

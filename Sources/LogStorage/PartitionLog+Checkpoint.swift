@@ -20,6 +20,8 @@ extension PartitionLog {
         var namesAreDurable: Bool
         /// Segments whose index files have all entries, with the number of these.
         var indexes: [(base: Int64, count: Int)]
+        /// Segments with a transaction index to be synced, with the number of its entries.
+        var aborted: [(base: Int64, count: Int)]
         var epochs: LeaderEpochs?
         var snapshots: [(offset: Int64, states: Snapshot)]
 
@@ -71,7 +73,10 @@ extension PartitionLog {
                 for suffix in [FileNames.Suffix.timeIndex, .index] { try syncIfThere(FileNames.name(base, suffix)) }
             }
             if work.metadata { try syncIfThere(FileNames.metadata) }
+            for (base, _) in work.aborted { try syncIfThere(FileNames.name(base, .txnIndex)) }
             for name in work.sideFiles { try syncIfThere(name + ".tmp") }
+            // The name of a new transaction index comes before that of the snapshot which counts on it.
+            if !work.aborted.isEmpty { try disk.syncDirectory(directory) }
         }
         try finishCheckpoint(work, temporarySuffix: ".tmp")
         try health.final("sync folder '\(directory)'") { () throws(DiskError) in
@@ -92,7 +97,17 @@ extension PartitionLog {
     func beginCheckpoint(temporarySuffix: String) throws(LogError) -> CheckpointWork? {
         try health.check()
         // All under one lock, so that neither snapshot nor indexes speak of batches behind `end`.
-        let work = state.withLock { state -> CheckpointWork? in
+        let work = try state.withLock { state throws(LogError) -> CheckpointWork? in
+            var aborted: [(base: Int64, count: Int)] = []
+            for index in state.segments.indices where !state.segments[index].abortedIsDurable {
+                // Must not fail silently: a snapshot of the producers says that everything below it is in these files.
+                do throws(DiskError) {
+                    try state.segments[index].spillAborted(directory: directory, disk: disk)
+                } catch {
+                    throw LogError(error, "write transaction index of '\(directory)'")
+                }
+                aborted.append((state.segments[index].baseOffset, state.segments[index].aborted.count))
+            }
             var indexes: [(base: Int64, count: Int)] = []
             for index in state.segments.indices where !state.segments[index].indexesDurable {
                 guard state.segments[index].byteCount > 0 else { continue }
@@ -107,7 +122,7 @@ extension PartitionLog {
                 snapshots.append((state.logEnd, .states(state.producers)))
             }
             let isDurable = state.durableEnd >= state.logEnd
-            if isDurable, indexes.isEmpty, snapshots.isEmpty, state.epochsAreDurable { return nil }
+            if isDurable, indexes.isEmpty, aborted.isEmpty, snapshots.isEmpty, state.epochsAreDurable { return nil }
             var metadata = false
             if case .written = state.metadata { metadata = true }
             var files = state.unsyncedFiles.map(\.file)
@@ -116,7 +131,7 @@ extension PartitionLog {
                 end: state.logEnd, appendedByteCount: state.appendedByteCount, files: files,
                 closed: Set(state.unsyncedFiles.map(\.base)), metadata: metadata, namesWritten: state.namesWritten,
                 namesAreDurable: state.namesDurable >= state.namesWritten, indexes: indexes,
-                epochs: state.epochsAreDurable ? nil : state.epochs, snapshots: snapshots)
+                aborted: aborted, epochs: state.epochsAreDurable ? nil : state.epochs, snapshots: snapshots)
         }
         guard let work else { return nil }
         var sideFiles = work.snapshots.map { (FileNames.name($0.offset, .snapshot), $0.states.bytes) }
@@ -154,6 +169,13 @@ extension PartitionLog {
                 let segment = state.segments[index]
                 if segment.baseOffset == base, segment.offsets.count + segment.times.count == count {
                     state.segments[index].indexesDurable = true
+                }
+            }
+            for (base, count) in work.aborted {
+                let index = state.segmentIndex(holding: base)
+                let segment = state.segments[index]
+                if segment.baseOffset == base, segment.aborted.count == count {
+                    state.segments[index].abortedIsDurable = true
                 }
             }
         }

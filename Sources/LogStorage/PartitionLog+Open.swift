@@ -43,6 +43,8 @@ struct LogOpening {
     /// Ascending.
     var segments: [Segment] = []
     var snapshots: [Int64] = []
+    /// Base offsets of the segments that have a transaction index.
+    var txnIndexes: Set<Int64> = []
     var epochs = LeaderEpochs()
     var epochsAreWhole = true
     var metadata = LogState.MetadataFile.missing
@@ -133,11 +135,12 @@ struct LogOpening {
             if let (offset, suffix) = FileNames.parse(name) {
                 if suffix == .log { bases.insert(offset) }
                 if suffix == .snapshot { snapshots.append(offset) }
+                if suffix == .txnIndex { txnIndexes.insert(offset) }
             }
         }
         for name in names {
             let isOrphan = FileNames.parse(name).map { offset, suffix in
-                (suffix == .index || suffix == .timeIndex) && !bases.contains(offset)
+                suffix != .log && suffix != .snapshot && !bases.contains(offset)
             }
             // Left behind by a crash in the middle of a replacement, a removal or a compaction that never took effect.
             let isLeftover = [".tmp", ".deleted", ".cleaned"].contains { name.hasSuffix($0) }
@@ -185,7 +188,7 @@ struct LogOpening {
     }
 
     private func removeFiles(_ segment: Segment) throws(LogError) {
-        for suffix in [FileNames.Suffix.log, .index, .timeIndex] {
+        for suffix in FileNames.Suffix.ofSegment {
             try doing("remove segment \(segment.baseOffset)") { () throws(DiskError) in
                 do throws(DiskError) {
                     try disk.removeFile(path(segment.baseOffset, suffix))

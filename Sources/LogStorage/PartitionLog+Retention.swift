@@ -135,7 +135,7 @@ extension PartitionLog {
             }
             files.forget(keys)
             try attempt("remove segment \(base) of '\(directory)'") { () throws(DiskError) in
-                for suffix in [FileNames.Suffix.log, .index, .timeIndex] {
+                for suffix in FileNames.Suffix.ofSegment {
                     do throws(DiskError) {
                         try disk.removeFile(path(base, suffix))
                     } catch  where error.code == .notFound {}

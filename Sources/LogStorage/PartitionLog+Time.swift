@@ -8,19 +8,21 @@ extension PartitionLog {
     /// The first record from the log start on whose timestamp is `timestamp` or later, searched inside batches, compressed
     /// ones too. Blocks on the disk.
     ///
-    /// - Parameter limit: bytes that a compressed batch may decompress to.
+    /// - Parameters:
+    ///   - end: only records below this offset count: the last stable offset for who reads committed records.
+    ///   - limit: bytes that a compressed batch may decompress to.
     /// - Returns: nil when there is no such record.
     package func offset(
-        forTimestamp timestamp: Int64, limit: Int = 256 << 20
+        forTimestamp timestamp: Int64, upTo end: Int64 = .max, limit: Int = 256 << 20
     ) throws(LogError) -> (offset: Int64, timestamp: Int64)? {
         try search { candidates, logStart throws(LogError) in
-            for segment in candidates where segment.maxTimestamp >= timestamp {
+            for segment in candidates where segment.maxTimestamp >= timestamp && segment.baseOffset < end {
                 let file = try openForRead(segment)
                 let start = try startOfSearch(segment, file, timestamp, logStart)
-                let found = try firstRecord(segment, file, from: start, limit: limit, logStart) { header in
+                let found = try firstRecord(segment, file, from: start, upTo: end, limit: limit, logStart) { header in
                     header.maxTimestamp >= timestamp ? timestamp : nil
                 }
-                if let found { return found }
+                if let found { return found.offset < end ? found : nil }
             }
             return nil
         }
@@ -90,11 +92,11 @@ extension PartitionLog {
 
     /// The first record, in the batches for which `wanted` gives a timestamp, that has it or a later one.
     private func firstRecord(
-        _ segment: Segment, _ file: any DiskFile, from start: Int, limit: Int, _ logStart: Int64,
+        _ segment: Segment, _ file: any DiskFile, from start: Int, upTo end: Int64, limit: Int, _ logStart: Int64,
         wanted: (BatchHeader) -> Int64?
     ) throws(LogError) -> Found? {
         try withWalk(segment, file, from: start) { walk throws(LogError) in
-            while let header = try walk.peek() {
+            while let header = try walk.peek(), header.baseOffset < end {
                 if header.lastOffset >= logStart, let timestamp = wanted(header),
                     let found = try record(in: segment, file, header, walk.position, timestamp, logStart, limit)
                 {

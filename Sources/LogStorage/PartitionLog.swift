@@ -42,8 +42,8 @@ package final class PartitionLog: Sendable {
     package var offsets: LogOffsets {
         state.withLock { state in
             LogOffsets(
-                logStart: state.logStart, logEnd: state.logEnd, durableEnd: state.durableEnd,
-                maxTimestamp: state.maxTimestamp)
+                logStart: state.logStart, logEnd: state.logEnd, lastStable: state.lastStable,
+                durableEnd: state.durableEnd, maxTimestamp: state.maxTimestamp)
         }
     }
 
@@ -68,10 +68,10 @@ package final class PartitionLog: Sendable {
 
     package func producers() -> [ProducerInfo] {
         let producers = state.withLock { $0.producers.producers }
-        return producers.filter { $0.value.expectedSequence == nil }.map { id, producer in
+        return producers.filter { !$0.value.isPending }.map { id, producer in
             ProducerInfo(
                 producerId: id, epoch: producer.epoch, lastSequence: producer.window.last?.lastSequence ?? -1,
-                lastTimestamp: producer.window.last?.timestamp ?? -1, coordinatorEpoch: producer.coordinatorEpoch,
+                lastTimestamp: producer.lastTimestamp, coordinatorEpoch: producer.coordinatorEpoch,
                 currentTxnFirstOffset: producer.currentTxnFirstOffset)
         }.sorted { $0.producerId < $1.producerId }
     }

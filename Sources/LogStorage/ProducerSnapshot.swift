@@ -16,13 +16,16 @@ import Bytes
 /// |  8 |     2 | `producerEpoch`                          |
 /// | 10 |     4 | `lastSequence`, -1 when none             |
 /// | 14 |     8 | `lastOffset`, -1 when none               |
-/// | 22 |     4 | `offsetDelta`                            |
-/// | 26 |     8 | `timestamp`                              |
+/// | 22 |     4 | `offsetDelta`, see below                 |
+/// | 26 |     8 | `timestamp`, -1 when not known           |
 /// | 34 |     4 | `coordinatorEpoch`, -1 when none         |
 /// | 38 |     8 | `currentTxnFirstOffset`, -1 when none    |
 ///
 /// Kafka writes one entry per producer, with its newest batch. We write one for each remembered batch, oldest first, so
 /// that a retry of any of them is recognised after a restart; Kafka's own reader keeps the last entry of an id.
+///
+/// An entry without a batch stands for a producer that has none in its epoch. Kafka ignores its `offsetDelta`; to us 0 says
+/// that the epoch begins with sequence number 0, and -1 that the next number is not known.
 ///
 /// - SeeAlso: upstream `ProducerStateManager.PID_SNAPSHOT_MAP_SCHEMA`.
 enum ProducerSnapshot {
@@ -37,14 +40,15 @@ enum ProducerSnapshot {
             entries.append(bigEndian: producer.epoch)
             entries.append(bigEndian: batch?.lastSequence ?? -1)
             entries.append(bigEndian: batch?.lastOffset ?? -1)
-            entries.append(bigEndian: batch?.offsetDelta ?? 0)
-            entries.append(bigEndian: batch?.timestamp ?? -1)
+            entries.append(bigEndian: batch?.offsetDelta ?? (producer.expectedSequence == 0 ? 0 : -1))
+            entries.append(
+                bigEndian: batch == producer.window.last ? producer.lastTimestamp : batch?.timestamp ?? -1)
             entries.append(bigEndian: producer.coordinatorEpoch)
             entries.append(bigEndian: producer.currentTxnFirstOffset)
             count += 1
         }
         for (id, producer) in states.producers.sorted(by: { $0.key < $1.key }) {
-            if producer.expectedSequence != nil { continue }  // nothing of it is in the log
+            if producer.isPending { continue }
             if producer.window.isEmpty { append(id, producer, nil) }
             for batch in producer.window { append(id, producer, batch) }
         }
@@ -65,7 +69,7 @@ enum ProducerSnapshot {
             span.bigEndian(at: 2, as: UInt32.self) == crc32c(span.extracting(6..<bytes.count)),
             Int(span.bigEndian(at: 6, as: Int32.self)) * entryByteCount == bytes.count - headerByteCount
         else { return nil }
-        var states = ProducerStates()
+        var producers: [Int64: ProducerStates.Producer] = [:]
         for at in stride(from: headerByteCount, to: bytes.count, by: entryByteCount) {
             let id = span.bigEndian(at: at, as: Int64.self)
             let epoch = span.bigEndian(at: at + 8, as: Int16.self)
@@ -74,14 +78,20 @@ enum ProducerSnapshot {
                 offsetDelta: span.bigEndian(at: at + 22, as: Int32.self),
                 lastOffset: span.bigEndian(at: at + 14, as: Int64.self),
                 timestamp: span.bigEndian(at: at + 26, as: Int64.self))
-            guard batch.offsetDelta >= 0 else { return nil }
-            var producer = states.producers[id] ?? ProducerStates.Producer(epoch: epoch, usedAt: now)
+            var producer = producers[id] ?? ProducerStates.Producer(epoch: epoch, usedAt: now)
             producer.begin(epoch: epoch)
-            if batch.lastSequence >= 0 { producer.append(batch) }
+            if batch.lastSequence >= 0 {
+                guard batch.offsetDelta >= 0 else { return nil }
+                producer.append(batch)
+                producer.expectedSequence = nil
+            } else if batch.offsetDelta == 0 {
+                producer.expectedSequence = 0
+            }
+            producer.lastTimestamp = batch.timestamp  // of a marker, where one came after the last batch
             producer.coordinatorEpoch = span.bigEndian(at: at + 34, as: Int32.self)
             producer.currentTxnFirstOffset = span.bigEndian(at: at + 38, as: Int64.self)
-            states.restore(producer, id: id)
+            producers[id] = producer
         }
-        return states
+        return ProducerStates(producers)
     }
 }

@@ -5,7 +5,7 @@ import RecordBatches
 /// below `byteCount` never change.
 struct Segment: Sendable {
     let baseOffset: Int64
-    /// Key of the log file in the file cache; the indexes have the two after it.
+    /// Key of the log file in the file cache; the indexes have those after it, in the order of `FileNames.Suffix.ofSegment`.
     let key: UInt64
     /// Bytes that count; the file may be longer after a refused write.
     private(set) var byteCount = 0
@@ -15,6 +15,11 @@ struct Segment: Sendable {
     var fileExists: Bool
     var offsets = SparseIndex<OffsetEntry>()
     var times = SparseIndex<TimeEntry>()
+    /// Transactions whose abort marker is in this segment. Unlike the other two it cannot be rebuilt from the segment
+    /// alone, so a snapshot of the producers is written only after the entries below it are durable.
+    var aborted = SparseIndex<AbortedTransaction>()
+    /// Whether the file of `aborted` holds exactly its entries and was synced.
+    var abortedIsDurable = true
     /// Largest timestamp of a batch; `Int64.min` when there is none.
     private(set) var maxTimestamp = Int64.min
     /// Last offset of the first batch that has it.
@@ -29,12 +34,12 @@ struct Segment: Sendable {
 
     init(baseOffset: Int64, files: FileCache, fileExists: Bool, now: Int64) {
         self.baseOffset = baseOffset
-        key = files.makeKeys(3)
+        key = files.makeKeys(UInt64(FileNames.Suffix.ofSegment.count))
         self.fileExists = fileExists
         appendedAt = now
     }
 
-    var keys: Range<UInt64> { key..<(key + 3) }
+    var keys: Range<UInt64> { key..<(key + UInt64(FileNames.Suffix.ofSegment.count)) }
 
     /// Notes the batch that was written, or found, at byte `position`.
     mutating func note(_ header: BatchHeader, at position: Int, indexIntervalBytes: Int32) {
@@ -54,6 +59,12 @@ struct Segment: Sendable {
         }
         bytesSinceIndexEntry += header.byteCount
         byteCount = position + header.byteCount
+    }
+
+    /// Notes a transaction whose abort marker is the batch noted last.
+    mutating func note(_ entry: AbortedTransaction) {
+        aborted.append(entry)
+        abortedIsDurable = false
     }
 
     /// Adds the largest timestamp so far to the time index if it is not there yet.
@@ -88,6 +99,13 @@ struct Segment: Sendable {
             try times.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .timeIndex), create: true))
             try offsets.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .index), create: true))
         } catch {}
+        do throws(DiskError) { try spillAborted(directory: directory, disk: disk) } catch {}
+    }
+
+    /// Writes the aborted transactions out of memory, where they stay when this throws.
+    mutating func spillAborted(directory: String, disk: any Disk) throws(DiskError) {
+        guard !aborted.tail.isEmpty else { return }
+        try aborted.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .txnIndex), create: true))
     }
 
     /// Whether an entry's position can be one of this segment.

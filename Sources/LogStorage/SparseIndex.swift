@@ -64,7 +64,7 @@ struct TimeEntry: IndexEntry, Equatable {
 }
 
 /// An index whose older entries are in its file and whose newest are in memory, so that memory stays small however large
-/// the segment grows. Entries ascend in every field.
+/// the segment grows. Entries ascend.
 struct SparseIndex<Entry: IndexEntry>: Sendable {
     /// Entries kept in memory before they are written out together.
     static var tailCountMax: Int { 1024 }

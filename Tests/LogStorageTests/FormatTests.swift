@@ -14,10 +14,9 @@ import Testing
     ]
 
     @Test func `writes a producer snapshot as Kafka does`() throws {
-        var states = ProducerStates()
         var producer = ProducerStates.Producer(epoch: 3, usedAt: 0)
         producer.append(.init(lastSequence: 9, offsetDelta: 4, lastOffset: 1009, timestamp: 1_700_000_000_000))
-        states.restore(producer, id: 77)
+        let states = ProducerStates([77: producer])
         #expect(ProducerSnapshot.encode(states) == Self.snapshot)
         let read = try #require(ProducerSnapshot.decode(Self.snapshot, now: 5))
         #expect(read.producers[77]?.window == producer.window)
@@ -40,8 +39,7 @@ import Testing
         for index in 0..<7 as Range<Int32> {
             producer.append(.init(lastSequence: index, offsetDelta: 0, lastOffset: Int64(index), timestamp: 0))
         }
-        var states = ProducerStates()
-        states.restore(producer, id: 4)
+        let states = ProducerStates([4: producer])
         let read = try #require(ProducerSnapshot.decode(ProducerSnapshot.encode(states), now: 0))
         #expect(read.producers[4]?.window.map(\.lastSequence) == [2, 3, 4, 5, 6])
         #expect(read.producers[4]?.chainCount == 5)

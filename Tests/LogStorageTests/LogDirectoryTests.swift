@@ -71,7 +71,7 @@ import Testing
         #expect(throws: LogError.self) { try old.read(from: 3, maxBytes: 1, upTo: .max, minOneBatch: true) }
         #expect(throws: LogError.self) { try old.sync() }
         let log = try fixture.directory.open(Fixture.name, topicId: (8, 8), config: LogConfig(), now: 0)
-        #expect(log.offsets == LogOffsets(logStart: 0, logEnd: 0, durableEnd: 0, maxTimestamp: .min))
+        #expect(log.offsets == LogOffsets(logStart: 0, logEnd: 0, lastStable: 0, durableEnd: 0, maxTimestamp: .min))
         try fixture.directory.delete(Fixture.name)
         try fixture.reopen(clean: true)
         #expect(fixture.log.logEnd == 0)

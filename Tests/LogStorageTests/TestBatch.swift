@@ -10,6 +10,7 @@ struct TestBatch {
     var producerId: Int64 = -1
     var producerEpoch: Int16 = -1
     var sequence: Int32 = -1
+    var isTransactional = false
     /// Fills the values, so that batches differ.
     var salt: UInt8 = 0
 
@@ -27,7 +28,7 @@ struct TestBatch {
             records += record
         }
         var checked: [UInt8] = []
-        checked.append(bigEndian: Int16(0))
+        checked.append(bigEndian: Int16(isTransactional ? 0x10 : 0))
         checked.append(bigEndian: count - 1)
         checked.append(bigEndian: timestamp)
         checked.append(bigEndian: timestamp &+ Int64(count - 1))

@@ -1,5 +1,19 @@
 import KafkaMessages
 
+/// Features of the cluster whose level clients go by (KIP-584). All are at their highest level for good.
+enum Features {
+    struct Feature: Sendable {
+        var name: String
+        var levelMin: Int16
+        var level: Int16
+    }
+
+    static let all = [
+        // 2: every transaction has an epoch of its own (KIP-890).
+        Feature(name: "transaction.version", levelMin: 0, level: 2)
+    ]
+}
+
 extension BrokerNode {
     func handleApiVersions(_ request: ApiVersionsRequest, _ connection: Connection, _ responder: Responder) {
         var response = ApiVersionsResponse()
@@ -14,6 +28,24 @@ extension BrokerNode {
             connection.clientSoftwareVersion = request.clientSoftwareVersion
         }
         response.apiKeys = OfferedApis.list
+        if responder.apiVersion >= 3 {
+            // Clients of version 3 fail on a feature whose lowest level is 0 (KAFKA-17011).
+            response.supportedFeatures = Features.all.map { feature in
+                var key = ApiVersionsResponse.SupportedFeatureKey()
+                key.name = feature.name
+                key.minVersion = responder.apiVersion >= 4 ? feature.levelMin : max(1, feature.levelMin)
+                key.maxVersion = feature.level
+                return key
+            }
+            response.finalizedFeaturesEpoch = 0
+            response.finalizedFeatures = Features.all.map { feature in
+                var key = ApiVersionsResponse.FinalizedFeatureKey()
+                key.name = feature.name
+                key.minVersionLevel = feature.level
+                key.maxVersionLevel = feature.level
+                return key
+            }
+        }
         responder.send(response)
     }
 

@@ -14,12 +14,45 @@ extension BrokerNode {
         connection.willAnswer(responder)
         switch apiKey {
         case .fetch: handleFetch(try FetchRequest(from: &reader, version: version), connection, responder)
+        case .apiVersions:
+            handleApiVersions(try ApiVersionsRequest(from: &reader, version: version), connection, responder)
+        default: try handle(&reader, version, apiKey, responder)
+        }
+    }
+
+    /// Reads and answers a request that may also come from this process, without a connection.
+    func handle(
+        _ reader: inout WireReader, _ version: Int16, _ apiKey: ApiKey, _ responder: Responder
+    ) throws(WireError) {
+        switch apiKey {
         case .listOffsets: handleListOffsets(try ListOffsetsRequest(from: &reader, version: version), responder)
         case .metadata: handleMetadata(try MetadataRequest(from: &reader, version: version), responder)
         case .findCoordinator:
             handleFindCoordinator(try FindCoordinatorRequest(from: &reader, version: version), responder)
-        case .apiVersions:
-            handleApiVersions(try ApiVersionsRequest(from: &reader, version: version), connection, responder)
+        case .offsetCommit: handleOffsetCommit(try OffsetCommitRequest(from: &reader, version: version), responder)
+        case .offsetFetch: handleOffsetFetch(try OffsetFetchRequest(from: &reader, version: version), responder)
+        case .joinGroup: handleJoinGroup(try JoinGroupRequest(from: &reader, version: version), responder)
+        case .heartbeat: handleHeartbeat(try HeartbeatRequest(from: &reader, version: version), responder)
+        case .leaveGroup: handleLeaveGroup(try LeaveGroupRequest(from: &reader, version: version), responder)
+        case .syncGroup: handleSyncGroup(try SyncGroupRequest(from: &reader, version: version), responder)
+        case .describeGroups:
+            handleDescribeGroups(try DescribeGroupsRequest(from: &reader, version: version), responder)
+        case .listGroups: handleListGroups(try ListGroupsRequest(from: &reader, version: version), responder)
+        case .addPartitionsToTxn:
+            handleAddPartitionsToTxn(try AddPartitionsToTxnRequest(from: &reader, version: version), responder)
+        case .addOffsetsToTxn:
+            handleAddOffsetsToTxn(try AddOffsetsToTxnRequest(from: &reader, version: version), responder)
+        case .endTxn: handleEndTxn(try EndTxnRequest(from: &reader, version: version), responder)
+        case .writeTxnMarkers:
+            handleWriteTxnMarkers(try WriteTxnMarkersRequest(from: &reader, version: version), responder)
+        case .txnOffsetCommit:
+            handleTxnOffsetCommit(try TxnOffsetCommitRequest(from: &reader, version: version), responder)
+        case .deleteGroups: handleDeleteGroups(try DeleteGroupsRequest(from: &reader, version: version), responder)
+        case .offsetDelete: handleOffsetDelete(try OffsetDeleteRequest(from: &reader, version: version), responder)
+        case .describeTransactions:
+            handleDescribeTransactions(try DescribeTransactionsRequest(from: &reader, version: version), responder)
+        case .listTransactions:
+            handleListTransactions(try ListTransactionsRequest(from: &reader, version: version), responder)
         case .createTopics: handleCreateTopics(try CreateTopicsRequest(from: &reader, version: version), responder)
         case .deleteTopics: handleDeleteTopics(try DeleteTopicsRequest(from: &reader, version: version), responder)
         case .deleteRecords: handleDeleteRecords(try DeleteRecordsRequest(from: &reader, version: version), responder)

@@ -17,14 +17,15 @@ extension BrokerNode {
             let work = FetchWork(
                 responder: responder,
                 limits: FetchLimits(
-                    version: responder.apiVersion, maxBytes: maxBytes, minBytes: min(Int(request.minBytes), maxBytes)),
+                    version: responder.apiVersion, isReadCommitted: request.isolationLevel == 1, maxBytes: maxBytes,
+                    minBytes: min(Int(request.minBytes), maxBytes)),
                 targets: session?.targets ?? targets, session: session, isFull: isFull)
             let found = collect(work.targets, work.limits)
             let isEnough = found.isUrgent || found.byteCount >= work.limits.minBytes
             if isEnough || request.maxWaitMs <= 0 || work.targets.isEmpty {
                 answer(work, found.parts)
             } else {
-                FetchWaiter(self, work).wait(
+                FetchWaiter(self, work, on: connection.registry.eventLoop).wait(
                     .milliseconds(Int64(request.maxWaitMs)), byteCount: found.byteCount, on: connection)
             }
         } catch {
@@ -67,9 +68,16 @@ extension BrokerNode {
             data.partitionIndex = part.key.partition
             data.errorCode = part.error.rawValue
             data.highWatermark = part.highWatermark
-            data.lastStableOffset = part.highWatermark
+            data.lastStableOffset = part.lastStable
             data.logStartOffset = part.logStart
-            data.abortedTransactions = nil
+            data.abortedTransactions = part.abortedTransactions.map { aborted in
+                aborted.map { transaction in
+                    var entry = FetchResponse.AbortedTransaction()
+                    entry.producerId = transaction.producerId
+                    entry.firstOffset = transaction.firstOffset
+                    return entry
+                }
+            }
             data.records = .bytes(ByteBuffer())
             if let diverging = part.divergingEpoch {
                 data.divergingEpoch.epoch = diverging.epoch

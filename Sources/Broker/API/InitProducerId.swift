@@ -1,36 +1,43 @@
+import Coordinators
 import KafkaMessages
 
 extension BrokerNode {
-    /// Gives an idempotent producer its id (KIP-98). Every id is given once, also over crashes.
+    /// Gives an idempotent or transactional producer its id and epoch (KIP-98, KIP-360). Every id is given once, also
+    /// over crashes.
     func handleInitProducerId(_ request: InitProducerIdRequest, _ responder: Responder) {
-        var response = InitProducerIdResponse()
-        guard request.transactionalId == nil else {
-            // Transactions are not offered: neither FindCoordinator nor EndTxn is listed.
-            response.errorCode =
-                (request.transactionalId?.isEmpty == true ? ErrorCode.invalidRequest : ErrorCode.unsupportedVersion)
-                .rawValue
-            response.producerEpoch = -1
-            return responder.send(response)
-        }
-        if let id = producerIds.next() {
-            response.producerId = id
-            return responder.send(response)
-        }
-        controller.perform { [self] controller in
-            var response = InitProducerIdResponse()
-            do throws(ControlError) {
-                // Requests that came while this one waited may have brought new ids already.
-                if let id = producerIds.next() {
-                    response.producerId = id
-                } else {
-                    producerIds.refill(try controller.takeProducerIds(ProducerIdPool.blockSize))
-                    response.producerId = producerIds.next() ?? -1
+        guard let transactionalId = request.transactionalId else {
+            return producerIds.withNext { result in
+                var response = InitProducerIdResponse()
+                switch result {
+                case .success(let id): response.producerId = id
+                case .failure(let error):
+                    response.errorCode = error.code.rawValue
+                    response.producerEpoch = -1
                 }
-            } catch {
-                response.errorCode = error.code.rawValue
-                response.producerEpoch = -1
+                responder.send(response)
             }
-            responder.send(response)
         }
+        guard !transactionalId.isEmpty else { return responder.send(Self.refusal(.invalidRequest)) }
+        guard let host = transactions.topic.host(of: transactionalId) else {
+            return responder.send(Self.refusal(.notCoordinator))
+        }
+        producerIds.withNext { [producerIds] result in
+            guard case .success(let freshId) = result else {
+                return responder.send(Self.refusal(.coordinatorNotAvailable))
+            }
+            host.submit(responder, refusal: Self.refusal) { shard, token, now, _ in
+                let decision = shard.initProducerId(
+                    request, version: responder.apiVersion, token: token, at: now, freshProducerId: freshId)
+                if !decision.usedFreshProducerId { producerIds.giveBack(freshId) }
+                return (decision.decision, decision.markers)
+            }
+        }
+    }
+
+    private static func refusal(_ code: ErrorCode) -> InitProducerIdResponse {
+        var response = InitProducerIdResponse()
+        response.errorCode = code.rawValue
+        response.producerEpoch = -1
+        return response
     }
 }

@@ -31,7 +31,8 @@ extension BrokerNode {
             topicResponse.name = wantedTopic.name
             let topic = catalog.topic(named: wantedTopic.name)
             for wanted in wantedTopic.partitions {
-                topicResponse.partitions.append(listOffset(wanted, topic, version))
+                topicResponse.partitions.append(
+                    listOffset(wanted, topic, version, isReadCommitted: request.isolationLevel == 1))
             }
             response.topics.append(topicResponse)
         }
@@ -39,7 +40,8 @@ extension BrokerNode {
     }
 
     private func listOffset(
-        _ wanted: ListOffsetsRequest.ListOffsetsPartition, _ topic: Topic?, _ version: Int16
+        _ wanted: ListOffsetsRequest.ListOffsetsPartition, _ topic: Topic?, _ version: Int16,
+        isReadCommitted: Bool
     ) -> ListOffsetsResponse.ListOffsetsPartitionResponse {
         var answer = ListOffsetsResponse.ListOffsetsPartitionResponse()
         answer.partitionIndex = wanted.partitionIndex
@@ -55,7 +57,7 @@ extension BrokerNode {
         let limit = topic.config.rules.decompressedByteCountMax
         do throws(LogError) {
             switch wanted.timestamp {
-            case Wanted.latest: answer.offset = offsets.logEnd
+            case Wanted.latest: answer.offset = isReadCommitted ? offsets.lastStable : offsets.logEnd
             case Wanted.earliest, Wanted.earliestLocal: answer.offset = offsets.logStart
             case Wanted.latestTiered: return answer
             case Wanted.maxTimestamp:
@@ -63,9 +65,9 @@ extension BrokerNode {
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             case 0...:
-                guard let found = try partition.log.offset(forTimestamp: wanted.timestamp, limit: limit) else {
-                    return answer
-                }
+                let found = try partition.log.offset(
+                    forTimestamp: wanted.timestamp, upTo: isReadCommitted ? offsets.lastStable : .max, limit: limit)
+                guard let found else { return answer }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             default:

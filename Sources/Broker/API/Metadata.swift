@@ -22,7 +22,9 @@ extension BrokerNode {
         }
         controller.perform { [self, missing] controller in
             // Another connection may have been faster: what exists by now is no failure.
-            let results = controller.createTopics(missing.map { TopicCreation(name: $0) }, validateOnly: false)
+            let server = controller.server
+            let results = controller.createTopics(
+                missing.map { InternalTopic.creation(named: $0, server) }, validateOnly: false)
             var failures: [String: ControlError] = [:]
             for (name, result) in zip(missing, results) {
                 if case .failure(let error) = result { failures[name] = error }

@@ -37,14 +37,12 @@ extension BrokerNode {
                     answer.errorCode = refusal.code.rawValue
                     answer.errorMessage = refusal.message
                 } else if let topic, let partition = topic.partition(data.index), !partition.isDeleted {
-                    let sync = produce(
-                        data.records, to: partition, of: topic, acks: request.acks,
-                        version: responder.apiVersion, now: now, into: &answer)
-                    if let sync {
-                        let place = Place(
-                            topic: response.responses.count, partition: topicResponse.partitionResponses.count)
-                        syncs.append((place, partition, sync))
-                    }
+                    let place = Place(
+                        topic: response.responses.count, partition: topicResponse.partitionResponses.count)
+                    produce(
+                        data.records, to: partition, of: topic, request, version: responder.apiVersion, now: now,
+                        into: &answer
+                    ) { syncs.append((place, $0, $1)) }
                 } else {
                     let isUnknownId = topic == nil && responder.apiVersion >= 13
                     answer.errorCode =
@@ -78,34 +76,43 @@ extension BrokerNode {
         guard -1...1 ~= request.acks else {
             return ControlError(.invalidRequiredAcks, "acks must be 0, 1 or -1, not \(request.acks)")
         }
-        if request.transactionalId != nil {
-            return ControlError(.invalidRequest, "transactions are not supported by this version of the broker")
-        }
         return nil
     }
 
-    /// - Returns: the offset that must be durable before the answer, if it has to wait for the disk.
+    /// - Parameter waitFor: called with each partition and offset that must be durable before the answer.
     private func produce(
-        _ records: Records?, to partition: Partition, of topic: Topic, acks: Int16, version: Int16, now: Int64,
-        into answer: inout ProduceResponse.PartitionProduceResponse
-    ) -> Int64? {
-        if acks == -1, topic.config.minInsyncReplicas > 1 {
+        _ records: Records?, to partition: Partition, of topic: Topic, _ request: ProduceRequest, version: Int16,
+        now: Int64, into answer: inout ProduceResponse.PartitionProduceResponse,
+        waitFor: (Partition, Int64) -> Void
+    ) {
+        if request.acks == -1, topic.config.minInsyncReplicas > 1 {
             answer.errorCode = ErrorCode.notEnoughReplicas.rawValue
             answer.errorMessage =
                 "min.insync.replicas of topic '\(topic.name)' is \(topic.config.minInsyncReplicas), but there is 1 replica"
-            return nil
+            return
+        }
+        guard !Topic.isInternal(topic.name) else {
+            answer.errorCode = ErrorCode.invalidTopicException.rawValue
+            answer.errorMessage = "topic '\(topic.name)' is written by the broker only"
+            return
         }
         guard case .bytes(let batch)? = records else {
             answer.errorCode = ErrorCode.invalidRecord.rawValue
             answer.errorMessage = "no records"
-            return nil
+            return
         }
-        switch append(batch, to: partition, of: topic, version: version, now: now) {
+        switch append(
+            batch, to: partition, of: topic, version: version, transactionalId: request.transactionalId, now: now)
+        {
         case .success(let appended):
-            answer.baseOffset = appended.baseOffset
-            answer.logStartOffset = appended.logStartOffset
+            let result = appended.result
+            answer.baseOffset = result.baseOffset
+            answer.logStartOffset = result.logStartOffset
             if topic.config.rules.usesLogAppendTime { answer.logAppendTimeMs = now }
-            return mustSync(partition, topic, acks: acks, end: appended.lastOffset + 1) ? appended.lastOffset + 1 : nil
+            if mustSync(partition, topic, acks: request.acks, end: result.lastOffset + 1) {
+                waitFor(partition, result.lastOffset + 1)
+            }
+            if let addition = appended.addition { waitFor(addition.partition, addition.offset) }
         case .failure(let failure):
             answer.errorCode = failure.code.rawValue
             answer.errorMessage = failure.message
@@ -115,7 +122,6 @@ extension BrokerNode {
                 error.batchIndexErrorMessage = record.message
                 return error
             }
-            return nil
         }
     }
 

@@ -109,23 +109,29 @@ extension BrokerNode {
         responder.send(response)
     }
 
-    /// There are no features whose level could be changed.
+    /// The levels of all features are fixed: an update succeeds that asks for what is in force, others are refused.
     func handleUpdateFeatures(_ request: UpdateFeaturesRequest, _ responder: Responder) {
         var response = UpdateFeaturesResponse()
         response.errorMessage = nil
-        if request.featureUpdates.isEmpty {
-            return responder.send(response)
+        let problems = request.featureUpdates.map { update -> String? in
+            guard let feature = Features.all.first(where: { $0.name == update.feature }) else {
+                return "feature '\(update.feature)' is not known"
+            }
+            return update.maxVersionLevel == feature.level
+                ? nil : "feature '\(update.feature)' stays at level \(feature.level) on this broker"
         }
-        let message = "The update failed for all features since the following feature had an error: "
         if responder.apiVersion >= 2 {
-            response.errorCode = ErrorCode.invalidUpdateVersion.rawValue
-            response.errorMessage = message + "feature '\(request.featureUpdates[0].feature)' is not known"
+            if let problem = problems.lazy.compactMap({ $0 }).first {
+                response.errorCode = ErrorCode.invalidUpdateVersion.rawValue
+                response.errorMessage =
+                    "The update failed for all features since the following feature had an error: " + problem
+            }
         } else {
-            response.results = request.featureUpdates.map { update in
+            response.results = zip(request.featureUpdates, problems).map { update, problem in
                 var result = UpdateFeaturesResponse.UpdatableFeatureResult()
                 result.feature = update.feature
-                result.errorCode = ErrorCode.invalidUpdateVersion.rawValue
-                result.errorMessage = "feature '\(update.feature)' is not known"
+                result.errorCode = (problem == nil ? ErrorCode.none : .invalidUpdateVersion).rawValue
+                result.errorMessage = problem
                 return result
             }
         }

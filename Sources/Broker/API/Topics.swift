@@ -167,6 +167,9 @@ extension BrokerNode {
         else {
             throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
         }
+        guard !Topic.isInternal(name) else {
+            throw ControlError(.invalidTopicException, "Records of internal topic '\(name)' can not be deleted.")
+        }
         guard topic.config.isDeletedByRetention else {
             // Kafka refuses it too where compaction is the only cleanup policy.
             throw ControlError(

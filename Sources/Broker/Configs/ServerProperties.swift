@@ -135,7 +135,8 @@ package struct ServerProperties: Sendable, Equatable {
                 "open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)),
                 "Closed segments whose files are kept open."),
         ]
-        let ownNames = Set(own.map(\.name))
+        let named = own + coordination
+        let ownNames = Set(named.map(\.name))
         let fromTopics = TopicConfigs.definitions.compactMap { definition -> ConfigDefinition? in
             guard let name = definition.serverName, !ownNames.contains(name) else { return nil }
             var server = definition
@@ -143,6 +144,6 @@ package struct ServerProperties: Sendable, Equatable {
             server.serverName = nil
             return server
         }
-        return (own + fromTopics).sorted { $0.name < $1.name }
+        return (named + fromTopics).sorted { $0.name < $1.name }
     }()
 }

@@ -122,7 +122,7 @@ final class EmbeddedWriter: RecordWriter {
         _ batch: ByteBuffer, _ partition: Partition, _ topic: Topic, _ now: Int64
     ) throws(ClusterError) -> AppendResult {
         switch cluster.node.append(batch, to: partition, of: topic, version: Self.rulesVersion, now: now) {
-        case .success(let appended): return appended
+        case .success(let appended): return appended.result
         case .failure(let failure):
             throw ClusterError(
                 .init(rawValue: failure.code.rawValue), "write to \(topic.name)-\(partition.index): \(failure.message)")

@@ -32,6 +32,9 @@ struct FetchedPartition {
     var key: FetchTarget.Key
     var error: ErrorCode = .none
     var highWatermark: Int64 = -1
+    var lastStable: Int64 = -1
+    /// Aborted transactions with records in the slice, for a reader of committed records only; else nil.
+    var abortedTransactions: [AbortedTransaction]?
     var logStart: Int64 = -1
     var slice: LogSlice?
     var divergingEpoch: (epoch: Int32, endOffset: Int64)?
@@ -42,6 +45,8 @@ struct FetchedPartition {
 /// The limits of one fetch.
 struct FetchLimits: Sendable {
     var version: Int16
+    /// Only what lies before the last stable offset is read (KIP-98).
+    var isReadCommitted: Bool
     var maxBytes: Int
     var minBytes: Int
 }
@@ -107,6 +112,7 @@ extension BrokerNode {
         {
             part.divergingEpoch = end
             part.highWatermark = offsets.logEnd
+            part.lastStable = offsets.lastStable
             part.logStart = offsets.logStart
             return part
         }
@@ -115,12 +121,18 @@ extension BrokerNode {
             if target.fetchOffset != offsets.logEnd && (byteCountLeft > 0 || isFirst) {
                 let slice = try partition.log.read(
                     from: target.fetchOffset, maxBytes: max(0, min(Int(target.maxBytes), byteCountLeft)),
-                    upTo: offsets.logEnd, minOneBatch: isFirst)
+                    upTo: limits.isReadCommitted ? offsets.lastStable : offsets.logEnd, minOneBatch: isFirst)
                 if !slice.isEmpty {
                     part.slice = slice
+                    if limits.isReadCommitted {
+                        part.abortedTransactions = try partition.log.abortedTransactions(
+                            from: target.fetchOffset, upTo: slice.nextOffset)
+                    }
                 }
             }
+            if limits.isReadCommitted, part.abortedTransactions == nil { part.abortedTransactions = [] }
             part.highWatermark = offsets.logEnd
+            part.lastStable = offsets.lastStable
             part.logStart = offsets.logStart
         } catch {
             part.error = ErrorCode(rawValue: error.kafkaCode)

@@ -8,6 +8,7 @@ import Synchronization
 final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
     private let node: BrokerNode
     private let work: FetchWork
+    private let loop: any EventLoop
     /// Many appends in a row cause one look.
     private let isLookDue = Atomic<Bool>(false)
 
@@ -16,16 +17,16 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
     private var timeout: Scheduled<Void>?
     private var isDone = false
 
-    init(_ node: BrokerNode, _ work: FetchWork) {
+    init(_ node: BrokerNode, _ work: FetchWork, on loop: any EventLoop) {
         self.node = node
         self.work = work
+        self.loop = loop
     }
 
     /// Waits for at most `maxWait`.
     ///
     /// - Parameter byteCount: what the fetch found when it decided to wait.
     func wait(_ maxWait: TimeAmount, byteCount: Int, on connection: Connection) {
-        let loop = work.responder.eventLoop
         for target in work.targets {
             guard case .success((_, let partition)) = node.partition(target.key, version: work.limits.version) else {
                 continue
@@ -41,7 +42,7 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
 
     func partitionChanged() {
         guard !isLookDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        work.responder.eventLoop.execute { self.finish(evenIfTooLittle: false) }
+        loop.execute { self.finish(evenIfTooLittle: false) }
     }
 
     private func finish(evenIfTooLittle: Bool) {

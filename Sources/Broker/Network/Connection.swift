@@ -1,4 +1,5 @@
 import Bytes
+import Coordinators
 import DequeModule
 import Environment
 import KafkaMessages
@@ -35,6 +36,8 @@ final class Connection: ChannelInboundHandler {
     private let node: BrokerNode
     let registry: LoopConnections
     let remoteAddress: String
+    /// The address as groups show it.
+    private let host: String
     private var context: ChannelHandlerContext?
     private var splitter: FrameSplitter
 
@@ -67,6 +70,7 @@ final class Connection: ChannelInboundHandler {
         self.node = node
         self.registry = registry
         self.remoteAddress = remoteAddress
+        host = "/" + remoteAddress
         splitter = FrameSplitter(byteCountMax: node.requestByteCountMax)
     }
 
@@ -228,17 +232,23 @@ final class Connection: ChannelInboundHandler {
     }
 
     private func makeResponder(_ header: RequestHeader, _ apiKey: ApiKey) -> Responder {
+        Responder(
+            target: .connection(place(header.correlationId)), apiKey: apiKey, apiVersion: header.requestApiVersion,
+            client: ClientIdentity(clientId: clientId ?? "", host: host))
+    }
+
+    private func place(_ correlationId: Int32) -> Responder.ConnectionPlace {
         let loop = registry.eventLoop
-        return Responder(
+        return .init(
             connection: NIOLoopBound(self, eventLoop: loop), eventLoop: loop, sequence: nextSequence,
-            correlationId: header.correlationId, apiKey: apiKey, apiVersion: header.requestApiVersion)
+            correlationId: correlationId)
     }
 
     /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).
     private func refuseApiVersions(_ header: RequestHeader) {
         let responder = Responder(
-            connection: NIOLoopBound(self, eventLoop: registry.eventLoop), eventLoop: registry.eventLoop,
-            sequence: nextSequence, correlationId: header.correlationId, apiKey: .apiVersions, apiVersion: 0)
+            target: .connection(place(header.correlationId)), apiKey: .apiVersions, apiVersion: 0,
+            client: ClientIdentity(clientId: clientId ?? "", host: host))
         willAnswer(responder)
         var response = ApiVersionsResponse()
         response.errorCode = ErrorCode.unsupportedVersion.rawValue
@@ -251,33 +261,37 @@ final class Connection: ChannelInboundHandler {
     /// Takes the request's place in the order of answers. Every handler calls it before it sends, except for a produce
     /// with acks=0, which has no answer.
     func willAnswer(_ responder: Responder) {
-        precondition(responder.sequence == nextSequence, "answers must be announced in the order of their requests")
+        if case .connection(let place) = responder.target {
+            precondition(place.sequence == nextSequence, "answers must be announced in the order of their requests")
+        }
         nextSequence += 1
     }
 
     /// Calls `cancel` if the connection ends before `responder` has answered.
     func onClose(of responder: Responder, _ cancel: @escaping () -> Void) {
-        cancellations[responder.sequence] = cancel
+        if case .connection(let place) = responder.target { cancellations[place.sequence] = cancel }
     }
 
     /// Encodes an answer and sends it, or keeps it until the ones before it are sent.
-    func complete(_ responder: Responder, _ message: some KafkaMessage, _ regions: [LogSlice]) {
+    func complete(
+        _ responder: Responder, _ place: Responder.ConnectionPlace, _ message: some KafkaMessage, _ regions: [LogSlice]
+    ) {
         guard !isClosing else { return }
-        if !cancellations.isEmpty { cancellations[responder.sequence] = nil }
-        if responder.sequence == nextToSend {
+        if !cancellations.isEmpty { cancellations[place.sequence] = nil }
+        if place.sequence == nextToSend {
             nextToSend += 1
             if !waiting.isEmpty { waiting.removeFirst() }
             var writer = WireWriter(take(&output))
-            let reply = encode(responder, message, regions, into: &writer)
+            let reply = encode(responder, place.correlationId, message, regions, into: &writer)
             output = writer.buffer
             if let reply { write(reply) }
             sendWaiting()
         } else {
             var writer = WireWriter(ByteBuffer())
-            let index = Int(responder.sequence - nextToSend)
+            let index = Int(place.sequence - nextToSend)
             while waiting.count <= index { waiting.append(nil) }
             let reply =
-                encode(responder, message, regions, into: &writer)
+                encode(responder, place.correlationId, message, regions, into: &writer)
                 ?? EncodedReply(buffer: writer.buffer, splits: [], regions: [])
             waitingByteCount += reply.buffer.readableBytes
             waiting[index] = reply
@@ -318,11 +332,12 @@ final class Connection: ChannelInboundHandler {
     /// - Returns: nil when all of the answer is in the writer; else its parts, the writer then being empty, so that file
     ///   regions can go between them.
     private func encode(
-        _ responder: Responder, _ message: some KafkaMessage, _ regions: [LogSlice], into writer: inout WireWriter
+        _ responder: Responder, _ correlationId: Int32, _ message: some KafkaMessage, _ regions: [LogSlice],
+        into writer: inout WireWriter
     ) -> EncodedReply? {
         let start = writer.buffer.writerIndex
         writer.buffer.writeInteger(0 as Int32)
-        writer.buffer.writeInteger(responder.correlationId)
+        writer.buffer.writeInteger(correlationId)
         if responder.apiKey.responseHeaderVersion(responder.apiVersion) >= 1 { writer.buffer.writeInteger(0 as UInt8) }
         do {
             try message.encode(to: &writer, version: responder.apiVersion)

@@ -1,34 +1,61 @@
+import Coordinators
 import KafkaMessages
 import LogStorage
 import NIOCore
 
-/// The right to answer one request, once, from any thread. Answers leave the connection in the order of the requests.
+/// The right to answer one request, once, from any thread: over its connection, where answers leave in the order of the
+/// requests, or to a caller in this process.
 struct Responder: Sendable {
-    let connection: NIOLoopBound<Connection>
-    let eventLoop: any EventLoop
-    /// Position of the request among those of its connection that get an answer.
-    let sequence: UInt64
-    let correlationId: Int32
+    enum Target: Sendable {
+        case connection(ConnectionPlace)
+        /// Takes the answer, nil when there will be none; called once, on any thread.
+        case local(@Sendable ((any KafkaMessage)?) -> Void)
+    }
+
+    /// A request's place among the answers of its connection.
+    struct ConnectionPlace: Sendable {
+        let connection: NIOLoopBound<Connection>
+        let eventLoop: any EventLoop
+        /// Position of the request among those of its connection that get an answer.
+        let sequence: UInt64
+        let correlationId: Int32
+    }
+
+    let target: Target
     let apiKey: ApiKey
     let apiVersion: Int16
+    /// Who asks.
+    let client: ClientIdentity
 
     /// Sends `message`.
     ///
-    /// - Parameter regions: the file regions that the message's `Records.external` tokens index.
+    /// - Parameter regions: the file regions that the message's `Records.external` tokens index; only over connections.
     func send(_ message: some KafkaMessage, regions: [LogSlice] = []) {
-        if eventLoop.inEventLoop {
-            connection.value.complete(self, message, regions)
-        } else {
-            eventLoop.execute { connection.value.complete(self, message, regions) }
+        switch target {
+        case .connection(let place):
+            if place.eventLoop.inEventLoop {
+                place.connection.value.complete(self, place, message, regions)
+            } else {
+                place.eventLoop.execute { place.connection.value.complete(self, place, message, regions) }
+            }
+        case .local(let take): take(message)
         }
+    }
+
+    fileprivate func isServed(by eventLoop: any EventLoop) -> Bool {
+        if case .connection(let place) = target { place.eventLoop === eventLoop } else { false }
     }
 
     /// Closes the connection instead of answering, with the reason in the log.
     func close(because reason: String) {
-        if eventLoop.inEventLoop {
-            connection.value.close(because: reason)
-        } else {
-            eventLoop.execute { connection.value.close(because: reason) }
+        switch target {
+        case .connection(let place):
+            if place.eventLoop.inEventLoop {
+                place.connection.value.close(because: reason)
+            } else {
+                place.eventLoop.execute { place.connection.value.close(because: reason) }
+            }
+        case .local(let take): take(nil)
         }
     }
 }
@@ -47,11 +74,16 @@ struct PendingSend: Sendable {
     static func send(_ answers: [PendingSend]) {
         var rest = answers[...]
         while let first = rest.first {
-            let loop = first.responder.eventLoop
-            let same = rest.filter { $0.responder.eventLoop === loop }
-            rest = same.count == rest.count ? [] : rest.filter { $0.responder.eventLoop !== loop }
-            loop.execute {
-                first.responder.connection.value.registry.corked {
+            guard case .connection(let place) = first.responder.target else {
+                first.send()
+                rest = rest.dropFirst()
+                continue
+            }
+            let same = rest.filter { $0.responder.isServed(by: place.eventLoop) }
+            rest =
+                same.count == rest.count ? [] : rest.filter { !$0.responder.isServed(by: place.eventLoop) }
+            place.eventLoop.execute {
+                place.connection.value.registry.corked {
                     for answer in same { answer.send() }
                 }
             }

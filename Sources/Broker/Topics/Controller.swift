@@ -27,6 +27,7 @@ package final class Controller: Sendable {
     /// Held through whole operations; only the control thread and readers of settings take it.
     private let state: Mutex<State>
     private let settings: Mutex<ServerProperties>
+    private let topicObserver = Mutex<(@Sendable (_ deleted: [String]) -> Void)?>(nil)
 
     /// Opens all topics of the data folder.
     ///
@@ -55,6 +56,15 @@ package final class Controller: Sendable {
     /// The offset after the last metadata record.
     var metadataEnd: Int64 { state.withLock { $0.log.end } }
     package var clusterId: String { state.withLock { $0.image.clusterId ?? "" } }
+
+    /// Calls `observer` on the control thread after topics were created, deleted or got more partitions.
+    ///
+    /// - Parameter observer: takes the names of deleted topics.
+    func observeTopics(_ observer: @escaping @Sendable (_ deleted: [String]) -> Void) {
+        topicObserver.withLock { $0 = observer }
+    }
+
+    private func tellObserver(deleted: [String] = []) { topicObserver.withLock { $0 }?(deleted) }
 
     /// Runs `operation` on the control thread, after the ones before it.
     package func perform(_ operation: @escaping @Sendable (Controller) -> Void) {
@@ -139,7 +149,8 @@ package final class Controller: Sendable {
     func createTopics(
         _ creations: [TopicCreation], validateOnly: Bool
     ) -> [Result<Topic, ControlError>] {
-        state.withLock { state in
+        defer { if !validateOnly { tellObserver() } }
+        return state.withLock { state in
             var results: [Result<Topic, ControlError>] = []
             var created: [Topic] = []
             var records: [MetadataRecord] = []
@@ -208,6 +219,12 @@ package final class Controller: Sendable {
     }
 
     func deleteTopic(_ topic: Topic) throws(ControlError) {
+        guard !Topic.isInternal(topic.name) else {
+            throw ControlError(
+                .invalidTopicException,
+                "Topic '\(topic.name)' keeps the state of groups or transactions and cannot be deleted.")
+        }
+        defer { if catalog.topic(id: topic.id) == nil { tellObserver(deleted: [topic.name]) } }
         try state.withLock { state throws(ControlError) in
             guard state.server.flag("delete.topic.enable") else {
                 throw ControlError(.topicDeletionDisabled, "Topic deletion is disabled.")
@@ -223,6 +240,12 @@ package final class Controller: Sendable {
     func createPartitions(
         topic name: String, count: Int32, assignments: [[Int32]]?, validateOnly: Bool
     ) throws(ControlError) {
+        guard !Topic.isInternal(name) else {
+            throw ControlError(
+                .invalidTopicException,
+                "Topic '\(name)' keeps its number of partitions: they are where groups or transactions are looked for.")
+        }
+        defer { if !validateOnly { tellObserver() } }
         try state.withLock { state throws(ControlError) in
             guard let topic = catalog.topic(named: name) else {
                 throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")

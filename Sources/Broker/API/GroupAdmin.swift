@@ -1,0 +1,64 @@
+import Coordinators
+import KafkaMessages
+
+/// What administrators ask of groups.
+extension BrokerNode {
+    func handleListGroups(_ request: ListGroupsRequest, _ responder: Responder) {
+        var response = ListGroupsResponse()
+        let hosts = groups.hosts
+        for host in hosts {
+            let found = host.read { shard, _ in shard.list(states: request.statesFilter, types: request.typesFilter) }
+            guard let listed = found else {
+                response.errorCode = (host.unavailability ?? .coordinatorLoadInProgress).rawValue
+                response.groups = []
+                return responder.send(response)
+            }
+            response.groups += listed
+        }
+        response.groups.sort { $0.groupId < $1.groupId }
+        send(response, responder, whenDurable: hosts)
+    }
+
+    func handleDescribeGroups(_ request: DescribeGroupsRequest, _ responder: Responder) {
+        var response = DescribeGroupsResponse()
+        var hosts: [ShardHost<GroupShard>] = []
+        response.groups = request.groups.map { group in
+            func refused(_ code: ErrorCode) -> DescribeGroupsResponse.DescribedGroup {
+                var answer = DescribeGroupsResponse.DescribedGroup()
+                answer.groupId = group
+                answer.errorCode = code.rawValue
+                return answer
+            }
+            guard let host = groups.host(of: group) else { return refused(.notCoordinator) }
+            hosts.append(host)
+            return host.submitRead { shard, _ in
+                shard.describe(group, version: responder.apiVersion)
+            } refusal: {
+                refused($0)
+            }
+        }
+        send(response, responder, whenDurable: hosts)
+    }
+
+    func handleDeleteGroups(_ request: DeleteGroupsRequest, _ responder: Responder) {
+        var response = DeleteGroupsResponse()
+        var hosts: [ShardHost<GroupShard>] = []
+        response.results = request.groupsNames.map { group in
+            var result = DeleteGroupsResponse.DeletableGroupResult()
+            result.groupId = group
+            guard let host = groups.host(of: group) else {
+                result.errorCode = ErrorCode.notCoordinator.rawValue
+                return result
+            }
+            hosts.append(host)
+            let done = host.perform { shard, now, _ in
+                let (decision, code) = shard.delete(group, at: now)
+                return (code, decision, [])
+            }
+            let code = done.map { $0.failure ?? $0.value } ?? host.unavailability ?? .coordinatorLoadInProgress
+            result.errorCode = code.rawValue
+            return result
+        }
+        send(response, responder, whenDurable: hosts)
+    }
+}

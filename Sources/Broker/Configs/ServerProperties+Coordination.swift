@@ -1,0 +1,64 @@
+extension ServerProperties {
+    /// Properties of the group and transaction coordinators, by Kafka's names. The defaults are Kafka's but for
+    /// `group.initial.rebalance.delay.ms`: a lone consumer gets its partitions at once.
+    static let coordination: [ConfigDefinition] = {
+        let milliseconds: ConfigDefinition.Rule = .range(1...Int64(Int32.max))
+        func property(
+            _ name: String, _ type: ConfigDefinition.ValueType, _ defaultValue: String, _ rule: ConfigDefinition.Rule,
+            _ documentation: String
+        ) -> ConfigDefinition {
+            .init(
+                name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
+                documentation: documentation)
+        }
+        return [
+            property(
+                "offsets.topic.num.partitions", .int, "50", .range(1...10_000),
+                "Partitions of __consumer_offsets when it is created; fixed from then on."),
+            property(
+                "offsets.topic.segment.bytes", .int, "104857600", .range(1_048_576...Int64(Int32.max)),
+                "Segment size of __consumer_offsets when it is created."),
+            property(
+                "offsets.topic.replication.factor", .short, "1", .range(1...1),
+                "Replicas of __consumer_offsets; there is one broker."),
+            property(
+                "offsets.retention.minutes", .int, "10080", milliseconds,
+                "Minutes after which the offsets of a group without members are forgotten."),
+            property(
+                "offsets.retention.check.interval.ms", .long, "600000", .range(1 ... .max),
+                "Milliseconds between two looks for offsets to forget."),
+            property(
+                "offset.metadata.max.bytes", .int, "4096", .range(0...Int64(Int32.max)),
+                "Largest metadata of a committed offset, in bytes."),
+            property(
+                "group.min.session.timeout.ms", .int, "6000", milliseconds,
+                "Shortest session timeout that a member of a classic group may ask for."),
+            property(
+                "group.max.session.timeout.ms", .int, "1800000", milliseconds,
+                "Longest session timeout that a member of a classic group may ask for."),
+            property(
+                "group.initial.rebalance.delay.ms", .int, "0", .range(0...Int64(Int32.max)),
+                "Milliseconds that a new classic group waits for more members before its first rebalance."),
+            property(
+                "group.max.size", .int, "2147483647", .range(1...Int64(Int32.max)), "Members of a classic group."),
+            property(
+                "transaction.state.log.num.partitions", .int, "50", .range(1...10_000),
+                "Partitions of __transaction_state when it is created; fixed from then on."),
+            property(
+                "transaction.state.log.segment.bytes", .int, "104857600", .range(1_048_576...Int64(Int32.max)),
+                "Segment size of __transaction_state when it is created."),
+            property(
+                "transaction.state.log.replication.factor", .short, "1", .range(1...1),
+                "Replicas of __transaction_state; there is one broker."),
+            property(
+                "transaction.state.log.min.isr", .int, "1", .range(1...1),
+                "Replicas that must have a transaction's state; there is one broker."),
+            property(
+                "transaction.max.timeout.ms", .int, "900000", milliseconds,
+                "Longest transaction timeout that a producer may ask for."),
+            property(
+                "transactional.id.expiration.ms", .int, "604800000", milliseconds,
+                "Milliseconds after which a transactional id without transactions is forgotten."),
+        ]
+    }()
+}

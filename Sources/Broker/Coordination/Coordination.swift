@@ -1,0 +1,68 @@
+import Coordinators
+import Environment
+import KafkaMessages
+import LogStorage
+import NIOCore
+import NIOPosix
+
+/// The group and transaction coordinators of this node.
+struct Coordination: Sendable {
+    let groups: CoordinatorTopic<GroupShard>
+    let transactions: TransactionCoordinators
+    let markers: MarkerWriter
+    private let environment: CoordinationEnvironment
+
+    init(_ environment: CoordinationEnvironment, _ server: ServerProperties) {
+        self.environment = environment
+        let configuration = GroupConfiguration(server)
+        let seed = UInt64.random(in: .min ... .max)
+        groups = CoordinatorTopic(.consumerOffsets, environment) { partition in
+            GroupShard(configuration: configuration, seed: seed &+ UInt64(UInt32(bitPattern: partition)))
+        } execute: { _, _ in
+        }
+        markers = MarkerWriter(environment, groups: groups)
+        transactions = TransactionCoordinators(environment, TransactionConfiguration(server), markers: markers)
+    }
+
+    /// Takes the coordinators into service whose topics exist. Shards with a log are read in the background; requests
+    /// for them are answered with COORDINATOR_LOAD_IN_PROGRESS until then.
+    func start() {
+        let groupHosts = groups.attach()
+        let transactionHosts = transactions.topic.attach()
+        environment.diskPool.submit { state in
+            guard case .active = state else { return }
+            // Groups first: transactions that a crash left half ended write markers into the groups' partitions.
+            for host in groupHosts { host.load() }
+            forgetDeletedTopics()
+            for host in transactionHosts { host.load() }
+            transactions.abortUnknown()
+        }
+    }
+
+    /// Whether all shards are in service.
+    var isReady: Bool {
+        !groups.hosts.contains { $0.isLoading } && !transactions.topic.hosts.contains { $0.isLoading }
+    }
+
+    /// Topics were created, deleted or got more partitions.
+    func topicsChanged(deleted names: [String]) {
+        guard !names.isEmpty else { return }
+        for host in groups.hosts { host.perform { shard, now, _ in ((), shard.topicsDeleted(names, at: now), []) } }
+    }
+
+    /// Forgets offsets of topics whose deletion a crash cut short.
+    private func forgetDeletedTopics() {
+        for host in groups.hosts {
+            let names = host.read { shard, _ in shard.topicsWithOffsets } ?? []
+            let gone = names.filter { environment.catalog.topic(named: $0) == nil }.sorted()
+            guard !gone.isEmpty else { continue }
+            host.perform { shard, now, _ in ((), shard.topicsDeleted(gone, at: now), []) }
+        }
+    }
+
+    func close() {
+        markers.close()
+        groups.close()
+        transactions.topic.close()
+    }
+}

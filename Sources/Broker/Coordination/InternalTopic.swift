@@ -1,0 +1,22 @@
+/// The topics in which coordinators keep their state.
+enum InternalTopic: String, CaseIterable, Sendable {
+    case consumerOffsets = "__consumer_offsets"
+    case transactionState = "__transaction_state"
+
+    /// The topic as it is made when it is first needed: compacted, its partitions fixed for good, as they are where a
+    /// group or transactional id is looked for.
+    func creation(_ server: ServerProperties) -> TopicCreation {
+        let prefix = self == .consumerOffsets ? "offsets.topic" : "transaction.state.log"
+        return TopicCreation(
+            name: rawValue, partitionCount: Int32(clamping: server.number(prefix + ".num.partitions")),
+            configs: [
+                ("cleanup.policy", "compact"), ("segment.bytes", server.text(prefix + ".segment.bytes")),
+                ("compression.type", "producer"),
+            ])
+    }
+
+    /// How topic `name` is made when somebody asks for it without saying how.
+    static func creation(named name: String, _ server: ServerProperties) -> TopicCreation {
+        InternalTopic(rawValue: name)?.creation(server) ?? TopicCreation(name: name)
+    }
+}

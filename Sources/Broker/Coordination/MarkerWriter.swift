@@ -1,0 +1,132 @@
+import Coordinators
+import Environment
+import KafkaMessages
+import LogStorage
+import Logging
+import NIOCore
+import RecordBatches
+import Synchronization
+
+/// One partition in which a transaction ends.
+struct MarkerTarget: Hashable, Sendable {
+    var topic: String
+    var partition: Int32
+}
+
+/// Ends transactions in the partitions that they touched: writes the marker into each and forces it to disk.
+final class MarkerWriter: Sendable {
+    private static let retryDelay = TimeAmount.milliseconds(200)
+
+    private let environment: CoordinationEnvironment
+    private let groups: CoordinatorTopic<GroupShard>
+    private let isClosed = Atomic<Bool>(false)
+
+    init(_ environment: CoordinationEnvironment, groups: CoordinatorTopic<GroupShard>) {
+        self.environment = environment
+        self.groups = groups
+    }
+
+    /// Calls `done` when the marker is durable in all partitions that still exist. What a full disk refuses is tried
+    /// again until it is written: the outcome of the transaction is decided already.
+    func write(
+        _ marker: ControlMarker, producer: TransactionProducer, to targets: [MarkerTarget],
+        _ done: @escaping @Sendable () -> Void
+    ) {
+        var left: [MarkerTarget] = []
+        var syncs: [(partition: Partition, offset: Int64)] = []
+        for target in targets {
+            guard let partition = environment.catalog.topic(named: target.topic)?.partition(target.partition),
+                !partition.isDeleted
+            else { continue }
+            switch append(marker, producer, to: partition) {
+            case .success(let end):
+                partition.wakeWaiters()
+                syncs.append((partition, end))
+            case .failure(let error) where error.isFinalForMarker:
+                // A newer epoch of the producer is at work here already, which can only be after this end was written.
+                environment.logger.warning(
+                    "a transaction's marker was refused",
+                    metadata: ["partition": "\(target.topic)-\(target.partition)", "error": "\(error)"])
+            case .failure(let error):
+                environment.alarm.note(error)
+                left.append(target)
+            case nil: left.append(target)
+            }
+        }
+        let retry = left
+        let finish: @Sendable (Bool) -> Void = { [self] isDurable in
+            if !isDurable { return }  // the disk failed for good: the next start writes the markers again
+            if retry.isEmpty { return done() }
+            guard !isClosed.load(ordering: .acquiring) else { return }
+            environment.timerLoop.scheduleTask(in: Self.retryDelay) { [self] in
+                write(marker, producer: producer, to: retry, done)
+            }
+        }
+        force(syncs, finish)
+    }
+
+    /// Writes the marker into one partition.
+    ///
+    /// - Returns: the offset after it; nil when the partition's coordinator is still loading.
+    func append(
+        _ marker: ControlMarker, _ producer: TransactionProducer, to partition: Partition
+    ) -> Result<Int64, LogError>? {
+        if partition.topicName == InternalTopic.consumerOffsets.rawValue {
+            guard let host = groups.host(partition: partition.index) else { return nil }
+            return host.appendMarker(
+                marker, producerId: producer.producerId, producerEpoch: producer.producerEpoch
+            ) { shard, now in
+                shard.completeTransaction(
+                    producerId: producer.producerId, isCommit: marker.kind == .commit, at: now)
+            }
+        }
+        return Result { () throws(LogError) in
+            try partition.log.appendMarker(
+                marker, producerId: producer.producerId, producerEpoch: producer.producerEpoch,
+                now: environment.clock.now()
+            ).lastOffset + 1
+        }
+    }
+
+    /// Calls `done` when all partitions are durable up to their offsets, with whether they are.
+    func force(
+        _ syncs: [(partition: Partition, offset: Int64)], _ done: @escaping @Sendable (Bool) -> Void
+    ) {
+        guard environment.syncsBeforeReply, !syncs.isEmpty else { return done(true) }
+        let left = Countdown(syncs.count)
+        for sync in syncs {
+            environment.syncScheduler.sync(sync.partition, upTo: sync.offset) { failure in
+                if let isGood = left.finish(isGood: failure == nil) { done(isGood) }
+                return nil
+            }
+        }
+    }
+
+    func close() { isClosed.store(true, ordering: .releasing) }
+}
+
+/// Counts parts of a whole down.
+private final class Countdown: Sendable {
+    private let state: Mutex<(left: Int, isGood: Bool)>
+
+    init(_ count: Int) { state = Mutex((count, true)) }
+
+    /// - Returns: whether all parts were good, from the last one; nil before.
+    func finish(isGood: Bool) -> Bool? {
+        state.withLock { state in
+            state.left -= 1
+            state.isGood = state.isGood && isGood
+            return state.left == 0 ? state.isGood : nil
+        }
+    }
+}
+
+extension LogError {
+    /// Whether trying again could not change the refusal of a marker.
+    fileprivate var isFinalForMarker: Bool {
+        switch code {
+        case .invalidProducerEpoch, .transactionCoordinatorFenced: true
+        default: false
+        }
+    }
+}

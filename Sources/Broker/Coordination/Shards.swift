@@ -1,0 +1,79 @@
+package import Coordinators
+package import KafkaMessages
+import NIOCore
+
+extension GroupShard: CoordinatorShard {
+    typealias Order = Never
+
+    mutating func tick(
+        at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
+    ) -> (Decision, [Never]) {
+        (tick(at: time, topics: topics), [])
+    }
+
+    mutating func finishLoading(at time: EventTime) -> (Decision, [Never]) {
+        let load: (inout Self, EventTime) -> Void = { $0.finishLoading(at: $1) }
+        load(&self, time)
+        return (Decision(), [])
+    }
+}
+
+extension TransactionShard: CoordinatorShard {
+    typealias Order = MarkerOrder
+
+    mutating func tick(
+        at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
+    ) -> (Decision, [MarkerOrder]) {
+        guard let freshId = producerIds.next() else {
+            // Soon there is one, and then the tick, which is due still, is called again.
+            producerIds.withNext { if case .success(let id) = $0 { producerIds.giveBack(id) } }
+            return (Decision(), [])
+        }
+        let decision = tick(at: time, freshProducerId: freshId)
+        if !decision.usedFreshProducerId { producerIds.giveBack(freshId) }
+        return (decision.decision, decision.markers)
+    }
+
+    mutating func replay(key: ByteBuffer, value: ByteBuffer?, producerId: Int64?) throws {
+        try replay(key: key, value: value)
+    }
+
+    /// Nobody writes transactions into the topic of transactions.
+    mutating func replayMarker(producerId: Int64, isCommit: Bool) {}
+
+    mutating func finishLoading(at time: EventTime) -> (Decision, [MarkerOrder]) {
+        let decision: TransactionDecision = finishLoading(at: time)
+        return (decision.decision, decision.markers)
+    }
+}
+
+extension TopicCatalog.Snapshot: TopicImage {
+    package func facts(named name: String) -> TopicFacts? { byName[name].map(Self.facts) }
+    package func facts(id: KafkaUUID) -> TopicFacts? { byId[id].map(Self.facts) }
+    package var names: [String] { Array(byName.keys) }
+
+    private static func facts(_ topic: Topic) -> TopicFacts {
+        TopicFacts(name: topic.name, id: topic.id, partitionCount: Int32(clamping: topic.partitions.count))
+    }
+}
+
+extension GroupConfiguration {
+    init(_ server: ServerProperties) {
+        self.init()
+        minSessionTimeoutMs = Int32(clamping: server.number("group.min.session.timeout.ms"))
+        maxSessionTimeoutMs = Int32(clamping: server.number("group.max.session.timeout.ms"))
+        initialRebalanceDelayMs = Int32(clamping: server.number("group.initial.rebalance.delay.ms"))
+        maxSize = Int(server.number("group.max.size"))
+        offsetMetadataMaxBytes = Int(server.number("offset.metadata.max.bytes"))
+        offsetsRetentionMinutes = server.number("offsets.retention.minutes")
+        offsetsRetentionCheckIntervalMs = server.number("offsets.retention.check.interval.ms")
+    }
+}
+
+extension TransactionConfiguration {
+    init(_ server: ServerProperties) {
+        self.init(
+            timeoutMsMax: Int32(clamping: server.number("transaction.max.timeout.ms")),
+            transactionalIdExpirationMs: server.number("transactional.id.expiration.ms"))
+    }
+}

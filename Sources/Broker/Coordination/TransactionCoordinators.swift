@@ -1,0 +1,188 @@
+import Coordinators
+import KafkaMessages
+import LogStorage
+import Logging
+import NIOCore
+import RecordBatches
+import Synchronization
+
+/// The transaction coordinator of this node: its shards, and what happens outside of them when transactions begin and
+/// end in partitions.
+final class TransactionCoordinators: Sendable {
+    private static let retryDelay = TimeAmount.seconds(1)
+
+    let topic: CoordinatorTopic<TransactionShard>
+    private let environment: CoordinationEnvironment
+    private let markers: MarkerWriter
+    /// Per producer, the offset of `__transaction_state` up to which it must be durable before an append to a partition
+    /// that was just added to the producer's transaction may be answered.
+    private let additions = Mutex<[Int64: Addition]>([:])
+
+    /// What an answer waits for besides the records' own partition.
+    struct Addition: Sendable {
+        var partition: Partition
+        var offset: Int64
+    }
+
+    init(
+        _ environment: CoordinationEnvironment, _ configuration: TransactionConfiguration, markers: MarkerWriter
+    ) {
+        self.environment = environment
+        self.markers = markers
+        topic = CoordinatorTopic(.transactionState, environment) { _ in
+            TransactionShard(configuration: configuration)
+        } execute: { host, orders in
+            for order in orders { Self.carryOut(order, of: host, markers, environment) }
+        }
+    }
+
+    // MARK: Ends
+
+    /// Writes the markers of a transaction whose outcome is durable, then tells the shard.
+    private static func carryOut(
+        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ markers: MarkerWriter,
+        _ environment: CoordinationEnvironment
+    ) {
+        let targets = order.topics.flatMap { topic in
+            topic.partitions.map { MarkerTarget(topic: topic.name, partition: $0) }
+        }
+        let marker = ControlMarker(kind: order.isCommit ? .commit : .abort, coordinatorEpoch: order.coordinatorEpoch)
+        let producer = TransactionProducer(producerId: order.producerId, producerEpoch: order.producerEpoch)
+        markers.write(marker, producer: producer, to: targets) { complete(order, of: host, environment) }
+    }
+
+    /// The record of the completion need not be durable before the client learns of it: a start that does not find it
+    /// writes the markers once more.
+    private static func complete(
+        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ environment: CoordinationEnvironment
+    ) {
+        let done = host.perform(waiting: .never) { shard, now, _ in
+            let decision = shard.markersWritten(
+                transactionalId: order.transactionalId, producerId: order.producerId,
+                producerEpoch: order.producerEpoch, at: now)
+            return ((), decision.decision, decision.markers)
+        }
+        if done?.failure != nil {
+            environment.timerLoop.scheduleTask(in: retryDelay) { complete(order, of: host, environment) }
+        }
+    }
+
+    // MARK: Beginnings
+
+    /// Sees to it that `partition` belongs to the producer's open transaction, before records are appended to it.
+    ///
+    /// - Parameter addsByItself: the client leaves adding partitions to the broker (KIP-890, transaction.version 2).
+    /// - Returns: what must be durable before the append is answered, if anything but the records.
+    func begin(
+        _ producer: TransactionProducer, transactionalId: String, in partition: Partition, addsByItself: Bool
+    ) -> Result<Addition?, ControlError> {
+        if let open = partition.log.openTransaction(producerId: producer.producerId),
+            open.epoch == producer.producerEpoch
+        {
+            return .success(addition(of: producer.producerId))
+        }
+        guard let host = topic.host(of: transactionalId) else {
+            return .failure(
+                ControlError(.coordinatorNotAvailable, "transactional id '\(transactionalId)' is not known"))
+        }
+        guard addsByItself else {
+            let code = verify(producer, transactionalId, partition, host)
+            return code == .none ? .success(nil) : .failure(ControlError(code, Self.explanation(code)))
+        }
+        let done = host.perform { shard, now, _ in
+            let decision = shard.addImplicitly(
+                transactionalId: transactionalId, producerId: producer.producerId,
+                producerEpoch: producer.producerEpoch,
+                topics: [TransactionTopic(name: partition.topicName, partitions: [partition.index])], at: now)
+            return (decision.errorCode, decision.decision, decision.markers)
+        }
+        guard let done else {
+            let code = host.unavailability ?? .coordinatorLoadInProgress
+            return .failure(ControlError(code, Self.explanation(code)))
+        }
+        let code = done.failure ?? done.value
+        guard code == .none else { return .failure(ControlError(code, Self.explanation(code))) }
+        if let offset = done.syncOffset {
+            additions.withLock {
+                $0[producer.producerId] = Addition(partition: host.partition, offset: offset)
+            }
+        }
+        return .success(addition(of: producer.producerId))
+    }
+
+    private func addition(of producerId: Int64) -> Addition? {
+        additions.withLock { additions in
+            guard let addition = additions[producerId] else { return nil }
+            if addition.partition.log.offsets.durableEnd >= addition.offset {
+                additions[producerId] = nil
+                return nil
+            }
+            return addition
+        }
+    }
+
+    private func verify(
+        _ producer: TransactionProducer, _ transactionalId: String, _ partition: Partition,
+        _ host: ShardHost<TransactionShard>
+    ) -> ErrorCode {
+        host.read { shard, _ in
+            shard.verify(
+                transactionalId: transactionalId, producerId: producer.producerId,
+                producerEpoch: producer.producerEpoch, topic: partition.topicName, partition: partition.index)
+        } ?? host.unavailability ?? .coordinatorLoadInProgress
+    }
+
+    /// Looks again after the append that began a transaction in `partition`. If the transaction ended in between, its
+    /// marker may already lie before the records, which would then hold the partition's last stable offset for ever: an
+    /// abort marker behind them ends that.
+    ///
+    /// - Returns: why the records do not count, if so.
+    func confirm(
+        _ producer: TransactionProducer, transactionalId: String, in partition: Partition
+    ) -> ControlError? {
+        guard let host = topic.host(of: transactionalId) else { return nil }
+        let code = verify(producer, transactionalId, partition, host)
+        guard code != .none, code != .coordinatorLoadInProgress else { return nil }
+        _ = markers.append(ControlMarker(kind: .abort, coordinatorEpoch: 0), producer, to: partition)
+        partition.wakeWaiters()
+        return ControlError(.invalidTxnState, "the transaction ended while its records were being written")
+    }
+
+    private static func explanation(_ code: ErrorCode) -> String {
+        "the partition is not part of an open transaction of this producer (\(code.name))"
+    }
+
+    // MARK: Start
+
+    /// Ends transactions in partitions of which the coordinator knows nothing. They come from a crash that kept records
+    /// but lost that their partition was added to the transaction; nobody was told that these records were written.
+    func abortUnknown() {
+        let hosts = topic.hosts
+        guard hosts.allSatisfy(\.isReady) else { return }
+        var known: [Int64: Set<MarkerTarget>] = [:]
+        for host in hosts {
+            for open in host.read({ shard, _ in shard.openTransactions }) ?? [] {
+                for topic in open.topics {
+                    known[open.producerId, default: []].formUnion(
+                        topic.partitions.map { MarkerTarget(topic: topic.name, partition: $0) })
+                }
+            }
+        }
+        for topic in environment.catalog.snapshot.sorted {
+            for partition in topic.partitions {
+                let target = MarkerTarget(topic: topic.name, partition: partition.index)
+                for open in partition.log.openTransactions() where known[open.producerId]?.contains(target) != true {
+                    environment.logger.warning(
+                        "aborting a transaction that a crash left unfinished",
+                        metadata: [
+                            "partition": "\(topic.name)-\(partition.index)", "producerId": "\(open.producerId)",
+                            "firstOffset": "\(open.firstOffset)",
+                        ])
+                    let producer = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
+                    let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
+                    markers.write(marker, producer: producer, to: [target]) {}
+                }
+            }
+        }
+    }
+}
