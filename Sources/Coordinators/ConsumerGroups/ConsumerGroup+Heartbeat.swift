@@ -1,4 +1,4 @@
-import KafkaMessages
+package import KafkaMessages
 
 extension ConsumerGroupHeartbeatRequest {
     package func refused(_ error: ErrorCode, _ message: String? = nil) -> ConsumerGroupHeartbeatResponse {

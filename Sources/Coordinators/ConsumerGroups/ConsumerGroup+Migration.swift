@@ -1,5 +1,5 @@
 import Bytes
-import KafkaMessages
+package import KafkaMessages
 import NIOCore
 
 // A group changes its protocol while it has members.
@@ -48,7 +48,7 @@ extension ConsumerGroup {
 extension ConsumerGroupDraft {
     // MARK: Classic to consumer
 
-    private mutating func take(
+    fileprivate mutating func take(
         _ classic: ClassicGroupForm, _ context: ConsumerGroupContext
     ) throws(ConsumerGroupError) {
         func refused(_ reason: String) -> ConsumerGroupError {

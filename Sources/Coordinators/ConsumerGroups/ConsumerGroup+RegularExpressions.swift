@@ -33,13 +33,15 @@ extension ConsumerGroupDraft {
             try removeUnusedExpressions()
             let expression = member.subscribedTopicRegex
             if !expression.isEmpty, group.regularExpressions[expression] == nil {
+                let resolved: ResolvedRegularExpression
                 do throws(PatternError) {
-                    try add(.regularExpression(expression, resolve(expression, context)))
+                    resolved = try resolve(expression, context)
                 } catch {
                     throw ConsumerGroupError(
                         .invalidRegularExpression,
                         "SubscribedTopicRegex `\(expression)` is not a valid regular expression: \(error.message).")
                 }
+                try add(.regularExpression(expression, resolved))
                 if group.expressionsTime == nil, group.regularExpressions.count == 1 {
                     group.expressionsTime = context.time.monotonic
                     group.expressionsVersion = context.topics.version

@@ -1,4 +1,4 @@
-package import KafkaMessages
+import KafkaMessages
 
 extension ConsumerGroup {
     /// When `tick` wants to be called, monotonic milliseconds; `Int64.max` for never. It may be too early: members that
@@ -40,17 +40,18 @@ extension ConsumerGroup {
 
     /// All records are in: members get a whole session to show that they are still there, and those that were giving
     /// something up the whole time to do so.
-    package mutating func finishLoading(_ context: ConsumerGroupContext) {
+    package mutating func finishLoading(_ settings: ConsumerGroupSettings, at: EventTime) {
+        func deadline(after milliseconds: Int32) -> Int64 { at.monotonic + Int64(max(0, milliseconds)) }
         timers = MemberTimers()
         topicsVersion = nil
         expressionsTime = nil
         for member in members.values {
-            let session = member.classic?.sessionTimeoutMs ?? context.settings.sessionTimeoutMs
-            timers.heard(of: member.memberId, until: context.deadline(after: session))
+            let session = member.classic?.sessionTimeoutMs ?? settings.sessionTimeoutMs
+            timers.heard(of: member.memberId, until: deadline(after: session))
             if member.state == .unrevokedPartitions, !member.usesClassicProtocol {
                 timers.setRebalance(
                     member.memberId,
-                    (at: context.deadline(after: member.rebalanceTimeoutMs), epoch: member.memberEpoch))
+                    (at: deadline(after: member.rebalanceTimeoutMs), epoch: member.memberEpoch))
             }
         }
     }

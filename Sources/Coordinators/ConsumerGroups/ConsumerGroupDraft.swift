@@ -1,3 +1,6 @@
+import Bytes
+import KafkaMessages
+
 /// What a request is decided with besides the group.
 package struct ConsumerGroupContext {
     package var settings: ConsumerGroupSettings

@@ -1,4 +1,4 @@
-package import KafkaMessages
+import KafkaMessages
 package import NIOCore
 
 /// One member of a consumer group: what it asked for, and how far it has come with its assignment.

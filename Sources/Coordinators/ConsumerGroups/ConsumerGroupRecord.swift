@@ -1,5 +1,5 @@
 package import Bytes
-package import KafkaMessages
+import KafkaMessages
 package import NIOCore
 
 /// A change of a consumer group's state, as `__consumer_offsets` keeps it. nil stands for a tombstone.
@@ -50,6 +50,17 @@ package struct ResolvedRegularExpression: Sendable, Hashable {
     package var version: Int64
     /// When it was resolved, milliseconds since 1970.
     package var timestamp: Int64
+}
+
+extension ConsumerGroupRecord {
+    package var isTombstone: Bool {
+        switch self {
+        case .groupEpoch(nil), .subscribedTopics(nil), .member(_, nil), .targetEpoch(nil), .target(_, nil),
+            .current(_, nil), .regularExpression(_, nil):
+            true
+        default: false
+        }
+    }
 }
 
 // MARK: Writing
