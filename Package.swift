@@ -64,7 +64,7 @@ let package = Package(
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
 
         // Layer 3: services
-        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, logging]),
+        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
             [
@@ -96,7 +96,7 @@ let package = Package(
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
-        tests("Cluster", ["Bytes", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests("Cluster", ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: ["swiftwater", "TestKit", "Broker", "Cluster", "RecordBatches", nio, arguments],

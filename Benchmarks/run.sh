@@ -4,6 +4,7 @@
 #   ./dev bench                     micro, and compare where the kit is there
 #   ./dev bench micro [NAME...]     the loops of our own code (Benchmarks/Microbench)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
+#   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench targets             only writes the list of brokers that compare would measure
 #
 # The kit is bench/broker in the folder SWIFTWATER_SHARED (../shared by default). SWIFTWATER_BENCH_DIR (.build/bench by
@@ -116,6 +117,23 @@ compare() {
     echo "written to $results/$name.md" >&2
 }
 
+coordination() {
+    build_product swiftwater
+    local file=$results/$stamp-coordination.md table
+    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/coordination.py "$@")
+    {
+        echo "# Groups and transactions"
+        echo
+        machine
+        echo
+        echo '`./dev bench coordination'"${*:+ $*}"'`: one broker, one client machine that is the same machine.'
+        echo
+        printf '%s\n' "$table"
+    } >"$file"
+    printf '%s\n' "$table"
+    echo "written to $file" >&2
+}
+
 case ${1:-all} in
 all)
     micro
@@ -129,13 +147,17 @@ compare)
     shift
     compare "$@"
     ;;
+coordination)
+    shift
+    coordination "$@"
+    ;;
 targets)
     build_product swiftwater
     write_targets "$scratch/targets.json"
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, compare or targets, not $1" >&2
+    echo "./dev bench takes micro, compare, coordination or targets, not $1" >&2
     exit 2
     ;;
 esac

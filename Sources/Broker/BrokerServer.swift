@@ -25,6 +25,8 @@ package final class BrokerServer: Sendable {
     private let listener: any Channel
     private let loops: [NIOLoopBound<LoopConnections>]
     private let maintenance: Maintenance
+    /// Cleans compacted topics.
+    package let compactor: Compactor
     private let staleTasks: Mutex<[RepeatedTask]>
     private let isStopped = Atomic<Bool>(false)
 
@@ -34,9 +36,11 @@ package final class BrokerServer: Sendable {
         /// Runs the controller's operations one after another.
         var control: NIOThreadPool
         var maintenance: NIOThreadPool
+        var compaction: NIOThreadPool
 
         func shutdown() async throws {
             try await maintenance.shutdownGracefully()
+            try await compaction.shutdownGracefully()
             try await disk.shutdownGracefully()
             try await control.shutdownGracefully()
         }
@@ -55,6 +59,7 @@ package final class BrokerServer: Sendable {
         self.listener = listener
         self.loops = loops
         maintenance = Maintenance(node, pool: pools.maintenance)
+        compactor = Compactor(node, pool: pools.compaction)
         staleTasks = Mutex([])
     }
 
@@ -68,10 +73,12 @@ package final class BrokerServer: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads > 0 ? threads : (System.coreCount + 1) / 2)
         let pools = Pools(
             disk: NIOThreadPool(numberOfThreads: Int(server.number("num.io.threads"))),
-            control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1))
+            control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1),
+            compaction: NIOThreadPool(numberOfThreads: Int(server.number("log.cleaner.threads"))))
         pools.disk.start()
         pools.control.start()
         pools.maintenance.start()
+        pools.compaction.start()
         var opened: BrokerNode?
         do {
             let node = try open(configuration, pools, group.any(), logger)
@@ -185,6 +192,7 @@ package final class BrokerServer: Sendable {
     private func begin() {
         node.coordination.start()
         maintenance.start(on: group.any())
+        compactor.start(on: group.any())
         let idleMs = node.controller.server.number("connections.max.idle.ms")
         let idleMax: TimeAmount? = idleMs < 0 ? nil : .milliseconds(idleMs)
         // Often enough that a connection lives at most a little longer than it may.
@@ -204,6 +212,7 @@ package final class BrokerServer: Sendable {
         // The channel may be closed already if the process ran out of something; there is nothing to do about it here.
         try? await listener.close().get()
         maintenance.stop()
+        compactor.stop()
         for task in staleTasks.withLock({ $0 }) { task.cancel() }
         await drain()
         Self.closeData(node)

@@ -74,6 +74,19 @@ package protocol Cluster: Sendable {
 
     /// A writer, which may write to any number of topics. Close it when done.
     func writer(_ mode: WriterMode) async throws(ClusterError) -> any RecordWriter
+
+    /// A writer whose records become visible together, under a transactional id that is its own: whoever had the id
+    /// before is fenced, and what it left open is aborted. Returns when that is done.
+    ///
+    /// - Parameter timeout: how long one transaction may stay open before the cluster aborts it.
+    /// - Throws: `.invalidTransactionTimeout` above the cluster's `transaction.max.timeout.ms`,
+    ///   `.transactionalIdAuthorizationFailed`.
+    func transactionalWriter(_ id: String, timeout: Duration) async throws(ClusterError) -> any TransactionalWriter
+
+    // MARK: Groups
+
+    /// Kafka's own requests. Groups are written on top of them: see `groups()`, `membership(...)`.
+    var requests: any RequestChannel { get }
 }
 
 /// How a writer's records become visible and what it waits for.

@@ -27,6 +27,29 @@ package func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> 
     }
 }
 
+/// Runs `body` as a task and blocks the calling thread, which must not be one of the cooperative pool, until it is done.
+package func blockingThread<Value: Sendable>(
+    _ body: @escaping @Sendable () async throws(ClusterError) -> Value
+) throws(ClusterError) -> Value {
+    let outcome = BlockedOutcome<Value>()
+    // The thread that waits below owns it.
+    Task {
+        let result: Result<Value, ClusterError>
+        do throws(ClusterError) { result = .success(try await body()) } catch { result = .failure(error) }
+        outcome.result.withLock { $0 = result }
+        outcome.thread.wake()
+    }
+    outcome.thread.wait()
+    guard let result = outcome.result.withLock({ $0 }) else { preconditionFailure("a thread woke without a result") }
+    return try result.get()
+}
+
+/// What a thread of `blockingThread` waits for.
+private final class BlockedOutcome<Value: Sendable>: Sendable {
+    let result = Mutex<Result<Value, ClusterError>?>(nil)
+    let thread = BlockedThread()
+}
+
 /// A few threads for blocking calls, started when needed and ended when idle, so that an unused cluster costs none.
 ///
 /// Calls beyond `threadCountMax` wait in the order they came; the queue is bounded by the callers, each of whom waits

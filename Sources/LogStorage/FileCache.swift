@@ -32,7 +32,12 @@ package final class FileCache: Sendable {
     }
 
     /// The open file of `key`, opened now by `path()` if it is not open.
-    func file(_ key: UInt64, path: () -> String) throws(DiskError) -> any DiskFile {
+    ///
+    /// - Parameter isCurrent: asked after opening whether the path stands for the file of this key still; if not, the
+    ///   file is `.notFound`.
+    func file(
+        _ key: UInt64, isCurrent: () -> Bool = { true }, path: () -> String
+    ) throws(DiskError) -> any DiskFile {
         let open = state.withLock { state -> (any DiskFile)? in
             state.uses += 1
             guard state.slots[key] != nil else { return nil }
@@ -41,6 +46,9 @@ package final class FileCache: Sendable {
         }
         if let open { return open }
         let file = try disk.open(path(), create: false)
+        guard isCurrent() else {
+            throw DiskError(code: .notFound, operation: "open", path: file.path, reason: "it was replaced")
+        }
         // The dropped handle is closed outside the lock.
         let dropped = state.withLock { state -> (any DiskFile)? in
             var dropped: (any DiskFile)?

@@ -23,8 +23,19 @@ package struct LogConfig: Sendable, Equatable {
     package var flushMs: Int64 = .max
     /// `cleanup.policy` has `delete`: old segments go by time and size.
     package var deletes = true
-    /// `cleanup.policy` has `compact`.
+    /// `cleanup.policy` has `compact`: of the records with the same key only the last stays.
     package var compacts = false
+    /// `min.cleanable.dirty.ratio`: a log is cleaned when more of it was not cleaned yet.
+    package var minCleanableDirtyRatio = 0.5
+    /// `delete.retention.ms`: how long tombstones and transaction markers stay after they were first cleaned.
+    package var deleteRetentionMs: Int64 = 86_400_000
+    /// `min.compaction.lag.ms`: younger records are not cleaned.
+    package var minCompactionLagMs: Int64 = 0
+    /// `max.compaction.lag.ms`: a log with older records that were not cleaned is cleaned.
+    package var maxCompactionLagMs: Int64 = .max
 
     package init() {}
+
+    /// The age at which the active segment is closed: records of a compacted log must become cleanable in time.
+    var segmentMsMax: Int64 { compacts && maxCompactionLagMs > 0 ? min(segmentMs, maxCompactionLagMs) : segmentMs }
 }

@@ -9,6 +9,7 @@ import Synchronization
 /// topics/.kafka_cleanshutdown                 there only while no process uses the folder and the last one stopped well
 /// topics/recovery-point-offset-checkpoint     Kafka's format: up to where each log is durable and indexed
 /// topics/log-start-offset-checkpoint          Kafka's format: where each log starts, if not at its first segment
+/// topics/cleaner-offset-checkpoint            Kafka's format: up to where each compacted log is clean
 /// topics/leader-epoch-counter                 raised by every unclean start
 /// topics/NAME-N/                              one folder per partition
 /// ```
@@ -25,6 +26,8 @@ package final class LogDirectory: Sendable {
     package let health = LogHealth()
     package let files: FileCache
     let disk: any Disk
+    /// Whether the checkpoint of recovery points could be read.
+    private let hasRecoveryPoints: Bool
     /// nil once the folder is closed.
     let lock: Mutex<(any DiskLock)?>
     let state: Mutex<State>
@@ -35,6 +38,12 @@ package final class LogDirectory: Sendable {
         var logs: [PartitionName: PartitionLog] = [:]
         var recoveryPoints: [PartitionName: Int64]
         var logStarts: [PartitionName: Int64]
+        /// The recovery points that a start after a crash would read.
+        var durableRecoveryPoints: [PartitionName: Int64]
+        /// Up to where logs were cleaned.
+        var cleanedEnds: [PartitionName: Int64]
+        /// Logs that are being cleaned.
+        var cleaning: Set<PartitionName> = []
         /// Folders found at open and not opened yet.
         var found: Set<PartitionName>
     }
@@ -68,10 +77,18 @@ package final class LogDirectory: Sendable {
         let isUnclean = !wasClean && !found.isEmpty
         leaderEpoch = isUnclean ? epoch + 1 : epoch
         if isUnclean { try Self.writeEpoch(leaderEpoch, topics, disk) }
+        let recoveryPoints = try Self.readOffsets(topics + "/" + Self.recoveryPointsName, disk)
+        hasRecoveryPoints = recoveryPoints != nil
+        // Without a folder there is nothing clean: what is told is of a topic whose deletion a crash cut short.
+        let cleanedEnds = try Self.readOffsets(topics + "/" + Self.cleanerOffsetsName, disk) ?? [:]
         state = Mutex(
             State(
-                recoveryPoints: try Self.readOffsets(topics + "/" + Self.recoveryPointsName, disk),
-                logStarts: try Self.readOffsets(topics + "/" + Self.logStartsName, disk), found: found))
+                recoveryPoints: recoveryPoints ?? [:],
+                logStarts: try Self.readOffsets(topics + "/" + Self.logStartsName, disk) ?? [:],
+                durableRecoveryPoints: recoveryPoints ?? [:],
+                cleanedEnds: cleanedEnds.filter { found.contains($0.key) }, found: found))
+        // From now on a missing one tells that it was lost.
+        if recoveryPoints == nil, found.isEmpty { try writeOffsets(Self.recoveryPointsName) }
         if wasClean {
             // Gone for good before the first append: the next stop has to earn it again.
             try attempt("remove '\(marker)'") { () throws(DiskError) in
@@ -98,20 +115,27 @@ package final class LogDirectory: Sendable {
     package func open(
         _ name: PartitionName, topicId: (UInt64, UInt64), config: LogConfig, now: Int64
     ) throws(LogError) -> PartitionLog {
-        let (isOpen, recoveryPoint, logStart) = state.withLock { state in
-            (state.logs[name] != nil, state.recoveryPoints[name] ?? 0, state.logStarts[name] ?? 0)
+        let (isOpen, recoveryPoint, logStart, cleanedEnd) = state.withLock { state in
+            (
+                state.logs[name] != nil, state.recoveryPoints[name] ?? 0, state.logStarts[name] ?? 0,
+                state.cleanedEnds[name] ?? 0
+            )
         }
         precondition(!isOpen, "log \(name) is open already")
+        // Cleaning leaves offsets out, below the recovery point. If that was lost, gaps must not be taken for damage.
+        let gapsBelow = hasRecoveryPoints || !config.compacts ? max(recoveryPoint, cleanedEnd) : .max
         let log = try PartitionLog.open(
             directory: folder(of: name), topicId: topicId, config: config, disk: disk, files: files,
             leaderEpoch: leaderEpoch, recoveryPoint: recoveryPoint, cleanShutdown: wasClean, now: now,
-            logStart: logStart, health: health
+            logStart: logStart, gapsBelow: gapsBelow, health: health
         ) { [weak self] offset throws(LogError) in
             try self?.save(logStart: offset, of: name)
         }
         state.withLock { state in
             state.logs[name] = log
             state.found.remove(name)
+            // What the disk lost was written anew and is not clean.
+            if cleanedEnd > log.logEnd { state.cleanedEnds[name] = nil }
         }
         return log
     }
@@ -153,11 +177,13 @@ package final class LogDirectory: Sendable {
     private func forget(_ name: PartitionName) throws(LogError) {
         let hadOffsets = state.withLock { state in
             state.found.remove(name)
-            let had = state.recoveryPoints.removeValue(forKey: name) != nil
-            return state.logStarts.removeValue(forKey: name) != nil || had
+            let hadPoint = state.recoveryPoints.removeValue(forKey: name) != nil
+            let hadEnd = state.cleanedEnds.removeValue(forKey: name) != nil
+            return (state.logStarts.removeValue(forKey: name) != nil || hadPoint, hadEnd)
         }
         // A topic of the same name must not begin with these offsets.
-        if hadOffsets { try writeOffsets() }
+        if hadOffsets.0 { try writeOffsets() }
+        if hadOffsets.1 { try writeOffsets(Self.cleanerOffsetsName) }
     }
 
     /// As `DiskLock.syncFileSystem`; false once the folder is closed.
@@ -199,23 +225,30 @@ package final class LogDirectory: Sendable {
         try writeOffsets(Self.recoveryPointsName)
     }
 
-    private func writeOffsets(_ fileName: String) throws(LogError) {
+    func writeOffsets(_ fileName: String) throws(LogError) {
         try writing.withLock { _ throws(LogError) in
-            let offsets = state.withLock { fileName == Self.logStartsName ? $0.logStarts : $0.recoveryPoints }
+            let offsets = state.withLock { state in
+                switch fileName {
+                case Self.logStartsName: state.logStarts
+                case Self.cleanerOffsetsName: state.cleanedEnds
+                default: state.recoveryPoints
+                }
+            }
             let lines = offsets.sorted { $0.key < $1.key }.map { "\($0.key.topic) \($0.key.partition) \($0.value)" }
             try health.check()
             try health.replace(directory + "/topics/" + fileName, with: CheckpointText.encode(lines), on: disk)
+            if fileName == Self.recoveryPointsName { state.withLock { $0.durableRecoveryPoints = offsets } }
         }
     }
 
-    /// A missing or broken checkpoint means that everything is scanned.
-    private static func readOffsets(_ path: String, _ disk: any Disk) throws(LogError) -> [PartitionName: Int64] {
-        let bytes = try contents(path, disk)
+    /// nil for a missing or broken checkpoint.
+    private static func readOffsets(_ path: String, _ disk: any Disk) throws(LogError) -> [PartitionName: Int64]? {
+        guard let lines = try contents(path, disk).flatMap(CheckpointText.decode) else { return nil }
         var offsets: [PartitionName: Int64] = [:]
-        for line in bytes.flatMap(CheckpointText.decode) ?? [] {
+        for line in lines {
             let fields = line.split(separator: " ")
             guard fields.count == 3, let partition = Int32(fields[1]), let offset = Int64(fields[2]), offset >= 0 else {
-                return [:]
+                return nil
             }
             offsets[PartitionName(topic: String(fields[0]), partition: partition)] = offset
         }

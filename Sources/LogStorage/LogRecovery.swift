@@ -13,8 +13,10 @@ extension LogOpening {
         _ = epochs.truncate(end: max(recoveryPoint, segments[0].baseOffset))
         var end = segments[first].baseOffset
         for index in first..<segments.count {
-            guard index == first || segments[index].baseOffset == end else {
-                let base = segments[index].baseOffset
+            let base = segments[index].baseOffset
+            // The last batch of a segment stays when it is cleaned, but other programs may have cleaned it otherwise.
+            if index > first, base > end, base < gapsBelow { end = base }
+            guard index == first || base == end else {
                 cut("segment \(base) does not follow on offset \(end)")
                 try removeSegments(from: index)
                 return end
@@ -119,8 +121,8 @@ extension LogOpening {
     private func check(
         _ header: BatchHeader, _ bytes: borrowing RawSpan, at: Int, _ position: Int, _ expected: Int64
     ) -> String? {
-        // Gaps come only from compaction, which works below the recovery point.
-        guard header.baseOffset == expected || (header.baseOffset > expected && header.baseOffset < recoveryPoint),
+        // Gaps come only from cleaning, which works below the recovery point.
+        guard header.baseOffset == expected || (header.baseOffset > expected && header.baseOffset < gapsBelow),
             header.baseOffset <= .max - (1 << 32)
         else { return "the batch at byte \(position) has offset \(header.baseOffset), \(expected) was expected" }
         guard (try? header.checksumMatches(bytes, at: at)) == true else {  // truncated counts as no match

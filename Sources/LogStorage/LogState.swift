@@ -7,6 +7,8 @@ struct LogState: Sendable {
     var logStart: Int64
     var logEnd: Int64
     var durableEnd: Int64
+    /// What the last stable offset is at least after any crash: the markers that decided what lies below are durable.
+    var durableLastStable: Int64 = 0
     /// Largest timestamp of all segments; `Int64.min` when there is none.
     var maxTimestamp = Int64.min
     /// Bytes appended since the log was opened, and how many of them are durable.
@@ -62,6 +64,6 @@ struct LogState: Sendable {
 
 struct ReadCursor: Sendable {
     var offset: Int64
-    var segmentBase: Int64
+    var segmentKey: UInt64
     var position: Int
 }

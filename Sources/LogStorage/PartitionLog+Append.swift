@@ -146,7 +146,7 @@ extension PartitionLog {
     func isOld(_ active: Segment, _ now: Int64, _ state: LogState) -> Bool {
         guard let createdAt = active.createdAt else { return false }
         let (age, overflow) = now.subtractingReportingOverflow(createdAt)
-        return !overflow && age > state.config.segmentMs &- state.jitterMs
+        return !overflow && age > state.config.segmentMsMax &- state.jitterMs
     }
 
     /// Closes the active segment and begins a new one at the log end; its file comes with the first batch.

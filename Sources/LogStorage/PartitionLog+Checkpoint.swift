@@ -11,6 +11,7 @@ extension PartitionLog {
     /// What the first step wrote and the others have to make true.
     struct CheckpointWork: Sendable {
         var end: Int64
+        var lastStable: Int64
         var appendedByteCount: Int64
         /// Data files, oldest first.
         var files: [any DiskFile]
@@ -128,7 +129,8 @@ extension PartitionLog {
             var files = state.unsyncedFiles.map(\.file)
             if !isDurable, let file = state.active.file { files.append(file) }
             return CheckpointWork(
-                end: state.logEnd, appendedByteCount: state.appendedByteCount, files: files,
+                end: state.logEnd, lastStable: state.lastStable, appendedByteCount: state.appendedByteCount,
+                files: files,
                 closed: Set(state.unsyncedFiles.map(\.base)), metadata: metadata, namesWritten: state.namesWritten,
                 namesAreDurable: state.namesDurable >= state.namesWritten, indexes: indexes,
                 aborted: aborted, epochs: state.epochsAreDurable ? nil : state.epochs, snapshots: snapshots)
@@ -160,6 +162,7 @@ extension PartitionLog {
         }
         state.withLock { state in
             state.durableEnd = max(state.durableEnd, work.end)
+            state.durableLastStable = max(state.durableLastStable, work.lastStable)
             state.syncedByteCount = max(state.syncedByteCount, work.appendedByteCount)
             state.unsyncedFiles.removeAll { work.closed.contains($0.base) }
             if work.metadata { state.metadata = .durable }

@@ -11,17 +11,18 @@ extension PartitionLog {
     ///   - cleanShutdown: the log was closed by `close(clean: true)` and not opened since. Trusted only as far as the
     ///     files confirm it.
     ///   - logStart: log start offset from the checkpoint; 0 when there is none.
+    ///   - gapsBelow: below this offset cleaning may have left offsets out; anywhere else a gap is damage.
     ///   - saveLogStart: makes a new log start durable.
     /// - Throws: `.inconsistentTopicId` when the folder belongs to another topic; `.io`, `.diskFull`; `.failed` when what
     ///   was found could not be synced.
     package static func open(
         directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache,
         leaderEpoch: Int32, recoveryPoint: Int64, cleanShutdown: Bool, now: Int64, logStart: Int64,
-        health: LogHealth, saveLogStart: @escaping LogStartSaver
+        gapsBelow: Int64 = 0, health: LogHealth, saveLogStart: @escaping LogStartSaver
     ) throws(LogError) -> PartitionLog {
         var opening = LogOpening(
             directory: directory, topicId: topicId, config: config, disk: disk, files: files, now: now,
-            recoveryPoint: recoveryPoint)
+            recoveryPoint: recoveryPoint, gapsBelow: gapsBelow)
         let state = try opening.run(leaderEpoch: leaderEpoch, cleanShutdown: cleanShutdown, logStart: logStart)
         return PartitionLog(
             directory: directory, topicId: topicId, disk: disk, files: files, health: health,
@@ -38,6 +39,7 @@ struct LogOpening {
     let files: FileCache
     let now: Int64
     let recoveryPoint: Int64
+    let gapsBelow: Int64
 
     var report = RecoveryReport()
     /// Ascending.
@@ -51,7 +53,7 @@ struct LogOpening {
 
     init(
         directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache, now: Int64,
-        recoveryPoint: Int64
+        recoveryPoint: Int64, gapsBelow: Int64 = 0
     ) {
         self.directory = directory
         self.topicId = topicId
@@ -60,6 +62,7 @@ struct LogOpening {
         self.files = files
         self.now = now
         self.recoveryPoint = recoveryPoint
+        self.gapsBelow = max(recoveryPoint, gapsBelow)
     }
 
     mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
@@ -95,6 +98,7 @@ struct LogOpening {
             leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs,
             producers: producers, snapshots: snapshots, namesWritten: isEmpty ? 1 : 0, metadata: metadata)
         state.updateMaxTimestamp()
+        state.durableLastStable = state.lastStable
         return state
     }
 
@@ -128,8 +132,11 @@ struct LogOpening {
         guard disk.exists(directory) else {
             return try doing("make folder") { () throws(DiskError) in try disk.makeDirectory(directory) }
         }
-        let names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
+        var names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
         try readMetadata(names)
+        if try finishReplacement(names) {
+            names = try doing("list folder") { () throws(DiskError) in try disk.list(directory) }
+        }
         var bases: Set<Int64> = []
         for name in names {
             if let (offset, suffix) = FileNames.parse(name) {

@@ -32,7 +32,7 @@ extension PartitionLog {
                     // The segment has no batch at or after `from`: its last ones were compacted away.
                     from = end
                 } catch  where error.cause?.code == .notFound && attempts < 8 {
-                    // Removed by retention since the plan was made: plan again, the log start has moved.
+                    // Removed by retention or replaced by a cleaning since the plan was made: plan again.
                     attempts += 1
                 }
             }
@@ -62,7 +62,7 @@ extension PartitionLog {
             return .found(readRecent(from, maxBytes, limit, minOneBatch, file, state))
         }
         let segment = state.segments[index]
-        let cursor = state.cursors.first { $0.offset == from && $0.segmentBase == segment.baseOffset }
+        let cursor = state.cursors.first { $0.offset == from && $0.segmentKey == segment.key }
         return .walk(segment, end: state.end(ofSegment: index), limit: limit, start: cursor?.position)
     }
 
@@ -137,9 +137,11 @@ extension PartitionLog {
 
     private func remember(_ slice: LogSlice, in segment: Segment) {
         let cursor = ReadCursor(
-            offset: slice.nextOffset, segmentBase: segment.baseOffset, position: Int(slice.position) + slice.byteCount)
+            offset: slice.nextOffset, segmentKey: segment.key, position: Int(slice.position) + slice.byteCount)
         guard cursor.position < segment.byteCount else { return }
         state.withLock { state in
+            // One of a segment that was replaced meanwhile would only take the place of another.
+            guard state.index(of: [segment]) != nil else { return }
             if state.cursors.count < 8 {
                 state.cursors.append(cursor)
             } else {

@@ -52,7 +52,7 @@ extension PartitionLog {
 
     private typealias Found = (offset: Int64, timestamp: Int64)
 
-    /// Runs `body` on a copy of the segments; again when retention removed one of them meanwhile.
+    /// Runs `body` on a copy of the segments; again when one of them was removed or replaced meanwhile.
     private func search(
         _ body: (_ candidates: [Segment], _ logStart: Int64) throws(LogError) -> Found?
     ) throws(LogError) -> Found? {

@@ -86,8 +86,10 @@ package final class PartitionLog: Sendable {
     }
 
     /// The open log file of a segment.
+    ///
+    /// - Throws: `.notFound` also when the segment was replaced or removed: the file of its name may be another's.
     func logFile(_ segment: Segment) throws(DiskError) -> any DiskFile {
         if let file = segment.file { return file }
-        return try files.file(segment.key) { path(segment.baseOffset, .log) }
+        return try files.file(segment.key, isCurrent: { has(segment) }) { path(segment.baseOffset, .log) }
     }
 }

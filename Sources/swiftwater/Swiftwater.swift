@@ -18,7 +18,8 @@ struct Swiftwater: ParsableCommand {
             """,
         version: "swiftwater \(version)",
         subcommands: [
-            Start.self, TopicCommand.self, Produce.self, Consume.self, ClusterCommand.self, ConfigCommand.self,
+            Start.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self, ClusterCommand.self,
+            ConfigCommand.self,
             Completion.self, Version.self,
         ])
 

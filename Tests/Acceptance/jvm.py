@@ -22,6 +22,9 @@ JARS = (
     "jackson-annotations-",
 )
 
+# Small and quick to start: a test may run a dozen.
+JVM_FLAGS = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+
 
 class JavaError(Exception):
     """A Java client's exception: `.type` is the simple class name (`UnknownTopicOrPartitionException`)."""
@@ -77,9 +80,7 @@ class Java:
         self.process = subprocess.Popen(
             [
                 "java",
-                "-Xmx512m",
-                "-XX:TieredStopAtLevel=1",
-                "-XX:+UseSerialGC",
+                *JVM_FLAGS,
                 "-cp",
                 f"{self.folder}:{path}",
                 "Driver",

@@ -250,7 +250,7 @@ def test_topic_errors(swiftwater, fresh):
     assert swiftwater("topic", "alter", topic, code=64).err
     for verb in (("topic", "describe"), ("topic", "delete"), ("consume",), ("produce",), ("topic", "alter", "-p", "9")):
         said = swiftwater(*verb, topic[:-1], code=1).err
-        assert f'"{topic}"' in said, f"{verb} does not name the nearest topic: {said}"
+        assert f"'{topic}'" in said, f"{verb} does not name the nearest topic: {said}"
 
 
 def test_dry_runs_change_nothing(swiftwater, fresh):

@@ -16,7 +16,7 @@ private let allowed: [String: Set<String>] = [
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     // Layer 3: services
-    "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "Logging"],
+    "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
         "Cluster", "NIOCore", "NIOPosix", "Logging", "DequeModule",

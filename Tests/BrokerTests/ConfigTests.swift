@@ -29,7 +29,7 @@ import Testing
         do {
             _ = try ServerProperties(["log.retention.hour": "1"])
         } catch {
-            #expect("\(error)" == "unknown property \"log.retention.hour\"; did you mean \"log.retention.hours\"?")
+            #expect("\(error)" == "unknown property 'log.retention.hour'; did you mean 'log.retention.hours'?")
         }
     }
 

@@ -22,6 +22,9 @@ struct LogSimulation {
         var producerId: Int64
         var producerEpoch: Int16
         var sequence: Int32
+        var isTransactional = false
+        /// What a control batch says.
+        var marker: ControlMarker?
 
         var nextOffset: Int64 { baseOffset + Int64(count) }
         var maxTimestamp: Int64 { timestamp + Int64(count - 1) }
@@ -35,33 +38,35 @@ struct LogSimulation {
     private static let name = PartitionName(topic: "t", partition: 0)
     private static let topicId: (UInt64, UInt64) = (7, 9)
 
-    private var random: SeededRandom
-    private let disk: SimulatedDisk
-    private var config = LogConfig()
-    private var directory: LogDirectory?
-    private var openLog: PartitionLog?
-    private var now: Int64 = 1_000_000
+    var random: SeededRandom
+    let disk: SimulatedDisk
+    var config = LogConfig()
+    var directory: LogDirectory?
+    var openLog: PartitionLog?
+    var now: Int64 = 1_000_000
 
     /// Batches from some point below the log start to the log end.
-    private var batches: [Batch] = []
+    var batches: [Batch] = []
     /// A batch whose append was interrupted: after the crash it is there or not.
-    private var interrupted: Batch?
-    private var logStart: Int64 = 0
+    var interrupted: Batch?
+    var logStart: Int64 = 0
     /// The log start by deletions that were answered.
     private var deletedBefore: Int64 = 0
     /// The log start by deletions or retention that were answered; retention's is only as durable as the log.
     private var promisedStart: Int64 = 0
     /// A log start that an interrupted deletion may have made.
     private var logStartMax: Int64 = 0
-    private var logEnd: Int64 = 0
+    var logEnd: Int64 = 0
     private var durableEnd: Int64 = 0
-    private var leaderEpoch: Int32 = 0
+    var leaderEpoch: Int32 = 0
     /// Per producer id the batches the log must know, oldest first, of the newest epoch only.
-    private var windows: [Int64: [Batch]] = [:]
+    var windows: [Int64: [Batch]] = [:]
     private var hasFailed: Bool { directory?.health.failure != nil }
     private var hasFlippedBits = false
+    /// The log forgot, as it may, what the model cannot follow: the run ends here.
+    var isOver = false
     /// Deletion on a full disk could not write a snapshot: producers of removed batches may be forgotten.
-    private var mayForgetProducers = false
+    var mayForgetProducers = false
     private(set) var crashCount = 0
     private(set) var appendCount = 0
     private(set) var trace: [String] = []
@@ -78,22 +83,24 @@ struct LogSimulation {
 
     mutating func run(stepCount: Int) throws {
         try open()
-        for _ in 0..<stepCount {
+        for _ in 0..<stepCount where !isOver {
             try step()
             if disk.hasLostPower { try crash() }
         }
-        try restart()
+        if !isOver { try restart() }
     }
 
-    private var log: PartitionLog { get throws { try unwrap(openLog, "no log") } }
+    var log: PartitionLog { get throws { try unwrap(openLog, "no log") } }
 
-    private mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
+    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
 
     // MARK: Steps
 
     private mutating func step() throws {
         now += Int64.random(in: 0..<400, using: &random)
-        switch Int.random(in: 0..<100, using: &random) {
+        switch Int.random(in: 0..<135, using: &random) {
+        case 100..<130: try appendTransactional()
+        case 130...: try verifyTransactions()
         case 0..<34: try append()
         case 34..<54: try appendIdempotent()
         case 54..<64: try sync()
@@ -119,9 +126,9 @@ struct LogSimulation {
         }
     }
 
-    private mutating func note(_ text: String) { trace.append(text) }
+    mutating func note(_ text: String) { trace.append(text) }
 
-    private mutating func makeBatch() -> TestBatch {
+    mutating func makeBatch() -> TestBatch {
         TestBatch(
             count: Int32.random(in: 1...4, using: &random), valueByteCount: Int.random(in: 0..<200, using: &random),
             timestamp: now + Int64.random(in: -3000..<300, using: &random),
@@ -134,23 +141,30 @@ struct LogSimulation {
     }
 
     /// What the log must answer to a batch of an idempotent producer.
-    private enum Expectation {
+    enum Expectation {
         case appended
         case duplicate(Batch)
         case refused(LogError.Code)
     }
 
     @discardableResult
-    private mutating func append(_ batch: TestBatch, _ expectation: Expectation = .appended) throws -> Bool {
+    mutating func append(_ batch: TestBatch, _ expectation: Expectation = .appended) throws -> Bool {
         let bytes = batch.bytes()
         let header = try BatchHeader(bytes.span.bytes)
         let entry = Batch(
             baseOffset: logEnd, count: batch.count, body: Array(bytes[16...]), byteCount: bytes.count,
             timestamp: batch.timestamp, leaderEpoch: leaderEpoch, producerId: batch.producerId,
-            producerEpoch: batch.producerEpoch, sequence: batch.sequence)
+            producerEpoch: batch.producerEpoch, sequence: batch.sequence, isTransactional: batch.isTransactional)
+        let (log, now) = (try log, now)
+        return try append(entry, expectation) { try log.append(bytes.span.bytes, header: header, now: now) }
+    }
+
+    /// - Parameter body: appends `batch` to the log.
+    @discardableResult
+    mutating func append(_ entry: Batch, _ expectation: Expectation, _ body: () throws -> AppendResult) throws -> Bool {
         let result: AppendResult
         do {
-            result = try log.append(bytes.span.bytes, header: header, now: now)
+            result = try body()
         } catch let error as LogError {
             note("append \(logEnd) failed: \(error)")
             if case .refused(let code) = expectation, error.code == code { return false }
@@ -160,7 +174,7 @@ struct LogSimulation {
                 interrupted = entry
                 return false
             }
-            throw Violation(description: "append of producer \(batch.producerId) threw \(error)")
+            throw Violation(description: "append of producer \(entry.producerId) threw \(error)")
         }
         switch expectation {
         case .refused(let code): throw Violation(description: "appended a batch that had to be refused with \(code)")
@@ -173,7 +187,8 @@ struct LogSimulation {
         case .appended:
             try expect(!result.isDuplicate && result.baseOffset == logEnd, "append at \(logEnd) answered \(result)")
         }
-        note("append \(logEnd)..<\(entry.nextOffset) producer \(entry.producerId) sequence \(entry.sequence)")
+        let kind = entry.marker.map { " \($0.kind)" } ?? (entry.isTransactional ? " transactional" : "")
+        note("append \(logEnd)..<\(entry.nextOffset) producer \(entry.producerId) sequence \(entry.sequence)\(kind)")
         add(entry)
         return true
     }
@@ -182,7 +197,7 @@ struct LogSimulation {
         appendCount += 1
         batches.append(entry)
         logEnd = entry.nextOffset
-        guard entry.producerId >= 0 else { return }
+        guard entry.producerId >= 0, !Self.isTransactional(entry.producerId) else { return }
         if windows[entry.producerId]?.last?.producerEpoch != entry.producerEpoch { windows[entry.producerId] = [] }
         windows[entry.producerId]?.append(entry)
     }
@@ -363,17 +378,18 @@ struct LogSimulation {
         let target = now + Int64.random(in: -6000..<600, using: &random)
         var first: (offset: Int64, timestamp: Int64)?
         var newest: (offset: Int64, timestamp: Int64)?
+        let end = chance(50) ? .max : try log.lastStableOffset
         for batch in batches {
             for delta in 0..<Int64(batch.count) where batch.baseOffset + delta >= logStart {
                 let (offset, time) = (batch.baseOffset + delta, batch.timestamp + delta)
-                if first == nil, time >= target { first = (offset, time) }
+                if first == nil, time >= target, offset < end { first = (offset, time) }
                 if newest == nil || time > newest!.timestamp { newest = (offset, time) }
             }
         }
         let found: (offset: Int64, timestamp: Int64)?
         let latest: (offset: Int64, timestamp: Int64)?
         do {
-            found = try log.offset(forTimestamp: target)
+            found = try log.offset(forTimestamp: target, upTo: end)
             latest = try log.offsetOfMaxTimestamp()
         } catch let error as LogError {
             if disk.hasLostPower { return }
@@ -508,6 +524,8 @@ struct LogSimulation {
             try compare(slice, expected, "verify at \(offset)")
             offset = slice.nextOffset
         }
+        try verifyTransactions()
+        if isOver { return }
         try verifyProducers(log)
         for batch in batches where batch.baseOffset >= logStart {
             let end = batches.first { $0.leaderEpoch > batch.leaderEpoch }?.baseOffset ?? logEnd
@@ -531,23 +549,25 @@ struct LogSimulation {
                     "producer \(id): knows \(known), expected \(needed) of \(expected)")
                 windows[id] = known.isEmpty ? nil : window.filter { known.contains($0.baseOffset) }
                 batches.removeAll {
-                    $0.producerId == id && $0.nextOffset <= logStart && !known.contains($0.baseOffset)
+                    $0.producerId == id && !Self.isTransactional(id) && $0.nextOffset <= logStart
+                        && !known.contains($0.baseOffset)
                 }
             } else {
                 try expect(known == expected, "producer \(id): knows \(known), expected \(expected)")
             }
         }
-        for id in producers.keys where producers[id]?.window.isEmpty == false && !mayForgetProducers {
+        for id in producers.keys
+        where producers[id]?.window.isEmpty == false && !mayForgetProducers && !Self.isTransactional(id) {
             try expect(windows[id] != nil, "producer \(id) is not in the log")
         }
         mayForgetProducers = false
     }
 
-    private func expect(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+    func expect(_ condition: Bool, _ message: @autoclosure () -> String) throws {
         if !condition { throw Violation(description: message()) }
     }
 
-    private func unwrap<Value>(_ value: Value?, _ message: String) throws -> Value {
+    func unwrap<Value>(_ value: Value?, _ message: String) throws -> Value {
         guard let value else { throw Violation(description: message) }
         return value
     }

@@ -55,16 +55,16 @@ import Testing
     /// The setting, its value, and words that the message must have.
     @Test(
         arguments: [
-            ("log.retention.mss", "1", "did you mean \"log.retention.ms\"?"),
-            ("num.partition", "1", "did you mean \"num.partitions\"?"),
-            ("num.partitions", "many", "invalid value \"many\""),
+            ("log.retention.mss", "1", "did you mean 'log.retention.ms'?"),
+            ("num.partition", "1", "did you mean 'num.partitions'?"),
+            ("num.partitions", "many", "invalid value 'many'"),
             ("num.partitions", "0", "num.partitions"), ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
             ("listeners", "127.0.0.1:1,127.0.0.1:2", "several listeners"),
             ("listeners", "127.0.0.1:70000", "HOST:PORT"),
             ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
             ("listeners", "kafka.example.com:9092", "no authentication"),
             ("roles", "sql", "does not exist yet: this version has kafka"),
-            ("roles", "kafak", "did you mean \"kafka\"?"),
+            ("roles", "kafak", "did you mean 'kafka'?"),
             ("roles", "", "no roles"), ("insecure", "yes", "true or false"), ("log.dirs", "/a,/b", "one folder"),
         ])
     func `refuses with the name and a way out`(name: String, value: String, words: String) {
@@ -149,9 +149,9 @@ import Testing
 
     @Test(
         arguments: [
-            (["topics"], "did you mean \"topic\"?"), (["topic", "lsit"], "did you mean \"list\"?"),
+            (["topics"], "did you mean 'topic'?"), (["topic", "lsit"], "did you mean 'list'?"),
             (["banana"], "unknown command"),
-            (["config", "shwo"], "did you mean \"show\"?"),
+            (["config", "shwo"], "did you mean 'show'?"),
         ])
     func `a misspelt command names the nearest`(arguments: [String], words: String) {
         let failure = #expect(throws: CommandFailure.self) { try CommandNames.check(arguments, in: Swiftwater.self) }

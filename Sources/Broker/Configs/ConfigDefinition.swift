@@ -48,7 +48,7 @@ package struct ConfigDefinition: Sendable {
             if case .subset(let permitted) = rule {
                 let items = Self.items(of: value)
                 for item in items where !permitted.contains(item) {
-                    return "\"\(item)\" is not one of \(permitted.joined(separator: ", "))"
+                    return "'\(item)' is not one of \(permitted.joined(separator: ", "))"
                 }
                 if Set(items).count != items.count { return "an item occurs twice" }
             }

@@ -10,11 +10,11 @@ package struct ServerProperties: Sendable, Equatable {
     package init(_ values: [String: String]) throws(ConfigError) {
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             guard let definition = Self.byName[name] else {
-                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean \"\($0)\"?" }
-                throw ConfigError("unknown property \"\(name)\"\(hint ?? "")")
+                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean '\($0)'?" }
+                throw ConfigError("unknown property '\(name)'\(hint ?? "")")
             }
             if let problem = definition.problem(with: value) {
-                throw ConfigError("invalid value \"\(value)\" for property \"\(name)\": \(problem)")
+                throw ConfigError("invalid value '\(value)' for property '\(name)': \(problem)")
             }
         }
         self.values = values
@@ -63,7 +63,8 @@ package struct ServerProperties: Sendable, Equatable {
         TopicConfigs.definitions.contains { $0.serverName == name }
             || [
                 "log.retention.minutes", "log.retention.hours", "log.roll.hours", "num.partitions",
-                "auto.create.topics.enable",
+                "auto.create.topics.enable", "log.cleaner.dedupe.buffer.size", "log.cleaner.io.buffer.load.factor",
+                "log.cleaner.io.buffer.size", "log.cleaner.io.max.bytes.per.second",
             ].contains(name)
     }
 
@@ -97,6 +98,26 @@ package struct ServerProperties: Sendable, Equatable {
             property(
                 "log.flush.offset.checkpoint.interval.ms", .int, "5000", count,
                 "Milliseconds between two background flushes; they bound what a start after a crash has to check."),
+            property(
+                "log.cleaner.enable", .boolean, "true", .anything,
+                "Whether compacted topics are cleaned; without it they grow without bound."),
+            property("log.cleaner.threads", .int, "1", .range(1...64), "Threads that clean compacted topics."),
+            property(
+                "log.cleaner.dedupe.buffer.size", .long, "134217728", .range(1_048_576...(64 << 30)),
+                "Most memory for the keys of logs that are being cleaned, of all threads together, in bytes; 24 per key."
+            ),
+            property(
+                "log.cleaner.io.buffer.load.factor", .double, "0.9", .fraction,
+                "How full the memory for keys may become."),
+            property(
+                "log.cleaner.io.buffer.size", .int, "524288", .range(8192...Int64(Int32.max)),
+                "Memory to read and write logs that are being cleaned, of all threads together, in bytes."),
+            property(
+                "log.cleaner.io.max.bytes.per.second", .double, "1.7976931348623157E308", .anything,
+                "Bytes per second that cleaning may read and write, of all threads together."),
+            property(
+                "log.cleaner.backoff.ms", .long, "15000", .range(1 ... .max),
+                "Milliseconds between two looks for a log to clean when there was none."),
             property(
                 "log.retention.check.interval.ms", .long, "300000", .range(1 ... .max),
                 "Milliseconds between two looks for segments to delete."),

@@ -161,6 +161,12 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         log.fileDeleteDelayMs = number("file.delete.delay.ms")
         let deletes = policies.contains("delete")
         isDeletedByRetention = deletes
+        log.deletes = deletes
+        log.compacts = policies.contains("compact")
+        log.minCleanableDirtyRatio = Double(text("min.cleanable.dirty.ratio")) ?? log.minCleanableDirtyRatio
+        log.deleteRetentionMs = number("delete.retention.ms")
+        log.minCompactionLagMs = number("min.compaction.lag.ms")
+        log.maxCompactionLagMs = number("max.compaction.lag.ms")
         log.retentionMs = deletes ? number("retention.ms") : -1
         log.retentionBytes = deletes ? number("retention.bytes") : -1
         self.log = log
@@ -171,7 +177,7 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         rules = ProduceRules(
             byteCountMax: byteCountMax,
             decompressedByteCountMax: max(Self.decompressedByteCountMin, Self.compressionRatioMax * byteCountMax),
-            isCompacted: policies.contains("compact"),
+            isCompacted: log.compacts,
             usesLogAppendTime: text("message.timestamp.type") == "LogAppendTime",
             timestampBeforeMax: before == .max ? nil : before, timestampAfterMax: after == .max ? nil : after,
             codec: codec == "producer" ? nil : Codec(name: codec),

@@ -10,7 +10,12 @@ import RecordBatches
 package final class EmbeddedCluster: Cluster {
     let node: BrokerNode
 
-    package init(_ node: BrokerNode) { self.node = node }
+    package let requests: any RequestChannel
+
+    package init(_ node: BrokerNode) {
+        self.node = node
+        requests = EmbeddedChannel(node)
+    }
 
     // MARK: Topics
 
@@ -134,23 +139,28 @@ package final class EmbeddedCluster: Cluster {
         _ wanted: [TopicPartition: LogPosition], isolation: Isolation
     ) async throws(ClusterError) -> [TopicPartition: Int64] {
         var found: [TopicPartition: Int64] = [:]
-        for (partition, position) in wanted { found[partition] = try await offset(of: position, in: partition) }
+        for (partition, position) in wanted {
+            found[partition] = try await offset(of: position, in: partition, isolation)
+        }
         return found
     }
 
-    private func offset(of position: LogPosition, in partition: TopicPartition) async throws(ClusterError) -> Int64 {
+    private func offset(
+        of position: LogPosition, in partition: TopicPartition, _ isolation: Isolation
+    ) async throws(ClusterError) -> Int64 {
         let log = try existing(partition).log
         let limit = try existing(partition.topic).config.rules.decompressedByteCountMax
         let offsets = log.offsets
+        let end = isolation == .readCommitted ? offsets.lastStable : offsets.logEnd
         switch position {
         case .beginning: return offsets.logStart
-        case .end: return offsets.logEnd
+        case .end: return end
         case .offset(let offset): return offset
-        case .beforeEnd(let count): return max(offsets.logStart, offsets.logEnd - max(0, count))
+        case .beforeEnd(let count): return max(offsets.logStart, end - max(0, count))
         case .timestamp(let time):
             return try await search(partition) { () throws(LogError) in
-                try log.offset(forTimestamp: time, limit: limit)?.offset
-            } ?? offsets.logEnd
+                try log.offset(forTimestamp: time, upTo: end, limit: limit)?.offset
+            } ?? end
         case .maxTimestamp:
             return try await search(partition) { () throws(LogError) in
                 try log.offsetOfMaxTimestamp(limit: limit)?.offset
@@ -170,12 +180,18 @@ package final class EmbeddedCluster: Cluster {
     package func reader(
         _ partition: TopicPartition, from start: LogPosition, isolation: Isolation
     ) async throws(ClusterError) -> any PartitionReader {
-        let offset = try await offset(of: start, in: partition)
-        return EmbeddedReader(self, partition, try existing(partition), position: offset)
+        let offset = try await offset(of: start, in: partition, isolation)
+        return EmbeddedReader(self, partition, try existing(partition), position: offset, isolation: isolation)
     }
 
     package func writer(_ mode: WriterMode) async throws(ClusterError) -> any RecordWriter {
         EmbeddedWriter(self, mode)
+    }
+
+    package func transactionalWriter(
+        _ id: String, timeout: Duration
+    ) async throws(ClusterError) -> any TransactionalWriter {
+        EmbeddedTransactionalWriter(self, try await EmbeddedTransaction.take(id, timeout: timeout, requests))
     }
 
     // MARK: Threads

@@ -1,6 +1,8 @@
+import Bytes
 import Cluster
 import LogStorage
 import NIOCore
+import RecordBatches
 import Synchronization
 
 /// Reads one partition of the broker in this process.
@@ -13,12 +15,17 @@ final class EmbeddedReader: PartitionReader {
     let partition: TopicPartition
     private let cluster: EmbeddedCluster
     private let source: Partition
+    private let isolation: Isolation
     private let state: Mutex<State>
 
-    init(_ cluster: EmbeddedCluster, _ partition: TopicPartition, _ source: Partition, position: Int64) {
+    init(
+        _ cluster: EmbeddedCluster, _ partition: TopicPartition, _ source: Partition, position: Int64,
+        isolation: Isolation
+    ) {
         self.cluster = cluster
         self.partition = partition
         self.source = source
+        self.isolation = isolation
         state = Mutex(State(position: position))
     }
 
@@ -81,7 +88,15 @@ final class EmbeddedReader: PartitionReader {
         state.withLock { if $0.waiting === wait { $0.waiting = nil } }
     }
 
+    /// What is there; empty when nothing is. Goes on past what is there but not to be seen.
     private func take(_ maxBytes: Int) throws(ClusterError) -> FetchedBatches {
+        while true {
+            let found = try takeOnce(maxBytes)
+            guard found.isEmpty, found.nextOffset > found.startOffset else { return found }
+        }
+    }
+
+    private func takeOnce(_ maxBytes: Int) throws(ClusterError) -> FetchedBatches {
         let position = try state.withLock { state throws(ClusterError) in
             if state.isClosed { throw ClusterError(.invalidRequest, "the reader of \(partition) is closed") }
             return state.position
@@ -89,18 +104,47 @@ final class EmbeddedReader: PartitionReader {
         guard !source.isDeleted else {
             throw ClusterError(.unknownTopicOrPartition, "topic '\(partition.topic)' was deleted")
         }
-        let end = source.log.offsets.logEnd
+        let offsets = source.log.offsets
+        let end = isolation == .readCommitted ? offsets.lastStable : offsets.logEnd
         do throws(LogError) {
             let slice = try source.log.read(from: position, maxBytes: maxBytes, upTo: end, minOneBatch: true)
-            let bytes = try slice.buffer()
+            var bytes = try slice.buffer()
             let next = slice.isEmpty ? position : slice.nextOffset
+            if isolation == .readCommitted, !slice.isEmpty {
+                let aborted = try source.log.abortedTransactions(from: position, upTo: next)
+                if !aborted.isEmpty { bytes = try Self.without(aborted, bytes) }
+            }
             state.withLock { if $0.position == position { $0.position = next } }
             return FetchedBatches(
-                partition: partition, bytes: bytes, startOffset: position, nextOffset: next, highWatermark: end,
-                lastStableOffset: end)
+                partition: partition, bytes: bytes, startOffset: position, nextOffset: next,
+                highWatermark: offsets.logEnd, lastStableOffset: offsets.lastStable)
         } catch {
             throw ClusterError(ControlError(error), "read \(partition)")
         }
+    }
+
+    /// The batches but for those of aborted transactions. Markers stay.
+    private static func without(
+        _ aborted: [AbortedTransaction], _ bytes: ByteBuffer
+    ) throws(LogError) -> ByteBuffer {
+        var kept = ByteBuffer()
+        var rest = bytes
+        do throws(WireError) {
+            while rest.readableBytes > 0 {
+                let header = try rest.withUnsafeReadableBytes { raw throws(WireError) in try BatchHeader(raw.bytes) }
+                guard var batch = rest.readSlice(length: header.byteCount) else { throw .truncated }
+                let isAborted =
+                    header.attributes.isTransactional && !header.attributes.isControl
+                    && aborted.contains {
+                        $0.producerId == header.producerId && $0.firstOffset <= header.baseOffset
+                            && header.lastOffset <= $0.lastOffset
+                    }
+                if !isAborted { kept.writeBuffer(&batch) }
+            }
+        } catch {
+            throw LogError(.corruptBatch, "read batches: \(error)")
+        }
+        return kept
     }
 }
 

@@ -95,7 +95,7 @@ final class ClientHandle: Sendable {
             state.topics[name] = rd_kafka_topic_new(shared.client, name, nil)
             return state.topics[name]
         }
-        guard let topic else { throw ClusterError(rdkafka: rd_kafka_last_error(), "topic \"\(name)\"") }
+        guard let topic else { throw ClusterError(rdkafka: rd_kafka_last_error(), "topic '\(name)'") }
         return topic
     }
 

@@ -44,7 +44,7 @@ final class PendingWrite: @unchecked Sendable {
         var failure: ClusterError?
         if error != RD_KAFKA_RESP_ERR_NO_ERROR {
             let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) } ?? "?"
-            failure = ClusterError(rdkafka: error, "write to topic \"\(topic)\" partition \(message.pointee.partition)")
+            failure = ClusterError(rdkafka: error, "write to topic '\(topic)' partition \(message.pointee.partition)")
         } else {
             // librdkafka has no offset (-1001) where the broker does not answer.
             slot.pointee.position = RecordPosition(

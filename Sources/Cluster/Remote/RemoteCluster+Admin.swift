@@ -2,7 +2,7 @@ import CRdKafka
 
 extension RemoteCluster {
     package func createTopic(_ topic: NewTopic, validateOnly: Bool) async throws(ClusterError) {
-        let attempt = "create topic \"\(topic.name)\""
+        let attempt = "create topic '\(topic.name)'"
         let handle = admin
         try await adminCall(RD_KAFKA_ADMIN_OP_CREATETOPICS, attempt, validateOnly: validateOnly) {
             (options, queue) throws(ClusterError) in
@@ -27,7 +27,7 @@ extension RemoteCluster {
     }
 
     package func addPartitions(topic: String, total: Int32, validateOnly: Bool) async throws(ClusterError) {
-        let attempt = "add partitions to topic \"\(topic)\""
+        let attempt = "add partitions to topic '\(topic)'"
         guard total > 0 else { throw ClusterError(.invalidPartitions, "\(attempt): \(total) is not above 0") }
         let handle = admin
         try await adminCall(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, attempt, validateOnly: validateOnly) {
@@ -48,7 +48,7 @@ extension RemoteCluster {
     }
 
     package func deleteTopic(_ name: String) async throws(ClusterError) {
-        let attempt = "delete topic \"\(name)\""
+        let attempt = "delete topic '\(name)'"
         let handle = admin
         try await adminCall(RD_KAFKA_ADMIN_OP_DELETETOPICS, attempt) { (options, queue) throws(ClusterError) in
             guard !name.isEmpty, let old = rd_kafka_DeleteTopic_new(name) else {
@@ -293,7 +293,7 @@ extension RemoteCluster {
 
     private static func text(_ resource: ConfigResource) -> String {
         switch resource {
-        case .topic(let name): "topic \"\(name)\""
+        case .topic(let name): "topic '\(name)'"
         case .broker(let id): "broker \(id)"
         }
     }

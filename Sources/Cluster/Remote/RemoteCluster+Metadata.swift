@@ -16,7 +16,7 @@ extension RemoteCluster {
 
     /// `topic` on the calling thread, which must not be one of the cooperative pool.
     func topicBlocking(_ name: String) throws(ClusterError) -> TopicDescription {
-        let attempt = "topic \"\(name)\""
+        let attempt = "topic '\(name)'"
         guard !name.isEmpty else { throw ClusterError(.invalidTopic, "a topic has a name") }
         return try metadata(of: name, attempt) { metadata throws(ClusterError) in
             guard let topic = try Self.topics(metadata, attempt).first(where: { $0.name == name }) else {

@@ -9,6 +9,7 @@ import Synchronization
 package final class RemoteCluster: Cluster {
     let configuration: RemoteConfiguration
     let calls = BlockingCalls(threadCountMax: 4)
+    package let requests: any RequestChannel
 
     private struct State {
         var clients: [ConsumerClient] = []
@@ -18,6 +19,7 @@ package final class RemoteCluster: Cluster {
     /// - Throws: `.invalidConfig` for a property that librdkafka does not know or whose value it refuses.
     package init(_ configuration: RemoteConfiguration) throws(ClusterError) {
         self.configuration = configuration
+        requests = RemoteChannel(configuration)
         // Made now so that wrong properties are found now.
         let client = try ConsumerClient(configuration, isolation: .readUncommitted)
         state.withLock { $0.clients.append(client) }
@@ -136,10 +138,18 @@ package final class RemoteCluster: Cluster {
         try RemoteWriter(self, mode)
     }
 
+    package func transactionalWriter(
+        _ id: String, timeout: Duration
+    ) async throws(ClusterError) -> any TransactionalWriter {
+        let writer = try RemoteTransactionalWriter(self, id, timeout: timeout)
+        try await writer.start()
+        return writer
+    }
+
     static func unknown(_ partition: TopicPartition, partitionCount: Int?) -> ClusterError {
         ClusterError(
             .unknownTopicOrPartition,
-            "topic \"\(partition.topic)\" has no partition \(partition.partition)"
+            "topic '\(partition.topic)' has no partition \(partition.partition)"
                 + (partitionCount.map { ", it has \($0)" } ?? ""))
     }
 }

@@ -5,7 +5,7 @@ extension ClusterError {
     /// asks for the same reaction.
     ///
     /// - Parameters:
-    ///   - attempt: what was attempted, such as `create topic "ratings"`.
+    ///   - attempt: what was attempted, such as `create topic 'ratings'`.
     ///   - detail: the broker's or the library's own words, if there are better ones than the code's.
     init(rdkafka error: rd_kafka_resp_err_t, _ attempt: String, detail: String? = nil) {
         let words = detail.flatMap { $0.isEmpty ? nil : $0 } ?? Self.words(error)
@@ -36,13 +36,15 @@ extension ClusterError {
             return .corruptMessage
         case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE, RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED: return .unsupportedVersion
         case RD_KAFKA_RESP_ERR__INVALID_ARG: return .invalidRequest
+        case RD_KAFKA_RESP_ERR__FENCED: return .producerFenced
+        case RD_KAFKA_RESP_ERR__STATE: return .invalidTxnState
         case RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE, RD_KAFKA_RESP_ERR__INCONSISTENT: return .outOfOrderSequence
         default: return .unknownServerError
         }
     }
 
     /// librdkafka's words for a code, in our style: `Broker: Unknown topic or partition` -> `unknown topic or partition`.
-    private static func words(_ error: rd_kafka_resp_err_t) -> String {
+    static func words(_ error: rd_kafka_resp_err_t) -> String {
         guard let text = rd_kafka_err2str(error) else { return "error \(error.rawValue)" }
         var words = Substring(String(cString: text))
         for prefix in ["Broker: ", "Local: "] where words.hasPrefix(prefix) { words = words.dropFirst(prefix.count) }

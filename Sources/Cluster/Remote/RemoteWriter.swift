@@ -11,7 +11,7 @@ import Synchronization
 /// written as such, compressed as the property `compression.type` says.
 final class RemoteWriter: RecordWriter {
     private let cluster: RemoteCluster
-    private let handle: ClientHandle
+    let handle: ClientHandle
     private let state = Mutex(State())
 
     private struct State {
@@ -20,9 +20,17 @@ final class RemoteWriter: RecordWriter {
         var isClosed = false
     }
 
-    init(_ cluster: RemoteCluster, _ mode: WriterMode) throws(ClusterError) {
+    convenience init(_ cluster: RemoteCluster, _ mode: WriterMode) throws(ClusterError) {
+        switch mode {
+        case .acks(let acks): try self.init(cluster, properties: ["acks": String(acks.rawValue)])
+        case .idempotent: try self.init(cluster, properties: ["acks": "all", "enable.idempotence": "true"])
+        }
+    }
+
+    /// - Parameter mode: librdkafka's properties that say what the writer promises.
+    init(_ cluster: RemoteCluster, properties mode: [String: String]) throws(ClusterError) {
         self.cluster = cluster
-        var properties = [
+        let properties = [
             // As Java: records with the same key go to the same partition whoever writes them.
             "partitioner": "murmur2_random",
             // A batch waits a moment for company; librdkafka's own 5 ms would be felt by who writes one record.
@@ -33,14 +41,7 @@ final class RemoteWriter: RecordWriter {
             "topic.metadata.propagation.max.ms": "5000",
             "client.id": "swiftwater",
         ]
-        switch mode {
-        case .acks(let acks):
-            properties["acks"] = String(acks.rawValue)
-        case .idempotent:
-            properties["acks"] = "all"
-            properties["enable.idempotence"] = "true"
-        }
-        handle = try ClientHandle(.producer, cluster.configuration, properties: properties)
+        handle = try ClientHandle(.producer, cluster.configuration, properties: properties.merging(mode) { $1 })
     }
 
     func submit(_ records: [ProducerRecord], to topic: String) async throws(ClusterError) -> WriteReceipt {
@@ -111,7 +112,7 @@ final class RemoteWriter: RecordWriter {
 
     private func isKnown(_ topic: String) throws(ClusterError) -> Bool {
         let (isClosed, isKnown) = state.withLock { ($0.isClosed, $0.known.contains(topic)) }
-        if isClosed { throw ClusterError(.invalidRequest, "write to topic \"\(topic)\": the writer is closed") }
+        if isClosed { throw ClusterError(.invalidRequest, "write to topic '\(topic)': the writer is closed") }
         return isKnown
     }
 
@@ -162,7 +163,7 @@ final class RemoteWriter: RecordWriter {
             return false
         }
         let failure = ClusterError(
-            consuming: error, "write to topic \"\(topic)\"" + (record.partition.map { " partition \($0)" } ?? ""))
+            consuming: error, "write to topic '\(topic)'" + (record.partition.map { " partition \($0)" } ?? ""))
         write.abandon(records.count - index, failure)
         throw failure
     }
@@ -170,7 +171,7 @@ final class RemoteWriter: RecordWriter {
     private static func headers(_ headers: [RecordHeader], _ topic: String) throws(ClusterError) -> OpaquePointer? {
         guard !headers.isEmpty else { return nil }
         guard let list = rd_kafka_headers_new(headers.count) else {
-            throw ClusterError(.unknownServerError, "write to topic \"\(topic)\": out of memory")
+            throw ClusterError(.unknownServerError, "write to topic '\(topic)': out of memory")
         }
         for header in headers {
             let error = header.value.withBytes { value in
@@ -178,7 +179,7 @@ final class RemoteWriter: RecordWriter {
             }
             guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
                 rd_kafka_headers_destroy(list)
-                throw ClusterError(rdkafka: error, "write to topic \"\(topic)\": header \"\(header.key)\"")
+                throw ClusterError(rdkafka: error, "write to topic '\(topic)': header '\(header.key)'")
             }
         }
         return list

@@ -184,6 +184,15 @@ extension ConsumerGroupDraft {
             throw ConsumerGroupError(.inconsistentGroupProtocol, error.description)
         }
 
+        let owned = TopicPartitionSet(
+            named: subscription.ownedPartitions.map { ($0.topic, $0.partitions) }, topics: context.topics)
+        // Who is not known has nothing: its partitions are with others by now. Upstream would take it in and let it
+        // believe so until it has synced.
+        guard request.groupInstanceId != nil || owned.isEmpty || group.members[memberId] != nil else {
+            throw ConsumerGroupError(
+                .unknownMemberId, "Member \(memberId) is not a member of group \(group.groupId).")
+        }
+
         let replaced = request.groupInstanceId.flatMap { group.staticMember($0) }
         let isDowngrade = replaced.map { canDowngrade(replacing: $0, context) } ?? false
         let before = try member(
@@ -205,8 +214,6 @@ extension ConsumerGroupDraft {
 
         let epoch = group.epoch
         try update(member, from: before, context)
-        let owned = TopicPartitionSet(
-            named: subscription.ownedPartitions.map { ($0.topic, $0.partitions) }, topics: context.topics)
         let isSameSubscription = group.epoch == epoch
         if !isDowngrade || isSameSubscription { _ = try assignAndReconcile(member.memberId, owned: owned, context) }
         let after = try group.member(member.memberId)

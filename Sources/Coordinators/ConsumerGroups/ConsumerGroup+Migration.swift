@@ -64,6 +64,7 @@ extension ConsumerGroupDraft {
         }
 
         var members: [ConsumerGroupMember] = []
+        var owned: [(generation: Int32, member: Int, partitions: TopicPartitionSet)] = []
         for old in classic.members {
             let (subscription, assignment): (ConsumerProtocolSubscription, ConsumerProtocolAssignment)
             do throws(WireError) {
@@ -92,8 +93,12 @@ extension ConsumerGroupDraft {
             member.previousMemberEpoch = classic.generation
             member.assigned = TopicPartitionSet(
                 named: assignment.assignedPartitions.map { ($0.topic, $0.partitions) }, topics: context.topics)
+            let reported = TopicPartitionSet(
+                named: subscription.ownedPartitions.map { ($0.topic, $0.partitions) }, topics: context.topics)
+            owned.append((subscription.generationId, members.count, reported))
             members.append(member)
         }
+        Self.addOwned(owned, to: &members)
 
         for member in members { try add(.member(member.memberId, member)) }
         try add(.groupEpoch(classic.generation))
@@ -103,6 +108,28 @@ extension ConsumerGroupDraft {
             try add(.current(member.memberId, .init(member)))
             let session = member.classic?.sessionTimeoutMs ?? context.settings.sessionTimeoutMs
             group.timers.heard(of: member.memberId, until: context.deadline(after: session))
+        }
+    }
+
+    /// In a rebalance members may hold partitions that no assignment names any more, those of the cooperative protocol
+    /// until they are told to give them up. They said so when they joined: unless another has it since, a partition is
+    /// theirs, of the one that held it last.
+    private static func addOwned(
+        _ owned: [(generation: Int32, member: Int, partitions: TopicPartitionSet)],
+        to members: inout [ConsumerGroupMember]
+    ) {
+        var taken: [KafkaUUID: Set<Int32>] = [:]
+        for member in members {
+            for (id, partitions) in member.assigned.topics { taken[id, default: []].formUnion(partitions) }
+        }
+        let latestFirst = owned.sorted { a, b in
+            a.generation != b.generation ? a.generation > b.generation : a.member < b.member
+        }
+        for (_, member, held) in latestFirst {
+            for (id, partitions) in held.topics {
+                let free = partitions.filter { taken[id, default: []].insert($0).inserted }
+                members[member].assigned[id] = members[member].assigned[id] + free
+            }
         }
     }
 

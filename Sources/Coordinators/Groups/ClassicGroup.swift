@@ -23,7 +23,7 @@ struct GroupEffects {
 /// have been checked before.
 ///
 /// - SeeAlso: upstream `ClassicGroup` and the classic half of `GroupMetadataManager`; KIP-62, 134, 345, 394, 559, 814.
-struct ClassicGroup: Sendable {
+struct ClassicGroup: Sendable, Equatable {
     /// The raw values are the names in Kafka's responses.
     enum State: String, Sendable, CaseIterable {
         case empty = "Empty"

@@ -2,7 +2,7 @@ import KafkaMessages
 import NIOCore
 
 /// A member of a classic group.
-struct ClassicMember: Sendable {
+struct ClassicMember: Sendable, Equatable {
     typealias Protocols = [JoinGroupRequest.JoinGroupRequestProtocol]
 
     var id: String
@@ -23,7 +23,7 @@ struct ClassicMember: Sendable {
     /// Monotonic; `Int64.max` while a request of the member waits and stands for its heartbeat.
     var sessionDeadline = Int64.max
 
-    struct AwaitingJoin: Sendable {
+    struct AwaitingJoin: Sendable, Equatable {
         var token: ReplyToken
         /// Version of the request.
         var version: Int16
@@ -43,7 +43,7 @@ struct ClassicMember: Sendable {
 }
 
 /// The members of a group in the order they came, found by id.
-struct MemberTable: Sendable {
+struct MemberTable: Sendable, Equatable {
     /// Their ids are not to be changed in place.
     var all: [ClassicMember] = []
     private var positions: [String: Int] = [:]

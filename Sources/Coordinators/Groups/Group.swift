@@ -1,7 +1,7 @@
 import KafkaMessages
 
 /// A group of a shard, of whichever protocol. Offsets are kept beside it.
-enum Group: Sendable {
+enum Group: Sendable, Equatable {
     case classic(ClassicGroup)
     case consumer(ConsumerGroup)
 

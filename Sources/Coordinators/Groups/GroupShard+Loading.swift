@@ -67,9 +67,10 @@ extension GroupShard {
     /// All records are in. Members get a whole session to show that they are still there.
     package mutating func finishLoading(at: EventTime) {
         begin(at: at)
+        let context = ClassicGroup.Context(configuration: configuration, at: at)
         let settings = configuration.consumerSettings
         for id in groups.keys.sorted() {
-            _ = withClassicGroup(id) { $0.restart(at: at.monotonic) }
+            _ = withClassicGroup(id) { $0.restart(context) }
             _ = withConsumerGroup(id) { $0.finishLoading(settings, at: at) }
             arm(id)
         }
@@ -78,7 +79,12 @@ extension GroupShard {
 }
 
 extension ClassicGroup {
-    mutating func restart(at now: Int64) {
-        for position in members.all.indices { members.all[position].keepAlive(at: now) }
+    /// After a start: nobody waits yet, so this neither answers nor writes anything. A group that a smaller `group.max.size`
+    /// has made too large rebalances, and shrinks as its members rejoin.
+    mutating func restart(_ context: Context) {
+        for position in members.all.indices { members.all[position].keepAlive(at: context.at.monotonic) }
+        guard members.count > context.configuration.maxSize else { return }
+        var effects = GroupEffects()
+        prepareRebalance(context, &effects)
     }
 }

@@ -36,6 +36,18 @@ package struct MarkerOrder: Sendable, Equatable {
     package var coordinatorEpoch: Int32
     package var isCommit: Bool
     package var topics: [TransactionTopic]
+
+    package init(
+        transactionalId: String, producerId: Int64, producerEpoch: Int16, coordinatorEpoch: Int32, isCommit: Bool,
+        topics: [TransactionTopic]
+    ) {
+        self.transactionalId = transactionalId
+        self.producerId = producerId
+        self.producerEpoch = producerEpoch
+        self.coordinatorEpoch = coordinatorEpoch
+        self.isCommit = isCommit
+        self.topics = topics
+    }
 }
 
 /// Partitions of one topic, in ascending order where we make them.

@@ -8,7 +8,7 @@ extension TransactionShard {
         _ request: InitProducerIdRequest, version: Int16, token: ReplyToken, at time: EventTime, freshProducerId: Int64
     ) -> TransactionDecision {
         requireDecided()
-        func refused(_ code: ErrorCode) -> TransactionDecision { .init(token, Self.initError(code, version)) }
+        func refused(_ code: ErrorCode) -> TransactionDecision { .init(token, Self.initError(code)) }
         guard let transactionalId = request.transactionalId, !transactionalId.isEmpty,
             transactionalId.utf8.count <= TransactionRecords.transactionalIdByteCountMax,
             (request.producerId == TransactionMetadata.noProducerId)
@@ -41,7 +41,9 @@ extension TransactionShard {
         case .prepareCommit, .prepareAbort:
             entry.initWaiter = waiter
             stage(transactionalId, entry)
-            return conclude(TransactionDecision())
+            var decision = TransactionDecision()
+            decision.usedFreshProducerId = true  // the waiter keeps it
+            return conclude(decision)
         case .ongoing:
             // Upstream lets a producer that was fenced abort the transaction of its successor before it learns of it.
             if let expected, expected.producerId == entry.metadata.producerId,
@@ -55,7 +57,8 @@ extension TransactionShard {
                 transactionalId, entry, isCommit: false,
                 clientTransactionVersion: TransactionMetadata.epochBumpVersion, freshProducerId: freshProducerId,
                 at: time, into: &decision)
-            decision.decision.refusals = { [Reply(token, Self.initError(Self.refusalCode($0), version))] }
+            decision.usedFreshProducerId = true
+            decision.decision.refusals = { [Reply(token, Self.initError(Self.refusalCode($0)))] }
             return conclude(decision)
         }
     }
@@ -68,7 +71,7 @@ extension TransactionShard {
         guard !decision.decision.records.isEmpty else { return decision }
         decision.usedFreshProducerId = decision.usedFreshProducerId || isNew
         decision.decision.refusals = {
-            [Reply(waiter.token, Self.initError(Self.refusalCode($0), waiter.version))]
+            [Reply(waiter.token, Self.initError(Self.refusalCode($0)))]
         }
         stage(transactionalId, entry)
         return conclude(decision)
@@ -84,7 +87,7 @@ extension TransactionShard {
                 waiter.expected, timeoutMs: waiter.timeoutMs, freshProducerId: waiter.freshProducerId, at: time)
         else {
             let code = Self.fenced(waiter.version, since: 4)
-            decision.decision.replies.append(Reply(waiter.token, Self.initError(code, waiter.version)))
+            decision.decision.replies.append(Reply(waiter.token, Self.initError(code)))
             return entry
         }
         var entry = entry
@@ -101,7 +104,7 @@ extension TransactionShard {
         return entry
     }
 
-    private static func initError(_ code: ErrorCode, _ version: Int16) -> InitProducerIdResponse {
+    private static func initError(_ code: ErrorCode) -> InitProducerIdResponse {
         InitProducerIdResponse(errorCode: code.rawValue, producerId: -1, producerEpoch: -1)
     }
 

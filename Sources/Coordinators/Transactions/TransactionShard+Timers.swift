@@ -24,7 +24,7 @@ extension TransactionShard {
         var count = 0
         for transactionalId in due {
             guard let entry = entries[transactionalId], count < Self.tickCountMax,
-                !(decision.usedFreshProducerId && entry.metadata.isExhausted)
+                !(decision.usedFreshProducerId && entry.metadata.state == .ongoing && entry.metadata.isExhausted)
             else {
                 earliestDeadline = min(earliestDeadline, time.monotonic)
                 continue
@@ -47,10 +47,10 @@ extension TransactionShard {
                 transactionalId, entry, isCommit: false,
                 clientTransactionVersion: TransactionMetadata.epochBumpVersion, freshProducerId: freshProducerId,
                 abandoned: postponed, at: time, into: &decision)
-        case .prepareCommit,
-            .prepareAbort where entry.markers == .written:
-            finish(transactionalId, entry, abandoned: postponed, at: time, into: &decision)
         case .prepareCommit, .prepareAbort:
+            if entry.markers == .written {
+                return finish(transactionalId, entry, abandoned: postponed, at: time, into: &decision)
+            }
             var again = entry
             again.markers = .ordered
             again.deadline = nil

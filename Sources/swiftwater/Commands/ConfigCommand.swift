@@ -7,9 +7,9 @@ struct ConfigCommand: ParsableCommand {
 
 struct ConfigShow: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Show the settings that \"start\" would run with, and where each comes from.",
+        commandName: "show", abstract: "Show the settings that 'start' would run with, and where each comes from.",
         discussion: """
-            Takes the flags of start. Connects to nothing: a running cluster's topics are shown by "topic describe".
+            Takes the flags of start. Connects to nothing: a running cluster's topics are shown by 'topic describe'.
 
             EXAMPLES
               swiftwater config show

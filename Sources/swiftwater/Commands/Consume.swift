@@ -3,10 +3,13 @@ import Cluster
 
 struct Consume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "consume", abstract: "Print a topic's records and follow it.",
+        commandName: "consume", abstract: "Print the records of topics and follow them.",
         discussion: """
             On a terminal a line shows partition:offset, timestamp, key, value and headers; elsewhere only the value, \
             unless --print says otherwise. Partitions are read at the same time; each keeps its own order.
+
+            With --group the command is a member of a consumer group: the partitions are shared out among all members, \
+            the group remembers what was printed, and --from is only about partitions where it remembers nothing.
 
             POSITIONS
               beginning, end      the default is end, or beginning with --exit-at-end
@@ -20,13 +23,32 @@ struct Consume: AsyncParsableCommand {
               swiftwater consume ratings --from beginning
               swiftwater consume ratings --from -10 --exit-at-end -o json
               swiftwater consume ratings --from 15m --partition 0,2 --print key,value
+              swiftwater consume ratings users --group billing --from beginning
             """)
 
     enum Output: String, CaseIterable, ExpressibleByArgument {
         case text, json
     }
 
-    @Argument(help: "The topic.") var topic: String
+    enum GroupProtocol: String, CaseIterable, ExpressibleByArgument {
+        case classic, consumer
+    }
+
+    enum IsolationLevel: String, CaseIterable, ExpressibleByArgument {
+        case committed = "read_committed"
+        case uncommitted = "read_uncommitted"
+    }
+
+    @Argument(help: "The topics.") var topics: [String]
+    @Option(name: .shortAndLong, help: ArgumentHelp("Take part in this consumer group.", valueName: "group"))
+    var group: String?
+    @Option(help: "The protocol of the group: classic, or consumer (KIP-848).") var groupProtocol: GroupProtocol =
+        .classic
+    @Option(
+        help: ArgumentHelp(
+            "A name by which the group knows this member again after a restart (group.instance.id).", valueName: "name")
+    )
+    var groupInstanceId: String?
     @Option(
         name: .shortAndLong, parsing: .unconditional,
         help: ArgumentHelp("Where to begin; see POSITIONS.", valueName: "position"))
@@ -46,37 +68,84 @@ struct Consume: AsyncParsableCommand {
     @Option(help: "Text between printed fields; \\t is a tab.") var separator = "\\t"
     @Option(help: ArgumentHelp("Text for null keys and values.", valueName: "text")) var nullValue = "null"
     @Option(name: .shortAndLong, help: "text, or json for one JSON object per record.") var output: Output = .text
-    @Flag(help: "Show records of transactions that are open or were aborted, too.") var readUncommitted = false
+    @Option(help: "read_committed, or read_uncommitted to show records of transactions that are open or aborted, too.")
+    var isolation: IsolationLevel = .committed
+    @Flag(help: "The same as --isolation read_uncommitted.") var readUncommitted = false
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
         if let maxMessages, maxMessages < 1 { throw ValidationError("--max-messages must be at least 1") }
         if print != nil, output == .json { throw ValidationError("--print is for text; JSON has all fields") }
+        if group?.isEmpty == true { throw ValidationError("--group must not be empty") }
+        if group != nil, partition != nil {
+            throw ValidationError("a group shares out the partitions: leave out --partition")
+        }
+        if group == nil, groupInstanceId != nil { throw ValidationError("--group-instance-id is for --group") }
+    }
+
+    private var isolationLevel: Isolation {
+        readUncommitted || isolation == .uncommitted ? .readUncommitted : .readCommitted
     }
 
     func run() async throws {
         let position = try from.map { try StartPosition.parse($0, now: Timestamps.nowMilliseconds()) }
         let printer = try printer()
-        if maxMessages == 0 { return }
         let cluster = try await connection.connect()
-        let partitions = try await chosenPartitions(partition, of: topic, in: cluster)
-        let isolation: Isolation = readUncommitted ? .readUncommitted : .readCommitted
+        let show: @Sendable ([ConsumerRecord]) throws -> Void = { records in
+            for record in records { try swiftwater.Output.standard.write(printer.line(record)) }
+            try swiftwater.Output.standard.flush()  // who follows a topic wants to see records as they come
+        }
+        let start = position ?? (exitAtEnd ? .beginning : .end)
+        if let group { return try await consume(as: group, from: start, in: cluster, show) }
+
+        var partitions: [TopicPartition] = []
+        for topic in topics { partitions += try await chosenPartitions(partition, of: topic, in: cluster) }
+        let isolation = isolationLevel
         let ends =
             exitAtEnd
             ? try await cluster.offsets(
-                Dictionary(uniqueKeysWithValues: partitions.map { ($0, .end) }), isolation: isolation) : nil
+                Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: isolation) : nil
         // All at once, so that the partitions begin at the same moment however many there are.
-        let start = position ?? (exitAtEnd ? .beginning : .end)
         let starts = try await cluster.offsets(
-            Dictionary(uniqueKeysWithValues: partitions.map { ($0, start) }), isolation: isolation)
+            Dictionary(partitions.map { ($0, start) }) { first, _ in first }, isolation: isolation)
         var readers: [any PartitionReader] = []
-        for partition in partitions {
-            let offset = LogPosition.offset(starts[partition] ?? 0)
-            readers.append(try await cluster.reader(partition, from: offset, isolation: isolation))
+        for (partition, offset) in starts.sorted(by: { $0.key < $1.key }) {
+            readers.append(try await cluster.reader(partition, from: .offset(offset), isolation: isolation))
         }
-        try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max) { records in
-            for record in records { try swiftwater.Output.standard.write(printer.line(record)) }
-            try swiftwater.Output.standard.flush()  // who follows a topic wants to see records as they come
+        try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max, show)
+    }
+
+    /// Until Ctrl-C, which is the usual end: what was printed is committed, and the group told at once.
+    private func consume(
+        as group: String, from start: LogPosition, in cluster: RemoteCluster,
+        _ show: @escaping @Sendable ([ConsumerRecord]) throws -> Void
+    ) async throws {
+        for topic in topics { _ = try await ConnectionOptions.topic(topic, in: cluster) }
+        // Eager assignors, as all clients have them: so the command may join groups of Java's or librdkafka's consumers.
+        let options = MembershipOptions(
+            type: groupProtocol == .consumer ? .consumer : .classic, instanceId: groupInstanceId,
+            assignors: [.range, .roundRobin])
+        let consumption = GroupConsumption(
+            cluster, cluster.membership(group: group, .topics(topics), options: options), isolation: isolationLevel,
+            start: start, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, show)
+        let interruption = try Interruption()
+        // Both end with this command: the first when it is done, the second with the process.
+        let work = Task { try await consumption.run() }
+        Task {
+            await interruption.wait()
+            work.cancel()
+        }
+        let outcome = await work.result
+        do {
+            try await consumption.finish()
+        } catch {
+            try outcome.get()  // what went wrong first is what the user must know
+            throw error
+        }
+        do {
+            try outcome.get()
+        } catch is CancellationError {
+            return
         }
     }
 
@@ -90,7 +159,7 @@ struct Consume: AsyncParsableCommand {
             let fields = try print.split(separator: ",").map { name in
                 guard let field = RecordField(rawValue: name.trimmed) else {
                     throw CommandFailure.usage(
-                        "--print \(print): there is no field \"\(name)\"",
+                        "--print \(print): there is no field '\(name)'",
                         hint: "fields are \(RecordField.allCases.map(\.rawValue).joined(separator: ", "))")
                 }
                 return field

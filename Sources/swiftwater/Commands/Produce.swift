@@ -10,11 +10,15 @@ struct Produce: AsyncParsableCommand {
         discussion: """
             Records with a key go to the partition that the Java client would choose, and everything built on it (murmur2).
 
+            With --transactional the whole input is one transaction, or as many as --transaction-size makes of it: readers \
+            see all of its records or, after an error or Ctrl-C, none.
+
             EXAMPLES
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater produce ratings --key 42 --value '{"stars": 4}' --header source=phone
               swiftwater produce users --key-separator : < users.txt
               swiftwater consume a -e -o json | swiftwater produce b --input json
+              swiftwater produce users --transactional import-1 < users.txt
             """)
 
     enum Acks: String, CaseIterable, ExpressibleByArgument {
@@ -58,6 +62,14 @@ struct Produce: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The text of a value that stands for null.", valueName: "text")) var nullValue: String?
     @Option(help: "Whose confirmation to wait for: 0 (nobody's), 1 (the leader's) or all.") var acks: Acks = .all
     @Flag(help: "Number the records, so that a retry never writes one twice.") var idempotent = false
+    @Option(help: ArgumentHelp("Write in transactions, under this transactional id.", valueName: "id"))
+    var transactional: String?
+    @Option(help: ArgumentHelp("Commit after so many records. (default: all in one transaction)", valueName: "count"))
+    var transactionSize: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Seconds that a transaction may stay open before the cluster aborts it.", valueName: "seconds"))
+    var transactionTimeout: Double = 60
     @Option(name: [.customShort("z"), .long], help: "Compress batches.") var compression: Compression = .none
     @Flag(name: .shortAndLong, help: "Do not report how many records were written.") var quiet = false
     @OptionGroup var connection: ConnectionOptions
@@ -67,6 +79,15 @@ struct Produce: AsyncParsableCommand {
         if keySeparator?.isEmpty == true { throw ValidationError("--key-separator must not be empty") }
         if input == .json, keySeparator != nil { throw ValidationError("--key-separator is for --input text") }
         if idempotent, acks != .all { throw ValidationError("--idempotent needs --acks all") }
+        if transactional?.isEmpty == true { throw ValidationError("--transactional must not be empty") }
+        if transactional != nil, acks != .all { throw ValidationError("--transactional needs --acks all") }
+        if transactional == nil, transactionSize != nil {
+            throw ValidationError("--transaction-size is for --transactional")
+        }
+        if let transactionSize, transactionSize < 1 { throw ValidationError("--transaction-size must be at least 1") }
+        guard transactionTimeout > 0, transactionTimeout < 1e6 else {
+            throw ValidationError("--transaction-timeout must be more than 0 seconds")
+        }
         if let partition, partition < 0 { throw ValidationError("--partition must not be negative") }
     }
 
@@ -81,20 +102,36 @@ struct Produce: AsyncParsableCommand {
         } else {
             _ = try await ConnectionOptions.topic(topic, in: cluster)
         }
-        let writer = try await cluster.writer(idempotent ? .idempotent : .acks(acks.mode))
+        var session: ProduceSession
+        let interruption: Interruption?
+        if let transactional {
+            let writer = try await cluster.transactionalWriter(
+                transactional, timeout: .milliseconds(Int64(transactionTimeout * 1000)))
+            session = ProduceSession(topic: topic, writer: writer)
+            session.transactions = Transactions(writer, countMax: transactionSize ?? .max)
+            interruption = try Interruption()
+        } else {
+            session = ProduceSession(
+                topic: topic, writer: try await cluster.writer(idempotent ? .idempotent : .acks(acks.mode)))
+            interruption = nil
+        }
         // Reading blocks, so it has a thread of its own.
-        let count = try await onThread { [topic, given = records] in
-            var session = ProduceSession(topic: topic, writer: writer)
-            if given.isEmpty {
-                try session.writeLines(of: STDIN_FILENO, parser)
-            } else {
-                try session.write(given)
-                try session.finish()
+        let count = try await onThread { [start = session, given = records] in
+            var session = start
+            do {
+                if given.isEmpty {
+                    try session.writeLines(of: STDIN_FILENO, parser, interruption)
+                } else {
+                    try session.write(given)
+                    try session.finish()
+                }
+            } catch {
+                throw session.transactions?.abort(because: error) ?? error
             }
             return session.count
         }
-        await writer.close()
-        if !quiet { swiftwater.Output.complain("wrote \(counted(count, "record")) to topic \"\(topic)\"") }
+        await session.writer.close()
+        if !quiet { swiftwater.Output.complain("wrote \(counted(count, "record")) to topic '\(topic)'") }
     }
 
     private func parser() throws -> RecordParser {
@@ -126,6 +163,8 @@ struct ProduceSession: Sendable {
     let writer: any RecordWriter
     /// Records that the cluster has confirmed.
     private(set) var count = 0
+    /// nil: records are visible one by one.
+    var transactions: Transactions?
     private var receipts: [WriteReceipt] = []
 
     /// Receipts to wait for at most; beyond it reading stops until the cluster has caught up.
@@ -137,24 +176,50 @@ struct ProduceSession: Sendable {
     }
 
     mutating func write(_ records: [ProducerRecord]) throws {
+        guard transactions != nil else { return try submit(records) }
+        var rest = records[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(try transactions?.begin() ?? 0)
+            try submit(Array(part))
+            if transactions?.add(part.count) == true { try commit() }
+            rest = rest.dropFirst(part.count)
+        }
+    }
+
+    private mutating func submit(_ records: [ProducerRecord]) throws {
         guard !records.isEmpty else { return }
         receipts.append(try writer.submitBlocking(records, to: topic))
         if receipts.count >= Self.receiptCountMax { count += try receipts.removeFirst().positionsBlocking().count }
     }
 
-    /// Waits for everything written.
+    /// Waits for everything written, and commits it.
     mutating func finish() throws {
+        try settle()
+        if transactions != nil { try commit() }
+    }
+
+    private mutating func settle() throws {
         while !receipts.isEmpty { count += try receipts.removeFirst().positionsBlocking().count }
     }
 
+    private mutating func commit() throws {
+        try settle()
+        try transactions?.commit()
+    }
+
     /// Writes the lines of a file until its end. A last line need not end in a line feed.
-    mutating func writeLines(of descriptor: Int32, _ parser: RecordParser) throws {
+    ///
+    /// - Throws: `CommandFailure` (interrupted) when a signal comes before the end.
+    mutating func writeLines(
+        of descriptor: Int32, _ parser: RecordParser, _ interruption: Interruption? = nil
+    ) throws {
         var lines = LineSplitter()
         var chunk = [UInt8](repeating: 0, count: 128 << 10)
         while true {
             // A person who types, or a slow program, learns at once whether a record was written.
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            if !receipts.isEmpty, poll(&waiting, 1, 0) == 0 { try finish() }
+            if !receipts.isEmpty, poll(&waiting, 1, 0) == 0 { try settle() }
+            if let interruption { try Self.wait(for: descriptor, interruption) }
             let byteCount = read(descriptor, &chunk, chunk.count)
             if byteCount < 0 {
                 if errno == EINTR { continue }
@@ -174,11 +239,83 @@ struct ProduceSession: Sendable {
             }
             try write(records)
             if let failure {
+                if transactions != nil { throw failure }
                 try finish()
                 throw CommandFailure(failure.message, hint: "the \(counted(count, "record")) before it were written")
             }
             if byteCount == 0 { return try finish() }
         }
+    }
+}
+
+extension ProduceSession {
+    /// Returns when there is something to read.
+    private static func wait(for descriptor: Int32, _ interruption: Interruption) throws {
+        var waiting = [
+            pollfd(fd: interruption.descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        while poll(&waiting, 2, -1) < 0, errno == EINTR {}
+        if waiting[0].revents != 0 { throw CommandFailure("interrupted", kind: .interrupted) }
+    }
+}
+
+/// The transactions that one input is cut into.
+struct Transactions: Sendable {
+    private let writer: any TransactionalWriter
+    /// Records per transaction.
+    private let countMax: Int
+    /// Records in the open transaction; nil without one.
+    private var open: Int?
+    /// Records in transactions that were committed.
+    private var committed = 0
+
+    init(_ writer: any TransactionalWriter, countMax: Int) {
+        self.writer = writer
+        self.countMax = countMax
+    }
+
+    /// Opens a transaction unless one is open.
+    ///
+    /// - Returns: how many records have room in it.
+    mutating func begin() throws -> Int {
+        if open == nil {
+            try writer.begin()
+            open = 0
+        }
+        return countMax - (open ?? 0)
+    }
+
+    /// Notes records that were handed over.
+    ///
+    /// - Returns: whether the transaction is full.
+    mutating func add(_ count: Int) -> Bool {
+        open = (open ?? 0) + count
+        return open == countMax
+    }
+
+    mutating func commit() throws {
+        guard let count = open else { return }
+        try writer.commitBlocking()
+        committed += count
+        open = nil
+    }
+
+    /// Takes back what is open.
+    ///
+    /// - Returns: the failure to report, which says what became of the records.
+    mutating func abort(because error: any Error) -> any Error {
+        var failure = (error as? CommandFailure) ?? (error as? ClusterError).map { CommandFailure($0) }
+        guard failure != nil else { return error }
+        do throws(ClusterError) {
+            try writer.abortBlocking()
+            failure?.message += ": the transaction was aborted"
+        } catch {
+            failure?.message += ": the transaction is left to the cluster to abort (\(error.message))"
+        }
+        if committed > 0 { failure?.hint = "the \(counted(committed, "record")) before it were committed" }
+        open = nil
+        return failure ?? error
     }
 }
 

@@ -8,7 +8,7 @@ struct Start: AsyncParsableCommand {
         commandName: "start", abstract: "Run the platform in this process until Ctrl-C or SIGTERM.",
         discussion: """
             Needs no configuration. Settings come from flags, from the environment (SWIFTWATER_KAFKA, SWIFTWATER_DATA_DIR, \
-            SWIFTWATER_SET_LOG_RETENTION_MS, ...), from a file, and from defaults, in this order; "swiftwater config show" \
+            SWIFTWATER_SET_LOG_RETENTION_MS, ...), from a file, and from defaults, in this order; 'swiftwater config show' \
             tells where each value comes from.
 
             EXAMPLES
@@ -62,7 +62,7 @@ struct Start: AsyncParsableCommand {
         let text = logLevel?.rawValue ?? EnvironmentVariables.value("SWIFTWATER_LOG_LEVEL")?.lowercased() ?? "notice"
         guard let level = Logger.Level(rawValue: text) else {
             throw CommandFailure.usage(
-                "SWIFTWATER_LOG_LEVEL is \"\(text)\"",
+                "SWIFTWATER_LOG_LEVEL is '\(text)'",
                 hint: "levels are \(LogLevel.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         return level

@@ -47,15 +47,15 @@ struct TopicCreate: AsyncParsableCommand {
         do {
             try await cluster.createTopic(topic, validateOnly: dryRun)
         } catch let error where error.code == .topicAlreadyExists && ifNotExists {
-            return try Output.standard.line("topic \"\(name)\" is there already")
+            return try Output.standard.line("topic '\(name)' is there already")
         } catch {
             throw CommandFailure(withNearestConfig(error, configs.keys.sorted()))
         }
-        if dryRun { return try Output.standard.line("topic \"\(name)\" can be created") }
+        if dryRun { return try Output.standard.line("topic '\(name)' can be created") }
         // Its description may lag behind on a large cluster; the topic is created all the same.
         let count = (try? await cluster.topic(name).partitions.count) ?? partitions.map(Int.init)
         try Output.standard.line(
-            "created topic \"\(name)\"" + (count.map { " with \(counted($0, "partition"))" } ?? ""))
+            "created topic '\(name)'" + (count.map { " with \(counted($0, "partition"))" } ?? ""))
     }
 }
 
@@ -228,8 +228,8 @@ struct TopicAlter: AsyncParsableCommand {
             let known = try await cluster.configs(of: .topic(name)).map(\.name)
             for name in reset where !known.isEmpty && !known.contains(name) {
                 throw CommandFailure(
-                    "unknown topic configuration \"\(name)\""
-                        + (nearestName(to: name, in: known).map { ": did you mean \"\($0)\"?" } ?? ""))
+                    "unknown topic configuration '\(name)'"
+                        + (nearestName(to: name, in: known).map { ": did you mean '\($0)'?" } ?? ""))
             }
             do {
                 try await cluster.alterConfigs(of: .topic(name), changes, validateOnly: dryRun)
@@ -244,7 +244,7 @@ struct TopicAlter: AsyncParsableCommand {
         if !changes.isEmpty { done.append(counted(changes.count, "configuration")) }
         if let partitions { done.append("from \(topic.partitions.count) to \(partitions) partitions") }
         try Output.standard.line(
-            (dryRun ? "topic \"\(name)\" can be altered: " : "altered topic \"\(name)\": ")
+            (dryRun ? "topic '\(name)' can be altered: " : "altered topic '\(name)': ")
                 + done.joined(separator: ", "))
     }
 }
@@ -267,10 +267,10 @@ struct TopicDelete: AsyncParsableCommand {
         for name in names {
             do {
                 try await cluster.deleteTopic(name)
-                try Output.standard.line("deleted topic \"\(name)\"")
+                try Output.standard.line("deleted topic '\(name)'")
             } catch let error as ClusterError where error.code == .unknownTopicOrPartition {
                 guard ifExists else { throw await ConnectionOptions.unknownTopic(name, in: cluster) }
-                try Output.standard.line("topic \"\(name)\" does not exist")
+                try Output.standard.line("topic '\(name)' does not exist")
             }
         }
     }
@@ -311,14 +311,14 @@ struct TopicDeleteRecords: AsyncParsableCommand {
 
 /// The partitions that an option names, or all; checked.
 func chosenPartitions(
-    _ option: String?, of name: String, in cluster: RemoteCluster
+    _ option: String?, of name: String, in cluster: any Cluster
 ) async throws -> [TopicPartition] {
     let topic = try await ConnectionOptions.topic(name, in: cluster)
     guard let option else { return topic.partitions.map { TopicPartition(name, $0.partition) } }
     return try partitionNumbers(option).map { number in
         guard topic.partitions.contains(where: { $0.partition == number }) else {
             throw CommandFailure(
-                "topic \"\(name)\" has no partition \(number): it has \(counted(topic.partitions.count, "partition"))")
+                "topic '\(name)' has no partition \(number): it has \(counted(topic.partitions.count, "partition"))")
         }
         return TopicPartition(name, number)
     }
@@ -333,7 +333,7 @@ func withNearestConfig(_ error: ClusterError, _ names: [String]) -> ClusterError
     let known = TopicConfigs.definitions.map(\.name)
     var error = error
     for name in names where !known.contains(name) {
-        if let nearest = nearestName(to: name, in: known) { error.hint = "did you mean \"\(nearest)\"?" }
+        if let nearest = nearestName(to: name, in: known) { error.hint = "did you mean '\(nearest)'?" }
     }
     return error
 }

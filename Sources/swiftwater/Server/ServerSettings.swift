@@ -91,12 +91,12 @@ struct ServerSettings {
         let ownNames = Self.own.map(\.name)
         let known = ownNames + ServerProperties.known.map(\.name)
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
-            let nearest = nearestName(to: name, in: known).map { ": did you mean \"\($0)\"?" } ?? ""
-            throw CommandFailure.usage("unknown setting \"\(name)\" (\(value.origin))" + nearest)
+            let nearest = nearestName(to: name, in: known).map { ": did you mean '\($0)'?" } ?? ""
+            throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
             if let problem = ServerProperties.definition(name)?.problem(with: value.text) {
-                throw CommandFailure.usage("invalid value \"\(value.text)\" for \(name) (\(value.origin)): \(problem)")
+                throw CommandFailure.usage("invalid value '\(value.text)' for \(name) (\(value.origin)): \(problem)")
             }
         }
         do {
@@ -130,12 +130,12 @@ struct ServerSettings {
     /// form, as in Kafka, and loopback in the last.
     private static func listener(_ text: String) throws -> HostPort {
         guard !text.contains(",") else {
-            throw CommandFailure.usage("\"\(text)\" names several listeners: this version has one")
+            throw CommandFailure.usage("'\(text)' names several listeners: this version has one")
         }
         var rest = text[...]
         if let scheme = rest.firstRange(of: "://") {
             guard rest[..<scheme.lowerBound] == "PLAINTEXT" else {
-                throw CommandFailure.usage("listener \"\(text)\": this version speaks PLAINTEXT only")
+                throw CommandFailure.usage("listener '\(text)': this version speaks PLAINTEXT only")
             }
             rest = rest[scheme.upperBound...]
         }
@@ -149,11 +149,11 @@ struct ServerSettings {
         for name in names where !Self.roles.contains(name) {
             if Self.plannedRoles.contains(name) {
                 throw CommandFailure.usage(
-                    "the role \"\(name)\" does not exist yet: this version has \(Self.roles.joined(separator: ", "))")
+                    "the role '\(name)' does not exist yet: this version has \(Self.roles.joined(separator: ", "))")
             }
             let nearest = nearestName(to: name, in: Self.roles + Self.plannedRoles)
             throw CommandFailure.usage(
-                "unknown role \"\(name)\"" + (nearest.map { ": did you mean \"\($0)\"?" } ?? ""),
+                "unknown role '\(name)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
                 hint: "this version has \(Self.roles.joined(separator: ", "))")
         }
         guard !names.isEmpty else { throw CommandFailure.usage("no roles to run") }
@@ -162,7 +162,7 @@ struct ServerSettings {
         }
         let insecure = self["insecure"]
         guard ["true", "false"].contains(insecure.text.lowercased()) else {
-            throw CommandFailure.usage("insecure is true or false, not \"\(insecure.text)\" (\(insecure.origin))")
+            throw CommandFailure.usage("insecure is true or false, not '\(insecure.text)' (\(insecure.origin))")
         }
         guard listener.isLoopback || insecure.text.lowercased() == "true" else {
             throw CommandFailure.usage(

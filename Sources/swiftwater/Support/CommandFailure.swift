@@ -6,6 +6,8 @@ struct CommandFailure: Error {
     enum Kind: Int32 {
         case failed = 1
         case usage = 64
+        /// Ctrl-C before the work was done, as shells number it.
+        case interrupted = 130
     }
 
     var kind: Kind
@@ -33,7 +35,8 @@ struct CommandFailure: Error {
             hint = "the user of this connection is not permitted to do that"
         case .saslAuthenticationFailed: hint = "check user and password (--command-config or -X sasl.username=...)"
         case .messageTooLarge: hint = "the topic's limit is its configuration max.message.bytes"
-        case .unsupportedVersion: hint = "this cluster does not offer the operation"
+        case .producerFenced: hint = "another producer has taken this transactional id"
+        case .unsupportedVersion where !message.contains("does not offer"): hint = "this cluster does not offer the operation"
         default: break
         }
     }

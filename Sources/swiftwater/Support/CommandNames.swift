@@ -19,7 +19,7 @@ enum CommandNames {
             let names = subcommands.map(name(of:))
             let nearest = nearestName(to: word, in: names)
             throw CommandFailure.usage(
-                "unknown command \"\(word)\"" + (nearest.map { ": did you mean \"\($0)\"?" } ?? ""),
+                "unknown command '\(word)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
                 hint: "\(path.joined(separator: " ")) has the commands \(names.joined(separator: ", "))")
         }
     }

@@ -29,8 +29,12 @@ struct ConnectionOptions: ParsableArguments {
 
     func validate() throws {
         guard timeout > 0, timeout < 1e6 else { throw ValidationError("--timeout must be more than 0 seconds") }
-        _ = try pairs(properties, option: "--property")
-        _ = try bootstrapServers()
+        do {
+            _ = try pairs(properties, option: "--property")
+            _ = try bootstrapServers()
+        } catch let failure as CommandFailure {
+            throw ValidationError(failure.message + (failure.hint.map { ": " + $0 } ?? ""))  // the parser knows only its own
+        }
     }
 
     /// Where to connect to: the option, else the environment, else this machine.
@@ -64,24 +68,24 @@ struct ConnectionOptions: ParsableArguments {
             throw CommandFailure(
                 error.message,
                 hint: bootstrap == nil && EnvironmentVariables.value("SWIFTWATER_BOOTSTRAP") == nil
-                    ? "start a broker with \"swiftwater start\", or name a cluster with -b HOST:PORT"
+                    ? "start a broker with 'swiftwater start', or name a cluster with -b HOST:PORT"
                     : "is a broker running there?")
         }
         return cluster
     }
 
     /// The failure for a topic that does not exist: with the nearest name that does.
-    static func unknownTopic(_ name: String, in cluster: RemoteCluster) async -> CommandFailure {
+    static func unknownTopic(_ name: String, in cluster: any Cluster) async -> CommandFailure {
         let names = (try? await cluster.topics().map(\.name)) ?? []  // only for the hint
         if let nearest = nearestName(to: name, in: names) {
-            return CommandFailure("topic \"\(name)\" does not exist: did you mean \"\(nearest)\"?")
+            return CommandFailure("topic '\(name)' does not exist: did you mean '\(nearest)'?")
         }
         return CommandFailure(
-            "topic \"\(name)\" does not exist", hint: "create it with \"swiftwater topic create \(name)\"")
+            "topic '\(name)' does not exist", hint: "create it with 'swiftwater topic create \(name)'")
     }
 
     /// The topic, or `unknownTopic`.
-    static func topic(_ name: String, in cluster: RemoteCluster) async throws -> TopicDescription {
+    static func topic(_ name: String, in cluster: any Cluster) async throws -> TopicDescription {
         do {
             return try await cluster.topic(name)
         } catch let error where error.code == .unknownTopicOrPartition {

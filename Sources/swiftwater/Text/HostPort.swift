@@ -11,7 +11,7 @@ struct HostPort: Equatable, CustomStringConvertible {
     /// - Parameter defaultPort: used when the text has no port; nil when it must.
     /// - Throws: `CommandFailure` (usage).
     init(_ text: String, defaultPort: Int? = nil) throws {
-        func refused(_ why: String) -> CommandFailure { .usage("\"\(text)\" is not HOST:PORT: \(why)") }
+        func refused(_ why: String) -> CommandFailure { .usage("'\(text)' is not HOST:PORT: \(why)") }
         var rest = Substring(text)
         if rest.first == "[" {
             guard let end = rest.firstIndex(of: "]") else { throw refused("no ] after the address") }

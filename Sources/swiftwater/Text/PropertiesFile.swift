@@ -101,7 +101,7 @@ enum PropertiesFile {
 func pairs(_ texts: [String], option: String) throws -> [(name: String, value: String)] {
     try texts.map { text in
         guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
-            throw CommandFailure.usage("\(option) takes NAME=VALUE, not \"\(text)\"")
+            throw CommandFailure.usage("\(option) takes NAME=VALUE, not '\(text)'")
         }
         return (String(text[..<equals]).trimmed, String(text[text.index(after: equals)...]))
     }

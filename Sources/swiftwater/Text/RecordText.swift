@@ -151,7 +151,7 @@ struct RecordParser {
         var value = line[...]
         if let keySeparator {
             guard let found = value.firstRange(of: Array(keySeparator.utf8)) else {
-                throw CommandFailure("no key separator \"\(keySeparator)\"")
+                throw CommandFailure("no key separator '\(keySeparator)'")
             }
             key = try keyFormat.decode(value[..<found.lowerBound])
             value = value[found.upperBound...]
@@ -182,7 +182,7 @@ struct RecordParser {
             case "partition": record.partition = try Int32(clamping: number(name, value))
             case "timestamp": record.timestamp = try number(name, value)
             case "topic", "offset", "timestampType": continue  // where the record was before
-            default: throw CommandFailure("unknown member \"\(name)\" of a record")
+            default: throw CommandFailure("unknown member '\(name)' of a record")
             }
         }
         return record
@@ -194,7 +194,7 @@ struct RecordParser {
         let string = scanner.string()
         if name.hasSuffix("Hex") {
             guard let string, let bytes = ByteFormat.bytes(hex: string.utf8) else {
-                throw CommandFailure("\"\(name)\" is not a string of hexadecimal digits")
+                throw CommandFailure("'\(name)' is not a string of hexadecimal digits")
             }
             return bytes
         }
@@ -208,7 +208,7 @@ struct RecordParser {
 
     private func number(_ name: String, _ text: [UInt8]) throws -> Int64 {
         guard let number = Int64(String(decoding: text, as: UTF8.self)) else {
-            throw CommandFailure("\"\(name)\" is not a whole number")
+            throw CommandFailure("'\(name)' is not a whole number")
         }
         return number
     }
@@ -228,7 +228,7 @@ struct RecordParser {
                         guard let key = scanner.string() else { throw CommandFailure("a header's key is not a string") }
                         header.key = key
                     case "value", "valueHex": header.value = try bytes(name, value, .string)
-                    default: throw CommandFailure("unknown member \"\(name)\" of a header")
+                    default: throw CommandFailure("unknown member '\(name)' of a header")
                     }
                 }
                 return header
@@ -237,7 +237,7 @@ struct RecordParser {
         scanner = JSONScanner(text)
         guard let members = scanner.members() else {
             if text.elementsEqual("null".utf8) { return [] }
-            throw CommandFailure("\"headers\" is neither an array nor an object")
+            throw CommandFailure("'headers' is neither an array nor an object")
         }
         return try members.map { RecordHeader(key: $0.name, value: try bytes("value", $0.value, .string)) }
     }

@@ -56,6 +56,29 @@ enum Timestamps {
         return sum
     }
 
+    /// Milliseconds of an ISO 8601 duration of days and time, such as `P2DT1H30M` or `PT0.5S`; nil for anything else.
+    static func isoSpan(_ text: String) -> Int64? {
+        guard text.first == "P" || text.first == "p", text.count > 1 else { return nil }
+        let parts = text.dropFirst().uppercased().split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let days = parts.first, days.isEmpty || days.last == "D" || days.last == "W" else { return nil }
+        var sum = days.isEmpty ? 0 : span(days.lowercased())
+        if parts.count == 2 {
+            guard let last = parts[1].last, "HMS".contains(last) else { return nil }
+            var time = parts[1].lowercased()
+            var milliseconds: Int64 = 0
+            if last == "S", let point = time.firstIndex(of: ".") {
+                let digits = time[time.index(after: point)...].dropLast()
+                guard !digits.isEmpty, let fraction = Int64((digits + "00").prefix(3)) else { return nil }
+                milliseconds = fraction
+                time = time[..<point] + "s"
+            }
+            guard let before = sum, let rest = span(time) else { return nil }
+            let (total, isTooBig) = before.addingReportingOverflow(rest + milliseconds)
+            sum = isTooBig ? nil : total
+        }
+        return sum
+    }
+
     /// `2026-11-25`, `2026-11-25T18:04`, with seconds and fraction, with `Z` or `+01:00`; a space may stand for the T.
     private static func date(_ text: String) -> Int64? {
         var rest = text[...]

@@ -30,6 +30,8 @@ public final class Driver {
         AdminCalls.register(OPERATIONS);
         Exchange.register(OPERATIONS);
         Load.register(OPERATIONS);
+        GroupCalls.register(OPERATIONS);
+        TransactionCalls.register(OPERATIONS);
     }
 
     public static void main(String[] arguments) throws Exception {

@@ -60,6 +60,7 @@ final class ConsumerGroupBench {
     /// What the log answers to the next append.
     var appendError: ErrorCode?
     private var tokens: UInt64 = 0
+    private var brokers: UInt64 = 1
 
     init(
         _ partitionCounts: [(String, Int32)] = [("a", 4)], _ change: (inout GroupConfiguration) -> Void = { _ in }
@@ -162,7 +163,8 @@ final class ConsumerGroupBench {
 
     /// The shard that a broker has that reads the log.
     func replayed() throws -> GroupShard {
-        var shard = GroupShard(configuration: configuration, seed: 2)
+        brokers += 1  // two brokers never make the same member ids
+        var shard = GroupShard(configuration: configuration, seed: brokers)
         for record in log { try shard.replay(key: record.key, value: record.value, producerId: nil) }
         shard.finishLoading(at: time)
         return shard

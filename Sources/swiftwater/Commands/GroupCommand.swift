@@ -1,0 +1,236 @@
+import ArgumentParser
+import Cluster
+
+struct GroupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group", abstract: "Look at consumer groups, move their offsets, delete them.",
+        discussion: """
+            EXAMPLES
+              swiftwater group list
+              swiftwater group describe billing
+              swiftwater group reset-offsets billing --topic ratings --to-earliest
+              swiftwater group delete billing
+            """,
+        subcommands: [GroupList.self, GroupDescribe.self, GroupResetOffsets.self, GroupDelete.self])
+}
+
+struct GroupList: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the groups with their states and lags.",
+        discussion: """
+            The lag is the number of records that the group has not read yet, in all partitions where it has committed \
+            an offset.
+
+            EXAMPLES
+              swiftwater group list
+              swiftwater group list --state stable -o json
+            """)
+
+    @Option(
+        help: ArgumentHelp(
+            "Show only groups in this state, such as stable or empty; may be repeated.", valueName: "state"))
+    var state: [String] = []
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    private struct Row {
+        var listing: GroupListing
+        var description: GroupDescription
+        var offsets: [TopicPartition: CommittedOffset]
+    }
+
+    func run() async throws {
+        let cluster = try await connection.connect()
+        let wanted = Set(state.map { $0.lowercased() })
+        let listings = try await cluster.groups().filter { listing in
+            wanted.isEmpty || listing.state.map { wanted.contains($0.rawValue.lowercased()) } ?? true
+        }
+        // A group may go away between the list and the look at it.
+        let rows = try await concurrently(listings) { listing -> Row? in
+            do throws(ClusterError) {
+                return Row(
+                    listing: listing, description: try await cluster.group(listing.id),
+                    offsets: try await cluster.groupOffsets(listing.id))
+            } catch {
+                guard error.code == .groupIdNotFound else { throw error }
+                return nil
+            }
+        }.compactMap { $0 }.filter { wanted.isEmpty || wanted.contains($0.description.state.rawValue.lowercased()) }
+        let ends = try await GroupProgress.ends(of: rows.flatMap { $0.offsets.keys }, in: cluster)
+        let shown = rows.map { row in
+            (row.description, GroupProgress(row.offsets, row.description.members, ends: ends).totalLag)
+        }
+        switch output.format {
+        case .json:
+            let values = shown.map { group, lag in
+                JSONValue.object([
+                    ("group", .string(group.id)), ("state", .string(group.state.rawValue)),
+                    ("type", .string(group.type.rawValue)), ("protocol", .string(group.protocolType)),
+                    ("members", .number(Int64(group.members.count))), ("lag", .number(lag)),
+                ])
+            }
+            try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")])
+        case .table:
+            var table = Table("GROUP", "STATE", "TYPE", "PROTOCOL", "MEMBERS#", "LAG#")
+            for (group, lag) in shown {
+                table.add(
+                    group.id, group.state.rawValue, group.type.rawValue,
+                    group.protocolType.isEmpty ? "-" : group.protocolType, String(group.members.count), String(lag))
+            }
+            try Output.standard.line(table.text)
+        }
+    }
+}
+
+struct GroupDescribe: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe", abstract: "Show how far groups have come and who reads what.",
+        discussion: """
+            EXAMPLES
+              swiftwater group describe billing
+              swiftwater group describe billing --members
+              swiftwater group describe billing audit --state -o json
+            """)
+
+    @Argument(help: "Groups.") var names: [String]
+    @Flag(help: "Show the members instead of the partitions.") var members = false
+    @Flag(help: "Show only state, assignor and coordinator.") var state = false
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        if members, state { throw ValidationError("--members and --state exclude each other") }
+    }
+
+    func run() async throws {
+        let cluster = try await connection.connect()
+        var values: [JSONValue] = []
+        for (index, name) in names.enumerated() {
+            let group = try await ConnectionOptions.group(name, in: cluster)
+            let offsets = members || state ? [:] : try await cluster.groupOffsets(name)
+            let partitions = Set(offsets.keys).union(group.members.flatMap(\.assignment))
+            let ends = members || state ? [:] : try await GroupProgress.ends(of: partitions, in: cluster)
+            let progress = GroupProgress(offsets, group.members, ends: ends)
+            if output.format == .json {
+                values.append(json(group, progress))
+            } else {
+                if index > 0 { try Output.standard.line("") }
+                try Output.standard.line(text(group, progress))
+            }
+        }
+        if output.format == .json { try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")]) }
+    }
+
+    private func text(_ group: GroupDescription, _ progress: GroupProgress) -> String {
+        var lines = [
+            "group:        \(group.id)",
+            "state:        \(group.state.rawValue)",
+            "type:         \(group.type.rawValue)",
+            "protocol:     \(group.protocolType.isEmpty ? "-" : group.protocolType)",
+            "assignor:     \(group.assignor.isEmpty ? "-" : group.assignor)",
+            "coordinator:  " + (group.coordinator.map { "\($0.host):\($0.port) (\($0.id))" } ?? "-"),
+            "members:      \(group.members.count)",
+        ]
+        if state { return lines.joined(separator: "\n") }
+        lines.append("")
+        if members {
+            var table = Table("MEMBER", "INSTANCE", "CLIENT", "HOST", "PARTITIONS#", "ASSIGNMENT")
+            for member in group.members {
+                table.add(
+                    member.id, member.instanceId ?? "-", member.clientId, member.host,
+                    String(member.assignment.count), Self.assignment(member))
+            }
+            lines.append(table.text)
+        } else {
+            var table = Table("TOPIC", "PARTITION#", "CURRENT#", "END#", "LAG#", "MEMBER", "HOST", "CLIENT")
+            for row in progress.rows {
+                table.add(
+                    row.partition.topic, String(row.partition.partition), Self.number(row.current),
+                    Self.number(row.end), Self.number(row.lag), row.member?.id ?? "-", row.member?.host ?? "-",
+                    row.member?.clientId ?? "-")
+            }
+            lines.append(table.text)
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func number(_ number: Int64?) -> String { number.map { String($0) } ?? "-" }
+
+    /// `ratings:0,1 users:0`
+    private static func assignment(_ member: GroupMember) -> String {
+        if member.assignment.isEmpty { return "-" }
+        return Dictionary(grouping: member.assignment, by: \.topic).sorted { $0.key < $1.key }.map {
+            topic, partitions in
+            topic + ":" + partitions.map { String($0.partition) }.joined(separator: ",")
+        }.joined(separator: " ")
+    }
+
+    private func json(_ group: GroupDescription, _ progress: GroupProgress) -> JSONValue {
+        var value: [(String, JSONValue)] = [
+            ("group", .string(group.id)), ("state", .string(group.state.rawValue)),
+            ("type", .string(group.type.rawValue)), ("protocol", .string(group.protocolType)),
+            ("assignor", .string(group.assignor)),
+            (
+                "coordinator",
+                group.coordinator.map { broker in
+                    .object([
+                        ("id", .number(Int64(broker.id))), ("host", .string(broker.host)),
+                        ("port", .number(Int64(broker.port))),
+                    ])
+                } ?? .null
+            ),
+        ]
+        if state {
+            value.append(("members", .number(Int64(group.members.count))))
+            return .object(value)
+        }
+        let all = group.members.map { member in
+            JSONValue.object([
+                ("member", .string(member.id)), ("instance", .string(member.instanceId)),
+                ("client", .string(member.clientId)), ("host", .string(member.host)),
+                (
+                    "assignment",
+                    .array(
+                        member.assignment.map {
+                            .object([("topic", .string($0.topic)), ("partition", .number(Int64($0.partition)))])
+                        })
+                ),
+            ])
+        }
+        value.append(("members", .array(all)))
+        if members { return .object(value) }
+        value.append(("lag", .number(progress.totalLag)))
+        let rows = progress.rows.map { row in
+            JSONValue.object([
+                ("topic", .string(row.partition.topic)), ("partition", .number(Int64(row.partition.partition))),
+                ("current", row.current.map { .number($0) } ?? .null), ("end", row.end.map { .number($0) } ?? .null),
+                ("lag", row.lag.map { .number($0) } ?? .null), ("member", .string(row.member?.id)),
+                ("host", .string(row.member?.host)), ("client", .string(row.member?.clientId)),
+            ])
+        }
+        value.append(("partitions", .array(rows)))
+        return .object(value)
+    }
+}
+
+/// Applies `body` to all values, a few at a time, and keeps their order.
+func concurrently<Value: Sendable, Result: Sendable>(
+    _ values: [Value], _ body: @escaping @Sendable (Value) async throws -> Result
+) async throws -> [Result] {
+    try await withThrowingTaskGroup(of: (Int, Result).self) { group in
+        var results = [Result?](repeating: nil, count: values.count)
+        var next = 0
+        func start() {
+            guard next < values.count else { return }
+            let (index, value) = (next, values[next])
+            group.addTask { (index, try await body(value)) }
+            next += 1
+        }
+        for _ in 0..<8 { start() }
+        while let (index, result) = try await group.next() {
+            results[index] = result
+            start()
+        }
+        return results.compactMap { $0 }
+    }
+}

@@ -1,0 +1,168 @@
+import Cluster
+
+/// Prints what a group's member is given, and commits what was printed.
+actor GroupConsumption {
+    private let cluster: any Cluster
+    private let membership: any ConsumerMembership
+    private let isolation: Isolation
+    /// Where to begin in partitions without a committed offset.
+    private let start: LogPosition
+    /// Whether to end when everything is read that was there when the member got its partitions.
+    private let endsWhenRead: Bool
+    private let handle: @Sendable ([ConsumerRecord]) throws -> Void
+
+    private var left: Int
+    private var readers: [TopicPartition: any PartitionReader] = [:]
+    private var ends: [TopicPartition: Int64] = [:]
+    /// What was printed since the last commit: the offset behind it.
+    private var printed: [TopicPartition: Int64] = [:]
+    private var lastCommit = ContinuousClock.now
+
+    /// A crash prints again at most what was printed in this time.
+    private static let commitInterval = Duration.milliseconds(500)
+
+    private enum Arrival: Sendable {
+        case event(MembershipEvent?)
+        case records(any PartitionReader, FetchedBatches)
+        case failure(any PartitionReader, ClusterError)
+    }
+
+    init(
+        _ cluster: any Cluster, _ membership: any ConsumerMembership, isolation: Isolation, start: LogPosition,
+        endsWhenRead: Bool, countMax: Int, _ handle: @escaping @Sendable ([ConsumerRecord]) throws -> Void
+    ) {
+        self.cluster = cluster
+        self.membership = membership
+        self.isolation = isolation
+        self.start = start
+        self.endsWhenRead = endsWhenRead
+        self.handle = handle
+        left = countMax
+    }
+
+    /// Returns when enough is printed, or when the task is cancelled. `finish` must follow in any case.
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Arrival.self) { group in
+            group.addTask { [membership] in .event(try await membership.next()) }
+            while left > 0, let arrival = try await group.next() {
+                switch arrival {
+                case .event(nil):
+                    group.cancelAll()
+                    return
+                case .event(let event?):
+                    for reader in try await follow(event) { read(reader, &group) }
+                    group.addTask { [membership] in .event(try await membership.next()) }
+                case .records(let reader, let batches):
+                    guard readers[reader.partition] === reader else { continue }
+                    try print(batches)
+                    if ContinuousClock.now - lastCommit > Self.commitInterval { try await commit() }
+                    // The partition may have been revoked while the commit was under way.
+                    if readers[reader.partition] === reader { read(reader, &group) }
+                case .failure(let reader, let error):
+                    guard readers[reader.partition] === reader else { continue }
+                    guard error.code == .offsetOutOfRange else { throw error }
+                    try await restart(reader)
+                    read(reader, &group)
+                }
+                if endsWhenRead, isAllRead { left = 0 }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Commits what was printed and leaves the group.
+    func finish() async throws {
+        for reader in readers.values { reader.close() }
+        readers = [:]
+        do {
+            try await commit()
+        } catch {
+            await membership.leave()
+            throw error
+        }
+        await membership.leave()
+    }
+
+    private func read(_ reader: any PartitionReader, _ group: inout ThrowingTaskGroup<Arrival, any Error>) {
+        group.addTask {
+            do throws(ClusterError) {
+                return .records(reader, try await reader.next(maxBytes: 1 << 20, timeout: .seconds(1)))
+            } catch {
+                return .failure(reader, error)
+            }
+        }
+    }
+
+    /// - Returns: readers of partitions that are new.
+    private func follow(_ event: MembershipEvent) async throws -> [any PartitionReader] {
+        switch event {
+        case .assigned(let partitions):
+            guard !partitions.isEmpty else { return [] }
+            let committed = try await membership.committed(partitions)
+            let missing = partitions.filter { committed[$0] == nil }
+            let starts = try await cluster.offsets(
+                Dictionary(missing.map { ($0, start) }) { first, _ in first }, isolation: isolation)
+            if endsWhenRead {
+                let found = try await cluster.offsets(
+                    Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: isolation)
+                ends.merge(found) { first, _ in first }
+            }
+            var new: [any PartitionReader] = []
+            for partition in partitions {
+                let offset = committed[partition]?.offset ?? starts[partition] ?? 0
+                let reader = try await cluster.reader(partition, from: .offset(offset), isolation: isolation)
+                readers[partition] = reader
+                new.append(reader)
+            }
+            return new
+        case .revoked(let partitions):
+            for partition in partitions { readers.removeValue(forKey: partition)?.close() }
+            try await commit()
+        case .lost(let partitions):
+            for partition in partitions {
+                readers.removeValue(forKey: partition)?.close()
+                printed[partition] = nil
+            }
+        }
+        return []
+    }
+
+    private func print(_ batches: FetchedBatches) throws {
+        guard batches.nextOffset > batches.startOffset else { return }
+        var records = try batches.records()
+        // What another member or run is to print, if this one must end within the batch.
+        if records.count > left { records.removeLast(records.count - left) }
+        left -= records.count
+        if !records.isEmpty { try handle(records) }
+        printed[batches.partition] =
+            left == 0 ? (records.last.map { $0.offset + 1 } ?? batches.nextOffset) : batches.nextOffset
+    }
+
+    private func commit() async throws {
+        lastCommit = .now
+        guard !printed.isEmpty else { return }
+        let offsets = printed
+        do {
+            try await membership.commit(offsets.mapValues { CommittedOffset($0) })
+        } catch {
+            switch error.code {
+            // The group settles: these are committed with the next event, or the one after.
+            case .rebalanceInProgress: return
+            // The member was put out. Who has the partitions now prints these records again.
+            case .unknownMemberId, .illegalGeneration, .fencedMemberEpoch, .staleMemberEpoch: break
+            default: throw error
+            }
+        }
+        for (partition, offset) in offsets where printed[partition] == offset { printed[partition] = nil }
+    }
+
+    private func restart(_ reader: any PartitionReader) async throws {
+        let position = start == .end ? LogPosition.end : .beginning
+        let found = try await cluster.offsets([reader.partition: position], isolation: isolation)
+        try reader.seek(to: found[reader.partition] ?? 0)
+    }
+
+    private var isAllRead: Bool {
+        !readers.isEmpty && readers.allSatisfy { $1.position >= ends[$0] ?? 0 }
+    }
+}

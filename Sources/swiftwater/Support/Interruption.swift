@@ -1,0 +1,46 @@
+import Cluster
+import Glibc
+
+/// Ctrl-C and SIGTERM for commands that have something to bring to an end. A second signal ends the process at once.
+struct Interruption {
+    /// Becomes readable with the first signal, and stays so.
+    let descriptor: Int32
+
+    /// Takes over both signals for the rest of the process.
+    ///
+    /// - Throws: `CommandFailure` when the system gives no pipe.
+    init() throws {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else {
+            throw CommandFailure("cannot wait for signals: \(String(cString: strerror(errno)))")
+        }
+        descriptor = ends[0]
+        interruptionDescriptor = ends[1]
+        for number in [SIGTERM, SIGINT] {
+            signal(number) { number in
+                var byte: UInt8 = 1
+                _ = write(interruptionDescriptor, &byte, 1)
+                signal(number, SIG_DFL)
+            }
+        }
+    }
+
+    /// Returns when the first signal comes.
+    func wait() async {
+        let descriptor = descriptor
+        // Ends with the process when no signal comes.
+        try? await onThread {
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            while poll(&waiting, 1, -1) < 0, errno == EINTR {}
+        }
+    }
+
+    /// Whether a signal came.
+    var hasCome: Bool {
+        var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) > 0
+    }
+}
+
+/// Where the signal handler writes a byte, which is about all that a handler may do. Set once, before the handler is.
+private nonisolated(unsafe) var interruptionDescriptor: Int32 = -1
