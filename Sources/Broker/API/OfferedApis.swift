@@ -45,6 +45,8 @@ package enum OfferedApis {
         .describeProducers: 0...0,
         .describeTransactions: 0...0,
         .listTransactions: 0...1,
+        .consumerGroupHeartbeat: 0...1,
+        .consumerGroupDescribe: 0...1,
         .listConfigResources: 0...1,
         .describeTopicPartitions: 0...0,
     ]

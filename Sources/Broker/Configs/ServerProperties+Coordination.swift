@@ -42,6 +42,29 @@ extension ServerProperties {
             property(
                 "group.max.size", .int, "2147483647", .range(1...Int64(Int32.max)), "Members of a classic group."),
             property(
+                "group.consumer.session.timeout.ms", .int, "45000", milliseconds,
+                "Milliseconds without a heartbeat after which a member of a consumer group is out."),
+            property(
+                "group.consumer.heartbeat.interval.ms", .int, "5000", milliseconds,
+                "Milliseconds between the heartbeats that members of consumer groups are told to send."),
+            property(
+                "group.consumer.max.size", .int, "2147483647", .range(1...Int64(Int32.max)),
+                "Members of a consumer group."),
+            property(
+                "group.consumer.assignors", .list, "uniform,range",
+                .subset([
+                    "uniform", "range", "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+                    "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+                ]),
+                "Assignors that members of consumer groups may ask for; the first is taken when none does."),
+            property(
+                "group.consumer.migration.policy", .string, "bidirectional",
+                .oneOf(["bidirectional", "upgrade", "downgrade", "disabled"]),
+                "Which groups with members may change between the classic and the consumer protocol."),
+            property(
+                "group.consumer.regex.refresh.interval.ms", .int, "600000", .range(10_000...Int64(Int32.max)),
+                "Milliseconds after which subscriptions by regular expression are resolved again, new topics or not."),
+            property(
                 "transaction.state.log.num.partitions", .int, "50", .range(1...10_000),
                 "Partitions of __transaction_state when it is created; fixed from then on."),
             property(

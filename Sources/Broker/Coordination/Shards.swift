@@ -51,6 +51,7 @@ extension TopicCatalog.Snapshot: TopicImage {
     package func facts(named name: String) -> TopicFacts? { byName[name].map(Self.facts) }
     package func facts(id: KafkaUUID) -> TopicFacts? { byId[id].map(Self.facts) }
     package var names: [String] { Array(byName.keys) }
+    package var version: UInt64? { changeCount }
 
     private static func facts(_ topic: Topic) -> TopicFacts {
         TopicFacts(name: topic.name, id: topic.id, partitionCount: Int32(clamping: topic.partitions.count))
@@ -64,6 +65,15 @@ extension GroupConfiguration {
         maxSessionTimeoutMs = Int32(clamping: server.number("group.max.session.timeout.ms"))
         initialRebalanceDelayMs = Int32(clamping: server.number("group.initial.rebalance.delay.ms"))
         maxSize = Int(server.number("group.max.size"))
+        consumer.sessionTimeoutMs = Int32(clamping: server.number("group.consumer.session.timeout.ms"))
+        consumer.heartbeatIntervalMs = Int32(clamping: server.number("group.consumer.heartbeat.interval.ms"))
+        consumer.maxSize = Int(server.number("group.consumer.max.size"))
+        consumer.assignors = ConfigDefinition.items(of: server.text("group.consumer.assignors")).compactMap {
+            ServerAssignor(configured: $0)
+        }
+        consumer.migrationPolicy =
+            MigrationPolicy(rawValue: server.text("group.consumer.migration.policy").lowercased()) ?? .bidirectional
+        consumer.regexRefreshIntervalMs = Int32(clamping: server.number("group.consumer.regex.refresh.interval.ms"))
         offsetMetadataMaxBytes = Int(server.number("offset.metadata.max.bytes"))
         offsetsRetentionMinutes = server.number("offsets.retention.minutes")
         offsetsRetentionCheckIntervalMs = server.number("offsets.retention.check.interval.ms")

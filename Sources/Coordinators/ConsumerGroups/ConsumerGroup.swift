@@ -187,12 +187,14 @@ package struct ConsumerGroup: Sendable {
         }
         return settings.assignors.first ?? .uniform
     }
+}
 
+extension ConsumerGroup: Equatable {
     /// Whether what the log keeps is the same.
-    package func hasSameState(as other: ConsumerGroup) -> Bool {
-        groupId == other.groupId && epoch == other.epoch && assignmentEpoch == other.assignmentEpoch
-            && members == other.members && targets == other.targets && subscribedTopics == other.subscribedTopics
-            && regularExpressions == other.regularExpressions && owners == other.owners
-            && staticMemberIds == other.staticMemberIds
+    package static func == (a: ConsumerGroup, b: ConsumerGroup) -> Bool {
+        a.groupId == b.groupId && a.epoch == b.epoch && a.assignmentEpoch == b.assignmentEpoch
+            && a.members == b.members && a.targets == b.targets && a.subscribedTopics == b.subscribedTopics
+            && a.regularExpressions == b.regularExpressions && a.owners == b.owners
+            && a.staticMemberIds == b.staticMemberIds
     }
 }

@@ -67,7 +67,6 @@ final class SimulatedConsumer: SimulatedClient {
                 epoch == 0 ? [] : owned.sorted.map { .init(topicId: $0.id, partitions: $0.partitions) }
         }
         let response = simulation.send { simulation.bench.heartbeat(request) }
-        simulation.note("\(memberId) sends epoch \(request.memberEpoch) owned \(request.topicPartitions.map { "\($0.map { ($0.topicId.low, $0.partitions) })" } ?? "-") full \(mustSendAll) -> \(response.map { "\($0.errorCode) epoch \($0.memberEpoch) \($0.assignment.map { "\($0.topicPartitions.map { ($0.topicId.low, $0.partitions) })" } ?? "-")" } ?? "lost")")
         guard let response, response.errorCode != ErrorCode.notCoordinator.rawValue else {
             mustSendAll = true
             return
@@ -205,7 +204,6 @@ final class SimulatedClassicConsumer: SimulatedClient {
     }
 
     private func joined(_ response: JoinGroupResponse, _ simulation: ConsumerGroupSimulation) {
-        simulation.note("\(name) classic \(memberId.suffix(6)) joined -> \(response.errorCode) \(response.generationId) leader \(response.leader.suffix(6)) owned \(owned.topics.map { ($0.key.low, $0.value) })")
         switch ErrorCode(rawValue: response.errorCode) {
         case .none:
             memberId = response.memberId
@@ -251,7 +249,6 @@ final class SimulatedClassicConsumer: SimulatedClient {
                 named: assignment.assignedPartitions.map { ($0.topic, $0.partitions) }, topics: simulation.bench.topics)
             let hasRevoked = !owned.isSubset(of: next)
             owned = next
-            simulation.note("\(name) classic \(memberId.suffix(6)) synced \(generation) has \(owned.topics.map { ($0.key.low, $0.value) }) revoked \(hasRevoked)")
             isAbsent = false
             // Who gave something up joins again, so that another may have it.
             state = isCooperative && hasRevoked ? .outside : .stable
@@ -261,7 +258,6 @@ final class SimulatedClassicConsumer: SimulatedClient {
     }
 
     private func heartbeat(_ simulation: ConsumerGroupSimulation) {
-        defer { simulation.note("\(name) classic \(memberId.suffix(6)) heartbeat \(generation) -> \(state)") }
         let bench = simulation.bench
         if isLeader, topicsSeen != bench.topics.count {
             state = .outside
