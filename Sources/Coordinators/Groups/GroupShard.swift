@@ -149,5 +149,15 @@ package struct GroupShard: Sendable {
         return body(&group)
     }
 
+    /// The same for a consumer group.
+    mutating func withConsumerGroup<Result>(
+        _ id: String, _ body: (inout ConsumerGroup) -> Result
+    ) -> Result? {
+        guard let index = groups.index(forKey: id), case .consumer(var group) = groups.values[index] else { return nil }
+        groups.values[index] = Self.vacant
+        defer { groups.values[index] = .consumer(group) }
+        return body(&group)
+    }
+
     private static let vacant = Group.classic(ClassicGroup(id: "", wall: nil))
 }
