@@ -111,7 +111,9 @@ import Testing
         #expect(budget == -1)
     }
 
-    @Test(arguments: ["orders.*", ".*-(avro|json)", "[a-z0-9._-]+", "(?i)^prod[._-].*$", "a.*b.*c", "(orders|payments)-v[0-9]+"])
+    @Test(arguments: [
+        "orders.*", ".*-(avro|json)", "[a-z0-9._-]+", "(?i)^prod[._-].*$", "a.*b.*c", "(orders|payments)-v[0-9]+",
+    ])
     func `an honest expression takes few steps`(pattern: String) throws {
         let expression = try RegularExpression(re2: pattern)
         var budget = 10_000
@@ -125,7 +127,8 @@ import Testing
     @Test(arguments: 0..<40 as Range<UInt64>)
     func `random expressions are matched or refused`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)
-        let pieces = Array("ab01(){}[]|*+?^$.\\-,:=!<>PQEpxdwsbiU&# ä\u{0}").map(String.init) + ["(?", "[[:", "{1,", "\\Q"]
+        let pieces =
+            Array("ab01(){}[]|*+?^$.\\-,:=!<>PQEpxdwsbiU&# ä\u{0}").map(String.init) + ["(?", "[[:", "{1,", "\\Q"]
         for _ in 0..<200 {
             let pattern = (0..<Int.random(in: 0..<12, using: &random)).map { _ in
                 pieces.randomElement(using: &random) ?? ""

@@ -7,13 +7,24 @@ extension BrokerNode {
         guard let host = groups.host(of: request.groupId) else {
             return responder.send(request.refused(.notCoordinator))
         }
-        let settings = ConsumerGroupSettings(controller.server, overrides: controller.groupConfigs(request.groupId))
+        let configs = controller.groupConfigs(request.groupId)
         host.submit(responder, refusal: { request.refused($0) }) { shard, token, now, topics in
+            let settings =
+                configs.isEmpty
+                ? nil
+                : shard.configuration.consumer.overridden(
+                    sessionTimeoutMs: Self.milliseconds(configs["consumer.session.timeout.ms"]),
+                    heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]))
             let decision = shard.consumerGroupHeartbeat(
                 request, version: responder.apiVersion, client: responder.client, token: token, at: now,
                 topics: topics, settings: settings)
             return (decision, [])
         }
+    }
+
+    /// The value was checked when it was set.
+    private static func milliseconds(_ value: String?) -> Int32? {
+        value.flatMap { Int32(String($0.filter { $0 != " " })) }
     }
 
     func handleConsumerGroupDescribe(_ request: ConsumerGroupDescribeRequest, _ responder: Responder) {

@@ -73,8 +73,7 @@ extension GroupConfiguration {
 }
 
 extension ConsumerGroupSettings {
-    /// - Parameter overrides: what a group has of its own.
-    init(_ server: ServerProperties, overrides: [String: String] = [:]) {
+    init(_ server: ServerProperties) {
         self.init()
         sessionTimeoutMs = Int32(clamping: server.number("group.consumer.session.timeout.ms"))
         heartbeatIntervalMs = Int32(clamping: server.number("group.consumer.heartbeat.interval.ms"))
@@ -83,9 +82,6 @@ extension ConsumerGroupSettings {
         assignors = names.compactMap { ServerAssignor(configured: $0) }
         migrationPolicy = MigrationPolicy(rawValue: server.text("group.consumer.migration.policy").lowercased()) ?? .bidirectional
         regexRefreshIntervalMs = Int32(clamping: server.number("group.consumer.regex.refresh.interval.ms"))
-        self = overridden(
-            sessionTimeoutMs: overrides["consumer.session.timeout.ms"].flatMap { Int32($0) },
-            heartbeatIntervalMs: overrides["consumer.heartbeat.interval.ms"].flatMap { Int32($0) })
     }
 }
 

@@ -54,6 +54,10 @@ package struct ClassicGroupForm: Sendable, Equatable {
 enum ConsumerProtocol {
     static let type = "consumer"
 
+    /// The assignors that clients bring with them. They need nothing that the broker could not give them, also where
+    /// they write data of their own into assignments, as librdkafka's `cooperative-sticky` does.
+    static let clientAssignors: Set<String> = ["range", "roundrobin", "sticky", "cooperative-sticky"]
+
     static func version(of metadata: ByteBuffer) throws(WireError) -> Int16 {
         var reader = WireReader(metadata)
         return try reader.readInt16()

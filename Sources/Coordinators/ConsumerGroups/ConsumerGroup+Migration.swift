@@ -53,7 +53,8 @@ extension ConsumerGroupDraft {
     ) throws(ConsumerGroupError) {
         func refused(_ reason: String) -> ConsumerGroupError {
             ConsumerGroupError(
-                .groupIdNotFound, "Cannot upgrade classic group \(classic.groupId) to consumer group because \(reason).")
+                .groupIdNotFound,
+                "Cannot upgrade classic group \(classic.groupId) to consumer group because \(reason).")
         }
         guard context.settings.migrationPolicy.allowsUpgrade else { throw refused("online upgrade is disabled") }
         guard classic.protocolType == ConsumerProtocol.type else {
@@ -76,7 +77,10 @@ extension ConsumerGroupDraft {
             } catch {
                 throw refused("the embedded consumer protocol is malformed")
             }
-            guard assignment.userData?.readableBytes ?? 0 == 0 else {
+            guard
+                assignment.userData?.readableBytes ?? 0 == 0
+                    || ConsumerProtocol.clientAssignors.contains(classic.protocolName ?? "")
+            else {
                 throw refused(
                     "an unsupported custom assignor is in use. Please refer to the documentation or switch to a"
                         + " default assignor before re-attempting the upgrade")

@@ -20,7 +20,10 @@ import Testing
                 "000002\(idBytes)0261000000020100" + "00"
             ),
             (.targetEpoch(7), "0006000167", "00000000000700"),
-            (.target("m", TopicPartitionSet([id: [1, 0]])), "000700016700016d", "000002\(idBytes)0300000000000000010000"),
+            (
+                .target("m", TopicPartitionSet([id: [1, 0]])), "000700016700016d",
+                "000002\(idBytes)0300000000000000010000"
+            ),
             (.target("m", nil), "000700016700016d", nil),
             (
                 .regularExpression("a.*", .init(topics: ["a", "bc"], version: 7, timestamp: 9)), "00100001670003612e2a",
@@ -72,6 +75,11 @@ import Testing
         #expect(decoded == record)
     }
 
+    private func damage(_ bytes: inout ByteBuffer, _ random: inout SeededRandom) {
+        bytes.setInteger(
+            UInt8.random(in: 0...255, using: &random), at: Int.random(in: 0..<bytes.readableBytes, using: &random))
+    }
+
     /// Nothing that stands in a log may end the process.
     @Test(arguments: 0..<20 as Range<UInt64>)
     func `damaged records are refused or read, never worse`(seed: UInt64) throws {
@@ -88,13 +96,14 @@ import Testing
             var key = record.key
             var value = record.value ?? ByteBuffer()
             if Int.random(in: 0..<4, using: &random) == 0 {
-                key.setInteger(UInt8.random(in: 0...255, using: &random), at: Int.random(in: 0..<key.readableBytes, using: &random))
+                damage(&key, &random)
             }
             for _ in 0..<Int.random(in: 0..<3, using: &random) where value.readableBytes > 0 {
-                value.setInteger(
-                    UInt8.random(in: 0...255, using: &random), at: Int.random(in: 0..<value.readableBytes, using: &random))
+                damage(&value, &random)
             }
-            if Bool.random(using: &random) { value.moveWriterIndex(to: Int.random(in: 0...value.readableBytes, using: &random)) }
+            if Bool.random(using: &random) {
+                value.moveWriterIndex(to: Int.random(in: 0...value.readableBytes, using: &random))
+            }
             do {
                 try shard.replay(key: key, value: Bool.random(using: &random) ? value : nil, producerId: nil)
             } catch {

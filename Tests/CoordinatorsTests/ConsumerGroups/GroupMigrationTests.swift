@@ -208,6 +208,27 @@ extension ConsumerGroupBench {
         #expect((bench.classicGroup()?.state == .stable) == isRefused)
     }
 
+    /// librdkafka's cooperative-sticky writes data of its own into assignments.
+    @Test(arguments: [("cooperative-sticky", true), ("my-own", false)])
+    func `data of an assignor is lost only where it may be`(protocolName: String, isUpgraded: Bool) throws {
+        let bench = ConsumerGroupBench()
+        let id = try #require(bench.classicJoin("", protocolName: protocolName)).memberId
+        let joined = try #require(bench.classicJoin(id, protocolName: protocolName))
+        var writer = WireWriter()
+        writer.writeInt16(0)
+        let assignment = ConsumerProtocolAssignment(
+            assignedPartitions: [.init(topic: "a", partitions: [0])], userData: ByteBuffer(bytes: [1]))
+        try assignment.encode(to: &writer, version: 0)
+        let token = bench.token()
+        let request = SyncGroupRequest(
+            groupId: "g", generationId: joined.generationId, memberId: id, protocolType: "consumer",
+            protocolName: protocolName, assignments: [.init(memberId: id, assignment: writer.buffer)])
+        bench.deliver(
+            bench.shard.syncGroup(request, version: 5, token: token, at: bench.time, topics: bench.topics))
+        #expect((bench.join("m1").errorCode == 0) == isUpgraded)
+        #expect((bench.group?.members[id]?.assigned.count == 1) == isUpgraded)
+    }
+
     @Test func `a group that is not one of consumers is not upgraded`() throws {
         let bench = ConsumerGroupBench()
         let token = bench.token()

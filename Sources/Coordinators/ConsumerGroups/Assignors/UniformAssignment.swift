@@ -158,8 +158,8 @@ private struct LoadQueue {
         var parent = 0
         while true {
             var first = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && precedes(heap[child], heap[first]) {
-                first = child
+            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
+                if precedes(heap[child], heap[first]) { first = child }
             }
             if first == parent { return }
             heap.swapAt(parent, first)
