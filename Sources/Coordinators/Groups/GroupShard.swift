@@ -78,8 +78,8 @@ package struct GroupShard: Sendable {
     /// The time by which `tick` wants to be called, in milliseconds of the monotonic clock; nil when nothing is waiting.
     /// It changes with every event.
     package var nextDeadline: Int64? {
-        guard let next = [deadlines.next, nextSweep].compactMap({ $0 }).min() else { return nil }
-        return max(next, pausedUntil)
+        let next = min(deadlines.next ?? .max, nextSweep ?? .max)
+        return next == .max ? nil : max(next, pausedUntil)
     }
 
     // MARK: What events share
