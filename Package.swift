@@ -55,11 +55,13 @@ let package = Package(
         library("CSnappy", pkgConfig: "snappy", debian: "libsnappy-dev"),
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
+        library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
         target("Observability", []),
+        target("Patterns", ["CPCRE2"]),
 
         // Layer 1: formats
         target("KafkaMessages", ["Bytes", nio]),
@@ -68,7 +70,7 @@ let package = Package(
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        target("Coordinators", ["Bytes", "KafkaMessages", nio]),
+        target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -77,7 +79,7 @@ let package = Package(
             "Broker",
             [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "Cluster", "Observability", nio, nioPosix, deque, logging,
+                "Patterns", "Cluster", "Observability", nio, nioPosix, deque, logging,
             ]),
 
         // Layer 4: the program
@@ -93,7 +95,7 @@ let package = Package(
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
         .executableTarget(
             name: "Microbench",
-            dependencies: ["Bytes", "Compression", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
@@ -107,6 +109,7 @@ let package = Package(
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
+        tests("Patterns"),
         tests("Observability"),
         tests("JSONFormat"),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
@@ -114,7 +117,9 @@ let package = Package(
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
-        tests("Cluster", ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "Cluster",
+            ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

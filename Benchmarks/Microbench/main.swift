@@ -1,5 +1,6 @@
 import Bytes
 import Compression
+import Coordinators
 import Foundation
 import KafkaMessages
 import NIOCore
@@ -134,6 +135,69 @@ func run() throws {
     }
 
     try measureRequests()
+    measureGroups()
+}
+
+/// Topics that there are none of.
+struct NoTopics: TopicImage {
+    func facts(named name: String) -> TopicFacts? { nil }
+    func facts(id: KafkaUUID) -> TopicFacts? { nil }
+    var names: [String] { [] }
+}
+
+/// Heartbeats of 200 groups with 5 members each, every three seconds of their time, and the timers that go with them.
+func measureGroups() {
+    var configuration = GroupConfiguration()
+    configuration.initialRebalanceDelayMs = 1
+    var shard = GroupShard(configuration: configuration, seed: 1)
+    var time = EventTime(wall: 1_700_000_000_000, monotonic: 0)
+    let token = ReplyToken(rawValue: 1)
+    var requests: [HeartbeatRequest] = []
+    for group in 0..<200 {
+        for member in 0..<5 {
+            let request = JoinGroupRequest(
+                groupId: "group-\(group)", sessionTimeoutMs: 45_000, rebalanceTimeoutMs: 60_000,
+                groupInstanceId: "member-\(member)", protocolType: "consumer", protocols: [.init(name: "range")])
+            let client = ClientIdentity(clientId: "client", host: "/127.0.0.1")
+            _ = shard.joinGroup(request, version: 9, client: client, token: token, at: time, topics: NoTopics())
+            shard.commit()
+        }
+    }
+    while let next = shard.nextDeadline, next <= 10 {
+        time.monotonic = next
+        for case let joined as JoinGroupResponse in shard.tick(at: time, topics: NoTopics()).replies.map(\.message) {
+            for member in joined.members {
+                requests.append(
+                    HeartbeatRequest(
+                        groupId: "", generationId: joined.generationId, memberId: member.memberId,
+                        groupInstanceId: member.groupInstanceId))
+            }
+        }
+        shard.commit()
+    }
+    // Groups end their rounds in the order of their ids.
+    for (index, group) in (0..<200).map({ "group-\($0)" }).sorted().enumerated() {
+        for member in 0..<5 where index * 5 + member < requests.count { requests[index * 5 + member].groupId = group }
+    }
+    for request in requests {
+        let sync = SyncGroupRequest(
+            groupId: request.groupId, generationId: request.generationId, memberId: request.memberId,
+            groupInstanceId: request.groupInstanceId)
+        _ = shard.syncGroup(sync, version: 5, token: token, at: time, topics: NoTopics())
+        shard.commit()
+    }
+    measure("heartbeat, 200 groups of 5", .nanoseconds(per: "heartbeat", count: requests.count)) {
+        var alive: UInt64 = 0
+        time.monotonic += 3_000
+        for request in requests {
+            let decision = shard.heartbeat(request, version: 4, token: token, at: time, topics: NoTopics())
+            if let response = decision.replies.first?.message as? HeartbeatResponse, response.errorCode == 0 {
+                alive += 1
+            }
+            if let next = shard.nextDeadline, next <= time.monotonic { _ = shard.tick(at: time, topics: NoTopics()) }
+        }
+        return alive
+    }
 }
 
 func measureRequests() throws {

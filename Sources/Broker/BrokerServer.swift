@@ -141,9 +141,7 @@ package final class BrokerServer: Sendable {
                 leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
                 logger: logger, metrics: metrics)
             node.registerMetrics()
-            readiness.check("coordinators") { [coordination = node.coordination] in
-                coordination.isReady ? nil : "loading"
-            }
+            node.registerCoordinationMetrics()
             return node
         } catch let error as LogError {
             if error.code == .locked {
@@ -219,7 +217,10 @@ package final class BrokerServer: Sendable {
     }
 
     private func begin() {
-        node.coordination.start()
+        readiness.hold("coordinators", because: "loading groups and transactions")
+        node.coordination.start { [readiness] in readiness.release("coordinators") }
+        node.onDrain(node.coordination.drainHook)
+        compactor.registerMetrics(node.metrics.registry)
         maintenance.start(on: group.any())
         compactor.start(on: group.any())
         let idleMs = node.controller.server.number("connections.max.idle.ms")
@@ -291,7 +292,6 @@ package final class BrokerServer: Sendable {
     @discardableResult
     private static func closeData(_ node: BrokerNode) -> Bool {
         defer { node.controller.close() }
-        node.coordination.close()
         do throws(LogError) {
             try node.directory.close(clean: true)
             return true

@@ -6,6 +6,13 @@ package protocol TopicImage: Sendable {
     func facts(id: KafkaUUID) -> TopicFacts?
     /// All names, in no particular order.
     var names: [String] { get }
+    /// Changes whenever a topic is created or deleted or gets partitions, so that nobody has to look at all topics to
+    /// learn that nothing happened; nil where that is not known.
+    var version: UInt64? { get }
+}
+
+extension TopicImage {
+    package var version: UInt64? { nil }
 }
 
 package struct TopicFacts: Hashable, Sendable {

@@ -9,17 +9,18 @@ private let allowed: [String: Set<String>] = [
     "Compression": ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"],
     "Environment": ["Bytes", "CLinux"],
     "Observability": [],
+    "Patterns": ["CPCRE2"],
     // Layer 1: formats
     "KafkaMessages": ["Bytes", "NIOCore"],
     "RecordBatches": ["Bytes", "Compression", "NIOCore"],
     "JSONFormat": [],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
-    "Coordinators": ["Bytes", "KafkaMessages", "NIOCore"],
+    "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     // Layer 3: services
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
-        "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+        "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": ["JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging"],
@@ -41,7 +42,7 @@ private let allowed: [String: Set<String>] = [
 /// A C library is seen by its wrapper only.
 private let wrappers: [String: String] = [
     "CISAL": "Bytes", "CZlib": "Compression", "CZstd": "Compression", "CLZ4": "Compression", "CSnappy": "Compression",
-    "CRdKafka": "Cluster", "CLinux": "Environment",
+    "CRdKafka": "Cluster", "CLinux": "Environment", "CPCRE2": "Patterns",
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:

@@ -9,8 +9,10 @@ enum Features {
     }
 
     static let all = [
+        // 1: groups of the consumer protocol (KIP-848).
+        Feature(name: "group.version", levelMin: 0, level: 1),
         // 2: every transaction has an epoch of its own (KIP-890).
-        Feature(name: "transaction.version", levelMin: 0, level: 2)
+        Feature(name: "transaction.version", levelMin: 0, level: 2),
     ]
 }
 

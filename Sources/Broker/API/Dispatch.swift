@@ -38,6 +38,12 @@ extension BrokerNode {
         case .describeGroups:
             handleDescribeGroups(try DescribeGroupsRequest(from: &reader, version: version), responder)
         case .listGroups: handleListGroups(try ListGroupsRequest(from: &reader, version: version), responder)
+        case .consumerGroupHeartbeat:
+            handleConsumerGroupHeartbeat(
+                try ConsumerGroupHeartbeatRequest(from: &reader, version: version), responder)
+        case .consumerGroupDescribe:
+            handleConsumerGroupDescribe(
+                try ConsumerGroupDescribeRequest(from: &reader, version: version), responder)
         case .addPartitionsToTxn:
             handleAddPartitionsToTxn(try AddPartitionsToTxnRequest(from: &reader, version: version), responder)
         case .addOffsetsToTxn:

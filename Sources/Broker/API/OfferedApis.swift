@@ -44,7 +44,9 @@ package enum OfferedApis {
         .describeCluster: 0...2,
         .describeProducers: 0...0,
         .describeTransactions: 0...0,
-        .listTransactions: 0...1,
+        .listTransactions: 0...2,
+        .consumerGroupHeartbeat: 0...1,
+        .consumerGroupDescribe: 0...1,
         .listConfigResources: 0...1,
         .describeTopicPartitions: 0...0,
     ]

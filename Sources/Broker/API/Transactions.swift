@@ -1,6 +1,7 @@
 import Coordinators
 import KafkaMessages
 import LogStorage
+import Patterns
 import RecordBatches
 import Synchronization
 
@@ -164,11 +165,29 @@ extension BrokerNode {
         send(response, responder, whenDurable: hosts)
     }
 
+    /// Steps that the pattern of one ListTransactions request may take, some tenths of a second.
+    private static let patternBudget = 10_000_000
+
     func handleListTransactions(_ request: ListTransactionsRequest, _ responder: Responder) {
         var response = ListTransactionsResponse()
+        let pattern: RegularExpression?
+        do throws(PatternError) {
+            pattern = try request.transactionalIdPattern.flatMap { text throws(PatternError) in
+                text.isEmpty ? nil : try RegularExpression(re2: text)
+            }
+        } catch {
+            response.errorCode = ErrorCode.invalidRegularExpression.rawValue
+            return responder.send(response)
+        }
+        var budget = Self.patternBudget
+        // An expression that takes too long matches nothing more; its time is the broker's.
+        func matches(_ id: String) -> Bool {
+            guard let pattern else { return true }
+            return (try? pattern.matches(id, budget: &budget)) ?? false
+        }
         let hosts = transactions.topic.hosts
         for host in hosts {
-            guard let listed = host.read({ shard, now in shard.list(request, at: now, matches: { _ in true }) }) else {
+            guard let listed = host.read({ shard, now in shard.list(request, at: now, matches: matches) }) else {
                 response.errorCode = (host.unavailability ?? .coordinatorLoadInProgress).rawValue
                 response.transactionStates = []
                 return responder.send(response)

@@ -63,7 +63,11 @@ extension ServerProperties {
                 "group.consumer.max.size", .int, "2147483647", .range(1...Int64(Int32.max)),
                 "Members of a group of the new consumer protocol."),
             property(
-                "group.consumer.assignors", .list, "uniform,range", .subset(["uniform", "range"]),
+                "group.consumer.assignors", .list, "uniform,range",
+                .subset([
+                    "uniform", "range", "org.apache.kafka.coordinator.group.assignor.UniformAssignor",
+                    "org.apache.kafka.coordinator.group.assignor.RangeAssignor",
+                ]),
                 "Assignors that members may ask for; the first is the default."),
             property(
                 "group.consumer.migration.policy", .string, "bidirectional",

@@ -130,6 +130,9 @@ package struct ServerProperties: Sendable, Equatable {
                 "num.network.threads", .int, "0", .range(0...256),
                 "Event loop threads; 0 is one for every two processors."),
             property(
+                "metrics.groups.max", .int, "100", .range(0...100_000),
+                "Groups whose lag /metrics tells, the first in the order of names; 0 tells of none."),
+            property(
                 "metrics.topics.max", .int, "100", .range(0...100_000),
                 "Topics with metrics of their own; the others are summed up. 0: no metrics by topic."),
             property("num.io.threads", .int, "4", .range(1...64), "Threads that force data to disk."),

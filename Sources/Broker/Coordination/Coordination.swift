@@ -26,10 +26,13 @@ struct Coordination: Sendable {
 
     /// Takes the coordinators into service whose topics exist. Shards with a log are read in the background; requests
     /// for them are answered with COORDINATOR_LOAD_IN_PROGRESS until then.
-    func start() {
+    ///
+    /// - Parameter done: called when all shards are in service, on any thread.
+    func start(_ done: @escaping @Sendable () -> Void) {
         let groupHosts = groups.attach()
         let transactionHosts = transactions.topic.attach()
         environment.diskPool.submit { state in
+            defer { done() }
             guard case .active = state else { return }
             // Groups first: transactions that a crash left half ended write markers into the groups' partitions.
             for host in groupHosts { host.load() }
@@ -37,11 +40,6 @@ struct Coordination: Sendable {
             for host in transactionHosts { host.load() }
             transactions.abortUnknown()
         }
-    }
-
-    /// Whether all shards are in service.
-    var isReady: Bool {
-        !groups.hosts.contains { $0.isLoading } && !transactions.topic.hosts.contains { $0.isLoading }
     }
 
     /// Topics were created, deleted or got more partitions.
@@ -66,9 +64,12 @@ struct Coordination: Sendable {
         for host in transactions.topic.hosts { host.endWaiting() }
     }
 
-    func close() {
-        markers.close()
-        groups.close()
-        transactions.topic.close()
+    /// What a stop of the broker has to do here.
+    var drainHook: DrainHook {
+        DrainHook(name: "coordinators", end: {
+            markers.close()
+            groups.close()
+            transactions.topic.close()
+        })
     }
 }

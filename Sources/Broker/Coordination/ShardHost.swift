@@ -121,7 +121,6 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         state = Mutex(State(shard: shard))
     }
 
-    var isLoading: Bool { state.withLock { if case .loading = $0.phase { true } else { false } } }
     var isReady: Bool { state.withLock { if case .ready = $0.phase { true } else { false } } }
 
     // MARK: Events
@@ -362,7 +361,14 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
     func load() {
         var shard = state.withLock { $0.shard }
         do {
-            try ShardLoading.replay(partition.log, into: &shard)
+            try ShardLoading.replay(partition.log, into: &shard) { offset, error in
+                environment.logger.error(
+                    "a record of a coordinator cannot be read and is left out",
+                    metadata: [
+                        "partition": "\(partition.topicName)-\(partition.index)", "offset": "\(offset)",
+                        "error": "\(error)",
+                    ])
+            }
         } catch {
             environment.logger.error(
                 "the state of a coordinator cannot be read; its groups or transactions are not served",
@@ -392,13 +398,11 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
 
     /// Ends the timers and refuses what comes. Requests that wait for other members end with their connection.
     func close() {
-        let waiting = state.withLock { state -> [Responder] in
+        state.withLock { state in
             state.phase = .closed
             state.timer?.cancel()
             state.timer = nil
-            defer { state.waiting = [:] }
-            return Array(state.waiting.values)
         }
-        for responder in waiting { responder.close(because: "the broker stops") }
+        endWaiting()
     }
 }

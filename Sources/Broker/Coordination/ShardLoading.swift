@@ -10,7 +10,13 @@ enum ShardLoading {
     private static let decompressedByteCountMax = 256 << 20
 
     /// Gives every record of `log` to `shard`, blocking on the disk.
-    static func replay(_ log: PartitionLog, into shard: inout some CoordinatorShard) throws {
+    ///
+    /// - Parameter unreadable: told the offset of each record that is none of this coordinator's, and why; it is left out.
+    /// - Throws: when the log cannot be read.
+    static func replay(
+        _ log: PartitionLog, into shard: inout some CoordinatorShard,
+        unreadable: (_ offset: Int64, _ error: any Error) -> Void
+    ) throws {
         var offset = log.offsets.logStart
         let end = log.offsets.logEnd
         while offset < end {
@@ -27,7 +33,7 @@ enum ShardLoading {
                 let batch = bytes.span.bytes.extracting(position..<bytes.count)
                 let header = try BatchHeader(batch)
                 guard header.byteCount <= batch.byteCount else { throw WireError.truncated }
-                try replay(batch, header, into: &shard)
+                try replay(batch, header, into: &shard, unreadable)
                 position += header.byteCount
             }
             offset = slice.nextOffset
@@ -35,7 +41,8 @@ enum ShardLoading {
     }
 
     private static func replay(
-        _ batch: borrowing RawSpan, _ header: BatchHeader, into shard: inout some CoordinatorShard
+        _ batch: borrowing RawSpan, _ header: BatchHeader, into shard: inout some CoordinatorShard,
+        _ unreadable: (_ offset: Int64, _ error: any Error) -> Void
     ) throws {
         if header.attributes.isControl {
             guard let marker = try ControlMarker(batch: batch, header: header) else { return }
@@ -45,8 +52,14 @@ enum ShardLoading {
         for record in try BatchRecords.all(in: batch, header: header, limit: decompressedByteCountMax) {
             // A record without a key says nothing that a coordinator could have meant.
             guard let key = record.key else { continue }
-            try shard.replay(
-                key: ByteBuffer(bytes: key), value: record.value.map { ByteBuffer(bytes: $0) }, producerId: producerId)
+            do {
+                try shard.replay(
+                    key: ByteBuffer(bytes: key), value: record.value.map { ByteBuffer(bytes: $0) },
+                    producerId: producerId)
+            } catch {
+                // The checksum was right, so somebody else wrote it; one record must not keep all groups from service.
+                unreadable(record.offset, error)
+            }
         }
     }
 }

@@ -51,6 +51,7 @@ extension TopicCatalog.Snapshot: TopicImage {
     package func facts(named name: String) -> TopicFacts? { byName[name].map(Self.facts) }
     package func facts(id: KafkaUUID) -> TopicFacts? { byId[id].map(Self.facts) }
     package var names: [String] { Array(byName.keys) }
+    package var version: UInt64? { changeCount }
 
     private static func facts(_ topic: Topic) -> TopicFacts {
         TopicFacts(name: topic.name, id: topic.id, partitionCount: Int32(clamping: topic.partitions.count))
@@ -67,6 +68,20 @@ extension GroupConfiguration {
         offsetMetadataMaxBytes = Int(server.number("offset.metadata.max.bytes"))
         offsetsRetentionMinutes = server.number("offsets.retention.minutes")
         offsetsRetentionCheckIntervalMs = server.number("offsets.retention.check.interval.ms")
+        consumer = ConsumerGroupSettings(server)
+    }
+}
+
+extension ConsumerGroupSettings {
+    init(_ server: ServerProperties) {
+        self.init()
+        sessionTimeoutMs = Int32(clamping: server.number("group.consumer.session.timeout.ms"))
+        heartbeatIntervalMs = Int32(clamping: server.number("group.consumer.heartbeat.interval.ms"))
+        maxSize = Int(server.number("group.consumer.max.size"))
+        let names = ConfigDefinition.items(of: server.text("group.consumer.assignors"))
+        assignors = names.compactMap { ServerAssignor(configured: $0) }
+        migrationPolicy = MigrationPolicy(rawValue: server.text("group.consumer.migration.policy").lowercased()) ?? .bidirectional
+        regexRefreshIntervalMs = Int32(clamping: server.number("group.consumer.regex.refresh.interval.ms"))
     }
 }
 

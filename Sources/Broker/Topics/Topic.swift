@@ -58,6 +58,7 @@ package final class TopicCatalog: Sendable {
     package struct Snapshot: Sendable {
         package fileprivate(set) var byName: [String: Topic] = [:]
         package fileprivate(set) var byId: [KafkaUUID: Topic] = [:]
+        fileprivate(set) var changeCount: UInt64 = 0
 
         /// In the order of names.
         package var sorted: [Topic] { byName.values.sorted { $0.name < $1.name } }
@@ -70,6 +71,7 @@ package final class TopicCatalog: Sendable {
 
     func publish(_ topics: [Topic], removing removed: [Topic] = []) {
         state.withLock { state in
+            state.changeCount += 1
             for topic in removed {
                 state.byName[topic.name] = nil
                 state.byId[topic.id] = nil

@@ -3,11 +3,13 @@ import KafkaMessages
 /// A group of a shard, of whichever protocol. Offsets are kept beside it.
 enum Group: Sendable, Equatable {
     case classic(ClassicGroup)
+    case consumer(ConsumerGroup)
 
     /// As in ListGroups' types filter.
     var typeName: String {
         switch self {
         case .classic: "classic"
+        case .consumer: "consumer"
         }
     }
 
@@ -15,6 +17,7 @@ enum Group: Sendable, Equatable {
     var stateName: String {
         switch self {
         case .classic(let group): group.state.rawValue
+        case .consumer(let group): group.state.rawValue
         }
     }
 
@@ -22,12 +25,14 @@ enum Group: Sendable, Equatable {
     var protocolType: String {
         switch self {
         case .classic(let group): group.protocolType ?? ""
+        case .consumer: ConsumerProtocol.type
         }
     }
 
     var isEmpty: Bool {
         switch self {
         case .classic(let group): group.state == .empty
+        case .consumer(let group): group.isEmpty
         }
     }
 
@@ -35,18 +40,21 @@ enum Group: Sendable, Equatable {
     var isAbandoned: Bool {
         switch self {
         case .classic(let group): group.state == .empty && group.pendingMembers.isEmpty
+        case .consumer(let group): group.isEmpty
         }
     }
 
     var nextDeadline: Int64? {
         switch self {
         case .classic(let group): group.nextDeadline
+        case .consumer(let group): group.nextDeadline == .max ? nil : group.nextDeadline
         }
     }
 
     func isSubscribed(to topic: String) -> Bool {
         switch self {
         case .classic(let group): group.isSubscribed(to: topic)
+        case .consumer(let group): group.isSubscribed(to: topic)
         }
     }
 
@@ -63,6 +71,7 @@ enum Group: Sendable, Equatable {
                 return offset.commitTimestamp
             }
             return nil
+        case .consumer: return offset.commitTimestamp
         }
     }
 }

@@ -16,6 +16,9 @@ package struct GroupConfiguration: Sendable {
     /// `offsets.retention.check.interval.ms`
     package var offsetsRetentionCheckIntervalMs: Int64 = 600_000
 
+    /// `group.consumer.*`: groups of the new consumer protocol.
+    package var consumer = ConsumerGroupSettings()
+
     package init() {}
 
     /// How long a member without a heartbeat of its own may wait for its first rebalance to end: it cannot be told apart
@@ -27,6 +30,13 @@ package struct GroupConfiguration: Sendable {
 
     /// Pause after a timer's records could not be appended.
     static let retryPauseMs: Int64 = 500
+
+    /// The settings of consumer groups with those of classic groups that matter when a group becomes one.
+    var consumerSettings: ConsumerGroupSettings {
+        var settings = consumer
+        settings.classicMaxSize = maxSize
+        return settings
+    }
 
     var offsetsRetentionMs: Int64 { max(0, min(offsetsRetentionMinutes, 1 << 40)) * 60_000 }
 }

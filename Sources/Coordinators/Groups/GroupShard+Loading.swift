@@ -32,15 +32,31 @@ extension GroupShard {
         case GroupRecords.groupKeyVersion:
             let id = try GroupMetadataKey(from: &keyReader, version: type).group
             guard let value else {
-                groups[id] = nil
+                if case .classic = groups[id] { groups[id] = nil }
                 return
             }
             var reader = WireReader(value)
             let version = try reader.readInt16()
             groups[id] = .classic(ClassicGroup(id: id, record: try GroupMetadataValue(from: &reader, version: version)))
+        case let type where ConsumerGroupRecord.isKeyType(type):
+            let (id, record) = try ConsumerGroupRecord.decoded(key: key, value: value)
+            replay(record, of: id)
         default:
             return
         }
+    }
+
+    /// A group of the consumer protocol begins with its first record, also where a group that only has offsets was; it
+    /// ends with the tombstone of its epoch.
+    private mutating func replay(_ record: ConsumerGroupRecord, of id: String) {
+        if record == .groupEpoch(nil) {
+            if case .consumer = groups[id] { groups[id] = nil }
+            return
+        }
+        if withConsumerGroup(id, { $0.apply(record) }) != nil || record.isTombstone { return }
+        var group = ConsumerGroup(groupId: id)
+        group.apply(record)
+        groups[id] = .consumer(group)
     }
 
     /// Takes in a transaction marker of the log.
@@ -52,8 +68,10 @@ extension GroupShard {
     package mutating func finishLoading(at: EventTime) {
         begin(at: at)
         let context = ClassicGroup.Context(configuration: configuration, at: at)
+        let settings = configuration.consumerSettings
         for id in groups.keys.sorted() {
             _ = withClassicGroup(id) { $0.restart(context) }
+            _ = withConsumerGroup(id) { $0.finishLoading(settings, at: at) }
             arm(id)
         }
         armSweep()

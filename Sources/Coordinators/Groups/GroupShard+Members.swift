@@ -18,14 +18,25 @@ extension GroupShard {
         guard !isNew || request.memberId.isEmpty else {
             return Decision(token, request.refused(.unknownMemberId, version: version))
         }
-        save(id)
-        if isNew { groups[id] = .classic(ClassicGroup(id: id, wall: at.wall)) }
         let join = ClassicGroup.Join(
             request, version: version, client: client, token: token,
             newMemberId: request.memberId.isEmpty
                 ? memberIds.make(prefix: request.groupInstanceId ?? client.clientId) : "")
+        var records: [CoordinatorRecord] = []
+        if case .consumer(let consumer) = groups[id] {
+            guard consumer.isEmpty else { return joinConsumerGroup(join, at: at, topics: topics) }
+            // Nobody is in it: it becomes a classic group, as a new one does.
+            guard request.memberId.isEmpty, let tombstones = try? consumer.delete() else {
+                return Decision(token, request.refused(.unknownMemberId, version: version))
+            }
+            records = tombstones
+        }
+        save(id)
+        let isNewGroup = isNew || !records.isEmpty
+        if isNewGroup { groups[id] = .classic(ClassicGroup(id: id, wall: at.wall)) }
         let refused: @Sendable (ErrorCode) -> any KafkaMessage = { request.refused($0, version: version) }
-        return change(id, token: token, at: at, isNew: isNew, refused: refused) { group, context, effects in
+        return change(id, token: token, at: at, isNew: isNewGroup, after: records, refused: refused) {
+            group, context, effects in
             group.join(join, context, &effects)
         }
     }
@@ -49,7 +60,8 @@ extension GroupShard {
     ) -> Decision {
         begin(at: at)
         guard !request.groupId.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
-        guard groups[request.groupId] != nil else { return Decision(token, request.refused(.unknownMemberId)) }
+        guard let group = groups[request.groupId] else { return Decision(token, request.refused(.unknownMemberId)) }
+        if case .consumer = group { return syncConsumerGroup(request, token: token, at: at, topics: topics) }
         save(request.groupId)
         return change(request.groupId, token: token, at: at, refused: { request.refused($0) }) {
             group, context, effects in
@@ -61,8 +73,10 @@ extension GroupShard {
         _ request: HeartbeatRequest, version: Int16, token: ReplyToken, at: EventTime, topics: any TopicImage
     ) -> Decision {
         guard !request.groupId.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
-        let error = withClassicGroup(request.groupId) { $0.heartbeat(request, at: at.monotonic) } ?? .unknownMemberId
-        return Decision(token, HeartbeatResponse(errorCode: error.rawValue))
+        if let error = withClassicGroup(request.groupId, { $0.heartbeat(request, at: at.monotonic) }) {
+            return Decision(token, HeartbeatResponse(errorCode: error.rawValue))
+        }
+        return heartbeatConsumerGroup(request, token: token, at: at, topics: topics)
     }
 
     package mutating func leaveGroup(
@@ -79,13 +93,19 @@ extension GroupShard {
             version >= 3
                 ? LeaveGroupResponse(members: members) : LeaveGroupResponse(errorCode: members.first?.errorCode ?? 0)
         }
-        guard groups[request.groupId] != nil else {
+        guard let group = groups[request.groupId] else {
             let unknown = leaving.map {
                 LeaveGroupResponse.MemberResponse(
                     memberId: $0.memberId, groupInstanceId: $0.groupInstanceId,
                     errorCode: ErrorCode.unknownMemberId.rawValue)
             }
             return Decision(token, response(unknown))
+        }
+        if case .consumer(var consumer) = group {
+            let outcome = consumer.leave(leaving, consumerContext(at: at, topics))
+            return take(
+                outcome, of: request.groupId, replies: [Reply(token, response(outcome.response))], at: at,
+                refusals: { [Reply(token, request.refused($0.ofGroupAppend))] })
         }
         save(request.groupId)
         let refused: @Sendable (ErrorCode) -> any KafkaMessage = { request.refused($0) }
@@ -99,10 +119,11 @@ extension GroupShard {
     ///
     /// - Parameters:
     ///   - isNew: the group was made for this event. It stays only if it has got somebody to wait for.
+    ///   - records: what is written before the group.
     ///   - refused: the answer to this event's request when the log refuses the records.
     private mutating func change(
         _ id: String, token: ReplyToken, at: EventTime, isNew: Bool = false,
-        refused: @escaping @Sendable (ErrorCode) -> any KafkaMessage,
+        after records: [CoordinatorRecord] = [], refused: @escaping @Sendable (ErrorCode) -> any KafkaMessage,
         _ body: (inout ClassicGroup, ClassicGroup.Context, inout GroupEffects) -> Void
     ) -> Decision {
         let context = ClassicGroup.Context(configuration: configuration, at: at)
@@ -136,7 +157,7 @@ extension GroupShard {
             return Decision(token, refused(.unknownServerError))
         }
         if let record {
-            decision.records = [record]
+            decision.records = records + [record]
             decision.refusals = { [Reply(token, refused($0.ofGroupAppend))] }
         }
         arm(id)

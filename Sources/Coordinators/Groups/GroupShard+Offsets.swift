@@ -140,6 +140,20 @@ extension GroupShard {
                 }
                 return error
             } ?? .unknownServerError
+        case .consumer(let group):
+            return error { () throws(ConsumerGroupError) in
+                try group.validateOffsetCommit(
+                    memberId: request.memberId, memberEpoch: request.generationIdOrMemberEpoch, version: version)
+            }
+        }
+    }
+
+    private func error(of check: () throws(ConsumerGroupError) -> Void) -> ErrorCode {
+        do throws(ConsumerGroupError) {
+            try check()
+            return .none
+        } catch {
+            return error.code
         }
     }
 
@@ -151,6 +165,11 @@ extension GroupShard {
             return group.validate(
                 commitBy: request.memberId, instanceId: request.groupInstanceId, generation: request.generationId,
                 isTransactional: true)
+        case .consumer(let group):
+            return error { () throws(ConsumerGroupError) in
+                try group.validateOffsetCommit(
+                    memberId: request.memberId, memberEpoch: request.generationId, version: nil)
+            }
         }
     }
 
@@ -238,8 +257,14 @@ extension GroupShard {
 
     /// The tombstones of a group without offsets.
     mutating func removeGroup(_ id: String, _ decision: inout Decision) -> Bool {
-        guard let tombstone = try? GroupRecords.tombstone(group: id) else { return false }  // its id has been checked
-        decision.records.append(tombstone)
+        // Its id has been checked when it was made.
+        if case .consumer(let group) = groups[id] {
+            guard let tombstones = try? group.delete() else { return false }
+            decision.records += tombstones
+        } else {
+            guard let tombstone = try? GroupRecords.tombstone(group: id) else { return false }
+            decision.records.append(tombstone)
+        }
         stage(.removeGroup(id))
         return true
     }

@@ -28,6 +28,14 @@ extension GroupShard {
                     committedLeaderEpoch: offset.leaderEpoch, metadata: offset.metadata)
             }
         }
+        if case .consumer(let group) = groups[id] {
+            do throws(ConsumerGroupError) {
+                try group.validateOffsetFetch(memberId: request.memberId, memberEpoch: request.memberEpoch)
+            } catch {
+                response.errorCode = error.code.rawValue
+                return response
+            }
+        }
         guard let asked = request.topics else {
             for (name, partitions) in (offsets.committed[id] ?? [:]).sorted(by: { $0.key < $1.key }) {
                 var topic = Topics(name: name, partitions: answers(name, partitions.keys.sorted()))

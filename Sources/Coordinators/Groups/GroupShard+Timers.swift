@@ -14,6 +14,10 @@ extension GroupShard {
                 deadlines.schedule(id, at: deadline)
                 continue
             }
+            if case .consumer = groups[id] {
+                expireConsumerGroup(id, at: at, topics: topics, &decision)
+                continue
+            }
             save(id)
             var effects = GroupEffects()
             let changed = withClassicGroup(id) { group in

@@ -78,8 +78,8 @@ package struct GroupShard: Sendable {
     /// The time by which `tick` wants to be called, in milliseconds of the monotonic clock; nil when nothing is waiting.
     /// It changes with every event.
     package var nextDeadline: Int64? {
-        guard let next = [deadlines.next, nextSweep].compactMap({ $0 }).min() else { return nil }
-        return max(next, pausedUntil)
+        let next = min(deadlines.next ?? .max, nextSweep ?? .max)
+        return next == .max ? nil : max(next, pausedUntil)
     }
 
     // MARK: What events share
@@ -146,6 +146,16 @@ package struct GroupShard: Sendable {
         // The table lets go of the group meanwhile: with two owners the first change would copy all members.
         groups.values[index] = Self.vacant
         defer { groups.values[index] = .classic(group) }
+        return body(&group)
+    }
+
+    /// The same for a consumer group.
+    mutating func withConsumerGroup<Result>(
+        _ id: String, _ body: (inout ConsumerGroup) -> Result
+    ) -> Result? {
+        guard let index = groups.index(forKey: id), case .consumer(var group) = groups.values[index] else { return nil }
+        groups.values[index] = Self.vacant
+        defer { groups.values[index] = .consumer(group) }
         return body(&group)
     }
 

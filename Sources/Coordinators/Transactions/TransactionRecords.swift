@@ -39,16 +39,15 @@ enum TransactionRecords {
             clientTransactionVersion: metadata.clientTransactionVersion)
     }
 
-    /// - Returns: the transactional id and its state; nil for one that is gone.
-    /// - Throws: `.unsupported` for types and versions of a later Kafka; `.truncated` or `.corrupt`.
+    /// - Returns: the transactional id and its state, which is nil for one that is gone; nil for a type of record that a
+    ///   later release may have written.
+    /// - Throws: `.unsupported` for a version of a later Kafka; `.truncated` or `.corrupt`.
     static func read(
         key: ByteBuffer, value: ByteBuffer?
-    ) throws(WireError) -> (transactionalId: String, metadata: TransactionMetadata?) {
+    ) throws(WireError) -> (transactionalId: String, metadata: TransactionMetadata?)? {
         var keyReader = WireReader(key)
         let keyVersion = try keyReader.readInt16()
-        guard keyVersion == Self.keyVersion else {
-            throw .unsupported("transaction log key of type \(keyVersion)")
-        }
+        guard keyVersion == Self.keyVersion else { return nil }
         let transactionalId = try TransactionLogKey(from: &keyReader, version: keyVersion).transactionalId
         guard let value else { return (transactionalId, nil) }
         var reader = WireReader(value)

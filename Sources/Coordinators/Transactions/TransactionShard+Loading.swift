@@ -4,10 +4,12 @@ package import NIOCore
 extension TransactionShard {
     /// Takes in one record of the partition; call it for all of them in their order, then `finishLoading`.
     ///
-    /// - Throws: `.unsupported` for a type or version of a later Kafka, else `.truncated` or `.corrupt`. The state is
-    ///   then as if the record were not there.
+    /// Types of records that we do not know are passed over, as upstream does.
+    ///
+    /// - Throws: `.unsupported` for a version of a later Kafka, else `.truncated` or `.corrupt`. The state is then as if
+    ///   the record were not there.
     package mutating func replay(key: ByteBuffer, value: ByteBuffer?) throws(WireError) {
-        let (transactionalId, metadata) = try TransactionRecords.read(key: key, value: value)
+        guard let (transactionalId, metadata) = try TransactionRecords.read(key: key, value: value) else { return }
         entries[transactionalId] = metadata.map { Entry($0) }
     }
 
