@@ -352,7 +352,7 @@ LOOPS = {
 def test_each_input_has_its_effect_exactly_once(broker, java, tmp_path, client, capsys):
     """Two loops of one group read, write and commit while they and the broker are killed at random times, and every
     eighth transaction is aborted on purpose."""
-    generator, count = random.Random(f"loops {client}"), 3000
+    generator, count = random.Random(f"loops {client}"), 12_000 if client == "aiokafka" else 3000
     source, target = create_topic(broker.address, "in", 4), create_topic(broker.address, "out", 2)
     for partition in range(4):
         Confluent().produce(
