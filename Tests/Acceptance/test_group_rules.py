@@ -463,8 +463,9 @@ def test_a_group_is_there_after_a_restart(broker, fresh, kill):
     broker.restart(kill=kill)
     for member in members:
         member.connection = Connection(broker.address)
-    wait_until(lambda: members[0].heartbeat() != 14, 20, "the coordinator has loaded")
-    assert [m.heartbeat() for m in members] == [0, 0, 0]
+    assert [m.heartbeat() for m in members] == [0, 0, 0], "also while the coordinator is loading"
+    find_coordinator(broker.address)
+    wait_until(lambda: describe(members[0].connection, group).error_code == 0, 20, "the coordinator has loaded")
     assert describe(members[0].connection, group).to_dict() == before
     assert committed(members[0].connection, group, topic) == (0, 42, "m")
     fourth = Joined(Connection(broker.address), group)

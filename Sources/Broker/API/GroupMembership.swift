@@ -36,7 +36,8 @@ extension BrokerNode {
     func handleHeartbeat(_ request: HeartbeatRequest, _ responder: Responder) {
         func refusal(_ code: ErrorCode) -> HeartbeatResponse {
             var response = HeartbeatResponse()
-            response.errorCode = code.rawValue
+            // As Kafka does while a group is loading: aiokafka, for one, gives up at anything else.
+            response.errorCode = code == .coordinatorLoadInProgress ? 0 : code.rawValue
             return response
         }
         guard let host = groups.host(of: request.groupId) else { return responder.send(refusal(.notCoordinator)) }
