@@ -50,6 +50,7 @@ def coming_and_going(place, client, **options):
         group.settle([first], [6])  # by the session timeout, which nobody asks for
         fourth = group.join()
         group.settle([first, fourth], [3, 3])
+        wait_until(lambda: fourth.read_count() > 0, 20, "it reads")  # before that Java's poll() fails with the error
         fourth.freeze()
         group.settle([first], [6])
         fourth.thaw()

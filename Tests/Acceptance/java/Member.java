@@ -74,6 +74,8 @@ public final class Member {
         properties.put("reconnect.backoff.ms", "20");
         properties.put("reconnect.backoff.max.ms", "200");
         properties.put("enable.metrics.push", "false");
+        // A commit of a topic that is deleted is tried for so long, and the member gives nothing back meanwhile.
+        properties.put("default.api.timeout.ms", "5000");
         String assignor = options.path("assignor").asText("range");
         if (options.get("protocol").asText().equals("consumer")) {
             properties.put("group.protocol", "consumer");
