@@ -29,6 +29,12 @@ import Testing
         #expect(ClusterError.Code(rawValue: code).isRetriable == isRetriable)
     }
 
+    @Test func `a code is told in words, also one that is younger than librdkafka`() {
+        #expect(ClusterError(code: .unknownMemberId, "commit").message == "commit: unknown member")
+        #expect(ClusterError(code: .fencedMemberEpoch, "commit").message == "commit: fenced member epoch")
+        #expect(ClusterError(code: .groupIdNotFound, "find", detail: "not here").message == "find: not here")
+    }
+
     @Test(
         arguments: [
             (

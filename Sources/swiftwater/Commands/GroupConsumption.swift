@@ -163,7 +163,9 @@ actor GroupConsumption {
     private func restart(_ reader: any PartitionReader) async throws {
         let position = start == .end ? LogPosition.end : .beginning
         let found = try await cluster.offsets([reader.partition: position], isolation: isolation)
-        try reader.seek(to: found[reader.partition] ?? 0)
+        let offset = found[reader.partition] ?? 0
+        try reader.seek(to: offset)
+        positions[reader.partition] = offset
     }
 
     private var isAllRead: Bool {
