@@ -114,7 +114,9 @@ let package = Package(
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
-        tests("Cluster", ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "Cluster",
+            ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

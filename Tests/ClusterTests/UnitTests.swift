@@ -1,3 +1,4 @@
+import KafkaMessages
 import NIOCore
 import Testing
 

@@ -139,11 +139,7 @@ struct Consume: AsyncParsableCommand {
             try outcome.get()  // what went wrong first is what the user must know
             throw error
         }
-        do {
-            try outcome.get()
-        } catch is CancellationError {
-            return
-        }
+        try outcome.get()
     }
 
     /// The member's own properties have the names that they have in other clients.

@@ -33,7 +33,8 @@ struct ConnectionOptions: ParsableArguments {
             _ = try pairs(properties, option: "--property")
             _ = try bootstrapServers()
         } catch let failure as CommandFailure {
-            throw ValidationError(failure.message + (failure.hint.map { ": " + $0 } ?? ""))  // the parser knows only its own
+            // The parser shows only errors of its own.
+            throw ValidationError(failure.message + (failure.hint.map { ": " + $0 } ?? ""))
         }
     }
 
