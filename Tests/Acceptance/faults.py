@@ -1,11 +1,41 @@
-"""A disk that fails on demand, and power cuts: disk/faults.c under the real program."""
+"""A disk that fails on demand, power cuts, and a wall clock that steps: disk/*.c under the real program."""
 
 import os
+import struct
 import subprocess
 from collections import defaultdict
 from pathlib import Path
 
 from process import Broker
+
+
+def preload(folder, name):
+    """disk/NAME.c as a library for LD_PRELOAD."""
+    library, source = Path(folder) / f"{name}.so", Path(__file__).parent / f"disk/{name}.c"
+    flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-Wno-unused-result"]
+    subprocess.run(["gcc", *flags, "-o", str(library), str(source), "-ldl"], check=True)
+    return library
+
+
+class SteppedBroker(Broker):
+    """A broker whose wall clock the test moves, see disk/clock.c; the files for that lie in `workshop`."""
+
+    START_SECONDS_MAX = 120
+
+    def __init__(self, folder, properties=None, workshop=None, **options):
+        super().__init__(folder, properties, **options)
+        workshop = Path(workshop or folder)
+        workshop.mkdir(parents=True, exist_ok=True)
+        self.clock, self.library = workshop / "clock", preload(workshop, "clock")
+        self.step(0)
+
+    def step(self, seconds):
+        """From now on the wall clock is this far ahead of the machine's."""
+        with open(self.clock, "r+b" if self.clock.exists() else "wb") as file:
+            file.write(struct.pack("q", int(seconds * 1e9)))
+
+    def environment(self):
+        return {**os.environ, "LD_PRELOAD": str(self.library), "CLOCK_FILE": str(self.clock)}
 
 
 class FaultyBroker(Broker):
@@ -15,25 +45,7 @@ class FaultyBroker(Broker):
         super().__init__(folder, properties, **options)
         self.control = self.folder / "control"
         self.journal = self.folder / "journal"
-        self.library = self.folder / "faults.so"
-        source = Path(__file__).parent / "disk/faults.c"
-        subprocess.run(
-            [
-                "gcc",
-                "-shared",
-                "-fPIC",
-                "-O1",
-                "-Wall",
-                "-Werror",
-                "-Wno-unused-result",
-                "-o",
-                self.library,
-                source,
-                "-ldl",
-            ],
-            check=True,
-        )
-
+        self.library = preload(self.folder, "faults")
         self.sizes = {}
 
     def start(self):

@@ -44,7 +44,13 @@ class Child:
         self.reader.start()
 
     def read(self):
+        with open(f"{self.log}.events", "w") as kept:
+            self.read_lines(kept)
+
+    def read_lines(self, kept):
         for line in self.process.stdout:
+            kept.write(line)
+            kept.flush()
             try:
                 event = json.loads(line)
             except ValueError:

@@ -21,6 +21,8 @@ def running(worker, connectors, tasks=1):
 
 
 def append(file, numbers):
+    """At most a thousand lines at a time: FileStreamSource keeps what is over its batch.size (2000) to itself until the
+    file grows again."""
     with open(file, "a") as opened:
         opened.writelines(f"{number}\n" for number in numbers)
 
@@ -47,7 +49,7 @@ def test_two_workers_and_one_dies(broker, java, tmp_path, capsys):
                 f"source-{n}",
                 {
                     "connector.class": "FileStreamSource", "tasks.max": "1", "file": str(files[n]),
-                    "topic": f"lines-{n}", "batch.size": "100",
+                    "topic": f"lines-{n}",
                 },
             )  # fmt: skip
             first.put(

@@ -19,7 +19,6 @@ from test_groups import (
     handing_over,
     more_partitions,
     regular_expressions,
-    several_groups,
 )
 from test_transactions import Loop
 from wire import Connection

@@ -32,7 +32,7 @@ def everything_is_read(group, feeder):
 
 
 def coming_and_going(place, client, **options):
-    """Three members share; one leaves, one is killed, one is frozen past its session and thawed. Nothing is left out."""
+    """Three members share; one leaves, one is killed, one is frozen past its session. Nothing is left out."""
     topic = place.topic(6)
     with (
         place.group(client=client, topics=[topic], **options) as group,
@@ -431,7 +431,9 @@ def test_offsets_of_a_deleted_topic_are_gone(bootstrap, java, fresh):
     java.call("alterGroupOffsets", bootstrap, group=group, offsets=[[topic, 0, 0, "x"], [other, 0, 0, "y"]])
     java.call("deleteTopic", bootstrap, topic=topic)
     wait_until(
-        lambda: java.call("groupOffsets", bootstrap, group=group) == [[other, 0, 0, "y"]], 10, "the other's offsets only"
+        lambda: java.call("groupOffsets", bootstrap, group=group) == [[other, 0, 0, "y"]],
+        10,
+        "the other's offsets only",
     )
     create_topic(bootstrap, topic)
     assert java.call("groupOffsets", bootstrap, group=group) == [[other, 0, 0, "y"]]

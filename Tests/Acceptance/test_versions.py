@@ -10,6 +10,7 @@ import kafka
 import pytest
 
 from clients import create_topic, run
+from groups_wire import find_coordinator
 from jvm import rebase
 from wire import RESPONSES, Connection, ConnectionClosed, Reader, api_versions, batch, frame, header, uvarint
 
@@ -60,6 +61,24 @@ PROMISED = [
     (61, 0),
     (74, 0),
     (75, 0),
+    *((8, n) for n in (2, 9)),  # groups
+    *((9, n) for n in (1, 9)),
+    *((10, n) for n in (0, 6)),
+    *((11, n) for n in (0, 9)),
+    *((12, n) for n in (0, 4)),
+    *((13, n) for n in (0, 5)),
+    *((14, n) for n in (0, 5)),
+    *((15, n) for n in (0, 6)),
+    *((16, n) for n in (0, 5)),
+    (42, 2),
+    (47, 0),
+    *((24, n) for n in (0, 5)),  # transactions
+    *((25, n) for n in (0, 4)),
+    *((26, n) for n in (0, 5)),
+    (27, 1),
+    *((28, n) for n in (0, 5)),
+    (65, 0),
+    (66, 1),
 ]
 
 
@@ -289,13 +308,71 @@ def requests_of(key, version, topic, topic_id):
         61: partitions,
         75: {"topics": [{"name": topic}, {"name": "absent-" + new}], "responsePartitionLimit": 2000, "cursor": None},
     }
-    return table.get(key, {})
+    return (table | group_requests(new, topic, topic_id, version)).get(key, {})
+
+
+def group_requests(new, topic, topic_id, version):
+    """Of groups and transactions. Each joins, or names, a group of its own, so that none has to wait for another."""
+    offset = {"partitionIndex": 0, "committedOffset": 1, "committedLeaderEpoch": -1, "committedMetadata": "m"}
+    offsets = [{"name": topic, "topicId": topic_id, "partitions": [offset, {**offset, "partitionIndex": 9}]}]
+    wanted = [{"name": topic, "topicId": topic_id, "partitionIndexes": [0, 9]}]
+    member = {"groupId": new, "generationId": 1, "memberId": "nobody", "groupInstanceId": None}
+    transaction = {"transactionalId": new, "producerId": 1, "producerEpoch": 0}
+    added = [{"name": topic, "partitions": [0, 1]}]
+    return {
+        8: {**member, "generationIdOrMemberEpoch": -1, "memberId": "", "retentionTimeMs": -1, "topics": offsets},
+        9: {"groups": [{"groupId": new, "memberId": None, "memberEpoch": -1, "topics": wanted}]}
+        if version >= 8
+        else {"groupId": new, "topics": wanted},
+        10: {"coordinatorKeys": [new, "other"]} if version >= 4 else {"key": new},
+        11: {
+            "groupId": new, "sessionTimeoutMs": 6000, "rebalanceTimeoutMs": 1000, "memberId": "",
+            "groupInstanceId": None, "protocolType": "consumer", "reason": None,
+            "protocols": [{"name": "range", "metadata": rebase(b"m")}],
+        },
+        12: member,
+        13: {"groupId": new, "members": [{"memberId": "nobody", "groupInstanceId": None, "reason": None}]}
+        if version >= 3
+        else {"groupId": new, "memberId": "nobody"},
+        14: {**member, "protocolType": "consumer", "protocolName": "range", "assignments": []},
+        15: {"groups": [new, "other"], **({"includeAuthorizedOperations": True} if version >= 3 else {})},
+        16: {"statesFilter": [], "typesFilter": []},
+        24: {"transactions": [{**transaction, "verifyOnly": False, "topics": added}]}
+        if version >= 4
+        else {
+            "v3AndBelowTransactionalId": new, "v3AndBelowProducerId": 1, "v3AndBelowProducerEpoch": 0,
+            "v3AndBelowTopics": added,
+        },
+        25: {**transaction, "groupId": new},
+        26: {**transaction, "committed": True},
+        27: {
+            "markers": [
+                {
+                    "producerId": 1 << 40, "producerEpoch": 0, "transactionResult": False, "coordinatorEpoch": 0,
+                    "transactionVersion": 0, "topics": [{"name": topic, "partitionIndexes": [9]}],
+                }
+            ]
+        },
+        28: {**transaction, **(member if version >= 3 else {"groupId": new}), "topics": offsets},
+        42: {"groupsNames": [new]},
+        47: {"groupId": new, "topics": [{"name": topic, "partitions": [{"partitionIndex": 0}]}]},
+        65: {"transactionalIds": [new]},
+        66: {"stateFilters": ["Ongoing", "NoSuchState"], "producerIdFilters": [], "durationFilter": -1},
+        68: {
+            "groupId": new, "memberId": "m", "memberEpoch": 0, "instanceId": None, "rackId": None,
+            "rebalanceTimeoutMs": 1000, "subscribedTopicNames": [topic], "subscribedTopicRegex": None,
+            "serverAssignor": None, "topicPartitions": [],
+        },
+        69: {"groupIds": [new, "other"], "includeAuthorizedOperations": True},
+    }  # fmt: skip
 
 
 def test_every_listed_version_is_answered_as_kafka_would_encode_it(bootstrap, java, listed, sample_topic):
     """One request with content and one with defaults for each of the listed versions. Kafka's class must use up the
     response, and must write the same bytes again."""
     topic_id = java.call("describeTopic", bootstrap, topic=sample_topic)["id"]
+    find_coordinator(bootstrap)
+    find_coordinator(bootstrap, kind=1)
     wrong = []
     for key, (low, high) in sorted(listed.items()):
         for version in range(low, high + 1):

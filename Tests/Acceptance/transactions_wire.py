@@ -177,7 +177,8 @@ def read(connection, topic, committed=True, partition=0, start=0, **options):
         answer = fetch(connection, topic, offset, partition, isolation=int(committed), **options)
         assert answer.error_code == 0, answer.error_code
         values, markers = decode_values(answer.records)
-        if not values and not markers:
+        heads = batch_heads(answer.records)
+        if not heads:
             return found
         aborted = sorted((a.first_offset, a.producer_id) for a in answer.aborted_transactions or [])
         active, events = set(), sorted([(o, 0, p, v) for o, p, v in values] + [(o, 1, p, k) for o, p, k in markers])
@@ -189,7 +190,8 @@ def read(connection, topic, committed=True, partition=0, start=0, **options):
                     active.discard(producer)
             elif producer not in active and at >= offset:
                 found.append(content)
-        offset = events[-1][0] + 1
+        # Compaction leaves batches without records.
+        offset = heads[-1].base_offset + heads[-1].last_offset_delta + 1
 
 
 def stable_offset(connection, topic, partition=0):

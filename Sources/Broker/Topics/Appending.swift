@@ -82,7 +82,8 @@ extension BrokerNode {
     ) throws(ControlError) -> TransactionCoordinators.Addition? {
         guard let transactionalId, !transactionalId.isEmpty else {
             throw ControlError(
-                .invalidTxnState, "a batch of a transaction without the transactional id of its producer")
+                .transactionalIdAuthorizationFailed,
+                "a batch of a transaction without the transactional id of its producer")
         }
         switch transactions.begin(
             producer, transactionalId: transactionalId, in: partition,

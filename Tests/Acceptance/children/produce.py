@@ -84,6 +84,7 @@ def make_confluent():
             "transactional.id": OPTIONS["transactions"],
             "transaction.timeout.ms": 20_000,
             "message.timeout.ms": 15_000,
+            "metadata.recovery.strategy": "none",  # see transact.py
         }
     producer = confluent_kafka.Producer(settings)
     if OPTIONS.get("transactions"):
@@ -201,16 +202,20 @@ def run_transactions():
         commits = RANDOM.randrange(4) != 0
         try:
             producer.begin_transaction()
+            sent = []
             for number in numbers:
                 partition, key, value = record(number)
                 if confluent:
                     producer.produce(TOPIC, value, key, partition=partition)
                 else:
-                    producer.send(TOPIC, value, key, partition=partition)
+                    sent.append(producer.send(TOPIC, value, key, partition=partition))
             if confluent:
                 producer.commit_transaction(60) if commits else producer.abort_transaction(60)
             else:
                 producer.commit_transaction() if commits else producer.abort_transaction()
+                if commits:
+                    for future in sent:
+                        future.get(10)
         except Exception as error:
             tell("unknown" if commits else "aborted", numbers=numbers, error=f"{type(error).__name__}: {error}"[:200])
             if not confluent:

@@ -3,7 +3,8 @@
     transact.py '{"client": "confluent", "bootstrap": "...", "group": "g", "id": "T", "input": "in", "output": "out"}'
 
 Each input record becomes one output record with the same value, in a transaction with the input's offset. Whatever
-fails, the transaction is aborted and both clients are made anew. With "partitions" those are assigned, which is how a
+fails, the transaction is aborted and both clients are made anew; confluent's by a new process (exit code 3), because
+taking down a producer whose broker is away can hang in librdkafka. With "partitions" those are assigned, which is how a
 client without group fencing (aiokafka: KIP-447 is not in it) must do it: one transactional id for each. Every
 "abortEvery"-th transaction is aborted on purpose and its records come again.
 
@@ -12,6 +13,7 @@ Events as of children/member.py: `committed` with the number of records, `aborte
 
 import asyncio
 import json
+import os
 import random
 import sys
 import threading
@@ -52,8 +54,18 @@ def confluent_round():
         "reconnect.backoff.max.ms": 200,
         "log_level": 2,
     }
+    if OPTIONS.get("debug"):
+        base |= {"debug": OPTIONS["debug"], "log_level": 7}
+    # Without "none" librdkafka 2.16 forgets the brokers when the only one is away, but goes on waiting for the
+    # forgotten one with TxnOffsetCommit, and for good when the producer is taken down.
     producer = confluent_kafka.Producer(
-        base | {"transactional.id": OPTIONS["id"], "transaction.timeout.ms": TIMEOUT_MS, "linger.ms": 1}
+        base
+        | {
+            "transactional.id": OPTIONS["id"],
+            "transaction.timeout.ms": TIMEOUT_MS,
+            "linger.ms": 1,
+            "metadata.recovery.strategy": "none",
+        }
     )
     producer.init_transactions(30)
     settings = {
@@ -95,17 +107,16 @@ def confluent_round():
             if aborts():
                 producer.abort_transaction(20)
                 tell("aborted", count=len(messages))
-                return
+                for place in consumer.committed(consumer.assignment(), timeout=20):
+                    place.offset = place.offset if place.offset >= 0 else confluent_kafka.OFFSET_BEGINNING
+                    consumer.seek(place)
+                continue
             producer.commit_transaction(20)
             tell("committed", count=len(messages))
-    except BaseException:
-        try:
-            producer.abort_transaction(5)
-        except Exception:
-            pass  # fenced, or nothing was open: the next round begins with init_transactions
-        raise
-    finally:
-        consumer.close()
+    except Exception as error:
+        tell("failed", error=type(error).__name__, message=str(error)[:300])
+        os._exit(3)  # the transaction is aborted by the next producer with this id
+    consumer.close()
 
 
 def kafka_python_round():
@@ -143,9 +154,7 @@ def kafka_python_round():
             if not found:
                 continue
             producer.begin_transaction()
-            sent = [
-                producer.send(OPTIONS["output"], m.value, m.key) for messages in found.values() for m in messages
-            ]
+            sent = [producer.send(OPTIONS["output"], m.value, m.key) for messages in found.values() for m in messages]
             offsets = {p: OffsetAndMetadata(messages[-1].offset + 1, "", -1) for p, messages in found.items()}
             producer.send_offsets_to_transaction(offsets, consumer.group_metadata())
             if aborts():
@@ -196,9 +205,7 @@ async def aiokafka_round():
                 continue
             await producer.begin_transaction()
             sent = [
-                await producer.send(OPTIONS["output"], m.value, m.key)
-                for messages in found.values()
-                for m in messages
+                await producer.send(OPTIONS["output"], m.value, m.key) for messages in found.values() for m in messages
             ]
             offsets = {p: messages[-1].offset + 1 for p, messages in found.items()}
             await asyncio.wait_for(producer.send_offsets_to_transaction(offsets, OPTIONS["group"]), 20)
