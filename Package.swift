@@ -85,6 +85,10 @@ let package = Package(
             name: "Microbench",
             dependencies: ["Bytes", "Compression", "KafkaMessages", "RecordBatches", "TestKit", nio],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "CompactionBench",
+            dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
+            path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
