@@ -20,7 +20,7 @@ sys.path.insert(0, str(ACCEPTANCE))
 import confluent_kafka  # noqa: E402
 
 from clients import create_topic  # noqa: E402
-from groups_wire import commit, committed, enter, heartbeat, leave, sync  # noqa: E402
+from groups_wire import Joined, commit, committed, enter, find_coordinator, heartbeat, leave, rejoin_until_stable, sync  # noqa: E402
 from jvm import JVM_FLAGS, Java, class_path  # noqa: E402
 from process import Broker  # noqa: E402
 from transactions_wire import Transaction  # noqa: E402
@@ -43,6 +43,8 @@ def percentiles(samples):
 def latencies(broker, count):
     """One request after the other on one connection of an idle broker; the client's own time is in the numbers."""
     topic = create_topic(broker.address, "latency")
+    find_coordinator(broker.address)
+    find_coordinator(broker.address, kind=1)
     times = {}
 
     def timed(name, function):
@@ -85,8 +87,6 @@ def heartbeats(broker, seconds, groups=200, members=5, interval=3.0):
     for number in range(groups):
         group, joined = f"beat{number}", []
         mine = [Connection(broker.address) for _ in range(members)]
-        from groups_wire import Joined, rejoin_until_stable
-
         joined = [Joined(connection, group) for connection in mine]
         for member in joined:
             member.ask_to_join(session=60_000, rebalance=60_000)

@@ -42,10 +42,7 @@ from process import Broker, wait_until  # noqa: E402
 
 PLAIN_PARTITIONS, OUT_PARTITIONS, KEYS = 4, 3, 200
 KEPT = {"retention.ms": "-1"}
-PROPERTIES = {
-    "log.cleaner.backoff.ms": 2000,
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
-}
+PROPERTIES = {}
 # Backwards the clock goes less than an hour: clients' records would otherwise lie too far in the broker's future
 # (message.timestamp.after.max.ms). Forwards less than the day after which idempotent producers are forgotten.
 CLOCK_SECONDS = (-50 * 60, 10 * 3600)

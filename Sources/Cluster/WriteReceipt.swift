@@ -33,6 +33,11 @@ package final class WriteReceipt: Sendable {
         state.withLock { if case .done = $0 { true } else { false } }
     }
 
+    /// Why the records were not written, once that is known.
+    package var failure: ClusterError? {
+        state.withLock { if case .done(.failure(let error)) = $0 { error } else { nil } }
+    }
+
     /// Waits for the answer: one position per record in the order submitted, or for a batch the one of its first
     /// record. When some of several records failed, the first failure is thrown; the others may have been written.
     package func positions() async throws(ClusterError) -> [RecordPosition] {

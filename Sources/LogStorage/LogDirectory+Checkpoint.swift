@@ -55,7 +55,7 @@ extension LogDirectory {
             let work = run { () throws(LogError) in try log.beginCheckpoint(temporarySuffix: Self.temporarySuffix) }
             switch work {
             case .some(.some(let work)): begun.append((name, log, work))
-            case .some(.none): note(recoveryPoint: log.offsets.durableEnd, of: name)
+            case .some(.none): note(recoveryPoint: log.recoveryPoint, of: name)
             case .none: break
             }
         }

@@ -119,8 +119,8 @@ extension LogOpening {
                     last = try count == 0 ? nil : readEntry(file, count - 1)
                 }
             } else if count * AbortedTransaction.byteCount != byteCount || count == 0 {
-                (count, last) = (0, nil)
                 damaged.append(index)
+                continue
             }
             let kept = count * AbortedTransaction.byteCount
             try doing("cut transaction index \(base)") { () throws(DiskError) in
@@ -177,7 +177,7 @@ extension LogOpening {
     }
 
     /// Finds the aborted transactions of whole segments again, by a replay from a snapshot before them or from the
-    /// beginning of the log.
+    /// beginning of the log. The damaged files stay until they are replaced, so that a crash does not hide the damage.
     private mutating func rebuildTransactionIndexes(_ damaged: [Int]) throws(LogError) {
         guard let first = damaged.first, let last = damaged.last else { return }
         let begin = segments[0].baseOffset
@@ -198,8 +198,20 @@ extension LogOpening {
                 }
             }
             if report.reason == nil { report.reason = reason }
-            if damaged.contains(index) { keep(aborted, in: index) }
+            if damaged.contains(index) { try replaceTransactionIndex(of: index, with: aborted) }
         }
+    }
+
+    private mutating func replaceTransactionIndex(
+        of index: Int, with aborted: [AbortedTransaction]
+    ) throws(LogError) {
+        let path = path(segments[index].baseOffset, .txnIndex)
+        var bytes: [UInt8] = []
+        for entry in aborted { entry.append(to: &bytes) }
+        try doing("replace transaction index \(segments[index].baseOffset)") { () throws(DiskError) in
+            if aborted.isEmpty { try disk.removeFile(path) } else { try disk.replaceDurably(path, with: bytes) }
+        }
+        segments[index].aborted = SparseIndex(fileCount: aborted.count, last: aborted.last)
     }
 
     private mutating func keep(_ aborted: [AbortedTransaction], in index: Int) {

@@ -67,7 +67,7 @@ extension PartitionLog {
             _ = try syncData()  // what the disk has taken it can also keep
             throw error
         }
-        guard let work = begun else { return state.withLock { $0.durableEnd } }
+        guard let work = begun else { return recoveryPoint }
         try health.final("sync log '\(directory)'") { () throws(DiskError) in
             for file in work.files { try file.sync() }
             for (base, _) in work.indexes {
@@ -85,7 +85,15 @@ extension PartitionLog {
             if !work.namesAreDurable { try disk.syncDirectory(folder(of: directory)) }
         }
         noteNames(work)
-        return state.withLock { $0.durableEnd }
+        // Not the durable end, which a sync may have moved on meanwhile: indexes and snapshot reach up to here.
+        return work.end
+    }
+
+    /// Up to where the last checkpoint reaches.
+    var recoveryPoint: Int64 {
+        state.withLock { state in
+            state.byteCount == 0 ? state.durableEnd : min(state.durableEnd, state.snapshots.last ?? 0)
+        }
     }
 
     private func syncIfThere(_ name: String) throws(DiskError) {

@@ -80,9 +80,9 @@ extension PartitionLog {
             let candidates = try state.withLock { state throws(LogError) -> [Segment] in
                 guard !state.isClosed else { throw LogError(.closed, "log '\(directory)' is closed") }
                 var candidates: [Segment] = []
-                for segment in state.segments[state.segmentIndex(holding: from)...] {
-                    guard let last = segment.aborted.last else { continue }
-                    candidates.append(segment)
+                for index in state.segmentIndex(holding: from)..<state.segments.count {
+                    guard let last = state.segments[index].aborted.last else { continue }
+                    candidates.append(state.segments[index])
                     if last.lastStableOffset >= end { break }
                 }
                 return candidates

@@ -1,11 +1,22 @@
 """The group requests of one connection, field by field, at chosen versions."""
 
+import select
+import time
 from dataclasses import dataclass, field
 
+from process import wait_until
 from wire import REQUESTS, Connection
 
 JOIN, SYNC, HEARTBEAT, LEAVE, COMMIT, FETCH = 11, 14, 12, 13, 8, 9
 CONSUMER = (("range", b"subscription"),)
+
+
+def find_coordinator(bootstrap, key="any", kind=0, timeout=20):
+    """As every client does first: it makes the internal topic, and waits for the coordinator to load.
+    `kind` is 0 for groups, 1 for transactional ids."""
+    with Connection(bootstrap) as connection:
+        request = REQUESTS[10](version=3, key=key, key_type=kind)
+        wait_until(lambda: connection.call(request).error_code == 0, timeout, "a coordinator")
 
 
 def join_request(group, member="", version=5, protocols=CONSUMER, kind="consumer", session=6000, rebalance=6000,
@@ -175,25 +186,35 @@ class Joined:
 def assemble(bootstrap, group, count, **options):
     """`count` members that are Stable together."""
     members = [Joined(Connection(bootstrap), group) for _ in range(count)]
-    for member in members:
-        member.ask_to_join(**options)
     rejoin_until_stable(members, **options)
     return members
 
 
+def rejoin(members, each=None, timeout=30, **options):
+    """Brings all members into one generation. They join whenever they hear of a round, as clients do; `each` gives
+    further options by member."""
+    deadline = time.monotonic() + timeout
+    each = each or [{}] * len(members)
+    by_socket = {member.connection.socket: member for member in members}
+    for member, own in zip(members, each, strict=True):
+        if member.pending is None:
+            member.ask_to_join(**{**options, **own})
+    while True:
+        assert time.monotonic() < deadline, "no generation with all members"
+        waiting = [member.connection.socket for member in members if member.pending is not None]
+        for ready in select.select(waiting, [], [], 0.05)[0]:
+            by_socket[ready].joined()
+        generations = {member.generation for member in members}
+        if not any(member.pending for member in members) and len(generations) == 1:
+            if any(len(member.members) == len(members) for member in members):
+                return
+        for member, own in zip(members, each, strict=True):
+            if member.pending is None and member.heartbeat() in (22, 27):
+                member.ask_to_join(**{**options, **own})
+
+
 def rejoin_until_stable(members, **options):
-    """All have a JoinGroup under way, or must send one again, as a new generation may start while others come."""
-    for _ in range(10):
-        for member in members:
-            if member.pending is None:
-                member.ask_to_join(**options)
-        for member in members:
-            member.joined()
-        newest = max(m.generation for m in members)
-        if all(m.generation == newest for m in members) and any(len(m.members) == len(members) for m in members):
-            break
-    else:
-        raise AssertionError("no generation with all members")
+    rejoin(members, **options)
     for member in members:
         member.ask_to_sync()
     for member in members:

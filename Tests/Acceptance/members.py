@@ -9,6 +9,7 @@ The options of a member, with the defaults of `DEFAULTS`:
     sessionMs, heartbeatMs, pollMaxMs
     commit       each (after every poll that found records), auto, none
     reset        auto.offset.reset
+    debug        the Python clients' own logging, in the member's log
 """
 
 import json
@@ -33,7 +34,7 @@ class Child:
     """A process that tells events in JSON lines and takes commands."""
 
     def __init__(self, command, log):
-        self.events, self.lock, self.log = [], threading.Lock(), log
+        self.events, self.unread, self.lock, self.log = [], [], threading.Lock(), log
         self.started = time.monotonic()
         self.errors = open(log, "wb")
         self.process = subprocess.Popen(
@@ -47,7 +48,8 @@ class Child:
             try:
                 event = json.loads(line)
             except ValueError:
-                continue  # cut off by kill -9
+                self.unread.append(line)  # cut off by kill -9
+                continue
             with self.lock:
                 self.events.append(event)
                 self.apply(event)
@@ -60,6 +62,7 @@ class Child:
             return [event for event in self.events if event["event"] in names]
 
     def tell(self, **command):
+        assert self.alive, f"it has ended by itself with {self.process.returncode}: {self.tail()}"
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
 
@@ -135,7 +138,8 @@ class Member(Child):
         return ["kcat", "-b", o["bootstrap"], *flags, *shown, "-G", o["group"], *topics]
 
     def read_kcat_errors(self):
-        """`% Group g rebalanced (memberid m): assigned: t [0], t [1]`"""
+        """`% Group g rebalanced (memberid m): assigned: t [0], t [1]`, or
+        `% Group g rebalanced: incremental assignment of 2 partition(s) (memberid m, COOPERATIVE ...): t [0], t [1]`"""
         at = 0
         while True:
             alive = self.alive
@@ -145,10 +149,9 @@ class Member(Child):
                 if not line.endswith("\n"):
                     break
                 at += len(line)
-                found = re.search(r"rebalanced.*?(?:incremental )?(assigned|revoked|unassigned)(.*)", line)
-                if found:
-                    kind = "assigned" if found.group(1) == "assigned" else "revoked"
-                    partitions = [[t, int(p)] for t, p in re.findall(r"(\S+) \[(\d+)\]", found.group(2))]
+                if " rebalanced" in line:
+                    kind = "assigned" if " assigned:" in line or "incremental assignment" in line else "revoked"
+                    partitions = [[t, int(p)] for t, p in re.findall(r"([\w.-]+) \[(\d+)\]", line)]
                     event = {"event": kind, "at": time.monotonic(), "partitions": partitions}
                     with self.lock:
                         self.events.append(event)

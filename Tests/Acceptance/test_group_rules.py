@@ -19,15 +19,22 @@ from groups_wire import (
     committed,
     describe,
     enter,
+    find_coordinator,
     heartbeat,
     join,
     leave,
+    rejoin,
     rejoin_until_stable,
     state,
     sync,
 )
 from process import wait_until
 from wire import REQUESTS, Connection, api_versions
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coordinator(bootstrap):
+    find_coordinator(bootstrap)
 
 
 @pytest.fixture
@@ -292,16 +299,7 @@ def test_protocols_are_voted_on(bootstrap, fresh):
     members = [Joined(Connection(bootstrap), group) for _ in range(3)]
     lists = [(("a", b"0a"), ("b", b"0b"), ("c", b"0c")), (("c", b"1c"), ("b", b"1b")), (("c", b"2c"), ("b", b"2b"))]
 
-    def everybody_joins():
-        for member, protocols in zip(members, lists, strict=True):
-            if member.pending is None:
-                member.ask_to_join(protocols=protocols)
-        for member in members:
-            member.joined()
-
-    everybody_joins()
-    while not any(len(m.members) == 3 for m in members):
-        everybody_joins()
+    rejoin(members, [{"protocols": protocols} for protocols in lists])
     assert {m.protocol for m in members} == {"c"}
     assert len({m.generation for m in members}) == 1
     leader = next(m for m in members if m.leads)
@@ -432,6 +430,7 @@ def test_a_connection_that_ends_during_join_does_not_hold_the_others(bootstrap, 
 
 def test_group_max_size(make_broker, fresh):
     broker = make_broker({"group.max.size": 2})
+    find_coordinator(broker.address)
     group = fresh("g")
     members = assemble(broker.address, group, 2)
     with Connection(broker.address) as third:
@@ -441,6 +440,7 @@ def test_group_max_size(make_broker, fresh):
 
 def test_session_limits_are_settings(make_broker, fresh):
     broker = make_broker({"group.min.session.timeout.ms": 100, "group.max.session.timeout.ms": 500})
+    find_coordinator(broker.address)
     with Connection(broker.address) as connection:
         assert enter(connection, fresh("g"), session=99).error_code == 26
         assert enter(connection, fresh("g"), session=501).error_code == 26
@@ -454,6 +454,7 @@ def test_session_limits_are_settings(make_broker, fresh):
 def test_a_group_is_there_after_a_restart(broker, fresh, kill):
     """Members, generation, assignments, offsets: heartbeats go on as if nothing had been."""
     topic = create_topic(broker.address, "t")
+    find_coordinator(broker.address)
     group = "g"
     members = assemble(broker.address, group, 3, session=30_000)
     leader = next(m for m in members if m.leads)
@@ -476,6 +477,7 @@ def test_a_group_is_there_after_a_restart(broker, fresh, kill):
 @pytest.mark.deadline(60)
 def test_members_that_did_not_survive_the_broker_are_removed(broker):
     """Sessions begin anew with the broker; whoever is silent is out without being asked for."""
+    find_coordinator(broker.address)
     first, second = assemble(broker.address, "g", 2)
     broker.restart(kill=True)
     first.connection = Connection(broker.address)
@@ -487,6 +489,7 @@ def test_members_that_did_not_survive_the_broker_are_removed(broker):
 def test_every_answered_commit_is_there(broker):
     """Kill -9 right after the answer, ten times."""
     topic = create_topic(broker.address, "t")
+    find_coordinator(broker.address)
     for number in range(10):
         with Connection(broker.address) as connection:
             wait_until(lambda: commit(connection, "g", topic, number) == 0, 10, "a commit")  # noqa: B023
@@ -499,6 +502,7 @@ def test_every_answered_commit_is_there(broker):
 
 def test_deleted_groups_stay_deleted(broker):
     topic = create_topic(broker.address, "t")
+    find_coordinator(broker.address)
     with Connection(broker.address) as connection:
         for group in ("kept", "gone"):
             assert commit(connection, group, topic, 5) == 0

@@ -20,8 +20,15 @@ CLIENTS = ("kcat", "confluent", "kafka-python", "aiokafka", "java")
 
 
 def everything_is_read(group, feeder):
+    """Every record by some member. kcat throws away, and commits, a record that it polls while SIGTERM ends it: one for
+    each kcat that was closed."""
     sent = feeder.stop()
-    wait_until(lambda: sent <= set(group.values()), 30, "every record read by a member of the group")
+    spare = sum(m.options["client"] == "kcat" and m.process.returncode == 0 for m in group.all)
+    try:
+        wait_until(lambda: len(sent - set(group.values())) <= spare, 30, "every record read by a member of the group")
+    except AssertionError as error:
+        missing = sorted(map(int, sent - set(group.values())))
+        raise AssertionError(f"{error}: {len(missing)} of {len(sent)} are missing: {missing[:20]}") from None
 
 
 def coming_and_going(place, client, **options):
@@ -210,10 +217,11 @@ def test_groups_live_on_when_the_broker_comes_back(broker, java, tmp_path, kill)
     ]
     try:
         with Feeder(broker.address, topic, 4) as feeder:
+            # One after the other: kafka-python 3.0 can go round in circles when two begin at the same moment.
+            for group in groups:
+                group.settle([group.join()], [4])
             for group in groups:
                 group.join()
-                group.join()
-            for group in groups:
                 group.settle(group.all, [2, 2])
             for _ in range(2):
                 marks = [len(set(group.values())) for group in groups]
@@ -479,12 +487,11 @@ def test_the_internal_topic_is_kafkas(bootstrap, java, topic, fresh):
         version = struct.unpack(">h", value.read(2))[0]
         assert version in (1, 2, 3), "value versions that all readers know"
         offset = struct.unpack(">q", value.read(8))[0]
-        if version >= 3:
-            assert struct.unpack(">i", value.read(4))[0] == -1  # leader epoch
-        seen[name] = offset, string(value)
+        epoch = struct.unpack(">i", value.read(4))[0] if version >= 3 else -1
+        seen[name] = offset, epoch, string(value)
         stamp = struct.unpack(">q", value.read(8))[0]
         assert abs(stamp / 1000 - time.time()) < 3600
-    assert seen[(group, topic, 0)] == (3, "note")
+    assert seen[(group, topic, 0)] == (3, -1, "note")
 
 
 def java_hash(text):

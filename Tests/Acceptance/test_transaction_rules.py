@@ -7,12 +7,18 @@ import uuid
 import pytest
 
 from clients import Confluent, create_topic, end_offset
-from groups_wire import committed
+from groups_wire import committed, find_coordinator
 from process import wait_until
 from transactions_wire import Transaction, read, stable_offset
 from wire import REQUESTS, Connection, api_versions, batch, fetch, init_producer_id, produce
 
 GENERATIONS = ("old", "new")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def coordinator(bootstrap):
+    find_coordinator(bootstrap)
+    find_coordinator(bootstrap, kind=1)
 
 
 @pytest.fixture
@@ -267,6 +273,7 @@ def test_aborted_data_over_several_segments(make_broker, fresh):
     """Every fetch names the aborted transactions of its range, also those that began segments before."""
     broker = make_broker()
     topic = create_topic(broker.address, "t", 1, {"segment.bytes": "16384"})
+    find_coordinator(broker.address, kind=1)
     generator = random.Random(7)
     expected, everything = [], []
     with Connection(broker.address) as connection:
@@ -325,8 +332,10 @@ def offset_of(connection, topic, value):
 @pytest.mark.deadline(60)
 def test_a_transaction_that_takes_too_long_is_aborted(make_broker, fresh):
     """By the coordinator alone, with a raised epoch: what its producer sends afterwards is refused."""
-    broker = make_broker({"transaction.abort.timed.out.transaction.cleanup.interval.ms": 500})
+    broker = make_broker()
     topic = create_topic(broker.address, "t")
+    find_coordinator(broker.address)
+    find_coordinator(broker.address, kind=1)
     with Connection(broker.address) as connection:
         for generation in GENERATIONS:
             start = end_offset(broker.address, topic)[1]
@@ -356,6 +365,8 @@ def test_plain_idempotent_records_are_none_of_the_coordinators_business(connecti
 @pytest.mark.parametrize("kill", (False, True), ids=("stopped", "killed"))
 def test_an_open_transaction_goes_on_after_a_restart(broker, kill, generation):
     topic = create_topic(broker.address, "t", 2)
+    find_coordinator(broker.address)
+    find_coordinator(broker.address, kind=1)
     with Connection(broker.address) as connection:
         one = Transaction(connection, "x", generation)
         one.send(topic, [b"1"])
@@ -395,6 +406,7 @@ def test_kill_9_between_any_two_requests(broker, seed):
     generator = random.Random(seed)
     topics = [create_topic(broker.address, f"t{n}", 3) for n in range(2)]
     expected = {(t, p): [] for t in topics for p in range(3)}
+    find_coordinator(broker.address, kind=1)
     connection = Connection(broker.address)
     for number in range(12):
         one = Transaction(connection, f"x{generator.randrange(3)}", generator.choice(GENERATIONS))

@@ -139,9 +139,12 @@ private func partitions(_ topic: String, _ numbers: Int32...) -> [TopicPartition
     @Test func `subscriptions and assignments come back`() throws {
         let subscription = ConsumerProtocol.Subscription(
             topics: ["a", "b"], owned: partitions("a", 0, 2) + partitions("b", 1), generation: 7)
-        #expect(try ConsumerProtocol.subscription(ConsumerProtocol.encode(subscription)) == subscription)
-        #expect(try ConsumerProtocol.assignment(ConsumerProtocol.encode(subscription.owned)) == subscription.owned)
-        #expect(try ConsumerProtocol.assignment(ByteBuffer()).isEmpty)
+        let back = try ConsumerProtocol.subscription(ConsumerProtocol.encode(subscription))
+        #expect(back == subscription)
+        let assignment = try ConsumerProtocol.assignment(ConsumerProtocol.encode(subscription.owned))
+        #expect(assignment == subscription.owned)
+        let nothing = try ConsumerProtocol.assignment(ByteBuffer())
+        #expect(nothing.isEmpty)
     }
 
     /// By hand, from ConsumerProtocolSubscription.json: version 0 as librdkafka 0.9 writes it, and version 1 of Java before

@@ -395,6 +395,42 @@ import Testing
         }
     }
 
+    @Test func `builds a damaged index anew also when the start is cut short by a crash`() throws {
+        for count in 1...20 {
+            var random = SeededRandom(seed: 4)
+            var fixture = try Fixture { $0.segmentBytes = 1000 }
+            let events = fill(fixture, &random, count: 60)
+            for _ in 0..<20 { _ = apply(.other, to: fixture) }
+            try fixture.directory.close(clean: true)
+            for name in try fixture.disk.list(Fixture.folder) where name.hasSuffix(".txnindex") {
+                let file = try fixture.file(name)
+                try file.truncate(to: 33)
+                try file.sync()
+            }
+            fixture.disk.losePower(afterChanges: count)
+            do { try fixture.reopen(clean: true) } catch { #expect(fixture.disk.hasLostPower) }
+            fixture.disk.crash()
+            try fixture.reopen(clean: false)
+            #expect(try fixture.log.abortedTransactions(from: 0, upTo: .max) == aborted(events))
+        }
+    }
+
+    @Test func `does not believe an entry that a crash left and the log does not confirm`() throws {
+        var fixture = try Fixture()
+        for event: Event in [.data(1, 0, 0), .abort(1, 0, 0, 1), .data(2, 0, 0), .commit(2, 0, 0, 1)] {
+            #expect(Int64(apply(event, to: fixture)) != nil)
+        }
+        try fixture.directory.checkpoint()
+        #expect(apply(.other, to: fixture) == "4")
+        var bytes: [UInt8] = []
+        AbortedTransaction(producerId: 2, firstOffset: 2, lastOffset: 3, lastStableOffset: 4).append(to: &bytes)
+        try fixture.file(name(0, .txnIndex)).write(bytes, at: 34)
+        try fixture.reopen(clean: false)
+        let expected = [AbortedTransaction(producerId: 1, firstOffset: 0, lastOffset: 1, lastStableOffset: 2)]
+        #expect(try fixture.log.abortedTransactions(from: 0, upTo: .max) == expected)
+        #expect(try fixture.file(name(0, .txnIndex)).byteCount() == 34)
+    }
+
     @Test func `fails a reader whose index was removed or cut under it`() throws {
         let fixture = try Fixture { $0.segmentBytes = 300 }
         for index in 0..<8 as Range<Int64> {

@@ -139,7 +139,9 @@ package final class EmbeddedCluster: Cluster {
         _ wanted: [TopicPartition: LogPosition], isolation: Isolation
     ) async throws(ClusterError) -> [TopicPartition: Int64] {
         var found: [TopicPartition: Int64] = [:]
-        for (partition, position) in wanted { found[partition] = try await offset(of: position, in: partition, isolation) }
+        for (partition, position) in wanted {
+            found[partition] = try await offset(of: position, in: partition, isolation)
+        }
         return found
     }
 
@@ -189,7 +191,7 @@ package final class EmbeddedCluster: Cluster {
     package func transactionalWriter(
         _ id: String, timeout: Duration
     ) async throws(ClusterError) -> any TransactionalWriter {
-        throw ClusterError(.unsupportedVersion, "this broker does not offer transactions")
+        EmbeddedTransactionalWriter(self, try await EmbeddedTransaction.take(id, timeout: timeout, requests))
     }
 
     // MARK: Threads

@@ -16,14 +16,17 @@ final class EmbeddedWriter: RecordWriter {
     private static let batchByteCountMax = 512 << 10
 
     private let cluster: EmbeddedCluster
+    /// What the records are a part of; nil outside of transactions.
+    private let transaction: EmbeddedTransaction?
     private let waitsForDisk: Bool
     private let tellsOffsets: Bool
     private let isClosed = Atomic<Bool>(false)
     /// Receipts that are not answered yet.
     private let pending = Mutex<[ObjectIdentifier: WriteReceipt]>([:])
 
-    init(_ cluster: EmbeddedCluster, _ mode: WriterMode) {
+    init(_ cluster: EmbeddedCluster, _ mode: WriterMode, _ transaction: EmbeddedTransaction? = nil) {
         self.cluster = cluster
+        self.transaction = transaction
         switch mode {
         case .acks(let acks):
             waitsForDisk = acks == .all
@@ -59,7 +62,8 @@ final class EmbeddedWriter: RecordWriter {
             var rest = indexes[...]
             while !rest.isEmpty {
                 let (batch, taken) = try Self.batch(records, rest, now: now)
-                let appended = try append(ByteBuffer(bytes: batch), partition, topic, now)
+                let (appended, addition) = try append(ByteBuffer(bytes: batch), partition, topic, now)
+                if let addition { syncs.append((addition.partition, addition.offset)) }
                 for (delta, index) in rest.prefix(taken).enumerated() {
                     positions[index] = RecordPosition(
                         partition: number, offset: tellsOffsets ? appended.baseOffset + Int64(delta) : -1)
@@ -75,9 +79,10 @@ final class EmbeddedWriter: RecordWriter {
         try checkOpen()
         let topic = try cluster.existing(partition.topic)
         let target = try cluster.existing(partition)
-        let appended = try append(batch, target, topic, cluster.node.clock.now())
+        let (appended, addition) = try append(batch, target, topic, cluster.node.clock.now())
         let position = RecordPosition(partition: partition.partition, offset: tellsOffsets ? appended.baseOffset : -1)
-        return receipt([position], [(target, appended.lastOffset + 1)])
+        let syncs = [(target, appended.lastOffset + 1)] + (addition.map { [($0.partition, $0.offset)] } ?? [])
+        return receipt([position], syncs)
     }
 
     func flush() async {
@@ -120,9 +125,20 @@ final class EmbeddedWriter: RecordWriter {
 
     private func append(
         _ batch: ByteBuffer, _ partition: Partition, _ topic: Topic, _ now: Int64
-    ) throws(ClusterError) -> AppendResult {
-        switch cluster.node.append(batch, to: partition, of: topic, version: Self.rulesVersion, now: now) {
-        case .success(let appended): return appended.result
+    ) throws(ClusterError) -> (AppendResult, TransactionCoordinators.Addition?) {
+        guard let transaction else { return try append(batch, partition, topic, nil, now) }
+        return try transaction.append(batch, to: TopicPartition(topic.name, partition.index)) {
+            stamped throws(ClusterError) in try append(stamped, partition, topic, transaction.id, now)
+        }
+    }
+
+    private func append(
+        _ batch: ByteBuffer, _ partition: Partition, _ topic: Topic, _ transactionalId: String?, _ now: Int64
+    ) throws(ClusterError) -> (AppendResult, TransactionCoordinators.Addition?) {
+        let result = cluster.node.append(
+            batch, to: partition, of: topic, version: Self.rulesVersion, transactionalId: transactionalId, now: now)
+        switch result {
+        case .success(let appended): return (appended.result, appended.addition)
         case .failure(let failure):
             throw ClusterError(
                 .init(rawValue: failure.code.rawValue), "write to \(topic.name)-\(partition.index): \(failure.message)")
@@ -140,12 +156,15 @@ final class EmbeddedWriter: RecordWriter {
         for (partition, offset) in syncs {
             cluster.node.syncScheduler.sync(partition, upTo: offset) { [self] failure in
                 guard let outcome = left.finish(failure) else { return nil }
-                pending.withLock { $0[key] = nil }
                 if let failure = outcome.failure {
-                    receipt.resolve(.failure(ClusterError(ControlError(failure), "force records to disk")))
+                    let error = ClusterError(ControlError(failure), "force records to disk")
+                    transaction?.fail(error)
+                    receipt.resolve(.failure(error))
                 } else {
                     receipt.resolve(.success(positions))
                 }
+                // Last: who flushes must not pass a failure that nobody has noted yet.
+                pending.withLock { $0[key] = nil }
                 return nil
             }
         }

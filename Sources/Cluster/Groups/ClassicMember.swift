@@ -22,6 +22,8 @@ actor ClassicMember {
 
     private var memberId = ""
     private var generation: Int32 = -1
+    /// The place that was lost last. A name that no coordinator gives, at first.
+    private var lost: (memberId: String, generation: Int32) = ("(none)", 0)
     /// Whether the member must join, for the first time or again.
     private(set) var needsRound = true
     private(set) var failure: ClusterError?
@@ -43,8 +45,12 @@ actor ClassicMember {
         waiting.close()
     }
 
+    /// Without a place in the group it is one that the coordinator refuses: no member id and no generation would be
+    /// somebody outside, who may commit to a group without members.
     var identity: GroupIdentity {
-        GroupIdentity(group: group, memberId: memberId, generation: generation, instanceId: options.instanceId)
+        let place = generation >= 0 ? (memberId, generation) : lost
+        return GroupIdentity(
+            group: group, memberId: place.0, generation: place.1, instanceId: options.instanceId)
     }
 
     /// Makes the member join again, because what it offers has changed.
@@ -153,6 +159,7 @@ actor ClassicMember {
     private var patience: Duration { options.rebalanceTimeout + requests.timeout }
 
     private func forgetGeneration(memberId isUnknown: Bool) {
+        if generation >= 0 { lost = (memberId, generation) }
         generation = -1
         if isUnknown { memberId = "" }
         needsRound = true
@@ -223,16 +230,15 @@ actor ClassicMember {
         waiting.close()
         heart?.cancel()
         await heart?.value
-        let identity = identity
-        guard !identity.memberId.isEmpty, identity.instanceId == nil else { return }
+        let (group, memberId) = (group, memberId)
+        guard !memberId.isEmpty, options.instanceId == nil else { return }
         // Nothing depends on the answer: a coordinator that was not told notices the silence.
         _ = try? await requests.coordinated(
             by: .groupCoordinator(group), "leave group '\(group)'", timeout: min(requests.timeout, .seconds(5))
         ) { version -> LeaveGroupRequest in
             version >= 3
-                ? LeaveGroupRequest(
-                    groupId: identity.group, members: [.init(memberId: identity.memberId, groupInstanceId: nil)])
-                : LeaveGroupRequest(groupId: identity.group, memberId: identity.memberId)
+                ? LeaveGroupRequest(groupId: group, members: [.init(memberId: memberId, groupInstanceId: nil)])
+                : LeaveGroupRequest(groupId: group, memberId: memberId)
         } code: {
             $0.errorCode
         }

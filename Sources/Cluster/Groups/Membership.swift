@@ -33,7 +33,8 @@ package protocol ConsumerMembership: AnyObject, Sendable {
     ///   request timeout, such as `.coordinatorNotAvailable`.
     func next() async throws(ClusterError) -> MembershipEvent?
 
-    /// Who the member is at the moment, as a transaction needs to know that commits offsets (`sendOffsets`).
+    /// Who the member is at the moment, as a transaction needs to know that commits offsets (`sendOffsets`). A member that
+    /// has not joined or is lost has one that is refused.
     var identity: GroupIdentity { get async }
 
     /// What the member has, by the events it was given.

@@ -8,16 +8,30 @@ import Synchronization
 /// When a transaction is aborted, librdkafka takes back what it had not sent: receipts of such records fail.
 final class RemoteTransactionalWriter: TransactionalWriter {
     let transactionalId: String
-    private let writer: RemoteWriter
-    private let isOpen = Mutex(false)
+    private let cluster: RemoteCluster
+    private let timeout: Duration
+    private let state: Mutex<State>
     /// librdkafka's transactional calls block, for as long as a transaction may take; so they have a thread of their own.
     private let calls = BlockingCalls(threadCountMax: 1)
-    private let startTimeout: Int32
+
+    private struct State {
+        var writer: RemoteWriter
+        var isOpen = false
+        /// Of the open transaction, those that have not succeeded yet.
+        var receipts: [WriteReceipt] = []
+    }
 
     init(_ cluster: RemoteCluster, _ id: String, timeout: Duration) throws(ClusterError) {
         transactionalId = id
-        startTimeout = cluster.requestTimeoutMilliseconds
-        writer = try RemoteWriter(
+        self.cluster = cluster
+        self.timeout = timeout
+        state = Mutex(State(writer: try Self.writer(cluster, id, timeout)))
+    }
+
+    private static func writer(
+        _ cluster: RemoteCluster, _ id: String, _ timeout: Duration
+    ) throws(ClusterError) -> RemoteWriter {
+        try RemoteWriter(
             cluster,
             properties: [
                 "transactional.id": id, "transaction.timeout.ms": String(timeout.milliseconds),
@@ -26,9 +40,11 @@ final class RemoteTransactionalWriter: TransactionalWriter {
             ])
     }
 
+    private var writer: RemoteWriter { state.withLock { $0.writer } }
+
     /// Takes the transactional id.
     func start() async throws(ClusterError) {
-        let timeout = startTimeout
+        let timeout = cluster.requestTimeoutMilliseconds
         try await perform("take the transactional id '\(transactionalId)'") {
             rd_kafka_init_transactions($0, timeout)
         }
@@ -37,7 +53,7 @@ final class RemoteTransactionalWriter: TransactionalWriter {
     func begin() throws(ClusterError) {
         let attempt = "begin a transaction of '\(transactionalId)'"
         if let error = rd_kafka_begin_transaction(writer.handle.client) { throw failure(error, attempt) }
-        isOpen.withLock { $0 = true }
+        state.withLock { $0.isOpen = true }
     }
 
     func sendOffsets(
@@ -65,19 +81,53 @@ final class RemoteTransactionalWriter: TransactionalWriter {
     }
 
     func commit() async throws(ClusterError) {
-        try await perform("commit a transaction of '\(transactionalId)'") { rd_kafka_commit_transaction($0, -1) }
-        isOpen.withLock { $0 = false }
+        let attempt = "commit a transaction of '\(transactionalId)'"
+        do throws(ClusterError) {
+            try await perform(attempt) { rd_kafka_commit_transaction($0, -1) }
+        } catch {
+            // librdkafka says that a record failed; the record's own failure says why.
+            guard error.code != .producerFenced, let first = firstFailure else { throw error }
+            throw first.during(attempt)
+        }
+        end()
     }
 
     func abort() async throws(ClusterError) {
-        guard isOpen.withLock({ $0 }) else { return }
+        guard state.withLock({ $0.isOpen }) else { return }
+        let hasFailed = firstFailure != nil
         try await perform("abort a transaction of '\(transactionalId)'") { rd_kafka_abort_transaction($0, -1) }
-        isOpen.withLock { $0 = false }
+        end()
+        guard hasFailed else { return }
+        // librdkafka 2.0 counts a record that the broker refused among the sequence numbers, so that its next transaction
+        // fails, too. A new producer begins with new ones.
+        let old = writer
+        let new = try Self.writer(cluster, transactionalId, timeout)
+        state.withLock { $0.writer = new }
+        await old.close()
+        try await start()
+    }
+
+    private var firstFailure: ClusterError? { state.withLock { $0.receipts.lazy.compactMap(\.failure).first } }
+
+    private func end() {
+        state.withLock { state in
+            state.isOpen = false
+            state.receipts = []
+        }
+    }
+
+    private func note(_ receipt: WriteReceipt) -> WriteReceipt {
+        state.withLock { state in
+            if state.receipts.count >= 1024 { state.receipts.removeAll { $0.isResolved && $0.failure == nil } }
+            state.receipts.append(receipt)
+        }
+        return receipt
     }
 
     private func perform(
         _ attempt: String, _ call: @escaping @Sendable (OpaquePointer) -> OpaquePointer?
     ) async throws(ClusterError) {
+        let writer = writer
         try await calls.run { [self] () throws(ClusterError) in
             if let error = call(writer.handle.client) { throw failure(error, attempt) }
         }
@@ -106,7 +156,7 @@ final class RemoteTransactionalWriter: TransactionalWriter {
 
     func submit(_ records: [ProducerRecord], to topic: String) async throws(ClusterError) -> WriteReceipt {
         do throws(ClusterError) {
-            return try await writer.submit(records, to: topic)
+            return note(try await writer.submit(records, to: topic))
         } catch {
             throw fatal("write to topic '\(topic)'") ?? error
         }
@@ -114,7 +164,7 @@ final class RemoteTransactionalWriter: TransactionalWriter {
 
     func submitBlocking(_ records: [ProducerRecord], to topic: String) throws(ClusterError) -> WriteReceipt {
         do throws(ClusterError) {
-            return try writer.submitBlocking(records, to: topic)
+            return note(try writer.submitBlocking(records, to: topic))
         } catch {
             throw fatal("write to topic '\(topic)'") ?? error
         }
@@ -122,7 +172,7 @@ final class RemoteTransactionalWriter: TransactionalWriter {
 
     func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt {
         do throws(ClusterError) {
-            return try await writer.submit(batch: batch, to: partition)
+            return note(try await writer.submit(batch: batch, to: partition))
         } catch {
             throw fatal("write to \(partition)") ?? error
         }

@@ -167,12 +167,12 @@ extension ClassicGroup {
         var member = members.all[position]
         member.id = join.newMemberId
         member.client = join.client
-        member.keepAlive(at: context.at.monotonic)
         members.replace(at: position, with: member)
         if let instanceId = member.instanceId { staticMembers[instanceId] = member.id }
         if isLeader(oldId) { leader = member.id }
         if pendingSync.remove(oldId) != nil { pendingSync.insert(member.id) }
         update(at: position, join, &effects)
+        members.all[position].keepAlive(at: context.at.monotonic)
 
         switch state {
         case .stable where selectProtocol() == protocolName:

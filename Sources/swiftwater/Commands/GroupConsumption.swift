@@ -14,6 +14,8 @@ actor GroupConsumption {
     private var left: Int
     private var readers: [TopicPartition: any PartitionReader] = [:]
     private var ends: [TopicPartition: Int64] = [:]
+    /// The offset behind what was printed, or where printing begins. A reader may be further.
+    private var positions: [TopicPartition: Int64] = [:]
     /// What was printed since the last commit: the offset behind it.
     private var printed: [TopicPartition: Int64] = [:]
     private var lastCommit = ContinuousClock.now
@@ -112,6 +114,7 @@ actor GroupConsumption {
                 let offset = committed[partition]?.offset ?? starts[partition] ?? 0
                 let reader = try await cluster.reader(partition, from: .offset(offset), isolation: isolation)
                 readers[partition] = reader
+                positions[partition] = offset
                 new.append(reader)
             }
             return new
@@ -130,6 +133,7 @@ actor GroupConsumption {
     private func print(_ batches: FetchedBatches) throws {
         guard batches.nextOffset > batches.startOffset else { return }
         var records = try batches.records()
+        positions[batches.partition] = batches.nextOffset
         // What another member or run is to print, if this one must end within the batch.
         if records.count > left { records.removeLast(records.count - left) }
         left -= records.count
@@ -163,6 +167,6 @@ actor GroupConsumption {
     }
 
     private var isAllRead: Bool {
-        !readers.isEmpty && readers.allSatisfy { $1.position >= ends[$0] ?? 0 }
+        !readers.isEmpty && readers.keys.allSatisfy { positions[$0] ?? 0 >= ends[$0] ?? 0 }
     }
 }

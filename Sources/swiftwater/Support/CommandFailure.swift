@@ -36,7 +36,8 @@ struct CommandFailure: Error {
         case .saslAuthenticationFailed: hint = "check user and password (--command-config or -X sasl.username=...)"
         case .messageTooLarge: hint = "the topic's limit is its configuration max.message.bytes"
         case .producerFenced: hint = "another producer has taken this transactional id"
-        case .unsupportedVersion: hint = "this cluster does not offer the operation"
+        case .unsupportedVersion where !message.contains("does not offer"):
+            hint = "this cluster does not offer the operation"
         default: break
         }
     }

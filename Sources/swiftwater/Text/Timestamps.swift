@@ -73,8 +73,9 @@ enum Timestamps {
                 time = time[..<point] + "s"
             }
             guard let before = sum, let rest = span(time) else { return nil }
-            let (total, isTooBig) = before.addingReportingOverflow(rest + milliseconds)
-            sum = isTooBig ? nil : total
+            let (whole, isTooBig) = before.addingReportingOverflow(rest)
+            let (total, isTooBigTogether) = whole.addingReportingOverflow(milliseconds)
+            sum = isTooBig || isTooBigTogether ? nil : total
         }
         return sum
     }

@@ -9,6 +9,7 @@ Member.java is the same for the Java client; the options are listed in members.p
 
 import asyncio
 import json
+import logging
 import sys
 import threading
 import time
@@ -219,6 +220,8 @@ async def run_aiokafka():
     await consumer.stop()
 
 
+if OPTIONS.get("debug"):
+    logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(name)s %(message)s")
 threading.Thread(target=listen, daemon=True).start()
 match OPTIONS["client"]:
     case "confluent":
