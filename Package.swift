@@ -29,6 +29,9 @@ let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -39,6 +42,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Without its traits: no Foundation, no configuration system of its own.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
     ],
     targets: [
         // Layer 0: C libraries, bytes, compression, environment
@@ -52,22 +59,25 @@ let package = Package(
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
+        target("Observability", []),
 
         // Layer 1: formats
         target("KafkaMessages", ["Bytes", nio]),
         target("RecordBatches", ["Bytes", "Compression", nio]),
+        target("JSONFormat", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "KafkaMessages", nio]),
 
         // Layer 3: services
+        target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
             [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "Cluster", nio, nioPosix, deque, logging,
+                "Cluster", "Observability", nio, nioPosix, deque, logging,
             ]),
 
         // Layer 4: the program
@@ -75,7 +85,7 @@ let package = Package(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", nio, logging, arguments,
+                "Broker", "Observability", "JSONFormat", "HTTPKit", nio, httpTypes, logging, arguments,
             ],
             swiftSettings: swiftSettings),
 
@@ -90,21 +100,39 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
+        target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
+        .executableTarget(
+            name: "Fuzzing",
+            dependencies: [
+                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+                "RandomMessages", "TestKit", nio,
+            ],
+            swiftSettings: swiftSettings),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
-        tests("KafkaMessages", ["Bytes", nio], exclude: ["Golden"]),
+        tests("Observability"),
+        tests("JSONFormat"),
+        tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
+        tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests("Cluster", ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
         .testTarget(
             name: "SwiftwaterTests",
-            dependencies: ["swiftwater", "TestKit", "Broker", "Cluster", "RecordBatches", nio, arguments],
+            dependencies: [
+                "swiftwater", "TestKit", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
+                "RecordBatches", nio, logging, arguments,
+            ],
             swiftSettings: swiftSettings),
         tests(
             "Broker",
-            ["Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", nio, nioPosix, logging]),
+            [
+                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability", nio,
+                nioPosix, logging,
+            ]),
+        tests("Fuzzing"),
         .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),
     ]
 )

@@ -5,6 +5,7 @@ import LogStorage
 import Logging
 import NIOCore
 import NIOPosix
+import Observability
 import Synchronization
 
 /// The broker without its sockets: what requests work on. Shared by all connections and by `EmbeddedCluster`.
@@ -20,6 +21,10 @@ package final class BrokerNode: Sendable {
     let logger: Logger
     let syncScheduler: SyncScheduler
     let alarm: StorageAlarm
+    package let metrics: BrokerMetrics
+    let clockWatch: ClockWatch
+    private let isDrainingFlag = Atomic<Bool>(false)
+    private let hooks = Mutex<[DrainHook]>([])
     let fetchSessions: FetchSessions
     let producerIds: ProducerIdPool
     /// Coordinators of groups and transactions.
@@ -41,7 +46,8 @@ package final class BrokerNode: Sendable {
 
     init(
         controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
-        leaderEpoch: Int32, diskPool: NIOThreadPool, timerLoop: any EventLoop, logger: Logger
+        leaderEpoch: Int32, diskPool: NIOThreadPool, timerLoop: any EventLoop, logger: Logger,
+        metrics registry: MetricRegistry = MetricRegistry()
     ) {
         let server = controller.server
         self.controller = controller
@@ -54,9 +60,12 @@ package final class BrokerNode: Sendable {
         self.diskPool = diskPool
         self.timerLoop = timerLoop
         clusterId = controller.clusterId
-        alarm = StorageAlarm(logger: logger)
+        metrics = BrokerMetrics(registry)
+        clockWatch = ClockWatch(logger: logger, wallClock: clock, steps: metrics.clockSteps)
+        alarm = StorageAlarm(logger: logger, metrics: metrics)
         syncScheduler = SyncScheduler(
-            directory, alarm: alarm, pool: diskPool, threadCountMax: Int(server.number("num.io.threads")))
+            directory, alarm: alarm, pool: diskPool, threadCountMax: Int(server.number("num.io.threads")),
+            durations: metrics.syncDurations)
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
         requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
         gate = ConnectionGate(
@@ -73,6 +82,24 @@ package final class BrokerNode: Sendable {
         fetchByteCountMax = Int(server.number("fetch.max.bytes"))
         syncsBeforeAnswer = server.text("log.flush") == "sync"
         controller.observeTopics { [coordination] in coordination.topicsChanged(deleted: $0) }
+    }
+
+    // MARK: Stopping
+
+    /// Whether the broker is stopping: what waits for something to happen is answered instead.
+    package var isDraining: Bool { isDrainingFlag.load(ordering: .acquiring) }
+
+    /// Registers a part that has to know when the broker stops.
+    package func onDrain(_ hook: DrainHook) { hooks.withLock { $0.append(hook) } }
+
+    var drainHooks: [DrainHook] { hooks.withLock { $0 } }
+
+    /// From now on nothing is parked; fetches that wait are answered with what there is.
+    func beginDrain() {
+        isDrainingFlag.store(true, ordering: .releasing)
+        for topic in catalog.snapshot.byName.values {
+            for partition in topic.partitions { partition.wakeWaiters() }
+        }
     }
 
     var catalog: TopicCatalog { controller.catalog }

@@ -4,6 +4,7 @@ import LogStorage
 package import Logging
 import NIOCore
 import NIOPosix
+package import Observability
 import Synchronization
 
 #if canImport(Glibc)
@@ -12,8 +13,10 @@ import Glibc
 
 /// A running broker: the data folder open, the port listening.
 package final class BrokerServer: Sendable {
-    /// Longest time that a stop waits for answers that are due.
-    private static let drainSecondsMax: Int64 = 2
+    /// Longest time that a stop waits for answers that are due and for clients to leave.
+    private static let drainSecondsMax: Int64 = 3
+    /// How long requests that wait for other clients, such as members of a group, may hold up a stop.
+    private static let waitingTimeMax = TimeAmount.milliseconds(500)
 
     package let host: String
     package let port: Int
@@ -25,6 +28,7 @@ package final class BrokerServer: Sendable {
     private let listener: any Channel
     private let loops: [NIOLoopBound<LoopConnections>]
     private let maintenance: Maintenance
+    private let readiness: Readiness
     /// Cleans compacted topics.
     package let compactor: Compactor
     private let staleTasks: Mutex<[RepeatedTask]>
@@ -48,8 +52,9 @@ package final class BrokerServer: Sendable {
 
     private init(
         host: String, port: Int, node: BrokerNode, group: MultiThreadedEventLoopGroup, pools: Pools,
-        listener: any Channel, loops: [NIOLoopBound<LoopConnections>]
+        listener: any Channel, loops: [NIOLoopBound<LoopConnections>], readiness: Readiness
     ) {
+        self.readiness = readiness
         self.host = host
         self.port = port
         self.node = node
@@ -65,8 +70,15 @@ package final class BrokerServer: Sendable {
 
     /// Opens the data folder, recovers what a crash left, and listens.
     ///
+    /// - Parameters:
+    ///   - metrics: where the broker registers what it counts.
+    ///   - readiness: told while the broker starts, stops or has lost its disk.
     /// - Throws: `BrokerError`.
-    package static func start(_ configuration: BrokerConfiguration, logger: Logger) async throws -> BrokerServer {
+    package static func start(
+        _ configuration: BrokerConfiguration, logger: Logger, metrics: MetricRegistry = MetricRegistry(),
+        readiness: Readiness = Readiness()
+    ) async throws -> BrokerServer {
+        readiness.hold("broker", because: "loading")
         raiseFileLimit(logger)
         let server = configuration.properties
         let threads = Int(server.number("num.network.threads"))
@@ -81,10 +93,14 @@ package final class BrokerServer: Sendable {
         pools.compaction.start()
         var opened: BrokerNode?
         do {
-            let node = try open(configuration, pools, group.any(), logger)
+            // On a thread of ours, as a check after a crash takes its time.
+            let node = try await pools.maintenance.runIfActive {
+                try open(configuration, pools, group.any(), logger, metrics, readiness)
+            }
             opened = node
-            let running = try await listen(configuration, node, group, pools)
+            let running = try await listen(configuration, node, group, pools, readiness)
             running.begin()
+            readiness.release("broker")
             return running
         } catch {
             if let opened { closeData(opened) }
@@ -95,7 +111,8 @@ package final class BrokerServer: Sendable {
     }
 
     private static func open(
-        _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ logger: Logger
+        _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ logger: Logger,
+        _ metrics: MetricRegistry, _ readiness: Readiness
     ) throws -> BrokerNode {
         let disk = RealDisk()
         let clock = SystemWallClock()
@@ -103,6 +120,7 @@ package final class BrokerServer: Sendable {
         do {
             let files = FileCache(disk: disk, capacity: Int(server.number("open.segment.files.max")))
             let directory = try LogDirectory(directory: configuration.dataDirectory, disk: disk, files: files)
+            readiness.check("storage") { [health = directory.health] in health.failure.map { "\($0)" } }
             var (log, image) = try MetadataLog.open(
                 configuration.dataDirectory + "/meta", disk: disk, files: files,
                 health: directory.health, wasClean: directory.wasClean, now: clock.now())
@@ -118,10 +136,15 @@ package final class BrokerServer: Sendable {
             let controller = try Controller(
                 directory: directory, log: log, image: image, server: server, nodeId: nodeId, clock: clock,
                 pool: pools.control, logger: logger)
-            return BrokerNode(
+            let node = BrokerNode(
                 controller: controller, directory: directory, disk: disk, clock: clock, nodeId: nodeId,
                 leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
-                logger: logger)
+                logger: logger, metrics: metrics)
+            node.registerMetrics()
+            readiness.check("coordinators") { [coordination = node.coordination] in
+                coordination.isReady ? nil : "loading"
+            }
+            return node
         } catch let error as LogError {
             if error.code == .locked {
                 throw BrokerError(
@@ -135,12 +158,15 @@ package final class BrokerServer: Sendable {
     }
 
     private static func listen(
-        _ configuration: BrokerConfiguration, _ node: BrokerNode, _ group: MultiThreadedEventLoopGroup, _ pools: Pools
+        _ configuration: BrokerConfiguration, _ node: BrokerNode, _ group: MultiThreadedEventLoopGroup, _ pools: Pools,
+        _ readiness: Readiness
     ) async throws -> BrokerServer {
         var loops: [NIOLoopBound<LoopConnections>] = []
         for loop in group.makeIterator() {
+            let metrics = node.metrics.addLoop()
             let bound = try await loop.submit {
-                NIOLoopBound(LoopConnections(eventLoop: loop, gate: node.gate), eventLoop: loop)
+                NIOLoopBound(
+                    LoopConnections(eventLoop: loop, gate: node.gate, metrics: metrics), eventLoop: loop)
             }.get()
             loops.append(bound)
         }
@@ -158,9 +184,11 @@ package final class BrokerServer: Sendable {
             .childChannelInitializer { channel in
                 let remote = channel.remoteAddress?.ipAddress ?? "unknown"
                 if let bound = node.gate.enter(remote) {
+                    node.metrics.noteRefusedConnection(bound)
                     node.logger.warning("refused a connection", metadata: ["remote": "\(remote)", "bound": "\(bound)"])
                     return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
                 }
+                node.metrics.connectionsAccepted.add()
                 return channel.eventLoop.makeCompletedFuture {
                     guard let registry = byLoop[ObjectIdentifier(channel.eventLoop)]?.value else {
                         throw ChannelError.inappropriateOperationForState
@@ -186,7 +214,8 @@ package final class BrokerServer: Sendable {
             configuration.advertisedHost ?? host, Int32(clamping: configuration.advertisedPort ?? port)
         )
         return BrokerServer(
-            host: host, port: port, node: node, group: group, pools: pools, listener: listener, loops: loops)
+            host: host, port: port, node: node, group: group, pools: pools, listener: listener, loops: loops,
+            readiness: readiness)
     }
 
     private func begin() {
@@ -205,28 +234,44 @@ package final class BrokerServer: Sendable {
         }
     }
 
-    /// Stops listening, lets answers that are due leave, closes the connections and then the data folder, whose next
-    /// start then has nothing to check. Returns when all is closed; a second call returns at once.
-    package func stop() async {
-        guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    /// Stops listening, answers what clients have sent, closes the connections and then the data folder, whose next start
+    /// then has nothing to check (the order is told at `DrainHook`). Returns when all is closed, which takes less than
+    /// five seconds while the disk works; a second call returns at once.
+    ///
+    /// - Returns: whether the data folder was closed well.
+    @discardableResult
+    package func stop() async -> Bool {
+        guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return true }
+        readiness.stop()
         // The channel may be closed already if the process ran out of something; there is nothing to do about it here.
         try? await listener.close().get()
         maintenance.stop()
         compactor.stop()
         for task in staleTasks.withLock({ $0 }) { task.cancel() }
+        node.beginDrain()
+        let hooks = node.drainHooks
+        for hook in hooks { hook.begin() }
         await drain()
-        Self.closeData(node)
+        for hook in hooks.reversed() { await hook.end() }
+        let isClean = Self.closeData(node)
         do {
             try await pools.shutdown()
             try await group.shutdownGracefully()
         } catch {
             node.logger.warning("threads did not end cleanly", metadata: ["error": "\(error)"])
         }
+        return isClean
     }
 
     private func drain() async {
-        let deadline = NIODeadline.now() + .seconds(Self.drainSecondsMax)
+        let began = NIODeadline.now()
+        let deadline = began + .seconds(Self.drainSecondsMax)
+        var isWaitingEnded = false
         while true {
+            if !isWaitingEnded, NIODeadline.now() - began > Self.waitingTimeMax {
+                isWaitingEnded = true
+                node.coordination.endWaiting()
+            }
             var isEmpty = true
             for loop in loops {
                 let isDone = try? await loop.eventLoop.submit {
@@ -243,15 +288,18 @@ package final class BrokerServer: Sendable {
         }
     }
 
-    private static func closeData(_ node: BrokerNode) {
+    @discardableResult
+    private static func closeData(_ node: BrokerNode) -> Bool {
+        defer { node.controller.close() }
         node.coordination.close()
         do throws(LogError) {
             try node.directory.close(clean: true)
+            return true
         } catch {
             node.logger.error(
                 "data folder cannot be closed cleanly; the next start checks it", metadata: ["error": "\(error)"])
+            return false
         }
-        node.controller.close()
     }
 
     /// Every connection and segment needs a descriptor; the usual soft limit of 1024 is soon reached.

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// ```
 /// lock                                        process id of the user, held by flock
-/// version                                     "1"
+/// version                                     "1", see DataFolder
 /// topics/.kafka_cleanshutdown                 there only while no process uses the folder and the last one stopped well
 /// topics/recovery-point-offset-checkpoint     Kafka's format: up to where each log is durable and indexed
 /// topics/log-start-offset-checkpoint          Kafka's format: where each log starts, if not at its first segment
@@ -16,7 +16,6 @@ import Synchronization
 ///
 /// Safe from any thread. Everything but `log(_:)` blocks on the disk.
 package final class LogDirectory: Sendable {
-    package static let version = "1"
     /// Data folder.
     package let directory: String
     /// Whether the last user stopped well.
@@ -56,12 +55,18 @@ package final class LogDirectory: Sendable {
         self.disk = disk
         self.files = files ?? FileCache(disk: disk)
         let topics = directory + "/topics"
+        _ = try DataFolder.content(of: directory, on: disk)  // before anything is made in a folder that is not ours
         try Self.makeDurably(topics, disk)
         let held = try attempt("lock data folder '\(directory)'") { () throws(DiskError) in
             try disk.lock(directory + "/lock")
         }
         lock = Mutex(held)
-        try Self.checkVersion(directory, disk)
+        // Again, as another process may have had the folder until now.
+        if try DataFolder.content(of: directory, on: disk) != .current {
+            try attempt("write '\(directory)/version'") { () throws(DiskError) in
+                try disk.replaceDurably(directory + "/version", with: [UInt8]("\(DataFolder.version)\n".utf8))
+            }
+        }
         let marker = topics + "/" + Self.markerName
         wasClean = disk.exists(marker)
         let names = try attempt("list '\(topics)'") { () throws(DiskError) in try disk.list(topics) }
@@ -285,21 +290,6 @@ package final class LogDirectory: Sendable {
             }
             try disk.makeDirectory(path)
             for parent in parents { try disk.syncDirectory(parent) }
-        }
-    }
-
-    private static func checkVersion(_ directory: String, _ disk: any Disk) throws(LogError) {
-        let path = directory + "/version"
-        guard let bytes = try contents(path, disk) else {
-            return try attempt("write '\(path)'") { () throws(DiskError) in
-                try disk.replaceDurably(path, with: [UInt8]((version + "\n").utf8))
-            }
-        }
-        let found = String(decoding: bytes, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
-        guard found == version else {
-            throw LogError(
-                .unsupportedVersion,
-                "data folder '\(directory)' has version '\(found)', this program knows '\(version)'")
         }
     }
 }

@@ -42,13 +42,18 @@ extension LogOpening {
 
     /// Verifies the batches of a segment and truncates the file behind the last good one.
     ///
-    /// - Parameter end: the offset that must follow; moved to the end of the segment.
+    /// - Parameters:
+    ///   - end: the offset that must follow; moved to the end of the segment.
+    ///   - trustsIndexes: what lies before the last index entry that was synced need not be verified.
     /// - Returns: whether all of the file was good.
-    private mutating func scan(_ index: Int, _ end: inout Int64, _ leaderEpochMax: Int32) throws(LogError) -> Bool {
+    private mutating func scan(
+        _ index: Int, _ end: inout Int64, _ leaderEpochMax: Int32, trustsIndexes: Bool = true
+    ) throws(LogError) -> Bool {
         let file = try openLogFile(segments[index])
         let byteCount = try Int(clamping: fileByteCount(segments[index]))
         var segment = segments[index]
-        let start = try adoptTrustedIndexes(&segment, file, byteCount: byteCount)
+        segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
+        let start = trustsIndexes ? try adoptTrustedIndexes(&segment, file, byteCount: byteCount) : 0
         try cutIndexFiles(segment)
         var position = start
         var expected = end
@@ -105,6 +110,10 @@ extension LogOpening {
                 segment.spillIndexes(directory: directory, disk: disk)
             }
         }
+        if reason != nil, position == start, start > 0 {
+            // The disk changed what was durable. Where the batches before end is not known without looking at them.
+            return try scan(index, &end, leaderEpochMax, trustsIndexes: false)
+        }
         end = expected
         segment.adopt(byteCount: position)
         segments[index] = segment
@@ -137,7 +146,6 @@ extension LogOpening {
     private func adoptTrustedIndexes(
         _ segment: inout Segment, _ file: any DiskFile, byteCount: Int
     ) throws(LogError) -> Int {
-        segment.adopt(byteCount: 0, offsets: SparseIndex(), times: SparseIndex())
         let base = segment.baseOffset
         guard base < recoveryPoint else { return 0 }
         var lastOffset: OffsetEntry?

@@ -59,6 +59,7 @@ struct Generator {
                 MessagePrinter(model: response),
             ])
         }
+        files["ErrorCodes.swift"] = ErrorCodePrinter(models: models).source(header: Self.header)
         files["ApiKey.swift"] = ApiTable(rows: table.sorted { $0.key < $1.key }).source(header: Self.header)
         for name in Self.headers + Self.data + Self.coordinatorRecords {
             let folder = Self.coordinatorRecords.contains(name) ? "coordinator-records" : "4.3.0"
@@ -72,7 +73,7 @@ struct Generator {
         for model in models {
             tests[model.definition.name + "+Random.swift"] = RandomPrinter(model: model).source(header: Self.header)
         }
-        try write(tests, to: "Tests/KafkaMessagesTests/Generated")
+        try write(tests, to: "Sources/RandomMessages/Generated")
         return files.count + tests.count
     }
 

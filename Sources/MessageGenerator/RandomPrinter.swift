@@ -1,4 +1,4 @@
-/// Prints, for the tests, how a message is filled with random values that one of its versions can carry.
+/// Prints, for tests and fuzzing, how a message is filled with random values that one of its versions can carry.
 struct RandomPrinter {
     var model: MessageModel
 
@@ -8,7 +8,7 @@ struct RandomPrinter {
         source.line("import KafkaMessages")
         source.line()
         source.line("/// Every generated message.")
-        source.line("let allMessages: [MessageCase] = [")
+        source.line("package let allMessages: [MessageCase] = [")
         source.indented { source in
             for name in models.map(\.definition.name).sorted() { source.line("MessageCase(\(name).self),") }
         }
@@ -19,7 +19,7 @@ struct RandomPrinter {
     func source(header: String) -> String {
         let name = model.definition.name
         var source = SourceText()
-        source.line("import KafkaMessages")
+        source.line("package import KafkaMessages")
         source.line()
         source.block("extension \(name): RandomMessage") { source in
             printFunction(model.root, to: &source)
@@ -34,7 +34,7 @@ struct RandomPrinter {
     }
 
     private func printFunction(_ structure: StructModel, to source: inout SourceText) {
-        source.block("static func random(_ random: inout MessageRandom, version: Int16) -> Self") { source in
+        source.block("package static func random(_ random: inout MessageRandom, version: Int16) -> Self") { source in
             guard !structure.fields.isEmpty else { return source.line("Self()") }
             source.line("var value = Self()")
             for field in structure.fields {

@@ -309,6 +309,35 @@ import Testing
         }
     }
 
+    @Test func `a group has settings of its own, within the broker's bounds`() async throws {
+        try await withBroker { server in
+            let (client, _) = try Self.client(server)
+            func alter(_ name: String, _ value: String) throws -> Int16 {
+                var request = IncrementalAlterConfigsRequest()
+                request.resources = [
+                    .init(
+                        resourceType: 32, resourceName: "g",
+                        configs: [.init(name: name, configOperation: 0, value: value)])
+                ]
+                return try client.ask(request, version: 1).responses[0].errorCode
+            }
+            let codes = [
+                try alter("consumer.session.timeout.ms", "50000"), try alter("consumer.session.timeout.ms", "1"),
+                try alter("consumer.session.timeout.ms", "x"), try alter("consumer.sesion.timeout.ms", "50000"),
+            ]
+            let invalid = ErrorCode.invalidConfig.rawValue
+            #expect(codes == [0, invalid, invalid, invalid])
+            var describe = DescribeConfigsRequest()
+            describe.resources = [.init(resourceType: 32, resourceName: "g", configurationKeys: nil)]
+            let configs = try client.ask(describe, version: 4).results[0].configs
+            #expect(configs.map(\.value) == ["5000", "50000"])
+            var list = ListConfigResourcesRequest()
+            list.resourceTypes = [32]
+            let listed = try client.ask(list, version: 1).configResources.map(\.resourceName)
+            #expect(listed == ["g"])
+        }
+    }
+
     // MARK: Parts
 
     private static func produce(

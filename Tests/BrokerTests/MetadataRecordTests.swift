@@ -11,7 +11,7 @@ import Testing
         .clusterId("abc"), .topic(name: "ratings", id: id, partitionCount: 3), .topicRemoved(id: id),
         .partitionCount(id: id, count: 9),
         .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
-        .brokerConfigs(values: [:]), .producerIds(below: 5000),
+        .brokerConfigs(values: [:]), .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
     ]
 
     @Test(arguments: all.indices)
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [[0, 1], [8, 1], [1, 2]] as [[UInt8]])
+    @Test(arguments: [[0, 1], [9, 1], [1, 2]] as [[UInt8]])
     func `refuses records of a newer program`(bytes: [UInt8]) {
         #expect(throws: WireError.self) { try MetadataRecord(ByteBuffer(bytes: bytes)) }
     }

@@ -1,5 +1,6 @@
 import KafkaMessages
 import NIOCore
+import RandomMessages
 import Testing
 
 /// Records of `__consumer_offsets` and `__transaction_state` by hand: Kafka's client library does not have them, so the

@@ -13,7 +13,7 @@ import Testing
             .appending(path: "kafka-messages")
     }
 
-    static let folders = ["Sources/KafkaMessages/Generated", "Tests/KafkaMessagesTests/Generated"]
+    static let folders = ["Sources/KafkaMessages/Generated", "Sources/RandomMessages/Generated"]
 
     @Test(
         .enabled(

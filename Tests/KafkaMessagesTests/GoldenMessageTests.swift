@@ -2,6 +2,7 @@ import Bytes
 import Foundation
 import KafkaMessages
 import NIOCore
+import RandomMessages
 import Testing
 
 /// Compares with what kafka-clients 4.3.0 reads and writes. `Golden/MessageGolden.java` made the files and says how.

@@ -1,5 +1,6 @@
 import Bytes
 import KafkaMessages
+import RandomMessages
 import TestKit
 import Testing
 

@@ -1,6 +1,7 @@
 import Bytes
 import KafkaMessages
 import NIOCore
+import RandomMessages
 import TestKit
 import Testing
 

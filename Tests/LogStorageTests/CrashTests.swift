@@ -176,4 +176,28 @@ import Testing
         #expect(!fixture.log.recovery.wasUnclean)
         #expect(try fixture.readAll() == [0, 1, 2, 3])
     }
+
+    /// The batch of the last index entry is where the scan begins when the index was synced.
+    @Test(arguments: [[2], [1, 2], [0, 1, 2]])
+    func `damage where the scan begins costs what lies behind the first bad batch, and nothing later`(
+        damaged: [Int]
+    ) throws {
+        var fixture = try Fixture { $0.indexIntervalBytes = 1 }
+        let size = TestBatch().bytes().count
+        for _ in 0..<3 { try fixture.append(TestBatch()) }
+        #expect(try fixture.log.sync() == 3)
+        try fixture.directory.checkpoint()
+        for batch in damaged {
+            try fixture.file(name(0, .log)).write([0xEE], at: Int64(batch * size + size - 2))
+        }
+        let kept = Int64(damaged[0])
+        try fixture.reopen(clean: false)
+        #expect(fixture.log.logEnd == kept)
+        #expect(try fixture.readAll() == Array(0..<kept))
+        #expect(try fixture.append(TestBatch()).baseOffset == kept)
+        #expect(try fixture.log.sync() == kept + 1)
+        try fixture.reopen(clean: false)
+        #expect(fixture.log.logEnd == kept + 1)
+        #expect(try fixture.readAll() == Array(0...kept))
+    }
 }

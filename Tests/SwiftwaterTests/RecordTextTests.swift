@@ -133,4 +133,17 @@ import Testing
     func `escapes in separators`(text: String, meaning: String) {
         #expect(unescaped(text) == meaning)
     }
+
+    @Test(arguments: Array(1...20) as [UInt64])
+    func `never traps on damaged JSON`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let whole = Array("{\"key\": \"x\\u00e9\\ud83d\", \"value\": {\"a\": [1, -2.5e3]}, \"headers\": null}".utf8)
+        for _ in 0..<200 {
+            var bytes = Array(whole.prefix(Int.random(in: 0...whole.count, using: &random)))
+            for _ in 0..<Int.random(in: 0...3, using: &random) where !bytes.isEmpty {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            _ = try? RecordParser(input: .json).record(bytes)
+        }
+    }
 }

@@ -4,6 +4,17 @@ import KafkaMessages
 private enum ResourceType {
     static let topic: Int8 = 2
     static let broker: Int8 = 4
+    static let group: Int8 = 32
+
+    static func unsupported(_ type: Int8) -> ControlError {
+        ControlError(
+            .invalidRequest,
+            "Unsupported resource type \(type): topics (2), brokers (4) and groups (32) have configurations.")
+    }
+
+    static func checkGroup(_ name: String) throws(ControlError) {
+        if name.isEmpty { throw ControlError(.invalidRequest, "Default group resources are not allowed.") }
+    }
 }
 
 extension BrokerNode {
@@ -44,9 +55,10 @@ extension BrokerNode {
             try checkBroker(name)
             return ConfigDescriptions.broker(
                 server: controller.server, staticServer: controller.staticServer, overrides: controller.brokerOverrides)
-        default:
-            throw ControlError(
-                .invalidRequest, "Unsupported resource type \(type): topics (2) and brokers (4) have configurations.")
+        case ResourceType.group:
+            try ResourceType.checkGroup(name)
+            return ConfigDescriptions.group(overrides: controller.groupConfigs(name), server: controller.server)
+        default: throw ResourceType.unsupported(type)
         }
     }
 
@@ -153,9 +165,10 @@ extension BrokerNode {
         case ResourceType.broker:
             try checkBroker(name)
             try controller.alterBroker(alterations, isIncremental: isIncremental, validateOnly: validateOnly)
-        default:
-            throw ControlError(
-                .invalidRequest, "Unsupported resource type \(type): topics (2) and brokers (4) have configurations.")
+        case ResourceType.group:
+            try ResourceType.checkGroup(name)
+            try controller.alterGroup(name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)
+        default: throw ResourceType.unsupported(type)
         }
     }
 
@@ -176,6 +189,9 @@ extension BrokerNode {
         }
         if types.contains(ResourceType.topic) {
             for topic in catalog.snapshot.sorted { add(topic.name, ResourceType.topic) }
+        }
+        if types.contains(ResourceType.group) {
+            for group in controller.configuredGroups { add(group, ResourceType.group) }
         }
         if types.contains(ResourceType.broker) { add(String(nodeId), ResourceType.broker) }
         responder.send(response)

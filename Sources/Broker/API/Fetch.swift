@@ -63,6 +63,7 @@ extension BrokerNode {
         response.sessionId = work.session?.id ?? 0
         var regions: [LogSlice] = []
         let told = work.session?.changes(in: parts, isFull: work.isFull) ?? parts
+        metrics.noteFetched(told)
         for part in told {
             var data = FetchResponse.PartitionData()
             data.partitionIndex = part.key.partition

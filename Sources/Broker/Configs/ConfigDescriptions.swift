@@ -3,6 +3,7 @@ package struct ConfigDescription: Sendable {
     /// The source byte of DescribeConfigs.
     package enum Source: Int8, Sendable {
         case dynamicTopic = 1, dynamicBroker = 2, dynamicDefaultBroker = 3, staticBroker = 4, defaultValue = 5
+        case dynamicGroup = 8
     }
     package struct Synonym: Sendable {
         package var name: String
@@ -39,6 +40,26 @@ package enum ConfigDescriptions {
             }
             return ConfigDescription(
                 name: definition.name, value: synonyms.first?.value ?? inherited,
+                source: synonyms.first?.source ?? .defaultValue, isReadOnly: false, synonyms: synonyms,
+                type: definition.type, documentation: definition.documentation)
+        }
+    }
+
+    /// - Parameter overrides: the group's own settings.
+    package static func group(overrides: [String: String], server: ServerProperties) -> [ConfigDescription] {
+        GroupConfigs.definitions.map { definition in
+            var synonyms: [ConfigDescription.Synonym] = []
+            if let value = overrides[definition.name] {
+                synonyms.append(.init(name: definition.name, value: value, source: .dynamicGroup))
+            }
+            if let name = definition.serverName {
+                if server.isSet(name) {
+                    synonyms.append(.init(name: name, value: server.text(name), source: .staticBroker))
+                }
+                synonyms.append(.init(name: name, value: definition.defaultValue, source: .defaultValue))
+            }
+            return ConfigDescription(
+                name: definition.name, value: synonyms.first?.value ?? definition.defaultValue,
                 source: synonyms.first?.source ?? .defaultValue, isReadOnly: false, synonyms: synonyms,
                 type: definition.type, documentation: definition.documentation)
         }

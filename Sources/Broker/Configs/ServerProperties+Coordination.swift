@@ -42,6 +42,37 @@ extension ServerProperties {
             property(
                 "group.max.size", .int, "2147483647", .range(1...Int64(Int32.max)), "Members of a classic group."),
             property(
+                "group.consumer.session.timeout.ms", .int, "45000", milliseconds,
+                "Milliseconds after which a silent member of the new consumer protocol is removed."),
+            property(
+                "group.consumer.min.session.timeout.ms", .int, "45000", milliseconds,
+                "Shortest consumer.session.timeout.ms that a group may be given."),
+            property(
+                "group.consumer.max.session.timeout.ms", .int, "60000", milliseconds,
+                "Longest consumer.session.timeout.ms that a group may be given."),
+            property(
+                "group.consumer.heartbeat.interval.ms", .int, "5000", milliseconds,
+                "Milliseconds between two heartbeats of a member of the new consumer protocol."),
+            property(
+                "group.consumer.min.heartbeat.interval.ms", .int, "5000", milliseconds,
+                "Shortest consumer.heartbeat.interval.ms that a group may be given."),
+            property(
+                "group.consumer.max.heartbeat.interval.ms", .int, "15000", milliseconds,
+                "Longest consumer.heartbeat.interval.ms that a group may be given."),
+            property(
+                "group.consumer.max.size", .int, "2147483647", .range(1...Int64(Int32.max)),
+                "Members of a group of the new consumer protocol."),
+            property(
+                "group.consumer.assignors", .list, "uniform,range", .subset(["uniform", "range"]),
+                "Assignors that members may ask for; the first is the default."),
+            property(
+                "group.consumer.migration.policy", .string, "bidirectional",
+                .oneOf(["bidirectional", "upgrade", "downgrade", "disabled"]),
+                "Whether a group may change between the classic and the new protocol while it has members."),
+            property(
+                "group.consumer.regex.refresh.interval.ms", .int, "600000", .range(10_000...Int64(Int32.max)),
+                "Milliseconds after which regular expressions of subscriptions are resolved anew."),
+            property(
                 "transaction.state.log.num.partitions", .int, "50", .range(1...10_000),
                 "Partitions of __transaction_state when it is created; fixed from then on."),
             property(

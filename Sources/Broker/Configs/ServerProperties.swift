@@ -129,6 +129,9 @@ package struct ServerProperties: Sendable, Equatable {
             property(
                 "num.network.threads", .int, "0", .range(0...256),
                 "Event loop threads; 0 is one for every two processors."),
+            property(
+                "metrics.topics.max", .int, "100", .range(0...100_000),
+                "Topics with metrics of their own; the others are summed up. 0: no metrics by topic."),
             property("num.io.threads", .int, "4", .range(1...64), "Threads that force data to disk."),
             property("socket.request.max.bytes", .int, "104857600", count, "Largest request, in bytes."),
             property(

@@ -60,6 +60,12 @@ struct Coordination: Sendable {
         }
     }
 
+    /// For a stop: what waits for other clients is given up; everything else is still served.
+    func endWaiting() {
+        for host in groups.hosts { host.endWaiting() }
+        for host in transactions.topic.hosts { host.endWaiting() }
+    }
+
     func close() {
         markers.close()
         groups.close()

@@ -381,6 +381,15 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         finish(outcome)
     }
 
+    /// Ends the connections of requests that wait for other members, which may be minutes away: the broker stops.
+    func endWaiting() {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [:] }
+            return Array(state.waiting.values)
+        }
+        for responder in waiting { responder.close(because: "the broker stops") }
+    }
+
     /// Ends the timers and refuses what comes. Requests that wait for other members end with their connection.
     func close() {
         let waiting = state.withLock { state -> [Responder] in

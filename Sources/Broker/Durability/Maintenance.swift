@@ -3,6 +3,7 @@ import LogStorage
 import Logging
 import NIOCore
 import NIOPosix
+import Observability
 import Synchronization
 
 /// The broker's background work, on a thread of its own: forces what nobody waits for to disk so that a start after a
@@ -53,6 +54,7 @@ final class Maintenance: Sendable {
     }
 
     private func run() {
+        node.clockWatch.look()
         let now = node.clock.now()
         let server = node.controller.server
         let (flush, retention, producers) = due.withLock { due in
@@ -95,6 +97,7 @@ final class Maintenance: Sendable {
         do throws(LogError) {
             let deleted = try partition.log.applyRetention(now: now)
             guard !deleted.isEmpty else { return }
+            node.metrics.segmentsDeleted.add(Int64(deleted.count))
             node.logger.info(
                 "deleted old segments",
                 metadata: [

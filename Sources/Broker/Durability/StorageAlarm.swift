@@ -10,10 +10,12 @@ final class StorageAlarm: Sendable {
 
     private let logger: Logger
     private let clock: any MonotonicClock
+    private let metrics: BrokerMetrics?
     private let lastTold = Mutex<[String: Int64]>([:])
 
-    init(logger: Logger, clock: any MonotonicClock = SystemMonotonicClock()) {
+    init(logger: Logger, clock: any MonotonicClock = SystemMonotonicClock(), metrics: BrokerMetrics? = nil) {
         self.logger = logger
+        self.metrics = metrics
         self.clock = clock
     }
 
@@ -28,6 +30,7 @@ final class StorageAlarm: Sendable {
         case .io, .corruptSegment: consequence = "the disk or a file on it fails"
         default: return
         }
+        metrics?.noteStorageFailure(error.code)
         let now = clock.now() / 1_000_000
         let mustTell = lastTold.withLock { lastTold in
             if let last = lastTold[error.code.rawValue], now - last < Self.silenceMs { return false }

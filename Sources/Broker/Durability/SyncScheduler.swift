@@ -1,5 +1,7 @@
 import LogStorage
+import NIOCore
 import NIOPosix
+import Observability
 import Synchronization
 
 #if canImport(Glibc)
@@ -38,9 +40,14 @@ final class SyncScheduler: Sendable {
     private let alarm: StorageAlarm
     private let pool: NIOThreadPool
     private let threadCountMax: Int
+    private let durations: Histogram
     private let state = Mutex(State())
 
-    init(_ directory: LogDirectory, alarm: StorageAlarm, pool: NIOThreadPool, threadCountMax: Int) {
+    /// - Parameter durations: gets the duration of each force, in nanoseconds.
+    init(
+        _ directory: LogDirectory, alarm: StorageAlarm, pool: NIOThreadPool, threadCountMax: Int, durations: Histogram
+    ) {
+        self.durations = durations
         self.directory = directory
         self.alarm = alarm
         self.pool = pool
@@ -75,13 +82,16 @@ final class SyncScheduler: Sendable {
     /// One thread's work: forces what is queued until nothing is.
     private func work() {
         while let partitions = take() {
-            let answered: Int
+            let results: [Result<Int64, LogError>]
+            let began = NIODeadline.now()
             if partitions.count == 1 {
                 let log = partitions[0].log
-                answered = finish(partitions, [Result { () throws(LogError) in try log.sync() }])
+                results = [Result { () throws(LogError) in try log.sync() }]
             } else {
-                answered = finish(partitions, directory.sync(partitions.map(\.log)))
+                results = directory.sync(partitions.map(\.log))
             }
+            durations.record((.now() - began).nanoseconds)
+            let answered = finish(partitions, results)
             // Those just answered are about to write again. Forcing what the first of them writes would make all the
             // others wait for the force after it.
             if answered > 1 && mayLinger(after: partitions.count) {

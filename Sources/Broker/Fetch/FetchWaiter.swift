@@ -49,7 +49,9 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
         guard !isDone else { return }
         isLookDue.store(false, ordering: .releasing)
         let found = node.collect(work.targets, work.limits)
-        guard evenIfTooLittle || found.isUrgent || found.byteCount >= work.limits.minBytes else { return }
+        guard evenIfTooLittle || node.isDraining || found.isUrgent || found.byteCount >= work.limits.minBytes else {
+            return
+        }
         end()
         node.answer(work, found.parts)
     }

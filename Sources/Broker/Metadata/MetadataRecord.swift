@@ -16,6 +16,8 @@ enum MetadataRecord: Equatable {
     case topicConfigs(id: KafkaUUID, values: [String: String])
     /// All dynamic settings of the broker, replacing the ones before.
     case brokerConfigs(values: [String: String])
+    /// All settings of a group, replacing the ones before.
+    case groupConfigs(group: String, values: [String: String])
     /// Producer ids below this may have been handed out.
     case producerIds(below: Int64)
 
@@ -53,6 +55,10 @@ enum MetadataRecord: Equatable {
         case .producerIds(let below):
             head(7)
             writer.writeInt64(below)
+        case .groupConfigs(let group, let values):
+            head(8)
+            try writer.writeString(group, compact: true)
+            try Self.write(values, to: &writer)
         }
         return writer.buffer
     }
@@ -80,6 +86,9 @@ enum MetadataRecord: Equatable {
             self = .topicConfigs(id: id, values: try Self.readValues(&reader))
         case 6: self = .brokerConfigs(values: try Self.readValues(&reader))
         case 7: self = .producerIds(below: try reader.readInt64())
+        case 8:
+            let group = try reader.readString(compact: true)
+            self = .groupConfigs(group: group, values: try Self.readValues(&reader))
         default: throw .unsupported("metadata record of type \(type): written by a newer program")
         }
     }
@@ -114,6 +123,7 @@ struct MetadataImage {
     var topics: [KafkaUUID: TopicState] = [:]
     var brokerConfigs: [String: String] = [:]
     var producerIdsBelow: Int64 = 0
+    var groupConfigs: [String: [String: String]] = [:]
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -124,6 +134,7 @@ struct MetadataImage {
         case .topicConfigs(let id, let values): topics[id]?.overrides = values
         case .brokerConfigs(let values): brokerConfigs = values
         case .producerIds(let below): producerIdsBelow = max(producerIdsBelow, below)
+        case .groupConfigs(let group, let values): groupConfigs[group] = values.isEmpty ? nil : values
         }
     }
 
@@ -136,6 +147,9 @@ struct MetadataImage {
         for topic in topics.values.sorted(by: { $0.name < $1.name }) {
             records.append(.topic(name: topic.name, id: topic.id, partitionCount: topic.partitionCount))
             if !topic.overrides.isEmpty { records.append(.topicConfigs(id: topic.id, values: topic.overrides)) }
+        }
+        for (group, values) in groupConfigs.sorted(by: { $0.key < $1.key }) {
+            records.append(.groupConfigs(group: group, values: values))
         }
         return records
     }

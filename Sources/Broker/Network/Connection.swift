@@ -61,6 +61,11 @@ final class Connection: ChannelInboundHandler {
     private var isAwaitingMemory = false
     private var reservedByteCount = 0
     private var isClosing = false
+    /// The broker stops: how often it looked whether the connection is done.
+    private var drainLooks = 0
+    /// Looks until no further requests are handled, and then until a client that does not leave is left.
+    private static let drainLooksMax = 50
+    private var isOutputClosed = false
     private(set) var lastActivity: NIODeadline = .now()
     private(set) var clientId: String?
     var clientSoftwareName = "unknown"
@@ -107,6 +112,7 @@ final class Connection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastActivity = .now()
+        guard !isOutputClosed else { return }  // too late for an answer; the client asks another broker
         splitter.append(unwrapInboundIn(data))
         handleFrames()
     }
@@ -146,6 +152,7 @@ final class Connection: ChannelInboundHandler {
 
     /// False when the peer should read its answers before it may ask for more.
     private var canHandleMore: Bool {
+        if drainLooks > Self.drainLooksMax { return false }
         if pendingCount >= Self.pendingCountMax || waitingByteCount >= Self.waitingByteCountMax { return false }
         if output.readableBytes >= Self.outputByteCountMax { flushOutput() }
         return context?.channel.isWritable ?? false
@@ -162,7 +169,8 @@ final class Connection: ChannelInboundHandler {
     }
 
     private func readIfPossible() {
-        guard isReadWanted, !isClosing, !isAwaitingMemory, canHandleMore, !splitter.hasUnreadBytes else { return }
+        guard isReadWanted, !isClosing, !isAwaitingMemory, canHandleMore || isOutputClosed, !splitter.hasUnreadBytes
+        else { return }
         guard hasMemoryForPartialFrame() else { return }
         isReadWanted = false
         context?.read()
@@ -224,6 +232,7 @@ final class Connection: ChannelInboundHandler {
                 return close(because: "\(apiKey.name) request of \(byteCount) bytes")
             }
             if header.clientId != clientId { clientId = header.clientId }
+            registry.metrics.noteRequest(apiKey, byteCount: byteCount + 4)
             let responder = makeResponder(header, apiKey)
             try node.handle(&reader, version, apiKey, self, responder)
         } catch {
@@ -241,7 +250,7 @@ final class Connection: ChannelInboundHandler {
         let loop = registry.eventLoop
         return .init(
             connection: NIOLoopBound(self, eventLoop: loop), eventLoop: loop, sequence: nextSequence,
-            correlationId: correlationId)
+            correlationId: correlationId, arrivedAt: lastActivity)
     }
 
     /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).
@@ -249,6 +258,7 @@ final class Connection: ChannelInboundHandler {
         let responder = Responder(
             target: .connection(place(header.correlationId)), apiKey: .apiVersions, apiVersion: 0,
             client: ClientIdentity(clientId: clientId ?? "", host: host))
+        registry.metrics.noteRequest(.apiVersions, byteCount: 0)
         willAnswer(responder)
         var response = ApiVersionsResponse()
         response.errorCode = ErrorCode.unsupportedVersion.rawValue
@@ -282,7 +292,7 @@ final class Connection: ChannelInboundHandler {
             nextToSend += 1
             if !waiting.isEmpty { waiting.removeFirst() }
             var writer = WireWriter(take(&output))
-            let reply = encode(responder, place.correlationId, message, regions, into: &writer)
+            let reply = encode(responder, place, message, regions, into: &writer)
             output = writer.buffer
             if let reply { write(reply) }
             sendWaiting()
@@ -291,7 +301,7 @@ final class Connection: ChannelInboundHandler {
             let index = Int(place.sequence - nextToSend)
             while waiting.count <= index { waiting.append(nil) }
             let reply =
-                encode(responder, place.correlationId, message, regions, into: &writer)
+                encode(responder, place, message, regions, into: &writer)
                 ?? EncodedReply(buffer: writer.buffer, splits: [], regions: [])
             waitingByteCount += reply.buffer.readableBytes
             waiting[index] = reply
@@ -332,12 +342,12 @@ final class Connection: ChannelInboundHandler {
     /// - Returns: nil when all of the answer is in the writer; else its parts, the writer then being empty, so that file
     ///   regions can go between them.
     private func encode(
-        _ responder: Responder, _ correlationId: Int32, _ message: some KafkaMessage, _ regions: [LogSlice],
+        _ responder: Responder, _ place: Responder.ConnectionPlace, _ message: some KafkaMessage, _ regions: [LogSlice],
         into writer: inout WireWriter
     ) -> EncodedReply? {
         let start = writer.buffer.writerIndex
         writer.buffer.writeInteger(0 as Int32)
-        writer.buffer.writeInteger(correlationId)
+        writer.buffer.writeInteger(place.correlationId)
         if responder.apiKey.responseHeaderVersion(responder.apiVersion) >= 1 { writer.buffer.writeInteger(0 as UInt8) }
         do {
             try message.encode(to: &writer, version: responder.apiVersion)
@@ -355,6 +365,11 @@ final class Connection: ChannelInboundHandler {
         let external = regions.reduce(0) { $0 + $1.byteCount }
         let byteCount = writer.buffer.writerIndex - start - 4 + external
         writer.buffer.setInteger(Int32(clamping: byteCount), at: start)
+        registry.metrics.noteAnswer(
+            responder.apiKey, byteCount: byteCount + 4, nanoseconds: (.now() - place.arrivedAt).nanoseconds)
+        message.forEachErrorCode { code in
+            if code != 0 { node.metrics.noteError(responder.apiKey, code) }
+        }
         guard !writer.splits.isEmpty else { return nil }
         defer {
             writer = WireWriter(ByteBuffer())
@@ -425,10 +440,28 @@ final class Connection: ChannelInboundHandler {
         }
     }
 
-    /// For shutdown: ends the connection once the answers that are due have left.
+    /// For shutdown, called every few milliseconds: ends the connection once all that the client sent is answered.
+    ///
+    /// Requests that had arrived when the broker began to stop may still be in the socket, so the first look only lets
+    /// the event loop read them. Then our direction is closed and the client's is read to its end: closing the socket
+    /// over unread bytes would reset the connection, and the client could lose answers that have already left.
     func drain() {
-        if pendingCount == 0 || isClosing { context?.close(promise: nil) }
-        isReadWanted = false
+        drainLooks += 1
+        if isOutputClosed {
+            if drainLooks > 2 * Self.drainLooksMax { context?.close(promise: nil) }
+            return
+        }
+        let isRefusing = drainLooks > Self.drainLooksMax
+        guard drainLooks > 1, !isClosing, let context, pendingCount == 0,
+            isRefusing || (splitter.partialByteCount == 0 && !splitter.hasUnreadBytes)
+        else { return }
+        isOutputClosed = true
+        flushOutput()
+        // Completes after all that was written before it.
+        let written = context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())))
+        written.assumeIsolated().whenComplete { _ in self.context?.close(mode: .output, promise: nil) }
+        isReadWanted = true
+        readIfPossible()
     }
 }
 

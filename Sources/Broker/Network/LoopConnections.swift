@@ -5,10 +5,12 @@ final class LoopConnections {
     let eventLoop: any EventLoop
     private var connections: [ObjectIdentifier: Connection] = [:]
     private let gate: ConnectionGate
+    let metrics: LoopMetrics
 
-    init(eventLoop: any EventLoop, gate: ConnectionGate) {
+    init(eventLoop: any EventLoop, gate: ConnectionGate, metrics: LoopMetrics) {
         self.eventLoop = eventLoop
         self.gate = gate
+        self.metrics = metrics
     }
 
     func add(_ connection: Connection) { connections[ObjectIdentifier(connection)] = connection }

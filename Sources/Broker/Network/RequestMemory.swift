@@ -21,6 +21,9 @@ package final class RequestMemory: Sendable {
         state = Mutex(State(free: budget))
     }
 
+    /// Bytes that are reserved, and connections that wait for some.
+    package var usage: (byteCount: Int, waitingCount: Int) { state.withLock { (budget - $0.free, $0.waiting.count) } }
+
     /// Takes `byteCount` from the budget, or calls `resume` once it did. A frame larger than the whole budget gets it all.
     ///
     /// - Returns: whether the bytes are reserved now.

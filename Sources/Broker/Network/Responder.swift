@@ -19,6 +19,8 @@ struct Responder: Sendable {
         /// Position of the request among those of its connection that get an answer.
         let sequence: UInt64
         let correlationId: Int32
+        /// When the request's last byte had arrived.
+        let arrivedAt: NIODeadline
     }
 
     let target: Target

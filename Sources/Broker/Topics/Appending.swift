@@ -58,7 +58,11 @@ extension BrokerNode {
                 alarm.note(error)
                 return .failure(AppendFailure(code: ErrorCode(rawValue: error.kafkaCode), message: error.message))
             }
-            if !appended.isDuplicate { partition.wakeWaiters() }
+            if !appended.isDuplicate {
+                metrics.noteProduced(
+                    recordCount: appended.lastOffset - appended.baseOffset + 1, byteCount: bytes.byteCount)
+                partition.wakeWaiters()
+            }
             if opens, let transactionalId,
                 let error = transactions.confirm(producer, transactionalId: transactionalId, in: partition)
             {

@@ -27,6 +27,8 @@ package final class Controller: Sendable {
     /// Held through whole operations; only the control thread and readers of settings take it.
     private let state: Mutex<State>
     private let settings: Mutex<ServerProperties>
+    /// Settings of groups, by group and name; what coordinators read.
+    private let groupSettings: Mutex<[String: [String: String]]>
     private let topicObserver = Mutex<(@Sendable (_ deleted: [String]) -> Void)?>(nil)
 
     /// Opens all topics of the data folder.
@@ -46,6 +48,7 @@ package final class Controller: Sendable {
         catalog = TopicCatalog()
         state = Mutex(State(image: image, log: log, server: effective, staticServer: server))
         settings = Mutex(effective)
+        groupSettings = Mutex(image.groupConfigs)
         try openTopics()
     }
 
@@ -371,6 +374,28 @@ package final class Controller: Sendable {
                 name: topic.name, id: topic.id, partitions: topic.partitions, overrides: overrides, config: config)
         ])
     }
+
+    /// Replaces or changes the settings of a group, which need not exist.
+    func alterGroup(
+        _ group: String, _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            let server = state.server
+            let values = try TopicRules.applied(
+                alterations, to: isIncremental ? state.image.groupConfigs[group] ?? [:] : [:],
+                definition: GroupConfigs.definition, current: { GroupConfigs.definition($0)?.defaultValue ?? "" },
+                problem: { GroupConfigs.problem($0, $1, server) })
+            guard !validateOnly else { return }
+            try commit([.groupConfigs(group: group, values: values)], &state)
+            groupSettings.withLock { $0[group] = values.isEmpty ? nil : values }
+        }
+    }
+
+    /// The settings that a group has of its own.
+    func groupConfigs(_ group: String) -> [String: String] { groupSettings.withLock { $0[group] ?? [:] } }
+
+    /// Groups with settings of their own, in the order of their names.
+    var configuredGroups: [String] { groupSettings.withLock { $0.keys.sorted() } }
 
     /// Settings of the broker that were altered while it ran.
     var brokerOverrides: [String: String] { state.withLock { $0.image.brokerConfigs } }

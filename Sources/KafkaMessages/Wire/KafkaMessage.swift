@@ -22,6 +22,13 @@ package protocol KafkaMessage: Sendable, Equatable {
     /// - Throws: `.unsupported` for a version outside `versions` or a value that `version` cannot carry. The writer then
     ///   holds a part of the message.
     func encode(to writer: inout WireWriter, version: Int16) throws(WireError)
+
+    /// Visits all error codes of a response, also those that say that all is well; what has none visits nothing.
+    func forEachErrorCode(_ visit: (Int16) -> Void)
+}
+
+extension KafkaMessage {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {}
 }
 
 /// A request, which knows the type of its response.

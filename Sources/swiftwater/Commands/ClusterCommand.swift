@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import JSONFormat
 
 struct ClusterCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import JSONFormat
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import JSONFormat
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

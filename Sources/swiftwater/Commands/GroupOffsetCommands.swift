@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import JSONFormat
 
 struct GroupResetOffsets: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -17,6 +17,7 @@ struct Start: AsyncParsableCommand {
               swiftwater start --ephemeral              data is gone after the stop
               swiftwater start --set log.retention.hours=24 --set num.partitions=4
               swiftwater start --kafka 0.0.0.0:9092 --insecure
+              swiftwater start --admin 127.0.0.1:9000 --log-format json
             """)
 
     @OptionGroup var options: ServerOptions
@@ -26,6 +27,9 @@ struct Start: AsyncParsableCommand {
 
     @Option(help: "How much to log to standard error. (default: notice)")
     var logLevel: LogLevel?
+
+    @Option(help: "Log lines for people (text) or for programs (json). (default: text)")
+    var logFormat: LogFormat?
 
     enum LogLevel: String, CaseIterable, ExpressibleByArgument {
         case trace, debug, info, notice, warning, error, critical
@@ -40,22 +44,59 @@ struct Start: AsyncParsableCommand {
         let isEphemeral = ephemeral || EnvironmentVariables.value("SWIFTWATER_EPHEMERAL")?.lowercased() == "true"
         let folder = try isEphemeral ? TemporaryFolder() : nil
         defer { folder?.remove() }
-        var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
-        logger.logLevel = try level()
+        let format = try format()
+        let log = ProgramLog(format: format)
+        defer { log.finish() }
+        let logger = log.logger("swiftwater", level: try level())
 
-        let server = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
-        let address = HostPort(host: server.host, port: server.port)
-        let isDefault = address.description == "127.0.0.1:9092"
-        try report([
-            "swiftwater \(Swiftwater.version)",
-            "  data   \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
-            "  kafka  \(address)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
-            "  try    swiftwater topic create ratings" + (isDefault ? "" : " -b \(address)"),
-            "ready in \(ProcessClock.millisecondsSinceStart()) ms",
-        ])
-        try await StopSignal.wait()
-        try report(["stopping"])
-        await server.stop()
+        let process = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
+        let milliseconds = ProcessClock.millisecondsSinceStart()
+        let kafka = HostPort(host: process.broker.host, port: process.broker.port)
+        let admin = process.adminAddress?.description
+        switch format {
+        case .text:
+            let isDefault = kafka.description == "127.0.0.1:9092"
+            try report([
+                "swiftwater \(Swiftwater.version)",
+                "  data   \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
+                "  kafka  \(kafka)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
+                "  admin  \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
+                "  try    swiftwater topic create ratings" + (isDefault ? "" : " -b \(kafka)"),
+                "ready in \(milliseconds) ms",
+            ])
+        case .json:
+            logger.notice(
+                "ready",
+                metadata: [
+                    "version": "\(Swiftwater.version)", "data": "\(folder?.path ?? settings.dataDirectory)",
+                    "kafka": "\(kafka)", "admin": "\(admin ?? process.adminProblem ?? "none")",
+                    "ms": "\(milliseconds)",
+                ])
+        }
+        let number = try await StopSignal.wait()
+        try tell("stopping", format, logger, ["signal": "\(number == SIGINT ? "SIGINT" : "SIGTERM")"])
+        let isClean = await process.stop()
+        guard isClean else {
+            throw CommandFailure("the data folder was not closed cleanly; the next start checks it")
+        }
+        try tell("stopped", format, logger, [:])
+    }
+
+    /// On standard output for people; for programs in the log, where everything else is.
+    private func tell(_ event: String, _ format: LogFormat, _ logger: Logger, _ metadata: Logger.Metadata) throws {
+        switch format {
+        case .text: try report([event])
+        case .json: logger.notice("\(event)", metadata: metadata)
+        }
+    }
+
+    private func format() throws -> LogFormat {
+        if let logFormat { return logFormat }
+        guard let text = EnvironmentVariables.value("SWIFTWATER_LOG_FORMAT")?.lowercased() else { return .text }
+        guard let format = LogFormat(rawValue: text) else {
+            throw CommandFailure.usage("SWIFTWATER_LOG_FORMAT is \"\(text)\"", hint: "formats are text, json")
+        }
+        return format
     }
 
     private func level() throws -> Logger.Level {
@@ -70,7 +111,7 @@ struct Start: AsyncParsableCommand {
 
     private func start(
         _ settings: ServerSettings, dataDirectory: String, _ logger: Logger
-    ) async throws -> BrokerServer {
+    ) async throws -> ServerProcess {
         var configuration = BrokerConfiguration()
         configuration.dataDirectory = dataDirectory
         configuration.listenHost = settings.listener.host == "localhost" ? "127.0.0.1" : settings.listener.host
@@ -83,7 +124,7 @@ struct Start: AsyncParsableCommand {
             configuration.advertisedHost = hostName()  // "all addresses" is nothing that a client can connect to
         }
         do {
-            return try await BrokerServer.start(configuration, logger: logger)
+            return try await ServerProcess.start(settings, configuration, logger)
         } catch let error as BrokerError {
             switch error.code {
             case .addressInUse: throw CommandFailure("\(error.message): choose another with --kafka HOST:PORT")
@@ -114,6 +155,8 @@ struct Start: AsyncParsableCommand {
         return text.isEmpty ? nil : text
     }
 }
+
+extension LogFormat: ExpressibleByArgument {}
 
 /// How long this process has been running, by the kernel's account, so that loading the program counts too.
 enum ProcessClock {

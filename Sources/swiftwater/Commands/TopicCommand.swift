@@ -1,6 +1,7 @@
 import ArgumentParser
 import Broker
 import Cluster
+import JSONFormat
 
 struct TopicCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

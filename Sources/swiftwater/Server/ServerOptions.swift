@@ -23,6 +23,12 @@ struct ServerOptions: ParsableArguments {
             "What Kafka clients are told to connect to. (default: where it listens)", valueName: "host:port"))
     var advertised: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where metrics, health and readiness are asked for, over HTTP; none for no such port. "
+                + "(default: 127.0.0.1:9464)", valueName: "host:port"))
+    var admin: String?
+
     @Flag(help: "Listen on other than loopback addresses although there is no authentication.")
     var insecure = false
 
@@ -45,6 +51,7 @@ struct ServerOptions: ParsableArguments {
         let own = [
             ("log.dirs", "--data-dir", dataDir), ("roles", "--roles", roles), ("listeners", "--kafka", kafka),
             ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
+            ("admin.listener", "--admin", admin),
         ]
         for (name, flag, value) in own { if let value { sources.flags.append((name, flag, value)) } }
         return try ServerSettings(sources)

@@ -5,7 +5,7 @@ import Broker
 ///
 /// Keys are the names of Kafka's server.properties. Three of them are the program's rather than the broker's, and have
 /// flags of their own: `listeners` (`--kafka`), `advertised.listeners` (`--advertised`), `log.dirs` (`--data-dir`).
-/// Two are ours: `roles` and `insecure`.
+/// Three are ours: `admin.listener` (`--admin`), `roles` and `insecure`.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
         case byDefault
@@ -40,6 +40,10 @@ struct ServerSettings {
         ("listeners", "127.0.0.1:9092", "Where Kafka clients connect to."),
         ("advertised.listeners", "", "What Kafka clients are told to connect to; where the broker listens when empty."),
         ("log.dirs", "./swiftwater-data", "The data folder; made when it is not there."),
+        (
+            "admin.listener", "127.0.0.1:9464",
+            "Where metrics, health and readiness are asked for, over HTTP; none for no such port."
+        ),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
     ]
@@ -52,6 +56,8 @@ struct ServerSettings {
     var dataDirectory: String { self["log.dirs"].text }
     let listener: HostPort
     let advertised: HostPort?
+    /// nil for no admin port.
+    let admin: HostPort?
 
     /// What was given where.
     struct Sources {
@@ -67,6 +73,7 @@ struct ServerSettings {
     static let variables = [
         "SWIFTWATER_KAFKA": "listeners", "SWIFTWATER_ADVERTISED": "advertised.listeners",
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
+        "SWIFTWATER_ADMIN": "admin.listener",
     ]
 
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
@@ -106,6 +113,8 @@ struct ServerSettings {
         }
         listener = try Self.listener(set["listeners"]?.text ?? "127.0.0.1:9092")
         advertised = try set["advertised.listeners"].flatMap { $0.text.isEmpty ? nil : try Self.listener($0.text) }
+        let adminText = set["admin.listener"]?.text ?? "127.0.0.1:9464"
+        admin = adminText == "none" ? nil : try Self.listener(adminText)
         try check()
     }
 
@@ -169,6 +178,12 @@ struct ServerSettings {
                 "listening on \(listener) lets everybody who reaches it read and write, because this version has no "
                     + "authentication",
                 hint: "listen on a loopback address such as 127.0.0.1:\(listener.port), or add --insecure")
+        }
+        if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the admin port at \(admin) tells names and sizes of topics to everybody who reaches it, because this "
+                    + "version has no authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(admin.port), or add --insecure")
         }
     }
 }

@@ -48,8 +48,16 @@ final class Output: Sendable {
     }
 
     /// Writes a line to standard error, for people; a failure to do so has nobody to be told.
-    static func complain(_ text: String) {
-        let bytes = Array((text + "\n").utf8)
-        bytes.withUnsafeBytes { _ = Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    static func complain(_ text: String) { complain(Array((text + "\n").utf8)) }
+
+    /// As `complain`, for whole lines with their ends.
+    static func complain(_ lines: [UInt8]) {
+        lines.withUnsafeBytes { bytes in
+            var at = 0
+            while at < bytes.count, let base = bytes.baseAddress {
+                let count = Glibc.write(STDERR_FILENO, base + at, bytes.count - at)
+                if count > 0 { at += count } else if errno != EINTR { return }
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 import Logging
 
-/// Log lines on standard error: time, level, message and metadata, one record per line.
+/// The log of a command that talks to a cluster, on standard error; servers have `ProgramLog`.
 struct StandardErrorLog: LogHandler {
     var logLevel = Logger.Level.info
     var metadata: Logger.Metadata = [:]
@@ -15,8 +15,8 @@ struct StandardErrorLog: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let pairs = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        let text = pairs.map { " \($0.key)=\($0.value)" }.joined()
-        Output.complain("\(Timestamps.now()) \(event.level.rawValue) \(event.message)\(text)")
+        let all = metadata.merging(event.metadata ?? [:]) { $1 }
+        Output.complain(
+            LogLine.text(time: Timestamps.now(), level: event.level, message: "\(event.message)", metadata: all))
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import JSONFormat
 
 /// How keys and values are written as text.
 enum ByteFormat: String, CaseIterable, ExpressibleByArgument {

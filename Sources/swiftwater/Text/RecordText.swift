@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import JSONFormat
 import NIOCore
 import RecordBatches
 

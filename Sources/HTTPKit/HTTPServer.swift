@@ -1,0 +1,151 @@
+package import HTTPTypes
+import HummingbirdCore
+package import Logging
+package import NIOCore
+import Synchronization
+
+/// How an HTTP server is to run. The defaults are for small requests of many clients.
+package struct HTTPServerConfiguration: Sendable {
+    package var host: String
+    /// 0 takes any free port.
+    package var port: Int
+    /// Connections at a time; more wait in the system's queue until one ends.
+    package var connectionCountMax = 1024
+    /// A connection without a request ends after this; so does one whose request has incomplete headers.
+    package var idleTimeout = TimeAmount.seconds(60)
+    /// From the end of a request's headers to the end of its body; nil where bodies have no end.
+    package var requestTimeout: TimeAmount? = .seconds(30)
+    /// How long a client may take nothing of an answer.
+    package var stallTimeout = TimeAmount.seconds(30)
+    /// All headers of a request together.
+    package var headerByteCountMax = 32 << 10
+    package var headerCountMax = 100
+    /// The body of a request, unless the route says otherwise.
+    package var bodyByteCountMax = 1 << 20
+    /// Called after each answer, on any thread.
+    package var observe: (@Sendable (HTTPExchange) -> Void)?
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+}
+
+/// One request and its answer, for those who count.
+package struct HTTPExchange: Sendable {
+    package var method: HTTPRequest.Method
+    /// The pattern of the route; nil when there was none.
+    package var route: String?
+    package var status: HTTPResponse.Status
+    /// From the end of the request's headers to the end of the answer, in nanoseconds.
+    package var nanoseconds: Int64
+}
+
+/// Why a server does not listen.
+package struct HTTPServerError: Error, CustomStringConvertible {
+    package enum Code: Sendable { case addressInUse, addressUnavailable }
+    package var code: Code
+    package var message: String
+    package var description: String { message }
+}
+
+/// A running HTTP/1.1 server.
+package final class HTTPServer: Sendable {
+    package let host: String
+    package let port: Int
+    private let server: Server<HTTP1Channel>
+    private let connections: OpenConnections
+    private let run: Task<Void, Never>
+    private let isStopped = Atomic<Bool>(false)
+
+    private init(
+        _ channel: any Channel, _ configuration: HTTPServerConfiguration, _ server: Server<HTTP1Channel>,
+        _ connections: OpenConnections, _ run: Task<Void, Never>
+    ) {
+        host = channel.localAddress?.ipAddress ?? configuration.host
+        port = channel.localAddress?.port ?? configuration.port
+        self.server = server
+        self.connections = connections
+        self.run = run
+    }
+
+    package var connectionCount: Int { connections.count }
+
+    /// Listens and answers by `router`.
+    ///
+    /// - Throws: `HTTPServerError`.
+    package static func start(
+        _ configuration: HTTPServerConfiguration, router: HTTPRouter, on group: any EventLoopGroup, logger: Logger
+    ) async throws(HTTPServerError) -> HTTPServer {
+        let connections = OpenConnections()
+        let responder = HTTPResponder(router: router, configuration: configuration, logger: logger)
+        // The framework's own lines are about its insides; what an operator needs, this file tells.
+        var inner = logger
+        inner.logLevel = .critical
+        let child = HTTP1Channel(
+            responder: responder.respond,
+            configuration: .init(
+                additionalChannelHandlers: [
+                    ConnectionGuard(
+                        requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout,
+                        connections: connections)
+                ],
+                idleTimeout: configuration.idleTimeout,
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: configuration.headerByteCountMax,
+                    maxHeaderListSize: configuration.headerByteCountMax,
+                    maxHeaderFieldCount: configuration.headerCountMax)))
+        let (running, isRunning) = AsyncStream.makeStream(of: Result<any Channel, any Error>.self)
+        let server = Server(
+            childChannelSetup: child,
+            configuration: ServerConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                availableConnectionsDelegate: .maximum(configuration.connectionCountMax, logger: inner)),
+            onServerRunning: { isRunning.yield(.success($0)) }, eventLoopGroup: group, logger: inner)
+        // Owned by the server that is returned: `stop` ends and awaits it.
+        let run = Task {
+            do {
+                try await server.run()
+            } catch {
+                isRunning.yield(.failure(error))
+            }
+            isRunning.finish()
+        }
+        for await result in running {
+            switch result {
+            case .success(let channel): return HTTPServer(channel, configuration, server, connections, run)
+            case .failure(let error): throw failure(error, configuration)
+            }
+        }
+        throw HTTPServerError(code: .addressUnavailable, message: "the server ended before it listened")
+    }
+
+    private static func failure(_ error: any Error, _ configuration: HTTPServerConfiguration) -> HTTPServerError {
+        if let error = error as? IOError, error.errnoCode == 98 {  // EADDRINUSE on Linux
+            return HTTPServerError(
+                code: .addressInUse, message: "port \(configuration.port) on \(configuration.host) is already in use")
+        }
+        return HTTPServerError(
+            code: .addressUnavailable,
+            message: "cannot listen on \(configuration.host):\(configuration.port): \(error)")
+    }
+
+    /// Stops listening, lets requests that are being answered end, and closes connections: those without a request at
+    /// once, the others after their answer, all of them after `limit`. A second call returns at once.
+    package func stop(within limit: Duration = .seconds(2)) async {
+        guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try? await self.server.shutdownGracefully()  // it fails only when the port is closed already
+            }
+            group.addTask {
+                do { try await Task.sleep(for: limit) } catch { return }
+                self.connections.closeAll()
+                self.run.cancel()
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        await run.value
+    }
+}

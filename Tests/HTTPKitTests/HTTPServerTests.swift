@@ -1,0 +1,272 @@
+import HTTPTypes
+import JSONFormat
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import HTTPKit
+
+@Suite struct HTTPServerTests {
+    private static let quiet: Logger = {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        return logger
+    }()
+
+    private static func router() -> HTTPRouter {
+        var router = HTTPRouter(errors: .errorCode)
+        router.get("/text") { _ in .text("hello\n") }
+        router.get("/hello/{name}") { call in .text("hello \(call.parameter("name")) \(call.query("q") ?? "-")") }
+        router.post("/json") { call in .json(.object([("got", try await call.json())])) }
+        router.post("/large", bodyByteCountMax: 10 << 20) { call in .text("\(try await call.bytes().readableBytes)") }
+        router.get("/stream") { _ in
+            .stream(contentType: "text/plain") { writer in
+                for piece in ["a", "b", "c"] { try await writer.write(piece) }
+            }
+        }
+        router.get("/broken") { _ in throw TextClient.Failure(message: "a secret of ours") }
+        router.get("/conflict") { _ in throw HTTPFailure(.conflict, "no", code: 40901) }
+        router.get("/number") { call in .text("\(try call.number("n", default: 7)) \(try call.flag("f"))") }
+        return router
+    }
+
+    private func withServer(
+        configure: (inout HTTPServerConfiguration) -> Void = { _ in },
+        _ body: (HTTPServer) async throws -> Void
+    ) async throws {
+        var configuration = HTTPServerConfiguration(host: "127.0.0.1", port: 0)
+        configure(&configuration)
+        let loops = HTTPLoops()
+        let server = try await HTTPServer.start(
+            configuration, router: Self.router(), on: loops.group, logger: Self.quiet)
+        do {
+            try await body(server)
+        } catch {
+            await server.stop(within: .zero)
+            await loops.shutdown()
+            throw error
+        }
+        await server.stop(within: .zero)
+        await loops.shutdown()
+    }
+
+    /// Request line, body if any, status, and what the body holds.
+    @Test(
+        arguments: [
+            ("GET /text", "", 200, "hello\n"), ("GET /hello/a%2Fb?q=x+y", "", 200, "hello a/b x y"),
+            ("POST /json", "{\"a\": [1]}", 200, "{\"got\":{\"a\":[1]}}"),
+            ("POST /json", "{", 400, "\"error_code\":400"), ("POST /json", "", 400, "the body is empty"),
+            ("GET /nothing", "", 404, "there is nothing at /nothing"), ("PUT /text", "", 405, "GET, HEAD, OPTIONS"),
+            ("GET /conflict", "", 409, "{\"error_code\":40901,\"message\":\"no\"}"),
+            ("GET /broken", "", 500, "{\"error_code\":500,\"message\":\"internal server error\"}"),
+            ("GET /%zz", "", 400, "cannot be decoded"), ("OPTIONS /text", "", 204, ""), ("OPTIONS *", "", 204, ""),
+            ("OPTIONS /nothing", "", 404, "nothing"), ("GET /number?n=5&f=TRUE", "", 200, "5 true"),
+            ("GET /number", "", 200, "7 false"), ("GET /number?n=x", "", 400, "whole number"),
+            ("GET /number?f=1", "", 400, "true or false"),
+        ])
+    func `answers`(line: String, body: String, status: Int, expected: String) async throws {
+        try await withServer { server in
+            let client = try TextClient(port: server.port)
+            let length = body.isEmpty ? "" : "Content-Length: \(body.utf8.count)\r\n"
+            try client.send("\(line) HTTP/1.1\r\nHost: x\r\n\(length)\r\n\(body)")
+            let answer = try await client.answer()
+            #expect(answer.head.hasPrefix("HTTP/1.1 \(status) "))
+            #expect(answer.body.contains(expected), "\(answer.body)")
+            // The connection goes on.
+            try client.send("GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.answer().body == "hello\n")
+        }
+    }
+
+    @Test func `answers HEAD with the head of GET, and 405 with what there is`() async throws {
+        try await withServer { server in
+            let client = try TextClient(port: server.port)
+            try client.send("HEAD /text HTTP/1.1\r\nHost: x\r\n\r\nGET /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            let head = try await client.answer(hasBody: false).head.lowercased()
+            #expect(head.contains("content-length: 6"))
+            #expect(head.contains("date: "))
+            #expect(try await client.answer().body == "hello\n")
+            try client.send("DELETE /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.answer().head.lowercased().contains("allow: get, head, options"))
+        }
+    }
+
+    @Test func `streams in chunks, and answers what was sent at once in order`() async throws {
+        try await withServer { server in
+            let client = try TextClient(port: server.port)
+            let get = { (path: String) in "GET \(path) HTTP/1.1\r\nHost: x\r\n" }
+            try client.send(
+                get("/text") + "\r\n" + get("/hello/b") + "\r\n" + get("/stream") + "Connection: close\r\n\r\n")
+            #expect(try await client.answer().body == "hello\n")
+            #expect(try await client.answer().body == "hello b -")
+            let rest = try await client.rest() ?? ""
+            #expect(rest.lowercased().contains("transfer-encoding: chunked"))
+            #expect(rest.hasSuffix("1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"))
+        }
+    }
+
+    @Test func `refuses a body that is too long, and lets the client see it`() async throws {
+        try await withServer(configure: { $0.bodyByteCountMax = 1000 }) { server in
+            let announced = try TextClient(port: server.port)
+            let body = String(repeating: "x", count: 1001)
+            try announced.send("POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n\(body)")
+            #expect(try await announced.answer().head.hasPrefix("HTTP/1.1 413 "))
+            #expect(try await announced.rest() == "")
+            // Whatever follows is not answered.
+            let further = try TextClient(port: server.port)
+            try further.send("POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n\(body)")
+            try further.send("GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await further.answer().head.hasPrefix("HTTP/1.1 413 "))
+            #expect(try await further.rest() == "")
+            let chunked = try TextClient(port: server.port)
+            try chunked.send(
+                "POST /json HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n\(body)\r\n0\r\n\r\n")
+            #expect(try await chunked.answer().head.hasPrefix("HTTP/1.1 413 "))
+            #expect(try await chunked.rest() == "")
+            // The route's own bound wins over the server's.
+            let large = try TextClient(port: server.port)
+            try large.send("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\n\r\n\(body)")
+            #expect(try await large.answer().body == "1001")
+        }
+    }
+
+    @Test func `asks for a body that a client offers, and not for one that is too long`() async throws {
+        try await withServer(configure: { $0.bodyByteCountMax = 100 }) { server in
+            let client = try TextClient(port: server.port)
+            try client.send("POST /json HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            #expect(try await client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 100 "))
+            try client.send("[]")
+            #expect(try await client.answer().body == "{\"got\":[]}")
+            try client.send("POST /json HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n")
+            #expect(try await client.answer().head.hasPrefix("HTTP/1.1 413 "))
+        }
+    }
+
+    enum Nonsense: CaseIterable {
+        case words, longHeader, manyHeaders, negativeLength, binary
+
+        var text: String {
+            switch self {
+            case .words: "GARBAGE\r\n\r\n"
+            case .longHeader: "GET /text HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "a", count: 40 << 10))\r\n\r\n"
+            case .manyHeaders: "GET /text HTTP/1.1\r\n" + String(repeating: "A: b\r\n", count: 200) + "\r\n"
+            case .negativeLength: "POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"
+            case .binary: "\u{0}\u{1}\u{2}\r\n\r\n"
+            }
+        }
+    }
+
+    @Test(arguments: Nonsense.allCases)
+    func `ends a connection that makes no sense, and serves the others`(nonsense: Nonsense) async throws {
+        try await withServer(configure: { $0.idleTimeout = .milliseconds(300) }) { server in
+            let bad = try TextClient(port: server.port)
+            try bad.send(nonsense.text)
+            let good = try TextClient(port: server.port)
+            try good.send("GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(try await good.answer().body == "hello\n")
+            let said = try await bad.rest()
+            #expect(said == nil || said == "" || said?.hasPrefix("HTTP/1.1 400 ") == true)
+        }
+    }
+
+    @Test func `ends connections that send too slowly or nothing`() async throws {
+        try await withServer(configure: {
+            $0.idleTimeout = .milliseconds(200)
+            $0.requestTimeout = .milliseconds(200)
+        }) { server in
+            let silent = try TextClient(port: server.port)
+            let halfHead = try TextClient(port: server.port)
+            try halfHead.send("GET /text HTTP/1.1\r\nHost:")
+            let halfBody = try TextClient(port: server.port)
+            try halfBody.send("POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n[")
+            // Each read ends when the server closes, at the latest when the socket's own time limit makes it fail.
+            #expect(try await silent.rest() == "")
+            #expect(try await halfHead.rest() != nil)
+            #expect(try await halfBody.rest() != nil)
+        }
+    }
+
+    @Test func `tells who counts`() async throws {
+        let seen = Mutex<[String]>([])
+        let box = Box(seen)
+        try await withServer(configure: { configuration in
+            configuration.observe = { exchange in
+                let text = "\(exchange.method) \(exchange.route ?? "-") \(exchange.status.code)"
+                box.seen.withLock { $0.append(text) }
+            }
+        }) { server in
+            let client = try TextClient(port: server.port)
+            for path in ["/hello/x", "/nothing"] {
+                try client.send("GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n")
+                _ = try await client.answer()
+            }
+            try client.send("GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            _ = try await client.answer()
+            #expect(box.seen.withLock { Array($0.prefix(2)) } == ["GET /hello/{name} 200", "GET - 404"])
+        }
+    }
+
+    private final class Box: Sendable {
+        let seen: Mutex<[String]>
+        init(_ seen: consuming sending Mutex<[String]>) { self.seen = seen }
+    }
+
+    /// A request that is being answered when the server stops gets its answer; idle connections end at once.
+    @Test func `stops when what it is doing is done`() async throws {
+        let (arrived, hasArrived) = AsyncStream.makeStream(of: Void.self)
+        let (release, mayGo) = AsyncStream.makeStream(of: Void.self)
+        var router = HTTPRouter(errors: .plain)
+        router.get("/slow") { _ in
+            hasArrived.yield()
+            for await _ in release { break }
+            return .text("done\n")
+        }
+        let loops = HTTPLoops()
+        let server = try await HTTPServer.start(
+            HTTPServerConfiguration(host: "127.0.0.1", port: 0), router: router, on: loops.group, logger: Self.quiet)
+        let idle = try TextClient(port: server.port)
+        let busy = try TextClient(port: server.port)
+        try busy.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        for await _ in arrived { break }
+        async let stopped: Void = server.stop(within: .seconds(20))
+        #expect(try await idle.rest() == "")
+        mayGo.yield()
+        #expect(try await busy.answer().body == "done\n")
+        await stopped
+        #expect(throws: TextClient.Failure.self) { try TextClient(port: server.port) }
+        await loops.shutdown()
+    }
+
+    @Test func `does not wait for a request without end`() async throws {
+        let (arrived, hasArrived) = AsyncStream.makeStream(of: Void.self)
+        var router = HTTPRouter(errors: .plain)
+        router.get("/never") { _ in
+            hasArrived.yield()
+            try await Task.sleep(for: .seconds(600))
+            return .empty()
+        }
+        let loops = HTTPLoops()
+        let server = try await HTTPServer.start(
+            HTTPServerConfiguration(host: "127.0.0.1", port: 0), router: router, on: loops.group, logger: Self.quiet)
+        let client = try TextClient(port: server.port)
+        try client.send("GET /never HTTP/1.1\r\nHost: x\r\n\r\n")
+        for await _ in arrived { break }
+        await server.stop(within: .milliseconds(50))
+        #expect(try await client.rest() != "HTTP/1.1 200 OK")
+        await loops.shutdown()
+    }
+
+    @Test func `says that a port is taken`() async throws {
+        try await withServer { server in
+            let loops = HTTPLoops()
+            let error = await #expect(throws: HTTPServerError.self) {
+                try await HTTPServer.start(
+                    HTTPServerConfiguration(host: "127.0.0.1", port: server.port), router: Self.router(),
+                    on: loops.group, logger: Self.quiet)
+            }
+            #expect(error?.code == .addressInUse)
+            await loops.shutdown()
+        }
+    }
+}

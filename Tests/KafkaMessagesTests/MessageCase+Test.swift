@@ -1,0 +1,6 @@
+import RandomMessages
+import Testing
+
+extension MessageCase: CustomTestStringConvertible {
+    package var testDescription: String { name }
+}
