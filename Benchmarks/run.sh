@@ -3,6 +3,8 @@
 #
 #   ./dev bench                     micro, and compare where the kit is there
 #   ./dev bench micro [NAME...]     the loops of our own code (Benchmarks/Microbench)
+#   ./dev bench compaction [OPTION...]
+#                                   speed and memory of compaction, and a producer beside it (Benchmarks/Compaction)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench targets             only writes the list of brokers that compare would measure
@@ -52,6 +54,27 @@ micro() {
         echo
         echo '```'
         printf '%s\n' "$output"
+        echo '```'
+    } >"$file"
+    echo "written to $file" >&2
+}
+
+compaction() {
+    build_product CompactionBench
+    local file=$results/$stamp-compaction.md folder=$scratch/compaction output="" options
+    for options in "--value 1000" "--value 100" "--value 100 --codec lz4"; do
+        # shellcheck disable=SC2086  # options are words
+        output+=$("$program" --folder "$folder" $options "$@" | tee >(cat >&2))$'\n\n'
+    done
+    {
+        echo "# Compaction"
+        echo
+        machine
+        echo
+        echo '`./dev bench compaction'"${*:+ $*}"'`: a log is cleaned while a producer appends to another and waits for the disk.'
+        echo
+        echo '```'
+        printf '%s\n' "${output%$'\n\n'}"
         echo '```'
     } >"$file"
     echo "written to $file" >&2
@@ -143,6 +166,10 @@ micro)
     shift
     micro "$@"
     ;;
+compaction)
+    shift
+    compaction "$@"
+    ;;
 compare)
     shift
     compare "$@"
@@ -157,7 +184,7 @@ targets)
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, compare, coordination or targets, not $1" >&2
+    echo "./dev bench takes micro, compaction, compare, coordination or targets, not $1" >&2
     exit 2
     ;;
 esac

@@ -1,3 +1,4 @@
+import Broker
 import Cluster
 import KafkaMessages
 import NIOCore
@@ -5,8 +6,9 @@ import Testing
 
 /// Groups through both transports.
 @Suite struct GroupContractTests {
-    /// The two protocols that consumers speak.
-    static let types: [GroupType] = [.classic, .consumer]
+    /// The protocols that consumers speak, as far as the broker offers them.
+    static let types: [GroupType] =
+        OfferedApis.versions(of: .consumerGroupHeartbeat) == nil ? [.classic] : [.classic, .consumer]
 
     static func options(_ type: GroupType, instance: String? = nil) -> MembershipOptions {
         MembershipOptions(

@@ -72,6 +72,15 @@ import Testing
             let new = try await cluster.transactionalWriter("id", timeout: .seconds(60))
             await expectFailure(.producerFenced) { try await old.commit() }
             await expectFailure(.producerFenced) { try old.begin() }
+            let writing = try await cluster.transactionalWriter("other", timeout: .seconds(60))
+            try writing.begin()
+            _ = try await writing.write([ProducerRecord(value: text("left open, too"))], to: "t")
+            let replacement = try await cluster.transactionalWriter("other", timeout: .seconds(60))
+            await expectFailure(.producerFenced) {
+                try await writing.write([ProducerRecord(value: text("too late"))], to: "t")
+            }
+            await writing.close()
+            await replacement.close()
             try new.begin()
             _ = try await new.write([ProducerRecord(value: text("new"))], to: "t")
             try await new.commit()

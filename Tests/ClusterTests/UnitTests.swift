@@ -1,3 +1,4 @@
+import KafkaMessages
 import NIOCore
 import Testing
 
@@ -27,6 +28,12 @@ import Testing
     func `codes have Kafka's names`(code: Int16, name: String, isRetriable: Bool) {
         #expect(ClusterError.Code(rawValue: code).name == name)
         #expect(ClusterError.Code(rawValue: code).isRetriable == isRetriable)
+    }
+
+    @Test func `a code is told in words, also one that is younger than librdkafka`() {
+        #expect(ClusterError(code: .unknownMemberId, "commit").message == "commit: unknown member")
+        #expect(ClusterError(code: .fencedMemberEpoch, "commit").message == "commit: fenced member epoch")
+        #expect(ClusterError(code: .groupIdNotFound, "find", detail: "not here").message == "find: not here")
     }
 
     @Test(

@@ -167,9 +167,7 @@ final class EmbeddedTransaction: Sendable {
             case .idle:
                 if commits { throw ClusterError(.invalidTxnState, "\(attempt): no transaction is open") }
                 return nil
-            case .fenced(let error):
-                if commits { throw error }
-                return nil
+            case .fenced(let error): throw error
             }
             guard state.hasBegun else {
                 state.phase = .idle

@@ -45,6 +45,8 @@ final class PendingWrite: @unchecked Sendable {
         if error != RD_KAFKA_RESP_ERR_NO_ERROR {
             let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) } ?? "?"
             failure = ClusterError(rdkafka: error, "write to topic '\(topic)' partition \(message.pointee.partition)")
+            // Only a producer that has been replaced under its transactional id has an epoch that is not valid.
+            if failure?.code == .invalidProducerEpoch { failure?.code = .producerFenced }
         } else {
             // librdkafka has no offset (-1001) where the broker does not answer.
             slot.pointee.position = RecordPosition(

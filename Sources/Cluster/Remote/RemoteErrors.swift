@@ -1,4 +1,5 @@
 import CRdKafka
+import KafkaMessages
 
 extension ClusterError {
     /// An error of librdkafka: a broker's code stays as it is, a code of the library itself becomes the Kafka code that
@@ -47,6 +48,10 @@ extension ClusterError {
     static func words(_ error: rd_kafka_resp_err_t) -> String {
         guard let text = rd_kafka_err2str(error) else { return "error \(error.rawValue)" }
         var words = Substring(String(cString: text))
+        // A code that is younger than the library: `Err-110?`.
+        if words.hasPrefix("Err-"), let code = Int16(exactly: error.rawValue) {
+            return ErrorCode(rawValue: code).name.lowercased().replacing("_", with: " ")
+        }
         for prefix in ["Broker: ", "Local: "] where words.hasPrefix(prefix) { words = words.dropFirst(prefix.count) }
         return words.prefix(1).lowercased() + words.dropFirst()
     }

@@ -28,6 +28,8 @@ package protocol TransactionalWriter: RecordWriter {
     func commit() async throws(ClusterError)
 
     /// Takes everything back. Does nothing without a transaction.
+    ///
+    /// - Throws: `.producerFenced`: whoever has the id now has aborted the transaction already.
     func abort() async throws(ClusterError)
 
     /// `commit` for worker threads: blocks the calling thread, which must not be one of the cooperative pool.

@@ -121,10 +121,7 @@ struct Consume: AsyncParsableCommand {
         _ show: @escaping @Sendable ([ConsumerRecord]) throws -> Void
     ) async throws {
         for topic in topics { _ = try await ConnectionOptions.topic(topic, in: cluster) }
-        // Eager assignors, as all clients have them: so the command may join groups of Java's or librdkafka's consumers.
-        let options = MembershipOptions(
-            type: groupProtocol == .consumer ? .consumer : .classic, instanceId: groupInstanceId,
-            assignors: [.range, .roundRobin])
+        let options = try membershipOptions()
         let consumption = GroupConsumption(
             cluster, cluster.membership(group: group, .topics(topics), options: options), isolation: isolationLevel,
             start: start, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, show)
@@ -142,11 +139,25 @@ struct Consume: AsyncParsableCommand {
             try outcome.get()  // what went wrong first is what the user must know
             throw error
         }
-        do {
-            try outcome.get()
-        } catch is CancellationError {
-            return
+        try outcome.get()
+    }
+
+    /// The member's own properties have the names that they have in other clients.
+    private func membershipOptions() throws -> MembershipOptions {
+        let properties = try connection.clientProperties()
+        // Eager assignors, as all clients have them: so the command may join groups of Java's or librdkafka's consumers.
+        var options = MembershipOptions(
+            type: groupProtocol == .consumer ? .consumer : .classic,
+            instanceId: groupInstanceId ?? properties["group.instance.id"], assignors: [.range, .roundRobin],
+            remoteAssignor: properties["group.remote.assignor"])
+        func milliseconds(_ name: String) -> Duration? {
+            properties[name].flatMap { Int64($0) }.map { .milliseconds($0) }  // librdkafka has checked what they are
         }
+        options.sessionTimeout = milliseconds("session.timeout.ms") ?? options.sessionTimeout
+        options.heartbeatInterval =
+            milliseconds("heartbeat.interval.ms") ?? min(options.heartbeatInterval, options.sessionTimeout / 3)
+        options.rebalanceTimeout = milliseconds("max.poll.interval.ms") ?? options.rebalanceTimeout
+        return options
     }
 
     private func printer() throws -> RecordPrinter {

@@ -44,6 +44,15 @@ actor GroupConsumption {
 
     /// Returns when enough is printed, or when the task is cancelled. `finish` must follow in any case.
     func run() async throws {
+        do {
+            try await follow()
+        } catch {
+            // What the end cut short is done by `finish`.
+            guard Task.isCancelled else { throw error }
+        }
+    }
+
+    private func follow() async throws {
         try await withThrowingTaskGroup(of: Arrival.self) { group in
             group.addTask { [membership] in .event(try await membership.next()) }
             while left > 0, let arrival = try await group.next() {
@@ -163,7 +172,9 @@ actor GroupConsumption {
     private func restart(_ reader: any PartitionReader) async throws {
         let position = start == .end ? LogPosition.end : .beginning
         let found = try await cluster.offsets([reader.partition: position], isolation: isolation)
-        try reader.seek(to: found[reader.partition] ?? 0)
+        let offset = found[reader.partition] ?? 0
+        try reader.seek(to: offset)
+        positions[reader.partition] = offset
     }
 
     private var isAllRead: Bool {

@@ -33,7 +33,8 @@ struct ConnectionOptions: ParsableArguments {
             _ = try pairs(properties, option: "--property")
             _ = try bootstrapServers()
         } catch let failure as CommandFailure {
-            throw ValidationError(failure.message + (failure.hint.map { ": " + $0 } ?? ""))  // the parser knows only its own
+            // The parser shows only errors of its own.
+            throw ValidationError(failure.message + (failure.hint.map { ": " + $0 } ?? ""))
         }
     }
 
@@ -45,16 +46,22 @@ struct ConnectionOptions: ParsableArguments {
         }.joined(separator: ",")
     }
 
-    /// Connects and makes sure that a broker answers.
-    ///
-    /// - Parameter overrides: properties that the command's own options stand for; `-X` wins over them.
-    func connect(_ overrides: [String: String] = [:]) async throws -> RemoteCluster {
-        let servers = try bootstrapServers()
+    /// What the file and `-X` set, which wins.
+    func clientProperties() throws -> [String: String] {
         var given: [String: String] = [:]
         if let commandConfig {
             given = try RemoteConfiguration.properties(fromJava: PropertiesFile.read(commandConfig))
         }
         for (name, value) in try pairs(properties, option: "--property") { given[name] = value }
+        return given
+    }
+
+    /// Connects and makes sure that a broker answers.
+    ///
+    /// - Parameter overrides: properties that the command's own options stand for; `-X` wins over them.
+    func connect(_ overrides: [String: String] = [:]) async throws -> RemoteCluster {
+        let servers = try bootstrapServers()
+        let given = try clientProperties()
         var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
         logger.logLevel = verbose ? .trace : .critical
         let cluster = try RemoteCluster(
