@@ -196,7 +196,8 @@ func run() throws {
             cleaned, seconds, statistics.mapByteCount + statistics.readByteCount, statistics.writtenByteCount))
     print(
         String(
-            format: "processor:        %.2f s of the cleaner's thread, %.0f MB of log per second of it", processorSeconds,
+            format: "processor:        %.2f s of the cleaner's thread, %.0f MB of log per second of it",
+            processorSeconds,
             Double(cleaned) / processorSeconds / 1e6))
     print(
         "records:          \(statistics.readRecordCount) read, \(statistics.keptRecordCount) kept, \(statistics.keyCount) keys"

@@ -3,6 +3,7 @@ package import LogStorage
 import Logging
 import NIOCore
 import NIOPosix
+import RecordBatches
 import Synchronization
 
 #if canImport(Glibc)
@@ -122,8 +123,11 @@ package final class Compactor: Sendable {
         let started = throttle.clock.now()
         var statistics: CleaningStatistics?
         var failure: LogError?
+        let rules = node.catalog.topic(named: plan.name.topic)?.config.rules
         do throws(LogError) {
-            statistics = try cleaner.clean(plan, now: node.clock.now()) { [self] byteCount in
+            statistics = try cleaner.clean(
+                plan, now: node.clock.now(), decompressedByteCountMax: rules?.decompressedByteCountMax ?? 0
+            ) { [self] byteCount in
                 throttle.wait(byteCount, limit: bytesPerSecond) {
                     isStopping.load(ordering: .acquiring)
                 }

@@ -23,7 +23,7 @@ struct BatchRewriter {
     private var scratch: [UInt8] = []
 
     /// Bytes that may come out of a compressed batch.
-    let decompressedByteCountMax: Int
+    var decompressedByteCountMax: Int
 
     init(decompressedByteCountMax: Int) { self.decompressedByteCountMax = decompressedByteCountMax }
 

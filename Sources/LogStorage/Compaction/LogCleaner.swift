@@ -11,8 +11,6 @@ package struct CleanerSettings: Sendable, Equatable {
     package var loadFactor = 0.9
     /// `log.cleaner.io.buffer.size`: of the buffers to read and to write together.
     package var ioBufferByteCount = 512 << 10
-    /// Bytes that a compressed batch may decompress to.
-    package var decompressedByteCountMax = 256 << 20
 
     package init() {}
 }
@@ -49,6 +47,9 @@ package final class LogCleaner {
     /// Is told how many bytes are about to be read or written, and may wait. False ends the cleaning.
     package typealias Pace = (_ byteCount: Int) -> Bool
 
+    /// Bytes that a compressed batch may decompress to, where the topic does not allow more.
+    private static let decompressedByteCountMin = 256 << 20
+
     private let settings: CleanerSettings
     private var map: OffsetMap
     private var scan: BatchScan
@@ -59,7 +60,7 @@ package final class LogCleaner {
         self.settings = settings
         map = OffsetMap(byteCountMax: settings.dedupeBufferByteCount, loadFactor: settings.loadFactor)
         scan = BatchScan(capacity: settings.ioBufferByteCount / 2)
-        rewriter = BatchRewriter(decompressedByteCountMax: settings.decompressedByteCountMax)
+        rewriter = BatchRewriter(decompressedByteCountMax: Self.decompressedByteCountMin)
         writeBuffer = .allocate(byteCount: max(4096, settings.ioBufferByteCount / 2), alignment: 16)
     }
 
@@ -87,11 +88,16 @@ package final class LogCleaner {
 
     /// Cleans a log. Appends and reads go on meanwhile.
     ///
-    /// - Parameter now: wall clock, milliseconds since 1970.
+    /// - Parameters:
+    ///   - now: wall clock, milliseconds since 1970.
+    ///   - decompressedByteCountMax: bytes that a batch of the topic may decompress to.
     /// - Throws: `.closed` when the work was ended by `pace`, or the log closed, deleted or changed under it;
     ///   `.corruptSegment` when a batch is not what was written; what the disk refuses. Segments replaced so far stay
     ///   replaced, all others are as they were.
-    package func clean(_ plan: CleaningPlan, now: Int64, pace: @escaping Pace) throws(LogError) -> CleaningStatistics {
+    package func clean(
+        _ plan: CleaningPlan, now: Int64, decompressedByteCountMax: Int = 0, pace: @escaping Pace
+    ) throws(LogError) -> CleaningStatistics {
+        rewriter.decompressedByteCountMax = max(Self.decompressedByteCountMin, decompressedByteCountMax)
         defer {
             map.removeAll()
             scan.stop()
