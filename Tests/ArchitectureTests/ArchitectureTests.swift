@@ -20,7 +20,8 @@ private let allowed: [String: Set<String>] = [
     // Layer 3: services
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
-        "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
+        "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
+        "Coordinators",
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": ["JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging"],

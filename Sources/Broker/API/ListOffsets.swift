@@ -61,7 +61,9 @@ extension BrokerNode {
             case Wanted.earliest, Wanted.earliestLocal: answer.offset = offsets.logStart
             case Wanted.latestTiered: return answer
             case Wanted.maxTimestamp:
-                guard let found = try partition.log.offsetOfMaxTimestamp(limit: limit) else { return answer }
+                guard let found = try partition.log.offsetOfMaxTimestamp(limit: limit),
+                    !isReadCommitted || found.offset < offsets.lastStable
+                else { return answer }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
             case 0...:

@@ -2,7 +2,8 @@
 package enum GroupConfigs {
     package static let definitions: [ConfigDefinition] = [
         .init(
-            name: "consumer.heartbeat.interval.ms", type: .int, defaultValue: "5000", rule: .range(1...Int64(Int32.max)),
+            name: "consumer.heartbeat.interval.ms", type: .int, defaultValue: "5000",
+            rule: .range(1...Int64(Int32.max)),
             serverName: "group.consumer.heartbeat.interval.ms",
             documentation: "Milliseconds between two heartbeats of a member of the new consumer protocol."),
         .init(

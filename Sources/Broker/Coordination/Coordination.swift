@@ -66,10 +66,12 @@ struct Coordination: Sendable {
 
     /// What a stop of the broker has to do here.
     var drainHook: DrainHook {
-        DrainHook(name: "coordinators", end: {
-            markers.close()
-            groups.close()
-            transactions.topic.close()
-        })
+        DrainHook(
+            name: "coordinators",
+            end: {
+                markers.close()
+                groups.close()
+                transactions.topic.close()
+            })
     }
 }

@@ -80,7 +80,8 @@ extension ConsumerGroupSettings {
         maxSize = Int(server.number("group.consumer.max.size"))
         let names = ConfigDefinition.items(of: server.text("group.consumer.assignors"))
         assignors = names.compactMap { ServerAssignor(configured: $0) }
-        migrationPolicy = MigrationPolicy(rawValue: server.text("group.consumer.migration.policy").lowercased()) ?? .bidirectional
+        migrationPolicy =
+            MigrationPolicy(rawValue: server.text("group.consumer.migration.policy").lowercased()) ?? .bidirectional
         regexRefreshIntervalMs = Int32(clamping: server.number("group.consumer.regex.refresh.interval.ms"))
     }
 }

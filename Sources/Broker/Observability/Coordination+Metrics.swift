@@ -44,7 +44,9 @@ extension BrokerNode {
                 .init([("group", $0.key.group), ("topic", $0.key.topic)], Double($0.value))
             }
         }
-        registry.samples("swiftwater_transactional_ids", "Transactional ids, by the state of their transaction.", .gauge) {
+        registry.samples(
+            "swiftwater_transactional_ids", "Transactional ids, by the state of their transaction.", .gauge
+        ) {
             figures.value.transactions.sorted { $0.key < $1.key }.map { .init([("state", $0.key)], Double($0.value)) }
         }
         registry.gauge(
@@ -112,7 +114,10 @@ private final class LockedFigures: Sendable {
 extension Compactor {
     func registerMetrics(_ registry: MetricRegistry) {
         let counters: [(String, String, @Sendable (CompactionMetrics) -> Double)] = [
-            ("swiftwater_compactions_total", "Cleanings of partitions that came to their end.", { Double($0.runCount) }),
+            (
+                "swiftwater_compactions_total", "Cleanings of partitions that came to their end.",
+                { Double($0.runCount) }
+            ),
             (
                 "swiftwater_compaction_failures_total", "Cleanings of partitions that failed and are tried again.",
                 { Double($0.failureCount) }

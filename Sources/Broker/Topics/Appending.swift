@@ -49,10 +49,15 @@ extension BrokerNode {
             }
             let appended: AppendResult
             do throws(LogError) {
+                // With transaction.version 2 every transaction has an epoch of its own, whose sequences begin with 0.
+                let beginsAtZero =
+                    admitted.header.attributes.isTransactional && version >= Self.transactionVersion2Produce
                 if let replacement = admitted.replacement {
-                    appended = try partition.log.append(replacement.span.bytes, header: admitted.header, now: now)
+                    appended = try partition.log.append(
+                        replacement.span.bytes, header: admitted.header, now: now, firstSequenceIsZero: beginsAtZero)
                 } else {
-                    appended = try partition.log.append(bytes, header: admitted.header, now: now)
+                    appended = try partition.log.append(
+                        bytes, header: admitted.header, now: now, firstSequenceIsZero: beginsAtZero)
                 }
             } catch {
                 alarm.note(error)
