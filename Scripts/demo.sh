@@ -120,6 +120,23 @@ say "3. Stream ratings into it, keyed by user, and watch them arrive"
 if ((once)); then
     ratings "$bounded_count" 0 | "$program" produce ratings -b "$address" --key-separator $'\t'
     run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" "${show[@]}"
+
+    say "4. Share the reading: two members of a consumer group, and how far the group is"
+    # In the background, as each waits for the other's share to be read.
+    "$program" consume ratings -b "$address" --group dashboard --from beginning --exit-at-end >"$folder/first" &
+    children+=($!)
+    "$program" consume ratings -b "$address" --group dashboard --from beginning --exit-at-end >"$folder/second" &
+    children+=($!)
+    wait "${children[1]}" "${children[2]}"
+    children=("${children[0]}")
+    printf '$ swiftwater consume ratings --group dashboard --from beginning --exit-at-end   (twice)\n'
+    printf '%d ratings were read by one, %d by the other\n' "$(wc -l <"$folder/first")" "$(wc -l <"$folder/second")"
+    run group describe dashboard -b "$address"
+
+    say "5. Write a batch of ratings that is all there or not at all"
+    show_command produce ratings -b "$address" --key-separator '\\t' --transactional nightly-import
+    ratings 10 0 | "$program" produce ratings -b "$address" --key-separator $'\t' --transactional nightly-import
+    run group describe dashboard -b "$address"
 else
     echo "(Ctrl-C ends the demonstration)"
     # The ratings end with the first one that nobody reads any more.
