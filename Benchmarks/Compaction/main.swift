@@ -166,8 +166,9 @@ func run() throws {
     resetPeak()
     let before = status("VmRSS")
     let started = clock.now()
-    nonisolated(unsafe) var outcome: Result<CleaningStatistics, any Error>?  // read after the thread has signalled its end
-    nonisolated(unsafe) var processorSeconds = 0.0  // as above
+    // Both are read after the thread has signalled its end.
+    nonisolated(unsafe) var outcome: Result<CleaningStatistics, any Error>?
+    nonisolated(unsafe) var processorSeconds = 0.0
     let done = DispatchSemaphore(value: 0)
     Thread {
         // As the broker does it.
