@@ -179,7 +179,11 @@ package final class LogDirectory: Sendable {
         try forget(name)
     }
 
-    private func forget(_ name: PartitionName) throws(LogError) {
+    /// Forgets the checkpointed offsets of a partition that is about to be made: a crash may have kept those of a deleted
+    /// one of the same name.
+    ///
+    /// - Precondition: the log is not open.
+    package func forget(_ name: PartitionName) throws(LogError) {
         let hadOffsets = state.withLock { state in
             state.found.remove(name)
             let hadPoint = state.recoveryPoints.removeValue(forKey: name) != nil
@@ -195,19 +199,6 @@ package final class LogDirectory: Sendable {
     func syncFileSystem() throws(DiskError) -> Bool {
         guard let held = lock.withLock({ $0 }) else { return false }
         return try held.syncFileSystem()
-    }
-
-    private func removeUnopened(_ name: PartitionName) throws(LogError) {
-        let doomed = folder(of: name) + ".unopened-delete"
-        do throws(DiskError) { try disk.rename(folder(of: name), to: doomed) } catch  where error.code == .notFound {
-            return
-        } catch {
-            throw LogError(error, "remove '\(folder(of: name))'")
-        }
-        try health.final("sync removal of '\(folder(of: name))'") { () throws(DiskError) in
-            try disk.syncDirectory(directory + "/topics")
-        }
-        try attempt("remove '\(doomed)'") { () throws(DiskError) in try disk.removeTree(doomed) }
     }
 
     package func folder(of name: PartitionName) -> String { directory + "/topics/" + name.description }

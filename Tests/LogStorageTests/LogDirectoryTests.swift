@@ -77,6 +77,21 @@ import Testing
         #expect(fixture.log.logEnd == 0)
     }
 
+    @Test func `a new partition does not take over offsets that a crash kept of a deleted one of its name`() throws {
+        let fixture = try Fixture()
+        for _ in 0..<5 { try fixture.append(TestBatch()) }
+        _ = try fixture.log.deleteRecords(before: 3)
+        try fixture.directory.checkpoint()
+        try fixture.directory.close(clean: false)
+        // As a crash leaves it between the removal of the folder and that of its offsets.
+        try fixture.disk.removeTree("/data/topics/t-0")
+        let directory = try LogDirectory(directory: "/data", disk: fixture.disk)
+        try directory.forget(Fixture.name)
+        let log = try directory.open(Fixture.name, topicId: (8, 8), config: LogConfig(), now: 0)
+        #expect(log.offsets == LogOffsets(logStart: 0, logEnd: 0, lastStable: 0, durableEnd: 0, maxTimestamp: .min))
+        #expect(log.recovery.lostRecordCount == 0)
+    }
+
     @Test func `finishes deletions that a crash cut short, and lists what is left`() throws {
         var fixture = try Fixture()
         try fixture.append(TestBatch())

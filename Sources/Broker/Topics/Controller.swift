@@ -106,13 +106,16 @@ package final class Controller: Sendable {
         }
     }
 
+    /// - Parameter areNew: nothing that the folder knows by their names is theirs.
     private func openPartitions(
-        _ name: String, _ id: KafkaUUID, _ indexes: Range<Int32>, _ config: EffectiveTopicConfig
+        _ name: String, _ id: KafkaUUID, _ indexes: Range<Int32>, _ config: EffectiveTopicConfig, areNew: Bool = false
     ) throws(LogError) -> [Partition] {
         var partitions: [Partition] = []
         partitions.reserveCapacity(indexes.count)
         for index in indexes {
-            let log = try openLog(PartitionName(topic: name, partition: index), id, config.log)
+            let partition = PartitionName(topic: name, partition: index)
+            if areNew { try directory.forget(partition) }
+            let log = try openLog(partition, id, config.log)
             partitions.append(Partition(topicName: name, index: index, log: log))
         }
         return partitions
@@ -213,7 +216,7 @@ package final class Controller: Sendable {
         var partitions: [Partition] = []
         if opensLogs {
             do throws(LogError) {
-                partitions = try openPartitions(creation.name, id, 0..<count, config)
+                partitions = try openPartitions(creation.name, id, 0..<count, config, areNew: true)
             } catch {
                 throw ControlError(error)
             }
@@ -279,7 +282,7 @@ package final class Controller: Sendable {
             guard !validateOnly else { return }
             let added: [Partition]
             do throws(LogError) {
-                added = try openPartitions(name, topic.id, present..<count, topic.config)
+                added = try openPartitions(name, topic.id, present..<count, topic.config, areNew: true)
             } catch {
                 throw ControlError(error)
             }
