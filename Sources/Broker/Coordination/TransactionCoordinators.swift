@@ -156,9 +156,19 @@ final class TransactionCoordinators: Sendable {
 
     /// Ends transactions in partitions of which the coordinator knows nothing. They come from a crash that kept records
     /// but lost that their partition was added to the transaction; nobody was told that these records were written.
+    ///
+    /// Requests are served meanwhile. A partition is added to a transaction before its first record is written, so what
+    /// is open is looked for first and what is known second: the other way round, a transaction that begins in between
+    /// would be taken for unknown, and aborted under a client that then commits it.
     func abortUnknown() {
         let hosts = topic.hosts
         guard hosts.allSatisfy(\.isReady) else { return }
+        var found: [(partition: Partition, transaction: OpenTransaction)] = []
+        for topic in environment.catalog.snapshot.sorted {
+            for partition in topic.partitions {
+                found += partition.log.openTransactions().map { (partition, $0) }
+            }
+        }
         var known: [Int64: Set<MarkerTarget>] = [:]
         for host in hosts {
             for open in host.read({ shard, _ in shard.openTransactions }) ?? [] {
@@ -168,21 +178,23 @@ final class TransactionCoordinators: Sendable {
                 }
             }
         }
-        for topic in environment.catalog.snapshot.sorted {
-            for partition in topic.partitions {
-                let target = MarkerTarget(topic: topic.name, partition: partition.index)
-                for open in partition.log.openTransactions() where known[open.producerId]?.contains(target) != true {
-                    environment.logger.warning(
-                        "aborting a transaction that a crash left unfinished",
-                        metadata: [
-                            "partition": "\(topic.name)-\(partition.index)", "producerId": "\(open.producerId)",
-                            "firstOffset": "\(open.firstOffset)",
-                        ])
-                    let producer = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
-                    let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
-                    markers.write(marker, producer: producer, to: [target]) {}
-                }
-            }
+        for (partition, open) in found {
+            let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
+            guard known[open.producerId]?.contains(target) != true,
+                // Else it has ended by itself since it was found, and another one may have begun.
+                partition.log.openTransactions().contains(where: {
+                    $0.producerId == open.producerId && $0.firstOffset == open.firstOffset
+                })
+            else { continue }
+            environment.logger.warning(
+                "aborting a transaction that a crash left unfinished",
+                metadata: [
+                    "partition": "\(partition.topicName)-\(partition.index)", "producerId": "\(open.producerId)",
+                    "firstOffset": "\(open.firstOffset)",
+                ])
+            let producer = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
+            let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
+            markers.write(marker, producer: producer, to: [target]) {}
         }
     }
 }
