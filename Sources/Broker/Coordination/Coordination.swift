@@ -38,9 +38,12 @@ struct Coordination: Sendable {
             for host in groupHosts { host.load() }
             forgetDeletedTopics()
             for host in transactionHosts { host.load() }
-            transactions.abortUnknown()
+            endUnknownTransactions()
         }
     }
+
+    /// Ends transactions that a crash left to nobody.
+    func endUnknownTransactions() { transactions.abortUnknown() }
 
     /// Topics were created, deleted or got more partitions.
     func topicsChanged(deleted names: [String]) {
