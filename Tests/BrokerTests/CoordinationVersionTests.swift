@@ -158,6 +158,40 @@ import Testing
         }
     }
 
+    @Test func `before anybody looked for a coordinator there is none`() async throws {
+        try await withBroker { server in
+            let client = try WireClient(port: server.port)
+            let notCoordinator = ErrorCode.notCoordinator.rawValue
+            for version in Self.versions(.offsetFetch) {
+                var fetch = OffsetFetchRequest()
+                if version >= 8 {
+                    fetch.groups = [.init(groupId: "g", topics: [.init(name: Self.topic, partitionIndexes: [0])])]
+                } else {
+                    fetch.groupId = "g"
+                    fetch.topics = [.init(name: Self.topic, partitionIndexes: [0])]
+                }
+                let response = try client.ask(fetch, version: version)
+                let code =
+                    switch version {
+                    case ..<2: response.topics[0].partitions[0].errorCode
+                    case ..<8: response.errorCode
+                    default: response.groups[0].errorCode
+                    }
+                #expect(code == notCoordinator)
+            }
+            for version in Self.versions(.joinGroup) {
+                let code = try client.ask(JoinGroupRequest(groupId: "g"), version: version).errorCode
+                #expect(code == notCoordinator)
+            }
+            for version in Self.versions(.heartbeat) {
+                let code = try client.ask(HeartbeatRequest(groupId: "g"), version: version).errorCode
+                #expect(code == notCoordinator)
+            }
+            let listed = try client.ask(ListGroupsRequest(), version: 5)
+            #expect(listed.errorCode == 0 && listed.groups.isEmpty)
+        }
+    }
+
     @Test func `groups are listed, described and deleted`() async throws {
         try await withBroker { server in
             let (client, _) = try Self.client(server)

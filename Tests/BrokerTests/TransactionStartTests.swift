@@ -40,7 +40,8 @@ import Testing
         produce.acks = -1
         produce.timeoutMs = 1_000
         produce.topicData = [
-            .init(name: topic, partitionData: [.init(index: 0, records: .bytes(ByteBuffer(bytes: try builder.build())))])
+            .init(
+                name: topic, partitionData: [.init(index: 0, records: .bytes(ByteBuffer(bytes: try builder.build())))])
         ]
         let written = try client.ask(produce, version: 12)
         #expect(written.responses[0].partitionResponses[0].errorCode == 0)
@@ -66,7 +67,9 @@ import Testing
             end.producerEpoch = producer.producerEpoch
             end.committed = true
             var code = try client.ask(end, version: 5).errorCode
-            while code == ErrorCode.coordinatorLoadInProgress.rawValue { code = try client.ask(end, version: 5).errorCode }
+            while code == ErrorCode.coordinatorLoadInProgress.rawValue {
+                code = try client.ask(end, version: 5).errorCode
+            }
             #expect(code == 0)
             let log = try Self.partition(server).log
             #expect(log.offsets.lastStable == 2)

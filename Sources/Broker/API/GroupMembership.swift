@@ -3,62 +3,55 @@ import KafkaMessages
 
 /// Requests of the members of consumer groups. The group's shard decides; here is only which shard.
 extension BrokerNode {
-    func handleJoinGroup(_ request: JoinGroupRequest, _ responder: Responder) {
-        func refusal(_ code: ErrorCode) -> JoinGroupResponse {
-            var response = JoinGroupResponse()
-            response.errorCode = code.rawValue
-            response.memberId = request.memberId
-            return response
+    /// Hands a request to the shard of its group.
+    ///
+    /// - Parameter refusal: the answer when there is no such shard, or it cannot take requests now.
+    func askGroup(
+        _ group: String, _ responder: Responder, waiting: ShardHost<GroupShard>.Waiting = .always,
+        refusal: (ErrorCode) -> any KafkaMessage,
+        _ event: (inout GroupShard, ReplyToken, EventTime, any TopicImage) -> Decision
+    ) {
+        guard let host = groups.host(of: group) else {
+            let message = refusal(.notCoordinator)
+            return responder.send(message)
         }
-        guard let host = groups.host(of: request.groupId) else { return responder.send(refusal(.notCoordinator)) }
-        host.submit(responder, refusal: refusal) { shard, token, now, topics in
-            let decision = shard.joinGroup(
-                request, version: responder.apiVersion, client: responder.client, token: token, at: now,
-                topics: topics)
-            return (decision, [])
+        host.submit(responder, waiting: waiting, refusal: refusal) { shard, token, now, topics in
+            (event(&shard, token, now, topics), [])
+        }
+    }
+
+    func handleJoinGroup(_ request: JoinGroupRequest, _ responder: Responder) {
+        let version = responder.apiVersion
+        askGroup(request.groupId, responder) {
+            request.refused($0, version: version)
+        } _: { shard, token, now, topics in
+            shard.joinGroup(
+                request, version: version, client: responder.client, token: token, at: now, topics: topics)
         }
     }
 
     func handleSyncGroup(_ request: SyncGroupRequest, _ responder: Responder) {
-        func refusal(_ code: ErrorCode) -> SyncGroupResponse {
-            var response = SyncGroupResponse()
-            response.errorCode = code.rawValue
-            return response
-        }
-        guard let host = groups.host(of: request.groupId) else { return responder.send(refusal(.notCoordinator)) }
-        host.submit(responder, refusal: refusal) { shard, token, now, topics in
-            let decision = shard.syncGroup(
-                request, version: responder.apiVersion, token: token, at: now, topics: topics)
-            return (decision, [])
+        askGroup(request.groupId, responder) {
+            request.refused($0)
+        } _: { shard, token, now, topics in
+            shard.syncGroup(request, version: responder.apiVersion, token: token, at: now, topics: topics)
         }
     }
 
     func handleHeartbeat(_ request: HeartbeatRequest, _ responder: Responder) {
-        func refusal(_ code: ErrorCode) -> HeartbeatResponse {
-            var response = HeartbeatResponse()
+        askGroup(request.groupId, responder, waiting: .forOwnRecords) { code in
             // As Kafka does while a group is loading: aiokafka, for one, gives up at anything else.
-            response.errorCode = code == .coordinatorLoadInProgress ? 0 : code.rawValue
-            return response
-        }
-        guard let host = groups.host(of: request.groupId) else { return responder.send(refusal(.notCoordinator)) }
-        host.submit(responder, waiting: .forOwnRecords, refusal: refusal) { shard, token, now, topics in
-            let decision = shard.heartbeat(
-                request, version: responder.apiVersion, token: token, at: now, topics: topics)
-            return (decision, [])
+            request.refused(code == .coordinatorLoadInProgress ? .none : code)
+        } _: { shard, token, now, topics in
+            shard.heartbeat(request, version: responder.apiVersion, token: token, at: now, topics: topics)
         }
     }
 
     func handleLeaveGroup(_ request: LeaveGroupRequest, _ responder: Responder) {
-        func refusal(_ code: ErrorCode) -> LeaveGroupResponse {
-            var response = LeaveGroupResponse()
-            response.errorCode = code.rawValue
-            return response
-        }
-        guard let host = groups.host(of: request.groupId) else { return responder.send(refusal(.notCoordinator)) }
-        host.submit(responder, refusal: refusal) { shard, token, now, topics in
-            let decision = shard.leaveGroup(
-                request, version: responder.apiVersion, token: token, at: now, topics: topics)
-            return (decision, [])
+        askGroup(request.groupId, responder) {
+            request.refused($0)
+        } _: { shard, token, now, topics in
+            shard.leaveGroup(request, version: responder.apiVersion, token: token, at: now, topics: topics)
         }
     }
 }

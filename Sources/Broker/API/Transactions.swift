@@ -104,22 +104,9 @@ extension BrokerNode {
 
     /// Commits offsets as a part of a transaction: they count when it commits.
     func handleTxnOffsetCommit(_ request: TxnOffsetCommitRequest, _ responder: Responder) {
-        @Sendable func refusal(_ code: ErrorCode) -> TxnOffsetCommitResponse {
-            var response = TxnOffsetCommitResponse()
-            response.topics = request.topics.map { topic in
-                var answer = TxnOffsetCommitResponse.TxnOffsetCommitResponseTopic()
-                answer.name = topic.name
-                answer.partitions = topic.partitions.map { partition in
-                    var entry = TxnOffsetCommitResponse.TxnOffsetCommitResponsePartition()
-                    entry.partitionIndex = partition.partitionIndex
-                    entry.errorCode = code.rawValue
-                    return entry
-                }
-                return answer
-            }
-            return response
+        guard let host = groups.host(of: request.groupId) else {
+            return responder.send(request.refused(.notCoordinator))
         }
-        guard let host = groups.host(of: request.groupId) else { return responder.send(refusal(.notCoordinator)) }
         let producer = TransactionProducer(producerId: request.producerId, producerEpoch: request.producerEpoch)
         let begun = transactions.begin(
             producer, transactionalId: request.transactionalId, in: host.partition,
@@ -127,12 +114,12 @@ extension BrokerNode {
         let addition: TransactionCoordinators.Addition?
         switch begun {
         case .success(let found): addition = found
-        case .failure(let error): return responder.send(refusal(error.code))
+        case .failure(let error): return responder.send(request.refused(error.code))
         }
         let commit: @Sendable (Bool) -> Void = { [transactions] isDurable in
-            guard isDurable else { return responder.send(refusal(.coordinatorNotAvailable)) }
+            guard isDurable else { return responder.send(request.refused(.coordinatorNotAvailable)) }
             let wasOpen = host.partition.log.openTransaction(producerId: request.producerId) != nil
-            host.submit(responder, refusal: refusal) { shard, token, now, topics in
+            host.submit(responder, refusal: { request.refused($0) }) { shard, token, now, topics in
                 let decision = shard.txnOffsetCommit(
                     request, version: responder.apiVersion, token: token, at: now, topics: topics)
                 return (decision, [])
