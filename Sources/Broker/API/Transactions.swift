@@ -119,13 +119,17 @@ extension BrokerNode {
         let commit: @Sendable (Bool) -> Void = { [transactions] isDurable in
             guard isDurable else { return responder.send(request.refused(.coordinatorNotAvailable)) }
             let wasOpen = host.partition.log.openTransaction(producerId: request.producerId) != nil
-            host.submit(responder, refusal: { request.refused($0) }) { shard, token, now, topics in
+            host.submit(responder) {
+                request.refused($0)
+            } confirm: {
+                // Before the answer leaves: after it the producer may end the transaction, and that is no reason to abort.
+                guard !wasOpen else { return .none }
+                return transactions.confirm(
+                    producer, transactionalId: request.transactionalId, in: host.partition)?.code ?? .none
+            } _: { shard, token, now, topics in
                 let decision = shard.txnOffsetCommit(
                     request, version: responder.apiVersion, token: token, at: now, topics: topics)
                 return (decision, [])
-            }
-            if !wasOpen, host.partition.log.openTransaction(producerId: request.producerId) != nil {
-                _ = transactions.confirm(producer, transactionalId: request.transactionalId, in: host.partition)
             }
         }
         markers.force(addition.map { [($0.partition, $0.offset)] } ?? [], commit)

@@ -98,6 +98,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         /// The messages instead of those of `sends` when the disk fails.
         var refusals: @Sendable (ErrorCode) -> [Reply] = { _ in [] }
         var orders: [Shard.Order] = []
+        var wroteRecords = false
         /// The log must be durable up to here first.
         var syncOffset: Int64?
     }
@@ -129,8 +130,11 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
     ///
     /// - Parameters:
     ///   - refusal: the answer when the shard cannot take requests now.
+    ///   - confirm: called after the log took the records and before anybody is told, without the shard's lock; an error
+    ///     takes the place of the replies.
     func submit(
         _ responder: Responder, waiting: Waiting = .always, refusal: (ErrorCode) -> any KafkaMessage,
+        confirm: () -> ErrorCode = { .none },
         _ event: (inout Shard, ReplyToken, EventTime, any TopicImage) -> (Decision, [Shard.Order])
     ) {
         let now = environment.now
@@ -143,6 +147,11 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
             state.waiting[token] = responder
             let (decision, orders) = event(&state.shard, token, now, topics)
             return carryOut(decision, orders, waiting, now, &state)
+        }
+        let code = outcome.wroteRecords ? confirm() : .none
+        guard code == .none else {
+            refuse(outcome, code)
+            return
         }
         finish(outcome)
     }
@@ -240,6 +249,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         do throws(LogError) {
             let end = try append(decision, now)
             state.shard.commit()
+            outcome.wroteRecords = true
             outcome.refusals = decision.refusals
             outcome.sends = take(decision.replies, &state)
             outcome.orders = orders
@@ -299,7 +309,8 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         }
         environment.syncScheduler.sync(partition, upTo: offset) { [self] failure in
             if failure != nil {
-                refuse(outcome)
+                // The disk failed for good: nothing is told that a restart may not find.
+                refuse(outcome, .coordinatorNotAvailable)
                 return nil
             }
             if !outcome.orders.isEmpty { execute(self, outcome.orders) }
@@ -311,14 +322,14 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         }
     }
 
-    /// The disk failed for good: nothing is told that a restart may not find.
-    private func refuse(_ outcome: Outcome) {
-        let refusals = outcome.refusals(.coordinatorNotAvailable)
+    /// Sends refusals in place of the replies.
+    private func refuse(_ outcome: Outcome, _ code: ErrorCode) {
+        let refusals = outcome.refusals(code)
         for send in outcome.sends {
             if let refusal = refusals.first(where: { $0.token == send.reply.token }) {
                 send.responder.send(refusal.message)
             } else {
-                send.responder.close(because: "the disk failed")
+                send.responder.close(because: "a request cannot be answered: \(code.name)")
             }
         }
     }
