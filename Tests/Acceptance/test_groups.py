@@ -486,6 +486,10 @@ def test_the_internal_topic_is_kafkas(bootstrap, java, topic, fresh):
         if struct.unpack(">h", key.read(2))[0] not in (0, 1):
             continue
         name = string(key), string(key), struct.unpack(">i", key.read(4))[0]
+        if not record.value:
+            # Forgotten, as the offsets of a deleted topic are; other tests' groups share the partition.
+            seen.pop(name, None)
+            continue
         value = io.BytesIO(record.value)
         version = struct.unpack(">h", value.read(2))[0]
         assert version in (1, 2, 3), "value versions that all readers know"

@@ -160,7 +160,13 @@ def run_kafka_python():
     tell("subscribed")
     while not STATE["closing"]:
         time.sleep(take_stall())
-        found = consumer.poll(100)
+        # A poll that times out while JoinGroup is under way loses its answer for good (3.0.12), so it gets time.
+        try:
+            found = consumer.poll(1000)
+        except kafka.errors.KafkaConnectionError:
+            # The broker is away: the client's own loop should try again.
+            time.sleep(0.1)
+            continue
         records = [[m.topic, m.partition, m.offset, text(m.value)] for batch in found.values() for m in batch]
         if records:
             tell("records", records=records)
