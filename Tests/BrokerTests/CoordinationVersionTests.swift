@@ -178,6 +178,12 @@ import Testing
                     default: response.groups[0].errorCode
                     }
                 #expect(code == notCoordinator)
+                // Also where clients look that do not know the error of the group.
+                let partitions =
+                    version < 8
+                    ? response.topics[0].partitions.map(\.errorCode)
+                    : response.groups[0].topics[0].partitions.map(\.errorCode)
+                #expect(partitions == [notCoordinator])
             }
             for version in Self.versions(.joinGroup) {
                 let code = try client.ask(JoinGroupRequest(groupId: "g"), version: version).errorCode

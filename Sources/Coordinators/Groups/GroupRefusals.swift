@@ -65,18 +65,19 @@ extension OffsetFetchRequest {
 }
 
 extension OffsetFetchRequest.OffsetFetchRequestGroup {
-    /// Version 1 has errors of partitions only, later ones have one for the group.
+    /// The error stands at the group, where clients look from version 2 on, and at every partition that is asked for:
+    /// aiokafka looks only there, and would take no answer for no offset and read everything again.
     package func refused(_ error: ErrorCode, version: Int16) -> OffsetFetchResponse.OffsetFetchResponseGroup {
-        guard version < 2 else { return .init(groupId: groupId, errorCode: error.rawValue) }
-        return .init(
+        .init(
             groupId: groupId,
             topics: (topics ?? []).map { topic in
                 .init(
-                    name: topic.name,
+                    name: topic.name, topicId: topic.topicId,
                     partitions: topic.partitionIndexes.map {
                         .init(partitionIndex: $0, committedOffset: -1, errorCode: error.rawValue)
                     })
-            })
+            },
+            errorCode: version < 2 ? 0 : error.rawValue)
     }
 }
 
