@@ -14,7 +14,7 @@ extension FuzzTarget {
             let value = random.roll(6) == 0 ? nil : try transactionValue(&random)
             do throws(WireError) {
                 try shard.replay(key: ByteBuffer(bytes: key), value: value.map { ByteBuffer(bytes: $0) })
-            } catch {}
+            } catch {}  // a damaged record may be refused; it must not trap
         }
         var time = EventTime(wall: Int64(truncatingIfNeeded: random.next() >> 12), monotonic: 1_000)
         var orders = shard.finishLoading(at: time).markers
@@ -88,7 +88,7 @@ extension FuzzTarget {
                 try shard.replay(
                     key: ByteBuffer(bytes: key), value: random.roll(6) == 0 ? nil : ByteBuffer(bytes: value),
                     producerId: producerId)
-            } catch {}
+            } catch {}  // a damaged record may be refused; it must not trap
         }
         var time = EventTime(wall: Int64(truncatingIfNeeded: random.next() >> 12), monotonic: 1_000)
         shard.finishLoading(at: time)

@@ -98,8 +98,8 @@ struct Segment: Sendable {
         do throws(DiskError) {
             try times.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .timeIndex), create: true))
             try offsets.spill(to: disk.open(directory + "/" + FileNames.name(baseOffset, .index), create: true))
-        } catch {}
-        do throws(DiskError) { try spillAborted(directory: directory, disk: disk) } catch {}
+        } catch {}  // as said above
+        do throws(DiskError) { try spillAborted(directory: directory, disk: disk) } catch {}  // likewise
     }
 
     /// Writes the aborted transactions out of memory, where they stay when this throws.

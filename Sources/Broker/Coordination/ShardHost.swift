@@ -16,9 +16,12 @@ protocol CoordinatorShard: Sendable {
 
     /// When `tick` is due, in milliseconds of the monotonic clock; nil when nothing is.
     var nextDeadline: Int64? { mutating get }
+    /// Does what is due.
+    ///
+    /// - Returns: nil when it could not be done now; it is still due.
     mutating func tick(
         at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
-    ) -> (Decision, [Order])
+    ) -> (Decision, [Order])?
     /// The log took the records of the last decision.
     mutating func commit()
     /// The log refused the records of the last decision.
@@ -103,7 +106,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         var syncOffset: Int64?
     }
 
-    /// Pause after the log refused what a timer decided, in milliseconds.
+    /// Pause after a timer's work could not be done or the log refused what it decided, in milliseconds.
     private static var retryDelay: Int64 { 1000 }
 
     let partition: Partition
@@ -123,6 +126,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
     }
 
     var isReady: Bool { state.withLock { if case .ready = $0.phase { true } else { false } } }
+    var isFailed: Bool { state.withLock { if case .failed = $0.phase { true } else { false } } }
 
     // MARK: Events
 
@@ -359,8 +363,13 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
                 arm(&state, now)
                 return Outcome()
             }
-            let (decision, orders) = state.shard.tick(
-                at: now, topics: topics, producerIds: environment.producerIds)
+            guard
+                let (decision, orders) = state.shard.tick(
+                    at: now, topics: topics, producerIds: environment.producerIds)
+            else {
+                arm(&state, now, notBefore: now.monotonic + Self.retryDelay)
+                return Outcome()
+            }
             return carryOut(decision, orders, .always, now, &state)
         }
         finish(outcome)

@@ -7,7 +7,7 @@ extension GroupShard: CoordinatorShard {
 
     mutating func tick(
         at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
-    ) -> (Decision, [Never]) {
+    ) -> (Decision, [Never])? {
         (tick(at: time, topics: topics), [])
     }
 
@@ -23,11 +23,11 @@ extension TransactionShard: CoordinatorShard {
 
     mutating func tick(
         at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
-    ) -> (Decision, [MarkerOrder]) {
+    ) -> (Decision, [MarkerOrder])? {
         guard let freshId = producerIds.next() else {
-            // Soon there is one, and then the tick, which is due still, is called again.
+            // For the next attempt; while the disk is full there may be none for long.
             producerIds.withNext { if case .success(let id) = $0 { producerIds.giveBack(id) } }
-            return (Decision(), [])
+            return nil
         }
         let decision = tick(at: time, freshProducerId: freshId)
         if !decision.usedFreshProducerId { producerIds.giveBack(freshId) }

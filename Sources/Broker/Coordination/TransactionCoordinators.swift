@@ -9,7 +9,8 @@ import Synchronization
 /// The transaction coordinator of this node: its shards, and what happens outside of them when transactions begin and
 /// end in partitions.
 final class TransactionCoordinators: Sendable {
-    private static let retryDelay = TimeAmount.seconds(1)
+    /// Additions that are remembered before those that are durable are looked for and forgotten.
+    private static let additionCountMax = 256
 
     let topic: CoordinatorTopic<TransactionShard>
     private let environment: CoordinationEnvironment
@@ -22,6 +23,8 @@ final class TransactionCoordinators: Sendable {
     struct Addition: Sendable {
         var partition: Partition
         var offset: Int64
+
+        var isDurable: Bool { partition.log.offsets.durableEnd >= offset }
     }
 
     init(
@@ -32,7 +35,7 @@ final class TransactionCoordinators: Sendable {
         topic = CoordinatorTopic(.transactionState, environment) { _ in
             TransactionShard(configuration: configuration)
         } execute: { host, orders in
-            for order in orders { Self.carryOut(order, of: host, markers, environment) }
+            for order in orders { Self.carryOut(order, of: host, markers) }
         }
     }
 
@@ -40,30 +43,22 @@ final class TransactionCoordinators: Sendable {
 
     /// Writes the markers of a transaction whose outcome is durable, then tells the shard.
     private static func carryOut(
-        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ markers: MarkerWriter,
-        _ environment: CoordinationEnvironment
+        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ markers: MarkerWriter
     ) {
         let targets = order.topics.flatMap { topic in
             topic.partitions.map { MarkerTarget(topic: topic.name, partition: $0) }
         }
         let marker = ControlMarker(kind: order.isCommit ? .commit : .abort, coordinatorEpoch: order.coordinatorEpoch)
         let producer = TransactionProducer(producerId: order.producerId, producerEpoch: order.producerEpoch)
-        markers.write(marker, producer: producer, to: targets) { complete(order, of: host, environment) }
-    }
-
-    /// The record of the completion need not be durable before the client learns of it: a start that does not find it
-    /// writes the markers once more.
-    private static func complete(
-        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ environment: CoordinationEnvironment
-    ) {
-        let done = host.perform(waiting: .never) { shard, now, _ in
-            let decision = shard.markersWritten(
-                transactionalId: order.transactionalId, producerId: order.producerId,
-                producerEpoch: order.producerEpoch, at: now)
-            return ((), decision.decision, decision.markers)
-        }
-        if done?.failure != nil {
-            environment.timerLoop.scheduleTask(in: retryDelay) { complete(order, of: host, environment) }
+        markers.write(marker, producer: producer, to: targets) {
+            // The record of the completion need not be durable before the client learns of it: a start that does not
+            // find it writes the markers once more. When the log refuses it, the shard tries again by its timer.
+            host.perform(waiting: .never) { shard, now, _ in
+                let decision = shard.markersWritten(
+                    transactionalId: order.transactionalId, producerId: order.producerId,
+                    producerEpoch: order.producerEpoch, at: now)
+                return ((), decision.decision, decision.markers)
+            }
         }
     }
 
@@ -86,7 +81,9 @@ final class TransactionCoordinators: Sendable {
                 ControlError(.coordinatorNotAvailable, "transactional id '\(transactionalId)' is not known"))
         }
         guard addsByItself else {
-            let code = verify(producer, transactionalId, partition, host)
+            let code =
+                verify(producer, transactionalId, partition, host) ?? host.unavailability
+                ?? .coordinatorLoadInProgress
             return code == .none ? .success(nil) : .failure(ControlError(code, Self.explanation(code)))
         }
         let done = host.perform { shard, now, _ in
@@ -103,8 +100,12 @@ final class TransactionCoordinators: Sendable {
         let code = done.failure ?? done.value
         guard code == .none else { return .failure(ControlError(code, Self.explanation(code))) }
         if let offset = done.syncOffset {
-            additions.withLock {
-                $0[producer.producerId] = Addition(partition: host.partition, offset: offset)
+            additions.withLock { additions in
+                // Most are forgotten when their producer writes on; those of producers that do not must not pile up.
+                if additions.count >= Self.additionCountMax {
+                    additions = additions.filter { !$0.value.isDurable }
+                }
+                additions[producer.producerId] = Addition(partition: host.partition, offset: offset)
             }
         }
         return .success(addition(of: producer.producerId))
@@ -113,7 +114,7 @@ final class TransactionCoordinators: Sendable {
     private func addition(of producerId: Int64) -> Addition? {
         additions.withLock { additions in
             guard let addition = additions[producerId] else { return nil }
-            if addition.partition.log.offsets.durableEnd >= addition.offset {
+            if addition.isDurable {
                 additions[producerId] = nil
                 return nil
             }
@@ -121,15 +122,16 @@ final class TransactionCoordinators: Sendable {
         }
     }
 
+    /// The shard's verdict on whether `partition` belongs to the producer's open transaction; nil when it cannot be asked.
     private func verify(
         _ producer: TransactionProducer, _ transactionalId: String, _ partition: Partition,
         _ host: ShardHost<TransactionShard>
-    ) -> ErrorCode {
+    ) -> ErrorCode? {
         host.read { shard, _ in
             shard.verify(
                 transactionalId: transactionalId, producerId: producer.producerId,
                 producerEpoch: producer.producerEpoch, topic: partition.topicName, partition: partition.index)
-        } ?? host.unavailability ?? .coordinatorLoadInProgress
+        }
     }
 
     /// Looks again after the append that began a transaction in `partition`. If the transaction ended in between, its
@@ -140,11 +142,11 @@ final class TransactionCoordinators: Sendable {
     func confirm(
         _ producer: TransactionProducer, transactionalId: String, in partition: Partition
     ) -> ControlError? {
-        guard let host = topic.host(of: transactionalId) else { return nil }
-        let code = verify(producer, transactionalId, partition, host)
-        guard code != .none, code != .coordinatorLoadInProgress else { return nil }
-        _ = markers.append(ControlMarker(kind: .abort, coordinatorEpoch: 0), producer, to: partition)
-        partition.wakeWaiters()
+        guard let host = topic.host(of: transactionalId),
+            let code = verify(producer, transactionalId, partition, host), code != .none,
+            let open = partition.log.openTransactions().first(where: { $0.producerId == producer.producerId })
+        else { return nil }
+        abort(open, in: partition)
         return ControlError(.invalidTxnState, "the transaction ended while its records were being written")
     }
 
@@ -192,9 +194,15 @@ final class TransactionCoordinators: Sendable {
                     "partition": "\(partition.topicName)-\(partition.index)", "producerId": "\(open.producerId)",
                     "firstOffset": "\(open.firstOffset)",
                 ])
-            let producer = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
-            let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
-            markers.write(marker, producer: producer, to: [target]) {}
+            abort(open, in: partition)
         }
+    }
+
+    /// Ends a transaction in one partition apart from its coordinator, with the epochs that the partition knows.
+    private func abort(_ open: OpenTransaction, in partition: Partition) {
+        let producer = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
+        let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
+        let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
+        markers.write(marker, producer: producer, to: [target]) {}
     }
 }

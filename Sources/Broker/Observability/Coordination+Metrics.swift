@@ -44,6 +44,14 @@ extension BrokerNode {
                 .init([("group", $0.key.group), ("topic", $0.key.topic)], Double($0.value))
             }
         }
+        registry.gauge(
+            "swiftwater_coordinators_failed",
+            "Partitions of the internal topics that could not be read at the start; their groups or transactions are not served."
+        ) { [coordination] in
+            Double(
+                coordination.groups.hosts.count(where: \.isFailed)
+                    + coordination.transactions.topic.hosts.count(where: \.isFailed))
+        }
         registry.samples(
             "swiftwater_transactional_ids", "Transactional ids, by the state of their transaction.", .gauge
         ) {
