@@ -294,6 +294,33 @@ import Testing
         }
     }
 
+    @Test func `offsets of a transaction need their partition in it, and a producer that was not fenced`() async throws
+    {
+        try await withBroker { server in
+            let (client, _) = try Self.client(server)
+            var initialize = InitProducerIdRequest()
+            initialize.transactionalId = "t"
+            initialize.transactionTimeoutMs = 10_000
+            let producer = try client.ask(initialize, version: 5)
+            func commit(_ version: Int16) throws -> Int16 {
+                let request = TxnOffsetCommitRequest(
+                    transactionalId: "t", groupId: "g", producerId: producer.producerId,
+                    producerEpoch: producer.producerEpoch,
+                    topics: [
+                        .init(
+                            name: Self.topic,
+                            partitions: [.init(partitionIndex: 0, committedOffset: 1, committedMetadata: "")])
+                    ])
+                return try client.ask(request, version: version).topics[0].partitions[0].errorCode
+            }
+            let missing = [try commit(3), try commit(4)]
+            #expect(missing == [ErrorCode.invalidTxnState.rawValue, ErrorCode.transactionAbortable.rawValue])
+            _ = try client.ask(initialize, version: 5)
+            let fenced = [try commit(3), try commit(4), try commit(5)]
+            #expect(fenced == Array(repeating: ErrorCode.invalidProducerEpoch.rawValue, count: 3))
+        }
+    }
+
     @Test func `the newest producers leave adding partitions to the broker`() async throws {
         try await withBroker { server in
             let (client, topicId) = try Self.client(server)

@@ -114,7 +114,9 @@ extension BrokerNode {
         let addition: TransactionCoordinators.Addition?
         switch begun {
         case .success(let found): addition = found
-        case .failure(let error): return responder.send(request.refused(error.code))
+        case .failure(let error):
+            let code = TransactionShard.offsetCommitCode(error.code, version: responder.apiVersion)
+            return responder.send(request.refused(code))
         }
         let commit: @Sendable (Bool) -> Void = { [transactions] isDurable in
             guard isDurable else { return responder.send(request.refused(.coordinatorNotAvailable)) }

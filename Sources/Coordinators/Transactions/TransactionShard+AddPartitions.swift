@@ -108,6 +108,17 @@ extension TransactionShard {
         }
     }
 
+    /// The code of a TxnOffsetCommit response for an answer of `verify` or `addImplicitly`.
+    ///
+    /// - SeeAlso: as for `produceCode`.
+    package static func offsetCommitCode(_ code: ErrorCode, version: Int16) -> ErrorCode {
+        switch code {
+        case .producerFenced: .invalidProducerEpoch
+        case .transactionAbortable where version < 4: .invalidTxnState
+        default: code
+        }
+    }
+
     /// - Returns: NONE when the partitions are added, now or earlier.
     private mutating func add(
         _ topics: [TransactionTopic], to transactionalId: String, _ producerId: Int64, _ producerEpoch: Int16,
