@@ -32,6 +32,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -46,6 +47,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         // Layer 0: C libraries, bytes, compression, environment
@@ -67,10 +69,15 @@ let package = Package(
         target("KafkaMessages", ["Bytes", nio]),
         target("RecordBatches", ["Bytes", "Compression", nio]),
         target("JSONFormat", []),
+        target("Columns", []),
+        target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
+        target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
+        target("JSONSchema", ["JSONFormat", "Patterns"]),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
+        target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -116,6 +123,11 @@ let package = Package(
         tests("Patterns"),
         tests("Observability"),
         tests("JSONFormat"),
+        tests("Columns"),
+        tests("Avro", ["Bytes", "Compression", "JSONFormat", "Columns"]),
+        tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
+        tests("JSONSchema", ["JSONFormat"]),
+        tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),

@@ -14,9 +14,14 @@ private let allowed: [String: Set<String>] = [
     "KafkaMessages": ["Bytes", "NIOCore"],
     "RecordBatches": ["Bytes", "Compression", "NIOCore"],
     "JSONFormat": [],
+    "Columns": [],
+    "Avro": ["Bytes", "Compression", "JSONFormat", "Columns", "Crypto"],
+    "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
+    "JSONSchema": ["JSONFormat", "Patterns"],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
+    "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     // Layer 3: services
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [

@@ -1,0 +1,1 @@
+// Protocol Buffers: .proto text, descriptors, dynamic messages.

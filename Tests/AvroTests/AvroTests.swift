@@ -1,0 +1,1 @@
+// Apache Avro: schemas, resolution, the binary and JSON encodings, object container files.
