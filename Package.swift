@@ -98,7 +98,8 @@ let package = Package(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONFormat", "HTTPKit", nio, httpTypes, logging, arguments,
+                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", nio, httpTypes,
+                logging, arguments,
             ],
             swiftSettings: swiftSettings),
 

@@ -26,6 +26,18 @@ package struct RegistryClient: Sendable {
         return try Self.texts(await get(["subjects"], query))
     }
 
+    /// The latest version of every subject.
+    ///
+    /// - Parameter prefix: only subjects whose names begin so; nil: all of all contexts.
+    package func latestSchemas(
+        prefix: String? = nil, includingDeleted: Bool = false
+    ) async throws(RegistryFailure) -> [RegisteredSchema] {
+        var query = Self.flags(("latestOnly", true), ("deleted", includingDeleted))
+        if let prefix { query.append(("subjectPrefix", prefix)) }
+        guard let elements = try await get(["schemas"], query).elements else { throw Self.notUnderstood("a list") }
+        return elements.compactMap { RegisteredSchema($0) }
+    }
+
     package func versions(
         of subject: String, includingDeleted: Bool = false
     ) async throws(RegistryFailure) -> [Int32] {

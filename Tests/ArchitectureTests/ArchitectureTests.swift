@@ -34,7 +34,8 @@ private let allowed: [String: Set<String>] = [
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
-        "Observability", "JSONFormat", "HTTPKit", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "HTTPTypes", "NIOCore", "Logging",
+        "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],
