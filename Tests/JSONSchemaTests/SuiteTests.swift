@@ -5,7 +5,7 @@ import Testing
 @testable import JSONSchema
 
 /// The public JSON Schema Test Suite, when SWIFTWATER_JSON_SCHEMA_SUITE says where it is: a folder with `tests` and
-/// `remotes`. `Scripts/json-schema-suite.sh` fetches one.
+/// `remotes`. `Scripts/json-schema-suite.py` fetches one, and makes more of the kind.
 @Suite(.enabled(if: suiteFolder != nil, "no JSON Schema Test Suite: set SWIFTWATER_JSON_SCHEMA_SUITE"))
 struct SuiteTests {
     private static let drafts: [(folder: String, draft: Draft)] = [
@@ -13,9 +13,10 @@ struct SuiteTests {
         ("draft2020-12", .draft2020),
     ]
 
-    /// Where this validator differs on purpose, or the suite leaves a choice.
-    private static let skipped: Set<String> = [
-        // Needs a remote document fetched while checking; nothing is fetched here.
+    /// Beginnings of the names of what is optional and left out: encoded contents are not looked into, and 1.0 is an integer
+    /// in draft 4 as it is in the later ones.
+    private static let skipped = [
+        "draft7/optional/content.json", "draft4/optional/zeroTerminatedFloats.json",
     ]
 
     @Test(arguments: drafts.map(\.folder), ["", "optional", "optional/format"])
@@ -25,7 +26,8 @@ struct SuiteTests {
         let version = try #require(Self.drafts.first { $0.folder == draft }?.draft)
         let remotes = try Self.remotes(root.appending(path: "remotes"), version)
         var passed = 0
-        for file in try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        let files = FileManager.default.subpaths(atPath: folder.path) ?? []
+        for file in files.filter({ !$0.contains("/") }).sorted()
         where file.hasSuffix(".json") {
             let bytes = try Array(Data(contentsOf: folder.appending(path: file)))
             for group in try #require(JSONValue.parse(bytes)?.elements) {
@@ -41,7 +43,7 @@ struct SuiteTests {
                 }
                 for test in group["tests"]?.elements ?? [] {
                     let label = "\(name): \(test["description"]?.text ?? "")"
-                    guard !Self.skipped.contains(label), let data = test["data"] else { continue }
+                    guard !Self.skipped.contains(where: label.hasPrefix), let data = test["data"] else { continue }
                     let violations = schema.violations(in: data)
                     #expect(violations.isEmpty == test["valid"]?.flag, "\(label): \(violations)")
                     #expect(schema.isValid(data) == violations.isEmpty, "\(label)")
@@ -53,7 +55,8 @@ struct SuiteTests {
     }
 
     private static func remotes(_ folder: URL, _ draft: Draft) throws -> [(name: String, root: JSONValue)] {
-        let paths = FileManager.default.subpaths(atPath: folder.path) ?? []
+        // "next" is a draft that is not finished.
+        let paths = (FileManager.default.subpaths(atPath: folder.path) ?? []).filter { !$0.hasPrefix("draft-next") }
         return try paths.filter { $0.hasSuffix(".json") }.sorted().compactMap { path in
             let bytes = try Array(Data(contentsOf: folder.appending(path: path)))
             return JSONValue.parse(bytes).map { ("http://localhost:1234/\(path)", $0) }

@@ -30,7 +30,13 @@ enum InternationalLabel {
         case 0x5F3, 0x5F4: return before.map { 0x590...0x5FF ~= $0.value } ?? false
         case 0x30FB:
             return label.contains { 0x3040...0x30FF ~= $0.value && $0.value != 0x30FB || 0x4E00...0x9FFF ~= $0.value }
-        case 0x200C, 0x200D: return before?.properties.canonicalCombiningClass == .virama
+        case 0x200C, 0x200D:
+            if before?.properties.canonicalCombiningClass == .virama { return true }
+            // Between letters that join: those of the scripts that have such, as their types are not known here.
+            func joins(_ scalar: Unicode.Scalar?) -> Bool {
+                scalar.map { 0x620...0x7FF ~= $0.value || 0x840...0x8FF ~= $0.value || 0x1820...0x18AA ~= $0.value } ?? false
+            }
+            return scalar.value == 0x200C && joins(before) && joins(after)
         // Exceptions of section 2.6: allowed, and not.
         case 0xDF, 0x3C2, 0x6FD, 0x6FE, 0xF0B, 0x3007: return true
         case 0x640, 0x7FA, 0x302E, 0x302F, 0x3031...0x3035, 0x303B: return false

@@ -3,10 +3,12 @@ import Patterns
 
 /// One run of a schema over a value.
 ///
-/// Bounded: `stepCountMax` schemas looked at, `depthMax` of them inside of each other. A value for which that does not
-/// suffice is not valid, and the violation says why.
+/// Bounded: so many schemas are looked at, `depthMax` of them inside of each other. A value for which that does not suffice
+/// is not valid, and the violation says why.
 struct SchemaCheck {
-    static let stepCountMax = 5_000_000
+    /// For any value; large ones get more.
+    static let stepCountBase = 400_000
+    static let stepCountPerPart = 100
     static let depthMax = 400
 
     /// What of an object or array has been looked at by a schema, for `unevaluatedItems` and `unevaluatedProperties`.
@@ -32,6 +34,8 @@ struct SchemaCheck {
     /// The resources that were entered on the way, the outermost first.
     private var scope: [Int] = []
     private var stepCount = 0
+    private var stepCountMax = stepCountBase
+    private var root = JSONValue.null
     private var depth = 0
     /// Above 0, violations are of no interest: the value may still be valid.
     private var silence = 0
@@ -48,6 +52,7 @@ struct SchemaCheck {
     }
 
     mutating func run(_ value: JSONValue) -> Bool {
+        root = value
         var evaluated = Evaluated()
         let isValid = check(value, 0, &evaluated)
         guard let failure else { return isValid }
@@ -83,8 +88,8 @@ struct SchemaCheck {
             return constant
         }
         stepCount += 1
-        guard stepCount <= Self.stepCountMax else {
-            failure = "checking takes more than \(Self.stepCountMax) steps"
+        guard stepCount <= stepCountMax || isWorthMore() else {
+            failure = "checking takes more than \(stepCountMax) steps"
             return false
         }
         guard depth < Self.depthMax else {
@@ -104,6 +109,24 @@ struct SchemaCheck {
             if isBrief { return false }
         }
         return isValid
+    }
+
+    /// The base is used up: a large value gets the steps that its size is worth.
+    private mutating func isWorthMore() -> Bool {
+        if stepCountMax == Self.stepCountBase {
+            var open = [root]
+            var count = 0
+            while let value = open.popLast() {
+                count += 1
+                switch value {
+                case .array(let elements): open += elements
+                case .object(let members): open += members.map(\.1)
+                default: continue
+                }
+            }
+            stepCountMax += 1 + count * Self.stepCountPerPart
+        }
+        return stepCount <= stepCountMax
     }
 
     private mutating func checkSilently(_ value: JSONValue, _ index: Int, _ evaluated: inout Evaluated) -> Bool {

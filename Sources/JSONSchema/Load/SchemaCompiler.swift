@@ -33,7 +33,8 @@ struct SchemaCompiler {
         var isComplete = false
         while !isComplete {
             let count = nodes.count
-            for resource in self.library.resources.indices {
+            // Only resources with schemas that can be got to are ever entered.
+            for resource in Set(nodes.compactMap { $0?.resource }).sorted() {
                 for name in dynamicNames {
                     guard let place = self.library.dynamicAnchor(name.text, in: resource) else { continue }
                     dynamicNodes[name, default: [:]][resource] = try node(at: place)
@@ -101,6 +102,7 @@ struct SchemaCompiler {
         }
         try addDynamicReferences(to: &keywords, reader, place, resource)
         if resource.checksValues { try addChecks(to: &keywords, reader, resource) }
+        if let format = try reader.text("format"), formatPolicy.asserts(resource) { keywords.append(.format(format)) }
         try addArrays(to: &keywords, reader, place, resource)
         try addObjects(to: &keywords, reader, place, resource)
         try addCombinations(to: &keywords, reader, place, resource)
@@ -177,7 +179,6 @@ struct SchemaCompiler {
         if let text = try reader.text("pattern") {
             keywords.append(.pattern(text, try reader.expression(text, "pattern")))
         }
-        if let format = try reader.text("format"), formatPolicy.asserts(resource) { keywords.append(.format(format)) }
         if let count = try reader.count("minItems") { keywords.append(.minItems(count)) }
         if let count = try reader.count("maxItems") { keywords.append(.maxItems(count)) }
         if try reader.flag("uniqueItems") == true { keywords.append(.uniqueItems) }

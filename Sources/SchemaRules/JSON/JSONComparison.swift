@@ -189,7 +189,7 @@ struct JSONComparison {
         let olds = withoutDuplicates(oldBranches)
         let news = withoutDuplicates(newBranches)
         if olds.count < news.count { note(newCriterion == .allOf ? .productTypeExtended : .sumTypeExtended) }
-        if olds.count > news.count { note(newCriterion == .allOf ? .productTypeNarrowed : .sumTypeNarrowed) }
+        if olds.count > news.count { note(oldCriterion == .allOf ? .productTypeNarrowed : .sumTypeNarrowed) }
         // Which branch of the one may become which of the other; then as many pairs of these as there can be.
         var edges: [[(new: Int, differences: [JSONDifference])]] = []
         for (index, old) in olds.enumerated() {

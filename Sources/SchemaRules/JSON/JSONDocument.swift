@@ -6,7 +6,7 @@ package struct JSONDocument: SchemaDocument {
     /// Checks values against the schema.
     package let schema: JSONSchema
     package let canonicalText: String
-    private let model: JSONModel
+    let model: JSONModel
 
     /// - Throws: `SchemaFailure` when the text is no JSON Schema, or refers to something that `references` do not have.
     package init(
