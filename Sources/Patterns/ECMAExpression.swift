@@ -14,7 +14,8 @@ package final class ECMAExpression: Sendable {
     // Never changed after the initialiser: PCRE2 documents compiled code as safe to be used by several threads at a time.
     nonisolated(unsafe) private let code: OpaquePointer
 
-    private static let stepCountMax: UInt32 = 500_000
+    /// Of one search from one place of a text. Expressions that people write take some ten for each character.
+    package static let stepCountMax: UInt32 = 500_000
 
     /// - Throws: `.syntax` in PCRE2's words.
     package init(_ text: String) throws(PatternError) {
@@ -36,7 +37,7 @@ package final class ECMAExpression: Sendable {
     /// Whether the expression matches anywhere in `text`.
     ///
     /// - Throws: `.tooComplex` when that takes too many steps.
-    package func isFound(in text: String) throws(PatternError) -> Bool {
+    package func isFound(in text: String, stepCountMax: UInt32 = stepCountMax) throws(PatternError) -> Bool {
         guard
             let matchData = pcre2_match_data_create_8(1, nil), let context = pcre2_match_context_create_8(nil)
         else { throw PatternError(.tooComplex, "no memory to match") }
@@ -44,7 +45,7 @@ package final class ECMAExpression: Sendable {
             pcre2_match_data_free_8(matchData)
             pcre2_match_context_free_8(context)
         }
-        pcre2_set_match_limit_8(context, Self.stepCountMax)
+        pcre2_set_match_limit_8(context, stepCountMax)
         pcre2_set_heap_limit_8(context, 64 << 10)  // in KiB
         var text = text
         let result = text.withUTF8 { bytes in

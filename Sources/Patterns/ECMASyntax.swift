@@ -128,7 +128,8 @@ struct ECMASyntax {
     }
 
     private static let categories: [String: String] = [
-        "Letter": "L", "Cased_Letter": "L&", "Uppercase_Letter": "Lu", "Lowercase_Letter": "Ll", "Titlecase_Letter": "Lt",
+        "Letter": "L", "Cased_Letter": "L&", "Uppercase_Letter": "Lu", "Lowercase_Letter": "Ll",
+        "Titlecase_Letter": "Lt",
         "Modifier_Letter": "Lm", "Other_Letter": "Lo", "Mark": "M", "Nonspacing_Mark": "Mn", "Spacing_Mark": "Mc",
         "Enclosing_Mark": "Me", "Number": "N", "Decimal_Number": "Nd", "digit": "Nd", "Letter_Number": "Nl",
         "Other_Number": "No", "Punctuation": "P", "punct": "P", "Connector_Punctuation": "Pc", "Dash_Punctuation": "Pd",
@@ -136,7 +137,8 @@ struct ECMASyntax {
         "Other_Punctuation": "Po", "Symbol": "S", "Math_Symbol": "Sm", "Currency_Symbol": "Sc", "Modifier_Symbol": "Sk",
         "Other_Symbol": "So", "Separator": "Z", "Space_Separator": "Zs", "Line_Separator": "Zl",
         "Paragraph_Separator": "Zp", "Other": "C", "Control": "Cc", "Format": "Cf", "Surrogate": "Cs",
-        "Private_Use": "Co", "Unassigned": "Cn", "Alphabetic": "L", "IsAlphabetic": "L", "IsLetter": "L", "IsDigit": "Nd",
+        "Private_Use": "Co", "Unassigned": "Cn", "Alphabetic": "L", "IsAlphabetic": "L", "IsLetter": "L",
+        "IsDigit": "Nd",
     ]
 
     private mutating func property(_ letter: Unicode.Scalar) {

@@ -14,8 +14,10 @@ enum InternationalLabel {
         for (index, scalar) in label.enumerated() {
             if 0x660...0x669 ~= scalar.value { hasArabicDigit = true }
             if 0x6F0...0x6F9 ~= scalar.value { hasExtendedDigit = true }
-            guard isAllowed(scalar, before: index > 0 ? label[index - 1] : nil,
-                after: index + 1 < label.count ? label[index + 1] : nil, in: label)
+            guard
+                isAllowed(
+                    scalar, before: index > 0 ? label[index - 1] : nil,
+                    after: index + 1 < label.count ? label[index + 1] : nil, in: label)
             else { return false }
         }
         return !(hasArabicDigit && hasExtendedDigit)
@@ -34,7 +36,8 @@ enum InternationalLabel {
             if before?.properties.canonicalCombiningClass == .virama { return true }
             // Between letters that join: those of the scripts that have such, as their types are not known here.
             func joins(_ scalar: Unicode.Scalar?) -> Bool {
-                scalar.map { 0x620...0x7FF ~= $0.value || 0x840...0x8FF ~= $0.value || 0x1820...0x18AA ~= $0.value } ?? false
+                scalar.map { 0x620...0x7FF ~= $0.value || 0x840...0x8FF ~= $0.value || 0x1820...0x18AA ~= $0.value }
+                    ?? false
             }
             return scalar.value == 0x200C && joins(before) && joins(after)
         // Exceptions of section 2.6: allowed, and not.

@@ -56,11 +56,11 @@ struct SchemaCheck {
         var evaluated = Evaluated()
         let isValid = check(value, 0, &evaluated)
         guard let failure else { return isValid }
-        violations.append(SchemaViolation(instancePath: "", keywordPath: "#", message: failure))
+        violations.insert(SchemaViolation(instancePath: "", keywordPath: "#", message: failure), at: 0)
         return false
     }
 
-    private var isCollecting: Bool { silence == 0 && violations.count < violationCountMax }
+    private var isCollecting: Bool { silence == 0 && failure == nil && violations.count < violationCountMax }
     /// Whether to stop at the first violation.
     private var isBrief: Bool { silence > 0 || violationCountMax == 0 }
 
@@ -205,7 +205,9 @@ struct SchemaCheck {
             guard schema.usesUnevaluated else { return true }
             evaluated.formUnion(own)
         }
-        if !isValid { report(node, "anyOf", "matches none of the \(branches.count) schemas, of which it must match one") }
+        if !isValid {
+            report(node, "anyOf", "matches none of the \(branches.count) schemas, of which it must match one")
+        }
         return isValid
     }
 
@@ -244,7 +246,8 @@ struct SchemaCheck {
         case .properties(let rules): return applyProperties(rules, node, members, &evaluated)
         case .required(let names):
             var isValid = true
-            for name in names where !members.contains(where: { JSONName.isSame($0.0, name) }) {
+            let present = MemberNames(members, lookups: names.count)
+            for name in names where !present.contains(name) {
                 isValid = false
                 report(node, "required", "the member \"\(name)\" is missing")
                 if isBrief { break }
@@ -267,8 +270,9 @@ struct SchemaCheck {
             return isValid
         case .dependentRequired(let name, let rules):
             var isValid = true
-            for rule in rules where members.contains(where: { JSONName.isSame($0.0, rule.name) }) {
-                for needed in rule.needed where !members.contains(where: { JSONName.isSame($0.0, needed) }) {
+            let present = MemberNames(members, lookups: rules.count)
+            for rule in rules where present.contains(rule.name) {
+                for needed in rule.needed where !present.contains(needed) {
                     isValid = false
                     report(node, name, "the member \"\(needed)\" is missing, which \"\(rule.name)\" needs")
                 }
@@ -276,7 +280,8 @@ struct SchemaCheck {
             return isValid
         case .dependentSchemas(_, let rules):
             var isValid = true
-            for rule in rules where members.contains(where: { JSONName.isSame($0.0, rule.name) }) {
+            let present = MemberNames(members, lookups: rules.count)
+            for rule in rules where present.contains(rule.name) {
                 if !checkAlso(value, rule.node, &evaluated) { isValid = false }
             }
             return isValid
@@ -331,6 +336,13 @@ struct SchemaCheck {
 
     /// - Returns: nil, and the check has failed, when matching takes too many steps.
     private mutating func isFound(_ expression: ECMAExpression, _ text: String) -> Bool? {
+        stepCount += 1 + text.utf8.count >> 6
+        do throws(PatternError) {
+            return try expression.isFound(in: text, stepCountMax: 1000)
+        } catch {
+            // Few values may take so long, or many of them could hold the caller up all the same.
+            stepCount += 5000
+        }
         do throws(PatternError) {
             return try expression.isFound(in: text)
         } catch {
@@ -427,7 +439,7 @@ struct SchemaCheck {
             report(node, "type", "expected \(types.description) but found \(SchemaCompiler.kind(value))")
             return false
         case .enumeration(let values):
-            if values.contains(where: { $0.isSame(as: value) }) { return true }
+            if values.contains(value.identity) { return true }
             report(node, "enum", "is none of the \(values.count) values that are allowed")
             return false
         case .constant(let constant):
@@ -497,5 +509,20 @@ extension TypeSet {
         case .array: contains(.array)
         case .object: contains(.object)
         }
+    }
+}
+
+/// The names of an object's members, in a table when a look at each would take longer.
+private struct MemberNames {
+    private let members: [(String, JSONValue)]
+    private let table: Set<JSONName>
+
+    init(_ members: [(String, JSONValue)], lookups: Int) {
+        self.members = members
+        table = members.count > 8 && lookups > 8 ? Set(members.map { JSONName($0.0) }) : []
+    }
+
+    func contains(_ name: String) -> Bool {
+        table.isEmpty ? members.contains { JSONName.isSame($0.0, name) } : table.contains(JSONName(name))
     }
 }

@@ -124,7 +124,9 @@ enum TextFormat {
             let groups = half.split(separator: ":", omittingEmptySubsequences: false)
             for (number, group) in groups.enumerated() {
                 if group.utf8.contains(0x2E) {
-                    guard index == halves.count - 1, number == groups.count - 1, isIPv4(String(group)) else { return false }
+                    guard index == halves.count - 1, number == groups.count - 1, isIPv4(String(group)) else {
+                        return false
+                    }
                     count += 2
                 } else {
                     guard 1...4 ~= group.utf8.count, group.utf8.allSatisfy(isHexDigit) else { return false }
@@ -177,13 +179,21 @@ enum TextFormat {
         let local = text.utf8[..<mark]
         let domain = String(Substring(text.utf8[text.utf8.index(after: mark)...]))
         let atoms = Set("!#$%&'*+-/=?^_`{|}~.".utf8)
-        func isAllowed(_ byte: UInt8) -> Bool { isAlphanumeric(byte) || atoms.contains(byte) || isInternational && byte > 0x7F }
+        func isAllowed(_ byte: UInt8) -> Bool {
+            isAlphanumeric(byte) || atoms.contains(byte) || isInternational && byte > 0x7F
+        }
         guard let first = local.first, let last = local.last else { return false }
         if first == 0x22 {
             guard local.count >= 2, last == 0x22 else { return false }
             var isEscaped = false
             for byte in local.dropFirst().dropLast() {
-                if isEscaped { isEscaped = false } else if byte == 0x5C { isEscaped = true } else if byte == 0x22 { return false }
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == 0x5C {
+                    isEscaped = true
+                } else if byte == 0x22 {
+                    return false
+                }
                 if byte < 0x20 || byte == 0x7F || byte > 0x7F && !isInternational { return false }
             }
             if isEscaped { return false }

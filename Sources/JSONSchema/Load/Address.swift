@@ -20,7 +20,9 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
             rest = rest[..<mark]
         }
         if let colon = rest.firstIndex(of: ":"), let first = rest.utf8.first, Self.isLetter(first),
-            rest[..<colon].utf8.allSatisfy({ Self.isLetter($0) || 0x30...0x39 ~= $0 || [0x2B, 0x2D, 0x2E].contains($0) })
+            rest[..<colon].utf8.allSatisfy({
+                Self.isLetter($0) || 0x30...0x39 ~= $0 || [0x2B, 0x2D, 0x2E].contains($0)
+            })
         {
             scheme = rest[..<colon].lowercased()
             rest = rest[rest.index(after: colon)...]

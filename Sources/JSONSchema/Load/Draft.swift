@@ -48,7 +48,12 @@ package enum Draft: Int, Sendable, Comparable, CaseIterable {
     }
 
     /// The keywords of this draft that hold schemas.
-    package var subschemas: [(keyword: String, holding: Holding)] {
+    package var subschemas: [(keyword: String, holding: Holding)] { Self.tables[self] ?? [] }
+
+    private static let tables: [Draft: [(keyword: String, holding: Holding)]] = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0, $0.table) })
+
+    private var table: [(keyword: String, holding: Holding)] {
         var known: [(String, Holding)] = [
             ("definitions", .map), ("properties", .map), ("patternProperties", .map),
             ("additionalProperties", .schema), ("dependencies", .mapOfSchemas), ("allOf", .list), ("anyOf", .list),

@@ -90,7 +90,8 @@ struct SchemaCompiler {
     private mutating func compile(_ place: SchemaLibrary.Place) throws(JSONSchemaError) -> SchemaNode {
         if let constant = place.value.flag { return compile(constant: constant, place) }
         guard case .object = place.value else {
-            throw JSONSchemaError(.keyword, "expected a schema but found \(Self.kind(place.value))", at: location(place))
+            throw JSONSchemaError(
+                .keyword, "expected a schema but found \(Self.kind(place.value))", at: location(place))
         }
         let resource = library.resources[place.resource]
         let reader = KeywordReader(value: place.value, location: location(place))
@@ -171,7 +172,7 @@ struct SchemaCompiler {
         to keywords: inout [SchemaKeyword], _ reader: KeywordReader, _ resource: SchemaLibrary.Resource
     ) throws(JSONSchemaError) {
         if let types = try reader.types() { keywords.append(.type(types)) }
-        if let values = try reader.list("enum") { keywords.append(.enumeration(values)) }
+        if let values = try reader.list("enum") { keywords.append(.enumeration(Set(values.map(\.identity)))) }
         if resource.draft >= .draft6, let value = reader.value["const"] { keywords.append(.constant(value)) }
         try addBounds(to: &keywords, reader, resource.draft)
         if let count = try reader.count("minLength") { keywords.append(.minLength(count)) }

@@ -42,6 +42,8 @@ package struct SchemaLibrary: Sendable {
         var root: JSONValue
         /// The resources in it by the pointer of their root.
         var resources: [String: Int] = [:]
+        /// Of objects with many members, by pointer: where each member is.
+        var places: [String: [JSONName: Int]] = [:]
     }
 
     private var documents: [Document] = []
@@ -99,7 +101,7 @@ package struct SchemaLibrary: Sendable {
     }
 
     private func value(of resource: Resource) -> JSONValue? {
-        JSONPointer.steps(resource.pointer).flatMap { Self.descend($0, from: documents[resource.document].root) }
+        JSONPointer.steps(resource.pointer).flatMap { descend($0, in: documents[resource.document]) }
     }
 
     /// Finds resources and anchors where the draft's keywords have schemas, and nowhere else: an `$id` inside of an
@@ -149,6 +151,10 @@ package struct SchemaLibrary: Sendable {
             case (.list, .array(let elements)), (.schemaOrList, .array(let elements)):
                 for (index, element) in elements.enumerated() { scan(element, document, "\(start)/\(index)", current) }
             case (.map, .object(let members)), (.mapOfSchemas, .object(let members)):
+                if members.count > 16 {
+                    documents[document].places[start] = Dictionary(
+                        members.enumerated().map { (JSONName($0.element.0), $0.offset) }, uniquingKeysWith: { $1 })
+                }
                 for (name, member) in members {
                     scan(member, document, start + "/" + JSONPointer.escape(name), current)
                 }
@@ -207,7 +213,7 @@ package struct SchemaLibrary: Sendable {
 
     private func place(at pointer: String, inDocument document: Int) -> Place? {
         guard let steps = JSONPointer.steps(pointer) else { return nil }
-        guard let value = Self.descend(steps, from: documents[document].root) else { return nil }
+        guard let value = descend(steps, in: documents[document]) else { return nil }
         // The innermost resource on the way is the one that the schema belongs to.
         var way = ""
         var resource = documents[document].resources[""] ?? 0
@@ -220,13 +226,18 @@ package struct SchemaLibrary: Sendable {
         return Place(document: document, pointer: canonical, value: value, resource: resource)
     }
 
-    private static func descend(_ steps: [String], from root: JSONValue) -> JSONValue? {
-        var value = root
+    private func descend(_ steps: [String], in document: Document) -> JSONValue? {
+        var value = document.root
+        var way = ""
         for step in steps {
             switch value {
-            case .object:
-                guard let member = value[step] else { return nil }
-                value = member
+            case .object(let members):
+                if let place = document.places[way]?[JSONName(step)] {
+                    value = members[place].1
+                } else {
+                    guard let member = value[step] else { return nil }
+                    value = member
+                }
             case .array(let elements):
                 guard let index = Int(step), elements.indices.contains(index), String(index) == step else {
                     return nil
@@ -234,6 +245,7 @@ package struct SchemaLibrary: Sendable {
                 value = elements[index]
             default: return nil
             }
+            way += "/" + JSONPointer.escape(step)
         }
         return value
     }

@@ -50,7 +50,8 @@ enum SchemaKeyword: Sendable {
     }
 
     case type(TypeSet)
-    case enumeration([JSONValue])
+    /// By `JSONValue.identity`.
+    case enumeration(Set<[UInt8]>)
     case constant(JSONValue)
     case bound(Bound, JSONNumber)
     case multipleOf(JSONNumber)

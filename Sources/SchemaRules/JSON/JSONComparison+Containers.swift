@@ -210,7 +210,8 @@ extension JSONComparison {
         guard old != nil || new != nil else { return [] }
         if let kind = kind() { return [.init(kind: kind, path: keyword)] }
         return compare(
-            old.map { Part(isUpdate: original.isUpdate, node: $0) }, new.map { Part(isUpdate: update.isUpdate, node: $0) }
+            old.map { Part(isUpdate: original.isUpdate, node: $0) },
+            new.map { Part(isUpdate: update.isUpdate, node: $0) }
         ).map { $0.under(keyword) }
     }
 

@@ -20,7 +20,7 @@ struct JSONComparison {
     }
 
     /// More pairs than this are not compared.
-    static let pairCountMax = 300_000
+    static let pairCountMax = 1_000_000
     static let depthMax = 300
     /// Of one pair; of more, as many are kept, those that matter first.
     static let differenceCountMax = 500
@@ -114,7 +114,8 @@ struct JSONComparison {
         case (.enumeration(let a), .enumeration(let b)): found += Self.compare(a, b)
         case (.constant(let a), .constant(let b)): if !a.isSame(as: b) { note(.enumChanged, "const") }
         case (.combined(let a, let c, _), .combined(let b, let d, _)):
-            found += compareCombined(a, branches(c, of: original), b, branches(d, of: update), (a, c.count), (b, d.count))
+            found += compareCombined(
+                a, branches(c, of: original), b, branches(d, of: update), (a, c.count), (b, d.count))
         case (.not(let a), .not(let b)):
             let reversed = compare(
                 Part(isUpdate: update.isUpdate, node: b), Part(isUpdate: original.isUpdate, node: a))
@@ -270,7 +271,8 @@ struct JSONComparison {
 extension JSONModel.Shape {
     /// What must be the same for two shapes to be compared at all.
     enum Family: Hashable {
-        case empty, never, string, number, boolean, null, object, array, enumeration, constant, combined, not, conditional
+        case empty, never, string, number, boolean, null, object, array, enumeration, constant, combined, not,
+            conditional
         case reference
     }
 

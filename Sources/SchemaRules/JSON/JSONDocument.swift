@@ -67,7 +67,9 @@ package struct JSONDocument: SchemaDocument {
         reading writer: any SchemaDocument, policy: CompatibilityPolicy
     ) -> [Incompatibility] {
         guard let writer = writer as? JSONDocument else {
-            return [Incompatibility(kind: "TYPE_CHANGED", path: "#/", description: "the schemas are of different types")]
+            return [
+                Incompatibility(kind: "TYPE_CHANGED", path: "#/", description: "the schemas are of different types")
+            ]
         }
         return differences(from: writer, policy: policy).filter { !$0.kind.isCompatible(policy) }.map(\.incompatibility)
     }

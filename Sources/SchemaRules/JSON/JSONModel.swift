@@ -123,7 +123,9 @@ struct JSONModelBuilder {
     }
 
     /// A schema inside of `place`.
-    private mutating func child(_ value: JSONValue, _ keyword: String, _ step: String? = nil, of place: SchemaLibrary.Place)
+    private mutating func child(
+        _ value: JSONValue, _ keyword: String, _ step: String? = nil, of place: SchemaLibrary.Place
+    )
         -> Int
     {
         var pointer = place.pointer + "/" + JSONPointer.escape(keyword)

@@ -26,7 +26,8 @@ struct JSONCaseTests {
                     earlier: one["original_metadata"]?["properties"]?["confluent:reserved"]?.text)
                 let found = update.differences(from: original, policy: policy)
                 if policy == .strict {
-                    let changes = reserved.map { "\($0.kind) \($0.path)" } + found.map { "\($0.kind.rawValue) \($0.path)" }
+                    let changes =
+                        reserved.map { "\($0.kind) \($0.path)" } + found.map { "\($0.kind.rawValue) \($0.path)" }
                     #expect(changes == expected, "\(label)")
                 }
                 let isCompatible =
@@ -64,7 +65,9 @@ struct JSONCaseTests {
             let isSame = comparison.isSame(0, 0)
             #expect(isSame, "case \(number): \(String(decoding: source.bytes, as: UTF8.self))")
             for (new, old) in [(modern, legacy), (legacy, modern)] {
-                let found = new.incompatibilities(reading: old, policy: .strict).filter { $0.kind != "MIN_CONTAINS_ADDED" }
+                let found = new.incompatibilities(reading: old, policy: .strict).filter {
+                    $0.kind != "MIN_CONTAINS_ADDED"
+                }
                 // `{}` is written as an object or array without rules by one of the two.
                 #expect(found.isEmpty || target == .object([]), "case \(number): \(found)")
             }
