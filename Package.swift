@@ -32,6 +32,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -88,13 +89,20 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
                 "Patterns", "Cluster", "Observability", nio, nioPosix, deque, logging,
             ]),
+        target(
+            "RegistryService",
+            [
+                "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1, httpTypes,
+                logging,
+            ]),
 
         // Layer 4: the program
         .executableTarget(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONFormat", "HTTPKit", nio, httpTypes, logging, arguments,
+                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryService", nio, httpTypes,
+                logging, arguments,
             ],
             swiftSettings: swiftSettings),
 
@@ -136,6 +144,9 @@ let package = Package(
         tests(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "RegistryService",
+            ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

@@ -1,0 +1,4 @@
+import RegistryService
+import Testing
+
+@Suite struct StateTests {}
