@@ -164,7 +164,7 @@ extension SchemaRequest {
         if let list = present("references") {
             guard let elements = list.elements else { throw .unprocessable("'references' must be an array") }
             for element in elements {
-                do { references.append(try SchemaReference(element)) } catch { throw .invalidSchema(error.message) }
+                do { references.append(try StoredReference(element)) } catch { throw .invalidSchema(error.message) }
             }
         }
         if let value = present("metadata") {

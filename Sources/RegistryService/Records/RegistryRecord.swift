@@ -146,8 +146,8 @@ package struct SchemaRecord: Sendable {
         }
         func present(_ name: String) -> JSONValue? { json[name].flatMap { $0 == .null ? nil : $0 } }
         do throws(SchemaFailure) {
-            var references: [SchemaReference] = []
-            for element in present("references")?.elements ?? [] { references.append(try SchemaReference(element)) }
+            var references: [StoredReference] = []
+            for element in present("references")?.elements ?? [] { references.append(try StoredReference(element)) }
             var metadata: SchemaMetadata?
             if let value = present("metadata") { metadata = try SchemaMetadata(value) }
             var ruleSet: SchemaRuleSet?

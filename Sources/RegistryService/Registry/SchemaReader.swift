@@ -5,7 +5,7 @@ package import SchemaRules
 package struct SchemaRequest: Sendable, Equatable {
     package var text: String
     package var typeName: String
-    package var references: [SchemaReference]
+    package var references: [StoredReference]
     package var metadata: SchemaMetadata?
     package var ruleSet: SchemaRuleSet?
     /// Only for imports.
@@ -14,7 +14,7 @@ package struct SchemaRequest: Sendable, Equatable {
     package var version: Int32
 
     package init(
-        text: String, typeName: String = SchemaType.avro.rawValue, references: [SchemaReference] = [],
+        text: String, typeName: String = SchemaType.avro.rawValue, references: [StoredReference] = [],
         metadata: SchemaMetadata? = nil, ruleSet: SchemaRuleSet? = nil, id: Int32? = nil, version: Int32 = 0
     ) {
         self.text = text
@@ -42,7 +42,7 @@ struct SchemaReader: Sendable {
     /// A schema that was read, and its references with their versions resolved.
     struct Read: Sendable {
         var document: any SchemaDocument
-        var references: [SchemaReference]
+        var references: [StoredReference]
     }
 
     /// Reads a schema of a request. Takes as long as its text is long: not for threads that others wait for.
@@ -61,7 +61,7 @@ struct SchemaReader: Sendable {
     }
 
     private func read(
-        _ text: String, _ type: SchemaType, _ references: [SchemaReference], subject: String, isNew: Bool
+        _ text: String, _ type: SchemaType, _ references: [StoredReference], subject: String, isNew: Bool
     ) throws(RegistryError) -> Read {
         let parent = SubjectName(subject)
         var resolved = references
@@ -85,11 +85,11 @@ struct SchemaReader: Sendable {
     }
 
     /// Where a reference leads; of the latest version, the one that it is now.
-    private func place(of reference: SchemaReference, from parent: SubjectName) throws(SchemaFailure) -> SubjectVersion
+    private func place(of reference: StoredReference, from parent: SubjectName) throws(SchemaFailure) -> SubjectVersion
     {
         let name = SubjectName.qualified(reference.subject, from: parent).description
         let version = holder.read { state -> Int32? in
-            guard reference.version == SchemaReference.latest else {
+            guard reference.version == StoredReference.latest else {
                 return state.version(name, reference.version)?.number
             }
             return state.subject(name)?.latest?.number
@@ -103,7 +103,7 @@ struct SchemaReader: Sendable {
 
     /// All that is referred to, directly or through others: what is referred to before what refers to it, each once.
     private func collect(
-        _ references: [SchemaReference], from parent: SubjectName
+        _ references: [StoredReference], from parent: SubjectName
     ) throws(SchemaFailure) -> [ReferencedSchema] {
         var found: [ReferencedSchema] = []
         var seen: Set<String> = []
@@ -113,7 +113,7 @@ struct SchemaReader: Sendable {
     }
 
     private func collect(
-        _ references: [SchemaReference], _ parent: SubjectName, depth: Int, _ found: inout [ReferencedSchema],
+        _ references: [StoredReference], _ parent: SubjectName, depth: Int, _ found: inout [ReferencedSchema],
         _ seen: inout Set<String>, _ byteCount: inout Int
     ) throws(SchemaFailure) {
         guard depth < Self.depthMax else {

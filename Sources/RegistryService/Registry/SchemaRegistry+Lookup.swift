@@ -12,7 +12,7 @@ extension SchemaRegistry {
         return try await work { () throws(RegistryError) in
             let config = self.holder.read { $0.configInForce(subject, default: self.settings.level) }
             guard !config.hasDefaultsOrOverrides else { return nil }
-            let latestOnly = request.version == SchemaReference.latest
+            let latestOnly = request.version == StoredReference.latest
             guard
                 let found = try self.find(
                     request, subject, normalize: normalize, deleted: false, latestOnly: latestOnly)
@@ -129,7 +129,7 @@ extension SchemaRegistry {
             }
         }
 
-        var number: Int32 { if case .number(let number) = self { number } else { SchemaReference.latest } }
+        var number: Int32 { if case .number(let number) = self { number } else { StoredReference.latest } }
     }
 
     /// A version of a subject; a subject of the default context is looked for in the others too.

@@ -202,7 +202,7 @@ extension SchemaRegistry {
             } catch {
                 throw .invalidSchema(type: read.document.type, error)
             }
-            var seen: Set<SchemaReference> = []
+            var seen: Set<StoredReference> = []
             references = references.sorted { ($0.name, $0.subject, $0.version) < ($1.name, $1.subject, $1.version) }
                 .filter { seen.insert($0).inserted }
         }

@@ -67,7 +67,7 @@ extension SchemaRegistry {
         let metadata = change.metadata ?? base.schema.metadata ?? SchemaMetadata()
         let request = SchemaRequest(
             text: text, typeName: base.schema.type.rawValue, references: base.schema.references, metadata: metadata,
-            ruleSet: ruleSet ?? base.schema.ruleSet, version: change.newVersion ?? SchemaReference.latest)
+            ruleSet: ruleSet ?? base.schema.ruleSet, version: change.newVersion ?? StoredReference.latest)
         return try await register(subject, request, normalize: false)
     }
 }

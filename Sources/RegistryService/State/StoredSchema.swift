@@ -6,13 +6,13 @@ package final class StoredSchema: Sendable {
     package let type: SchemaType
     /// The canonical text, as UTF-8.
     package let text: [UInt8]
-    package let references: [SchemaReference]
+    package let references: [StoredReference]
     package let metadata: SchemaMetadata?
     package let ruleSet: SchemaRuleSet?
     package let identity: SchemaIdentity
 
     package init(
-        type: SchemaType, text: [UInt8], references: [SchemaReference] = [], metadata: SchemaMetadata? = nil,
+        type: SchemaType, text: [UInt8], references: [StoredReference] = [], metadata: SchemaMetadata? = nil,
         ruleSet: SchemaRuleSet? = nil
     ) {
         self.type = type

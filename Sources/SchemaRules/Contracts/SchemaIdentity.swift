@@ -19,7 +19,7 @@ package struct SchemaIdentity: Hashable, Sendable, CustomStringConvertible {
     }
 
     package init(
-        text: [UInt8], references: [SchemaReference], metadata: SchemaMetadata?, ruleSet: SchemaRuleSet?
+        text: [UInt8], references: [StoredReference], metadata: SchemaMetadata?, ruleSet: SchemaRuleSet?
     ) {
         var hash = Insecure.MD5()
         func feed(_ bytes: [UInt8]) { bytes.withUnsafeBytes { hash.update(bufferPointer: $0) } }

@@ -1,7 +1,7 @@
 package import JSONFormat
 
 /// One entry of a schema's list of references: how the text calls it, and where the registry has it.
-package struct SchemaReference: Hashable, Sendable {
+package struct StoredReference: Hashable, Sendable {
     package static let latest: Int32 = -1
 
     package var name: String
