@@ -60,7 +60,7 @@ package struct RegistryState: Sendable {
     /// Where a schema id is in use.
     package struct Identifier: Sendable {
         package var schema: StoredSchema
-        /// One version per subject, the newest record's. Most ids have one use, some have thousands.
+        /// One version per subject. Most ids have one use, some have thousands.
         private var first: SubjectVersion
         private var others: [String: Int32] = [:]
 
@@ -86,13 +86,13 @@ package struct RegistryState: Sendable {
         }
 
         /// - Returns: false when that was the last use.
-        mutating func remove(_ use: SubjectVersion) -> Bool {
-            if first == use {
+        mutating func remove(_ subject: String) -> Bool {
+            if first.subject == subject {
                 guard let (subject, version) = others.first else { return false }
                 first = SubjectVersion(subject, version)
                 others[subject] = nil
-            } else if others[use.subject] == use.version {
-                others[use.subject] = nil
+            } else {
+                others[subject] = nil
             }
             return true
         }
@@ -203,17 +203,35 @@ package struct RegistryState: Sendable {
         subject.revision = offset
         subjects[record.subject] = subject
 
-        var ids = contexts.removeValue(forKey: context) ?? Context()
-        var identifier = ids.identifiers.removeValue(forKey: record.id) ?? Identifier(schema, place)
-        identifier.schema = schema
-        identifier.add(place)
-        ids.identifiers[record.id] = identifier
-        ids.ids[Content(schema)] = record.id
-        ids.idMax = max(ids.idMax, record.id)
-        contexts[context] = ids
-
+        setUse(of: record.id, in: record.subject, schema)
+        contexts[context, default: Context()].ids[Content(schema)] = record.id
+        contexts[context, default: Context()].idMax = max(idMax(in: context), record.id)
         setReferences(of: place, record.id, schema, exist: !record.isDeleted)
         return .done
+    }
+
+    /// Notes which version of a subject stands for an id: the last one that has it, a live one if there is any.
+    ///
+    /// - Parameter schema: of the id, if it is new.
+    private mutating func setUse(of id: Int32, in name: String, _ schema: StoredSchema) {
+        let versions = subjects[name]?.versions ?? []
+        let version = versions.last { $0.id == id && !$0.isDeleted } ?? versions.last { $0.id == id }
+        let context = SubjectName(name).context
+        var ids = contexts.removeValue(forKey: context) ?? Context()
+        defer { contexts[context] = ids }
+        if let version {
+            let place = SubjectVersion(name, version.number)
+            var identifier = ids.identifiers.removeValue(forKey: id) ?? Identifier(schema, place)
+            identifier.schema = version.schema
+            identifier.add(place)
+            ids.identifiers[id] = identifier
+        } else if var identifier = ids.identifiers.removeValue(forKey: id) {
+            if identifier.remove(name) {
+                ids.identifiers[id] = identifier
+            } else if ids.ids[Content(schema)] == id {
+                ids.ids[Content(schema)] = nil
+            }
+        }
     }
 
     private mutating func setReferences(of place: SubjectVersion, _ id: Int32, _ schema: StoredSchema, exist: Bool) {
@@ -241,29 +259,24 @@ package struct RegistryState: Sendable {
         subjects[name] = subject
         for version in subject.versions where version.number <= last {
             setReferences(of: SubjectVersion(name, version.number), version.id, version.schema, exist: false)
+            setUse(of: version.id, in: name, version.schema)
         }
     }
 
     private mutating func remove(_ name: String, _ number: Int32, _ offset: Int64) {
         guard var subject = subjects.removeValue(forKey: name) else { return }
-        defer { if !subject.versions.isEmpty { subjects[name] = subject } }
         let index = subject.place(of: number)
-        guard index < subject.versions.count, subject.versions[index].number == number else { return }
+        guard index < subject.versions.count, subject.versions[index].number == number else {
+            subjects[name] = subject
+            return
+        }
         let version = subject.versions.remove(at: index)
         versionCount -= 1
         subject.revision = offset
         removalRevision = offset
+        if !subject.versions.isEmpty { subjects[name] = subject }
         setReferences(of: SubjectVersion(name, number), version.id, version.schema, exist: false)
-
-        let context = SubjectName(name).context
-        guard var ids = contexts.removeValue(forKey: context) else { return }
-        defer { contexts[context] = ids }
-        guard var identifier = ids.identifiers.removeValue(forKey: version.id) else { return }
-        if identifier.remove(SubjectVersion(name, number)) {
-            ids.identifiers[version.id] = identifier
-        } else if ids.ids[Content(identifier.schema)] == version.id {
-            ids.ids[Content(identifier.schema)] = nil
-        }
+        setUse(of: version.id, in: name, version.schema)
     }
 
     private mutating func clear(_ scope: String?, _ offset: Int64) {
