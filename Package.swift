@@ -92,13 +92,20 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
                 "Patterns", "Cluster", "Observability", nio, nioPosix, deque, logging,
             ]),
+        target(
+            "RegistryService",
+            [
+                "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1, httpTypes,
+                logging,
+            ]),
 
         // Layer 4: the program
         .executableTarget(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", nio, httpTypes,
+                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "RegistryService",
+                nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -145,6 +152,9 @@ let package = Package(
         tests(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "RegistryService",
+            ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

@@ -31,11 +31,15 @@ private let allowed: [String: Set<String>] = [
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": ["JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging"],
+    "RegistryService": [
+        "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
+        "HTTPTypes", "Logging",
+    ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
-        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "HTTPTypes", "NIOCore", "Logging",
-        "ArgumentParser",
+        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "RegistryService", "HTTPTypes",
+        "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],
