@@ -25,7 +25,8 @@ enum AvroFault: Error {
         case .branch(let branch, let count): malformed("branch \(branch) of a union of \(count)", offset)
         case .symbol(let symbol, let count): malformed("symbol \(symbol) of an enum of \(count)", offset)
         case .unknownSymbol(let symbol, let name):
-            AvroError(.unresolvable, "the reader's enum \(name) has neither the writer's symbol \(symbol) nor a default")
+            AvroError(
+                .unresolvable, "the reader's enum \(name) has neither the writer's symbol \(symbol) nor a default")
         case .integer(let value): malformed("\(value) as an int", offset)
         case .emptyElements:
             AvroError(.tooLarge, "more than \(AvroFault.emptyElementsMax) elements that take no bytes in one value")

@@ -102,7 +102,8 @@ package final class AvroColumnEncoder: Sendable {
         while at < last {
             let operation = operations[at]
             at &+= 1
-            guard operation.code != .nothing, let source = sources.baseAddress.map({ $0 + Int(operation.column) }) else {
+            guard operation.code != .nothing, let source = sources.baseAddress.map({ $0 + Int(operation.column) })
+            else {
                 continue
             }
             guard source.pointee.isValid(row) || operation.takesNull else { throw .null(Int(operation.column)) }

@@ -84,7 +84,9 @@ struct EncodingCompiler {
         for field in record.fields { emit(field.type) }
     }
 
-    private mutating func add(_ code: EncodingOperation.Code, _ a: Int = 0, _ b: Int = 0, takesNull: Bool = false) -> Int {
+    private mutating func add(_ code: EncodingOperation.Code, _ a: Int = 0, _ b: Int = 0, takesNull: Bool = false)
+        -> Int
+    {
         var operation = EncodingOperation(code: code, takesNull: takesNull)
         operation.column = Int32(truncatingIfNeeded: columnCount)
         operation.a = Int32(truncatingIfNeeded: a)

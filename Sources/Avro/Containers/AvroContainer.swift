@@ -232,8 +232,11 @@ package struct AvroContainerReader: Sendable {
     }
 
     private mutating func number() throws(AvroError) -> Int64 {
+        var end = at
         do throws(WireError) {
-            return try Varint.readLong(bytes.span.bytes, at: &at)
+            let number = try Varint.readLong(bytes.span.bytes, at: &end)
+            at = end
+            return number
         } catch {
             throw AvroError(.malformed, "\(error) at byte \(at)")
         }

@@ -110,7 +110,9 @@ struct AvroSchemaParser {
                 reserved.insert("default")
             case "fixed": id = try fixed(json, in: namespace)
             case "array":
-                guard let items = json["items"] else { throw Self.invalid("Array has no items type: \(Self.text(json))") }
+                guard let items = json["items"] else {
+                    throw Self.invalid("Array has no items type: \(Self.text(json))")
+                }
                 id = add(AvroType(kind: .array(items: try parse(items, in: namespace, depth: depth + 1))))
             case "map":
                 guard let values = json["values"] else {
@@ -300,7 +302,9 @@ struct AvroSchemaParser {
             } else if byte == UInt8(ascii: "/"), next == UInt8(ascii: "*") {
                 at += 2
                 while at < bytes.count {
-                    if bytes[at] == UInt8(ascii: "*"), at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "/") { break }
+                    if bytes[at] == UInt8(ascii: "*"), at + 1 < bytes.count, bytes[at + 1] == UInt8(ascii: "/") {
+                        break
+                    }
                     if bytes[at] == 0x0A { output.append(0x0A) }  // so that the lines of errors stay right
                     at += 1
                 }

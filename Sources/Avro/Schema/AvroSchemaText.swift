@@ -84,7 +84,9 @@ private struct SchemaTextWriter {
     }
 
     private mutating func write(_ record: AvroRecord, _ type: AvroType, in namespace: String?) {
-        head(record.isError && form != .normalized && !isParsing ? "error" : "record", record.name, record.doc, in: namespace)
+        head(
+            record.isError && form != .normalized && !isParsing ? "error" : "record", record.name, record.doc,
+            in: namespace)
         member("fields")
         list(record.fields) { writer, field in
             writer.begin("name", field.name)
@@ -199,7 +201,9 @@ extension AvroSchema {
         case (.number(let value), .primitive(.float)): return .raw(Array(JavaNumber.text(Float(value)).utf8))
         case (.number(let value), _): return Int32(exactly: value) == nil ? json : nil
         case (.raw(let text), .primitive(.double)), (.raw(let text), .primitive(.float)):
-            guard text.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }) else { return nil }
+            guard text.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }) else {
+                return nil
+            }
             guard case .primitive(.float) = kind, let value = Float(String(decoding: text, as: UTF8.self)) else {
                 return json
             }

@@ -56,7 +56,8 @@ struct AvroCompatibility {
         let target = reader.types[to]
         let source = writer.types[from]
         switch (target.kind, source.kind) {
-        case (.primitive(let a), .primitive(let b)): return a == b || Self.promotes(b, a) ? [] : [mismatch(target, source)]
+        case (.primitive(let a), .primitive(let b)):
+            return a == b || Self.promotes(b, a) ? [] : [mismatch(target, source)]
         case (.array(let a), .array(let b)): return at("items") { $0.differences(a, b) }
         case (.map(let a), .map(let b)): return at("values") { $0.differences(a, b) }
         case (.fixed(let a), .fixed(let b)):
