@@ -13,7 +13,7 @@ extension SchemaType {
         switch self {
         case .avro: throw SchemaFailure("AVRO schemas cannot be read")
         case .json: throw SchemaFailure("JSON schemas cannot be read")
-        case .protobuf: throw SchemaFailure("PROTOBUF schemas cannot be read")
+        case .protobuf: try ProtobufDocument(text, references: references, isNew: isNew)
         }
     }
 }

@@ -1,0 +1,92 @@
+/// Owns memory of `malloc` until the last column that shows it is gone.
+@usableFromInline final class ColumnMemory: @unchecked Sendable {
+    // Nothing writes to the memory once a column shows it, so any thread may read it.
+    private let memory: UnsafeMutableRawPointer
+
+    @usableFromInline init(taking memory: UnsafeMutableRawPointer) { self.memory = memory }
+
+    deinit { memory.deallocate() }
+}
+
+/// Values of one trivial type, one after the other; copies share the memory, nobody changes it.
+package struct ColumnBuffer<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+    // `memory` is immutable, see there; `start` points into it.
+    @usableFromInline let memory: ColumnMemory?
+    @usableFromInline let start: UnsafePointer<Element>?
+    package let count: Int
+
+    /// Takes memory that was allocated for at least `count` elements, which are initialised.
+    init(taking start: UnsafeMutableRawPointer, count: Int) {
+        memory = ColumnMemory(taking: start)
+        self.start = UnsafePointer(start.assumingMemoryBound(to: Element.self))
+        self.count = count
+    }
+
+    /// `count` elements that `initialize` writes, every one of them.
+    @inlinable package init(
+        count: Int, initializingWith initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
+    ) rethrows {
+        precondition(count >= 0)
+        let bytes = UnsafeMutableRawPointer.allocate(
+            byteCount: max(1, count * MemoryLayout<Element>.stride), alignment: 16)
+        memory = ColumnMemory(taking: bytes)
+        let start = bytes.bindMemory(to: Element.self, capacity: count)
+        self.start = UnsafePointer(start)
+        self.count = count
+        try initialize(UnsafeMutableBufferPointer(start: start, count: count))
+    }
+
+    package init(_ elements: some Collection<Element>) {
+        self.init(count: elements.count) { _ = $0.initialize(fromContentsOf: elements) }
+    }
+
+    /// The elements in place, for loops; not to be kept beyond `body`.
+    @inlinable package func withUnsafeBufferPointer<Result, Failure: Error>(
+        _ body: (UnsafeBufferPointer<Element>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let result = try body(UnsafeBufferPointer(start: start, count: count))
+        withExtendedLifetime(memory) {}
+        return result
+    }
+
+    /// The elements as a span, for loops that want their bounds checked.
+    @inlinable package func withSpan<Result, Failure: Error>(
+        _ body: (Span<Element>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { (elements) throws(Failure) in try body(elements.span) }
+    }
+
+    @inlinable package subscript(index: Int) -> Element {
+        precondition(UInt(bitPattern: index) < UInt(bitPattern: count), "index \(index) of \(count)")
+        return start.unsafelyUnwrapped[index]  // not nil: count is not 0
+    }
+}
+
+/// Which rows of a column have a value: one bit per row, set where there is one, from the lowest bit of the first word.
+package struct Validity: Sendable {
+    /// Nil when every row has a value.
+    package let words: ColumnBuffer<UInt64>?
+    package let nullCount: Int
+
+    package static let all = Validity(words: nil, nullCount: 0)
+
+    /// Bits beyond the last row are not set.
+    package init(words: ColumnBuffer<UInt64>?, nullCount: Int) {
+        self.words = nullCount == 0 ? nil : words
+        self.nullCount = nullCount
+    }
+
+    package init(_ isValid: some Collection<Bool>) {
+        var bits = [UInt64](repeating: 0, count: (isValid.count + 63) / 64)
+        var nullCount = 0
+        for (row, isValid) in isValid.enumerated() {
+            if isValid { bits[row / 64] |= 1 << (row % 64) } else { nullCount += 1 }
+        }
+        self.init(words: ColumnBuffer(bits), nullCount: nullCount)
+    }
+
+    @inlinable package func isValid(_ row: Int) -> Bool {
+        guard let words else { return true }
+        return words[row >> 6] & (1 &<< UInt64(row & 63)) != 0
+    }
+}

@@ -1,0 +1,244 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The memory of a column that is being built, for decoders that append millions of values a second.
+///
+/// It is reached by a pointer (`ColumnBuilder.cells`) because it has no references in it: appending neither counts
+/// references nor checks for exclusive access. What a caller has to keep: the method fits the column's type, lists and
+/// maps are ended after their elements, and every field of a structure gets one entry for each entry of the structure.
+///
+/// Memory doubles as it fills, so it stays within twice of what was appended.
+package struct ColumnCells: BitwiseCopyable {
+    /// Bytes beyond the end that short copies may write.
+    @usableFromInline static let slack = 16
+    /// What an `Int32` end can reach, in bytes or elements.
+    package static let runMax = Int(Int32.max)
+
+    /// Values, or ends: those have an entry 0 in front.
+    @usableFromInline package var values: UnsafeMutableRawPointer
+    /// Rows.
+    @usableFromInline package var count = 0
+    @usableFromInline var capacity: Int
+    @usableFromInline package var bytes: UnsafeMutablePointer<UInt8>
+    @usableFromInline package var byteCount = 0
+    @usableFromInline var byteCapacity = 0
+    /// Nil until the first row without a value. Bits from `count` on are not set.
+    @usableFromInline var validity: UnsafeMutablePointer<UInt64>?
+    @usableFromInline package var nullCount = 0
+    @usableFromInline let width: Int
+    @usableFromInline let hasEnds: Bool
+    @usableFromInline let hasBytes: Bool
+
+    init(_ type: ColumnType) {
+        width = type.width
+        hasEnds = type.hasEnds
+        hasBytes = type == .string || type == .bytes
+        capacity = 16
+        values = Self.allocate(width * (capacity + 1))
+        values.storeBytes(of: 0, as: Int32.self)
+        bytes = Self.allocate(Self.slack).assumingMemoryBound(to: UInt8.self)
+    }
+
+    private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        .allocate(byteCount: max(16, byteCount), alignment: 16)
+    }
+
+    func free() {
+        values.deallocate()
+        bytes.deallocate()
+        validity?.deallocate()
+    }
+
+    // MARK: Appending
+
+    /// Appends a value of a column of fixed size.
+    @inlinable @inline(__always) package mutating func append<Element: BitwiseCopyable>(_ value: Element) {
+        if count == capacity { grow() }
+        values.assumingMemoryBound(to: Element.self)[count] = value
+        markValid()
+    }
+
+    /// Appends `count` bytes as one value of a string column; bytes that are not UTF-8 become U+FFFD, as in Java.
+    ///
+    /// - Parameter readable: bytes that may be read from `source` on, at least `count`: more let short copies be quick.
+    /// - Returns: false, with nothing appended, when the column cannot hold more bytes.
+    @inlinable @inline(__always) package mutating func appendString(
+        _ source: UnsafeRawPointer, count length: Int, readable: Int
+    ) -> Bool {
+        if count == capacity { grow() }
+        guard length <= byteCapacity &- byteCount || growBytes(by: length) else { return false }
+        let target = UnsafeMutableRawPointer(bytes + byteCount)
+        var seen = SIMD2<UInt64>.zero
+        if length <= 64 && (length &+ 15) & ~15 <= readable {
+            var at = 0
+            while at < length {
+                let chunk = (source + at).loadUnaligned(as: SIMD2<UInt64>.self)
+                (target + at).storeBytes(of: chunk, as: SIMD2<UInt64>.self)
+                seen |= chunk
+                at &+= 16
+            }
+        } else {
+            memcpy(target, source, length)
+            seen[0] = Self.highBits(source, length)
+        }
+        if (seen[0] | seen[1]) & 0x8080_8080_8080_8080 != 0 {
+            return appendOther(UnsafeRawBufferPointer(start: source, count: length))
+        }
+        byteCount &+= length
+        end(at: byteCount)
+        return true
+    }
+
+    /// Appends `count` bytes as one value of a column of bytes. As `appendString` otherwise.
+    @inlinable @inline(__always) package mutating func appendBytes(
+        _ source: UnsafeRawPointer, count length: Int, readable: Int
+    ) -> Bool {
+        if count == capacity { grow() }
+        guard length <= byteCapacity &- byteCount || growBytes(by: length) else { return false }
+        let target = UnsafeMutableRawPointer(bytes + byteCount)
+        if length <= 16 && 16 <= readable {
+            target.storeBytes(of: source.loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
+        } else {
+            memcpy(target, source, length)
+        }
+        byteCount &+= length
+        end(at: byteCount)
+        return true
+    }
+
+    /// Appends a list or map whose elements were appended to the columns below, which now have `elementCount`.
+    ///
+    /// - Returns: false, with nothing appended, when that is more than a column can hold.
+    @inlinable @inline(__always) package mutating func appendRun(elementCount: Int) -> Bool {
+        guard elementCount <= Self.runMax else { return false }
+        if count == capacity { grow() }
+        end(at: elementCount)
+        return true
+    }
+
+    /// Appends a structure; its fields have appended, or will append, their own values.
+    @inlinable @inline(__always) package mutating func appendStructure() {
+        if count == capacity { grow() }
+        markValid()
+    }
+
+    /// Appends a row without a value. The fields of a structure are the caller's, see `ColumnBuilder.appendNull`.
+    package mutating func appendNull() {
+        if count == capacity { grow() }
+        if validity == nil { startValidity() }
+        if hasEnds {
+            let ends = values.assumingMemoryBound(to: Int32.self)
+            ends[count + 1] = ends[count]
+        } else if width > 0 {
+            memset(values + count * width, 0, width)
+        }
+        count += 1
+        nullCount += 1
+    }
+
+    @inlinable @inline(__always) mutating func end(at end: Int) {
+        values.assumingMemoryBound(to: Int32.self)[count &+ 1] = Int32(truncatingIfNeeded: end)
+        markValid()
+    }
+
+    @inlinable @inline(__always) mutating func markValid() {
+        if let validity { validity[count &>> 6] |= 1 &<< UInt64(count & 63) }
+        count &+= 1
+    }
+
+    // MARK: Rare
+
+    /// The bits that are set in any of the bytes, spread over the lanes.
+    @usableFromInline static func highBits(_ source: UnsafeRawPointer, _ length: Int) -> UInt64 {
+        var seen: UInt64 = 0
+        var at = 0
+        while at &+ 8 <= length {
+            seen |= (source + at).loadUnaligned(as: UInt64.self)
+            at &+= 8
+        }
+        while at < length {
+            seen |= UInt64((source + at).load(as: UInt8.self))
+            at &+= 1
+        }
+        return seen
+    }
+
+    /// The way of `appendString` for what is not ASCII.
+    @usableFromInline mutating func appendOther(_ source: UnsafeRawBufferPointer) -> Bool {
+        if String(validating: source, as: UTF8.self) != nil {
+            guard let start = source.baseAddress else { return true }
+            return appendBytes(start, count: source.count, readable: source.count)
+        }
+        var repaired = String(decoding: source, as: UTF8.self)
+        return repaired.withUTF8 { text in
+            guard let start = text.baseAddress else { return true }
+            return appendBytes(UnsafeRawPointer(start), count: text.count, readable: text.count)
+        }
+    }
+
+    @usableFromInline mutating func grow() { reserve(2 * capacity) }
+
+    mutating func reserve(_ rows: Int) {
+        guard rows > capacity else { return }
+        let larger = Self.allocate(width * (rows + 1))
+        memcpy(larger, values, width * (count + (hasEnds ? 1 : 0)))
+        values.deallocate()
+        values = larger
+        if let old = validity {
+            let words = (rows + 63) / 64
+            let oldWords = (capacity + 63) / 64
+            let new = Self.allocate(8 * words).assumingMemoryBound(to: UInt64.self)
+            memcpy(new, old, 8 * oldWords)
+            memset(new + oldWords, 0, 8 * (words - oldWords))
+            old.deallocate()
+            validity = new
+        }
+        capacity = rows
+    }
+
+    @usableFromInline mutating func growBytes(by length: Int) -> Bool {
+        guard length <= Self.runMax - byteCount else { return false }
+        reserveBytes(max(byteCount + length, min(2 * byteCapacity, Self.runMax), 256))
+        return true
+    }
+
+    mutating func reserveBytes(_ wanted: Int) {
+        guard wanted > byteCapacity else { return }
+        let larger = Self.allocate(wanted + Self.slack).assumingMemoryBound(to: UInt8.self)
+        memcpy(larger, bytes, byteCount)
+        bytes.deallocate()
+        bytes = larger
+        byteCapacity = wanted
+    }
+
+    private mutating func startValidity() {
+        let words = (capacity + 63) / 64
+        let bits = Self.allocate(8 * words).assumingMemoryBound(to: UInt64.self)
+        memset(bits, 0, 8 * words)
+        for word in 0..<(count / 64) { bits[word] = .max }
+        if count % 64 > 0 { bits[count / 64] = (1 << UInt64(count % 64)) - 1 }
+        validity = bits
+    }
+
+    /// Takes rows from `rows` on away again, without the columns below.
+    mutating func truncate(to rows: Int) {
+        guard rows < count else { return }
+        if let validity {
+            for row in rows..<count where validity[row >> 6] & (1 << UInt64(row & 63)) == 0 { nullCount -= 1 }
+            let last = (count - 1) / 64
+            if rows % 64 > 0 { validity[rows / 64] &= (1 << UInt64(rows % 64)) - 1 }
+            let first = (rows + 63) / 64
+            if first <= last { memset(validity + first, 0, 8 * (last - first + 1)) }
+        }
+        count = rows
+        if hasBytes { byteCount = runEnd }
+    }
+
+    /// Where the last run ends.
+    var runEnd: Int { Int(values.assumingMemoryBound(to: Int32.self)[count]) }
+}

@@ -1,1 +1,0 @@
-// Typed column vectors: what every format decodes into and streaming SQL works on.
