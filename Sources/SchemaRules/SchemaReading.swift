@@ -11,7 +11,7 @@ extension SchemaType {
         _ text: String, references: [ReferencedSchema] = [], isNew: Bool = false
     ) throws(SchemaFailure) -> any SchemaDocument {
         switch self {
-        case .avro: throw SchemaFailure("AVRO schemas cannot be read")
+        case .avro: return try AvroDocument(text, references: references, isNew: isNew)
         case .json: throw SchemaFailure("JSON schemas cannot be read")
         case .protobuf: try ProtobufDocument(text, references: references, isNew: isNew)
         }
