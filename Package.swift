@@ -82,6 +82,9 @@ let package = Package(
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
 
+        target(
+            "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("RegistryClient", ["JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
@@ -104,8 +107,8 @@ let package = Package(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "RegistryService",
-                nio, httpTypes,
+                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
+                "RegistryService", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -147,6 +150,7 @@ let package = Package(
         tests("JSONSchema", ["JSONFormat"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
+        tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),

@@ -22,6 +22,7 @@ private let allowed: [String: Set<String>] = [
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
+    "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
@@ -38,8 +39,8 @@ private let allowed: [String: Set<String>] = [
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
-        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "RegistryService", "HTTPTypes",
-        "NIOCore", "Logging", "ArgumentParser",
+        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
+        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],
