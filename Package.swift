@@ -76,6 +76,7 @@ let package = Package(
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["JSONFormat", "Patterns"]),
+        target("SQLSyntax", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
@@ -117,7 +118,9 @@ let package = Package(
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
         .executableTarget(
             name: "Microbench",
-            dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            dependencies: [
+                "Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "SQLSyntax", "TestKit", nio,
+            ],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
             name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
@@ -135,7 +138,7 @@ let package = Package(
             name: "Fuzzing",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "RandomMessages", "TestKit", nio,
+                "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         tests("Bytes"),
@@ -148,6 +151,7 @@ let package = Package(
         tests("Avro", ["Bytes", "Compression", "JSONFormat", "Columns"]),
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
+        tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
