@@ -1,5 +1,5 @@
 /// What a field holds, by the numbers that descriptors have for it (`FieldDescriptorProto.Type`).
-package enum FieldKind: UInt8, Sendable {
+package enum FieldKind: UInt8, Sendable, BitwiseCopyable {
     case double = 1, float, int64, uint64, int32, fixed64, fixed32, bool, string, group, message, bytes, uint32,
         enumeration, sfixed32, sfixed64, sint32, sint64
 
