@@ -105,6 +105,9 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
+            swiftSettings: swiftSettings),
+        .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),

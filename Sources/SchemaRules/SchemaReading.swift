@@ -12,7 +12,7 @@ extension SchemaType {
     ) throws(SchemaFailure) -> any SchemaDocument {
         switch self {
         case .avro: throw SchemaFailure("AVRO schemas cannot be read")
-        case .json: throw SchemaFailure("JSON schemas cannot be read")
+        case .json: return try JSONDocument(text, references: references, isNew: isNew)
         case .protobuf: throw SchemaFailure("PROTOBUF schemas cannot be read")
         }
     }
