@@ -111,6 +111,9 @@ let package = Package(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
+            swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
