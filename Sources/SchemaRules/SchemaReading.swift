@@ -11,7 +11,7 @@ extension SchemaType {
         _ text: String, references: [ReferencedSchema] = [], isNew: Bool = false
     ) throws(SchemaFailure) -> any SchemaDocument {
         switch self {
-        case .avro: throw SchemaFailure("AVRO schemas cannot be read")
+        case .avro: return try AvroDocument(text, references: references, isNew: isNew)
         case .json: return try JSONDocument(text, references: references, isNew: isNew)
         case .protobuf: throw SchemaFailure("PROTOBUF schemas cannot be read")
         }
