@@ -37,6 +37,11 @@ import Testing
         ),
         (#"[]"#, #"[]"#, nil),
         (
+            #"{"type":"int","logicalType":"date","avro.java.string":"String"}"#,
+            #"{"type":"int","logicalType":"date","avro.java.string":"String"}"#,
+            #"{"type":"int","avro.java.string":"String","logicalType":"date"}"#
+        ),
+        (
             #"{"type":"bytes","zz":1,"logicalType":"decimal","aa":2,"precision":3,"scale":1}"#,
             #"{"type":"bytes","zz":1,"logicalType":"decimal","aa":2,"precision":3,"scale":1}"#,
             #"{"type":"bytes","logicalType":"decimal","precision":3,"scale":1,"aa":2,"zz":1}"#

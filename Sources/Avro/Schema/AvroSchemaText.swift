@@ -145,7 +145,9 @@ private struct SchemaTextWriter {
     }
 
     private mutating func properties(of type: AvroType) {
-        guard isNormalized, let first = type.logicalType?.normalizedProperties else {
+        // Java takes a type with this property for one without logical type.
+        let isJavaString = type.properties.contains { $0.name == "avro.java.string" && $0.value.text != nil }
+        guard isNormalized, !isJavaString, let first = type.logicalType?.normalizedProperties else {
             return properties(type.properties)
         }
         let names = Set(first)
