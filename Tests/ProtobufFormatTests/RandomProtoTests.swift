@@ -183,13 +183,25 @@ import Testing
             let bytes = try #require(Base64.decode(answer["bytes"]?.text ?? ""))
             let json = try #require(answer["json"])
             let decoded = try schema.decode(bytes, as: index)
-            let read = try schema.message(json: json, as: index)
-            #expect(try schema.decode(schema.encode(read), as: index) == sorted(decoded, schema), "\(answer["seed"] as Any)")
+            let read = try schema.decode(schema.encode(schema.message(json: json, as: index)), as: index)
+            #expect(Self.sorted(read) == Self.sorted(decoded), "seed \(answer["seed"]?.integer ?? -1)")
         }
     }
 
-    /// Maps come in another order in JSON.
-    private func sorted(_ message: ProtobufMessage, _ schema: ProtobufSchema) throws -> ProtobufMessage {
-        try schema.message(json: schema.json(message), as: message.typeIndex)
+    /// Maps come in any order.
+    private static func sorted(_ message: ProtobufMessage) -> ProtobufMessage {
+        var message = message
+        message.values = message.values.map { $0.map(sorted) }
+        return message
+    }
+
+    private static func sorted(_ value: ProtobufValue) -> ProtobufValue {
+        switch value {
+        case .message(let message): .message(sorted(message))
+        case .list(let list): .list(list.map(sorted))
+        case .map(let entries):
+            .map(entries.map { ProtobufMapEntry($0.key, sorted($0.value)) }.sorted { "\($0.key)" < "\($1.key)" })
+        default: value
+        }
     }
 }
