@@ -42,7 +42,8 @@ var random = SeededRandom(seed: 1)
 let channels = ["web", "iOS", "ios", "iOS-test", "android"]
 let messages = [
     "why is it so difficult to keep the bathrooms clean ?", "thank you for the most friendly, helpful experience today",
-    "your team here rocks!", "worst. flight. ever. #neveragain", "Surprisingly good, maybe you are getting your mojo back",
+    "your team here rocks!", "worst. flight. ever. #neveragain",
+    "Surprisingly good, maybe you are getting your mojo back",
 ]
 
 let schema = try ProtobufSchema(file: ProtoFile(parsing: text))

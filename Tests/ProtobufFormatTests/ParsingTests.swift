@@ -11,12 +11,27 @@ import Testing
             ("package a;\npackage b;", "line 2, column 1: a second package"),
             ("message A {", "line 1, column 12: expected a type but found the end of the text"),
             ("message A { int32 a = 1; }", "line 1, column 13: expected \"required\", \"optional\" or \"repeated\""),
-            ("syntax = \"proto3\"; message A { required int32 a = 1; }", "line 1, column 32: \"required\" is not allowed in proto3"),
+            (
+                "syntax = \"proto3\"; message A { required int32 a = 1; }",
+                "line 1, column 32: \"required\" is not allowed in proto3"
+            ),
             ("syntax = \"proto3\"; message A { int32 a 1; }", "line 1, column 40: expected \"=\" but found \"1\""),
-            ("syntax = \"proto3\"; message A { int32 a = 99999999999; }", "line 1, column 42: \"99999999999\" is no integer of 32 bits"),
-            ("syntax = \"proto3\"; message A { optional map<string, A> a = 1; }", "line 1, column 32: a map cannot have a label"),
-            ("syntax = \"proto3\"; message A { map<float, A> a = 1; }", "line 1, column 36: \"float\" cannot be the type of a map's keys"),
-            ("syntax = \"proto3\"; message A { oneof b { repeated int32 a = 1; } }", "line 1, column 42: fields of a oneof cannot have a label"),
+            (
+                "syntax = \"proto3\"; message A { int32 a = 99999999999; }",
+                "line 1, column 42: \"99999999999\" is no integer of 32 bits"
+            ),
+            (
+                "syntax = \"proto3\"; message A { optional map<string, A> a = 1; }",
+                "line 1, column 32: a map cannot have a label"
+            ),
+            (
+                "syntax = \"proto3\"; message A { map<float, A> a = 1; }",
+                "line 1, column 32: \"float\" cannot be the type of a map's keys"
+            ),
+            (
+                "syntax = \"proto3\"; message A { oneof b { repeated int32 a = 1; } }",
+                "line 1, column 42: fields of a oneof cannot have a label"
+            ),
             ("message A {} enum A { B = 0; }", "line 1, column 14: \"A\" is already defined"),
             ("message A { reserved 5 to 3; }", "line 1, column 27: a range that ends before it starts"),
             ("/* no end", "line 1, column 1: a comment that does not end"),
@@ -65,7 +80,8 @@ import Testing
     /// The values by the language specification's "Lexical elements".
     @Test(
         arguments: [
-            ("1", 1), ("-7", -7), ("0x1F", 31), ("-0X1f", -31), ("017", 15), ("0", 0), ("08", nil), ("1.0", nil), ("", nil),
+            ("1", 1), ("-7", -7), ("0x1F", 31), ("-0X1f", -31), ("017", 15), ("0", 0), ("08", nil), ("1.0", nil),
+            ("", nil),
             ("--1", nil), ("18446744073709551615", 18_446_744_073_709_551_615),
         ] as [(String, Int128?)])
     func `integers are read in three bases`(text: String, value: Int128?) {
@@ -74,7 +90,8 @@ import Testing
 
     @Test(
         arguments: [
-            ("1.5", 1.5), ("-1.5e3", -1500), (".5", 0.5), ("1.", 1), ("inf", .infinity), ("-inf", -.infinity), ("2f", 2),
+            ("1.5", 1.5), ("-1.5e3", -1500), (".5", 0.5), ("1.", 1), ("inf", .infinity), ("-inf", -.infinity),
+            ("2f", 2),
             ("0x10", 16), ("abc", nil), ("0x1p3", nil),
         ] as [(String, Double?)])
     func `numbers are read as they are written`(text: String, value: Double?) {

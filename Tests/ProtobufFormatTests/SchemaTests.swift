@@ -22,13 +22,31 @@ import Testing
     @Test(
         arguments: [
             ("syntax = \"proto3\"; message A { Gone a = 1; }", "line 1, column 32: could not resolve type: Gone"),
-            ("syntax = \"proto3\"; message A { int32 a = 1; int32 b = 1; }", "line 1, column 20: \"A.b\": number 1 is already used by \"a\""),
-            ("syntax = \"proto3\"; message A { int32 a = 1; int64 a = 2; }", "line 1, column 20: field 2 of \"A\": \"a\" is already defined"),
-            ("syntax = \"proto3\"; message A { int32 a = 0; }", "line 1, column 20: \"A.a\": field numbers are 1 to 536870911"),
-            ("syntax = \"proto3\"; message A { int32 a = -1; }", "line 1, column 20: \"A.a\": field numbers are 1 to 536870911"),
+            (
+                "syntax = \"proto3\"; message A { int32 a = 1; int32 b = 1; }",
+                "line 1, column 20: \"A.b\": number 1 is already used by \"a\""
+            ),
+            (
+                "syntax = \"proto3\"; message A { int32 a = 1; int64 a = 2; }",
+                "line 1, column 20: field 2 of \"A\": \"a\" is already defined"
+            ),
+            (
+                "syntax = \"proto3\"; message A { int32 a = 0; }",
+                "line 1, column 20: \"A.a\": field numbers are 1 to 536870911"
+            ),
+            (
+                "syntax = \"proto3\"; message A { int32 a = -1; }",
+                "line 1, column 20: \"A.a\": field numbers are 1 to 536870911"
+            ),
             ("enum A { B = 0; B = 1; }", "line 1, column 17: \"B\" is already defined in \"A\""),
-            ("message A { optional int32 a = 1 [default = \"x\"]; }", "line 1, column 13: the default of \"a\" does not fit its type"),
-            ("message A { optional int32 a = 1 [default = 3000000000]; }", "line 1, column 13: the default of \"a\" does not fit its type"),
+            (
+                "message A { optional int32 a = 1 [default = \"x\"]; }",
+                "line 1, column 13: the default of \"a\" does not fit its type"
+            ),
+            (
+                "message A { optional int32 a = 1 [default = 3000000000]; }",
+                "line 1, column 13: the default of \"a\" does not fit its type"
+            ),
             ("extend Gone { optional int32 a = 1; }", "line 1, column 1: could not resolve type: Gone"),
         ])
     func `rules of the language are checked`(text: String, message: String) throws {
@@ -71,7 +89,9 @@ import Testing
         #expect(written.messageIndex(at: [0, 1]).map { written.messages[$0].fullName } == "A.MEntry")
     }
 
-    @Test(arguments: BuiltInFiles.paths.sorted()) func `files that are built in can be linked and written`(path: String) throws {
+    @Test(arguments: BuiltInFiles.paths.sorted()) func `files that are built in can be linked and written`(path: String)
+        throws
+    {
         let file = try #require(try BuiltInFiles.file(path))
         let schema = try ProtobufSchema(file: file)
         let read = try ProtoFile(fileDescriptor: schema.fileDescriptor(name: path))

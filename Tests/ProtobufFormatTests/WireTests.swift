@@ -80,7 +80,9 @@ import Testing
     }
 
     @Test func `what is not known is kept`() throws {
-        let schema = try schema("syntax = \"proto2\"; message M { optional int32 a = 1; optional E e = 2; repeated E r = 3; } enum E { X = 1; }")
+        let schema = try schema(
+            "syntax = \"proto2\"; message M { optional int32 a = 1; optional E e = 2; repeated E r = 3; } enum E { X = 1; }"
+        )
         // a = 1; field 9 of each wire type, a group with a field inside; 5 and 1, 7 are constants of E, 5 and 7 are not
         let bytes = try #require(hexBytes("0801 4805 490102030405060708 4a026162 4b10014c 4d01020304 1005 1a03010701"))
         let message = try schema.decode(bytes, as: 0)
@@ -122,7 +124,9 @@ import Testing
             return bytes
         }
         #expect(try schema.encode(schema.decode(nested(99), as: 0)) == nested(99))
-        for bytes in [nested(100), nested(5000), Array(repeating: 0x13, count: 100_000), Array(repeating: 0x1B, count: 100_000)] {
+        for bytes in [
+            nested(100), nested(5000), Array(repeating: 0x13, count: 100_000), Array(repeating: 0x1B, count: 100_000),
+        ] {
             #expect(throws: WireError.self) { try schema.decode(bytes, as: 0) }
         }
     }

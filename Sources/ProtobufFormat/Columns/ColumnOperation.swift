@@ -149,7 +149,8 @@ struct ColumnCompiler {
         var program = ColumnMessageProgram()
         program.operations.append(
             ColumnOperation(
-                code: .skip, wireType: ColumnOperation.noWireType, isPackable: false, isList: false, bit: 0, conflicts: 0, column: 0, inner: 0))
+                code: .skip, wireType: ColumnOperation.noWireType, isPackable: false, isList: false, bit: 0,
+                conflicts: 0, column: 0, inner: 0))
         var bits: [Int: UInt64] = [:]
         for place in places where !message.fields[place].isRepeated { bits[place] = 1 << UInt64(bits.count & 63) }
         if bits.count > Self.fieldCountMax { isSlow = true }
@@ -176,7 +177,8 @@ struct ColumnCompiler {
                 let members = oneof(field, message, bits)
                 program.operations.append(
                     ColumnOperation(
-                        code: .skip, wireType: ColumnOperation.noWireType, isPackable: false, isList: false, bit: 0, conflicts: members, column: 0,
+                        code: .skip, wireType: ColumnOperation.noWireType, isPackable: false, isList: false, bit: 0,
+                        conflicts: members, column: 0,
                         inner: 0))
                 let number = UInt16(truncatingIfNeeded: program.operations.count - 1)
                 if field.number <= low {

@@ -25,7 +25,8 @@ package final class ProtobufColumnEncoder: Sendable {
     package func encode(_ batch: ColumnBatch, prefix: [UInt8] = []) throws(ProtobufError) -> BytesColumn {
         let types = batch.columns.map(\.type)
         guard types == layout.fields.map(\.type) else {
-            throw ProtobufError(.value, "the columns \(types) are not those of the message, \(layout.fields.map(\.type))")
+            throw ProtobufError(
+                .value, "the columns \(types) are not those of the message, \(layout.fields.map(\.type))")
         }
         var sources: [EncodingSource] = []
         for column in batch.columns { Self.add(column, to: &sources) }

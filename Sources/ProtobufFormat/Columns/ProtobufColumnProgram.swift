@@ -53,7 +53,8 @@ package final class ProtobufColumnProgram: @unchecked Sendable {
     package func append(_ record: UnsafeRawBufferPointer, to sink: ProtobufColumnSink) throws(WireError) {
         guard !isSlow else { return try appendSlowly(record, to: sink) }
         let start = record.baseAddress.map { $0.assumingMemoryBound(to: UInt8.self) }
-        var input = ColumnInput(at: start, end: start.map { $0 + record.count }, readableEnd: start.map { $0 + record.count })
+        var input = ColumnInput(
+            at: start, end: start.map { $0 + record.count }, readableEnd: start.map { $0 + record.count })
         do throws(ColumnFault) {
             try run(tables + main, &input, sink)
         } catch {
@@ -170,7 +171,8 @@ package final class ProtobufColumnProgram: @unchecked Sendable {
 
     private static func append(_ text: [UInt8], _ column: UnsafeMutablePointer<ColumnCells>) throws(ColumnFault) {
         let fits = text.withUnsafeBytes { bytes in
-            bytes.baseAddress.map { column.pointee.appendString($0, count: bytes.count, readable: bytes.count) } ?? false
+            bytes.baseAddress.map { column.pointee.appendString($0, count: bytes.count, readable: bytes.count) }
+                ?? false
         }
         guard fits else { throw .full }
     }

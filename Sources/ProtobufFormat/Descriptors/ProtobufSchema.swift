@@ -71,7 +71,9 @@ struct ImportClosure {
                 continue
             }
             if let isVisited = state[path] {
-                guard isVisited else { throw ProtobufError(.invalid, "\"\(path)\" imports itself, directly or by others") }
+                guard isVisited else {
+                    throw ProtobufError(.invalid, "\"\(path)\" imports itself, directly or by others")
+                }
                 continue
             }
             var known = imports[path]

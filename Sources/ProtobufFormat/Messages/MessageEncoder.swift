@@ -59,7 +59,9 @@ private struct MessageEncoder {
             }
         case (.map, .map(let entries)):
             let entry = schema.messages[field.typeIndex]
-            guard let keyIndex = entry.fieldIndex(number: 1), let valueIndex = entry.fieldIndex(number: 2) else { return }
+            guard let keyIndex = entry.fieldIndex(number: 1), let valueIndex = entry.fieldIndex(number: 2) else {
+                return
+            }
             for pair in entries {
                 Self.tag(field.number, .lengthDelimited, to: &output)
                 let start = Self.beginRun(&output)

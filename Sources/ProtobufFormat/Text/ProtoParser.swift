@@ -361,14 +361,15 @@ struct ProtoParser {
 
     private mutating func streamedType() throws(ProtobufError) -> (String, Bool) {
         try need("(")
-        var name = try typeName()
-        var isStream = false
-        if name == "stream", token.kind != .symbol(UInt8(ascii: ")")) {
-            isStream = true
-            name = try typeName()
+        if token.kind == .name("stream"), try peek() != .symbol(UInt8(ascii: ")")) {
+            try advance()
+            let name = try typeName()
+            try need(")")
+            return (name, true)
         }
+        let name = try typeName()
         try need(")")
-        return (name, isStream)
+        return (name, false)
     }
 
     // MARK: Tokens

@@ -33,7 +33,8 @@ struct ProtoPrinter {
             output += "syntax = \"\(syntax.rawValue)\";\n"
         }
         if let package = file.package { output += "package \(package);\n" }
-        let imports = sortedImports(file.imports).map { "import \"\($0)\";\n" }
+        let imports =
+            sortedImports(file.imports).map { "import \"\($0)\";\n" }
             + sortedImports(file.publicImports).map { "import public \"\($0)\";\n" }
             + sortedImports(file.weakImports).map { "import weak \"\($0)\";\n" }
         section(imports, &output)
@@ -155,7 +156,8 @@ struct ProtoPrinter {
 
     private func text(of extend: ProtoExtend, _ scope: [String]) -> String {
         var output = "extend \(extend.name) {"
-        let parts = extend.fields.map { text(of: $0, scope, isExtension: true) } + extend.groups.map { text(of: $0, scope) }
+        let parts =
+            extend.fields.map { text(of: $0, scope, isExtension: true) } + extend.groups.map { text(of: $0, scope) }
         section(parts, to: &output)
         return output + "}\n"
     }
@@ -262,7 +264,9 @@ struct ProtoPrinter {
             return "{\n" + list(members.map { "\($0.name): \(text($0.value, isMember: true))" }) + "}"
         case .list(let values):
             // Normalised, a list of one member is that member; as the value of an option it stays a list.
-            if isMember, isNormalized, values.count == 1, let value = values.first { return text(value, isMember: true) }
+            if isMember, isNormalized, values.count == 1, let value = values.first {
+                return text(value, isMember: true)
+            }
             if !isMember, values.count == 1, let value = values.first { return "[\(text(value, isMember: true))]" }
             return "[\n" + list(values.map { text($0, isMember: true) }) + "]"
         }

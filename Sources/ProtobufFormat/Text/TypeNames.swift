@@ -78,7 +78,8 @@ package struct TypeNames: Sendable {
     func normalized(_ type: ProtoFieldType, in scope: [String]) -> ProtoFieldType {
         switch type {
         case .scalar: return type
-        case .map(let key, .named(let name)): return .map(key: key, value: .named(fullName(of: name, in: scope) ?? name))
+        case .map(let key, .named(let name)):
+            return .map(key: key, value: .named(fullName(of: name, in: scope) ?? name))
         case .map: return type
         case .named(let name):
             guard let full = resolve(name, in: scope) else { return type }

@@ -420,7 +420,8 @@ package struct ProtobufComparison {
             case .enumeration: return .scalar(.generalNumber)
             case .message(let message):
                 guard message.isMapEntry, let key = message.fields.first(where: { $0.name == "key" }),
-                    let value = message.fields.first(where: { $0.name == "value" }), case .scalar(let keyType) = key.type
+                    let value = message.fields.first(where: { $0.name == "value" }),
+                    case .scalar(let keyType) = key.type
                 else { return .message(full, isDefined: true) }
                 let inner = Self.local(full, declared.package).split(separator: ".").map(String.init)
                 return .map(key: ScalarKind(keyType), value: value.type, scope: inner)
@@ -445,7 +446,8 @@ package struct ProtobufComparison {
         case (.map(let oldKey, let oldValue, let oldScope), .map(let newKey, let newValue, let newScope)):
             if oldKey != newKey { add(.fieldScalarKindChanged) }
             compareTypes(
-                kind(oldValue, isOriginal: true, in: oldScope), kind(newValue, isOriginal: false, in: newScope), nil, nil)
+                kind(oldValue, isOriginal: true, in: oldScope), kind(newValue, isOriginal: false, in: newScope), nil,
+                nil)
         default: add(.fieldKindChanged)
         }
     }
