@@ -1,3 +1,13 @@
+/// What a reader makes of two members of one object that have the same name.
+package enum JSONDuplicates: Sendable {
+    /// Both stay; `JSONValue`'s subscript finds the last.
+    case keep
+    /// The last value takes the place of the first, as in Java's Jackson and in JavaScript.
+    case last
+    /// An error.
+    case refuse
+}
+
 extension JSONValue {
     /// Reads one JSON document: exactly one value, UTF-8, nested at most `JSONText.depthMax` deep.
     ///
@@ -6,89 +16,109 @@ extension JSONValue {
     ///
     /// - Returns: nil when `bytes` are anything else.
     package static func parse(_ bytes: [UInt8]) -> JSONValue? {
-        guard JSONText.isValid(bytes) else { return nil }
-        var scanner = JSONScanner(bytes)
-        scanner.skipSpace()
-        return read(&scanner)
+        do throws(JSONError) {
+            return try read(bytes.span.bytes)
+        } catch {
+            return nil  // callers that want the reason call `read`
+        }
     }
 
-    /// The text is known to be valid, and so to end its nesting.
-    private static func read(_ scanner: inout JSONScanner) -> JSONValue? {
-        switch scanner.peek {
-        case UInt8(ascii: "{"):
-            var members: [(String, JSONValue)] = []
-            let isWhole = scanner.members { name, scanner in
-                guard let value = read(&scanner) else { return false }
-                members.append((name, value))
-                return true
+    /// Reads one JSON document, see `parse`.
+    ///
+    /// - Throws: the first thing that is wrong, with its place.
+    package static func read(
+        _ bytes: RawSpan, duplicates: JSONDuplicates = .keep, depthMax: Int = JSONText.depthMax
+    ) throws(JSONError) -> JSONValue {
+        var cursor = JSONCursor(depthMax: depthMax)
+        let value = try read(&cursor, bytes, duplicates, depth: 0)
+        try cursor.expectEnd(in: bytes)
+        return value
+    }
+
+    /// Reads the UTF-8 of `text`, see `parse`.
+    package static func read(
+        _ text: String, duplicates: JSONDuplicates = .keep, depthMax: Int = JSONText.depthMax
+    ) throws(JSONError) -> JSONValue {
+        let bytes = Array(text.utf8)
+        return try read(bytes.span.bytes, duplicates: duplicates, depthMax: depthMax)
+    }
+
+    /// Reads the value at `cursor` and leaves the cursor behind it.
+    package static func read(
+        at cursor: inout JSONCursor, in bytes: RawSpan, duplicates: JSONDuplicates = .keep
+    ) throws(JSONError) -> JSONValue {
+        try read(&cursor, bytes, duplicates, depth: 0)
+    }
+
+    private static func read(
+        _ cursor: inout JSONCursor, _ bytes: RawSpan, _ duplicates: JSONDuplicates, depth: Int
+    ) throws(JSONError) -> JSONValue {
+        switch try cursor.kind(in: bytes) {
+        case .string: return .string(JSONCursor.string(try cursor.readString(in: bytes), in: bytes))
+        case .number:
+            let range = try cursor.readNumber(in: bytes)
+            // "-0" is a number that an integer cannot tell from 0.
+            if let integer = JSONCursor.int64(range, in: bytes), integer != 0 || range.end - range.start == 1 {
+                return .number(integer)
             }
-            return isWhole ? .object(members) : nil
-        case UInt8(ascii: "["):
+            return .raw(bytes.extracting(range.start..<range.end).withUnsafeBytes { Array($0) })
+        case .bool: return .bool(try cursor.readBool(in: bytes))
+        case .null:
+            try cursor.readNull(in: bytes)
+            return .null
+        case .object:
+            try checkDepth(depth, cursor, bytes)
+            return .object(try readMembers(&cursor, bytes, duplicates, depth: depth + 1))
+        case .array:
+            try checkDepth(depth, cursor, bytes)
             var elements: [JSONValue] = []
-            let isWhole = scanner.elements { scanner in
-                guard let value = read(&scanner) else { return false }
-                elements.append(value)
-                return true
-            }
-            return isWhole ? .array(elements) : nil
-        case UInt8(ascii: "\""): return scanner.string().map { .string($0) }
-        default:
-            guard let word = scanner.value() else { return nil }
-            switch String(decoding: word, as: UTF8.self) {
-            case "true": return .bool(true)
-            case "false": return .bool(false)
-            case "null": return .null
-            case "-0": return .raw(word)
-            case let text: return Int64(text).map { .number($0) } ?? .raw(word)
-            }
+            guard try cursor.enterArray(in: bytes) else { return .array(elements) }
+            repeat {
+                elements.append(try read(&cursor, bytes, duplicates, depth: depth + 1))
+            } while try cursor.nextElement(in: bytes)
+            return .array(elements)
         }
     }
 
-    /// The last member of that name; nil when there is none or this is no object.
-    package subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self else { return nil }
-        return members.last { $0.0 == name }?.1
-    }
-
-    /// The text of a string; nil for anything else.
-    package var text: String? {
-        if case .string(let text) = self { text } else { nil }
-    }
-
-    /// The value of an integer; nil for anything else.
-    package var integer: Int64? {
-        if case .number(let number) = self { number } else { nil }
-    }
-
-    /// The value of true or false; nil for anything else.
-    package var flag: Bool? {
-        if case .bool(let flag) = self { flag } else { nil }
-    }
-
-    /// The elements of an array; nil for anything else.
-    package var elements: [JSONValue]? {
-        if case .array(let elements) = self { elements } else { nil }
-    }
-
-    /// The members of an object; nil for anything else.
-    package var members: [(String, JSONValue)]? {
-        if case .object(let members) = self { members } else { nil }
-    }
-}
-
-extension JSONValue: Equatable {
-    /// Equal as texts: the order of members counts.
-    package static func == (a: JSONValue, b: JSONValue) -> Bool {
-        switch (a, b) {
-        case (.null, .null): true
-        case (.bool(let a), .bool(let b)): a == b
-        case (.number(let a), .number(let b)): a == b
-        case (.string(let a), .string(let b)): a == b
-        case (.raw(let a), .raw(let b)): a == b
-        case (.array(let a), .array(let b)): a == b
-        case (.object(let a), .object(let b)):
-            a.count == b.count && zip(a, b).allSatisfy { $0.0 == $1.0 && $0.1 == $1.1 }
-        default: false
+    private static func checkDepth(_ depth: Int, _ cursor: JSONCursor, _ bytes: RawSpan) throws(JSONError) {
+        guard depth < cursor.depthMax else {
+            throw JSONError(.tooDeep, "nested more than \(cursor.depthMax) levels deep", at: cursor.at, in: bytes)
         }
+    }
+
+    private static func readMembers(
+        _ cursor: inout JSONCursor, _ bytes: RawSpan, _ duplicates: JSONDuplicates, depth: Int
+    ) throws(JSONError) -> [(String, JSONValue)] {
+        var members: [(String, JSONValue)] = []
+        var places: [JSONName: Int] = [:]  // filled once a look at each member would take longer
+        guard try cursor.enterObject(in: bytes) else { return members }
+        repeat {
+            let range = try cursor.readName(in: bytes)
+            let name = JSONCursor.string(range, in: bytes)
+            let value = try read(&cursor, bytes, duplicates, depth: depth)
+            guard duplicates != .keep else {
+                members.append((name, value))
+                continue
+            }
+            let place: Int?
+            if members.count < 16 {
+                place = members.firstIndex { JSONName.isSame($0.0, name) }
+            } else {
+                if places.isEmpty {
+                    for (index, member) in members.enumerated() { places[JSONName(member.0)] = index }
+                }
+                place = places[JSONName(name)]
+                if place == nil { places[JSONName(name)] = members.count }
+            }
+            if let place {
+                guard duplicates == .last else {
+                    throw JSONError(.duplicateMember, "a second member \"\(name)\"", at: range.start, in: bytes)
+                }
+                members[place].1 = value
+            } else {
+                members.append((name, value))
+            }
+        } while try cursor.nextMember(in: bytes)
+        return members
     }
 }

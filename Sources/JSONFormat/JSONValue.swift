@@ -26,12 +26,43 @@ package enum JSONValue: Sendable {
         return output
     }
 
-    private func write(to output: inout [UInt8], indent: Int?) {
+    /// As Java's Jackson prints what it has read: compact, numbers as `BigDecimal` prints them, and of members with the
+    /// same name the last value in the place of the first.
+    ///
+    /// - Parameter isSorted: whether members go by the order of Java's strings instead of their own.
+    package func javaBytes(isSorted: Bool = false) -> [UInt8] {
+        var output: [UInt8] = []
+        javaValue(isSorted: isSorted).write(to: &output, indent: nil)
+        return output
+    }
+
+    private func javaValue(isSorted: Bool) -> JSONValue {
+        switch self {
+        case .raw(let text): return JSONNumber(text) == nil ? self : .raw(JSONNumber.javaText(text))
+        case .array(let elements): return .array(elements.map { $0.javaValue(isSorted: isSorted) })
+        case .object(let members):
+            var unique: [(String, JSONValue)] = []
+            var places: [JSONName: Int] = [:]
+            for (name, value) in members {
+                let value = value.javaValue(isSorted: isSorted)
+                if let place = places.updateValue(places[JSONName(name)] ?? unique.count, forKey: JSONName(name)) {
+                    unique[place].1 = value
+                } else {
+                    unique.append((name, value))
+                }
+            }
+            if isSorted { unique.sort { JSONName($0.0) < JSONName($1.0) } }
+            return .object(unique)
+        default: return self
+        }
+    }
+
+    func write(to output: inout [UInt8], indent: Int?) {
         switch self {
         case .null: output += "null".utf8
         case .bool(let value): output += (value ? "true" : "false").utf8
-        case .number(let value): output += String(value).utf8
-        case .string(let text): JSONText.quote(text.utf8, to: &output)
+        case .number(let value): JSONText.append(value, to: &output)
+        case .string(let text): JSONText.quote(text, to: &output)
         case .raw(let text): output += text
         case .array(let elements):
             Self.write("[", "]", elements.count, to: &output, indent) { index, output, indent in
@@ -39,7 +70,7 @@ package enum JSONValue: Sendable {
             }
         case .object(let members):
             Self.write("{", "}", members.count, to: &output, indent) { index, output, indent in
-                JSONText.quote(members[index].0.utf8, to: &output)
+                JSONText.quote(members[index].0, to: &output)
                 output += (indent == nil ? ":" : ": ").utf8
                 members[index].1.write(to: &output, indent: indent)
             }

@@ -18,9 +18,8 @@ struct Swiftwater: ParsableCommand {
             """,
         version: "swiftwater \(version)",
         subcommands: [
-            Start.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self, ClusterCommand.self,
-            ConfigCommand.self,
-            Completion.self, Version.self,
+            Start.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self, SchemaCommand.self,
+            ClusterCommand.self, ConfigCommand.self, Completion.self, Version.self,
         ])
 
     /// The version of the whole product.

@@ -25,7 +25,7 @@ import Testing
     @Test(
         arguments: [
             ("", "\"\""), ("plain", "plain"), ("a=b", "\"a=b\""), ("say \"x\"", "\"say \\\"x\\\"\""),
-            ("two\nlines", "\"two\\nlines\""), ("\u{1B}[31mred", "\"\\u001b[31mred\""), ("é", "é"),
+            ("two\nlines", "\"two\\nlines\""), ("\u{1B}[31mred", "\"\\u001B[31mred\""), ("é", "é"),
         ])
     func `values are quoted when they must be`(value: String, written: String) {
         #expect(text("m", ["k": "\(value)"]) == "\(Self.time) warning m k=\(written)\n")

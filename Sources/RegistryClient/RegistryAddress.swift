@@ -1,0 +1,102 @@
+/// Where a schema registry listens: `http://user:password@host:8081/prefix`, or only `host:8081`.
+package struct RegistryAddress: Sendable, Hashable, CustomStringConvertible {
+    /// Scheme, host, port and path prefix, without a slash at its end and without the user.
+    package var base: String
+    /// For Basic authentication; nil without a user.
+    package var user: String?
+    package var password: String
+
+    /// - Returns: nil when the text is no address of that form.
+    package init?(_ text: String) {
+        var rest = text[...]
+        var scheme = "http"
+        if let end = rest.firstRange(of: "://") {
+            scheme = rest[..<end.lowerBound].lowercased()
+            rest = rest[end.upperBound...]
+        }
+        guard scheme == "http" || scheme == "https" else { return nil }
+        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+        var authority = rest[..<slash]
+        var path = rest[slash...]
+        while path.hasSuffix("/") { path.removeLast() }
+        user = nil
+        password = ""
+        if let at = authority.lastIndex(of: "@") {
+            let parts = authority[..<at].split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            user = PercentEncoding.decoded(parts[0])
+            password = parts.count > 1 ? PercentEncoding.decoded(parts[1]) : ""
+            authority = authority[authority.index(after: at)...]
+        }
+        guard Self.isHostAndPort(authority), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+        base = "\(scheme)://\(authority)\(path)"
+    }
+
+    /// Without user and password: fit for messages.
+    package var description: String { base }
+
+    private static func isHostAndPort(_ text: Substring) -> Bool {
+        guard !text.isEmpty else { return false }
+        var port: Substring?
+        if text.hasPrefix("[") {
+            guard let end = text.firstIndex(of: "]") else { return false }
+            let behind = text[text.index(after: end)...]
+            guard behind.isEmpty || behind.hasPrefix(":") else { return false }
+            port = behind.isEmpty ? nil : behind.dropFirst()
+        } else {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count <= 2, !parts[0].isEmpty else { return false }
+            guard parts[0].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && !"/?#\\\"<>^`{|}".utf8.contains($0) }) else {
+                return false
+            }
+            port = parts.count == 2 ? parts[1] : nil
+        }
+        guard let port else { return true }
+        return UInt16(port).map { $0 > 0 } ?? false
+    }
+}
+
+/// The escapes of RFC 3986.
+enum PercentEncoding {
+    private static let digits = Array("0123456789ABCDEF".utf8)
+
+    /// One part of a path, or one name or value of a query: only the unreserved characters stay as they are.
+    static func encoded(_ text: String) -> String {
+        var output: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                output.append(byte)
+            default: output += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// What is no escape stays as it is.
+    static func decoded(_ text: Substring) -> String {
+        var output: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let high = hexValue(rest[rest.startIndex]), let low = hexValue(rest[rest.startIndex + 1])
+            {
+                output.append(high << 4 | low)
+                rest = rest.dropFirst(2)
+            } else {
+                output.append(byte)
+            }
+        }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    private static func hexValue(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

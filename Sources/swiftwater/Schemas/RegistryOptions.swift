@@ -1,0 +1,114 @@
+import ArgumentParser
+import RegistryClient
+import SchemaRules
+
+/// Which schema registry: the same options with every command that needs one.
+struct RegistryOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The schema registry, or its nodes separated by commas; user and password may stand before the host. "
+                + "(default: $SWIFTWATER_REGISTRY or http://127.0.0.1:8081)", valueName: "url"))
+    var registry: String?
+
+    func validate() throws {
+        do {
+            _ = try addresses()
+        } catch let failure as CommandFailure {
+            throw ValidationError(failure.message)
+        }
+    }
+
+    func addresses(environment: (String) -> String? = EnvironmentVariables.value) throws -> [RegistryAddress] {
+        let text = registry ?? environment("SWIFTWATER_REGISTRY") ?? "http://127.0.0.1:8081"
+        return try text.split(separator: ",").map { part in
+            guard let address = RegistryAddress(String(part).trimmed) else {
+                throw CommandFailure.usage(
+                    "a schema registry is named like http://127.0.0.1:8081, not '\(part.trimmed)'")
+            }
+            return address
+        }
+    }
+
+    /// - Parameter seconds: for one exchange.
+    func client(timeout seconds: Double = 30) throws -> RegistryClient {
+        RegistryClient(try addresses(), timeout: .milliseconds(Int64(seconds * 1000)))
+    }
+
+    /// What to do about a registry that is not there, where that is always the same.
+    var isGiven: Bool { registry != nil || EnvironmentVariables.value("SWIFTWATER_REGISTRY") != nil }
+}
+
+extension RegistryOptions {
+    /// Runs a command's exchanges and says what can be done about their failures.
+    func explaining<Result>(
+        subject: String? = nil, _ body: (RegistryClient) async throws -> Result
+    ) async throws -> Result {
+        let client = try client()
+        do {
+            return try await body(client)
+        } catch let failure as RegistryFailure {
+            throw await explained(failure, subject, client)
+        } catch let failure as SchemaFailure {
+            throw CommandFailure(failure.message)
+        }
+    }
+
+    private func explained(
+        _ failure: RegistryFailure, _ subject: String?, _ client: RegistryClient
+    ) async -> CommandFailure {
+        switch failure.kind {
+        case .unreachable:
+            return CommandFailure(
+                failure.message,
+                hint: isGiven
+                    ? "is a schema registry running there?"
+                    : "'swiftwater start' runs one; name another with --registry URL")
+        case .refused(_, 40401):
+            guard let subject else { return CommandFailure(failure.message) }
+            let names = (try? await client.subjects()) ?? []  // only for the hint
+            if let nearest = nearestSubject(to: subject, in: names) {
+                return CommandFailure("subject '\(subject)' does not exist: did you mean '\(nearest)'?")
+            }
+            return CommandFailure(
+                "subject '\(subject)' does not exist", hint: "'swiftwater schema list' shows those that do")
+        case .refused(401, _), .refused(403, _):
+            return CommandFailure(failure.message, hint: "the user of this registry is not permitted to do that")
+        case .refused, .notUnderstood: return CommandFailure(failure.message)
+        }
+    }
+}
+
+/// A type of schema as the command line names it.
+enum SchemaTypeName: String, CaseIterable, ExpressibleByArgument {
+    case avro, protobuf
+    case jsonSchema = "json-schema"
+
+    init(_ type: SchemaType) {
+        switch type {
+        case .avro: self = .avro
+        case .protobuf: self = .protobuf
+        case .json: self = .jsonSchema
+        }
+    }
+
+    var type: SchemaType {
+        switch self {
+        case .avro: .avro
+        case .protobuf: .protobuf
+        case .jsonSchema: .json
+        }
+    }
+
+    /// By the ending of a file's name; nil when it does not tell.
+    init?(file: String) {
+        if file.hasSuffix(".avsc") || file.hasSuffix(".avro") {
+            self = .avro
+        } else if file.hasSuffix(".proto") {
+            self = .protobuf
+        } else if file.hasSuffix(".json") {
+            self = .jsonSchema
+        } else {
+            return nil
+        }
+    }
+}

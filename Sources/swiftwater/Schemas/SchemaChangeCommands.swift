@@ -1,0 +1,145 @@
+import ArgumentParser
+import JSONFormat
+import RegistryClient
+import SchemaRules
+
+struct SchemaRegister: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "register", abstract: "Register a schema under a subject.",
+        discussion: """
+            A schema that the subject has already keeps its id and version. One that the subject's compatibility level \
+            does not permit is refused, with the reasons.
+
+            EXAMPLES
+              swiftwater schema register ratings-value ratings.avsc
+              swiftwater schema register orders-value order.proto --reference customer.proto=customers-value:2
+              swiftwater schema register users-value - --type json-schema < users.json
+            """)
+
+    @Argument(help: "The subject, such as ratings-value for the values of the topic ratings.") var subject: String
+    @OptionGroup var source: SchemaSource
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var registry: RegistryOptions
+
+    func run() async throws {
+        let request = try source.request()
+        let (id, schema) = try await registry.explaining(subject: nil) { registry in
+            let id = try await registry.register(request, under: subject, normalize: source.normalize)
+            let schema = try await registry.lookUp(request, under: subject, normalize: source.normalize)
+            return (id, schema)
+        }
+        switch output.format {
+        case .json:
+            let value = JSONValue.object([
+                ("subject", .string(subject)), ("id", .number(Int64(id))),
+                ("version", schema.version.map { .number(Int64($0)) } ?? .null),
+            ])
+            try Output.standard.write(value.pretty + [UInt8(ascii: "\n")])
+        case .table:
+            try Output.standard.line(
+                "'\(subject)' has it as version \(schema.version.map { String($0) } ?? "?"), id \(id)")
+        }
+    }
+}
+
+struct SchemaCheck: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Tell whether a schema could be registered, and what it would break.",
+        discussion: """
+            Nothing is changed. Ends with 1 when the subject's compatibility level does not permit the schema.
+
+            EXAMPLES
+              swiftwater schema check ratings-value ratings.avsc
+              swiftwater schema check ratings-value ratings.avsc --against 3 -o json
+            """)
+
+    @Argument(help: "The subject.") var subject: String
+    @OptionGroup var source: SchemaSource
+    @Option(
+        help: ArgumentHelp(
+            "Compare with this version only. (default: those that the subject's level looks at)", valueName: "version"))
+    var against: SchemaVersionArgument?
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var registry: RegistryOptions
+
+    func run() async throws {
+        let request = try source.request()
+        let report = try await registry.explaining(subject: subject) { registry in
+            try await registry.check(
+                request, under: subject, against: against?.version, normalize: source.normalize, findsImpact: true)
+        }
+        switch output.format {
+        case .json:
+            let value = JSONValue.object([
+                ("subject", .string(subject)), ("compatible", .bool(report.isCompatible)),
+                ("messages", .array(report.messages.map { .string($0) })),
+                (
+                    "impact",
+                    .array(
+                        report.impact.map {
+                            .object([
+                                ("kind", .string($0.kind)), ("name", .string($0.name)), ("reason", .string($0.reason)),
+                            ])
+                        })
+                ),
+            ])
+            try Output.standard.write(value.pretty + [UInt8(ascii: "\n")])
+        case .table:
+            if report.isCompatible { try Output.standard.line("compatible with '\(subject)'") }
+            for message in report.messages { try Output.standard.line("  " + message) }
+            if !report.impact.isEmpty {
+                var table = Table("WORKS WITH IT", "NAME", "WHAT IT WOULD MEET")
+                for impact in report.impact { table.add(impact.kind, impact.name, impact.reason) }
+                try Output.standard.line(table.text)
+            }
+        }
+        guard report.isCompatible else {
+            throw CommandFailure(
+                "the schema is not compatible with '\(subject)'",
+                hint: "'swiftwater schema config \(subject)' shows the level that it is held to")
+        }
+    }
+}
+
+struct SchemaDelete: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Delete a subject or one version of it.",
+        discussion: """
+            A deleted version stays readable by its id, so that records written with it can be read, until it is deleted \
+            with --permanent as well.
+
+            EXAMPLES
+              swiftwater schema delete ratings-value --version 2
+              swiftwater schema delete ratings-value
+              swiftwater schema delete ratings-value --permanent
+            """)
+
+    @Argument(help: "The subject.") var subject: String
+    @Option(help: ArgumentHelp("Only this version.", valueName: "version")) var version: SchemaVersionArgument?
+    @Flag(help: "For good: what is not deleted softly yet is deleted so first.") var permanent = false
+    @OptionGroup var registry: RegistryOptions
+
+    func run() async throws {
+        let deleted: [Int32] = try await registry.explaining(subject: subject) { registry in
+            guard permanent else { return try await delete(with: registry, permanently: false) }
+            // The registry deletes for good only what is deleted softly.
+            do throws(RegistryFailure) {
+                _ = try await delete(with: registry, permanently: false)
+            } catch {
+                guard error.code == 40404 || error.code == 40406 || error.code == 40401 else { throw error }
+            }
+            return try await delete(with: registry, permanently: true)
+        }
+        let versions = deleted.map { String($0) }.joined(separator: ", ")
+        try Output.standard.line(
+            "deleted \(deleted.count == 1 ? "version" : "versions") \(versions) of '\(subject)'"
+                + (permanent ? " for good" : ""))
+    }
+
+    private func delete(
+        with registry: RegistryClient, permanently: Bool
+    ) async throws(RegistryFailure) -> [Int32] {
+        guard let version else { return try await registry.delete(subject, permanently: permanently) }
+        return [try await registry.delete(subject, version.version, permanently: permanently)]
+    }
+}

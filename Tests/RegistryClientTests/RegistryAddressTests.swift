@@ -1,0 +1,24 @@
+import RegistryClient
+import Testing
+
+@Suite struct RegistryAddressTests {
+    @Test(
+        arguments: [
+            ("localhost:8081", "http://localhost:8081", nil, ""), ("http://r", "http://r", nil, ""),
+            ("https://r:443/", "https://r:443", nil, ""), ("http://r:1/a/b/", "http://r:1/a/b", nil, ""),
+            ("HTTP://[::1]:8081", "http://[::1]:8081", nil, ""), ("http://u:p@r:1", "http://r:1", "u", "p"),
+            ("http://u%40x:p%3Aq:r@r", "http://r", "u@x", "p:q:r"), ("http://u@r", "http://r", "u", ""),
+        ] as [(String, String, String?, String)])
+    func `is read from text`(text: String, base: String, user: String?, password: String) throws {
+        let address = try #require(RegistryAddress(text))
+        #expect(address.base == base)
+        #expect(address.user == user)
+        #expect(address.password == password)
+        #expect(address.description == base, "a password must not get into messages")
+    }
+
+    @Test(arguments: [
+        "", "ftp://r", "http://", "http://r:0", "http://r:65536", "http://r:x", "a b", "http://[::1", "http://r:1:2",
+    ])
+    func `is refused when it is none`(text: String) { #expect(RegistryAddress(text) == nil) }
+}
