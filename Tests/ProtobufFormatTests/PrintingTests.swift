@@ -1,7 +1,8 @@
 import ProtobufFormat
 import Testing
 
-/// Texts, and what `ProtobufSchema` of Confluent's 7.0.16 prints of them: `canonicalString()` and that of `normalize()`.
+/// Texts, and what `ProtobufSchema` of Confluent's 7.0.16 prints of them: `canonicalString()` and that of
+/// `normalize()`.
 struct PrintedCase: Sendable, CustomTestStringConvertible {
     var testDescription: String
     var text: String

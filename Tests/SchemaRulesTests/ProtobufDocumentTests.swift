@@ -34,6 +34,20 @@ import Testing
         #expect(found.sorted().joined(separator: ", ") == changes)
     }
 
+    /// As the original's `Difference` puts it.
+    @Test func `reasons are listed like the original lists them`() throws {
+        let old = try document("syntax = \"proto3\"; message M { int32 a = 1; }")
+        let new = try document("syntax = \"proto3\"; message M { string a = 1; oneof o { int32 b = 2; } }")
+        let reason = try #require(new.incompatibilities(reading: old, policy: .strict).first)
+        #expect(
+            reason.message
+                == "{errorType:\"FIELD_SCALAR_KIND_CHANGED\", description:\"The kind of a SCALAR field at path "
+                + "'#/M/1' in the new schema does not match its kind in the old schema\"}")
+        #expect(
+            reason.message(reversed: true).contains("in the old schema does not match its kind in the new schema"))
+        #expect(new.topLevelFields == ["a", "b"])
+    }
+
     @Test func `written-out maps are maps`() throws {
         let short = try document("syntax = \"proto3\"; message M { map<string, N> a = 1; message N {} }")
         let long = try document(

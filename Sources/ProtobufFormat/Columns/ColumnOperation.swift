@@ -170,7 +170,8 @@ struct ColumnCompiler {
         }
         if program.operations.count > Int(UInt16.max) { isSlow = true }
         for (place, field) in message.fields.enumerated() where field.oneofIndex != nil && !places.contains(place) {
-            // A member without a column, whose coming has to be noticed when a wanted one is there: left to value trees.
+            // A member without a column, whose coming has to be noticed when a wanted one is there: left to value
+            // trees.
             if message.fields.indices.contains(where: {
                 message.fields[$0].oneofIndex == field.oneofIndex && places.contains($0)
             }) {

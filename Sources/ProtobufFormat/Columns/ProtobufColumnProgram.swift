@@ -9,8 +9,8 @@ package import Columns
 ///     for record in records { try program.append(record, to: sink) }
 ///     let batch = sink.finish()
 ///
-/// A record in which a field comes twice, as encoders do not write it, is read into a value tree first, where the rules of
-/// merging are; so is every record of messages with groups or more than 64 wanted fields.
+/// A record in which a field comes twice, as encoders do not write it, is read into a value tree first, where the rules
+/// of merging are; so is every record of messages with groups or more than 64 wanted fields.
 package final class ProtobufColumnProgram: @unchecked Sendable {
     // What the pointers in `tables` point to is written in `init` and freed in `deinit`; in between everybody reads it.
     package let layout: ProtobufColumnLayout

@@ -4,7 +4,8 @@ extension ProtoFile {
     /// The result has what the text of it would have; types are named by their full names, maps are written out as the
     /// messages of their entries, as the original does it.
     ///
-    /// - Parameter imports: as for `ProtobufSchema`; options of extensions that they or the file itself declare are read.
+    /// - Parameter imports: as for `ProtobufSchema`; options of extensions that they or the file itself declare are
+    ///   read.
     /// - Throws: `.syntax` when the bytes are no descriptor, `.invalid` when no text could say what it says.
     package init(fileDescriptor bytes: [UInt8], imports: [String: ProtoFile] = [:]) throws(ProtobufError) {
         let known = try DescriptorMessages.builtIn.get()

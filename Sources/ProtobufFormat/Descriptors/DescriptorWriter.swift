@@ -1,8 +1,8 @@
 extension ProtobufSchema {
     /// The file as a `FileDescriptorProto`, in bytes (`format=serialized`, before base 64).
     ///
-    /// Messages stand in the order of the text, those of maps' entries behind the others, so that message indexes of the
-    /// text hold for the descriptor too. Options of extensions that nobody defines are left out.
+    /// Messages stand in the order of the text, those of maps' entries behind the others, so that message indexes of
+    /// the text hold for the descriptor too. Options of extensions that nobody defines are left out.
     ///
     /// - Parameter name: the file's name, which a text does not know.
     package func fileDescriptor(name: String = "default") throws(ProtobufError) -> [UInt8] {

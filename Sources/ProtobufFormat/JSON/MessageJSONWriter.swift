@@ -3,8 +3,8 @@ package import JSONFormat
 extension ProtobufSchema {
     /// A message as JSON: fields by number, well-known messages in their own way, unknown fields left out.
     ///
-    /// - Throws: `.value` for what has no JSON: a timestamp beyond the year 9999, an `Any` of a message that this schema
-    ///   does not have, a number in a `Value` that is none.
+    /// - Throws: `.value` for what has no JSON: a timestamp beyond the year 9999, an `Any` of a message that this
+    ///   schema does not have, a number in a `Value` that is none.
     package func json(
         _ message: ProtobufMessage, options: ProtobufJSONOptions = ProtobufJSONOptions()
     ) throws(ProtobufError) -> JSONValue {

@@ -1,8 +1,8 @@
 extension ProtoFile {
     /// Reads a `.proto` text of proto2 or proto3.
     ///
-    /// Names are not resolved, and imports not looked at. What the language allows in either syntax is accepted in both,
-    /// except for labels: proto2 demands one where proto3 forbids `required`.
+    /// Names are not resolved, and imports not looked at. What the language allows in either syntax is accepted in
+    /// both, except for labels: proto2 demands one where proto3 forbids `required`.
     ///
     /// - Throws: `ProtobufError.Code.syntax` with the place; editions are refused.
     package init(parsing text: String) throws(ProtobufError) {

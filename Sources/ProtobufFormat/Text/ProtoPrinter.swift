@@ -1,8 +1,8 @@
 extension ProtoFile {
     /// The text as Confluent's registry prints it: what is stored, answered and hashed.
     ///
-    /// Line by line that of `ProtobufSchema.canonicalString()` (7.0.16), but for what is lost there: extensions that are
-    /// declared inside messages, defaults of `bytes` (printed without quotes there), weak imports.
+    /// Line by line that of `ProtobufSchema.canonicalString()` (7.0.16), but for what is lost there: extensions that
+    /// are declared inside messages, defaults of `bytes` (printed without quotes there), weak imports.
     package var canonicalText: String { ProtoPrinter().text(of: self) }
 
     /// The text without what only extensions bring: their declarations, ranges and the options they define
@@ -12,8 +12,8 @@ extension ProtoFile {
 
 /// Prints a file, as it is or normalised.
 ///
-/// Normalised: imports and options sorted by name, fields by number, constants by number and name, reserved values one by
-/// one, types by their full names, messages of map entries as maps; the line of the syntax proto2 is left out.
+/// Normalised: imports and options sorted by name, fields by number, constants by number and name, reserved values one
+/// by one, types by their full names, messages of map entries as maps; the line of the syntax proto2 is left out.
 struct ProtoPrinter {
     var ignoresExtensions = false
     /// Finds full names; nil prints as written.
@@ -150,7 +150,9 @@ struct ProtoPrinter {
         let label = group.label.map { $0.rawValue + " " } ?? ""
         let options = options(group.options)
         let brackets = options.isEmpty ? "" : bracketed(options) + " "
-        let body = body(of: group.body, scope + [group.body.name])
+        // Normalised or not, a group is printed as written: so does the original.
+        let plain = ProtoPrinter(ignoresExtensions: ignoresExtensions)
+        let body = plain.body(of: group.body, scope + [group.body.name])
         return "\(label)group \(group.body.name) = \(group.number) \(brackets){" + body + "}\n"
     }
 

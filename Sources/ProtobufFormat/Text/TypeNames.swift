@@ -74,7 +74,8 @@ package struct TypeNames: Sendable {
     /// The full name with a leading point; nil when it is not defined.
     func fullName(of name: String, in scope: [String]) -> String? { resolve(name, in: scope).map { "." + $0 } }
 
-    /// The type with full names; the repeated message of a map's entries as a map. What is not defined stays as written.
+    /// The type with full names; the repeated message of a map's entries as a map. What is not defined stays as
+    /// written.
     func normalized(_ type: ProtoFieldType, in scope: [String]) -> ProtoFieldType {
         switch type {
         case .scalar: return type

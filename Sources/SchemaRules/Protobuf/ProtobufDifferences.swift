@@ -49,27 +49,37 @@ package struct ProtobufDifference: Hashable, Sendable {
     /// `#/Message/Nested/1`: names of messages, of a oneof where there is one, and the number of a field or constant.
     package var path: String
 
-    /// The original's words; the reader is the new schema, the writer the old one.
-    var sentence: String {
+    /// The original's words. In BACKWARD the reader is the new schema and the writer the old one, in FORWARD the other way.
+    func sentence(reader: String, writer: String) -> String {
         switch kind {
-        case .packageChanged: "The package at '\(path)' in the new schema does not match the package in the old schema"
-        case .messageRemoved: "The new schema is missing a MESSAGE type at path '\(path)' in the old schema"
-        case .fieldKindChanged: "The type of a field at path '\(path)' in the new schema does not match the old schema"
+        case .packageChanged:
+            "The package at '\(path)' in the \(reader) schema does not match the package in the \(writer) schema"
+        case .messageRemoved:
+            "The \(reader) schema is missing a MESSAGE type at path '\(path)' in the \(writer) schema"
+        case .fieldKindChanged:
+            "The type of a field at path '\(path)' in the \(reader) schema does not match the \(writer) schema"
         case .fieldScalarKindChanged:
-            "The kind of a SCALAR field at path '\(path)' in the new schema does not match its kind in the old schema"
+            "The kind of a SCALAR field at path '\(path)' in the \(reader) schema does not match its kind in the "
+                + "\(writer) schema"
         case .fieldNamedTypeChanged:
-            "The type of a MESSAGE field at path '\(path)' in the new schema does not match its type in the old schema"
+            "The type of a MESSAGE field at path '\(path)' in the \(reader) schema does not match its type in the "
+                + "\(writer) schema"
         case .fieldNumericLabelChanged:
-            "The label for a NUMERIC field at path '\(path)' in the new schema does not match its label in the old schema"
+            "The label for a NUMERIC field at path '\(path)' in the \(reader) schema does not match its label in the "
+                + "\(writer) schema"
         case .requiredFieldAdded:
-            "A required field  at path '\(path)' in the new schema is missing in the old schema"  // two spaces: original
+            // Two spaces: so does the original.
+            "A required field  at path '\(path)' in the \(reader) schema is missing in the \(writer) schema"
         case .requiredFieldRemoved:
-            "The new schema is missing a required field at path: '\(path)' in the old schema"
-        case .oneofFieldRemoved: "The new schema is missing a oneof field at path '\(path)' in the old schema"
+            "The \(reader) schema is missing a required field at path: '\(path)' in the \(writer) schema"
+        case .oneofFieldRemoved:
+            "The \(reader) schema is missing a oneof field at path '\(path)' in the \(writer) schema"
         case .multipleFieldsMovedToOneof:
-            "Multiple fields in the oneof at path '\(path)' in the new schema are outside a oneof in the old schema"
+            "Multiple fields in the oneof at path '\(path)' in the \(reader) schema are outside a oneof in the "
+                + "\(writer) schema"
         case .fieldMovedToExistingOneof:
-            "A field in the oneof at path '\(path)' in the new schema is outside an existing oneof in the old schema"
+            "A field in the oneof at path '\(path)' in the \(reader) schema is outside an existing oneof in the "
+                + "\(writer) schema"
         default: ""
         }
     }
