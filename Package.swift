@@ -136,6 +136,9 @@ let package = Package(
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
+            name: "ProtobufBench", dependencies: ["Columns", "ProtobufFormat", "TestKit"], path: "Benchmarks/Protobuf",
+            swiftSettings: swiftSettings),
+        .executableTarget(
             name: "Fuzzing",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
