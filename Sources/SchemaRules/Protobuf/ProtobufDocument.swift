@@ -103,9 +103,3 @@ package struct ProtobufDocument: SchemaDocument {
         return messages + enums
     }
 }
-
-extension Incompatibility {
-    /// Callers compare schemas of one type; this is what the original answers when they are not.
-    fileprivate static let differentType = Incompatibility(
-        kind: "SCHEMA_TYPE_CHANGED", path: "/", description: "Incompatible because of different schema type")
-}

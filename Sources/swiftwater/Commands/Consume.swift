@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import SchemaRules
 
 struct Consume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -99,8 +100,8 @@ struct Consume: AsyncParsableCommand {
         let show: @Sendable ([ConsumerRecord]) throws -> Void = { [skipErrors] records in
             for record in records {
                 let decoded: ConsumerRecord
-                do {
-                    decoded = try decoder?.decoded(record) ?? record
+                do throws(SchemaFailure) {
+                    if let decoder { decoded = try decoder.decoded(record) } else { decoded = record }
                 } catch {
                     let place = "topic '\(record.topic)', partition \(record.partition), offset \(record.offset)"
                     guard skipErrors else {

@@ -1,6 +1,7 @@
 import Cluster
 import JSONFormat
 import NIOCore
+import RecordBatches
 import RegistryClient
 import SchemaRules
 import SchemaSerdes
