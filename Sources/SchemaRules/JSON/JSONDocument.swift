@@ -1,4 +1,4 @@
-package import JSONFormat
+import JSONFormat
 package import JSONSchema
 
 /// A JSON Schema as the registry keeps it.

@@ -101,7 +101,7 @@ struct Consume: AsyncParsableCommand {
             for record in records {
                 let decoded: ConsumerRecord
                 do throws(SchemaFailure) {
-                    if let decoder { decoded = try decoder.decoded(record) } else { decoded = record }
+                    decoded = if let decoder { try decoder.decoded(record) } else { record }
                 } catch {
                     let place = "topic '\(record.topic)', partition \(record.partition), offset \(record.offset)"
                     guard skipErrors else {
