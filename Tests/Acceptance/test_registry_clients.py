@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.schema_registry import (
+    ConfigCompatibilityLevel,
     Metadata,
     MetadataProperties,
     Rule,
@@ -183,9 +184,10 @@ def test_client_calls(client):
     client.set_compatibility("calls", "NONE")
     assert client.get_compatibility("calls") == "NONE"
     assert client.test_compatibility("calls", Schema(json.dumps(record("a", ("c", "int"))), "AVRO")) is True
-    client.set_config("calls", ServerConfig(compatibility="FULL", compatibility_group="g"))
+    full = ConfigCompatibilityLevel.FULL
+    client.set_config("calls", ServerConfig(compatibility=full, compatibility_group="g"))
     config = client.get_config("calls")
-    assert (config.compatibility_level or config.compatibility, config.compatibility_group) == ("FULL", "g")
+    assert (config.compatibility_level or config.compatibility, config.compatibility_group) == (full, "g")
     assert client.delete_version("calls", 1) == 1
     with pytest.raises(SchemaRegistryError) as missing:
         client.get_version("calls", 1)

@@ -88,6 +88,12 @@ package struct RegistryAPI: Sendable {
                 }
                 guard hasBody else { return await handle(ByteBuffer()) }
                 let byteCount = call.headers[.contentLength].flatMap(Int.init) ?? .max
+                if byteCount > limit, byteCount < .max {
+                    // A client hears the refusal only after it has sent everything, so that is let through and dropped.
+                    if byteCount / 8 <= limit { try await call.parts { _ in } }
+                    throw HTTPFailure(
+                        .contentTooLarge, "the body is longer than \(limit) bytes", closesConnection: true)
+                }
                 guard byteCount > Self.smallByteCountMax else { return await handle(try await call.bytes()) }
                 return try await registry.largeBodies.pass(true) { await handle(try await call.bytes()) }
             }
