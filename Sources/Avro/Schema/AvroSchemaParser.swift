@@ -1,4 +1,4 @@
-package import JSONFormat
+import JSONFormat
 
 extension AvroSchema {
     /// Reads a schema from its JSON text.

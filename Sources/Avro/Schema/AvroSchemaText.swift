@@ -1,4 +1,4 @@
-package import JSONFormat
+import JSONFormat
 
 extension AvroSchema {
     /// Ways to write a schema.
