@@ -1,7 +1,9 @@
 """The schema registry over plain HTTP: restarts, foreign topics, several nodes, hostile requests, rates."""
 
 import json
+import os
 import random
+import signal
 import socket
 import threading
 import time
@@ -292,8 +294,13 @@ def test_two_nodes_one_dies(make):
     assert first.status == 200 and first.json["id"] == 1, first
     second = other.http.register("t", record("a", ("b", "int", 0)))
     assert second.json["version"] == 2
-    for node in (broker, other):
+    for node in (other, broker):
         wait_until(lambda: node.http.get("/subjects/t/versions").json == [1, 2], what="both versions at both nodes")
+    # Whoever writes through a follower sees it there at once.
+    for number in range(20):
+        assert broker.http.register(f"seen-{number}", record("a")).status == 200
+        assert broker.http.get(f"/subjects/seen-{number}/versions").json == [1]
+        assert broker.http.ask("DELETE", f"/subjects/seen-{number}").json == [1]
     assert broker.http.register("t", record(("a", "int"))).code == 40901
     assert broker.http.ask("PUT", "/config/t", {"compatibility": "NONE"}).json == {"compatibility": "NONE"}
     assert broker.http.ask("DELETE", "/subjects/t/versions/1").json == 1
@@ -344,6 +351,37 @@ def test_ids_stay_unique_while_nodes_come_and_go(make):
     assert len(set(given.values())) == len(given), "two schemas have one id"
     for subject, number in given.items():
         assert broker.http.get(f"/subjects/{subject}/versions/1").json["id"] == number
+
+
+def leads(node):
+    """Followers refuse what comes with this header, so that no request goes to and fro."""
+    answer = node.http.ask("PUT", "/config/who-leads", {"compatibility": "NONE"}, X_Forward="true")
+    return answer.status == 200
+
+
+@pytest.mark.deadline(180)
+def test_a_leader_that_was_stopped_cannot_write_over_the_next_one(make):
+    """SIGSTOP for longer than its session: it wakes up and still takes itself for the leader."""
+    broker = make()
+    nodes = [make(RegistryNode, broker.address) for _ in range(2)]
+    assert nodes[0].http.register("t", record("a")).status == 200
+    wait_until(lambda: any(leads(node) for node in nodes), what="a leader")
+    old = next(node for node in nodes if leads(node))
+    new = next(node for node in nodes if node is not old)
+    os.kill(old.pid, signal.SIGSTOP)
+    try:
+        wait_until(lambda: leads(new), 60, "another leader", 0.5)
+        second = new.http.register("t", record("a", ("b", "int", 0)))
+        assert second.json["version"] == 2
+        other = new.http.register("other", record("other"))
+    finally:
+        os.kill(old.pid, signal.SIGCONT)
+    third = old.http.register("t", record("a", ("c", "int", 0)))
+    assert third.status == 200 and third.json["version"] == 3, third
+    assert len({answer.json["id"] for answer in (second, other, third)}) == 3
+    for node in nodes:
+        assert json.loads(node.http.get("/subjects/t/versions/2").json["schema"]) == record("a", ("b", "int", 0))
+        assert node.http.get(f"/schemas/ids/{other.json['id']}").json["schema"] == other.json["schema"]
 
 
 # -- hostile requests ------------------------------------------------------------------------------------------------

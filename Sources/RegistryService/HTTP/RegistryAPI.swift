@@ -116,33 +116,45 @@ package struct RegistryAPI: Sendable {
 
     /// Carries a change out, if this node leads, or has the leader do it.
     func lead(_ exchange: Exchange, _ handler: Handler) async throws(RegistryError) -> Reply {
-        switch await registry.role() {
-        case .leader: return try await handler(exchange)
-        case .unknown: throw .unknownLeader
-        case .follower(let leader):
-            let headers = exchange.call.headers
-            // Two nodes that take each other for the leader must not pass a request to and fro.
-            guard headers[.forward]?.lowercased() != "true" else { throw .unknownLeader }
-            registry.figures.forwarded.add()
-            var passed: [(name: String, value: String)] = [("X-Forward", "true")]
-            for name in [HTTPField.Name.contentType, .accept, .authorization] {
-                if let value = headers[name] { passed.append((name.rawName, value)) }
+        // A node may learn in the middle that it does not lead any more; then nothing was written, and another one does.
+        for _ in 0..<3 {
+            switch await registry.role() {
+            case .unknown: throw .unknownLeader
+            case .follower(let leader): return try await forward(exchange, to: leader)
+            case .leader:
+                do throws(RegistryError) {
+                    return try await handler(exchange)
+                } catch {
+                    guard error.code == RegistryError.unknownLeader.code else { throw error }
+                }
             }
-            let target = exchange.call.path + (exchange.call.rawQuery.map { "?" + $0 } ?? "")
-            let request = LeaderClient.Request(
-                method: exchange.call.method.rawValue, target: target, headers: passed, body: exchange.body)
-            do {
-                let response = try await client.send(request, to: leader)
-                var answer = HTTPAnswer(
-                    status: HTTPResponse.Status(code: response.status), body: .bytes(response.body))
-                if let type = response.contentType { answer.headers[.contentType] = type }
-                return .forwarded(answer)
-            } catch {
-                registry.logger.warning(
-                    "cannot forward a request to the leader",
-                    metadata: ["leader": "\(leader.url)", "error": "\(error)"])
-                throw .forwardingFailed("Error while forwarding the request to the leader \(leader.url)")
-            }
+        }
+        throw .unknownLeader
+    }
+
+    private func forward(_ exchange: Exchange, to leader: NodeIdentity) async throws(RegistryError) -> Reply {
+        let headers = exchange.call.headers
+        // Two nodes that take each other for the leader must not pass a request to and fro.
+        guard headers[.forward]?.lowercased() != "true" else { throw .unknownLeader }
+        registry.figures.forwarded.add()
+        var passed: [(name: String, value: String)] = [("X-Forward", "true")]
+        for name in [HTTPField.Name.contentType, .accept, .authorization] {
+            if let value = headers[name] { passed.append((name.rawName, value)) }
+        }
+        let target = exchange.call.path + (exchange.call.rawQuery.map { "?" + $0 } ?? "")
+        let request = LeaderClient.Request(
+            method: exchange.call.method.rawValue, target: target, headers: passed, body: exchange.body)
+        do {
+            let response = try await client.send(request, to: leader)
+            var answer = HTTPAnswer(status: HTTPResponse.Status(code: response.status), body: .bytes(response.body))
+            if let type = response.contentType { answer.headers[.contentType] = type }
+            // So that a client which asks here next sees what it has written. It is written in any case.
+            if response.status < 300 { _ = try? await registry.log.catchUp(limit: .seconds(1)) }
+            return .forwarded(answer)
+        } catch {
+            registry.logger.warning(
+                "cannot forward a request to the leader", metadata: ["leader": "\(leader.url)", "error": "\(error)"])
+            throw .forwardingFailed("Error while forwarding the request to the leader \(leader.url)")
         }
     }
 }

@@ -199,10 +199,20 @@ final class RegistryWriter: Sendable {
     }
 
     /// Makes sure that this node leads and has read all that was written before it did: a record of its own, once read
-    /// back, has everything else before it.
+    /// back, has everything else before it. Later it looks every time whether somebody else has written: a node that was
+    /// stopped for a while may have lost its place without knowing.
     private func prepare() async throws(RegistryError) -> Int64 {
         guard let epoch = leadership.epoch else { throw .unknownLeader }
-        if inside.withLock({ $0.preparedEpoch }) == epoch { return epoch }
+        if inside.withLock({ $0.preparedEpoch }) == epoch {
+            let isCaughtUp: Bool
+            do throws(ClusterError) {
+                isCaughtUp = try await log.catchUp(limit: settings.timeout)
+            } catch {
+                throw .store(error.message)
+            }
+            guard isCaughtUp else { throw .timeout("the schemas topic could not be read in time") }
+            return epoch
+        }
         do throws(ClusterError) { try await log.make() } catch { throw .store(error.message) }
         try await append([.noop], epoch)
         inside.withLock { $0.preparedEpoch = epoch }

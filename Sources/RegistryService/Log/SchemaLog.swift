@@ -77,6 +77,14 @@ final class SchemaLog: Sendable {
 
     // MARK: Reading
 
+    /// Waits until everything that is in the topic now has been read.
+    ///
+    /// - Returns: false when that took longer than `limit`.
+    func catchUp(limit: Duration) async throws(ClusterError) -> Bool {
+        let end = try await cluster.offsets([partition: .end], isolation: .readCommitted)[partition] ?? 0
+        return await holder.wait(for: end, limit: limit)
+    }
+
     /// Reads the topic until the task is cancelled. Waits for a topic that is not there yet.
     func run() async {
         var isFailing = false

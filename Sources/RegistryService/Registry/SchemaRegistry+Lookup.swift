@@ -1,4 +1,4 @@
-import SchemaRules
+package import SchemaRules
 
 extension SchemaRegistry {
     /// The version of a subject that a schema is registered as, if nothing about the registration depends on the leader:
@@ -151,6 +151,22 @@ extension SchemaRegistry {
         }
         guard holder.read({ $0.hasVersions(subject, deleted: deleted) }) else { throw .subjectNotFound(subject) }
         throw .versionNotFound(wanted.number)
+    }
+
+    /// A schema by its id, for the other parts of this process.
+    ///
+    /// - Parameter subject: one that has it, or a bare context; nil: the default context.
+    package func schema(_ id: Int32, subject: String? = nil) -> (schema: StoredSchema, subject: String)? {
+        identifier(id, subject: subject).map { ($0.identifier.schema, $0.use.subject) }
+    }
+
+    /// What a stored schema means, with all that it refers to.
+    ///
+    /// - Parameter subject: one that has it: its references are in that subject's context.
+    package func document(
+        _ schema: StoredSchema, subject: String
+    ) async throws(RegistryError) -> any SchemaDocument {
+        try await work { () throws(RegistryError) in try self.reader.read(schema, subject: subject) }
     }
 
     /// Where a schema id is in use.
