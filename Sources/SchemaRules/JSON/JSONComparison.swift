@@ -272,9 +272,11 @@ struct JSONComparison {
     mutating func isFound(_ pattern: String, _ name: String) -> Bool {
         lookCount += 20  // about what it takes
         guard lookCount <= Self.lookCountMax else { return false }
-        let found = patterns[pattern] ?? NamePattern(pattern)  // the schema was read before, so this one compiles
-        patterns[pattern] = .some(found)
-        return found?.isFound(in: name) ?? false
+        let known = patterns[pattern] ?? NamePattern(pattern)  // the schema was read before, so this one compiles
+        patterns[pattern] = .some(known)
+        if let isFound = known?.isFound(in: name) { return isFound }
+        lookCount += 500
+        return false
     }
 }
 

@@ -130,7 +130,8 @@ import Testing
         let names = (0..<1500).map { "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\($0)\": {}" }.joined(separator: ",")
         let patterns = (0..<500).map { "\"^(a+)+x\($0)$\": {}" }.joined(separator: ",")
         let closed = try JSONDocument("{\"patternProperties\": {\(patterns)}, \"additionalProperties\": false}")
-        let removed = try closed.incompatibilities(reading: JSONDocument("{\"properties\": {\(names)}}"), policy: .strict)
+        let removed = try closed.incompatibilities(
+            reading: JSONDocument("{\"properties\": {\(names)}}"), policy: .strict)
         #expect(!removed.isEmpty)
     }
 
