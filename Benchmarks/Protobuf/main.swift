@@ -129,3 +129,28 @@ try measure("texts read, linked, printed", count: textCount) {
     }
     return sum
 }
+
+// A text of ten megabytes, flat and deep: what a registry has to survive.
+let messageCount = isSmoke ? 100 : 60_000
+func messages(_ indexes: Range<Int>) -> String {
+    indexes.map {
+        "message M\($0) { int32 first = 1; repeated string second = 2; M\($0) third = 3; map<string, int64> fourth = 4; oneof choice { int32 fifth = 5; bytes sixth = 6; } }\n"
+    }
+    .joined()
+}
+let flat = "syntax = \"proto3\"; package p;\n" + messages(0..<messageCount)
+let depth = 60
+let deep =
+    "syntax = \"proto3\"; package p;\n" + (0..<depth).map { "message D\($0) {\n" }.joined()
+    + messages(0..<messageCount) + String(repeating: "}\n", count: depth)
+for (name, text) in [("flat", flat), ("deep", deep)] {
+    let clock = ContinuousClock()
+    print("\(text.utf8.count) bytes, \(name)")
+    var file = ProtoFile()
+    print("  read        \(try clock.measure { file = try ProtoFile(parsing: text) })")
+    print("  printed     \(clock.measure { _ = file.canonicalText })")
+    print("  linked      \(try clock.measure { _ = try ProtobufSchema(file: file) })")
+    print(
+        "  normalised  \(try clock.measure { _ = try file.normalizedText(types: TypeNames(file: file, imports: [])) })")
+    print("  serialized  \(try clock.measure { _ = try ProtobufSchema(file: file).fileDescriptor() })")
+}

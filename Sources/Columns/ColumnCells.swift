@@ -244,10 +244,11 @@ import Darwin
         return true
     }
 
-    mutating func reserveBytes(_ wanted: Int) {
+    mutating func reserveBytes(_ byteCount: Int) {
+        let wanted = min(byteCount, Self.runMax)
         guard wanted > byteCapacity else { return }
         let larger = Self.allocate(wanted + Self.slack).assumingMemoryBound(to: UInt8.self)
-        memcpy(larger, bytes, byteCount)
+        memcpy(larger, bytes, self.byteCount)
         bytes.deallocate()
         bytes = larger
         byteCapacity = wanted

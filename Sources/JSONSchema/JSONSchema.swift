@@ -47,7 +47,8 @@ package struct JSONSchema: Sendable {
         let address = root[base.idKeyword]?.text.map { Address($0) } ?? Address("")
         // Names are relative to the schema's own address, and stay what they are beside that.
         for (name, document) in references {
-            library.add(document, at: Address(address.resolving(name).document), draft: base)
+            let resource = library.add(document, at: Address(address.resolving(name).document), draft: base)
+            if !name.isEmpty { library.addName(Address(name).document, of: resource) }
         }
         mainResource = library.add(root, at: Address(address.document), draft: base, isMain: true)
         draft = library.resources[mainResource].draft

@@ -205,7 +205,7 @@ import Testing
     @Test(arguments: [
         (#""long""#, "1"), (#""float""#, "1"), (#""double""#, #""NaN""#), (#""bytes""#, #""ÿ""#),
         (#"["null","int"]"#, "null"), (#"["int","null"]"#, "1"), (#"{"type":"array","items":["int","null"]}"#, "[1]"),
-        (#"{"type":"record","name":"S","fields":[{"name":"x","type":"int","default":1}]}"#, "{}"),
+        (#"{"type":"record","name":"S","fields":[{"name":"x","type":"int","default":1}]}"#, #"{"y":2}"#),
     ])
     func `defaults that fit`(type: String, json: String) throws {
         let text = #"{"type":"record","name":"R","fields":[{"name":"a","type":\#(type),"default":\#(json)}]}"#
@@ -293,6 +293,34 @@ import Testing
         let schema = try AvroSchema(text)
         #expect(schema.text(.canonical) == text)
         _ = try AvroDecoder(writer: schema)
+    }
+
+    /// As deep as JSON may be, on the stack that tasks have.
+    @Test func `nesting that is allowed works`() throws {
+        let text =
+            String(repeating: #"{"type":"array","items":"#, count: 500) + #""int""# + String(repeating: "}", count: 500)
+        let schema = try AvroSchema(text)
+        for form in [AvroSchema.TextForm.canonical, .resolved, .normalized] { #expect(schema.text(form) == text) }
+        _ = try AvroColumnProgram(writer: schema, layout: AvroColumnLayout(schema))
+        _ = try AvroColumnEncoder(schema: schema)
+        var value = AvroValue.array([])
+        for _ in 1..<500 { value = .array([value]) }
+        let bytes = try AvroEncoder(schema: schema).encode(value)
+        #expect(try AvroDecoder(writer: schema).decode(bytes) == value)
+        let json = try #require(JSONValue.parse(schema.json(value)))
+        #expect(try schema.value(json: json) == value)
+    }
+
+    /// Types that stand side by side in the text and nest by name.
+    @Test func `nesting by names is bounded as well`() throws {
+        let types = (1...2000).map {
+            #"{"type":"record","name":"T\#($0)","fields":[{"name":"a","type":"T\#($0 - 1)"}]}"#
+        }
+        let text = "[" + ([#"{"type":"record","name":"T0","fields":[]}"#] + types).joined(separator: ",") + "]"
+        let schema = try AvroSchema(text)
+        #expect(schema.text(.canonical) == text)
+        _ = try AvroDecoder(writer: schema)
+        #expect(throws: AvroError.self) { try AvroColumnLayout(schema) }
     }
 
     @Test func `deep nesting is an error`() {

@@ -134,6 +134,7 @@ private struct JSONReading {
         var given = [JSONValue?](repeating: nil, count: record.fields.count)
         for (name, member) in members {
             guard let index = record.index(of: name) else {
+                if isDefault { continue }  // Java accepts them, so schemas have them
                 throw AvroError(.malformed, "record \(record.name.full) has no field \"\(name)\"")
             }
             given[index] = member

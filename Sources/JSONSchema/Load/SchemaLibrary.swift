@@ -72,6 +72,11 @@ package struct SchemaLibrary: Sendable {
         return main
     }
 
+    /// Lets a document be found by another name as well, unless that is taken.
+    package mutating func addName(_ name: String, of resource: Int) {
+        if byAddress[JSONName(name)] == nil { byAddress[JSONName(name)] = resource }
+    }
+
     private mutating func addResource(
         _ document: Int, _ pointer: String, _ address: Address, _ draft: Draft, _ value: JSONValue
     ) -> Int {

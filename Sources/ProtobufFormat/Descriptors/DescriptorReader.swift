@@ -29,7 +29,9 @@ extension ProtoFile {
             try self.init(parsing: text)
             return
         } catch { failure = error }
-        guard let bytes = Base64.decode(text.filter { !$0.isWhitespace }), !bytes.isEmpty else { throw failure }
+        guard let bytes = Base64.decode(String(decoding: text.utf8.filter { $0 > 0x20 }, as: UTF8.self)),
+            !bytes.isEmpty
+        else { throw failure }
         do { try self.init(fileDescriptor: bytes, imports: imports) } catch {
             // A word of letters can be base 64 too; what it is as a text is the better complaint then.
             throw error.code == .syntax ? failure : error

@@ -15,6 +15,18 @@ extension ProtobufSchema {
 /// Builds the messages of descriptor.proto from a file and what it was linked to.
 private struct DescriptorWriter {
     let schema: ProtobufSchema
+    private let extensionPlaces: [String: (message: Int, field: Int)]
+
+    init(schema: ProtobufSchema) {
+        self.schema = schema
+        var places: [String: (message: Int, field: Int)] = [:]
+        for (message, descriptor) in schema.messages.enumerated() {
+            for (field, extended) in descriptor.fields.enumerated() where extended.isExtension {
+                places[extended.name] = (message, field)
+            }
+        }
+        extensionPlaces = places
+    }
 
     func file(_ file: ProtoFile, _ name: String) throws(ProtobufError) -> ProtobufMessage {
         var output = try NamedMessage("google.protobuf.FileDescriptorProto", schema)
@@ -212,12 +224,7 @@ private struct DescriptorWriter {
     }
 
     private func find(extension fullName: String) -> (MessageDescriptor, FieldDescriptor)? {
-        for message in schema.messages {
-            if let index = message.fieldIndex(name: fullName), message.fields[index].isExtension {
-                return (message, message.fields[index])
-            }
-        }
-        return nil
+        extensionPlaces[fullName].map { (schema.messages[$0.message], schema.messages[$0.message].fields[$0.field]) }
     }
 
     private func ranges(

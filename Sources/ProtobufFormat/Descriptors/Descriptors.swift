@@ -77,6 +77,63 @@ package struct FieldDescriptor: Sendable {
     package var isMap: Bool { cardinality == .map }
 }
 
+/// What the decoder needs of a field, without anything that is counted.
+struct FieldPlan: BitwiseCopyable, Sendable {
+    var kind: FieldKind
+    var wireType: WireType
+    var isRepeated: Bool
+    var isMap: Bool
+    /// Whether values can also come packed.
+    var isPackable: Bool
+    var number: Int32
+    /// -1 outside of oneofs.
+    var oneofIndex: Int32
+    /// Of an enum, whether numbers without a constant are no values.
+    var isClosedEnum = false
+    var typeIndex: Int
+
+    init(_ field: FieldDescriptor) {
+        kind = field.kind
+        wireType = field.kind.wireType
+        isRepeated = field.isRepeated
+        isMap = field.isMap
+        isPackable = field.isRepeated && field.kind.isPackable
+        number = field.number
+        typeIndex = field.typeIndex
+        oneofIndex = Int32(truncatingIfNeeded: field.oneofIndex ?? -1)
+    }
+}
+
+/// What the decoder needs of a message.
+final class MessagePlan: Sendable {
+    let fields: [FieldPlan]
+    /// Places by number for low numbers, -1 where there is none.
+    let lowNumbers: [Int16]
+    let highNumbers: [Int32: Int]
+    let maps: [Int]
+    let required: [Int]
+
+    init(_ message: MessageDescriptor, _ enums: [EnumDescriptor]) {
+        fields = message.fields.map { field in
+            var plan = FieldPlan(field)
+            plan.isClosedEnum = field.kind == .enumeration && enums[field.typeIndex].isClosed
+            return plan
+        }
+        lowNumbers = message.lowNumbers
+        highNumbers = message.highNumbers
+        maps = message.fields.indices.filter { message.fields[$0].isMap }
+        required = message.requiredFields
+    }
+
+    @inline(__always) func index(_ number: Int32) -> Int? {
+        if number < lowNumbers.count {
+            let index = lowNumbers[Int(number)]
+            return index < 0 ? nil : Int(index)
+        }
+        return highNumbers[number]
+    }
+}
+
 package struct MessageDescriptor: Sendable {
     package var fullName: String
     package var name: String
@@ -98,7 +155,7 @@ package struct MessageDescriptor: Sendable {
     var wellKnown: WellKnownMessage?
     /// Places by number for low numbers, -1 where there is none: the way of the decoder.
     var lowNumbers: [Int16] = []
-    private var highNumbers: [Int32: Int] = [:]
+    private(set) var highNumbers: [Int32: Int] = [:]
     private var byName: [String: Int] = [:]
     private var byJSONName: [String: Int] = [:]
 

@@ -7,6 +7,8 @@ package struct ProtobufSchema: Sendable {
     package let file: ProtoFile
     /// The files that came in, by the path they are imported by.
     package let imports: [String: ProtoFile]
+    /// Parallel to `messages`.
+    private(set) var plans: [MessagePlan] = []
     var messageIndexes: [String: Int] = [:]
     var enumIndexes: [String: Int] = [:]
     private var pathIndexes: [[Int32]: Int] = [:]
@@ -32,6 +34,7 @@ package struct ProtobufSchema: Sendable {
         try linker.link()
         messages = linker.messages
         enums = linker.enums
+        plans = messages.map { MessagePlan($0, linker.enums) }
         messageIndexes = linker.messageIndexes
         enumIndexes = linker.enumIndexes
         for (index, message) in messages.enumerated() where message.file.isEmpty {

@@ -31,7 +31,7 @@ private struct MessageDecoder {
         depth: Int
     ) throws(WireError) {
         guard depth <= Wire.depthMax else { throw .corrupt("messages are nested too deep") }
-        let descriptor = schema.messages[message.typeIndex]
+        let plan = schema.plans[message.typeIndex]
         var isClosed = group == nil
         while at < end {
             let start = at
@@ -41,14 +41,14 @@ private struct MessageDecoder {
                 isClosed = true
                 break
             }
-            if let index = descriptor.fieldIndex(number: tag.number) {
-                let field = descriptor.fields[index]
+            if let index = plan.index(tag.number) {
+                let field = plan.fields[index]
                 var value = message.values[index]
                 message.values[index] = nil  // so that lists grow in place
                 if try read(field, tag, &value, bytes, &at, end, depth, &message.unknownFields) {
                     message.values[index] = value
-                    if let oneof = field.oneofIndex, value != nil {
-                        Self.clear(oneof, but: index, descriptor, &message)
+                    if field.oneofIndex >= 0, value != nil {
+                        Self.clear(field.oneofIndex, but: index, plan, &message)
                     }
                     continue
                 }
@@ -58,20 +58,21 @@ private struct MessageDecoder {
             Self.append(bytes, start..<at, to: &message.unknownFields)
         }
         guard isClosed else { throw .truncated }
-        for index in descriptor.fields.indices {
+        for index in plan.maps {
             if case .map(let entries)? = message.values[index], entries.count > 1 {
                 message.values[index] = .map(Self.lastOfEachKey(entries))
             }
         }
-        for index in descriptor.requiredFields where message.values[index] == nil {
+        for index in plan.required where message.values[index] == nil {
+            let descriptor = schema.messages[message.typeIndex]
             throw .corrupt("required field \"\(descriptor.fullName).\(descriptor.fields[index].name)\" is missing")
         }
     }
 
     private static func clear(
-        _ oneof: Int, but kept: Int, _ descriptor: MessageDescriptor, _ message: inout ProtobufMessage
+        _ oneof: Int32, but kept: Int, _ plan: MessagePlan, _ message: inout ProtobufMessage
     ) {
-        for (index, field) in descriptor.fields.enumerated() where field.oneofIndex == oneof && index != kept {
+        for index in plan.fields.indices where plan.fields[index].oneofIndex == oneof && index != kept {
             message.values[index] = nil
         }
     }
@@ -98,11 +99,11 @@ private struct MessageDecoder {
     ///
     /// - Returns: false, with nothing read, when the tag does not fit the field.
     private func read(
-        _ field: FieldDescriptor, _ tag: WireTag, _ value: inout ProtobufValue?, _ bytes: borrowing RawSpan,
+        _ field: FieldPlan, _ tag: WireTag, _ value: inout ProtobufValue?, _ bytes: borrowing RawSpan,
         _ at: inout Int, _ end: Int, _ depth: Int, _ unknown: inout [UInt8]
     ) throws(WireError) -> Bool {
-        let isPacked = tag.type == .lengthDelimited && field.isRepeated && field.kind.isPackable
-        guard isPacked || tag.type == field.kind.wireType else { return false }
+        let isPacked = tag.type == .lengthDelimited && field.isPackable
+        guard isPacked || tag.type == field.wireType else { return false }
         if isPacked {
             let stop = try Wire.runEnd(bytes, &at, end)
             var list = Self.takeList(&value)
@@ -139,19 +140,19 @@ private struct MessageDecoder {
         return list
     }
 
-    private func isKnown(_ value: ProtobufValue, _ field: FieldDescriptor) -> Bool {
-        guard case .enumeration(let number) = value, schema.enums[field.typeIndex].isClosed else { return true }
+    private func isKnown(_ value: ProtobufValue, _ field: FieldPlan) -> Bool {
+        guard field.isClosedEnum, case .enumeration(let number) = value else { return true }
         return schema.enums[field.typeIndex].name(of: number) != nil
     }
 
-    private static func keep(_ value: ProtobufValue, _ field: FieldDescriptor, _ unknown: inout [UInt8]) {
+    private static func keep(_ value: ProtobufValue, _ field: FieldPlan, _ unknown: inout [UInt8]) {
         guard case .enumeration(let number) = value else { return }
         Varint.append(unsigned: UInt64(UInt32(bitPattern: field.number)) << 3, to: &unknown)
         Varint.append(unsigned: UInt64(bitPattern: Int64(number)), to: &unknown)
     }
 
     private func readMessage(
-        _ field: FieldDescriptor, _ value: inout ProtobufValue?, _ bytes: borrowing RawSpan, _ at: inout Int,
+        _ field: FieldPlan, _ value: inout ProtobufValue?, _ bytes: borrowing RawSpan, _ at: inout Int,
         _ end: Int, _ depth: Int
     ) throws(WireError) {
         var message: ProtobufMessage
@@ -159,7 +160,8 @@ private struct MessageDecoder {
             message = known
             value = nil
         } else {
-            message = schema.emptyMessage(field.typeIndex)
+            message = ProtobufMessage(
+                typeIndex: field.typeIndex, fieldCount: schema.plans[field.typeIndex].fields.count)
         }
         if field.kind == .group {
             try decode(into: &message, bytes, &at, end, group: field.number, depth: depth + 1)
@@ -167,13 +169,12 @@ private struct MessageDecoder {
             let stop = try Wire.runEnd(bytes, &at, end)
             try decode(into: &message, bytes, &at, stop, group: nil, depth: depth + 1)
         }
-        switch field.cardinality {
-        case .map:
+        if field.isMap {
             var entries: [ProtobufMapEntry] = if case .map(let entries)? = value { entries } else { [] }
             value = nil
             let entry = schema.messages[field.typeIndex]
             guard let keyIndex = entry.fieldIndex(number: 1), let valueIndex = entry.fieldIndex(number: 2) else {
-                throw .corrupt("the entries of \"\(field.name)\" have no key and value")
+                throw .corrupt("the entries of field \(field.number) have no key and value")
             }
             // A constant that a closed enum does not have takes its entry with it into nowhere: it has no place to be.
             entries.append(
@@ -181,11 +182,12 @@ private struct MessageDecoder {
                     message.values[keyIndex] ?? schema.defaultValue(of: entry.fields[keyIndex]),
                     message.values[valueIndex] ?? schema.defaultValue(of: entry.fields[valueIndex])))
             value = .map(entries)
-        case .repeated:
+        } else if field.isRepeated {
             var list = Self.takeList(&value)
             list.append(.message(message))
             value = .list(list)
-        case .optional, .required: value = .message(message)
+        } else {
+            value = .message(message)
         }
     }
 

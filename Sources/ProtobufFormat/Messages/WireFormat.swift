@@ -3,7 +3,7 @@ import Bytes
 /// How a value is marked in front of it: the lowest three bits of a tag.
 ///
 /// - SeeAlso: Protocol Buffers encoding guide.
-enum WireType: UInt8 {
+enum WireType: UInt8, Sendable {
     case varint = 0
     case fixed64 = 1
     case lengthDelimited = 2

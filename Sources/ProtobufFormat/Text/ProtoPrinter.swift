@@ -15,10 +15,10 @@ extension ProtoFile {
 /// Normalised: imports and options sorted by name, fields by number, constants by number and name, reserved values one
 /// by one, types by their full names, messages of map entries as maps; the line of the syntax proto2 is left out.
 struct ProtoPrinter {
-    var ignoresExtensions = false
+    private let ignoresExtensions: Bool
     /// Finds full names; nil prints as written.
-    var types: TypeNames?
-    private var scope: [String] = []
+    private let types: TypeNames?
+    private var output = Lines()
 
     init(ignoresExtensions: Bool = false, types: TypeNames? = nil) {
         self.ignoresExtensions = ignoresExtensions
@@ -28,75 +28,125 @@ struct ProtoPrinter {
     private var isNormalized: Bool { types != nil }
 
     func text(of file: ProtoFile) -> String {
-        var output = ""
+        var printer = self
+        printer.write(file)
+        return printer.output.text
+    }
+
+    private mutating func write(_ file: ProtoFile) {
         if let syntax = file.syntax, !(isNormalized && syntax == .proto2) {
-            output += "syntax = \"\(syntax.rawValue)\";\n"
+            output.line("syntax = \"\(syntax.rawValue)\";")
         }
-        if let package = file.package { output += "package \(package);\n" }
-        let imports =
-            sortedImports(file.imports).map { "import \"\($0)\";\n" }
-            + sortedImports(file.publicImports).map { "import public \"\($0)\";\n" }
-            + sortedImports(file.weakImports).map { "import weak \"\($0)\";\n" }
-        section(imports, &output)
-        section(options(file.options).map(statement), &output)
-        section(declarations(of: file.types, in: file.package.map { [$0] } ?? []), &output)
-        if !ignoresExtensions { section(file.extends.map { text(of: $0, []) }, &output) }
-        section(file.services.map(text), &output)
-        return output
+        if let package = file.package { output.line("package \(package);") }
+        if !file.allImports.isEmpty {
+            output.blank()
+            for path in sorted(file.imports) { output.line("import \"\(path)\";") }
+            for path in sorted(file.publicImports) { output.line("import public \"\(path)\";") }
+            for path in sorted(file.weakImports) { output.line("import weak \"\(path)\";") }
+        }
+        let options = options(file.options)
+        if !options.isEmpty {
+            output.blank()
+            for option in options { statement(option) }
+        }
+        if !file.types.isEmpty {
+            output.blank()
+            declarations(file.types, file.package.map { [$0] } ?? [])
+        }
+        if !ignoresExtensions, !file.extends.isEmpty {
+            output.blank()
+            for extend in file.extends { write(extend, []) }
+        }
+        if !file.services.isEmpty {
+            output.blank()
+            for service in file.services { write(service) }
+        }
     }
 
-    /// Parts that belong together follow an empty line.
-    private func section(_ parts: [String], _ output: inout String) {
-        guard !parts.isEmpty else { return }
-        output += "\n" + parts.joined()
+    private func sorted(_ paths: [String]) -> [String] {
+        isNormalized ? Set(paths).sorted { $0.precedes($1) } : paths
     }
 
-    private func sortedImports(_ paths: [String]) -> [String] {
-        isNormalized ? Set(paths).sorted { $0.utf16.lexicographicallyPrecedes($1.utf16) } : paths
+    // MARK: Blocks
+
+    /// The parts of a block in braces: an empty line between two of them, no line at all when there are none.
+    private struct Block {
+        var isEmpty = true
+    }
+
+    private mutating func open(_ header: String) -> Block {
+        output.write(header + " {")
+        return Block()
+    }
+
+    /// Begins the next part of a block.
+    private mutating func part(_ block: inout Block) {
+        if block.isEmpty {
+            output.endLine()
+            output.level += 1
+            block.isEmpty = false
+        } else {
+            // An empty line has the spaces of the block's header: so has the original's.
+            output.level -= 1
+            output.blank()
+            output.level += 1
+        }
+    }
+
+    private mutating func close(_ block: Block) {
+        if !block.isEmpty { output.level -= 1 }
+        output.line("}")
     }
 
     // MARK: Types
 
     /// Messages in their order, then enums in theirs: message indexes go by the order of messages.
-    private func declarations(of types: [ProtoType], in scope: [String]) -> [String] {
-        var output: [String] = []
+    private mutating func declarations(_ types: [ProtoType], _ scope: [String]) {
         for case .message(let message) in types where !(isNormalized && message.isMapEntry) {
-            output.append("message \(message.name) {" + body(of: message, scope + [message.name]) + "}\n")
+            var block = open("message \(message.name)")
+            body(of: message, scope + [message.name], &block)
+            close(block)
         }
-        for case .enumeration(let enumeration) in types { output.append(text(of: enumeration)) }
-        return output
+        for case .enumeration(let enumeration) in types { write(enumeration) }
     }
 
-    private func body(of message: ProtoMessage, _ scope: [String]) -> String {
-        var output = ""
-        section(reserved(message.reserved), to: &output)
-        section(options(message.options).map(statement), to: &output)
-        section(sorted(message.fields).map { text(of: $0, scope) }, to: &output)
-        let oneofs = sorted(message.oneofs).map { text(of: $0, scope) }
-        if !message.oneofs.isEmpty { output += "\n" + oneofs.map(Self.indented).joined() }
-        section(message.groups.map { text(of: $0, scope) }, to: &output)
-        if !ignoresExtensions {
-            section(message.extensionRanges.map(text), to: &output)
-            section(message.extends.map { text(of: $0, scope) }, to: &output)
+    private mutating func body(of message: ProtoMessage, _ scope: [String], _ block: inout Block) {
+        if !message.reserved.isEmpty {
+            part(&block)
+            write(message.reserved)
         }
-        section(declarations(of: message.types, in: scope), to: &output)
-        return output
+        let options = options(message.options)
+        if !options.isEmpty {
+            part(&block)
+            for option in options { statement(option) }
+        }
+        if !message.fields.isEmpty {
+            part(&block)
+            for field in sorted(message.fields) { write(field, scope) }
+        }
+        if !message.oneofs.isEmpty {
+            part(&block)
+            for oneof in sorted(message.oneofs) { write(oneof, scope) }
+        }
+        if !message.groups.isEmpty {
+            part(&block)
+            for group in message.groups { write(group) }
+        }
+        if !ignoresExtensions, !message.extensionRanges.isEmpty {
+            part(&block)
+            for ranges in message.extensionRanges { write(ranges) }
+        }
+        if !ignoresExtensions, !message.extends.isEmpty {
+            part(&block)
+            for extend in message.extends { write(extend, scope) }
+        }
+        if !message.types.isEmpty {
+            part(&block)
+            declarations(message.types, scope)
+        }
     }
 
-    private func section(_ parts: [String], to output: inout String) {
-        guard !parts.isEmpty else { return }
-        output += "\n"
-        for part in parts { output += Self.indented(part) }
-    }
-
-    /// Two spaces before every line, empty ones included: so does the original.
-    private static func indented(_ text: String) -> String {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-        while lines.last?.isEmpty == true { lines.removeLast() }
-        return lines.map { "  \($0)\n" }.joined()
-    }
-
-    private func reserved(_ reserved: [ProtoReserved], max: Int32 = ProtoFile.fieldNumberMax) -> [String] {
+    private mutating func write(_ reserved: [ProtoReserved], max: Int32 = ProtoFile.fieldNumberMax) {
         func text(_ value: ProtoReserved.Value) -> String {
             switch value {
             case .number(let number): "\(number)"
@@ -116,7 +166,7 @@ struct ProtoPrinter {
             let values = lists.flatMap(\.self).map { (order($0), text($0), $0) }
             lists = values.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map { [$0.2] }
         }
-        return lists.map { "reserved " + $0.map(text).joined(separator: ", ") + ";\n" }
+        for list in lists { output.line("reserved \(list.map(text).joined(separator: ", "));") }
     }
 
     private func sorted(_ fields: [ProtoField]) -> [ProtoField] {
@@ -138,91 +188,119 @@ struct ProtoPrinter {
         }.map(\.element)
     }
 
-    private func text(of oneof: ProtoOneof, _ scope: [String]) -> String {
-        var output = "oneof \(oneof.name) {"
-        section(options(oneof.options).map(statement), to: &output)
-        section(sorted(oneof.fields).map { text(of: $0, scope) }, to: &output)
-        section(oneof.groups.map { text(of: $0, scope) }, to: &output)
-        return output + "}\n"
+    private mutating func write(_ oneof: ProtoOneof, _ scope: [String]) {
+        var block = open("oneof \(oneof.name)")
+        let options = options(oneof.options)
+        if !options.isEmpty {
+            part(&block)
+            for option in options { statement(option) }
+        }
+        if !oneof.fields.isEmpty {
+            part(&block)
+            for field in sorted(oneof.fields) { write(field, scope) }
+        }
+        if !oneof.groups.isEmpty {
+            part(&block)
+            for group in oneof.groups { write(group) }
+        }
+        close(block)
     }
 
-    private func text(of group: ProtoGroup, _ scope: [String]) -> String {
+    /// Normalised or not, a group is printed as written: so does the original.
+    private mutating func write(_ group: ProtoGroup) {
+        var plain = ProtoPrinter(ignoresExtensions: ignoresExtensions)
+        plain.output = output
+        output = Lines()  // so that the text has one owner
         let label = group.label.map { $0.rawValue + " " } ?? ""
-        let options = options(group.options)
-        let brackets = options.isEmpty ? "" : bracketed(options) + " "
-        // Normalised or not, a group is printed as written: so does the original.
-        let plain = ProtoPrinter(ignoresExtensions: ignoresExtensions)
-        let body = plain.body(of: group.body, scope + [group.body.name])
-        return "\(label)group \(group.body.name) = \(group.number) \(brackets){" + body + "}\n"
+        plain.output.write("\(label)group \(group.body.name) = \(group.number)")
+        plain.bracketed(plain.options(group.options))
+        var block = plain.open("")
+        plain.body(of: group.body, [], &block)
+        plain.close(block)
+        output = plain.output
     }
 
-    private func text(of extend: ProtoExtend, _ scope: [String]) -> String {
-        var output = "extend \(extend.name) {"
-        let parts =
-            extend.fields.map { text(of: $0, scope, isExtension: true) } + extend.groups.map { text(of: $0, scope) }
-        section(parts, to: &output)
-        return output + "}\n"
+    private mutating func write(_ extend: ProtoExtend, _ scope: [String]) {
+        var block = open("extend \(extend.name)")
+        if !extend.fields.isEmpty || !extend.groups.isEmpty { part(&block) }
+        for field in extend.fields { write(field, scope, isExtension: true) }
+        for group in extend.groups { write(group) }
+        close(block)
     }
 
-    private func text(_ ranges: ProtoExtensionRanges) -> String {
+    private mutating func write(_ ranges: ProtoExtensionRanges) {
         let list = ranges.ranges.map { range in
             if range.start == range.end { return "\(range.start)" }
             return "\(range.start) to " + (range.end >= ProtoFile.fieldNumberMax ? "max" : "\(range.end)")
         }
-        let options = options(ranges.options)
-        return "extensions " + list.joined(separator: ", ") + (options.isEmpty ? "" : " " + bracketed(options)) + ";\n"
+        output.write("extensions " + list.joined(separator: ", "))
+        bracketed(options(ranges.options))
+        output.line(";")
     }
 
     /// The types of extension fields are printed as written, normalised or not: so does the original.
-    private func text(of field: ProtoField, _ scope: [String], isExtension: Bool = false) -> String {
+    private mutating func write(_ field: ProtoField, _ scope: [String], isExtension: Bool = false) {
         var label = field.label
         var type = field.type.text
         if let types, !isExtension {
-            switch types.normalized(field.type, in: scope) {
-            case .map(let key, let value):
-                type = "map<\(key.rawValue), \(value.text)>"
-                label = nil
-            case let other: type = other.text
-            }
+            let normalized = types.normalized(field.type, in: scope)
+            type = normalized.text
+            if case .map = normalized { label = nil }
         }
         var options = field.options
         if let value = field.defaultValue { options.append(ProtoOption("default", value)) }
         if let name = field.jsonName { options.append(ProtoOption("json_name", .string(Array(name.utf8)))) }
-        options = self.options(options)
-        return (label.map { $0.rawValue + " " } ?? "") + "\(type) \(field.name) = \(field.number)"
-            + (options.isEmpty ? "" : " " + bracketed(options)) + ";\n"
+        if let label { output.write(label.rawValue + " ") }
+        output.write("\(type) \(field.name) = \(field.number)")
+        bracketed(self.options(options))
+        output.line(";")
     }
 
-    private func text(of enumeration: ProtoEnum) -> String {
+    private mutating func write(_ enumeration: ProtoEnum) {
         var constants = enumeration.constants
         if isNormalized { constants.sort { ($0.number, $0.name) < ($1.number, $1.name) } }
-        var parts = reserved(enumeration.reserved, max: .max)
-        parts += options(enumeration.options).map(statement)
-        parts += constants.map { constant in
-            let options = options(constant.options)
-            return "\(constant.name) = \(constant.number)" + (options.isEmpty ? "" : " " + bracketed(options)) + ";\n"
+        let options = options(enumeration.options)
+        var block = open("enum \(enumeration.name)")
+        if !enumeration.reserved.isEmpty || !options.isEmpty || !constants.isEmpty { part(&block) }
+        write(enumeration.reserved, max: .max)
+        for option in options { statement(option) }
+        for constant in constants {
+            output.write("\(constant.name) = \(constant.number)")
+            bracketed(self.options(constant.options))
+            output.line(";")
         }
-        var output = "enum \(enumeration.name) {"
-        section(parts, to: &output)
-        return output + "}\n"
+        close(block)
     }
 
-    private func text(of service: ProtoService) -> String {
-        var output = "service \(service.name) {"
-        section(options(service.options).map(statement), to: &output)
-        section(service.methods.map(text), to: &output)
-        return output + "}\n"
+    private mutating func write(_ service: ProtoService) {
+        var block = open("service \(service.name)")
+        let options = options(service.options)
+        if !options.isEmpty {
+            part(&block)
+            for option in options { statement(option) }
+        }
+        if !service.methods.isEmpty {
+            part(&block)
+            for method in service.methods { write(method) }
+        }
+        close(block)
     }
 
-    private func text(of method: ProtoService.Method) -> String {
+    private mutating func write(_ method: ProtoService.Method) {
         func type(_ name: String, _ isStream: Bool) -> String {
             (isStream ? "stream " : "") + (types?.fullName(of: name, in: []) ?? name)
         }
-        var output = "rpc \(method.name) (\(type(method.request, method.isRequestStream)))"
-        output += " returns (\(type(method.response, method.isResponseStream)))"
+        output.write("rpc \(method.name) (\(type(method.request, method.isRequestStream)))")
+        output.write(" returns (\(type(method.response, method.isResponseStream)))")
         let options = options(method.options)
-        if !options.isEmpty { output += " {\n" + options.map { Self.indented(statement($0)) }.joined() + "}" }
-        return output + ";\n"
+        if !options.isEmpty {
+            output.line(" {")
+            output.level += 1
+            for option in options { statement(option) }
+            output.level -= 1
+            output.write("}")
+        }
+        output.line(";")
     }
 
     // MARK: Options
@@ -239,38 +317,63 @@ struct ProtoPrinter {
         return option.parts.prefix { !$0.isExtension }.map(\.name).joined(separator: ".")
     }
 
-    private func statement(_ option: ProtoOption) -> String { "option \(text(option));\n" }
+    private mutating func statement(_ option: ProtoOption) {
+        output.write("option ")
+        write(option)
+        output.line(";")
+    }
 
     /// One option stays on the line; more have a line each.
-    private func bracketed(_ options: [ProtoOption]) -> String {
-        if options.count == 1, let option = options.first { return "[\(text(option))]" }
-        return "[\n" + list(options.map(text)) + "]"
+    private mutating func bracketed(_ options: [ProtoOption]) {
+        guard let first = options.first else { return }
+        output.write(" [")
+        if options.count == 1 {
+            write(first)
+        } else {
+            list(options) { $0.write($1) }
+        }
+        output.write("]")
     }
 
-    private func list(_ items: [String]) -> String {
-        items.enumerated().map { Self.indented($0.element + ($0.offset == items.count - 1 ? "" : ",")) }.joined()
+    /// Elements on lines of their own, a comma behind all but the last.
+    private mutating func list<Element>(_ elements: [Element], _ element: (inout Self, Element) -> Void) {
+        output.endLine()
+        output.level += 1
+        for index in elements.indices {
+            element(&self, elements[index])
+            output.line(index == elements.count - 1 ? "" : ",")
+        }
+        output.level -= 1
     }
 
-    private func text(_ option: ProtoOption) -> String {
-        let name = option.parts.map { $0.isExtension ? "(\($0.name))" : $0.name }.joined(separator: ".")
-        return "\(name) = \(text(option.value, isMember: false))"
+    private mutating func write(_ option: ProtoOption) {
+        output.write(option.parts.map { $0.isExtension ? "(\($0.name))" : $0.name }.joined(separator: ".") + " = ")
+        write(option.value, isMember: false)
     }
 
-    private func text(_ value: ProtoOption.Value, isMember: Bool) -> String {
+    private mutating func write(_ value: ProtoOption.Value, isMember: Bool) {
         switch value {
-        case .string(let bytes): return "\"\(Self.escaped(bytes))\""
-        case .number(let text), .word(let text): return text
-        case .aggregate(let members):
-            var members = members
+        case .string(let bytes): output.write("\"\(Self.escaped(bytes))\"")
+        case .number(let text), .word(let text): output.write(text)
+        case .aggregate(var members):
             if isNormalized { members.sort { $0.name.precedes($1.name) } }
-            return "{\n" + list(members.map { "\($0.name): \(text($0.value, isMember: true))" }) + "}"
-        case .list(let values):
-            // Normalised, a list of one member is that member; as the value of an option it stays a list.
-            if isMember, isNormalized, values.count == 1, let value = values.first {
-                return text(value, isMember: true)
+            output.write("{")
+            list(members) { printer, member in
+                printer.output.write(member.name + ": ")
+                printer.write(member.value, isMember: true)
             }
-            if !isMember, values.count == 1, let value = values.first { return "[\(text(value, isMember: true))]" }
-            return "[\n" + list(values.map { text($0, isMember: true) }) + "]"
+            output.write("}")
+        case .list(let values):
+            if values.count == 1, let value = values.first, isNormalized || !isMember {
+                // Normalised, a list of one member is that member; as the value of an option it stays a list.
+                if !isMember { output.write("[") }
+                write(value, isMember: true)
+                if !isMember { output.write("]") }
+            } else {
+                output.write("[")
+                list(values) { $0.write($1, isMember: true) }
+                output.write("]")
+            }
         }
     }
 
@@ -294,6 +397,39 @@ struct ProtoPrinter {
             }
         }
         return String(decoding: output, as: UTF8.self)
+    }
+}
+
+/// A text that is put together piece by piece; two spaces for each level in front of every line.
+private struct Lines {
+    private(set) var text = ""
+    var level = 0
+    private var isAtStart = true
+
+    mutating func write(_ piece: String) {
+        if piece.isEmpty { return }
+        if isAtStart { indent() }
+        text += piece
+        isAtStart = false
+    }
+
+    mutating func endLine() {
+        text += "\n"
+        isAtStart = true
+    }
+
+    mutating func line(_ piece: String) {
+        write(piece)
+        endLine()
+    }
+
+    mutating func blank() {
+        indent()
+        endLine()
+    }
+
+    private mutating func indent() {
+        for _ in 0..<level { text += "  " }
     }
 }
 

@@ -270,9 +270,13 @@ struct JSONComparison {
     /// Whether a property's name is one of a pattern. What takes too long to tell is not: the property is then judged
     /// by the rules for additional ones, which is the stricter way.
     mutating func isFound(_ pattern: String, _ name: String) -> Bool {
-        let found = patterns[pattern] ?? NamePattern(pattern)  // the schema was read before, so this one compiles
-        patterns[pattern] = .some(found)
-        return found?.isFound(in: name) ?? false
+        lookCount += 20  // about what it takes
+        guard lookCount <= Self.lookCountMax else { return false }
+        let known = patterns[pattern] ?? NamePattern(pattern)  // the schema was read before, so this one compiles
+        patterns[pattern] = .some(known)
+        if let isFound = known?.isFound(in: name) { return isFound }
+        lookCount += 500
+        return false
     }
 }
 
