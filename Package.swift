@@ -76,6 +76,7 @@ let package = Package(
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["JSONFormat", "Patterns"]),
+        target("SQLTypes", []),
         target("SQLSyntax", []),
 
         // Layer 2: engines without sockets or wall clock
@@ -154,6 +155,7 @@ let package = Package(
         tests("Avro", ["Bytes", "Compression", "JSONFormat", "Columns"]),
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
+        tests("SQLTypes"),
         tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),

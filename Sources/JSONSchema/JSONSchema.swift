@@ -18,8 +18,8 @@ package enum FormatPolicy: Sendable {
 
 /// A JSON Schema with everything it refers to, ready to check values.
 ///
-/// Drafts 4, 6, 7, 2019-09 and 2020-12; `$schema` tells which one, without it draft 7 counts. References lead to parts of
-/// the schema, to the named documents it is given and to the drafts' own meta-schemas; nothing is fetched.
+/// Drafts 4, 6, 7, 2019-09 and 2020-12; `$schema` tells which one, without it draft 7 counts. References lead to parts
+/// of the schema, to the named documents it is given and to the drafts' own meta-schemas; nothing is fetched.
 package struct JSONSchema: Sendable {
     /// As it was given, whatever the order of its members.
     package let root: JSONValue
@@ -47,7 +47,8 @@ package struct JSONSchema: Sendable {
         let address = root[base.idKeyword]?.text.map { Address($0) } ?? Address("")
         // Names are relative to the schema's own address, and stay what they are beside that.
         for (name, document) in references {
-            library.add(document, at: Address(address.resolving(name).document), draft: base)
+            let resource = library.add(document, at: Address(address.resolving(name).document), draft: base)
+            if !name.isEmpty { library.addName(Address(name).document, of: resource) }
         }
         mainResource = library.add(root, at: Address(address.document), draft: base, isMain: true)
         draft = library.resources[mainResource].draft

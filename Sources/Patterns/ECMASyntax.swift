@@ -19,7 +19,8 @@ struct ECMASyntax {
     private var output = ""
     private var isStandard = true
 
-    /// - Returns: the pattern for PCRE2, and whether the expression is one of ECMA-262; PCRE2 decides whether it is any.
+    /// - Returns: the pattern for PCRE2, and whether the expression is one of ECMA-262; PCRE2 decides whether it is
+    ///   any.
     static func translate(_ text: String) -> (pattern: String, isStandard: Bool) {
         var syntax = ECMASyntax(source: Array(text.unicodeScalars))
         syntax.run()
@@ -85,7 +86,7 @@ struct ECMASyntax {
             } else {
                 output += "\\\\c"
             }
-        case "p", "P": property(letter)
+        case "p", "P": property(letter, isInClass: isInClass)
         case "d", "D", "w", "W", "b", "t", "n", "r", "f", "x", "k", "1"..."9": output += "\\\(letter)"
         case "B" where !isInClass: output += "\\B"
         default:
@@ -141,14 +142,33 @@ struct ECMASyntax {
         "IsDigit": "Nd",
     ]
 
-    private mutating func property(_ letter: Unicode.Scalar) {
+    /// Java's names of POSIX classes.
+    private static let javaClasses: Set<String> = [
+        "Lower", "Upper", "ASCII", "Alpha", "Digit", "Alnum", "Punct", "Graph", "Print", "Blank", "Cntrl", "XDigit",
+        "Space",
+    ]
+
+    private mutating func property(_ letter: Unicode.Scalar, isInClass: Bool) {
         guard peek() == "{", let end = source[at...].firstIndex(of: "}") else {
             output += "\\\(letter)"
             return
         }
         var name = String(String.UnicodeScalarView(source[(at + 1)..<end]))
-        if let equals = name.firstIndex(of: "=") { name = String(name[name.index(after: equals)...]) }
-        output += "\\\(letter){\(Self.categories[name] ?? name)}"
         at = end + 1
+        if Self.javaClasses.contains(name) {
+            isStandard = false
+            let posix = "[:\(letter == "P" ? "^" : "")\(name.lowercased()):]"
+            output += isInClass ? posix : "[\(posix)]"
+            return
+        }
+        if let equals = name.firstIndex(of: "=") { name = String(name[name.index(after: equals)...]) }
+        if let category = Self.categories[name] {
+            name = category
+        } else if name.hasPrefix("Is") {
+            // Java's scripts: `\p{IsLatin}`.
+            isStandard = false
+            name = String(name.dropFirst(2))
+        }
+        output += "\\\(letter){\(name)}"
     }
 }

@@ -18,6 +18,7 @@ private let allowed: [String: Set<String>] = [
     "Avro": ["Bytes", "Compression", "JSONFormat", "Columns", "Crypto"],
     "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
     "JSONSchema": ["JSONFormat", "Patterns"],
+    "SQLTypes": [],
     "SQLSyntax": [],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
@@ -131,7 +132,7 @@ private let system: Set<String> = [
             ("import Bytes", "Bytes"), ("package import Bytes", "Bytes"), ("@testable import Bytes", "Bytes"),
             ("  public import struct Foundation.URL  // why", "Foundation"),
             ("@preconcurrency internal import CZlib", "CZlib"),
-            ("// import Bytes", nil), ("let importance = 1", nil), ("/// import Bytes", nil),
+            ("// import Bytes", nil), ("import \"google/protobuf/any.proto\";", nil), ("let importance = 1", nil), ("/// import Bytes", nil),
         ] as [(String, String?)])
     func `finds the module of an import line`(line: String, module: String?) {
         #expect(Self.module(importedBy: line) == module)
@@ -144,7 +145,8 @@ private let system: Set<String> = [
         while let first = words.first, first.hasPrefix("@") || modifiers.contains(first) { words.removeFirst() }
         guard words.popFirst() == "import" else { return nil }
         if let first = words.first, kinds.contains(first) { words.removeFirst() }
-        return words.first.map { String($0.prefix { $0 != "." && $0 != ";" }) }
+        guard let module = words.first, module.first != "\"" else { return nil }  // a line of a .proto text
+        return String(module.prefix { $0 != "." && $0 != ";" })
     }
 
     private static func imports() throws -> [Import] {

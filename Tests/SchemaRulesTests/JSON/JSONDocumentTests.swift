@@ -126,6 +126,13 @@ import Testing
         let deep = try JSONDocument(chain("number")).incompatibilities(
             reading: JSONDocument(chain("string")), policy: .strict)
         #expect(deep.map(\.kind) == ["SCHEMA_TOO_COMPLEX"])
+        // Names that are matched by many patterns, each of which takes its time.
+        let names = (0..<1500).map { "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\($0)\": {}" }.joined(separator: ",")
+        let patterns = (0..<500).map { "\"^(a+)+x\($0)$\": {}" }.joined(separator: ",")
+        let closed = try JSONDocument("{\"patternProperties\": {\(patterns)}, \"additionalProperties\": false}")
+        let removed = try closed.incompatibilities(
+            reading: JSONDocument("{\"properties\": {\(names)}}"), policy: .strict)
+        #expect(!removed.isEmpty)
     }
 
     /// Matching branches is a question of pairs, not of order.

@@ -1,0 +1,55 @@
+/// The entries of a MAP, in the order in which their keys came. A later value of the same key takes the earlier one's
+/// place. Never changes once made.
+package final class SQLMap: Sendable {
+    package let keys: [SQLValue]
+    package let values: [SQLValue]
+    /// Places by key; nil for a few entries, which a search finds faster.
+    private let index: [SQLValue: Int]?
+
+    package static let empty = SQLMap([])
+    private static let searchedMax = 8
+
+    package convenience init(_ entries: [(key: SQLValue, value: SQLValue)]) {
+        self.init(keys: entries.map(\.key), values: entries.map(\.value))
+    }
+
+    /// The two are of the same length; what one has more is left out.
+    package init(keys: [SQLValue], values: [SQLValue]) {
+        let count = min(keys.count, values.count)
+        var index: [SQLValue: Int] = [:]
+        index.reserveCapacity(count)
+        var ownKeys: [SQLValue] = []
+        var ownValues: [SQLValue] = []
+        ownKeys.reserveCapacity(count)
+        ownValues.reserveCapacity(count)
+        for (key, value) in zip(keys, values) {
+            if let place = index[key] {
+                ownValues[place] = value
+            } else {
+                index[key] = ownKeys.count
+                ownKeys.append(key)
+                ownValues.append(value)
+            }
+        }
+        self.keys = ownKeys
+        self.values = ownValues
+        self.index = ownKeys.count > Self.searchedMax ? index : nil
+    }
+
+    package var count: Int { keys.count }
+
+    package var entries: Zip2Sequence<[SQLValue], [SQLValue]> { zip(keys, values) }
+
+    /// nil when there is no such key; `.null` when there is one that has no value.
+    package subscript(key: SQLValue) -> SQLValue? {
+        if let index { return index[key].map { values[$0] } }
+        return keys.firstIndex(of: key).map { values[$0] }
+    }
+}
+
+extension SQLMap: Equatable {
+    /// The order does not count.
+    package static func == (a: SQLMap, b: SQLMap) -> Bool {
+        a === b || a.count == b.count && a.entries.allSatisfy { b[$0] == $1 }
+    }
+}
