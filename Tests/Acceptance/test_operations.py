@@ -78,7 +78,7 @@ def test_health_readiness_and_help(run):
 
 def test_the_admin_port_can_be_off_taken_or_refused(make_broker, tmp_path):
     broker = make_broker(flags=["--admin", "none"])
-    assert "admin  none" in broker.log()
+    assert "admin     none" in broker.log()
     broker.stop()
     taken = free_port()
     with socket.socket() as holder:

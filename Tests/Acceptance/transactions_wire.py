@@ -195,9 +195,14 @@ def read(connection, topic, committed=True, partition=0, start=0, **options):
 
 
 def stable_offset(connection, topic, partition=0):
-    """(last stable offset, high watermark) by Fetch and by ListOffsets, which must agree."""
-    answer = fetch(connection, topic, 0, partition, isolation=1)
-    committed = list_offset(connection, topic, -1, partition, isolation=1)
-    end = list_offset(connection, topic, -1, partition)
-    assert (answer.last_stable_offset, answer.high_watermark) == (committed[2], end[2])
-    return committed[2], end[2]
+    """(last stable offset, high watermark) by Fetch and by ListOffsets, which must agree.
+
+    A transaction may end between the questions: then they are asked once more.
+    """
+    for _ in range(2):
+        answer = fetch(connection, topic, 0, partition, isolation=1)
+        committed = list_offset(connection, topic, -1, partition, isolation=1)
+        end = list_offset(connection, topic, -1, partition)
+        if (answer.last_stable_offset, answer.high_watermark) == (committed[2], end[2]):
+            return committed[2], end[2]
+    raise AssertionError(f"fetch: {answer.last_stable_offset}, {answer.high_watermark}; offsets: {committed}, {end}")
