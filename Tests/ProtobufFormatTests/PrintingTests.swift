@@ -18,6 +18,20 @@ struct PrintedCase: Sendable, CustomTestStringConvertible {
         #expect(try ProtoFile(parsing: file.canonicalText).canonicalText == value.canonical)
     }
 
+    @Test func `a message with nothing inside but entries of maps ends behind its fields`() throws {
+        let text = """
+            syntax = "proto3";
+            message C {
+              repeated BsEntry bs = 1;
+              message BsEntry { option map_entry = true; string key = 1; int32 value = 2; }
+            }
+            """
+        let file = try ProtoFile(parsing: text)
+        #expect(
+            try file.normalizedText(types: TypeNames(file: file, imports: []))
+                == "syntax = \"proto3\";\n\nmessage C {\n  map<string, int32> bs = 1;\n}\n")
+    }
+
     /// What the original loses or prints so that nobody can read it.
     @Test func `extensions inside of messages, weak imports and bytes are not lost`() throws {
         let file = try ProtoFile(

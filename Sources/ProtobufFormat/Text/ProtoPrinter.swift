@@ -49,9 +49,10 @@ struct ProtoPrinter {
             output.blank()
             for option in options { statement(option) }
         }
-        if !file.types.isEmpty {
+        let types = visible(file.types)
+        if !types.isEmpty {
             output.blank()
-            declarations(file.types, file.package.map { [$0] } ?? [])
+            declarations(types, file.package.map { [$0] } ?? [])
         }
         if !ignoresExtensions, !file.extends.isEmpty {
             output.blank()
@@ -102,12 +103,20 @@ struct ProtoPrinter {
 
     /// Messages in their order, then enums in theirs: message indexes go by the order of messages.
     private mutating func declarations(_ types: [ProtoType], _ scope: [String]) {
-        for case .message(let message) in types where !(isNormalized && message.isMapEntry) {
+        for case .message(let message) in types {
             var block = open("message \(message.name)")
             body(of: message, scope + [message.name], &block)
             close(block)
         }
         for case .enumeration(let enumeration) in types { write(enumeration) }
+    }
+
+    /// Normalised, the entries of maps are no messages of their own.
+    private func visible(_ types: [ProtoType]) -> [ProtoType] {
+        guard isNormalized else { return types }
+        return types.filter { type in
+            if case .message(let message) = type { !message.isMapEntry } else { true }
+        }
     }
 
     private mutating func body(of message: ProtoMessage, _ scope: [String], _ block: inout Block) {
@@ -140,9 +149,10 @@ struct ProtoPrinter {
             part(&block)
             for extend in message.extends { write(extend, scope) }
         }
-        if !message.types.isEmpty {
+        let types = visible(message.types)
+        if !types.isEmpty {
             part(&block)
-            declarations(message.types, scope)
+            declarations(types, scope)
         }
     }
 
