@@ -1,7 +1,7 @@
 """Compares Swiftwater's Protocol Buffers with Google's: descriptors, bytes and JSON of random messages.
 
     PROTOBUF_CASES=cases.jsonl swift test --filter RandomProtoTests
-    python protobuf_agreement.py cases.jsonl answers.jsonl      (pip: protobuf, and grpcio-tools for the texts)
+    python protobuf_agreement.py cases.jsonl answers.jsonl      (pip: protobuf; with grpcio-tools the texts too)
     PROTOBUF_ANSWERS=answers.jsonl swift test --filter RandomProtoTests
 
 The first line writes the cases, the second checks them and writes what Google's code makes of the same messages, the third
