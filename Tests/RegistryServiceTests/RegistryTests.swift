@@ -234,7 +234,9 @@ import Testing
                 "POST /compatibility/subjects/m/versions?impact=true", message(["a"]), #"{"kind":"schema","name":"u""#),
             Line("POST /subjects/:.c:u/versions", user(1), 422, "No schema reference found"),
             Line("POST /subjects/:.c:u/versions", user(1, subject: ":.:m"), 422, "No schema reference found"),
-            Line("DELETE /subjects/u", "[1]"), Line("DELETE /subjects/m", "[1,2]"),
+            Line("DELETE /subjects/u", "[1]"), Line("GET /subjects/m/versions/1/referencedby", "[]"),
+            Line("GET /subjects/m/versions/1/referencedby?deleted=true", "[2]"),
+            Line("DELETE /subjects/m", "[1,2]"),
         ])
     }
 
@@ -255,6 +257,42 @@ import Testing
             Line("GET /schemas/ids/2/schema?format=resolved", #""name":"x""#),
             Line("GET /schemas/ids/2?format=nonsense", nil, 422, "nonsense"),
             Line("GET /subjects/outer/versions/1?referenceFormat=qualified", #""subject":"inner""#),
+        ])
+    }
+
+    @Test func `a GUID means one schema in all contexts`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let first = try await node.register(":.c:s", message(["x"]))
+                _ = try await node.register(":.d:other", message(["y"]))
+                let second = try await node.register(":.d:s", message(["x"]))
+                let guid = try #require(first.json["guid"]?.text)
+                #expect(second.json["guid"]?.text == guid)
+                let found = try await node.ask("GET", "/schemas/guids/\(guid)")
+                #expect(found.text.contains("string x"), "\(found)")
+                #expect(found.json["subject"] == nil)
+                let ids = try await node.ask("GET", "/schemas/guids/\(guid.uppercased())/ids")
+                #expect(ids.text == #"[{"context":".c","id":1},{"context":".d","id":2}]"#)
+                for unknown in ["x", "00000000-0000-0000-0000-000000000000"] {
+                    #expect(try await node.ask("GET", "/schemas/guids/\(unknown)").code == 40403)
+                }
+            }
+        }
+    }
+
+    @Test func `pages of lists`() async throws {
+        try await talk([
+            Line("POST /subjects/a/versions", message(["a"]), #""id":1"#),
+            Line("POST /subjects/b/versions", message(["a"]), #""id":1"#),
+            Line("POST /subjects/c/versions", message(["a"]), #""id":1"#),
+            Line("POST /subjects/c/versions", message(["a", "b"]), #""version":2"#),
+            Line("GET /subjects?offset=1", #"["b","c"]"#), Line("GET /subjects?limit=2", #"["a","b"]"#),
+            Line("GET /subjects?offset=1&limit=1", #"["b"]"#), Line("GET /subjects?offset=9", "[]"),
+            Line("GET /subjects?limit=-1", #"["a","b","c"]"#), Line("GET /subjects/c/versions?offset=1", "[2]"),
+            Line("GET /schemas/ids/1/subjects?limit=1", #"["a"]"#),
+            Line("GET /schemas/ids/1/versions?offset=2", #"[{"subject":"c","version":1}]"#),
+            Line("GET /schemas?offset=2&limit=1", #""subject":"c","version":1"#),
+            Line("GET /contexts?limit=1", #"["."]"#),
         ])
     }
 
