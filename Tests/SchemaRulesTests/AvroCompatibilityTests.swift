@@ -33,6 +33,7 @@ import Testing
             #expect(try new.canonicalText == text("new_canonical"), "\(name)")
             #expect(try new.normalizedText() == text("new_normalized"), "\(name)")
         }
+        print("avro-compat-java.json: \(cases.count) cases")
     }
 
     /// From `SchemaCompatibility` of Avro 1.11.3 and the registry's `Difference`.

@@ -54,6 +54,7 @@ struct ProtobufCaseTests {
             #expect(reasons.isEmpty == (value["compatible"]?.flag ?? false), "\(name)")
             #expect(reasons.allSatisfy { !$0.description.isEmpty }, "\(name)")
         }
+        print("protobuf-diff.json: \(cases.count) cases")
     }
 
     /// The pairs were judged by 7.0.16. Releases since then find a field that leaves its oneof compatible, and so do we
@@ -84,5 +85,6 @@ struct ProtobufCaseTests {
             #expect(new.canonicalText == value["new_canonical"]?.text, "\(name)")
             #expect(try new.normalizedText() == value["new_normalized"]?.text, "\(name)")
         }
+        print("protobuf-compat-java.json: \(cases.count) cases")
     }
 }
