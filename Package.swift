@@ -175,7 +175,7 @@ let package = Package(
             name: "SwiftwaterTests",
             dependencies: [
                 "swiftwater", "TestKit", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
-                "RecordBatches", nio, logging, arguments,
+                "RecordBatches", "RegistryService", "SchemaRules", nio, logging, arguments,
             ],
             swiftSettings: swiftSettings),
         tests(

@@ -132,6 +132,20 @@ import Testing
         }
     }
 
+    @Test func `a topic that is deleted takes its schemas along, and a new one is made`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                _ = try await node.register("a", message(["a"]))
+                #expect(try await node.register("b", message(["b"])).text.contains(#""id":2"#))
+                try await platform.cluster.deleteTopic("_schemas")
+                try await wait(for: "the empty registry") { try await node.ask("GET", "/subjects").text == "[]" }
+                try await wait(for: "a registration") { try await node.register("c", message(["c"])).status == 200 }
+                #expect(try await node.ask("GET", "/schemas/ids/1").text.contains("string c"))
+                #expect(try await node.ask("GET", "/subjects").text == #"["c"]"#)
+            }
+        }
+    }
+
     @Test func `groups that read the topic are told what they would have to read`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in

@@ -1,6 +1,7 @@
 import JSONFormat
 import RegistryService
 import SchemaRules
+import TestKit
 import Testing
 
 private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
@@ -87,6 +88,42 @@ private func text(_ bytes: [UInt8]?) -> String? { bytes.map { String(decoding: $
     func `damaged values are told from good ones`(value: String) {
         let key = RegistryKey.schema(subject: "s", version: 1).bytes
         #expect(throws: RegistryRecord.Unreadable.self) { try RegistryRecord.parse(key: key, value: bytes(value)) }
+    }
+
+    /// Whatever bytes a topic holds: a record, or a reason, and never the end of the process.
+    @Test(arguments: [11, 12, 13, 14] as [UInt64])
+    func `damaged bytes never stop the reader`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let keys = [
+            RegistryKey.schema(subject: "s", version: 1), .config(subject: nil), .mode(subject: "s"),
+            .deleteSubject("s"),
+            .clearSubject(nil), .context(".c"), .noop,
+        ]
+        let values = [
+            #"{"subject":"s","version":1,"id":1,"references":[{"name":"a","subject":"b","version":1}],"metadata":"#
+                + #"{"tags":{"a":["b"]}},"ruleSet":{"domainRules":[{"name":"r","type":"T"}]},"schema":"x","deleted":true}"#,
+            #"{"compatibilityLevel":"FULL","overrideMetadata":{"properties":{"a":"b"}}}"#, #"{"mode":"IMPORT"}"#,
+            #"{"subject":"s","version":2147483647}"#,
+        ]
+        var state = RegistryState()
+        for offset in 0..<4000 as Range<Int64> {
+            var key = keys[Int.random(in: 0..<keys.count, using: &random)].bytes
+            var value = bytes(values[Int.random(in: 0..<values.count, using: &random)])
+            for _ in 0..<Int.random(in: 0...3, using: &random) {
+                let byte = UInt8.random(in: 0...255, using: &random)
+                if Bool.random(using: &random) {
+                    key[Int.random(in: 0..<key.count, using: &random)] = byte
+                } else {
+                    value[Int.random(in: 0..<value.count, using: &random)] = byte
+                }
+            }
+            if Int.random(in: 0..<10, using: &random) == 0 {
+                value.removeLast(Int.random(in: 0...value.count, using: &random))
+            }
+            guard let record = try? RegistryRecord.parse(key: key, value: value) else { continue }
+            state.apply(record, offset: offset, timestamp: 0)
+        }
+        #expect(state.versionCount >= 0)
     }
 
     @Test func `metadata and rules survive`() throws {

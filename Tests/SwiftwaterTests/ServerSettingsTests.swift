@@ -1,5 +1,7 @@
 import ArgumentParser
 import Broker
+import RegistryService
+import SchemaRules
 import Testing
 
 @testable import swiftwater
@@ -78,6 +80,48 @@ import Testing
             ("listeners", "--kafka", "0.0.0.0:9092"), ("insecure", "--insecure", "true"),
         ])
         #expect(settings.listener == HostPort(host: "0.0.0.0", port: 9092))
+    }
+
+    @Test func `the registry's settings have the original's names`() throws {
+        let settings = try settings(
+            file: [
+                "kafkastore.bootstrap.servers": "k:9092", "avro.compatibility.level": "full",
+                "kafkastore.topic": "_other", "mode.mutability": "false", "leader.eligibility": "false",
+                "kafkastore.security.protocol": "SASL_PLAINTEXT", "kafkastore.sasl.mechanism": "PLAIN",
+                "registry.listener": "127.0.0.1:18081", "host.name": "r1",
+            ], flags: [("roles", "--roles", "registry")])
+        #expect(!settings.runsBroker)
+        #expect(settings.registry == HostPort(host: "127.0.0.1", port: 18081))
+        #expect(settings.registryServers == "k:9092")
+        let registry = settings.registrySettings(HostPort(host: "127.0.0.1", port: 18081))
+        #expect(registry.level == .full)
+        #expect(registry.topic == "_other")
+        #expect(registry.host == "r1")
+        #expect(!registry.allowsModeChanges)
+        #expect(!registry.isEligible)
+        #expect(!registry.isLazy)
+        let connection = try settings.registryConnection()
+        #expect(connection["security.protocol"] == "SASL_PLAINTEXT")
+        #expect(connection["sasl.mechanism"] == "PLAIN")
+    }
+
+    @Test(
+        arguments: [
+            (["roles": "registry"], "needs a cluster"), (["registry.listener": "0.0.0.0:8081"], "no authentication"),
+            (["schema.compatibility.level": "sideways"], "levels are NONE"),
+            (["schema.cache.size": "0"], "a number from 1"),
+            (["kafkastore.topics": "x"], "did you mean 'kafkastore.topic'?"),
+            (["mode.mutability": "maybe"], "true or false"),
+        ] as [([String: String], String)])
+    func `settings of the registry are checked`(file: [String: String], words: String) {
+        let failure = #expect(throws: CommandFailure.self) { try settings(file: file) }
+        #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `the registry can be left out`() throws {
+        #expect(try settings().registry == HostPort(host: "127.0.0.1", port: 8081))
+        #expect(try settings(flags: [("registry.listener", "--registry", "none")]).registry == nil)
+        #expect(try settings(flags: [("roles", "--roles", "kafka")]).registry == nil)
     }
 
     @Test func `every setting has a meaning`() {

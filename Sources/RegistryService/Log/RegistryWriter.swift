@@ -208,6 +208,7 @@ final class RegistryWriter: Sendable {
             do throws(ClusterError) {
                 isCaughtUp = try await log.catchUp(limit: settings.timeout)
             } catch {
+                inside.withLock { $0.preparedEpoch = nil }
                 throw .store(error.message)
             }
             guard isCaughtUp else { throw .timeout("the schemas topic could not be read in time") }

@@ -91,6 +91,10 @@ final class SchemaLog: Sendable {
         while !Task.isCancelled {
             do {
                 guard try await exists() else {
+                    if holder.read({ $0.position }) > 0 {
+                        logger.error("the schemas topic is gone", metadata: ["topic": "\(settings.topic)"])
+                        holder.change { $0 = RegistryState() }
+                    }
                     isCaughtUp.store(true, ordering: .releasing)
                     try await Task.sleep(for: .milliseconds(200))
                     continue
