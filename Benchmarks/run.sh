@@ -8,6 +8,7 @@
 #                                   speed and memory of compaction, and a producer beside it (Benchmarks/Compaction)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
+#   ./dev bench registry            the schema registry: registrations, look-ups, start, memory
 #   ./dev bench targets             only writes the list of brokers that compare would measure
 #
 # The kit is bench/broker in the folder SWIFTWATER_SHARED (../shared by default). SWIFTWATER_BENCH_DIR (.build/bench by
@@ -165,6 +166,23 @@ coordination() {
     echo "written to $file" >&2
 }
 
+registry() {
+    build_product swiftwater
+    local file=$results/$stamp-registry.md table
+    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/registry.py "$@")
+    {
+        echo "# The schema registry"
+        echo
+        machine
+        echo
+        echo '`./dev bench registry'"${*:+ $*}"'`: one node and its clients, in Python, on one machine.'
+        echo
+        printf '%s\n' "$table"
+    } >"$file"
+    printf '%s\n' "$table"
+    echo "written to $file" >&2
+}
+
 case ${1:-all} in
 all)
     micro
@@ -190,13 +208,17 @@ json)
     shift
     json "$@"
     ;;
+registry)
+    shift
+    registry "$@"
+    ;;
 targets)
     build_product swiftwater
     write_targets "$scratch/targets.json"
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, json, compaction, compare, coordination or targets, not $1" >&2
+    echo "./dev bench takes micro, json, compaction, compare, coordination, registry or targets, not $1" >&2
     exit 2
     ;;
 esac

@@ -69,7 +69,8 @@ extension RegistryAPI {
 
         get("/subjects/{subject}/versions/{version}/referencedby") { exchange throws(RegistryError) in
             let found = try registry.version(exchange.subject, exchange.version(), deleted: true)
-            let page = try exchange.page(registry.referrers(to: found), default: registry.settings.schemaLimit)
+            let ids = registry.referrers(to: found, deleted: exchange.flag("deleted"))
+            let page = try exchange.page(ids, default: registry.settings.schemaLimit)
             return .json(.array(page.map { .number(Int64($0)) }))
         }
 

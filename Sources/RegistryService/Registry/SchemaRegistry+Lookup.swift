@@ -312,8 +312,14 @@ extension SchemaRegistry {
     }
 
     /// Ids of the schemas that refer to a version, sorted.
-    package func referrers(to registered: Registered) -> [Int32] {
+    ///
+    /// - Parameter deleted: whether those that are deleted count too.
+    package func referrers(to registered: Registered, deleted: Bool = false) -> [Int32] {
         let place = SubjectVersion(registered.subject, registered.version.number)
-        return Set(holder.read { $0.referrers(to: place) }.map(\.id)).sorted()
+        let found = holder.read { state in
+            deleted
+                ? state.referrers(to: place).union(state.deletedReferrers(to: place)) : state.referrers(to: place)
+        }
+        return Set(found.map(\.id)).sorted()
     }
 }

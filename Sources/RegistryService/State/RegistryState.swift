@@ -318,7 +318,26 @@ package struct RegistryState: Sendable {
     /// The largest id that any record of the context had.
     package func idMax(in context: String) -> Int32 { contexts[context]?.idMax ?? 0 }
 
+    /// Versions that refer to another one and are not deleted.
     package func referrers(to place: SubjectVersion) -> Set<Referrer> { referrers[place] ?? [] }
+
+    /// Deleted versions that refer to another one. Looks at all versions.
+    package func deletedReferrers(to place: SubjectVersion) -> Set<Referrer> {
+        var found: Set<Referrer> = []
+        for (name, subject) in subjects {
+            let parent = SubjectName(name)
+            for version in subject.versions where version.isDeleted {
+                let refers = version.schema.references.contains {
+                    $0.version == place.version
+                        && SubjectName.qualified($0.subject, from: parent).description == place.subject
+                }
+                if refers {
+                    found.insert(Referrer(from: SubjectVersion(name, version.number), id: version.id))
+                }
+            }
+        }
+        return found
+    }
 
     /// Where a schema id is a schema of this GUID: the default context first, then the others by name.
     package func identifiers(_ identity: SchemaIdentity) -> [(context: String, id: Int32)] {
