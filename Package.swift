@@ -75,21 +75,21 @@ let package = Package(
         target("Columns", []),
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
-        target("JSONSchema", ["JSONFormat", "Patterns"]),
+        target("JSONSchema", ["Bytes", "JSONFormat", "Patterns"]),
         target("SQLTypes", []),
         target("SQLSyntax", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
-        target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target("SchemaRules", ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
 
         // Layer 3: services
-        target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
-        target("RegistryClient", ["JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
+        target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
+        target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
@@ -100,7 +100,8 @@ let package = Package(
         target(
             "RegistryService",
             [
-                "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1, httpTypes,
+                "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1,
+                httpTypes,
                 logging,
             ]),
 
@@ -124,25 +125,22 @@ let package = Package(
             ],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
-            swiftSettings: swiftSettings),
+            name: "SchemaBench",
+            dependencies: ["Avro", "ProtobufFormat", "JSONFormat", "JSONSchema", "Columns", "TestKit"],
+            path: "Benchmarks/Schemas", swiftSettings: swiftSettings),
         .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
-        .executableTarget(
-            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
-            swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
-            name: "ProtobufBench", dependencies: ["Columns", "ProtobufFormat", "TestKit"], path: "Benchmarks/Protobuf",
-            swiftSettings: swiftSettings),
-        .executableTarget(
             name: "Fuzzing",
             dependencies: [
-                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "RandomMessages", "SQLSyntax", "TestKit", nio,
+                "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "JSONFormat", "Columns",
+                "Avro",
+                "ProtobufFormat", "JSONSchema", "LogStorage", "Coordinators", "SchemaRules", "SchemaSerdes",
+                "RegistryService", "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         tests("Bytes"),

@@ -3,7 +3,7 @@
 #
 #   ./dev bench                     micro, and compare where the kit is there
 #   ./dev bench micro [NAME...]     the loops of our own code (Benchmarks/Microbench)
-#   ./dev bench json [NAME...]      JSON and JSON Schema (Benchmarks/JSON)
+#   ./dev bench schemas [NAME...]   Avro, Protobuf, JSON and JSON Schema (Benchmarks/Schemas)
 #   ./dev bench compaction [OPTION...]
 #                                   speed and memory of compaction, and a producer beside it (Benchmarks/Compaction)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
@@ -66,7 +66,7 @@ loops() {
 
 micro() { loops Microbench micro "Micro benchmarks" "$@"; }
 
-json() { loops JSONBench json "JSON and JSON Schema" "$@"; }
+schemas() { loops SchemaBench schemas "Formats of schemas" "$@"; }
 
 compaction() {
     build_product CompactionBench
@@ -204,9 +204,9 @@ coordination)
     shift
     coordination "$@"
     ;;
-json)
+schemas)
     shift
-    json "$@"
+    schemas "$@"
     ;;
 registry)
     shift
@@ -218,7 +218,7 @@ targets)
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, json, compaction, compare, coordination, registry or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, compaction, compare, coordination, registry or targets, not $1" >&2
     exit 2
     ;;
 esac

@@ -15,7 +15,11 @@ struct FuzzTarget: Sendable {
         try run(&random)
     }
 
-    static let all = [messages, noise, batches, compression, logs, transactions, groups, sql]
+    static let all = [
+        messages, noise, batches, compression, logs, transactions, groups, sql,
+        json, avroSchemas, avroValues, avroContainers, protoTexts, descriptors, protobufValues, jsonSchemas, payloads,
+        registryRecords,
+    ]
 }
 
 /// A rule that a reader of bytes has broken.

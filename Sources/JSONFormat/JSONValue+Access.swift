@@ -24,6 +24,13 @@ extension JSONValue {
         }
     }
 
+    /// The nearest double of any number, infinite when it is too large; nil for anything else. Zero keeps its sign.
+    package var double: Double? {
+        guard let decimal else { return nil }
+        if decimal.isZero, case .raw(let text) = self, text.first == UInt8(ascii: "-") { return -0.0 }
+        return decimal.double
+    }
+
     /// The value of true or false; nil for anything else.
     package var flag: Bool? {
         if case .bool(let flag) = self { flag } else { nil }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Where a schema registry listens: `http://user:password@host:8081/prefix`, or only `host:8081`.
 package struct RegistryAddress: Sendable, Hashable, CustomStringConvertible {
     /// Scheme, host, port and path prefix, without a slash at its end and without the user.
@@ -52,51 +54,5 @@ package struct RegistryAddress: Sendable, Hashable, CustomStringConvertible {
         }
         guard let port else { return true }
         return UInt16(port).map { $0 > 0 } ?? false
-    }
-}
-
-/// The escapes of RFC 3986.
-enum PercentEncoding {
-    private static let digits = Array("0123456789ABCDEF".utf8)
-
-    /// One part of a path, or one name or value of a query: only the unreserved characters stay as they are.
-    static func encoded(_ text: String) -> String {
-        var output: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                output.append(byte)
-            default: output += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: output, as: UTF8.self)
-    }
-
-    /// What is no escape stays as it is.
-    static func decoded(_ text: Substring) -> String {
-        var output: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let high = hexValue(rest[rest.startIndex]), let low = hexValue(rest[rest.startIndex + 1])
-            {
-                output.append(high << 4 | low)
-                rest = rest.dropFirst(2)
-            } else {
-                output.append(byte)
-            }
-        }
-        return String(decoding: output, as: UTF8.self)
-    }
-
-    private static func hexValue(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): digit - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Bytes
 import JSONFormat
 import NIOCore
 import NIOHTTP1

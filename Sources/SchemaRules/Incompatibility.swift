@@ -12,7 +12,7 @@ package struct Incompatibility: Sendable, Hashable {
     /// The sentence when the reading schema is the older one (FORWARD), where that makes a difference.
     package var reversedDescription: String?
 
-    /// What stands around the words of `message`: the original's Avro has ', its Protobuf ".
+    /// What stands around the words of `message`: the original's Avro has ', its Protobuf and JSON ".
     package var quote: Character
 
     package init(

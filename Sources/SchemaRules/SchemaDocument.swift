@@ -29,6 +29,10 @@ package protocol SchemaDocument: Sendable {
     /// The full names of the records, messages or titles that the schema defines, the main one first: what a subject
     /// name strategy and a search by name go by.
     var names: [String] { get }
+
+    /// The names of the fields at the top, which the metadata can reserve: of the record, of the object's properties, of
+    /// all messages that are not inside others.
+    var topLevelFields: Set<String> { get }
 }
 
 /// How strict the rules of JSON Schema are (`compatibilityPolicy` of the registry's configuration); the other formats

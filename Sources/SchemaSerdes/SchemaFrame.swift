@@ -1,3 +1,5 @@
+import SchemaRules
+
 /// What tells which schema a serialized key or value was written with.
 ///
 /// In front of the payload stands the byte 0 and the schema's id in four bytes, most significant first, or the byte 1 and
@@ -24,9 +26,8 @@ package enum SchemaFrame: Sendable, Hashable, CustomStringConvertible {
             let id = digits.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             return (.id(Int32(bitPattern: id)), 5)
         case 1:
-            let digits = Array(bytes.dropFirst().prefix(16))
-            guard digits.count == 16 else { return nil }
-            return (.guid(text(digits)), 17)
+            guard let identity = SchemaIdentity(bytes: bytes.dropFirst().prefix(16)) else { return nil }
+            return (.guid(identity.description), 17)
         default: return nil
         }
     }
@@ -42,15 +43,5 @@ package enum SchemaFrame: Sendable, Hashable, CustomStringConvertible {
         case .id(let id): "id \(id)"
         case .guid(let guid): "GUID \(guid)"
         }
-    }
-
-    private static func text(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var output: [UInt8] = []
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { output.append(UInt8(ascii: "-")) }
-            output += [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-        return String(decoding: output, as: UTF8.self)
     }
 }

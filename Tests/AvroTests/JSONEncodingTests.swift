@@ -14,7 +14,7 @@ import Testing
             ),
             (#""bytes""#, .bytes([0xFF, 0x00, 0x61]), #""ÿ\u0000a""#), (#""double""#, .double(1e10), "1.0E10"),
             (#""double""#, .double(100), "100.0"), (#""float""#, .float(0.1), "0.1"),
-            (#""double""#, .double(.nan), #""NaN""#),
+            (#""double""#, .double(.nan), #""NaN""#), (#""double""#, .double(-0.0), "-0.0"),
             (#""float""#, .float(-.infinity), #""-Infinity""#), (#""long""#, .long(.max), "9223372036854775807"),
             (#"{"type":"map","values":"int"}"#, .map([.init("b", .int(1)), .init("a", .int(2))]), #"{"b":1,"a":2}"#),
             (#"{"type":"enum","name":"E","symbols":["A"]}"#, .enumeration("A"), #""A""#),
@@ -24,6 +24,7 @@ import Testing
         #expect(String(decoding: try schema.json(value), as: UTF8.self) == json)
         let parsed = try #require(JSONValue.parse(Array(json.utf8)))
         let read = try schema.value(json: parsed)
+        #expect(String(decoding: try schema.json(read), as: UTF8.self) == json)
         if case .double(let number) = value, number.isNaN { return }  // equal to nothing
         #expect(read == value)
     }

@@ -147,4 +147,23 @@ import Testing
         let message = try own.message(json: json, as: 0)
         #expect(try own.json(message) == json)
     }
+
+    /// JSON has one text for all paths: what would be read as other paths has none.
+    @Test(arguments: [
+        (["", "a_b"], "{\"mask\":\"aB\"}"), (["", ""], "{\"mask\":\"\"}"), (["a,b"], nil), (["aB"], nil),
+    ])
+    func `paths of masks that JSON cannot tell apart`(paths: [String], json: String?) throws {
+        let text =
+            "syntax = \"proto3\"; import \"google/protobuf/field_mask.proto\"; "
+            + "message M { google.protobuf.FieldMask mask = 1; }"
+        let schema = try ProtobufSchema(file: ProtoFile(parsing: text))
+        let type = try #require(schema.mainMessageIndex)
+        let mask = paths.flatMap { [0x0A, UInt8($0.utf8.count)] + Array($0.utf8) }
+        let message = try schema.decode([0x0A, UInt8(mask.count)] + mask, as: type)
+        if let json {
+            #expect(String(decoding: try schema.json(message).bytes, as: UTF8.self) == json)
+        } else {
+            #expect(throws: ProtobufError.self) { _ = try schema.json(message) }
+        }
+    }
 }

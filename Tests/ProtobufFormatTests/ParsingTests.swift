@@ -104,19 +104,4 @@ import Testing
         let expected = Array("tab\t AA é😀 \"'more".utf8) + [0, 0xFF]
         #expect(file.options[0].value == .string(expected))
     }
-
-    /// RFC 4648, section 10; and the alphabet for addresses.
-    @Test(
-        arguments: [
-            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ])
-    func `base 64 goes both ways`(text: String, encoded: String) {
-        #expect(Base64.encode(Array(text.utf8)) == encoded)
-        #expect(Base64.decode(encoded) == Array(text.utf8))
-        #expect(Base64.decode(encoded.filter { $0 != "=" }) == Array(text.utf8))
-        #expect(Base64.decode("-_8") == [0xFB, 0xFF])
-        #expect(Base64.decode("+/8=") == [0xFB, 0xFF])
-        for wrong in ["a", "ab!d", "====", "ab c", "a==="] { #expect(Base64.decode(wrong) == nil, "\(wrong)") }
-    }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import Columns
 import Foundation
 import JSONFormat

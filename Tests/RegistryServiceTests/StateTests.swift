@@ -52,6 +52,20 @@ extension RegistryState {
         #expect(state.versionCount == 4)
     }
 
+    /// A topic may hold a version twice, with other references: the later record counts.
+    @Test func `a version that comes again leaves no references behind`() {
+        let reference = StoredReference(name: "r", subject: "b", version: 1)
+        let target = SubjectVersion("b", 1)
+        var state = RegistryState([record("b", 1, 1, "x"), record("a", 1, 2, "y", references: [reference])])
+        #expect(state.referrers(to: target).count == 1)
+        state.apply(record("a", 1, 2, "y"), offset: 2, timestamp: 0)
+        #expect(state.referrers(to: target).isEmpty)
+        state.apply(record("a", 1, 2, "y", references: [reference]), offset: 3, timestamp: 0)
+        #expect(state.referrers(to: target).map(\.from) == [SubjectVersion("a", 1)])
+        state.apply(record("a", 1, 2, "y", references: [reference], isDeleted: true), offset: 4, timestamp: 0)
+        #expect(state.referrers(to: target).isEmpty)
+    }
+
     @Test func `a soft deletion keeps what it deletes, a tombstone does not`() {
         var state = RegistryState([
             record("a", 1, 1, "x"), record("a", 2, 2, "y"), record("a", 3, 3, "z"), .deleteSubject("a", version: 2),

@@ -163,3 +163,22 @@ private func json(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8
         #expect(SchemaIdentity(text) == nil)
     }
 }
+
+@Suite struct CompatibilityMessageTests {
+    /// From upstream `SchemaValidatorBuilder.formatErrorMessages`.
+    @Test(arguments: [(10, false), (20_000, true)])
+    func `a long schema is told of by its start`(length: Int, isCut: Bool) throws {
+        let old = try SchemaType.json.read(
+            #"{"type":"string","description":"\#(String(repeating: "x", count: length))"}"#)
+        let new = try SchemaType.json.read(#"{"type":"number"}"#)
+        let lines = CompatibilityLevel.backward.messages(
+            new, types: [.json], after: [EarlierSchema(version: 3, document: old)], policy: .strict)
+        #expect(lines.count == 3)
+        #expect(lines.dropFirst().first == "{oldSchemaVersion: 3}")
+        let expected =
+            isCut
+            ? "{oldSchema: <truncated> '\(old.canonicalText.prefix(10_240))...'}"
+            : "{oldSchema: '\(old.canonicalText)'}"
+        #expect(lines.last == expected)
+    }
+}

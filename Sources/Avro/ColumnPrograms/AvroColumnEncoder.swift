@@ -6,7 +6,6 @@ package final class AvroColumnEncoder: Sendable {
     package let layout: AvroColumnLayout
     private let operations: [EncodingOperation]
     private let symbols: [(name: String, numbers: [[UInt8]: Int])]
-    private let columnCount: Int
 
     /// - Throws: `.unresolvable` for schemas that have no columns.
     package init(schema: AvroSchema) throws(AvroError) {
@@ -15,7 +14,6 @@ package final class AvroColumnEncoder: Sendable {
         compiler.compile(layout)
         operations = compiler.operations
         symbols = compiler.symbols
-        columnCount = compiler.columnCount
     }
 
     /// Writes every row of `batch` as one record.
@@ -29,9 +27,7 @@ package final class AvroColumnEncoder: Sendable {
         guard types == layout.fields.map(\.type) else {
             throw AvroError(.unfit, "the columns \(types) are not those of the schema, \(layout.fields.map(\.type))")
         }
-        var sources: [EncodingSource] = []
-        sources.reserveCapacity(columnCount)
-        for column in batch.columns { Self.add(column, to: &sources) }
+        let sources = ColumnSource.all(of: batch)
         let output = ColumnBuilder(.bytes)
         output.reserve(rows: batch.count, bytesPerRow: 32 + prefix.count)
         var row = 0
@@ -55,44 +51,9 @@ package final class AvroColumnEncoder: Sendable {
         return column
     }
 
-    /// Columns in the order of their numbers. The pointers are valid as long as the batch is.
-    private static func add(_ column: Column, to sources: inout [EncodingSource]) {
-        var source = EncodingSource()
-        source.validity = column.validity.words?.withUnsafeBufferPointer { $0.baseAddress }
-        func fixed<Element>(_ values: FixedColumn<Element>) {
-            source.values = values.values.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
-        }
-        func runs(_ runs: Runs) {
-            source.values = runs.ends.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
-        }
-        switch column {
-        case .boolean(let column): fixed(column)
-        case .int32(let column): fixed(column)
-        case .int64(let column): fixed(column)
-        case .float(let column): fixed(column)
-        case .double(let column): fixed(column)
-        case .string(let column), .bytes(let column):
-            runs(column.runs)
-            source.bytes = column.bytes.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
-            source.byteCount = column.bytes.count
-        case .list(let column): runs(column.runs)
-        case .map(let column): runs(column.runs)
-        case .structure: break
-        }
-        sources.append(source)
-        switch column {
-        case .list(let column): add(column.elements, to: &sources)
-        case .map(let column):
-            add(column.keys, to: &sources)
-            add(column.values, to: &sources)
-        case .structure(let column): for field in column.fields { add(field, to: &sources) }
-        default: break
-        }
-    }
-
     private func run(
         _ operations: UnsafeBufferPointer<EncodingOperation>, _ first: Int, _ last: Int, _ row: Int,
-        _ sources: UnsafeBufferPointer<EncodingSource>, _ output: UnsafeMutablePointer<ColumnCells>, _ prefix: [UInt8]
+        _ sources: UnsafeBufferPointer<ColumnSource>, _ output: UnsafeMutablePointer<ColumnCells>, _ prefix: [UInt8]
     ) throws(EncodingFault) {
         if first == 0, !prefix.isEmpty {
             guard output.pointee.makeRoom(prefix.count) else { throw .full }

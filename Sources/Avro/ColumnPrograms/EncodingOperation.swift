@@ -1,29 +1,5 @@
 import Columns
 
-/// Where the values of a column are, while a batch is being written.
-struct EncodingSource {
-    /// Values, or ends of runs.
-    var values: UnsafeRawPointer?
-    var bytes: UnsafeRawPointer?
-    var byteCount = 0
-    var validity: UnsafePointer<UInt64>?
-
-    @inline(__always) func isValid(_ row: Int) -> Bool {
-        guard let validity else { return true }
-        return validity[row &>> 6] & (1 &<< UInt64(row & 63)) != 0
-    }
-
-    /// Columns that have rows have values; the types were compared before.
-    @inline(__always) func value<Value: BitwiseCopyable>(_ row: Int, _: Value.Type) -> Value {
-        values.unsafelyUnwrapped.load(fromByteOffset: row &* MemoryLayout<Value>.stride, as: Value.self)
-    }
-
-    @inline(__always) func run(_ row: Int) -> Range<Int> {
-        let ends = values.unsafelyUnwrapped.assumingMemoryBound(to: Int32.self)
-        return Range(uncheckedBounds: (Int(ends[row]), Int(ends[row &+ 1])))
-    }
-}
-
 enum EncodingFault: Error {
     case null(Int)
     case size(Int, Int)
@@ -75,7 +51,7 @@ struct EncodingCompiler {
     let schema: AvroSchema
     private(set) var operations: [EncodingOperation] = []
     private(set) var symbols: [(name: String, numbers: [[UInt8]: Int])] = []
-    private(set) var columnCount = 0
+    private var columnCount = 0
 
     init(schema: AvroSchema) { self.schema = schema }
 

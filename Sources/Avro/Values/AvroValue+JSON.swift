@@ -191,7 +191,7 @@ private struct JSONReading {
         case "NaN": .nan
         case "Infinity", "INF": .infinity
         case "-Infinity", "-INF": -.infinity
-        case nil: json.decimal?.double
+        case nil: json.double
         default: nil
         }
     }

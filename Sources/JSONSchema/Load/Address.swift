@@ -96,26 +96,6 @@ package struct Address: Hashable, Sendable, CustomStringConvertible {
         }
         return output.joined(separator: "/")
     }
-
-    /// `%41` becomes `A`; what is no escape stays.
-    static func percentDecoded(_ text: String) -> String {
-        guard text.contains("%") else { return text }
-        let bytes = Array(text.utf8)
-        var output: [UInt8] = []
-        var at = 0
-        while at < bytes.count {
-            if bytes[at] == 0x25, at + 2 < bytes.count,
-                let byte = UInt8(String(decoding: bytes[(at + 1)...(at + 2)], as: UTF8.self), radix: 16)
-            {
-                output.append(byte)
-                at += 3
-            } else {
-                output.append(bytes[at])
-                at += 1
-            }
-        }
-        return String(decoding: output, as: UTF8.self)
-    }
 }
 
 /// A way into a JSON document, from RFC 6901.

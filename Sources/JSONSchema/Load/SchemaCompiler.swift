@@ -1,3 +1,4 @@
+import Bytes
 import JSONFormat
 import Patterns
 
@@ -145,7 +146,7 @@ struct SchemaCompiler {
         if resource.draft == .draft2020, let reference = try reader.text("$dynamicRef") {
             let target = try resolve(reference, "$dynamicRef", place)
             let fallback = try node(at: target)
-            let name = Address.percentDecoded(Address(reference).fragment ?? "")
+            let name = PercentEncoding.decoded(Address(reference).fragment ?? "")
             // Only a reference that leads to a dynamic anchor at first is dynamic.
             if library.resources[target.resource].dynamicAnchors[JSONName(name)] != nil {
                 dynamicNames.insert(JSONName(name))

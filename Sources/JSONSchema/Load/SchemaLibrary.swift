@@ -1,3 +1,4 @@
+import Bytes
 package import JSONFormat
 
 /// The documents that a schema and its references are made of, and what they call their parts.
@@ -193,7 +194,7 @@ package struct SchemaLibrary: Sendable {
             let resource = isLocal
                 ? origin : byAddress[JSONName(target.document)] ?? byAddress[JSONName(Address(reference).document)]
         else { return nil }
-        let fragment = Address.percentDecoded(target.fragment ?? "")
+        let fragment = PercentEncoding.decoded(target.fragment ?? "")
         if fragment.isEmpty { return root(of: resource) }
         if fragment.hasPrefix("/") { return place(at: fragment, in: resource) }
         return anchor(fragment, in: resource)

@@ -30,8 +30,7 @@ package final class ProtobufColumnEncoder: Sendable {
             throw ProtobufError(
                 .value, "the columns \(types) are not those of the message, \(layout.fields.map(\.type))")
         }
-        var sources: [EncodingSource] = []
-        for column in batch.columns { Self.add(column, to: &sources) }
+        let sources = ColumnSource.all(of: batch)
         let output = ColumnBuilder(.bytes)
         output.reserve(rows: batch.count, bytesPerRow: 64 + prefix.count)
         var row = 0
@@ -56,40 +55,6 @@ package final class ProtobufColumnEncoder: Sendable {
         return column
     }
 
-    /// Columns in the order of their numbers. The pointers are valid as long as the batch is.
-    private static func add(_ column: Column, to sources: inout [EncodingSource]) {
-        var source = EncodingSource()
-        source.validity = column.validity.words?.withUnsafeBufferPointer { $0.baseAddress }
-        func fixed<Element>(_ values: FixedColumn<Element>) {
-            source.values = values.values.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
-        }
-        func runs(_ runs: Runs) {
-            source.values = runs.ends.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
-        }
-        switch column {
-        case .boolean(let column): fixed(column)
-        case .int32(let column): fixed(column)
-        case .int64(let column): fixed(column)
-        case .float(let column): fixed(column)
-        case .double(let column): fixed(column)
-        case .string(let column), .bytes(let column):
-            runs(column.runs)
-            source.bytes = column.bytes.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
-        case .list(let column): runs(column.runs)
-        case .map(let column): runs(column.runs)
-        case .structure: break
-        }
-        sources.append(source)
-        switch column {
-        case .list(let column): add(column.elements, to: &sources)
-        case .map(let column):
-            add(column.keys, to: &sources)
-            add(column.values, to: &sources)
-        case .structure(let column): for field in column.fields { add(field, to: &sources) }
-        default: break
-        }
-    }
-
     private typealias Cells = UnsafeMutablePointer<ColumnCells>
 
     private static func write(_ bytes: [UInt8], _ output: Cells) throws(EncodingFault) {
@@ -100,7 +65,7 @@ package final class ProtobufColumnEncoder: Sendable {
     /// Writes the fields of the operations `first..<last` of one row.
     private func run(
         _ operations: UnsafeBufferPointer<EncodingOperation>, _ first: Int, _ last: Int, _ row: Int,
-        _ sources: UnsafeBufferPointer<EncodingSource>, _ output: Cells
+        _ sources: UnsafeBufferPointer<ColumnSource>, _ output: Cells
     ) throws(EncodingFault) {
         var at = first
         while at < last {
@@ -150,9 +115,9 @@ package final class ProtobufColumnEncoder: Sendable {
 
     /// One value with its tag.
     @inline(__always) private func value(
-        _ operation: EncodingOperation, _ source: EncodingSource, _ row: Int,
+        _ operation: EncodingOperation, _ source: ColumnSource, _ row: Int,
         _ operations: UnsafeBufferPointer<EncodingOperation>, _ inner: Int,
-        _ sources: UnsafeBufferPointer<EncodingSource>, _ output: Cells, skipsZero: Bool
+        _ sources: UnsafeBufferPointer<ColumnSource>, _ output: Cells, skipsZero: Bool
     ) throws(EncodingFault) {
         guard output.pointee.makeRoom(24) else { throw .full }
         if operation.kind == .message || operation.kind == .group {
@@ -178,7 +143,7 @@ package final class ProtobufColumnEncoder: Sendable {
 
     /// What stands behind the tag of a scalar.
     @inline(__always) private func payload(
-        _ operation: EncodingOperation, _ source: EncodingSource, _ row: Int, _ output: Cells
+        _ operation: EncodingOperation, _ source: ColumnSource, _ row: Int, _ output: Cells
     ) throws(EncodingFault) {
         guard output.pointee.makeRoom(24) else { throw .full }
         switch operation.kind {
@@ -208,7 +173,7 @@ package final class ProtobufColumnEncoder: Sendable {
 
     /// The number of a constant by its name, or by its digits as decoding writes them.
     private func number(
-        _ operation: EncodingOperation, _ source: EncodingSource, _ row: Int
+        _ operation: EncodingOperation, _ source: ColumnSource, _ row: Int
     ) throws(EncodingFault) -> Int32 {
         let run = source.run(row)
         let text = [UInt8](UnsafeRawBufferPointer(start: source.bytes.map { $0 + run.lowerBound }, count: run.count))
@@ -312,30 +277,9 @@ private struct EncodingCompiler {
     }
 }
 
-/// The memory of one column.
-private struct EncodingSource: BitwiseCopyable {
-    var values: UnsafeRawPointer?
-    var bytes: UnsafeRawPointer?
-    var validity: UnsafePointer<UInt64>?
-
-    @inline(__always) func isValid(_ row: Int) -> Bool {
-        guard let validity else { return true }
-        return validity[row >> 6] & (1 &<< UInt64(row & 63)) != 0
-    }
-
-    // The column has more than `row` rows, so its memory is there.
-
-    @inline(__always) func value<Value: BitwiseCopyable>(_ row: Int, _: Value.Type) -> Value {
-        values.unsafelyUnwrapped.loadUnaligned(fromByteOffset: row &* MemoryLayout<Value>.stride, as: Value.self)
-    }
-
-    @inline(__always) func run(_ row: Int) -> Range<Int> {
-        let ends = values.unsafelyUnwrapped.assumingMemoryBound(to: Int32.self)
-        return Range(uncheckedBounds: (Int(ends[row]), Int(ends[row &+ 1])))
-    }
-
+extension ColumnSource {
     /// Whether a value is the default that fields without presence do not write. An enum's is found when it is written.
-    @inline(__always) func isZero(_ kind: FieldKind, _ row: Int) -> Bool {
+    @inline(__always) fileprivate func isZero(_ kind: FieldKind, _ row: Int) -> Bool {
         switch kind {
         case .int32, .sint32, .sfixed32, .float: value(row, UInt32.self) == 0
         case .int64, .uint64, .uint32, .sint64, .fixed32, .fixed64, .sfixed64, .double: value(row, UInt64.self) == 0

@@ -1,3 +1,5 @@
+import Bytes
+
 extension ProtoFile {
     /// Reads a `FileDescriptorProto`: what clients send in base 64 instead of a text.
     ///

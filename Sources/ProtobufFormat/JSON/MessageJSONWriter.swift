@@ -1,3 +1,4 @@
+import Bytes
 package import JSONFormat
 
 extension ProtobufSchema {
@@ -140,9 +141,9 @@ private struct MessageJSONWriter {
         case .fieldMask:
             guard case .list(let paths)? = field(1) else { return .string("") }
             var texts: [String] = []
-            for case .string(let path) in paths {
+            for case .string(let path) in paths where !path.isEmpty {  // an empty one selects nothing
                 let text = Linker.jsonName(path)
-                guard FieldMaskPath.snake(text) == path else {
+                guard FieldMaskPath.snake(text) == path, !path.utf8.contains(UInt8(ascii: ",")) else {
                     throw ProtobufError(.value, "\"\(path)\" cannot be a path in JSON")
                 }
                 texts.append(text)

@@ -1,3 +1,4 @@
+import Bytes
 import JSONFormat
 import SchemaRules
 
@@ -123,7 +124,7 @@ package struct SchemaRecord: Sendable {
     var json: JSONValue {
         var members: [(String, JSONValue)] = [
             ("subject", .string(subject)), ("version", .number(Int64(version))), ("id", .number(Int64(id))),
-            ("md5", .string(Base64.text(schema.identity.bytes))),
+            ("md5", .string(Base64.encode(schema.identity.bytes))),
         ]
         if schema.type != .avro { members.append(("schemaType", .string(schema.type.rawValue))) }
         if !schema.references.isEmpty { members.append(("references", .array(schema.references.map(\.json)))) }
@@ -160,24 +161,5 @@ package struct SchemaRecord: Sendable {
         } catch {
             throw .damaged(error.message)
         }
-    }
-}
-
-/// Base64 with padding (RFC 4648, 4).
-enum Base64 {
-    static func text(_ bytes: [UInt8]) -> String {
-        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        var at = 0
-        while at < bytes.count {
-            let group = bytes[at..<min(at + 3, bytes.count)]
-            let bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
-            for place in 0..<4 {
-                text.append(
-                    place <= group.count ? digits[Int(bits >> UInt32(18 - 6 * place) & 63)] : UInt8(ascii: "="))
-            }
-            at += 3
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -260,7 +260,10 @@ extension SchemaRegistry {
         let level = config.level ?? settings.level
         let validatesFields = config.validateFields ?? false
         var messages: [String] = []
-        if validatesFields { messages += Self.reservedFieldConflicts(candidate, after: versions.last) }
+        if validatesFields {
+            messages += SchemaMetadata.reservedFieldConflicts(
+                candidate.document, candidate.schema.metadata, after: versions.last?.schema.metadata)
+        }
         var considered = versions
         if let group = config.compatibilityGroup, !group.isEmpty {
             let value = candidate.schema.metadata?.properties[group]
@@ -276,21 +279,5 @@ extension SchemaRegistry {
             policy: config.policy ?? .strict)
         guard !messages.isEmpty else { return [] }
         return messages + ["{validateFields: '\(validatesFields)', compatibility: '\(level.rawValue)'}"]
-    }
-
-    /// Fields that the metadata reserve may not be used, nor be given back.
-    private static func reservedFieldConflicts(
-        _ candidate: Candidate, after previous: RegistryState.Version?
-    ) -> [String] {
-        let reserved = candidate.schema.metadata?.reservedFields ?? []
-        let removed = (previous?.schema.metadata?.reservedFields ?? []).subtracting(reserved)
-        let fields = SchemaFields.topLevel(of: candidate.document)
-        return removed.sorted().map {
-            "The new schema has reserved field \($0) removed from its metadata which is present in the old schema's "
-                + "metadata."
-        }
-            + reserved.intersection(fields).sorted().map {
-                "The new schema has field that conflicts with the reserved field \($0)."
-            }
     }
 }

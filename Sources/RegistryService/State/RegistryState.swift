@@ -184,8 +184,12 @@ package struct RegistryState: Sendable {
             return .idTaken(record.id)
         }
         let place = SubjectVersion(record.subject, record.version)
-        if let old = subjects[record.subject]?.version(record.version), old.id != record.id {
-            remove(record.subject, record.version, offset)  // imported anew with another id
+        if let old = subjects[record.subject]?.version(record.version) {
+            if old.id != record.id {
+                remove(record.subject, record.version, offset)  // imported anew with another id
+            } else {
+                setReferences(of: place, old.id, old.schema, exist: false)  // the new record has its own
+            }
         }
         // The same schema under another subject is kept once.
         let known = contexts[context]?.identifiers[record.id]?.schema

@@ -36,4 +36,9 @@ package struct AvroDocument: SchemaDocument {
     }
 
     package var names: [String] { schema.names }
+
+    package var topLevelFields: Set<String> {
+        guard case .record(let record) = schema.type.kind else { return [] }
+        return Set(record.fields.map(\.name))
+    }
 }

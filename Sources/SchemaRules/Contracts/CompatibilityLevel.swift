@@ -70,10 +70,16 @@ extension CompatibilityLevel {
                 found += schema.incompatibilities(reading: old.document, policy: policy).map(\.message)
             }
             guard !found.isEmpty else { continue }
-            return found + [
-                "{oldSchemaVersion: \(old.version)}", "{oldSchema: '\(old.document.canonicalText)'}",
-            ]
+            return found + ["{oldSchemaVersion: \(old.version)}", Self.shown(old.document.canonicalText)]
         }
         return []
     }
+
+    /// The start of a long text is enough to know it by. Java counts UTF-16.
+    private static func shown(_ text: String) -> String {
+        guard text.utf16.count > shownCountMax else { return "{oldSchema: '\(text)'}" }
+        return "{oldSchema: <truncated> '\(String(decoding: text.utf16.prefix(shownCountMax), as: UTF16.self))...'}"
+    }
+
+    private static let shownCountMax = 10 * 1024
 }

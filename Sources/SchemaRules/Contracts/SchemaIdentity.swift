@@ -1,3 +1,4 @@
+import Bytes
 import Crypto
 
 /// What makes a schema itself wherever it is registered: an MD5 over its text, references, metadata and rules. Its text
@@ -63,6 +64,13 @@ package struct SchemaIdentity: Hashable, Sendable, CustomStringConvertible {
         low = Self.number(digest[8..<16])
     }
 
+    /// The 16 bytes of `bytes`; nil for any other number of them.
+    package init?(bytes: some Collection<UInt8>) {
+        let bytes = Array(bytes)
+        guard bytes.count == 16 else { return nil }
+        self.init(high: Self.number(bytes[..<8]), low: Self.number(bytes[8...]))
+    }
+
     /// A UUID, in any case of its letters; nil for any other text.
     package init?(_ text: String) {
         let digits = text.utf8.filter { $0 != UInt8(ascii: "-") }
@@ -77,12 +85,10 @@ package struct SchemaIdentity: Hashable, Sendable, CustomStringConvertible {
 
     /// As a UUID in lower case.
     package var description: String {
-        let digits = Array("0123456789abcdef".utf8)
         var text: [UInt8] = []
         for (index, byte) in bytes.enumerated() {
             if [4, 6, 8, 10].contains(index) { text.append(UInt8(ascii: "-")) }
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+            Hexadecimal.append(byte, to: &text)
         }
         return String(decoding: text, as: UTF8.self)
     }

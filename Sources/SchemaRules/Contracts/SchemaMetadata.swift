@@ -95,8 +95,24 @@ package struct SchemaMetadata: Hashable, Sendable {
     package var reservedFields: Set<String> {
         Set(
             (properties[Self.reservedProperty] ?? "").split(separator: ",").map { field in
-                String(field.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-            })
+                String(field.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+            }.filter { !$0.isEmpty })
+    }
+
+    /// Why a schema may not have this metadata after what was there before: fields that are reserved may not be used, nor
+    /// be given back. In the words of the registry that validates fields.
+    package static func reservedFieldConflicts(
+        _ document: any SchemaDocument, _ metadata: SchemaMetadata?, after previous: SchemaMetadata?
+    ) -> [String] {
+        let reserved = metadata?.reservedFields ?? []
+        let removed = (previous?.reservedFields ?? []).subtracting(reserved)
+        return removed.sorted().map {
+            "The new schema has reserved field \($0) removed from its metadata which is present in the old schema's "
+                + "metadata."
+        }
+            + reserved.intersection(document.topLevelFields).sorted().map {
+                "The new schema has field that conflicts with the reserved field \($0)."
+            }
     }
 
     package var isEmpty: Bool { tags.isEmpty && properties.isEmpty && sensitive.isEmpty }

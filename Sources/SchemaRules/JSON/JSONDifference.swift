@@ -85,8 +85,6 @@ enum JSONDifferenceKind: String, Sendable, Hashable, CaseIterable {
     case propertyRemovedNotCovered = "PROPERTY_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
     case propertyAddedIsCovered = "PROPERTY_ADDED_IS_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
     case propertyAddedNotCovered = "PROPERTY_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
-    case reservedPropertyRemoved = "RESERVED_PROPERTY_REMOVED"
-    case reservedPropertyConflicts = "RESERVED_PROPERTY_CONFLICTS_WITH_PROPERTY"
 
     case maxItemsAdded = "MAX_ITEMS_ADDED"
     case maxItemsRemoved = "MAX_ITEMS_REMOVED"
@@ -187,57 +185,54 @@ extension JSONDifferenceKind {
         }
     }
 
-    /// The original's sentence about an incompatible difference.
-    func sentence(_ path: String) -> String {
+    /// The original's sentence about an incompatible difference. `reader` and `writer` are "new" and "old", or the other
+    /// way round.
+    func sentence(_ path: String, reader: String, writer: String) -> String {
         switch self {
         case .maximumAdded, .minimumAdded, .exclusiveMaximumAdded, .exclusiveMinimumAdded, .multipleOfAdded,
             .maxLengthAdded, .minLengthAdded, .patternAdded, .requiredAttributeAdded, .maxPropertiesAdded,
             .minPropertiesAdded, .dependencyArrayAdded, .dependencySchemaAdded, .maxItemsAdded, .minItemsAdded,
             .maxContainsAdded, .minContainsAdded, .uniqueItemsAdded, .additionalItemsRemoved,
             .additionalPropertiesRemoved, .unevaluatedPropertiesRemoved, .unevaluatedItemsRemoved:
-            "The keyword at path '\(path)' in the new schema is not present in the old schema"
+            "The keyword at path '\(path)' in the \(reader) schema is not present in the \(writer) schema"
         case .minLengthIncreased, .minimumIncreased, .exclusiveMinimumIncreased, .minPropertiesIncreased,
             .multipleOfExpanded, .minItemsIncreased, .minContainsIncreased:
-            "The value at path '\(path)' in the new schema is more than its value in the old schema"
+            "The value at path '\(path)' in the \(reader) schema is more than its value in the \(writer) schema"
         case .maxLengthDecreased, .maximumDecreased, .maxItemsDecreased, .maxContainsDecreased,
             .exclusiveMaximumDecreased, .maxPropertiesDecreased:
-            "The value at path '\(path)' in the new schema is less than its value in the old schema"
+            "The value at path '\(path)' in the \(reader) schema is less than its value in the \(writer) schema"
         case .patternChanged, .multipleOfChanged, .dependencyArrayChanged:
-            "The value at path '\(path)' is different between the new and old schema"
+            "The value at path '\(path)' is different between the \(reader) and \(writer) schema"
         case .additionalItemsNarrowed, .enumNarrowed, .sumTypeNarrowed, .additionalPropertiesNarrowed,
             .unevaluatedPropertiesNarrowed, .unevaluatedItemsNarrowed:
-            "An array or combined type at path '\(path)' has fewer elements in the new schema than the old schema"
+            "An array or combined type at path '\(path)' has fewer elements in the \(reader) schema than the "
+                + "\(writer) schema"
         case .dependencyArrayExtended, .productTypeExtended, .sumTypeExtended, .notTypeExtended:
-            "An array or combined type at path '\(path)' has more elements in the new schema than the old schema"
+            "An array or combined type at path '\(path)' has more elements in the \(reader) schema than the "
+                + "\(writer) schema"
         case .typeChanged, .typeNarrowed, .combinedTypeChanged, .subschemasChanged, .enumChanged:
-            "A type at path '\(path)' is different between the new schema and the old schema"
+            "A type at path '\(path)' is different between the \(reader) schema and the \(writer) schema"
         case .requiredPropertyAddedToOpen, .requiredPropertyWithDefaultAddedToOpen, .optionalPropertyAddedToOpen,
             .itemAddedToOpen:
-            "The new schema has an open content model and has a property or item at path '\(path)' which is missing in "
-                + "the old schema"
+            "The \(reader) schema has an open content model and has a property or item at path '\(path)' which is "
+                + "missing in the \(writer) schema"
         case .requiredPropertyAddedToUnopen:
-            "The new schema has an unopen content model and has a required property at path '\(path)' which is missing "
-                + "in the old schema"
+            "The \(reader) schema has an unopen content model and has a required property at path '\(path)' which is "
+                + "missing in the \(writer) schema"
         case .propertyRemovedFromClosed, .itemRemovedFromClosed:
-            "The new schema has a closed content model and is missing a property or item present at path '\(path)' in "
-                + "the old schema"
+            "The \(reader) schema has a closed content model and is missing a property or item present at path "
+                + "'\(path)' in the \(writer) schema"
         case .propertyRemovedNotCovered, .itemRemovedNotCovered:
-            "A property or item is missing in the new schema but present at path '\(path)' in the old schema and is "
-                + "not covered by its partially open content model"
+            "A property or item is missing in the \(reader) schema but present at path '\(path)' in the \(writer) "
+                + "schema and is not covered by its partially open content model"
         case .propertyAddedNotCovered, .itemAddedNotCovered:
-            "The new schema has a property or item at path '\(path)' which is missing in the old schema and is not "
-                + "covered by its partially open content model"
-        case .reservedPropertyRemoved:
-            "The new schema has reserved property '\(path)' removed from its metadata which is present in the old "
-                + "schema."
-        case .reservedPropertyConflicts:
-            "The new schema has property at path '\(path)' that conflicts with the reserved properties which is "
-                + "missing in the old schema."
+            "The \(reader) schema has a property or item at path '\(path)' which is missing in the \(writer) schema "
+                + "and is not covered by its partially open content model"
         case .tooComplex:
-            "The new schema and the old schema have more parts at path '\(path)' than can be compared"
+            "The \(reader) schema and the \(writer) schema have more parts at path '\(path)' than can be compared"
         case .schemaAdded:
-            "The new schema has a schema at path '\(path)' which is missing in the old schema"
-        default: "The new schema differs from the old schema at path '\(path)'"
+            "The \(reader) schema has a schema at path '\(path)' which is missing in the \(writer) schema"
+        default: "The \(reader) schema differs from the \(writer) schema at path '\(path)'"
         }
     }
 }

@@ -57,19 +57,16 @@ package struct JSONDocument: SchemaDocument {
     /// The schema's title, which is what a record name strategy goes by.
     package var names: [String] { schema.root["title"]?.text.map { [$0] } ?? [] }
 
-    /// The names of the properties of the whole, for rules about names.
-    package var propertyNames: [String] {
+    package var topLevelFields: Set<String> {
         guard case .object(let rules)? = model.nodes.first?.shape else { return [] }
-        return rules.properties.map(\.name.text)
+        return Set(rules.properties.map(\.name.text))
     }
 
     package func incompatibilities(
         reading writer: any SchemaDocument, policy: CompatibilityPolicy
     ) -> [Incompatibility] {
         guard let writer = writer as? JSONDocument else {
-            return [
-                Incompatibility(kind: "TYPE_CHANGED", path: "#/", description: "the schemas are of different types")
-            ]
+            return [.differentType]
         }
         return differences(from: writer, policy: policy).filter { !$0.kind.isCompatible(policy) }.map(\.incompatibility)
     }
@@ -79,35 +76,12 @@ package struct JSONDocument: SchemaDocument {
         var comparison = JSONComparison(original: original.model, update: model, policy: policy)
         return comparison.run()
     }
-
-    /// What is wrong about the names that the metadata property `confluent:reserved` keeps free, a list with commas:
-    /// none may be dropped, and no property may have one.
-    ///
-    /// - Parameters:
-    ///   - reserved: of this schema.
-    ///   - earlier: of the schema that was there before.
-    package func reservedIncompatibilities(reserved: String?, earlier: String?) -> [Incompatibility] {
-        func names(_ list: String?) -> [String] {
-            (list ?? "").split(separator: ",").map { part in
-                var part = part
-                while let first = part.first, first.isWhitespace { part.removeFirst() }
-                while let last = part.last, last.isWhitespace { part.removeLast() }
-                return String(part)
-            }.filter { !$0.isEmpty }
-        }
-        let now = Set(names(reserved))
-        var found = names(earlier).filter { !now.contains($0) }.map {
-            JSONDifference(kind: .reservedPropertyRemoved, path: $0)
-        }
-        found += propertyNames.filter(now.contains).map {
-            JSONDifference(kind: .reservedPropertyConflicts, path: "#/properties/\($0)")
-        }
-        return found.map(\.incompatibility)
-    }
 }
 
 extension JSONDifference {
     var incompatibility: Incompatibility {
-        Incompatibility(kind: kind.rawValue, path: path, description: kind.sentence(path))
+        Incompatibility(
+            kind: kind.rawValue, path: path, description: kind.sentence(path, reader: "new", writer: "old"),
+            reversedDescription: kind.sentence(path, reader: "old", writer: "new"), quote: "\"")
     }
 }

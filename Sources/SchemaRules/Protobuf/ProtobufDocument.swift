@@ -1,3 +1,4 @@
+import Bytes
 package import ProtobufFormat
 
 /// A Protobuf schema of the registry with the files that it refers to.
@@ -85,14 +86,15 @@ package struct ProtobufDocument: SchemaDocument {
             references: Dictionary(references.map { ($0.name, ($0.subject, $0.version)) }) { $1 })
     }
 
-    /// The names of the first message's fields: what a rule on reserved fields looks at.
     package var topLevelFields: Set<String> {
+        var names: Set<String> = []
         for case .message(let message) in file.types {
             let groups = message.groups + message.oneofs.flatMap(\.groups)
-            return Set(message.fields.map(\.name) + message.oneofs.flatMap { $0.fields.map(\.name) })
-                .union(groups.map { $0.body.name.lowercased() })
+            names.formUnion(message.fields.map(\.name))
+            names.formUnion(message.oneofs.flatMap { $0.fields.map(\.name) })
+            names.formUnion(groups.map { $0.body.name.lowercased() })
         }
-        return []
+        return names
     }
 
     /// The messages in the order of the text, those inside behind the one around them; then the enums. The first is the

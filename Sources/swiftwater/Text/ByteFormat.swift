@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import JSONFormat
 
 /// How keys and values are written as text.
@@ -42,22 +43,13 @@ enum ByteFormat: String, CaseIterable, ExpressibleByArgument {
         }
     }
 
-    static func hex(_ bytes: some Collection<UInt8>) -> [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
-    }
+    static func hex(_ bytes: some Collection<UInt8>) -> [UInt8] { Hexadecimal.encode(bytes) }
 
     static func bytes(hex text: some Collection<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
         var high: UInt8?
         for character in text {
-            let digit: UInt8
-            switch character {
-            case 0x30...0x39: digit = character - 0x30
-            case 0x41...0x46: digit = character - 0x37
-            case 0x61...0x66: digit = character - 0x57
-            default: return nil
-            }
+            guard let digit = Hexadecimal.value(character) else { return nil }
             if let first = high {
                 bytes.append(first << 4 | digit)
                 high = nil

@@ -71,20 +71,50 @@ import Testing
         #expect(try document("number").incompatibilities(reading: document("integer"), policy: .strict).isEmpty)
     }
 
-    @Test func `watches over reserved properties`() throws {
-        let document = try JSONDocument(#"{"properties": {"cost": {}, "a": {}}}"#)
-        let found = document.reservedIncompatibilities(reserved: " cost , b", earlier: "b,status")
+    /// From `Difference.toString()` of the original's JSON Schema provider.
+    @Test func `tells of a difference in the original's words`() throws {
+        let narrow = try JSONDocument(#"{"type": "string", "maxLength": 3}"#)
+        let wide = try JSONDocument(#"{"type": "string", "maxLength": 5}"#)
+        let found = narrow.incompatibilities(reading: wide, policy: .strict)
         #expect(
-            found.map { "\($0.kind) \($0.path)" } == [
-                "RESERVED_PROPERTY_REMOVED status", "RESERVED_PROPERTY_CONFLICTS_WITH_PROPERTY #/properties/cost",
+            found.map(\.message) == [
+                "{errorType:\"MAX_LENGTH_DECREASED\", description:\"The value at path '#/maxLength' in the new schema is less "
+                    + "than its value in the old schema\"}"
             ])
-        #expect(document.reservedIncompatibilities(reserved: nil, earlier: nil).isEmpty)
+        #expect(
+            found.map { $0.message(reversed: true) } == [
+                "{errorType:\"MAX_LENGTH_DECREASED\", description:\"The value at path '#/maxLength' in the old schema is less "
+                    + "than its value in the new schema\"}"
+            ])
+    }
+
+    /// What `confluent:reserved` of the metadata is compared with.
+    @Test(
+        arguments: [
+            (.json, #"{"properties": {"cost": {"properties": {"in": {}}}, "a": {}}}"#, ["a", "cost"]),
+            (.json, #"{"type": "string"}"#, []),
+            (
+                .avro,
+                #"{"type": "record", "name": "r", "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "int"}]}"#,
+                ["a", "b"]
+            ),
+            (.avro, "\"int\"", []),
+            (
+                .protobuf,
+                "message A { optional int32 a = 1; oneof o { int32 b = 2; } message In { optional int32 c = 1; } } "
+                    + "message B { optional group G = 1 { } }", ["a", "b", "g"]
+            ),
+        ] as [(SchemaType, String, [String])])
+    func `knows the names that can be reserved`(type: SchemaType, text: String, names: [String]) throws {
+        let document = try type.read(text)
+        #expect(document.topLevelFields.sorted() == names)
     }
 
     /// Every incompatible kind has a sentence with its path.
     @Test func `has a sentence for every incompatibility`() {
         for kind in JSONDifferenceKind.allCases where !kind.isCompatible(.strict) {
-            #expect(kind.sentence("#/x").contains("'#/x'"), "\(kind)")
+            let sentence = kind.sentence("#/x", reader: "R", writer: "W")
+            #expect(sentence.contains("'#/x'") && sentence.contains("R") && sentence.contains("W"), "\(kind)")
         }
     }
 
