@@ -107,6 +107,9 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
+            path: "Benchmarks/Functions", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
