@@ -86,6 +86,8 @@ let package = Package(
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+        target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
 
         // Layer 3: services
         target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -128,6 +130,8 @@ let package = Package(
             name: "SchemaBench",
             dependencies: ["Avro", "ProtobufFormat", "JSONFormat", "JSONSchema", "Columns", "TestKit"],
             path: "Benchmarks/Schemas", swiftSettings: swiftSettings),
+            name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
+            path: "Benchmarks/Functions", swiftSettings: swiftSettings),
         .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
@@ -155,6 +159,7 @@ let package = Package(
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
         tests("SQLSyntax"),
+        tests("SQLFunctions", ["SQLTypes", "JSONFormat", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
