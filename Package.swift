@@ -110,7 +110,9 @@ let package = Package(
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
         .executableTarget(
             name: "Microbench",
-            dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            dependencies: [
+                "Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "SQLSyntax", "TestKit", nio,
+            ],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
             name: "CompactionBench",
@@ -122,7 +124,7 @@ let package = Package(
             name: "Fuzzing",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "RandomMessages", "TestKit", nio,
+                "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         tests("Bytes"),
@@ -137,6 +139,7 @@ let package = Package(
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),

@@ -46,7 +46,7 @@ private let allowed: [String: Set<String>] = [
     "RandomMessages": ["KafkaMessages", "TestKit", "NIOCore"],
     "Fuzzing": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-        "RandomMessages", "TestKit", "NIOCore",
+        "RandomMessages", "SQLSyntax", "TestKit", "NIOCore",
     ],
 ]
 
