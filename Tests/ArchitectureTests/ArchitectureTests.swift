@@ -24,7 +24,8 @@ private let allowed: [String: Set<String>] = [
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
