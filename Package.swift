@@ -76,13 +76,14 @@ let package = Package(
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["JSONFormat", "Patterns"]),
-        target("SQLTypes", []),
         target("SQLSyntax", []),
+        target("SQLTypes", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
@@ -153,6 +154,7 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
         tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
