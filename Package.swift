@@ -84,6 +84,7 @@ let package = Package(
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -110,19 +111,24 @@ let package = Package(
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
         .executableTarget(
             name: "Microbench",
-            dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            dependencies: [
+                "Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "SQLSyntax", "TestKit", nio,
+            ],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
             name: "Fuzzing",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "RandomMessages", "TestKit", nio,
+                "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         tests("Bytes"),
@@ -137,6 +143,8 @@ let package = Package(
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
+        tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),

@@ -25,6 +25,7 @@ private let allowed: [String: Set<String>] = [
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SQLPlan": ["SQLSyntax", "SQLTypes"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
@@ -46,7 +47,7 @@ private let allowed: [String: Set<String>] = [
     "RandomMessages": ["KafkaMessages", "TestKit", "NIOCore"],
     "Fuzzing": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-        "RandomMessages", "TestKit", "NIOCore",
+        "RandomMessages", "SQLSyntax", "TestKit", "NIOCore",
     ],
 ]
 

@@ -1,4 +1,4 @@
-package import Columns
+import Columns
 package import SQLTypes
 
 /// Builds a vector row by row.
@@ -11,16 +11,16 @@ package final class VectorBuilder {
     package init(_ type: SQLType) {
         self.type = type
         kind = VectorKind(type)
-        column = ColumnBuilder(
+        let columnType: ColumnType =
             switch kind {
-            case .boolean: .boolean
+            case .boolean, .values: .boolean
             case .int32: .int32
             case .int64: .int64
             case .double: .double
             case .string: .string
             case .bytes: .bytes
-            case .values: .boolean
-            })
+            }
+        column = ColumnBuilder(columnType)
     }
 
     package var count: Int { kind == .values ? values.count : column.count }

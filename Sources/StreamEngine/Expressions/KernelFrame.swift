@@ -1,3 +1,4 @@
+import Columns
 import SQLTypes
 
 /// What the kernels of an expression share while they work on the rows of a batch.

@@ -389,6 +389,7 @@ final class SessionAggregateOperator: AggregateOperator {
     }
 
     private var mergedOthers: [SQLValue] = []
+    private let readScratch = ScratchBytes()
 
     private func addRow(
         _ state: inout [UInt8], _ batch: Batch, _ row: Int, _ arguments: [[Vector]]
@@ -408,6 +409,8 @@ final class SessionAggregateOperator: AggregateOperator {
     private func read(
         _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(EngineError) -> Void
     ) throws(EngineError) {
-        try bytes.withUnsafeBytes { (bytes) throws(EngineError) in try body(bytes) }
+        readScratch.clear()
+        bytes.withUnsafeBytes { readScratch.append($0) }
+        try body(readScratch.bytes)
     }
 }

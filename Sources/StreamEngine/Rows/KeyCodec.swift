@@ -1,3 +1,4 @@
+import Columns
 package import SQLTypes
 
 /// Keys as bytes in state. Equal keys have equal bytes, different ones different bytes, and the order of the bytes is that

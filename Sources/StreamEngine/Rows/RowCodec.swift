@@ -1,3 +1,4 @@
+import Columns
 package import SQLTypes
 
 /// Rows as bytes in state: a bit per column that is set where it is null, then the values of the others.

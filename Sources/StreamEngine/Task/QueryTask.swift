@@ -1,4 +1,4 @@
-import Columns
+package import Columns
 package import SQLPlan
 package import SQLTypes
 
