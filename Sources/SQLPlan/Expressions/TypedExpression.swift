@@ -14,6 +14,8 @@ package struct TypedExpression: Hashable, Sendable {
         case literal(SQLValue)
         /// A parameter of a lambda around it: `depth` 0 is the innermost lambda.
         case lambdaParameter(depth: Int, index: Int)
+        /// A bare unit of time as argument of a call: its upper-case name. The type means nothing.
+        case timeUnit(String)
         case call(FunctionCall)
         /// Only as argument of a call; the type is that of the body.
         case lambda(Lambda)
@@ -88,17 +90,15 @@ package struct TypedExpression: Hashable, Sendable {
     }
 }
 
-/// A call of a scalar function. Arguments have the types that its overload takes.
+/// A call of a scalar function. Which of its overloads is meant the arguments' types tell: bind it by `functionArguments`.
+/// An argument that is a `.literal(.null)` is a bare NULL, which fits every parameter.
 package struct FunctionCall: Hashable, Sendable {
     /// In upper case.
     package var function: String
-    /// Which of the function's overloads.
-    package var overload: Int
     package var arguments: [TypedExpression]
 
-    package init(function: String, overload: Int, arguments: [TypedExpression]) {
+    package init(function: String, arguments: [TypedExpression]) {
         self.function = function
-        self.overload = overload
         self.arguments = arguments
     }
 }
@@ -106,14 +106,12 @@ package struct FunctionCall: Hashable, Sendable {
 /// A call of a table function.
 package struct TableFunctionCall: Hashable, Sendable {
     package var function: String
-    package var overload: Int
     package var arguments: [TypedExpression]
     /// Of the column of its results.
     package var type: SQLType
 
-    package init(function: String, overload: Int, arguments: [TypedExpression], type: SQLType) {
+    package init(function: String, arguments: [TypedExpression], type: SQLType) {
         self.function = function
-        self.overload = overload
         self.arguments = arguments
         self.type = type
     }
@@ -122,22 +120,20 @@ package struct TableFunctionCall: Hashable, Sendable {
 /// A call of an aggregate function.
 package struct AggregateFunctionCall: Hashable, Sendable {
     package var function: String
-    package var overload: Int
     /// Those that vary by row, over the input's columns.
     package var arguments: [TypedExpression]
-    /// Those that are constant: `k` of TOPK.
-    package var parameters: [SQLValue]
+    /// Those that are constant and come last: `k` of TOPK.
+    package var parameters: [TypedExpression]
     /// Of the state that is kept and written to changelogs.
     package var stateType: SQLType
     /// Of the result.
     package var type: SQLType
 
     package init(
-        function: String, overload: Int, arguments: [TypedExpression], parameters: [SQLValue], stateType: SQLType,
+        function: String, arguments: [TypedExpression], parameters: [TypedExpression], stateType: SQLType,
         type: SQLType
     ) {
         self.function = function
-        self.overload = overload
         self.arguments = arguments
         self.parameters = parameters
         self.stateType = stateType
