@@ -84,6 +84,7 @@ let package = Package(
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
@@ -134,6 +135,8 @@ let package = Package(
         .executableTarget(
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
+            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
@@ -155,6 +158,7 @@ let package = Package(
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
         tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
