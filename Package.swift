@@ -83,7 +83,7 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
-        target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        target("SQLFormats", ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
 
@@ -136,6 +136,9 @@ let package = Package(
         .executableTarget(
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
+            path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         .executableTarget(
             name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),

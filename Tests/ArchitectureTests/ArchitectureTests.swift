@@ -25,7 +25,7 @@ private let allowed: [String: Set<String>] = [
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
-    "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
+    "SQLFormats": ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFormats"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
