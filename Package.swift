@@ -86,6 +86,8 @@ let package = Package(
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("SQLFormats", ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
 
         target(
@@ -137,6 +139,9 @@ let package = Package(
         .executableTarget(
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
+            path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         .executableTarget(
             name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
