@@ -85,6 +85,7 @@ let package = Package(
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -145,6 +146,7 @@ let package = Package(
         tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
         tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
         tests("SQLSyntax"),
+        tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),

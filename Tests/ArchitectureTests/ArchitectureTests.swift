@@ -26,6 +26,7 @@ private let allowed: [String: Set<String>] = [
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SQLPlan": ["SQLSyntax", "SQLTypes"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
