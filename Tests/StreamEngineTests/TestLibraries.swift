@@ -167,6 +167,10 @@ enum Plans {
 
     static func int(_ value: Int32) -> TypedExpression { TypedExpression(.literal(.int(value)), .int) }
 
+    static func isGreater(_ a: TypedExpression, _ b: TypedExpression) -> TypedExpression {
+        TypedExpression(.comparison(.greater, a, b), .boolean)
+    }
+
     static func group(_ input: PlanStep, by keys: [TypedExpression]) -> PlanStep {
         let schema = RowSchema(
             keys: keys.enumerated().map { Column("G\($0.offset)", $0.element.type) }, values: input.schema.columns)

@@ -16,6 +16,7 @@ struct KernelCompiler {
         switch expression.node {
         case .column(let index): return { $0.columns[index] }
         case .literal(let value): return { .constant(value, count: $0.count) }
+        case .timeUnit(let name): return { .constant(.string(name), count: $0.count) }
         case .lambdaParameter(let depth, let index):
             return { frame in
                 let place = frame.parameters.count - 1 - depth
@@ -377,7 +378,7 @@ extension TypedExpression {
     func collectColumns(into columns: inout Set<Int>) {
         switch node {
         case .column(let index): columns.insert(index)
-        case .literal, .lambdaParameter: break
+        case .literal, .timeUnit, .lambdaParameter: break
         case .call(let call): for argument in call.arguments { argument.collectColumns(into: &columns) }
         case .lambda(let lambda): lambda.body.collectColumns(into: &columns)
         case .arithmetic(_, let a, let b), .comparison(_, let a, let b), .and(let a, let b), .or(let a, let b),
