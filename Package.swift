@@ -86,6 +86,8 @@ let package = Package(
         target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -145,6 +147,7 @@ let package = Package(
         tests("SQLTypes"),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
         tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

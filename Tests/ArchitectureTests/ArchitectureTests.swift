@@ -27,6 +27,8 @@ private let allowed: [String: Set<String>] = [
     "SQLPlan": ["SQLSyntax", "SQLTypes"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
