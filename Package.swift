@@ -83,11 +83,9 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
-        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
-        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -123,7 +121,8 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            name: "EngineBench",
+            dependencies: ["StreamEngine", "SQLPlan", "SQLFunctions", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
@@ -145,8 +144,7 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
-        tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
-        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
+        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),

@@ -24,11 +24,9 @@ private let allowed: [String: Set<String>] = [
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes"],
-    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"],
-    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
