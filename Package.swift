@@ -86,6 +86,12 @@ let package = Package(
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
+        target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
+
+        target(
+            "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -97,13 +103,20 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
                 "Patterns", "Cluster", "Observability", nio, nioPosix, deque, logging,
             ]),
+        target(
+            "RegistryService",
+            [
+                "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1, httpTypes,
+                logging,
+            ]),
 
         // Layer 4: the program
         .executableTarget(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", nio, httpTypes,
+                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
+                "RegistryService", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -117,12 +130,19 @@ let package = Package(
             ],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
+            swiftSettings: swiftSettings),
+        .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         .executableTarget(
             name: "EngineBench",
             dependencies: ["StreamEngine", "SQLPlan", "SQLFunctions", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
@@ -146,10 +166,14 @@ let package = Package(
         tests("SQLTypes"),
         tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
+        tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
+        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
+        tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
@@ -158,6 +182,9 @@ let package = Package(
         tests(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "RegistryService",
+            ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

@@ -111,6 +111,23 @@ package struct ColumnCells: BitwiseCopyable {
         return true
     }
 
+    /// Makes room for `length` more bytes, for writers that put a value together in place: they write at
+    /// `bytes + byteCount`, raise `byteCount`, and call `endBytes` at the value's end or `dropBytes`.
+    ///
+    /// - Returns: false when the column cannot hold so many.
+    @inlinable @inline(__always) package mutating func makeRoom(_ length: Int) -> Bool {
+        length <= byteCapacity &- byteCount || growBytes(by: length)
+    }
+
+    /// Appends what was written since the last value as one value.
+    @inlinable package mutating func endBytes() {
+        if count == capacity { grow() }
+        end(at: byteCount)
+    }
+
+    /// Forgets what was written since the last value.
+    package mutating func dropBytes() { byteCount = runEnd }
+
     /// Appends a list or map whose elements were appended to the columns below, which now have `elementCount`.
     ///
     /// - Returns: false, with nothing appended, when that is more than a column can hold.

@@ -9,6 +9,8 @@ package struct HTTPCall: Sendable {
     package let method: HTTPRequest.Method
     /// As it was sent, without the query.
     package let path: String
+    /// As it was sent, without the question mark; nil when there is none.
+    package let rawQuery: String?
     package let headers: HTTPFields
     /// IP address of the client.
     package let remoteAddress: String
@@ -25,6 +27,7 @@ package struct HTTPCall: Sendable {
     ) {
         method = request.method
         path = target.path
+        rawQuery = target.rawQuery
         headers = request.headers
         query = target.query
         body = OnceBody(request.body)
@@ -43,6 +46,9 @@ package struct HTTPCall: Sendable {
 
     /// The first value of a query parameter; nil when it is not there, empty when it has no value.
     package func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
+
+    /// All values of a query parameter, in the order they were given.
+    package func queries(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
 
     /// A query parameter that is true or false, in the forms that the JVM's surfaces take.
     ///
@@ -129,6 +135,7 @@ struct RequestTarget {
     /// The path's parts, decoded; without the empty one that a slash at the end makes.
     var segments: [String]
     var query: [(name: String, value: String)]
+    var rawQuery: String?
 
     /// nil when an escape is broken or what it means is not UTF-8.
     init?(_ target: String) {
@@ -150,6 +157,7 @@ struct RequestTarget {
         self.segments = segments
         query = []
         guard parts.count == 2 else { return }
+        rawQuery = String(parts[1])
         for pair in parts[1].split(separator: "&") {
             let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = Self.decode(sides[0], plusIsSpace: true),

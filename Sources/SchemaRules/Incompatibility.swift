@@ -9,16 +9,31 @@ package struct Incompatibility: Sendable, Hashable {
     /// What the sentence is about, such as the missing symbols; nil where the format has nothing of the kind.
     package var additionalInfo: String?
 
-    package init(kind: String, path: String, description: String, additionalInfo: String? = nil) {
+    /// The sentence when the reading schema is the older one (FORWARD), where that makes a difference.
+    package var reversedDescription: String?
+
+    package init(
+        kind: String, path: String, description: String, additionalInfo: String? = nil,
+        reversedDescription: String? = nil
+    ) {
         self.kind = kind
         self.path = path
         self.description = description
         self.additionalInfo = additionalInfo
+        self.reversedDescription = reversedDescription
     }
 
+    /// Schemas of different types have nothing to compare.
+    package static let differentType = Incompatibility(
+        kind: "SCHEMA_TYPE_CHANGED", path: "/", description: "Incompatible because of different schema type")
+
     /// As the registry lists it among the messages of a refusal: `{errorType:'…', description:'…', additionalInfo:'…'}`.
-    package var message: String {
+    package var message: String { message(reversed: false) }
+
+    /// - Parameter reversed: whether the reading schema was the older one (FORWARD).
+    package func message(reversed: Bool) -> String {
         let info = additionalInfo.map { ", additionalInfo:'\($0)'" } ?? ""
-        return "{errorType:'\(kind)', description:'\(description)'\(info)}"
+        let sentence = reversed ? reversedDescription ?? description : description
+        return "{errorType:'\(kind)', description:'\(sentence)'\(info)}"
     }
 }

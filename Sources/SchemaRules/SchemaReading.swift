@@ -11,9 +11,9 @@ extension SchemaType {
         _ text: String, references: [ReferencedSchema] = [], isNew: Bool = false
     ) throws(SchemaFailure) -> any SchemaDocument {
         switch self {
-        case .avro: throw SchemaFailure("AVRO schemas cannot be read")
-        case .json: throw SchemaFailure("JSON schemas cannot be read")
-        case .protobuf: throw SchemaFailure("PROTOBUF schemas cannot be read")
+        case .avro: try AvroDocument(text, references: references, isNew: isNew)
+        case .json: try JSONDocument(text, references: references, isNew: isNew)
+        case .protobuf: try ProtobufDocument(text, references: references, isNew: isNew)
         }
     }
 }

@@ -27,6 +27,10 @@ private let allowed: [String: Set<String>] = [
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"],
+    "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
+    "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFormats"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
@@ -36,11 +40,15 @@ private let allowed: [String: Set<String>] = [
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": ["JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging"],
+    "RegistryService": [
+        "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
+        "HTTPTypes", "Logging",
+    ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
-        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "RegistryClient", "HTTPTypes", "NIOCore", "Logging",
-        "ArgumentParser",
+        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
+        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],

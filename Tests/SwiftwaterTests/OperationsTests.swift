@@ -13,7 +13,9 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.appending(path: "swiftwater-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var sources = ServerSettings.Sources()
-        sources.flags = [("admin.listener", "--admin", "127.0.0.1:0")]
+        sources.flags = [
+            ("admin.listener", "--admin", "127.0.0.1:0"), ("registry.listener", "--registry", "127.0.0.1:0"),
+        ]
         var configuration = BrokerConfiguration()
         configuration.dataDirectory = folder
         configuration.listenPort = 0
@@ -38,7 +40,7 @@ import Testing
             let rows = text.split(separator: "\n").filter {
                 $0.hasPrefix("| `swiftwater_") || $0.hasPrefix("| `process_")
             }
-            let wanted = process.broker.node.metrics.registry.catalog.map {
+            let wanted = process.metrics.catalog.map {
                 "| `\($0.name)` | \($0.kind.rawValue) | \($0.help) |"
             }
             #expect(rows.map(String.init) == wanted, "the table should be:\n\(wanted.joined(separator: "\n"))")

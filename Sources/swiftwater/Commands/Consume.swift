@@ -1,5 +1,6 @@
 import ArgumentParser
 import Cluster
+import SchemaRules
 
 struct Consume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,6 +25,7 @@ struct Consume: AsyncParsableCommand {
               swiftwater consume ratings --from -10 --exit-at-end -o json
               swiftwater consume ratings --from 15m --partition 0,2 --print key,value
               swiftwater consume ratings users --group billing --from beginning
+              swiftwater consume ratings --value-format avro --from beginning
             """)
 
     enum Output: String, CaseIterable, ExpressibleByArgument {
@@ -58,8 +60,10 @@ struct Consume: AsyncParsableCommand {
     var maxMessages: Int?
     @Flag(name: [.customShort("e"), .long], help: "End where the topic ended when the command began.")
     var exitAtEnd = false
-    @Option(help: "How values are printed; keys too unless --key-format is given.") var format: ByteFormat = .string
-    @Option(help: "How keys are printed: string, json or hex.") var keyFormat: ByteFormat?
+    @Option(help: "How keys and values are printed.") var format: RecordFormat = .string
+    @Option(help: "How keys are printed, where it is not --format.") var keyFormat: RecordFormat?
+    @Option(help: "How values are printed, where it is not --format.") var valueFormat: RecordFormat?
+    @Flag(help: "Report records that do not fit their format and go on, instead of ending.") var skipErrors = false
     @Option(
         help: ArgumentHelp(
             "Fields to print, in this order: \(RecordField.allCases.map(\.rawValue).joined(separator: ",")).",
@@ -71,6 +75,7 @@ struct Consume: AsyncParsableCommand {
     @Option(help: "read_committed, or read_uncommitted to show records of transactions that are open or aborted, too.")
     var isolation: IsolationLevel = .committed
     @Flag(help: "The same as --isolation read_uncommitted.") var readUncommitted = false
+    @OptionGroup var registry: RegistryOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -91,12 +96,33 @@ struct Consume: AsyncParsableCommand {
         let position = try from.map { try StartPosition.parse($0, now: Timestamps.nowMilliseconds()) }
         let printer = try printer()
         let cluster = try await connection.connect()
-        let show: @Sendable ([ConsumerRecord]) throws -> Void = { records in
-            for record in records { try swiftwater.Output.standard.write(printer.line(record)) }
+        let decoder = try decoder()
+        let show: @Sendable ([ConsumerRecord]) throws -> Void = { [skipErrors] records in
+            for record in records {
+                let decoded: ConsumerRecord
+                do throws(SchemaFailure) {
+                    decoded = if let decoder { try decoder.decoded(record) } else { record }
+                } catch {
+                    let place = "topic '\(record.topic)', partition \(record.partition), offset \(record.offset)"
+                    guard skipErrors else {
+                        throw CommandFailure(
+                            "\(place): \(error.message)",
+                            hint: "--skip-errors goes on behind it, --format hex shows its bytes")
+                    }
+                    swiftwater.Output.complain("swiftwater: skipped \(place): \(error.message)")
+                    continue
+                }
+                try swiftwater.Output.standard.write(printer.line(decoded))
+            }
             try swiftwater.Output.standard.flush()  // who follows a topic wants to see records as they come
         }
+        let prepare: @Sendable (FetchedBatches) async throws -> Void = { [registry] batches in
+            guard let decoder else { return }
+            let records = try batches.records()
+            try await registry.explaining { _ in try await decoder.prepare(records) }
+        }
         let start = position ?? (exitAtEnd ? .beginning : .end)
-        if let group { return try await consume(as: group, from: start, in: cluster, show) }
+        if let group { return try await consume(as: group, from: start, in: cluster, prepare, show) }
 
         var partitions: [TopicPartition] = []
         for topic in topics { partitions += try await chosenPartitions(partition, of: topic, in: cluster) }
@@ -112,19 +138,28 @@ struct Consume: AsyncParsableCommand {
         for (partition, offset) in starts.sorted(by: { $0.key < $1.key }) {
             readers.append(try await cluster.reader(partition, from: .offset(offset), isolation: isolation))
         }
-        try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max, show)
+        try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max, prepare, show)
+    }
+
+    /// nil when neither keys nor values have schemas.
+    private func decoder() throws -> RegistryDecoder? {
+        let key = (keyFormat ?? format).schemaType
+        let value = (valueFormat ?? format).schemaType
+        guard key != nil || value != nil else { return nil }
+        return RegistryDecoder(try registry.client(), keyType: key, valueType: value)
     }
 
     /// Until Ctrl-C, which is the usual end: what was printed is committed, and the group told at once.
     private func consume(
         as group: String, from start: LogPosition, in cluster: RemoteCluster,
+        _ prepare: @escaping @Sendable (FetchedBatches) async throws -> Void,
         _ show: @escaping @Sendable ([ConsumerRecord]) throws -> Void
     ) async throws {
         for topic in topics { _ = try await ConnectionOptions.topic(topic, in: cluster) }
         let options = try membershipOptions()
         let consumption = GroupConsumption(
             cluster, cluster.membership(group: group, .topics(topics), options: options), isolation: isolationLevel,
-            start: start, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, show)
+            start: start, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, prepare, show)
         let interruption = try Interruption()
         // Both end with this command: the first when it is done, the second with the process.
         let work = Task { try await consumption.run() }
@@ -162,8 +197,8 @@ struct Consume: AsyncParsableCommand {
 
     private func printer() throws -> RecordPrinter {
         var printer = RecordPrinter(layout: .json)
-        printer.keyFormat = keyFormat ?? format
-        printer.valueFormat = format
+        printer.keyFormat = (keyFormat ?? format).bytes
+        printer.valueFormat = (valueFormat ?? format).bytes
         printer.nullText = nullValue
         let between = unescaped(separator)
         if let print {
@@ -186,13 +221,18 @@ struct Consume: AsyncParsableCommand {
     /// our output slows down the fetching.
     private static func follow(
         _ readers: [any PartitionReader], until ends: [TopicPartition: Int64]?, countMax: Int,
+        _ prepare: @escaping @Sendable (FetchedBatches) async throws -> Void,
         _ handle: ([ConsumerRecord]) throws -> Void
     ) async throws {
         var left = countMax
         try await withThrowingTaskGroup(of: (any PartitionReader, FetchedBatches).self) { group in
             func read(_ reader: any PartitionReader) {
                 if let ends, reader.position >= ends[reader.partition] ?? 0 { return }
-                group.addTask { (reader, try await reader.next(maxBytes: 1 << 20, timeout: .seconds(10))) }
+                group.addTask {
+                    let batches = try await reader.next(maxBytes: 1 << 20, timeout: .seconds(10))
+                    try await prepare(batches)
+                    return (reader, batches)
+                }
             }
             for reader in readers { read(reader) }
             while left > 0, let (reader, batches) = try await group.next() {

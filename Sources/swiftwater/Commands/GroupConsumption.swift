@@ -9,6 +9,8 @@ actor GroupConsumption {
     private let start: LogPosition
     /// Whether to end when everything is read that was there when the member got its partitions.
     private let endsWhenRead: Bool
+    /// What must be known before records can be printed.
+    private let prepare: @Sendable (FetchedBatches) async throws -> Void
     private let handle: @Sendable ([ConsumerRecord]) throws -> Void
 
     private var left: Int
@@ -31,13 +33,15 @@ actor GroupConsumption {
 
     init(
         _ cluster: any Cluster, _ membership: any ConsumerMembership, isolation: Isolation, start: LogPosition,
-        endsWhenRead: Bool, countMax: Int, _ handle: @escaping @Sendable ([ConsumerRecord]) throws -> Void
+        endsWhenRead: Bool, countMax: Int, _ prepare: @escaping @Sendable (FetchedBatches) async throws -> Void,
+        _ handle: @escaping @Sendable ([ConsumerRecord]) throws -> Void
     ) {
         self.cluster = cluster
         self.membership = membership
         self.isolation = isolation
         self.start = start
         self.endsWhenRead = endsWhenRead
+        self.prepare = prepare
         self.handle = handle
         left = countMax
     }
@@ -95,12 +99,15 @@ actor GroupConsumption {
     }
 
     private func read(_ reader: any PartitionReader, _ group: inout ThrowingTaskGroup<Arrival, any Error>) {
-        group.addTask {
+        group.addTask { [prepare] in
+            let batches: FetchedBatches
             do throws(ClusterError) {
-                return .records(reader, try await reader.next(maxBytes: 1 << 20, timeout: .seconds(1)))
+                batches = try await reader.next(maxBytes: 1 << 20, timeout: .seconds(1))
             } catch {
                 return .failure(reader, error)
             }
+            try await prepare(batches)
+            return .records(reader, batches)
         }
     }
 

@@ -19,6 +19,7 @@ struct Produce: AsyncParsableCommand {
               swiftwater produce users --key-separator : < users.txt
               swiftwater consume a -e -o json | swiftwater produce b --input json
               swiftwater produce users --transactional import-1 < users.txt
+              swiftwater produce ratings --value-format avro --value-schema ratings.avsc < ratings.jsonl
             """)
 
     enum Acks: String, CaseIterable, ExpressibleByArgument {
@@ -54,9 +55,21 @@ struct Produce: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("Time of every record: @milliseconds, ISO 8601, or a span before now.", valueName: "time"))
     var timestamp: String?
-    @Option(help: "How values are written in the input; keys too unless --key-format is given.")
-    var format: ByteFormat = .string
-    @Option(help: "How keys are written in the input: string, json or hex.") var keyFormat: ByteFormat?
+    @Option(help: "How keys and values are written in the input.") var format: RecordFormat = .string
+    @Option(help: "How keys are written in the input, where it is not --format.") var keyFormat: RecordFormat?
+    @Option(help: "How values are written in the input, where it is not --format.") var valueFormat: RecordFormat?
+    @Option(
+        help: ArgumentHelp(
+            "Register this schema for the values, under TOPIC-value. (default: the latest one there)",
+            valueName: "file"))
+    var valueSchema: String?
+    @Option(
+        help: ArgumentHelp(
+            "Register this schema for the keys, under TOPIC-key. (default: the latest one there)", valueName: "file"))
+    var keySchema: String?
+    @Option(
+        help: ArgumentHelp("The message of a Protobuf schema that values are. (default: the first)", valueName: "name"))
+    var valueMessage: String?
     @Option(name: .shortAndLong, help: "text, or json for lines as consume -o json prints them.")
     var input: RecordParser.Input = .text
     @Option(help: ArgumentHelp("The text of a value that stands for null.", valueName: "text")) var nullValue: String?
@@ -72,9 +85,19 @@ struct Produce: AsyncParsableCommand {
     var transactionTimeout: Double = 60
     @Option(name: [.customShort("z"), .long], help: "Compress batches.") var compression: Compression = .none
     @Flag(name: .shortAndLong, help: "Do not report how many records were written.") var quiet = false
+    @OptionGroup var registry: RegistryOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
+        if valueSchema != nil, (valueFormat ?? format).schemaType == nil {
+            throw ValidationError("--value-schema needs --value-format avro, protobuf or json-schema")
+        }
+        if keySchema != nil, (keyFormat ?? format).schemaType == nil {
+            throw ValidationError("--key-schema needs --key-format avro, protobuf or json-schema")
+        }
+        if valueMessage != nil, (valueFormat ?? format) != .protobuf {
+            throw ValidationError("--value-message needs --value-format protobuf")
+        }
         if key != nil, keySeparator != nil { throw ValidationError("--key and --key-separator exclude each other") }
         if keySeparator?.isEmpty == true { throw ValidationError("--key-separator must not be empty") }
         if input == .json, keySeparator != nil { throw ValidationError("--key-separator is for --input text") }
@@ -92,9 +115,7 @@ struct Produce: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let parser = try parser()
-        var records: [ProducerRecord] = []
-        for text in value { records.append(try parser.record(Array(text.utf8))) }
+        var parser = try parser()
         // Lines come in groups: a few milliseconds let a batch take a whole group, which also compresses better.
         let cluster = try await connection.connect(["compression.type": compression.rawValue, "linger.ms": "5"])
         if let partition {
@@ -102,6 +123,10 @@ struct Produce: AsyncParsableCommand {
         } else {
             _ = try await ConnectionOptions.topic(topic, in: cluster)
         }
+        parser.keyEncoder = try await encoder(.key, keyFormat ?? format, keySchema)
+        parser.valueEncoder = try await encoder(.value, valueFormat ?? format, valueSchema)
+        var records: [ProducerRecord] = []
+        for text in value { records.append(try parser.record(Array(text.utf8))) }
         var session: ProduceSession
         let interruption: Interruption?
         if let transactional {
@@ -116,7 +141,7 @@ struct Produce: AsyncParsableCommand {
             interruption = nil
         }
         // Reading blocks, so it has a thread of its own.
-        let count = try await onThread { [start = session, given = records] in
+        let count = try await onThread { [start = session, given = records, parser] in
             var session = start
             do {
                 if given.isEmpty {
@@ -134,10 +159,32 @@ struct Produce: AsyncParsableCommand {
         if !quiet { swiftwater.Output.complain("wrote \(counted(count, "record")) to topic '\(topic)'") }
     }
 
+    /// What serializes the keys or values; nil where they have no schema.
+    private func encoder(
+        _ part: RecordPart, _ format: RecordFormat, _ schema: String?
+    ) async throws -> RegistryEncoder? {
+        guard let type = format.schemaType else { return nil }
+        let subject = "\(topic)-\(part.rawValue)"
+        let message = part == .value ? valueMessage : nil
+        let text = try schema.map { try PropertiesFile.text($0) }
+        do {
+            return try await registry.explaining(subject: subject) { registry in
+                guard let text else {
+                    return try await RegistryEncoder.latest(of: subject, type, message: message, in: registry)
+                }
+                return try await RegistryEncoder.registering(
+                    text, under: subject, type, message: message, in: registry)
+            }
+        } catch var failure as CommandFailure where schema == nil && failure.message.contains("does not exist") {
+            failure.hint = "give the schema with --\(part.rawValue)-schema FILE, or register one"
+            throw failure
+        }
+    }
+
     private func parser() throws -> RecordParser {
         var parser = RecordParser(input: input)
-        parser.keyFormat = keyFormat ?? format
-        parser.valueFormat = format
+        parser.keyFormat = (keyFormat ?? format).bytes
+        parser.valueFormat = (valueFormat ?? format).bytes
         parser.keySeparator = keySeparator.map(unescaped)
         parser.key = try key.map { try parser.keyFormat.decode($0.utf8) }
         parser.nullText = nullValue

@@ -18,6 +18,7 @@ struct Start: AsyncParsableCommand {
               swiftwater start --set log.retention.hours=24 --set num.partitions=4
               swiftwater start --kafka 0.0.0.0:9092 --insecure
               swiftwater start --admin 127.0.0.1:9000 --log-format json
+              swiftwater start --roles registry --bootstrap-servers kafka.example.com:9092
             """)
 
     @OptionGroup var options: ServerOptions
@@ -51,25 +52,37 @@ struct Start: AsyncParsableCommand {
 
         let process = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
         let milliseconds = ProcessClock.millisecondsSinceStart()
-        let kafka = HostPort(host: process.broker.host, port: process.broker.port)
+        let kafka = process.broker.map { HostPort(host: $0.host, port: $0.port) }
         let admin = process.adminAddress?.description
+        let registry = process.registryAddress?.description
         switch format {
         case .text:
-            let isDefault = kafka.description == "127.0.0.1:9092"
-            try report([
-                "swiftwater \(Swiftwater.version)",
-                "  data   \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
-                "  kafka  \(kafka)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
+            var lines = ["swiftwater \(Swiftwater.version)"]
+            if let kafka {
+                lines += [
+                    "  data   \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
+                    "  kafka  \(kafka)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
+                ]
+            } else {
+                lines.append("  kafka  at \(settings.registryServers ?? "")")
+            }
+            lines += [
+                "  schema registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
                 "  admin  \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
-                "  try    swiftwater topic create ratings" + (isDefault ? "" : " -b \(kafka)"),
-                "ready in \(milliseconds) ms",
-            ])
+            ]
+            if let kafka {
+                let isDefault = kafka.description == "127.0.0.1:9092"
+                lines.append("  try    swiftwater topic create ratings" + (isDefault ? "" : " -b \(kafka)"))
+            }
+            try report(lines + ["ready in \(milliseconds) ms"])
         case .json:
             logger.notice(
                 "ready",
                 metadata: [
                     "version": "\(Swiftwater.version)", "data": "\(folder?.path ?? settings.dataDirectory)",
-                    "kafka": "\(kafka)", "admin": "\(admin ?? process.adminProblem ?? "none")",
+                    "kafka": "\(kafka?.description ?? settings.registryServers ?? "none")",
+                    "registry": "\(registry ?? process.registryProblem ?? "none")",
+                    "admin": "\(admin ?? process.adminProblem ?? "none")",
                     "ms": "\(milliseconds)",
                 ])
         }
@@ -121,7 +134,7 @@ struct Start: AsyncParsableCommand {
             configuration.advertisedHost = advertised.host
             configuration.advertisedPort = advertised.port
         } else if ["0.0.0.0", "::"].contains(settings.listener.host) {
-            configuration.advertisedHost = hostName()  // "all addresses" is nothing that a client can connect to
+            configuration.advertisedHost = Self.hostName()  // "all addresses" is nothing that a client can connect to
         }
         do {
             return try await ServerProcess.start(settings, configuration, logger)
@@ -148,7 +161,7 @@ struct Start: AsyncParsableCommand {
         }
     }
 
-    private func hostName() -> String? {
+    static func hostName() -> String? {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, name.count - 1) == 0 else { return nil }
         let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)

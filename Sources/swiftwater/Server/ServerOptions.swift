@@ -29,6 +29,18 @@ struct ServerOptions: ParsableArguments {
                 + "(default: 127.0.0.1:9464)", valueName: "host:port"))
     var admin: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where clients of the schema registry connect to, over HTTP; none for no registry. "
+                + "(default: 127.0.0.1:8081)", valueName: "host:port"))
+    var registry: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Brokers of another cluster, separated by commas, whose schemas the registry serves. "
+                + "(default: the broker of this process)", valueName: "host:port"))
+    var bootstrapServers: String?
+
     @Flag(help: "Listen on other than loopback addresses although there is no authentication.")
     var insecure = false
 
@@ -51,7 +63,8 @@ struct ServerOptions: ParsableArguments {
         let own = [
             ("log.dirs", "--data-dir", dataDir), ("roles", "--roles", roles), ("listeners", "--kafka", kafka),
             ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
-            ("admin.listener", "--admin", admin),
+            ("admin.listener", "--admin", admin), ("registry.listener", "--registry", registry),
+            ("kafkastore.bootstrap.servers", "--bootstrap-servers", bootstrapServers),
         ]
         for (name, flag, value) in own { if let value { sources.flags.append((name, flag, value)) } }
         return try ServerSettings(sources)

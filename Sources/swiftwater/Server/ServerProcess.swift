@@ -4,25 +4,46 @@ import HTTPKit
 import Logging
 import NIOCore
 import Observability
+import RegistryService
 
-/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker. It stops in the reverse
-/// order, so that `/readyz` tells of a stop until the end of it.
+/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry. It stops in
+/// the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
-    let broker: BrokerServer
+    /// nil when another cluster is used.
+    let broker: BrokerServer?
+    /// nil when there is none.
+    let registry: RegistryServer?
+    /// Why there is no registry although it was not refused.
+    let registryProblem: String?
     /// nil when there is none.
     let admin: HTTPServer?
     /// Why there is no admin port although one was not refused.
     let adminProblem: String?
-    private let httpLoops: HTTPLoops?
+    /// Everything that the process counts.
+    let metrics: MetricRegistry
+    private let adminLoops: HTTPLoops?
+    private let registryLoops: HTTPLoops?
+    /// The cluster that the registry reaches over the network.
+    private let remote: RemoteCluster?
 
-    private init(broker: BrokerServer, admin: HTTPServer?, adminProblem: String?, httpLoops: HTTPLoops?) {
+    private init(
+        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, admin: HTTPServer?,
+        adminProblem: String?, metrics: MetricRegistry, adminLoops: HTTPLoops?, registryLoops: HTTPLoops?,
+        remote: RemoteCluster?
+    ) {
         self.broker = broker
+        self.registry = registry
+        self.registryProblem = registryProblem
         self.admin = admin
         self.adminProblem = adminProblem
-        self.httpLoops = httpLoops
+        self.metrics = metrics
+        self.adminLoops = adminLoops
+        self.registryLoops = registryLoops
+        self.remote = remote
     }
 
     var adminAddress: HostPort? { admin.map { HostPort(host: $0.host, port: $0.port) } }
+    var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
     /// - Throws: `CommandFailure`, `BrokerError`.
     static func start(
@@ -39,14 +60,17 @@ final class ServerProcess {
             readiness.problems.isEmpty ? 1 : 0
         }
         var admin: HTTPServer?
-        var problem: String?
-        let loops = settings.admin == nil ? nil : HTTPLoops()
+        var adminProblem: String?
+        var broker: BrokerServer?
+        var remote: RemoteCluster?
+        let adminLoops = settings.admin == nil ? nil : HTTPLoops()
+        let registryLoops = settings.registry == nil ? nil : HTTPLoops()
         do {
-            if let address = settings.admin, let loops {
+            if let address = settings.admin, let adminLoops {
                 do throws(HTTPServerError) {
                     admin = try await HTTPServer.start(
                         AdminServer.configuration(address),
-                        router: AdminServer.router(metrics: metrics, readiness: readiness), on: loops.group,
+                        router: AdminServer.router(metrics: metrics, readiness: readiness), on: adminLoops.group,
                         logger: logger)
                 } catch {
                     // A second broker on this machine must not fail for a port that nobody asked for.
@@ -54,16 +78,74 @@ final class ServerProcess {
                         throw CommandFailure(
                             error.message, hint: "choose another with --admin HOST:PORT, or --admin none")
                     }
-                    problem = "off: \(error.message)"
+                    adminProblem = "off: \(error.message)"
                 }
             }
-            let broker = try await BrokerServer.start(
-                configuration, logger: logger, metrics: metrics, readiness: readiness)
-            return ServerProcess(broker: broker, admin: admin, adminProblem: problem, httpLoops: loops)
+            if settings.runsBroker {
+                broker = try await BrokerServer.start(
+                    configuration, logger: logger, metrics: metrics, readiness: readiness)
+            }
+            var registry: RegistryServer?
+            var registryProblem: String?
+            if let address = settings.registry, let registryLoops {
+                let cluster: any Cluster
+                if let broker, settings.registryServers == nil {
+                    cluster = broker.cluster
+                } else {
+                    let other = try connect(settings, logger)
+                    remote = other
+                    cluster = other
+                }
+                (registry, registryProblem) = try await startRegistry(
+                    cluster, address, settings, registryLoops, metrics, readiness, logger)
+            }
+            return ServerProcess(
+                broker: broker, registry: registry, registryProblem: registryProblem, admin: admin,
+                adminProblem: adminProblem, metrics: metrics, adminLoops: adminLoops, registryLoops: registryLoops,
+                remote: remote)
         } catch {
+            _ = await broker?.stop()
             await admin?.stop(within: .zero)
-            await loops?.shutdown()
+            await adminLoops?.shutdown()
+            await registryLoops?.shutdown()
             throw error
+        }
+    }
+
+    private static func connect(_ settings: ServerSettings, _ logger: Logger) throws -> RemoteCluster {
+        do throws(ClusterError) {
+            return try RemoteCluster(
+                RemoteConfiguration(
+                    bootstrapServers: settings.registryServers ?? "", properties: settings.registryConnection(),
+                    logger: logger))
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    private static func startRegistry(
+        _ cluster: any Cluster, _ address: HostPort, _ settings: ServerSettings, _ loops: HTTPLoops,
+        _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
+    ) async throws -> (RegistryServer?, problem: String?) {
+        let host = address.host == "localhost" ? "127.0.0.1" : address.host
+        // "All addresses" is nothing that another node can connect to.
+        let reachable = ["0.0.0.0", "::"].contains(host) ? Start.hostName() ?? host : host
+        do throws(RegistryServer.StartFailure) {
+            let registry = try await RegistryServer.start(
+                cluster, settings.registrySettings(HostPort(host: reachable, port: address.port)), host: host,
+                port: address.port, on: loops.group, metrics: metrics, readiness: readiness, logger: logger)
+            return (registry, nil)
+        } catch {
+            switch error {
+            case .port(let error):
+                // As for the admin port: nobody asked for it.
+                guard error.code == .addressInUse, settings["registry.listener"].origin == .byDefault else {
+                    throw CommandFailure(
+                        error.message, hint: "choose another with --registry HOST:PORT, or --registry none")
+                }
+                return (nil, "off: \(error.message)")
+            case .cluster(let error): throw CommandFailure(error)
+            }
         }
     }
 
@@ -71,9 +153,11 @@ final class ServerProcess {
     ///
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
-        let isClean = await broker.stop()
+        await registry?.stop()
+        let isClean = await broker?.stop() ?? true
         await admin?.stop(within: .milliseconds(200))
-        await httpLoops?.shutdown()
+        await adminLoops?.shutdown()
+        await registryLoops?.shutdown()
         return isClean
     }
 }

@@ -1,11 +1,14 @@
 import Broker
+import Cluster
+import RegistryService
 
 /// Everything that `start` runs with, each value with its origin: a flag wins over the environment, that over the
 /// file, that over the default.
 ///
-/// Keys are the names of Kafka's server.properties. Three of them are the program's rather than the broker's, and have
-/// flags of their own: `listeners` (`--kafka`), `advertised.listeners` (`--advertised`), `log.dirs` (`--data-dir`).
-/// Three are ours: `admin.listener` (`--admin`), `roles` and `insecure`.
+/// Keys are the names of Kafka's server.properties, and for the registry those of schema-registry.properties. Some are the
+/// program's rather than a role's, and have flags of their own: `listeners` (`--kafka`), `advertised.listeners`
+/// (`--advertised`), `log.dirs` (`--data-dir`). Ours are `admin.listener` (`--admin`), `registry.listener`
+/// (`--registry`), `roles` and `insecure`.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
         case byDefault
@@ -31,9 +34,9 @@ struct ServerSettings {
     }
 
     /// Roles that this version has, in the order they start.
-    static let roles = ["kafka"]
+    static let roles = ["kafka", "registry"]
     /// Roles that later versions will have.
-    static let plannedRoles = ["registry", "connect", "sql", "console"]
+    static let plannedRoles = ["connect", "sql", "console"]
 
     /// The program's own settings and their defaults.
     static let own: [(name: String, defaultValue: String, documentation: String)] = [
@@ -43,6 +46,10 @@ struct ServerSettings {
         (
             "admin.listener", "127.0.0.1:9464",
             "Where metrics, health and readiness are asked for, over HTTP; none for no such port."
+        ),
+        (
+            "registry.listener", "127.0.0.1:8081",
+            "Where clients of the schema registry connect to, over HTTP; none for no registry."
         ),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
@@ -58,6 +65,10 @@ struct ServerSettings {
     let advertised: HostPort?
     /// nil for no admin port.
     let admin: HostPort?
+    /// nil for no registry.
+    let registry: HostPort?
+    /// Whether a broker runs in this process.
+    let runsBroker: Bool
 
     /// What was given where.
     struct Sources {
@@ -73,7 +84,7 @@ struct ServerSettings {
     static let variables = [
         "SWIFTWATER_KAFKA": "listeners", "SWIFTWATER_ADVERTISED": "advertised.listeners",
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
-        "SWIFTWATER_ADMIN": "admin.listener",
+        "SWIFTWATER_ADMIN": "admin.listener", "SWIFTWATER_REGISTRY_LISTENER": "registry.listener",
     ]
 
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
@@ -96,18 +107,23 @@ struct ServerSettings {
         }
 
         let ownNames = Self.own.map(\.name)
-        let known = ownNames + ServerProperties.known.map(\.name)
-        for (name, value) in set.sorted(by: { $0.key < $1.key }) where !known.contains(name) {
+        let known = Self.names
+        for (name, value) in set.sorted(by: { $0.key < $1.key })
+        where !known.contains(name) && !RegistryProperties.isConnection(name) {
             let nearest = nearestName(to: name, in: known).map { ": did you mean '\($0)'?" } ?? ""
             throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
-            if let problem = ServerProperties.definition(name)?.problem(with: value.text) {
+            let problem =
+                ServerProperties.definition(name)?.problem(with: value.text)
+                ?? RegistryProperties.definition(name)?.problem(value.text)
+            if let problem {
                 throw CommandFailure.usage("invalid value '\(value.text)' for \(name) (\(value.origin)): \(problem)")
             }
         }
         do {
-            properties = try ServerProperties(set.filter { !ownNames.contains($0.key) }.mapValues(\.text))
+            let broker = Set(ServerProperties.known.map(\.name))
+            properties = try ServerProperties(set.filter { broker.contains($0.key) }.mapValues(\.text))
         } catch {
             throw CommandFailure.usage(error.message)
         }
@@ -115,25 +131,63 @@ struct ServerSettings {
         advertised = try set["advertised.listeners"].flatMap { $0.text.isEmpty ? nil : try Self.listener($0.text) }
         let adminText = set["admin.listener"]?.text ?? "127.0.0.1:9464"
         admin = adminText == "none" ? nil : try Self.listener(adminText)
+        let roles = Self.roles(set["roles"]?.text)
+        let registryText = set["registry.listener"]?.text ?? "127.0.0.1:8081"
+        registry = registryText == "none" || !roles.contains("registry") ? nil : try Self.listener(registryText)
+        runsBroker = roles.contains("kafka")
         try check()
+    }
+
+    private static func roles(_ text: String?) -> [String] {
+        text.map { $0.split(separator: ",").map(\.trimmed) } ?? roles
+    }
+
+    /// Brokers of another cluster that the registry is to serve; nil for the one of this process.
+    var registryServers: String? {
+        self.set["kafkastore.bootstrap.servers"].flatMap { $0.text.isEmpty ? nil : $0.text }
+    }
+
+    /// What the registry runs with.
+    ///
+    /// - Parameter address: where it listens.
+    func registrySettings(_ address: HostPort) -> RegistrySettings {
+        var settings = RegistrySettings()
+        for definition in RegistryProperties.known { definition.apply(self[definition.name].text, &settings) }
+        let name = self["host.name"].text
+        settings.host = name.isEmpty ? address.host : name
+        settings.isLazy = registryServers == nil
+        settings.programVersion = Swiftwater.version
+        return settings
+    }
+
+    /// How to reach the cluster of `registryServers`.
+    func registryConnection() throws(ClusterError) -> [String: String] {
+        try RegistryProperties.connection(set.mapValues(\.text))
     }
 
     /// The value in force.
     subscript(name: String) -> Value {
         if let value = set[name] { return value }
-        let text = Self.own.first { $0.name == name }?.defaultValue ?? properties.text(name)
+        let text =
+            Self.own.first { $0.name == name }?.defaultValue ?? RegistryProperties.definition(name)?.defaultValue
+            ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
 
     /// All names, sorted, the program's own first.
-    static var names: [String] { own.map(\.name) + ServerProperties.known.map(\.name) }
+    static var names: [String] {
+        own.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
+    }
 
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
-        own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation ?? ""
+        own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
+            ?? RegistryProperties.definition(name)?.documentation ?? ""
     }
 
-    private static func canonical(_ name: String) -> String { name == "log.dir" ? "log.dirs" : name }
+    private static func canonical(_ name: String) -> String {
+        name == "log.dir" ? "log.dirs" : RegistryProperties.canonical(name)
+    }
 
     /// `PLAINTEXT://HOST:PORT`, `HOST:PORT`, `:PORT` or `PORT`; without a host all addresses in the first and third
     /// form, as in Kafka, and loopback in the last.
@@ -154,7 +208,7 @@ struct ServerSettings {
     }
 
     private func check() throws {
-        let names = self["roles"].text.split(separator: ",").map(\.trimmed)
+        let names = Self.roles(self["roles"].text)
         for name in names where !Self.roles.contains(name) {
             if Self.plannedRoles.contains(name) {
                 throw CommandFailure.usage(
@@ -166,6 +220,11 @@ struct ServerSettings {
                 hint: "this version has \(Self.roles.joined(separator: ", "))")
         }
         guard !names.isEmpty else { throw CommandFailure.usage("no roles to run") }
+        if registry != nil, !runsBroker, registryServers == nil {
+            throw CommandFailure.usage(
+                "the registry needs a cluster for its schemas",
+                hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
+        }
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
         }
@@ -173,11 +232,17 @@ struct ServerSettings {
         guard ["true", "false"].contains(insecure.text.lowercased()) else {
             throw CommandFailure.usage("insecure is true or false, not '\(insecure.text)' (\(insecure.origin))")
         }
-        guard listener.isLoopback || insecure.text.lowercased() == "true" else {
+        guard !runsBroker || listener.isLoopback || insecure.text.lowercased() == "true" else {
             throw CommandFailure.usage(
                 "listening on \(listener) lets everybody who reaches it read and write, because this version has no "
                     + "authentication",
                 hint: "listen on a loopback address such as 127.0.0.1:\(listener.port), or add --insecure")
+        }
+        if let registry, !registry.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the registry at \(registry) lets everybody who reaches it read and change schemas, because this version "
+                    + "has no authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(registry.port), or add --insecure")
         }
         if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(

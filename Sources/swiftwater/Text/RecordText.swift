@@ -3,6 +3,7 @@ import Cluster
 import JSONFormat
 import NIOCore
 import RecordBatches
+import SchemaRules
 
 /// The parts of a record that `consume --print` names.
 enum RecordField: String, CaseIterable {
@@ -133,6 +134,9 @@ struct RecordParser {
     var key: [UInt8]?
     var keyFormat = ByteFormat.string
     var valueFormat = ByteFormat.string
+    /// Serialize what the formats read, by a schema; nil leaves it as it is.
+    var keyEncoder: RegistryEncoder?
+    var valueEncoder: RegistryEncoder?
     /// The value that stands for null.
     var nullText: String?
     var headers: [RecordHeader] = []
@@ -141,10 +145,23 @@ struct RecordParser {
 
     /// - Throws: `CommandFailure` when the line is not what the options say.
     func record(_ line: [UInt8]) throws -> ProducerRecord {
-        switch input {
-        case .text: try text(line)
-        case .json: try object(line)
-        }
+        var record =
+            switch input {
+            case .text: try text(line)
+            case .json: try object(line)
+            }
+        record.key = try Self.encoded(record.key, .key, keyEncoder)
+        record.value = try Self.encoded(record.value, .value, valueEncoder)
+        return record
+    }
+
+    private static func encoded(
+        _ bytes: ByteBuffer?, _ part: RecordPart, _ encoder: RegistryEncoder?
+    ) throws -> ByteBuffer? {
+        guard let bytes, let encoder else { return bytes }
+        do {
+            return ByteBuffer(bytes: try encoder.bytes(json: Array(bytes.readableBytesView)))
+        } catch { throw CommandFailure("the \(part.rawValue) does not fit the schema: \(error.message)") }
     }
 
     private func text(_ line: [UInt8]) throws -> ProducerRecord {

@@ -1,0 +1,254 @@
+package import JSONFormat
+
+/// Avro's JSON encoding: a value of a union other than null is an object of one member, named after its branch; bytes are
+/// strings of the characters U+0000...U+00FF.
+///
+/// Floats and doubles that JSON has no numbers for are the strings "NaN", "Infinity" and "-Infinity", as in Java.
+///
+/// - SeeAlso: Apache Avro specification, "JSON Encoding".
+extension AvroSchema {
+    /// The value that a JSON document stands for.
+    ///
+    /// Members of records may come in any order; unknown ones are refused, missing ones take the field's default.
+    ///
+    /// - Throws: `.malformed` with the path of what does not fit the schema.
+    package func value(json: JSONValue) throws(AvroError) -> AvroValue {
+        try JSONReading(schema: self, isDefault: false).value(json, root, "", 0)
+    }
+
+    /// The value of a default of a field of this type. In a default a union's value is one of its first branch, and
+    /// stands there without the branch's name.
+    ///
+    /// - Throws: `.invalidSchema` when it does not fit.
+    package func defaultValue(_ json: JSONValue) throws(AvroError) -> AvroValue {
+        do throws(AvroError) {
+            return try JSONReading(schema: self, isDefault: true).value(json, root, "", 0)
+        } catch {
+            throw AvroError(.invalidSchema, "default: \(error.message)")
+        }
+    }
+
+    /// Appends the JSON encoding of `value`.
+    ///
+    /// - Throws: `.unfit` with the path of what does not fit the schema.
+    package func appendJSON(_ value: AvroValue, to output: inout [UInt8]) throws(AvroError) {
+        try JSONWriting(schema: self).write(value, root, to: &output, 0)
+    }
+
+    /// The JSON encoding of `value`, on one line.
+    package func json(_ value: AvroValue) throws(AvroError) -> [UInt8] {
+        var output: [UInt8] = []
+        try appendJSON(value, to: &output)
+        return output
+    }
+}
+
+private struct JSONReading {
+    let schema: AvroSchema
+    let isDefault: Bool
+
+    func value(
+        _ json: JSONValue, _ id: AvroSchema.ID, _ path: String, _ depth: Int
+    ) throws(AvroError) -> AvroValue {
+        guard depth < AvroError.depthMax else { throw .tooDeep("the value") }
+        switch schema.types[id].kind {
+        case .primitive(let primitive): return try self.primitive(json, primitive, path)
+        case .array(let items):
+            guard let elements = json.elements else { throw mismatch(json, "an array", path) }
+            var values: [AvroValue] = []
+            values.reserveCapacity(elements.count)
+            for (index, element) in elements.enumerated() {
+                values.append(try value(element, items, "\(path)/\(index)", depth + 1))
+            }
+            return .array(values)
+        case .map(let type):
+            guard let members = json.members else { throw mismatch(json, "an object", path) }
+            var entries: [AvroValue.Entry] = []
+            entries.reserveCapacity(members.count)
+            for (name, member) in members {
+                entries.append(.init(name, try value(member, type, "\(path)/\(name)", depth + 1)))
+            }
+            return .map(entries)
+        case .union(let branches): return try union(json, branches, path, depth)
+        case .record(let record): return try self.record(json, record, path, depth)
+        case .enumeration(let enumeration):
+            guard let symbol = json.text, enumeration.symbols.contains(symbol) else {
+                throw mismatch(json, "a symbol of enum \(enumeration.name.full)", path)
+            }
+            return .enumeration(symbol)
+        case .fixed(let fixed):
+            guard let text = json.text, let bytes = Self.bytes(text), bytes.count == fixed.size else {
+                throw mismatch(json, "\(fixed.size) bytes as characters U+0000 to U+00FF", path)
+            }
+            return .fixed(bytes)
+        }
+    }
+
+    private func union(
+        _ json: JSONValue, _ branches: [AvroSchema.ID], _ path: String, _ depth: Int
+    ) throws(AvroError) -> AvroValue {
+        if isDefault {
+            guard let first = branches.first else { throw mismatch(json, "nothing, the union has no branches", path) }
+            return .union(branch: 0, try value(json, first, path, depth + 1))
+        }
+        let name: String
+        let inner: JSONValue
+        if json == .null {
+            name = "null"
+            inner = json
+        } else {
+            guard let members = json.members, members.count == 1, let member = members.first else {
+                throw mismatch(json, "null or an object of one member, named after a branch of the union", path)
+            }
+            (name, inner) = member
+        }
+        guard let branch = branches.firstIndex(where: { schema.types[$0].branchName == name }) else {
+            throw AvroError(.malformed, "\(at(path))the union has no branch \"\(name)\"")
+        }
+        return .union(branch: branch, try value(inner, branches[branch], "\(path)/\(name)", depth + 1))
+    }
+
+    private func record(
+        _ json: JSONValue, _ record: AvroRecord, _ path: String, _ depth: Int
+    ) throws(AvroError) -> AvroValue {
+        guard let members = json.members else { throw mismatch(json, "an object", path) }
+        var byName: [String: JSONValue] = [:]
+        for (name, member) in members {
+            guard record.index(of: name) != nil else {
+                throw AvroError(.malformed, "\(at(path))record \(record.name.full) has no field \"\(name)\"")
+            }
+            byName[name] = member
+        }
+        var fields: [AvroValue] = []
+        fields.reserveCapacity(record.fields.count)
+        for field in record.fields {
+            let below = "\(path)/\(field.name)"
+            if let member = byName[field.name] {
+                fields.append(try value(member, field.type, below, depth + 1))
+            } else if let json = field.defaultValue {
+                fields.append(
+                    try JSONReading(schema: schema, isDefault: true).value(json, field.type, below, depth + 1))
+            } else {
+                throw AvroError(.malformed, "\(at(path))field \"\(field.name)\" is missing and has no default")
+            }
+        }
+        return .record(fields)
+    }
+
+    private func primitive(
+        _ json: JSONValue, _ primitive: AvroPrimitive, _ path: String
+    ) throws(AvroError) -> AvroValue {
+        switch primitive {
+        case .null: if json == .null { return .null }
+        case .boolean: if let flag = json.flag { return .boolean(flag) }
+        case .int: if let number = integer(json), let value = Int32(exactly: number) { return .int(value) }
+        case .long: if let number = integer(json) { return .long(number) }
+        case .float: if let value = double(json) { return .float(Float(value)) }
+        case .double: if let value = double(json) { return .double(value) }
+        case .bytes: if let bytes = json.text.flatMap(Self.bytes) { return .bytes(bytes) }
+        case .string: if let text = json.text { return .string(text) }
+        }
+        throw mismatch(json, primitive.rawValue, path)
+    }
+
+    /// An integer; written as 5.0 only where it is a value, as defaults have to be of their type.
+    private func integer(_ json: JSONValue) -> Int64? {
+        if let number = json.integer { return number }
+        return isDefault ? nil : json.decimal?.int64
+    }
+
+    private func double(_ json: JSONValue) -> Double? {
+        switch json.text {
+        case "NaN": .nan
+        case "Infinity", "INF": .infinity
+        case "-Infinity", "-INF": -.infinity
+        case nil: json.decimal?.double
+        default: nil
+        }
+    }
+
+    /// The bytes that a string of characters up to U+00FF stands for.
+    private static func bytes(_ text: String) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        for scalar in text.unicodeScalars {
+            guard let byte = UInt8(exactly: scalar.value) else { return nil }
+            bytes.append(byte)
+        }
+        return bytes
+    }
+
+    private func mismatch(_ json: JSONValue, _ wanted: String, _ path: String) -> AvroError {
+        var text = String(decoding: json.bytes.prefix(100), as: UTF8.self)
+        if json.bytes.count > 100 { text += "..." }
+        return AvroError(.malformed, "\(at(path))expected \(wanted), found \(text)")
+    }
+
+    private func at(_ path: String) -> String { path.isEmpty ? "" : "\(path): " }
+}
+
+private struct JSONWriting {
+    let schema: AvroSchema
+
+    func write(
+        _ value: AvroValue, _ id: AvroSchema.ID, to output: inout [UInt8], _ depth: Int
+    ) throws(AvroError) {
+        guard depth < AvroError.depthMax else { throw .tooDeep("the value") }
+        let type = schema.types[id]
+        switch (value, type.kind) {
+        case (.null, .primitive(.null)): output += "null".utf8
+        case (.boolean(let value), .primitive(.boolean)): output += (value ? "true" : "false").utf8
+        case (.int(let value), .primitive(.int)): JSONText.append(Int64(value), to: &output)
+        case (.long(let value), .primitive(.long)): JSONText.append(value, to: &output)
+        case (.float(let value), .primitive(.float)): number(JavaNumber.text(value), value.isFinite, to: &output)
+        case (.double(let value), .primitive(.double)): number(JavaNumber.text(value), value.isFinite, to: &output)
+        case (.string(let text), .primitive(.string)): JSONText.quote(text, to: &output)
+        case (.bytes(let bytes), .primitive(.bytes)): Self.quote(bytes, to: &output)
+        case (.fixed(let bytes), .fixed(let fixed)) where bytes.count == fixed.size: Self.quote(bytes, to: &output)
+        case (.enumeration(let symbol), .enumeration(let enumeration)) where enumeration.symbols.contains(symbol):
+            JSONText.quote(symbol, to: &output)
+        case (.array(let elements), .array(let items)):
+            output.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                try write(element, items, to: &output, depth + 1)
+            }
+            output.append(UInt8(ascii: "]"))
+        case (.map(let entries), .map(let values)):
+            output.append(UInt8(ascii: "{"))
+            for (index, entry) in entries.enumerated() {
+                name(entry.key, isFirst: index == 0, to: &output)
+                try write(entry.value, values, to: &output, depth + 1)
+            }
+            output.append(UInt8(ascii: "}"))
+        case (.record(let values), .record(let record)) where values.count == record.fields.count:
+            output.append(UInt8(ascii: "{"))
+            for (index, field) in record.fields.enumerated() {
+                name(field.name, isFirst: index == 0, to: &output)
+                try write(values[index], field.type, to: &output, depth + 1)
+            }
+            output.append(UInt8(ascii: "}"))
+        case (.union(let branch, let value), .union(let branches)) where branches.indices.contains(branch):
+            let type = schema.types[branches[branch]]
+            if case .primitive(.null) = type.kind { return try write(value, branches[branch], to: &output, depth + 1) }
+            output.append(UInt8(ascii: "{"))
+            name(type.branchName, isFirst: true, to: &output)
+            try write(value, branches[branch], to: &output, depth + 1)
+            output.append(UInt8(ascii: "}"))
+        default: throw AvroError(.unfit, "a value of type \(value.word) does not fit the schema's \(type.branchName)")
+        }
+    }
+
+    private func number(_ text: String, _ isFinite: Bool, to output: inout [UInt8]) {
+        output += (isFinite ? text : "\"\(text)\"").utf8
+    }
+
+    private func name(_ name: String, isFirst: Bool, to output: inout [UInt8]) {
+        if !isFirst { output.append(UInt8(ascii: ",")) }
+        JSONText.quote(name, to: &output)
+        output.append(UInt8(ascii: ":"))
+    }
+
+    private static func quote(_ bytes: [UInt8], to output: inout [UInt8]) {
+        JSONText.quote(String(String.UnicodeScalarView(bytes.map { Unicode.Scalar($0) })), to: &output)
+    }
+}

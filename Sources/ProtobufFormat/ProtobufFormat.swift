@@ -1,1 +1,0 @@
-// Protocol Buffers: .proto text, descriptors, dynamic messages.

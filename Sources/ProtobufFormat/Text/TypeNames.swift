@@ -1,0 +1,136 @@
+/// The types that a file and the files it imports define, by full name (without a leading point).
+///
+/// Names are found as Protocol Buffers says: from the innermost scope outwards, packages part by part.
+package struct TypeNames: Sendable {
+    package enum Kind: Sendable {
+        case message
+        case enumeration
+        /// A message that stands for the entries of a map, with their types.
+        case mapEntry(key: ScalarType, value: ProtoMapValue)
+    }
+
+    private var kinds: [String: Kind] = [:]
+    private let package: String?
+
+    /// - Parameter imports: all that may be referred to; what the file itself defines wins.
+    package init(file: ProtoFile, imports: some Sequence<ProtoFile>) {
+        package = file.package
+        for imported in imports { collect(imported) }
+        collect(file)
+    }
+
+    package func kind(of fullName: String) -> Kind? { kinds[fullName] }
+
+    private mutating func collect(_ file: ProtoFile) {
+        collect(file.types, file.package.map { $0 + "." } ?? "")
+    }
+
+    private mutating func collect(_ types: [ProtoType], _ prefix: String) {
+        for type in types {
+            switch type {
+            case .enumeration(let enumeration): kinds[prefix + enumeration.name] = .enumeration
+            case .message(let message): collect(message, prefix)
+            }
+        }
+    }
+
+    private mutating func collect(_ message: ProtoMessage, _ prefix: String) {
+        kinds[prefix + message.name] = Self.entry(message) ?? .message
+        let inner = prefix + message.name + "."
+        collect(message.types, inner)
+        for group in message.groups + message.oneofs.flatMap(\.groups) { collect(group.body, inner) }
+    }
+
+    private static func entry(_ message: ProtoMessage) -> Kind? {
+        guard message.isMapEntry, let key = message.fields.first(where: { $0.name == "key" }),
+            let value = message.fields.first(where: { $0.name == "value" }), case .scalar(let keyType) = key.type
+        else { return nil }
+        switch value.type {
+        case .scalar(let type): return .mapEntry(key: keyType, value: .scalar(type))
+        case .named(let name): return .mapEntry(key: keyType, value: .named(name))
+        case .map: return nil
+        }
+    }
+
+    /// - Parameters:
+    ///   - name: as written, with or without a leading point.
+    ///   - scope: the full name's parts of the place where it is written; the first may be a package with points.
+    /// - Returns: the full name without a leading point; nil when nothing of that name is defined.
+    package func resolve(_ name: String, in scope: [String]) -> String? {
+        if name.hasPrefix(".") {
+            let full = String(name.dropFirst())
+            return kinds[full] == nil ? nil : full
+        }
+        var prefix = scope.joined(separator: ".")
+        if prefix.isEmpty { prefix = package ?? "" }
+        while !prefix.isEmpty {
+            let candidate = prefix + "." + name
+            if kinds[candidate] != nil { return candidate }
+            prefix = prefix.lastIndex(of: ".").map { String(prefix[..<$0]) } ?? ""
+        }
+        return kinds[name] == nil ? nil : name
+    }
+
+    /// The full name with a leading point; nil when it is not defined.
+    func fullName(of name: String, in scope: [String]) -> String? { resolve(name, in: scope).map { "." + $0 } }
+
+    /// The type with full names; the repeated message of a map's entries as a map. What is not defined stays as written.
+    func normalized(_ type: ProtoFieldType, in scope: [String]) -> ProtoFieldType {
+        switch type {
+        case .scalar: return type
+        case .map(let key, .named(let name)): return .map(key: key, value: .named(fullName(of: name, in: scope) ?? name))
+        case .map: return type
+        case .named(let name):
+            guard let full = resolve(name, in: scope) else { return type }
+            guard case .mapEntry(let key, let value) = kinds[full] else { return .named("." + full) }
+            // The entry's value is written in the entry's scope.
+            guard case .named(let valueName) = value else { return .map(key: key, value: value) }
+            let valueFull = fullName(of: valueName, in: full.split(separator: ".").map(String.init))
+            return .map(key: key, value: .named(valueFull ?? valueName))
+        }
+    }
+}
+
+extension ProtoFile {
+    /// The text that two ways to write the same file have in common: Java's `ProtobufSchema.normalize()` (7.0.16).
+    ///
+    /// - Throws: `.unresolved` when a type is defined nowhere, as the original does.
+    package func normalizedText(types: TypeNames) throws(ProtobufError) -> String {
+        try requireTypes(types)
+        return ProtoPrinter(types: types).text(of: self)
+    }
+
+    /// Checks that every type that is named is defined.
+    package func requireTypes(_ types: TypeNames) throws(ProtobufError) {
+        let scope = package.map { [$0] } ?? []
+        for type in self.types { try Self.require(type, types, scope) }
+        for service in services {
+            for method in service.methods {
+                for name in [method.request, method.response] where types.resolve(name, in: scope) == nil {
+                    throw ProtobufError(.unresolved, "could not resolve type: \(name)", at: method.position)
+                }
+            }
+        }
+    }
+
+    private static func require(_ type: ProtoType, _ types: TypeNames, _ scope: [String]) throws(ProtobufError) {
+        guard case .message(let message) = type else { return }
+        try require(message, types, scope)
+    }
+
+    private static func require(_ message: ProtoMessage, _ types: TypeNames, _ scope: [String]) throws(ProtobufError) {
+        let inner = scope + [message.name]
+        for field in message.fields + message.oneofs.flatMap(\.fields) {
+            let name: String
+            switch field.type {
+            case .scalar, .map(_, .scalar): continue
+            case .named(let type), .map(_, .named(let type)): name = type
+            }
+            guard types.resolve(name, in: inner) != nil else {
+                throw ProtobufError(.unresolved, "could not resolve type: \(name)", at: field.position)
+            }
+        }
+        for group in message.groups + message.oneofs.flatMap(\.groups) { try require(group.body, types, inner) }
+        for type in message.types { try require(type, types, inner) }
+    }
+}

@@ -1,0 +1,162 @@
+import Cluster
+import HTTPKit
+import HTTPTypes
+import JSONFormat
+import SchemaRules
+
+extension RegistryAPI {
+    /// `/compatibility`, with the dry run across the platform.
+    mutating func addCompatibility() {
+        let registry = registry
+        for pattern in [
+            "/compatibility/subjects/{subject}/versions", "/compatibility/subjects/{subject}/versions/{version}",
+        ] {
+            let isAll = !pattern.hasSuffix("{version}")
+            post(pattern) { exchange throws(RegistryError) in
+                let request = try await registry.schemaRequest(exchange)
+                let isVerbose = exchange.flag("verbose")
+                let subject = exchange.subject
+                let wanted = isAll ? nil : try exchange.version()
+                var messages: [String]
+                do throws(RegistryError) {
+                    messages = try await registry.check(
+                        subject, wanted, request, normalize: exchange.flag("normalize"))
+                } catch {
+                    guard isVerbose, error.code == 42201 else { throw error }
+                    messages = [error.message]
+                }
+                var members: [(String, JSONValue)] = [("is_compatible", .bool(messages.isEmpty))]
+                if isVerbose { members.append(("messages", .array(messages.map { .string($0) }))) }
+                if exchange.flag("impact") {
+                    let impact = try await registry.impact(subject, request)
+                    members.append(
+                        (
+                            "impact",
+                            .array(
+                                impact.map {
+                                    .object([
+                                        ("kind", .string($0.kind.rawValue)), ("name", .string($0.name)),
+                                        ("reason", .string($0.reason)),
+                                    ])
+                                })
+                        ))
+                }
+                return .json(.object(members))
+            }
+        }
+    }
+
+    /// `/config` and `/mode`, of everything and of subjects or contexts.
+    mutating func addSettings() {
+        let registry = registry
+        for pattern in ["/config", "/config/{subject}"] {
+            get(pattern) { exchange throws(RegistryError) in
+                let scope = exchange.scope
+                let (config, inForce) = registry.holder.read {
+                    ($0.config(scope), $0.configInForce(scope, default: registry.settings.level))
+                }
+                if exchange.flag("defaultToGlobal") { return .json(Entity.config(inForce)) }
+                guard let config else {
+                    if let scope { throw .noSubjectConfig(scope) }
+                    return .json(Entity.config(RegistryConfig(level: registry.settings.level)))
+                }
+                return .json(Entity.config(config))
+            }
+            change(.put, pattern) { exchange throws(RegistryError) in
+                let change = try exchange.object()
+                // What the request itself gets wrong is told before anything about the subject.
+                var checked = RegistryConfig()
+                try SchemaRegistry.update(&checked, change)
+                try exchange.checkSubject(forSettings: true)
+                return .json(Entity.updated(try await registry.updateConfig(exchange.scope, change)))
+            }
+            change(.delete, pattern) { exchange throws(RegistryError) in
+                .json(Entity.config(try await registry.deleteConfig(exchange.scope)))
+            }
+        }
+        for pattern in ["/mode", "/mode/{subject}"] {
+            get(pattern) { exchange throws(RegistryError) in
+                let scope = exchange.scope
+                let (mode, inForce) = registry.holder.read { ($0.mode(scope), $0.modeInForce(scope)) }
+                if exchange.flag("defaultToGlobal") || inForce == .readOnlyOverride {
+                    return .json(Entity.mode(inForce))
+                }
+                guard let mode else {
+                    if let scope { throw .noSubjectMode(scope) }
+                    return .json(Entity.mode(.readWrite))
+                }
+                return .json(Entity.mode(mode))
+            }
+            change(.put, pattern) { exchange throws(RegistryError) in
+                guard let mode = try exchange.object()["mode"]?.text.flatMap({ RegistryMode($0) }) else {
+                    throw .invalidMode
+                }
+                try exchange.checkSubject(forSettings: true)
+                try await registry.setMode(exchange.scope, mode, force: exchange.flag("force"))
+                return .json(Entity.mode(mode))
+            }
+            change(.delete, pattern) { exchange throws(RegistryError) in
+                .json(
+                    Entity.mode(
+                        try await registry.deleteMode(exchange.scope, recursive: exchange.flag("recursive"))))
+            }
+        }
+    }
+
+    /// The root, contexts, and what the server tells about itself.
+    mutating func addOthers() {
+        let registry = registry
+        get("/") { _ in .json(.object([])) }
+        post("/") { _ in .json(.object([])) }
+
+        get("/contexts") { exchange throws(RegistryError) in
+            let prefix = exchange.call.query("contextPrefix") ?? ""
+            let contexts = registry.holder.read { $0.contextList }.filter { $0.hasPrefix(prefix) }
+            let page = try exchange.page(contexts, default: registry.settings.contextLimit)
+            return .json(.array(page.map { .string($0) }))
+        }
+
+        get("/v1/metadata/id") { _ throws(RegistryError) in
+            let id: String?
+            do throws(ClusterError) {
+                id = try await registry.cluster.describeCluster().id
+            } catch {
+                throw .store(error.message)
+            }
+            return .json(
+                .object([
+                    (
+                        "scope",
+                        .object([
+                            ("path", .array([])),
+                            (
+                                "clusters",
+                                .object([
+                                    ("kafka-cluster", .string(id ?? "")),
+                                    ("schema-registry-cluster", .string(registry.settings.group)),
+                                ])
+                            ),
+                        ])
+                    )
+                ]))
+        }
+        get("/v1/metadata/version") { _ in
+            .json(
+                .object([
+                    ("version", .string("8.0.0")),
+                    ("commitId", .string("swiftwater \(registry.settings.programVersion)")),
+                ]))
+        }
+        get("/v1/metadata/deployment") { _ in .json(.object([])) }
+        addContextDeletion()
+    }
+
+    /// `/contexts/{context}` itself, which is no path of a context.
+    private mutating func addContextDeletion() {
+        let registry = registry
+        changeOnce(.delete, "/contexts/{context}") { exchange throws(RegistryError) in
+            try await registry.deleteContext(exchange.namedContext)
+            return .nothing
+        }
+    }
+}

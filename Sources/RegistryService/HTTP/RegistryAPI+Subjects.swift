@@ -1,0 +1,131 @@
+import HTTPKit
+import HTTPTypes
+import JSONFormat
+import NIOCore
+import SchemaRules
+
+extension RegistryAPI {
+    /// `/subjects`: the list, looking schemas up, deleting.
+    mutating func addSubjects() {
+        let registry = registry
+        get("/subjects") { exchange throws(RegistryError) in
+            let subjects = registry.subjects(
+                prefix: exchange.subjectPrefix,
+                .init(deleted: exchange.flag("deleted"), deletedOnly: exchange.flag("deletedOnly")))
+            let page = try exchange.page(subjects, default: registry.settings.subjectLimit)
+            return .json(.array(page.map { .string($0) }))
+        }
+
+        post("/subjects/{subject}") { exchange throws(RegistryError) in
+            let request = try await registry.schemaRequest(exchange)
+            let found = try await registry.lookup(
+                exchange.subject, request, normalize: exchange.flag("normalize"), deleted: exchange.flag("deleted"))
+            return .json(try await registry.entity(found, exchange))
+        }
+
+        get("/subjects/{subject}/metadata") { exchange throws(RegistryError) in
+            let keys = exchange.call.queries("key")
+            let values = exchange.call.queries("value")
+            guard keys.count == values.count else {
+                throw .unprocessable("each 'key' needs a 'value'")
+            }
+            let found = try registry.version(
+                exchange.subject, withProperties: Array(zip(keys, values)), deleted: exchange.flag("deleted"))
+            return .json(try await registry.entity(found, exchange))
+        }
+
+        change(.delete, "/subjects/{subject}") { exchange throws(RegistryError) in
+            let versions = try await registry.deleteSubject(exchange.subject, permanent: exchange.flag("permanent"))
+            return .json(.array(versions.map { .number(Int64($0)) }))
+        }
+    }
+
+    /// `/subjects/{subject}/versions`.
+    mutating func addVersions() {
+        let registry = registry
+        let api = self
+        get("/subjects/{subject}/versions") { exchange throws(RegistryError) in
+            let asNegative = exchange.flag("deletedAsNegative")
+            let versions = try registry.versions(
+                exchange.subject,
+                .init(deleted: exchange.flag("deleted") || asNegative, deletedOnly: exchange.flag("deletedOnly")))
+            let page = try exchange.page(versions, default: registry.settings.versionLimit)
+            return .json(
+                .array(page.map { .number(Int64($0.isDeleted && asNegative ? -$0.number : $0.number)) }))
+        }
+
+        get("/subjects/{subject}/versions/{version}") { exchange throws(RegistryError) in
+            let found = try registry.version(
+                exchange.subject, exchange.version(), deleted: exchange.flag("deleted"))
+            return .json(try await registry.entity(found, exchange))
+        }
+
+        get("/subjects/{subject}/versions/{version}/schema") { exchange throws(RegistryError) in
+            let found = try registry.version(
+                exchange.subject, exchange.version(), deleted: exchange.flag("deleted"))
+            return .text(
+                try await registry.text(found.version.schema, subject: found.subject, format: exchange.format))
+        }
+
+        get("/subjects/{subject}/versions/{version}/referencedby") { exchange throws(RegistryError) in
+            let found = try registry.version(exchange.subject, exchange.version(), deleted: true)
+            let page = try exchange.page(registry.referrers(to: found), default: registry.settings.schemaLimit)
+            return .json(.array(page.map { .number(Int64($0)) }))
+        }
+
+        post("/subjects/{subject}/versions") { exchange throws(RegistryError) in
+            let request = try await registry.schemaRequest(exchange)
+            try exchange.checkSubject()
+            let subject = exchange.subject
+            let normalize = exchange.flag("normalize") || registry.normalizes(subject)
+            // What is there already, every node knows.
+            if let found = try await registry.existing(subject, request, normalize: normalize) {
+                return .json(try await registry.answer(found, exchange))
+            }
+            return try await api.lead(exchange) { exchange throws(RegistryError) in
+                let registered = try await registry.register(subject, request, normalize: normalize)
+                return .json(try await registry.answer(registered, exchange))
+            }
+        }
+
+        change(.delete, "/subjects/{subject}/versions/{version}") { exchange throws(RegistryError) in
+            let version = try await registry.deleteVersion(
+                exchange.subject, exchange.version(), text: exchange.versionText,
+                permanent: exchange.flag("permanent"))
+            return .json(.number(Int64(version)))
+        }
+
+        change(.post, "/subjects/{subject}/versions/{version}/tags") { exchange throws(RegistryError) in
+            try exchange.checkSubject()
+            let request = try TagRequest(exchange.object())
+            let registered = try await registry.changeTags(exchange.subject, exchange.version(), request)
+            return .json(try await registry.answer(registered, exchange))
+        }
+    }
+}
+
+extension SchemaRegistry {
+    /// The body of a request about a schema; a long one is read where it holds nobody up.
+    func schemaRequest(_ exchange: Exchange) async throws(RegistryError) -> SchemaRequest {
+        guard exchange.body.readableBytes > 32 << 10 else { return try exchange.schemaRequest() }
+        return try await work { () throws(RegistryError) in try exchange.schemaRequest() }
+    }
+
+    /// A version as the query parameters want it.
+    func entity(_ found: Registered, _ exchange: Exchange) async throws(RegistryError) -> JSONValue {
+        let schema = found.version.schema
+        let format = exchange.format
+        let text = format.isEmpty ? nil : try await text(schema, subject: found.subject, format: format)
+        return Entity.version(
+            found, text: text, referenceFormat: exchange.call.query("referenceFormat") ?? "",
+            tags: try await tags(schema, exchange))
+    }
+
+    /// The answer to a registration, as the query parameters want it.
+    func answer(_ registered: Registered, _ exchange: Exchange) async throws(RegistryError) -> JSONValue {
+        let format = exchange.format
+        let schema = registered.version.schema
+        let text = format.isEmpty ? nil : try await text(schema, subject: registered.subject, format: format)
+        return Entity.registered(registered, text: text)
+    }
+}

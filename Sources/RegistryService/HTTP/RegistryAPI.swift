@@ -1,0 +1,139 @@
+package import HTTPKit
+import HTTPTypes
+import JSONFormat
+import Logging
+import NIOCore
+import Observability
+import SchemaRules
+
+/// The registry's HTTP surface: Confluent's Schema Registry API.
+///
+/// Every path exists a second time below `/contexts/{context}`, where it is about that context.
+package struct RegistryAPI: Sendable {
+    typealias Handler = @Sendable (Exchange) async throws(RegistryError) -> Reply
+
+    let registry: SchemaRegistry
+    let client: LeaderClient
+    private(set) var router = HTTPRouter(errors: Self.errors)
+
+    /// All routes.
+    package static func router(_ registry: SchemaRegistry, client: LeaderClient) -> HTTPRouter {
+        var api = RegistryAPI(registry: registry, client: client)
+        api.addSchemas()
+        api.addSubjects()
+        api.addVersions()
+        api.addCompatibility()
+        api.addSettings()
+        api.addOthers()
+        return api.router
+    }
+
+    private init(registry: SchemaRegistry, client: LeaderClient) {
+        self.registry = registry
+        self.client = client
+    }
+
+    /// What goes wrong before a handler runs, in the words of the original's server.
+    private static let errors = ErrorBody { failure in
+        let status = Int(failure.status.code)
+        let message = [404, 405].contains(status) ? "HTTP \(status) \(failure.status.reasonPhrase)" : failure.message
+        return answer(RegistryError(failure.code ?? status, message), .version1)
+    }
+
+    static func answer(_ error: RegistryError, _ type: MediaType) -> HTTPAnswer {
+        .json(
+            .object([("error_code", .number(Int64(error.code))), ("message", .string(error.message))]),
+            status: HTTPResponse.Status(code: error.status), contentType: type.rawValue)
+    }
+
+    // MARK: Routes
+
+    mutating func get(_ pattern: String, _ handler: @escaping Handler) { on(.get, pattern, handler) }
+    mutating func post(_ pattern: String, _ handler: @escaping Handler) { on(.post, pattern, handler) }
+
+    /// A route whose requests change the registry: the leader carries them out.
+    mutating func change(_ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping Handler) {
+        let api = self
+        on(method, pattern) { exchange throws(RegistryError) in try await api.lead(exchange, handler) }
+    }
+
+    /// As `change`, for a path that exists once.
+    mutating func changeOnce(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping Handler) {
+        let api = self
+        on(method, [path]) { exchange throws(RegistryError) in try await api.lead(exchange, handler) }
+    }
+
+    private mutating func on(_ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping Handler) {
+        on(method, [pattern, "/contexts/{context}" + pattern], handler)
+    }
+
+    private mutating func on(_ method: HTTPRequest.Method, _ paths: [String], _ handler: @escaping Handler) {
+        let registry = registry
+        let limit = registry.settings.requestByteCountMax
+        for path in paths {
+            router.on(method, path, bodyByteCountMax: limit) { call in
+                guard let type = MediaType.negotiated(call.headers[.accept]) else {
+                    return Self.answer(RegistryError(406, "HTTP 406 Not Acceptable"), .version1)
+                }
+                let hasBody = method == .post || method == .put
+                if hasBody, !MediaType.isTaken(call.headers[.contentType]) {
+                    return Self.answer(RegistryError(415, "HTTP 415 Unsupported Media Type"), type)
+                }
+                let body = hasBody ? try await call.bytes() : ByteBuffer()
+                do throws(RegistryError) {
+                    return Self.answer(try await handler(Exchange(call, registry, body: body)), type)
+                } catch {
+                    return Self.answer(error, type)
+                }
+            }
+        }
+    }
+
+    private static func answer(_ reply: Reply, _ type: MediaType) -> HTTPAnswer {
+        switch reply {
+        case .json(let value): .json(value, contentType: type.rawValue)
+        case .text(let text): .bytes(text.utf8, contentType: type.rawValue)
+        case .nothing: .empty()
+        case .forwarded(let answer): answer
+        }
+    }
+
+    // MARK: Leading
+
+    /// Carries a change out, if this node leads, or has the leader do it.
+    func lead(_ exchange: Exchange, _ handler: Handler) async throws(RegistryError) -> Reply {
+        switch await registry.role() {
+        case .leader: return try await handler(exchange)
+        case .unknown: throw .unknownLeader
+        case .follower(let leader):
+            let headers = exchange.call.headers
+            // Two nodes that take each other for the leader must not pass a request to and fro.
+            guard headers[.forward]?.lowercased() != "true" else { throw .unknownLeader }
+            registry.figures.forwarded.add()
+            var passed: [(name: String, value: String)] = [("X-Forward", "true")]
+            for name in [HTTPField.Name.contentType, .accept, .authorization] {
+                if let value = headers[name] { passed.append((name.rawName, value)) }
+            }
+            let target = exchange.call.path + (exchange.call.rawQuery.map { "?" + $0 } ?? "")
+            let request = LeaderClient.Request(
+                method: exchange.call.method.rawValue, target: target, headers: passed, body: exchange.body)
+            do {
+                let response = try await client.send(request, to: leader)
+                var answer = HTTPAnswer(
+                    status: HTTPResponse.Status(code: response.status), body: .bytes(response.body))
+                if let type = response.contentType { answer.headers[.contentType] = type }
+                return .forwarded(answer)
+            } catch {
+                registry.logger.warning(
+                    "cannot forward a request to the leader",
+                    metadata: ["leader": "\(leader.url)", "error": "\(error)"])
+                throw .forwardingFailed("Error while forwarding the request to the leader \(leader.url)")
+            }
+        }
+    }
+}
+
+extension HTTPField.Name {
+    /// Set on requests that a follower passes on.
+    static let forward = HTTPField.Name(parsed: "x-forward") ?? .from
+}

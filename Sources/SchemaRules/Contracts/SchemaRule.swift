@@ -1,0 +1,193 @@
+package import JSONFormat
+
+/// One rule of a data contract. The registry keeps rules and checks their shape; clients carry them out.
+///
+/// - SeeAlso: upstream entity `Rule`.
+package struct SchemaRule: Hashable, Sendable {
+    package enum Kind: String, Sendable { case transform = "TRANSFORM", condition = "CONDITION" }
+    package enum Mode: String, Sendable {
+        case upgrade = "UPGRADE", downgrade = "DOWNGRADE", updown = "UPDOWN"
+        case write = "WRITE", read = "READ", writeread = "WRITEREAD"
+
+        var isMigration: Bool { self == .upgrade || self == .downgrade || self == .updown }
+    }
+
+    package var name: String?
+    package var doc: String?
+    package var kind: Kind
+    package var mode: Mode
+    package var type: String?
+    /// Sorted, each once.
+    package var tags: [String]
+    package var params: [String: String]
+    package var expr: String?
+    package var onSuccess: String?
+    package var onFailure: String?
+    package var isDisabled: Bool
+
+    /// - Throws: `SchemaFailure` when `json` has another shape.
+    package init(_ json: JSONValue) throws(SchemaFailure) {
+        guard json.members != nil else { throw SchemaFailure("a rule is an object") }
+        func text(_ member: String) throws(SchemaFailure) -> String? {
+            guard let value = json[member], value != .null else { return nil }
+            guard let text = value.scalarText else { throw SchemaFailure("'\(member)' of a rule is a string") }
+            return text
+        }
+        name = try text("name")
+        doc = try text("doc")
+        type = try text("type")
+        expr = try text("expr")
+        onSuccess = try text("onSuccess")
+        onFailure = try text("onFailure")
+        kind = .transform
+        if let text = try text("kind") {
+            guard let known = Kind(rawValue: text.uppercased()) else {
+                throw SchemaFailure("unknown rule kind '\(text)': rules are TRANSFORM or CONDITION")
+            }
+            kind = known
+        }
+        mode = .writeread
+        if let text = try text("mode") {
+            guard let known = Mode(rawValue: text.uppercased()) else {
+                throw SchemaFailure(
+                    "unknown rule mode '\(text)': modes are UPGRADE, DOWNGRADE, UPDOWN, WRITE, READ, WRITEREAD")
+            }
+            mode = known
+        }
+        tags = []
+        if let list = json["tags"], list != .null {
+            guard let elements = list.elements else { throw SchemaFailure("'tags' of a rule is an array") }
+            tags = Set(elements.compactMap(\.scalarText)).sorted()
+        }
+        params = [:]
+        if let list = json["params"], list != .null {
+            guard let members = list.members else { throw SchemaFailure("'params' of a rule is an object") }
+            for (key, value) in members where value != .null {
+                guard let text = value.scalarText else { throw SchemaFailure("rule parameter '\(key)' is a string") }
+                params[key] = text
+            }
+        }
+        isDisabled = json["disabled"]?.flag ?? false
+    }
+
+    /// Without what is empty.
+    package var json: JSONValue {
+        var members: [(String, JSONValue)] = []
+        func add(_ name: String, _ text: String?) {
+            if let text, !text.isEmpty { members.append((name, .string(text))) }
+        }
+        add("name", name)
+        add("doc", doc)
+        add("kind", kind.rawValue)
+        add("mode", mode.rawValue)
+        add("type", type)
+        if !tags.isEmpty { members.append(("tags", .array(tags.map { .string($0) }))) }
+        if !params.isEmpty {
+            members.append(("params", .object(params.sorted { $0.key < $1.key }.map { ($0, .string($1)) })))
+        }
+        add("expr", expr)
+        add("onSuccess", onSuccess)
+        add("onFailure", onFailure)
+        members.append(("disabled", .bool(isDisabled)))
+        return .object(members)
+    }
+
+    /// What the registry asks of a rule.
+    ///
+    /// - Throws: `SchemaFailure` in the original's words.
+    func validate() throws(SchemaFailure) {
+        guard let name else { throw SchemaFailure("Missing rule name") }
+        guard let first = name.first else { throw SchemaFailure("Empty rule name") }
+        guard first.isLetter || first == "_" else {
+            throw SchemaFailure("Illegal initial character in rule name: \(name)")
+        }
+        guard name.dropFirst().allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }) else {
+            throw SchemaFailure("Illegal character in rule name: \(name)")
+        }
+        guard type != nil else { throw SchemaFailure("Missing rule type") }
+    }
+}
+
+/// The rules of a schema.
+///
+/// - SeeAlso: upstream entity `RuleSet`.
+package struct SchemaRuleSet: Hashable, Sendable {
+    package var migrationRules: [SchemaRule]
+    package var domainRules: [SchemaRule]
+    package var encodingRules: [SchemaRule]
+
+    package init(
+        migrationRules: [SchemaRule] = [], domainRules: [SchemaRule] = [], encodingRules: [SchemaRule] = []
+    ) {
+        self.migrationRules = migrationRules
+        self.domainRules = domainRules
+        self.encodingRules = encodingRules
+    }
+
+    /// - Throws: `SchemaFailure` when `json` has another shape; see also `validate`.
+    package init(_ json: JSONValue) throws(SchemaFailure) {
+        guard json.members != nil else { throw SchemaFailure("a rule set is an object") }
+        func rules(_ member: String) throws(SchemaFailure) -> [SchemaRule] {
+            guard let list = json[member], list != .null else { return [] }
+            guard let elements = list.elements else { throw SchemaFailure("'\(member)' of a rule set is an array") }
+            var rules: [SchemaRule] = []
+            for element in elements { rules.append(try SchemaRule(element)) }
+            return rules
+        }
+        migrationRules = try rules("migrationRules")
+        domainRules = try rules("domainRules")
+        encodingRules = try rules("encodingRules")
+    }
+
+    /// Without what is empty.
+    package var json: JSONValue {
+        let lists = [
+            ("migrationRules", migrationRules), ("domainRules", domainRules), ("encodingRules", encodingRules),
+        ]
+        return .object(lists.filter { !$0.1.isEmpty }.map { ($0.0, .array($0.1.map(\.json))) })
+    }
+
+    /// All rules.
+    package var all: [SchemaRule] { migrationRules + domainRules + encodingRules }
+
+    /// What the registry asks of a rule set: names that are names and occur once in a list, types, and modes that fit.
+    ///
+    /// - Throws: `SchemaFailure` in the original's words.
+    package func validate() throws(SchemaFailure) {
+        for (rules, isMigration) in [(migrationRules, true), (domainRules, false), (encodingRules, false)] {
+            var names: Set<String> = []
+            for rule in rules {
+                if let name = rule.name, !names.insert(name).inserted {
+                    throw SchemaFailure("Found rule with duplicate name '\(name)'")
+                }
+                try rule.validate()
+                guard rule.mode.isMigration == isMigration else {
+                    throw SchemaFailure(
+                        isMigration
+                            ? "Migration rules can only be UPGRADE, DOWNGRADE, UPDOWN"
+                            : "Domain rules can only be WRITE, READ, WRITEREAD")
+                }
+            }
+        }
+    }
+
+    /// Both together; rules of `upper` take the place of those of `lower` that have their names.
+    package static func merged(_ lower: SchemaRuleSet?, _ upper: SchemaRuleSet?) -> SchemaRuleSet? {
+        guard let lower, let upper else { return upper ?? lower }
+        func merge(_ lower: [SchemaRule], _ upper: [SchemaRule]) -> [SchemaRule] {
+            let names = Set(upper.map(\.name))
+            return lower.filter { !names.contains($0.name) } + upper
+        }
+        return SchemaRuleSet(
+            migrationRules: merge(lower.migrationRules, upper.migrationRules),
+            domainRules: merge(lower.domainRules, upper.domainRules),
+            encodingRules: merge(lower.encodingRules, upper.encodingRules))
+    }
+
+    /// The same without the rules of these names.
+    package func removing(_ names: Set<String>) -> SchemaRuleSet {
+        func keep(_ rules: [SchemaRule]) -> [SchemaRule] { rules.filter { !names.contains($0.name ?? "") } }
+        return SchemaRuleSet(
+            migrationRules: keep(migrationRules), domainRules: keep(domainRules), encodingRules: keep(encodingRules))
+    }
+}

@@ -1,1 +1,0 @@
-// Apache Avro: schemas, resolution, the binary and JSON encodings, object container files.

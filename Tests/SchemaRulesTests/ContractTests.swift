@@ -1,0 +1,164 @@
+import Foundation
+import JSONFormat
+import SchemaRules
+import Testing
+
+private func json(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
+
+@Suite struct SubjectNameTests {
+    @Test(
+        arguments: [
+            ("s", ".", "s", "s"), ("", ".", "", ""), (":.c:s", ".c", "s", ":.c:s"), (":.c:", ".c", "", ":.c:"),
+            (":.c", ".c", "", ":.c:"), (":*:", "*", "", ":*:"), (":*:s", "*", "s", ":*:s"), (":.:s", ".", "s", "s"),
+            ("a:b", ".", "a:b", "a:b"), (":c:s", ".", ":c:s", ":c:s"), (":.c:a:b", ".c", "a:b", ":.c:a:b"),
+        ])
+    func `are taken apart and put together`(text: String, context: String, name: String, whole: String) {
+        let subject = SubjectName(text)
+        #expect(subject.context == context)
+        #expect(subject.name == name)
+        #expect(subject.description == whole)
+    }
+
+    @Test(
+        arguments: [
+            ("s", ".", "s"), ("s", ".c", ":.c:s"), (":.d:s", ".c", ":.d:s"), (":.d:s", ".", ":.d:s"),
+        ])
+    func `unqualified names are in the context of who names them`(text: String, parent: String, whole: String) {
+        #expect(SubjectName.qualified(text, from: SubjectName(context: parent, name: "p")).description == whole)
+    }
+
+    @Test(
+        arguments: [(".c", ".c"), ("c", ".c"), (":.c:", ".c"), (":.c", ".c"), (".", "."), ("a:b", nil)]
+            as [(String, String?)])
+    func `contexts of paths`(text: String, context: String?) {
+        #expect(SubjectName.context(text) == context)
+    }
+
+    @Test(
+        arguments: [
+            ("s", true, true), ("", true, true), ("a\nb", false, false), ("__GLOBAL", false, false),
+            ("__EMPTY", false, false), (":.__GLOBAL:", false, true), ("a/b c%", true, true),
+        ])
+    func `some names are refused`(text: String, forSchemas: Bool, forSettings: Bool) {
+        #expect(SubjectName(text).isValid() == forSchemas)
+        #expect(SubjectName(text).isValid(forSettings: true) == forSettings)
+    }
+}
+
+@Suite struct DataContractTests {
+    @Test func `metadata merge member by member`() throws {
+        let lower = try SchemaMetadata(json(#"{"properties":{"a":"1","b":"1"},"tags":{"x":["T"]},"sensitive":["a"]}"#))
+        let upper = try SchemaMetadata(json(#"{"properties":{"b":"2"},"tags":{"y":["U"]},"sensitive":["b"]}"#))
+        let merged = SchemaMetadata.merged(lower, upper)
+        #expect(merged?.properties == ["a": "1", "b": "2"])
+        #expect(merged?.tags == ["x": ["T"], "y": ["U"]])
+        #expect(merged?.sensitive == ["a", "b"])
+        #expect(SchemaMetadata.merged(nil, upper) == upper)
+        #expect(SchemaMetadata.merged(lower, nil) == lower)
+    }
+
+    @Test func `rules of a name replace each other`() throws {
+        let lower = try SchemaRuleSet(json(#"{"domainRules":[{"name":"a","type":"X"},{"name":"b","type":"X"}]}"#))
+        let upper = try SchemaRuleSet(json(#"{"domainRules":[{"name":"a","type":"Y"}]}"#))
+        #expect(SchemaRuleSet.merged(lower, upper)?.domainRules.map(\.type) == ["X", "Y"])
+        #expect(SchemaRuleSet.merged(lower, upper)?.domainRules.map(\.name) == ["b", "a"])
+        #expect(lower.removing(["a"]).domainRules.map(\.name) == ["b"])
+    }
+
+    /// A rule set and what the original says about it.
+    @Test(
+        arguments: [
+            (#"{"domainRules":[{"name":"r","type":"CEL","mode":"WRITE"}]}"#, nil),
+            (#"{"migrationRules":[{"name":"r","type":"JSONATA","mode":"UPGRADE"}]}"#, nil),
+            (#"{"domainRules":[{"type":"CEL"}]}"#, "Missing rule name"),
+            (#"{"domainRules":[{"name":"","type":"CEL"}]}"#, "Empty rule name"),
+            (#"{"domainRules":[{"name":"1r","type":"CEL"}]}"#, "Illegal initial character in rule name: 1r"),
+            (#"{"domainRules":[{"name":"r r","type":"CEL"}]}"#, "Illegal character in rule name: r r"),
+            (#"{"domainRules":[{"name":"r"}]}"#, "Missing rule type"),
+            (
+                #"{"domainRules":[{"name":"r","type":"X"},{"name":"r","type":"X"}]}"#,
+                "Found rule with duplicate name 'r'"
+            ),
+            (
+                #"{"domainRules":[{"name":"r","type":"X","mode":"UPGRADE"}]}"#,
+                "Domain rules can only be WRITE, READ, WRITEREAD"
+            ),
+            (
+                #"{"migrationRules":[{"name":"r","type":"X","mode":"READ"}]}"#,
+                "Migration rules can only be UPGRADE, DOWNGRADE, UPDOWN"
+            ),
+        ] as [(String, String?)])
+    func `rule sets are checked`(text: String, problem: String?) throws {
+        let rules = try SchemaRuleSet(json(text))
+        do {
+            try rules.validate()
+            #expect(problem == nil)
+        } catch {
+            #expect(error.message == problem)
+        }
+    }
+
+    @Test(arguments: ["[]", #"{"domainRules":{}}"#, #"{"domainRules":[1]}"#, #"{"domainRules":[{"kind":"X"}]}"#])
+    func `what is no rule set is refused`(text: String) {
+        #expect(throws: SchemaFailure.self) { try SchemaRuleSet(json(text)) }
+    }
+
+    @Test func `tags are found and changed inside texts`() throws {
+        let avro =
+            #"{"type":"record","name":"R","namespace":"n","fields":[{"name":"f","type":"int","confluent:tags":["PII"]},"#
+            + #"{"name":"g","type":["null",{"type":"record","name":"S","fields":[{"name":"h","type":"int"}]}]}]}"#
+        #expect(SchemaTags.found(in: avro, .avro) == [SchemaTags(.field, "n.R.f", ["PII"])])
+        let changed = try SchemaTags.changing(
+            avro, .avro, add: [SchemaTags(.field, "n.S.h", ["A", "B"]), SchemaTags(.record, "n.R", ["C"])],
+            remove: [SchemaTags(.field, "n.R.f", ["PII"])])
+        #expect(
+            SchemaTags.found(in: changed, .avro) == [
+                SchemaTags(.field, "n.S.h", ["A", "B"]), SchemaTags(.record, "n.R", ["C"]),
+            ])
+        let object = #"{"type":"object","properties":{"a":{"type":"object","properties":{"b":{}}}}}"#
+        let tagged = try SchemaTags.changing(
+            object, .json, add: [SchemaTags(.field, "object.a.object.b", ["X"])], remove: [])
+        #expect(SchemaTags.found(in: tagged, .json) == [SchemaTags(.field, "object.a.object.b", ["X"])])
+        #expect(throws: SchemaFailure.self) {
+            try SchemaTags.changing(avro, .avro, add: [SchemaTags(.field, "n.R.z", ["A"])], remove: [])
+        }
+    }
+}
+
+/// GUIDs that the original gives, from the reference data outside of the package.
+@Suite struct SchemaIdentityTests {
+    private static func data() -> JSONValue? {
+        let file = RegistryCases.folder?.appending(path: "schema-md5-golden-data.json")
+        return file.flatMap { try? Data(contentsOf: $0) }.flatMap { JSONValue.parse(Array($0)) }
+    }
+
+    @Test(.enabled(if: data() != nil, "needs the registry's cases: SWIFTWATER_SHARED=FOLDER"))
+    func `GUIDs are the original's`() throws {
+        let data = try #require(Self.data())
+        let references = try (data["references"]?.elements ?? []).map { try StoredReference($0) }
+        let metadata = try SchemaMetadata(#require(data["metadata"]))
+        let rules = try SchemaRuleSet(#require(data["rules"]))
+        var count = 0
+        for (type, hashes) in data["expectedHashes"]?.members ?? [] {
+            let text = try #require(data["schemas"]?[type.lowercased()]?.text)
+            for (parts, guid) in hashes.members ?? [] {
+                let has = Array(parts)
+                let identity = SchemaIdentity(
+                    text: Array(text.utf8), references: has[0] == "1" ? references : [],
+                    metadata: has[1] == "1" ? metadata : nil, ruleSet: has[2] == "1" ? rules : nil)
+                #expect(identity.description == guid.text, "\(type) \(parts)")
+                #expect(SchemaIdentity(identity.description) == identity)
+                count += 1
+            }
+        }
+        #expect(count >= 24)
+    }
+
+    @Test(arguments: [
+        "", "x", "00000000-0000-0000-0000-00000000000", "0000000000000000000000000000000000000",
+        "g0000000-0000-0000-0000-000000000000",
+    ])
+    func `what is no GUID is none`(text: String) {
+        #expect(SchemaIdentity(text) == nil)
+    }
+}

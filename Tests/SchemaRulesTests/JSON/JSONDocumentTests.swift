@@ -1,0 +1,142 @@
+import JSONFormat
+import TestKit
+import Testing
+
+@testable import SchemaRules
+
+@Suite struct JSONDocumentTests {
+    /// Reference section 7: compact in the given order; normalised with sorted members.
+    @Test func `prints its text`() throws {
+        let text = """
+            {
+              "type": "object", "title": "Rating",
+              "properties": {"stars": {"type": "integer", "maximum": 5.0}, "a": {"default": 1e2}},
+              "title": "R"
+            }
+            """
+        let document = try SchemaType.json.read(text)
+        #expect(
+            document.canonicalText
+                == #"{"type":"object","title":"R","properties":{"stars":{"type":"integer","maximum":5.0},"a":{"default":1E+2}}}"#
+        )
+        let normalized = try document.normalizedText()
+        #expect(
+            normalized
+                == #"{"properties":{"a":{"default":1E+2},"stars":{"maximum":5.0,"type":"integer"}},"title":"R","type":"object"}"#
+        )
+        let plain = try document.text(format: "")
+        #expect(plain == document.canonicalText)
+        #expect(throws: SchemaFailure.self) { try document.text(format: "resolved") }
+        #expect(document.names == ["R"])
+        #expect(document.type == .json)
+    }
+
+    @Test(
+        arguments: [
+            ("", "Invalid JSON schema: the text ends where a value should be at line 1, column 1"),
+            ("{\"type\": \"text\"}", "Invalid JSON Schema: unknown type: [text] at #/type"),
+            (
+                "{\"$ref\": \"other\"}",
+                "Invalid JSON Schema: the reference \"other\" leads nowhere at #/$ref"
+            ),
+        ])
+    func `says what is wrong with a text`(text: String, message: String) {
+        do {
+            _ = try SchemaType.json.read(text)
+            Issue.record("read")
+        } catch {
+            #expect(error.message == message)
+        }
+    }
+
+    @Test func `keeps new schemas from reserved names`() throws {
+        let text = #"{"properties": {"$$a": {}}}"#
+        _ = try SchemaType.json.read(text)
+        #expect(throws: SchemaFailure.self) { try SchemaType.json.read(text, isNew: true) }
+    }
+
+    @Test func `compares through references`() throws {
+        func document(_ type: String) throws -> JSONDocument {
+            try JSONDocument(
+                #"{"properties": {"a": {"$ref": "other.json"}}}"#,
+                references: [
+                    ReferencedSchema(name: "other.json", subject: "o", version: 1, text: "{\"type\": \"\(type)\"}")
+                ])
+        }
+        let found = try document("string").incompatibilities(reading: document("number"), policy: .strict)
+        #expect(found.map { "\($0.kind) \($0.path)" } == ["TYPE_CHANGED #/properties/a"])
+        #expect(
+            found.first?.description
+                == "A type at path '#/properties/a' is different between the new schema and the old schema")
+        #expect(try document("number").incompatibilities(reading: document("integer"), policy: .strict).isEmpty)
+    }
+
+    @Test func `watches over reserved properties`() throws {
+        let document = try JSONDocument(#"{"properties": {"cost": {}, "a": {}}}"#)
+        let found = document.reservedIncompatibilities(reserved: " cost , b", earlier: "b,status")
+        #expect(
+            found.map { "\($0.kind) \($0.path)" } == [
+                "RESERVED_PROPERTY_REMOVED status", "RESERVED_PROPERTY_CONFLICTS_WITH_PROPERTY #/properties/cost",
+            ])
+        #expect(document.reservedIncompatibilities(reserved: nil, earlier: nil).isEmpty)
+    }
+
+    /// Every incompatible kind has a sentence with its path.
+    @Test func `has a sentence for every incompatibility`() {
+        for kind in JSONDifferenceKind.allCases where !kind.isCompatible(.strict) {
+            #expect(kind.sentence("#/x").contains("'#/x'"), "\(kind)")
+        }
+    }
+
+    /// A schema that refers to itself equals itself, and a difference deep inside is found.
+    @Test func `compares schemas that refer to themselves`() throws {
+        func tree(_ leaf: String) -> String {
+            ##"{"$ref": "#/definitions/n", "definitions": {"n": {"type": "object", "properties": {"next": {"$ref": "#/definitions/n"}, "v": {"type": "\##(leaf)"}}, "additionalProperties": false}}}"##
+        }
+        let a = try JSONDocument(tree("string"))
+        let b = try JSONDocument(tree("number"))
+        #expect(a.differences(from: a, policy: .strict).isEmpty)
+        #expect(
+            b.differences(from: a, policy: .strict).map { "\($0.kind.rawValue) \($0.path)" } == [
+                "TYPE_CHANGED #/properties/v"
+            ])
+    }
+
+    @Test func `answers hostile pairs in bounded time`() throws {
+        // Twice as many ways to every next schema, and a difference at the end of all.
+        func doubling(_ leaf: String) -> String {
+            let parts = (0..<60).map {
+                "\"d\($0)\": {\"properties\": {\"a\": {\"$ref\": \"#/definitions/d\($0 + 1)\"}, \"b\": {\"$ref\": \"#/definitions/d\($0 + 1)\"}}}"
+            }
+            return
+                "{\"$ref\": \"#/definitions/d0\", \"definitions\": {\(parts.joined(separator: ",")), \"d60\": {\"type\": \"\(leaf)\"}}}"
+        }
+        let old = try JSONDocument(doubling("string"))
+        let new = try JSONDocument(doubling("number"))
+        let found = new.incompatibilities(reading: old, policy: .strict)
+        #expect(found.count == JSONComparison.differenceCountMax)
+        #expect(found.allSatisfy { $0.kind == "TYPE_CHANGED" })
+        #expect(old.incompatibilities(reading: old, policy: .strict).isEmpty)
+        // A chain that is longer than any stack.
+        func chain(_ leaf: String) -> String {
+            let parts = (0..<3000).map { "\"d\($0)\": {\"items\": {\"$ref\": \"#/definitions/d\($0 + 1)\"}}" }
+            return
+                "{\"$ref\": \"#/definitions/d0\", \"definitions\": {\(parts.joined(separator: ",")), \"d3000\": {\"type\": \"\(leaf)\"}}}"
+        }
+        let deep = try JSONDocument(chain("number")).incompatibilities(
+            reading: JSONDocument(chain("string")), policy: .strict)
+        #expect(deep.map(\.kind) == ["SCHEMA_TOO_COMPLEX"])
+    }
+
+    /// Matching branches is a question of pairs, not of order.
+    @Test func `matches branches of combinations`() throws {
+        let branches = (0..<40).map { "{\"const\": \($0)}" }
+        let old = try JSONDocument("{\"oneOf\": [\(branches.joined(separator: ","))]}")
+        let same = try JSONDocument("{\"oneOf\": [\(branches.reversed().joined(separator: ","))]}")
+        let more = try JSONDocument(
+            "{\"oneOf\": [\((branches.reversed() + ["{\"const\": 99}"]).joined(separator: ","))]}")
+        #expect(same.differences(from: old, policy: .strict).isEmpty)
+        #expect(more.differences(from: old, policy: .strict).map(\.kind) == [.sumTypeExtended])
+        #expect(old.differences(from: more, policy: .strict).map(\.kind) == [.sumTypeNarrowed])
+    }
+}
