@@ -84,14 +84,9 @@ let package = Package(
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
-        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
         target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
-        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
-
-        target(
-            "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -138,12 +133,13 @@ let package = Package(
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         .executableTarget(
             name: "EngineBench",
-            dependencies: ["StreamEngine", "SQLPlan", "SQLFunctions", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            dependencies: [
+                "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
+            ],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
-        .executableTarget(
-            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
-            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
@@ -164,11 +160,11 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
-        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
-        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
         tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
-        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
-        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
+        tests(
+            "StreamEngine",
+            ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat"]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
