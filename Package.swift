@@ -164,7 +164,9 @@ let package = Package(
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
         tests(
             "StreamEngine",
-            ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat"]),
+            [
+                "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat", "Environment",
+            ]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

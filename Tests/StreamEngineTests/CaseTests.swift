@@ -1,4 +1,5 @@
 import Columns
+import Environment
 import Foundation
 import JSONFormat
 import SQLFormats
@@ -87,6 +88,7 @@ import Testing
         let test: JSONValue
         var catalog = Catalog()
         let topics = MemoryTopics()
+        static let zones = TimeZones { TimeZoneFiles.read($0) }
         let registry = MemorySchemaRegistry()
         let formats = RecordFormats(schemas: MemorySchemaStore())
         var properties: [String: String] = [:]
@@ -200,9 +202,10 @@ import Testing
             var offsets: [String: Int64] = [:]
             for plan in plans {
                 let library = SQLFunctionLibrary(
-                    context: EvaluationContext(now: { 0 }, random: { 0 }, limits: FunctionLimits(properties: properties)))
+                    context: EvaluationContext(
+                        now: { 0 }, random: { 0 }, zones: Self.zones, limits: FunctionLimits(properties: properties)))
                 let task = try QueryTask(
-                    plan, functions: library, formats: SQLFormatLibrary(formats),
+                    plan, functions: library, formats: SQLFormatLibrary(formats, zones: Self.zones),
                     settings: EngineSettings(properties: properties))
                 func feed(_ topic: String, _ record: Record) throws {
                     let offset = offsets["\(plan.id) \(topic)"] ?? 0
