@@ -139,7 +139,9 @@ final class AggregateLayout {
     /// The arguments of all functions for a batch; those of fixed states are made ready for `applyFixed`.
     func arguments(_ batch: Batch, _ owner: Operator, isOld: Bool = false) -> [[Vector]] {
         let arguments = functions.map { function in
-            function.arguments.map { owner.evaluate($0, batch, what: "Error computing an argument of \(function.name)") }
+            function.arguments.map {
+                owner.evaluate($0, batch, what: "Error computing an argument of \(function.name)")
+            }
         }
         let fixed = functions.indices.filter { functions[$0].slot.fixedKind != nil && !arguments[$0].isEmpty }
         if isOld {
@@ -269,11 +271,13 @@ final class AggregateLayout {
             let at = into + function.offset
             let from = other + function.offset
             func add<Element: FixedWidthInteger>(_: Element.Type, _ offset: Int = 0) {
-                let sum = (at + offset).loadUnaligned(as: Element.self) &+ (from + offset).loadUnaligned(as: Element.self)
+                let sum =
+                    (at + offset).loadUnaligned(as: Element.self) &+ (from + offset).loadUnaligned(as: Element.self)
                 (at + offset).storeBytes(of: sum, as: Element.self)
             }
             func addDouble() {
-                at.storeBytes(of: at.loadUnaligned(as: Double.self) + from.loadUnaligned(as: Double.self), as: Double.self)
+                at.storeBytes(
+                    of: at.loadUnaligned(as: Double.self) + from.loadUnaligned(as: Double.self), as: Double.self)
             }
             func extreme(_ isLess: Bool) {
                 guard from.loadUnaligned(as: Int64.self) != 0 else { return }

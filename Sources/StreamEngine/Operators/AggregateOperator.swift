@@ -175,7 +175,9 @@ class AggregateOperator: Operator {
 final class GroupAggregateOperator: AggregateOperator {
     private let table: SlabTable
 
-    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext)
+        throws(EngineError)
+    {
         table = SlabTable(capturesChanges: context.settings.capturesChanges)
         try super.init(step, aggregate, input: input, context)
     }
@@ -385,7 +387,8 @@ final class SessionAggregateOperator: AggregateOperator {
         let previousEnd = session.end
         stateScratch.clear()
         appendRetained(row, to: stateScratch)
-        guard stateScratch.count == session.value.count - layout.fixedBytes, let state = session.value.baseAddress else {
+        guard stateScratch.count == session.value.count - layout.fixedBytes, let state = session.value.baseAddress
+        else {
             return false
         }
         let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
