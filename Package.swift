@@ -90,6 +90,9 @@ let package = Package(
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+        target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -135,6 +138,12 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "EngineBench",
+            dependencies: [
+                "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
+            ],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
         .executableTarget(
@@ -166,6 +175,11 @@ let package = Package(
         tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
         tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
+        tests(
+            "StreamEngine",
+            [
+                "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat", "Environment",
+            ]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

@@ -29,6 +29,9 @@ private let allowed: [String: Set<String>] = [
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
     "SQLFormats": ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"],
+    "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],

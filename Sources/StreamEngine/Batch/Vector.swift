@@ -164,6 +164,13 @@ extension Validity {
         self.init(words: words, nullCount: nullCount)
     }
 
+    /// Not valid in a few more rows.
+    func without(_ rows: [Int], count: Int) -> Validity {
+        if rows.isEmpty { return self }
+        let gone = Set(rows)
+        return Validity(count: count) { isValid($0) && !gone.contains($0) }
+    }
+
     /// Valid where both are.
     package func and(_ other: Validity, count: Int) -> Validity {
         guard let own = words else { return other }

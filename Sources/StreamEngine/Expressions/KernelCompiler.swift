@@ -16,6 +16,7 @@ struct KernelCompiler {
         switch expression.node {
         case .column(let index): return { $0.columns[index] }
         case .literal(let value): return { .constant(value, count: $0.count) }
+        case .timeUnit(let name): return { .constant(.string(name), count: $0.count) }
         case .lambdaParameter(let depth, let index):
             return { frame in
                 let place = frame.parameters.count - 1 - depth
@@ -52,8 +53,11 @@ struct KernelCompiler {
             return { frame in
                 let value = kernel(frame)
                 let above = Self.comparison(.greaterOrEqual, { _ in value }, operand.type, low, lower.type)(frame)
-                let below = Self.comparison(.lessOrEqual, { _ in value }, operand.type, high, upper.type)(frame)
+                // The upper bound is not looked at where the lower one has decided.
+                let child = frame.child()
+                let below = Self.comparison(.lessOrEqual, { _ in value }, operand.type, high, upper.type)(child)
                 guard case .boolean(let a) = above, case .boolean(let b) = below else { return .nulls(frame.count) }
+                frame.adopt(child) { a.values[$0] }
                 return .boolean(FixedColumn(values: Self.buffer(frame.count) { a.values[$0] && b.values[$0] }))
             }
         case .inList(let operand, let elements): return try inList(operand, elements)
@@ -189,7 +193,11 @@ struct KernelCompiler {
             builder.reserve(frame.count)
             for row in 0..<frame.count {
                 let index = branch[row] == -1 ? cases.count : branch[row]
-                if index < vectors.count { builder.append(from: vectors[index], row: row) } else { builder.appendNull() }
+                if index < vectors.count {
+                    builder.append(from: vectors[index], row: row)
+                } else {
+                    builder.appendNull()
+                }
             }
             return builder.finish()
         }
@@ -258,6 +266,10 @@ struct KernelCompiler {
             let indexes = indexKernel(frame)
             return Self.perRow(frame.count, type) { row in
                 let key = indexes.value(row, index.type)
+                if case .array = base.type, key.isNull {
+                    frame.fail(row, "an index is null")
+                    return .null
+                }
                 switch bases.value(row, base.type) {
                 case .array(let elements):
                     let place: Int
@@ -377,7 +389,7 @@ extension TypedExpression {
     func collectColumns(into columns: inout Set<Int>) {
         switch node {
         case .column(let index): columns.insert(index)
-        case .literal, .lambdaParameter: break
+        case .literal, .timeUnit, .lambdaParameter: break
         case .call(let call): for argument in call.arguments { argument.collectColumns(into: &columns) }
         case .lambda(let lambda): lambda.body.collectColumns(into: &columns)
         case .arithmetic(_, let a, let b), .comparison(_, let a, let b), .and(let a, let b), .or(let a, let b),

@@ -8,6 +8,8 @@ package struct DecodedRecords {
     package var columns: [Vector]
     /// Records that could not be read, ascending.
     package var failures: [Failure]
+    /// Records that are not null but say that there is no row, as JSON's `null` does. Ascending.
+    package var absent: [Int]
 
     package struct Failure {
         package var row: Int
@@ -19,9 +21,10 @@ package struct DecodedRecords {
         }
     }
 
-    package init(columns: [Vector], failures: [Failure] = []) {
+    package init(columns: [Vector], failures: [Failure] = [], absent: [Int] = []) {
         self.columns = columns
         self.failures = failures
+        self.absent = absent
     }
 }
 

@@ -16,6 +16,9 @@ class AggregateOperator: Operator {
     private var oldBuilder: BatchBuilder
     let keyScratch = ScratchBytes()
     let stateScratch = ScratchBytes()
+    /// The retained columns of the batch that is processed, and of its old rows.
+    private var retained: [Vector] = []
+    private var oldRetained: [Vector] = []
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -34,6 +37,17 @@ class AggregateOperator: Operator {
 
     override var inputs: [Operator] { [input] }
     override func demandOldValues() { sendsOld = true }
+
+    /// To be called before the rows of a batch are added.
+    final func begin(_ batch: Batch) {
+        retained = aggregate.retained.map { batch.columns[$0] }
+        if let old = batch.old { oldRetained = aggregate.retained.map { old.columns[$0] } }
+    }
+
+    /// Appends the retained columns of a row.
+    final func appendRetained(_ row: Int, isOld: Bool = false, to bytes: ScratchBytes) {
+        retainedCodec.append(isOld ? oldRetained : retained, row: row, to: bytes)
+    }
 
     /// The builder of the results, with old values where they are asked for.
     var results: BatchBuilder { sendsOld ? oldBuilder : builder }
@@ -107,10 +121,9 @@ class AggregateOperator: Operator {
             results.endRow(timestamp: timestamp, present: false, oldPresent: false)
             return
         }
-        let source = adds ? batch : undo?.batch ?? batch
         if place == 0 {
             startState()
-            retainedCodec.append(aggregate.retained.map { source.columns[$0] }, row: row, to: stateScratch)
+            appendRetained(row, isOld: !adds, to: stateScratch)
             if layout.hasOthers { layout.appendOthers(layout.initialOthers(), to: stateScratch) }
             place = table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
             table.value(at: place).storeBytes(of: Int64.min, as: Int64.self)
@@ -119,13 +132,13 @@ class AggregateOperator: Operator {
         guard let state = value.baseAddress else { return }
         table.touch(place)
         state.storeBytes(of: max(state.loadUnaligned(as: Int64.self), timestamp), as: Int64.self)
-        if undoes, let undo { layout.applyFixed(state, undo.arguments, row, isUndo: true) }
-        if adds { layout.applyFixed(state, arguments, row, isUndo: false) }
+        if undoes { layout.applyFixed(state, row, isUndo: true) }
+        if adds { layout.applyFixed(state, row, isUndo: false) }
         if wasThere, layout.hasOthers || retainedCodec.types.count > 0 {
             place = try rewrite(
-                table, key, hash, place, source, row, arguments, adds: adds, undo: undoes ? undo : nil)
+                table, key, hash, place, row, arguments, adds: adds, undo: undoes ? undo : nil)
         } else if layout.hasOthers {
-            place = try rewrite(table, key, hash, place, source, row, arguments, adds: adds, undo: nil)
+            place = try rewrite(table, key, hash, place, row, arguments, adds: adds, undo: nil)
         }
         let now = UnsafeRawBufferPointer(table.value(at: place))
         let time = now.loadUnaligned(as: Int64.self)
@@ -136,13 +149,13 @@ class AggregateOperator: Operator {
 
     /// Writes retained columns and other states again.
     private func rewrite(
-        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ source: Batch,
-        _ row: Int, _ arguments: [[Vector]], adds: Bool, undo: (batch: Batch, arguments: [[Vector]])?
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ row: Int,
+        _ arguments: [[Vector]], adds: Bool, undo: (batch: Batch, arguments: [[Vector]])?
     ) throws(EngineError) -> SlabTable.Place {
         let value = UnsafeRawBufferPointer(table.value(at: place))
         stateScratch.clear()
         stateScratch.append(UnsafeRawBufferPointer(rebasing: value[..<layout.fixedBytes]))
-        retainedCodec.append(aggregate.retained.map { source.columns[$0] }, row: row, to: stateScratch)
+        appendRetained(row, isOld: !adds, to: stateScratch)
         if !layout.hasOthers {
             // Mostly they are functions of the key, and nothing has changed.
             if stateScratch.count == value.count, stateScratch.bytes.elementsEqual(value) { return place }
@@ -162,7 +175,9 @@ class AggregateOperator: Operator {
 final class GroupAggregateOperator: AggregateOperator {
     private let table: SlabTable
 
-    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext)
+        throws(EngineError)
+    {
         table = SlabTable(capturesChanges: context.settings.capturesChanges)
         try super.init(step, aggregate, input: input, context)
     }
@@ -172,8 +187,9 @@ final class GroupAggregateOperator: AggregateOperator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        begin(batch)
         let arguments = layout.arguments(batch, self)
-        let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self)) }
+        let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self, isOld: true)) }
         do throws(EngineError) {
             for row in 0..<batch.count {
                 keyScratch.clear()
@@ -220,6 +236,7 @@ final class WindowAggregateOperator: AggregateOperator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        begin(batch)
         let arguments = layout.arguments(batch, self)
         do throws(EngineError) {
             for row in 0..<batch.count {
@@ -289,6 +306,7 @@ final class SessionAggregateOperator: AggregateOperator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        begin(batch)
         let arguments = layout.arguments(batch, self)
         do throws(EngineError) {
             for row in 0..<batch.count { try add(batch, row, arguments) }
@@ -305,9 +323,14 @@ final class SessionAggregateOperator: AggregateOperator {
         keyScratch.clear()
         keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
         let key = keyScratch.bytes
-        var sessions = store.sessions(key)
         let from = time - min(gap, time)  // times are not negative
         let (to, overflow) = time.addingReportingOverflow(gap)
+        if !layout.hasOthers, !sendsOld, let session = store.single(key), session.end >= from,
+            session.start <= (overflow ? .max : to)
+        {
+            if try extend(session, batch, row) { return }
+        }
+        var sessions = store.sessions(key)
         var merged: [SessionStore.Session] = []
         sessions.removeAll { session in
             guard session.end >= from, session.start <= (overflow ? .max : to) else { return false }
@@ -350,6 +373,46 @@ final class SessionAggregateOperator: AggregateOperator {
         sessions.insert(new, at: place)
         store.set(key, sessions)
         store.observe(key, end: end, previousEnd: merged.last?.end)
+    }
+
+    /// The common case: the only session of a key takes a row, and its state is changed in place.
+    ///
+    /// - Returns: false when its retained columns do not fit where they are.
+    private func extend(
+        _ session: SessionStore.SingleSession, _ batch: Batch, _ row: Int
+    ) throws(EngineError) -> Bool {
+        let time = batch.timestamps[row]
+        let start = min(time, session.start)
+        let end = max(time, session.end)
+        let previousEnd = session.end
+        stateScratch.clear()
+        appendRetained(row, to: stateScratch)
+        guard stateScratch.count == session.value.count - layout.fixedBytes, let state = session.value.baseAddress
+        else {
+            return false
+        }
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        if !isOpen, end < closed {
+            counters.late += 1
+            return true
+        }
+        let results = self.results
+        if start != time || end != time {
+            appendMissing(batch, row, to: results.columns)
+            results.endRow(timestamp: session.end, present: false)
+            results.window(start: session.start, end: session.end)
+        }
+        store.willChange(session, start: start, end: end)
+        layout.applyFixed(state, row, isUndo: false)
+        state.storeBytes(of: end, as: Int64.self)
+        if let retained = stateScratch.bytes.baseAddress {
+            (state + layout.fixedBytes).copyMemory(from: retained, byteCount: stateScratch.count)
+        }
+        try append(UnsafeRawBufferPointer(session.value), batch, row, window: (start, end), to: results.columns)
+        results.endRow(timestamp: end)
+        results.window(start: start, end: end)
+        store.observe(keyScratch.bytes, end: end, previousEnd: previousEnd)
+        return true
     }
 
     private func delete(
@@ -395,10 +458,10 @@ final class SessionAggregateOperator: AggregateOperator {
         _ state: inout [UInt8], _ batch: Batch, _ row: Int, _ arguments: [[Vector]]
     ) throws(EngineError) {
         state.withUnsafeMutableBytes { bytes in
-            if let start = bytes.baseAddress { layout.applyFixed(start, arguments, row, isUndo: false) }
+            if let start = bytes.baseAddress { layout.applyFixed(start, row, isUndo: false) }
         }
         stateScratch.clear()
-        retainedCodec.append(aggregate.retained.map { batch.columns[$0] }, row: row, to: stateScratch)
+        appendRetained(row, to: stateScratch)
         if layout.hasOthers {
             try layout.applyOthers(&mergedOthers, arguments, row, isUndo: false)
             layout.appendOthers(mergedOthers, to: stateScratch)

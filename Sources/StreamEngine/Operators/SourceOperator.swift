@@ -70,16 +70,18 @@ final class SourceOperator: Operator {
         }
         for failure in keyFailures + key.failures { failed(failure, records, isKey: true, drop) }
         for failure in value.failures { failed(failure, records, isKey: false, drop) }
-        if step.isTable, keys.validity.nullCount > 0 {
-            for row in 0..<records.count where !keys.validity.isValid(row) {
+        let present = records.values.validity.without(value.absent, count: records.count)
+        let hasKey = keys.validity.without(key.absent, count: records.count)
+        if step.isTable, hasKey.nullCount > 0 {
+            for row in 0..<records.count where !hasKey.isValid(row) {
                 if isDropped?[row] != true { counters.filtered += 1 }
                 drop(row)
             }
         }
-        let timestamps = timestamps(records, key, value, drop)
+        let timestamps = timestamps(records, present, key, value, drop)
         var result = Batch(
-            count: records.count, columns: [], timestamps: timestamps, present: records.values.validity,
-            hasKey: keys.validity, windows: windows)
+            count: records.count, columns: [], timestamps: timestamps, present: present, hasKey: hasKey,
+            windows: windows)
         result.columns = source.origins.map { origin in
             switch origin {
             case .key(let index): key.columns[index]
@@ -117,7 +119,8 @@ final class SourceOperator: Operator {
 
     /// Those of the records, or of the timestamp column. Negative, missing and unreadable ones drop the row.
     private func timestamps(
-        _ records: SourceBatch, _ key: DecodedRecords, _ value: DecodedRecords, _ drop: (Int) -> Void
+        _ records: SourceBatch, _ present: Validity, _ key: DecodedRecords, _ value: DecodedRecords,
+        _ drop: (Int) -> Void
     ) -> ColumnBuffer<Int64> {
         guard let timestampIndex else {
             for row in 0..<records.count where records.timestamps[row] < 0 {
@@ -144,7 +147,7 @@ final class SourceOperator: Operator {
                 default: break
                 }
                 // A record without a value keeps its own time: there is no column to read.
-                if time == nil, !timestampIndex.isKey, !records.values.validity.isValid(row) {
+                if time == nil, !timestampIndex.isKey, !present.isValid(row) {
                     time = records.timestamps[row]
                 }
                 if let time {
@@ -167,7 +170,11 @@ final class SourceOperator: Operator {
                 kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
                 partition: records.partition, offset: records.offsets[row], timestamp: records.timestamps[row]))
         if context.settings.failsOnInvalidTimestamp {
-            context.fail(EngineError(.fatalRecord, "Fatal user code error in TimestampExtractor callback: \(message)"))
+            context.fail(
+                EngineError(
+                    .fatalRecord,
+                    "Fatal user code error in TimestampExtractor callback for record \(records.topic)-"
+                        + "\(records.partition) at offset \(records.offsets[row]): \(message)"))
         }
     }
 
