@@ -77,7 +77,9 @@ let package = Package(
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["Bytes", "JSONFormat", "Patterns"]),
         target("SQLTypes", []),
+        target("JSONSchema", ["JSONFormat", "Patterns"]),
         target("SQLSyntax", []),
+        target("SQLTypes", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
@@ -88,6 +90,14 @@ let package = Package(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
+        target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("SQLFormats", ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+
+        target(
+            "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
 
         // Layer 3: services
         target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -136,6 +146,18 @@ let package = Package(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "EngineBench",
+            dependencies: [
+                "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
+            ],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
+            path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
@@ -158,6 +180,13 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
+        tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
+        tests(
+            "StreamEngine",
+            [
+                "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat", "Environment",
+            ]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "JSONFormat", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

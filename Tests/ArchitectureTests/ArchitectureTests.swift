@@ -19,7 +19,9 @@ private let allowed: [String: Set<String>] = [
     "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
     "JSONSchema": ["Bytes", "JSONFormat", "Patterns"],
     "SQLTypes": [],
+    "JSONSchema": ["JSONFormat", "Patterns"],
     "SQLSyntax": [],
+    "SQLTypes": [],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
@@ -27,6 +29,10 @@ private let allowed: [String: Set<String>] = [
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
+    "SQLFormats": ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
     "RegistryClient": ["Bytes", "JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
