@@ -7,6 +7,7 @@ final class AvroPayloadReader: PayloadReader {
     let fields: [FieldReader]
     let root: ValueReader?
     let rootIsRecord: Bool
+    let rootIsDirect: Bool
     private let program: AvroColumnProgram
     private let sink: AvroColumnSink
 
@@ -30,6 +31,7 @@ final class AvroPayloadReader: PayloadReader {
                 self.fields = fields
                 root = nil
                 rootIsRecord = true
+                rootIsDirect = false
                 let layout = try AvroColumnLayout(schema, columns: names)
                 program = try AvroColumnProgram(writer: schema, layout: layout)
                 sink = AvroColumnSink(layout)
@@ -38,6 +40,7 @@ final class AvroPayloadReader: PayloadReader {
                 let type = isUnwrapped ? columns[0].type : .structure(columns)
                 root = reading.reader(schema.root, type, "")
                 rootIsRecord = if case .record = schema.type.kind { true } else { false }
+                rootIsDirect = isUnwrapped && reading.isDirect(schema.root, type)
                 let layout = try AvroColumnLayout(schema)
                 program = try AvroColumnProgram(writer: schema, layout: layout)
                 sink = AvroColumnSink(layout)

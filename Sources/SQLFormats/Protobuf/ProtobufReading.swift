@@ -8,6 +8,7 @@ final class ProtobufPayloadReader: PayloadReader {
     let fields: [FieldReader]
     let root: ValueReader? = nil
     let rootIsRecord = true
+    let rootIsDirect = false
     private let program: ProtobufColumnProgram
     private let sink: ProtobufColumnSink
 
