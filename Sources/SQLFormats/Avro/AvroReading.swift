@@ -12,7 +12,11 @@ final class AvroPayloadReader: PayloadReader {
     private let sink: AvroColumnSink
 
     /// - Throws: `.deserialization` for schemas that have no columns, as those that contain themselves.
-    init(_ schema: AvroSchema, columns: [SQLField], isUnwrapped: Bool) throws(FormatError) {
+    ///
+    /// - Parameter wanted: columns that are read; others are checked, where their values can be wrong.
+    init(
+        _ schema: AvroSchema, columns: [SQLField], wanted: Set<Int>, isUnwrapped: Bool
+    ) throws(FormatError) {
         let reading = AvroReading(schema: schema)
         do throws(AvroError) {
             if case .record(let record) = schema.type.kind, !isUnwrapped {
@@ -23,6 +27,7 @@ final class AvroPayloadReader: PayloadReader {
                         continue
                     }
                     let column = columns[index]
+                    if !wanted.contains(index), reading.isDirect(field.type, column.type) { continue }
                     fields[index] = .single(
                         names.count, column.type, isDirect: reading.isDirect(field.type, column.type),
                         reading.reader(field.type, column.type, "->" + column.name))
