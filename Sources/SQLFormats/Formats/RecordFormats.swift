@@ -125,7 +125,8 @@ package final class RecordFormats {
                 columns: columns, wanted: wanted, isUnwrapped: isUnwrapped, frame: .id, topic: topic, isKey: isKey
             ) { (key) throws(FormatError) in
                 try AvroPayloadReader(
-                    try LoadedSchema.avro(try registered(key.id), look), columns: columns, isUnwrapped: isUnwrapped)
+                    try LoadedSchema.avro(try registered(key.id), look), columns: columns, wanted: Set(wanted),
+                    isUnwrapped: isUnwrapped)
             }
         case .protobuf:
             return RegistryDecoder(
@@ -135,12 +136,14 @@ package final class RecordFormats {
                 guard let message = schema.messageIndex(at: key.message) else {
                     throw FormatError(.deserialization, "schema \(key.id) has no message \(key.message)")
                 }
-                return try ProtobufPayloadReader(schema, message: message, columns: columns)
+                return try ProtobufPayloadReader(
+                    schema, message: message, columns: columns, wanted: Set(wanted))
             }
         default:
             let schema = try LoadedSchema.protobuf(try RegistrySchemas.schema(of: columns, format: format), look)
             guard let message = schema.mainMessageIndex else { throw FormatError(.schema, "there are no columns") }
-            let reader = try ProtobufPayloadReader(schema, message: message, columns: columns)
+            let reader = try ProtobufPayloadReader(
+                schema, message: message, columns: columns, wanted: Set(wanted))
             return RegistryDecoder(
                 columns: columns, wanted: wanted, isUnwrapped: false, frame: .none, topic: topic, isKey: isKey
             ) { (_) throws(FormatError) in reader }
