@@ -19,6 +19,7 @@ class AggregateOperator: Operator {
     /// The retained columns of the batch that is processed, and of its old rows.
     private var retained: [Vector] = []
     private var oldRetained: [Vector] = []
+    private var hasLongRows = false
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -41,7 +42,13 @@ class AggregateOperator: Operator {
     /// To be called before the rows of a batch are added.
     final func begin(_ batch: Batch) {
         retained = aggregate.retained.map { batch.columns[$0] }
+        hasLongRows = batch.copiesMax < 16_384
         if let old = batch.old { oldRetained = aggregate.retained.map { old.columns[$0] } }
+    }
+
+    /// Passes results on when they have become many bytes.
+    final func emitLarge() {
+        if results.count & 63 == 0 || hasLongRows, results.isLarge { emit(results.finish()) }
     }
 
     /// Appends the retained columns of a row.
@@ -195,6 +202,7 @@ final class GroupAggregateOperator: AggregateOperator {
                 keyScratch.clear()
                 keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
                 try update(table, keyScratch.bytes, batch, row, arguments, undo: undo, window: nil)
+                emitLarge()
             }
         } catch {
             _ = results.finish()
@@ -259,6 +267,7 @@ final class WindowAggregateOperator: AggregateOperator {
                         try update(
                             store.makeTable(start: start), keyScratch.bytes, batch, row, arguments, undo: nil,
                             window: (start, end))
+                        emitLarge()
                     } else {
                         counters.late += 1
                     }
@@ -309,7 +318,10 @@ final class SessionAggregateOperator: AggregateOperator {
         begin(batch)
         let arguments = layout.arguments(batch, self)
         do throws(EngineError) {
-            for row in 0..<batch.count { try add(batch, row, arguments) }
+            for row in 0..<batch.count {
+                try add(batch, row, arguments)
+                emitLarge()
+            }
         } catch {
             _ = results.finish()
             return context.fail(error)

@@ -87,6 +87,7 @@ final class StreamStreamJoinOperator: Operator {
         let own = sides[input]
         let other = sides[1 - input]
         var pairs = JoinPairs()
+        let pairsMax = batch.copiesMax
         for row in 0..<batch.count {
             let time = batch.timestamps[row]
             streamTime = max(streamTime, time)
@@ -122,6 +123,7 @@ final class StreamStreamJoinOperator: Operator {
                         other.waiting.remove(time: otherTime, order: [UInt8](scratch.bytes))
                     }
                     pairs.append(row, other.found.append(bytes), max(time, otherTime))
+                    if pairs.own.count >= pairsMax || other.found.isLarge { flush(&pairs, batch, input) }
                 }
             }
             guard !isMatched else { continue }

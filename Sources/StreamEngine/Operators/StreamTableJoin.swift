@@ -71,7 +71,12 @@ final class StreamTableJoinOperator: Operator {
                 guard isLeftJoin else { continue }
             }
             pairs.append(row, other, batch.timestamps[row])
+            if found.isLarge { flush(&pairs, batch) }
         }
+        flush(&pairs, batch)
+    }
+
+    private func flush(_ pairs: inout JoinPairs, _ batch: Batch) {
         // The key of the right side is the join's key: its columns are those of the left row where there is a match.
         let rightKeys = right.step.schema.keys.indices.map { index in
             rightKey(index, batch, pairs)
@@ -84,6 +89,7 @@ final class StreamTableJoinOperator: Operator {
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
             windows: batch.windows?.gathered(pairs.own))
         result.present = .all
+        pairs = JoinPairs()
         emit(result)
     }
 
