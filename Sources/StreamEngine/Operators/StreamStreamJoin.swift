@@ -36,13 +36,13 @@ final class StreamStreamJoinOperator: Operator {
     private let right: Operator
     private let join: StreamStreamJoinStep
     private let sides: [Side]
-    private let keyCodec: KeyCodec
+    /// Keys of windowed streams are equal if their windows are.
+    private let keys: KeyRows
     private let keyCount: Int
     private let grace: Int64
     private let waits: Bool
     private let isWindowed: Bool
     private var streamTime = Int64.min
-    private let scratch = ScratchBytes()
     private let rowScratch = ScratchBytes()
 
     /// Without GRACE PERIOD.
@@ -66,7 +66,7 @@ final class StreamStreamJoinOperator: Operator {
             Side(right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept),
         ]
         keyCount = left.step.schema.keyCount
-        keyCodec = KeyCodec(left.step.schema.keys.map(\.type))
+        keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
         isWindowed = step.schema.window != nil
         super.init(step, context)
         left.connect(to: self, input: 0)
@@ -87,6 +87,8 @@ final class StreamStreamJoinOperator: Operator {
         let own = sides[input]
         let other = sides[1 - input]
         var pairs = JoinPairs()
+        let pairsMax = batch.copiesMax
+        keys.fill(batch.columns[..<keyCount], count: batch.count, windows: isWindowed ? batch.windows : nil)
         for row in 0..<batch.count {
             let time = batch.timestamps[row]
             streamTime = max(streamTime, time)
@@ -96,7 +98,8 @@ final class StreamStreamJoinOperator: Operator {
                 counters.filtered += 1
                 continue
             }
-            let hasNull = readKey(batch, row)
+            let key = keys[row]
+            let hasNull = keys.hasNull(row)
             guard batch.hasKey.isValid(row), !(hasNull && keyCount == 1) else {
                 if own.isOuter {
                     counters.unmatched += 1
@@ -109,19 +112,19 @@ final class StreamStreamJoinOperator: Operator {
             if waits, time == streamTime, hasClosed {
                 flush(&pairs, batch, input)
                 emitClosed(batch)
-                readKey(batch, row)
             }
             rowScratch.clear()
             own.codec.append(batch.columns, row: row, to: rowScratch)
-            own.buffer.put(scratch.bytes, time: time, row: rowScratch.bytes)
+            own.buffer.put(key, time: time, row: rowScratch.bytes)
             var isMatched = false
             if from <= to {
-                other.buffer.forEach(scratch.bytes, in: from...to) { otherTime, bytes in
+                other.buffer.forEach(key, in: from...to) { otherTime, bytes in
                     isMatched = true
                     if waits, other.isOuter {
-                        other.waiting.remove(time: otherTime, order: [UInt8](scratch.bytes))
+                        other.waiting.remove(time: otherTime, order: [UInt8](key))
                     }
                     pairs.append(row, other.found.append(bytes), max(time, otherTime))
+                    if pairs.own.count >= pairsMax || other.found.isLarge { flush(&pairs, batch, input) }
                 }
             }
             guard !isMatched else { continue }
@@ -131,25 +134,11 @@ final class StreamStreamJoinOperator: Operator {
                 pairs.append(row, -1, time)
             } else {
                 own.waiting.put(
-                    time: time, order: [UInt8](scratch.bytes), timestamp: time, value: [UInt8](rowScratch.bytes),
+                    time: time, order: [UInt8](key), timestamp: time, value: [UInt8](rowScratch.bytes),
                     replacing: false)
             }
         }
         flush(&pairs, batch, input)
-    }
-
-    /// Puts the bytes of a row's key into `scratch`; keys of windowed streams are equal if their windows are.
-    ///
-    /// - Returns: whether a column is null.
-    @discardableResult
-    private func readKey(_ batch: Batch, _ row: Int) -> Bool {
-        scratch.clear()
-        let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
-        if isWindowed, let windows = batch.windows {
-            scratch.append(windows.starts[row].bigEndian)
-            scratch.append(windows.ends[row].bigEndian)
-        }
-        return hasNull
     }
 
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {
