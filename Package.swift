@@ -83,6 +83,7 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
@@ -157,6 +158,7 @@ let package = Package(
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
         tests("SQLSyntax"),
+        tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
