@@ -76,8 +76,8 @@ let package = Package(
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["JSONFormat", "Patterns"]),
-        target("SQLTypes", []),
         target("SQLSyntax", []),
+        target("SQLTypes", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
@@ -87,6 +87,7 @@ let package = Package(
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
 
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
@@ -157,6 +158,7 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

@@ -18,14 +18,16 @@ private let allowed: [String: Set<String>] = [
     "Avro": ["Bytes", "Compression", "JSONFormat", "Columns", "Crypto"],
     "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
     "JSONSchema": ["JSONFormat", "Patterns"],
-    "SQLTypes": [],
     "SQLSyntax": [],
+    "SQLTypes": [],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
