@@ -83,6 +83,9 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
 
         target(
@@ -135,6 +138,8 @@ let package = Package(
         .executableTarget(
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
+            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
@@ -158,6 +163,8 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes"]),
+        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"]),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),

@@ -25,6 +25,8 @@ private let allowed: [String: Set<String>] = [
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLPlan", "Columns"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],

@@ -1,0 +1,150 @@
+package import Columns
+package import SQLTypes
+
+/// Consecutive rows on their way through a query: events of a stream, or changes of a table.
+///
+/// `columns` are those of the step's schema, key columns first. A stream's row has values where `present` says so: a
+/// record whose value is null has none. A table's row is the new value of its key, or a deletion where `present` says
+/// no; `old` has what was there before, if the operators behind want to know.
+package struct Batch: Sendable {
+    package var count: Int
+    package var columns: [Vector]
+    /// Milliseconds; one per row.
+    package var timestamps: ColumnBuffer<Int64>
+    package var present: Validity
+    /// Rows without a record key have null in all key columns; but not all rows with null in them have no key.
+    package var hasKey: Validity
+    /// Windows of the key.
+    package var windows: Windows?
+    package var old: OldRows?
+
+    package struct Windows: Sendable {
+        package var starts: ColumnBuffer<Int64>
+        package var ends: ColumnBuffer<Int64>
+
+        package init(starts: ColumnBuffer<Int64>, ends: ColumnBuffer<Int64>) {
+            self.starts = starts
+            self.ends = ends
+        }
+
+        func gathered(_ rows: [Int32]) -> Windows {
+            Windows(starts: starts.gathered(rows), ends: ends.gathered(rows))
+        }
+    }
+
+    /// What a table had for the keys of the rows before.
+    package struct OldRows: Sendable {
+        /// As those of the batch, key columns included.
+        package var columns: [Vector]
+        package var present: Validity
+
+        package init(columns: [Vector], present: Validity) {
+            self.columns = columns
+            self.present = present
+        }
+    }
+
+    package init(
+        count: Int, columns: [Vector], timestamps: ColumnBuffer<Int64>, present: Validity = .all,
+        hasKey: Validity = .all, windows: Windows? = nil, old: OldRows? = nil
+    ) {
+        self.count = count
+        self.columns = columns
+        self.timestamps = timestamps
+        self.present = present
+        self.hasKey = hasKey
+        self.windows = windows
+        self.old = old
+    }
+
+    /// The rows of `rows`, in that order.
+    package func gathered(_ rows: [Int32]) -> Batch {
+        Batch(
+            count: rows.count, columns: columns.map { $0.gathered(rows) }, timestamps: timestamps.gathered(rows),
+            present: present.gathered(rows), hasKey: hasKey.gathered(rows), windows: windows?.gathered(rows),
+            old: old.map {
+                OldRows(columns: $0.columns.map { $0.gathered(rows) }, present: $0.present.gathered(rows))
+            })
+    }
+
+    /// The rows from `range`.
+    package func slice(_ range: Range<Int>) -> Batch { gathered(range.map { Int32($0) }) }
+
+    /// The old rows as a batch of their own; nil when they are not known.
+    var oldBatch: Batch? {
+        old.map {
+            Batch(
+                count: count, columns: $0.columns, timestamps: timestamps, present: $0.present, hasKey: hasKey,
+                windows: windows)
+        }
+    }
+}
+
+extension ColumnBuffer {
+    func gathered(_ rows: [Int32]) -> ColumnBuffer {
+        ColumnBuffer(count: rows.count) { target in
+            for at in 0..<rows.count { target.initializeElement(at: at, to: self[Int(rows[at])]) }
+        }
+    }
+}
+
+/// Builds a batch row by row.
+final class BatchBuilder {
+    let columns: [VectorBuilder]
+    let oldColumns: [VectorBuilder]
+    var timestamps: [Int64] = []
+    var present: [Bool] = []
+    var oldPresent: [Bool] = []
+    var hasKey: [Bool] = []
+    var starts: [Int64] = []
+    var ends: [Int64] = []
+    private let hasWindows: Bool
+    let hasOld: Bool
+
+    init(_ types: [SQLType], hasWindows: Bool = false, hasOld: Bool = false) {
+        columns = types.map { VectorBuilder($0) }
+        oldColumns = hasOld ? types.map { VectorBuilder($0) } : []
+        self.hasWindows = hasWindows
+        self.hasOld = hasOld
+    }
+
+    var count: Int { timestamps.count }
+
+    /// Ends a row: its columns, and old columns if there are any, have been appended.
+    func endRow(timestamp: Int64, present: Bool = true, hasKey: Bool = true, oldPresent: Bool = false) {
+        timestamps.append(timestamp)
+        self.present.append(present)
+        self.hasKey.append(hasKey)
+        if hasOld { self.oldPresent.append(oldPresent) }
+    }
+
+    /// The window of the row that is ended next or was ended last.
+    func window(start: Int64, end: Int64) {
+        starts.append(start)
+        ends.append(end)
+    }
+
+    /// The batch, and an empty builder again.
+    func finish() -> Batch {
+        defer {
+            timestamps.removeAll(keepingCapacity: true)
+            present.removeAll(keepingCapacity: true)
+            oldPresent.removeAll(keepingCapacity: true)
+            hasKey.removeAll(keepingCapacity: true)
+            starts.removeAll(keepingCapacity: true)
+            ends.removeAll(keepingCapacity: true)
+        }
+        return Batch(
+            count: timestamps.count, columns: columns.map { $0.finish() }, timestamps: ColumnBuffer(timestamps),
+            present: Validity(all: present), hasKey: Validity(all: hasKey),
+            windows: hasWindows ? .init(starts: ColumnBuffer(starts), ends: ColumnBuffer(ends)) : nil,
+            old: hasOld
+                ? .init(columns: oldColumns.map { $0.finish() }, present: Validity(all: oldPresent)) : nil)
+    }
+}
+
+extension Validity {
+    init(all isValid: [Bool]) {
+        self = isValid.allSatisfy { $0 } ? .all : Validity(isValid)
+    }
+}

@@ -1,0 +1,19 @@
+/// Why a query cannot be built, or cannot go on.
+package struct EngineError: Error, Equatable, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        /// The plan asks for something that is not there: a function, a column, a format.
+        case invalidPlan
+        /// A record ends the query: an aggregate that overflows, a result that its format cannot hold.
+        case fatalRecord
+    }
+
+    package var code: Code
+    package var message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+}

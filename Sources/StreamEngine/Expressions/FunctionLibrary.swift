@@ -1,0 +1,61 @@
+package import SQLPlan
+package import SQLTypes
+
+/// Why an expression has no value for a row.
+package struct EvaluationFailure: Error, Equatable {
+    package var message: String
+    package init(_ message: String) { self.message = message }
+}
+
+/// A lambda of the statement as functions call it.
+package typealias LambdaCall = ([SQLValue]) throws(EvaluationFailure) -> SQLValue
+
+/// A scalar function, ready to be called.
+package struct ScalarCall {
+    /// Values are the arguments that are no lambdas.
+    package var body: ([SQLValue], [LambdaCall]) throws(EvaluationFailure) -> SQLValue
+    /// Whether arguments behind the first that is not null are not looked at: COALESCE.
+    package var isLazy: Bool
+
+    package init(
+        isLazy: Bool = false, _ body: @escaping ([SQLValue], [LambdaCall]) throws(EvaluationFailure) -> SQLValue
+    ) {
+        self.isLazy = isLazy
+        self.body = body
+    }
+}
+
+/// An aggregate function for the types of a call. States are values, so that they can be stored.
+package struct AggregateCall {
+    package var initial: () -> SQLValue
+    /// - Parameters: the state, then the arguments of the row.
+    package var add: (SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue
+    /// Takes a row back; nil where the function cannot.
+    package var undo: ((SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue)?
+    /// Of two sessions, the earlier one first.
+    package var merge: (SQLValue, SQLValue) throws(EvaluationFailure) -> SQLValue
+    package var result: (SQLValue) throws(EvaluationFailure) -> SQLValue
+
+    package init(
+        initial: @escaping () -> SQLValue,
+        add: @escaping (SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue,
+        undo: ((SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue)?,
+        merge: @escaping (SQLValue, SQLValue) throws(EvaluationFailure) -> SQLValue,
+        result: @escaping (SQLValue) throws(EvaluationFailure) -> SQLValue
+    ) {
+        self.initial = initial
+        self.add = add
+        self.undo = undo
+        self.merge = merge
+        self.result = result
+    }
+}
+
+/// Gives the functions of a plan. One for each task: what it gives need not be safe to use from several threads.
+package protocol FunctionLibrary {
+    func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall
+    func aggregate(_ call: AggregateFunctionCall) throws(EngineError) -> AggregateCall
+    /// Rows of the function for its arguments.
+    func table(_ call: TableFunctionCall) throws(EngineError)
+        -> ([SQLValue]) throws(EvaluationFailure) -> [SQLValue]
+}

@@ -1,0 +1,339 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// The states of an aggregation's functions as bytes, and what the functions do to them.
+///
+/// | bytes | part of a group's record in state                                  |
+/// |------:|--------------------------------------------------------------------|
+/// |     8 | timestamp                                                          |
+/// |       | states of fixed size: counts, sums, averages, extremes of numbers  |
+/// |       | the retained columns as `RowCodec` writes them                     |
+/// |       | other states as `ValueCodec` writes them, in the order of functions|
+///
+/// The common functions over numbers have loops of their own here; their results are those of the library's functions.
+final class AggregateLayout {
+    enum Slot {
+        /// Rows whose argument is not null; all rows without one.
+        case count
+        case sumInt, sumBigint, sumDouble
+        /// Sum and count.
+        case averageInt, averageBigint, averageDouble
+        /// Whether there is a value, and the value.
+        case extremeInt(isMax: Bool), extremeBigint(isMax: Bool), extremeDouble(isMax: Bool)
+        case other(AggregateCall)
+
+        var byteCount: Int {
+            switch self {
+            case .count, .sumInt, .sumBigint, .sumDouble: 8
+            case .averageInt, .averageBigint, .averageDouble, .extremeInt, .extremeBigint, .extremeDouble: 16
+            case .other: 0
+            }
+        }
+    }
+
+    struct Function {
+        var name: String
+        var slot: Slot
+        var offset: Int
+        var arguments: [CompiledExpression]
+        /// Of the result.
+        var type: SQLType
+    }
+
+    let functions: [Function]
+    /// Bytes of timestamp and fixed states.
+    let fixedBytes: Int
+    let hasOthers: Bool
+
+    init(_ calls: [AggregateFunctionCall], _ library: any FunctionLibrary, needsUndo: Bool) throws(EngineError) {
+        var functions: [Function] = []
+        var offset = 8
+        var hasOthers = false
+        for call in calls {
+            var arguments: [CompiledExpression] = []
+            for argument in call.arguments { arguments.append(try CompiledExpression(argument, functions: library)) }
+            let slot: Slot
+            if let fixed = Self.fixed(call) {
+                slot = fixed
+            } else {
+                let aggregate = try library.aggregate(call)
+                if needsUndo, aggregate.undo == nil {
+                    throw EngineError(.invalidPlan, "The function \(call.function) cannot take rows of a table back.")
+                }
+                slot = .other(aggregate)
+                hasOthers = true
+            }
+            functions.append(
+                Function(name: call.function, slot: slot, offset: offset, arguments: arguments, type: call.type))
+            offset += slot.byteCount
+        }
+        self.functions = functions
+        fixedBytes = offset
+        self.hasOthers = hasOthers
+    }
+
+    private static func fixed(_ call: AggregateFunctionCall) -> Slot? {
+        guard call.parameters.isEmpty else { return nil }
+        switch (call.function, call.arguments.first?.type) {
+        case ("COUNT", _) where call.arguments.count <= 1: return .count
+        case ("SUM", .int): return call.type == .int ? .sumInt : nil
+        case ("SUM", .bigint): return .sumBigint
+        case ("SUM", .double): return .sumDouble
+        case ("AVG", .int): return .averageInt
+        case ("AVG", .bigint): return .averageBigint
+        case ("AVG", .double): return .averageDouble
+        case ("MIN", .int): return .extremeInt(isMax: false)
+        case ("MAX", .int): return .extremeInt(isMax: true)
+        case ("MIN", .bigint): return .extremeBigint(isMax: false)
+        case ("MAX", .bigint): return .extremeBigint(isMax: true)
+        case ("MIN", .double): return .extremeDouble(isMax: false)
+        case ("MAX", .double): return .extremeDouble(isMax: true)
+        default: return nil
+        }
+    }
+
+    // MARK: Rows
+
+    /// The arguments of all functions for a batch.
+    func arguments(_ batch: Batch, _ owner: Operator) -> [[Vector]] {
+        functions.map { function in
+            function.arguments.map { owner.evaluate($0, batch, what: "Error computing an argument of \(function.name)") }
+        }
+    }
+
+    /// Adds a row to the fixed states, or takes it back.
+    ///
+    /// - Parameter state: the record from its timestamp on.
+    @inline(__always)
+    func applyFixed(_ state: UnsafeMutableRawPointer, _ arguments: [[Vector]], _ row: Int, isUndo: Bool) {
+        for (index, function) in functions.enumerated() {
+            let at = state + function.offset
+            let vectors = arguments[index]
+            switch function.slot {
+            case .count:
+                if vectors.isEmpty || !vectors[0].isNull(row) {
+                    let count = at.loadUnaligned(as: Int64.self)
+                    at.storeBytes(of: isUndo ? count &- 1 : count &+ 1, as: Int64.self)
+                }
+            case .sumInt:
+                guard let value = Self.int32(vectors[0], row) else { continue }
+                let sum = at.loadUnaligned(as: Int32.self)
+                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int32.self)
+            case .sumBigint:
+                guard let value = Self.int64(vectors[0], row) else { continue }
+                let sum = at.loadUnaligned(as: Int64.self)
+                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int64.self)
+            case .sumDouble:
+                guard let value = Self.double(vectors[0], row) else { continue }
+                let sum = at.loadUnaligned(as: Double.self)
+                at.storeBytes(of: isUndo ? sum - value : sum + value, as: Double.self)
+            case .averageInt:
+                guard let value = Self.int32(vectors[0], row) else { continue }
+                let sum = at.loadUnaligned(as: Int32.self)
+                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int32.self)
+                Self.bump(at + 8, isUndo)
+            case .averageBigint:
+                guard let value = Self.int64(vectors[0], row) else { continue }
+                let sum = at.loadUnaligned(as: Int64.self)
+                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int64.self)
+                Self.bump(at + 8, isUndo)
+            case .averageDouble:
+                guard let value = Self.double(vectors[0], row) else { continue }
+                let sum = at.loadUnaligned(as: Double.self)
+                at.storeBytes(of: isUndo ? sum - value : sum + value, as: Double.self)
+                Self.bump(at + 8, isUndo)
+            case .extremeInt(let isMax):
+                guard let value = Self.int32(vectors[0], row) else { continue }
+                let has = at.loadUnaligned(as: Int64.self) != 0
+                let old = (at + 8).loadUnaligned(as: Int32.self)
+                if !has || (isMax ? value > old : value < old) { (at + 8).storeBytes(of: value, as: Int32.self) }
+                at.storeBytes(of: 1, as: Int64.self)
+            case .extremeBigint(let isMax):
+                guard let value = Self.int64(vectors[0], row) else { continue }
+                let has = at.loadUnaligned(as: Int64.self) != 0
+                let old = (at + 8).loadUnaligned(as: Int64.self)
+                if !has || (isMax ? value > old : value < old) { (at + 8).storeBytes(of: value, as: Int64.self) }
+                at.storeBytes(of: 1, as: Int64.self)
+            case .extremeDouble(let isMax):
+                guard let value = Self.double(vectors[0], row) else { continue }
+                let has = at.loadUnaligned(as: Int64.self) != 0
+                let old = SQLValue.double((at + 8).loadUnaligned(as: Double.self))
+                let order = SQLValue.double(value).compare(to: old) ?? 0  // Java's: NaN is the largest
+                if !has || (isMax ? order > 0 : order < 0) { (at + 8).storeBytes(of: value, as: Double.self) }
+                at.storeBytes(of: 1, as: Int64.self)
+            case .other: continue
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func bump(_ at: UnsafeMutableRawPointer, _ isUndo: Bool) {
+        let count = at.loadUnaligned(as: Int64.self)
+        at.storeBytes(of: isUndo ? count &- 1 : count &+ 1, as: Int64.self)
+    }
+
+    @inline(__always)
+    private static func int32(_ vector: Vector, _ row: Int) -> Int32? {
+        switch vector {
+        case .int32(let column): column[row]
+        default: vector.value(row, .int).int
+        }
+    }
+
+    @inline(__always)
+    private static func int64(_ vector: Vector, _ row: Int) -> Int64? {
+        switch vector {
+        case .int64(let column): column[row]
+        default: vector.value(row, .bigint).bigint
+        }
+    }
+
+    @inline(__always)
+    private static func double(_ vector: Vector, _ row: Int) -> Double? {
+        switch vector {
+        case .double(let column): column[row]
+        default: vector.value(row, .double).double
+        }
+    }
+
+    // MARK: Other states
+
+    func initialOthers() -> [SQLValue] {
+        functions.compactMap { if case .other(let call) = $0.slot { call.initial() } else { nil } }
+    }
+
+    /// Adds a row to the states that have no fixed size, or takes it back.
+    func applyOthers(
+        _ states: inout [SQLValue], _ arguments: [[Vector]], _ row: Int, isUndo: Bool
+    ) throws(EngineError) {
+        var place = 0
+        for (index, function) in functions.enumerated() {
+            guard case .other(let call) = function.slot else { continue }
+            let values = function.arguments.indices.map {
+                arguments[index][$0].value(row, function.arguments[$0].type)
+            }
+            do throws(EvaluationFailure) {
+                if isUndo {
+                    if let undo = call.undo { states[place] = try undo(states[place], values) }
+                } else {
+                    states[place] = try call.add(states[place], values)
+                }
+            } catch { throw EngineError(.fatalRecord, error.message) }
+            place += 1
+        }
+    }
+
+    func readOthers(_ bytes: UnsafeRawBufferPointer, at: inout Int) -> [SQLValue] {
+        functions.compactMap {
+            if case .other = $0.slot { ValueCodec.read(bytes, at: &at) } else { nil }
+        }
+    }
+
+    func appendOthers(_ states: [SQLValue], to bytes: ScratchBytes) {
+        var own: [UInt8] = []
+        for state in states { ValueCodec.append(state, to: &own) }
+        own.withUnsafeBytes { bytes.append($0) }
+    }
+
+    /// Adds the fixed states of a later session to those of an earlier one.
+    func mergeFixed(_ into: UnsafeMutableRawPointer, _ other: UnsafeRawPointer) {
+        for function in functions {
+            let at = into + function.offset
+            let from = other + function.offset
+            func add<Element: FixedWidthInteger>(_: Element.Type, _ offset: Int = 0) {
+                let sum = (at + offset).loadUnaligned(as: Element.self) &+ (from + offset).loadUnaligned(as: Element.self)
+                (at + offset).storeBytes(of: sum, as: Element.self)
+            }
+            func addDouble() {
+                at.storeBytes(of: at.loadUnaligned(as: Double.self) + from.loadUnaligned(as: Double.self), as: Double.self)
+            }
+            func extreme(_ isLess: Bool) {
+                guard from.loadUnaligned(as: Int64.self) != 0 else { return }
+                guard at.loadUnaligned(as: Int64.self) == 0 || isLess else { return }
+                at.copyMemory(from: from, byteCount: 16)
+            }
+            switch function.slot {
+            case .count, .sumBigint: add(Int64.self)
+            case .sumInt: add(Int32.self)
+            case .sumDouble: addDouble()
+            case .averageInt:
+                add(Int32.self)
+                add(Int64.self, 8)
+            case .averageBigint:
+                add(Int64.self)
+                add(Int64.self, 8)
+            case .averageDouble:
+                addDouble()
+                add(Int64.self, 8)
+            case .extremeInt(let isMax):
+                let (a, b) = ((at + 8).loadUnaligned(as: Int32.self), (from + 8).loadUnaligned(as: Int32.self))
+                extreme(isMax ? b > a : b < a)
+            case .extremeBigint(let isMax):
+                let (a, b) = ((at + 8).loadUnaligned(as: Int64.self), (from + 8).loadUnaligned(as: Int64.self))
+                extreme(isMax ? b > a : b < a)
+            case .extremeDouble(let isMax):
+                let a = SQLValue.double((at + 8).loadUnaligned(as: Double.self))
+                let b = SQLValue.double((from + 8).loadUnaligned(as: Double.self))
+                let order = b.compare(to: a) ?? 0
+                extreme(isMax ? order > 0 : order < 0)
+            case .other: continue
+            }
+        }
+    }
+
+    func mergeOthers(_ states: inout [SQLValue], _ later: [SQLValue]) throws(EngineError) {
+        var place = 0
+        for function in functions {
+            guard case .other(let call) = function.slot else { continue }
+            do throws(EvaluationFailure) {
+                states[place] = try call.merge(states[place], later[place])
+            } catch { throw EngineError(.fatalRecord, error.message) }
+            place += 1
+        }
+    }
+
+    // MARK: Results
+
+    /// Appends the results of the functions to one builder each.
+    func appendResults(
+        _ state: UnsafeRawPointer, others: [SQLValue], to builders: ArraySlice<VectorBuilder>
+    ) throws(EngineError) {
+        var place = 0
+        for (function, builder) in zip(functions, builders) {
+            let at = state + function.offset
+            switch function.slot {
+            case .count, .sumBigint: builder.append(fixed: at.loadUnaligned(as: Int64.self))
+            case .sumInt: builder.append(fixed: at.loadUnaligned(as: Int32.self))
+            case .sumDouble: builder.append(fixed: at.loadUnaligned(as: Double.self))
+            case .averageInt: average(Double(at.loadUnaligned(as: Int32.self)), at, builder)
+            case .averageBigint: average(Double(at.loadUnaligned(as: Int64.self)), at, builder)
+            case .averageDouble: average(at.loadUnaligned(as: Double.self), at, builder)
+            case .extremeInt:
+                if at.loadUnaligned(as: Int64.self) == 0 {
+                    builder.appendNull()
+                } else {
+                    builder.append(fixed: (at + 8).loadUnaligned(as: Int32.self))
+                }
+            case .extremeBigint, .extremeDouble:
+                if at.loadUnaligned(as: Int64.self) == 0 {
+                    builder.appendNull()
+                } else if builder.kind == .double {
+                    builder.append(fixed: (at + 8).loadUnaligned(as: Double.self))
+                } else {
+                    builder.append(fixed: (at + 8).loadUnaligned(as: Int64.self))
+                }
+            case .other(let call):
+                do throws(EvaluationFailure) {
+                    builder.append(try call.result(others[place]))
+                } catch { throw EngineError(.fatalRecord, error.message) }
+                place += 1
+            }
+        }
+    }
+
+    private func average(_ sum: Double, _ at: UnsafeRawPointer, _ builder: VectorBuilder) {
+        let count = (at + 8).loadUnaligned(as: Int64.self)
+        builder.append(fixed: count == 0 ? 0.0 : sum / Double(count))
+    }
+}

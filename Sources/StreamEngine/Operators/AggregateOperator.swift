@@ -1,0 +1,416 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// Aggregates by group, of streams with and without windows, and of tables. The three kinds differ in how they find the
+/// record of a group; what a record holds is said at `AggregateLayout`.
+class AggregateOperator: Operator {
+    let input: Operator
+    let aggregate: AggregateStep
+    let layout: AggregateLayout
+    let keyCodec: KeyCodec
+    let retainedCodec: RowCodec
+    let keyCount: Int
+    let builder: BatchBuilder
+    var sendsOld = false
+    private var oldBuilder: BatchBuilder
+    let keyScratch = ScratchBytes()
+    let stateScratch = ScratchBytes()
+
+    init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        self.input = input
+        self.aggregate = aggregate
+        layout = try AggregateLayout(
+            aggregate.functions, context.functions, needsUndo: input.step.isTable)
+        keyCount = step.schema.keyCount
+        keyCodec = KeyCodec(step.schema.keys.map(\.type))
+        retainedCodec = RowCodec(aggregate.retained.map { input.step.schema.columns[$0].type })
+        let types = step.schema.columns.map(\.type)
+        builder = BatchBuilder(types, hasWindows: step.schema.window != nil)
+        oldBuilder = BatchBuilder(types, hasWindows: step.schema.window != nil, hasOld: true)
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+    override func demandOldValues() { sendsOld = true }
+
+    /// The builder of the results, with old values where they are asked for.
+    var results: BatchBuilder { sendsOld ? oldBuilder : builder }
+
+    /// Makes the record of a group without rows yet.
+    func startState() {
+        stateScratch.clear()
+        for _ in 0..<(layout.fixedBytes / 8) { stateScratch.append(0 as Int64) }
+    }
+
+    /// Appends key, retained columns, results and window of a record to the builders.
+    func append(
+        _ state: UnsafeRawBufferPointer, _ batch: Batch, _ row: Int, window: (start: Int64, end: Int64)?,
+        to builders: [VectorBuilder]
+    ) throws(EngineError) {
+        for index in 0..<keyCount { builders[index].append(from: batch.columns[index], row: row) }
+        try appendValues(state, window: window, to: builders)
+    }
+
+    func appendValues(
+        _ state: UnsafeRawBufferPointer, window: (start: Int64, end: Int64)?, to builders: [VectorBuilder]
+    ) throws(EngineError) {
+        let retained = keyCount + aggregate.retained.count
+        var at = layout.fixedBytes
+        retainedCodec.read(state, at: &at, into: builders[keyCount..<retained])
+        let others = layout.hasOthers ? layout.readOthers(state, at: &at) : []
+        guard let start = state.baseAddress else { return }
+        try layout.appendResults(
+            start, others: others, to: builders[retained..<(retained + layout.functions.count)])
+        if aggregate.hasWindowBounds, let window {
+            let first = retained + layout.functions.count
+            builders[first].append(fixed: window.start)
+            builders[first + 1].append(fixed: window.end)
+        }
+    }
+
+    /// Columns of a row that is not there.
+    func appendMissing(_ batch: Batch, _ row: Int, to builders: [VectorBuilder]) {
+        for (index, builder) in builders.enumerated() {
+            if index < keyCount { builder.append(from: batch.columns[index], row: row) } else { builder.appendNull() }
+        }
+    }
+
+    /// Adds a row to the record of its group in `table`, and appends the result to the builders.
+    ///
+    /// - Parameters:
+    ///   - key: not of the table's memory.
+    ///   - undo: the old row that is taken back first, for tables.
+    final func update(
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ batch: Batch, _ row: Int, _ arguments: [[Vector]],
+        undo: (batch: Batch, arguments: [[Vector]])?, window: (start: Int64, end: Int64)?
+    ) throws(EngineError) {
+        let hash = hashBytes(key)
+        var place = table.find(key, hash: hash)
+        let results = self.results
+        let timestamp = batch.timestamps[row]
+        let adds = undo == nil || batch.present.isValid(row)
+        let undoes = undo.map { $0.batch.present.isValid(row) && place != 0 } ?? false
+        if sendsOld {
+            if place == 0 {
+                appendMissing(batch, row, to: results.oldColumns)
+            } else {
+                try append(
+                    UnsafeRawBufferPointer(table.value(at: place)), batch, row, window: window, to: results.oldColumns)
+            }
+        }
+        let wasThere = place != 0
+        if !wasThere, !adds {
+            // Undo of a group that is not there: Kafka Streams tells that there is nothing.
+            appendMissing(batch, row, to: results.columns)
+            results.endRow(timestamp: timestamp, present: false, oldPresent: false)
+            return
+        }
+        let source = adds ? batch : undo?.batch ?? batch
+        if place == 0 {
+            startState()
+            retainedCodec.append(aggregate.retained.map { source.columns[$0] }, row: row, to: stateScratch)
+            if layout.hasOthers { layout.appendOthers(layout.initialOthers(), to: stateScratch) }
+            place = table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
+            table.value(at: place).storeBytes(of: Int64.min, as: Int64.self)
+        }
+        let value = table.value(at: place)
+        guard let state = value.baseAddress else { return }
+        table.touch(place)
+        state.storeBytes(of: max(state.loadUnaligned(as: Int64.self), timestamp), as: Int64.self)
+        if undoes, let undo { layout.applyFixed(state, undo.arguments, row, isUndo: true) }
+        if adds { layout.applyFixed(state, arguments, row, isUndo: false) }
+        if wasThere, layout.hasOthers || retainedCodec.types.count > 0 {
+            place = try rewrite(
+                table, key, hash, place, source, row, arguments, adds: adds, undo: undoes ? undo : nil)
+        } else if layout.hasOthers {
+            place = try rewrite(table, key, hash, place, source, row, arguments, adds: adds, undo: nil)
+        }
+        let now = UnsafeRawBufferPointer(table.value(at: place))
+        let time = now.loadUnaligned(as: Int64.self)
+        try append(now, batch, row, window: window, to: results.columns)
+        results.endRow(timestamp: time, oldPresent: wasThere)
+        if let window { results.window(start: window.start, end: window.end) }
+    }
+
+    /// Writes retained columns and other states again.
+    private func rewrite(
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ source: Batch,
+        _ row: Int, _ arguments: [[Vector]], adds: Bool, undo: (batch: Batch, arguments: [[Vector]])?
+    ) throws(EngineError) -> SlabTable.Place {
+        let value = UnsafeRawBufferPointer(table.value(at: place))
+        stateScratch.clear()
+        stateScratch.append(UnsafeRawBufferPointer(rebasing: value[..<layout.fixedBytes]))
+        retainedCodec.append(aggregate.retained.map { source.columns[$0] }, row: row, to: stateScratch)
+        if !layout.hasOthers {
+            // Mostly they are functions of the key, and nothing has changed.
+            if stateScratch.count == value.count, stateScratch.bytes.elementsEqual(value) { return place }
+        } else {
+            var at = layout.fixedBytes
+            at += retainedCodec.byteCount(value, at: at)
+            var others = layout.readOthers(value, at: &at)
+            if let undo { try layout.applyOthers(&others, undo.arguments, row, isUndo: true) }
+            if adds { try layout.applyOthers(&others, arguments, row, isUndo: false) }
+            layout.appendOthers(others, to: stateScratch)
+        }
+        return table.put(key, hash: hash, place: place, value: stateScratch.bytes)
+    }
+}
+
+/// Of a stream without windows, or of a table.
+final class GroupAggregateOperator: AggregateOperator {
+    private let table: SlabTable
+
+    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        table = SlabTable(capturesChanges: context.settings.capturesChanges)
+        try super.init(step, aggregate, input: input, context)
+    }
+
+    override var state: (rows: Int, bytes: Int) { (table.count, table.byteCount) }
+    override func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(of: aggregate.store.name, body) }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        let arguments = layout.arguments(batch, self)
+        let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self)) }
+        do throws(EngineError) {
+            for row in 0..<batch.count {
+                keyScratch.clear()
+                keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
+                try update(table, keyScratch.bytes, batch, row, arguments, undo: undo, window: nil)
+            }
+        } catch {
+            _ = results.finish()
+            return context.fail(error)
+        }
+        emit(results.finish())
+    }
+}
+
+/// Of a stream in tumbling or hopping windows.
+final class WindowAggregateOperator: AggregateOperator {
+    private let size: Int64
+    private let advance: Int64
+    private let grace: Int64
+    private let store: WindowStore
+    private var streamTime = Int64.min
+
+    init(
+        _ step: PlanStep, _ aggregate: AggregateStep, _ window: WindowSpecification, size: Int64, advance: Int64,
+        input: Operator, _ context: TaskContext
+    ) throws(EngineError) {
+        self.size = max(1, size)
+        self.advance = max(1, advance)
+        grace = max(0, window.grace)
+        let (least, overflow) = self.size.addingReportingOverflow(grace)
+        store = WindowStore(
+            retentionMillis: max(window.retention ?? 0, overflow ? .max : least), windowMillis: self.size,
+            capturesChanges: context.settings.capturesChanges)
+        try super.init(step, aggregate, input: input, context)
+    }
+
+    override var state: (rows: Int, bytes: Int) { (store.count, store.byteCount) }
+
+    override func drainChanges(_ body: (StateChange) -> Void) {
+        store.drainChanges { key, value in
+            body(StateChange(store: aggregate.store.name, key: [UInt8](key), value: value.map { [UInt8]($0) }))
+        }
+    }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        let arguments = layout.arguments(batch, self)
+        do throws(EngineError) {
+            for row in 0..<batch.count {
+                let time = batch.timestamps[row]
+                streamTime = max(streamTime, time)
+                let closed = streamTime.subtractingReportingOverflow(grace)
+                let closeTime = closed.overflow ? Int64.min : closed.partialValue
+                keyScratch.clear()
+                keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
+                let keyCount = keyScratch.count
+                // Windows do not start before the epoch.
+                let (shifted, overflow) = time.addingReportingOverflow(advance - size)
+                var start = max(0, overflow ? 0 : shifted) / advance * advance
+                while start <= time {
+                    let (end, overflow) = start.addingReportingOverflow(size)
+                    guard !overflow else { break }
+                    if end > closeTime {
+                        keyScratch.truncate(to: keyCount)
+                        keyScratch.append(start.bigEndian)
+                        try update(
+                            store.makeTable(start: start), keyScratch.bytes, batch, row, arguments, undo: nil,
+                            window: (start, end))
+                    } else {
+                        counters.late += 1
+                    }
+                    let (next, isLast) = start.addingReportingOverflow(advance)
+                    guard !isLast else { break }
+                    start = next
+                }
+            }
+        } catch {
+            _ = results.finish()
+            return context.fail(error)
+        }
+        emit(results.finish())
+    }
+}
+
+/// Of a stream in sessions: a row within the gap of sessions joins, and so merges, them. The sessions that it swallows are
+/// deleted first, by end and then start.
+final class SessionAggregateOperator: AggregateOperator {
+    private let gap: Int64
+    private let grace: Int64
+    private let store: SessionStore
+    private var streamTime = Int64.min
+
+    init(
+        _ step: PlanStep, _ aggregate: AggregateStep, _ window: WindowSpecification, gap: Int64, input: Operator,
+        _ context: TaskContext
+    ) throws(EngineError) {
+        self.gap = max(0, gap)
+        grace = max(0, window.grace)
+        let (least, overflow) = self.gap.addingReportingOverflow(grace)
+        store = SessionStore(
+            retentionMillis: max(window.retention ?? 0, overflow ? .max : least),
+            capturesChanges: context.settings.capturesChanges)
+        try super.init(step, aggregate, input: input, context)
+    }
+
+    override var state: (rows: Int, bytes: Int) { (store.count, store.byteCount) }
+
+    override func drainChanges(_ body: (StateChange) -> Void) {
+        store.drainChanges { key, value in
+            body(StateChange(store: aggregate.store.name, key: [UInt8](key), value: value.map { [UInt8]($0) }))
+        }
+    }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        let arguments = layout.arguments(batch, self)
+        do throws(EngineError) {
+            for row in 0..<batch.count { try add(batch, row, arguments) }
+        } catch {
+            _ = results.finish()
+            return context.fail(error)
+        }
+        emit(results.finish())
+    }
+
+    private func add(_ batch: Batch, _ row: Int, _ arguments: [[Vector]]) throws(EngineError) {
+        let time = batch.timestamps[row]
+        streamTime = max(streamTime, time)
+        keyScratch.clear()
+        keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
+        let key = keyScratch.bytes
+        var sessions = store.sessions(key)
+        let from = time - min(gap, time)  // times are not negative
+        let (to, overflow) = time.addingReportingOverflow(gap)
+        var merged: [SessionStore.Session] = []
+        sessions.removeAll { session in
+            guard session.end >= from, session.start <= (overflow ? .max : to) else { return false }
+            merged.append(session)
+            return true
+        }
+        let start = min(time, merged.map(\.start).min() ?? time)
+        let end = max(time, merged.map(\.end).max() ?? time)
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        if !isOpen, end < closed {
+            counters.late += 1
+            return
+        }
+        let results = self.results
+        // A row at the very time of a session of one moment changes it in its place.
+        let isSame = start == time && end == time
+        let before = isSame ? merged.first : nil
+        if !isSame {
+            for session in merged { try delete(session, batch, row, results) }
+        }
+        var state = try mergedState(merged)
+        try addRow(&state, batch, row, arguments)
+        state.withUnsafeMutableBytes { $0.storeBytes(of: end, as: Int64.self) }
+        if sendsOld {
+            if let before {
+                try read(before.value) { bytes throws(EngineError) in
+                    try append(bytes, batch, row, window: (start, end), to: results.oldColumns)
+                }
+            } else {
+                appendMissing(batch, row, to: results.oldColumns)
+            }
+        }
+        try read(state) { bytes throws(EngineError) in
+            try append(bytes, batch, row, window: (start, end), to: results.columns)
+        }
+        results.endRow(timestamp: end, oldPresent: before != nil)
+        results.window(start: start, end: end)
+        let new = SessionStore.Session(start: start, end: end, value: state)
+        let place = sessions.firstIndex { ($0.end, $0.start) > (end, start) } ?? sessions.count
+        sessions.insert(new, at: place)
+        store.set(key, sessions)
+        store.observe(key, end: end, previousEnd: merged.last?.end)
+    }
+
+    private func delete(
+        _ session: SessionStore.Session, _ batch: Batch, _ row: Int, _ results: BatchBuilder
+    ) throws(EngineError) {
+        appendMissing(batch, row, to: results.columns)
+        if sendsOld {
+            try read(session.value) { bytes throws(EngineError) in
+                try append(bytes, batch, row, window: (session.start, session.end), to: results.oldColumns)
+            }
+        }
+        results.endRow(timestamp: session.end, present: false, oldPresent: true)
+        results.window(start: session.start, end: session.end)
+    }
+
+    /// The state of sessions together, without retained columns; of none: the initial state.
+    private func mergedState(_ sessions: [SessionStore.Session]) throws(EngineError) -> [UInt8] {
+        startState()
+        var fixed = [UInt8](stateScratch.bytes)
+        var others = layout.initialOthers()
+        for session in sessions {
+            fixed.withUnsafeMutableBytes { into in
+                session.value.withUnsafeBytes { from in
+                    if let into = into.baseAddress, let from = from.baseAddress { layout.mergeFixed(into, from) }
+                }
+            }
+            guard layout.hasOthers else { continue }
+            let later = session.value.withUnsafeBytes { bytes in
+                var at = layout.fixedBytes
+                at += retainedCodec.byteCount(bytes, at: at)
+                return layout.readOthers(bytes, at: &at)
+            }
+            try layout.mergeOthers(&others, later)
+        }
+        mergedOthers = others
+        return fixed
+    }
+
+    private var mergedOthers: [SQLValue] = []
+    private let readScratch = ScratchBytes()
+
+    private func addRow(
+        _ state: inout [UInt8], _ batch: Batch, _ row: Int, _ arguments: [[Vector]]
+    ) throws(EngineError) {
+        state.withUnsafeMutableBytes { bytes in
+            if let start = bytes.baseAddress { layout.applyFixed(start, arguments, row, isUndo: false) }
+        }
+        stateScratch.clear()
+        retainedCodec.append(aggregate.retained.map { batch.columns[$0] }, row: row, to: stateScratch)
+        if layout.hasOthers {
+            try layout.applyOthers(&mergedOthers, arguments, row, isUndo: false)
+            layout.appendOthers(mergedOthers, to: stateScratch)
+        }
+        state.append(contentsOf: stateScratch.bytes)
+    }
+
+    private func read(
+        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(EngineError) -> Void
+    ) throws(EngineError) {
+        readScratch.clear()
+        bytes.withUnsafeBytes { readScratch.append($0) }
+        try body(readScratch.bytes)
+    }
+}

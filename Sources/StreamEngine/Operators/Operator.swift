@@ -1,0 +1,98 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// One step of a running query. Batches are pushed from sources up to the sink; an operator is done with a batch when it
+/// returns, so every row's consequences keep the order of the rows.
+class Operator {
+    let step: PlanStep
+    let context: TaskContext
+    var counters = OperatorCounters()
+    /// Where results go.
+    private(set) unowned var above: Operator?
+    private var inputAbove = 0
+
+    init(_ step: PlanStep, _ context: TaskContext) {
+        self.step = step
+        self.context = context
+    }
+
+    /// Operators below, left before right.
+    var inputs: [Operator] { [] }
+
+    final func connect(to above: Operator, input: Int) {
+        self.above = above
+        inputAbove = input
+    }
+
+    /// Tables: changes have to tell the old values. Called before the first batch.
+    func demandOldValues() { for input in inputs { input.demandOldValues() } }
+
+    /// - Parameter input: 0, or 1 for the right side of a join.
+    func process(_ batch: Batch, input: Int) {}
+
+    final func emit(_ batch: Batch) {
+        guard batch.count > 0, context.failure == nil else { return }
+        counters.output += batch.count
+        above?.process(batch, input: inputAbove)
+    }
+
+    /// Rows and bytes of state now.
+    var state: (rows: Int, bytes: Int) { (0, 0) }
+
+    /// Changes of state since the last call, by store.
+    func drainChanges(_ body: (StateChange) -> Void) {}
+
+    // MARK: Helpers
+
+    var types: [SQLType] { step.schema.columns.map(\.type) }
+
+    func compile(_ expressions: [TypedExpression]) throws(EngineError) -> [CompiledExpression] {
+        var compiled: [CompiledExpression] = []
+        for expression in expressions {
+            compiled.append(try CompiledExpression(expression, functions: context.functions))
+        }
+        return compiled
+    }
+
+    /// Notes failures of expressions in rows that count.
+    func note(_ failures: [CompiledExpression.Failure], _ batch: Batch, what: String) {
+        for failure in failures where batch.present.isValid(failure.row) {
+            counters.failed += 1
+            context.note(
+                ProcessingLogEntry(
+                    kind: .recordProcessing, step: step.name, message: "\(what): \(failure.message)",
+                    topic: context.sourceTopic, timestamp: batch.timestamps[failure.row]))
+        }
+    }
+
+    /// The values of an expression for a batch; failures are noted.
+    func evaluate(_ expression: CompiledExpression, _ batch: Batch, what: @autoclosure () -> String) -> Vector {
+        var failures: [CompiledExpression.Failure] = []
+        let result = expression.evaluate(batch.columns, count: batch.count, failures: &failures)
+        if !failures.isEmpty { note(failures, batch, what: what()) }
+        return result
+    }
+}
+
+/// A change of a record of state.
+package struct StateChange {
+    package var store: String
+    package var key: [UInt8]
+    /// nil: the record is gone.
+    package var value: [UInt8]?
+
+    package init(store: String, key: [UInt8], value: [UInt8]?) {
+        self.store = store
+        self.key = key
+        self.value = value
+    }
+}
+
+extension SlabTable {
+    func drainChanges(of store: String, _ body: (StateChange) -> Void) {
+        drainChanges { key, value in
+            body(StateChange(store: store, key: [UInt8](key), value: value.map { [UInt8]($0) }))
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// Writes rows as records of a topic.
+final class SinkOperator: Operator {
+    private let input: Operator
+    private let sink: SinkStep
+    private let keyEncoder: any RecordEncoder
+    private let valueEncoder: any RecordEncoder
+    private let keyCount: Int
+    private let timestampIndex: Int?
+    private let timestampPattern: TimestampText?
+
+    init(_ step: PlanStep, _ sink: SinkStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        self.input = input
+        self.sink = sink
+        keyCount = step.schema.keyCount
+        keyEncoder = try context.formats.encoder(
+            sink.keyFormat, topic: sink.topic, isKey: true, columns: Array(step.schema.keys))
+        valueEncoder = try context.formats.encoder(
+            sink.valueFormat, topic: sink.topic, isKey: false, columns: Array(step.schema.values))
+        timestampIndex = sink.timestamp.flatMap { step.schema.index(of: $0.column) }
+        var pattern: TimestampText?
+        if let format = sink.timestamp?.format { pattern = try context.formats.timestampText(format) }
+        timestampPattern = pattern
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        do throws(EngineError) {
+            var keys = try keyEncoder.encode(
+                Array(batch.columns[..<keyCount]), count: batch.count, present: batch.hasKey)
+            if let window = step.schema.window, let windows = batch.windows {
+                keys = WindowedKeys.join(keys, windows, window.kind)
+            }
+            let values = try valueEncoder.encode(
+                Array(batch.columns[keyCount...]), count: batch.count, present: batch.present)
+            var result = SinkBatch(topic: sink.topic, keys: keys, values: values, timestamps: batch.timestamps)
+            if timestampIndex != nil { result = retimed(result, batch) }
+            counters.output += result.count
+            if result.count > 0 { context.output.append(result) }
+        } catch {
+            context.fail(error)
+        }
+    }
+
+    /// With timestamps of a column. Rows whose column has no valid time are not written.
+    private func retimed(_ result: SinkBatch, _ batch: Batch) -> SinkBatch {
+        guard let index = timestampIndex else { return result }
+        let type = step.schema.columns[index].type
+        var rows: [Int32] = []
+        var times: [Int64] = []
+        for row in 0..<batch.count {
+            var time: Int64?
+            var reason = "null"
+            switch batch.columns[index].value(row, type) {
+            case .bigint(let value), .timestamp(let value):
+                time = value < 0 ? nil : value
+                reason = "\(value)"
+            case .string(let text):
+                reason = text
+                do throws(EvaluationFailure) { time = try timestampPattern?.parse(text) } catch { reason = error.message }
+            default: break
+            }
+            if !batch.present.isValid(row) { time = batch.timestamps[row] }
+            guard let time, time >= 0 else {
+                counters.failed += 1
+                let message = "Failed to extract timestamp of column \(step.schema.columns[index].name): \(reason)"
+                context.note(
+                    ProcessingLogEntry(
+                        kind: .recordProcessing, step: step.name, message: message, topic: context.sourceTopic,
+                        timestamp: batch.timestamps[row]))
+                continue
+            }
+            rows.append(Int32(truncatingIfNeeded: row))
+            times.append(time)
+        }
+        return SinkBatch(
+            topic: result.topic, keys: rows.count == batch.count ? result.keys : result.keys.gathered(rows),
+            values: rows.count == batch.count ? result.values : result.values.gathered(rows),
+            timestamps: ColumnBuffer(times))
+    }
+}
+
+/// The end of a query of a client: keeps rows for it.
+final class RowsOperator: Operator {
+    private let input: Operator
+
+    init(_ step: PlanStep, input: Operator, _ context: TaskContext) {
+        self.input = input
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        counters.output += batch.count
+        if batch.count > 0 { context.rows.append(batch) }
+    }
+}

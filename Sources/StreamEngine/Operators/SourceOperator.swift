@@ -1,0 +1,207 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// Reads records of a topic as rows of a stream or changes of a table.
+///
+/// Records that cannot be read, or have no valid timestamp, are counted, noted and passed over. A table passes over
+/// records without a key.
+final class SourceOperator: Operator {
+    let source: SourceStep
+    private let keyDecoder: any RecordDecoder
+    private let valueDecoder: any RecordDecoder
+    /// Value columns that are decoded, and where each stands among them.
+    private let wanted: [Int]
+    private let timestampIndex: (isKey: Bool, place: Int, type: SQLType)?
+    private let timestampPattern: TimestampText?
+    private let table: TableState?
+
+    init(_ step: PlanStep, _ source: SourceStep, _ context: TaskContext) throws(EngineError) {
+        self.source = source
+        var wanted: [Int] = []
+        for origin in source.origins {
+            if case .value(let index) = origin, !wanted.contains(index) { wanted.append(index) }
+        }
+        var timestampIndex: (Bool, Int, SQLType)?
+        var pattern: TimestampText?
+        if let timestamp = source.timestamp {
+            if let index = source.valueColumns.firstIndex(where: { $0.name == timestamp.column }) {
+                if !wanted.contains(index) { wanted.append(index) }
+                timestampIndex = (false, wanted.firstIndex(of: index) ?? 0, source.valueColumns[index].type)
+            } else if let index = source.keyColumns.firstIndex(where: { $0.name == timestamp.column }) {
+                timestampIndex = (true, index, source.keyColumns[index].type)
+            } else {
+                throw EngineError(.invalidPlan, "The timestamp column \(timestamp.column) is not in the source.")
+            }
+            if let format = timestamp.format { pattern = try context.formats.timestampText(format) }
+        }
+        self.wanted = wanted
+        self.timestampIndex = timestampIndex
+        timestampPattern = pattern
+        keyDecoder = try context.formats.decoder(
+            source.keyFormat, topic: source.topic, isKey: true, columns: source.keyColumns,
+            wanted: Array(source.keyColumns.indices))
+        valueDecoder = try context.formats.decoder(
+            source.valueFormat, topic: source.topic, isKey: false, columns: source.valueColumns, wanted: wanted)
+        table =
+            step.isTable ? TableState(step.schema, store: source.store?.name ?? step.name, context.settings) : nil
+        super.init(step, context)
+    }
+
+    override var state: (rows: Int, bytes: Int) { table?.size ?? (0, 0) }
+    override func drainChanges(_ body: (StateChange) -> Void) { table?.drainChanges(body) }
+    override func demandOldValues() { table?.isNeeded = true }
+
+    func read(_ records: SourceBatch) {
+        counters.input += records.count
+        context.sourceTopic = records.topic
+        var windows: Batch.Windows?
+        var keys = records.keys
+        var keyFailures: [DecodedRecords.Failure] = []
+        if let window = source.window {
+            (keys, windows) = WindowedKeys.split(records.keys, window, failures: &keyFailures)
+        }
+        let key = keyDecoder.decode(keys)
+        let value = valueDecoder.decode(records.values)
+        var isDropped: [Bool]?
+        func drop(_ row: Int) {
+            if isDropped == nil { isDropped = [Bool](repeating: false, count: records.count) }
+            isDropped?[row] = true
+        }
+        for failure in keyFailures + key.failures { failed(failure, records, isKey: true, drop) }
+        for failure in value.failures { failed(failure, records, isKey: false, drop) }
+        let present = records.values.validity.without(value.absent, count: records.count)
+        let hasKey = keys.validity.without(key.absent, count: records.count)
+        if step.isTable, hasKey.nullCount > 0 {
+            for row in 0..<records.count where !hasKey.isValid(row) {
+                if isDropped?[row] != true { counters.filtered += 1 }
+                drop(row)
+            }
+        }
+        let timestamps = timestamps(records, present, key, value, drop)
+        var result = Batch(
+            count: records.count, columns: [], timestamps: timestamps, present: present, hasKey: hasKey,
+            windows: windows)
+        result.columns = source.origins.map { origin in
+            switch origin {
+            case .key(let index): key.columns[index]
+            case .value(let index): value.columns[wanted.firstIndex(of: index) ?? 0]
+            case .headers: headers(records)
+            case .header(let name): header(name, records)
+            case .pseudo(let pseudo): self.pseudo(pseudo, result, records)
+            }
+        }
+        guard let isDropped else { return emitRows(result) }
+        emitRows(result.gathered((0..<records.count).filter { !isDropped[$0] }.map { Int32($0) }))
+    }
+
+    private func emitRows(_ batch: Batch) {
+        if let table { emit(table.apply(batch)) } else { emit(batch) }
+    }
+
+    private func failed(
+        _ failure: DecodedRecords.Failure, _ records: SourceBatch, isKey: Bool, _ drop: (Int) -> Void
+    ) {
+        counters.failed += 1
+        drop(failure.row)
+        let bytes = (isKey ? records.keys : records.values).array(failure.row)
+        context.note(
+            ProcessingLogEntry(
+                kind: .deserialization, step: step.name,
+                message: failure.message, topic: records.topic, partition: records.partition,
+                offset: records.offsets[failure.row], record: bytes, timestamp: records.timestamps[failure.row]))
+        if context.settings.failsOnDeserializationError {
+            context.fail(EngineError(.fatalRecord, failure.message))
+        }
+    }
+
+    // MARK: Timestamps
+
+    /// Those of the records, or of the timestamp column. Negative, missing and unreadable ones drop the row.
+    private func timestamps(
+        _ records: SourceBatch, _ present: Validity, _ key: DecodedRecords, _ value: DecodedRecords,
+        _ drop: (Int) -> Void
+    ) -> ColumnBuffer<Int64> {
+        guard let timestampIndex else {
+            for row in 0..<records.count where records.timestamps[row] < 0 {
+                counters.failed += 1
+                drop(row)
+            }
+            return records.timestamps
+        }
+        let vector = (timestampIndex.isKey ? key : value).columns[timestampIndex.place]
+        return ColumnBuffer(count: records.count) { target in
+            for row in 0..<target.count {
+                var time: Int64?
+                var reason = "the timestamp column is null"
+                switch vector.value(row, timestampIndex.type) {
+                case .bigint(let value), .timestamp(let value):
+                    time = value < 0 ? nil : value
+                    if time == nil { reason = "the timestamp \(value) is negative" }
+                case .string(let text):
+                    do throws(EvaluationFailure) {
+                        let value = try timestampPattern?.parse(text)
+                        time = value.flatMap { $0 < 0 ? nil : $0 }
+                        reason = "the timestamp '\(text)' is negative"
+                    } catch { reason = error.message }
+                default: break
+                }
+                // A record without a value keeps its own time: there is no column to read.
+                if time == nil, !timestampIndex.isKey, !present.isValid(row) {
+                    time = records.timestamps[row]
+                }
+                if let time {
+                    target.initializeElement(at: row, to: time)
+                } else {
+                    target.initializeElement(at: row, to: records.timestamps[row])
+                    invalidTimestamp(row, reason, records)
+                    drop(row)
+                }
+            }
+        }
+    }
+
+    private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
+        counters.failed += 1
+        let column = source.timestamp?.column ?? ""
+        let message = "Failed to extract timestamp from row: column \(column): \(reason)"
+        context.note(
+            ProcessingLogEntry(
+                kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
+                partition: records.partition, offset: records.offsets[row], timestamp: records.timestamps[row]))
+        if context.settings.failsOnInvalidTimestamp {
+            context.fail(EngineError(.fatalRecord, "Fatal user code error in TimestampExtractor callback: \(message)"))
+        }
+    }
+
+    // MARK: Columns that are not in the bytes
+
+    private func pseudo(_ pseudo: PseudoColumn, _ batch: Batch, _ records: SourceBatch) -> Vector {
+        switch pseudo {
+        case .rowTime: .int64(FixedColumn(values: batch.timestamps))
+        case .rowPartition: .constant(.int(records.partition), count: records.count)
+        case .rowOffset: .int64(FixedColumn(values: records.offsets))
+        case .windowStart: batch.windows.map { .int64(FixedColumn(values: $0.starts)) } ?? .nulls(records.count)
+        case .windowEnd: batch.windows.map { .int64(FixedColumn(values: $0.ends)) } ?? .nulls(records.count)
+        }
+    }
+
+    private func headers(_ records: SourceBatch) -> Vector {
+        .values(
+            (0..<records.count).map { row in
+                guard !records.headers.isEmpty else { return .array([]) }
+                return .array(
+                    records.headers[row].map { header in
+                        .structure([.string(header.key), header.value.map { .bytes($0) } ?? .null])
+                    })
+            })
+    }
+
+    private func header(_ name: String, _ records: SourceBatch) -> Vector {
+        guard !records.headers.isEmpty else { return .nulls(records.count) }
+        return Vector(
+            records.headers.map { headers in
+                headers.last { $0.key == name }.flatMap { $0.value.map { .bytes($0) } } ?? .null
+            }, .bytes)
+    }
+}

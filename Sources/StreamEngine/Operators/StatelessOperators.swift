@@ -1,0 +1,229 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// WHERE and HAVING. A row without value is dropped from a stream. Of a table, a row that is not in the result becomes a
+/// deletion if the one before was in it, and nothing otherwise.
+final class FilterOperator: Operator {
+    private let input: Operator
+    private let predicate: CompiledExpression
+
+    init(_ step: PlanStep, _ filter: FilterStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        self.input = input
+        predicate = try CompiledExpression(filter.predicate, functions: context.functions)
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+        if step.isTable { input.demandOldValues() }
+    }
+
+    override var inputs: [Operator] { [input] }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        var failures: [CompiledExpression.Failure] = []
+        var kept = predicate.selected(batch.columns, count: batch.count, failures: &failures)
+        if !failures.isEmpty { note(failures, batch, what: "Error evaluating the condition") }
+        if batch.present.nullCount > 0 { kept.removeAll { !batch.present.isValid(Int($0)) } }
+        guard let old = batch.oldBatch else {
+            counters.filtered += batch.count - kept.count
+            return emit(kept.count == batch.count ? batch : batch.gathered(kept))
+        }
+        failures = []
+        let keptOld = predicate.selected(old.columns, count: old.count, failures: &failures)
+        var holds = [Bool](repeating: false, count: batch.count)
+        for row in kept { holds[Int(row)] = true }
+        var held = [Bool](repeating: false, count: batch.count)
+        for row in keptOld where old.present.isValid(Int(row)) { held[Int(row)] = true }
+        let rows = (0..<batch.count).filter { holds[$0] || held[$0] }.map { Int32($0) }
+        counters.filtered += batch.count - rows.count
+        var result = batch
+        result.present = Validity(all: holds)
+        result.old?.present = Validity(all: held)
+        emit(rows.count == batch.count ? result : result.gathered(rows))
+    }
+}
+
+/// Computes the columns of the result. Rows without value stay so.
+final class SelectOperator: Operator {
+    private let input: Operator
+    private let expressions: [CompiledExpression]
+
+    init(_ step: PlanStep, _ select: SelectStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        self.input = input
+        var expressions: [CompiledExpression] = []
+        for expression in select.expressions {
+            expressions.append(try CompiledExpression(expression, functions: context.functions))
+        }
+        self.expressions = expressions
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        var result = batch
+        result.columns = columns(batch)
+        if let old = batch.oldBatch {
+            result.old = .init(columns: columns(old), present: old.present)
+        }
+        emit(result)
+    }
+
+    private func columns(_ batch: Batch) -> [Vector] {
+        expressions.enumerated().map { index, expression in
+            evaluate(
+                expression, batch,
+                what: "Error computing expression of column \(step.schema.columns[index].name) with index \(index)")
+        }
+    }
+}
+
+/// Table functions: for each row, their rows side by side.
+final class FlatMapOperator: Operator {
+    private let input: Operator
+    private let functions: [(arguments: [CompiledExpression], body: ([SQLValue]) throws(EvaluationFailure) -> [SQLValue])]
+
+    init(_ step: PlanStep, _ flatMap: FlatMapStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        self.input = input
+        var functions: [([CompiledExpression], ([SQLValue]) throws(EvaluationFailure) -> [SQLValue])] = []
+        for call in flatMap.functions {
+            var arguments: [CompiledExpression] = []
+            for argument in call.arguments {
+                arguments.append(try CompiledExpression(argument, functions: context.functions))
+            }
+            functions.append((arguments, try context.functions.table(call)))
+        }
+        self.functions = functions
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        let arguments = functions.map { function in
+            function.arguments.map { evaluate($0, batch, what: "Error computing an argument of a table function") }
+        }
+        var rows: [Int32] = []
+        let types = self.types
+        let first = types.count - functions.count
+        let builders = types[first...].map { VectorBuilder($0) }
+        for row in 0..<batch.count where batch.present.isValid(row) {
+            var results: [[SQLValue]] = []
+            for (index, function) in functions.enumerated() {
+                let values = arguments[index].indices.map {
+                    arguments[index][$0].value(row, function.arguments[$0].type)
+                }
+                do throws(EvaluationFailure) {
+                    results.append(try function.body(values))
+                } catch {
+                    note([.init(row: row, message: error.message)], batch, what: "Error in a table function")
+                    results.append([])
+                }
+            }
+            let count = results.map(\.count).max() ?? 0
+            if count == 0 { counters.filtered += 1 }
+            for place in 0..<count {
+                rows.append(Int32(truncatingIfNeeded: row))
+                for (builder, values) in zip(builders, results) {
+                    builder.append(place < values.count ? values[place] : .null)
+                }
+            }
+        }
+        var result = batch.gathered(rows)
+        result.columns = Array(result.columns.prefix(first)) + builders.map { $0.finish() }
+        emit(result)
+    }
+}
+
+/// Passes rows on: what goes through a topic of the query's own when it runs in several tasks stays in memory here.
+final class RepartitionOperator: Operator {
+    private let input: Operator
+
+    init(_ step: PlanStep, input: Operator, _ context: TaskContext) {
+        self.input = input
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        emit(batch)
+    }
+}
+
+/// PARTITION BY, and new keys before joins.
+final class SelectKeyOperator: Operator {
+    private let input: Operator
+    private let keys: [CompiledExpression]
+    private let carried: [Int]
+    private let table: TableState?
+
+    init(_ step: PlanStep, _ select: SelectKeyStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        self.input = input
+        var keys: [CompiledExpression] = []
+        for key in select.keys { keys.append(try CompiledExpression(key, functions: context.functions)) }
+        self.keys = keys
+        carried = select.carried
+        table =
+            step.isTable ? TableState(step.schema, store: select.store?.name ?? step.name, context.settings) : nil
+        super.init(step, context)
+        input.connect(to: self, input: 0)
+    }
+
+    override var inputs: [Operator] { [input] }
+    override var state: (rows: Int, bytes: Int) { table?.size ?? (0, 0) }
+    override func drainChanges(_ body: (StateChange) -> Void) { table?.drainChanges(body) }
+
+    /// The table's own state knows the old rows by their new keys.
+    override func demandOldValues() { table?.isNeeded = true }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        var failures: [CompiledExpression.Failure] = []
+        var vectors: [Vector] = []
+        for key in keys { vectors.append(key.evaluate(batch.columns, count: batch.count, failures: &failures)) }
+        var hasKey = [Bool](repeating: !keys.isEmpty, count: batch.count)
+        if !failures.isEmpty {
+            note(failures, batch, what: "Error computing the new key")
+            for failure in failures where batch.present.isValid(failure.row) || table != nil {
+                hasKey[failure.row] = false
+            }
+        }
+        if keys.count == 1 {
+            for row in 0..<batch.count where vectors[0].isNull(row) { hasKey[row] = false }
+        }
+        var result = batch
+        if table == nil {
+            // What has no value has no key either, whatever the expression says.
+            for row in 0..<batch.count where !batch.present.isValid(row) { hasKey[row] = false }
+            if batch.present.nullCount > 0 {
+                for (index, key) in keys.enumerated() {
+                    vectors[index] = vectors[index].nulled(key.type) { !batch.present.isValid($0) }
+                }
+            }
+        }
+        result.columns = vectors + carried.map { batch.columns[$0] }
+        result.hasKey = Validity(all: hasKey)
+        result.old = nil
+        if step.schema.window == nil { result.windows = nil }
+        if let table {
+            let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
+            counters.filtered += batch.count - rows.count
+            return emit(table.apply(rows.count == batch.count ? result : result.gathered(rows)))
+        }
+        // A row whose key failed goes nowhere.
+        let failed = Set(failures.lazy.map(\.row).filter { batch.present.isValid($0) })
+        guard !failed.isEmpty else { return emit(result) }
+        let rows = (0..<batch.count).filter { row in
+            !failed.contains(row) || !vectors.contains { $0.isNull(row) }
+        }.map { Int32($0) }
+        counters.filtered += batch.count - rows.count
+        emit(result.gathered(rows))
+    }
+}

@@ -1,0 +1,204 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// Joins rows of two streams whose times are close to each other.
+///
+/// Without GRACE an unmatched row of an outer side is put out as soon as it comes. With it such a row waits until its
+/// window and the grace period are over, and is put out, before anything else, when a record moves stream time beyond
+/// that; a row that comes later than that does not wait. The order among those: time, right before left, key. This is
+/// the order of Kafka Streams' store of unmatched rows.
+final class StreamStreamJoinOperator: Operator {
+    private final class Side {
+        let buffer: JoinBuffer
+        let codec: RowCodec
+        let found: FoundRows
+        let isOuter: Bool
+        /// How far before and after a row of this side those of the other may be.
+        let before: Int64
+        let after: Int64
+        /// Rows that have met nobody yet: by time and key.
+        var waiting = TimeOrderedBuffer()
+
+        init(_ schema: RowSchema, isOuter: Bool, before: Int64, after: Int64, retention: Int64) {
+            let types = schema.columns.map(\.type)
+            codec = RowCodec(types)
+            found = FoundRows(types)
+            self.isOuter = isOuter
+            self.before = before
+            self.after = after
+            let (span, overflow) = before.addingReportingOverflow(after)
+            buffer = JoinBuffer(retentionMillis: retention, spanMillis: overflow ? .max : max(0, span))
+        }
+    }
+
+    private let left: Operator
+    private let right: Operator
+    private let join: StreamStreamJoinStep
+    private let sides: [Side]
+    private let keyCodec: KeyCodec
+    private let keyCount: Int
+    private let grace: Int64
+    private let waits: Bool
+    private var streamTime = Int64.min
+    private let scratch = ScratchBytes()
+    private let rowScratch = ScratchBytes()
+
+    /// Without GRACE PERIOD.
+    private static let graceDefault: Int64 = 24 * 3600 * 1000
+
+    init(
+        _ step: PlanStep, _ join: StreamStreamJoinStep, left: Operator, right: Operator, _ context: TaskContext
+    ) throws(EngineError) {
+        self.left = left
+        self.right = right
+        self.join = join
+        grace = max(0, join.grace ?? Self.graceDefault)
+        let isLeftOuter = join.kind == .left || join.kind == .full
+        let isRightOuter = join.kind == .right || join.kind == .full
+        waits = join.grace != nil && join.kind != .inner
+        let (span, overflow) = join.before.addingReportingOverflow(join.after)
+        let (retention, isLong) = max(0, span).addingReportingOverflow(grace)
+        let kept = overflow || isLong ? Int64.max : retention
+        sides = [
+            Side(left.step.schema, isOuter: isLeftOuter, before: join.before, after: join.after, retention: kept),
+            Side(right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept),
+        ]
+        keyCount = left.step.schema.keyCount
+        keyCodec = KeyCodec(left.step.schema.keys.map(\.type))
+        super.init(step, context)
+        left.connect(to: self, input: 0)
+        right.connect(to: self, input: 1)
+    }
+
+    override var inputs: [Operator] { [left, right] }
+
+    override var state: (rows: Int, bytes: Int) {
+        sides.reduce(into: (0, 0)) {
+            $0.0 += $1.buffer.count + $1.waiting.count
+            $0.1 += $1.buffer.byteCount + $1.waiting.byteCount
+        }
+    }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        let own = sides[input]
+        let other = sides[1 - input]
+        var pairs = JoinPairs()
+        for row in 0..<batch.count {
+            let time = batch.timestamps[row]
+            streamTime = max(streamTime, time)
+            let from = max(0, subtract(time, own.before))
+            let to = max(0, add(time, own.after))
+            guard batch.present.isValid(row) else {
+                counters.filtered += 1
+                continue
+            }
+            scratch.clear()
+            let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+            guard batch.hasKey.isValid(row), !(hasNull && keyCount == 1) else {
+                if own.isOuter {
+                    counters.unmatched += 1
+                    pairs.append(row, -1, time)
+                } else {
+                    counters.filtered += 1
+                }
+                continue
+            }
+            if waits, time == streamTime, hasClosed {
+                flush(&pairs, batch, input)
+                emitClosed(batch)
+                scratch.clear()
+                keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+            }
+            rowScratch.clear()
+            own.codec.append(batch.columns, row: row, to: rowScratch)
+            own.buffer.put(scratch.bytes, time: time, row: rowScratch.bytes)
+            var isMatched = false
+            if from <= to {
+                other.buffer.forEach(scratch.bytes, in: from...to) { otherTime, bytes in
+                    isMatched = true
+                    if waits, other.isOuter {
+                        other.waiting.remove(time: otherTime, order: [UInt8](scratch.bytes))
+                    }
+                    pairs.append(row, other.found.append(bytes), max(time, otherTime))
+                }
+            }
+            guard !isMatched else { continue }
+            counters.unmatched += 1
+            guard own.isOuter else { continue }
+            if !waits || to < streamTime {
+                pairs.append(row, -1, time)
+            } else {
+                own.waiting.put(
+                    time: time, order: [UInt8](scratch.bytes), timestamp: time, value: [UInt8](rowScratch.bytes),
+                    replacing: false)
+            }
+        }
+        flush(&pairs, batch, input)
+    }
+
+    private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {
+        guard !pairs.own.isEmpty else { return }
+        let others = sides[1 - input].found.finish()
+        let result = Batch(
+            count: pairs.own.count,
+            columns: pairs.columns(join.columns, own: batch.columns, others: others, isLeft: input == 0, types: types),
+            timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
+            windows: step.schema.window == nil ? nil : batch.windows?.gathered(pairs.own))
+        pairs = JoinPairs()
+        emit(result)
+    }
+
+    // MARK: Unmatched rows
+
+    /// The time before which rows of a side have closed.
+    private func closeTime(_ side: Side) -> Int64 { subtract(subtract(streamTime, side.after), grace) }
+
+    private var hasClosed: Bool {
+        for side in sides {
+            if let first = side.waiting.firstTime, first < closeTime(side) { return true }
+        }
+        return false
+    }
+
+    private func emitClosed(_ batch: Batch) {
+        var closed: [(side: Int, entry: TimeOrderedBuffer.Entry)] = []
+        for (index, side) in sides.enumerated() {
+            while let first = side.waiting.firstTime, first < closeTime(side) {
+                closed += side.waiting.popFirst().map { (index, $0) }
+            }
+        }
+        // Stable: entries of one key and time keep their order.
+        let order = closed.indices.sorted { a, b in
+            let (x, y) = (closed[a], closed[b])
+            if x.entry.time != y.entry.time { return x.entry.time < y.entry.time }
+            if x.side != y.side { return x.side > y.side }
+            if x.entry.order != y.entry.order { return x.entry.order.lexicographicallyPrecedes(y.entry.order) }
+            return a < b
+        }
+        for index in order {
+            let (side, entry) = closed[index]
+            let rows = FoundRows(sides[side].codec.types)
+            entry.value.withUnsafeBytes { _ = rows.append($0) }
+            let own = rows.finish()
+            var pairs = JoinPairs()
+            pairs.append(0, -1, entry.timestamp)
+            emit(
+                Batch(
+                    count: 1,
+                    columns: pairs.columns(join.columns, own: own, others: [], isLeft: side == 0, types: types),
+                    timestamps: ColumnBuffer(pairs.timestamps)))
+        }
+    }
+
+    private func add(_ a: Int64, _ b: Int64) -> Int64 {
+        let (sum, overflow) = a.addingReportingOverflow(b)
+        return overflow ? .max : sum
+    }
+
+    private func subtract(_ a: Int64, _ b: Int64) -> Int64 {
+        let (difference, overflow) = a.subtractingReportingOverflow(b)
+        return overflow ? .min : difference
+    }
+}

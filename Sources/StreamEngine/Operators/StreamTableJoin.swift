@@ -1,0 +1,110 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// Looks the rows of a stream up in a table as it is when they come. Changes of the table put out nothing.
+///
+/// A row without value is dropped. A row without key is dropped by an INNER join and meets nobody in a LEFT join.
+final class StreamTableJoinOperator: Operator {
+    private let left: Operator
+    private let right: Operator
+    private let join: StreamTableJoinStep
+    private let table: TableState
+    private let keyCodec: KeyCodec
+    private let keyCount: Int
+    private let found: FoundRows
+    private let scratch = ScratchBytes()
+
+    init(
+        _ step: PlanStep, _ join: StreamTableJoinStep, left: Operator, right: Operator, _ context: TaskContext
+    ) throws(EngineError) {
+        self.left = left
+        self.right = right
+        self.join = join
+        let schema = right.step.schema
+        table = TableState(schema, store: right.step.tableStore ?? step.name, context.settings)
+        table.isNeeded = true
+        keyCount = left.step.schema.keyCount
+        keyCodec = KeyCodec(left.step.schema.keys.map(\.type))
+        found = FoundRows(schema.values.map(\.type))
+        super.init(step, context)
+        left.connect(to: self, input: 0)
+        right.connect(to: self, input: 1)
+    }
+
+    override var inputs: [Operator] { [left, right] }
+    override var state: (rows: Int, bytes: Int) { table.size }
+    override func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(body) }
+    override func demandOldValues() {}
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        guard input == 0 else {
+            _ = table.apply(batch)
+            return
+        }
+        let isLeftJoin = join.kind == .left
+        var pairs = JoinPairs()
+        pairs.own.reserveCapacity(batch.count)
+        pairs.other.reserveCapacity(batch.count)
+        pairs.timestamps.reserveCapacity(batch.count)
+        for row in 0..<batch.count {
+            guard batch.present.isValid(row) else {
+                counters.filtered += 1
+                continue
+            }
+            var other = -1
+            var hasKey = batch.hasKey.isValid(row)
+            if hasKey {
+                scratch.clear()
+                let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+                if hasNull, keyCount == 1 { hasKey = false }
+            }
+            if hasKey {
+                if let row = table.lookup(scratch.bytes) { other = found.append(row.value, at: 8) }
+            } else if !isLeftJoin {
+                counters.filtered += 1
+                continue
+            }
+            if other < 0 {
+                counters.unmatched += 1
+                guard isLeftJoin else { continue }
+            }
+            pairs.append(row, other, batch.timestamps[row])
+        }
+        // The key of the right side is the join's key: its columns are those of the left row where there is a match.
+        let rightKeys = right.step.schema.keys.indices.map { index in
+            rightKey(index, batch, pairs)
+        }
+        let others = rightKeys + found.finish()
+        let own = batch.columns
+        var result = Batch(
+            count: pairs.own.count,
+            columns: pairs.columns(join.columns, own: own, others: others, isLeft: true, types: types),
+            timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
+            windows: batch.windows?.gathered(pairs.own))
+        result.present = .all
+        emit(result)
+    }
+
+    /// A key column of the right rows that were found, in the order in which they were.
+    private func rightKey(_ index: Int, _ batch: Batch, _ pairs: JoinPairs) -> Vector {
+        guard index < keyCount else { return .nulls(found.count) }
+        var rows: [Int32] = []
+        rows.reserveCapacity(found.count)
+        for (own, other) in zip(pairs.own, pairs.other) where other >= 0 { rows.append(own) }
+        return batch.columns[index].gathered(rows)
+    }
+}
+
+extension PlanStep {
+    /// The store of the table that a step below keeps, for the name of state that is kept by the join instead.
+    var tableStore: String? {
+        switch operation {
+        case .source(let source): source.store?.name
+        case .selectKey(let select): select.store?.name
+        case .aggregate(let aggregate): aggregate.store.name
+        default: inputs.first?.tableStore
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// Joins two tables on their keys: a change of either side changes the result.
+///
+/// The rules are Kafka Streams': INNER says nothing while the other side is missing; a deletion is told, even if there
+/// was nothing to delete, as long as the other side is there.
+final class TableTableJoinOperator: Operator {
+    private let sides: [Operator]
+    private let join: TableTableJoinStep
+    private let tables: [TableState]
+    private let keyCount: Int
+    private var sendsOld = false
+    private let oldRows: [FoundRows]
+    private let found: [FoundRows]
+
+    init(
+        _ step: PlanStep, _ join: TableTableJoinStep, left: Operator, right: Operator, _ context: TaskContext
+    ) throws(EngineError) {
+        sides = [left, right]
+        self.join = join
+        tables = sides.enumerated().map { index, side in
+            let state = TableState(
+                side.step.schema, store: side.step.tableStore ?? "\(step.name)-\(index)", context.settings)
+            state.isNeeded = true
+            return state
+        }
+        keyCount = left.step.schema.keyCount
+        oldRows = sides.map { FoundRows($0.step.schema.values.map(\.type)) }
+        found = sides.map { FoundRows($0.step.schema.values.map(\.type)) }
+        super.init(step, context)
+        left.connect(to: self, input: 0)
+        right.connect(to: self, input: 1)
+    }
+
+    override var inputs: [Operator] { sides }
+    override var state: (rows: Int, bytes: Int) {
+        (tables[0].size.rows + tables[1].size.rows, tables[0].size.bytes + tables[1].size.bytes)
+    }
+    override func drainChanges(_ body: (StateChange) -> Void) { for table in tables { table.drainChanges(body) } }
+    /// Both sides are kept here, which is all it takes.
+    override func demandOldValues() { sendsOld = true }
+
+    override func process(_ batch: Batch, input: Int) {
+        counters.input += batch.count
+        let before = tables[input].apply(batch)
+        let other = tables[1 - input]
+        let keepsOwn = join.kind == .full || (input == 0 ? join.kind == .left : join.kind == .right)
+        let keepsOther = join.kind == .full || (input == 0 ? join.kind == .right : join.kind == .left)
+        var pairs = JoinPairs()
+        var present: [Bool] = []
+        var oldPresent: [Bool] = []
+        for row in 0..<batch.count {
+            let isNew = batch.present.isValid(row)
+            let wasThere = before.old?.present.isValid(row) ?? false
+            let match = other.lookup(other.key(batch, row))
+            if match == nil {
+                counters.unmatched += 1
+                guard keepsOwn, isNew || wasThere else { continue }
+            }
+            let index = match.map { found[1 - input].append($0.value, at: 8) } ?? -1
+            pairs.append(row, index, max(batch.timestamps[row], match?.timestamp ?? .min))
+            // With a match the row is there if both are, or the other side counts alone.
+            present.append(match == nil ? isNew : isNew || keepsOther)
+            oldPresent.append(match == nil ? wasThere : wasThere || keepsOther)
+        }
+        let keys = (0..<keyCount).map { index in batch.columns[index].gathered(matchedRows(pairs)) }
+        let others = keys + found[1 - input].finish()
+        var result = Batch(
+            count: pairs.own.count,
+            columns: pairs.columns(
+                join.columns, own: blanked(batch.columns, batch.present, input), others: others, isLeft: input == 0,
+                types: types),
+            timestamps: ColumnBuffer(pairs.timestamps), present: Validity(all: present))
+        if sendsOld, let old = before.old {
+            result.old = .init(
+                columns: pairs.columns(
+                    join.columns, own: blanked(old.columns, old.present, input), others: others, isLeft: input == 0,
+                    types: types),
+                present: Validity(all: oldPresent))
+        }
+        emit(result)
+    }
+
+    private func matchedRows(_ pairs: JoinPairs) -> [Int32] {
+        var rows: [Int32] = []
+        for (own, other) in zip(pairs.own, pairs.other) where other >= 0 { rows.append(own) }
+        return rows
+    }
+
+    /// Columns that are null where there is no row, except for the key: a deletion has one.
+    private func blanked(_ columns: [Vector], _ present: Validity, _ input: Int) -> [Vector] {
+        guard present.nullCount > 0 else { return columns }
+        let types = sides[input].step.schema.columns.map(\.type)
+        return columns.enumerated().map { index, column in
+            index < keyCount ? column : column.nulled(types[index]) { !present.isValid($0) }
+        }
+    }
+}

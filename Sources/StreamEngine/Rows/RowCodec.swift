@@ -1,0 +1,176 @@
+import Columns
+package import SQLTypes
+
+/// Rows as bytes in state: a bit per column that is set where it is null, then the values of the others.
+///
+/// BOOLEAN takes 1 byte, INT, TIME and DATE 4, BIGINT, TIMESTAMP and DOUBLE 8, STRING and BYTES a LEB128 length and the
+/// bytes, everything else the bytes of `ValueCodec`. Little-endian.
+package struct RowCodec: Sendable {
+    package let types: [SQLType]
+    private let kinds: [VectorKind]
+    private let nullBytes: Int
+
+    package init(_ types: [SQLType]) {
+        self.types = types
+        kinds = types.map { VectorKind($0) }
+        nullBytes = (types.count + 7) / 8
+    }
+
+    /// Appends a row of vectors. `columns` are those of the codec, in order.
+    func append(_ columns: ArraySlice<Vector>, row: Int, to bytes: ScratchBytes) {
+        let nulls = bytes.count
+        for _ in 0..<nullBytes { bytes.append(0 as UInt8) }
+        var index = 0
+        for vector in columns {
+            if !appendField(vector, row, kinds[index], types[index], bytes) {
+                bytes.or(1 << UInt8(index & 7), at: nulls + index >> 3)
+            }
+            index += 1
+        }
+    }
+
+    func append(_ columns: [Vector], row: Int, to bytes: ScratchBytes) { append(columns[...], row: row, to: bytes) }
+
+    func append(_ values: [SQLValue], to bytes: ScratchBytes) {
+        append(values.map { Vector.constant($0, count: 1) }, row: 0, to: bytes)
+    }
+
+    /// - Returns: false for null, with nothing appended.
+    @inline(__always)
+    private func appendField(
+        _ vector: Vector, _ row: Int, _ kind: VectorKind, _ type: SQLType, _ bytes: ScratchBytes
+    ) -> Bool {
+        switch vector {
+        case .boolean(let column):
+            guard column.validity.isValid(row) else { return false }
+            bytes.append(column.values[row])
+        case .int32(let column):
+            guard column.validity.isValid(row) else { return false }
+            bytes.append(column.values[row])
+        case .int64(let column):
+            guard column.validity.isValid(row) else { return false }
+            bytes.append(column.values[row])
+        case .double(let column):
+            guard column.validity.isValid(row) else { return false }
+            bytes.append(column.values[row])
+        case .string(let column), .bytes(let column):
+            guard column.validity.isValid(row) else { return false }
+            let run = column.runs[row]
+            column.bytes.withUnsafeBufferPointer { all in
+                bytes.appendLength(run.count)
+                bytes.append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[run]))
+            }
+        case .values(let values): return appendBoxed(values[row], kind, bytes)
+        case .constant(let value, _): return appendBoxed(value, kind, bytes)
+        }
+        return true
+    }
+
+    private func appendBoxed(_ value: SQLValue, _ kind: VectorKind, _ bytes: ScratchBytes) -> Bool {
+        switch (kind, value) {
+        case (_, .null): return false
+        case (.boolean, .boolean(let value)): bytes.append(value)
+        case (.int32, .int(let value)), (.int32, .time(let value)), (.int32, .date(let value)): bytes.append(value)
+        case (.int64, .bigint(let value)), (.int64, .timestamp(let value)): bytes.append(value)
+        case (.double, .double(let value)): bytes.append(value)
+        case (.string, .string(var value)):
+            value.withUTF8 {
+                bytes.appendLength($0.count)
+                bytes.append(UnsafeRawBufferPointer($0))
+            }
+        case (.bytes, .bytes(let value)):
+            bytes.appendLength(value.count)
+            value.withUnsafeBytes { bytes.append($0) }
+        case (.values, _):
+            var own: [UInt8] = []
+            ValueCodec.append(value, to: &own)
+            own.withUnsafeBytes { bytes.append($0) }
+        default: return false
+        }
+        return true
+    }
+
+    /// Appends the fields of a row to builders of the same types, and moves `at` behind the row.
+    func read(_ bytes: UnsafeRawBufferPointer, at: inout Int, into builders: ArraySlice<VectorBuilder>) {
+        let nulls = at
+        at += nullBytes
+        var index = 0
+        for builder in builders {
+            if bytes[nulls + index >> 3] & (1 << UInt8(index & 7)) != 0 {
+                builder.appendNull()
+            } else {
+                readField(bytes, &at, kinds[index], into: builder)
+            }
+            index += 1
+        }
+    }
+
+    func read(_ bytes: UnsafeRawBufferPointer, into builders: ArraySlice<VectorBuilder>) {
+        var at = 0
+        read(bytes, at: &at, into: builders)
+    }
+
+    @inline(__always)
+    private func readField(
+        _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ kind: VectorKind, into builder: VectorBuilder
+    ) {
+        switch kind {
+        case .boolean:
+            builder.append(fixed: bytes[at] != 0)
+            at += 1
+        case .int32: builder.append(fixed: ValueCodec.fixed(bytes, &at) as Int32)
+        case .int64: builder.append(fixed: ValueCodec.fixed(bytes, &at) as Int64)
+        case .double: builder.append(fixed: Double(bitPattern: ValueCodec.fixed(bytes, &at)))
+        case .string, .bytes: builder.append(bytes: ValueCodec.run(bytes, &at))
+        case .values: builder.append(boxed: ValueCodec.read(bytes, at: &at))
+        }
+    }
+
+    func values(_ bytes: UnsafeRawBufferPointer) -> [SQLValue] {
+        var at = 0
+        return values(bytes, at: &at)
+    }
+
+    func values(_ bytes: UnsafeRawBufferPointer, at: inout Int) -> [SQLValue] {
+        let nulls = at
+        at += nullBytes
+        return kinds.indices.map { index in
+            guard bytes[nulls + index >> 3] & (1 << UInt8(index & 7)) == 0 else { return .null }
+            switch kinds[index] {
+            case .boolean:
+                at += 1
+                return .boolean(bytes[at - 1] != 0)
+            case .int32:
+                let value: Int32 = ValueCodec.fixed(bytes, &at)
+                switch types[index] {
+                case .time: return .time(value)
+                case .date: return .date(value)
+                default: return .int(value)
+                }
+            case .int64:
+                let value: Int64 = ValueCodec.fixed(bytes, &at)
+                return types[index] == .timestamp ? .timestamp(value) : .bigint(value)
+            case .double: return .double(Double(bitPattern: ValueCodec.fixed(bytes, &at)))
+            case .string: return .string(String(decoding: ValueCodec.run(bytes, &at), as: UTF8.self))
+            case .bytes: return .bytes([UInt8](ValueCodec.run(bytes, &at)))
+            case .values: return ValueCodec.read(bytes, at: &at)
+            }
+        }
+    }
+
+    /// Bytes of the row that starts at `start`.
+    func byteCount(_ bytes: UnsafeRawBufferPointer, at start: Int) -> Int {
+        var at = start + nullBytes
+        for (index, kind) in kinds.enumerated() {
+            guard bytes[start + index >> 3] & (1 << UInt8(index & 7)) == 0 else { continue }
+            switch kind {
+            case .boolean: at += 1
+            case .int32: at += 4
+            case .int64, .double: at += 8
+            case .string, .bytes: _ = ValueCodec.run(bytes, &at)
+            case .values: _ = ValueCodec.read(bytes, at: &at)
+            }
+        }
+        return at - start
+    }
+}

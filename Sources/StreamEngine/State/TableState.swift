@@ -1,0 +1,91 @@
+import Columns
+import SQLPlan
+import SQLTypes
+
+/// The last row of each key of a table, with its timestamp.
+///
+/// A value is the timestamp (8 bytes) and the row of the columns that are not the key's.
+final class TableState {
+    let keyCodec: KeyCodec
+    let rowCodec: RowCodec
+    private let keyCount: Int
+    private let hasWindows: Bool
+    private let store: String
+    let table: SlabTable
+    private let scratch = ScratchBytes()
+    private let valueScratch = ScratchBytes()
+    private let oldBuilders: [VectorBuilder]
+    /// Whether somebody asks for old values or looks rows up; nothing is kept otherwise.
+    var isNeeded = false
+
+    init(_ schema: RowSchema, store: String, _ settings: EngineSettings) {
+        keyCodec = KeyCodec(schema.keys.map(\.type))
+        rowCodec = RowCodec(schema.values.map(\.type))
+        keyCount = schema.keyCount
+        hasWindows = schema.window != nil
+        self.store = store
+        table = SlabTable(capturesChanges: settings.capturesChanges)
+        oldBuilders = schema.values.map { VectorBuilder($0.type) }
+    }
+
+    var size: (rows: Int, bytes: Int) { isNeeded ? (table.count, table.byteCount) : (0, 0) }
+
+    func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(of: store, body) }
+
+    /// The bytes of a row's key, valid until the next call.
+    func key(_ batch: Batch, _ row: Int) -> UnsafeRawBufferPointer {
+        scratch.clear()
+        keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+        if hasWindows, let windows = batch.windows {
+            scratch.append(windows.starts[row].bigEndian)
+            scratch.append(windows.ends[row].bigEndian)
+        }
+        return scratch.bytes
+    }
+
+    /// Keeps the rows, and tells what was there before.
+    func apply(_ batch: Batch) -> Batch {
+        guard isNeeded else { return batch }
+        var result = batch
+        var oldPresent = [Bool](repeating: false, count: batch.count)
+        for row in 0..<batch.count {
+            oldPresent[row] = put(batch, row, old: oldBuilders[...])
+        }
+        result.old = .init(
+            columns: Array(batch.columns[..<keyCount]) + oldBuilders.map { $0.finish() },
+            present: Validity(all: oldPresent))
+        return result
+    }
+
+    /// Keeps a row or deletes it.
+    ///
+    /// - Parameter builders: get the old row, or nulls.
+    /// - Returns: whether there was one.
+    func put(_ batch: Batch, _ row: Int, old builders: ArraySlice<VectorBuilder>) -> Bool {
+        let key = key(batch, row)
+        let hash = hashBytes(key)
+        let place = table.find(key, hash: hash)
+        if place != 0 {
+            var at = 8
+            rowCodec.read(UnsafeRawBufferPointer(table.value(at: place)), at: &at, into: builders)
+        } else {
+            for builder in builders { builder.appendNull() }
+        }
+        if batch.present.isValid(row) {
+            valueScratch.clear()
+            valueScratch.append(batch.timestamps[row])
+            rowCodec.append(batch.columns[keyCount...], row: row, to: valueScratch)
+            table.put(key, hash: hash, place: place, value: valueScratch.bytes)
+        } else {
+            table.remove(key, hash: hash, place: place)
+        }
+        return place != 0
+    }
+
+    /// The row of a key: its timestamp and bytes for `rowCodec` from byte 8 on; nil when there is none.
+    @inline(__always)
+    func lookup(_ key: UnsafeRawBufferPointer) -> (timestamp: Int64, value: UnsafeRawBufferPointer)? {
+        guard let value = table.value(key) else { return nil }
+        return (value.loadUnaligned(as: Int64.self), value)
+    }
+}

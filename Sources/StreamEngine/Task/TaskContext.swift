@@ -1,0 +1,184 @@
+package import Columns
+package import SQLPlan
+package import SQLTypes
+
+/// Consecutive records of one partition of a topic.
+package struct SourceBatch: Sendable {
+    package var topic: String
+    package var partition: Int32
+    /// A row without a value is a null key.
+    package var keys: BytesColumn
+    /// A row without a value is a tombstone.
+    package var values: BytesColumn
+    /// Milliseconds.
+    package var timestamps: ColumnBuffer<Int64>
+    package var offsets: ColumnBuffer<Int64>
+    /// Headers of each record; empty when no record has any.
+    package var headers: [[Header]]
+
+    package struct Header: Sendable, Hashable {
+        package var key: String
+        package var value: [UInt8]?
+
+        package init(key: String, value: [UInt8]?) {
+            self.key = key
+            self.value = value
+        }
+    }
+
+    package var count: Int { values.count }
+
+    package init(
+        topic: String, partition: Int32 = 0, keys: BytesColumn, values: BytesColumn, timestamps: ColumnBuffer<Int64>,
+        offsets: ColumnBuffer<Int64>, headers: [[Header]] = []
+    ) {
+        self.topic = topic
+        self.partition = partition
+        self.keys = keys
+        self.values = values
+        self.timestamps = timestamps
+        self.offsets = offsets
+        self.headers = headers
+    }
+
+    /// Records given one by one, for drivers and tests.
+    package init(
+        topic: String, partition: Int32 = 0,
+        records: [(key: [UInt8]?, value: [UInt8]?, timestamp: Int64, offset: Int64, headers: [Header])]
+    ) {
+        func column(_ values: [[UInt8]?]) -> BytesColumn {
+            let builder = ColumnBuilder(.bytes)
+            for value in values {
+                let done = value.map { value in value.withUnsafeBytes { builder.append(bytes: $0) } } ?? false
+                if !done { builder.appendNull() }
+            }
+            guard case .bytes(let column) = builder.finish() else {
+                return BytesColumn(runs: Runs(ends: ColumnBuffer([0])), bytes: ColumnBuffer([]))
+            }
+            return column
+        }
+        self.init(
+            topic: topic, partition: partition, keys: column(records.map(\.key)), values: column(records.map(\.value)),
+            timestamps: ColumnBuffer(records.map(\.timestamp)), offsets: ColumnBuffer(records.map(\.offset)),
+            headers: records.contains { !$0.headers.isEmpty } ? records.map(\.headers) : [])
+    }
+
+    /// One of the records.
+    func single(_ row: Int) -> SourceBatch {
+        let rows = [Int32(truncatingIfNeeded: row)]
+        return SourceBatch(
+            topic: topic, partition: partition, keys: keys.gathered(rows), values: values.gathered(rows),
+            timestamps: timestamps.gathered(rows), offsets: offsets.gathered(rows),
+            headers: headers.isEmpty ? [] : [headers[row]])
+    }
+}
+
+/// Records for the topic of a sink, in the order in which they are to be written.
+package struct SinkBatch: Sendable {
+    package var topic: String
+    /// A row without a value is a null key.
+    package var keys: BytesColumn
+    /// A row without a value is a tombstone.
+    package var values: BytesColumn
+    package var timestamps: ColumnBuffer<Int64>
+
+    package var count: Int { values.count }
+}
+
+/// Something that went wrong with a record or a column and did not stop the query; section 23 of the reference.
+package struct ProcessingLogEntry: Sendable, Hashable {
+    package enum Kind: Int, Sendable {
+        case deserialization = 0
+        case recordProcessing = 1
+        case production = 2
+        case serialization = 3
+    }
+
+    package var kind: Kind
+    /// The step, as in logger names.
+    package var step: String
+    package var message: String
+    package var topic: String?
+    package var partition: Int32?
+    package var offset: Int64?
+    /// The bytes that could not be read.
+    package var record: [UInt8]?
+    package var timestamp: Int64?
+}
+
+/// What an operator has seen; `test --explain` and EXPLAIN ANALYZE print it.
+package struct OperatorCounters: Sendable, Hashable {
+    /// Rows that came.
+    package var input = 0
+    /// Rows that went on.
+    package var output = 0
+    /// Rows that a condition dropped, or that have no key or value where one is needed.
+    package var filtered = 0
+    /// Rows behind the end of their window and its grace period.
+    package var late = 0
+    /// Rows that could not be read, or columns that failed.
+    package var failed = 0
+    /// Rows of a join that met nobody.
+    package var unmatched = 0
+    package var stateRows = 0
+    package var stateBytes = 0
+
+    package init() {}
+}
+
+/// What the operators of a task share.
+package final class TaskContext {
+    /// Entries that are kept between two drains; the counters tell of the others.
+    package static let logMax = 10_000
+
+    package let functions: any FunctionLibrary
+    package let formats: any FormatLibrary
+    package let settings: EngineSettings
+    /// Sink records since the last drain.
+    var output: [SinkBatch] = []
+    /// Rows for the client of a push query since the last drain.
+    var rows: [Batch] = []
+    private(set) var log: [ProcessingLogEntry] = []
+    /// Why the query cannot go on; the first reason counts.
+    private(set) var failure: EngineError?
+    /// Where the records come from that are on their way, for log entries.
+    var sourceTopic: String?
+
+    package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
+        self.functions = functions
+        self.formats = formats
+        self.settings = settings
+    }
+
+    func note(_ entry: ProcessingLogEntry) {
+        if log.count < Self.logMax { log.append(entry) }
+    }
+
+    func drainLog() -> [ProcessingLogEntry] {
+        defer { log = [] }
+        return log
+    }
+
+    func fail(_ error: EngineError) {
+        if failure == nil { failure = error }
+    }
+}
+
+/// What of a session's properties matters to the engine.
+package struct EngineSettings: Sendable, Hashable {
+    /// `ksql.timestamp.throw.on.invalid`
+    package var failsOnInvalidTimestamp = false
+    /// `ksql.fail.on.deserialization.error`
+    package var failsOnDeserializationError = false
+    /// Whether state notes what changed, for changelogs and snapshots.
+    package var capturesChanges = false
+
+    package init() {}
+
+    /// From properties such as "ksql.timestamp.throw.on.invalid".
+    package init(properties: [String: String]) {
+        func flag(_ name: String) -> Bool { properties[name].map { NumberText.boolean($0) } ?? false }
+        failsOnInvalidTimestamp = flag("ksql.timestamp.throw.on.invalid")
+        failsOnDeserializationError = flag("ksql.fail.on.deserialization.error")
+    }
+}

@@ -1,0 +1,265 @@
+import SQLPlan
+import SQLTypes
+import TestKit
+import Testing
+
+@testable import StreamEngine
+
+/// Random records of a topic whose key is K INT and whose values are A INT, B INT.
+func randomRecords(
+    _ random: inout SeededRandom, count: Int, topics: [String] = ["A"], keys: Int32 = 4, timeStep: Int64 = 10,
+    tombstones: Bool = false
+) -> [TestRecord] {
+    var time: Int64 = 100
+    return (0..<count).map { _ in
+        time = max(0, time + Int64.random(in: -timeStep...2 * timeStep, using: &random))
+        func value(_ range: ClosedRange<Int32>) -> SQLValue {
+            Int.random(in: 0..<8, using: &random) == 0 ? .null : .int(Int32.random(in: range, using: &random))
+        }
+        let isGone = tombstones ? Int.random(in: 0..<4, using: &random) == 0 : Int.random(in: 0..<12, using: &random) == 0
+        return TestRecord(
+            topic: topics.randomElement(using: &random) ?? "A",
+            key: Int.random(in: 0..<12, using: &random) == 0 ? nil : [.int(Int32.random(in: 0..<keys, using: &random))],
+            value: isGone ? nil : [value(0...keys), value(-3...5)], timestamp: time)
+    }
+}
+
+/// Checks that a plan gives the expected records in batches of one, in one batch, and in random cuts.
+func expectSame(
+    _ plan: PhysicalPlan, _ records: [TestRecord], _ expected: [TestRecord], _ random: inout SeededRandom,
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let single = try Plans.run(plan, records).output
+    if single != expected {
+        let place = zip(single, expected).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(single.count, expected.count)
+        let got = place < single.count ? single[place].description : "nothing"
+        let wanted = place < expected.count ? expected[place].description : "nothing"
+        Issue.record("record \(place): got \(got), expected \(wanted)", sourceLocation: sourceLocation)
+        return
+    }
+    let whole = try Plans.run(plan, records, cuts: []).output
+    #expect(whole == expected, sourceLocation: sourceLocation)
+    let cuts = Set((0..<records.count).filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
+    let cut = try Plans.run(plan, records, cuts: cuts).output
+    #expect(cut == expected, sourceLocation: sourceLocation)
+}
+
+@Suite struct AggregateTests {
+    static let values = [Plans.Column("A", .int), Plans.Column("B", .int)]
+
+    static func functions(_ group: PlanStep) -> [AggregateFunctionCall] {
+        let b = Plans.column(group, 3)
+        return [
+            Plans.call("COUNT", [], .bigint), Plans.call("COUNT", [b], .bigint), Plans.call("SUM", [b], .int),
+            Plans.call("AVG", [b], .double), Plans.call("MIN", [b], .int), Plans.call("MAX", [b], .int),
+            Plans.call("LIST", [b], .array(.int)),
+        ]
+    }
+
+    /// The results of `functions` over all rows of a group, by definition.
+    static func results(_ rows: [[SQLValue]]) -> [SQLValue] {
+        let b = rows.compactMap { $0[1].int }
+        let sum = b.reduce(0, &+)
+        return [
+            .bigint(Int64(rows.count)), .bigint(Int64(b.count)), .int(sum),
+            .double(b.isEmpty ? 0 : Double(sum) / Double(b.count)), b.min().map { .int($0) } ?? .null,
+            b.max().map { .int($0) } ?? .null, .array(rows.map { $0[1] }),
+        ]
+    }
+
+    static func plan(_ window: WindowSpecification?, table: Bool = false) -> (PlanStep, PlanStep) {
+        let source = Plans.source("A", values: values, isTable: table)
+        let group = Plans.group(source, by: [Plans.column(source, 1)])
+        var functions = functions(group)
+        if table { functions.removeAll { $0.function == "MIN" || $0.function == "MAX" } }
+        return (source, Plans.aggregate(group, retained: [2], functions, window: window))
+    }
+
+    @Test(arguments: 1...3 as ClosedRange<UInt64>)
+    func `a stream is aggregated by group`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let records = randomRecords(&random, count: 120)
+        var groups: [SQLValue: (time: Int64, rows: [[SQLValue]])] = [:]
+        var expected: [TestRecord] = []
+        for record in records {
+            guard let row = record.value, !row[0].isNull else { continue }
+            var group = groups[row[0]] ?? (.min, [])
+            group.time = max(group.time, record.timestamp)
+            group.rows.append(row)
+            groups[row[0]] = group
+            expected.append(
+                TestRecord(
+                    topic: "OUT", key: [row[0]], value: [row[0]] + Self.results(group.rows), timestamp: group.time))
+        }
+        try expectSame(Plans.sink(Self.plan(nil).1), records, expected, &random)
+    }
+
+    @Test(arguments: 1...6 as ClosedRange<UInt64>)
+    func `windows take rows until they close`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let size = Int64.random(in: 1...60, using: &random)
+        let advance = seed % 2 == 0 ? size : Int64.random(in: 1...size, using: &random)
+        let grace = Int64.random(in: 0...40, using: &random)
+        let records = randomRecords(&random, count: 120, timeStep: 15)
+        let window = WindowSpecification(
+            seed % 2 == 0 ? .tumbling(size: size) : .hopping(size: size, advance: advance), grace: grace,
+            retention: nil, statedGrace: grace)
+        var groups: [[SQLValue]: (time: Int64, rows: [[SQLValue]])] = [:]
+        var streamTime = Int64.min
+        var expected: [TestRecord] = []
+        for record in records {
+            guard let row = record.value, !row[0].isNull else { continue }
+            let time = record.timestamp
+            streamTime = max(streamTime, time)
+            for start in stride(from: Int64(0), through: time, by: Int64.Stride(advance)) {
+                guard time < start + size, start + size > streamTime - grace else { continue }
+                var group = groups[[row[0], .bigint(start)]] ?? (.min, [])
+                group.time = max(group.time, time)
+                group.rows.append(row)
+                groups[[row[0], .bigint(start)]] = group
+                expected.append(
+                    TestRecord(
+                        topic: "OUT", key: [row[0]],
+                        value: [row[0]] + Self.results(group.rows) + [.bigint(start), .bigint(start + size)],
+                        timestamp: group.time, window: [start]))
+            }
+        }
+        let step = Self.plan(window).1
+        try expectSame(Plans.sink(step), records, expected, &random)
+
+        // Held back until they close: the last result of each window, by end and key.
+        var final: [TestRecord] = []
+        var open: [[Int64]: TestRecord] = [:]
+        streamTime = .min
+        for record in expected {
+            guard let key = record.key?[0].int, let start = record.window?[0] else { continue }
+            open[[start, Int64(key)]] = record
+            guard record.timestamp > streamTime else { continue }
+            streamTime = record.timestamp
+            let closed = open.keys.filter { $0[0] + size <= streamTime - grace }
+            for key in closed.sorted(by: { ($0[0], $0[1]) < ($1[0], $1[1]) }) {
+                if let record = open.removeValue(forKey: key) { final.append(record) }
+            }
+        }
+        let suppress = PlanStep(
+            ["Suppress"], .suppress(SuppressStep(step, grace: grace, store: Plans.store)), schema: step.schema,
+            isTable: true)
+        try expectSame(Plans.sink(suppress), records, final, &random)
+    }
+
+    @Test(arguments: 1...6 as ClosedRange<UInt64>)
+    func `sessions grow and merge`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let gap = Int64.random(in: 0...30, using: &random)
+        let grace = Int64.random(in: 0...60, using: &random)
+        let records = randomRecords(&random, count: 120, timeStep: 20)
+        let window = WindowSpecification(.session(gap: gap), grace: grace, retention: nil, statedGrace: grace)
+        struct Session { var start: Int64, end: Int64, rows: [[SQLValue]] }
+        var groups: [SQLValue: [Session]] = [:]
+        var streamTime = Int64.min
+        // Sessions that are as old as gap and grace together are no longer in the store.
+        var latestEnd = Int64.min
+        var expected: [TestRecord] = []
+        for record in records {
+            guard let row = record.value, !row[0].isNull else { continue }
+            let time = record.timestamp
+            streamTime = max(streamTime, time)
+            let all = (groups[row[0]] ?? []).filter { latestEnd == .min || $0.end > latestEnd - gap - grace }
+            let met = all.filter { $0.end >= time - gap && $0.start <= time + gap }
+                .sorted { ($0.end, $0.start) < ($1.end, $1.start) }
+            let start = min(time, met.map(\.start).min() ?? time)
+            let end = max(time, met.map(\.end).max() ?? time)
+            guard end >= streamTime - grace - gap else { continue }
+            if start != time || end != time {
+                for session in met {
+                    expected.append(
+                        TestRecord(
+                            topic: "OUT", key: [row[0]], value: nil, timestamp: session.end,
+                            window: [session.end, session.start]))
+                }
+            }
+            let merged = Session(start: start, end: end, rows: met.flatMap(\.rows) + [row])
+            latestEnd = max(latestEnd, end)
+            groups[row[0]] = all.filter { $0.end < time - gap || $0.start > time + gap } + [merged]
+            expected.append(
+                TestRecord(
+                    topic: "OUT", key: [row[0]],
+                    value: [row[0]] + Self.results(merged.rows) + [.bigint(start), .bigint(end)], timestamp: end,
+                    window: [end, start]))
+        }
+        try expectSame(Plans.sink(Self.plan(window).1), records, expected, &random)
+    }
+
+    /// COUNT, SUM and so on of a table count each key once, as it is now.
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func `a table is aggregated with undo`(seed: UInt64) throws {
+        var random = SeededRandom(seed: seed)
+        let records = randomRecords(&random, count: 120, tombstones: true)
+        var table: [SQLValue: [SQLValue]] = [:]
+        var groups: [SQLValue: (time: Int64, sum: Int32, count: Int64)] = [:]
+        var expected: [TestRecord] = []
+        func tell(_ group: SQLValue, _ time: Int64, remove: [SQLValue]?, add: [SQLValue]?) {
+            if groups[group] == nil {
+                guard add != nil else { return }
+                groups[group] = (.min, 0, 0)
+            }
+            let last = groups[group]?.time ?? time
+            groups[group]?.time = max(last, time)
+            if let remove {
+                groups[group]?.sum &-= remove[1].int ?? 0
+                groups[group]?.count -= 1
+            }
+            if let add {
+                groups[group]?.sum &+= add[1].int ?? 0
+                groups[group]?.count += 1
+            }
+            guard let now = groups[group] else { return }
+            expected.append(
+                TestRecord(
+                    topic: "OUT", key: [group], value: [.bigint(now.count), .int(now.sum)], timestamp: now.time))
+        }
+        for record in records {
+            guard let key = record.key?[0] else { continue }
+            let old = table[key].flatMap { $0[0].isNull ? nil : $0 }
+            let new = record.value.flatMap { $0[0].isNull ? nil : $0 }
+            table[key] = record.value
+            if let old, let new, old[0] == new[0] {
+                tell(new[0], record.timestamp, remove: old, add: new)
+            } else {
+                if let old { tell(old[0], record.timestamp, remove: old, add: nil) }
+                if let new { tell(new[0], record.timestamp, remove: nil, add: new) }
+            }
+        }
+        let source = Plans.source("A", values: Self.values, isTable: true)
+        let group = Plans.group(source, by: [Plans.column(source, 1)])
+        let step = Plans.aggregate(
+            group, [Plans.call("COUNT", [], .bigint), Plans.call("SUM", [Plans.column(group, 3)], .int)])
+        try expectSame(Plans.sink(step), records, expected, &random)
+
+        // HAVING COUNT(*) > 1: a group that stops to be so is deleted once.
+        var held: Set<SQLValue> = []
+        var having: [TestRecord] = []
+        for record in expected {
+            guard let key = record.key?[0], let count = record.value?[0].bigint else { continue }
+            if count > 1 {
+                held.insert(key)
+                having.append(record)
+            } else if held.remove(key) != nil {
+                having.append(TestRecord(topic: "OUT", key: [key], value: nil, timestamp: record.timestamp))
+            }
+        }
+        let predicate = Plans.isGreater(Plans.column(step, 1), TypedExpression(.literal(.bigint(1)), .bigint))
+        let filter = PlanStep(
+            ["Having"], .filter(FilterStep(step, predicate: predicate)), schema: step.schema, isTable: true)
+        try expectSame(Plans.sink(filter), records, having, &random)
+    }
+
+    @Test func `a failing aggregate ends the query`() throws {
+        let records = [1, 666, 2].map {
+            TestRecord(key: [.int(1)], value: [.int(1), .int($0)], timestamp: 0)
+        }
+        let result = try Plans.run(Plans.sink(Self.plan(nil).1), records)
+        #expect(result.output.count == 1)
+        #expect(result.failure?.message == "Numeric field overflow")
+    }
+}

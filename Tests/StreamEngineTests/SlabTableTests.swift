@@ -1,0 +1,38 @@
+import TestKit
+import Testing
+
+@testable import StreamEngine
+
+@Suite struct SlabTableTests {
+    /// A dictionary is the model.
+    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    func `a table is a dictionary of bytes`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let table = SlabTable(capturesChanges: true)
+        var model: [[UInt8]: [UInt8]] = [:]
+        var told: [[UInt8]: [UInt8]] = [:]
+        for step in 0..<20_000 {
+            let key = (0..<Int.random(in: 0...3, using: &random)).map { _ in UInt8.random(in: 0...9, using: &random) }
+            switch Int.random(in: 0..<10, using: &random) {
+            case 0..<6:
+                let size = Int.random(in: 0..<10, using: &random) == 0 ? 3000 : 40
+                let value = (0..<Int.random(in: 0...size, using: &random)).map { UInt8(truncatingIfNeeded: $0) }
+                key.withUnsafeBytes { key in value.withUnsafeBytes { table.put(key, $0) } }
+                model[key] = value
+            case 6..<9:
+                key.withUnsafeBytes { table.remove($0) }
+                model[key] = nil
+            default:
+                #expect(key.withUnsafeBytes { table.value($0).map { [UInt8]($0) } } == model[key])
+            }
+            if step % 1000 == 999 {
+                table.drainChanges { key, value in told[[UInt8](key)] = value.map { [UInt8]($0) } }
+                #expect(told == model)
+            }
+        }
+        #expect(table.count == model.count)
+        var seen: [[UInt8]: [UInt8]] = [:]
+        table.forEach { seen[[UInt8]($0)] = [UInt8]($1) }
+        #expect(seen == model)
+    }
+}
