@@ -131,6 +131,8 @@ let package = Package(
         .executableTarget(
             name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
             swiftSettings: swiftSettings),
+            name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
+            path: "Benchmarks/Functions", swiftSettings: swiftSettings),
         .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
