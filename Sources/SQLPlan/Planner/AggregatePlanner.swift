@@ -39,7 +39,9 @@ struct AggregatePlanner {
         var planned = try aggregate(grouped, calls, needed)
         if analysis.emit == .final, let window = windowSpecification { planned = suppressed(planned, window) }
         if let condition {
-            planned = try planner.filter(planned, condition, "HAVING", ["Aggregate", "HavingFilter"])
+            do { planned = try planner.filter(planned, condition, "HAVING", ["Aggregate", "HavingFilter"]) } catch {
+                throw calls.restoring(error)
+            }
         }
         return (try project(planned, finals, groups, keyNames), selects)
     }

@@ -137,6 +137,15 @@ struct AggregateCalls {
         }
     }
 
+    /// With calls in place of the columns of their results.
+    func restoring(_ error: PlanError) -> PlanError {
+        var error = error
+        for index in calls.indices.reversed() {
+            error.message = error.message.replacing(Self.name(index), with: calls[index].description)
+        }
+        return error
+    }
+
     /// - Parameter place: where an argument is among the prepared columns.
     mutating func bind(
         _ planner: QueryPlanner, _ schema: RowSchema, _ place: (Expression, TypedExpression) -> Int

@@ -191,6 +191,22 @@ struct JoinPlanner {
 
     // MARK: Star and keys
 
+    /// What `*` has behind the new key of a join that is repartitioned: all that its rows have.
+    var repartitionedColumns: [String] {
+        let pseudo: [PseudoColumn] = [.rowTime, .rowPartition, .rowOffset]
+        var names: [String] = []
+        for leaf in root.leaves {
+            let source = leaf.source
+            let bounds: [PseudoColumn] = source.isWindowed ? [.windowStart, .windowEnd] : []
+            let columns =
+                (source.valueColumns + source.headerColumns).map(\.name) + pseudo.map(\.rawValue)
+                + source.keyColumns.map(\.name) + bounds.map(\.rawValue)
+            names += columns.map { ColumnNaming.joined(leaf.alias, $0) }
+        }
+        if case .synthetic(let name) = root.key { names.append(name) }
+        return names
+    }
+
     func starColumns(_ source: String?) -> [String] {
         var names: [String] = []
         if source == nil, case .synthetic(let name) = root.key { names.append(name) }
