@@ -64,16 +64,12 @@ extension KernelCompiler {
                 }
             }
         case .string:
-            // Java's + of texts: null is the text "null"; the original does the same.
+            // Java's + of texts: null is the text "null", and so it is in the original.
             return { frame in
                 let x = a(frame)
                 let y = b(frame)
                 return Self.perRow(frame.count, type) { row in
-                    guard let x = x.value(row, .string).string, let y = y.value(row, .string).string else {
-                        frame.fail(row, "an operand is null")
-                        return .null
-                    }
-                    return .string(x + y)
+                    .string((x.value(row, .string).string ?? "null") + (y.value(row, .string).string ?? "null"))
                 }
             }
         default: break

@@ -53,8 +53,11 @@ struct KernelCompiler {
             return { frame in
                 let value = kernel(frame)
                 let above = Self.comparison(.greaterOrEqual, { _ in value }, operand.type, low, lower.type)(frame)
-                let below = Self.comparison(.lessOrEqual, { _ in value }, operand.type, high, upper.type)(frame)
+                // The upper bound is not looked at where the lower one has decided.
+                let child = frame.child()
+                let below = Self.comparison(.lessOrEqual, { _ in value }, operand.type, high, upper.type)(child)
                 guard case .boolean(let a) = above, case .boolean(let b) = below else { return .nulls(frame.count) }
+                frame.adopt(child) { a.values[$0] }
                 return .boolean(FixedColumn(values: Self.buffer(frame.count) { a.values[$0] && b.values[$0] }))
             }
         case .inList(let operand, let elements): return try inList(operand, elements)
@@ -259,6 +262,10 @@ struct KernelCompiler {
             let indexes = indexKernel(frame)
             return Self.perRow(frame.count, type) { row in
                 let key = indexes.value(row, index.type)
+                if case .array = base.type, key.isNull {
+                    frame.fail(row, "an index is null")
+                    return .null
+                }
                 switch bases.value(row, base.type) {
                 case .array(let elements):
                     let place: Int

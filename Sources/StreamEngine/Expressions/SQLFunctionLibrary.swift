@@ -1,0 +1,80 @@
+package import SQLFunctions
+package import SQLPlan
+package import SQLTypes
+
+/// The functions of a catalog for the tasks of one thread.
+package final class SQLFunctionLibrary: FunctionLibrary {
+    private let catalog: FunctionCatalog
+    /// What functions know of the world; pattern caches live in it.
+    package var context: EvaluationContext
+
+    package init(_ catalog: FunctionCatalog = .builtIn, context: EvaluationContext) {
+        self.catalog = catalog
+        self.context = context
+    }
+
+    package func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall {
+        let function: BoundFunction
+        do throws(FunctionError) { function = try call.bind(catalog) } catch { throw Self.missing(error) }
+        return ScalarCall(isLazy: function.isLazy) { [self] values, lambdas throws(EvaluationFailure) in
+            do throws(EvaluationError) {
+                guard !lambdas.isEmpty else { return try function(values, &context) }
+                let bodies = lambdas.map { Self.body($0) }
+                // A lambda may call functions, which use the context while this one does.
+                var own = context
+                return try function(values, lambdas: bodies, &own)
+            } catch { throw EvaluationFailure(error.message) }
+        }
+    }
+
+    package func aggregate(_ call: AggregateFunctionCall) throws(EngineError) -> AggregateCall {
+        let aggregate: BoundAggregate
+        do throws(FunctionError) { aggregate = try call.bind(catalog) } catch { throw Self.missing(error) }
+        let implementation = aggregate.implementation
+        func update(
+            _ body: @escaping AggregateImplementation.Update
+        ) -> (SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue {
+            { [self] state, values throws(EvaluationFailure) in
+                var state = state
+                do throws(EvaluationError) { try body(values, &state, &context) } catch {
+                    throw EvaluationFailure(error.message)
+                }
+                return state
+            }
+        }
+        return AggregateCall(
+            initial: { implementation.initial }, add: update(implementation.add),
+            undo: implementation.undo.map { update($0) },
+            merge: { [self] state, later throws(EvaluationFailure) in
+                var state = state
+                do throws(EvaluationError) { try implementation.merge(&state, later, &context) } catch {
+                    throw EvaluationFailure(error.message)
+                }
+                return state
+            },
+            result: { state throws(EvaluationFailure) in implementation.result(state) })
+    }
+
+    package func table(
+        _ call: TableFunctionCall
+    ) throws(EngineError) -> ([SQLValue]) throws(EvaluationFailure) -> [SQLValue] {
+        let function: BoundTableFunction
+        do throws(FunctionError) { function = try call.bind(catalog) } catch { throw Self.missing(error) }
+        return { [self] values throws(EvaluationFailure) in
+            do throws(EvaluationError) { return try function(values, &context) } catch {
+                throw EvaluationFailure(error.message)
+            }
+        }
+    }
+
+    private static func body(_ lambda: @escaping LambdaCall) -> LambdaBody {
+        func call(
+            _ parameters: [SQLValue], _ context: inout EvaluationContext
+        ) throws(EvaluationError) -> SQLValue {
+            do throws(EvaluationFailure) { return try lambda(parameters) } catch { throw EvaluationError(error.message) }
+        }
+        return call
+    }
+
+    private static func missing(_ error: FunctionError) -> EngineError { EngineError(.invalidPlan, error.message) }
+}

@@ -1,0 +1,270 @@
+import Columns
+import JSONFormat
+import SQLFormats
+import SQLTypes
+import TestKit
+import Testing
+
+@Suite struct PlainFormatTests {
+    static func fields(_ text: String) throws -> [SQLField] {
+        try SchemaText.columns(text).map { SQLField($0.name, $0.type) }
+    }
+
+    static func format(_ format: SQLFormat, unwrapped: Bool = false, _ properties: [String: String] = [:])
+        -> SerdeFormat
+    {
+        SerdeFormat(FormatInfo(format, properties: properties), features: unwrapped ? [.unwrapSingles] : [])
+    }
+
+    static func bytes(_ records: [[UInt8]?]) -> BytesColumn {
+        let builder = ColumnBuilder(.bytes)
+        for record in records {
+            if let record { _ = record.withUnsafeBytes { builder.append(bytes: $0) } } else { builder.appendNull() }
+        }
+        guard case .bytes(let column) = builder.finish() else { preconditionFailure("a builder of bytes") }
+        return column
+    }
+
+    /// What a record is read as, by row and by column, as one text; or the error.
+    static func read(_ format: SerdeFormat, _ schema: String, _ record: [UInt8]) throws -> String {
+        let columns = try fields(schema)
+        let formats = RecordFormats(schemas: MemorySchemaStore())
+        let rows = try formats.rowDecoder(format, topic: "t", isKey: false, columns: columns)
+        let decoder = try formats.columnDecoder(
+            format, topic: "t", isKey: false, columns: columns, wanted: Array(columns.indices))
+        let decoded = decoder.decode(bytes([record, nil, record]))
+        #expect(decoded.columns.allSatisfy { $0.count == 3 })
+        for (column, type) in zip(decoded.columns, columns.map(\.type)) { #expect(column.value(1, type).isNull) }
+        let row: Result<[SQLValue]?, FormatError>
+        do throws(FormatError) { row = .success(try rows.row(record)) } catch { row = .failure(error) }
+        switch row {
+        case .success(let values?):
+            #expect(decoded.failures.isEmpty && decoded.absent.isEmpty, "\(decoded.failures)")
+            for (index, value) in values.enumerated() {
+                let type = columns[index].type
+                #expect(decoded.columns[index].value(0, type) == value)
+                #expect(decoded.columns[index].value(2, type) == value)
+            }
+            return zip(values, columns).map { SQLText.text(of: $0, type: $1.type) }.joined(separator: " | ")
+        case .success(nil):
+            #expect(decoded.absent == [0, 2])
+            return "absent"
+        case .failure(let error):
+            #expect(decoded.failures.map(\.row) == [0, 2])
+            #expect(decoded.failures.first?.error == error)
+            return ([error.message] + error.causes).joined(separator: " / ")
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"ID": 1, "name": "x"}"#, "`ID` BIGINT, `NAME` STRING", "1 | x"),
+        (#"{"id":"12","NAME":5}"#, "`ID` INT, `NAME` STRING", "12 | 5"),
+        (#"{"id":1,"ID":2}"#, "`ID` INT", "2"),
+        (#"{"ID":1,"id":2}"#, "`ID` INT", "1"),
+        (#"{"id":1,"Id":2}"#, "`ID` INT", "2"),
+        (#"{"id":1}"#, "`id` INT, `ID` INT", "1 | 1"),
+        (#"{"ID":1.9,"x":{"y":[1,2,{}]}}"#, "`ID` INT", "1"),
+        (#"{"ID":4294967297}"#, "`ID` INT", "1"),
+        (#"{"ID":null}"#, "`ID` INT", "null"),
+        (#" { } "#, "`ID` INT", "null"),
+        (#"null"#, "`ID` INT", "absent"),
+        (
+            #"{"D":1, "E":1e3, "F":"2.5", "G":-0.0, "H":0.1234567890123456789}"#,
+            "`D` DOUBLE, `E` DOUBLE, `F` DOUBLE, `G` DOUBLE, `H` DOUBLE",
+            "1.0 | 1000.0 | 2.5 | 0.0 | 0.12345678901234568"
+        ),
+        (#"{"A":1.50,"B":"1.5"}"#, "`A` DECIMAL(4, 2), `B` DECIMAL(4, 2)", "1.50 | 1.50"),
+        (#"{"S":{"b":1.0,"a":[1,null]}}"#, "`S` STRING", #"{"b":1.0,"a":[1,null]}"#),
+        (#"{"S":[1,null,"x",{"a":true}]}"#, "`S` STRING", #"[1, null, x, {"a":true}]"#),
+        (#"{"S":1e3,"T":true}"#, "`S` STRING, `T` STRING", "1E+3 | true"),
+        (#"{"S":"a\u00e9\n\"","T":"é"}"#, "`S` STRING, `T` STRING", "aé\n\" | é"),
+        (
+            #"{"A":[1,"2"],"M":{"x":1},"R":{"f":3}}"#, "`A` ARRAY<INT>, `M` MAP<STRING, INT>, `R` STRUCT<`F` INT>",
+            "[1, 2] | {x=1} | Struct{F=3}"
+        ),
+        (
+            #"{"T":1,"D":18000,"TS":5,"B":"AQID"}"#, "`T` TIME, `D` DATE, `TS` TIMESTAMP, `B` BYTES",
+            "00:00 | 2019-04-14 | 1970-01-01T00:00:00.005 | AQID"
+        ),
+        (#"{"B":true,"C":false}"#, "`B` BOOLEAN, `C` BOOLEAN", "true | false"),
+    ])
+    func `JSON objects become rows`(_ text: String, _ schema: String, _ expected: String) throws {
+        let row = try Self.read(Self.format(.json), schema, Array(text.utf8))
+        #expect(row == expected)
+    }
+
+    @Test(arguments: [
+        (#"{"F":true}"#, "`F` INT", "Can't convert type. sourceType: BooleanNode, requiredType: INTEGER, path: $.F"),
+        (#"{"F":1}"#, "`F` BOOLEAN", "Can't convert type. sourceType: IntNode, requiredType: BOOLEAN, path: $.F"),
+        (#"{"F":"x"}"#, "`F` INT", "Can't coerce string to type. targetType: INTEGER, path: $.F"),
+        (
+            #"{"F":{"A":[1,{}]}}"#, "`F` STRUCT<`A` ARRAY<INT>>",
+            "Can't convert type. sourceType: ObjectNode, requiredType: INTEGER, path: $.F.A[1]"
+        ),
+        (#"[1]"#, "`F` INT", "Can't convert type. sourceType: ArrayNode, requiredType: STRUCT<F INT>, path: $"),
+        (
+            #"{"F":123.45}"#, "`F` DECIMAL(4, 2)",
+            "Numeric field overflow: A field with precision 4 and scale 2 must round to an absolute value less than 10^2. Got 123.45, path: $.F"
+        ),
+        ("", "`F` INT", "Can't convert type. sourceType: MissingNode, requiredType: STRUCT<F INT>, path: $"),
+    ])
+    func `JSON that does not fit is told in the original's words`(_ text: String, _ schema: String, _ expected: String)
+        throws
+    {
+        let message = try Self.read(Self.format(.json), schema, Array(text.utf8))
+        #expect(message == "Failed to deserialize value from topic: t. \(expected) / \(expected)")
+    }
+
+    @Test(arguments: [
+        #"{"F":"#, #"{"F":01}"#, #"{"F":1,}"#, #"{"F":1"#, "{\"F\":\"\u{1}\"}", "{F:1}",
+        String(repeating: "[", count: 100_000),
+    ])
+    func `broken JSON is an error and no crash`(_ text: String) throws {
+        let message = try Self.read(Self.format(.json), "`F` STRING", Array(text.utf8))
+        #expect(message.hasPrefix("Failed to deserialize value from topic: t. "))
+    }
+
+    @Test func `a framed text is read by JSON_SR only`() throws {
+        let record = [0, 0, 0, 0, 1] + Array(#"{"F":1}"#.utf8)
+        #expect(try Self.read(Self.format(.jsonSR), "`F` INT", record) == "1")
+        #expect(try Self.read(Self.format(.json), "`F` INT", record).contains("magic byte"))
+        #expect(
+            try Self.read(Self.format(.jsonSR), "`F` INT", Array(#"{"F":1}"#.utf8)).contains(
+                "did not start with the magic byte"))
+    }
+
+    @Test(arguments: [
+        ("1", "`K` INT", "1"), (#""x""#, "`K` STRING", "x"), ("null", "`K` STRING", "absent"),
+        ("[1]", "`K` ARRAY<INT>", "[1]"),
+        (#"{"A":1}"#, "`K` STRUCT<`A` INT>", "Struct{A=1}"),
+    ])
+    func `bare JSON values are a single column`(_ text: String, _ schema: String, _ expected: String) throws {
+        #expect(try Self.read(Self.format(.json, unwrapped: true), schema, Array(text.utf8)) == expected)
+    }
+
+    @Test(
+        arguments: [
+            ([0, 0, 1, 0], "`K` INT", "256"), ([0, 0, 0, 0, 0, 0, 1, 0], "`K` BIGINT", "256"),
+            ([0x3F, 0xF0, 0, 0, 0, 0, 0, 0], "`K` DOUBLE", "1.0"), ([0x61, 0x62], "`K` STRING", "ab"),
+            ([], "`K` STRING", ""),
+            ([1, 2, 3], "`K` BYTES", "AQID"),
+            (
+                [0, 0], "`K` INT",
+                "Error deserializing KAFKA message from topic: t / Size of data received by IntegerDeserializer is not 4"
+            ),
+        ] as [([UInt8], String, String)])
+    func `KAFKA bytes are one value`(_ record: [UInt8], _ schema: String, _ expected: String) throws {
+        #expect(try Self.read(Self.format(.kafka), schema, record) == expected)
+    }
+
+    @Test(arguments: [
+        ("1,x", ",", "`A` INT, `B` STRING", "1 | x"),
+        (",", ",", "`A` INT, `B` STRING", "null | null"),
+        (#""a,""b""",2"#, ",", "`A` STRING, `B` BIGINT", #"a,"b" | 2"#),
+        ("1|2.50", "|", "`A` INT, `B` DECIMAL(4, 2)", "1 | 2.50"),
+        ("a\t", "TAB", "`A` STRING, `B` STRING", "a | null"),
+        ("a b", "SPACE", "`A` STRING, `B` STRING", "a | b"),
+        ("true,1.5,AQID", ",", "`A` BOOLEAN, `B` DOUBLE, `C` BYTES", "true | 1.5 | AQID"),
+        (
+            "1", ",", "`A` INT, `B` INT",
+            "Error deserializing delimited / Column count mismatch on deserialization. topic: t, expected: 2, got: 1"
+        ),
+        ("", ",", "`A` INT", "Error deserializing delimited / No fields in record"),
+        ("x", ",", "`A` INT", "Error deserializing delimited / For input string: \"x\""),
+        (
+            #""x"y"#, ",", "`A` STRING",
+            "Error deserializing delimited / (line 1) invalid char between encapsulated token and delimiter"
+        ),
+    ])
+    func `DELIMITED lines become rows`(_ text: String, _ delimiter: String, _ schema: String, _ expected: String) throws
+    {
+        let format = Self.format(.delimited, ["delimiter": delimiter])
+        #expect(try Self.read(format, schema, Array(text.utf8)) == expected)
+    }
+
+    @Test(
+        arguments: [
+            (
+                SQLFormat.json, "`A` INT, `B` DOUBLE, `C` DECIMAL(6, 4), `D` STRING",
+                [.int(1), .double(10), .decimal(SQLDecimal(unscaled: 10000, scale: 4)), .null],
+                #"{"A":1,"B":10.0,"C":1.0000,"D":null}"#
+            ),
+            (
+                .json, "`A` ARRAY<INT>, `M` MAP<STRING, DOUBLE>, `S` STRUCT<`x` BYTES>",
+                [.array([.int(1), .null]), .map(SQLMap([(.string("k"), .double(1e10))])), .structure([.bytes([1])])],
+                #"{"A":[1,null],"M":{"k":1.0E10},"S":{"x":"AQ=="}}"#
+            ),
+            (
+                .json, "`T` TIME, `D` DATE, `S` TIMESTAMP, `Q` STRING",
+                [.time(5), .date(6), .timestamp(7), .string("\"\n")], #"{"T":5,"D":6,"S":7,"Q":"\"\n"}"#
+            ),
+            (.delimited, "`A` STRING, `B` STRING, `C` STRING", [.string("a"), .null, .string("x,y")], #"a,,"x,y""#),
+            (
+                .delimited, "`A` DECIMAL(6, 2), `B` INT", [.decimal(SQLDecimal(unscaled: -150, scale: 2)), .int(-5)],
+                #""-1.50",-5"#
+            ),
+            (.delimited, "`A` STRING", [.string("")], #""""#),
+            (.delimited, "`A` STRING, `B` STRING", [.null, .string("")], ","),
+            (.kafka, "`A` STRING", [.string("x")], "x"),
+        ] as [(SQLFormat, String, [SQLValue], String)])
+    func `rows become bytes in the original's spelling`(
+        _ format: SQLFormat, _ schema: String, _ row: [SQLValue], _ expected: String
+    ) throws {
+        let columns = try Self.fields(schema)
+        let formats = RecordFormats()
+        let rows = try formats.rowEncoder(Self.format(format), topic: "t", isKey: false, columns: columns)
+        let bytes = try rows.bytes(row)
+        #expect(bytes.map { String(decoding: $0, as: UTF8.self) } == expected)
+        let encoder = try formats.columnEncoder(Self.format(format), topic: "t", isKey: false, columns: columns)
+        let vectors = zip(row, columns).map { FormatColumn([$0, $0], $1.type) }
+        let encoded = try encoder.encode(vectors, count: 2, present: Validity([true, false]))
+        #expect(encoded.array(0) == bytes)
+        #expect(encoded.array(1) == nil)
+    }
+
+    @Test(arguments: 0..<40)
+    func `what columns make of JSON is what rows make of it`(_ seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        let columns = try Self.fields(
+            "`A` INT, `B` BIGINT, `C` DOUBLE, `D` STRING, `E` BOOLEAN, `F` ARRAY<INT>, `G` DECIMAL(8, 3), `H` TIMESTAMP"
+        )
+        let pieces = [
+            "1", "-5", "1.5", "\"x\"", "\"12\"", "true", "null", "[1,2]", "{\"a\":1}", "\"h\\u00e9\"", "123456789012",
+            "1e2", "99999999999999999999", "\"é\"", "0.001", "\"\"", "01", "-", "[", "\"a\u{1}\"",
+        ]
+        let names = [
+            "A", "B", "C", "D", "E", "F", "G", "H", "a", "b", "h", "z", "\\u0041", "longer name that nobody wants",
+        ]
+        var records: [[UInt8]?] = []
+        for _ in 0..<300 {
+            var members: [String] = []
+            for _ in 0..<Int.random(in: 0...9, using: &random) {
+                let name = names.randomElement(using: &random) ?? "A"
+                let piece =
+                    Int.random(in: 0..<10, using: &random) == 0
+                    ? pieces.randomElement(using: &random) : pieces[..<11].randomElement(using: &random)
+                members.append("\"\(name)\":\(piece ?? "1")")
+            }
+            records.append(
+                Array(("{" + members.joined(separator: Bool.random(using: &random) ? ", " : ",") + "}").utf8))
+        }
+        let formats = RecordFormats()
+        let rows = try formats.rowDecoder(Self.format(.json), topic: "t", isKey: false, columns: columns)
+        let wanted = [3, 0, 2, 5, 1, 7]
+        let decoder = try formats.columnDecoder(
+            Self.format(.json), topic: "t", isKey: false, columns: columns, wanted: wanted)
+        let decoded = decoder.decode(Self.bytes(records))
+        var failed: Set<Int> = []
+        for failure in decoded.failures { failed.insert(failure.row) }
+        for (row, record) in records.enumerated() {
+            guard let record else { continue }
+            let values: [SQLValue]?
+            do throws(FormatError) { values = try rows.row(record) } catch { values = nil }
+            #expect(failed.contains(row) == (values == nil), "\(String(decoding: record, as: UTF8.self))")
+            for (place, index) in wanted.enumerated() {
+                let value = decoded.columns[place].value(row, columns[index].type)
+                #expect(value == values?[index] ?? .null, "\(String(decoding: record, as: UTF8.self))")
+            }
+        }
+    }
+}
