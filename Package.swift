@@ -84,17 +84,20 @@ let package = Package(
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
-        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
         target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
-        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
 
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions"]),
 
         // Layer 3: services
+        target(
+            "SQLTesting",
+            [
+                "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns",
+                "JSONFormat", "Patterns",
+            ]),
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("RegistryClient", ["JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
@@ -117,7 +120,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", nio, httpTypes,
+                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -133,6 +136,7 @@ let package = Package(
         .executableTarget(
             name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
             swiftSettings: swiftSettings),
+        .executableTarget(
             name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
             path: "Benchmarks/Functions", swiftSettings: swiftSettings),
         .executableTarget(
@@ -140,12 +144,13 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "EngineBench",
-            dependencies: ["StreamEngine", "SQLPlan", "SQLFunctions", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
             name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
             swiftSettings: swiftSettings),
         .executableTarget(
-            name: "EngineBench", dependencies: ["StreamEngine", "SQLPlan", "SQLSyntax", "SQLTypes", "Columns", "TestKit"],
+            name: "EngineBench",
+            dependencies: [
+                "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
+            ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
@@ -170,11 +175,15 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
-        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"]),
-        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "JSONFormat"]),
         tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
-        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFormats"]),
-        tests("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"]),
+        tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
+        tests(
+            "StreamEngine",
+            ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat"]),
+        tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
+        .executableTarget(
+            name: "SQLCases", dependencies: ["SQLTesting", "SQLTypes", "Environment"], path: "Benchmarks/SQLCases",
+            swiftSettings: swiftSettings),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

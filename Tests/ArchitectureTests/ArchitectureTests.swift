@@ -25,13 +25,15 @@ private let allowed: [String: Set<String>] = [
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
-    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLPlan", "Columns"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFormats"],
-    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
+    "SQLTesting": [
+        "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns", "JSONFormat",
+        "Patterns",
+    ],
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
@@ -48,7 +50,7 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],

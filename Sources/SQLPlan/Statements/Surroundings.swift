@@ -55,32 +55,6 @@ package final class MemoryTopics: TopicAccess {
     }
 }
 
-/// A schema as a registry keeps it.
-package struct RegistrySchema: Hashable, Sendable {
-    package struct Reference: Hashable, Sendable {
-        package var name: String
-        package var subject: String
-        package var version: Int32
-
-        package init(name: String, subject: String, version: Int32) {
-            self.name = name
-            self.subject = subject
-            self.version = version
-        }
-    }
-
-    /// "AVRO", "JSON" or "PROTOBUF".
-    package var type: String
-    package var text: String
-    package var references: [Reference]
-
-    package init(type: String, text: String, references: [Reference] = []) {
-        self.type = type
-        self.text = text
-        self.references = references
-    }
-}
-
 /// The schema registry, as far as statements need it.
 package protocol SchemaRegistryAccess {
     /// - Throws: `.unavailable`; nil when there is none.
