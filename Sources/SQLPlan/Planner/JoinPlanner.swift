@@ -396,7 +396,7 @@ struct JoinPlanner {
         let context = [side.name + "SourceKeyed"]
         if !input.isTable {
             if isNeeded || !side.isForced, input.schema.window != nil { throw QueryPlanner.windowedRepartition }
-            return try planner.rekeyed(input, [key], context, forced: side.forced?.format)
+            return try planner.rekeyed(input, [key], context, forced: side.forced)
         }
         if input.schema.keyCount > 1 {
             throw PlanError(

@@ -84,7 +84,7 @@ package final class MemorySchemaRegistry: SchemaRegistryAccess {
     package func schema(id: Int32) throws(PlanError) -> RegistrySchema? { schemas[id] }
 
     package func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
-        if let id = schemas.first(where: { $0.value == schema })?.key {
+        if let id = schemas.filter({ $0.value == schema }).keys.min() {
             if subjects[subject]?.contains(id) != true { subjects[subject, default: []].append(id) }
             return id
         }
