@@ -24,16 +24,11 @@ private let allowed: [String: Set<String>] = [
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
-    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions"],
-    "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
-    "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFormats"],
-    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
     "SQLTesting": [
         "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns", "JSONFormat",

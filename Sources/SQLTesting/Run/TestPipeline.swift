@@ -116,6 +116,8 @@ package final class TestPipeline {
     /// - Parameter partitions: where it asks for none.
     package func prepareTopic(of statement: Statement, partitions: Int) {
         guard case .createSource(let create) = statement, let topic = Self.topic(of: create) else { return }
+        // What is wrong with the statement is told when it is executed.
+        try? StatementExecutor(environment).prepare(create, in: catalog, defaultPartitionCount: partitions)
         topics.create(
             topic, partitions: Self.partitions(of: create) ?? partitions,
             replicas: Self.text("REPLICAS", of: create).flatMap { Int($0) } ?? 1)

@@ -25,7 +25,7 @@ struct ScriptFailure: Error {
 
 extension CaseRunner {
     /// - Parameter script: gives the text of the file that `RUN SCRIPT` names; nil when there is none.
-    package func run(_ test: ScriptCase, script: (String) -> String? = { _ in nil }) -> TestResult {
+    package func run(_ test: ScriptCase, script: @escaping (String) -> String? = { _ in nil }) -> TestResult {
         let pipeline = TestPipeline(surroundings, mode: .immediate)
         var run = ScriptRun(pipeline: pipeline, script: script)
         var failure: ScriptFailure?
