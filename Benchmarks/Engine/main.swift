@@ -1,10 +1,14 @@
-// State tables and operators of the stream engine, each with its unit and a checksum.
+// State tables of the stream engine, and queries from JSON text to JSON text, each with its unit and a checksum.
+//
+//     EngineBench state
+//     EngineBench FOLDER [Q1 ...]      FOLDER has ratings.jsonl and so on, as made by the bench kit's generator
+import SQLPlan
 import StreamEngine
 
-func seconds(_ body: () -> Void) -> Double {
+func seconds(_ body: () throws -> Void) rethrows -> Double {
     let clock = ContinuousClock()
     let start = clock.now
-    body()
+    try body()
     let spent = clock.now - start
     return Double(spent.components.seconds) + Double(spent.components.attoseconds) * 1e-18
 }
@@ -50,7 +54,12 @@ func rows(_ count: Int, bytes: Int) {
             + "\(Int(spent / Double(count) * 1e9)) ns each")
 }
 
-readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: false)
-readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: true)
-readModifyWrite(keys: 6, operations: 10_000_000, capturesChanges: true)
-rows(10_000_000, bytes: 100)
+let arguments = CommandLine.arguments.dropFirst()
+if let folder = arguments.first, folder != "state" {
+    try QueryBench(folder: folder).run(Set(arguments.dropFirst()))
+} else {
+    readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: false)
+    readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: true)
+    readModifyWrite(keys: 6, operations: 10_000_000, capturesChanges: true)
+    rows(10_000_000, bytes: 100)
+}

@@ -138,7 +138,9 @@ func expectSame(
             streamTime = record.timestamp
             let closed = open.keys.filter { $0[0] + size <= streamTime - grace }
             for key in closed.sorted(by: { ($0[0], $0[1]) < ($1[0], $1[1]) }) {
-                if let record = open.removeValue(forKey: key) { final.append(record) }
+                guard let record = open.removeValue(forKey: key) else { continue }
+                // What stream time has passed by more than size and grace in one step is lost.
+                if key[0] >= streamTime / advance * advance - size - grace { final.append(record) }
             }
         }
         let suppress = PlanStep(

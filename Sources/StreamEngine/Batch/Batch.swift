@@ -67,9 +67,6 @@ package struct Batch: Sendable {
             })
     }
 
-    /// The rows from `range`.
-    package func slice(_ range: Range<Int>) -> Batch { gathered(range.map { Int32($0) }) }
-
     /// The old rows as a batch of their own; nil when they are not known.
     var oldBatch: Batch? {
         old.map {

@@ -16,6 +16,9 @@ class AggregateOperator: Operator {
     private var oldBuilder: BatchBuilder
     let keyScratch = ScratchBytes()
     let stateScratch = ScratchBytes()
+    /// The retained columns of the batch that is processed, and of its old rows.
+    private var retained: [Vector] = []
+    private var oldRetained: [Vector] = []
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -44,6 +47,17 @@ class AggregateOperator: Operator {
         } && aggregate.window == other.aggregate.window
             && step.schema.keys.map(\.type) == other.step.schema.keys.map(\.type)
             && retainedCodec.types == other.retainedCodec.types
+    }
+
+    /// To be called before the rows of a batch are added.
+    final func begin(_ batch: Batch) {
+        retained = aggregate.retained.map { batch.columns[$0] }
+        if let old = batch.old { oldRetained = aggregate.retained.map { old.columns[$0] } }
+    }
+
+    /// Appends the retained columns of a row.
+    final func appendRetained(_ row: Int, isOld: Bool = false, to bytes: ScratchBytes) {
+        retainedCodec.append(isOld ? oldRetained : retained, row: row, to: bytes)
     }
 
     /// The builder of the results, with old values where they are asked for.
@@ -118,10 +132,9 @@ class AggregateOperator: Operator {
             results.endRow(timestamp: timestamp, present: false, oldPresent: false)
             return
         }
-        let source = adds ? batch : undo?.batch ?? batch
         if place == 0 {
             startState()
-            retainedCodec.append(aggregate.retained.map { source.columns[$0] }, row: row, to: stateScratch)
+            appendRetained(row, isOld: !adds, to: stateScratch)
             if layout.hasOthers { layout.appendOthers(layout.initialOthers(), to: stateScratch) }
             place = table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
             table.value(at: place).storeBytes(of: Int64.min, as: Int64.self)
@@ -134,9 +147,9 @@ class AggregateOperator: Operator {
         if adds { layout.applyFixed(state, arguments, row, isUndo: false) }
         if wasThere, layout.hasOthers || retainedCodec.types.count > 0 {
             place = try rewrite(
-                table, key, hash, place, source, row, arguments, adds: adds, undo: undoes ? undo : nil)
+                table, key, hash, place, row, arguments, adds: adds, undo: undoes ? undo : nil)
         } else if layout.hasOthers {
-            place = try rewrite(table, key, hash, place, source, row, arguments, adds: adds, undo: nil)
+            place = try rewrite(table, key, hash, place, row, arguments, adds: adds, undo: nil)
         }
         let now = UnsafeRawBufferPointer(table.value(at: place))
         let time = now.loadUnaligned(as: Int64.self)
@@ -147,13 +160,13 @@ class AggregateOperator: Operator {
 
     /// Writes retained columns and other states again.
     private func rewrite(
-        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ source: Batch,
-        _ row: Int, _ arguments: [[Vector]], adds: Bool, undo: (batch: Batch, arguments: [[Vector]])?
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ row: Int,
+        _ arguments: [[Vector]], adds: Bool, undo: (batch: Batch, arguments: [[Vector]])?
     ) throws(EngineError) -> SlabTable.Place {
         let value = UnsafeRawBufferPointer(table.value(at: place))
         stateScratch.clear()
         stateScratch.append(UnsafeRawBufferPointer(rebasing: value[..<layout.fixedBytes]))
-        retainedCodec.append(aggregate.retained.map { source.columns[$0] }, row: row, to: stateScratch)
+        appendRetained(row, isOld: !adds, to: stateScratch)
         if !layout.hasOthers {
             // Mostly they are functions of the key, and nothing has changed.
             if stateScratch.count == value.count, stateScratch.bytes.elementsEqual(value) { return place }
@@ -186,6 +199,7 @@ final class GroupAggregateOperator: AggregateOperator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        begin(batch)
         let arguments = layout.arguments(batch, self)
         let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self)) }
         do throws(EngineError) {
@@ -238,6 +252,7 @@ final class WindowAggregateOperator: AggregateOperator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        begin(batch)
         let arguments = layout.arguments(batch, self)
         do throws(EngineError) {
             for row in 0..<batch.count {
@@ -311,6 +326,7 @@ final class SessionAggregateOperator: AggregateOperator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        begin(batch)
         let arguments = layout.arguments(batch, self)
         do throws(EngineError) {
             for row in 0..<batch.count { try add(batch, row, arguments) }
@@ -420,7 +436,7 @@ final class SessionAggregateOperator: AggregateOperator {
             if let start = bytes.baseAddress { layout.applyFixed(start, arguments, row, isUndo: false) }
         }
         stateScratch.clear()
-        retainedCodec.append(aggregate.retained.map { batch.columns[$0] }, row: row, to: stateScratch)
+        appendRetained(row, to: stateScratch)
         if layout.hasOthers {
             try layout.applyOthers(&mergedOthers, arguments, row, isUndo: false)
             layout.appendOthers(mergedOthers, to: stateScratch)

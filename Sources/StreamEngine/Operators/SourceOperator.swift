@@ -185,7 +185,11 @@ final class SourceOperator: Operator {
                 kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
                 partition: records.partition, offset: records.offsets[row], timestamp: records.timestamps[row]))
         if context.settings.failsOnInvalidTimestamp {
-            context.fail(EngineError(.fatalRecord, "Fatal user code error in TimestampExtractor callback: \(message)"))
+            context.fail(
+                EngineError(
+                    .fatalRecord,
+                    "Fatal user code error in TimestampExtractor callback for record \(records.topic)-"
+                        + "\(records.partition) at offset \(records.offsets[row]): \(message)"))
         }
     }
 

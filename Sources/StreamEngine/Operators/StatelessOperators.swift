@@ -157,10 +157,12 @@ final class RepartitionOperator: Operator {
     }
 }
 
-/// PARTITION BY, and new keys before joins.
+/// PARTITION BY, and new keys before joins. A key that fails is null, as in the original.
 final class SelectKeyOperator: Operator {
     private let input: Operator
     private let keys: [CompiledExpression]
+    /// Whether a key is made of the old key alone.
+    private let isOfKey: [Bool]
     private let carried: [Int]
     private let table: TableState?
 
@@ -170,6 +172,11 @@ final class SelectKeyOperator: Operator {
         for key in select.keys { keys.append(try CompiledExpression(key, functions: context.functions)) }
         self.keys = keys
         carried = select.carried
+        isOfKey = select.keys.map { key in
+            var columns: Set<Int> = []
+            key.collectColumns(into: &columns)
+            return columns.allSatisfy { $0 < select.input.schema.keyCount }
+        }
         table =
             step.isTable ? TableState(step.schema, store: select.store?.name ?? step.name, context.settings) : nil
         super.init(step, context)
@@ -185,45 +192,26 @@ final class SelectKeyOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        var failures: [CompiledExpression.Failure] = []
         var vectors: [Vector] = []
-        for key in keys { vectors.append(key.evaluate(batch.columns, count: batch.count, failures: &failures)) }
-        var hasKey = [Bool](repeating: !keys.isEmpty, count: batch.count)
-        if !failures.isEmpty {
-            note(failures, batch, what: "Error computing the new key")
-            for failure in failures where batch.present.isValid(failure.row) || table != nil {
-                hasKey[failure.row] = false
-            }
+        for (index, key) in keys.enumerated() {
+            let vector = evaluate(key, batch, what: "Error computing the new key")
+            // Where there is no value, only what needs none can be computed.
+            let needsValue = table == nil && !isOfKey[index] && batch.present.nullCount > 0
+            vectors.append(needsValue ? vector.nulled(key.type) { !batch.present.isValid($0) } : vector)
         }
+        // A single null is no key; several columns are one, whatever is in them.
+        var hasKey = [Bool](repeating: !keys.isEmpty, count: batch.count)
         if keys.count == 1 {
             for row in 0..<batch.count where vectors[0].isNull(row) { hasKey[row] = false }
         }
         var result = batch
-        if table == nil {
-            // What has no value has no key either, whatever the expression says.
-            for row in 0..<batch.count where !batch.present.isValid(row) { hasKey[row] = false }
-            if batch.present.nullCount > 0 {
-                for (index, key) in keys.enumerated() {
-                    vectors[index] = vectors[index].nulled(key.type) { !batch.present.isValid($0) }
-                }
-            }
-        }
         result.columns = vectors + carried.map { batch.columns[$0] }
         result.hasKey = Validity(all: hasKey)
         result.old = nil
         if step.schema.window == nil { result.windows = nil }
-        if let table {
-            let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
-            counters.filtered += batch.count - rows.count
-            return emit(table.apply(rows.count == batch.count ? result : result.gathered(rows)))
-        }
-        // A row whose key failed goes nowhere.
-        let failed = Set(failures.lazy.map(\.row).filter { batch.present.isValid($0) })
-        guard !failed.isEmpty else { return emit(result) }
-        let rows = (0..<batch.count).filter { row in
-            !failed.contains(row) || !vectors.contains { $0.isNull(row) }
-        }.map { Int32($0) }
+        guard let table else { return emit(result) }
+        let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
         counters.filtered += batch.count - rows.count
-        emit(result.gathered(rows))
+        emit(table.apply(rows.count == batch.count ? result : result.gathered(rows)))
     }
 }

@@ -40,6 +40,7 @@ final class StreamStreamJoinOperator: Operator {
     private let keyCount: Int
     private let grace: Int64
     private let waits: Bool
+    private let isWindowed: Bool
     private var streamTime = Int64.min
     private let scratch = ScratchBytes()
     private let rowScratch = ScratchBytes()
@@ -66,6 +67,7 @@ final class StreamStreamJoinOperator: Operator {
         ]
         keyCount = left.step.schema.keyCount
         keyCodec = KeyCodec(left.step.schema.keys.map(\.type))
+        isWindowed = step.schema.window != nil
         super.init(step, context)
         left.connect(to: self, input: 0)
         right.connect(to: self, input: 1)
@@ -94,8 +96,7 @@ final class StreamStreamJoinOperator: Operator {
                 counters.filtered += 1
                 continue
             }
-            scratch.clear()
-            let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+            let hasNull = readKey(batch, row)
             guard batch.hasKey.isValid(row), !(hasNull && keyCount == 1) else {
                 if own.isOuter {
                     counters.unmatched += 1
@@ -108,8 +109,7 @@ final class StreamStreamJoinOperator: Operator {
             if waits, time == streamTime, hasClosed {
                 flush(&pairs, batch, input)
                 emitClosed(batch)
-                scratch.clear()
-                keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+                readKey(batch, row)
             }
             rowScratch.clear()
             own.codec.append(batch.columns, row: row, to: rowScratch)
@@ -138,6 +138,20 @@ final class StreamStreamJoinOperator: Operator {
         flush(&pairs, batch, input)
     }
 
+    /// Puts the bytes of a row's key into `scratch`; keys of windowed streams are equal if their windows are.
+    ///
+    /// - Returns: whether a column is null.
+    @discardableResult
+    private func readKey(_ batch: Batch, _ row: Int) -> Bool {
+        scratch.clear()
+        let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
+        if isWindowed, let windows = batch.windows {
+            scratch.append(windows.starts[row].bigEndian)
+            scratch.append(windows.ends[row].bigEndian)
+        }
+        return hasNull
+    }
+
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {
         guard !pairs.own.isEmpty else { return }
         let others = sides[1 - input].found.finish()
@@ -145,7 +159,7 @@ final class StreamStreamJoinOperator: Operator {
             count: pairs.own.count,
             columns: pairs.columns(join.columns, own: batch.columns, others: others, isLeft: input == 0, types: types),
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
-            windows: step.schema.window == nil ? nil : batch.windows?.gathered(pairs.own))
+            windows: isWindowed ? batch.windows?.gathered(pairs.own) : nil)
         pairs = JoinPairs()
         emit(result)
     }
@@ -188,7 +202,18 @@ final class StreamStreamJoinOperator: Operator {
                 Batch(
                     count: 1,
                     columns: pairs.columns(join.columns, own: own, others: [], isLeft: side == 0, types: types),
-                    timestamps: ColumnBuffer(pairs.timestamps)))
+                    timestamps: ColumnBuffer(pairs.timestamps), windows: isWindowed ? window(entry.order) : nil))
+        }
+    }
+
+    /// The window at the end of a key's bytes.
+    private func window(_ key: [UInt8]) -> Batch.Windows? {
+        guard key.count >= 16 else { return nil }
+        return key.withUnsafeBytes { bytes in
+            let start = bytes.loadUnaligned(fromByteOffset: bytes.count - 16, as: Int64.self)
+            let end = bytes.loadUnaligned(fromByteOffset: bytes.count - 8, as: Int64.self)
+            return .init(
+                starts: ColumnBuffer([Int64(bigEndian: start)]), ends: ColumnBuffer([Int64(bigEndian: end)]))
         }
     }
 

@@ -4,11 +4,17 @@ import SQLTypes
 
 /// EMIT FINAL: holds the result of a window back until the window and its grace period are over. Then results come out by
 /// end of window, and among those of the same window by key.
+///
+/// A window that stream time passes by more than the retention in one step is lost: its store has dropped it by then in
+/// the original, and the cases want it so. A longer RETENTION keeps it.
 final class SuppressOperator: Operator {
     private let input: Operator
     private let suppress: SuppressStep
     /// Sessions stay open for another gap: a row might still join them.
     private let gap: Int64?
+    /// Of time windows: how they follow each other, and how long their store keeps them.
+    private let advance: Int64
+    private let retention: Int64
     private let keyCodec: KeyCodec
     private let rowCodec: RowCodec
     private let keyCount: Int
@@ -20,13 +26,34 @@ final class SuppressOperator: Operator {
     init(_ step: PlanStep, _ suppress: SuppressStep, input: Operator, _ context: TaskContext) {
         self.input = input
         self.suppress = suppress
-        gap = suppress.input.sessionGap
+        let window = suppress.input.aggregateWindow
+        var gap: Int64?
+        var advance: Int64 = 1
+        var retention = Int64.max
+        switch window?.kind {
+        case .session(let sessionGap): gap = sessionGap
+        case .tumbling(let size):
+            advance = max(1, size)
+            retention = Self.retention(size, window)
+        case .hopping(let size, let step):
+            advance = max(1, step)
+            retention = Self.retention(size, window)
+        case nil: break
+        }
+        self.gap = gap
+        self.advance = advance
+        self.retention = retention
         keyCount = step.schema.keyCount
         keyCodec = KeyCodec(step.schema.keys.map(\.type))
         rowCodec = RowCodec(step.schema.columns.map(\.type))
         builder = BatchBuilder(step.schema.columns.map(\.type), hasWindows: true)
         super.init(step, context)
         input.connect(to: self, input: 0)
+    }
+
+    private static func retention(_ size: Int64, _ window: WindowSpecification?) -> Int64 {
+        let (least, overflow) = size.addingReportingOverflow(max(0, window?.grace ?? 0))
+        return max(window?.retention ?? 0, overflow ? .max : least)
     }
 
     override var inputs: [Operator] { [input] }
@@ -71,8 +98,14 @@ final class SuppressOperator: Operator {
             } else {
                 guard end <= closed else { return }
             }
+            let latestStart = streamTime / advance * advance
+            let (earliest, overflow) = latestStart.subtractingReportingOverflow(retention)
             for entry in buffer.popFirst() {
                 entry.value.withUnsafeBytes { bytes in
+                    if gap == nil, !overflow, bytes.loadUnaligned(as: Int64.self) < earliest {
+                        counters.late += 1
+                        return
+                    }
                     var at = 8
                     rowCodec.read(bytes, at: &at, into: builder.columns[...])
                     builder.endRow(timestamp: entry.timestamp)
@@ -84,12 +117,9 @@ final class SuppressOperator: Operator {
 }
 
 extension PlanStep {
-    /// The gap of the session windows of the aggregation below.
-    fileprivate var sessionGap: Int64? {
-        if case .aggregate(let aggregate) = operation {
-            if case .session(let gap) = aggregate.window?.kind { return gap }
-            return nil
-        }
-        return inputs.first?.sessionGap
+    /// The windows of the aggregation below.
+    fileprivate var aggregateWindow: WindowSpecification? {
+        if case .aggregate(let aggregate) = operation { return aggregate.window }
+        return inputs.first?.aggregateWindow
     }
 }

@@ -1,0 +1,228 @@
+import Columns
+import SQLFormats
+import SQLFunctions
+import SQLPlan
+import SQLSyntax
+import SQLTypes
+import StreamEngine
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Runs the bench kit's queries over its files, in process and on one thread; the CPU seconds are those of the process
+/// while batches go through the query, reading the files not included.
+struct QueryBench {
+    let folder: String
+    private let batchRows = 4000
+
+    init(folder: String) { self.folder = folder }
+
+    private struct Query {
+        var id: String
+        var statement: String
+        /// Read whole before the clock runs.
+        var table: (topic: String, file: String)?
+        /// Read batch by batch, in turn by their share of the rows.
+        var streams: [(topic: String, file: String)]
+    }
+
+    private static let sources = """
+        CREATE STREAM RATINGS (RATING_ID BIGINT, USER_ID INT, STARS INT, ROUTE_ID INT, RATING_TIME BIGINT, CHANNEL VARCHAR,
+            MESSAGE VARCHAR) WITH (KAFKA_TOPIC='ratings', VALUE_FORMAT='JSON', TIMESTAMP='RATING_TIME');
+        CREATE TABLE CUSTOMERS (ID INT PRIMARY KEY, FIRST_NAME VARCHAR, LAST_NAME VARCHAR, EMAIL VARCHAR, CLUB_STATUS VARCHAR)
+            WITH (KAFKA_TOPIC='customers', VALUE_FORMAT='JSON');
+        CREATE STREAM RESPONSES (RESPONSE_ID BIGINT, RATING_ID BIGINT, AGENT VARCHAR, RESPONSE_TIME BIGINT)
+            WITH (KAFKA_TOPIC='responses', VALUE_FORMAT='JSON', TIMESTAMP='RESPONSE_TIME');
+        """
+
+    private static let queries = [
+        Query(
+            id: "Q1",
+            statement: """
+                CREATE STREAM OUT AS SELECT RATING_ID, USER_ID, STARS, ROUTE_ID, CHANNEL, MESSAGE FROM RATINGS WHERE STARS < 3;
+                """, streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q2",
+            statement: """
+                CREATE STREAM OUT AS SELECT RATING_ID, UCASE(CHANNEL) AS CHANNEL,
+                    CONCAT('rating ', CAST(RATING_ID AS VARCHAR), ' by ', CAST(USER_ID AS VARCHAR)) AS TITLE,
+                    SUBSTRING(MESSAGE, 1, 20) AS SUMMARY
+                FROM RATINGS WHERE LCASE(CHANNEL) NOT LIKE '%test%';
+                """, streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q3",
+            statement: """
+                CREATE STREAM OUT AS SELECT R.USER_ID, R.RATING_ID, R.STARS, R.MESSAGE,
+                    CONCAT(C.FIRST_NAME, ' ', C.LAST_NAME) AS FULL_NAME, C.CLUB_STATUS
+                FROM RATINGS R LEFT JOIN CUSTOMERS C ON R.USER_ID = C.ID WHERE C.FIRST_NAME IS NOT NULL;
+                """, table: ("customers", "customers.jsonl"), streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q4a",
+            statement: """
+                CREATE TABLE OUT AS SELECT CHANNEL, COUNT(*) AS N, AVG(STARS) AS A FROM RATINGS
+                WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY CHANNEL;
+                """, streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q4b",
+            statement: """
+                CREATE TABLE OUT AS SELECT USER_ID, COUNT(*) AS N, AVG(STARS) AS A FROM RATINGS
+                WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY USER_ID;
+                """, streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q4c",
+            statement: """
+                CREATE TABLE OUT AS SELECT USER_ID, COUNT(*) AS N, AVG(STARS) AS A FROM RATINGS GROUP BY USER_ID;
+                """, streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q5",
+            statement: """
+                CREATE STREAM OUT AS SELECT R.RATING_ID, R.STARS, R.MESSAGE, S.AGENT FROM RATINGS R
+                JOIN RESPONSES S WITHIN 30 SECONDS ON R.RATING_ID = S.RATING_ID;
+                """, streams: [("ratings", "ratings.jsonl"), ("responses", "responses.jsonl")]),
+        Query(
+            id: "Q6",
+            statement: """
+                CREATE TABLE OUT AS SELECT USER_ID, COUNT(*) AS N FROM RATINGS WINDOW SESSION (30 SECONDS) GROUP BY USER_ID;
+                """, streams: [("ratings", "ratings.jsonl")]),
+    ]
+
+    func run(_ only: Set<String>) throws {
+        for query in Self.queries where only.isEmpty || only.contains(query.id) { try run(query) }
+    }
+
+    private func run(_ query: Query) throws {
+        var catalog = Catalog()
+        let topics = MemoryTopics()
+        for name in ["ratings", "customers", "responses"] {
+            try topics.create(TopicSpecification(name: name, partitionCount: 1, replicaCount: 1, cleanup: .delete))
+        }
+        var plan: PhysicalPlan?
+        for statement in try SQLParser.script(Self.sources + query.statement) {
+            let executor = StatementExecutor(
+                StatementEnvironment(
+                    functions: .builtIn, topics: topics, registry: nil, translation: NoTranslation(), now: 0,
+                    random: { 0 }))
+            for case .start(let started) in try executor.execute(
+                statement.statement, text: statement.text, in: &catalog
+            ).effects { plan = started }
+        }
+        guard let plan else { return }
+        let task = try QueryTask(
+            plan, functions: SQLFunctionLibrary(context: EvaluationContext(now: { 0 }, random: { 0 })),
+            formats: SQLFormatLibrary(RecordFormats()))
+        if let table = query.table {
+            for batch in try batches(table.topic, table.file, isKeyed: true) { _ = task.process(batch) }
+        }
+        let streams = try query.streams.map { try batches($0.topic, $0.file, isKeyed: false) }
+        var records = 0
+        var output = 0
+        var bytes = 0
+        var log = 0
+        let start = cpuSeconds()
+        let most = streams.map(\.count).max() ?? 0
+        for index in 0..<most {
+            for stream in streams {
+                // The shorter ones keep pace with the longest.
+                let from = index * stream.count / most
+                for batch in stream[from..<((index + 1) * stream.count / most)] {
+                    let result = task.process(batch)
+                    records += batch.count
+                    log += result.log.count
+                    for sink in result.records {
+                        output += sink.count
+                        bytes += sink.values.bytes.count
+                    }
+                    if let failure = result.failure { throw failure }
+                }
+            }
+        }
+        let spent = cpuSeconds() - start
+        let perMillion = spent / Double(records) * 1e6
+        print(
+            "\(query.id): \((perMillion * 1000).rounded() / 1000) CPU s per million records; \(records) in, \(output) out, "
+                + "\(bytes >> 20) MiB out, \(log) log entries, peak \(peakMiB()) MiB")
+        for item in task.counters {
+            let c = item.counters
+            print(
+                "    \(item.operation) \(item.step): in \(c.input) out \(c.output) filtered \(c.filtered) late \(c.late) "
+                    + "failed \(c.failed) unmatched \(c.unmatched) state \(c.stateRows) rows \(c.stateBytes >> 10) KiB")
+        }
+    }
+
+    /// The lines of a file as batches of records.
+    private func batches(_ topic: String, _ file: String, isKeyed: Bool) throws -> [SourceBatch] {
+        guard let input = fopen(folder + "/" + file, "r") else { throw EngineError(.invalidPlan, "no file \(file)") }
+        defer { fclose(input) }
+        var batches: [SourceBatch] = []
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { free(line) }
+        var keys = ColumnBuilder(.bytes)
+        var values = ColumnBuilder(.bytes)
+        var offset: Int64 = 0
+        func flush() {
+            guard case .bytes(let value) = values.finish(), case .bytes(let key) = keys.finish(), value.count > 0 else {
+                return
+            }
+            batches.append(
+                SourceBatch(
+                    topic: topic, keys: key, values: value,
+                    timestamps: ColumnBuffer([Int64](repeating: 0, count: value.count)),
+                    offsets: ColumnBuffer((0..<value.count).map { offset - Int64(value.count) + Int64($0) })))
+            keys = ColumnBuilder(.bytes)
+            values = ColumnBuilder(.bytes)
+        }
+        while true {
+            let count = getline(&line, &capacity, input)
+            guard count > 0, let line else { break }
+            let text = UnsafeRawBufferPointer(start: line, count: count - 1)
+            if isKeyed {
+                // {"id":123,... : the key of the KAFKA format is the number's four bytes.
+                var id: Int32 = 0
+                for byte in text.dropFirst(6) {
+                    guard byte >= 48, byte <= 57 else { break }
+                    id = id &* 10 &+ Int32(byte - 48)
+                }
+                withUnsafeBytes(of: id.bigEndian) { _ = keys.append(bytes: $0) }
+            } else {
+                keys.appendNull()
+            }
+            _ = values.append(bytes: text)
+            offset += 1
+            if values.count == batchRows { flush() }
+        }
+        flush()
+        return batches
+    }
+
+    private func cpuSeconds() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+
+    private func peakMiB() -> Int {
+        var usage = rusage()
+        getrusage(RUSAGE_SELF, &usage)
+        return usage.ru_maxrss / 1024
+    }
+}
+
+private struct NoTranslation: SchemaTranslation {
+    func columns(
+        of schema: SQLPlan.RegistrySchema,
+        references: (SQLPlan.RegistrySchema.Reference) throws(PlanError) -> SQLPlan.RegistrySchema?, format: SerdeFormat,
+        isKey: Bool, keepsNames: Bool
+    ) throws(PlanError) -> [RowSchema.Column] { [] }
+
+    func schema(
+        of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool
+    ) throws(PlanError) -> SQLPlan.RegistrySchema { .init(type: "AVRO", text: "") }
+
+    func names(in schema: SQLPlan.RegistrySchema) -> [String] { [] }
+}
