@@ -19,24 +19,29 @@ import Testing
         if case .failed(let reason, _) = verdict { reason } else { nil }
     }
 
-    @Test(arguments: [
-        // What is expected of the one record of OUT, and a part of the reason why it is not so.
-        (#"{"topic": "OUT", "key": 1, "value": {"V": 3}}"#, nil),
-        (#"{"topic": "OUT", "key": 1, "value": {"v": 3}, "timestamp": 5}"#, nil),
-        (#"{"topic": "OUT", "key": 1, "value": {"V": 4}}"#, "expected 4, got 3"),
-        (#"{"topic": "OUT", "key": 1, "value": {"V": 3.0}}"#, "expected 3.0, got 3"),
-        (#"{"topic": "OUT", "key": 1, "value": {"V": "3"}}"#, "got 3"),
-        (#"{"topic": "OUT", "key": 2, "value": {"V": 3}}"#, "key: "),
-        (#"{"topic": "OUT", "key": 1, "value": {"V": 3, "W": null}}"#, "fields"),
-        (#"{"topic": "OUT", "key": 1, "value": null}"#, "value: "),
-        (#"{"topic": "OUT", "key": 1, "value": {"V": 3}, "timestamp": 6}"#, "timestamp: expected 6, got 5"),
-        (#"{"topic": "OUT", "key": 1, "value": {"V": 3}, "headers": [{"KEY": "a", "VALUE": "IQ=="}]}"#, "headers: "),
-        (
-            #"{"topic": "OUT", "key": 1, "value": {"V": 3}, "window": {"start": 0, "end": 1, "type": "TIME"}}"#,
-            "windowed key"
-        ),
-        (#"{"topic": "NOWHERE", "key": 1, "value": {"V": 3}}"#, "expected 1 records, got 0"),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            // What is expected of the one record of OUT, and a part of the reason why it is not so.
+            (#"{"topic": "OUT", "key": 1, "value": {"V": 3}}"#, nil),
+            (#"{"topic": "OUT", "key": 1, "value": {"v": 3}, "timestamp": 5}"#, nil),
+            (#"{"topic": "OUT", "key": 1, "value": {"V": 4}}"#, "expected 4, got 3"),
+            (#"{"topic": "OUT", "key": 1, "value": {"V": 3.0}}"#, nil),
+            (#"{"topic": "OUT", "key": 1, "value": {"V": 3.5}}"#, "expected 3.5, got 3"),
+            (#"{"topic": "OUT", "key": 1, "value": {"V": "3"}}"#, "got 3"),
+            (#"{"topic": "OUT", "key": 2, "value": {"V": 3}}"#, "key: "),
+            (#"{"topic": "OUT", "key": 1, "value": {"V": 3, "W": null}}"#, "fields"),
+            (#"{"topic": "OUT", "key": 1, "value": null}"#, "value: "),
+            (#"{"topic": "OUT", "key": 1, "value": {"V": 3}, "timestamp": 6}"#, "timestamp: expected 6, got 5"),
+            (
+                #"{"topic": "OUT", "key": 1, "value": {"V": 3}, "headers": [{"KEY": "a", "VALUE": "IQ=="}]}"#,
+                "headers: "
+            ),
+            (
+                #"{"topic": "OUT", "key": 1, "value": {"V": 3}, "window": {"start": 0, "end": 1, "type": "TIME"}}"#,
+                "windowed key"
+            ),
+            (#"{"topic": "NOWHERE", "key": 1, "value": {"V": 3}}"#, "expected 1 records, got 0"),
+        ] as [(String, String?)])
     func `records are compared with what is expected`(output: String, expected: String?) throws {
         let (verdict, _) = try Self.verdict(
             #""statements": ["\#(Self.stream)", "CREATE STREAM out AS SELECT k, v + 1 AS v FROM s;"], "#
@@ -48,13 +53,14 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("SELEC;", "parse", "Syntax Error", nil),
-        ("CREATE STREAM out AS SELECT k, w FROM s;", "statement", "W", nil),
-        ("CREATE STREAM out AS SELECT k, w FROM s;", "statement", "another text", "another message"),
-        ("CREATE STREAM out AS SELECT k, w FROM s;", "parse", "W", "failed at stage 'statement'"),
-        ("CREATE STREAM out AS SELECT k, v FROM s;", "statement", "W", "did not fail"),
-    ] as [(String, String, String, String?)])
+    @Test(
+        arguments: [
+            ("SELEC;", "parse", "Syntax Error", nil),
+            ("CREATE STREAM out AS SELECT k, w FROM s;", "statement", "W", nil),
+            ("CREATE STREAM out AS SELECT k, w FROM s;", "statement", "another text", "another message"),
+            ("CREATE STREAM out AS SELECT k, w FROM s;", "parse", "W", "failed at stage 'statement'"),
+            ("CREATE STREAM out AS SELECT k, v FROM s;", "statement", "W", "did not fail"),
+        ] as [(String, String, String, String?)])
     func `a failure has to be the expected one`(
         statement: String, stage: String, message: String, expected: String?
     ) throws {
@@ -102,18 +108,19 @@ import Testing
         #expect(result.counters.contains { $0.contains("filtered 1") })
     }
 
-    @Test(arguments: [
-        ("", ["ok"]),
-        ("ASSERT VALUES a (k, v) VALUES (1, 2);", [nil]),
-        ("ASSERT VALUES a (v) VALUES (3);", ["does not match"]),
-        ("ASSERT VALUES a (k) VALUES (1); ASSERT VALUES a (k) VALUES (1);", ["all records have already been read"]),
-        ("ASSERT NULL VALUES a (k) KEY (1);", ["does not match"]),
-        ("ASSERT STREAM a (k INT KEY, v INT) WITH (kafka_topic='A', value_format='JSON');", [nil]),
-        ("ASSERT STREAM a (k INT KEY, v BIGINT) WITH (kafka_topic='A', value_format='JSON');", ["schema"]),
-        ("ASSERT TABLE a (k INT PRIMARY KEY, v INT) WITH (kafka_topic='A', value_format='JSON');", ["type"]),
-        ("ASSERT STREAM b (k INT KEY) WITH (kafka_topic='B', value_format='JSON');", ["does not exist"]),
-        ("SELEC;", ["Syntax Error"]),
-    ] as [(String, [String?])])
+    @Test(
+        arguments: [
+            ("", ["ok"]),
+            ("ASSERT VALUES a (k, v) VALUES (1, 2);", [nil]),
+            ("ASSERT VALUES a (v) VALUES (3);", ["does not match"]),
+            ("ASSERT VALUES a (k) VALUES (1); ASSERT VALUES a (k) VALUES (1);", ["all records have already been read"]),
+            ("ASSERT NULL VALUES a (k) KEY (1);", ["does not match"]),
+            ("ASSERT STREAM a (k INT KEY, v INT) WITH (kafka_topic='A', value_format='JSON');", [nil]),
+            ("ASSERT STREAM a (k INT KEY, v BIGINT) WITH (kafka_topic='A', value_format='JSON');", ["schema"]),
+            ("ASSERT TABLE a (k INT PRIMARY KEY, v INT) WITH (kafka_topic='A', value_format='JSON');", ["type"]),
+            ("ASSERT STREAM b (k INT KEY) WITH (kafka_topic='B', value_format='JSON');", ["does not exist"]),
+            ("SELEC;", ["Syntax Error"]),
+        ] as [(String, [String?])])
     func `scripts assert`(assertion: String, expected: [String?]) {
         let script = """
             --@test: t
@@ -133,12 +140,13 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (#"{"inputs": []}"#, #"{"outputs": [{"topic": "OUT"}]}"#, "Inputs cannot be empty."),
-        (nil, #"{"output": []}"#, "No 'outputs' field in the output file."),
-        ("{{", #"{"outputs": []}"#, "Message: Unexpected character"),
-        (nil, #"{"outputs": []}"#, "Outputs cannot be empty."),
-    ] as [(String?, String, String)])
+    @Test(
+        arguments: [
+            (#"{"inputs": []}"#, #"{"outputs": [{"topic": "OUT"}]}"#, "Inputs cannot be empty."),
+            (nil, #"{"output": []}"#, "No 'outputs' field in the output file."),
+            ("{{", #"{"outputs": []}"#, "Message: Unexpected character"),
+            (nil, #"{"outputs": []}"#, "Outputs cannot be empty."),
+        ] as [(String?, String, String)])
     func `three files that are no test are refused`(input: String?, output: String, reason: String) {
         let test = ThreeFileCase(name: "t", statements: Self.stream, input: input, output: output)
         #expect(Self.reason(CaseFiles.runner.run(test).verdict)?.contains(reason) == true)

@@ -76,7 +76,8 @@ struct RecordJudge {
         var lines = ["    \(padded("expected")) | actual"]
         for index in 0..<max(left.count, right.count) {
             let isSame =
-                index < expected.count && index < actual.count && mismatch(expected[index], actual[index], codecs) == nil
+                index < expected.count && index < actual.count
+                && mismatch(expected[index], actual[index], codecs) == nil
             let a = index < left.count ? left[index] : ""
             let b = index < right.count ? right[index] : ""
             lines.append("  \(isSame ? " " : ">") \(padded(a)) | \(b)")

@@ -44,7 +44,9 @@ package enum TestReport {
             case "\"": output += "&quot;"
             case "\n": output += "&#10;"
             case "\t": output += "&#9;"
-            default: output.unicodeScalars.append(scalar.value < 32 || scalar.value == 0xFFFE || scalar.value == 0xFFFF ? "\u{FFFD}" : scalar)
+            default:
+                output.unicodeScalars.append(
+                    scalar.value < 32 || scalar.value == 0xFFFE || scalar.value == 0xFFFF ? "\u{FFFD}" : scalar)
             }
         }
         return output

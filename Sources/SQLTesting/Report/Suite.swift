@@ -27,7 +27,9 @@ package enum TestSuite: Sendable {
 
 extension CaseRunner {
     /// Runs the test of that place in the suite.
-    package func run(_ suite: TestSuite, at index: Int, script: @escaping (String) -> String? = { _ in nil }) -> TestResult {
+    package func run(_ suite: TestSuite, at index: Int, script: @escaping (String) -> String? = { _ in nil })
+        -> TestResult
+    {
         switch suite {
         case .cases(let cases): run(cases[index])
         case .scripts(let scripts): run(scripts[index], script: script)

@@ -4,13 +4,35 @@ import SQLTypes
 
 /// Registered schemas and SQL columns, as statements see them.
 struct FormatTranslation: SchemaTranslation {
-    init(_ store: MemorySchemaStore) {}
+    private let store: MemorySchemaStore
+
+    init(_ store: MemorySchemaStore) { self.store = store }
+
     func columns(
         of schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?,
         format: SerdeFormat, isKey: Bool, keepsNames: Bool
-    ) throws(PlanError) -> [RowSchema.Column] { throw PlanError(.schema, "no registry yet") }
-    func schema(of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool) throws(PlanError) -> RegistrySchema {
-        throw PlanError(.schema, "no registry yet")
+    ) throws(PlanError) -> [RowSchema.Column] {
+        do throws(FormatError) {
+            let fields = try RegistrySchemas.columns(
+                of: schema,
+                references: { reference throws(FormatError) in
+                    do throws(PlanError) { return try references(reference) } catch {
+                        throw FormatError(.registry, error.message)
+                    }
+                }, format: format, isKey: isKey, keepsNames: keepsNames)
+            return fields.map { RowSchema.Column($0.name, $0.type) }
+        } catch { throw PlanError(.schema, error.message) }
     }
-    func names(in schema: RegistrySchema) -> [String] { [] }
+
+    func schema(of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool) throws(PlanError) -> RegistrySchema {
+        do throws(FormatError) {
+            return try RegistrySchemas.schema(of: columns.map { SQLField($0.name, $0.type) }, format: format)
+        } catch { throw PlanError(.schema, error.message) }
+    }
+
+    func names(in schema: RegistrySchema) -> [String] {
+        RegistrySchemas.names(in: schema) { reference throws(FormatError) in
+            try store.schema(of: reference.subject, version: reference.version)
+        }
+    }
 }

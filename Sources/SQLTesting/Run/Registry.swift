@@ -14,7 +14,9 @@ struct StoreRegistry: SchemaRegistryAccess {
     }
 
     func latest(of subject: String) throws(PlanError) -> (id: Int32, schema: RegistrySchema)? {
-        do throws(FormatError) { return try store.latest(of: subject) } catch { throw PlanError(.schema, error.message) }
+        do throws(FormatError) { return try store.latest(of: subject) } catch {
+            throw PlanError(.schema, error.message)
+        }
     }
 
     func schema(id: Int32) throws(PlanError) -> RegistrySchema? {

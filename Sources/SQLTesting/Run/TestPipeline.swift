@@ -165,10 +165,7 @@ package final class TestPipeline {
         do throws(PlanError) {
             outcome = try StatementExecutor(environment).execute(parsed.statement, text: parsed.text, in: &catalog)
         } catch {
-            let isPreparing = error.code == .unknownSource && mode == .immediate
-            throw PipelineError(
-                stage: .statement,
-                message: (isPreparing ? "Exception while preparing statement: " : "") + error.message)
+            throw PipelineError(stage: .statement, message: error.message)
         }
         for effect in outcome.effects { try apply(effect) }
     }

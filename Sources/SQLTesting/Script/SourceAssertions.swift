@@ -28,7 +28,8 @@ struct SourceAssertions {
         let wanted = text(columns, source) { values[$0] } + (isTombstone ? " <tombstone>" : "")
         guard index < records.count else {
             throw ScriptFailure(
-                .record, "Expected another record, but all records have already been read: \(records.count) of topic "
+                .record,
+                "Expected another record, but all records have already been read: \(records.count) of topic "
                     + "'\(source.topic)'",
                 details: ["    expected: \(wanted)"])
         }
@@ -36,19 +37,22 @@ struct SourceAssertions {
         let record = records[index]
         let row: Row
         do throws(FormatError) { row = try Row(record, source, pipeline.schemas) } catch {
-            throw ScriptFailure(.record, "record \(index + 1) of topic '\(source.topic)' cannot be read: \(error.message)")
+            throw ScriptFailure(
+                .record, "record \(index + 1) of topic '\(source.topic)' cannot be read: \(error.message)")
         }
         let isSame =
             (record.value == nil) == isTombstone
-            && columns.allSatisfy { name in isTombstone && source.column(name)?.role != .key
-                || (values[name] ?? .null) == (row.values[name] ?? .null)
+            && columns.allSatisfy { name in
+                isTombstone && source.column(name)?.role != .key
+                    || (values[name] ?? .null) == (row.values[name] ?? .null)
             }
         guard !isSame else { return }
         let actual = text(columns, source) { row.values[$0] } + (record.value == nil ? " <tombstone>" : "")
         throw ScriptFailure(
             .record, "Expected record does not match actual. Expected: \(wanted), actual: \(actual)",
             details: [
-                "    record \(index + 1) of topic '\(source.topic)'", "    expected: \(wanted)", "    actual:   \(actual)",
+                "    record \(index + 1) of topic '\(source.topic)'", "    expected: \(wanted)",
+                "    actual:   \(actual)",
             ])
     }
 

@@ -24,7 +24,8 @@ enum TestFiles {
         /// The text of a script that this one runs: found from its own folder, or from where the command runs.
         func script(_ name: String) -> String? {
             let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
-            for candidate in [name.hasPrefix("/") ? name : folder + name, name] where TestFiles.kind(of: candidate) != nil {
+            for candidate in [name.hasPrefix("/") ? name : folder + name, name]
+            where TestFiles.kind(of: candidate) != nil {
                 if let text = try? PropertiesFile.text(candidate) { return text }  // the statement says that it fails
             }
             return nil
@@ -48,7 +49,8 @@ enum TestFiles {
             switch kind(of: path) {
             case nil: throw CommandFailure("there is no file or folder '\(path)'")
             case .file?: entries.append(Entry(path: path, isFolder: false))
-            case .folder?: try collect(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path, &entries, 0)
+            case .folder?:
+                try collect(path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path, &entries, 0)
             }
         }
         return entries
