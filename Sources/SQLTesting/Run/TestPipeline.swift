@@ -148,7 +148,7 @@ package final class TestPipeline {
         configuration = configuration.overridden(by: properties)
         return StatementEnvironment(
             functions: functions, topics: topics, registry: StoreRegistry(schemas),
-            translation: FormatTranslation(schemas), configuration: configuration, now: surroundings.now,
+            translation: FormatTranslation(), configuration: configuration, now: surroundings.now,
             random: { [self] in random() }, zones: surroundings.zones)
     }
 
