@@ -37,7 +37,7 @@ struct QueryAnalyzer {
             guard let source = catalog[reference.name.text] else {
                 throw PlanError(
                     .unknownSource,
-                    "\(reference.name.position.prefix)\(reference.name.text) does not exist."
+                    "Exception while preparing statement: \(reference.name.text) does not exist."
                         + ExpressionBinder.hint(reference.name.text, catalog.sourceNames), at: reference.name.position)
             }
             guard !result.sources.contains(where: { $0.alias == reference.alias.text }) else {

@@ -108,7 +108,9 @@ extension QueryPlanner {
         guard let known = SQLFormat(name: name) else { throw PlanError("Unknown format: \(name.uppercased())") }
         var properties: [String: String] = [:]
         if known == source.format {
-            properties = source.properties.filter { known.inheritableProperties.contains($0.key) }
+            var names = known.inheritableProperties
+            if known == .protobuf { names.insert(FormatInfo.fullSchemaNameProperty) }
+            properties = source.properties.filter { names.contains($0.key) }
         }
         properties.merge(try settings(name)) { _, new in new }
         return try FormatRules.info(name, properties)

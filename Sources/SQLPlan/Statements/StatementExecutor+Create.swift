@@ -67,14 +67,15 @@ extension StatementExecutor {
         return outcome
     }
 
-    /// Makes the topic that a statement with columns expects, and registers the schemas of its columns where the topic has
+    /// Makes the topic that a statement expects, with as many partitions as it says, and registers the schemas of its columns where the topic has
     /// none. For tools whose topics are only there for the statements' sake; the statement itself is executed later.
     package func prepare(
         _ create: CreateSource, in catalog: Catalog, defaultPartitionCount: Int
     ) throws(PlanError) {
         var properties = try WithProperties(create.properties, for: .create)
-        guard !create.elements.isEmpty, let topic = properties.topic else { return }
-        if environment.topics.partitionCount(of: topic) == nil {
+        guard let topic = properties.topic else { return }
+        let existing = environment.topics.partitionCount(of: topic)
+        if existing == nil || properties.partitions.map({ $0 != existing }) == true {
             try environment.topics.create(
                 TopicSpecification(
                     name: topic, partitionCount: properties.partitions ?? defaultPartitionCount,

@@ -1,3 +1,4 @@
+package import SQLFormats
 package import SQLTypes
 
 /// The topics of the cluster, as far as statements need them.
@@ -64,6 +65,8 @@ package protocol SchemaRegistryAccess {
     /// - Returns: its id.
     /// - Throws: `.schema` when it is not compatible with what is there.
     func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32
+    /// A reference's schema; nil when there is none.
+    func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema?
     func delete(_ subject: String) throws(PlanError)
 }
 
@@ -84,6 +87,7 @@ package final class MemorySchemaRegistry: SchemaRegistryAccess {
     package func schema(id: Int32) throws(PlanError) -> RegistrySchema? { schemas[id] }
 
     package func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
+        if let id = subjects[subject]?.first(where: { schemas[$0] == schema }) { return id }
         if let id = schemas.filter({ $0.value == schema }).keys.min() {
             if subjects[subject]?.contains(id) != true { subjects[subject, default: []].append(id) }
             return id
@@ -91,6 +95,11 @@ package final class MemorySchemaRegistry: SchemaRegistryAccess {
         while schemas[nextID] != nil { nextID += 1 }
         put(schema, id: nextID, under: subject)
         return nextID
+    }
+
+    package func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
+        guard let ids = subjects[subject], ids.indices.contains(Int(version) - 1) else { return nil }
+        return schemas[ids[Int(version) - 1]]
     }
 
     /// With an id of the caller's choice.
@@ -119,5 +128,7 @@ package protocol SchemaTranslation: Sendable {
     func schema(of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool) throws(PlanError) -> RegistrySchema
 
     /// The full names of the records or messages that a schema defines.
-    func names(in schema: RegistrySchema) -> [String]
+    func names(
+        in schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
+    ) -> [String]
 }
