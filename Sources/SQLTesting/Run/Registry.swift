@@ -23,6 +23,12 @@ struct StoreRegistry: SchemaRegistryAccess {
         do throws(FormatError) { return try store.schema(id: id) } catch { throw PlanError(.schema, error.message) }
     }
 
+    func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
+        do throws(FormatError) { return try store.schema(of: subject, version: version) } catch {
+            throw PlanError(.schema, error.message)
+        }
+    }
+
     func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
         if isReadOnly { return 0 }
         do throws(FormatError) { return try store.register(schema, under: subject) } catch {
