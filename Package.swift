@@ -89,6 +89,7 @@ let package = Package(
         target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
+
         // Layer 3: services
         target(
             "SQLTesting",
@@ -149,6 +150,8 @@ let package = Package(
             dependencies: [
                 "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
             ],
+            path: "Benchmarks/Engine", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
@@ -181,12 +184,10 @@ let package = Package(
             "StreamEngine",
             ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat"]),
         tests("SQLSyntax"),
-        tests("SQLSyntax"),
         tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
         .executableTarget(
             name: "SQLCases", dependencies: ["SQLTesting", "SQLTypes", "Environment"], path: "Benchmarks/SQLCases",
             swiftSettings: swiftSettings),
-        tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
