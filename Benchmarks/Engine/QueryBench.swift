@@ -206,17 +206,27 @@ struct QueryBench {
         return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
 
+    /// The most memory that the process has had so far, as Linux tells it; 0 elsewhere.
     private func peakMiB() -> Int {
-        var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
-        return usage.ru_maxrss / 1024
+        guard let status = fopen("/proc/self/status", "r") else { return 0 }
+        defer { fclose(status) }
+        var line: UnsafeMutablePointer<CChar>?
+        var capacity = 0
+        defer { free(line) }
+        while getline(&line, &capacity, status) > 0, let line {
+            let text = String(cString: line)
+            guard text.hasPrefix("VmHWM:") else { continue }
+            return (Int(text.filter(\.isNumber)) ?? 0) / 1024
+        }
+        return 0
     }
 }
 
 private struct NoTranslation: SchemaTranslation {
     func columns(
         of schema: SQLPlan.RegistrySchema,
-        references: (SQLPlan.RegistrySchema.Reference) throws(PlanError) -> SQLPlan.RegistrySchema?, format: SerdeFormat,
+        references: (SQLPlan.RegistrySchema.Reference) throws(PlanError) -> SQLPlan.RegistrySchema?,
+        format: SerdeFormat,
         isKey: Bool, keepsNames: Bool
     ) throws(PlanError) -> [RowSchema.Column] { [] }
 

@@ -159,6 +159,39 @@ private let sources = """
         #expect(failure?.contains("not upgradeable") == true || failure?.contains("upgrade") == true)
     }
 
+    @Test func `aggregates are replaced by those that read the same columns`() throws {
+        let lab = try Lab(sources)
+        try lab.run("CREATE TABLE R AS SELECT ID, COUNT(PRICE) AS N FROM ORDERS GROUP BY ID;")
+        try lab.run(
+            "CREATE OR REPLACE TABLE R AS SELECT ID, COUNT(PRICE) AS N FROM ORDERS WHERE PRICE > 1 GROUP BY ID;")
+        #expect(lab.catalog.queryIDs == ["CTAS_R_0"])
+        let other = "CREATE OR REPLACE TABLE R AS SELECT ID, COUNT(ITEM) AS N FROM ORDERS WHERE PRICE > 1 GROUP BY ID;"
+        #expect(
+            try lab.failure(other)?.contains("Values differ: [`ID`, `PRICE`] vs. [`ID`, `ITEM`, `PRICE`]") == true)
+        let sum = "CREATE OR REPLACE TABLE R AS SELECT ID, MAX(PRICE) AS N FROM ORDERS GROUP BY ID;"
+        #expect(try lab.failure(sum) != nil)
+    }
+
+    @Test(arguments: [
+        ("I", "1 + 2", SQLValue.int(3)), ("L", "7", .bigint(7)), ("D", "7", .double(7)),
+        ("X", "'IQ=='", .bytes([0x21])),
+        ("S", "UCASE('a')", .string("A")), ("T", "'1970-01-01T00:00:01'", .timestamp(1000)),
+        ("Y", "'1970-01-02'", .date(1)), ("A", "ARRAY[1, 2]", .array([.bigint(1), .bigint(2)])), ("S", "NULL", .null),
+    ])
+    func `values of INSERT become those of their columns`(column: String, text: String, value: SQLValue) throws {
+        let lab = try Lab(
+            """
+            CREATE STREAM V (K INT KEY, I INT, L BIGINT, D DOUBLE, X BYTES, S STRING, T TIMESTAMP, Y DATE, A ARRAY<BIGINT>)
+              WITH (KAFKA_TOPIC='v', VALUE_FORMAT='JSON');
+            """)
+        let outcome = try lab.run("INSERT INTO V (ROWTIME, K, \(column)) VALUES (5, 9, \(text));")
+        guard case .insert(let row)? = outcome.first?.effects.first else { throw Lab.Missing(id: "insert") }
+        let index = row.source.valueColumns.firstIndex { $0.name == column }
+        #expect(index.map { row.value[$0] } == value)
+        #expect(row.key == [.int(9)])
+        #expect(row.timestamp == 5)
+    }
+
     @Test func `what others are built from stays`() throws {
         let lab = try Lab(sources)
         try lab.run("CREATE STREAM R AS SELECT * FROM ORDERS; CREATE STREAM S AS SELECT * FROM R;")

@@ -136,7 +136,8 @@ import Testing
             }
             let plain: Set<SQLFormat> = [.json, .kafka, .delimited, .none]
             for source in catalog.sources.values {
-                guard plain.contains(source.keyFormat.info.format), plain.contains(source.valueFormat.info.format) else {
+                guard plain.contains(source.keyFormat.info.format), plain.contains(source.valueFormat.info.format)
+                else {
                     throw Unsupported()
                 }
             }
@@ -154,7 +155,8 @@ import Testing
             let key =
                 keys.isEmpty || row.key.allSatisfy(\.isNull)
                 ? nil
-                : try formats.rowEncoder(source.keyFormat, topic: source.topic, isKey: true, columns: keys).bytes(row.key)
+                : try formats.rowEncoder(source.keyFormat, topic: source.topic, isKey: true, columns: keys).bytes(
+                    row.key)
             let value = try formats.rowEncoder(
                 source.valueFormat, topic: source.topic, isKey: false, columns: fields(source.valueColumns)
             ).bytes(row.value)
@@ -162,7 +164,8 @@ import Testing
         }
 
         private func codecs(_ topic: String) throws -> (key: CaseCodec, value: CaseCodec, window: WindowInfo?)? {
-            guard let source = catalog.sourceNames.compactMap({ catalog[$0] }).first(where: { $0.topic == topic }) else {
+            guard let source = catalog.sourceNames.compactMap({ catalog[$0] }).first(where: { $0.topic == topic })
+            else {
                 return nil
             }
             func codec(_ format: SerdeFormat, _ columns: [SQLColumn], _ isKey: Bool) -> CaseCodec {
@@ -181,7 +184,9 @@ import Testing
                 let topic = input["topic"]?.text ?? ""
                 guard let codec = try codecs(topic) else { throw Unsupported() }
                 var key = try codec.key.bytes(input["key"] ?? .null)
-                if let window = input["window"].flatMap({ CaseWindow($0) }), let inner = key { key = window.bytes(of: inner) }
+                if let window = input["window"].flatMap({ CaseWindow($0) }), let inner = key {
+                    key = window.bytes(of: inner)
+                }
                 let headers = (input["headers"]?.elements ?? []).map { header in
                     SourceBatch.Header(
                         key: header["KEY"]?.text ?? "", value: header["VALUE"]?.text.flatMap { Base64.decode($0) })
@@ -212,7 +217,8 @@ import Testing
                     offsets["\(plan.id) \(topic)"] = offset + 1
                     let output = task.process(
                         SourceBatch(
-                            topic: topic, records: [(record.key, record.value, record.timestamp, offset, record.headers)]))
+                            topic: topic,
+                            records: [(record.key, record.value, record.timestamp, offset, record.headers)]))
                     messages += output.log.map(\.message)
                     for batch in output.records {
                         for row in 0..<batch.count {
@@ -237,7 +243,9 @@ import Testing
         func judge() throws {
             let isExact = test["compare"]?["exactNumbers"]?.flag ?? true
             var expected: [String: [JSONValue]] = [:]
-            for output in test["outputs"]?.elements ?? [] { expected[output["topic"]?.text ?? "", default: []].append(output) }
+            for output in test["outputs"]?.elements ?? [] {
+                expected[output["topic"]?.text ?? "", default: []].append(output)
+            }
             for (topic, outputs) in expected.sorted(by: { $0.key < $1.key }) {
                 let actual = logs[topic] ?? []
                 guard let codec = try codecs(topic) else { throw Unsupported() }
@@ -246,15 +254,21 @@ import Testing
                         let value = record.value.map { String(decoding: $0, as: UTF8.self) } ?? "null"
                         let wanted = String(decoding: output.bytes, as: UTF8.self)
                         return Mismatch(
-                            description: "\(topic)[\(index)]: \(what); got \(value) @\(record.timestamp), wanted \(wanted) \(messages.prefix(2))")
+                            description:
+                                "\(topic)[\(index)]: \(what); got \(value) @\(record.timestamp), wanted \(wanted) \(messages.prefix(2))"
+                        )
                     }
                     var key = record.key
                     if let window = output["window"].flatMap({ CaseWindow($0) }) {
-                        guard let bytes = key, let parts = window.split(bytes, size: codec.window?.size) else { throw fail("no window") }
+                        guard let bytes = key, let parts = window.split(bytes, size: codec.window?.size) else {
+                            throw fail("no window")
+                        }
                         if let mismatch = parts.mismatch { throw fail(mismatch) }
                         key = parts.key
                     }
-                    if let mismatch = codec.key.mismatch(output["key"] ?? .null, key, isExact: isExact) { throw fail("key: \(mismatch)") }
+                    if let mismatch = codec.key.mismatch(output["key"] ?? .null, key, isExact: isExact) {
+                        throw fail("key: \(mismatch)")
+                    }
                     if let mismatch = codec.value.mismatch(output["value"] ?? .null, record.value, isExact: isExact) {
                         throw fail("value: \(mismatch)")
                     }
@@ -262,7 +276,8 @@ import Testing
                 }
                 if outputs.count != actual.count {
                     throw Mismatch(
-                        description: "\(topic): \(actual.count) records instead of \(outputs.count) \(messages.prefix(3))")
+                        description:
+                            "\(topic): \(actual.count) records instead of \(outputs.count) \(messages.prefix(3))")
                 }
             }
         }
@@ -272,7 +287,8 @@ import Testing
 private struct NoTranslation: SchemaTranslation {
     func columns(
         of schema: SQLPlan.RegistrySchema,
-        references: (SQLPlan.RegistrySchema.Reference) throws(PlanError) -> SQLPlan.RegistrySchema?, format: SerdeFormat,
+        references: (SQLPlan.RegistrySchema.Reference) throws(PlanError) -> SQLPlan.RegistrySchema?,
+        format: SerdeFormat,
         isKey: Bool, keepsNames: Bool
     ) throws(PlanError) -> [RowSchema.Column] { [] }
 

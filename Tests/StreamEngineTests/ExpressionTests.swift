@@ -128,7 +128,8 @@ struct RowModel {
                             [.add, .subtract, .multiply, .divide, .modulus][pick(5)], expression(.int, depth - 1),
                             expression(.int, depth - 1)))
                 case 4: return choice(.int, depth)
-                case 5: return node(.call(FunctionCall(function: "FAIL_IF_ODD", arguments: [expression(.int, depth - 1)])))
+                case 5:
+                    return node(.call(FunctionCall(function: "FAIL_IF_ODD", arguments: [expression(.int, depth - 1)])))
                 case 6:
                     return node(
                         .call(
@@ -236,14 +237,17 @@ struct RowModel {
 
     @Test func `ASCII and other texts change their case`() throws {
         let texts = ["Hello", "GRÜßE", "", "ÀB"]
-        for (function, expected) in [("LCASE", texts.map { $0.lowercased() }), ("UCASE", texts.map { $0.uppercased() })] {
+        for (function, expected) in [
+            ("LCASE", texts.map { $0.lowercased() }), ("UCASE", texts.map { $0.uppercased() }),
+        ] {
             let call = FunctionCall(function: function, arguments: [TypedExpression(.column(0), .string)])
             let compiled = try CompiledExpression(TypedExpression(.call(call), .string), functions: TestFunctions())
             var failures: [CompiledExpression.Failure] = []
             for rows in [texts, ["Only", "ASCII"]] {
                 let result = compiled.evaluate(
                     [Vector(rows.map { .string($0) }, .string)], count: rows.count, failures: &failures)
-                let wanted = rows == texts ? expected : rows.map { function == "LCASE" ? $0.lowercased() : $0.uppercased() }
+                let wanted =
+                    rows == texts ? expected : rows.map { function == "LCASE" ? $0.lowercased() : $0.uppercased() }
                 #expect((0..<rows.count).map { result.value($0, .string).string } == wanted)
             }
         }

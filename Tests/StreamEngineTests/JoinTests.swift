@@ -62,7 +62,9 @@ import Testing
                         closed.append((row.time, 1 - side, row.key.int ?? 0, index))
                     }
                 }
-                for item in closed.sorted(by: { ($0.time, $0.side, $0.key, $0.index) < ($1.time, $1.side, $1.key, $1.index) }) {
+                for item in closed.sorted(by: {
+                    ($0.time, $0.side, $0.key, $0.index) < ($1.time, $1.side, $1.key, $1.index)
+                }) {
                     let side = 1 - item.side
                     rows[side][item.index].isTold = true
                     let row = rows[side][item.index]

@@ -85,7 +85,10 @@ struct TestFormats: FormatLibrary {
 struct TestFunctions: FunctionLibrary {
     func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall {
         switch call.function {
-        case "COALESCE": return ScalarCall(isLazy: true) { values, _ throws(EvaluationFailure) in values.first { !$0.isNull } ?? .null }
+        case "COALESCE":
+            return ScalarCall(isLazy: true) { values, _ throws(EvaluationFailure) in
+                values.first { !$0.isNull } ?? .null
+            }
         case "FAIL_IF_ODD":
             return ScalarCall { values, _ throws(EvaluationFailure) in
                 guard let value = values[0].int else { return .null }
@@ -228,13 +231,16 @@ enum Plans {
         var at = 0
         while at < records.count {
             var end = at + 1
-            while end < records.count, records[end].topic == records[at].topic, let cuts, !cuts.contains(end) { end += 1 }
+            while end < records.count, records[end].topic == records[at].topic, let cuts, !cuts.contains(end) {
+                end += 1
+            }
             let batch = SourceBatch(
                 topic: records[at].topic,
                 records: (at..<end).map { index in
                     let record = records[index]
                     return (
-                        record.key.map { TestFormats.bytes($0) }, record.value.map { $0.isEmpty ? [] : TestFormats.bytes($0) },
+                        record.key.map { TestFormats.bytes($0) },
+                        record.value.map { $0.isEmpty ? [] : TestFormats.bytes($0) },
                         record.timestamp, Int64(index), []
                     )
                 })

@@ -8,9 +8,17 @@ enum FunctionKernels {
     static func kernel(_ call: FunctionCall, _ type: SQLType, _ arguments: [Kernel]) -> Kernel? {
         switch (call.function, arguments.count) {
         case ("LCASE", 1) where type == .string:
-            return mapped(arguments[0]) { $0 &- 65 < 26 ? $0 | 0x20 : $0 } other: { $0.lowercased() }
+            return mapped(arguments[0]) {
+                $0 &- 65 < 26 ? $0 | 0x20 : $0
+            } other: {
+                $0.lowercased()
+            }
         case ("UCASE", 1) where type == .string:
-            return mapped(arguments[0]) { $0 &- 97 < 26 ? $0 & 0xDF : $0 } other: { $0.uppercased() }
+            return mapped(arguments[0]) {
+                $0 &- 97 < 26 ? $0 & 0xDF : $0
+            } other: {
+                $0.uppercased()
+            }
         case ("CONCAT", 1...) where type == .string && call.arguments.allSatisfy { $0.type == .string }:
             return concat(arguments)
         case ("AS_VALUE", 1): return arguments[0]

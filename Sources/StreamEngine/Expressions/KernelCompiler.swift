@@ -193,7 +193,11 @@ struct KernelCompiler {
             builder.reserve(frame.count)
             for row in 0..<frame.count {
                 let index = branch[row] == -1 ? cases.count : branch[row]
-                if index < vectors.count { builder.append(from: vectors[index], row: row) } else { builder.appendNull() }
+                if index < vectors.count {
+                    builder.append(from: vectors[index], row: row)
+                } else {
+                    builder.appendNull()
+                }
             }
             return builder.finish()
         }

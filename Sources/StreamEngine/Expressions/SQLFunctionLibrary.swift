@@ -71,7 +71,9 @@ package final class SQLFunctionLibrary: FunctionLibrary {
         func call(
             _ parameters: [SQLValue], _ context: inout EvaluationContext
         ) throws(EvaluationError) -> SQLValue {
-            do throws(EvaluationFailure) { return try lambda(parameters) } catch { throw EvaluationError(error.message) }
+            do throws(EvaluationFailure) { return try lambda(parameters) } catch {
+                throw EvaluationError(error.message)
+            }
         }
         return call
     }

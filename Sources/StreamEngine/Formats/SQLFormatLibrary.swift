@@ -57,7 +57,9 @@ package final class SQLFormatLibrary: FormatLibrary {
             return DecodedRecords(
                 columns: decoded.columns.map { Vector($0) },
                 failures: decoded.failures.map { failure in
-                    .init(row: failure.row, message: ([failure.error.message] + failure.error.causes).joined(separator: "\nCaused by: "))
+                    .init(
+                        row: failure.row,
+                        message: ([failure.error.message] + failure.error.causes).joined(separator: "\nCaused by: "))
                 },
                 absent: decoded.absent)
         }

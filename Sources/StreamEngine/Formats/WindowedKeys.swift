@@ -40,7 +40,9 @@ enum WindowedKeys {
                 ends.append(0)
             }
         }
-        guard case .bytes(let column) = builder.finish() else { return (keys, .init(starts: .init(starts), ends: .init(ends))) }
+        guard case .bytes(let column) = builder.finish() else {
+            return (keys, .init(starts: .init(starts), ends: .init(ends)))
+        }
         return (column, .init(starts: ColumnBuffer(starts), ends: ColumnBuffer(ends)))
     }
 

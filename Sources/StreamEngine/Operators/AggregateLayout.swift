@@ -23,6 +23,22 @@ final class AggregateLayout {
         case extremeInt(isMax: Bool), extremeBigint(isMax: Bool), extremeDouble(isMax: Bool)
         case other(AggregateCall)
 
+        fileprivate var fixedKind: FixedSlot.Kind? {
+            switch self {
+            case .count: .count
+            case .sumInt: .sumInt
+            case .sumBigint: .sumBigint
+            case .sumDouble: .sumDouble
+            case .averageInt: .averageInt
+            case .averageBigint: .averageBigint
+            case .averageDouble: .averageDouble
+            case .extremeInt(let isMax): isMax ? .maxInt : .minInt
+            case .extremeBigint(let isMax): isMax ? .maxBigint : .minBigint
+            case .extremeDouble(let isMax): isMax ? .maxDouble : .minDouble
+            case .other: nil
+            }
+        }
+
         var byteCount: Int {
             switch self {
             case .count, .sumInt, .sumBigint, .sumDouble: 8
@@ -41,7 +57,23 @@ final class AggregateLayout {
         var type: SQLType
     }
 
+    /// A function of fixed state without any reference in it, for the loop over rows.
+    fileprivate struct FixedSlot: BitwiseCopyable {
+        enum Kind: UInt8 {
+            case count, sumInt, sumBigint, sumDouble, averageInt, averageBigint, averageDouble
+            case minInt, maxInt, minBigint, maxBigint, minDouble, maxDouble
+        }
+
+        var kind: Kind
+        var offset: Int
+        /// Of its argument among `inputs`; -1: none.
+        var input: Int
+    }
+
     let functions: [Function]
+    private let fixedSlots: [FixedSlot]
+    private let inputs = RowInputs()
+    private let oldInputs = RowInputs()
     /// Bytes of timestamp and fixed states.
     let fixedBytes: Int
     let hasOthers: Bool
@@ -69,6 +101,15 @@ final class AggregateLayout {
             offset += slot.byteCount
         }
         self.functions = functions
+        var fixedSlots: [FixedSlot] = []
+        var inputCount = 0
+        for function in functions {
+            guard let kind = function.slot.fixedKind else { continue }
+            let hasInput = !function.arguments.isEmpty
+            fixedSlots.append(FixedSlot(kind: kind, offset: function.offset, input: hasInput ? inputCount : -1))
+            if hasInput { inputCount += 1 }
+        }
+        self.fixedSlots = fixedSlots
         fixedBytes = offset
         self.hasOthers = hasOthers
     }
@@ -95,74 +136,58 @@ final class AggregateLayout {
 
     // MARK: Rows
 
-    /// The arguments of all functions for a batch.
-    func arguments(_ batch: Batch, _ owner: Operator) -> [[Vector]] {
-        functions.map { function in
-            function.arguments.map { owner.evaluate($0, batch, what: "Error computing an argument of \(function.name)") }
+    /// The arguments of all functions for a batch; those of fixed states are made ready for `applyFixed`.
+    func arguments(_ batch: Batch, _ owner: Operator, isOld: Bool = false) -> [[Vector]] {
+        let arguments = functions.map { function in
+            function.arguments.map {
+                owner.evaluate($0, batch, what: "Error computing an argument of \(function.name)")
+            }
         }
+        let fixed = functions.indices.filter { functions[$0].slot.fixedKind != nil && !arguments[$0].isEmpty }
+        if isOld {
+            oldInputs.fill(fixed.map { arguments[$0][0] }, count: batch.count)
+        } else {
+            inputs.fill(fixed.map { arguments[$0][0] }, count: batch.count)
+        }
+        return arguments
     }
 
-    /// Adds a row to the fixed states, or takes it back.
+    /// Adds a row of the batch of `arguments` to the fixed states, or takes a row of the old one back.
     ///
     /// - Parameter state: the record from its timestamp on.
     @inline(__always)
-    func applyFixed(_ state: UnsafeMutableRawPointer, _ arguments: [[Vector]], _ row: Int, isUndo: Bool) {
-        for (index, function) in functions.enumerated() {
-            let at = state + function.offset
-            let vectors = arguments[index]
-            switch function.slot {
-            case .count:
-                if vectors.isEmpty || !vectors[0].isNull(row) {
-                    let count = at.loadUnaligned(as: Int64.self)
-                    at.storeBytes(of: isUndo ? count &- 1 : count &+ 1, as: Int64.self)
-                }
-            case .sumInt:
-                guard let value = Self.int32(vectors[0], row) else { continue }
-                let sum = at.loadUnaligned(as: Int32.self)
-                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int32.self)
-            case .sumBigint:
-                guard let value = Self.int64(vectors[0], row) else { continue }
-                let sum = at.loadUnaligned(as: Int64.self)
-                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int64.self)
-            case .sumDouble:
-                guard let value = Self.double(vectors[0], row) else { continue }
-                let sum = at.loadUnaligned(as: Double.self)
-                at.storeBytes(of: isUndo ? sum - value : sum + value, as: Double.self)
+    func applyFixed(_ state: UnsafeMutableRawPointer, _ row: Int, isUndo: Bool) {
+        let inputs = isUndo ? oldInputs : self.inputs
+        for slot in fixedSlots {
+            let at = state + slot.offset
+            var bits: Int64 = 0
+            if slot.input >= 0 {
+                let place = inputs.place(slot.input, row)
+                guard inputs.isThere[place] else { continue }
+                bits = inputs.bits[place]
+            }
+            switch slot.kind {
+            case .count: Self.bump(at, isUndo)
+            case .sumInt: Self.add(Int32(truncatingIfNeeded: bits), at, isUndo)
+            case .sumBigint: Self.add(bits, at, isUndo)
+            case .sumDouble: Self.add(Double(bitPattern: UInt64(bitPattern: bits)), at, isUndo)
             case .averageInt:
-                guard let value = Self.int32(vectors[0], row) else { continue }
-                let sum = at.loadUnaligned(as: Int32.self)
-                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int32.self)
+                Self.add(Int32(truncatingIfNeeded: bits), at, isUndo)
                 Self.bump(at + 8, isUndo)
             case .averageBigint:
-                guard let value = Self.int64(vectors[0], row) else { continue }
-                let sum = at.loadUnaligned(as: Int64.self)
-                at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Int64.self)
+                Self.add(bits, at, isUndo)
                 Self.bump(at + 8, isUndo)
             case .averageDouble:
-                guard let value = Self.double(vectors[0], row) else { continue }
-                let sum = at.loadUnaligned(as: Double.self)
-                at.storeBytes(of: isUndo ? sum - value : sum + value, as: Double.self)
+                Self.add(Double(bitPattern: UInt64(bitPattern: bits)), at, isUndo)
                 Self.bump(at + 8, isUndo)
-            case .extremeInt(let isMax):
-                guard let value = Self.int32(vectors[0], row) else { continue }
-                let has = at.loadUnaligned(as: Int64.self) != 0
-                let old = (at + 8).loadUnaligned(as: Int32.self)
-                if !has || (isMax ? value > old : value < old) { (at + 8).storeBytes(of: value, as: Int32.self) }
-                at.storeBytes(of: 1, as: Int64.self)
-            case .extremeBigint(let isMax):
-                guard let value = Self.int64(vectors[0], row) else { continue }
-                let has = at.loadUnaligned(as: Int64.self) != 0
-                let old = (at + 8).loadUnaligned(as: Int64.self)
-                if !has || (isMax ? value > old : value < old) { (at + 8).storeBytes(of: value, as: Int64.self) }
-                at.storeBytes(of: 1, as: Int64.self)
-            case .extremeDouble(let isMax):
-                guard let value = Self.double(vectors[0], row) else { continue }
-                let has = at.loadUnaligned(as: Int64.self) != 0
-                let old = SQLValue.double((at + 8).loadUnaligned(as: Double.self))
-                let order = SQLValue.double(value).compare(to: old) ?? 0  // Java's: NaN is the largest
-                if !has || (isMax ? order > 0 : order < 0) { (at + 8).storeBytes(of: value, as: Double.self) }
-                at.storeBytes(of: 1, as: Int64.self)
-            case .other: continue
+            case .minInt: Self.extreme(Int32(truncatingIfNeeded: bits), at) { $0 < $1 }
+            case .maxInt: Self.extreme(Int32(truncatingIfNeeded: bits), at) { $0 > $1 }
+            case .minBigint: Self.extreme(bits, at) { $0 < $1 }
+            case .maxBigint: Self.extreme(bits, at) { $0 > $1 }
+            case .minDouble:
+                Self.extreme(Double(bitPattern: UInt64(bitPattern: bits)), at) { Self.javaOrder($0, $1) < 0 }
+            case .maxDouble:
+                Self.extreme(Double(bitPattern: UInt64(bitPattern: bits)), at) { Self.javaOrder($0, $1) > 0 }
             }
         }
     }
@@ -173,28 +198,32 @@ final class AggregateLayout {
         at.storeBytes(of: isUndo ? count &- 1 : count &+ 1, as: Int64.self)
     }
 
+    /// As Java's: sums wrap.
     @inline(__always)
-    private static func int32(_ vector: Vector, _ row: Int) -> Int32? {
-        switch vector {
-        case .int32(let column): column[row]
-        default: vector.value(row, .int).int
-        }
+    private static func add<Number: FixedWidthInteger>(_ value: Number, _ at: UnsafeMutableRawPointer, _ isUndo: Bool) {
+        let sum = at.loadUnaligned(as: Number.self)
+        at.storeBytes(of: isUndo ? sum &- value : sum &+ value, as: Number.self)
     }
 
     @inline(__always)
-    private static func int64(_ vector: Vector, _ row: Int) -> Int64? {
-        switch vector {
-        case .int64(let column): column[row]
-        default: vector.value(row, .bigint).bigint
-        }
+    private static func add(_ value: Double, _ at: UnsafeMutableRawPointer, _ isUndo: Bool) {
+        let sum = at.loadUnaligned(as: Double.self)
+        at.storeBytes(of: isUndo ? sum - value : sum + value, as: Double.self)
     }
 
     @inline(__always)
-    private static func double(_ vector: Vector, _ row: Int) -> Double? {
-        switch vector {
-        case .double(let column): column[row]
-        default: vector.value(row, .double).double
-        }
+    private static func extreme<Number: BitwiseCopyable>(
+        _ value: Number, _ at: UnsafeMutableRawPointer, _ isBetter: (Number, Number) -> Bool
+    ) {
+        let has = at.loadUnaligned(as: Int64.self) != 0
+        if has, !isBetter(value, (at + 8).loadUnaligned(as: Number.self)) { return }
+        at.storeBytes(of: 1, as: Int64.self)
+        (at + 8).storeBytes(of: value, as: Number.self)
+    }
+
+    /// NaN is the largest, -0.0 is below 0.0.
+    private static func javaOrder(_ a: Double, _ b: Double) -> Int {
+        SQLValue.double(a).compare(to: .double(b)) ?? 0
     }
 
     // MARK: Other states
@@ -242,11 +271,13 @@ final class AggregateLayout {
             let at = into + function.offset
             let from = other + function.offset
             func add<Element: FixedWidthInteger>(_: Element.Type, _ offset: Int = 0) {
-                let sum = (at + offset).loadUnaligned(as: Element.self) &+ (from + offset).loadUnaligned(as: Element.self)
+                let sum =
+                    (at + offset).loadUnaligned(as: Element.self) &+ (from + offset).loadUnaligned(as: Element.self)
                 (at + offset).storeBytes(of: sum, as: Element.self)
             }
             func addDouble() {
-                at.storeBytes(of: at.loadUnaligned(as: Double.self) + from.loadUnaligned(as: Double.self), as: Double.self)
+                at.storeBytes(
+                    of: at.loadUnaligned(as: Double.self) + from.loadUnaligned(as: Double.self), as: Double.self)
             }
             func extreme(_ isLess: Bool) {
                 guard from.loadUnaligned(as: Int64.self) != 0 else { return }
@@ -335,5 +366,61 @@ final class AggregateLayout {
     private func average(_ sum: Double, _ at: UnsafeRawPointer, _ builder: VectorBuilder) {
         let count = (at + 8).loadUnaligned(as: Int64.self)
         builder.append(fixed: count == 0 ? 0.0 : sum / Double(count))
+    }
+}
+
+/// The arguments of a batch's rows as 64 bits each, so that the loop over rows touches nothing but memory.
+private final class RowInputs {
+    private(set) var bits = UnsafeMutablePointer<Int64>.allocate(capacity: 1)
+    private(set) var isThere = UnsafeMutablePointer<Bool>.allocate(capacity: 1)
+    private var capacity = 1
+    private var stride = 0
+
+    deinit {
+        bits.deallocate()
+        isThere.deallocate()
+    }
+
+    @inline(__always)
+    func place(_ input: Int, _ row: Int) -> Int { input &* stride &+ row }
+
+    func fill(_ vectors: [Vector], count: Int) {
+        stride = count
+        if vectors.count * count > capacity {
+            capacity = vectors.count * count
+            bits.deallocate()
+            isThere.deallocate()
+            bits = .allocate(capacity: capacity)
+            isThere = .allocate(capacity: capacity)
+        }
+        for (index, vector) in vectors.enumerated() {
+            let first = index * count
+            switch vector {
+            case .int32(let column): fill(column, count, first) { Int64($0) }
+            case .int64(let column): fill(column, count, first) { $0 }
+            case .double(let column): fill(column, count, first) { Int64(bitPattern: $0.bitPattern) }
+            default:
+                for row in 0..<count {
+                    (isThere + first + row).initialize(to: !vector.isNull(row))
+                    switch vector {
+                    case .constant(.int(let value), _): (bits + first + row).initialize(to: Int64(value))
+                    case .constant(.bigint(let value), _): (bits + first + row).initialize(to: value)
+                    case .constant(.double(let value), _):
+                        (bits + first + row).initialize(to: Int64(bitPattern: value.bitPattern))
+                    default: (bits + first + row).initialize(to: 0)  // COUNT asks only whether there is a value
+                    }
+                }
+            }
+        }
+    }
+
+    @inline(__always)
+    private func fill<Element: BitwiseCopyable & Sendable>(
+        _ column: FixedColumn<Element>, _ count: Int, _ first: Int, _ widen: (Element) -> Int64
+    ) {
+        column.values.withUnsafeBufferPointer { values in
+            for row in 0..<count { (bits + first + row).initialize(to: widen(values[row])) }
+        }
+        for row in 0..<count { (isThere + first + row).initialize(to: column.validity.isValid(row)) }
     }
 }

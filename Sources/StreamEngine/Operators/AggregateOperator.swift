@@ -143,8 +143,8 @@ class AggregateOperator: Operator {
         guard let state = value.baseAddress else { return }
         table.touch(place)
         state.storeBytes(of: max(state.loadUnaligned(as: Int64.self), timestamp), as: Int64.self)
-        if undoes, let undo { layout.applyFixed(state, undo.arguments, row, isUndo: true) }
-        if adds { layout.applyFixed(state, arguments, row, isUndo: false) }
+        if undoes { layout.applyFixed(state, row, isUndo: true) }
+        if adds { layout.applyFixed(state, row, isUndo: false) }
         if wasThere, layout.hasOthers || retainedCodec.types.count > 0 {
             place = try rewrite(
                 table, key, hash, place, row, arguments, adds: adds, undo: undoes ? undo : nil)
@@ -186,7 +186,9 @@ class AggregateOperator: Operator {
 final class GroupAggregateOperator: AggregateOperator {
     private var table: SlabTable
 
-    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext)
+        throws(EngineError)
+    {
         table = SlabTable(capturesChanges: context.settings.capturesChanges)
         try super.init(step, aggregate, input: input, context)
     }
@@ -201,7 +203,7 @@ final class GroupAggregateOperator: AggregateOperator {
         counters.input += batch.count
         begin(batch)
         let arguments = layout.arguments(batch, self)
-        let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self)) }
+        let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self, isOld: true)) }
         do throws(EngineError) {
             for row in 0..<batch.count {
                 keyScratch.clear()
@@ -343,9 +345,14 @@ final class SessionAggregateOperator: AggregateOperator {
         keyScratch.clear()
         keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
         let key = keyScratch.bytes
-        var sessions = store.sessions(key)
         let from = time - min(gap, time)  // times are not negative
         let (to, overflow) = time.addingReportingOverflow(gap)
+        if !layout.hasOthers, !sendsOld, let session = store.single(key), session.end >= from,
+            session.start <= (overflow ? .max : to)
+        {
+            if try extend(session, batch, row) { return }
+        }
+        var sessions = store.sessions(key)
         var merged: [SessionStore.Session] = []
         sessions.removeAll { session in
             guard session.end >= from, session.start <= (overflow ? .max : to) else { return false }
@@ -388,6 +395,46 @@ final class SessionAggregateOperator: AggregateOperator {
         sessions.insert(new, at: place)
         store.set(key, sessions)
         store.observe(key, end: end, previousEnd: merged.last?.end)
+    }
+
+    /// The common case: the only session of a key takes a row, and its state is changed in place.
+    ///
+    /// - Returns: false when its retained columns do not fit where they are.
+    private func extend(
+        _ session: SessionStore.SingleSession, _ batch: Batch, _ row: Int
+    ) throws(EngineError) -> Bool {
+        let time = batch.timestamps[row]
+        let start = min(time, session.start)
+        let end = max(time, session.end)
+        let previousEnd = session.end
+        stateScratch.clear()
+        appendRetained(row, to: stateScratch)
+        guard stateScratch.count == session.value.count - layout.fixedBytes, let state = session.value.baseAddress
+        else {
+            return false
+        }
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        if !isOpen, end < closed {
+            counters.late += 1
+            return true
+        }
+        let results = self.results
+        if start != time || end != time {
+            appendMissing(batch, row, to: results.columns)
+            results.endRow(timestamp: session.end, present: false)
+            results.window(start: session.start, end: session.end)
+        }
+        store.willChange(session, start: start, end: end)
+        layout.applyFixed(state, row, isUndo: false)
+        state.storeBytes(of: end, as: Int64.self)
+        if let retained = stateScratch.bytes.baseAddress {
+            (state + layout.fixedBytes).copyMemory(from: retained, byteCount: stateScratch.count)
+        }
+        try append(UnsafeRawBufferPointer(session.value), batch, row, window: (start, end), to: results.columns)
+        results.endRow(timestamp: end)
+        results.window(start: start, end: end)
+        store.observe(keyScratch.bytes, end: end, previousEnd: previousEnd)
+        return true
     }
 
     private func delete(
@@ -433,7 +480,7 @@ final class SessionAggregateOperator: AggregateOperator {
         _ state: inout [UInt8], _ batch: Batch, _ row: Int, _ arguments: [[Vector]]
     ) throws(EngineError) {
         state.withUnsafeMutableBytes { bytes in
-            if let start = bytes.baseAddress { layout.applyFixed(start, arguments, row, isUndo: false) }
+            if let start = bytes.baseAddress { layout.applyFixed(start, row, isUndo: false) }
         }
         stateScratch.clear()
         appendRetained(row, to: stateScratch)

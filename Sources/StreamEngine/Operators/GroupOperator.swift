@@ -74,7 +74,11 @@ final class GroupOperator: Operator {
             }
             if wasThere {
                 for (index, column) in builder.columns.enumerated() {
-                    if index < keyCount { column.append(from: before.columns[index], row: row) } else { column.appendNull() }
+                    if index < keyCount {
+                        column.append(from: before.columns[index], row: row)
+                    } else {
+                        column.appendNull()
+                    }
                 }
                 for (index, column) in builder.oldColumns.enumerated() {
                     column.append(from: before.columns[index], row: row)
@@ -86,7 +90,11 @@ final class GroupOperator: Operator {
                     column.append(from: new.columns[index], row: row)
                 }
                 for (index, column) in builder.oldColumns.enumerated() {
-                    if index < keyCount { column.append(from: new.columns[index], row: row) } else { column.appendNull() }
+                    if index < keyCount {
+                        column.append(from: new.columns[index], row: row)
+                    } else {
+                        column.appendNull()
+                    }
                 }
                 builder.endRow(timestamp: batch.timestamps[row], oldPresent: false)
             }

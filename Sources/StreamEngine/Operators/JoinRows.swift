@@ -52,7 +52,8 @@ struct JoinPairs {
     ) -> [Vector] {
         let allFound = !other.contains(-1)
         let noneFound = !allFound && !other.contains { $0 >= 0 }
-        let isIdentity = own.first.map { $0.count == self.own.count } ?? false
+        let isIdentity =
+            own.first.map { $0.count == self.own.count } ?? false
             && zip(self.own, 0...).allSatisfy { Int($0) == $1 }
         func fromOwn(_ index: Int) -> Vector { isIdentity ? own[index] : own[index].gathered(self.own) }
         func fromOther(_ index: Int, _ type: SQLType) -> Vector {

@@ -64,7 +64,9 @@ final class SinkOperator: Operator {
                 reason = "\(value)"
             case .string(let text):
                 reason = text
-                do throws(EvaluationFailure) { time = try timestampPattern?.parse(text) } catch { reason = error.message }
+                do throws(EvaluationFailure) { time = try timestampPattern?.parse(text) } catch {
+                    reason = error.message
+                }
             default: break
             }
             if !batch.present.isValid(row) { time = batch.timestamps[row] }

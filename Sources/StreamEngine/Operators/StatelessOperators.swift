@@ -83,7 +83,8 @@ final class SelectOperator: Operator {
 /// Table functions: for each row, their rows side by side.
 final class FlatMapOperator: Operator {
     private let input: Operator
-    private let functions: [(arguments: [CompiledExpression], body: ([SQLValue]) throws(EvaluationFailure) -> [SQLValue])]
+    private let functions:
+        [(arguments: [CompiledExpression], body: ([SQLValue]) throws(EvaluationFailure) -> [SQLValue])]
 
     init(_ step: PlanStep, _ flatMap: FlatMapStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input

@@ -34,7 +34,8 @@ package func hashBytes(_ key: UnsafeRawBufferPointer) -> UInt64 {
         a = UInt64(at.loadUnaligned(as: UInt32.self))
         b = UInt64((at + (left &- 4)).loadUnaligned(as: UInt32.self))
     } else if left > 0 {
-        a = UInt64(at.load(as: UInt8.self)) << 16 | UInt64((at + (left >> 1)).load(as: UInt8.self)) << 8
+        a =
+            UInt64(at.load(as: UInt8.self)) << 16 | UInt64((at + (left >> 1)).load(as: UInt8.self)) << 8
             | UInt64((at + (left &- 1)).load(as: UInt8.self))
     }
     return mix(hashSecret1 ^ seed, mix(a ^ hashSecret1, b ^ seed))

@@ -43,6 +43,37 @@ package final class SessionStore {
         return Self.read(value).filter { $0.end > expired }
     }
 
+    /// The only session of a key in place, for changing it without copying: its bounds and its value. nil when there is
+    /// none, several, or one that cannot be seen any more.
+    ///
+    /// - Returns: pointers into the store, valid until its next change.
+    @inline(__always)
+    func single(_ key: UnsafeRawBufferPointer) -> SingleSession? {
+        let place = table.find(key)
+        guard place != 0 else { return nil }
+        let record = table.value(at: place)
+        guard let start = record.baseAddress, start.loadUnaligned(as: Int32.self) == 1 else { return nil }
+        let session = SingleSession(place: place, bounds: start + 4, value: .init(rebasing: record[24...]))
+        return session.end > expiredEnd ? session : nil
+    }
+
+    struct SingleSession {
+        let place: SlabTable.Place
+        fileprivate let bounds: UnsafeMutableRawPointer
+        /// To be written to after `willChange`, without changing its length.
+        let value: UnsafeMutableRawBufferPointer
+
+        var start: Int64 { bounds.loadUnaligned(as: Int64.self) }
+        var end: Int64 { (bounds + 8).loadUnaligned(as: Int64.self) }
+    }
+
+    /// Notes that a session changes in place, and moves its bounds.
+    func willChange(_ session: SingleSession, start: Int64, end: Int64) {
+        table.touch(session.place)
+        session.bounds.storeBytes(of: start, as: Int64.self)
+        (session.bounds + 8).storeBytes(of: end, as: Int64.self)
+    }
+
     /// Replaces the sessions of a key.
     package func set(_ key: UnsafeRawBufferPointer, _ sessions: [Session]) {
         let hash = hashBytes(key)

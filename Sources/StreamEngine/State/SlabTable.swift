@@ -134,7 +134,9 @@ package final class SlabTable {
     }
 
     /// All records, in no order. The body must not change the table.
-    package func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void) rethrows {
+    package func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void)
+        rethrows
+    {
         for at in 0...indexMask where index[at] > Self.removed {
             let place = Int(index[at] & Self.placeMask) << 3
             try body(key(at: place), UnsafeRawBufferPointer(value(at: place)))

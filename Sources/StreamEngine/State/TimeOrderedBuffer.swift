@@ -87,7 +87,9 @@ package struct TimeOrderedBuffer {
         var at = 0
         while true {
             var least = at
-            for child in [2 * at + 1, 2 * at + 2] where child < heap.count && heap[child] < heap[least] { least = child }
+            for child in [2 * at + 1, 2 * at + 2] where child < heap.count && heap[child] < heap[least] {
+                least = child
+            }
             guard least != at else { return }
             heap.swapAt(at, least)
             at = least
