@@ -61,8 +61,8 @@ extension TestTopic {
     init?(_ json: JSONValue) {
         guard let name = json["name"]?.text else { return nil }
         self.init(name: name)
-        partitionCount = json["partitions"]?.integer.flatMap { Int(exactly: $0) } ?? 1
-        replicaCount = json["replicas"]?.integer.flatMap { Int(exactly: $0) } ?? 1
+        partitionCount = json["partitions"]?.integer.flatMap { Int(exactly: $0) }
+        replicaCount = json["replicas"]?.integer.flatMap { Int(exactly: $0) }
         key = Schema(json, side: "key")
         value = Schema(json, side: "value")
     }
@@ -72,17 +72,22 @@ extension TestTopic.Schema {
     fileprivate init?(_ json: JSONValue, side: String) {
         guard let schema = json[side + "Schema"] else { return nil }
         self.init(
-            type: Self.type(json[side + "Format"]?.text), text: Self.text(schema),
+            type: Self.type(json[side + "Format"]?.text),
+            text: Self.text(schema, Self.type(json[side + "Format"]?.text)),
             id: json[side + "SchemaId"]?.integer.flatMap { Int32(exactly: $0) })
         for reference in json[side + "SchemaReferences"]?.elements ?? [] {
             guard let name = reference["name"]?.text, let schema = reference["schema"] else { continue }
-            references.append((name, Self.type(reference["format"]?.text ?? type), Self.text(schema)))
+            let type = Self.type(reference["format"]?.text ?? type)
+            references.append((name, type, Self.text(schema, type)))
         }
     }
 
-    /// Texts of Protobuf are strings; schemas that are JSON themselves may stand as they are.
-    private static func text(_ schema: JSONValue) -> String {
-        if case .string(let text) = schema { return text }
+    /// Texts of Protobuf are strings. Schemas that are JSON themselves stand as they are, so that a string is one such as
+    /// Avro's "int", unless it is the text of a schema.
+    private static func text(_ schema: JSONValue, _ type: String) -> String {
+        if case .string(let text) = schema {
+            if type == "PROTOBUF" || JSONValue.parse(Array(text.utf8)) != nil { return text }
+        }
         return String(decoding: schema.bytes, as: UTF8.self)
     }
 

@@ -40,8 +40,9 @@ package struct TestTopic: Sendable {
     }
 
     package var name: String
-    package var partitionCount = 1
-    package var replicaCount = 1
+    /// nil: what a CREATE statement on it says, or 1.
+    package var partitionCount: Int?
+    package var replicaCount: Int?
     package var key: Schema?
     package var value: Schema?
 }

@@ -78,7 +78,7 @@ struct PostChecks {
     struct InternalTopic {
         var name: String
         var formats: InternalFormats
-        var window: WindowInfo?
+        var schema: RowSchema
     }
 
     var internalTopics: [InternalTopic] {
@@ -89,13 +89,14 @@ struct PostChecks {
                 for topic in step.repartitionTopics {
                     topics.append(
                         InternalTopic(
-                            name: "\(application)-\(topic.name)-repartition", formats: topic.formats, window: nil))
+                            name: "\(application)-\(topic.name)-repartition", formats: topic.formats,
+                            schema: step.schema))
                 }
                 for store in step.stores {
                     topics.append(
                         InternalTopic(
                             name: "\(application)-\(store.name)-changelog", formats: store.formats,
-                            window: step.schema.window))
+                            schema: step.schema))
                 }
             }
         }
@@ -109,7 +110,13 @@ struct PostChecks {
         let window: WindowInfo?
         if name.hasPrefix("_confluent-") {
             guard let topic = internalTopics.first(where: { $0.name == name }) else { return "no topic '\(name)'" }
-            (key, value, window) = (topic.formats.key, topic.formats.value, topic.window)
+            (key, value, window) = (topic.formats.key, topic.formats.value, topic.schema.window)
+            if let wanted = expected["keySchema"] {
+                let columns = topic.schema.keys.map { SQLField($0.name, $0.type) }
+                if let reason = difference(schema: wanted, of: columns, key) {
+                    return "topic '\(name)': key schema: \(reason)"
+                }
+            }
         } else {
             guard pipeline.topics.topics[name] != nil else { return "no topic '\(name)'" }
             guard let source = pipeline.catalog.sources.values.first(where: { $0.topic == name }) else { return nil }
@@ -126,7 +133,7 @@ struct PostChecks {
         {
             return "topic '\(name)': expected \(wanted) partitions, got \(actual)"
         }
-        for side in ["key", "value"] {
+        for side in ["key", "value"] where !name.hasPrefix("_confluent-") {
             guard let wanted = expected[side + "Schema"] else { continue }
             if let reason = difference(schema: wanted, subject: "\(name)-\(side)") { return reason }
         }
@@ -167,13 +174,24 @@ struct PostChecks {
         guard let id = pipeline.schemas.subjects[subject]?.last, let actual = pipeline.schemas.schemas[id] else {
             return "no schema of '\(subject)'"
         }
+        return Self.difference(expected, actual).map { "schema of '\(subject)': \($0)" }
+    }
+
+    /// Of a topic that only a query itself reads: its schemas follow from its columns.
+    private func difference(schema expected: JSONValue, of columns: [SQLField], _ format: SerdeFormat) -> String? {
+        do throws(FormatError) {
+            return Self.difference(expected, try RegistrySchemas.schema(of: columns, format: format))
+        } catch { return error.message }
+    }
+
+    private static func difference(_ expected: JSONValue, _ actual: RegistrySchema) -> String? {
         if case .string(let text) = expected {
-            if actual.text == text || Self.isSameJSON(actual.text, text) { return nil }
+            if actual.text == text || isSameJSON(actual.text, text) { return nil }
         } else if let json = JSONValue.parse(Array(actual.text.utf8)), json.isSame(as: expected) {
             return nil
         }
         let wanted = expected.text ?? String(decoding: expected.bytes, as: UTF8.self)
-        return "schema of '\(subject)': expected \(wanted.singleLine), got \(actual.text.singleLine)"
+        return "expected \(wanted.singleLine), got \(actual.text.singleLine)"
     }
 
     private static func isSameJSON(_ a: String, _ b: String) -> Bool {

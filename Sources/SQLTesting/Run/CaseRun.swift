@@ -11,8 +11,7 @@ extension TestPipeline {
         do throws(SQLSyntaxError) { statements = try SQLParser.script(test.statements.joined(separator: "\n")) } catch {
             throw PipelineError(stage: .parse, message: error.message)
         }
-        try prepare(test.topics)
-        for statement in statements { prepareTopic(of: statement.statement, partitions: 4) }
+        try prepare(test.topics, statements, partitions: 4)
         for record in test.inputs + test.outputs { topics.create(record.topic, partitions: 4, replicas: 1) }
         for (index, statement) in statements.enumerated() {
             do throws(PipelineError) { try execute(statement) } catch {

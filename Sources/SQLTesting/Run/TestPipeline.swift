@@ -81,26 +81,58 @@ package final class TestPipeline {
 
     // MARK: Before statements
 
-    /// Makes topics that are there from the beginning and registers their schemas.
-    package func prepare(_ list: [TestTopic]) throws(PipelineError) {
+    /// Makes the topics that are there from the beginning, and those that CREATE statements with columns expect, and
+    /// registers their schemas. What a case declares comes before what follows from statements.
+    ///
+    /// Ids of schemas count by the order of topics, and cases refer to them: it is that of the original's hash table.
+    ///
+    /// - Parameter partitions: of topics for which nobody says it.
+    package func prepare(
+        _ list: [TestTopic], _ statements: [ParsedStatement], partitions: Int
+    ) throws(PipelineError) {
+        let creates = statements.compactMap { parsed -> CreateSource? in
+            if case .createSource(let create) = parsed.statement { create } else { nil }
+        }
         for topic in list {
-            topics.create(topic.name, partitions: topic.partitionCount, replicas: topic.replicaCount)
+            let create = creates.first { Self.topic(of: $0) == topic.name }
+            topics.create(
+                topic.name, partitions: topic.partitionCount ?? create.flatMap(Self.partitions) ?? 1,
+                replicas: topic.replicaCount ?? create.flatMap(Self.replicas) ?? 1)
         }
         do throws(FormatError) {
-            for topic in list {
-                try register(topic.key, "\(topic.name)-key")
-                try register(topic.value, "\(topic.name)-value")
+            for bucket in 0..<Self.bucketCount {
+                for topic in list where Self.bucket(of: topic.name) == bucket {
+                    try register(topic.key, "\(topic.name)-key")
+                    try register(topic.value, "\(topic.name)-value")
+                }
+                for create in creates {
+                    guard let topic = Self.topic(of: create), Self.bucket(of: topic) == bucket else { continue }
+                    prepareTopic(of: create, partitions: partitions)
+                }
             }
         } catch { throw PipelineError(stage: .statement, message: error.message) }
     }
+
+    private static let bucketCount: UInt32 = 16
+
+    /// Where a small Java hash table keeps a text.
+    private static func bucket(of text: String) -> UInt32 {
+        let hash = text.utf16.reduce(into: UInt32(0)) { $0 = $0 &* 31 &+ UInt32($1) }
+        return (hash ^ (hash >> 16)) & (bucketCount - 1)
+    }
+
+    /// Ids of schemas that others refer to do not count.
+    private static let firstReferenceID: Int32 = 1 << 20
 
     private func register(_ schema: TestTopic.Schema?, _ subject: String) throws(FormatError) {
         guard let schema else { return }
         var references: [RegistrySchema.Reference] = []
         for reference in schema.references {
-            _ = try schemas.register(
-                RegistrySchema(type: reference.type, text: reference.text, references: references),
-                under: reference.name)
+            let referred = RegistrySchema(type: reference.type, text: reference.text, references: references)
+            if schemas.subjects[reference.name] == nil {
+                let id = Self.firstReferenceID + Int32(truncatingIfNeeded: schemas.schemas.count)
+                schemas.put(referred, id: id, under: reference.name)
+            }
             references.append(.init(name: reference.name, subject: reference.name, version: 1))
         }
         let text = RegistrySchema(type: schema.type, text: schema.text, references: references)
@@ -111,21 +143,22 @@ package final class TestPipeline {
         }
     }
 
-    /// Makes the topic of a CREATE with columns if it is missing, with the partitions it asks for.
+    /// Makes the topic of a CREATE if it is missing, with the partitions it asks for, and registers schemas of its columns.
     ///
     /// - Parameter partitions: where it asks for none.
-    package func prepareTopic(of statement: Statement, partitions: Int) {
-        guard case .createSource(let create) = statement, let topic = Self.topic(of: create) else { return }
+    package func prepareTopic(of create: CreateSource, partitions: Int) {
+        guard let topic = Self.topic(of: create) else { return }
         // What is wrong with the statement is told when it is executed.
         try? StatementExecutor(environment).prepare(create, in: catalog, defaultPartitionCount: partitions)
         topics.create(
-            topic, partitions: Self.partitions(of: create) ?? partitions,
-            replicas: Self.text("REPLICAS", of: create).flatMap { Int($0) } ?? 1)
+            topic, partitions: Self.partitions(of: create) ?? partitions, replicas: Self.replicas(of: create) ?? 1)
     }
 
     static func topic(of create: CreateSource) -> String? { text("KAFKA_TOPIC", of: create) }
 
     static func partitions(of create: CreateSource) -> Int? { text("PARTITIONS", of: create).flatMap { Int($0) } }
+
+    private static func replicas(of create: CreateSource) -> Int? { text("REPLICAS", of: create).flatMap { Int($0) } }
 
     private static func text(_ name: String, of create: CreateSource) -> String? {
         let entry = create.properties.entries.first { $0.name.text.uppercased() == name }
@@ -258,7 +291,10 @@ package final class TestPipeline {
             }
         }
         if let failure = output.failure {
-            throw PipelineError(stage: .process, message: failure.message)
+            throw PipelineError(
+                stage: .process,
+                message: "Exception caught in process. query=\(query.plan.id), topic=\(topic), partition=0, "
+                    + "offset=\(offset): \(failure.message)")
         }
     }
 

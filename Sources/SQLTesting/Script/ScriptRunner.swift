@@ -88,7 +88,7 @@ private struct ScriptRun {
             for test in ScriptCase.cases(in: text, file: file) { for step in test.steps { try perform(step) } }
             depth -= 1
         default:
-            pipeline.prepareTopic(of: parsed.statement, partitions: 1)
+            if case .createSource(let create) = parsed.statement { pipeline.prepareTopic(of: create, partitions: 1) }
             do throws(PipelineError) { try pipeline.execute(parsed) } catch { throw ScriptFailure(error) }
         }
     }
