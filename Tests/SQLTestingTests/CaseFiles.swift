@@ -5,7 +5,8 @@ import SQLTypes
 
 /// Folders with tests: the product's own, and the conformance cases of the workspace where they are.
 enum CaseFiles {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(filePath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+        .deletingLastPathComponent()
         .deletingLastPathComponent()
 
     static let shared: URL? = {

@@ -138,7 +138,8 @@ final class StreamStreamJoinOperator: Operator {
         flush(&pairs, batch, input)
     }
 
-    /// Puts the bytes of a row's key into `scratch`; keys of windowed streams are equal if their windows are.
+    /// Puts the bytes of a row's key into `scratch`; keys of windowed streams are equal if their windows are, and time
+    /// windows if their starts are: no more is in the bytes of keys, so sizes may differ.
     ///
     /// - Returns: whether a column is null.
     @discardableResult
@@ -147,9 +148,19 @@ final class StreamStreamJoinOperator: Operator {
         let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
         if isWindowed, let windows = batch.windows {
             scratch.append(windows.starts[row].bigEndian)
-            scratch.append(windows.ends[row].bigEndian)
+            scratch.append(end(of: windows, row).bigEndian)
         }
         return hasNull
+    }
+
+    private func end(of windows: Batch.Windows, _ row: Int) -> Int64 {
+        step.schema.window?.size.map { add(windows.starts[row], $0) } ?? windows.ends[row]
+    }
+
+    /// The windows of results: those of the rows that came, as the left side has them.
+    private func windows(_ batch: Batch, _ rows: [Int32]) -> Batch.Windows? {
+        guard isWindowed, let windows = batch.windows?.gathered(rows) else { return nil }
+        return .init(starts: windows.starts, ends: ColumnBuffer(rows.indices.map { end(of: windows, $0) }))
     }
 
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {
@@ -159,7 +170,7 @@ final class StreamStreamJoinOperator: Operator {
             count: pairs.own.count,
             columns: pairs.columns(join.columns, own: batch.columns, others: others, isLeft: input == 0, types: types),
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
-            windows: isWindowed ? batch.windows?.gathered(pairs.own) : nil)
+            windows: windows(batch, pairs.own))
         pairs = JoinPairs()
         emit(result)
     }
