@@ -57,6 +57,15 @@ package struct Batch: Sendable {
         self.old = old
     }
 
+    /// How many rows may be made of one row each of this batch before a column holds more bytes than it can: results of
+    /// joins and table functions repeat rows, and are cut into batches of no more.
+    var copiesMax: Int {
+        var longest = 1
+        for case .string(let column) in columns { longest = max(longest, column.longest) }
+        for case .bytes(let column) in columns { longest = max(longest, column.longest) }
+        return max(1, min(16_384, BatchBuilder.bytesMax / longest))
+    }
+
     /// The rows of `rows`, in that order.
     package func gathered(_ rows: [Int32]) -> Batch {
         Batch(
@@ -87,6 +96,9 @@ extension ColumnBuffer {
 
 /// Builds a batch row by row.
 final class BatchBuilder {
+    /// A quarter of a GiB, far below the 2 GiB that a column can hold: with more, a batch is passed on.
+    static let bytesMax = 256 << 20
+
     let columns: [VectorBuilder]
     let oldColumns: [VectorBuilder]
     var timestamps: [Int64] = []
@@ -106,6 +118,11 @@ final class BatchBuilder {
     }
 
     var count: Int { timestamps.count }
+
+    /// Whether it should be finished before more rows come.
+    var isLarge: Bool {
+        columns.contains { $0.byteCount > Self.bytesMax } || oldColumns.contains { $0.byteCount > Self.bytesMax }
+    }
 
     /// Ends a row: its columns, and old columns if there are any, have been appended.
     func endRow(timestamp: Int64, present: Bool = true, hasKey: Bool = true, oldPresent: Bool = false) {

@@ -202,6 +202,13 @@ extension FixedColumn {
 }
 
 extension BytesColumn {
+    /// Bytes of the longest value.
+    var longest: Int {
+        var longest = 0
+        for row in 0..<count { longest = max(longest, runs[row].count) }
+        return longest
+    }
+
     func gathered(_ rows: [Int32]) -> BytesColumn {
         var total = 0
         let ends = ColumnBuffer<Int32>(count: rows.count + 1) { ends in

@@ -25,6 +25,9 @@ package final class VectorBuilder {
 
     package var count: Int { kind == .values ? values.count : column.count }
 
+    /// Bytes of strings so far.
+    var byteCount: Int { column.cells.pointee.byteCount }
+
     package func reserve(_ rows: Int) {
         if kind == .values { values.reserveCapacity(rows) } else { column.reserve(rows: rows) }
     }

@@ -15,10 +15,12 @@ class AggregateOperator: Operator {
     var sendsOld = false
     private var oldBuilder: BatchBuilder
     let keyScratch = ScratchBytes()
+    private(set) lazy var keys = KeyRows(keyCodec)
     let stateScratch = ScratchBytes()
     /// The retained columns of the batch that is processed, and of its old rows.
     private var retained: [Vector] = []
     private var oldRetained: [Vector] = []
+    private var hasLongRows = false
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -51,8 +53,15 @@ class AggregateOperator: Operator {
 
     /// To be called before the rows of a batch are added.
     final func begin(_ batch: Batch) {
+        keys.fill(batch.columns[..<keyCount], count: batch.count)
         retained = aggregate.retained.map { batch.columns[$0] }
+        hasLongRows = batch.copiesMax < 16_384
         if let old = batch.old { oldRetained = aggregate.retained.map { old.columns[$0] } }
+    }
+
+    /// Passes results on when they have become many bytes.
+    final func emitLarge() {
+        if results.count & 63 == 0 || hasLongRows, results.isLarge { emit(results.finish()) }
     }
 
     /// Appends the retained columns of a row.
@@ -206,9 +215,8 @@ final class GroupAggregateOperator: AggregateOperator {
         let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self, isOld: true)) }
         do throws(EngineError) {
             for row in 0..<batch.count {
-                keyScratch.clear()
-                keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
-                try update(table, keyScratch.bytes, batch, row, arguments, undo: undo, window: nil)
+                try update(table, keys[row], batch, row, arguments, undo: undo, window: nil)
+                emitLarge()
             }
         } catch {
             _ = results.finish()
@@ -263,7 +271,7 @@ final class WindowAggregateOperator: AggregateOperator {
                 let closed = streamTime.subtractingReportingOverflow(grace)
                 let closeTime = closed.overflow ? Int64.min : closed.partialValue
                 keyScratch.clear()
-                keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
+                keyScratch.append(keys[row])
                 let keyCount = keyScratch.count
                 // Windows do not start before the epoch.
                 let (shifted, overflow) = time.addingReportingOverflow(advance - size)
@@ -277,6 +285,7 @@ final class WindowAggregateOperator: AggregateOperator {
                         try update(
                             store.makeTable(start: start), keyScratch.bytes, batch, row, arguments, undo: nil,
                             window: (start, end))
+                        emitLarge()
                     } else {
                         counters.late += 1
                     }
@@ -331,7 +340,10 @@ final class SessionAggregateOperator: AggregateOperator {
         begin(batch)
         let arguments = layout.arguments(batch, self)
         do throws(EngineError) {
-            for row in 0..<batch.count { try add(batch, row, arguments) }
+            for row in 0..<batch.count {
+                try add(batch, row, arguments)
+                emitLarge()
+            }
         } catch {
             _ = results.finish()
             return context.fail(error)
@@ -343,14 +355,16 @@ final class SessionAggregateOperator: AggregateOperator {
         let time = batch.timestamps[row]
         streamTime = max(streamTime, time)
         keyScratch.clear()
-        keyCodec.append(batch.columns[..<keyCount], row: row, to: keyScratch)
+        keyScratch.append(keys[row])
         let key = keyScratch.bytes
         let from = time - min(gap, time)  // times are not negative
         let (to, overflow) = time.addingReportingOverflow(gap)
-        if !layout.hasOthers, !sendsOld, let session = store.single(key), session.end >= from,
-            session.start <= (overflow ? .max : to)
-        {
-            if try extend(session, batch, row) { return }
+        if !layout.hasOthers, !sendsOld {
+            switch store.relation(key, end: time, meeting: from...(overflow ? .max : to)) {
+            case .extends(let session): if try extend(session, batch, row) { return }
+            case .follows: return try start(batch, row)
+            case .other: break
+            }
         }
         var sessions = store.sessions(key)
         var merged: [SessionStore.Session] = []
@@ -397,7 +411,29 @@ final class SessionAggregateOperator: AggregateOperator {
         store.observe(key, end: end, previousEnd: merged.last?.end)
     }
 
-    /// The common case: the only session of a key takes a row, and its state is changed in place.
+    /// A new session behind all others of its key.
+    private func start(_ batch: Batch, _ row: Int) throws(EngineError) {
+        let time = batch.timestamps[row]
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        if !isOpen, time < closed {
+            counters.late += 1
+            return
+        }
+        startState()
+        appendRetained(row, to: stateScratch)
+        let state = stateScratch.mutableBytes
+        guard let first = state.baseAddress else { return }
+        layout.applyFixed(first, row, isUndo: false)
+        first.storeBytes(of: time, as: Int64.self)
+        let results = self.results
+        try append(stateScratch.bytes, batch, row, window: (time, time), to: results.columns)
+        results.endRow(timestamp: time)
+        results.window(start: time, end: time)
+        store.append(keyScratch.bytes, start: time, end: time, value: stateScratch.bytes)
+        store.observe(keyScratch.bytes, end: time)
+    }
+
+    /// The common case: the last session of a key takes a row, and its state is changed in place.
     ///
     /// - Returns: false when its retained columns do not fit where they are.
     private func extend(

@@ -71,6 +71,7 @@ final class ForeignKeyJoinOperator: Operator {
         guard let old = changed.oldBatch else { return }
         let oldKeys = evaluate(foreignKey, old, what: "Error computing the foreign key")
         for row in 0..<batch.count {
+            if builder.isLarge { emit(result.apply(builder.finish())) }
             let isNew = batch.present.isValid(row)
             let wasThere = old.present.isValid(row)
             let new = isNew ? bytes(newKeys, row) : nil
@@ -113,6 +114,7 @@ final class ForeignKeyJoinOperator: Operator {
                 let time = max(batch.timestamps[row], found.timestamp)
                 let match = key.withUnsafeBytes { rightTable.lookup($0) }
                 append(found.batch, 0, isThere ? match?.value : nil, time, isDeleted: !isThere && !isLeftJoin)
+                if builder.isLarge { emit(result.apply(builder.finish())) }
             }
         }
     }

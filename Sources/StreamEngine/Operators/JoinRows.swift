@@ -8,6 +8,10 @@ final class FoundRows {
     private let codec: RowCodec
     private let builders: [VectorBuilder]
     private(set) var count = 0
+    private var byteCount = 0
+
+    /// Whether the rows should be used before more are added.
+    var isLarge: Bool { byteCount > BatchBuilder.bytesMax }
 
     init(_ types: [SQLType]) {
         codec = RowCodec(types)
@@ -19,11 +23,13 @@ final class FoundRows {
         var at = start
         codec.read(bytes, at: &at, into: builders[...])
         count += 1
+        byteCount += bytes.count
         return count - 1
     }
 
     func finish() -> [Vector] {
         count = 0
+        byteCount = 0
         return builders.map { $0.finish() }
     }
 }

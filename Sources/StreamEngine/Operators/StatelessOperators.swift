@@ -112,6 +112,13 @@ final class FlatMapOperator: Operator {
         let types = self.types
         let first = types.count - functions.count
         let builders = types[first...].map { VectorBuilder($0) }
+        let rowsMax = batch.copiesMax
+        func flush() {
+            var result = batch.gathered(rows)
+            result.columns = Array(result.columns.prefix(first)) + builders.map { $0.finish() }
+            rows = []
+            emit(result)
+        }
         for row in 0..<batch.count where batch.present.isValid(row) {
             var results: [[SQLValue]] = []
             for (index, function) in functions.enumerated() {
@@ -132,11 +139,11 @@ final class FlatMapOperator: Operator {
                 for (builder, values) in zip(builders, results) {
                     builder.append(place < values.count ? values[place] : .null)
                 }
+                let isLarge = builders.contains { $0.byteCount > BatchBuilder.bytesMax }
+                if rows.count >= rowsMax || isLarge { flush() }
             }
         }
-        var result = batch.gathered(rows)
-        result.columns = Array(result.columns.prefix(first)) + builders.map { $0.finish() }
-        emit(result)
+        flush()
     }
 }
 

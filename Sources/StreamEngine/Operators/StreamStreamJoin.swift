@@ -36,13 +36,13 @@ final class StreamStreamJoinOperator: Operator {
     private let right: Operator
     private let join: StreamStreamJoinStep
     private let sides: [Side]
-    private let keyCodec: KeyCodec
+    /// Keys of windowed streams are equal if their windows are.
+    private let keys: KeyRows
     private let keyCount: Int
     private let grace: Int64
     private let waits: Bool
     private let isWindowed: Bool
     private var streamTime = Int64.min
-    private let scratch = ScratchBytes()
     private let rowScratch = ScratchBytes()
 
     /// Without GRACE PERIOD.
@@ -66,7 +66,7 @@ final class StreamStreamJoinOperator: Operator {
             Side(right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept),
         ]
         keyCount = left.step.schema.keyCount
-        keyCodec = KeyCodec(left.step.schema.keys.map(\.type))
+        keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
         isWindowed = step.schema.window != nil
         super.init(step, context)
         left.connect(to: self, input: 0)
@@ -82,11 +82,24 @@ final class StreamStreamJoinOperator: Operator {
         }
     }
 
+    /// Of windows in time only the start is in the bytes of keys: those of both sides match whatever their sizes, and results
+    /// have windows as the left side has them.
+    private func withOwnWindows(_ batch: Batch) -> Batch {
+        guard let size = step.schema.window?.size, let windows = batch.windows else { return batch }
+        var batch = batch
+        let starts = windows.starts
+        batch.windows = .init(starts: starts, ends: ColumnBuffer((0..<batch.count).map { add(starts[$0], size) }))
+        return batch
+    }
+
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        let batch = withOwnWindows(batch)
         let own = sides[input]
         let other = sides[1 - input]
         var pairs = JoinPairs()
+        let pairsMax = batch.copiesMax
+        keys.fill(batch.columns[..<keyCount], count: batch.count, windows: isWindowed ? batch.windows : nil)
         for row in 0..<batch.count {
             let time = batch.timestamps[row]
             streamTime = max(streamTime, time)
@@ -96,7 +109,8 @@ final class StreamStreamJoinOperator: Operator {
                 counters.filtered += 1
                 continue
             }
-            let hasNull = readKey(batch, row)
+            let key = keys[row]
+            let hasNull = keys.hasNull(row)
             guard batch.hasKey.isValid(row), !(hasNull && keyCount == 1) else {
                 if own.isOuter {
                     counters.unmatched += 1
@@ -109,19 +123,19 @@ final class StreamStreamJoinOperator: Operator {
             if waits, time == streamTime, hasClosed {
                 flush(&pairs, batch, input)
                 emitClosed(batch)
-                readKey(batch, row)
             }
             rowScratch.clear()
             own.codec.append(batch.columns, row: row, to: rowScratch)
-            own.buffer.put(scratch.bytes, time: time, row: rowScratch.bytes)
+            own.buffer.put(key, time: time, row: rowScratch.bytes)
             var isMatched = false
             if from <= to {
-                other.buffer.forEach(scratch.bytes, in: from...to) { otherTime, bytes in
+                other.buffer.forEach(key, in: from...to) { otherTime, bytes in
                     isMatched = true
                     if waits, other.isOuter {
-                        other.waiting.remove(time: otherTime, order: [UInt8](scratch.bytes))
+                        other.waiting.remove(time: otherTime, order: [UInt8](key))
                     }
                     pairs.append(row, other.found.append(bytes), max(time, otherTime))
+                    if pairs.own.count >= pairsMax || other.found.isLarge { flush(&pairs, batch, input) }
                 }
             }
             guard !isMatched else { continue }
@@ -131,36 +145,11 @@ final class StreamStreamJoinOperator: Operator {
                 pairs.append(row, -1, time)
             } else {
                 own.waiting.put(
-                    time: time, order: [UInt8](scratch.bytes), timestamp: time, value: [UInt8](rowScratch.bytes),
+                    time: time, order: [UInt8](key), timestamp: time, value: [UInt8](rowScratch.bytes),
                     replacing: false)
             }
         }
         flush(&pairs, batch, input)
-    }
-
-    /// Puts the bytes of a row's key into `scratch`; keys of windowed streams are equal if their windows are, and time
-    /// windows if their starts are: no more is in the bytes of keys, so sizes may differ.
-    ///
-    /// - Returns: whether a column is null.
-    @discardableResult
-    private func readKey(_ batch: Batch, _ row: Int) -> Bool {
-        scratch.clear()
-        let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
-        if isWindowed, let windows = batch.windows {
-            scratch.append(windows.starts[row].bigEndian)
-            scratch.append(end(of: windows, row).bigEndian)
-        }
-        return hasNull
-    }
-
-    private func end(of windows: Batch.Windows, _ row: Int) -> Int64 {
-        step.schema.window?.size.map { add(windows.starts[row], $0) } ?? windows.ends[row]
-    }
-
-    /// The windows of results: those of the rows that came, as the left side has them.
-    private func windows(_ batch: Batch, _ rows: [Int32]) -> Batch.Windows? {
-        guard isWindowed, let windows = batch.windows?.gathered(rows) else { return nil }
-        return .init(starts: windows.starts, ends: ColumnBuffer(rows.indices.map { end(of: windows, $0) }))
     }
 
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {
@@ -170,7 +159,7 @@ final class StreamStreamJoinOperator: Operator {
             count: pairs.own.count,
             columns: pairs.columns(join.columns, own: batch.columns, others: others, isLeft: input == 0, types: types),
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
-            windows: windows(batch, pairs.own))
+            windows: isWindowed ? batch.windows?.gathered(pairs.own) : nil)
         pairs = JoinPairs()
         emit(result)
     }

@@ -10,10 +10,9 @@ final class StreamTableJoinOperator: Operator {
     private let right: Operator
     private let join: StreamTableJoinStep
     private let table: TableState
-    private let keyCodec: KeyCodec
+    private let keys: KeyRows
     private let keyCount: Int
     private let found: FoundRows
-    private let scratch = ScratchBytes()
 
     init(
         _ step: PlanStep, _ join: StreamTableJoinStep, left: Operator, right: Operator, _ context: TaskContext
@@ -25,7 +24,7 @@ final class StreamTableJoinOperator: Operator {
         table = TableState(schema, store: right.step.tableStore ?? step.name, context.settings)
         table.isNeeded = true
         keyCount = left.step.schema.keyCount
-        keyCodec = KeyCodec(left.step.schema.keys.map(\.type))
+        keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
         found = FoundRows(schema.values.map(\.type))
         super.init(step, context)
         left.connect(to: self, input: 0)
@@ -44,6 +43,7 @@ final class StreamTableJoinOperator: Operator {
             return
         }
         let isLeftJoin = join.kind == .left
+        keys.fill(batch.columns[..<keyCount], count: batch.count)
         var pairs = JoinPairs()
         pairs.own.reserveCapacity(batch.count)
         pairs.other.reserveCapacity(batch.count)
@@ -55,13 +55,9 @@ final class StreamTableJoinOperator: Operator {
             }
             var other = -1
             var hasKey = batch.hasKey.isValid(row)
+            if keyCount == 1, keys.hasNull(row) { hasKey = false }
             if hasKey {
-                scratch.clear()
-                let hasNull = keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
-                if hasNull, keyCount == 1 { hasKey = false }
-            }
-            if hasKey {
-                if let row = table.lookup(scratch.bytes) { other = found.append(row.value, at: 8) }
+                if let row = table.lookup(keys[row]) { other = found.append(row.value, at: 8) }
             } else if !isLeftJoin {
                 counters.filtered += 1
                 continue
@@ -71,7 +67,12 @@ final class StreamTableJoinOperator: Operator {
                 guard isLeftJoin else { continue }
             }
             pairs.append(row, other, batch.timestamps[row])
+            if found.isLarge { flush(&pairs, batch) }
         }
+        flush(&pairs, batch)
+    }
+
+    private func flush(_ pairs: inout JoinPairs, _ batch: Batch) {
         // The key of the right side is the join's key: its columns are those of the left row where there is a match.
         let rightKeys = right.step.schema.keys.indices.map { index in
             rightKey(index, batch, pairs)
@@ -84,6 +85,7 @@ final class StreamTableJoinOperator: Operator {
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
             windows: batch.windows?.gathered(pairs.own))
         result.present = .all
+        pairs = JoinPairs()
         emit(result)
     }
 

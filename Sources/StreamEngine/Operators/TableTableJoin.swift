@@ -64,7 +64,15 @@ final class TableTableJoinOperator: Operator {
             // With a match the row is there if both are, or the other side counts alone.
             present.append(match == nil ? isNew : isNew || keepsOther)
             oldPresent.append(match == nil ? wasThere : wasThere || keepsOther)
+            if found[1 - input].isLarge { flush(&pairs, &present, &oldPresent, before, input) }
         }
+        flush(&pairs, &present, &oldPresent, before, input)
+    }
+
+    /// - Parameter batch: as it came, with what its side had before.
+    private func flush(
+        _ pairs: inout JoinPairs, _ present: inout [Bool], _ oldPresent: inout [Bool], _ batch: Batch, _ input: Int
+    ) {
         let keys = (0..<keyCount).map { index in batch.columns[index].gathered(matchedRows(pairs)) }
         let others = keys + found[1 - input].finish()
         var result = Batch(
@@ -73,13 +81,16 @@ final class TableTableJoinOperator: Operator {
                 join.columns, own: blanked(batch.columns, batch.present, input), others: others, isLeft: input == 0,
                 types: types),
             timestamps: ColumnBuffer(pairs.timestamps), present: Validity(all: present))
-        if sendsOld, let old = before.old {
+        if sendsOld, let old = batch.old {
             result.old = .init(
                 columns: pairs.columns(
                     join.columns, own: blanked(old.columns, old.present, input), others: others, isLeft: input == 0,
                     types: types),
                 present: Validity(all: oldPresent))
         }
+        pairs = JoinPairs()
+        present = []
+        oldPresent = []
         emit(result)
     }
 

@@ -16,7 +16,7 @@ package struct KeyCodec: Sendable {
     }
 
     /// A null in the only column: no text is this byte, and no number has one.
-    private static let nullByte: UInt8 = 0xFF
+    static let nullByte: UInt8 = 0xFF
 
     /// - Returns: whether a column is null.
     @discardableResult

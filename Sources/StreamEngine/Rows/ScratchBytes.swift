@@ -22,6 +22,9 @@ package final class ScratchBytes {
     /// Valid until the next change.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
 
+    /// As `bytes`, for changing them.
+    var mutableBytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: start, count: count) }
+
     @inline(__always)
     package func clear() { count = 0 }
 

@@ -16,10 +16,11 @@ package final class SessionStore {
     }
 
     private let table: SlabTable
+    private let scratch = ScratchBytes()
     package let retentionMillis: Int64
     private let bucketMillis: Int64
-    /// Keys that had a session ending in a bucket of time, for dropping what has expired.
-    private var buckets: [Int64: Set<[UInt8]>] = [:]
+    /// Keys that had a session ending in a bucket of time, for dropping what has expired: a length, then the bytes.
+    private var buckets: [Int64: [UInt8]] = [:]
     private var firstBucket = Int64.max
     package private(set) var observedTime = Int64.min
     package private(set) var count = 0
@@ -43,18 +44,64 @@ package final class SessionStore {
         return Self.read(value).filter { $0.end > expired }
     }
 
-    /// The only session of a key in place, for changing it without copying: its bounds and its value. nil when there is
-    /// none, several, or one that cannot be seen any more.
+    /// How a row relates to the sessions of its key.
+    enum Relation {
+        /// It meets none and ends behind all of them; there may be none.
+        case follows
+        /// It meets the last one alone.
+        case extends(SingleSession)
+        case other
+    }
+
+    /// Looks at the sessions of a key in place.
     ///
-    /// - Returns: pointers into the store, valid until its next change.
+    /// - Parameters:
+    ///   - end: of the row.
+    ///   - range: a session is met if it ends at or behind the lower bound and starts at or before the upper one.
     @inline(__always)
-    func single(_ key: UnsafeRawBufferPointer) -> SingleSession? {
+    func relation(_ key: UnsafeRawBufferPointer, end: Int64, meeting range: ClosedRange<Int64>) -> Relation {
         let place = table.find(key)
-        guard place != 0 else { return nil }
+        guard place != 0 else { return .follows }
         let record = table.value(at: place)
-        guard let start = record.baseAddress, start.loadUnaligned(as: Int32.self) == 1 else { return nil }
-        let session = SingleSession(place: place, bounds: start + 4, value: .init(rebasing: record[24...]))
-        return session.end > expiredEnd ? session : nil
+        guard let first = record.baseAddress else { return .other }
+        let expired = expiredEnd
+        let count = Int(first.loadUnaligned(as: Int32.self))
+        var at = 4
+        for index in 0..<count {
+            let sessionStart = (first + at).loadUnaligned(as: Int64.self)
+            let sessionEnd = (first + at + 8).loadUnaligned(as: Int64.self)
+            let byteCount = Int((first + at + 16).loadUnaligned(as: Int32.self))
+            if sessionEnd > end { return .other }
+            if sessionEnd > expired, sessionEnd >= range.lowerBound, sessionStart <= range.upperBound {
+                guard index == count - 1 else { return .other }
+                return .extends(
+                    SingleSession(
+                        place: place, bounds: first + at,
+                        value: .init(rebasing: record[(at + 20)..<(at + 20 + byteCount)])))
+            }
+            at += 20 + byteCount
+        }
+        return .follows
+    }
+
+    /// Adds a session that ends behind all of its key.
+    func append(_ key: UnsafeRawBufferPointer, start: Int64, end: Int64, value: UnsafeRawBufferPointer) {
+        let hash = hashBytes(key)
+        let place = table.find(key, hash: hash)
+        scratch.clear()
+        if place == 0 {
+            scratch.append(1 as Int32)
+        } else {
+            let old = UnsafeRawBufferPointer(table.value(at: place))
+            scratch.append(old.loadUnaligned(as: Int32.self) + 1)
+            scratch.append(UnsafeRawBufferPointer(rebasing: old[4...]))
+        }
+        scratch.append(start)
+        scratch.append(end)
+        scratch.append(Int32(truncatingIfNeeded: value.count))
+        scratch.append(value)
+        table.put(key, hash: hash, place: place, value: scratch.bytes)
+        count += 1
     }
 
     struct SingleSession {
@@ -99,7 +146,8 @@ package final class SessionStore {
     package func observe(_ key: UnsafeRawBufferPointer, end: Int64, previousEnd: Int64? = nil) {
         let bucket = floorDivide(end, bucketMillis)
         if previousEnd.map({ floorDivide($0, bucketMillis) }) != bucket {
-            buckets[bucket, default: []].insert([UInt8](key))
+            withUnsafeBytes(of: UInt32(key.count)) { buckets[bucket, default: []].append(contentsOf: $0) }
+            buckets[bucket]?.append(contentsOf: key)
             firstBucket = min(firstBucket, bucket)
         }
         guard end > observedTime else { return }
@@ -107,9 +155,13 @@ package final class SessionStore {
         let firstLive = floorDivide(expiredEnd, bucketMillis)
         guard firstBucket < firstLive else { return }
         for bucket in buckets.keys.filter({ $0 < firstLive }).sorted() {
-            for key in buckets.removeValue(forKey: bucket) ?? [] {
-                key.withUnsafeBytes { key in
-                    guard let value = table.value(key) else { return }
+            (buckets.removeValue(forKey: bucket) ?? []).withUnsafeBytes { keys in
+                var at = 0
+                while at < keys.count {
+                    let count = Int(keys.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+                    let key = UnsafeRawBufferPointer(rebasing: keys[(at + 4)..<(at + 4 + count)])
+                    at += 4 + count
+                    guard let value = table.value(key) else { continue }
                     let all = Self.read(value)
                     let live = all.filter { $0.end > expiredEnd }
                     if live.count < all.count { set(key, live) }

@@ -1,0 +1,80 @@
+import Columns
+import SQLTypes
+
+/// The bytes of the keys of all rows of a batch, made column by column: copying a vector for each row would cost more than
+/// the key itself.
+final class KeyRows {
+    private let codec: KeyCodec
+    private let bytes = ScratchBytes()
+    /// Where each row's key ends; one entry more than rows, the first is 0.
+    private var ends: [Int] = [0]
+    private var nulls: [Bool] = []
+
+    init(_ codec: KeyCodec) { self.codec = codec }
+
+    /// - Parameter windows: become part of the keys, start before end.
+    func fill(_ columns: ArraySlice<Vector>, count: Int, windows: Batch.Windows? = nil) {
+        bytes.clear()
+        ends.removeAll(keepingCapacity: true)
+        nulls.removeAll(keepingCapacity: true)
+        ends.reserveCapacity(count + 1)
+        nulls.reserveCapacity(count)
+        ends.append(0)
+        if windows == nil, columns.count == 1, let only = columns.first, fill(only, count) { return }
+        for row in 0..<count {
+            nulls.append(codec.append(columns, row: row, to: bytes))
+            if let windows {
+                bytes.append(windows.starts[row].bigEndian)
+                bytes.append(windows.ends[row].bigEndian)
+            }
+            ends.append(bytes.count)
+        }
+    }
+
+    /// The usual kinds of a single column, as `KeyCodec` writes them.
+    private func fill(_ vector: Vector, _ count: Int) -> Bool {
+        switch vector {
+        case .int32(let column):
+            column.values.withUnsafeBufferPointer { values in
+                for row in 0..<count { append(values[row].bigEndian, column.validity.isValid(row)) }
+            }
+        case .int64(let column):
+            column.values.withUnsafeBufferPointer { values in
+                for row in 0..<count { append(values[row].bigEndian, column.validity.isValid(row)) }
+            }
+        case .string(let column), .bytes(let column):
+            column.bytes.withUnsafeBufferPointer { all in
+                let all = UnsafeRawBufferPointer(all)
+                for row in 0..<count {
+                    let isThere = column.validity.isValid(row)
+                    if isThere {
+                        bytes.append(UnsafeRawBufferPointer(rebasing: all[column.runs[row]]))
+                    } else {
+                        bytes.append(KeyCodec.nullByte)
+                    }
+                    nulls.append(!isThere)
+                    ends.append(bytes.count)
+                }
+            }
+        default: return false
+        }
+        return true
+    }
+
+    @inline(__always)
+    private func append(_ value: some FixedWidthInteger & BitwiseCopyable, _ isThere: Bool) {
+        if isThere { bytes.append(value) } else { bytes.append(KeyCodec.nullByte) }
+        nulls.append(!isThere)
+        ends.append(bytes.count)
+    }
+
+    /// Valid until the next `fill`.
+    @inline(__always)
+    subscript(row: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes.bytes[ends[row]..<ends[row + 1]])
+    }
+
+    /// Whether a column of the row's key is null.
+    @inline(__always)
+    func hasNull(_ row: Int) -> Bool { nulls[row] }
+}
