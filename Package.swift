@@ -102,6 +102,22 @@ let package = Package(
         // Layer 3: services
         target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
+        target(
+            "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
+        target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
+        target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
+
+        // Layer 3: services
+        target(
+            "SQLTesting",
+            [
+                "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns",
+                "JSONFormat", "Patterns",
+            ]),
+        target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
+        target("RegistryClient", ["JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
@@ -123,7 +139,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", nio, httpTypes,
+                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -140,6 +156,9 @@ let package = Package(
             name: "SchemaBench",
             dependencies: ["Avro", "ProtobufFormat", "JSONFormat", "JSONSchema", "Columns", "TestKit"],
             path: "Benchmarks/Schemas", swiftSettings: swiftSettings),
+            name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
+            swiftSettings: swiftSettings),
+        .executableTarget(
             name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
             path: "Benchmarks/Functions", swiftSettings: swiftSettings),
         .executableTarget(
@@ -147,14 +166,14 @@ let package = Package(
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
+            swiftSettings: swiftSettings),
+        .executableTarget(
             name: "EngineBench",
             dependencies: [
                 "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
             ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
-        .executableTarget(
-            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
-            swiftSettings: swiftSettings),
         .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
@@ -180,6 +199,7 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
+        tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
         tests(
@@ -189,6 +209,10 @@ let package = Package(
             ]),
         tests("SQLSyntax"),
         tests("SQLFunctions", ["SQLTypes", "JSONFormat", "Environment"]),
+        tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
+        .executableTarget(
+            name: "SQLCases", dependencies: ["SQLTesting", "SQLTypes", "Environment"], path: "Benchmarks/SQLCases",
+            swiftSettings: swiftSettings),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),

@@ -28,13 +28,22 @@ private let allowed: [String: Set<String>] = [
     "SchemaRules": ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
-    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
     "SQLFormats": ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
     "RegistryClient": ["Bytes", "JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
+    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
+    "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
+    // Layer 3: services
+    "SQLTesting": [
+        "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns", "JSONFormat",
+        "Patterns",
+    ],
+    "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
@@ -52,7 +61,7 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],

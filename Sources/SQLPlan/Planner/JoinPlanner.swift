@@ -319,9 +319,9 @@ struct JoinPlanner {
             return .streamTableJoin(
                 StreamTableJoinStep(left: left.step, right: right.step, kind: kind, columns: columns))
         }
-        let names = kind == .inner ? ("JOINTHIS", "JOINOTHER") : ("OUTERTHIS", "OUTEROTHER")
+        // Their names follow when the plan is complete.
         func store(_ name: String, _ planned: PlannedStep, _ side: JoinSide) -> StateStore {
-            StateStore("KSTREAM-\(name)-\(node.prefix)Join-store", formats: formats(planned, side))
+            StateStore("\(node.prefix)Join-\(name)", formats: formats(planned, side))
         }
         guard within.before.milliseconds >= 0, within.after.milliseconds >= 0 else {
             throw PlanError("Window before and after of a join must not be negative.", at: within.position)
@@ -330,7 +330,7 @@ struct JoinPlanner {
             StreamStreamJoinStep(
                 left: left.step, right: right.step, kind: kind, columns: columns, before: within.before.milliseconds,
                 after: within.after.milliseconds, grace: within.grace?.milliseconds,
-                leftStore: store(names.0, left, node.left), rightStore: store(names.1, right, node.right)))
+                leftStore: store("left", left, node.left), rightStore: store("right", right, node.right)))
     }
 
     private func formats(_ planned: PlannedStep, _ side: JoinSide) -> InternalFormats {
