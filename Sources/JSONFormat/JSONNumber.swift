@@ -19,10 +19,12 @@ package struct JSONNumber: Hashable, Sendable, Comparable {
 
     /// - Returns: nil when `text` is no JSON number.
     package init?(_ text: [UInt8]) {
+        // The cursor would pass over white space in front.
+        guard let first = text.first, first == UInt8(ascii: "-") || 0x30...0x39 ~= first else { return nil }
         do throws(JSONError) {
             var cursor = JSONCursor()
             _ = try cursor.readNumber(in: text.span.bytes)
-            guard cursor.at == text.count, text.first != 0x20 else { return nil }
+            guard cursor.at == text.count else { return nil }
         } catch {
             return nil
         }

@@ -79,4 +79,9 @@ import Testing
             String(decoding: value.javaBytes(isSorted: true), as: UTF8.self)
                 == "{\"a\":3,\"b\":[1.0,1E+2,\"\\b\\u001F/\u{7f}\"],\"b2\":0,\"\u{10000}\":2,\"\u{FFFF}\":1}")
     }
+
+    @Test(arguments: ["", " 1", "\r1E-4", "\n1", "\t-1", "1 ", "+1", "01", ".5", "1.", "1e", "-"])
+    func `what is no number is none`(text: String) {
+        #expect(JSONNumber(Array(text.utf8)) == nil)
+    }
 }

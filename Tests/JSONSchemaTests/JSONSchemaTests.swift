@@ -184,6 +184,17 @@ import Testing
         #expect(!schema.isValid(nested(500)))
     }
 
+    /// What ends the check is told first, and counts like all others.
+    @Test func `tells of no more violations than it is asked for`() throws {
+        let schema = try JSONSchema(text: ##"{"items": {"$ref": "#"}, "type": "array", "minItems": 3}"##)
+        let nested = (0..<500).reduce(JSONValue.null) { value, _ in .array([.number(1), value]) }
+        for countMax in [0, 1, 5] {
+            let violations = schema.violations(in: nested, countMax: countMax)
+            #expect(violations.count == max(1, countMax))
+            #expect(violations.first?.message.contains("nested too deep") == true)
+        }
+    }
+
     @Test func `reads schemas of many parts and long chains of references`() throws {
         let count = 5000
         let chain = (0..<count).map { "\"d\($0)\": {\"$ref\": \"#/definitions/d\($0 + 1)\"}" }.joined(separator: ",")

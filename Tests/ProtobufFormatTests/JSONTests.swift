@@ -158,7 +158,7 @@ import Testing
             + "message M { google.protobuf.FieldMask mask = 1; }"
         let schema = try ProtobufSchema(file: ProtoFile(parsing: text))
         let type = try #require(schema.mainMessageIndex)
-        let mask = paths.flatMap { [0x0A, UInt8($0.utf8.count)] + Array($0.utf8) }
+        let mask = paths.flatMap { path -> [UInt8] in [0x0A, UInt8(path.utf8.count)] + Array(path.utf8) }
         let message = try schema.decode([0x0A, UInt8(mask.count)] + mask, as: type)
         if let json {
             #expect(String(decoding: try schema.json(message).bytes, as: UTF8.self) == json)

@@ -104,4 +104,12 @@ import Testing
         let expected = Array("tab\t AA é😀 \"'more".utf8) + [0, 0xFF]
         #expect(file.options[0].value == .string(expected))
     }
+
+    @Test func `paths of imports are printed as strings`() throws {
+        let file = try ProtoFile(parsing: #"import "a\"b\n.proto"; import public '\\';"#)
+        #expect(file.imports == ["a\"b\n.proto"])
+        let again = try ProtoFile(parsing: file.canonicalText)
+        #expect(again.imports == file.imports)
+        #expect(again.publicImports == ["\\"])
+    }
 }

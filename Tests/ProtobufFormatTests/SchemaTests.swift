@@ -47,6 +47,10 @@ import Testing
                 "message A { optional int32 a = 1 [default = 3000000000]; }",
                 "line 1, column 13: the default of \"a\" does not fit its type"
             ),
+            (
+                "message A { optional E a = 1 [default = 15]; } enum E { B = 0; }",
+                "line 1, column 13: the default of \"a\" does not fit its type"
+            ),
             ("extend Gone { optional int32 a = 1; }", "line 1, column 1: could not resolve type: Gone"),
         ])
     func `rules of the language are checked`(text: String, message: String) throws {

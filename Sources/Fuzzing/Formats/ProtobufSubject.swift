@@ -45,7 +45,7 @@ struct ProtobufSubject: Sendable {
         import "google/protobuf/wrappers.proto"; import "google/protobuf/duration.proto";
         import "google/protobuf/field_mask.proto"; message NodeOfValues { google.protobuf.Struct s = 1;
         google.protobuf.Any any = 2; google.protobuf.StringValue text = 3; google.protobuf.Duration d = 4;
-        google.protobuf.FieldMask mask = 5; google.protobuf.Value v = 6; google.protobuf.NullValue n = 7;
+        google.protobuf.FieldMask mask = 5; google.protobuf.Value v = 6;
         google.protobuf.Int64Value wide = 8; repeated google.protobuf.Value all = 9; }
         """,
     ]

@@ -57,6 +57,7 @@ struct SchemaCheck {
         let isValid = check(value, 0, &evaluated)
         guard let failure else { return isValid }
         violations.insert(SchemaViolation(instancePath: "", keywordPath: "#", message: failure), at: 0)
+        if violations.count > max(1, violationCountMax) { violations.removeLast() }
         return false
     }
 

@@ -327,7 +327,12 @@ struct Linker {
     private func defaultValue(
         _ value: ProtoOption.Value, _ field: FieldDescriptor, _ position: TextPosition?
     ) throws(ProtobufError) -> ProtobufValue {
-        if let value = OptionValues.scalar(value, field, enums) { return value }
+        if let value = OptionValues.scalar(value, field, enums) {
+            // A number without a constant could not be said in a descriptor.
+            guard case .enumeration(let number) = value, enums[field.typeIndex].name(of: number) == nil else {
+                return value
+            }
+        }
         throw ProtobufError(.invalid, "the default of \"\(field.name)\" does not fit its type", at: position)
     }
 }

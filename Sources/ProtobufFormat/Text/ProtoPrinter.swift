@@ -40,9 +40,11 @@ struct ProtoPrinter {
         if let package = file.package { output.line("package \(package);") }
         if !file.allImports.isEmpty {
             output.blank()
-            for path in sorted(file.imports) { output.line("import \"\(path)\";") }
-            for path in sorted(file.publicImports) { output.line("import public \"\(path)\";") }
-            for path in sorted(file.weakImports) { output.line("import weak \"\(path)\";") }
+            for path in sorted(file.imports) { output.line("import \"\(Self.escaped(Array(path.utf8)))\";") }
+            for path in sorted(file.publicImports) {
+                output.line("import public \"\(Self.escaped(Array(path.utf8)))\";")
+            }
+            for path in sorted(file.weakImports) { output.line("import weak \"\(Self.escaped(Array(path.utf8)))\";") }
         }
         let options = options(file.options)
         if !options.isEmpty {
