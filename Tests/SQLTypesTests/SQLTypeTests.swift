@@ -16,7 +16,9 @@ import Testing
         #expect(again == type)
     }
 
-    @Test(arguments: ["", "INT INT", "ARRAY<INT", "DECIMAL(2,3)", "DECIMAL(0,0)", "FOO", "STRUCT<A>", "`A"])
+    @Test(arguments: [
+        "", "INT INT", "ARRAY<INT", "DECIMAL(2,3)", "DECIMAL(0,0)", "DECIMAL(99999999,1)", "FOO", "STRUCT<A>", "`A",
+    ])
     func `what is no type is refused`(text: String) {
         #expect(throws: SQLTypesError.self) { try SchemaText.type(text) }
     }

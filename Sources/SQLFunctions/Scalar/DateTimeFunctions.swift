@@ -113,7 +113,7 @@ enum DateTimeFunctions {
                         }
                         let parsed = try parse(text, pattern, &context, isCaseInsensitive: true, failure)
                         if let field = DateTimeField.allCases.first(where: { $0.isDateBased && parsed.knows($0) }) {
-                            throw failure("Unsupported field: \(field.rawValue)")
+                            throw failure("Unsupported field: \(field.name)")
                         }
                         guard let nanos = parsed.nanos else {
                             throw failure("Unable to obtain LocalTime from TemporalAccessor")

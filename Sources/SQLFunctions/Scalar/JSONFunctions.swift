@@ -83,25 +83,12 @@ enum JSONFunctions {
     ]
 
     private static func extract(_ text: String, _ path: JSONPath) throws(EvaluationError) -> SQLValue {
-        // Only what the path leads to is built.
-        guard var place = JSONDocument.first(text) else {
+        guard let result = JSONSkimmer.find(path.steps, in: text) else {
             // An empty document has no field.
             guard !NumberText.trim(text).isEmpty else { return .null }
             throw EvaluationError("Invalid JSON format:\(text)")
         }
-        for step in path.steps {
-            var scanner = JSONScanner(place)
-            switch place.first {
-            case UInt8(ascii: "{"):
-                guard let member = scanner.members()?.last(where: { $0.name.isSame(as: step) }) else { return .null }
-                place = member.value
-            case UInt8(ascii: "["):
-                guard let index = Int32(step), let elements = scanner.elements(), elements.indices.contains(Int(index))
-                else { return .null }
-                place = elements[Int(index)]
-            default: return .null
-            }
-        }
+        guard let place = result else { return .null }
         guard let value = JSONValue.parse(place) else { return .null }
         if case .string(let text) = value { return .string(text) }
         return .string(JSONDocument.text(value))

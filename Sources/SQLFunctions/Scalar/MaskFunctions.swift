@@ -56,7 +56,7 @@ enum MaskFunctions {
 
     private struct Masks {
         /// For capital letters, small ones, digits, others; nil leaves them.
-        private var units: [[UInt16]?] = ["X", "x", "n", "-"].map { Array($0.utf16) }
+        private var units: [[UInt16]?] = [[0x58], [0x78], [0x6E], [0x2D]]  // X x n -
 
         init() {}
 
@@ -69,6 +69,7 @@ enum MaskFunctions {
         /// - Parameter isMasked: whether the character at a place, in UTF-16 units, of so many is masked.
         func masked(_ text: String, _ isMasked: (Int, Int) -> Bool) -> String {
             let total = text.utf16.count
+            if total == text.utf8.count { return maskedASCII(Array(text.utf8), isMasked) }
             var output: [UInt16] = []
             output.reserveCapacity(total)
             var at = 0
@@ -85,6 +86,26 @@ enum MaskFunctions {
                 for unit in own {
                     if let mask, isMasked(at, total) { output += mask } else { output.append(unit) }
                     at += 1
+                }
+            }
+            return String(decoding: output, as: UTF16.self)
+        }
+
+        private func maskedASCII(_ text: [UInt8], _ isMasked: (Int, Int) -> Bool) -> String {
+            var output: [UInt16] = []
+            output.reserveCapacity(text.count)
+            for (at, byte) in text.enumerated() {
+                let kind =
+                    switch byte {
+                    case 0x41...0x5A: 0
+                    case 0x61...0x7A: 1
+                    case 0x30...0x39: 2
+                    default: 3
+                    }
+                if kind < units.count, let mask = units[kind], isMasked(at, text.count) {
+                    output += mask
+                } else {
+                    output.append(UInt16(byte))
                 }
             }
             return String(decoding: output, as: UTF16.self)

@@ -173,9 +173,33 @@ extension SQLDecimal {
     ///
     /// - Throws: `.invalidText` for infinities and NaN, `.overflow`.
     package init(casting double: Double, precision: Int, scale: Int) throws(SQLTypesError) {
+        if let number = Self.rounded(double, toPrecision: precision),
+            number.precision - number.scale <= precision - scale
+        {
+            self = number.rescaled(to: scale, rounding: .halfUp)
+            return
+        }
         let number = try SQLDecimal(exactly: double).rounded(toPrecision: precision, rounding: .halfUp)
         try number.checkFit(precision: precision, scale: scale)
         self = number.rescaled(to: scale, rounding: .halfUp)
+    }
+}
+
+extension SQLDecimal {
+    /// What rounding of all binary digits to `digits` of them gives, in machine words; nil when they do not reach.
+    private static func rounded(_ double: Double, toPrecision digits: Int) -> SQLDecimal? {
+        let magnitude = double.magnitude
+        guard magnitude >= 1, magnitude < 1e15, digits <= 17 else { return nil }
+        var places = 1
+        while places < 15, magnitude >= Double(powersOf10[places]) { places += 1 }
+        let scale = digits - places
+        // significand · 2^-shift, the significand with 53 bits.
+        let shift = 52 - Int(magnitude.exponent)
+        guard 0...18 ~= scale, 0...52 ~= shift else { return nil }
+        let product = UInt128(magnitude.significandBitPattern | 1 << 52) * UInt128(powersOf10[scale])
+        var result = Int64(truncatingIfNeeded: product >> UInt128(shift))
+        if shift > 0, product >> UInt128(shift - 1) & 1 == 1 { result += 1 }
+        return SQLDecimal(unscaled: double < 0 ? -result : result, scale: scale)
     }
 }
 

@@ -1,34 +1,29 @@
 /// A number that a date or time has, as the patterns of Java's DateTimeFormatter name it.
-package enum DateTimeField: String, Hashable, Sendable, CaseIterable {
+package enum DateTimeField: UInt8, Hashable, Sendable, CaseIterable {
     // In the order of Java's ChronoField, which decides what overrides what.
-    case nanoOfSecond = "NanoOfSecond"
-    case nanoOfDay = "NanoOfDay"
-    case milliOfDay = "MilliOfDay"
-    case secondOfMinute = "SecondOfMinute"
-    case minuteOfHour = "MinuteOfHour"
-    case hourOfAmPm = "HourOfAmPm"
-    case clockHourOfAmPm = "ClockHourOfAmPm"
-    case hourOfDay = "HourOfDay"
-    case clockHourOfDay = "ClockHourOfDay"
-    case amPmOfDay = "AmPmOfDay"
-    case dayOfWeek = "DayOfWeek"
-    case alignedDayOfWeekInMonth = "AlignedDayOfWeekInMonth"
-    case dayOfMonth = "DayOfMonth"
-    case dayOfYear = "DayOfYear"
-    case epochDay = "EpochDay"
-    case monthOfYear = "MonthOfYear"
-    case yearOfEra = "YearOfEra"
-    case year = "Year"
-    case era = "Era"
-    case offsetSeconds = "OffsetSeconds"
+    case nanoOfSecond, nanoOfDay, milliOfDay, secondOfMinute, minuteOfHour, hourOfAmPm, clockHourOfAmPm, hourOfDay
+    case clockHourOfDay, amPmOfDay, dayOfWeek, alignedDayOfWeekInMonth, dayOfMonth, dayOfYear, epochDay, monthOfYear
+    case yearOfEra, year, era, offsetSeconds
     // Not Java's ChronoFields:
-    case quarterOfYear = "QuarterOfYear"
-    case modifiedJulianDay = "ModifiedJulianDay"
+    case quarterOfYear, modifiedJulianDay
     /// Monday is 1 in `dayOfWeek`, Sunday here.
-    case localizedDayOfWeek = "DayOfWeek[WeekFields[SUNDAY,1]]"
-    case weekBasedYear = "WeekBasedYear[WeekFields[SUNDAY,1]]"
-    case weekOfWeekBasedYear = "WeekOfWeekBasedYear[WeekFields[SUNDAY,1]]"
-    case weekOfMonth = "WeekOfMonth[WeekFields[SUNDAY,1]]"
+    case localizedDayOfWeek
+    case weekBasedYear, weekOfWeekBasedYear, weekOfMonth
+
+    /// As Java's errors name it.
+    package var name: String {
+        switch self {
+        case .localizedDayOfWeek: "DayOfWeek[WeekFields[SUNDAY,1]]"
+        case .weekBasedYear: "WeekBasedYear[WeekFields[SUNDAY,1]]"
+        case .weekOfWeekBasedYear: "WeekOfWeekBasedYear[WeekFields[SUNDAY,1]]"
+        case .weekOfMonth: "WeekOfMonth[WeekFields[SUNDAY,1]]"
+        default:
+            {
+                let text = String(describing: self)
+                return text.prefix(1).uppercased() + text.dropFirst()
+            }()
+        }
+    }
 
     package var isTimeBased: Bool {
         switch self {
@@ -74,6 +69,38 @@ package enum DateTimeField: String, Hashable, Sendable, CaseIterable {
         case .epochDay, .modifiedJulianDay: nil
         }
     }
+}
+
+/// Values of fields; those that are missing are nil.
+package struct DateTimeFields: Sendable {
+    private var values = [Int](repeating: 0, count: DateTimeField.allCases.count)
+    private var present: UInt32 = 0
+
+    package init() {}
+
+    package subscript(field: DateTimeField) -> Int? {
+        get { present >> UInt32(field.rawValue) & 1 == 1 ? values[Int(field.rawValue)] : nil }
+        set {
+            if let newValue {
+                values[Int(field.rawValue)] = newValue
+                present |= 1 << UInt32(field.rawValue)
+            } else {
+                present &= ~(1 << UInt32(field.rawValue))
+            }
+        }
+    }
+
+    package var isEmpty: Bool { present == 0 }
+
+    /// The value, which is then missing.
+    mutating func take(_ field: DateTimeField) -> Int? {
+        let value = self[field]
+        self[field] = nil
+        return value
+    }
+
+    /// The fields that are there.
+    var fields: [DateTimeField] { isEmpty ? [] : DateTimeField.allCases.filter { self[$0] != nil } }
 }
 
 /// What a pattern formats: parts of it may be missing.

@@ -14,7 +14,7 @@ extension DateTimePattern {
 
     private static func value(_ field: DateTimeField, _ parts: DateTimeParts) throws(SQLTypesError) -> Int {
         guard let value = parts.value(field) else {
-            throw SQLTypesError(.unsupported, "Unsupported field: \(field.rawValue)")
+            throw SQLTypesError(.unsupported, "Unsupported field: \(field.name)")
         }
         return value
     }
@@ -30,14 +30,14 @@ extension DateTimePattern {
             guard digits.utf8.count <= max else {
                 throw SQLTypesError(
                     .unsupported,
-                    "Field \(field.rawValue) cannot be printed as the value \(value) exceeds the maximum print width of \(max)"
+                    "Field \(field.name) cannot be printed as the value \(value) exceeds the maximum print width of \(max)"
                 )
             }
             if value < 0 {
                 guard sign != .notNegative else {
                     throw SQLTypesError(
                         .unsupported,
-                        "Field \(field.rawValue) cannot be printed as the value \(value) cannot be negative according to "
+                        "Field \(field.name) cannot be printed as the value \(value) cannot be negative according to "
                             + "the SignStyle")
                 }
                 output += "-"

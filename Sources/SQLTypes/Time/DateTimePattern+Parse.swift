@@ -7,7 +7,7 @@ package struct ParsedDateTime: Sendable {
     package var zone: TimeZoneID?
     package var offset: Int?
     /// What neither became part of a date nor of a time.
-    package var others: [DateTimeField: Int] = [:]
+    package var others = DateTimeFields()
 
     /// Whether a field has a value, as Java's `isSupported`.
     package func knows(_ field: DateTimeField) -> Bool { value(field) != nil }
@@ -40,7 +40,7 @@ extension DateTimePattern {
     }
 
     struct ParseState {
-        var fields: [DateTimeField: Int] = [:]
+        var fields = DateTimeFields()
         var zone: TimeZoneID?
     }
 
@@ -311,7 +311,8 @@ extension DateTimePattern.ParseState {
     /// - Throws: `.invalidText` for values that cannot be and that contradict each other.
     func resolved() throws(SQLTypesError) -> ParsedDateTime {
         var fields = fields
-        for (field, value) in fields.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        for field in fields.fields {
+            guard let value = fields[field] else { continue }
             // Java checks these when it uses them; 24:00 is checked below.
             if let range = field.range, !range.contains(value), !(field == .hourOfDay && value == 24) {
                 throw Self.invalid(field, range, value)
@@ -319,28 +320,28 @@ extension DateTimePattern.ParseState {
         }
         var result = ParsedDateTime()
         result.zone = zone
-        result.offset = fields.removeValue(forKey: .offsetSeconds)
+        result.offset = fields.take(.offsetSeconds)
         try Self.resolveDate(&fields, &result)
         let extraDays = try Self.resolveTime(&fields, &result)
         if extraDays > 0, let date = result.date { result.date = CivilDate(days: date.days + extraDays) }
         if let date = result.date {
-            for (field, value) in fields {
-                guard let actual = DateTimeParts.dateValue(field, date) else { continue }
+            for field in fields.fields {
+                guard let value = fields[field], let actual = DateTimeParts.dateValue(field, date) else { continue }
                 guard actual == value else {
                     throw SQLTypesError(
                         .invalidText,
-                        "Conflict found: Field \(field.rawValue) \(actual) differs from \(field.rawValue) \(value) derived "
+                        "Conflict found: Field \(field.name) \(actual) differs from \(field.name) \(value) derived "
                             + "from \(date.text)")
                 }
                 fields[field] = nil
             }
         }
         if let nanos = result.nanos {
-            for (field, value) in fields {
-                guard let actual = DateTimeParts.timeValue(field, nanos) else { continue }
+            for field in fields.fields {
+                guard let value = fields[field], let actual = DateTimeParts.timeValue(field, nanos) else { continue }
                 guard actual == value else {
                     throw SQLTypesError(
-                        .invalidText, "Conflict found: Field \(field.rawValue) \(actual) differs from \(value)")
+                        .invalidText, "Conflict found: Field \(field.name) \(actual) differs from \(value)")
                 }
                 fields[field] = nil
             }
@@ -352,35 +353,35 @@ extension DateTimePattern.ParseState {
     private static func invalid(_ field: DateTimeField, _ range: ClosedRange<Int>, _ value: Int) -> SQLTypesError {
         SQLTypesError(
             .invalidText,
-            "Invalid value for \(field.rawValue) (valid values \(range.lowerBound) - \(range.upperBound)): \(value)")
+            "Invalid value for \(field.name) (valid values \(range.lowerBound) - \(range.upperBound)): \(value)")
     }
 
     private static func put(
-        _ field: DateTimeField, _ value: Int, _ fields: inout [DateTimeField: Int]
+        _ field: DateTimeField, _ value: Int, _ fields: inout DateTimeFields
     ) throws(SQLTypesError) {
         if let old = fields[field], old != value {
             throw SQLTypesError(
-                .invalidText, "Conflict found: \(field.rawValue) \(old) differs from \(field.rawValue) \(value)")
+                .invalidText, "Conflict found: \(field.name) \(old) differs from \(field.name) \(value)")
         }
         fields[field] = value
     }
 
     private static func resolveDate(
-        _ fields: inout [DateTimeField: Int], _ result: inout ParsedDateTime
+        _ fields: inout DateTimeFields, _ result: inout ParsedDateTime
     ) throws(SQLTypesError) {
-        if let days = fields.removeValue(forKey: .modifiedJulianDay) { try put(.epochDay, days - 40_587, &fields) }
-        if let days = fields.removeValue(forKey: .epochDay) {
+        if let days = fields.take(.modifiedJulianDay) { try put(.epochDay, days - 40_587, &fields) }
+        if let days = fields.take(.epochDay) {
             guard abs(days) <= 365_241_780_471 else {
                 throw invalid(.epochDay, -365_243_219_162...365_241_780_471, days)
             }
             result.date = CivilDate(days: days)
             return
         }
-        if let weekday = fields.removeValue(forKey: .localizedDayOfWeek) {
+        if let weekday = fields.take(.localizedDayOfWeek) {
             try put(.dayOfWeek, weekday == 1 ? 7 : weekday - 1, &fields)
         }
         if let yearOfEra = fields[.yearOfEra] {
-            if let era = fields.removeValue(forKey: .era) {
+            if let era = fields.take(.era) {
                 fields[.yearOfEra] = nil
                 try put(.year, era == 1 ? yearOfEra : 1 - yearOfEra, &fields)
             } else {
@@ -432,12 +433,12 @@ extension DateTimePattern.ParseState {
 
     /// - Returns: the days that 24:00 goes beyond the date.
     private static func resolveTime(
-        _ fields: inout [DateTimeField: Int], _ result: inout ParsedDateTime
+        _ fields: inout DateTimeFields, _ result: inout ParsedDateTime
     ) throws(SQLTypesError) -> Int {
-        if let hour = fields.removeValue(forKey: .clockHourOfDay) {
+        if let hour = fields.take(.clockHourOfDay) {
             try put(.hourOfDay, hour == 24 ? 0 : hour, &fields)
         }
-        if let hour = fields.removeValue(forKey: .clockHourOfAmPm) {
+        if let hour = fields.take(.clockHourOfAmPm) {
             try put(.hourOfAmPm, hour == 12 ? 0 : hour, &fields)
         }
         if let half = fields[.amPmOfDay], let hour = fields[.hourOfAmPm] {
@@ -445,12 +446,12 @@ extension DateTimePattern.ParseState {
             fields[.hourOfAmPm] = nil
             try put(.hourOfDay, half * 12 + hour, &fields)
         }
-        if let nanos = fields.removeValue(forKey: .nanoOfDay) {
+        if let nanos = fields.take(.nanoOfDay) {
             for field in [.hourOfDay, .minuteOfHour, .secondOfMinute, .nanoOfSecond] as [DateTimeField] {
                 try put(field, DateTimeParts.timeValue(field, nanos) ?? 0, &fields)
             }
         }
-        if let millis = fields.removeValue(forKey: .milliOfDay) {
+        if let millis = fields.take(.milliOfDay) {
             let nanos = millis * 1_000_000
             // A finer fraction completes the milliseconds.
             if let fraction = fields[.nanoOfSecond] {

@@ -37,6 +37,11 @@ package indirect enum SQLType: Hashable, Sendable {
             throw SQLTypesError(
                 .unsupported, "DECIMAL precision must be >= scale: DECIMAL(\(precision),\(scale))")
         }
+        // The original has no such bound; a value of that many digits takes milliseconds to compute with.
+        guard precision <= SQLDecimal.digitsMax else {
+            throw SQLTypesError(
+                .unsupported, "DECIMAL precision must be <= \(SQLDecimal.digitsMax): DECIMAL(\(precision),\(scale))")
+        }
         return .decimal(precision: precision, scale: scale)
     }
 }
