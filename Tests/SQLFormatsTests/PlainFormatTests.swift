@@ -267,4 +267,85 @@ import Testing
             }
         }
     }
+
+    @Test func `columns are written as rows are`() throws {
+        let texts = [
+            "", "a", "1234567", "12345678", "123456789", "1234567\"", "12345678\"", "\u{1}", "é\\", "\n1234567890",
+        ]
+        let numbers: [Int64] = [.min, .max, 0, -1, 9, 10, 99, 100, -100, 1_000_000_000_000_000_000]
+        let doubles: [Double] = [0, -0.0, 1e7, 1e-3, .nan, .infinity, 0.1, 1.0e-5, 123456.789, -5]
+        let columns = try Self.fields(
+            "`A` STRING, `B` BIGINT, `C` DOUBLE, `D` INT, `E` BOOLEAN, `F` DECIMAL(4, 2), `G` BYTES")
+        let rows: [[SQLValue]] = texts.indices.map { index in
+            [
+                .string(texts[index]), .bigint(numbers[index]), .double(doubles[index]),
+                index == 3 ? .null : .int(Int32(truncatingIfNeeded: numbers[index])), .boolean(index % 2 == 0),
+                .decimal(SQLDecimal(unscaled: Int64(index), scale: 2)), .bytes([UInt8](repeating: 1, count: index)),
+            ]
+        }
+        let vectors = columns.indices.map { column in FormatColumn(rows.map { $0[column] }, columns[column].type) }
+        let formats = RecordFormats(schemas: MemorySchemaStore())
+        for name in [SQLFormat.json, .jsonSR, .delimited, .avro, .protobuf] {
+            let format = Self.format(name)
+            let encoder = try formats.columnEncoder(format, topic: "t", isKey: false, columns: columns)
+            let written = try encoder.encode(vectors, count: rows.count, present: .all)
+            let single = try formats.rowEncoder(format, topic: "t", isKey: false, columns: columns)
+            for (row, values) in rows.enumerated() {
+                let expected = try single.bytes(values)
+                #expect(written.array(row) == expected, "\(name) \(row)")
+            }
+        }
+    }
+
+    @Test(arguments: [SQLFormat.json, .jsonSR, .delimited, .avro, .protobuf, .protobufNoSR, .kafka])
+    func `a decoder may be asked for no column`(_ name: SQLFormat) throws {
+        let columns = try Self.fields("`A` STRING")
+        let formats = RecordFormats(schemas: MemorySchemaStore())
+        let encoder = try formats.rowEncoder(Self.format(name), topic: "t", isKey: false, columns: columns)
+        let record = try encoder.bytes([.string("x")])
+        let decoder = try formats.columnDecoder(
+            Self.format(name), topic: "t", isKey: false, columns: columns, wanted: [])
+        let decoded = decoder.decode(Self.bytes([record, nil, record]))
+        #expect(decoded.columns.isEmpty && decoded.failures.isEmpty && decoded.absent.isEmpty)
+        guard name != .delimited, name != .kafka else { return }
+        let other = try Self.fields("`NOPE` STRING")
+        let missing = try formats.columnDecoder(
+            Self.format(name), topic: "t", isKey: false, columns: other, wanted: [0])
+        let nulls = missing.decode(Self.bytes([record, nil, record]))
+        #expect(nulls.failures.isEmpty && nulls.columns[0].count == 3)
+    }
+
+    @Test(arguments: 0..<20)
+    func `what columns make of lines is what rows make of them`(_ seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        let columns = try Self.fields("`A` STRING, `B` INT, `C` DOUBLE, `D` STRING")
+        let pieces = [
+            "", "a", "1", "-2", "1.5", "\"a,b\"", "\"\"", "\"x\"\"y\"", "\"z\" ", " q", "\"", "é", "1e3", "99999999999",
+            "a\"b",
+        ]
+        var records: [[UInt8]?] = []
+        for _ in 0..<200 {
+            let count = Int.random(in: 0..<12, using: &random) == 0 ? 3 : 4
+            let fields = (0..<count).map { index -> String in
+                index == 1 && Bool.random(using: &random) ? "7" : pieces.randomElement(using: &random) ?? ""
+            }
+            records.append(Array(fields.joined(separator: ",").utf8))
+        }
+        let formats = RecordFormats()
+        let rows = try formats.rowDecoder(Self.format(.delimited), topic: "t", isKey: false, columns: columns)
+        let decoder = try formats.columnDecoder(
+            Self.format(.delimited), topic: "t", isKey: false, columns: columns, wanted: [3, 1, 0])
+        let decoded = decoder.decode(Self.bytes(records))
+        let failed = Set(decoded.failures.map(\.row))
+        for (row, record) in records.enumerated() {
+            guard let record else { continue }
+            let values: [SQLValue]?
+            do throws(FormatError) { values = try rows.row(record) } catch { values = nil }
+            #expect(failed.contains(row) == (values == nil), "\(String(decoding: record, as: UTF8.self))")
+            for (place, index) in [3, 1, 0].enumerated() {
+                let value = decoded.columns[place].value(row, columns[index].type)
+                #expect(value == values?[index] ?? .null, "\(String(decoding: record, as: UTF8.self))")
+            }
+        }
+    }
 }

@@ -7,11 +7,16 @@ final class AvroPayloadReader: PayloadReader {
     let fields: [FieldReader]
     let root: ValueReader?
     let rootIsRecord: Bool
+    let rootIsDirect: Bool
     private let program: AvroColumnProgram
     private let sink: AvroColumnSink
 
     /// - Throws: `.deserialization` for schemas that have no columns, as those that contain themselves.
-    init(_ schema: AvroSchema, columns: [SQLField], isUnwrapped: Bool) throws(FormatError) {
+    ///
+    /// - Parameter wanted: columns that are read; others are checked, where their values can be wrong.
+    init(
+        _ schema: AvroSchema, columns: [SQLField], wanted: Set<Int>, isUnwrapped: Bool
+    ) throws(FormatError) {
         let reading = AvroReading(schema: schema)
         do throws(AvroError) {
             if case .record(let record) = schema.type.kind, !isUnwrapped {
@@ -22,6 +27,7 @@ final class AvroPayloadReader: PayloadReader {
                         continue
                     }
                     let column = columns[index]
+                    if !wanted.contains(index), reading.isDirect(field.type, column.type) { continue }
                     fields[index] = .single(
                         names.count, column.type, isDirect: reading.isDirect(field.type, column.type),
                         reading.reader(field.type, column.type, "->" + column.name))
@@ -30,6 +36,7 @@ final class AvroPayloadReader: PayloadReader {
                 self.fields = fields
                 root = nil
                 rootIsRecord = true
+                rootIsDirect = false
                 let layout = try AvroColumnLayout(schema, columns: names)
                 program = try AvroColumnProgram(writer: schema, layout: layout)
                 sink = AvroColumnSink(layout)
@@ -38,6 +45,7 @@ final class AvroPayloadReader: PayloadReader {
                 let type = isUnwrapped ? columns[0].type : .structure(columns)
                 root = reading.reader(schema.root, type, "")
                 rootIsRecord = if case .record = schema.type.kind { true } else { false }
+                rootIsDirect = isUnwrapped && reading.isDirect(schema.root, type)
                 let layout = try AvroColumnLayout(schema)
                 program = try AvroColumnProgram(writer: schema, layout: layout)
                 sink = AvroColumnSink(layout)

@@ -11,6 +11,15 @@ final class DelimitedColumnDecoder: ColumnDecoder {
     /// By column, for all columns.
     private let sinks: [FormatColumnBuilder?]
     private let separator: UInt8
+    private enum Target: UInt8 { case string, int64, int32, time, double, value }
+    private struct Slot {
+        var target: Target
+        /// nil when nobody wants the column.
+        var cells: UnsafeMutablePointer<ColumnCells>?
+    }
+    /// By column; `builders` own the cells.
+    private let slots: UnsafeMutablePointer<Slot>
+    private let columnCount: Int
 
     /// - Parameter separator: ASCII, neither a quote nor a line end.
     init(_ rows: DelimitedCodec, columns: [SQLField], wanted: [Int], separator: UInt8) {
@@ -22,7 +31,23 @@ final class DelimitedColumnDecoder: ColumnDecoder {
         var sinks = [FormatColumnBuilder?](repeating: nil, count: columns.count)
         for (place, index) in wanted.enumerated() { sinks[index] = builders[place] }
         self.sinks = sinks
+        columnCount = columns.count
+        slots = .allocate(capacity: max(1, columns.count))
+        for (index, column) in columns.enumerated() {
+            let target: Target =
+                switch column.type {
+                case .string: .string
+                case .bigint, .timestamp: .int64
+                case .int, .date: .int32
+                case .time: .time
+                case .double: .double
+                case .boolean, .decimal, .bytes, .array, .map, .structure: .value
+                }
+            (slots + index).initialize(to: Slot(target: target, cells: sinks[index]?.cells))
+        }
     }
+
+    deinit { slots.deallocate() }
 
     func decode(_ records: BytesColumn) -> DecodedColumns {
         var failures: [DecodedColumns.Failure] = []
@@ -61,10 +86,24 @@ final class DelimitedColumnDecoder: ColumnDecoder {
         var field = start
         var index = 0
         while true {
+            if at == field, at < end, at.pointee == UInt8(ascii: "\"") {
+                // A field in quotes that has none itself.
+                at += 1
+                let first = at
+                while at < end, at.pointee != UInt8(ascii: "\"") { at += 1 }
+                guard at < end, index < columnCount, append(index, first, at, limit) else { return false }
+                at += 1
+                if at == end { return index == columnCount - 1 }
+                guard at.pointee == separator else { return false }
+                index += 1
+                at += 1
+                field = at
+                continue
+            }
             if at < end {
                 let byte = at.pointee
                 guard byte != separator else {
-                    guard index < columns.count, append(index, field, at, limit) else { return false }
+                    guard index < columnCount, append(index, field, at, limit) else { return false }
                     index += 1
                     at += 1
                     field = at
@@ -74,7 +113,7 @@ final class DelimitedColumnDecoder: ColumnDecoder {
                 at += 1
                 continue
             }
-            return index == columns.count - 1 && append(index, field, at, limit)
+            return index == columnCount - 1 && append(index, field, at, limit)
         }
     }
 
@@ -82,32 +121,32 @@ final class DelimitedColumnDecoder: ColumnDecoder {
     private func append(
         _ index: Int, _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>, _ limit: UnsafePointer<UInt8>
     ) -> Bool {
-        let sink = sinks[index]
+        let cells = slots[index].cells
         guard start < end else {
-            sink?.appendNull()
+            sinks[index]?.appendNull()
             return true
         }
-        switch columns[index].type {
+        switch slots[index].target {
         case .string:
-            guard let sink else { return true }
-            return sink.cells.pointee.appendString(start, count: end - start, readable: limit - start)
-        case .bigint, .timestamp:
+            guard let cells else { return true }
+            return cells.pointee.appendString(start, count: end - start, readable: limit - start)
+        case .int64:
             guard let number = Self.integer(start, end) else { return false }
-            sink?.cells.pointee.append(number)
-        case .int, .date:
+            cells?.pointee.append(number)
+        case .int32:
             guard let number = Self.integer(start, end), let small = Int32(exactly: number) else { return false }
-            sink?.cells.pointee.append(small)
+            cells?.pointee.append(small)
         case .time:
             guard let number = Self.integer(start, end), 0..<86_400_000 ~= number else { return false }
-            sink?.cells.pointee.append(Int32(truncatingIfNeeded: number))
+            cells?.pointee.append(Int32(truncatingIfNeeded: number))
         case .double:
             guard let number = Self.double(start, end) else { return false }
-            sink?.cells.pointee.append(number)
-        case .boolean, .decimal, .bytes, .array, .map, .structure:
+            cells?.pointee.append(number)
+        case .value:
             let text = String(decoding: UnsafeBufferPointer(start: start, count: end - start), as: UTF8.self)
             do throws(FormatError) {
                 let value = try DelimitedCodec.value(text, columns[index].type)
-                sink?.append(value)
+                sinks[index]?.append(value)
             } catch {
                 return false  // the row decoder tells why
             }

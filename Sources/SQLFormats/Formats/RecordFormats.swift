@@ -81,6 +81,11 @@ package final class RecordFormats {
     ) throws(FormatError) -> any ColumnEncoder {
         switch format.info.format {
         case .json where !Self.isUnwrapped(format, columns): return JSONColumnEncoder(columns: columns)
+        case .delimited:
+            let rows = try DelimitedCodec(format.info, columns: columns, topic: topic)
+            guard rows.line.separator.isASCII else { return RowwiseColumnEncoder(rows, columns: columns) }
+            return DelimitedColumnEncoder(
+                rows.line, columns: columns, separator: UInt8(ascii: rows.line.separator))
         case .jsonSR, .avro, .protobuf:
             let writing = try RegistryWriting(format, topic: topic, isKey: isKey, columns: columns, schemas: schemas)
             return LazyColumnEncoder { () throws(FormatError) in try writing.columnEncoder() }
@@ -125,7 +130,8 @@ package final class RecordFormats {
                 columns: columns, wanted: wanted, isUnwrapped: isUnwrapped, frame: .id, topic: topic, isKey: isKey
             ) { (key) throws(FormatError) in
                 try AvroPayloadReader(
-                    try LoadedSchema.avro(try registered(key.id), look), columns: columns, isUnwrapped: isUnwrapped)
+                    try LoadedSchema.avro(try registered(key.id), look), columns: columns, wanted: Set(wanted),
+                    isUnwrapped: isUnwrapped)
             }
         case .protobuf:
             return RegistryDecoder(
@@ -135,12 +141,14 @@ package final class RecordFormats {
                 guard let message = schema.messageIndex(at: key.message) else {
                     throw FormatError(.deserialization, "schema \(key.id) has no message \(key.message)")
                 }
-                return try ProtobufPayloadReader(schema, message: message, columns: columns)
+                return try ProtobufPayloadReader(
+                    schema, message: message, columns: columns, wanted: Set(wanted))
             }
         default:
             let schema = try LoadedSchema.protobuf(try RegistrySchemas.schema(of: columns, format: format), look)
             guard let message = schema.mainMessageIndex else { throw FormatError(.schema, "there are no columns") }
-            let reader = try ProtobufPayloadReader(schema, message: message, columns: columns)
+            let reader = try ProtobufPayloadReader(
+                schema, message: message, columns: columns, wanted: Set(wanted))
             return RegistryDecoder(
                 columns: columns, wanted: wanted, isUnwrapped: false, frame: .none, topic: topic, isKey: isKey
             ) { (_) throws(FormatError) in reader }

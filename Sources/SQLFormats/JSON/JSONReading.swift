@@ -90,12 +90,17 @@ enum JSONReading {
                     let name = JSONCursor.string(try cursor.readName(in: bytes), in: bytes)
                     let place = cursor.at
                     try cursor.skipValue(in: bytes)
-                    var upperCased: String?
+                    let isASCII = name.utf8.allSatisfy { $0 < 0x80 }
                     for index in fields.indices {
-                        if fields[index].name.isSame(as: name) { exact[index] = place }
-                        let other = upperCased ?? name.uppercased()
-                        upperCased = other
-                        if fields[index].name.isSame(as: other) { upper[index] = place }
+                        let field = fields[index].name
+                        if isASCII {
+                            guard field.utf8.count == name.utf8.count else { continue }
+                            if field.isSame(as: name) { exact[index] = place }
+                            if isUpperCase(field, of: name) { upper[index] = place }
+                        } else {
+                            if field.isSame(as: name) { exact[index] = place }
+                            if field.isSame(as: name.uppercased()) { upper[index] = place }
+                        }
                     }
                 } while try cursor.nextMember(in: bytes)
             }
@@ -114,6 +119,11 @@ enum JSONReading {
             } catch { throw error.inside("." + field.name) }
         }
         return row
+    }
+
+    /// Whether `field` is `name`, which is ASCII and as long, in upper case.
+    private static func isUpperCase(_ field: String, of name: String) -> Bool {
+        zip(field.utf8, name.utf8).allSatisfy { $0 == (0x61...0x7A ~= $1 ? $1 & 0xDF : $1) }
     }
 
     private static func elements(

@@ -8,11 +8,16 @@ final class ProtobufPayloadReader: PayloadReader {
     let fields: [FieldReader]
     let root: ValueReader? = nil
     let rootIsRecord = true
+    let rootIsDirect = false
     private let program: ProtobufColumnProgram
     private let sink: ProtobufColumnSink
 
     /// - Throws: `.deserialization` for messages that have no columns, as those that contain themselves.
-    init(_ schema: ProtobufSchema, message: Int, columns: [SQLField]) throws(FormatError) {
+    ///
+    /// - Parameter wanted: columns that are read; others are checked, where their values can be wrong.
+    init(
+        _ schema: ProtobufSchema, message: Int, columns: [SQLField], wanted: Set<Int>
+    ) throws(FormatError) {
         let reading = ProtobufReading(schema: schema)
         let descriptor = schema.messages[message]
         var names: [String] = []
@@ -27,6 +32,7 @@ final class ProtobufPayloadReader: PayloadReader {
         for (place, field) in descriptor.fields.enumerated() where field.oneofIndex == nil && !field.isExtension {
             guard let index = ConnectTypes.index(of: field.name, in: columns) else { continue }
             let column = columns[index]
+            if !wanted.contains(index), reading.isDirect(field, column.type) { continue }
             fields[index] = .single(
                 source(place), column.type, isDirect: reading.isDirect(field, column.type),
                 reading.reader(field, column.type, "->" + column.name))

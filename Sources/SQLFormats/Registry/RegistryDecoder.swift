@@ -114,11 +114,12 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
 
     func decode(_ records: BytesColumn) -> DecodedColumns {
         var failures: [DecodedColumns.Failure] = []
-        if let columns = decodeRun(records, &failures) {
-            return DecodedColumns(columns: columns, failures: failures, absent: [])
+        var absent: [Int] = []
+        if let columns = decodeRun(records, &failures, &absent) {
+            return DecodedColumns(columns: columns, failures: failures, absent: absent)
         }
         failures = []
-        var absent: [Int] = []
+        absent = []
         let builders = wanted.map { FormatColumnBuilder(columns[$0].type) }
         for row in 0..<records.count {
             do throws(FormatError) {
@@ -140,7 +141,7 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
 
     /// Records of one schema, all of which give rows; nil when these are not so.
     private func decodeRun(
-        _ records: BytesColumn, _ failures: inout [DecodedColumns.Failure]
+        _ records: BytesColumn, _ failures: inout [DecodedColumns.Failure], _ absent: inout [Int]
     ) -> [FormatColumn]? {
         var common: (any PayloadReader)?
         var lastFrame: [UInt8] = []
@@ -155,7 +156,6 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
                     }
                     let (reader, at) = try self.reader(raw)
                     guard common == nil || common === reader else { return false }
-                    guard reader.root == nil else { return false }
                     if common == nil {
                         common = reader
                         offset = at
@@ -181,7 +181,44 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
             }
         }
         let written = reader.finish()
+        if let root = reader.root { return columns(reader, root, written, records, failures, &absent) }
         return columns(reader, written, records, &failures)
+    }
+
+    /// Of records that are read as a whole.
+    private func columns(
+        _ reader: any PayloadReader, _ root: ValueReader, _ written: [Column], _ records: BytesColumn,
+        _ failures: [DecodedColumns.Failure], _ absent: inout [Int]
+    ) -> [FormatColumn]? {
+        if isUnwrapped, reader.rootIsDirect, wanted.count == 1, written.count == 1,
+            written[0].validity.nullCount == records.validity.nullCount + failures.count,
+            let column = Self.direct(written[0], columns[0].type)
+        {
+            return [column]
+        }
+        var bad: Set<Int> = []
+        for failure in failures { bad.insert(failure.row) }
+        let builders = wanted.map { FormatColumnBuilder(columns[$0].type) }
+        for row in 0..<records.count {
+            if records.validity.isValid(row), !bad.contains(row) {
+                let value =
+                    reader.rootIsRecord ? ColumnValue.structure(written.map { $0.value(row) }) : written[0].value(row)
+                if case .null = value {
+                    absent.append(row)
+                } else {
+                    do throws(FormatError) {
+                        let read = try root(value)
+                        let values = isUnwrapped ? [read] : read.structure ?? []
+                        for (place, index) in wanted.enumerated() { builders[place].append(values[index]) }
+                        continue
+                    } catch {
+                        return nil  // each record by itself tells which one it is
+                    }
+                }
+            }
+            for builder in builders { builder.appendNull() }
+        }
+        return builders.map { $0.finish() }
     }
 
     private func columns(

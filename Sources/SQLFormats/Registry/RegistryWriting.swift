@@ -84,15 +84,41 @@ struct RegistryWriting {
             let (schema, frame) = try schema()
             let loaded = try LoadedSchema.avro(schema, LoadedSchema.references(of: schemas))
             do throws(AvroError) {
-                return AvroPlainColumnEncoder(try AvroColumnEncoder(schema: loaded), columns: columns, frame: frame)
+                let encoder = try AvroColumnEncoder(schema: loaded)
+                return PlainColumnEncoder(columns.map { AvroDerivation.fieldName($0.name) }) {
+                    (batch) throws(FormatError) in
+                    do throws(AvroError) { return try encoder.encode(batch, prefix: frame) } catch {
+                        throw FormatError(.serialization, error.message)
+                    }
+                }
             } catch {
                 throw FormatError(.schema, error.message)
+            }
+        }
+        if format.info.format == .protobuf, derived != nil, RegistrySchemas.nullability(format) != .wrapper,
+            columns.allSatisfy({ Self.isPlain($0.type) && !$0.type.isTime })
+        {
+            let (schema, frame) = try schema()
+            let loaded = try LoadedSchema.protobuf(schema, LoadedSchema.references(of: schemas))
+            if let message = loaded.mainMessageIndex {
+                var head = frame
+                MessageIndexes.append([0], to: &head)
+                let encoder: ProtobufColumnEncoder
+                do throws(ProtobufError) {
+                    let layout = try ProtobufColumnLayout(loaded, typeIndex: message, columns: columns.map(\.name))
+                    encoder = ProtobufColumnEncoder(layout)
+                } catch { throw FormatError(.schema, error.message) }
+                return PlainColumnEncoder(columns.map(\.name)) { [head] (batch) throws(FormatError) in
+                    do throws(ProtobufError) { return try encoder.encode(batch, prefix: head) } catch {
+                        throw FormatError(.serialization, error.message)
+                    }
+                }
             }
         }
         return RowwiseColumnEncoder(try rowEncoder(), columns: columns)
     }
 
-    /// Columns whose memory is that of Avro's columns.
+    /// Columns whose memory is that of the formats' columns.
     private static func isPlain(_ type: SQLType) -> Bool {
         switch type {
         case .decimal, .array, .map, .structure: false
@@ -112,16 +138,14 @@ struct RegistryWriting {
     }
 }
 
-/// Columns of plain types as Avro records, without a detour over values.
-final class AvroPlainColumnEncoder: ColumnEncoder {
-    private let encoder: AvroColumnEncoder
+/// Columns of plain types as records, without a detour over values.
+final class PlainColumnEncoder: ColumnEncoder {
     private let names: [String]
-    private let frame: [UInt8]
+    private let write: (ColumnBatch) throws(FormatError) -> BytesColumn
 
-    init(_ encoder: AvroColumnEncoder, columns: [SQLField], frame: [UInt8]) {
-        self.encoder = encoder
-        names = columns.map { AvroDerivation.fieldName($0.name) }
-        self.frame = frame
+    init(_ names: [String], _ write: @escaping (ColumnBatch) throws(FormatError) -> BytesColumn) {
+        self.names = names
+        self.write = write
     }
 
     func encode(_ columns: [FormatColumn], count: Int, present: Validity) throws(FormatError) -> BytesColumn {
@@ -136,12 +160,7 @@ final class AvroPlainColumnEncoder: ColumnEncoder {
             case .values: preconditionFailure("not a plain column")
             }
         }
-        let encoded: BytesColumn
-        do throws(AvroError) {
-            encoded = try encoder.encode(ColumnBatch(names: names, columns: plain, count: count), prefix: frame)
-        } catch {
-            throw FormatError(.serialization, error.message)
-        }
+        let encoded = try write(ColumnBatch(names: names, columns: plain, count: count))
         guard present.nullCount > 0 else { return encoded }
         let output = BytesOutput(count: count)
         for row in 0..<count {

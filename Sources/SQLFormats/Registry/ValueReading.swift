@@ -33,6 +33,8 @@ protocol PayloadReader: AnyObject {
     var root: ValueReader? { get }
     /// Whether the writer's columns are the fields of the record that `root` reads.
     var rootIsRecord: Bool { get }
+    /// Whether the writer's only column is the SQL column as it is.
+    var rootIsDirect: Bool { get }
     func append(_ payload: UnsafeRawBufferPointer) throws(FormatError)
     func appendNull()
     /// The writer's columns of what was appended.
