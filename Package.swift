@@ -83,12 +83,20 @@ let package = Package(
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
         target("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
+        target(
+            "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
 
         // Layer 3: services
+        target(
+            "SQLTesting",
+            [
+                "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns",
+                "JSONFormat", "Patterns",
+            ]),
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("RegistryClient", ["JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
@@ -111,7 +119,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", nio, httpTypes,
+                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -128,9 +136,15 @@ let package = Package(
             name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
             swiftSettings: swiftSettings),
         .executableTarget(
+            name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
+            path: "Benchmarks/Functions", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "CompactionBench",
             dependencies: ["Bytes", "Compression", "Environment", "LogStorage", "RecordBatches", "TestKit"],
             path: "Benchmarks/Compaction", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "EngineBench",
             dependencies: [
@@ -138,10 +152,13 @@ let package = Package(
             ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "AvroBench", dependencies: ["Avro", "Columns", "TestKit"], path: "Benchmarks/Avro",
-            swiftSettings: swiftSettings),
+            name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
+            path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
+        .executableTarget(
+            name: "ProtobufBench", dependencies: ["Columns", "ProtobufFormat", "TestKit"], path: "Benchmarks/Protobuf",
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "Fuzzing",
             dependencies: [
@@ -160,6 +177,7 @@ let package = Package(
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
+        tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         tests("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "JSONFormat"]),
         tests(
@@ -168,7 +186,10 @@ let package = Package(
                 "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat", "Environment",
             ]),
         tests("SQLSyntax"),
-        tests("SQLFunctions", ["SQLTypes", "Environment"]),
+        tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
+        .executableTarget(
+            name: "SQLCases", dependencies: ["SQLTesting", "SQLTypes", "Environment"], path: "Benchmarks/SQLCases",
+            swiftSettings: swiftSettings),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),

@@ -3,6 +3,7 @@
 #
 #   ./dev bench                     micro, and compare where the kit is there
 #   ./dev bench micro [NAME...]     the loops of our own code (Benchmarks/Microbench)
+#   ./dev bench json [NAME...]      JSON and JSON Schema (Benchmarks/JSON)
 #   ./dev bench compaction [OPTION...]
 #                                   speed and memory of compaction, and a producer beside it (Benchmarks/Compaction)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
@@ -41,16 +42,19 @@ machine() {
     echo "| revision | $(git rev-parse --short HEAD)$changed |"
 }
 
-micro() {
-    build_product Microbench
-    local file=$results/$stamp-micro.md output
+# Loops that print a line each: PRODUCT NAME TITLE [ARG...].
+loops() {
+    build_product "$1"
+    local name=$2 title=$3
+    shift 3
+    local file=$results/$stamp-$name.md output
     output=$("$program" "$@" | tee >(cat >&2))
     {
-        echo "# Micro benchmarks"
+        echo "# $title"
         echo
         machine
         echo
-        echo '`./dev bench micro'"${*:+ $*}"'`: name, best of five runs, checksum of what was computed.'
+        echo '`./dev bench '"$name${*:+ $*}"'`: name, best of five runs, checksum of what was computed.'
         echo
         echo '```'
         printf '%s\n' "$output"
@@ -58,6 +62,10 @@ micro() {
     } >"$file"
     echo "written to $file" >&2
 }
+
+micro() { loops Microbench micro "Micro benchmarks" "$@"; }
+
+json() { loops JSONBench json "JSON and JSON Schema" "$@"; }
 
 compaction() {
     build_product CompactionBench
@@ -178,13 +186,17 @@ coordination)
     shift
     coordination "$@"
     ;;
+json)
+    shift
+    json "$@"
+    ;;
 targets)
     build_product swiftwater
     write_targets "$scratch/targets.json"
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, compaction, compare, coordination or targets, not $1" >&2
+    echo "./dev bench takes micro, json, compaction, compare, coordination or targets, not $1" >&2
     exit 2
     ;;
 esac

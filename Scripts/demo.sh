@@ -19,6 +19,7 @@ for argument in "$@"; do
 done
 
 partitions=4
+schemas=$(realpath --relative-to="$PWD" "$(dirname "${BASH_SOURCE[0]}")/../Examples/ratings")
 bounded_count=40
 # On a terminal, consume shows all of a record; elsewhere it has to be told.
 show=(--print "partition,offset,key,value")
@@ -50,38 +51,34 @@ run() {
     show_command "$@"
     "$program" "$@"
 }
-
-# A port that nobody listens on. Another program may take it before we do: `start_platform` tries again then.
-free_port() {
-    local port
-    while :; do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "$port"
-            return
-        fi
-    done
+# The same for a command that must fail.
+refused() {
+    show_command "$@"
+    if "$program" "$@" 2>&1; then
+        echo "this should have been refused" >&2
+        exit 1
+    fi
 }
 
+# Ports that are free; the platform says which it took.
 start_platform() {
-    local attempt waited
-    for attempt in 1 2 3; do
-        address=127.0.0.1:$(free_port)
-        "$program" start --data-dir "$folder/data" --kafka "$address" >"$folder/log" 2>&1 &
-        children=($!)
-        for ((waited = 0; waited < 200; waited++)); do
-            if grep -q "ready in" "$folder/log"; then
-                cat "$folder/log"
-                return
-            fi
-            kill -0 "${children[0]}" 2>/dev/null || break
-            sleep 0.05
-        done
-        kill -TERM "${children[0]}" 2>/dev/null || true
-        wait "${children[0]}" 2>/dev/null || true
-        children=()
+    local waited
+    "$program" start --data-dir "$folder/data" --kafka 127.0.0.1:0 --registry 127.0.0.1:0 --admin 127.0.0.1:0 \
+        >"$folder/log" 2>&1 &
+    children=($!)
+    for ((waited = 0; waited < 200; waited++)); do
+        if grep -q "ready in" "$folder/log"; then
+            cat "$folder/log"
+            address=$(awk '$1 == "kafka" { print $2 }' "$folder/log")
+            export SWIFTWATER_BOOTSTRAP=$address
+            SWIFTWATER_REGISTRY=$(awk '$1 == "registry" { print $2 }' "$folder/log")
+            export SWIFTWATER_REGISTRY
+            return
+        fi
+        kill -0 "${children[0]}" 2>/dev/null || break
+        sleep 0.05
     done
-    echo "the platform did not start in $attempt attempts:" >&2
+    echo "the platform did not start:" >&2
     cat "$folder/log" >&2
     exit 1
 }
@@ -109,41 +106,47 @@ ratings() {
 }
 
 say "1. Start the platform"
-printf '$ swiftwater start --data-dir %s --kafka HOST:PORT\n' "$folder/data"
+printf '$ swiftwater start --data-dir %s --kafka 127.0.0.1:0 --registry 127.0.0.1:0\n' "$folder/data"
 start_platform
 
-say "2. Create a topic"
-run topic create ratings --partitions "$partitions" -b "$address"
-run topic describe ratings -b "$address"
+say "2. Create a topic, and say what its values are: an Avro schema in the registry"
+run topic create ratings --partitions "$partitions"
+run schema register ratings-value "$schemas/ratings.avsc"
+run schema get ratings-value --raw
 
-say "3. Stream ratings into it, keyed by user, and watch them arrive"
+say "3. Stream ratings into it in Avro, keyed by user, and watch them arrive"
 if ((once)); then
-    ratings "$bounded_count" 0 | "$program" produce ratings -b "$address" --key-separator $'\t'
-    run consume ratings -b "$address" --from beginning --max-messages "$bounded_count" "${show[@]}"
+    ratings "$bounded_count" 0 | "$program" produce ratings --key-separator $'\t' --value-format avro
+    run consume ratings --from beginning --max-messages "$bounded_count" --value-format avro "${show[@]}"
 
     say "4. Share the reading: two members of a consumer group, and how far the group is"
     # In the background, as each waits for the other's share to be read.
-    "$program" consume ratings -b "$address" --group dashboard --from beginning --exit-at-end >"$folder/first" &
+    "$program" consume ratings --group dashboard --from beginning --exit-at-end --value-format avro >"$folder/first" &
     children+=($!)
-    "$program" consume ratings -b "$address" --group dashboard --from beginning --exit-at-end >"$folder/second" &
+    "$program" consume ratings --group dashboard --from beginning --exit-at-end --value-format avro >"$folder/second" &
     children+=($!)
     wait "${children[1]}" "${children[2]}"
     children=("${children[0]}")
     printf '$ swiftwater consume ratings --group dashboard --from beginning --exit-at-end   (twice)\n'
     printf '%d ratings were read by one, %d by the other\n' "$(wc -l <"$folder/first")" "$(wc -l <"$folder/second")"
-    run group describe dashboard -b "$address"
+    run group describe dashboard
 
     say "5. Write a batch of ratings that is all there or not at all"
-    show_command produce ratings -b "$address" --key-separator '\\t' --transactional nightly-import
-    ratings 10 0 | "$program" produce ratings -b "$address" --key-separator $'\t' --transactional nightly-import
-    run group describe dashboard -b "$address"
+    show_command produce ratings --key-separator '\\t' --value-format avro --transactional nightly-import
+    ratings 10 0 | "$program" produce ratings --key-separator $'\t' --value-format avro --transactional nightly-import
+    run group describe dashboard
+
+    say "6. A schema that would break readers is refused, and nothing that does not fit the schema gets in"
+    refused schema check ratings-value "$schemas/ratings-v2.avsc"
+    refused produce ratings --value-format avro --value '{"stars": "five"}'
 else
     echo "(Ctrl-C ends the demonstration)"
     # The ratings end with the first one that nobody reads any more.
-    "$program" produce ratings -b "$address" --key-separator $'\t' < <(ratings 0 0.2) >"$folder/produce.log" 2>&1 &
+    "$program" produce ratings --key-separator $'\t' --value-format avro < <(ratings 0 0.2) \
+        >"$folder/produce.log" 2>&1 &
     children+=($!)
     # In the background, because bash hears a signal while it waits, but not while it runs something.
-    follow=(consume ratings -b "$address" --from beginning "${show[@]}")
+    follow=(consume ratings --from beginning --value-format avro "${show[@]}")
     show_command "${follow[@]}"
     "$program" "${follow[@]}" &
     children+=($!)

@@ -145,3 +145,16 @@ try measure("trees to binary") {
     return output.count
 }
 precondition(output == bytes, "what was encoded again differs")
+
+let text = schema.text(.canonical)
+let schemaCount = 20_000
+let clock = ContinuousClock()
+var checksum = 0
+var elapsed = try clock.measure {
+    for _ in 0..<schemaCount { checksum &+= try AvroSchema(text).text(.canonical).utf8.count }
+}
+print("schemas parsed and printed: \(Int(Double(schemaCount) / (elapsed / .seconds(1)))) a second")
+let fields = (0..<250_000).map { #"{"name":"f\#($0)","type":["null","string"]}"# }.joined(separator: ",")
+let large = #"{"type":"record","name":"Large","fields":[\#(fields)]}"#
+elapsed = try clock.measure { checksum &+= try AvroSchema(large).text(.canonical).utf8.count }
+print("a schema of \(large.utf8.count >> 20) MiB parsed and printed: \(elapsed), checksum \(checksum)")

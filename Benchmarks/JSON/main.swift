@@ -145,3 +145,13 @@ try measure("read schemas", byteCount: schemaText.utf8.count * schemaCount, reco
     for _ in 0..<schemaCount { sum &+= UInt64(try JSONSchema(text: schemaText).draft.rawValue) }
     return sum
 }
+
+// 50 000 properties, each of which refers to a definition of its own.
+let partCount = isSmoke ? 10 : 50_000
+let parts = (0..<partCount).map { "\"p\($0)\": {\"$ref\": \"#/definitions/d\($0)\"}" }.joined(separator: ",")
+let definitions = (0..<partCount).map { "\"d\($0)\": {\"type\": \"string\", \"maxLength\": \($0)}" }.joined(
+    separator: ",")
+let largeText = "{\"properties\": {\(parts)}, \"definitions\": {\(definitions)}}"
+try measure("read a large schema", byteCount: largeText.utf8.count, recordCount: 2 * partCount) {
+    UInt64(try JSONSchema(text: largeText).draft.rawValue)
+}

@@ -59,9 +59,9 @@ package enum Column: Sendable {
 }
 
 /// Values of fixed size. A row without a value holds zero.
-package struct FixedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
-    package let values: ColumnBuffer<Element>
-    package let validity: Validity
+@usableFromInline @frozen package struct FixedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
+    @usableFromInline package let values: ColumnBuffer<Element>
+    @usableFromInline package let validity: Validity
 
     package init(values: ColumnBuffer<Element>, validity: Validity = .all) {
         self.values = values
@@ -73,9 +73,9 @@ package struct FixedColumn<Element: BitwiseCopyable & Sendable>: Sendable {
 }
 
 /// Rows that are runs of something that lies elsewhere: row `r` goes from `ends[r]` to before `ends[r + 1]`.
-package struct Runs: Sendable {
+@usableFromInline @frozen package struct Runs: Sendable {
     /// One entry more than rows, the first is 0, never falling.
-    package let ends: ColumnBuffer<Int32>
+    @usableFromInline package let ends: ColumnBuffer<Int32>
 
     package init(ends: ColumnBuffer<Int32>) { self.ends = ends }
 
@@ -85,10 +85,10 @@ package struct Runs: Sendable {
 }
 
 /// Strings or byte strings: all of them one after the other, and where each ends. A row without a value is empty.
-package struct BytesColumn: Sendable {
-    package let runs: Runs
-    package let bytes: ColumnBuffer<UInt8>
-    package let validity: Validity
+@usableFromInline @frozen package struct BytesColumn: Sendable {
+    @usableFromInline package let runs: Runs
+    @usableFromInline package let bytes: ColumnBuffer<UInt8>
+    @usableFromInline package let validity: Validity
 
     package init(runs: Runs, bytes: ColumnBuffer<UInt8>, validity: Validity = .all) {
         self.runs = runs

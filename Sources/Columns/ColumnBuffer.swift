@@ -9,11 +9,11 @@
 }
 
 /// Values of one trivial type, one after the other; copies share the memory, nobody changes it.
-package struct ColumnBuffer<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
+@usableFromInline @frozen package struct ColumnBuffer<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
     // `memory` is immutable, see there; `start` points into it.
     @usableFromInline let memory: ColumnMemory?
     @usableFromInline let start: UnsafePointer<Element>?
-    package let count: Int
+    @usableFromInline package let count: Int
 
     /// Takes memory that was allocated for at least `count` elements, which are initialised.
     init(taking start: UnsafeMutableRawPointer, count: Int) {
@@ -63,10 +63,10 @@ package struct ColumnBuffer<Element: BitwiseCopyable & Sendable>: @unchecked Sen
 }
 
 /// Which rows of a column have a value: one bit per row, set where there is one, from the lowest bit of the first word.
-package struct Validity: Sendable {
+@usableFromInline @frozen package struct Validity: Sendable {
     /// Nil when every row has a value.
-    package let words: ColumnBuffer<UInt64>?
-    package let nullCount: Int
+    @usableFromInline package let words: ColumnBuffer<UInt64>?
+    @usableFromInline package let nullCount: Int
 
     package static let all = Validity(words: nil, nullCount: 0)
 

@@ -13,11 +13,11 @@ import Darwin
 /// maps are ended after their elements, and every field of a structure gets one entry for each entry of the structure.
 ///
 /// Memory doubles as it fills, so it stays within twice of what was appended.
-package struct ColumnCells: BitwiseCopyable {
+@usableFromInline @frozen package struct ColumnCells: BitwiseCopyable {
     /// Bytes beyond the end that short copies may write.
     @usableFromInline static let slack = 16
     /// What an `Int32` end can reach, in bytes or elements.
-    package static let runMax = Int(Int32.max)
+    @usableFromInline package static let runMax = Int(Int32.max)
 
     /// Values, or ends: those have an entry 0 in front.
     @usableFromInline package var values: UnsafeMutableRawPointer
@@ -72,21 +72,8 @@ package struct ColumnCells: BitwiseCopyable {
     ) -> Bool {
         if count == capacity { grow() }
         guard length <= byteCapacity &- byteCount || growBytes(by: length) else { return false }
-        let target = UnsafeMutableRawPointer(bytes + byteCount)
-        var seen = SIMD2<UInt64>.zero
-        if length <= 64 && (length &+ 15) & ~15 <= readable {
-            var at = 0
-            while at < length {
-                let chunk = (source + at).loadUnaligned(as: SIMD2<UInt64>.self)
-                (target + at).storeBytes(of: chunk, as: SIMD2<UInt64>.self)
-                seen |= chunk
-                at &+= 16
-            }
-        } else {
-            memcpy(target, source, length)
-            seen[0] = Self.highBits(source, length)
-        }
-        if (seen[0] | seen[1]) & 0x8080_8080_8080_8080 != 0 {
+        let seen = Self.copy(source, length, readable: readable, to: UnsafeMutableRawPointer(bytes + byteCount))
+        if seen & 0x8080_8080_8080_8080 != 0 {
             return appendOther(UnsafeRawBufferPointer(start: source, count: length))
         }
         byteCount &+= length
@@ -100,12 +87,7 @@ package struct ColumnCells: BitwiseCopyable {
     ) -> Bool {
         if count == capacity { grow() }
         guard length <= byteCapacity &- byteCount || growBytes(by: length) else { return false }
-        let target = UnsafeMutableRawPointer(bytes + byteCount)
-        if length <= 16 && 16 <= readable {
-            target.storeBytes(of: source.loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
-        } else {
-            memcpy(target, source, length)
-        }
+        _ = Self.copy(source, length, readable: readable, to: UnsafeMutableRawPointer(bytes + byteCount))
         byteCount &+= length
         end(at: byteCount)
         return true
@@ -168,22 +150,60 @@ package struct ColumnCells: BitwiseCopyable {
         count &+= 1
     }
 
-    // MARK: Rare
-
-    /// The bits that are set in any of the bytes, spread over the lanes.
-    @usableFromInline static func highBits(_ source: UnsafeRawPointer, _ length: Int) -> UInt64 {
-        var seen: UInt64 = 0
-        var at = 0
-        while at &+ 8 <= length {
-            seen |= (source + at).loadUnaligned(as: UInt64.self)
-            at &+= 8
+    /// Copies `length` bytes in chunks of 16, the last of which may overlap the one before. Up to `slack` bytes behind the
+    /// end of `target` may be written, but nothing is read from beyond `readable`.
+    ///
+    /// - Returns: all bytes over each other, in some order: a bit that no byte has is not set.
+    @inlinable @inline(__always) package static func copy(
+        _ source: UnsafeRawPointer, _ length: Int, readable: Int, to target: UnsafeMutableRawPointer
+    ) -> UInt64 {
+        if length >= 16 {
+            var seen = SIMD2<UInt64>.zero
+            let last = length &- 16
+            var at = 0
+            while at < last {
+                let chunk = (source + at).loadUnaligned(as: SIMD2<UInt64>.self)
+                (target + at).storeBytes(of: chunk, as: SIMD2<UInt64>.self)
+                seen |= chunk
+                at &+= 16
+            }
+            let chunk = (source + last).loadUnaligned(as: SIMD2<UInt64>.self)
+            (target + last).storeBytes(of: chunk, as: SIMD2<UInt64>.self)
+            seen |= chunk
+            return seen[0] | seen[1]
         }
-        while at < length {
-            seen |= UInt64((source + at).load(as: UInt8.self))
-            at &+= 1
+        if readable >= 16 {
+            let chunk = source.loadUnaligned(as: SIMD2<UInt64>.self)
+            target.storeBytes(of: chunk, as: SIMD2<UInt64>.self)
+            // What lies behind the value does not count.
+            let low = length >= 8 ? UInt64.max : (1 &<< UInt64(8 &* length)) &- 1
+            let high: UInt64 = length > 8 ? (1 &<< UInt64(8 &* (length &- 8))) &- 1 : 0
+            return (UInt64(littleEndian: chunk[0]) & low) | (UInt64(littleEndian: chunk[1]) & high)
+        }
+        return copyShort(source, length, to: target)
+    }
+
+    /// Less than 16 bytes, with nothing behind them.
+    @usableFromInline static func copyShort(
+        _ source: UnsafeRawPointer, _ length: Int, to target: UnsafeMutableRawPointer
+    ) -> UInt64 {
+        if length >= 8 {
+            let first = source.loadUnaligned(as: UInt64.self)
+            let last = (source + (length - 8)).loadUnaligned(as: UInt64.self)
+            target.storeBytes(of: first, as: UInt64.self)
+            (target + (length - 8)).storeBytes(of: last, as: UInt64.self)
+            return first | last
+        }
+        var seen: UInt64 = 0
+        for at in 0..<length {
+            let byte = source.load(fromByteOffset: at, as: UInt8.self)
+            target.storeBytes(of: byte, toByteOffset: at, as: UInt8.self)
+            seen |= UInt64(byte)
         }
         return seen
     }
+
+    // MARK: Rare
 
     /// The way of `appendString` for what is not ASCII.
     @usableFromInline mutating func appendOther(_ source: UnsafeRawBufferPointer) -> Bool {
@@ -224,10 +244,11 @@ package struct ColumnCells: BitwiseCopyable {
         return true
     }
 
-    mutating func reserveBytes(_ wanted: Int) {
+    mutating func reserveBytes(_ byteCount: Int) {
+        let wanted = min(byteCount, Self.runMax)
         guard wanted > byteCapacity else { return }
         let larger = Self.allocate(wanted + Self.slack).assumingMemoryBound(to: UInt8.self)
-        memcpy(larger, bytes, byteCount)
+        memcpy(larger, bytes, self.byteCount)
         bytes.deallocate()
         bytes = larger
         byteCapacity = wanted

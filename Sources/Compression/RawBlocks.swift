@@ -15,9 +15,14 @@ package enum RawBlocks {
 
     /// What a deflate stream holds.
     ///
-    /// - Parameter limit: bytes that may come out.
+    /// - Parameters:
+    ///   - limit: bytes that may come out.
+    ///   - ignoresRest: whether bytes behind the stream's end are none of our business: some writers leave a part of
+    ///     zlib's checksum there.
     /// - Throws: `.corrupt` when the stream is not valid, ends early, has bytes behind it or exceeds `limit`.
-    package static func inflate(_ bytes: borrowing RawSpan, limit: Int) throws(WireError) -> [UInt8] {
+    package static func inflate(
+        _ bytes: borrowing RawSpan, limit: Int, ignoresRest: Bool = false
+    ) throws(WireError) -> [UInt8] {
         var stream = z_stream()
         guard inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
             throw .corrupt("deflate: out of memory")
@@ -52,7 +57,9 @@ package enum RawBlocks {
                 }
             }
         }
-        guard stream.avail_in == 0 else { throw .corrupt("deflate data has \(stream.avail_in) bytes behind its end") }
+        guard stream.avail_in == 0 || ignoresRest else {
+            throw .corrupt("deflate data has \(stream.avail_in) bytes behind its end")
+        }
         return output.bytes
     }
 

@@ -1,6 +1,6 @@
 extension JSONCursor {
-    /// Passes a string. Its escapes and its UTF-8 are checked; halves of surrogate pairs may stand alone, as the grammar
-    /// allows.
+    /// Passes a string. Its escapes and its UTF-8 are checked; halves of surrogate pairs may stand alone, as the
+    /// grammar allows.
     @inlinable package mutating func readString(in bytes: RawSpan) throws(JSONError) -> JSONStringRange {
         skipSpace(in: bytes)
         try expect(UInt8(ascii: "\""), "a string", in: bytes)

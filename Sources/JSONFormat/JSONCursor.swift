@@ -34,9 +34,9 @@ package struct JSONNumberRange: Sendable, Hashable {
 
 /// Reads JSON where it lies: a place in a text that moves on with every call, in the manner of a pull parser.
 ///
-/// Nothing is allocated: strings and numbers are answered as ranges, values that nobody wants are passed over. The bytes
-/// are an argument of every call and must be the same from the first to the last. Every call checks what it reads; after
-/// an error the cursor stays where the error is.
+/// Nothing is allocated: strings and numbers are answered as ranges, values that nobody wants are passed over. The
+/// bytes are an argument of every call and must be the same from the first to the last. Every call checks what it
+/// reads; after an error the cursor stays where the error is.
 ///
 ///     var cursor = JSONCursor()
 ///     if try cursor.enterObject(in: bytes) {

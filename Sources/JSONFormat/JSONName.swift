@@ -18,5 +18,13 @@ package struct JSONName: Hashable, Sendable, Comparable {
     package static func < (a: Self, b: Self) -> Bool { a.text.utf16.lexicographicallyPrecedes(b.text.utf16) }
 
     /// Whether two texts have the same code points.
-    package static func isSame(_ a: String, _ b: String) -> Bool { a.utf8.elementsEqual(b.utf8) }
+    package static func isSame(_ a: String, _ b: String) -> Bool {
+        // Comparing buffers takes a fraction of what comparing views takes.
+        let isSame = a.utf8.withContiguousStorageIfAvailable { first in
+            b.utf8.withContiguousStorageIfAvailable { second in
+                first.count == second.count && first.indices.allSatisfy { first[$0] == second[$0] }
+            }
+        }
+        return (isSame ?? nil) ?? a.utf8.elementsEqual(b.utf8)
+    }
 }

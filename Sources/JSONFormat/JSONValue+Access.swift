@@ -41,8 +41,8 @@ extension JSONValue {
 }
 
 extension JSONValue: Equatable {
-    /// Equal as texts: the order of members counts, and so does how a number is written. `isSame(as:)` looks at what the
-    /// values mean.
+    /// Equal as texts: the order of members counts, and so does how a number is written. `isSame(as:)` looks at what
+    /// the values mean.
     package static func == (a: JSONValue, b: JSONValue) -> Bool {
         switch (a, b) {
         case (.null, .null): true

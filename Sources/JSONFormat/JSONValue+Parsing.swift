@@ -11,8 +11,8 @@ package enum JSONDuplicates: Sendable {
 extension JSONValue {
     /// Reads one JSON document: exactly one value, UTF-8, nested at most `JSONText.depthMax` deep.
     ///
-    /// Integers that fit are `.number`; other numbers are `.raw` with their own text, so that no digit is lost. Of members
-    /// with the same name all are kept; `subscript` finds the last, as most readers of JSON do.
+    /// Integers that fit are `.number`; other numbers are `.raw` with their own text, so that no digit is lost. Of
+    /// members with the same name all are kept; `subscript` finds the last, as most readers of JSON do.
     ///
     /// - Returns: nil when `bytes` are anything else.
     package static func parse(_ bytes: [UInt8]) -> JSONValue? {

@@ -18,8 +18,8 @@ package enum FormatPolicy: Sendable {
 
 /// A JSON Schema with everything it refers to, ready to check values.
 ///
-/// Drafts 4, 6, 7, 2019-09 and 2020-12; `$schema` tells which one, without it draft 7 counts. References lead to parts of
-/// the schema, to the named documents it is given and to the drafts' own meta-schemas; nothing is fetched.
+/// Drafts 4, 6, 7, 2019-09 and 2020-12; `$schema` tells which one, without it draft 7 counts. References lead to parts
+/// of the schema, to the named documents it is given and to the drafts' own meta-schemas; nothing is fetched.
 package struct JSONSchema: Sendable {
     /// As it was given, whatever the order of its members.
     package let root: JSONValue

@@ -11,7 +11,8 @@ package final class ECMAExpression: Sendable {
     package let text: String
     /// Whether the expression keeps to ECMA-262. Others, which Java and Perl know, are taken as well.
     package let isStandard: Bool
-    // Never changed after the initialiser: PCRE2 documents compiled code as safe to be used by several threads at a time.
+    // Never changed after the initialiser: PCRE2 documents compiled code as safe to be used by several threads at a
+    // time.
     nonisolated(unsafe) private let code: OpaquePointer
 
     /// Of one search from one place of a text. Expressions that people write take some ten for each character.

@@ -19,7 +19,8 @@ struct ECMASyntax {
     private var output = ""
     private var isStandard = true
 
-    /// - Returns: the pattern for PCRE2, and whether the expression is one of ECMA-262; PCRE2 decides whether it is any.
+    /// - Returns: the pattern for PCRE2, and whether the expression is one of ECMA-262; PCRE2 decides whether it is
+    ///   any.
     static func translate(_ text: String) -> (pattern: String, isStandard: Bool) {
         var syntax = ECMASyntax(source: Array(text.unicodeScalars))
         syntax.run()

@@ -104,8 +104,8 @@ package final class JavaPattern {
         for group in 0...groupCount {
             let low = places[2 * group]
             let high = places[2 * group + 1]
-            // Groups that took no part have a place beyond all texts; \K in a lookahead may turn the two around.
-            groups.append(low <= high && high <= text.count ? low..<high : nil)
+            // Groups that took no part have the place -1; \K in a lookahead may turn the two around.
+            groups.append(low >= 0 && low <= high && high <= text.count ? low..<high : nil)
         }
         return Match(groups: groups)
     }

@@ -73,6 +73,7 @@ final class PatternCache {
     private var expressions: [String: JavaPattern] = [:]
     private var dates: [String: DateTimePattern] = [:]
     private var caseInsensitiveDates: [String: DateTimePattern] = [:]
+    private var simpleDates: [String: SimpleDatePattern] = [:]
     private var paths: [String: JSONPath] = [:]
 
     func expression(_ text: String) throws(EvaluationError) -> JavaPattern {
@@ -97,6 +98,15 @@ final class PatternCache {
             if dates.count >= Self.countMax { dates = [:] }
             dates[text] = made
         }
+        return made
+    }
+
+    func simpleDate(_ text: String) throws(EvaluationError) -> SimpleDatePattern {
+        if let known = simpleDates[text] { return known }
+        let made: SimpleDatePattern
+        do { made = try SimpleDatePattern(text) } catch { throw EvaluationError(error) }
+        if simpleDates.count >= Self.countMax { simpleDates = [:] }
+        simpleDates[text] = made
         return made
     }
 

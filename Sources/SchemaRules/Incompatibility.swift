@@ -12,15 +12,19 @@ package struct Incompatibility: Sendable, Hashable {
     /// The sentence when the reading schema is the older one (FORWARD), where that makes a difference.
     package var reversedDescription: String?
 
+    /// What stands around the words of `message`: the original's Avro has ', its Protobuf ".
+    package var quote: Character
+
     package init(
         kind: String, path: String, description: String, additionalInfo: String? = nil,
-        reversedDescription: String? = nil
+        reversedDescription: String? = nil, quote: Character = "'"
     ) {
         self.kind = kind
         self.path = path
         self.description = description
         self.additionalInfo = additionalInfo
         self.reversedDescription = reversedDescription
+        self.quote = quote
     }
 
     /// Schemas of different types have nothing to compare.
@@ -32,8 +36,8 @@ package struct Incompatibility: Sendable, Hashable {
 
     /// - Parameter reversed: whether the reading schema was the older one (FORWARD).
     package func message(reversed: Bool) -> String {
-        let info = additionalInfo.map { ", additionalInfo:'\($0)'" } ?? ""
+        let info = additionalInfo.map { ", additionalInfo:\(quote)\($0)\(quote)" } ?? ""
         let sentence = reversed ? reversedDescription ?? description : description
-        return "{errorType:'\(kind)', description:'\(sentence)'\(info)}"
+        return "{errorType:\(quote)\(kind)\(quote), description:\(quote)\(sentence)\(quote)\(info)}"
     }
 }

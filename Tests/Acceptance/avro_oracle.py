@@ -1,7 +1,8 @@
 """Reads Avro data with fastavro, for tests that compare.
 
-One JSON object per line on standard input: `writer` and `reader` (schemas as texts) and `data` (hexadecimal). One line
-per line comes back: `value` or `error`. Values say their kind by the name of a member: i (integer, as text), d (double,
+One JSON object per line on standard input: `writer` and `reader` (schemas as texts) and `data`, or `file`, a container
+file (both hexadecimal). One line per line comes back: `value` or `error`; of files the list of their values, and `file`,
+the same values as a file of fastavro's with the same schema and codec. Values say their kind by the name of a member: i (integer, as text), d (double,
 the bits in hexadecimal), s, x (bytes in hexadecimal), b, l (list), m (record or map); null is null.
 """
 
@@ -34,6 +35,13 @@ def tagged(value):
 for line in sys.stdin:
     case = json.loads(line)
     try:
+        if "file" in case:
+            file = fastavro.reader(io.BytesIO(bytes.fromhex(case["file"])))
+            values = list(file)
+            copy = io.BytesIO()
+            fastavro.writer(copy, file.writer_schema, values, codec=file.codec)
+            print(json.dumps({"value": tagged(values), "file": copy.getvalue().hex()}))
+            continue
         writer = fastavro.parse_schema(json.loads(case["writer"]))
         reader = fastavro.parse_schema(json.loads(case["reader"]))
         data = io.BytesIO(bytes.fromhex(case["data"]))

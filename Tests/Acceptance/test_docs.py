@@ -2,7 +2,7 @@
 
 A fenced block marked `console run` holds commands (lines that start with `$ `) and their output; `...` in it stands for
 anything, also over several lines. The blocks of one file run in order, in one folder, against one broker, whose address
-takes the place of 127.0.0.1:9092.
+takes the place of 127.0.0.1:9092, and its registry.
 """
 
 import os
@@ -12,10 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from conftest import EXTERNAL
 from process import binary
+from registry import RegistryBroker
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "127.0.0.1:9092"
+
+
+def unfinished(command):
+    """Whether the next line belongs to the command: after a backslash, or inside a here-document."""
+    here = re.search(r"<<'(\w+)'", command)
+    return command.endswith("\\") or (here and command.splitlines()[-1] != here[1])
 
 
 def blocks(path):
@@ -30,7 +38,7 @@ def blocks(path):
             block = None
         elif line.startswith("$ "):
             block.append([number, line[2:], ""])
-        elif block[-1][1].endswith("\\"):
+        elif unfinished(block[-1][1]):
             block[-1][1] += "\n" + line
         else:
             block[-1][2] += line + "\n"
@@ -42,12 +50,23 @@ def documents():
     return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in paths if blocks(path)]
 
 
+@pytest.fixture
+def broker(tmp_path):
+    if EXTERNAL:
+        pytest.skip("the documentation is about a broker of ours")
+    broker = RegistryBroker(tmp_path).start()
+    yield broker
+    if broker.alive:
+        broker.stop()
+
+
 @pytest.mark.parametrize("path", documents())
 def test_commands_of_the_documentation(path, broker, tmp_path):
     environment = dict(
         os.environ,
         PATH=f"{Path(binary()).parent}:{os.environ['PATH']}",
         SWIFTWATER_BOOTSTRAP=broker.address,
+        SWIFTWATER_REGISTRY=broker.url,
     )
     folder = tmp_path / "documentation"
     folder.mkdir()

@@ -24,12 +24,16 @@ private let allowed: [String: Set<String>] = [
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
-    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
+    "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
+    "SQLTesting": [
+        "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns", "JSONFormat",
+        "Patterns",
+    ],
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
@@ -46,7 +50,7 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],
@@ -136,7 +140,7 @@ private let system: Set<String> = [
             ("import Bytes", "Bytes"), ("package import Bytes", "Bytes"), ("@testable import Bytes", "Bytes"),
             ("  public import struct Foundation.URL  // why", "Foundation"),
             ("@preconcurrency internal import CZlib", "CZlib"),
-            ("// import Bytes", nil), ("let importance = 1", nil), ("/// import Bytes", nil),
+            ("// import Bytes", nil), ("import \"google/protobuf/any.proto\";", nil), ("let importance = 1", nil), ("/// import Bytes", nil),
         ] as [(String, String?)])
     func `finds the module of an import line`(line: String, module: String?) {
         #expect(Self.module(importedBy: line) == module)
@@ -149,7 +153,8 @@ private let system: Set<String> = [
         while let first = words.first, first.hasPrefix("@") || modifiers.contains(first) { words.removeFirst() }
         guard words.popFirst() == "import" else { return nil }
         if let first = words.first, kinds.contains(first) { words.removeFirst() }
-        return words.first.map { String($0.prefix { $0 != "." && $0 != ";" }) }
+        guard let module = words.first, module.first != "\"" else { return nil }  // a line of a .proto text
+        return String(module.prefix { $0 != "." && $0 != ";" })
     }
 
     private static func imports() throws -> [Import] {

@@ -92,6 +92,36 @@ import Testing
         #expect(readable < cases.count)
     }
 
+    @Test(
+        .enabled(if: hasFastavro, "needs fastavro (pip install fastavro); SWIFTWATER_PYTHON is the Python that has it"),
+        arguments: AvroContainer.Codec.allCases)
+    func `fastavro reads our files, and we read its files`(codec: AvroContainer.Codec) throws {
+        let schema = try AvroSchema(
+            #"{"type":"record","name":"R","namespace":"n","fields":[{"name":"l","type":"long"},{"name":"s","type":"string"},{"name":"u","type":["null","string"]},{"name":"a","type":{"type":"array","items":"double"}},{"name":"m","type":{"type":"map","values":"int"}}]}"#
+        )
+        var random = RandomAvro(seed: 1)
+        let values = (0..<500).map { _ in random.value(schema) }
+        var writer = try AvroContainerWriter(
+            schema: schema, codec: codec, sync: Array(UInt8(1)...16), blockByteCount: 5000)
+        for value in values { try writer.append(value) }
+        let hex = try writer.finish().map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        let line: JSONValue = .object([("file", .string(hex))])
+        let answer = try #require(JSONValue.parse(Self.run([Self.oracle.path], input: line.bytes + [0x0A])))
+        // Snappy and Zstandard are packages of their own, which may be missing.
+        if let error = answer["error"]?.text, error.contains("need to install") { return }
+        let elements = try #require(answer["value"]?["l"]?.elements, "\(answer["error"]?.text ?? "")")
+        try #require(elements.count == values.count)
+        for (value, element) in zip(values, elements) { #expect(isSame(value, schema, element)) }
+        let file = Array(try #require(answer["file"]?.text).utf8)
+        let digits = file.map { $0 < 0x61 ? $0 &- 0x30 : $0 &- 0x57 }
+        let bytes = stride(from: 0, to: digits.count - 1, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+        var reader = try AvroContainerReader(bytes)
+        #expect(reader.codec == codec)
+        var read: [AvroValue] = []
+        while let block = try reader.next() { read += block }
+        #expect(read == values)
+    }
+
     private func isSame(_ value: AvroValue, _ schema: AvroSchema, _ json: JSONValue) -> Bool {
         func text(_ name: String) -> String? { json[name]?.text }
         /// Which number a union's branch takes is their choice as well.

@@ -33,7 +33,7 @@ import Testing
         (#"["null","string"]"#, #"{"int":1}"#, "no branch \"int\""),
         (#""int""#, "2147483648", "expected int"), (#""int""#, "1.5", "expected int"),
         (#""bytes""#, #""Ā""#, "expected bytes"),
-        (#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#, "{}", "\"a\" is missing"),
+        (#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#, "{}", "/a: the field is missing"),
         (
             #"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#, #"{"a":1,"b":2}"#,
             "has no field \"b\""

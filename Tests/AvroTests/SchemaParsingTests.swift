@@ -33,9 +33,29 @@ import Testing
         (
             #"{"type":"record","name":"R","doc":"","fields":[{"name":"a","type":"int","doc":"","order":"ignore","default":null}]}"#,
             #"{"type":"record","name":"R","doc":"","fields":[{"name":"a","type":"int","doc":"","default":null,"order":"ignore"}]}"#,
-            nil
+            #"{"type":"record","name":"R","fields":[{"name":"a","type":"int","doc":"","default":null,"order":"ignore"}]}"#
         ),
         (#"[]"#, #"[]"#, nil),
+        (
+            #"{"type":"int","logicalType":"date","avro.java.string":"String"}"#,
+            #"{"type":"int","logicalType":"date","avro.java.string":"String"}"#,
+            #"{"type":"int","avro.java.string":"String","logicalType":"date"}"#
+        ),
+        (
+            #"{"type":"bytes","zz":1,"logicalType":"decimal","aa":2,"precision":3,"scale":1}"#,
+            #"{"type":"bytes","zz":1,"logicalType":"decimal","aa":2,"precision":3,"scale":1}"#,
+            #"{"type":"bytes","logicalType":"decimal","precision":3,"scale":1,"aa":2,"zz":1}"#
+        ),
+        (
+            #"{"type":"fixed","name":"E","doc":"","size":4,"zz":1,"logicalType":"decimal","aa":2,"scale":0,"precision":3}"#,
+            #"{"type":"fixed","name":"E","doc":"","size":4,"zz":1,"logicalType":"decimal","aa":2,"scale":0,"precision":3}"#,
+            #"{"type":"fixed","name":"E","size":4,"logicalType":"decimal","precision":3,"aa":2,"scale":0,"zz":1}"#
+        ),
+        (
+            #"{"type":"long","zz":1,"logicalType":"timestamp-nanos","aa":2}"#,
+            #"{"type":"long","zz":1,"logicalType":"timestamp-nanos","aa":2}"#,
+            #"{"type":"long","aa":2,"logicalType":"timestamp-nanos","zz":1}"#
+        ),
         (
             #"{"type":"record","name":"a.b.R","namespace":"x","fields":[{"name":"a","type":{"type":"enum","name":"E","symbols":[]}},{"name":"b","type":"E"}]}"#,
             #"{"type":"record","name":"R","namespace":"a.b","fields":[{"name":"a","type":{"type":"enum","name":"E","symbols":[]}},{"name":"b","type":"E"}]}"#,
@@ -185,7 +205,7 @@ import Testing
     @Test(arguments: [
         (#""long""#, "1"), (#""float""#, "1"), (#""double""#, #""NaN""#), (#""bytes""#, #""ÿ""#),
         (#"["null","int"]"#, "null"), (#"["int","null"]"#, "1"), (#"{"type":"array","items":["int","null"]}"#, "[1]"),
-        (#"{"type":"record","name":"S","fields":[{"name":"x","type":"int","default":1}]}"#, "{}"),
+        (#"{"type":"record","name":"S","fields":[{"name":"x","type":"int","default":1}]}"#, #"{"y":2}"#),
     ])
     func `defaults that fit`(type: String, json: String) throws {
         let text = #"{"type":"record","name":"R","fields":[{"name":"a","type":\#(type),"default":\#(json)}]}"#
@@ -248,6 +268,59 @@ import Testing
             try AvroSchema(text).text(.parsing)
                 == #"{"name":"a.b.R","type":"record","fields":[{"name":"i","type":{"name":"F","type":"fixed","size":3}},{"name":"k","type":{"type":"map","values":["null","long","F"]}}]}"#
         )
+    }
+
+    /// Each type has the one before twice, and a default that takes its fields' defaults: doubling with every level.
+    @Test func `what doubles with every level is bounded`() throws {
+        let types = (1...60).map {
+            #"{"type":"record","name":"T\#($0)","fields":[{"name":"a","type":"T\#($0 - 1)","default":{}},{"name":"b","type":"T\#($0 - 1)","default":{}}]}"#
+        }
+        let text =
+            "["
+            + ([#"{"type":"record","name":"T0","fields":[{"name":"x","type":"int","default":1}]}"#] + types).joined(
+                separator: ",") + "]"
+        let schema = try AvroSchema(text)
+        #expect(throws: AvroError.self) { try AvroColumnLayout(schema) }
+        #expect(throws: AvroError.self) { try AvroSchema(text, checksDefaults: true) }
+        _ = try AvroDecoder(writer: schema)
+    }
+
+    @Test func `large schemas`() throws {
+        let fields = (0..<20_000).map { #"{"name":"f\#($0)","type":"int"}"# }.joined(separator: ",")
+        let symbols = (0..<20_000).map { "\"S\($0)\"" }.joined(separator: ",")
+        let text =
+            #"{"type":"record","name":"R","fields":[\#(fields),{"name":"e","type":{"type":"enum","name":"E","symbols":[\#(symbols)]}}]}"#
+        let schema = try AvroSchema(text)
+        #expect(schema.text(.canonical) == text)
+        _ = try AvroDecoder(writer: schema)
+    }
+
+    /// As deep as JSON may be, on the stack that tasks have.
+    @Test func `nesting that is allowed works`() throws {
+        let text =
+            String(repeating: #"{"type":"array","items":"#, count: 500) + #""int""# + String(repeating: "}", count: 500)
+        let schema = try AvroSchema(text)
+        for form in [AvroSchema.TextForm.canonical, .resolved, .normalized] { #expect(schema.text(form) == text) }
+        _ = try AvroColumnProgram(writer: schema, layout: AvroColumnLayout(schema))
+        _ = try AvroColumnEncoder(schema: schema)
+        var value = AvroValue.array([])
+        for _ in 1..<500 { value = .array([value]) }
+        let bytes = try AvroEncoder(schema: schema).encode(value)
+        #expect(try AvroDecoder(writer: schema).decode(bytes) == value)
+        let json = try #require(JSONValue.parse(schema.json(value)))
+        #expect(try schema.value(json: json) == value)
+    }
+
+    /// Types that stand side by side in the text and nest by name.
+    @Test func `nesting by names is bounded as well`() throws {
+        let types = (1...2000).map {
+            #"{"type":"record","name":"T\#($0)","fields":[{"name":"a","type":"T\#($0 - 1)"}]}"#
+        }
+        let text = "[" + ([#"{"type":"record","name":"T0","fields":[]}"#] + types).joined(separator: ",") + "]"
+        let schema = try AvroSchema(text)
+        #expect(schema.text(.canonical) == text)
+        _ = try AvroDecoder(writer: schema)
+        #expect(throws: AvroError.self) { try AvroColumnLayout(schema) }
     }
 
     @Test func `deep nesting is an error`() {

@@ -13,8 +13,8 @@ struct SuiteTests {
         ("draft2020-12", .draft2020),
     ]
 
-    /// Beginnings of the names of what is optional and left out: encoded contents are not looked into, and 1.0 is an integer
-    /// in draft 4 as it is in the later ones.
+    /// Beginnings of the names of what is optional and left out: encoded contents are not looked into, and 1.0 is an
+    /// integer in draft 4 as it is in the later ones.
     private static let skipped = [
         "draft7/optional/content.json", "draft4/optional/zeroTerminatedFloats.json",
     ]

@@ -18,6 +18,11 @@ import Testing
         #expect(match.map { String(decoding: bytes[$0.whole], as: UTF8.self) } == found)
     }
 
+    @Test func `a group that took no part has no place`() throws {
+        let match = try JavaPattern("(a)|(b)").firstMatch(in: Array("b".utf8))
+        #expect(match?.groups == [0..<1, nil, 0..<1])
+    }
+
     @Test(arguments: ["(", "[a", "*a", "(*ACCEPT)", "\\y", "a**b[", "[z-a]", "\\p{Foo1}", "\\"])
     func `refuses what is no expression`(pattern: String) {
         #expect(throws: PatternError.self) { try JavaPattern(pattern) }

@@ -70,7 +70,8 @@ struct RandomProto {
     private mutating func field(_ name: String, _ number: Int) -> String {
         if chance(15) {
             let keys = ScalarType.allCases.filter(\.isMapKey)
-            return "map<\(keys.randomElement(using: &random)?.rawValue ?? "string"), \(type(repeatable: false))> \(name) = \(number);\n"
+            return
+                "map<\(keys.randomElement(using: &random)?.rawValue ?? "string"), \(type(repeatable: false))> \(name) = \(number);\n"
         }
         let type = type(repeatable: true)
         if chance(30) {
@@ -152,7 +153,9 @@ struct RandomProto {
     }
 
     private mutating func scalar() -> Unicode.Scalar {
-        let ranges: [ClosedRange<UInt32>] = [0x20...0x7E, 0x00...0x1F, 0xA0...0x2FF, 0x4E00...0x4FFF, 0x1F600...0x1F64F]
+        let ranges: [ClosedRange<UInt32>] = [
+            0x20...0x7E, 0x00...0x1F, 0xA0...0x2FF, 0x4E00...0x4FFF, 0x1F600...0x1F64F,
+        ]
         return Unicode.Scalar(UInt32.random(in: ranges[below(ranges.count)], using: &random)) ?? "?"
     }
 }

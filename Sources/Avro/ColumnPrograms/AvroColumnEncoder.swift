@@ -227,20 +227,7 @@ extension ColumnCells {
     /// - Parameter readable: bytes that may be read from `source` on.
     @inline(__always) mutating func write(_ source: UnsafeRawPointer?, _ count: Int, readable: Int) {
         guard let source else { return }
-        let target = UnsafeMutableRawPointer(bytes + byteCount)
-        // Behind the room there is always space for a whole chunk.
-        if count <= 16 && 16 <= readable {
-            target.storeBytes(of: source.loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
-        } else if count <= 48 && (count &+ 15) & ~15 <= readable {
-            var at = 0
-            while at < count {
-                (target + at).storeBytes(
-                    of: (source + at).loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
-                at &+= 16
-            }
-        } else {
-            target.copyMemory(from: source, byteCount: count)
-        }
+        _ = Self.copy(source, count, readable: readable, to: UnsafeMutableRawPointer(bytes + byteCount))
         byteCount &+= count
     }
 }

@@ -21,14 +21,19 @@ package struct AvroColumnLayout: Sendable {
     /// Positions of `fields` in the record at the top; nil when the top is no record.
     let positions: [Int]?
 
+    /// A type that is used in many places is columns in each of them, which doubles with every level of a schema made
+    /// for that.
+    private static let columnsMax = 100_000
+
     /// - Parameter names: the wanted fields of the top record, in the order in which they should be columns; nil for all.
     /// - Throws: `.unresolvable` for a field that the schema does not have, and for types that contain themselves, of which
     ///   no column can be made.
     package init(_ schema: AvroSchema, columns names: [String]? = nil) throws(AvroError) {
         self.schema = schema
+        var left = Self.columnsMax
         guard case .record(let record) = schema.type.kind else {
             positions = nil
-            fields = [ColumnField("", try Self.column(schema.root, schema, inside: []))]
+            fields = [ColumnField("", try Self.column(schema.root, schema, inside: [], &left))]
             return
         }
         var positions: [Int] = []
@@ -45,15 +50,17 @@ package struct AvroColumnLayout: Sendable {
         var fields: [ColumnField] = []
         for position in positions {
             let field = record.fields[position]
-            fields.append(ColumnField(field.name, try Self.column(field.type, schema, inside: [schema.root])))
+            fields.append(ColumnField(field.name, try Self.column(field.type, schema, inside: [schema.root], &left)))
         }
         self.positions = positions
         self.fields = fields
     }
 
     private static func column(
-        _ id: AvroSchema.ID, _ schema: AvroSchema, inside: Set<AvroSchema.ID>
+        _ id: AvroSchema.ID, _ schema: AvroSchema, inside: Set<AvroSchema.ID>, _ left: inout Int
     ) throws(AvroError) -> ColumnType {
+        left -= 1
+        guard left >= 0 else { throw AvroError(.tooLarge, "the schema has more than \(columnsMax) columns") }
         guard inside.count < AvroError.depthMax else { throw .tooDeep("the schema") }
         guard !inside.contains(id) else {
             throw AvroError(.unresolvable, "\(schema.types[id].branchName) contains itself, so it has no columns")
@@ -72,21 +79,21 @@ package struct AvroColumnLayout: Sendable {
             }
         case .enumeration: return .string
         case .fixed: return .bytes
-        case .array(let items): return .list(try column(items, schema, inside: inside))
-        case .map(let values): return .map(key: .string, value: try column(values, schema, inside: inside))
+        case .array(let items): return .list(try column(items, schema, inside: inside, &left))
+        case .map(let values): return .map(key: .string, value: try column(values, schema, inside: inside, &left))
         case .record(let record):
             var fields: [ColumnField] = []
             for field in record.fields {
-                fields.append(ColumnField(field.name, try column(field.type, schema, inside: inside)))
+                fields.append(ColumnField(field.name, try column(field.type, schema, inside: inside, &left)))
             }
             return .structure(fields)
         case .union(let branches):
             let values = schema.valueBranches(branches)
             guard let first = values.first else { return .boolean }
-            if values.count == 1 { return try column(first, schema, inside: inside) }
+            if values.count == 1 { return try column(first, schema, inside: inside, &left) }
             var fields: [ColumnField] = []
             for (name, id) in zip(schema.branchNames(values), values) {
-                fields.append(ColumnField(name, try column(id, schema, inside: inside)))
+                fields.append(ColumnField(name, try column(id, schema, inside: inside, &left)))
             }
             return .structure(fields)
         }

@@ -1,4 +1,4 @@
-package import Columns
+import Columns
 
 /// Reads records of one writer's schema straight into columns of a reader's layout: the resolution of the two, compiled
 /// into a list of operations. What no column wants is passed over.

@@ -11,8 +11,12 @@ package final class AvroColumnSink {
     /// The memory of `flat`, which owns it.
     let cells: UnsafeMutablePointer<UnsafeMutablePointer<ColumnCells>>
     private let spare = ColumnBuilder(.boolean)
-    /// Rows so far.
-    package internal(set) var count = 0
+    /// Rows so far, behind a pointer: a property of a class is checked for overlapping accesses with every record.
+    private let rows: UnsafeMutablePointer<Int>
+    package internal(set) var count: Int {
+        get { rows.pointee }
+        set { rows.pointee = newValue }
+    }
 
     package init(_ layout: AvroColumnLayout) {
         self.layout = layout
@@ -24,12 +28,17 @@ package final class AvroColumnSink {
         }
         builders.forEach(add)
         self.flat = flat
+        rows = .allocate(capacity: 1)
+        rows.initialize(to: 0)
         cells = .allocate(capacity: max(1, flat.count))
         cells.initialize(to: spare.cells)  // what operations without a column point to when there are no columns
         for (index, builder) in flat.enumerated() { (cells + index).initialize(to: builder.cells) }
     }
 
-    deinit { cells.deallocate() }
+    deinit {
+        cells.deallocate()
+        rows.deallocate()
+    }
 
     /// Makes room for `rows` rows in all.
     package func reserve(rows: Int) {

@@ -46,7 +46,7 @@ package enum AvroContainer {
             do throws(WireError) {
                 switch self {
                 case .null: return bytes.withUnsafeBytes { [UInt8]($0) }
-                case .deflate: return try RawBlocks.inflate(bytes, limit: limit)
+                case .deflate: return try RawBlocks.inflate(bytes, limit: limit, ignoresRest: true)
                 case .zstandard: return try Compression.Codec.zstd.decompress(bytes, limit: limit)
                 case .snappy:
                     let end = bytes.byteCount - 4

@@ -50,6 +50,8 @@ struct AvroPlan: Sendable {
 
     private var known: [Pair: StepID] = [:]
 
+    private static let stepsMax = 1 << 20
+
     /// - Parameter wanted: positions of the reader's top fields that are wanted at all; the others are passed over and
     ///   never need a default. Nil for all.
     /// - Throws: `.unresolvable` when nothing that the writer may write can be read; branches of unions and symbols that
@@ -73,6 +75,9 @@ struct AvroPlan: Sendable {
         _ from: AvroSchema.ID, _ to: AvroSchema.ID?, path: String, depth: Int, wanted: Set<Int>? = nil
     ) throws(AvroError) -> StepID {
         guard depth < AvroError.depthMax else { throw .tooDeep("the schema") }
+        guard steps.count < Self.stepsMax else {
+            throw AvroError(.tooLarge, "the schemas have more than \(Self.stepsMax) pairs of types to resolve")
+        }
         let pair = Pair(writer: from, reader: to)
         if let id = known[pair] { return id }
         let id = add(.pending)

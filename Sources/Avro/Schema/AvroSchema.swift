@@ -57,6 +57,16 @@ package struct AvroType: Sendable {
         }
     }
 
+    /// The other names of a named type.
+    package var aliases: [AvroName] {
+        switch kind {
+        case .record(let record): record.aliases
+        case .enumeration(let enumeration): enumeration.aliases
+        case .fixed(let fixed): fixed.aliases
+        case .primitive, .array, .map, .union: []
+        }
+    }
+
     /// The word for the kind of type: "record", "int" ...
     package var word: String {
         switch kind {
@@ -78,12 +88,22 @@ package struct AvroRecord: Sendable {
     package var name: AvroName
     package var aliases: [AvroName] = []
     package var doc: String?
-    package var fields: [AvroField] = []
+    package var fields: [AvroField] = [] {
+        didSet {
+            positions = Dictionary(fields.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+    private var positions: [String: Int] = [:]
     /// Declared with the type "error": a record in all but the word.
     package var isError = false
 
     /// The position of the field of that name.
-    package func index(of field: String) -> Int? { fields.firstIndex { $0.name == field } }
+    package func index(of field: String) -> Int? { positions[field] }
+
+    init(name: AvroName, isError: Bool = false) {
+        self.name = name
+        self.isError = isError
+    }
 }
 
 package struct AvroField: Sendable {
@@ -103,9 +123,19 @@ package struct AvroEnumeration: Sendable {
     package var name: AvroName
     package var aliases: [AvroName] = []
     package var doc: String?
-    package var symbols: [String]
+    package let symbols: [String]
+    private let positions: [String: Int]
     /// What a reader takes a symbol for that it does not know.
     package var defaultSymbol: String?
+
+    /// The number of a symbol.
+    package func index(of symbol: String) -> Int? { positions[symbol] }
+
+    init(name: AvroName, symbols: [String]) {
+        self.name = name
+        self.symbols = symbols
+        positions = Dictionary(symbols.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+    }
 }
 
 package struct AvroFixed: Sendable {

@@ -1,4 +1,4 @@
-package import JSONFormat
+import JSONFormat
 
 extension AvroSchema {
     /// Reads a schema from its JSON text.
@@ -139,14 +139,16 @@ struct AvroSchemaParser {
             throw Self.invalid("Record has no fields: \(Self.text(json))")
         }
         var seen: Set<String> = []
+        var parsed: [AvroField] = []
         for json in fields {
             let field = try self.field(json, in: name.namespace, depth: depth)
             guard seen.insert(field.name).inserted else {
                 throw Self.invalid("Duplicate field \(field.name) in record \(name.full)")
             }
-            if field.defaultValue != nil, checksDefaults { defaults.append((id, record.fields.count)) }
-            record.fields.append(field)
+            if field.defaultValue != nil, checksDefaults { defaults.append((id, parsed.count)) }
+            parsed.append(field)
         }
+        record.fields = parsed
         types[id].kind = .record(record)
         return id
     }
@@ -242,9 +244,10 @@ struct AvroSchemaParser {
         guard let value = json["aliases"], value != .null else { return [] }
         guard let elements = value.elements else { throw Self.invalid("aliases not an array: \(Self.text(json))") }
         var aliases: [String] = []
+        var seen: Set<String> = []
         for element in elements {
             guard let alias = element.text else { throw Self.invalid("alias not a string: \(Self.text(element))") }
-            if !aliases.contains(alias) { aliases.append(alias) }
+            if seen.insert(alias).inserted { aliases.append(alias) }
         }
         return aliases
     }
@@ -268,7 +271,7 @@ struct AvroSchemaParser {
             do throws(AvroError) {
                 _ = try schema[field.type].defaultValue(json)
             } catch {
-                let type = schema[field.type].text(.canonical)
+                let type = Self.cut(schema[field.type].text(.canonical))
                 throw Self.invalid("Invalid default for field \(field.name): \(Self.text(json)) not a \(type)")
             }
         }
@@ -276,10 +279,12 @@ struct AvroSchemaParser {
 
     private static func invalid(_ message: String) -> AvroError { AvroError(.invalidSchema, message) }
 
-    /// A piece of the schema for a message, cut where it would fill the screen.
-    private static func text(_ json: JSONValue) -> String {
-        let text = String(decoding: json.javaBytes(), as: UTF8.self)
-        return text.utf8.count <= 1000 ? text : String(text.prefix(1000)) + "..."
+    /// A piece of the schema for a message.
+    private static func text(_ json: JSONValue) -> String { cut(String(decoding: json.javaBytes(), as: UTF8.self)) }
+
+    /// Cut where it would fill the screen.
+    private static func cut(_ text: String) -> String {
+        text.utf8.count <= 1000 ? text : String(text.prefix(1000)) + "..."
     }
 
     /// Java reads schemas with comments in them (`/* */` and `//`), so such schemas exist.

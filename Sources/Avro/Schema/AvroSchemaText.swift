@@ -1,4 +1,4 @@
-package import JSONFormat
+import JSONFormat
 
 extension AvroSchema {
     /// Ways to write a schema.
@@ -53,7 +53,7 @@ private struct SchemaTextWriter {
         case .primitive(let primitive):
             guard !type.properties.isEmpty, !isParsing else { return quote(primitive.rawValue) }
             begin("type", primitive.rawValue)
-            properties(type.properties)
+            properties(of: type)
             output.append(UInt8(ascii: "}"))
         case .array(let items): collection("array", "items", items, type, in: namespace)
         case .map(let values): collection("map", "values", values, type, in: namespace)
@@ -79,7 +79,7 @@ private struct SchemaTextWriter {
         begin("type", word)
         member(name)
         write(below, in: namespace)
-        if !isParsing { properties(type.properties) }
+        if !isParsing { properties(of: type) }
         output.append(UInt8(ascii: "}"))
     }
 
@@ -128,13 +128,13 @@ private struct SchemaTextWriter {
         begin("type", word)
         member("name", name.name)
         if name.namespace != namespace { member("namespace", name.namespace ?? "") }
-        if let doc { member("doc", doc) }
+        if let doc, !(isNormalized && doc.isEmpty) { member("doc", doc) }
     }
 
     /// Properties, aliases and the closing brace.
     private mutating func tail(_ type: AvroType, _ aliases: [AvroName], _ name: AvroName) {
         if !isParsing {
-            properties(type.properties)
+            properties(of: type)
             if !aliases.isEmpty {
                 member("aliases")
                 let order = isNormalized ? aliases.sorted { isBefore($0.full, $1.full) } : aliases
@@ -142,6 +142,17 @@ private struct SchemaTextWriter {
             }
         }
         output.append(UInt8(ascii: "}"))
+    }
+
+    private mutating func properties(of type: AvroType) {
+        // Java takes a type with this property for one without logical type.
+        let isJavaString = type.properties.contains { $0.name == "avro.java.string" && $0.value.text != nil }
+        guard isNormalized, !isJavaString, let first = type.logicalType?.normalizedProperties else {
+            return properties(type.properties)
+        }
+        let names = Set(first)
+        for name in first { properties(type.properties.filter { $0.name == name }) }
+        properties(type.properties.filter { !names.contains($0.name) })
     }
 
     private mutating func properties(_ properties: [(name: String, value: JSONValue)]) {
@@ -185,6 +196,21 @@ private struct SchemaTextWriter {
     private mutating func quote(_ text: String) { JSONText.quote(text, to: &output) }
 }
 
+extension AvroLogicalType {
+    /// Which properties the registry client 7.0 puts in front of the sorted others: those of the logical types that its
+    /// Avro, 1.11, knows; nil for others.
+    fileprivate var normalizedProperties: [String]? {
+        switch self {
+        case .decimal(_, scale: 0): ["logicalType", "precision"]
+        case .decimal: ["logicalType", "precision", "scale"]
+        case .uuid, .date, .timeMillis, .timeMicros, .timestampMillis, .timestampMicros, .localTimestampMillis,
+            .localTimestampMicros:
+            ["logicalType"]
+        case .timestampNanos, .localTimestampNanos, .duration: nil
+        }
+    }
+}
+
 extension AvroSchema {
     /// The default as the registry client normalises it: by the type, that of the first branch in unions; nil where it
     /// does not fit and is left out.
@@ -199,7 +225,7 @@ extension AvroSchema {
         case (.number, .primitive(.int)), (.number, .primitive(.long)): return json
         case (.number(let value), .primitive(.double)): return .raw(Array(JavaNumber.text(Double(value)).utf8))
         case (.number(let value), .primitive(.float)): return .raw(Array(JavaNumber.text(Float(value)).utf8))
-        case (.number(let value), _): return Int32(exactly: value) == nil ? json : nil
+        case (.number, _): return nil
         case (.raw(let text), .primitive(.double)), (.raw(let text), .primitive(.float)):
             guard text.contains(where: { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }) else {
                 return nil
@@ -216,7 +242,7 @@ extension AvroSchema {
         case (.string, _): return nil
         case (.array(let elements), .array(let items)):
             return .array(elements.compactMap { normalizedDefault($0, items, depth: depth + 1) })
-        case (.array, _): return nil
+        case (.array(let elements), _): return elements.isEmpty ? json : nil
         case (.object(let members), .map(let values)):
             return .object(members.map { ($0.0, normalizedDefault($0.1, values, depth: depth + 1) ?? .null) })
         case (.object(let members), .record(let record)):

@@ -13,7 +13,8 @@ extension AvroSchema {
     ///
     /// - Throws: `.malformed` with the path of what does not fit the schema.
     package func value(json: JSONValue) throws(AvroError) -> AvroValue {
-        try JSONReading(schema: self, isDefault: false).value(json, root, "", 0)
+        var reading = JSONReading(schema: self)
+        return try reading.value(json, root, isDefault: false, 0)
     }
 
     /// The value of a default of a field of this type. In a default a union's value is one of its first branch, and
@@ -22,7 +23,8 @@ extension AvroSchema {
     /// - Throws: `.invalidSchema` when it does not fit.
     package func defaultValue(_ json: JSONValue) throws(AvroError) -> AvroValue {
         do throws(AvroError) {
-            return try JSONReading(schema: self, isDefault: true).value(json, root, "", 0)
+            var reading = JSONReading(schema: self)
+            return try reading.value(json, root, isDefault: true, 0)
         } catch {
             throw AvroError(.invalidSchema, "default: \(error.message)")
         }
@@ -45,51 +47,64 @@ extension AvroSchema {
 
 private struct JSONReading {
     let schema: AvroSchema
-    let isDefault: Bool
+    /// Fields that may still be filled in while a default is read: defaults may lack fields again, which doubles with
+    /// every level of a schema made for that.
+    private var defaultsLeft = Self.defaultsMax
+    private static let defaultsMax = 1 << 18
 
-    func value(
-        _ json: JSONValue, _ id: AvroSchema.ID, _ path: String, _ depth: Int
+    init(schema: AvroSchema) { self.schema = schema }
+
+    mutating func value(
+        _ json: JSONValue, _ id: AvroSchema.ID, isDefault: Bool, _ depth: Int
     ) throws(AvroError) -> AvroValue {
         guard depth < AvroError.depthMax else { throw .tooDeep("the value") }
         switch schema.types[id].kind {
-        case .primitive(let primitive): return try self.primitive(json, primitive, path)
+        case .primitive(let primitive): return try self.primitive(json, primitive, isDefault: isDefault)
         case .array(let items):
-            guard let elements = json.elements else { throw mismatch(json, "an array", path) }
+            guard let elements = json.elements else { throw Self.mismatch(json, "an array") }
             var values: [AvroValue] = []
             values.reserveCapacity(elements.count)
             for (index, element) in elements.enumerated() {
-                values.append(try value(element, items, "\(path)/\(index)", depth + 1))
+                do throws(AvroError) {
+                    values.append(try value(element, items, isDefault: isDefault, depth + 1))
+                } catch {
+                    throw error.at("\(index)")
+                }
             }
             return .array(values)
         case .map(let type):
-            guard let members = json.members else { throw mismatch(json, "an object", path) }
+            guard let members = json.members else { throw Self.mismatch(json, "an object") }
             var entries: [AvroValue.Entry] = []
             entries.reserveCapacity(members.count)
             for (name, member) in members {
-                entries.append(.init(name, try value(member, type, "\(path)/\(name)", depth + 1)))
+                do throws(AvroError) {
+                    entries.append(.init(name, try value(member, type, isDefault: isDefault, depth + 1)))
+                } catch {
+                    throw error.at(name)
+                }
             }
             return .map(entries)
-        case .union(let branches): return try union(json, branches, path, depth)
-        case .record(let record): return try self.record(json, record, path, depth)
+        case .union(let branches): return try union(json, branches, isDefault: isDefault, depth)
+        case .record(let record): return try self.record(json, record, isDefault: isDefault, depth)
         case .enumeration(let enumeration):
-            guard let symbol = json.text, enumeration.symbols.contains(symbol) else {
-                throw mismatch(json, "a symbol of enum \(enumeration.name.full)", path)
+            guard let symbol = json.text, enumeration.index(of: symbol) != nil else {
+                throw Self.mismatch(json, "a symbol of enum \(enumeration.name.full)")
             }
             return .enumeration(symbol)
         case .fixed(let fixed):
             guard let text = json.text, let bytes = Self.bytes(text), bytes.count == fixed.size else {
-                throw mismatch(json, "\(fixed.size) bytes as characters U+0000 to U+00FF", path)
+                throw Self.mismatch(json, "\(fixed.size) bytes as characters U+0000 to U+00FF")
             }
             return .fixed(bytes)
         }
     }
 
-    private func union(
-        _ json: JSONValue, _ branches: [AvroSchema.ID], _ path: String, _ depth: Int
+    private mutating func union(
+        _ json: JSONValue, _ branches: [AvroSchema.ID], isDefault: Bool, _ depth: Int
     ) throws(AvroError) -> AvroValue {
         if isDefault {
-            guard let first = branches.first else { throw mismatch(json, "nothing, the union has no branches", path) }
-            return .union(branch: 0, try value(json, first, path, depth + 1))
+            guard let first = branches.first else { throw Self.mismatch(json, "nothing, the union has no branches") }
+            return .union(branch: 0, try value(json, first, isDefault: true, depth + 1))
         }
         let name: String
         let inner: JSONValue
@@ -98,61 +113,75 @@ private struct JSONReading {
             inner = json
         } else {
             guard let members = json.members, members.count == 1, let member = members.first else {
-                throw mismatch(json, "null or an object of one member, named after a branch of the union", path)
+                throw Self.mismatch(json, "null or an object of one member, named after a branch of the union")
             }
             (name, inner) = member
         }
         guard let branch = branches.firstIndex(where: { schema.types[$0].branchName == name }) else {
-            throw AvroError(.malformed, "\(at(path))the union has no branch \"\(name)\"")
+            throw AvroError(.malformed, "the union has no branch \"\(name)\"")
         }
-        return .union(branch: branch, try value(inner, branches[branch], "\(path)/\(name)", depth + 1))
+        do throws(AvroError) {
+            return .union(branch: branch, try value(inner, branches[branch], isDefault: false, depth + 1))
+        } catch {
+            throw error.at(name)
+        }
     }
 
-    private func record(
-        _ json: JSONValue, _ record: AvroRecord, _ path: String, _ depth: Int
+    private mutating func record(
+        _ json: JSONValue, _ record: AvroRecord, isDefault: Bool, _ depth: Int
     ) throws(AvroError) -> AvroValue {
-        guard let members = json.members else { throw mismatch(json, "an object", path) }
-        var byName: [String: JSONValue] = [:]
+        guard let members = json.members else { throw Self.mismatch(json, "an object") }
+        var given = [JSONValue?](repeating: nil, count: record.fields.count)
         for (name, member) in members {
-            guard record.index(of: name) != nil else {
-                throw AvroError(.malformed, "\(at(path))record \(record.name.full) has no field \"\(name)\"")
+            guard let index = record.index(of: name) else {
+                if isDefault { continue }  // Java accepts them, so schemas have them
+                throw AvroError(.malformed, "record \(record.name.full) has no field \"\(name)\"")
             }
-            byName[name] = member
+            given[index] = member
         }
         var fields: [AvroValue] = []
         fields.reserveCapacity(record.fields.count)
-        for field in record.fields {
-            let below = "\(path)/\(field.name)"
-            if let member = byName[field.name] {
-                fields.append(try value(member, field.type, below, depth + 1))
-            } else if let json = field.defaultValue {
-                fields.append(
-                    try JSONReading(schema: schema, isDefault: true).value(json, field.type, below, depth + 1))
-            } else {
-                throw AvroError(.malformed, "\(at(path))field \"\(field.name)\" is missing and has no default")
+        for (index, field) in record.fields.enumerated() {
+            do throws(AvroError) {
+                if let member = given[index] {
+                    fields.append(try value(member, field.type, isDefault: isDefault, depth + 1))
+                } else if let json = field.defaultValue {
+                    if isDefault {
+                        guard defaultsLeft > 0 else {
+                            throw AvroError(
+                                .tooLarge, "more than \(Self.defaultsMax) fields of defaults take their default")
+                        }
+                        defaultsLeft -= 1
+                    }
+                    fields.append(try value(json, field.type, isDefault: true, depth + 1))
+                } else {
+                    throw AvroError(.malformed, "the field is missing and has no default")
+                }
+            } catch {
+                throw error.at(field.name)
             }
         }
         return .record(fields)
     }
 
     private func primitive(
-        _ json: JSONValue, _ primitive: AvroPrimitive, _ path: String
+        _ json: JSONValue, _ primitive: AvroPrimitive, isDefault: Bool
     ) throws(AvroError) -> AvroValue {
         switch primitive {
         case .null: if json == .null { return .null }
         case .boolean: if let flag = json.flag { return .boolean(flag) }
-        case .int: if let number = integer(json), let value = Int32(exactly: number) { return .int(value) }
-        case .long: if let number = integer(json) { return .long(number) }
+        case .int: if let number = integer(json, isDefault), let value = Int32(exactly: number) { return .int(value) }
+        case .long: if let number = integer(json, isDefault) { return .long(number) }
         case .float: if let value = double(json) { return .float(Float(value)) }
         case .double: if let value = double(json) { return .double(value) }
         case .bytes: if let bytes = json.text.flatMap(Self.bytes) { return .bytes(bytes) }
         case .string: if let text = json.text { return .string(text) }
         }
-        throw mismatch(json, primitive.rawValue, path)
+        throw Self.mismatch(json, primitive.rawValue)
     }
 
     /// An integer; written as 5.0 only where it is a value, as defaults have to be of their type.
-    private func integer(_ json: JSONValue) -> Int64? {
+    private func integer(_ json: JSONValue, _ isDefault: Bool) -> Int64? {
         if let number = json.integer { return number }
         return isDefault ? nil : json.decimal?.int64
     }
@@ -177,13 +206,18 @@ private struct JSONReading {
         return bytes
     }
 
-    private func mismatch(_ json: JSONValue, _ wanted: String, _ path: String) -> AvroError {
+    private static func mismatch(_ json: JSONValue, _ wanted: String) -> AvroError {
         var text = String(decoding: json.bytes.prefix(100), as: UTF8.self)
-        if json.bytes.count > 100 { text += "..." }
-        return AvroError(.malformed, "\(at(path))expected \(wanted), found \(text)")
+        if text.utf8.count >= 100 { text += "..." }
+        return AvroError(.malformed, "expected \(wanted), found \(text)")
     }
+}
 
-    private func at(_ path: String) -> String { path.isEmpty ? "" : "\(path): " }
+extension AvroError {
+    /// The same error with one more step in front of its path: "/address/city: expected string".
+    fileprivate func at(_ step: String) -> AvroError {
+        AvroError(code, message.hasPrefix("/") ? "/\(step)\(message)" : "/\(step): \(message)")
+    }
 }
 
 private struct JSONWriting {
@@ -204,7 +238,7 @@ private struct JSONWriting {
         case (.string(let text), .primitive(.string)): JSONText.quote(text, to: &output)
         case (.bytes(let bytes), .primitive(.bytes)): Self.quote(bytes, to: &output)
         case (.fixed(let bytes), .fixed(let fixed)) where bytes.count == fixed.size: Self.quote(bytes, to: &output)
-        case (.enumeration(let symbol), .enumeration(let enumeration)) where enumeration.symbols.contains(symbol):
+        case (.enumeration(let symbol), .enumeration(let enumeration)) where enumeration.index(of: symbol) != nil:
             JSONText.quote(symbol, to: &output)
         case (.array(let elements), .array(let items)):
             output.append(UInt8(ascii: "["))

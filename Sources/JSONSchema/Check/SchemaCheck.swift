@@ -3,8 +3,8 @@ import Patterns
 
 /// One run of a schema over a value.
 ///
-/// Bounded: so many schemas are looked at, `depthMax` of them inside of each other. A value for which that does not suffice
-/// is not valid, and the violation says why.
+/// Bounded: so many schemas are looked at, `depthMax` of them inside of each other. A value for which that does not
+/// suffice is not valid, and the violation says why.
 struct SchemaCheck {
     /// For any value; large ones get more.
     static let stepCountBase = 400_000
@@ -438,9 +438,13 @@ struct SchemaCheck {
             if types.includes(value) { return true }
             report(node, "type", "expected \(types.description) but found \(SchemaCompiler.kind(value))")
             return false
-        case .enumeration(let values):
-            if values.contains(value.identity) { return true }
-            report(node, "enum", "is none of the \(values.count) values that are allowed")
+        case .enumeration(let texts, let others):
+            if case .string(let text) = value {
+                if texts.contains(JSONName(text)) { return true }
+            } else if !others.isEmpty, others.contains(value.identity) {
+                return true
+            }
+            report(node, "enum", "is none of the \(texts.count + others.count) values that are allowed")
             return false
         case .constant(let constant):
             if constant.isSame(as: value) { return true }
@@ -453,23 +457,34 @@ struct SchemaCheck {
     }
 
     private mutating func applyToNumber(_ keyword: SchemaKeyword, _ node: SchemaNode, _ value: JSONValue) -> Bool {
-        guard let number = value.decimal else { return true }
         switch keyword {
-        case .bound(let bound, let limit):
-            let isKept =
-                switch bound {
-                case .minimum: number >= limit
-                case .maximum: number <= limit
-                case .exclusiveMinimum: number > limit
-                case .exclusiveMaximum: number < limit
-                }
+        case .bound(let bound, let limit, let integer):
+            let isKept: Bool
+            if case .number(let number) = value, let integer {
+                isKept = Self.keeps(bound, number, integer)
+            } else {
+                guard let number = value.decimal else { return true }
+                isKept = Self.keeps(bound, number, limit)
+            }
             if !isKept { report(node, bound.rawValue, "is beyond the limit of the keyword") }
             return isKept
         case .multipleOf(let divisor):
+            guard let number = value.decimal else { return true }
             if number.isMultiple(of: divisor) { return true }
             report(node, "multipleOf", "is not a multiple of \(divisor.double)")
             return false
         default: return true
+        }
+    }
+
+    private static func keeps<Number: Comparable>(
+        _ bound: SchemaKeyword.Bound, _ number: Number, _ limit: Number
+    ) -> Bool {
+        switch bound {
+        case .minimum: number >= limit
+        case .maximum: number <= limit
+        case .exclusiveMinimum: number > limit
+        case .exclusiveMaximum: number < limit
         }
     }
 

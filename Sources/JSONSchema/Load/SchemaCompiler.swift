@@ -1,8 +1,8 @@
 import JSONFormat
 import Patterns
 
-/// Makes nodes of schemas. Works through a list instead of calling itself, so that neither long chains of references nor
-/// circles are a problem.
+/// Makes nodes of schemas. Works through a list instead of calling itself, so that neither long chains of references
+/// nor circles are a problem.
 struct SchemaCompiler {
     /// More schemas than this are not worked with.
     static let nodeCountMax = 200_000
@@ -172,7 +172,11 @@ struct SchemaCompiler {
         to keywords: inout [SchemaKeyword], _ reader: KeywordReader, _ resource: SchemaLibrary.Resource
     ) throws(JSONSchemaError) {
         if let types = try reader.types() { keywords.append(.type(types)) }
-        if let values = try reader.list("enum") { keywords.append(.enumeration(Set(values.map(\.identity)))) }
+        if let values = try reader.list("enum") {
+            let others = values.filter { $0.text == nil }.map(\.identity)
+            keywords.append(
+                .enumeration(texts: Set(values.compactMap(\.text).map { JSONName($0) }), others: Set(others)))
+        }
         if resource.draft >= .draft6, let value = reader.value["const"] { keywords.append(.constant(value)) }
         try addBounds(to: &keywords, reader, resource.draft)
         if let count = try reader.count("minLength") { keywords.append(.minLength(count)) }
@@ -196,19 +200,22 @@ struct SchemaCompiler {
     private func addBounds(
         to keywords: inout [SchemaKeyword], _ reader: KeywordReader, _ draft: Draft
     ) throws(JSONSchemaError) {
+        func bound(_ bound: SchemaKeyword.Bound, _ limit: JSONNumber) -> SchemaKeyword {
+            .bound(bound, limit, integer: limit.int64)
+        }
         let minimum = try reader.number("minimum")
         let maximum = try reader.number("maximum")
         if draft == .draft4 {
             // The exclusive ones are flags of the others there.
             let isAbove = try reader.flag("exclusiveMinimum") == true
             let isBelow = try reader.flag("exclusiveMaximum") == true
-            if let minimum { keywords.append(.bound(isAbove ? .exclusiveMinimum : .minimum, minimum)) }
-            if let maximum { keywords.append(.bound(isBelow ? .exclusiveMaximum : .maximum, maximum)) }
+            if let minimum { keywords.append(bound(isAbove ? .exclusiveMinimum : .minimum, minimum)) }
+            if let maximum { keywords.append(bound(isBelow ? .exclusiveMaximum : .maximum, maximum)) }
         } else {
-            if let minimum { keywords.append(.bound(.minimum, minimum)) }
-            if let maximum { keywords.append(.bound(.maximum, maximum)) }
-            if let limit = try reader.number("exclusiveMinimum") { keywords.append(.bound(.exclusiveMinimum, limit)) }
-            if let limit = try reader.number("exclusiveMaximum") { keywords.append(.bound(.exclusiveMaximum, limit)) }
+            if let minimum { keywords.append(bound(.minimum, minimum)) }
+            if let maximum { keywords.append(bound(.maximum, maximum)) }
+            if let limit = try reader.number("exclusiveMinimum") { keywords.append(bound(.exclusiveMinimum, limit)) }
+            if let limit = try reader.number("exclusiveMaximum") { keywords.append(bound(.exclusiveMaximum, limit)) }
         }
         if let divisor = try reader.number("multipleOf") {
             guard !divisor.isZero else { throw reader.error("multipleOf must not be 0", "multipleOf") }

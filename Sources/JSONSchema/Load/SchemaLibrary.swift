@@ -2,8 +2,8 @@ package import JSONFormat
 
 /// The documents that a schema and its references are made of, and what they call their parts.
 ///
-/// A document is cut into resources: the whole, and every part that gives itself an address by `$id`. Addresses, anchors
-/// and relative references belong to resources.
+/// A document is cut into resources: the whole, and every part that gives itself an address by `$id`. Addresses,
+/// anchors and relative references belong to resources.
 ///
 /// - SeeAlso: JSON Schema core 2020-12, sections 8.2 and 9.
 package struct SchemaLibrary: Sendable {
@@ -181,7 +181,8 @@ package struct SchemaLibrary: Sendable {
     /// The schema that `reference` means where resource `origin` uses it; nil when there is none.
     package func resolve(_ reference: String, from origin: Int) -> Place? {
         let target = resources[origin].address.resolving(reference)
-        // The registry's names of referenced schemas need not be addresses: as they are, they come first among documents.
+        // The registry's names of referenced schemas need not be addresses: as they are, they come first among
+        // documents.
         let isLocal = target.document == resources[origin].address.document
         guard
             let resource = isLocal

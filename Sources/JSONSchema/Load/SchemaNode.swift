@@ -50,10 +50,11 @@ enum SchemaKeyword: Sendable {
     }
 
     case type(TypeSet)
-    /// By `JSONValue.identity`.
-    case enumeration(Set<[UInt8]>)
+    /// Strings, and others by `JSONValue.identity`.
+    case enumeration(texts: Set<JSONName>, others: Set<[UInt8]>)
     case constant(JSONValue)
-    case bound(Bound, JSONNumber)
+    /// `integer`: the limit, when it is one that fits.
+    case bound(Bound, JSONNumber, integer: Int64?)
     case multipleOf(JSONNumber)
     case minLength(Int)
     case maxLength(Int)

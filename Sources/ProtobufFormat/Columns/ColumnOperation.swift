@@ -7,6 +7,9 @@ struct ColumnOperation: BitwiseCopyable {
         case skip
     }
 
+    /// A wire type that no tag has: what does not fit anything is passed over.
+    static let noWireType: UInt8 = 8
+
     var code: Code
     /// The wire type that the value is expected in.
     var wireType: UInt8
@@ -15,8 +18,8 @@ struct ColumnOperation: BitwiseCopyable {
     var isList: Bool
     /// What the field is in the mask of those that were seen; 0 for lists and maps, which may come often.
     var bit: UInt64
-    /// All members of its oneof, this one too; 0 outside of oneofs.
-    var oneofBits: UInt64
+    /// Those that may not have been seen before: the field itself and the members of its oneof.
+    var conflicts: UInt64
     /// The column, of a list its element's.
     var column: Int32
     /// Of a message its program, of an enum its table.
@@ -47,6 +50,45 @@ struct ColumnMessageProgram: Sendable {
     /// All bits that `endings` ask for: nothing is missing when they were seen.
     var expected: UInt64 = 0
     var hasRuns = false
+}
+
+/// A message's program as plain memory, so that looking up a field neither counts references nor checks bounds.
+struct ColumnTable: BitwiseCopyable {
+    /// By number up to `lowCount`; what skips stands where no column wants the field.
+    let low: UnsafeMutablePointer<ColumnOperation>
+    let lowCount: Int
+    /// All operations; the first skips.
+    let all: UnsafeMutablePointer<ColumnOperation>
+    let endings: UnsafeMutablePointer<ColumnEnding>
+    let endingCount: Int
+    /// All bits that `endings` ask for: nothing is missing when they were seen.
+    let expected: UInt64
+    let hasRuns: Bool
+    /// Which of the programs this is.
+    let place: Int
+
+    init(_ program: ColumnMessageProgram, _ place: Int) {
+        all = .allocate(capacity: program.operations.count)
+        _ = UnsafeMutableBufferPointer(start: all, count: program.operations.count)
+            .initialize(fromContentsOf: program.operations)
+        lowCount = program.lowOperations.count
+        low = .allocate(capacity: max(1, lowCount))
+        for (number, operation) in program.lowOperations.enumerated() {
+            (low + number).initialize(to: all[Int(operation)])
+        }
+        endingCount = program.endings.count
+        endings = .allocate(capacity: max(1, endingCount))
+        for (index, ending) in program.endings.enumerated() { (endings + index).initialize(to: ending) }
+        expected = program.expected
+        hasRuns = program.hasRuns
+        self.place = place
+    }
+
+    func free() {
+        all.deallocate()
+        low.deallocate()
+        endings.deallocate()
+    }
 }
 
 /// The names of an enum's constants, by number.
@@ -107,7 +149,8 @@ struct ColumnCompiler {
         var program = ColumnMessageProgram()
         program.operations.append(
             ColumnOperation(
-                code: .skip, wireType: 0, isPackable: false, isList: false, bit: 0, oneofBits: 0, column: 0, inner: 0))
+                code: .skip, wireType: ColumnOperation.noWireType, isPackable: false, isList: false, bit: 0,
+                conflicts: 0, column: 0, inner: 0))
         var bits: [Int: UInt64] = [:]
         for place in places where !message.fields[place].isRepeated { bits[place] = 1 << UInt64(bits.count & 63) }
         if bits.count > Self.fieldCountMax { isSlow = true }
@@ -127,14 +170,16 @@ struct ColumnCompiler {
         }
         if program.operations.count > Int(UInt16.max) { isSlow = true }
         for (place, field) in message.fields.enumerated() where field.oneofIndex != nil && !places.contains(place) {
-            // A member without a column, whose coming has to be noticed when a wanted one is there: left to value trees.
+            // A member without a column, whose coming has to be noticed when a wanted one is there: left to value
+            // trees.
             if message.fields.indices.contains(where: {
                 message.fields[$0].oneofIndex == field.oneofIndex && places.contains($0)
             }) {
                 let members = oneof(field, message, bits)
                 program.operations.append(
                     ColumnOperation(
-                        code: .skip, wireType: 0, isPackable: false, isList: false, bit: 0, oneofBits: members, column: 0,
+                        code: .skip, wireType: ColumnOperation.noWireType, isPackable: false, isList: false, bit: 0,
+                        conflicts: members, column: 0,
                         inner: 0))
                 let number = UInt16(truncatingIfNeeded: program.operations.count - 1)
                 if field.number <= low {
@@ -169,7 +214,7 @@ struct ColumnCompiler {
             let inner = compile(entryDescriptor(entry), places)
             return ColumnOperation(
                 code: .map, wireType: WireType.lengthDelimited.rawValue, isPackable: false, isList: true, bit: 0,
-                oneofBits: 0, column: Int32(own), inner: Int32(inner))
+                conflicts: 0, column: Int32(own), inner: Int32(inner))
         }
         if field.isRepeated {
             own = column
@@ -198,7 +243,7 @@ struct ColumnCompiler {
         return ColumnOperation(
             code: Self.code(field.kind), wireType: field.kind.wireType.rawValue,
             isPackable: field.isRepeated && field.kind.isPackable, isList: field.isRepeated, bit: bit,
-            oneofBits: oneofBits, column: Int32(own), inner: Int32(inner))
+            conflicts: bit | oneofBits, column: Int32(own), inner: Int32(inner))
     }
 
     /// Keys and values of maps that are not there are their defaults; that of a message is left to value trees.

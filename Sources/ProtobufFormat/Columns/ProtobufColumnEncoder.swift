@@ -1,6 +1,7 @@
 package import Columns
 
-/// Writes columns as messages: the way back of `ProtobufColumnProgram`, for columns as a `ProtobufColumnLayout` makes them.
+/// Writes columns as messages: the way back of `ProtobufColumnProgram`, for columns as a `ProtobufColumnLayout` makes
+/// them.
 ///
 /// A row without a value leaves its field out; so does a default in a field that cannot tell the two apart.
 package final class ProtobufColumnEncoder: Sendable {
@@ -18,14 +19,16 @@ package final class ProtobufColumnEncoder: Sendable {
 
     /// Writes every row of `batch` as one message.
     ///
-    /// - Parameter prefix: bytes in front of each message, such as magic, id and message index of the registry's framing.
+    /// - Parameter prefix: bytes in front of each message, such as magic, id and message index of the registry's
+    ///   framing.
     /// - Returns: a byte string per row.
-    /// - Throws: `.value` when the columns are not of the layout's types, a required field or an element of a list has no
-    ///   value, or a text is no constant of its enum; also when all are more than 2 GiB.
+    /// - Throws: `.value` when the columns are not of the layout's types, a required field or an element of a list has
+    ///   no value, or a text is no constant of its enum; also when all are more than 2 GiB.
     package func encode(_ batch: ColumnBatch, prefix: [UInt8] = []) throws(ProtobufError) -> BytesColumn {
         let types = batch.columns.map(\.type)
         guard types == layout.fields.map(\.type) else {
-            throw ProtobufError(.value, "the columns \(types) are not those of the message, \(layout.fields.map(\.type))")
+            throw ProtobufError(
+                .value, "the columns \(types) are not those of the message, \(layout.fields.map(\.type))")
         }
         var sources: [EncodingSource] = []
         for column in batch.columns { Self.add(column, to: &sources) }

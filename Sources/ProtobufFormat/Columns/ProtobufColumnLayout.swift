@@ -13,8 +13,8 @@ package import Columns
 /// | repeated | list |
 /// | map | map |
 ///
-/// A field that can tell that it is not set has no value then; one that cannot has its default, zero or empty. Strings that
-/// are not UTF-8 are repaired. Well-known messages are the structures of their fields.
+/// A field that can tell that it is not set has no value then; one that cannot has its default, zero or empty. Strings
+/// that are not UTF-8 are repaired. Well-known messages are the structures of their fields.
 package struct ProtobufColumnLayout: Sendable {
     package let schema: ProtobufSchema
     /// Place of the message in `schema.messages`.
@@ -23,10 +23,10 @@ package struct ProtobufColumnLayout: Sendable {
     /// Places of `fields` among the message's fields.
     let places: [Int]
 
-    /// - Parameter names: the wanted fields, as the `.proto` text names them, in the order in which they should be columns;
-    ///   nil for all, in the order of the text, without extensions.
-    /// - Throws: `.unresolved` for a field that the message does not have, `.invalid` for messages that contain themselves,
-    ///   of which no column can be made.
+    /// - Parameter names: the wanted fields, as the `.proto` text names them, in the order in which they should be
+    ///   columns; nil for all, in the order of the text, without extensions.
+    /// - Throws: `.unresolved` for a field that the message does not have, `.invalid` for messages that contain
+    ///   themselves, of which no column can be made.
     package init(_ schema: ProtobufSchema, typeIndex: Int, columns names: [String]? = nil) throws(ProtobufError) {
         self.schema = schema
         self.typeIndex = typeIndex

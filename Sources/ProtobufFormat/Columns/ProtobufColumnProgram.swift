@@ -1,5 +1,5 @@
 package import Bytes
-package import Columns
+import Columns
 
 /// Reads records of a message straight into columns of a layout. What no column wants is passed over.
 ///
@@ -9,11 +9,15 @@ package import Columns
 ///     for record in records { try program.append(record, to: sink) }
 ///     let batch = sink.finish()
 ///
-/// A record in which a field comes twice, as encoders do not write it, is read into a value tree first, where the rules of
-/// merging are; so is every record of messages with groups or more than 64 wanted fields.
-package final class ProtobufColumnProgram: Sendable {
+/// A record in which a field comes twice, as encoders do not write it, is read into a value tree first, where the rules
+/// of merging are; so is every record of messages with groups or more than 64 wanted fields.
+package final class ProtobufColumnProgram: @unchecked Sendable {
+    // What the pointers in `tables` point to is written in `init` and freed in `deinit`; in between everybody reads it.
     package let layout: ProtobufColumnLayout
-    private let programs: [ColumnMessageProgram]
+    private let tables: UnsafeMutablePointer<ColumnTable>
+    private let tableCount: Int
+    /// The operations of fields with high numbers, per table.
+    private let highOperations: [[Int32: UInt16]]
     private let enums: [EnumTexts]
     private let isSlow: Bool
     private let main: Int
@@ -22,9 +26,19 @@ package final class ProtobufColumnProgram: Sendable {
         self.layout = layout
         var compiler = ColumnCompiler(schema: layout.schema)
         main = compiler.compile(layout.schema.messages[layout.typeIndex], layout.places)
-        programs = compiler.programs
+        tableCount = compiler.programs.count
+        tables = .allocate(capacity: tableCount)
+        for (index, program) in compiler.programs.enumerated() {
+            (tables + index).initialize(to: ColumnTable(program, index))
+        }
+        highOperations = compiler.programs.map(\.highOperations)
         enums = compiler.enums
         isSlow = compiler.isSlow
+    }
+
+    deinit {
+        for index in 0..<tableCount { tables[index].free() }
+        tables.deallocate()
     }
 
     /// Appends one message as a row.
@@ -39,9 +53,10 @@ package final class ProtobufColumnProgram: Sendable {
     package func append(_ record: UnsafeRawBufferPointer, to sink: ProtobufColumnSink) throws(WireError) {
         guard !isSlow else { return try appendSlowly(record, to: sink) }
         let start = record.baseAddress.map { $0.assumingMemoryBound(to: UInt8.self) }
-        var input = ColumnInput(at: start, end: start.map { $0 + record.count }, readableEnd: start.map { $0 + record.count })
+        var input = ColumnInput(
+            at: start, end: start.map { $0 + record.count }, readableEnd: start.map { $0 + record.count })
         do throws(ColumnFault) {
-            try run(programs[main], &input, sink)
+            try run(tables + main, &input, sink)
         } catch {
             sink.truncate()
             switch error {
@@ -57,7 +72,7 @@ package final class ProtobufColumnProgram: Sendable {
     }
 
     private func run(
-        _ program: borrowing ColumnMessageProgram, _ given: inout ColumnInput, _ sink: ProtobufColumnSink
+        _ table: UnsafePointer<ColumnTable>, _ given: inout ColumnInput, _ sink: ProtobufColumnSink
     ) throws(ColumnFault) {
         var input = given  // a copy of its own stays in registers
         defer { given = input }
@@ -66,36 +81,36 @@ package final class ProtobufColumnProgram: Sendable {
         while input.isLeft {
             let tag = try input.varint()
             let number = tag >> 3
-            guard number > 0, number <= 536_870_911 else { throw .tag }
-            let place =
-                number < UInt64(program.lowOperations.count)
-                ? program.lowOperations[Int(truncatingIfNeeded: number)]
-                : program.highOperations[Int32(truncatingIfNeeded: number)] ?? 0
-            let operation = program.operations[Int(place)]
+            let operation =
+                number < UInt64(table.pointee.lowCount)
+                ? table.pointee.low + Int(truncatingIfNeeded: number) : try high(number, table)
             let wireType = UInt8(truncatingIfNeeded: tag & 7)
             // A second value of a field, or a second member of a oneof.
-            if seen & (operation.bit | operation.oneofBits) != 0 { throw .unusual }
-            if operation.code == .skip || wireType != operation.wireType {
-                if operation.isPackable, wireType == WireType.lengthDelimited.rawValue {
-                    try packed(operation, &input, cells, sink)
+            if seen & operation.pointee.conflicts != 0 { throw .unusual }
+            if wireType != operation.pointee.wireType {
+                if operation.pointee.isPackable, wireType == WireType.lengthDelimited.rawValue {
+                    try packed(operation, &input, cells)
                 } else {
-                    if operation.code == .skip, operation.oneofBits != 0 { throw .unusual }
+                    guard number > 0 else { throw .tag }
+                    // A member of a oneof that has no column, while others have one.
+                    if operation.pointee.code == .skip, operation.pointee.conflicts != 0 { throw .unusual }
                     try input.skip(wireType)
                 }
                 continue
             }
-            seen |= operation.bit
-            switch operation.code {
+            seen |= operation.pointee.bit
+            let column = cells[Int(operation.pointee.column)]
+            switch operation.pointee.code {
+            case .int32: column.pointee.append(Int32(truncatingIfNeeded: try input.varint()))
+            case .int64: column.pointee.append(Int64(bitPattern: try input.varint()))
             case .string:
                 let length = try input.length()
-                let column = cells[Int(operation.column)]
                 guard let source = input.at,
                     column.pointee.appendString(source, count: length, readable: input.readable)
                 else { throw .full }
                 input.at = source + length
             case .bytes:
                 let length = try input.length()
-                let column = cells[Int(operation.column)]
                 guard let source = input.at,
                     column.pointee.appendBytes(source, count: length, readable: input.readable)
                 else { throw .full }
@@ -103,26 +118,36 @@ package final class ProtobufColumnProgram: Sendable {
             case .message:
                 let length = try input.length()
                 var inner = input.part(length)
-                try run(programs[Int(operation.inner)], &inner, sink)
-                cells[Int(operation.column)].pointee.appendStructure()
+                try run(tables + Int(operation.pointee.inner), &inner, sink)
+                column.pointee.appendStructure()
                 input.advance(length)
             case .map:
                 let length = try input.length()
                 var inner = input.part(length)
-                try run(programs[Int(operation.inner)], &inner, sink)
+                try run(tables + Int(operation.pointee.inner), &inner, sink)
                 input.advance(length)
-            default: try scalar(operation, &input, cells, sink)
+            default: try scalar(operation, &input, column)
             }
         }
-        if seen & program.expected != program.expected || program.hasRuns { try end(program, seen, sink) }
+        if seen & table.pointee.expected != table.pointee.expected || table.pointee.hasRuns {
+            try end(table, seen, sink)
+        }
     }
 
-    @inline(__always) private func scalar(
-        _ operation: ColumnOperation, _ input: inout ColumnInput,
-        _ cells: UnsafeMutablePointer<UnsafeMutablePointer<ColumnCells>>, _ sink: ProtobufColumnSink
+    /// The operation of a field with a high number, or the one that skips.
+    private func high(
+        _ number: UInt64, _ table: UnsafePointer<ColumnTable>
+    ) throws(ColumnFault) -> UnsafeMutablePointer<ColumnOperation> {
+        guard number <= 536_870_911 else { throw .tag }
+        let place = highOperations[table.pointee.place][Int32(truncatingIfNeeded: number)] ?? 0
+        return table.pointee.all + Int(place)
+    }
+
+    private func scalar(
+        _ operation: UnsafeMutablePointer<ColumnOperation>, _ input: inout ColumnInput,
+        _ column: UnsafeMutablePointer<ColumnCells>
     ) throws(ColumnFault) {
-        let column = cells[Int(operation.column)]
-        switch operation.code {
+        switch operation.pointee.code {
         case .int32: column.pointee.append(Int32(truncatingIfNeeded: try input.varint()))
         case .int64: column.pointee.append(Int64(bitPattern: try input.varint()))
         case .uint32: column.pointee.append(Int64(UInt32(truncatingIfNeeded: try input.varint())))
@@ -138,7 +163,7 @@ package final class ProtobufColumnProgram: Sendable {
         case .fixed64: column.pointee.append(try input.fixed(UInt64.self))
         case .enumeration:
             let number = Int32(truncatingIfNeeded: try input.varint())
-            guard let text = enums[Int(operation.inner)].text(number) else { throw .unusual }
+            guard let text = enums[Int(operation.pointee.inner)].text(number) else { throw .unusual }
             try Self.append(text, column)
         case .string, .bytes, .message, .map, .skip: throw .unusual  // `run` has them
         }
@@ -146,26 +171,29 @@ package final class ProtobufColumnProgram: Sendable {
 
     private static func append(_ text: [UInt8], _ column: UnsafeMutablePointer<ColumnCells>) throws(ColumnFault) {
         let fits = text.withUnsafeBytes { bytes in
-            bytes.baseAddress.map { column.pointee.appendString($0, count: bytes.count, readable: bytes.count) } ?? false
+            bytes.baseAddress.map { column.pointee.appendString($0, count: bytes.count, readable: bytes.count) }
+                ?? false
         }
         guard fits else { throw .full }
     }
 
     private func packed(
-        _ operation: ColumnOperation, _ input: inout ColumnInput,
-        _ cells: UnsafeMutablePointer<UnsafeMutablePointer<ColumnCells>>, _ sink: ProtobufColumnSink
+        _ operation: UnsafeMutablePointer<ColumnOperation>, _ input: inout ColumnInput,
+        _ cells: UnsafeMutablePointer<UnsafeMutablePointer<ColumnCells>>
     ) throws(ColumnFault) {
         let length = try input.length()
         var inner = input.part(length)
-        while inner.isLeft { try scalar(operation, &inner, cells, sink) }
+        let column = cells[Int(operation.pointee.column)]
+        while inner.isLeft { try scalar(operation, &inner, column) }
         input.advance(length)
     }
 
     /// What was not there, and the ends of lists.
     private func end(
-        _ program: borrowing ColumnMessageProgram, _ seen: UInt64, _ sink: ProtobufColumnSink
+        _ table: UnsafePointer<ColumnTable>, _ seen: UInt64, _ sink: ProtobufColumnSink
     ) throws(ColumnFault) {
-        for ending in program.endings {
+        for index in 0..<table.pointee.endingCount {
+            let ending = table.pointee.endings[index]
             let builder = sink.flat[Int(ending.column)]
             if ending.kind == .run {
                 guard builder.appendRun() else { throw .full }
@@ -281,7 +309,26 @@ struct ColumnInput {
         return try longVarint(start)
     }
 
+    /// Eight bytes at once where they can be touched; the others one by one.
     @inline(__always) private mutating func longVarint(_ start: UnsafePointer<UInt8>) throws(ColumnFault) -> UInt64 {
+        if left >= 8 {
+            let word = UInt64(littleEndian: UnsafeRawPointer(start).loadUnaligned(as: UInt64.self))
+            let ends = ~word & 0x8080_8080_8080_8080
+            if ends != 0 {
+                let bits = ends.trailingZeroBitCount  // of the last byte's top bit
+                // Groups of 7 bits move together in three steps.
+                var value = word & (~0 &>> UInt64(63 &- bits)) & 0x7F7F_7F7F_7F7F_7F7F
+                value = value & 0x007F_007F_007F_007F | (value & 0x7F00_7F00_7F00_7F00) &>> 1
+                value = value & 0x0000_3FFF_0000_3FFF | (value & 0x3FFF_0000_3FFF_0000) &>> 2
+                value = value & 0x0000_0000_0FFF_FFFF | (value & 0x0FFF_FFFF_0000_0000) &>> 4
+                at = start + (bits &>> 3 &+ 1)
+                return value
+            }
+        }
+        return try slowVarint(start)
+    }
+
+    @inline(never) private mutating func slowVarint(_ start: UnsafePointer<UInt8>) throws(ColumnFault) -> UInt64 {
         var value = UInt64(start.pointee & 0x7F)
         var shift: UInt64 = 7
         var next = start + 1

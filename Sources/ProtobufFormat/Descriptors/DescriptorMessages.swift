@@ -1,4 +1,5 @@
-/// The messages of descriptor.proto as dynamic messages: descriptors are read and written with the same code as records.
+/// The messages of descriptor.proto as dynamic messages: descriptors are read and written with the same code as
+/// records.
 enum DescriptorMessages {
     static let path = "google/protobuf/descriptor.proto"
     static let metaPath = "confluent/meta.proto"

@@ -4,7 +4,8 @@ extension ProtoFile {
     /// The result has what the text of it would have; types are named by their full names, maps are written out as the
     /// messages of their entries, as the original does it.
     ///
-    /// - Parameter imports: as for `ProtobufSchema`; options of extensions that they or the file itself declare are read.
+    /// - Parameter imports: as for `ProtobufSchema`; options of extensions that they or the file itself declare are
+    ///   read.
     /// - Throws: `.syntax` when the bytes are no descriptor, `.invalid` when no text could say what it says.
     package init(fileDescriptor bytes: [UInt8], imports: [String: ProtoFile] = [:]) throws(ProtobufError) {
         let known = try DescriptorMessages.builtIn.get()
@@ -79,7 +80,9 @@ private struct DescriptorReader {
         for message in input.messages("message_type") where !groups.contains(prefix + (message.text("name") ?? "")) {
             file.types.append(.message(try self.message(message, prefix, file.isProto3, depth: 1)))
         }
-        for enumeration in input.messages("enum_type") { file.types.append(.enumeration(try self.enumeration(enumeration))) }
+        for enumeration in input.messages("enum_type") {
+            file.types.append(.enumeration(try self.enumeration(enumeration)))
+        }
         file.extends = try extends(extensions, bodies: input.messages("message_type"), prefix, file.isProto3, depth: 1)
         for service in input.messages("service") { file.services.append(try self.service(service)) }
         file.options = options(input.inner("options"), order: Self.fileOptionOrder)
@@ -91,7 +94,8 @@ private struct DescriptorReader {
         let parts = isPath ? text.split(separator: ".", omittingEmptySubsequences: false) : [text[...]]
         let isName = parts.allSatisfy { part in
             guard let first = part.utf8.first else { return false }
-            return ProtoLexer.isLetter(first) && part.utf8.allSatisfy { ProtoLexer.isLetter($0) || ProtoLexer.isDigit($0) }
+            return ProtoLexer.isLetter(first)
+                && part.utf8.allSatisfy { ProtoLexer.isLetter($0) || ProtoLexer.isDigit($0) }
         }
         guard isName else { throw ProtobufError(.invalid, "a descriptor with the name \"\(text)\"") }
         return text
@@ -147,7 +151,8 @@ private struct DescriptorReader {
                     ranges: [try self.range(range, isEndExclusive: true)], options: options(range.inner("options"))))
         }
         output.reserved = try reserved(input, isEndExclusive: true)
-        output.options = options(input.inner("options"), order: ["no_standard_descriptor_accessor", "deprecated", "map_entry"])
+        output.options = options(
+            input.inner("options"), order: ["no_standard_descriptor_accessor", "deprecated", "map_entry"])
         return output
     }
 
@@ -166,7 +171,9 @@ private struct DescriptorReader {
             let range = try self.range(part, isEndExclusive: isEndExclusive)
             output.append(ProtoReserved(values: [range.start == range.end ? .number(range.start) : .range(range)]))
         }
-        for case .string(let name) in input.list("reserved_name") { output.append(ProtoReserved(values: [.name(name)])) }
+        for case .string(let name) in input.list("reserved_name") {
+            output.append(ProtoReserved(values: [.name(name)]))
+        }
         return output
     }
 
@@ -216,7 +223,8 @@ private struct DescriptorReader {
     }
 
     private func group(
-        _ field: NamedMessage, _ bodies: [NamedMessage], _ prefix: String, _ isProto3: Bool, hasLabel: Bool, _ depth: Int
+        _ field: NamedMessage, _ bodies: [NamedMessage], _ prefix: String, _ isProto3: Bool, hasLabel: Bool,
+        _ depth: Int
     ) throws(ProtobufError) -> ProtoGroup {
         let type = field.text("type_name") ?? ""
         guard let body = bodies.first(where: { prefix + ($0.text("name") ?? "") == type }) else {
@@ -280,7 +288,8 @@ private struct DescriptorReader {
         "java_package", "java_outer_classname", "java_multiple_files", "java_generate_equals_and_hash",
         "java_string_check_utf8", "optimize_for", "go_package", "cc_generic_services", "java_generic_services",
         "py_generic_services", "php_generic_services", "deprecated", "cc_enable_arenas", "objc_class_prefix",
-        "csharp_namespace", "swift_prefix", "php_class_prefix", "php_namespace", "php_metadata_namespace", "ruby_package",
+        "csharp_namespace", "swift_prefix", "php_class_prefix", "php_namespace", "php_metadata_namespace",
+        "ruby_package",
     ]
 
     /// Those named in `order` first; then the others by number, extensions last, one option per value.
@@ -324,7 +333,8 @@ private struct DescriptorReader {
             return .list(
                 entries.map { pair in
                     let key = ProtoOption.Member(name: "key", value: optionValue(pair.key, entry.fields[keyIndex]))
-                    let value = ProtoOption.Member(name: "value", value: optionValue(pair.value, entry.fields[valueIndex]))
+                    let value = ProtoOption.Member(
+                        name: "value", value: optionValue(pair.value, entry.fields[valueIndex]))
                     // The original writes these two the other way round, so texts of decimals compare equal.
                     let isSwapped = pair.key == .string("precision") || pair.key == .string("scale")
                     return .aggregate(isSwapped ? [value, key] : [key, value])
@@ -337,7 +347,8 @@ private struct DescriptorReader {
         return descriptor.fieldOrder.compactMap { index in
             guard let value = message.values[index] else { return nil }
             let field = descriptor.fields[index]
-            return ProtoOption.Member(name: field.isExtension ? "[\(field.name)]" : field.name, value: optionValue(value, field))
+            return ProtoOption.Member(
+                name: field.isExtension ? "[\(field.name)]" : field.name, value: optionValue(value, field))
         }
     }
 }

@@ -1,8 +1,8 @@
 extension ProtobufSchema {
     /// The file as a `FileDescriptorProto`, in bytes (`format=serialized`, before base 64).
     ///
-    /// Messages stand in the order of the text, those of maps' entries behind the others, so that message indexes of the
-    /// text hold for the descriptor too. Options of extensions that nobody defines are left out.
+    /// Messages stand in the order of the text, those of maps' entries behind the others, so that message indexes of
+    /// the text hold for the descriptor too. Options of extensions that nobody defines are left out.
     ///
     /// - Parameter name: the file's name, which a text does not know.
     package func fileDescriptor(name: String = "default") throws(ProtobufError) -> [UInt8] {
@@ -23,7 +23,9 @@ private struct DescriptorWriter {
         let plain = file.imports.count
         let weak = file.weakImports.count
         for path in file.allImports { output.append("dependency", .string(path)) }
-        for index in file.publicImports.indices { output.append("public_dependency", .int32(Int32(plain + weak + index))) }
+        for index in file.publicImports.indices {
+            output.append("public_dependency", .int32(Int32(plain + weak + index)))
+        }
         for index in file.weakImports.indices { output.append("weak_dependency", .int32(Int32(plain + index))) }
         let scope = file.package ?? ""
         let prefix = scope.isEmpty ? "" : scope + "."
@@ -118,7 +120,8 @@ private struct DescriptorWriter {
 
     private static func syntheticName(_ field: String, _ message: ProtoMessage) -> String {
         var name = field.hasPrefix("_") ? field : "_" + field
-        let taken = Set(message.fields.map(\.name) + message.oneofs.map(\.name) + message.oneofs.flatMap { $0.fields.map(\.name) })
+        let taken = Set(
+            message.fields.map(\.name) + message.oneofs.map(\.name) + message.oneofs.flatMap { $0.fields.map(\.name) })
         while taken.contains(name) { name = "X" + name }
         return name
     }
@@ -195,7 +198,8 @@ private struct DescriptorWriter {
         var output: [ProtobufMessage] = []
         let prefix = scope.isEmpty ? "" : scope + "."
         for extend in extends {
-            let names = extend.fields.map { ($0.name, $0.options, $0.jsonName) }
+            let names =
+                extend.fields.map { ($0.name, $0.options, $0.jsonName) }
                 + extend.groups.map { ($0.body.name.lowercased(), $0.options, nil) }
             for (name, declared, jsonName) in names {
                 guard let (target, field) = find(extension: prefix + name) else { continue }
@@ -234,7 +238,8 @@ private struct DescriptorWriter {
             case .number(let number):
                 output.append("reserved_range", try range(".DescriptorProto.ReservedRange", number, number &+ 1))
             case .range(let range):
-                output.append("reserved_range", try self.range(".DescriptorProto.ReservedRange", range.start, range.end &+ 1))
+                output.append(
+                    "reserved_range", try self.range(".DescriptorProto.ReservedRange", range.start, range.end &+ 1))
             }
         }
     }
@@ -322,7 +327,8 @@ private struct DescriptorWriter {
     }
 
     private func set(
-        _ parts: ArraySlice<ProtoOption.Part>, _ value: ProtoOption.Value, _ scope: String, _ message: inout ProtobufMessage
+        _ parts: ArraySlice<ProtoOption.Part>, _ value: ProtoOption.Value, _ scope: String,
+        _ message: inout ProtobufMessage
     ) {
         guard let part = parts.first else { return }
         let descriptor = schema.messages[message.typeIndex]
@@ -332,7 +338,11 @@ private struct DescriptorWriter {
         if parts.count == 1 { return set(value, field, index, scope, &message) }
         guard field.kind == .message || field.kind == .group, !field.isRepeated else { return }
         var inner: ProtobufMessage
-        if case .message(let known)? = message.values[index] { inner = known } else { inner = schema.emptyMessage(field.typeIndex) }
+        if case .message(let known)? = message.values[index] {
+            inner = known
+        } else {
+            inner = schema.emptyMessage(field.typeIndex)
+        }
         set(parts.dropFirst(), value, scope, &inner)
         message.values[index] = .message(inner)
     }
@@ -349,7 +359,8 @@ private struct DescriptorWriter {
                     guard case .message(let entry) = element else { continue }
                     let type = schema.messages[field.typeIndex]
                     guard let key = type.fieldIndex(number: 1), let held = type.fieldIndex(number: 2) else { continue }
-                    var entries: [ProtobufMapEntry] = if case .map(let known)? = message.values[index] { known } else { [] }
+                    var entries: [ProtobufMapEntry] =
+                        if case .map(let known)? = message.values[index] { known } else { [] }
                     entries.append(
                         ProtobufMapEntry(
                             entry.values[key] ?? schema.defaultValue(of: type.fields[key]),
@@ -372,7 +383,9 @@ private struct DescriptorWriter {
     }
 
     private func value(_ value: ProtoOption.Value, _ field: FieldDescriptor, _ scope: String) -> ProtobufValue? {
-        guard field.kind == .message || field.kind == .group else { return OptionValues.scalar(value, field, schema.enums) }
+        guard field.kind == .message || field.kind == .group else {
+            return OptionValues.scalar(value, field, schema.enums)
+        }
         guard case .aggregate(let members) = value else { return nil }
         var message = schema.emptyMessage(field.typeIndex)
         let descriptor = schema.messages[field.typeIndex]

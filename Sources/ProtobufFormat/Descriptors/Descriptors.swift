@@ -62,7 +62,8 @@ package struct FieldDescriptor: Sendable {
     package var isPacked: Bool
     /// Whether "not set" differs from the default value.
     package var hasPresence: Bool
-    /// Place in `ProtobufSchema.messages` or `.enums`, of what kind says; -1 for scalars. Of a map: its entry's message.
+    /// Place in `ProtobufSchema.messages` or `.enums`, of what kind says; -1 for scalars. Of a map: its entry's
+    /// message.
     package var typeIndex: Int
     /// Place in `MessageDescriptor.oneofs`; the one that proto3 makes for `optional` is none of them.
     package var oneofIndex: Int?
@@ -81,8 +82,8 @@ package struct MessageDescriptor: Sendable {
     package var name: String
     /// The file that declares it, as it is imported; "" is the schema's own.
     package var file: String
-    /// Where it stands in its file: place among the messages, then among those inside, and so on (what a message index in
-    /// front of a record says). nil for the entries of a map that is written as `map<K, V>`.
+    /// Where it stands in its file: place among the messages, then among those inside, and so on (what a message index
+    /// in front of a record says). nil for the entries of a map that is written as `map<K, V>`.
     package var path: [Int32]?
     /// In the order of the text, members of oneofs where they are declared; extensions behind them.
     package var fields: [FieldDescriptor] = []

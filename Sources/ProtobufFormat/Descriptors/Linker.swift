@@ -192,7 +192,9 @@ struct Linker {
             typeIndex = try declareEntry(field, key, value, scope, isProto3)
         }
         let packed = field.options.last { $0.plainName == "packed" }?.value
-        let isPacked = cardinality == .repeated && kind.isPackable && (isProto3 ? packed != .word("false") : packed == .word("true"))
+        let isPacked =
+            cardinality == .repeated && kind.isPackable
+            && (isProto3 ? packed != .word("false") : packed == .word("true"))
         let isOptionalProto3 = isProto3 && field.label == .optional && extensionName == nil
         return FieldDescriptor(
             name: extensionName ?? field.name,

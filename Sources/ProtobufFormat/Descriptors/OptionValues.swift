@@ -1,7 +1,9 @@
 /// Values as they are written behind a `=` or `:` in a `.proto` text.
 enum OptionValues {
     /// The value of a field that is no message; nil when it does not fit.
-    static func scalar(_ value: ProtoOption.Value, _ field: FieldDescriptor, _ enums: [EnumDescriptor]) -> ProtobufValue? {
+    static func scalar(_ value: ProtoOption.Value, _ field: FieldDescriptor, _ enums: [EnumDescriptor])
+        -> ProtobufValue?
+    {
         func integer<Number: FixedWidthInteger>(_: Number.Type) -> Number? {
             guard case .number(let text) = value else { return nil }
             return ProtoNumber.integer(text).flatMap { Number(exactly: $0) }

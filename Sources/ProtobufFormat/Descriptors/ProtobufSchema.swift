@@ -13,11 +13,12 @@ package struct ProtobufSchema: Sendable {
 
     /// Links a file.
     ///
-    /// - Parameter imports: files by the path they are imported by; those that come with Protocol Buffers or the registry
-    ///   need not be given (see `BuiltInFiles`). An import that is not there matters when a type of it is named. Types of
-    ///   all given files can be named, imported directly or not.
-    /// - Throws: `.unresolved` for a type that nobody defines, `.invalid` for what breaks a rule of the language: a name or
-    ///   number that is there twice, a number that fields cannot have, files that import each other in a circle.
+    /// - Parameter imports: files by the path they are imported by; those that come with Protocol Buffers or the
+    ///   registry need not be given (see `BuiltInFiles`). An import that is not there matters when a type of it is
+    ///   named. Types of all given files can be named, imported directly or not.
+    /// - Throws: `.unresolved` for a type that nobody defines, `.invalid` for what breaks a rule of the language: a
+    ///   name or number that is there twice, a number that fields cannot have, files that import each other in a
+    ///   circle.
     package init(file: ProtoFile, imports: [String: ProtoFile] = [:]) throws(ProtobufError) {
         try self.init(file: file, imports: imports, including: [])
     }
@@ -71,7 +72,9 @@ struct ImportClosure {
                 continue
             }
             if let isVisited = state[path] {
-                guard isVisited else { throw ProtobufError(.invalid, "\"\(path)\" imports itself, directly or by others") }
+                guard isVisited else {
+                    throw ProtobufError(.invalid, "\"\(path)\" imports itself, directly or by others")
+                }
                 continue
             }
             var known = imports[path]

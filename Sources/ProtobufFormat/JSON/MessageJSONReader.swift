@@ -199,7 +199,9 @@ private struct MessageJSONReader {
         case .string("-Infinity"): return "-inf"
         case .string(let text):
             // What JSON allows as a number, and nothing that only Swift reads.
-            guard case .some(let parsed) = JSONValue.parse(Array(text.utf8)), text.utf8.first != 0x20 else { return nil }
+            guard case .some(let parsed) = JSONValue.parse(Array(text.utf8)), text.utf8.first != 0x20 else {
+                return nil
+            }
             switch parsed {
             case .number, .raw: return text.utf8.last.map(ProtoLexer.isDigit) == true ? text : nil
             default: return nil
@@ -225,7 +227,8 @@ private struct MessageJSONReader {
         var message = schema.emptyMessage(typeIndex)
         func place(_ number: Int32, _ kind: FieldKind, isRepeated: Bool = false) -> Int? {
             guard let index = descriptor.fieldIndex(number: number) else { return nil }
-            return descriptor.fields[index].kind == kind && descriptor.fields[index].isRepeated == isRepeated ? index : nil
+            return descriptor.fields[index].kind == kind && descriptor.fields[index].isRepeated == isRepeated
+                ? index : nil
         }
         switch kind {
         case .any: return try any(json, message, descriptor, depth)
@@ -274,7 +277,9 @@ private struct MessageJSONReader {
     private mutating func any(
         _ json: JSONValue, _ empty: ProtobufMessage, _ descriptor: MessageDescriptor, _ depth: Int
     ) throws(ProtobufError) -> ProtobufMessage? {
-        guard let url = descriptor.fieldIndex(number: 1), let value = descriptor.fieldIndex(number: 2) else { return nil }
+        guard let url = descriptor.fieldIndex(number: 1), let value = descriptor.fieldIndex(number: 2) else {
+            return nil
+        }
         guard case .object(let members) = json else { throw failure("not an object") }
         if members.isEmpty { return empty }
         guard let type = json["@type"]?.text, let name = type.split(separator: "/").last.map(String.init) else {

@@ -3,8 +3,8 @@ package import JSONFormat
 extension ProtobufSchema {
     /// A message as JSON: fields by number, well-known messages in their own way, unknown fields left out.
     ///
-    /// - Throws: `.value` for what has no JSON: a timestamp beyond the year 9999, an `Any` of a message that this schema
-    ///   does not have, a number in a `Value` that is none.
+    /// - Throws: `.value` for what has no JSON: a timestamp beyond the year 9999, an `Any` of a message that this
+    ///   schema does not have, a number in a `Value` that is none.
     package func json(
         _ message: ProtobufMessage, options: ProtobufJSONOptions = ProtobufJSONOptions()
     ) throws(ProtobufError) -> JSONValue {
@@ -62,7 +62,8 @@ private struct MessageJSONWriter {
         }
     }
 
-    private func json(_ value: ProtobufValue, _ field: FieldDescriptor, _ depth: Int) throws(ProtobufError) -> JSONValue {
+    private func json(_ value: ProtobufValue, _ field: FieldDescriptor, _ depth: Int) throws(ProtobufError) -> JSONValue
+    {
         switch value {
         case .int32(let value): return .number(Int64(value))
         case .uint32(let value): return .number(Int64(value))
@@ -129,7 +130,9 @@ private struct MessageJSONWriter {
         case .any: return try any(field(1), field(2), depth)
         case .timestamp, .duration:
             guard case .int64(let seconds)? = field(1), case .int32(let nanos)? = field(2) else { break }
-            let text = kind == .timestamp ? ProtobufTime.timestampText(seconds, nanos) : ProtobufTime.durationText(seconds, nanos)
+            let text =
+                kind == .timestamp
+                ? ProtobufTime.timestampText(seconds, nanos) : ProtobufTime.durationText(seconds, nanos)
             guard let text else {
                 throw ProtobufError(.value, "\(descriptor.fullName) of \(seconds) s and \(nanos) ns is out of range")
             }
@@ -183,7 +186,9 @@ private struct MessageJSONWriter {
         }
         let content = try json(message, depth: depth + 1)
         let type = ("@type", JSONValue.string(url))
-        if schema.messages[index].wellKnown == nil, case .object(let members) = content { return .object([type] + members) }
+        if schema.messages[index].wellKnown == nil, case .object(let members) = content {
+            return .object([type] + members)
+        }
         return .object([type, ("value", content)])
     }
 }

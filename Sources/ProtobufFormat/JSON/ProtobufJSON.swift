@@ -11,7 +11,6 @@ package struct ProtobufJSONOptions: Sendable {
     package init() {}
 }
 
-
 /// Days, and the texts of timestamps and durations.
 ///
 /// - SeeAlso: RFC 3339; Protocol Buffers, "ProtoJSON Format".
@@ -54,8 +53,10 @@ enum ProtobufTime {
     static func timestamp(_ text: String) -> (seconds: Int64, nanos: Int32)? {
         var reader = DigitReader(text)
         guard let year = reader.number(4), reader.skip("-"), let month = reader.number(2), reader.skip("-"),
-            let day = reader.number(2), reader.skip("T") || reader.skip("t"), let hour = reader.number(2), reader.skip(":"),
-            let minute = reader.number(2), reader.skip(":"), let second = reader.number(2), let nanos = reader.fraction(),
+            let day = reader.number(2), reader.skip("T") || reader.skip("t"), let hour = reader.number(2),
+            reader.skip(":"),
+            let minute = reader.number(2), reader.skip(":"), let second = reader.number(2),
+            let nanos = reader.fraction(),
             year >= 1, 1...12 ~= month, 1...daysInMonth(year, month) ~= day, hour < 24, minute < 60, second < 60
         else { return nil }
         var offset: Int64 = 0

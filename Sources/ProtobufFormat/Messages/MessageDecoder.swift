@@ -47,7 +47,9 @@ private struct MessageDecoder {
                 message.values[index] = nil  // so that lists grow in place
                 if try read(field, tag, &value, bytes, &at, end, depth, &message.unknownFields) {
                     message.values[index] = value
-                    if let oneof = field.oneofIndex, value != nil { Self.clear(oneof, but: index, descriptor, &message) }
+                    if let oneof = field.oneofIndex, value != nil {
+                        Self.clear(oneof, but: index, descriptor, &message)
+                    }
                     continue
                 }
                 message.values[index] = value

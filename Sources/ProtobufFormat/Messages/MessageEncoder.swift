@@ -3,8 +3,8 @@ import Bytes
 extension ProtobufSchema {
     /// The bytes of a message of this schema: fields by number, then the unknown ones as they came.
     ///
-    /// - Throws: `.value` when a value does not fit its field, a required field is missing, or messages are nested deeper
-    ///   than 100.
+    /// - Throws: `.value` when a value does not fit its field, a required field is missing, or messages are nested
+    ///   deeper than 100.
     package func encode(_ message: ProtobufMessage) throws(ProtobufError) -> [UInt8] {
         var output: [UInt8] = []
         try encode(message, to: &output)
@@ -59,7 +59,9 @@ private struct MessageEncoder {
             }
         case (.map, .map(let entries)):
             let entry = schema.messages[field.typeIndex]
-            guard let keyIndex = entry.fieldIndex(number: 1), let valueIndex = entry.fieldIndex(number: 2) else { return }
+            guard let keyIndex = entry.fieldIndex(number: 1), let valueIndex = entry.fieldIndex(number: 2) else {
+                return
+            }
             for pair in entries {
                 Self.tag(field.number, .lengthDelimited, to: &output)
                 let start = Self.beginRun(&output)

@@ -2,8 +2,8 @@ package import Bytes
 
 /// Which message of a schema a record holds: in front of the message, behind the schema's id.
 ///
-/// A count and so many places, each a zig-zag varint: the place of a top-level message in its file, then of one inside it,
-/// and so on. The most frequent list, only 0, is written as the single byte 0.
+/// A count and so many places, each a zig-zag varint: the place of a top-level message in its file, then of one inside
+/// it, and so on. The most frequent list, only 0, is written as the single byte 0.
 ///
 /// - SeeAlso: Confluent's "Wire format" of Schema Registry.
 package enum MessageIndexes {

@@ -18,8 +18,8 @@ struct WireTag {
     var type: WireType
 }
 
-/// Reading the parts that messages consist of. Every reader moves `at` past what it read and never beyond `end`, which is
-/// within the bytes.
+/// Reading the parts that messages consist of. Every reader moves `at` past what it read and never beyond `end`, which
+/// is within the bytes.
 enum Wire {
     /// Messages nested deeper than this are refused: the default of all Protocol Buffers libraries.
     static let depthMax = 100

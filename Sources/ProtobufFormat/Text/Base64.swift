@@ -29,7 +29,9 @@ package enum Base64 {
     /// Both alphabets, with or without padding; nil for anything else. White space is not passed over.
     package static func decode(_ text: String) -> [UInt8]? {
         var letters = Array(text.utf8)
-        while letters.last == UInt8(ascii: "="), letters.count % 4 == 0 || letters.count % 4 == 3 { letters.removeLast() }
+        while letters.last == UInt8(ascii: "="), letters.count % 4 == 0 || letters.count % 4 == 3 {
+            letters.removeLast()
+        }
         guard letters.count % 4 != 1 else { return nil }
         var output: [UInt8] = []
         output.reserveCapacity(letters.count / 4 * 3 + 2)

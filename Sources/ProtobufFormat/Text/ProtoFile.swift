@@ -26,7 +26,8 @@ package struct ProtoFile: Sendable {
     /// All files that this one names, the public ones last.
     package var allImports: [String] { imports + weakImports + publicImports }
 
-    /// Nesting of messages and of option values beyond this is refused, so that a hostile text cannot exhaust the stack.
+    /// Nesting of messages and of option values beyond this is refused, so that a hostile text cannot exhaust the
+    /// stack.
     package static let depthMax = 64
     /// The highest number that a field can have: 2^29 - 1.
     package static let fieldNumberMax: Int32 = 536_870_911

@@ -101,7 +101,8 @@ struct ProtoLexer {
     /// Letters, digits and points, and a sign behind an exponent. What is no number is found when it is used as one.
     private mutating func number() -> String {
         let from = at
-        let isHexadecimal = byte() == UInt8(ascii: "0") && (byte(1) == UInt8(ascii: "x") || byte(1) == UInt8(ascii: "X"))
+        let isHexadecimal =
+            byte() == UInt8(ascii: "0") && (byte(1) == UInt8(ascii: "x") || byte(1) == UInt8(ascii: "X"))
         while let next = byte() {
             if Self.isDigit(next) || Self.isLetter(next) || next == UInt8(ascii: ".") {
                 at += 1

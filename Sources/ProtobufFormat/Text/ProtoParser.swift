@@ -1,8 +1,8 @@
 extension ProtoFile {
     /// Reads a `.proto` text of proto2 or proto3.
     ///
-    /// Names are not resolved, and imports not looked at. What the language allows in either syntax is accepted in both,
-    /// except for labels: proto2 demands one where proto3 forbids `required`.
+    /// Names are not resolved, and imports not looked at. What the language allows in either syntax is accepted in
+    /// both, except for labels: proto2 demands one where proto3 forbids `required`.
     ///
     /// - Throws: `ProtobufError.Code.syntax` with the place; editions are refused.
     package init(parsing text: String) throws(ProtobufError) {
@@ -361,14 +361,15 @@ struct ProtoParser {
 
     private mutating func streamedType() throws(ProtobufError) -> (String, Bool) {
         try need("(")
-        var name = try typeName()
-        var isStream = false
-        if name == "stream", token.kind != .symbol(UInt8(ascii: ")")) {
-            isStream = true
-            name = try typeName()
+        if token.kind == .name("stream"), try peek() != .symbol(UInt8(ascii: ")")) {
+            try advance()
+            let name = try typeName()
+            try need(")")
+            return (name, true)
         }
+        let name = try typeName()
         try need(")")
-        return (name, isStream)
+        return (name, false)
     }
 
     // MARK: Tokens

@@ -1,8 +1,8 @@
 extension ProtoFile {
     /// The text as Confluent's registry prints it: what is stored, answered and hashed.
     ///
-    /// Line by line that of `ProtobufSchema.canonicalString()` (7.0.16), but for what is lost there: extensions that are
-    /// declared inside messages, defaults of `bytes` (printed without quotes there), weak imports.
+    /// Line by line that of `ProtobufSchema.canonicalString()` (7.0.16), but for what is lost there: extensions that
+    /// are declared inside messages, defaults of `bytes` (printed without quotes there), weak imports.
     package var canonicalText: String { ProtoPrinter().text(of: self) }
 
     /// The text without what only extensions bring: their declarations, ranges and the options they define
@@ -12,8 +12,8 @@ extension ProtoFile {
 
 /// Prints a file, as it is or normalised.
 ///
-/// Normalised: imports and options sorted by name, fields by number, constants by number and name, reserved values one by
-/// one, types by their full names, messages of map entries as maps; the line of the syntax proto2 is left out.
+/// Normalised: imports and options sorted by name, fields by number, constants by number and name, reserved values one
+/// by one, types by their full names, messages of map entries as maps; the line of the syntax proto2 is left out.
 struct ProtoPrinter {
     var ignoresExtensions = false
     /// Finds full names; nil prints as written.
@@ -33,7 +33,8 @@ struct ProtoPrinter {
             output += "syntax = \"\(syntax.rawValue)\";\n"
         }
         if let package = file.package { output += "package \(package);\n" }
-        let imports = sortedImports(file.imports).map { "import \"\($0)\";\n" }
+        let imports =
+            sortedImports(file.imports).map { "import \"\($0)\";\n" }
             + sortedImports(file.publicImports).map { "import public \"\($0)\";\n" }
             + sortedImports(file.weakImports).map { "import weak \"\($0)\";\n" }
         section(imports, &output)
@@ -149,13 +150,16 @@ struct ProtoPrinter {
         let label = group.label.map { $0.rawValue + " " } ?? ""
         let options = options(group.options)
         let brackets = options.isEmpty ? "" : bracketed(options) + " "
-        let body = body(of: group.body, scope + [group.body.name])
+        // Normalised or not, a group is printed as written: so does the original.
+        let plain = ProtoPrinter(ignoresExtensions: ignoresExtensions)
+        let body = plain.body(of: group.body, scope + [group.body.name])
         return "\(label)group \(group.body.name) = \(group.number) \(brackets){" + body + "}\n"
     }
 
     private func text(of extend: ProtoExtend, _ scope: [String]) -> String {
         var output = "extend \(extend.name) {"
-        let parts = extend.fields.map { text(of: $0, scope, isExtension: true) } + extend.groups.map { text(of: $0, scope) }
+        let parts =
+            extend.fields.map { text(of: $0, scope, isExtension: true) } + extend.groups.map { text(of: $0, scope) }
         section(parts, to: &output)
         return output + "}\n"
     }
@@ -262,7 +266,9 @@ struct ProtoPrinter {
             return "{\n" + list(members.map { "\($0.name): \(text($0.value, isMember: true))" }) + "}"
         case .list(let values):
             // Normalised, a list of one member is that member; as the value of an option it stays a list.
-            if isMember, isNormalized, values.count == 1, let value = values.first { return text(value, isMember: true) }
+            if isMember, isNormalized, values.count == 1, let value = values.first {
+                return text(value, isMember: true)
+            }
             if !isMember, values.count == 1, let value = values.first { return "[\(text(value, isMember: true))]" }
             return "[\n" + list(values.map { text($0, isMember: true) }) + "]"
         }

@@ -74,11 +74,13 @@ package struct TypeNames: Sendable {
     /// The full name with a leading point; nil when it is not defined.
     func fullName(of name: String, in scope: [String]) -> String? { resolve(name, in: scope).map { "." + $0 } }
 
-    /// The type with full names; the repeated message of a map's entries as a map. What is not defined stays as written.
+    /// The type with full names; the repeated message of a map's entries as a map. What is not defined stays as
+    /// written.
     func normalized(_ type: ProtoFieldType, in scope: [String]) -> ProtoFieldType {
         switch type {
         case .scalar: return type
-        case .map(let key, .named(let name)): return .map(key: key, value: .named(fullName(of: name, in: scope) ?? name))
+        case .map(let key, .named(let name)):
+            return .map(key: key, value: .named(fullName(of: name, in: scope) ?? name))
         case .map: return type
         case .named(let name):
             guard let full = resolve(name, in: scope) else { return type }

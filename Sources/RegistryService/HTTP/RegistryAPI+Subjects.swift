@@ -80,11 +80,11 @@ extension RegistryAPI {
             let normalize = exchange.flag("normalize") || registry.normalizes(subject)
             // What is there already, every node knows.
             if let found = try await registry.existing(subject, request, normalize: normalize) {
-                return .json(try await registry.answer(found, exchange))
+                return .json(try await registry.answer(found, exchange, to: request))
             }
             return try await api.lead(exchange) { exchange throws(RegistryError) in
                 let registered = try await registry.register(subject, request, normalize: normalize)
-                return .json(try await registry.answer(registered, exchange))
+                return .json(try await registry.answer(registered, exchange, to: request))
             }
         }
 
@@ -121,9 +121,13 @@ extension SchemaRegistry {
             tags: try await tags(schema, exchange))
     }
 
-    /// The answer to a registration, as the query parameters want it.
-    func answer(_ registered: Registered, _ exchange: Exchange) async throws(RegistryError) -> JSONValue {
-        let format = exchange.format
+    /// The answer to a registration, as the query parameters want it. A client that sends a Protobuf descriptor gets one
+    /// back: Python's keeps the answer for what it has sent.
+    func answer(
+        _ registered: Registered, _ exchange: Exchange, to request: SchemaRequest? = nil
+    ) async throws(RegistryError) -> JSONValue {
+        let isDescriptor = request.map { $0.typeName == SchemaType.protobuf.rawValue && $0.isBase64 } ?? false
+        let format = exchange.format.isEmpty && isDescriptor ? "serialized" : exchange.format
         let schema = registered.version.schema
         let text = format.isEmpty ? nil : try await text(schema, subject: registered.subject, format: format)
         return Entity.registered(registered, text: text)

@@ -79,15 +79,29 @@ package struct RegistryAPI: Sendable {
                 if hasBody, !MediaType.isTaken(call.headers[.contentType]) {
                     return Self.answer(RegistryError(415, "HTTP 415 Unsupported Media Type"), type)
                 }
-                let body = hasBody ? try await call.bytes() : ByteBuffer()
-                do throws(RegistryError) {
-                    return Self.answer(try await handler(Exchange(call, registry, body: body)), type)
-                } catch {
-                    return Self.answer(error, type)
+                func handle(_ body: ByteBuffer) async -> HTTPAnswer {
+                    do throws(RegistryError) {
+                        return Self.answer(try await handler(Exchange(call, registry, body: body)), type)
+                    } catch {
+                        return Self.answer(error, type)
+                    }
                 }
+                guard hasBody else { return await handle(ByteBuffer()) }
+                let byteCount = call.headers[.contentLength].flatMap(Int.init) ?? .max
+                if byteCount > limit, byteCount < .max {
+                    // A client hears the refusal only after it has sent everything, so that is let through and dropped.
+                    if byteCount / 8 <= limit { try await call.parts { _ in } }
+                    throw HTTPFailure(
+                        .contentTooLarge, "the body is longer than \(limit) bytes", closesConnection: true)
+                }
+                guard byteCount > Self.smallByteCountMax else { return await handle(try await call.bytes()) }
+                return try await registry.largeBodies.pass(true) { await handle(try await call.bytes()) }
             }
         }
     }
+
+    /// Bodies beyond it, and those that do not say how long they are, take turns.
+    private static let smallByteCountMax = 256 << 10
 
     private static func answer(_ reply: Reply, _ type: MediaType) -> HTTPAnswer {
         switch reply {

@@ -27,6 +27,20 @@ package struct SchemaRequest: Sendable, Equatable {
     }
 
     var isEmpty: Bool { !text.contains { !$0.isWhitespace } }
+
+    /// Whether the text can only be base64: every text of a schema has a space, a quote or a bracket in it.
+    var isBase64: Bool {
+        !text.isEmpty
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="),
+                    UInt8(ascii: "-"), UInt8(ascii: "_"), 0x0A, 0x0D:
+                    true
+                default: false
+                }
+            }
+    }
 }
 
 /// Turns texts into schemas, with all that they refer to.

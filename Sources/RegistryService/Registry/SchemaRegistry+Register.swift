@@ -45,7 +45,17 @@ extension SchemaRegistry {
     package func register(
         _ subject: String, _ request: SchemaRequest, normalize: Bool
     ) async throws(RegistryError) -> Registered {
-        // A registration is worked out apart from the others and loses its turn when they changed what it rests on.
+        // One subject's registrations come one after another, as each is compared with those before; those of different
+        // subjects go together.
+        try await turns.pass(subject) { () async throws(RegistryError) -> Registered in
+            try await self.registerInTurn(subject, request, normalize: normalize)
+        }
+    }
+
+    private func registerInTurn(
+        _ subject: String, _ request: SchemaRequest, normalize: Bool
+    ) async throws(RegistryError) -> Registered {
+        // What a registration rests on may still change before it is written: by deletions, settings, other nodes.
         for _ in 0..<20 {
             let preparation = try await work { () throws(RegistryError) in
                 try self.prepare(subject, request, normalize: normalize)

@@ -26,6 +26,10 @@ package final class SchemaRegistry: Sendable {
     private let port = Atomic<Int>(0)
     private let impactSources = Mutex<[any ImpactSource]>([])
     let figures: RegistryFigures
+    /// Of registrations, by subject.
+    let turns = Turnstile<String>(limit: 1)
+    /// Of requests with large bodies, which take memory while they are read.
+    let largeBodies = Turnstile<Bool>(limit: 8)
 
     package init(_ cluster: any Cluster, _ settings: RegistrySettings, metrics: MetricRegistry, logger: Logger) {
         self.cluster = cluster

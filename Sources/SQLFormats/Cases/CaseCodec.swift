@@ -1,4 +1,6 @@
+import Bytes
 package import JSONFormat
+import ProtobufFormat
 package import SQLTypes
 
 /// Turns the JSON of test cases into the bytes of keys or values and judges bytes by it; sections 1.3 and 1.5 of the
@@ -34,8 +36,10 @@ package struct CaseCodec {
         case .json: return json.bytes
         case .delimited: return Array(Self.plainText(json).utf8)
         case .kafka: return try kafkaBytes(json)
-        case .jsonSR, .avro, .protobuf, .protobufNoSR:
-            throw FormatError(.registry, "no such format")
+        case .jsonSR, .avro, .protobuf: return try registryBytes(json)
+        case .protobufNoSR:
+            let (schema, message) = try derivedMessage()
+            return try CaseProtobuf(schema: schema).bytes(json, message: message)
         }
     }
 
@@ -55,8 +59,124 @@ package struct CaseCodec {
             guard let column = columns.first else { return .text(String(decoding: bytes, as: UTF8.self)) }
             let row = try KafkaCodec(columns: columns, topic: topic).row(bytes)
             return CaseValue(row?.first ?? .null, column.type, bytesAsText: true)
-        case .jsonSR, .avro, .protobuf, .protobufNoSR:
-            throw FormatError(.registry, "no such format")
+        case .jsonSR, .avro, .protobuf: return try registryValue(bytes)
+        case .protobufNoSR:
+            let (schema, message) = try derivedMessage()
+            return try CaseProtobuf(schema: schema).value(bytes, message: message)
+        }
+    }
+
+    // MARK: Registry formats
+
+    private func derivedMessage() throws(FormatError) -> (ProtobufSchema, Int) {
+        let derived = try RegistrySchemas.schema(of: columns, format: format)
+        let schema = try LoadedSchema.protobuf(derived, LoadedSchema.references(of: schemas))
+        guard let message = schema.mainMessageIndex else { throw FormatError(.schema, "the schema has no messages") }
+        return (schema, message)
+    }
+
+    /// By the latest schema of the topic's subject.
+    private func registryBytes(_ json: JSONValue) throws(FormatError) -> [UInt8] {
+        let subject = RecordFormats.subject(topic: topic, isKey: isKey)
+        guard let (id, schema) = try schemas.latest(of: subject) else {
+            throw FormatError(.registry, "there is no schema under subject \(subject)")
+        }
+        var bytes = RegistryWriting.frame(id)
+        let look = LoadedSchema.references(of: schemas)
+        switch schema.type {
+        case "AVRO": bytes += try CaseAvro(schema: try LoadedSchema.avro(schema, look)).bytes(json)
+        case "PROTOBUF":
+            let loaded = try LoadedSchema.protobuf(schema, look)
+            let name = format.info.properties[FormatInfo.fullSchemaNameProperty]
+            guard let message = name.flatMap({ loaded.messageIndex(named: $0) }) ?? loaded.mainMessageIndex else {
+                throw FormatError(.schema, "the schema has no messages")
+            }
+            MessageIndexes.append(loaded.messages[message].path ?? [0], to: &bytes)
+            bytes += try CaseProtobuf(schema: loaded).bytes(json, message: message)
+        default:
+            let root = JSONSchemaNode(try LoadedSchema.json(schema))
+            bytes += Self.named(json, root, root, depth: 0).bytes
+        }
+        return bytes
+    }
+
+    private func registryValue(_ bytes: [UInt8]) throws(FormatError) -> CaseValue {
+        guard bytes.count >= 5, bytes[0] == 0 else { throw FormatError(.deserialization, "Unknown magic byte!") }
+        let id = Int32(bitPattern: bytes[1..<5].reduce(UInt32(0)) { $0 << 8 | UInt32($1) })
+        guard let schema = try schemas.schema(id: id) else {
+            throw FormatError(.registry, "Schema \(id) not found in the Schema Registry")
+        }
+        let look = LoadedSchema.references(of: schemas)
+        switch schema.type {
+        case "AVRO": return try CaseAvro(schema: try LoadedSchema.avro(schema, look)).value(Array(bytes[5...]))
+        case "PROTOBUF":
+            var at = 5
+            let path: [Int32]
+            do throws(WireError) { path = try MessageIndexes.decode(bytes.span.bytes, at: &at) } catch {
+                throw FormatError(.deserialization, error.description)
+            }
+            let loaded = try LoadedSchema.protobuf(schema, look)
+            guard let message = loaded.messageIndex(at: path) else {
+                throw FormatError(.deserialization, "schema \(id) has no message \(path)")
+            }
+            return try CaseProtobuf(schema: loaded).value(Array(bytes[at...]), message: message)
+        default:
+            let root = JSONSchemaNode(try LoadedSchema.json(schema))
+            do throws(JSONError) {
+                let json = try JSONValue.read(Array(bytes[5...]).span.bytes, duplicates: .last)
+                return Self.typed(CaseValue(json), root, root, depth: 0)
+            } catch {
+                throw FormatError(.deserialization, "no JSON: \(error)")
+            }
+        }
+    }
+
+    /// JSON with the names of a schema's properties; what the schema does not have is left out.
+    private static func named(
+        _ json: JSONValue, _ node: JSONSchemaNode, _ root: JSONSchemaNode, depth: Int
+    ) -> JSONValue {
+        let node = node.resolved(in: root)
+        guard depth < 64 else { return json }
+        switch (node.kind, json) {
+        case (.object, .object(let members)):
+            return .object(
+                node.properties.map { name, property in
+                    (name, named(CaseAvro.member(name, of: members) ?? .null, property, root, depth: depth + 1))
+                })
+        case (.map, .object(let members)):
+            guard let values = node.additionalProperties else { return json }
+            return .object(members.map { ($0.0, named($0.1, values, root, depth: depth + 1)) })
+        case (.array, .array(let elements)):
+            guard let items = node.items else { return json }
+            return .array(elements.map { named($0, items, root, depth: depth + 1) })
+        default: return json
+        }
+    }
+
+    /// Numbers that the schema knows as doubles are doubles.
+    private static func typed(
+        _ value: CaseValue, _ node: JSONSchemaNode, _ root: JSONSchemaNode, depth: Int
+    ) -> CaseValue {
+        let node = node.resolved(in: root)
+        guard depth < 64 else { return value }
+        switch (node.kind, value) {
+        case (.number, .integer(let number)) where node.title == nil: return .double(Double(number))
+        case (.number, .decimal(let number)) where node.title == nil: return .double(number.doubleValue)
+        case (.object, .object(let fields)):
+            let properties = node.properties
+            let missing = properties.filter { property in !fields.contains { $0.name.isSame(as: property.name) } }
+            return .object(
+                fields.map { name, value in
+                    let property = properties.first { $0.name.isSame(as: name) }
+                    return (name, property.map { typed(value, $0.node, root, depth: depth + 1) } ?? value)
+                } + missing.map { ($0.name, .null) })
+        case (.map, .object(let fields)):
+            guard let values = node.additionalProperties else { return value }
+            return .object(fields.map { ($0.name, typed($0.value, values, root, depth: depth + 1)) })
+        case (.array, .array(let elements)):
+            guard let items = node.items else { return value }
+            return .array(elements.map { typed($0, items, root, depth: depth + 1) })
+        default: return value
         }
     }
 

@@ -62,6 +62,7 @@ package indirect enum CaseValue: Sendable {
         func differs() -> String { "\(path): expected \(Self.text(expected)), got \(self)" }
         switch (expected, self) {
         case (.null, .null): return nil
+        case (.null, .bytes(let actual)) where actual.isEmpty: return nil  // bytes of a message that are not set
         case (.bool(let expected), .boolean(let actual)): return expected == actual ? nil : differs()
         case (.string(let expected), .text(let actual)): return expected.isSame(as: actual) ? nil : differs()
         case (.string(let expected), .bytes(let actual)): return Base64.encode(actual) == expected ? nil : differs()
@@ -103,12 +104,12 @@ package indirect enum CaseValue: Sendable {
             }
         if !isExact, let actual = number { return abs(actual - wanted.doubleValue) < 1e-6 }
         switch self {
-        case .integer(let actual): return isInteger && wanted.compare(to: SQLDecimal(actual)) == 0
+        case .integer(let actual): return wanted.compare(to: SQLDecimal(actual)) == 0
         case .double(let actual):
             let difference = abs(actual - wanted.doubleValue)
             return difference < 1e-6 || actual == wanted.doubleValue
         case .decimal(let actual):
-            return isInteger ? actual.scale == 0 && actual.compare(to: wanted) == 0 : actual == wanted
+            return isInteger ? actual.scale <= 0 && actual.compare(to: wanted) == 0 : actual == wanted
         default: return false
         }
     }

@@ -2,7 +2,7 @@ import SQLTypes
 
 /// DELIMITED: the columns as one line of separated values. An empty field is null.
 final class DelimitedCodec: RowDecoder, RowEncoder {
-    private let line: DelimitedLine
+    let line: DelimitedLine
     private let columns: [SQLField]
     private let topic: String
 
@@ -39,7 +39,7 @@ final class DelimitedCodec: RowDecoder, RowEncoder {
         }
     }
 
-    private static func value(_ text: String, _ type: SQLType) throws(FormatError) -> SQLValue {
+    static func value(_ text: String, _ type: SQLType) throws(FormatError) -> SQLValue {
         if text.isEmpty { return .null }
         do throws(SQLTypesError) {
             switch type {

@@ -1,3 +1,6 @@
+import Avro
+import JSONFormat
+import ProtobufFormat
 package import SQLTypes
 
 /// Gives decoders and encoders for the keys and values of topics.
@@ -19,10 +22,13 @@ package final class RecordFormats {
         case .delimited: return try DelimitedCodec(format.info, columns: columns, topic: topic)
         case .json, .jsonSR: return jsonDecoder(format, topic: topic, isKey: isKey, columns: columns)
         case .avro, .protobuf, .protobufNoSR:
-            throw FormatError(.registry, "no decoder for \(format.info.format.rawValue)")
+            return try registryDecoder(
+                format, topic: topic, isKey: isKey, columns: columns, wanted: Array(columns.indices))
         }
     }
 
+    /// The schema of a registry format is registered, or looked up, when the first row is written.
+    ///
     /// - Throws: `.schema` when the format cannot have the columns, `.registry`.
     package func rowEncoder(
         _ format: SerdeFormat, topic: String, isKey: Bool, columns: [SQLField]
@@ -33,7 +39,8 @@ package final class RecordFormats {
         case .delimited: return try DelimitedCodec(format.info, columns: columns, topic: topic)
         case .json: return JSONRowEncoder(columns: columns, isUnwrapped: Self.isUnwrapped(format, columns))
         case .jsonSR, .avro, .protobuf, .protobufNoSR:
-            throw FormatError(.registry, "no encoder for \(format.info.format.rawValue)")
+            let writing = try RegistryWriting(format, topic: topic, isKey: isKey, columns: columns, schemas: schemas)
+            return LazyRowEncoder { () throws(FormatError) in try writing.rowEncoder() }
         }
     }
 
@@ -51,18 +58,32 @@ package final class RecordFormats {
         case .json where !Self.isUnwrapped(format, columns), .jsonSR where !Self.isUnwrapped(format, columns):
             return JSONColumnDecoder(
                 jsonDecoder(format, topic: topic, isKey: isKey, columns: columns), wanted: wanted)
+        case .avro, .protobuf, .protobufNoSR:
+            return try registryDecoder(format, topic: topic, isKey: isKey, columns: columns, wanted: wanted)
+        case .delimited:
+            let rows = try DelimitedCodec(format.info, columns: columns, topic: topic)
+            guard rows.line.separator.isASCII, !["\"", "\n", "\r"].contains(rows.line.separator) else {
+                return RowwiseColumnDecoder(rows, columns: columns, wanted: wanted)
+            }
+            return DelimitedColumnDecoder(
+                rows, columns: columns, wanted: wanted, separator: UInt8(ascii: rows.line.separator))
         default:
             return RowwiseColumnDecoder(
                 try rowDecoder(format, topic: topic, isKey: isKey, columns: columns), columns: columns, wanted: wanted)
         }
     }
 
+    /// The schema of a registry format is registered, or looked up, when the first row is written.
+    ///
     /// - Throws: `.schema` when the format cannot have the columns, `.registry`.
     package func columnEncoder(
         _ format: SerdeFormat, topic: String, isKey: Bool, columns: [SQLField]
     ) throws(FormatError) -> any ColumnEncoder {
         switch format.info.format {
         case .json where !Self.isUnwrapped(format, columns): return JSONColumnEncoder(columns: columns)
+        case .jsonSR, .avro, .protobuf:
+            let writing = try RegistryWriting(format, topic: topic, isKey: isKey, columns: columns, schemas: schemas)
+            return LazyColumnEncoder { () throws(FormatError) in try writing.columnEncoder() }
         default:
             return RowwiseColumnEncoder(
                 try rowEncoder(format, topic: topic, isKey: isKey, columns: columns), columns: columns)
@@ -74,11 +95,55 @@ package final class RecordFormats {
         columns.count == 1 && format.features.contains(.unwrapSingles)
     }
 
+    /// The subject of a topic's keys or values.
+    package static func subject(topic: String, isKey: Bool) -> String { topic + (isKey ? "-key" : "-value") }
+
     private func jsonDecoder(
         _ format: SerdeFormat, topic: String, isKey: Bool, columns: [SQLField]
     ) -> JSONRowDecoder {
         JSONRowDecoder(
             columns: columns, isUnwrapped: Self.isUnwrapped(format, columns), isFramed: format.info.format == .jsonSR,
             topic: topic, isKey: isKey)
+    }
+
+    private func registryDecoder(
+        _ format: SerdeFormat, topic: String, isKey: Bool, columns: [SQLField], wanted: [Int]
+    ) throws(FormatError) -> RegistryDecoder {
+        let schemas = schemas
+        let look = LoadedSchema.references(of: schemas)
+        let isUnwrapped = Self.isUnwrapped(format, columns)
+        func registered(_ id: Int32) throws(FormatError) -> RegistrySchema {
+            guard let schemas else { throw FormatError(.registry, "there is no schema registry") }
+            guard let schema = try schemas.schema(id: id) else {
+                throw FormatError(.registry, "Schema \(id) not found in the Schema Registry")
+            }
+            return schema
+        }
+        switch format.info.format {
+        case .avro:
+            return RegistryDecoder(
+                columns: columns, wanted: wanted, isUnwrapped: isUnwrapped, frame: .id, topic: topic, isKey: isKey
+            ) { (key) throws(FormatError) in
+                try AvroPayloadReader(
+                    try LoadedSchema.avro(try registered(key.id), look), columns: columns, isUnwrapped: isUnwrapped)
+            }
+        case .protobuf:
+            return RegistryDecoder(
+                columns: columns, wanted: wanted, isUnwrapped: false, frame: .idAndMessage, topic: topic, isKey: isKey
+            ) { (key) throws(FormatError) in
+                let schema = try LoadedSchema.protobuf(try registered(key.id), look)
+                guard let message = schema.messageIndex(at: key.message) else {
+                    throw FormatError(.deserialization, "schema \(key.id) has no message \(key.message)")
+                }
+                return try ProtobufPayloadReader(schema, message: message, columns: columns)
+            }
+        default:
+            let schema = try LoadedSchema.protobuf(try RegistrySchemas.schema(of: columns, format: format), look)
+            guard let message = schema.mainMessageIndex else { throw FormatError(.schema, "there are no columns") }
+            let reader = try ProtobufPayloadReader(schema, message: message, columns: columns)
+            return RegistryDecoder(
+                columns: columns, wanted: wanted, isUnwrapped: false, frame: .none, topic: topic, isKey: isKey
+            ) { (_) throws(FormatError) in reader }
+        }
     }
 }

@@ -8,8 +8,13 @@ final class JSONColumnEncoder: ColumnEncoder {
     private let names: [[UInt8]]
     private let frame: [UInt8]
 
-    /// - Parameter frame: what stands before each text.
-    init(columns: [SQLField], frame: [UInt8] = []) {
+    private let tail: [UInt8]
+
+    /// - Parameters:
+    ///   - frame: what stands before each text.
+    ///   - others: names of members that are null.
+    init(columns: [SQLField], frame: [UInt8] = [], others: [String] = []) {
+        tail = JSONRowEncoder.tail(others, isFirst: columns.isEmpty)
         self.columns = columns
         self.frame = frame
         names = columns.enumerated().map { index, column in
@@ -32,7 +37,7 @@ final class JSONColumnEncoder: ColumnEncoder {
                     output.append(contentsOf: names[index])
                     append(values[index], row, columns[index].type, to: &output)
                 }
-                output.append(UInt8(ascii: "}"))
+                output.append(contentsOf: tail)
             }
             guard let end = Int32(exactly: output.count) else {
                 throw FormatError(.serialization, "a batch of more than 2 GiB")

@@ -8,9 +8,13 @@ final class JSONRowEncoder: RowEncoder {
     /// `"NAME":` of each column, with the comma or brace before it.
     private let names: [[UInt8]]
     private let frame: [UInt8]
+    private let tail: [UInt8]
 
-    /// - Parameter frame: what stands before the text.
-    init(columns: [SQLField], isUnwrapped: Bool, frame: [UInt8] = []) {
+    /// - Parameters:
+    ///   - frame: what stands before the text.
+    ///   - others: names of members that are null.
+    init(columns: [SQLField], isUnwrapped: Bool, frame: [UInt8] = [], others: [String] = []) {
+        tail = Self.tail(others, isFirst: columns.isEmpty)
         self.columns = columns
         self.isUnwrapped = isUnwrapped
         self.frame = frame
@@ -35,8 +39,19 @@ final class JSONRowEncoder: RowEncoder {
             output += names[index]
             JSONRowWriter.append(row[index], columns[index].type, to: &output)
         }
-        output.append(UInt8(ascii: "}"))
+        output += tail
         return true
+    }
+
+    /// Members that are null, and the brace.
+    static func tail(_ names: [String], isFirst: Bool) -> [UInt8] {
+        var tail: [UInt8] = []
+        for (index, name) in names.enumerated() {
+            if index > 0 || !isFirst { tail.append(UInt8(ascii: ",")) }
+            JSONText.quote(name, to: &tail)
+            tail += ":null".utf8
+        }
+        return tail + [UInt8(ascii: "}")]
     }
 }
 

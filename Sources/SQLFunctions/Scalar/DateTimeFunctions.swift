@@ -77,19 +77,29 @@ enum DateTimeFunctions {
                     }
                 ]),
             ScalarFunction(
-                "PARSE_DATE", .dateTime, "The date that a text in the form of a pattern means.",
+                "PARSE_DATE", .dateTime,
+                "The date that a text in the form of a pattern means. What stands behind the date is ignored.",
                 [
                     .plain(["formattedDate": .string, "format": .string], .date) {
                         values, context throws(EvaluationError) in
                         let (text, pattern) = (values[0].textArgument, values[1].textArgument)
-                        func failure(_ reason: String) -> EvaluationError {
-                            EvaluationError("Failed to parse date '\(text)' with formatter '\(pattern)': \(reason)")
+                        do throws(EvaluationError) {
+                            let compiled = try context.cache.simpleDate(pattern)
+                            let zones = context.zones
+                            let millis = try evaluating { () throws(SQLTypesError) in
+                                try compiled.milliseconds(text, zones: zones)
+                            }
+                            guard millis % TimeText.millisPerDay == 0 else {
+                                throw EvaluationError("Date format contains time field.")
+                            }
+                            guard let days = Int32(exactly: millis / TimeText.millisPerDay) else {
+                                throw EvaluationError("the date is out of range")
+                            }
+                            return .date(days)
+                        } catch {
+                            throw EvaluationError(
+                                "Failed to parse date '\(text)' with formatter '\(pattern)': \(error.message)")
                         }
-                        let parsed = try parse(text, pattern, &context, isCaseInsensitive: true, failure)
-                        guard !DateTimeField.allCases.contains(where: { $0.isTimeBased && parsed.knows($0) }) else {
-                            throw failure("Date format contains time field.")
-                        }
-                        return .date(try date(parsed, failure))
                     }
                 ]),
             ScalarFunction(
@@ -101,7 +111,7 @@ enum DateTimeFunctions {
                         func failure(_ reason: String) -> EvaluationError {
                             EvaluationError("Failed to parse time '\(text)' with formatter '\(pattern)': \(reason)")
                         }
-                        let parsed = try parse(text, pattern, &context, failure)
+                        let parsed = try parse(text, pattern, &context, isCaseInsensitive: true, failure)
                         if let field = DateTimeField.allCases.first(where: { $0.isDateBased && parsed.knows($0) }) {
                             throw failure("Unsupported field: \(field.rawValue)")
                         }
@@ -196,7 +206,7 @@ enum DateTimeFunctions {
     ) throws(EvaluationError) -> Int64 {
         let (text, pattern) = (values[0].textArgument, values[1].textArgument)
         do {
-            let compiled = try context.cache.date(pattern)
+            let compiled = try context.cache.date(pattern, isCaseInsensitive: true)
             let zones = context.zones
             return try evaluating { () throws(SQLTypesError) in try compiled.timestamp(text, zone: zone, zones: zones) }
         } catch {

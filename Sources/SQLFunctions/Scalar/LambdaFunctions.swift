@@ -23,7 +23,7 @@ enum LambdaFunctions {
                 overload(["map": map, "lambda": .lambda([k, v], .boolean)], map, seesNulls: false) {
                     values, lambdas, context throws(EvaluationError) in
                     var kept: [(key: SQLValue, value: SQLValue)] = []
-                    for (key, value) in values[0].mapArgument.entries
+                    for (key, value) in values[0].mapArgument.javaOrdered
                     where try lambdas[0]([key, value], &context).boolean == true { kept.append((key, value)) }
                     return .map(SQLMap(kept))
                 },
@@ -42,7 +42,7 @@ enum LambdaFunctions {
                     values, lambdas, context throws(EvaluationError) in
                     var state = values[1]
                     if state.isNull { return .null }
-                    for (key, value) in values[0].mapArgument.entries {
+                    for (key, value) in values[0].mapArgument.javaOrdered {
                         state = try lambdas[0]([state, key, value], &context)
                     }
                     return state
@@ -63,7 +63,7 @@ enum LambdaFunctions {
                 ) { values, lambdas, context throws(EvaluationError) in
                     var made: [(key: SQLValue, value: SQLValue)] = []
                     var seen: Set<SQLValue> = []
-                    for (key, value) in values[0].mapArgument.entries {
+                    for (key, value) in values[0].mapArgument.javaOrdered {
                         let newKey = try lambdas[0]([key, value], &context)
                         guard seen.insert(newKey).inserted else {
                             throw EvaluationError("Duplicate key \(SQLText.text(of: newKey, type: .string))")

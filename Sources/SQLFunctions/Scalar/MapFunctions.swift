@@ -23,14 +23,14 @@ enum MapFunctions {
             "MAP_KEYS", .map, "The keys of the map.",
             [
                 .plain(["map": map], .array(.string)) { values, _ throws(EvaluationError) in
-                    .array(values[0].mapArgument.keys)
+                    .array(values[0].mapArgument.javaOrdered.map(\.key))
                 }
             ]),
         ScalarFunction(
             "MAP_VALUES", .map, "The values of the map.",
             [
                 .plain(["map": map], .array(t)) { values, _ throws(EvaluationError) in
-                    .array(values[0].mapArgument.values)
+                    .array(values[0].mapArgument.javaOrdered.map(\.value))
                 }
             ]),
         ScalarFunction(
@@ -50,7 +50,7 @@ enum MapFunctions {
             ["map": .map(key: .string, value: type), "sorted": .boolean], .array(entry),
             "Sorted by key when the second argument is true."
         ) { values, _ throws(EvaluationError) in
-            var entries = values[0].mapArgument.entries.map { [$0.0, $0.1] }
+            var entries = values[0].mapArgument.javaOrdered.map { [$0.key, $0.value] }
             if values[1].boolean == true {
                 entries.sort { ($0[0].compare(to: $1[0]) ?? 0) < 0 }
             }

@@ -12,7 +12,7 @@ enum FormatRules {
                 "\(format.rawValue) does not support the following configs: [\(unknown.joined(separator: ", "))]")
         }
         if let fullName = properties[FormatInfo.fullSchemaNameProperty], trimmed(fullName).isEmpty {
-            throw PlanError("fullSchemaName cannot be empty. Format configuration: {fullSchemaName=\(fullName)}")
+            throw PlanError("fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}")
         }
         if format == .protobuf { properties[FormatInfo.unwrapPrimitivesProperty] = "true" }
         return FormatInfo(format, properties: properties)

@@ -148,9 +148,12 @@ package struct InternalFormats: Hashable, Sendable {
     package var key: SerdeFormat
     package var value: SerdeFormat
 
+    /// Schemas of sources are not those of internal topics: ids are left out.
     package init(key: SerdeFormat, value: SerdeFormat) {
         self.key = key
         self.value = value
+        self.key.info.properties[FormatInfo.schemaIDProperty] = nil
+        self.value.info.properties[FormatInfo.schemaIDProperty] = nil
     }
 }
 
@@ -280,6 +283,8 @@ package struct AggregateStep: Hashable, Sendable {
     package var hasWindowBounds: Bool
     /// Keeps for each group (and window) the retained columns and the functions' states.
     package var store: StateStore
+    /// Names of all columns that the query names before it aggregates: what it may be replaced by has the same.
+    package var columnsRead: [String] = []
 
     package init(
         _ input: PlanStep, retained: [Int], functions: [AggregateFunctionCall], window: WindowSpecification?,

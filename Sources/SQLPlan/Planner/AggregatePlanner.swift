@@ -36,10 +36,12 @@ struct AggregatePlanner {
         let prepared = try prepare(input, groups, &calls, rules)
         let grouped = try group(prepared, groups)
         let needed = neededColumns(finals.map(\.expression) + (condition.map { [$0] } ?? []), groups, grouped.schema)
-        var planned = try aggregate(grouped, calls, needed)
+        var planned = try aggregate(grouped, calls, needed, rules)
         if analysis.emit == .final, let window = windowSpecification { planned = suppressed(planned, window) }
         if let condition {
-            planned = try planner.filter(planned, condition, "HAVING", ["Aggregate", "HavingFilter"])
+            do { planned = try planner.filter(planned, condition, "HAVING", ["Aggregate", "HavingFilter"]) } catch {
+                throw calls.restoring(error)
+            }
         }
         return (try project(planned, finals, groups, keyNames), selects)
     }
@@ -185,7 +187,7 @@ struct AggregatePlanner {
     }
 
     private func aggregate(
-        _ input: PlannedStep, _ calls: AggregateCalls, _ needed: [String]
+        _ input: PlannedStep, _ calls: AggregateCalls, _ needed: [String], _ rules: AggregateRules
     ) throws(PlanError) -> PlannedStep {
         guard case .group(let group) = input.step.operation else { return input }
         let window = windowSpecification
@@ -218,9 +220,10 @@ struct AggregatePlanner {
             values += [PseudoColumn.windowStart, .windowEnd].map { RowSchema.Column($0.rawValue, $0.type) }
         }
         let name = "Aggregate-Aggregate-Materialize"
-        let step = AggregateStep(
+        var step = AggregateStep(
             input.step, retained: retained, functions: functions, window: window, hasWindowBounds: window != nil,
             store: StateStore(name, formats: group.formats))
+        step.columnsRead = rules.columnsRead
         let schema = RowSchema(
             keys: Array(input.schema.keys), values: values, window: window.map(Self.info) ?? input.schema.window)
         return input.adding(["Aggregate", "Aggregate"], .aggregate(step), schema: schema, isTable: true)

@@ -12,6 +12,8 @@ struct AggregateRules {
     private(set) var calls: [Expression] = []
     /// The columns that occur anywhere.
     private(set) var requiredColumns: [String] = []
+    /// Those of WHERE and those that only count rows too.
+    private(set) var columnsRead: [String] = []
 
     init(groups: [Expression], isWindowed: Bool, functions: FunctionCatalog, defaultArgument: Expression) {
         self.groups = groups
@@ -65,6 +67,10 @@ struct AggregateRules {
         return Expression(.call(function: function, arguments: [defaultArgument]), position: call.position)
     }
 
+    private mutating func read(_ column: String) {
+        if !columnsRead.contains(column) { columnsRead.append(column) }
+    }
+
     private mutating func visit(
         _ expression: Expression, _ clause: Clause, function: String?, isInGroup: Bool, _ stray: inout [Expression]
     ) throws(PlanError) {
@@ -84,6 +90,7 @@ struct AggregateRules {
                     "WHERE does not support aggregate functions: \(name) is an aggregate function.", at: call.position)
             }
             if !calls.contains(call) { calls.append(call) }
+            if call.isCountOfRows, case .column(let name)? = arguments.first?.kind { read(name.text) }
             for argument in arguments where argument != defaultArgument || !call.isCountOfRows {
                 try visit(argument, clause, function: name, isInGroup: isInGroup, &stray)
             }
@@ -102,6 +109,7 @@ struct AggregateRules {
                     + " be passed to aggregate functions.\nSee https://github.com/confluentinc/ksql/issues/4397",
                 at: expression.position)
         }
+        read(name.text)
         if clause == .filter { return }
         if !requiredColumns.contains(name.text) { requiredColumns.append(name.text) }
         guard function == nil, !isInGroup, !(isBound && isWindowed), !groups.contains(expression) else { return }
@@ -135,6 +143,15 @@ struct AggregateCalls {
             return Expression(
                 .column(Identifier(Self.name(index), isQuoted: true, position: part.position)), position: part.position)
         }
+    }
+
+    /// With calls in place of the columns of their results.
+    func restoring(_ error: PlanError) -> PlanError {
+        var error = error
+        for index in calls.indices.reversed() {
+            error.message = error.message.replacing(Self.name(index), with: calls[index].description)
+        }
+        return error
     }
 
     /// - Parameter place: where an argument is among the prepared columns.

@@ -191,6 +191,22 @@ struct JoinPlanner {
 
     // MARK: Star and keys
 
+    /// What `*` has behind the new key of a join that is repartitioned: all that its rows have.
+    var repartitionedColumns: [String] {
+        let pseudo: [PseudoColumn] = [.rowTime, .rowPartition, .rowOffset]
+        var names: [String] = []
+        for leaf in root.leaves {
+            let source = leaf.source
+            let bounds: [PseudoColumn] = source.isWindowed ? [.windowStart, .windowEnd] : []
+            let columns =
+                (source.valueColumns + source.headerColumns).map(\.name) + pseudo.map(\.rawValue)
+                + source.keyColumns.map(\.name) + bounds.map(\.rawValue)
+            names += columns.map { ColumnNaming.joined(leaf.alias, $0) }
+        }
+        if case .synthetic(let name) = root.key { names.append(name) }
+        return names
+    }
+
     func starColumns(_ source: String?) -> [String] {
         var names: [String] = []
         if source == nil, case .synthetic(let name) = root.key { names.append(name) }
@@ -303,9 +319,9 @@ struct JoinPlanner {
             return .streamTableJoin(
                 StreamTableJoinStep(left: left.step, right: right.step, kind: kind, columns: columns))
         }
-        let names = kind == .inner ? ("JOINTHIS", "JOINOTHER") : ("OUTERTHIS", "OUTEROTHER")
+        // Their names follow when the plan is complete.
         func store(_ name: String, _ planned: PlannedStep, _ side: JoinSide) -> StateStore {
-            StateStore("KSTREAM-\(name)-\(node.prefix)Join-store", formats: formats(planned, side))
+            StateStore("\(node.prefix)Join-\(name)", formats: formats(planned, side))
         }
         guard within.before.milliseconds >= 0, within.after.milliseconds >= 0 else {
             throw PlanError("Window before and after of a join must not be negative.", at: within.position)
@@ -314,7 +330,7 @@ struct JoinPlanner {
             StreamStreamJoinStep(
                 left: left.step, right: right.step, kind: kind, columns: columns, before: within.before.milliseconds,
                 after: within.after.milliseconds, grace: within.grace?.milliseconds,
-                leftStore: store(names.0, left, node.left), rightStore: store(names.1, right, node.right)))
+                leftStore: store("left", left, node.left), rightStore: store("right", right, node.right)))
     }
 
     private func formats(_ planned: PlannedStep, _ side: JoinSide) -> InternalFormats {
@@ -380,7 +396,7 @@ struct JoinPlanner {
         let context = [side.name + "SourceKeyed"]
         if !input.isTable {
             if isNeeded || !side.isForced, input.schema.window != nil { throw QueryPlanner.windowedRepartition }
-            return try planner.rekeyed(input, [key], context, forced: side.forced?.format)
+            return try planner.rekeyed(input, [key], context, forced: side.forced)
         }
         if input.schema.keyCount > 1 {
             throw PlanError(

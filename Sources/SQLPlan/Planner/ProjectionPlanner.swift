@@ -140,14 +140,17 @@ struct ProjectionPlanner {
     }
 
     private func star(_ input: PlannedStep, _ source: String?) -> [String] {
-        if let join { return join.starColumns(source) }
-        let schema = input.schema
-        let keys = schema.keys.map(\.name)
-        guard planner.analysis.partitionBy != nil else { return planner.starColumns(planner.analysis.from) }
-        let others = planner.analysis.from.source
-        let rest =
-            others.valueColumns.map(\.name) + others.headerColumns.map(\.name) + others.keyColumns.map(\.name)
+        guard planner.analysis.partitionBy != nil, input.isRekeyed, source == nil || join == nil else {
+            return join?.starColumns(source) ?? planner.starColumns(planner.analysis.from)
+        }
+        let keys = input.schema.keys.map(\.name)
+        let rest = join?.repartitionedColumns ?? Self.repartitioned(planner.analysis.from).map(\.name)
         return keys + rest.filter { !keys.contains($0) }
+    }
+
+    /// The columns of a source that is repartitioned, in the order in which they become values.
+    private static func repartitioned(_ source: AliasedSource) -> [SQLColumn] {
+        source.source.valueColumns + source.source.headerColumns + source.source.keyColumns
     }
 
     // MARK: Keys

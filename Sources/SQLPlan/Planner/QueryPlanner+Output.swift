@@ -108,7 +108,9 @@ extension QueryPlanner {
         guard let known = SQLFormat(name: name) else { throw PlanError("Unknown format: \(name.uppercased())") }
         var properties: [String: String] = [:]
         if known == source.format {
-            properties = source.properties.filter { known.inheritableProperties.contains($0.key) }
+            var names = known.inheritableProperties
+            if known == .protobuf { names.insert(FormatInfo.fullSchemaNameProperty) }
+            properties = source.properties.filter { names.contains($0.key) }
         }
         properties.merge(try settings(name)) { _, new in new }
         return try FormatRules.info(name, properties)
@@ -134,7 +136,7 @@ extension QueryPlanner {
         var names: [String] = []
         for source in analysis.sources where !names.contains(source.source.name) { names.append(source.source.name) }
         return PhysicalPlan(
-            id: "", kind: kind, sinkName: sinkName, sourceNames: names, root: planned.step.pruned(),
+            id: "", kind: kind, sinkName: sinkName, sourceNames: names, root: planned.step.pruned().withNumberedStores(),
             limit: analysis.limit.map(Int.init))
     }
 }

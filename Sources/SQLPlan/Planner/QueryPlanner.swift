@@ -258,7 +258,7 @@ struct QueryPlanner {
 
     /// A stream with the expressions as key; the old key stays among the values.
     func rekeyed(
-        _ input: PlannedStep, _ expressions: [Expression], _ context: [String], forced: SerdeFormat?
+        _ input: PlannedStep, _ expressions: [Expression], _ context: [String], forced: KeyLayout?
     ) throws(PlanError) -> PlannedStep {
         var keys: [TypedExpression] = []
         for expression in expressions {
@@ -272,11 +272,12 @@ struct QueryPlanner {
         // Values first, then what was the key: `*` lists them in this order.
         let others = Array(input.schema.keyCount..<input.schema.columns.count) + Array(0..<input.schema.keyCount)
         let carried = others.filter { !names.contains(input.schema.columns[$0].name) }
-        var format = forced ?? input.keyFormat
+        var format = forced?.format ?? input.keyFormat
         if forced == nil, format.info.format == .none { format = SerdeFormat(try defaultKeyFormat()) }
         format = FormatRules.sanitized(format, types: columns.map(\.type), mayChange: true)
         let schema = RowSchema(
-            keys: columns, values: carried.map { input.schema.columns[$0] }, window: input.schema.window)
+            keys: columns, values: carried.map { input.schema.columns[$0] },
+            window: forced?.window ?? input.schema.window)
         var planned = input.adding(
             context,
             .selectKey(

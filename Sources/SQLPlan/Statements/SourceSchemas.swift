@@ -27,6 +27,13 @@ struct SourceSchemas {
     private func subject(isKey: Bool) -> String { topic + (isKey ? "-key" : "-value") }
     private func schemaID(isKey: Bool) -> Int32? { isKey ? properties.keySchemaID : properties.valueSchemaID }
 
+    private func names(in schema: RegistrySchema) -> [String] {
+        let registry = executor.environment.registry
+        return executor.environment.translation.names(in: schema) { reference throws(PlanError) in
+            try registry?.schema(of: reference.subject, version: reference.version)
+        }
+    }
+
     // MARK: CREATE with or without columns
 
     /// The columns of the statement, and those that it leaves to the registry.
@@ -38,7 +45,7 @@ struct SourceSchemas {
         columns +=
             key?.columns.map { SQLColumn($0.name, $0.type, role: .key) } ?? declared.columns.filter { $0.role == .key }
         columns += value?.columns.map { SQLColumn($0.name, $0.type) } ?? declared.columns.filter { $0.role == .value }
-        return columns + declared.columns.filter(\.isHeader)
+        return declared.columns.filter(\.isHeader) + columns
     }
 
     /// The formats of key and value, which take the names of schemas that ids stand for.
@@ -51,7 +58,7 @@ struct SourceSchemas {
         let given = isKey ? properties.keySchemaName : properties.valueSchemaName
         if given == nil, let id = schemaID(isKey: isKey),
             let schema = try executor.environment.registry?.schema(id: id),
-            let full = executor.environment.translation.names(in: schema).first
+            let full = names(in: schema).first
         {
             settings[FormatInfo.fullSchemaNameProperty] = full
         }
@@ -84,7 +91,7 @@ struct SourceSchemas {
             features = properties.wrapsSingleValue.map { [$0 ? .wrapSingles : .unwrapSingles] } ?? []
         }
         let found = try fetch(SerdeFormat(info, features: features), isKey: isKey)
-        let names = executor.environment.translation.names(in: found.schema)
+        let names = names(in: found.schema)
         if names.count > 1, (isKey ? properties.keySchemaName : properties.valueSchemaName) == nil {
             throw PlanError(
                 .schema,
@@ -122,7 +129,9 @@ struct SourceSchemas {
         do {
             columns = try executor.environment.translation.columns(
                 of: schema,
-                references: { reference throws(PlanError) in try registry.latest(of: reference.subject)?.schema },
+                references: { reference throws(PlanError) in
+                    try registry.schema(of: reference.subject, version: reference.version)
+                },
                 format: format, isKey: isKey, keepsNames: wantedID != nil)
         } catch {
             throw PlanError(
@@ -207,7 +216,7 @@ struct SourceSchemas {
                     + "[\(SQLColumn.list(changed.map(\.element)))]. Schema from schema registry is "
                     + "[\(SQLColumn.list(theirs))]")
         }
-        return executor.environment.translation.names(in: found.schema).first
+        return names(in: found.schema).first
     }
 
     // MARK: Registering

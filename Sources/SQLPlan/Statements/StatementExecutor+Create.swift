@@ -1,4 +1,4 @@
-import SQLSyntax
+package import SQLSyntax
 import SQLTypes
 
 extension StatementExecutor {
@@ -65,6 +65,36 @@ extension StatementExecutor {
             outcome.queryID = plan.id
         }
         return outcome
+    }
+
+    /// Makes the topic that a statement expects, with as many partitions as it says, and registers the schemas of its columns where the topic has
+    /// none. For tools whose topics are only there for the statements' sake; the statement itself is executed later.
+    package func prepare(
+        _ create: CreateSource, in catalog: Catalog, defaultPartitionCount: Int
+    ) throws(PlanError) {
+        var properties = try WithProperties(create.properties, for: .create)
+        guard let topic = properties.topic else { return }
+        let existing = environment.topics.partitionCount(of: topic)
+        if existing == nil || properties.partitions.map({ $0 != existing }) == true {
+            try environment.topics.create(
+                TopicSpecification(
+                    name: topic, partitionCount: properties.partitions ?? defaultPartitionCount,
+                    replicaCount: properties.replicas ?? 1, cleanup: create.kind == .table ? .compact : .delete))
+        }
+        let declared = try SourceDeclaration(create, TypeResolver(types: catalog.types))
+        try setDefaultFormats(&properties)
+        let schemas = try SourceSchemas(self, properties, name: create.name.text, topic: topic)
+        let (keyInfo, valueInfo) = try schemas.formats()
+        let (keys, values) = declared.columns.reduce(into: (0, 0)) { counts, column in
+            if column.role == .key { counts.0 += 1 } else if column.role == .value { counts.1 += 1 }
+        }
+        let keyFeatures = FormatRules.keyFeatures(keyInfo.format, columnCount: keys)
+        let valueFeatures = try FormatRules.valueFeatures(
+            valueInfo.format, columnCount: values, wrapping: properties.wrapsSingleValue,
+            configuration: environment.configuration)
+        try schemas.register(
+            declared.columns, SerdeFormat(keyInfo, features: keyFeatures),
+            SerdeFormat(valueInfo, features: valueFeatures), overwrites: false)
     }
 
     /// The query that keeps a SOURCE TABLE, so that it can be asked for its rows.

@@ -163,7 +163,10 @@ extension StatementExecutor {
             }
             return .structure(converted)
         default:
-            guard Coercion.canCast(source.base, to: target.base), let cast = try? SQLCast(from: source, to: target)
+            // Base64 stands for bytes.
+            let isText = source == .string && target == .bytes
+            guard isText || Coercion.canCast(source.base, to: target.base),
+                let cast = try? SQLCast(from: source, to: target)
             else {
                 return nil
             }

@@ -1,3 +1,4 @@
+package import SQLFormats
 package import SQLTypes
 
 /// The topics of the cluster, as far as statements need them.
@@ -55,32 +56,6 @@ package final class MemoryTopics: TopicAccess {
     }
 }
 
-/// A schema as a registry keeps it.
-package struct RegistrySchema: Hashable, Sendable {
-    package struct Reference: Hashable, Sendable {
-        package var name: String
-        package var subject: String
-        package var version: Int32
-
-        package init(name: String, subject: String, version: Int32) {
-            self.name = name
-            self.subject = subject
-            self.version = version
-        }
-    }
-
-    /// "AVRO", "JSON" or "PROTOBUF".
-    package var type: String
-    package var text: String
-    package var references: [Reference]
-
-    package init(type: String, text: String, references: [Reference] = []) {
-        self.type = type
-        self.text = text
-        self.references = references
-    }
-}
-
 /// The schema registry, as far as statements need it.
 package protocol SchemaRegistryAccess {
     /// - Throws: `.unavailable`; nil when there is none.
@@ -90,6 +65,8 @@ package protocol SchemaRegistryAccess {
     /// - Returns: its id.
     /// - Throws: `.schema` when it is not compatible with what is there.
     func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32
+    /// A reference's schema; nil when there is none.
+    func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema?
     func delete(_ subject: String) throws(PlanError)
 }
 
@@ -110,13 +87,19 @@ package final class MemorySchemaRegistry: SchemaRegistryAccess {
     package func schema(id: Int32) throws(PlanError) -> RegistrySchema? { schemas[id] }
 
     package func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
-        if let id = schemas.first(where: { $0.value == schema })?.key {
+        if let id = subjects[subject]?.first(where: { schemas[$0] == schema }) { return id }
+        if let id = schemas.filter({ $0.value == schema }).keys.min() {
             if subjects[subject]?.contains(id) != true { subjects[subject, default: []].append(id) }
             return id
         }
         while schemas[nextID] != nil { nextID += 1 }
         put(schema, id: nextID, under: subject)
         return nextID
+    }
+
+    package func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
+        guard let ids = subjects[subject], ids.indices.contains(Int(version) - 1) else { return nil }
+        return schemas[ids[Int(version) - 1]]
     }
 
     /// With an id of the caller's choice.
@@ -145,5 +128,7 @@ package protocol SchemaTranslation: Sendable {
     func schema(of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool) throws(PlanError) -> RegistrySchema
 
     /// The full names of the records or messages that a schema defines.
-    func names(in schema: RegistrySchema) -> [String]
+    func names(
+        in schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
+    ) -> [String]
 }

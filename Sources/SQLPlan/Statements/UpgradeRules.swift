@@ -71,7 +71,8 @@ enum UpgradeRules {
         let (old, new) = (skippingPassive(old), skippingPassive(new))
         for step in [new, old] {
             switch step.operation {
-            case .source, .selectKey, .sink: break
+            case .source, .selectKey, .sink, .group: break
+            case .aggregate(let aggregate) where aggregate.window == nil && !aggregate.input.isTable: break
             default: throw PlanError("Upgrades not yet supported for \(step.originalName)")
             }
         }
@@ -92,10 +93,48 @@ enum UpgradeRules {
             guard a.keyFormat == b.keyFormat, a.valueFormat == b.valueFormat else { throw differ("formats") }
             guard a.timestamp == b.timestamp else { throw differ("timestampColumn") }
             try check(a.input, b.input)
+        case (.group(let a), .group(let b)):
+            guard Array(old.schema.keys) == Array(new.schema.keys), a.isByKey == b.isByKey else {
+                throw differ("groupByExpressions")
+            }
+            guard a.formats == b.formats else { throw differ("formats") }
+            try check(a.input, b.input)
+        case (.aggregate(let a), .aggregate(let b)):
+            guard a.columnsRead == b.columnsRead else {
+                throw differ("columns not part of aggregate").appending(
+                    " Values differ: [\(list(a.columnsRead))] vs. [\(list(b.columnsRead))]")
+            }
+            guard functions(a) == functions(b), names(a) == names(b) else { throw differ("aggregation functions") }
+            try check(a.input, b.input)
         default:
             throw PlanError(
                 "Query is not upgradeable. Plan step of type \(old.originalName) cannot become \(new.originalName).")
         }
+    }
+
+    private static func list(_ names: [String]) -> String { names.map(Identifier.quote).joined(separator: ", ") }
+
+    /// The functions with what they are computed from.
+    private static func functions(_ aggregate: AggregateStep) -> [AggregateFunctionCall] {
+        guard case .group(let group) = aggregate.input.operation, case .select(let select) = group.input.operation
+        else {
+            return aggregate.functions
+        }
+        return aggregate.functions.map { call in
+            var call = call
+            call.arguments = call.arguments.map { argument in
+                guard case .column(let column) = argument.node,
+                    let index = group.input.schema.index(of: aggregate.input.schema.columns[column].name)
+                else { return argument }
+                return select.expressions[index]
+            }
+            return call
+        }
+    }
+
+    /// Of what is kept besides the functions' states.
+    private static func names(_ aggregate: AggregateStep) -> [String] {
+        aggregate.retained.map { aggregate.input.schema.columns[$0].name }
     }
 
     private static func skippingPassive(_ step: PlanStep) -> PlanStep {

@@ -28,6 +28,8 @@ struct AvroCompatibility {
 
     /// Reasons kept of one pair of types: a type that is used often repeats its reasons as often.
     private static let differencesMax = 1000
+    /// Unions of many branches make many pairs; beyond this, comparing takes longer than anybody waits.
+    private static let pairsMax = 1 << 20
 
     init(reader: AvroSchema, writer: AvroSchema) {
         self.reader = reader
@@ -43,6 +45,9 @@ struct AvroCompatibility {
         if let result = known[pair] { return result ?? [] }
         guard depth < AvroError.depthMax else {
             return [difference("TYPE_MISMATCH", "types nest more than \(AvroError.depthMax) levels deep")]
+        }
+        guard known.count < Self.pairsMax else {
+            return [difference("TYPE_MISMATCH", "more than \(Self.pairsMax) pairs of types to compare")]
         }
         known[pair] = .some(nil)
         depth += 1
@@ -85,6 +90,11 @@ struct AvroCompatibility {
 
     /// Whether the types are compatible; where they are is not told of.
     private mutating func fits(_ to: AvroSchema.ID, _ from: AvroSchema.ID) -> Bool {
+        let target = reader.types[to]
+        let source = writer.types[from]
+        if let a = target.name, let b = source.name, target.word != source.word || !Self.isSame(a, target.aliases, b) {
+            return false  // before looking at what is below: of the pairs of two unions most are such
+        }
         let outer = path
         path = []
         defer { path = outer }
@@ -118,8 +128,12 @@ struct AvroCompatibility {
     }
 
     private mutating func names(_ reader: AvroName, _ aliases: [AvroName], _ writer: AvroName) -> [Difference] {
-        if reader.name == writer.name || aliases.contains(writer) { return [] }
+        if Self.isSame(reader, aliases, writer) { return [] }
         return at("name") { [$0.difference("NAME_MISMATCH", "expected: \(writer.full)")] }
+    }
+
+    private static func isSame(_ reader: AvroName, _ aliases: [AvroName], _ writer: AvroName) -> Bool {
+        reader.name == writer.name || aliases.contains(writer)
     }
 
     private static func promotes(_ from: AvroPrimitive, _ to: AvroPrimitive) -> Bool {

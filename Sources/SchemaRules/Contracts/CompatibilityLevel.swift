@@ -60,11 +60,17 @@ extension CompatibilityLevel {
         guard self != .none else { return [] }
         if types.contains(where: { $0 != schema.type }) { return ["Incompatible because of different schema type"] }
         for old in earlier.reversed() {
-            var found: [Incompatibility] = []
-            if isForward { found += old.document.incompatibilities(reading: schema, policy: policy) }
-            if isBackward { found += schema.incompatibilities(reading: old.document, policy: policy) }
+            var found: [String] = []
+            if isForward {
+                found += old.document.incompatibilities(reading: schema, policy: policy).map {
+                    $0.message(reversed: true)
+                }
+            }
+            if isBackward {
+                found += schema.incompatibilities(reading: old.document, policy: policy).map(\.message)
+            }
             guard !found.isEmpty else { continue }
-            return found.map(\.message) + [
+            return found + [
                 "{oldSchemaVersion: \(old.version)}", "{oldSchema: '\(old.document.canonicalText)'}",
             ]
         }

@@ -174,8 +174,8 @@ extension JSONComparison {
 
     // MARK: What objects and arrays share
 
-    /// `additionalProperties` and `additionalItems`. Of `kinds`, `increased` is a schema that went, `decreased` one that
-    /// came.
+    /// `additionalProperties` and `additionalItems`. Of `kinds`, `increased` is a schema that went, `decreased` one
+    /// that came.
     private mutating func compareRest(
         _ old: (permits: Bool, node: Int?), _ original: Part, _ new: (permits: Bool, node: Int?), _ update: Part,
         _ keyword: String, _ kinds: LimitKinds

@@ -3,8 +3,8 @@ import JSONSchema
 
 /// Compares two JSON Schemas: in what the new one, `update`, differs from the old one, `original`.
 ///
-/// Pairs of schemas that were compared once are not compared again, and a pair that comes up inside of its own comparison
-/// counts as equal: schemas may refer to themselves.
+/// Pairs of schemas that were compared once are not compared again, and a pair that comes up inside of its own
+/// comparison counts as equal: schemas may refer to themselves.
 ///
 /// - SeeAlso: upstream `SchemaDiff` and its companions, whose order of differences this keeps.
 struct JSONComparison {
@@ -21,6 +21,8 @@ struct JSONComparison {
 
     /// More pairs than this are not compared.
     static let pairCountMax = 1_000_000
+    /// Nor are pairs, new or known, looked at more often than this.
+    static let lookCountMax = 5_000_000
     static let depthMax = 300
     /// Of one pair; of more, as many are kept, those that matter first.
     static let differenceCountMax = 500
@@ -32,6 +34,9 @@ struct JSONComparison {
     private var inProgress: Set<Pair> = []
     private var patterns: [String: NamePattern?] = [:]
     private var pairCount = 0
+    private var lookCount = 0
+    /// Of combinations: their branches, each once.
+    private var uniqueBranches: [Part: [Part]] = [:]
 
     init(original: JSONModel, update: JSONModel, policy: CompatibilityPolicy) {
         originalModel = original
@@ -66,6 +71,8 @@ struct JSONComparison {
     mutating func compare(_ original: Part?, _ update: Part?) -> [JSONDifference] {
         guard let original else { return update == nil ? [] : [JSONDifference(kind: .schemaAdded, path: "")] }
         guard let update else { return [JSONDifference(kind: .schemaRemoved, path: "")] }
+        lookCount += 1
+        guard lookCount <= Self.lookCountMax else { return [JSONDifference(kind: .tooComplex, path: "")] }
         let pair = Pair(original: resolved(original), update: resolved(update))
         if let found = known[pair] { return found }
         guard inProgress.insert(pair).inserted else { return [] }
@@ -114,8 +121,7 @@ struct JSONComparison {
         case (.enumeration(let a), .enumeration(let b)): found += Self.compare(a, b)
         case (.constant(let a), .constant(let b)): if !a.isSame(as: b) { note(.enumChanged, "const") }
         case (.combined(let a, let c, _), .combined(let b, let d, _)):
-            found += compareCombined(
-                a, branches(c, of: original), b, branches(d, of: update), (a, c.count), (b, d.count))
+            found += compareCombined((a, original, branches(c, of: original)), (b, update, branches(d, of: update)))
         case (.not(let a), .not(let b)):
             let reversed = compare(
                 Part(isUpdate: update.isUpdate, node: b), Part(isUpdate: original.isUpdate, node: a))
@@ -171,34 +177,34 @@ struct JSONComparison {
         }
     }
 
-    private mutating func compareCombined(
-        _ oldCriterion: JSONModel.Criterion, _ oldBranches: [Part], _ newCriterion: JSONModel.Criterion,
-        _ newBranches: [Part], _ old: (JSONModel.Criterion, count: Int), _ new: (JSONModel.Criterion, count: Int)
-    ) -> [JSONDifference] {
+    private typealias Combination = (criterion: JSONModel.Criterion, part: Part, branches: [Part])
+
+    private mutating func compareCombined(_ old: Combination, _ new: Combination) -> [JSONDifference] {
         var found: [JSONDifference] = []
         func note(_ kind: JSONDifferenceKind) { found.append(JSONDifference(kind: kind, path: "")) }
-        if oldCriterion != newCriterion {
+        if old.criterion != new.criterion {
             let isExtended =
-                switch newCriterion {
+                switch new.criterion {
                 case .anyOf: true
-                case .oneOf: old.count == 1
-                case .allOf: old.count == 1 && new.count == 1
+                case .oneOf: old.branches.count == 1
+                case .allOf: old.branches.count == 1 && new.branches.count == 1
                 }
             note(isExtended ? .combinedTypeExtended : .combinedTypeChanged)
             if !isExtended { return found }
         }
-        let olds = withoutDuplicates(oldBranches)
-        let news = withoutDuplicates(newBranches)
-        if olds.count < news.count { note(newCriterion == .allOf ? .productTypeExtended : .sumTypeExtended) }
-        if olds.count > news.count { note(oldCriterion == .allOf ? .productTypeNarrowed : .sumTypeNarrowed) }
+        let olds = withoutDuplicates(old)
+        let news = withoutDuplicates(new)
+        if olds.count < news.count { note(new.criterion == .allOf ? .productTypeExtended : .sumTypeExtended) }
+        if olds.count > news.count { note(old.criterion == .allOf ? .productTypeNarrowed : .sumTypeNarrowed) }
         // Which branch of the one may become which of the other; then as many pairs of these as there can be.
         var edges: [[(new: Int, differences: [JSONDifference])]] = []
-        for (index, old) in olds.enumerated() {
+        for (index, before) in olds.enumerated() {
             var row: [(Int, [JSONDifference])] = []
-            for (number, new) in news.enumerated() {
-                let differences = compare(old, new)
+            guard lookCount <= Self.lookCountMax else { return [JSONDifference(kind: .tooComplex, path: "")] }
+            for (number, after) in news.enumerated() {
+                let differences = compare(before, after)
                 guard isCompatible(differences) else { continue }
-                row.append((number, differences.map { $0.under("\(oldCriterion.rawValue)/\(index)") }))
+                row.append((number, differences.map { $0.under("\(old.criterion.rawValue)/\(index)") }))
             }
             // Equal branches belong together.
             edges.append(row.filter(\.1.isEmpty) + row.filter { !$0.1.isEmpty })
@@ -212,13 +218,15 @@ struct JSONComparison {
         return found
     }
 
-    private func withoutDuplicates(_ parts: [Part]) -> [Part] {
-        guard parts.count > 1 else { return parts }
+    private mutating func withoutDuplicates(_ combination: Combination) -> [Part] {
+        if let known = uniqueBranches[combination.part] { return known }
         var seen: Set<[UInt8]> = []
-        return parts.filter { part in
+        let unique = combination.branches.filter { part in
             guard let source = node(part).source else { return true }
             return seen.insert(Array("\(source.resource):".utf8) + source.value.javaBytes(isSorted: true)).inserted
         }
+        uniqueBranches[combination.part] = unique
+        return unique
     }
 
     /// The most pairs that can be made of a bipartite graph, by augmenting paths.
@@ -259,8 +267,8 @@ struct JSONComparison {
 
     // MARK: Patterns
 
-    /// Whether a property's name is one of a pattern. What takes too long to tell is not: the property is then judged by
-    /// the rules for additional ones, which is the stricter way.
+    /// Whether a property's name is one of a pattern. What takes too long to tell is not: the property is then judged
+    /// by the rules for additional ones, which is the stricter way.
     mutating func isFound(_ pattern: String, _ name: String) -> Bool {
         let found = patterns[pattern] ?? NamePattern(pattern)  // the schema was read before, so this one compiles
         patterns[pattern] = .some(found)

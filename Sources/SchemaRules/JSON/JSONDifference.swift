@@ -158,8 +158,8 @@ struct JSONDifference: Sendable, Hashable {
 extension JSONDifferenceKind {
     /// Whether the new schema still accepts what the old one accepted.
     ///
-    /// LENIENT lets properties come to open content models and leave closed ones, as long as they are not required: what
-    /// people expect of optional fields, although an old document might have had another value there.
+    /// LENIENT lets properties come to open content models and leave closed ones, as long as they are not required:
+    /// what people expect of optional fields, although an old document might have had another value there.
     func isCompatible(_ policy: CompatibilityPolicy) -> Bool {
         switch self {
         case .idChanged, .descriptionChanged, .titleChanged, .defaultChanged, .schemaRemoved, .typeExtended,
@@ -222,16 +222,17 @@ extension JSONDifferenceKind {
             "The new schema has a closed content model and is missing a property or item present at path '\(path)' in "
                 + "the old schema"
         case .propertyRemovedNotCovered, .itemRemovedNotCovered:
-            "A property or item is missing in the new schema but present at path '\(path)' in the old schema and is not "
-                + "covered by its partially open content model"
+            "A property or item is missing in the new schema but present at path '\(path)' in the old schema and is "
+                + "not covered by its partially open content model"
         case .propertyAddedNotCovered, .itemAddedNotCovered:
             "The new schema has a property or item at path '\(path)' which is missing in the old schema and is not "
                 + "covered by its partially open content model"
         case .reservedPropertyRemoved:
-            "The new schema has reserved property '\(path)' removed from its metadata which is present in the old schema."
+            "The new schema has reserved property '\(path)' removed from its metadata which is present in the old "
+                + "schema."
         case .reservedPropertyConflicts:
-            "The new schema has property at path '\(path)' that conflicts with the reserved properties which is missing "
-                + "in the old schema."
+            "The new schema has property at path '\(path)' that conflicts with the reserved properties which is "
+                + "missing in the old schema."
         case .tooComplex:
             "The new schema and the old schema have more parts at path '\(path)' than can be compared"
         case .schemaAdded:

@@ -80,8 +80,8 @@ package struct JSONDocument: SchemaDocument {
         return comparison.run()
     }
 
-    /// What is wrong about the names that the metadata property `confluent:reserved` keeps free, a list with commas: none
-    /// may be dropped, and no property may have one.
+    /// What is wrong about the names that the metadata property `confluent:reserved` keeps free, a list with commas:
+    /// none may be dropped, and no property may have one.
     ///
     /// - Parameters:
     ///   - reserved: of this schema.

@@ -14,8 +14,8 @@ struct JSONModel: Sendable {
         var defaultValue: JSONValue?
         var connectType: String?
         var shape: Shape
-        /// What the node was made of, and the resource it is in: branches of a combination that are written the same way
-        /// count once. Nil for what stands for a part of a schema.
+        /// What the node was made of, and the resource it is in: branches of a combination that are written the same
+        /// way count once. Nil for what stands for a part of a schema.
         var source: (value: JSONValue, resource: Int)?
     }
 

@@ -49,27 +49,37 @@ package struct ProtobufDifference: Hashable, Sendable {
     /// `#/Message/Nested/1`: names of messages, of a oneof where there is one, and the number of a field or constant.
     package var path: String
 
-    /// The original's words; the reader is the new schema, the writer the old one.
-    var sentence: String {
+    /// The original's words. In BACKWARD the reader is the new schema and the writer the old one, in FORWARD the other way.
+    func sentence(reader: String, writer: String) -> String {
         switch kind {
-        case .packageChanged: "The package at '\(path)' in the new schema does not match the package in the old schema"
-        case .messageRemoved: "The new schema is missing a MESSAGE type at path '\(path)' in the old schema"
-        case .fieldKindChanged: "The type of a field at path '\(path)' in the new schema does not match the old schema"
+        case .packageChanged:
+            "The package at '\(path)' in the \(reader) schema does not match the package in the \(writer) schema"
+        case .messageRemoved:
+            "The \(reader) schema is missing a MESSAGE type at path '\(path)' in the \(writer) schema"
+        case .fieldKindChanged:
+            "The type of a field at path '\(path)' in the \(reader) schema does not match the \(writer) schema"
         case .fieldScalarKindChanged:
-            "The kind of a SCALAR field at path '\(path)' in the new schema does not match its kind in the old schema"
+            "The kind of a SCALAR field at path '\(path)' in the \(reader) schema does not match its kind in the "
+                + "\(writer) schema"
         case .fieldNamedTypeChanged:
-            "The type of a MESSAGE field at path '\(path)' in the new schema does not match its type in the old schema"
+            "The type of a MESSAGE field at path '\(path)' in the \(reader) schema does not match its type in the "
+                + "\(writer) schema"
         case .fieldNumericLabelChanged:
-            "The label for a NUMERIC field at path '\(path)' in the new schema does not match its label in the old schema"
+            "The label for a NUMERIC field at path '\(path)' in the \(reader) schema does not match its label in the "
+                + "\(writer) schema"
         case .requiredFieldAdded:
-            "A required field  at path '\(path)' in the new schema is missing in the old schema"  // two spaces: original
+            // Two spaces: so does the original.
+            "A required field  at path '\(path)' in the \(reader) schema is missing in the \(writer) schema"
         case .requiredFieldRemoved:
-            "The new schema is missing a required field at path: '\(path)' in the old schema"
-        case .oneofFieldRemoved: "The new schema is missing a oneof field at path '\(path)' in the old schema"
+            "The \(reader) schema is missing a required field at path: '\(path)' in the \(writer) schema"
+        case .oneofFieldRemoved:
+            "The \(reader) schema is missing a oneof field at path '\(path)' in the \(writer) schema"
         case .multipleFieldsMovedToOneof:
-            "Multiple fields in the oneof at path '\(path)' in the new schema are outside a oneof in the old schema"
+            "Multiple fields in the oneof at path '\(path)' in the \(reader) schema are outside a oneof in the "
+                + "\(writer) schema"
         case .fieldMovedToExistingOneof:
-            "A field in the oneof at path '\(path)' in the new schema is outside an existing oneof in the old schema"
+            "A field in the oneof at path '\(path)' in the \(reader) schema is outside an existing oneof in the "
+                + "\(writer) schema"
         default: ""
         }
     }
@@ -420,7 +430,8 @@ package struct ProtobufComparison {
             case .enumeration: return .scalar(.generalNumber)
             case .message(let message):
                 guard message.isMapEntry, let key = message.fields.first(where: { $0.name == "key" }),
-                    let value = message.fields.first(where: { $0.name == "value" }), case .scalar(let keyType) = key.type
+                    let value = message.fields.first(where: { $0.name == "value" }),
+                    case .scalar(let keyType) = key.type
                 else { return .message(full, isDefined: true) }
                 let inner = Self.local(full, declared.package).split(separator: ".").map(String.init)
                 return .map(key: ScalarKind(keyType), value: value.type, scope: inner)
@@ -445,7 +456,8 @@ package struct ProtobufComparison {
         case (.map(let oldKey, let oldValue, let oldScope), .map(let newKey, let newValue, let newScope)):
             if oldKey != newKey { add(.fieldScalarKindChanged) }
             compareTypes(
-                kind(oldValue, isOriginal: true, in: oldScope), kind(newValue, isOriginal: false, in: newScope), nil, nil)
+                kind(oldValue, isOriginal: true, in: oldScope), kind(newValue, isOriginal: false, in: newScope), nil,
+                nil)
         default: add(.fieldKindChanged)
         }
     }

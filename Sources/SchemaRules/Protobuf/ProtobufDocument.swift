@@ -11,8 +11,8 @@ package struct ProtobufDocument: SchemaDocument {
 
     /// - Parameters:
     ///   - text: a `.proto` text, or a `FileDescriptorProto` in base 64.
-    ///   - isNew: whether every type that is named has to be defined and the language's rules have to hold. What a topic
-    ///     already holds may fail that, and fails when it is used instead.
+    ///   - isNew: whether every type that is named has to be defined and the language's rules have to hold. What a
+    ///     topic already holds may fail that, and fails when it is used instead.
     package init(_ text: String, references: [ReferencedSchema], isNew: Bool) throws(SchemaFailure) {
         self.references = references
         do {
@@ -68,7 +68,9 @@ package struct ProtobufDocument: SchemaDocument {
     ) -> [Incompatibility] {
         guard let writer = writer as? ProtobufDocument else { return [.differentType] }
         return differences(from: writer).filter { !$0.kind.isCompatible }.map {
-            Incompatibility(kind: $0.kind.rawValue, path: $0.path, description: $0.sentence)
+            Incompatibility(
+                kind: $0.kind.rawValue, path: $0.path, description: $0.sentence(reader: "new", writer: "old"),
+                reversedDescription: $0.sentence(reader: "old", writer: "new"), quote: "\"")
         }
     }
 
@@ -81,6 +83,16 @@ package struct ProtobufDocument: SchemaDocument {
         ProtobufSide(
             file: file, imports: imports,
             references: Dictionary(references.map { ($0.name, ($0.subject, $0.version)) }) { $1 })
+    }
+
+    /// The names of the first message's fields: what a rule on reserved fields looks at.
+    package var topLevelFields: Set<String> {
+        for case .message(let message) in file.types {
+            let groups = message.groups + message.oneofs.flatMap(\.groups)
+            return Set(message.fields.map(\.name) + message.oneofs.flatMap { $0.fields.map(\.name) })
+                .union(groups.map { $0.body.name.lowercased() })
+        }
+        return []
     }
 
     /// The messages in the order of the text, those inside behind the one around them; then the enums. The first is the

@@ -40,6 +40,17 @@ class AggregateOperator: Operator {
     override var inputs: [Operator] { [input] }
     override func demandOldValues() { sendsOld = true }
 
+    /// Whether records of that operator's state mean the same here.
+    final func hasLayout(of other: AggregateOperator) -> Bool {
+        aggregate.functions.elementsEqual(other.aggregate.functions) { own, theirs in
+            own.function == theirs.function && own.stateType == theirs.stateType
+                && own.arguments.map(\.type) == theirs.arguments.map(\.type)
+                && own.parameters.map(\.node) == theirs.parameters.map(\.node)
+        } && aggregate.window == other.aggregate.window
+            && step.schema.keys.map(\.type) == other.step.schema.keys.map(\.type)
+            && retainedCodec.types == other.retainedCodec.types
+    }
+
     /// To be called before the rows of a batch are added.
     final func begin(_ batch: Batch) {
         keys.fill(batch.columns[..<keyCount], count: batch.count)
@@ -182,7 +193,7 @@ class AggregateOperator: Operator {
 
 /// Of a stream without windows, or of a table.
 final class GroupAggregateOperator: AggregateOperator {
-    private let table: SlabTable
+    private var table: SlabTable
 
     override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext)
         throws(EngineError)
@@ -193,6 +204,9 @@ final class GroupAggregateOperator: AggregateOperator {
 
     override var state: (rows: Int, bytes: Int) { (table.count, table.byteCount) }
     override func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(of: aggregate.store.name, body) }
+    override func adopt(_ old: Operator) {
+        if let old = old as? GroupAggregateOperator, hasLayout(of: old) { table = old.table }
+    }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -217,7 +231,7 @@ final class WindowAggregateOperator: AggregateOperator {
     private let size: Int64
     private let advance: Int64
     private let grace: Int64
-    private let store: WindowStore
+    private var store: WindowStore
     private var streamTime = Int64.min
 
     init(
@@ -235,6 +249,10 @@ final class WindowAggregateOperator: AggregateOperator {
     }
 
     override var state: (rows: Int, bytes: Int) { (store.count, store.byteCount) }
+    override func adopt(_ old: Operator) {
+        guard let old = old as? WindowAggregateOperator, hasLayout(of: old) else { return }
+        (store, streamTime) = (old.store, old.streamTime)
+    }
 
     override func drainChanges(_ body: (StateChange) -> Void) {
         store.drainChanges { key, value in
@@ -289,7 +307,7 @@ final class WindowAggregateOperator: AggregateOperator {
 final class SessionAggregateOperator: AggregateOperator {
     private let gap: Int64
     private let grace: Int64
-    private let store: SessionStore
+    private var store: SessionStore
     private var streamTime = Int64.min
 
     init(
@@ -306,6 +324,10 @@ final class SessionAggregateOperator: AggregateOperator {
     }
 
     override var state: (rows: Int, bytes: Int) { (store.count, store.byteCount) }
+    override func adopt(_ old: Operator) {
+        guard let old = old as? SessionAggregateOperator, hasLayout(of: old) else { return }
+        (store, streamTime) = (old.store, old.streamTime)
+    }
 
     override func drainChanges(_ body: (StateChange) -> Void) {
         store.drainChanges { key, value in

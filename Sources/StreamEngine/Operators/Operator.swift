@@ -40,6 +40,10 @@ class Operator {
     /// Rows and bytes of state now.
     var state: (rows: Int, bytes: Int) { (0, 0) }
 
+    /// Takes over the state of the operator in whose place this one comes: of the same step in a query that is replaced. What
+    /// cannot be taken over begins anew.
+    func adopt(_ old: Operator) {}
+
     /// Changes of state since the last call, by store.
     func drainChanges(_ body: (StateChange) -> Void) {}
 

@@ -15,6 +15,7 @@ final class SourceOperator: Operator {
     private let timestampIndex: (isKey: Bool, place: Int, type: SQLType)?
     private let timestampPattern: TimestampText?
     private let table: TableState?
+    private var isRestoring = false
 
     init(_ step: PlanStep, _ source: SourceStep, _ context: TaskContext) throws(EngineError) {
         self.source = source
@@ -95,7 +96,21 @@ final class SourceOperator: Operator {
         emitRows(result.gathered((0..<records.count).filter { !isDropped[$0] }.map { Int32($0) }))
     }
 
+    /// Tables: keeps rows as if they had been processed, and says nothing. For tasks that begin in the middle of a topic.
+    func restore(_ records: SourceBatch) {
+        guard table != nil else { return }
+        let before = counters
+        isRestoring = true
+        read(records)
+        isRestoring = false
+        counters = before
+    }
+
     private func emitRows(_ batch: Batch) {
+        if isRestoring {
+            _ = table?.apply(batch)
+            return
+        }
         if let table { emit(table.apply(batch)) } else { emit(batch) }
     }
 

@@ -82,8 +82,19 @@ final class StreamStreamJoinOperator: Operator {
         }
     }
 
+    /// Of windows in time only the start is in the bytes of keys: those of both sides match whatever their sizes, and results
+    /// have windows as the left side has them.
+    private func withOwnWindows(_ batch: Batch) -> Batch {
+        guard let size = step.schema.window?.size, let windows = batch.windows else { return batch }
+        var batch = batch
+        let starts = windows.starts
+        batch.windows = .init(starts: starts, ends: ColumnBuffer((0..<batch.count).map { add(starts[$0], size) }))
+        return batch
+    }
+
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        let batch = withOwnWindows(batch)
         let own = sides[input]
         let other = sides[1 - input]
         var pairs = JoinPairs()

@@ -67,6 +67,17 @@ package final class QueryTask {
             records: context.output, rows: context.rows, log: context.drainLog(), failure: context.failure)
     }
 
+    /// Takes over the state of the task of the query that this one replaces, step by step, where it means the same. Tables
+    /// that are read are left out: `restore` fills those. The old task is not
+    /// to be used any more.
+    package func adoptState(of old: QueryTask) {
+        let others = Dictionary(old.operators.map { ($0.step.name, $0) }, uniquingKeysWith: { first, _ in first })
+        for item in operators { if let other = others[item.step.name] { item.adopt(other) } }
+    }
+
+    /// Fills tables with records that were processed before this task was there, without results.
+    package func restore(_ batch: SourceBatch) { for source in sources[batch.topic] ?? [] { source.restore(batch) } }
+
     /// Counters by step, from the sources up.
     package var counters: [(step: String, operation: String, counters: OperatorCounters)] {
         operators.map { item in

@@ -60,19 +60,19 @@ struct Start: AsyncParsableCommand {
             var lines = ["swiftwater \(Swiftwater.version)"]
             if let kafka {
                 lines += [
-                    "  data   \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
-                    "  kafka  \(kafka)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
+                    "  data      \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
+                    "  kafka     \(kafka)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
                 ]
             } else {
-                lines.append("  kafka  at \(settings.registryServers ?? "")")
+                lines.append("  kafka     at \(settings.registryServers ?? "")")
             }
             lines += [
-                "  schema registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
-                "  admin  \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
+                "  registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
+                "  admin     \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
             ]
             if let kafka {
                 let isDefault = kafka.description == "127.0.0.1:9092"
-                lines.append("  try    swiftwater topic create ratings" + (isDefault ? "" : " -b \(kafka)"))
+                lines.append("  try       swiftwater topic create ratings" + (isDefault ? "" : " -b \(kafka)"))
             }
             try report(lines + ["ready in \(milliseconds) ms"])
         case .json:

@@ -86,7 +86,11 @@ struct SchemaCheck: AsyncParsableCommand {
             try Output.standard.write(value.pretty + [UInt8(ascii: "\n")])
         case .table:
             if report.isCompatible { try Output.standard.line("compatible with '\(subject)'") }
-            for message in report.messages { try Output.standard.line("  " + message) }
+            for message in report.messages {
+                // The old schema and the settings are for programs: they are in the JSON output.
+                if message.hasPrefix("{oldSchema: ") || message.hasPrefix("{validateFields: ") { continue }
+                try Output.standard.line("  " + message)
+            }
             if !report.impact.isEmpty {
                 var table = Table("WORKS WITH IT", "NAME", "WHAT IT WOULD MEET")
                 for impact in report.impact { table.add(impact.kind, impact.name, impact.reason) }

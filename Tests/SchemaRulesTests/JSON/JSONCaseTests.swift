@@ -53,7 +53,8 @@ struct JSONCaseTests {
         for (number, one) in try Self.read("json-draft-conversion-all-schemas.json").enumerated() {
             guard one["skip"]?.flag != true, var source = one["source_schema"], var target = one["target_schema"]
             else { continue }
-            // The target leaves the definitions out, which a reader of the whole needs, and so is written without an $id.
+            // The target leaves the definitions out, which a reader of the whole needs, and so is written without an
+            // $id.
             if case .object(let members) = source {
                 source = .object([("$schema", .string(Draft.draft2020.metaSchema))] + members)
                 let definitions = members.filter { $0.0 == "$defs" }
