@@ -314,4 +314,38 @@ import Testing
         let nulls = missing.decode(Self.bytes([record, nil, record]))
         #expect(nulls.failures.isEmpty && nulls.columns[0].count == 3)
     }
+
+    @Test(arguments: 0..<20)
+    func `what columns make of lines is what rows make of them`(_ seed: Int) throws {
+        var random = SeededRandom(seed: UInt64(seed))
+        let columns = try Self.fields("`A` STRING, `B` INT, `C` DOUBLE, `D` STRING")
+        let pieces = [
+            "", "a", "1", "-2", "1.5", "\"a,b\"", "\"\"", "\"x\"\"y\"", "\"z\" ", " q", "\"", "é", "1e3", "99999999999",
+            "a\"b",
+        ]
+        var records: [[UInt8]?] = []
+        for _ in 0..<200 {
+            let count = Int.random(in: 0..<12, using: &random) == 0 ? 3 : 4
+            let fields = (0..<count).map { index -> String in
+                index == 1 && Bool.random(using: &random) ? "7" : pieces.randomElement(using: &random) ?? ""
+            }
+            records.append(Array(fields.joined(separator: ",").utf8))
+        }
+        let formats = RecordFormats()
+        let rows = try formats.rowDecoder(Self.format(.delimited), topic: "t", isKey: false, columns: columns)
+        let decoder = try formats.columnDecoder(
+            Self.format(.delimited), topic: "t", isKey: false, columns: columns, wanted: [3, 1, 0])
+        let decoded = decoder.decode(Self.bytes(records))
+        let failed = Set(decoded.failures.map(\.row))
+        for (row, record) in records.enumerated() {
+            guard let record else { continue }
+            let values: [SQLValue]?
+            do throws(FormatError) { values = try rows.row(record) } catch { values = nil }
+            #expect(failed.contains(row) == (values == nil), "\(String(decoding: record, as: UTF8.self))")
+            for (place, index) in [3, 1, 0].enumerated() {
+                let value = decoded.columns[place].value(row, columns[index].type)
+                #expect(value == values?[index] ?? .null, "\(String(decoding: record, as: UTF8.self))")
+            }
+        }
+    }
 }

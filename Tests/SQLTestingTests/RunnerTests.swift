@@ -155,6 +155,36 @@ import Testing
         #expect(Self.reason(CaseFiles.runner.run(expecting).verdict) == nil)
     }
 
+    @Test func `queries that feed each other in a circle end with an error`() {
+        let script = """
+            --@test: t
+            \(Self.stream)
+            CREATE STREAM a AS SELECT k, v FROM s;
+            INSERT INTO s SELECT k, v FROM a;
+            INSERT INTO s (k, v) VALUES (1, 2);
+            """
+        for test in ScriptCase.cases(in: script, file: "t.sql") {
+            #expect(Self.reason(CaseFiles.runner.run(test).verdict)?.contains("circle") == true)
+        }
+    }
+
+    @Test func `a query that is replaced keeps what it has counted`() {
+        let script = """
+            --@test: t
+            \(Self.stream)
+            CREATE TABLE a AS SELECT v, COUNT(k) AS n FROM s GROUP BY v;
+            INSERT INTO s (k, v) VALUES (1, 2);
+            CREATE OR REPLACE TABLE a AS SELECT v, COUNT(k) AS n FROM s WHERE v > 1 GROUP BY v;
+            INSERT INTO s (k, v) VALUES (1, 2);
+            INSERT INTO s (k, v) VALUES (1, 1);
+            ASSERT VALUES a (v, n) VALUES (2, 1);
+            ASSERT VALUES a (v, n) VALUES (2, 2);
+            """
+        for test in ScriptCase.cases(in: script, file: "t.sql") {
+            #expect(Self.reason(CaseFiles.runner.run(test).verdict) == nil)
+        }
+    }
+
     @Test func `reports hold what characters XML and JSON allow`() throws {
         let results = [
             TestResult(name: "a <b> & \"c\"", verdict: .passed),

@@ -76,7 +76,7 @@ final class DelimitedCodec: RowDecoder, RowEncoder {
         return true
     }
 
-    private static func text(_ value: SQLValue) -> String? {
+    static func text(_ value: SQLValue) -> String? {
         switch value {
         case .null, .array, .map, .structure: nil
         case .boolean(let value): value ? "true" : "false"

@@ -86,6 +86,20 @@ final class DelimitedColumnDecoder: ColumnDecoder {
         var field = start
         var index = 0
         while true {
+            if at == field, at < end, at.pointee == UInt8(ascii: "\"") {
+                // A field in quotes that has none itself.
+                at += 1
+                let first = at
+                while at < end, at.pointee != UInt8(ascii: "\"") { at += 1 }
+                guard at < end, index < columnCount, append(index, first, at, limit) else { return false }
+                at += 1
+                if at == end { return index == columnCount - 1 }
+                guard at.pointee == separator else { return false }
+                index += 1
+                at += 1
+                field = at
+                continue
+            }
             if at < end {
                 let byte = at.pointee
                 guard byte != separator else {

@@ -81,6 +81,11 @@ package final class RecordFormats {
     ) throws(FormatError) -> any ColumnEncoder {
         switch format.info.format {
         case .json where !Self.isUnwrapped(format, columns): return JSONColumnEncoder(columns: columns)
+        case .delimited:
+            let rows = try DelimitedCodec(format.info, columns: columns, topic: topic)
+            guard rows.line.separator.isASCII else { return RowwiseColumnEncoder(rows, columns: columns) }
+            return DelimitedColumnEncoder(
+                rows.line, columns: columns, separator: UInt8(ascii: rows.line.separator))
         case .jsonSR, .avro, .protobuf:
             let writing = try RegistryWriting(format, topic: topic, isKey: isKey, columns: columns, schemas: schemas)
             return LazyColumnEncoder { () throws(FormatError) in try writing.columnEncoder() }

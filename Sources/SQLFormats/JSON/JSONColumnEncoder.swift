@@ -2,35 +2,8 @@ import Columns
 import JSONFormat
 import SQLTypes
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// JSON and JSON_SR objects for whole runs of rows, put together where they stay.
 final class JSONColumnEncoder: ColumnEncoder {
-    /// Where the values of a column lie; valid as long as the column is.
-    private struct View {
-        var kind: FormatColumnBuilder.Kind
-        var values: UnsafeRawPointer?
-        var bytes: UnsafePointer<UInt8>?
-        var validity: UnsafePointer<UInt64>?
-
-        @inline(__always)
-        func isValid(_ row: Int) -> Bool {
-            guard let validity else { return true }
-            return validity[row &>> 6] & (1 &<< UInt64(row & 63)) != 0
-        }
-
-        @inline(__always)
-        func value<Element>(_ row: Int, _: Element.Type) -> Element {
-            values.unsafelyUnwrapped.assumingMemoryBound(to: Element.self)[row]  // there are rows
-        }
-    }
-
     private let columns: [SQLField]
     /// `"NAME":` of each column with what stands before it, one behind the other, and then what ends an object.
     private let pieces: UnsafeMutablePointer<UInt8>
@@ -64,7 +37,8 @@ final class JSONColumnEncoder: ColumnEncoder {
         let output = ColumnBuilder(.bytes)
         output.reserve(rows: count, bytesPerRow: (ends.last ?? 0) + 8 * columns.count)
         let cells = output.cells
-        let views = values.map(Self.view)
+        let writer = CellWriter(cells: cells)
+        let views = values.map { ColumnView($0) }
         var isDone = true
         for row in 0..<count {
             guard present.isValid(row) else {
@@ -73,11 +47,11 @@ final class JSONColumnEncoder: ColumnEncoder {
             }
             var start = 0
             for index in columns.indices {
-                isDone = write(pieces + start, ends[index] - start, cells) && isDone
+                isDone = writer.write(pieces + start, ends[index] - start) && isDone
                 start = ends[index]
-                isDone = write(views[index], values, index, row, cells) && isDone
+                isDone = write(views[index], values, index, row, writer) && isDone
             }
-            isDone = write(pieces + start, ends[columns.count] - start, cells) && isDone
+            isDone = writer.write(pieces + start, ends[columns.count] - start) && isDone
             guard isDone else { throw FormatError(.serialization, "a batch of more than 2 GiB") }
             cells.pointee.endBytes()
         }
@@ -86,108 +60,41 @@ final class JSONColumnEncoder: ColumnEncoder {
         return column
     }
 
-    private static func view(_ column: FormatColumn) -> View {
-        func fixed<Element>(_ kind: FormatColumnBuilder.Kind, _ column: FixedColumn<Element>) -> View {
-            View(
-                kind: kind, values: column.values.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) },
-                validity: column.validity.words?.withUnsafeBufferPointer { $0.baseAddress })
-        }
-        func bytes(_ kind: FormatColumnBuilder.Kind, _ column: BytesColumn) -> View {
-            View(
-                kind: kind, values: column.runs.ends.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) },
-                bytes: column.bytes.withUnsafeBufferPointer { $0.baseAddress },
-                validity: column.validity.words?.withUnsafeBufferPointer { $0.baseAddress })
-        }
-        switch column {
-        case .boolean(let column): return fixed(.boolean, column)
-        case .int32(let column): return fixed(.int32, column)
-        case .int64(let column): return fixed(.int64, column)
-        case .double(let column): return fixed(.double, column)
-        case .string(let column): return bytes(.string, column)
-        case .bytes(let column): return bytes(.bytes, column)
-        case .values: return View(kind: .values)
-        }
-    }
-
     // MARK: Writing. Each returns false when there is no room.
 
     @inline(__always)
     private func write(
-        _ view: View, _ values: [FormatColumn], _ index: Int, _ row: Int, _ cells: UnsafeMutablePointer<ColumnCells>
+        _ view: ColumnView, _ values: [FormatColumn], _ index: Int, _ row: Int, _ writer: CellWriter
     ) -> Bool {
         switch view.kind {
         case .values, .bytes:
             scratch.removeAll(keepingCapacity: true)
             JSONRowWriter.append(values[index].value(row, columns[index].type), columns[index].type, to: &scratch)
-            return scratch.withUnsafeBufferPointer { write($0.baseAddress, $0.count, cells) }
+            return writer.write(scratch)
         default: break
         }
-        guard view.isValid(row) else { return write("null", cells) }
+        guard view.isValid(row) else { return writer.write("null") }
         switch view.kind {
-        case .int64: return write(view.value(row, Int64.self), cells)
-        case .int32: return write(Int64(view.value(row, Int32.self)), cells)
-        case .boolean: return write(view.value(row, Bool.self) ? "true" : "false", cells)
+        case .int64: return writer.write(view.value(row, Int64.self))
+        case .int32: return writer.write(Int64(view.value(row, Int32.self)))
+        case .boolean: return writer.write(view.value(row, Bool.self) ? "true" : "false")
         case .string:
-            let start = Int(view.value(row, Int32.self))
-            let end = Int(view.value(row + 1, Int32.self))
-            guard let bytes = view.bytes else { return write("\"\"", cells) }
-            return quote(bytes + start, end - start, cells)
+            let text = view.text(row)
+            guard let start = text.baseAddress else { return writer.write("\"\"") }
+            return quote(start, text.count, writer)
         default:
             scratch.removeAll(keepingCapacity: true)
             JSONRowWriter.append(double: view.value(row, Double.self), to: &scratch)
-            return scratch.withUnsafeBufferPointer { write($0.baseAddress, $0.count, cells) }
+            return writer.write(scratch)
         }
-    }
-
-    @inline(__always)
-    private func write(
-        _ source: UnsafePointer<UInt8>?, _ count: Int, _ cells: UnsafeMutablePointer<ColumnCells>
-    ) -> Bool {
-        guard let source, count > 0 else { return true }
-        guard cells.pointee.makeRoom(count) else { return false }
-        memcpy(cells.pointee.bytes + cells.pointee.byteCount, source, count)
-        cells.pointee.byteCount &+= count
-        return true
-    }
-
-    @inline(__always)
-    private func write(_ text: StaticString, _ cells: UnsafeMutablePointer<ColumnCells>) -> Bool {
-        write(text.utf8Start, text.utf8CodeUnitCount, cells)
-    }
-
-    @inline(__always)
-    private func write(_ number: Int64, _ cells: UnsafeMutablePointer<ColumnCells>) -> Bool {
-        guard cells.pointee.makeRoom(20) else { return false }
-        var target = cells.pointee.bytes + cells.pointee.byteCount
-        var magnitude = number.magnitude
-        var count = 1
-        var limit: UInt64 = 10
-        while magnitude >= limit {
-            count &+= 1
-            if count == 20 { break }
-            limit = limit &* 10
-        }
-        if number < 0 {
-            target.pointee = UInt8(ascii: "-")
-            target += 1
-            cells.pointee.byteCount &+= 1
-        }
-        var place = count
-        while place > 0 {
-            place &-= 1
-            let (quotient, digit) = magnitude.quotientAndRemainder(dividingBy: 10)
-            target[place] = 0x30 &+ UInt8(truncatingIfNeeded: digit)
-            magnitude = quotient
-        }
-        cells.pointee.byteCount &+= count
-        return true
     }
 
     /// A text in quotes; one that needs escapes goes the long way.
     @inline(__always)
     private func quote(
-        _ source: UnsafePointer<UInt8>, _ count: Int, _ cells: UnsafeMutablePointer<ColumnCells>
+        _ source: UnsafePointer<UInt8>, _ count: Int, _ writer: CellWriter
     ) -> Bool {
+        let cells = writer.cells
         guard cells.pointee.makeRoom(count &+ 2) else { return false }
         let target = cells.pointee.bytes + cells.pointee.byteCount
         target.pointee = UInt8(ascii: "\"")
@@ -213,7 +120,7 @@ final class JSONColumnEncoder: ColumnEncoder {
         if needsEscape {
             scratch.removeAll(keepingCapacity: true)
             JSONText.quote(UnsafeRawBufferPointer(start: source, count: count), to: &scratch)
-            return scratch.withUnsafeBufferPointer { write($0.baseAddress, $0.count, cells) }
+            return writer.write(scratch)
         }
         target[1 + count] = UInt8(ascii: "\"")
         cells.pointee.byteCount &+= count &+ 2

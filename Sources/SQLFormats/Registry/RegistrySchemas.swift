@@ -66,7 +66,7 @@ package enum RegistrySchemas {
         }
         guard !fields.isEmpty else {
             throw FormatError(
-                .schema, "Schema does not include any columns with types that ksqlDB supports.\nschema: ")
+                .schema, "Schema does not include any columns with types that ksqlDB supports.")
         }
         return fields
     }

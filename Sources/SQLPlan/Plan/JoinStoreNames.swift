@@ -53,10 +53,10 @@ extension PlanStep {
         case .streamStreamJoin(var join):
             join.left = join.left.numbered(&next)
             join.right = join.right.numbered(&next)
-            let isRightOuter = join.kind == .right || join.kind == .full
-            let isLeftOuter = join.kind == .left || join.kind == .full
-            join.leftStore.name = Self.storeName(isRightOuter ? "OUTERTHIS" : "JOINTHIS", next + 2)
-            join.rightStore.name = Self.storeName(isLeftOuter ? "OUTEROTHER" : "JOINOTHER", next + 3)
+            // A right join is the left join of the sides in the other order.
+            let this = Self.storeName(join.kind == .full ? "OUTERTHIS" : "JOINTHIS", next + 2)
+            let other = Self.storeName(join.kind == .inner ? "JOINOTHER" : "OUTEROTHER", next + 3)
+            (join.leftStore.name, join.rightStore.name) = join.kind == .right ? (other, this) : (this, other)
             next += 5
             step.operation = .streamStreamJoin(join)
         case .streamTableJoin(var join):

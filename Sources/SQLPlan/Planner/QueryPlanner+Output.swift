@@ -136,7 +136,8 @@ extension QueryPlanner {
         var names: [String] = []
         for source in analysis.sources where !names.contains(source.source.name) { names.append(source.source.name) }
         return PhysicalPlan(
-            id: "", kind: kind, sinkName: sinkName, sourceNames: names, root: planned.step.pruned().withNumberedStores(),
+            id: "", kind: kind, sinkName: sinkName, sourceNames: names,
+            root: planned.step.pruned().withNumberedStores(),
             limit: analysis.limit.map(Int.init))
     }
 }

@@ -40,7 +40,7 @@ package struct TestTopic: Sendable {
     }
 
     package var name: String
-    /// nil: what a CREATE statement on it says, or 1.
+    /// nil: what a CREATE statement on it says.
     package var partitionCount: Int?
     package var replicaCount: Int?
     package var key: Schema?

@@ -67,6 +67,10 @@ package final class TestPipeline {
     private let mode: Mode
     private var seed: UInt64 = 0x9E37_79B9_7F4A_7C15
 
+    /// How many queries a record has gone through.
+    private var depth = 0
+    private static let depthMax = 200
+
     package static let serviceID = "some.ksql.service.id"
 
     package init(
@@ -86,7 +90,7 @@ package final class TestPipeline {
     ///
     /// Ids of schemas count by the order of topics, and cases refer to them: it is that of the original's hash table.
     ///
-    /// - Parameter partitions: of topics for which nobody says it.
+    /// - Parameter partitions: of topics for which nobody says it and that are not read.
     package func prepare(
         _ list: [TestTopic], _ statements: [ParsedStatement], partitions: Int
     ) throws(PipelineError) {
@@ -96,7 +100,8 @@ package final class TestPipeline {
         for topic in list {
             let create = creates.first { Self.topic(of: $0) == topic.name }
             topics.create(
-                topic.name, partitions: topic.partitionCount ?? create.flatMap(Self.partitions) ?? 1,
+                topic.name,
+                partitions: topic.partitionCount ?? create.map { Self.partitions(of: $0) ?? 1 } ?? partitions,
                 replicas: topic.replicaCount ?? create.flatMap(Self.replicas) ?? 1)
         }
         do throws(FormatError) {
@@ -267,6 +272,12 @@ package final class TestPipeline {
     package func append(_ record: TopicRecord, to topic: String) throws(PipelineError) {
         let offset = topics.append(record, to: topic)
         guard mode == .immediate else { return }
+        guard depth < Self.depthMax else {
+            throw PipelineError(
+                stage: .process, message: "Queries feed each other in a circle: a record came back to topic '\(topic)'")
+        }
+        depth += 1
+        defer { depth -= 1 }
         for query in queries where query.plan.sourceTopics.contains(topic) && !query.isPaused {
             try feed(record, offset, topic, to: query)
         }

@@ -137,6 +137,45 @@ package enum Vector: Sendable {
     }
 }
 
+extension Vector {
+    /// As `gathered`; a row below 0 gives null.
+    func gatheredOrNull(_ rows: [Int32], _ type: SQLType) -> Vector {
+        let builder = VectorBuilder(type)
+        builder.reserve(rows.count)
+        func fixed<Element>(_ column: FixedColumn<Element>) {
+            for row in rows {
+                if row >= 0, column.validity.isValid(Int(row)) {
+                    builder.append(fixed: column.values[Int(row)])
+                } else {
+                    builder.appendNull()
+                }
+            }
+        }
+        switch (builder.kind, self) {
+        case (.boolean, .boolean(let column)): fixed(column)
+        case (.int32, .int32(let column)): fixed(column)
+        case (.int64, .int64(let column)): fixed(column)
+        case (.double, .double(let column)): fixed(column)
+        case (.string, .string(let column)), (.bytes, .bytes(let column)):
+            column.bytes.withUnsafeBufferPointer { all in
+                let all = UnsafeRawBufferPointer(all)
+                for row in rows {
+                    if row >= 0, column.validity.isValid(Int(row)) {
+                        builder.append(bytes: UnsafeRawBufferPointer(rebasing: all[column.runs[Int(row)]]))
+                    } else {
+                        builder.appendNull()
+                    }
+                }
+            }
+        default:
+            for row in rows {
+                if row >= 0 { builder.append(from: self, row: Int(row)) } else { builder.appendNull() }
+            }
+        }
+        return builder.finish()
+    }
+}
+
 extension Validity {
     func gathered(_ rows: [Int32]) -> Validity {
         guard words != nil else { return .all }

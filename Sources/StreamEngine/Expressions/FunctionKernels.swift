@@ -72,11 +72,20 @@ enum FunctionKernels {
             let child = frame.child()
             let columns = arguments.map { strings($0(child)) }
             frame.adoptAsLogs(child)
+            // Column by column: first how long each row becomes, then where the next piece of each row goes.
+            var places = [Int](repeating: 0, count: frame.count)
+            for case let column? in columns {
+                column.runs.ends.withUnsafeBufferPointer { ends in
+                    for row in 0..<frame.count { places[row] += Int(ends[row + 1] - ends[row]) }
+                }
+            }
             var total = 0
             let ends = ColumnBuffer<Int32>(count: frame.count + 1) { ends in
                 ends.initializeElement(at: 0, to: 0)
                 for row in 0..<frame.count {
-                    for column in columns { if let column { total += column.runs[row].count } }
+                    let start = total
+                    total += places[row]
+                    places[row] = start
                     ends.initializeElement(at: row + 1, to: Int32(clamping: total))
                 }
             }
@@ -85,17 +94,18 @@ enum FunctionKernels {
                 return .nulls(frame.count)
             }
             let bytes = ColumnBuffer<UInt8>(count: total) { target in
-                var at = 0
-                for row in 0..<frame.count {
-                    for case let column? in columns {
-                        let run = column.runs[row]
-                        guard !run.isEmpty, let to = target.baseAddress else { continue }
+                guard let to = target.baseAddress else { return }
+                for case let column? in columns {
+                    column.runs.ends.withUnsafeBufferPointer { ends in
                         column.bytes.withUnsafeBufferPointer { source in
-                            if let from = source.baseAddress {
-                                (to + at).initialize(from: from + run.lowerBound, count: run.count)
+                            guard let from = source.baseAddress else { return }
+                            for row in 0..<frame.count {
+                                let start = Int(ends[row])
+                                let count = Int(ends[row + 1]) - start
+                                (to + places[row]).initialize(from: from + start, count: count)
+                                places[row] += count
                             }
                         }
-                        at += run.count
                     }
                 }
             }

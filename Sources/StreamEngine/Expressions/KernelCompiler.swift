@@ -228,7 +228,20 @@ struct KernelCompiler {
         let kernel = try compile(operand)
         if case .literal(.string(let text)) = pattern.node {
             let matcher = LikePattern(text, escape: escape)
-            return { frame in Self.like(kernel(frame), frame) { _ in matcher } }
+            return { frame in
+                let vector = kernel(frame)
+                guard case .string(let column) = vector else { return Self.like(vector, frame) { _ in matcher } }
+                let values = column.bytes.withUnsafeBufferPointer { bytes in
+                    column.runs.ends.withUnsafeBufferPointer { ends in
+                        Self.buffer(frame.count) { row in
+                            column.validity.isValid(row)
+                                && matcher.matches(
+                                    UnsafeBufferPointer(rebasing: bytes[Int(ends[row])..<Int(ends[row + 1])]))
+                        }
+                    }
+                }
+                return .boolean(FixedColumn(values: values))
+            }
         }
         let patternKernel = try compile(pattern)
         return { frame in

@@ -65,12 +65,7 @@ struct JoinPairs {
         func fromOther(_ index: Int, _ type: SQLType) -> Vector {
             if noneFound { return .nulls(other.count) }
             if allFound { return others[index].gathered(other) }
-            let builder = VectorBuilder(type)
-            builder.reserve(other.count)
-            for row in other {
-                if row >= 0 { builder.append(from: others[index], row: Int(row)) } else { builder.appendNull() }
-            }
-            return builder.finish()
+            return others[index].gatheredOrNull(other, type)
         }
         return zip(columns, types).map { column, type in
             switch column {
