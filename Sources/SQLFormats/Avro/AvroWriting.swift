@@ -156,8 +156,8 @@ final class AvroRowEncoder: RowEncoder {
         }
         throw FormatError(
             .serialization,
-            "Missing default value for required Avro field: [\(field.name)]. This field appears in Avro schema in Schema"
-                + " Registry")
+            "Missing default value for required Avro field: [\(field.name)]. This field appears in Avro schema in"
+                + " Schema Registry")
     }
 
     private func required(_ name: String, _ id: AvroSchema.ID) -> FormatError {

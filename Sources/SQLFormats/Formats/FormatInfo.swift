@@ -1,7 +1,8 @@
 /// How bytes of a topic and SQL columns relate: the name of a format and its settings.
 package struct FormatInfo: Hashable, Sendable, CustomStringConvertible {
     package var format: SQLFormat
-    /// By the original's names: `delimiter`, `fullSchemaName`, `schemaId`, `unwrapPrimitives`, `nullableRepresentation`.
+    /// By the original's names: `delimiter`, `fullSchemaName`, `schemaId`, `unwrapPrimitives`,
+    /// `nullableRepresentation`.
     package var properties: [String: String]
 
     package init(_ format: SQLFormat, properties: [String: String] = [:]) {

@@ -34,17 +34,17 @@ final class JSONRowDecoder: RowDecoder {
         if isFramed {
             guard record.first == 0 else {
                 throw JSONFailure(
-                    "Got unexpected JSON serialization format that did not start with the magic byte. If this stream was"
-                        + " not serialized using the JsonSchemaConverter, then make sure the stream is declared with JSON"
-                        + " format (not JSON_SR).")
+                    "Got unexpected JSON serialization format that did not start with the magic byte. If this"
+                        + " stream was not serialized using the JsonSchemaConverter, then make sure the stream is"
+                        + " declared with JSON format (not JSON_SR).")
             }
             guard record.count >= 5 else { throw JSONFailure("a record of \(record.count) bytes has no schema id") }
             text = UnsafeRawBufferPointer(rebasing: record[5...])
         } else if record.first == 0 {
             throw JSONFailure(
-                "Got unexpected JSON serialization format that starts with the magic byte. If this stream was serialized"
-                    + " using the JsonSchemaConverter, then make sure the stream is declared with JSON_SR format (not"
-                    + " JSON).")
+                "Got unexpected JSON serialization format that starts with the magic byte. If this stream was"
+                    + " serialized using the JsonSchemaConverter, then make sure the stream is declared with JSON_SR"
+                    + " format (not JSON).")
         }
         let bytes = text.bytes
         var cursor = JSONCursor()

@@ -8,8 +8,8 @@ import Musl
 import Darwin
 #endif
 
-/// Writes the bytes of records piece by piece where they stay, in a column of bytes. Each returns false when there is no
-/// room, which is beyond 2 GiB.
+/// Writes the bytes of records piece by piece where they stay, in a column of bytes. Each returns false when there is
+/// no room, which is beyond 2 GiB.
 struct CellWriter {
     let cells: UnsafeMutablePointer<ColumnCells>
 

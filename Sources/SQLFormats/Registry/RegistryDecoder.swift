@@ -3,8 +3,8 @@ import Columns
 import ProtobufFormat
 import SQLTypes
 
-/// Reads records in front of which the id of their schema stands: whole runs by what the writer's schema was compiled to,
-/// as long as all have the same.
+/// Reads records in front of which the id of their schema stands: whole runs by what the writer's schema was compiled
+/// to, as long as all have the same.
 final class RegistryDecoder: ColumnDecoder, RowDecoder {
     enum Frame {
         case id

@@ -24,8 +24,8 @@ package struct RegistrySchema: Hashable, Sendable {
     }
 }
 
-/// The schemas of a registry, as far as reading and writing records needs them. Answers must not wait: who stands before
-/// a registry elsewhere keeps what it has seen and asks ahead.
+/// The schemas of a registry, as far as reading and writing records needs them. Answers must not wait: who stands
+/// before a registry elsewhere keeps what it has seen and asks ahead.
 package protocol SchemaStore: AnyObject {
     /// nil when there is none.
     func schema(id: Int32) throws(FormatError) -> RegistrySchema?
