@@ -67,6 +67,11 @@ struct LogOpening {
 
     mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
         try readFolder()
+        if let last = epochs.entries.last, last.epoch > leaderEpoch {
+            // Nothing was written under a later epoch: the file is not of this log, and the batches tell what is.
+            epochs = LeaderEpochs()
+            epochsAreWhole = false
+        }
         let isEmpty = segments.isEmpty
         report.wasUnclean = !cleanShutdown && !isEmpty
         let storedEpochs = epochs

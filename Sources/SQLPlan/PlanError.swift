@@ -1,5 +1,5 @@
 package import SQLSyntax
-package import SQLTypes
+import SQLTypes
 
 /// Why a statement cannot be executed. The message is ksqlDB's where clients and tests look for it.
 package struct PlanError: Error, Equatable, CustomStringConvertible {

@@ -48,6 +48,23 @@ import Testing
         }
     }
 
+    /// The file would put batches behind the times, and a scan that believed it would cut them.
+    @Test(arguments: [false, true])
+    func `does not believe a leader epoch that nobody has had`(clean: Bool) throws {
+        var (fixture, _) = try fixture()
+        try fixture.directory.checkpoint()
+        let path = Fixture.folder + "/" + FileNames.epochs
+        let file = try fixture.disk.open(path, create: true)
+        let text = Array("0\n1\n2147483647 0\n".utf8)
+        try file.truncate(to: 0)
+        try file.write(text, at: 0)
+        try fixture.append(TestBatch())
+        try fixture.reopen(clean: clean)
+        #expect(try fixture.readAll() == [0, 2, 4, 6])
+        #expect(fixture.log.recovery.reason == nil)
+        #expect(fixture.log.recovery.truncatedByteCount == 0)
+    }
+
     @Test func `scans only what follows the recovery point`() throws {
         var fixture = try Fixture { $0.segmentBytes = 3000 }
         for _ in 0..<200 { try fixture.append(TestBatch(valueByteCount: 100)) }

@@ -33,6 +33,8 @@ import Testing
                 "line 1, column 42: fields of a oneof cannot have a label"
             ),
             ("message A {} enum A { B = 0; }", "line 1, column 14: \"A\" is already defined"),
+            ("message A { extensions 536870912 to max; }", "line 1, column 24: a number beyond 536870911"),
+            ("message A { reserved 5 to 536870912; }", "line 1, column 27: a number beyond 536870911"),
             ("message A { reserved 5 to 3; }", "line 1, column 27: a range that ends before it starts"),
             ("/* no end", "line 1, column 1: a comment that does not end"),
             ("import \"a", "line 1, column 8: a string that does not end on its line"),

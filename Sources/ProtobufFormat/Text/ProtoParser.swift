@@ -264,7 +264,9 @@ struct ProtoParser {
     }
 
     private mutating func range(max: Int32) throws(ProtobufError) -> ProtoRange {
+        let first = token.position
         let start = try integer("a number")
+        guard start <= max else { throw failure("a number beyond \(max)", first) }
         guard token.kind == .name("to") else { return ProtoRange(start: start, end: start) }
         try advance()
         if token.kind == .name("max") {
@@ -274,6 +276,7 @@ struct ProtoParser {
         let place = token.position
         let end = try integer("a number or \"max\"")
         guard end >= start else { throw failure("a range that ends before it starts", place) }
+        guard end <= max else { throw failure("a number beyond \(max)", place) }
         return ProtoRange(start: start, end: end)
     }
 

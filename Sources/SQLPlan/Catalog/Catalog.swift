@@ -1,4 +1,4 @@
-package import SQLSyntax
+import SQLSyntax
 package import SQLTypes
 
 /// All streams, tables, types and persistent queries of a service: a value, changed by `StatementExecutor` only.

@@ -1,6 +1,6 @@
 package import SQLFunctions
-package import SQLSyntax
-package import SQLTypes
+import SQLSyntax
+import SQLTypes
 
 extension ExpressionBinder {
     func call(

@@ -1,5 +1,5 @@
 import SQLFunctions
-package import SQLSyntax
+import SQLSyntax
 import SQLTypes
 
 extension ExpressionBinder {

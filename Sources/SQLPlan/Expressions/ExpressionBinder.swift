@@ -1,6 +1,6 @@
 package import SQLFunctions
 package import SQLSyntax
-package import SQLTypes
+import SQLTypes
 
 /// Resolves the names of expressions against the columns of a step and gives every part its type.
 ///

@@ -1,5 +1,5 @@
-package import SQLSyntax
-package import SQLTypes
+import SQLSyntax
+import SQLTypes
 
 /// Types as they are written, with the names that CREATE TYPE made.
 struct TypeResolver {

@@ -1,4 +1,4 @@
-package import SQLTypes
+import SQLTypes
 
 /// A query, ready to be run.
 package struct PhysicalPlan: Hashable, Sendable {

@@ -1,4 +1,4 @@
-package import SQLTypes
+import SQLTypes
 
 /// One step of a query and, by its inputs, everything below it.
 ///

@@ -1,5 +1,5 @@
 package import SQLFormats
-package import SQLTypes
+import SQLTypes
 
 /// The topics of the cluster, as far as statements need them.
 package protocol TopicAccess {

@@ -1,5 +1,5 @@
 package import SQLFormats
-package import SQLPlan
+import SQLPlan
 import SQLSyntax
 
 extension TestPipeline {

@@ -1,5 +1,5 @@
 package import Columns
-package import SQLTypes
+import SQLTypes
 
 /// Consecutive rows on their way through a query: events of a stream, or changes of a table.
 ///

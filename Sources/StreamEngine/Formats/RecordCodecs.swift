@@ -1,6 +1,6 @@
 package import Columns
 package import SQLPlan
-package import SQLTypes
+import SQLTypes
 
 /// What a decoder made of a run of records.
 package struct DecodedRecords {

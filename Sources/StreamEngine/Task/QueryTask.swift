@@ -1,6 +1,6 @@
-package import Columns
+import Columns
 package import SQLPlan
-package import SQLTypes
+import SQLTypes
 
 /// A running query: batches of records go in, records for its sink come out, at once and on the caller's thread.
 ///

@@ -1,6 +1,6 @@
 package import Columns
-package import SQLPlan
-package import SQLTypes
+import SQLPlan
+import SQLTypes
 
 /// Consecutive records of one partition of a topic.
 package struct SourceBatch: Sendable {
