@@ -286,15 +286,15 @@ import Testing
 
 private struct NoTranslation: SchemaTranslation {
     func columns(
-        of schema: SQLPlan.RegistrySchema,
-        references: (SQLPlan.RegistrySchema.Reference) throws(PlanError) -> SQLPlan.RegistrySchema?,
-        format: SerdeFormat,
-        isKey: Bool, keepsNames: Bool
+        of schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?,
+        format: SerdeFormat, isKey: Bool, keepsNames: Bool
     ) throws(PlanError) -> [RowSchema.Column] { [] }
 
     func schema(
         of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool
-    ) throws(PlanError) -> SQLPlan.RegistrySchema { .init(type: "AVRO", text: "") }
+    ) throws(PlanError) -> RegistrySchema { .init(type: "AVRO", text: "") }
 
-    func names(in schema: SQLPlan.RegistrySchema) -> [String] { [] }
+    func names(
+        in schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
+    ) -> [String] { [] }
 }
