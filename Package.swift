@@ -86,7 +86,7 @@ let package = Package(
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
-        target("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
+        target("SQLFormats", ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
         target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
 

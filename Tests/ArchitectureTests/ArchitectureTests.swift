@@ -26,7 +26,7 @@ private let allowed: [String: Set<String>] = [
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
-    "SQLFormats": ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
+    "SQLFormats": ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
     "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     // Layer 3: services
