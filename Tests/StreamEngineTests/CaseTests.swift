@@ -286,10 +286,8 @@ import Testing
 
 private struct NoTranslation: SchemaTranslation {
     func columns(
-        of schema: RegistrySchema,
-        references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?,
-        format: SerdeFormat,
-        isKey: Bool, keepsNames: Bool
+        of schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?,
+        format: SerdeFormat, isKey: Bool, keepsNames: Bool
     ) throws(PlanError) -> [RowSchema.Column] { [] }
 
     func schema(
