@@ -25,6 +25,9 @@ package struct TestSurroundings: Sendable {
     /// Milliseconds since 1970 that functions and rows without time see.
     package var now: Int64 = 0
 
+    /// What a test may require and find here.
+    package static let provided: Set<String> = ["schema-registry"]
+
     package init(zones: TimeZones = .offsetsOnly) { self.zones = zones }
 }
 

@@ -24,7 +24,9 @@ struct TestCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("Files and folders with tests.", valueName: "file|folder")) var files: [String]
     @Option(help: ArgumentHelp("Run only tests whose name matches.", valueName: "regex")) var filter: String?
     @Option(
-        help: ArgumentHelp("Skip tests that require one of these, such as test-udf.", valueName: "names"))
+        help: ArgumentHelp(
+            "Skip tests that require one of these; those that require what is not here, such as functions in Java, "
+                + "are skipped anyway.", valueName: "names"))
     var skipRequires: String?
     @Flag(help: "Of errors that tests expect, only the stage counts, not the text.") var lenientErrors = false
     @Option(help: ArgumentHelp("Write the results as JUnit's XML.", valueName: "file")) var junit: String?
@@ -86,7 +88,8 @@ struct TestCommand: ParsableCommand {
                     guard try pattern.firstMatch(in: Array(test.name.utf8)) != nil else { continue }
                 } catch { throw CommandFailure("--filter: \(error.message)") }
             }
-            if let reason = test.requirements.first(where: skipped.contains) {
+            let missing = test.requirements.first { skipped.contains($0) || !TestSurroundings.provided.contains($0) }
+            if let reason = missing {
                 results.append(TestResult(name: test.name, verdict: .skipped(reason: "requires \(reason)")))
                 continue
             }
