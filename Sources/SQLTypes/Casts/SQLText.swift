@@ -32,11 +32,11 @@ package enum SQLText {
             let (keyType, valueType): (SQLType, SQLType) =
                 if case .map(let key, let value) = type { (key, value) } else { (.string, .string) }
             output += "{"
-            for (index, entry) in map.entries.enumerated() {
+            for (index, entry) in map.javaOrdered.enumerated() {
                 if index > 0 { output += ", " }
-                append(entry.0, keyType, to: &output)
+                append(entry.key, keyType, to: &output)
                 output += "="
-                append(entry.1, valueType, to: &output)
+                append(entry.value, valueType, to: &output)
             }
             output += "}"
         case .structure(let values):

@@ -74,4 +74,7 @@ package func floorDiv(_ a: Int, _ b: Int) -> Int {
 }
 
 @inlinable
-package func floorMod(_ a: Int, _ b: Int) -> Int { a - floorDiv(a, b) * b }
+package func floorMod(_ a: Int, _ b: Int) -> Int {
+    let rest = a % b
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest
+}

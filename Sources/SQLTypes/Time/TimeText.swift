@@ -17,7 +17,7 @@ package enum TimeText {
     /// "2020-05-26T10:15:30.000", in UTC.
     package static func timestamp(_ millis: Int64) -> String {
         let days = floorDiv(Int(millis), Int(millisPerDay))
-        let rest = Int(millis) - days * Int(millisPerDay)
+        let rest = floorMod(Int(millis), Int(millisPerDay))
         let fraction = String(rest % 1000)
         let seconds = rest / 1000
         // The pattern's `yyyy` is the year of the era: the year 0 is the year 1 before Christ.

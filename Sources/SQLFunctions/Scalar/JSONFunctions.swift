@@ -1,0 +1,267 @@
+import JSONFormat
+import SQLTypes
+
+/// Functions of JSON texts. What stands behind the first value of a text is ignored, as the original does.
+enum JSONFunctions {
+    static let all: [ScalarFunction] = [
+        ScalarFunction(
+            "EXTRACTJSONFIELD", .json, "The value at a path of a JSON text; null when there is none.",
+            [
+                .plain(["input": .string, "path": .string], .string) { values, context throws(EvaluationError) in
+                    let path = try context.cache.path(values[1].textArgument)
+                    return try extract(values[0].textArgument, path)
+                }
+            ]),
+        ScalarFunction(
+            "IS_JSON_STRING", .json, "Whether a text is JSON.",
+            [
+                .nullable(["input": .string], .boolean) { values, _ throws(EvaluationError) in
+                    .boolean(values[0].string.flatMap { JSONDocument.first($0) } != nil)
+                }
+            ]),
+        ScalarFunction(
+            "JSON_ARRAY_CONTAINS", .json, "Whether a JSON array has the value, of the same type.",
+            [
+                .nullable(["jsonArray": .string, "val": .generic("T")], .boolean) { values, _ throws(EvaluationError) in
+                    guard let text = values[0].string, let elements = JSONDocument.elements(text) else {
+                        return .boolean(false)
+                    }
+                    return .boolean(elements.contains { isEqual($0, values[1]) })
+                }
+            ]),
+        ScalarFunction(
+            "JSON_ARRAY_LENGTH", .json, "How many elements a JSON array has; null for anything else.",
+            [
+                .plain(["jsonArray": .string], .int) { values, _ throws(EvaluationError) in
+                    JSONDocument.elements(values[0].textArgument).map { .int(Int32(clamping: $0.count)) } ?? .null
+                }
+            ]),
+        ScalarFunction(
+            "JSON_CONCAT", .json,
+            "The members of several JSON objects in one, or the elements of arrays and all other values in one array.",
+            [
+                .plain(["jsonStrings...": .string], .string) { values, _ throws(EvaluationError) in concat(values) }
+            ]),
+        ScalarFunction(
+            "JSON_ITEMS", .json, "The elements of a JSON array as JSON texts; null for anything else.",
+            [
+                .plain(["jsonItems": .string], .array(.string)) { values, _ throws(EvaluationError) in
+                    guard let elements = JSONDocument.elements(values[0].textArgument) else { return .null }
+                    return .array(elements.map { .string(JSONDocument.text($0)) })
+                }
+            ]),
+        ScalarFunction(
+            "JSON_KEYS", .json, "The names of a JSON object's members; null for anything else.",
+            [
+                .plain(["jsonObj": .string], .array(.string)) { values, _ throws(EvaluationError) in
+                    guard let members = JSONDocument.members(values[0].textArgument) else { return .null }
+                    return .array(members.map { .string($0.0) })
+                }
+            ]),
+        ScalarFunction(
+            "JSON_RECORDS", .json, "The members of a JSON object as JSON texts by name; null for anything else.",
+            [
+                .plain(["jsonObj": .string], .map(key: .string, value: .string)) { values, _ throws(EvaluationError) in
+                    guard let members = JSONDocument.members(values[0].textArgument) else { return .null }
+                    return .map(SQLMap(members.map { (.string($0.0), .string(JSONDocument.text($0.1))) }))
+                }
+            ]),
+        ScalarFunction(
+            "TO_JSON_STRING", .json, "A value of any type as JSON text.",
+            [
+                FunctionOverload(
+                    ["val": .generic("T")], .rule { _ throws(FunctionError) in .string }, seesNulls: true,
+                    .made { types, _ in
+                        let type = types.first.flatMap { $0 } ?? .string
+                        return { values, _ throws(EvaluationError) in
+                            var output: [UInt8] = []
+                            JSONDocument.write(values[0], type, to: &output)
+                            return .string(String(decoding: output, as: UTF8.self))
+                        }
+                    })
+            ]),
+    ]
+
+    private static func extract(_ text: String, _ path: JSONPath) throws(EvaluationError) -> SQLValue {
+        // Only what the path leads to is built.
+        guard var place = JSONDocument.first(text) else {
+            // An empty document has no field.
+            guard !NumberText.trim(text).isEmpty else { return .null }
+            throw EvaluationError("Invalid JSON format:\(text)")
+        }
+        for step in path.steps {
+            var scanner = JSONScanner(place)
+            switch place.first {
+            case UInt8(ascii: "{"):
+                guard let member = scanner.members()?.last(where: { $0.name.isSame(as: step) }) else { return .null }
+                place = member.value
+            case UInt8(ascii: "["):
+                guard let index = Int32(step), let elements = scanner.elements(), elements.indices.contains(Int(index))
+                else { return .null }
+                place = elements[Int(index)]
+            default: return .null
+            }
+        }
+        guard let value = JSONValue.parse(place) else { return .null }
+        if case .string(let text) = value { return .string(text) }
+        return .string(JSONDocument.text(value))
+    }
+
+    private static func isEqual(_ json: JSONValue, _ value: SQLValue) -> Bool {
+        switch (json, value) {
+        case (.null, .null): true
+        case (.bool(let a), .boolean(let b)): a == b
+        case (.number(let a), .int(let b)): a == Int64(b)
+        case (.number(let a), .bigint(let b)): a == b
+        case (.string(let a), .string(let b)): a.isSame(as: b)
+        case (.raw(let text), .double(let b)):
+            text.contains { ".eE".utf8.contains($0) } && Double(String(decoding: text, as: UTF8.self)) == b
+        default: false
+        }
+    }
+
+    private static func concat(_ values: [SQLValue]) -> SQLValue {
+        var documents: [JSONValue] = []
+        for value in values {
+            guard let text = value.string, let bytes = JSONDocument.first(text), let json = JSONValue.parse(bytes)
+            else {
+                return .null
+            }
+            documents.append(json)
+        }
+        guard let first = documents.first else { return .null }
+        if documents.count == 1 { return .string(JSONDocument.text(first)) }
+        if documents.allSatisfy({ $0.members != nil }) {
+            let members = documents.flatMap { $0.members ?? [] }
+            return .string(JSONDocument.text(.object(members)))
+        }
+        let elements = documents.flatMap { $0.elements ?? [$0] }
+        return .string(JSONDocument.text(.array(elements)))
+    }
+}
+
+/// JSON texts read and written the way Jackson does.
+enum JSONDocument {
+    /// The first value of a text; nil when there is none.
+    static func first(_ text: String) -> [UInt8]? {
+        var scanner = JSONScanner(Array(text.utf8))
+        scanner.skipSpace()
+        return scanner.value()
+    }
+
+    /// The elements when the first value is an array.
+    static func elements(_ text: String) -> [JSONValue]? { first(text).flatMap { JSONValue.parse($0)?.elements } }
+
+    /// The members when the first value is an object; of those with the same name the last, in the first's place.
+    static func members(_ text: String) -> [(String, JSONValue)]? {
+        first(text).flatMap { JSONValue.parse($0)?.members }.map(distinct)
+    }
+
+    private static func distinct(_ members: [(String, JSONValue)]) -> [(String, JSONValue)] {
+        var places: [SQLValue: Int] = [:]
+        var result: [(String, JSONValue)] = []
+        for member in members {
+            if let place = places[.string(member.0)] {
+                result[place].1 = member.1
+            } else {
+                places[.string(member.0)] = result.count
+                result.append(member)
+            }
+        }
+        return result
+    }
+
+    static func text(_ value: JSONValue) -> String {
+        var output: [UInt8] = []
+        write(value, to: &output)
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    private static func write(_ value: JSONValue, to output: inout [UInt8]) {
+        switch value {
+        case .null: output += "null".utf8
+        case .bool(let value): output += (value ? "true" : "false").utf8
+        case .number(let value): output += String(value).utf8
+        case .raw(let text): output += text
+        case .string(let text): quote(text, to: &output)
+        case .array(let elements):
+            output.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                write(element, to: &output)
+            }
+            output.append(UInt8(ascii: "]"))
+        case .object(let members):
+            output.append(UInt8(ascii: "{"))
+            for (index, member) in distinct(members).enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                quote(member.0, to: &output)
+                output.append(UInt8(ascii: ":"))
+                write(member.1, to: &output)
+            }
+            output.append(UInt8(ascii: "}"))
+        }
+    }
+
+    private static func quote(_ text: String, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): output += [UInt8(ascii: "\\"), byte]
+            case 0x08: output += "\\b".utf8
+            case 0x09: output += "\\t".utf8
+            case 0x0A: output += "\\n".utf8
+            case 0x0C: output += "\\f".utf8
+            case 0x0D: output += "\\r".utf8
+            case 0..<0x20: output += "\\u00\(Hexadecimal.encode([byte], isUpperCase: true))".utf8
+            default: output.append(byte)
+            }
+        }
+        output.append(UInt8(ascii: "\""))
+    }
+
+    /// What TO_JSON_STRING writes; members in the order of their names.
+    static func write(_ value: SQLValue, _ type: SQLType, to output: inout [UInt8]) {
+        switch value {
+        case .null: output += "null".utf8
+        case .double(let value):
+            // JSON has no such numbers.
+            if value.isFinite {
+                DoubleText.append(value, to: &output)
+            } else {
+                quote(DoubleText.text(value), to: &output)
+            }
+        case .decimal(let value): output += value.description.utf8
+        case .boolean, .int, .bigint: output += SQLText.text(of: value, type: type).utf8
+        case .string(let text): quote(text, to: &output)
+        case .bytes(let bytes): quote(TextEncoding.base64.encode(bytes, isMIME: true), to: &output)
+        case .time, .date, .timestamp: quote(SQLText.text(of: value, type: type), to: &output)
+        case .array(let elements):
+            let elementType: SQLType = if case .array(let type) = type { type } else { .string }
+            output.append(UInt8(ascii: "["))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                write(element, elementType, to: &output)
+            }
+            output.append(UInt8(ascii: "]"))
+        case .map(let map):
+            let (keyType, valueType): (SQLType, SQLType) =
+                if case .map(let key, let value) = type { (key, value) } else { (.string, .string) }
+            writeMembers(
+                map.entries.map { (SQLText.text(of: $0.0, type: keyType), $0.1, valueType) }, to: &output)
+        case .structure(let values):
+            writeMembers(zip(type.fields ?? [], values).map { ($0.0.name, $0.1, $0.0.type) }, to: &output)
+        }
+    }
+
+    private static func writeMembers(_ members: [(String, SQLValue, SQLType)], to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "{"))
+        for (index, member) in members.sorted(by: { $0.0.compareUTF16(to: $1.0) < 0 }).enumerated() {
+            if index > 0 { output.append(UInt8(ascii: ",")) }
+            quote(member.0, to: &output)
+            output.append(UInt8(ascii: ":"))
+            write(member.1, member.2, to: &output)
+        }
+        output.append(UInt8(ascii: "}"))
+    }
+}

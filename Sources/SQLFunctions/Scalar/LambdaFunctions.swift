@@ -1,0 +1,84 @@
+import SQLTypes
+
+/// Functions that apply lambdas to the elements of a collection.
+enum LambdaFunctions {
+    private static let k = ParameterType.generic("K")
+    private static let v = ParameterType.generic("V")
+    private static let s = ParameterType.generic("S")
+    private static let r = ParameterType.generic("R")
+    private static let list = ParameterType.array(.generic("V"))
+    private static let map = ParameterType.map(key: .generic("K"), value: .generic("V"))
+
+    static let all: [ScalarFunction] = [
+        ScalarFunction(
+            "FILTER", .lambda, "The elements or entries for which the lambda is true.",
+            [
+                overload(["array": list, "lambda": .lambda([v], .boolean)], list, seesNulls: false) {
+                    values, lambdas, context throws(EvaluationError) in
+                    var kept: [SQLValue] = []
+                    for element in values[0].arrayArgument
+                    where try lambdas[0]([element], &context).boolean == true { kept.append(element) }
+                    return .array(kept)
+                },
+                overload(["map": map, "lambda": .lambda([k, v], .boolean)], map, seesNulls: false) {
+                    values, lambdas, context throws(EvaluationError) in
+                    var kept: [(key: SQLValue, value: SQLValue)] = []
+                    for (key, value) in values[0].mapArgument.javaOrdered
+                    where try lambdas[0]([key, value], &context).boolean == true { kept.append((key, value)) }
+                    return .map(SQLMap(kept))
+                },
+            ]),
+        ScalarFunction(
+            "REDUCE", .lambda, "What the lambda makes of a start value and each element or entry in turn.",
+            [
+                overload(["list": list, "initialState": s, "lambda": .lambda([s, v], s)], s, seesNulls: true) {
+                    values, lambdas, context throws(EvaluationError) in
+                    var state = values[1]
+                    if state.isNull { return .null }
+                    for element in values[0].arrayArgument { state = try lambdas[0]([state, element], &context) }
+                    return state
+                },
+                overload(["map": map, "initialState": s, "lambda": .lambda([s, k, v], s)], s, seesNulls: true) {
+                    values, lambdas, context throws(EvaluationError) in
+                    var state = values[1]
+                    if state.isNull { return .null }
+                    for (key, value) in values[0].mapArgument.javaOrdered {
+                        state = try lambdas[0]([state, key, value], &context)
+                    }
+                    return state
+                },
+            ]),
+        ScalarFunction(
+            "TRANSFORM", .lambda, "What the lambdas make of every element, or of every key and value.",
+            [
+                overload(["array": list, "lambda": .lambda([v], r)], .array(r), seesNulls: false) {
+                    values, lambdas, context throws(EvaluationError) in
+                    var made: [SQLValue] = []
+                    for element in values[0].arrayArgument { made.append(try lambdas[0]([element], &context)) }
+                    return .array(made)
+                },
+                overload(
+                    ["map": map, "keyLambda": .lambda([k, v], r), "valueLambda": .lambda([k, v], .generic("T"))],
+                    .map(key: r, value: .generic("T")), seesNulls: false
+                ) { values, lambdas, context throws(EvaluationError) in
+                    var made: [(key: SQLValue, value: SQLValue)] = []
+                    var seen: Set<SQLValue> = []
+                    for (key, value) in values[0].mapArgument.javaOrdered {
+                        let newKey = try lambdas[0]([key, value], &context)
+                        guard seen.insert(newKey).inserted else {
+                            throw EvaluationError("Duplicate key \(SQLText.text(of: newKey, type: .string))")
+                        }
+                        made.append((newKey, try lambdas[1]([key, value], &context)))
+                    }
+                    return .map(SQLMap(made))
+                },
+            ]),
+    ]
+
+    private static func overload(
+        _ parameters: KeyValuePairs<String, ParameterType>, _ result: ParameterType, seesNulls: Bool,
+        _ body: @escaping LambdaFunctionBody
+    ) -> FunctionOverload {
+        FunctionOverload(parameters, .type(result), seesNulls: seesNulls, .lambdas(body))
+    }
+}
