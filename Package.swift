@@ -88,6 +88,13 @@ let package = Package(
         target(
             "SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
 
+        target(
+            "ConnectCore",
+            [
+                "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Patterns",
+                "Bytes",
+            ]),
+
         // Layer 3: services
         target("HTTPKit", ["JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("RegistryClient", ["JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
@@ -127,6 +134,7 @@ let package = Package(
         .executableTarget(
             name: "JSONBench", dependencies: ["JSONFormat", "JSONSchema"], path: "Benchmarks/JSON",
             swiftSettings: swiftSettings),
+        .executableTarget(
             name: "FunctionBench", dependencies: ["SQLTypes", "SQLFunctions", "TestKit"],
             path: "Benchmarks/Functions", swiftSettings: swiftSettings),
         .executableTarget(
@@ -163,6 +171,7 @@ let package = Package(
         tests("SQLFunctions", ["SQLTypes", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
+        tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),

@@ -26,6 +26,9 @@ private let allowed: [String: Set<String>] = [
     "SchemaRules": ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
+    "ConnectCore": [
+        "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Patterns", "Bytes",
+    ],
     // Layer 3: services
     "RegistryClient": ["JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
