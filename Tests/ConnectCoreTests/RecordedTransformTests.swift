@@ -25,7 +25,6 @@ import Testing
             if case (.success(let a), .success(let b)) = (got, wanted) {
                 let isExact = a.bytes == b.javaBytes()
                 counts[isExact ? "of them to the byte" : "in another order", default: 0] += 1
-                if !isExact { print("order: \(label)\n got \(Self.show(got))\nwant \(Self.show(wanted))") }
             }
         }
         print(

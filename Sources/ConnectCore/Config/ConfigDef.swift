@@ -151,6 +151,8 @@ package struct ConfigDef: Sendable {
                 try option.validator?.check(option.name, finding.value)
             } catch {
                 finding.errors.append(error.message)
+                // A class that is not there is no value, as the original has it.
+                if option.kind == .className { finding.value = .null }
             }
             parsed[option.name] = finding.value
             findings.append(finding)

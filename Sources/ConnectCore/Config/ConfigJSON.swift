@@ -39,7 +39,7 @@ extension ConfigDef {
     package static func validation(_ name: String, groups: [String], _ findings: [ConfigFinding]) -> JSONValue {
         .object([
             ("name", .string(name)),
-            ("error_count", .number(Int64(findings.count { !$0.errors.isEmpty }))),
+            ("error_count", .number(Int64(findings.reduce(0) { $0 + $1.errors.count }))),
             ("groups", .array(groups.map { .string($0) })), ("configs", .array(findings.map(\.json))),
         ])
     }

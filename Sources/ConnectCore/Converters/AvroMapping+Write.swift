@@ -5,7 +5,7 @@ import SQLTypes
 struct AvroSchemaWriter {
     let options: AvroMapping.Options
     /// Full names of the types that were written out.
-    private var defined: [String: JSONValue] = [:]
+    private var defined: [String: ConnectSchema] = [:]
 
     init(_ options: AvroMapping.Options) { self.options = options }
 
@@ -51,6 +51,7 @@ struct AvroSchemaWriter {
         case .boolean: head = [("type", .string("boolean"))]
         case .string:
             if options.isEnhanced, let (name, symbols) = AvroMapping.enumerationName(schema) {
+                if let known = try reference(name, schema) { return known }
                 return try named(name, "enum", schema, [("symbols", .array(symbols.map { .string($0) }))])
             }
             head = [("type", .string("string"))]
@@ -58,6 +59,7 @@ struct AvroSchemaWriter {
             if options.isEnhanced, schema.logicalType == nil, let name = schema.name,
                 let size = schema.parameter(AvroMapping.fixedSize).flatMap({ Int64($0) })
             {
+                if let known = try reference(name, schema) { return known }
                 return try named(name, "fixed", schema, [("size", .number(size))])
             }
             head = [("type", .string("bytes"))]
@@ -87,6 +89,7 @@ struct AvroSchemaWriter {
         }
         let (namespace, name) = Self.split(schema.name ?? AvroMapping.namespace + "." + AvroMapping.entry)
         let fullName = namespace.map { $0 + "." + name } ?? name
+        if let known = try reference(fullName, schema) { return [("type", .string("array")), ("items", known)] }
         let fields: [JSONValue] = [
             .object([("name", .string("key")), ("type", try json(keys, depth: depth + 1))]),
             .object([("name", .string("value")), ("type", try json(values, depth: depth + 1))]),
@@ -95,10 +98,11 @@ struct AvroSchemaWriter {
         if let namespace { record.append(("namespace", .string(namespace))) }
         record.append(("fields", .array(fields)))
         if schema.name != nil { record.append(("connect.internal.type", .string(AvroMapping.entry))) }
-        return [("type", .string("array")), ("items", try define(fullName, .object(record)))]
+        return [("type", .string("array")), ("items", .object(record))]
     }
 
     private mutating func record(_ schema: ConnectSchema, _ depth: Int) throws(ConnectError) -> JSONValue {
+        if let known = try reference(schema.name ?? AvroMapping.defaultName, schema) { return known }
         var fields: [JSONValue] = []
         for field in schema.fields {
             var members: [(String, JSONValue)] = [("name", .string(field.name))]
@@ -121,32 +125,23 @@ struct AvroSchemaWriter {
         var members: [(String, JSONValue)] = [("type", .string(word)), ("name", .string(name))]
         if let namespace { members.append(("namespace", .string(namespace))) }
         if let doc = schema.doc, word != "fixed" { members.append(("doc", .string(doc))) }
-        return try define(fullName, .object(members + body + properties(schema, connectType: nil)))
+        return .object(try members + body + properties(schema, connectType: nil))
     }
 
-    /// Writes a type out once; the same type is its name from then on.
-    private mutating func define(_ fullName: String, _ json: JSONValue) throws(ConnectError) -> JSONValue {
+    /// The name of a type that was written out already; nil for a new one, which counts as written from now on.
+    ///
+    /// - Throws: `.data` when the name stands for another type.
+    private mutating func reference(_ fullName: String, _ schema: ConnectSchema) throws(ConnectError) -> JSONValue? {
+        // Where it stands decides about these three, and not what it is.
+        let plain = schema.with(isOptional: false, defaultValue: .some(nil), doc: .some(nil))
         guard let known = defined[fullName] else {
-            defined[fullName] = json
-            return json
+            defined[fullName] = plain
+            return nil
         }
-        guard known == json || Self.isNameOnly(json) else {
+        guard known == plain else {
             throw .data("Two different schemas have the name \(fullName), which Avro cannot tell apart")
         }
         return .string(fullName)
-    }
-
-    /// A type whose inner types were names already, as they are when it comes a second time.
-    private static func isNameOnly(_ json: JSONValue) -> Bool {
-        func hasReference(_ json: JSONValue) -> Bool {
-            switch json {
-            case .string(let text): text.contains(".")
-            case .array(let elements): elements.contains(where: hasReference)
-            case .object: json["type"].map(hasReference) ?? false
-            default: false
-            }
-        }
-        return json["fields"]?.elements?.contains { $0["type"].map(hasReference) ?? false } ?? false
     }
 
     private static func split(_ fullName: String) -> (namespace: String?, name: String) {

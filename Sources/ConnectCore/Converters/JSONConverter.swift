@@ -10,6 +10,8 @@ package struct JSONConverter: Converter, HeaderConverter {
         package var writesDecimalsAsNumbers = false
         /// `replace.null.with.default`.
         package var replacesNull = true
+        /// The form that goes with a JSON Schema: entries of maps are objects, a union is the value that is set.
+        var isSchemaForm = false
 
         package init() {}
     }
@@ -122,6 +124,10 @@ package struct JSONConverter: Converter, HeaderConverter {
         case (.map, .map(let map)): return try self.map(map, schema, depth)
         case (.structure, .structure(let structure)):
             guard structure.schema == schema else { throw .data("Mismatching schema.") }
+            if options.isSchemaForm, schema.name == JSONSchemaNames.oneOf {
+                guard let index = structure.values.firstIndex(where: { !$0.isNull }) else { return .null }
+                return try payload(structure.values[index], schema.fields[index].schema, depth: depth + 1)
+            }
             var members: [(String, JSONValue)] = []
             members.reserveCapacity(schema.fields.count)
             for (index, field) in schema.fields.enumerated() {
@@ -149,7 +155,8 @@ package struct JSONConverter: Converter, HeaderConverter {
             if isObject, case .string(let name) = entry.key {
                 members.append((name, value))
             } else {
-                pairs.append(.array([try payload(entry.key, schema?.keySchema, depth: depth + 1), value]))
+                let key = try payload(entry.key, schema?.keySchema, depth: depth + 1)
+                pairs.append(options.isSchemaForm ? .object([("key", key), ("value", value)]) : .array([key, value]))
             }
         }
         return isObject ? .object(members) : .array(pairs)

@@ -75,6 +75,12 @@ package enum TransformPlugins {
         add(whole: debezium + "outbox.EventRouter", EventRouter.definition) { (values) throws(ConnectError) in
             try EventRouter(values)
         }
+        add(whole: debezium + "Filter", ExpressionFilter.definition) { (values) throws(ConnectError) in
+            try ExpressionFilter(values)
+        }
+        add(whole: debezium + "ContentBasedRouter", ContentBasedRouter.definition) { (values) throws(ConnectError) in
+            try ContentBasedRouter(values)
+        }
         return plugins
     }()
 
