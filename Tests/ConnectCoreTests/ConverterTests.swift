@@ -1,6 +1,7 @@
 import JSONFormat
 import SQLTypes
 import SchemaRules
+import TestKit
 import Testing
 
 @testable import ConnectCore
@@ -250,5 +251,53 @@ private actor MemoryRegistry: ConverterRegistry {
         let bytes = try converter.bytes(SchemaAndValue(nil, value), topic: "t")
         #expect(try converter.value(bytes, topic: "t").value == value)
         #expect(throws: ConnectError.self) { try converter.value([1, 2, 3], topic: "t") }
+    }
+
+    @Test(arguments: SchemaType.allCases, [1, 2, 3] as [UInt64])
+    func `damaged records are errors or other values, never a trap`(type: SchemaType, seed: UInt64) async throws {
+        var random = SeededRandom(seed: seed)
+        let converter = converter(type, MemoryRegistry())
+        let written = try await converter.bytes(SchemaAndValue(Self.schema, Self.value), topic: "t")
+        let bytes = try #require(written)
+        var failures = 0
+        for _ in 0..<100 {
+            var damaged = bytes
+            for _ in 0..<Int.random(in: 1...4, using: &random) {
+                let place = Int.random(in: 5..<damaged.count, using: &random)
+                damaged[place] = UInt8.random(in: 0...255, using: &random)
+            }
+            do throws(ConnectError) {
+                let value = try await converter.value(damaged, topic: "t")
+                _ = try await converter.bytes(value, topic: "t")
+            } catch {
+                failures += 1
+            }
+        }
+        #expect(failures > 0)
+    }
+
+    /// Moments at the ends of what a number holds.
+    @Test(arguments: [Int64.min, .max, -1, 0, 253_402_300_800_000], ["Timestamp", "Date", "Time", "string", "unix"])
+    func `times at the ends of the range do not trap`(millis: Int64, target: String) throws {
+        let chain = try TransformChain([
+            "transforms": "t", "transforms.t.type": "org.apache.kafka.connect.transforms.TimestampConverter$Value",
+            "transforms.t.target.type": target, "transforms.t.format": "yyyy-MM-dd HH:mm:ss.SSS w",
+            "transforms.t.unix.precision": "milliseconds",
+        ])
+        let record = ConnectRecord(
+            topic: "t", value: SchemaAndValue(.int64, .int64(millis)),
+            origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+        let output = try #require(try chain.apply(record))
+        _ = try? JSONConverter().json(output.value)
+        #expect(JavaText.string(output.value.value).isEmpty == false)
+    }
+
+    @Test func `deep nesting is an error`() throws {
+        let text = String(repeating: "[", count: 5000) + String(repeating: "]", count: 5000)
+        var options = JSONConverter.Options()
+        options.hasSchemas = false
+        #expect(throws: ConnectError.self) { try JSONConverter(options).value(Array(text.utf8), topic: "t") }
+        #expect(ValueText.parse(text) == SchemaAndValue(.string, .string(text)))
+        #expect(throws: ConnectError.self) { try RecordExpression(String(repeating: "(", count: 5000)) }
     }
 }

@@ -66,4 +66,19 @@ import Testing
         #expect(count > 0)
         print("recorded validations:", count)
     }
+
+    private static let plugins = sharedJSON("connect-golden/plugin-configs.json")
+
+    /// Titles apart, which are prose.
+    @Test(
+        .enabled(if: plugins != nil, "no recordings: set SWIFTWATER_SHARED"),
+        arguments: ["ExtractNewRecordState", "ByLogicalTableRouter", "outbox.EventRouter"])
+    func `options of Debezium's transforms have the original's types and defaults`(name: String) throws {
+        let parts = ["name", "type", "required", "default_value", "importance"]
+        func shape(_ definition: JSONValue) -> String { JSONValue.array(parts.map { definition[$0] ?? .null }).line }
+        let name = "io.debezium.transforms." + name
+        let want = (Self.plugins?[name]?.elements ?? []).map(shape)
+        let definition = try #require(TransformPlugins.transform(name)?.definition)
+        #expect(definition.options.filter { !$0.isInternal }.map { shape($0.json) } == want)
+    }
 }

@@ -115,9 +115,8 @@ struct ProtobufValues {
             try set(&message, 3, .int32(rest / 1000 % 60))
             try set(&message, 4, .int32(rest % 1000 * 1_000_000))
         default:
-            let rest = (millis % 1000 + 1000) % 1000
-            try set(&message, 1, .int64((millis - rest) / 1000))
-            try set(&message, 2, .int32(Int32(truncatingIfNeeded: rest) * 1_000_000))
+            try set(&message, 1, .int64(Int64(floorDiv(Int(millis), 1000))))
+            try set(&message, 2, .int32(Int32(truncatingIfNeeded: floorMod(Int(millis), 1000)) * 1_000_000))
         }
         return message
     }

@@ -11,8 +11,9 @@ final class JavaRegex: Sendable {
     init(_ text: String) throws(ConnectError) {
         self.text = text
         do throws(PatternError) {
-            // The line breaks keep an expression that ends with a comment from swallowing the bracket.
-            whole = Mutex(try JavaPattern("\\A(?:" + text + ")\\z"))
+            // A quotation that Java lets end with the expression would go on behind it.
+            let isOpen = text.ranges(of: "\\Q").last.map { !text[$0.upperBound...].contains("\\E") } ?? false
+            whole = Mutex(try JavaPattern("\\A(?:" + text + (isOpen ? "\\E" : "") + ")\\z"))
             part = Mutex(try JavaPattern(text))
         } catch {
             throw ConnectError(.illegalArgument, error.message)

@@ -153,7 +153,7 @@ struct TimestampConverter: Transformation {
         case .string: return .string(format?.text(millis) ?? "")
         case .unix: return .int64(try unix(millis))
         case .timestamp: return .instant(millis)
-        case .date: return .instant(millis - floorRemainder(millis, day))
+        case .date: return .instant(millis &- floorRemainder(millis, day))
         case .time: return .instant(floorRemainder(millis, day))
         }
     }

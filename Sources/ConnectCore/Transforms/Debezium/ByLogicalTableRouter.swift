@@ -3,10 +3,10 @@ struct ByLogicalTableRouter: Transformation {
     static let definition: ConfigDef = {
         var definition = ConfigDef()
         definition.define(
-            "topic.regex", .string, .required, .regex, .low, "An expression of Java's that the topic has to match.",
+            "topic.regex", .string, .null, nil, .low, "An expression of Java's that the topic has to match.",
             width: .long, displayName: "Topic regex")
         definition.define(
-            "topic.replacement", .string, .required, nil, .low, "The topic's new name; $1 is what a group matched.",
+            "topic.replacement", .string, .null, nil, .low, "The topic's new name; $1 is what a group matched.",
             width: .long, displayName: "Topic replacement")
         definition.define(
             "key.enforce.uniqueness", .boolean, .value(.boolean(true)), nil, .low,
@@ -16,11 +16,11 @@ struct ByLogicalTableRouter: Transformation {
         definition.define("key.field.replacement", .string, .null, nil, .low, "The replacement to it.")
         definition.define(
             "key.field.name", .string, .value(.string("__dbz__physicalTableIdentifier")), nil, .low,
-            "The name of that field.")
+            "The name of that field.", isInternal: true)
         definition.define("logical.table.cache.size", .int, .value(.integer(16)), nil, .low, "Kept for compatibility.")
         definition.define(
             "schema.name.adjustment.mode", .string, .value(.string("none")), .oneOf(["none", "avro", "avro_unicode"]),
-            .low, "Whether names of schemas are changed to those that Avro takes.")
+            .low, "Whether names of schemas are changed to those that Avro takes.", isInternal: true)
         return definition
     }()
 
@@ -38,6 +38,9 @@ struct ByLogicalTableRouter: Transformation {
     }
 
     init(_ values: ConfigValues) throws(ConnectError) {
+        for option in ["topic.regex", "topic.replacement"] where values.text(option) == nil {
+            throw .config("The '\(option)' value is invalid: A value is required")
+        }
         topicRegex = try JavaRegex(values.string("topic.regex") ?? "")
         topicReplacement = values.string("topic.replacement") ?? ""
         enforcesUniqueness = values.flag("key.enforce.uniqueness")
