@@ -89,4 +89,29 @@ import Testing
         #expect(try chain.apply(record("drop-1")) != nil)
         #expect(try chain.apply(record("keep")) == nil)
     }
+
+    private static let configurations = sharedJSON("connector-configs-demo-scene.json")?.elements
+
+    /// Real configurations: whatever names transforms and converters of ours is taken.
+    @Test(.enabled(if: configurations != nil, "no configurations: set SWIFTWATER_SHARED"))
+    func `real configurations make chains`() throws {
+        var made = 0
+        var refused: [String: Int] = [:]
+        for entry in Self.configurations ?? [] {
+            var properties: [String: String] = [:]
+            for (name, value) in entry["config"]?.members ?? [] { properties[name] = value.text ?? value.line }
+            guard properties["transforms"] != nil else { continue }
+            do throws(ConnectError) {
+                _ = try TransformChain(properties)
+                made += 1
+            } catch {
+                refused[error.message, default: 0] += 1
+            }
+        }
+        print("real chains: made \(made), refused:")
+        for (message, count) in refused.sorted(by: { $0.key < $1.key }) { print("  \(count) \(message)") }
+        // Others' plugins and excerpts without a type are refused; nothing else may be.
+        #expect(refused.keys.allSatisfy { $0.hasSuffix("could not be found.") || $0.hasSuffix("Not a Transformation") })
+        #expect(made > 0)
+    }
 }

@@ -96,9 +96,15 @@ package enum TransformPlugins {
         },
     ]
 
+    /// What plugins were called in earlier versions.
+    private static let earlierNames = [
+        "io.debezium.transforms.UnwrapFromEnvelope": "io.debezium.transforms.ExtractNewRecordState"
+    ]
+
     /// By full class name, or by its last part as the original's plugin aliases allow.
     package static func transform(_ name: String) -> TransformPlugin? {
-        transforms.first { $0.className == name || $0.className.hasSuffix("." + name) }
+        let name = earlierNames[name] ?? name
+        return transforms.first { $0.className == name || $0.className.hasSuffix("." + name) }
     }
 
     package static func predicate(_ name: String) -> PredicatePlugin? {
