@@ -7,7 +7,7 @@ import Testing
 @testable import ConnectCore
 
 /// A registry in memory that refuses what its formats refuse.
-private actor MemoryRegistry: ConverterRegistry {
+actor MemoryRegistry: ConverterRegistry {
     private(set) var schemas: [RegistrySchema] = []
     private(set) var subjects: [String: [Int32]] = [:]
 

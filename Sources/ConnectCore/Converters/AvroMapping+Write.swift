@@ -132,8 +132,11 @@ struct AvroSchemaWriter {
     ///
     /// - Throws: `.data` when the name stands for another type.
     private mutating func reference(_ fullName: String, _ schema: ConnectSchema) throws(ConnectError) -> JSONValue? {
-        // Where it stands decides about these three, and not what it is.
-        let plain = schema.with(isOptional: false, defaultValue: .some(nil), doc: .some(nil))
+        // Where it stands decides about these, and not what it is: two columns of one type have one record. The
+        // parameters of an enum are its symbols.
+        let plain = schema.with(
+            isOptional: false, defaultValue: .some(nil), doc: .some(nil),
+            parameters: schema.kind == .structure ? [] : schema.parameters)
         guard let known = defined[fullName] else {
             defined[fullName] = plain
             return nil

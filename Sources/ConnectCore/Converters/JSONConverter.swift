@@ -123,7 +123,9 @@ package struct JSONConverter: Converter, HeaderConverter {
             return .array(values)
         case (.map, .map(let map)): return try self.map(map, schema, depth)
         case (.structure, .structure(let structure)):
-            guard structure.schema == schema else { throw .data("Mismatching schema.") }
+            guard structure.schema == schema || structure.schema.isSameStruct(as: schema) else {
+                throw .data("Mismatching schema.")
+            }
             if options.isSchemaForm, schema.name == JSONSchemaNames.oneOf {
                 guard let index = structure.values.firstIndex(where: { !$0.isNull }) else { return .null }
                 return try payload(structure.values[index], schema.fields[index].schema, depth: depth + 1)

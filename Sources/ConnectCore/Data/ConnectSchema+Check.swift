@@ -58,7 +58,7 @@ extension ConnectSchema {
 
     /// Equal but for what a field's place adds: Java compares all; a default that a parent added must not make two
     /// structs strangers.
-    private func isSameStruct(as other: ConnectSchema) -> Bool {
+    func isSameStruct(as other: ConnectSchema) -> Bool {
         kind == .structure && other.kind == .structure && name == other.name && version == other.version
             && fields == other.fields
     }
