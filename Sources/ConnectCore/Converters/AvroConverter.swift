@@ -1,0 +1,106 @@
+import Avro
+import SQLTypes
+import SchemaRules
+import SchemaSerdes
+
+/// `io.confluent.connect.avro.AvroConverter`.
+package struct AvroConverter: Converter {
+    private let link: RegistryLink
+    private let options: AvroMapping.Options
+    private let texts = ConnectCache<ConnectSchema, String>(countMax: 1000)
+    private let encoders = ConnectCache<RegistrySchema, AvroEncoder>(countMax: 1000)
+    private let readers = ConnectCache<SchemaFrame, Reader>(countMax: 1000)
+
+    private struct Reader: Sendable {
+        var decoder: AvroDecoder
+        var mapping: AvroSchemaReader
+    }
+
+    package init(
+        _ registry: any ConverterRegistry, _ registryOptions: RegistryOptions, _ options: AvroMapping.Options = .init()
+    ) {
+        link = RegistryLink(registry, registryOptions)
+        self.options = options
+    }
+
+    /// The Avro schema that a Connect schema becomes.
+    package func avroText(_ schema: ConnectSchema) throws(ConnectError) -> String {
+        if let known = texts[schema] { return known }
+        let text = try AvroSchemaWriter.text(schema, options)
+        texts[schema] = text
+        return text
+    }
+
+    package func bytes(_ value: SchemaAndValue, topic: String) async throws(ConnectError) -> [UInt8]? {
+        guard let schema = value.schema ?? AnyValueSchema.schema(of: value.value) else {
+            if value.value.isNull { return nil }
+            throw .data("Converting value of topic \(topic) to Avro needs a schema")
+        }
+        // Kafka's null, unless a required schema would be broken by it.
+        if value.value.isNull, schema.defaultValue == nil {
+            guard schema.isOptional else {
+                throw .data("Invalid null value for required \(schema.kind.rawValue) field")
+            }
+            return nil
+        }
+        let registered = try await link.writing(
+            avroText(schema), .avro, topic: topic, recordName: schema.kind == .structure ? schema.name : nil)
+        let encoder: AvroEncoder
+        if let known = encoders[registered] {
+            encoder = known
+        } else {
+            encoder = AvroEncoder(
+                schema: try AvroValueWriter.avro { () throws(AvroError) in
+                    try AvroSchema(registered.text, references: registered.references.map(\.text))
+                })
+            encoders[registered] = encoder
+        }
+        let writer = AvroValueWriter(schema: encoder.schema, options: options)
+        let avro = try writer.value(value.value, schema, encoder.schema.root)
+        var output = SchemaFrame.prefix(id: registered.id)
+        do throws(AvroError) { try encoder.encode(avro, to: &output) } catch { throw .data(error.message) }
+        return output
+    }
+
+    package func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue {
+        guard let bytes else { return .null }
+        let (registered, frame, start) = try await link.reading(bytes, .avro, topic: topic)
+        let reader: Reader
+        if let known = readers[frame] {
+            reader = known
+        } else {
+            let options = options
+            let schema = try AvroValueWriter.avro { () throws(AvroError) in
+                try AvroSchema(registered.text, references: registered.references.map(\.text))
+            }
+            reader = Reader(
+                decoder: try AvroValueWriter.avro { () throws(AvroError) in try AvroDecoder(writer: schema) },
+                mapping: try AvroSchemaReader(schema, options))
+            readers[frame] = reader
+        }
+        let payload = Array(bytes[start...])
+        let avro = try AvroValueWriter.avro { () throws(AvroError) in try reader.decoder.decode(payload) }
+        return SchemaAndValue(reader.mapping.root, try reader.mapping.value(avro))
+    }
+}
+
+/// The schema of a value that came without one, as far as its kind tells it.
+enum AnyValueSchema {
+    static func schema(of value: ConnectValue) -> ConnectSchema? {
+        switch value {
+        case .int8: .optionalInt8
+        case .int16: .optionalInt16
+        case .int32: .optionalInt32
+        case .int64: .optionalInt64
+        case .float32: .optionalFloat32
+        case .float64: .optionalFloat64
+        case .boolean: .optionalBoolean
+        case .string: .optionalString
+        case .bytes: .optionalBytes
+        case .instant: .optionalTimestamp
+        case .decimal(let decimal): .decimal(scale: decimal.scale, isOptional: true)
+        case .structure(let structure): structure.schema
+        case .null, .array, .map: nil
+        }
+    }
+}

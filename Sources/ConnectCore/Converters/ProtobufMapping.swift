@@ -1,0 +1,256 @@
+import ProtobufFormat
+import SQLTypes
+
+/// The Connect schema of a message and messages as structs: Confluent's `ProtobufData`.
+struct ProtobufMapping: Sendable {
+    let schema: ProtobufSchema
+    let index: Int
+    let connect: ConnectSchema
+
+    static let enumeration = "io.confluent.connect.protobuf.Enum"
+    static let tag = "io.confluent.connect.protobuf.Tag"
+    static let union = "io.confluent.connect.protobuf.Union."
+
+    /// - Throws: `.data` for a message that contains itself.
+    init(_ schema: ProtobufSchema, _ index: Int) throws(ConnectError) {
+        self.schema = schema
+        self.index = index
+        connect = try Self.message(schema, index, open: [])
+    }
+
+    private static func message(
+        _ schema: ProtobufSchema, _ index: Int, open: Set<Int>
+    ) throws(ConnectError) -> ConnectSchema {
+        guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
+        let descriptor = schema.messages[index]
+        guard !open.contains(index), open.count < 64 else {
+            throw .data("Protobuf message \(descriptor.fullName) contains itself, which Connect cannot hold")
+        }
+        let open = open.union([index])
+        var fields: [ConnectSchema.Field] = []
+        var unions: [Int: [ConnectSchema.Field]] = [:]
+        for field in descriptor.fields {
+            var made = try self.field(schema, field, descriptor, open: open)
+            made = made.with(parameters: made.parameters + [.init(tag, String(field.number))])
+            if let oneof = field.oneofIndex, !field.isProto3Optional {
+                unions[oneof, default: []].append(.init(field.name, made.with(isOptional: true)))
+            } else {
+                fields.append(.init(field.name, made))
+            }
+        }
+        for (oneof, members) in unions.sorted(by: { $0.key < $1.key }) where descriptor.oneofs.indices.contains(oneof) {
+            let name = descriptor.oneofs[oneof]
+            fields.append(
+                .init(name + "_" + String(oneof), .structure(members, name: union + name, isOptional: true)))
+        }
+        try ConnectSchema.checkFields(fields)
+        return ConnectSchema(.structure, name: descriptor.fullName, fields: fields)
+    }
+
+    private static func field(
+        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, open: Set<Int>
+    ) throws(ConnectError) -> ConnectSchema {
+        let isOptional = field.cardinality != .required
+        switch field.cardinality {
+        case .map:
+            let entry = schema.messages[field.typeIndex]
+            guard let key = entry.fieldIndex(number: 1), let value = entry.fieldIndex(number: 2) else {
+                throw .data("Protobuf map \(field.name) has no key and value")
+            }
+            return .map(
+                try single(schema, entry.fields[key], entry, open: open),
+                try single(schema, entry.fields[value], entry, open: open), isOptional: isOptional)
+        case .repeated:
+            return .array(try single(schema, field, owner, open: open), isOptional: isOptional)
+        default: return try single(schema, field, owner, open: open).with(isOptional: isOptional)
+        }
+    }
+
+    private static func single(
+        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, open: Set<Int>
+    ) throws(ConnectError) -> ConnectSchema {
+        switch field.kind {
+        case .double: return .float64
+        case .float: return .float32
+        case .int32, .sint32, .sfixed32:
+            switch meta(schema, field, owner)["connect.type"] {
+            case "int8": return .int8
+            case "int16": return .int16
+            default: return .int32
+            }
+        case .int64, .sint64, .sfixed64, .uint64, .fixed64, .uint32, .fixed32: return .int64
+        case .bool: return .boolean
+        case .string: return .string
+        case .bytes: return .bytes
+        case .enumeration:
+            let descriptor = schema.enums[field.typeIndex]
+            return ConnectSchema(
+                .string,
+                parameters: [.init(enumeration, descriptor.name)]
+                    + descriptor.constants.map { .init(enumeration + "." + $0.name, String($0.number)) })
+        case .message, .group:
+            switch schema.messages[field.typeIndex].fullName {
+            case "google.protobuf.Timestamp": return .timestamp
+            case "google.type.Date": return .date
+            case "google.type.TimeOfDay": return .time
+            case "confluent.type.Decimal":
+                return .decimal(scale: meta(schema, field, owner)["scale"].flatMap { Int($0) } ?? 0)
+            default: return try message(schema, field.typeIndex, open: open)
+            }
+        }
+    }
+
+    /// The parameters of a field's `confluent.field_meta`.
+    private static func meta(
+        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor
+    ) -> [String: String] {
+        guard let file = owner.file.isEmpty ? schema.file : schema.imports[owner.file] else { return [:] }
+        var steps = owner.fullName.split(separator: ".").map(String.init)
+        if let package = file.package { steps.removeFirst(min(steps.count, package.split(separator: ".").count)) }
+        var types = file.types
+        var message: ProtoMessage?
+        for step in steps {
+            message = nil
+            for case .message(let candidate) in types where candidate.name == step { message = candidate }
+            guard let found = message else { return [:] }
+            types = found.types
+        }
+        let declared = message?.fields.first { $0.number == field.number }
+        var found: [String: String] = [:]
+        for option in declared?.options ?? [] where option.plainName == "confluent.field_meta" || isMeta(option) {
+            collect(option.value, &found)
+        }
+        return found
+    }
+
+    private static func isMeta(_ option: ProtoOption) -> Bool {
+        option.parts.first.map { $0.isExtension && $0.name.hasSuffix("confluent.field_meta") } ?? false
+    }
+
+    private static func collect(_ value: ProtoOption.Value, _ found: inout [String: String]) {
+        switch value {
+        case .list(let values): for value in values { collect(value, &found) }
+        case .aggregate(let members):
+            func text(_ name: String) -> String? {
+                guard case .string(let bytes)? = members.first(where: { $0.name == name })?.value else { return nil }
+                return String(decoding: bytes, as: UTF8.self)
+            }
+            if let key = text("key"), let value = text("value") {
+                found[key] = value
+            } else {
+                for member in members { collect(member.value, &found) }
+            }
+        default: break
+        }
+    }
+
+    // MARK: values
+
+    func value(
+        _ message: ProtobufMessage, _ connect: ConnectSchema, depth: Int
+    ) throws(ConnectError) -> ConnectStruct {
+        guard depth < ConnectSchema.depthMax else { throw .data("Protobuf message is nested too deep") }
+        let descriptor = schema.messages[message.typeIndex]
+        var structure = ConnectStruct(connect)
+        var unions: [Int: ConnectStruct] = [:]
+        for (place, field) in descriptor.fields.enumerated() {
+            let given = message.values[place]
+            if let oneof = field.oneofIndex, !field.isProto3Optional, descriptor.oneofs.indices.contains(oneof) {
+                guard let given, let target = connect.index(of: descriptor.oneofs[oneof] + "_" + String(oneof)) else {
+                    continue
+                }
+                let union = connect.fields[target].schema
+                guard let member = union.index(of: field.name) else { continue }
+                var inner = ConnectStruct(union)
+                inner[member] = try value(given, union.fields[member].schema, field, depth)
+                unions[target] = inner
+                continue
+            }
+            guard let target = connect.index(of: field.name) else { continue }
+            // A field that knows whether it is set is null when it is not; others have their default.
+            guard let given = given ?? (field.hasPresence ? nil : schema.defaultValue(of: field)) else { continue }
+            structure[target] = try value(given, connect.fields[target].schema, field, depth)
+        }
+        for (target, union) in unions { structure[target] = .structure(union) }
+        return structure
+    }
+
+    private func value(
+        _ value: ProtobufValue, _ connect: ConnectSchema, _ field: FieldDescriptor, _ depth: Int
+    ) throws(ConnectError) -> ConnectValue {
+        switch value {
+        case .int32(let number):
+            switch connect.kind {
+            case .int8: return .int8(Int8(truncatingIfNeeded: number))
+            case .int16: return .int16(Int16(truncatingIfNeeded: number))
+            default: return .int32(number)
+            }
+        case .int64(let number): return .int64(number)
+        case .uint32(let number): return .int64(Int64(number))
+        case .uint64(let number): return .int64(Int64(bitPattern: number))
+        case .bool(let flag): return .boolean(flag)
+        case .float(let number): return .float32(number)
+        case .double(let number): return .float64(number)
+        case .string(let text): return .string(text)
+        case .bytes(let bytes): return .bytes(bytes)
+        case .enumeration(let number):
+            // A constant that the schema does not know keeps its number.
+            return .string(schema.enums[field.typeIndex].name(of: number) ?? String(number))
+        case .list(let elements):
+            var values: [ConnectValue] = []
+            let element = connect.valueSchema ?? .optionalString
+            for item in elements { values.append(try self.value(item, element, field, depth + 1)) }
+            return .array(values)
+        case .map(let entries):
+            let entry = schema.messages[field.typeIndex]
+            guard let key = entry.fieldIndex(number: 1), let value = entry.fieldIndex(number: 2) else { return .null }
+            var map = ConnectMap()
+            for pair in entries {
+                map[try self.value(pair.key, connect.keySchema ?? .string, entry.fields[key], depth + 1)] =
+                    try self.value(pair.value, connect.valueSchema ?? .optionalString, entry.fields[value], depth + 1)
+            }
+            return .map(map)
+        case .message(let message):
+            guard let type = connect.logicalType else {
+                return .structure(try self.value(message, connect, depth: depth + 1))
+            }
+            return try logical(message, type)
+        }
+    }
+
+    private func logical(_ message: ProtobufMessage, _ type: LogicalType) throws(ConnectError) -> ConnectValue {
+        let descriptor = schema.messages[message.typeIndex]
+        func number(_ tag: Int32) -> Int64 {
+            guard let place = descriptor.fieldIndex(number: tag), let value = message.values[place] else { return 0 }
+            switch value {
+            case .int32(let number): return Int64(number)
+            case .int64(let number): return number
+            case .uint32(let number): return Int64(number)
+            default: return 0
+            }
+        }
+        switch type {
+        case .timestamp:
+            let (millis, overflow) = number(1).multipliedReportingOverflow(by: 1000)
+            let (sum, tooLarge) = millis.addingReportingOverflow(number(2) / 1_000_000)
+            guard !overflow, !tooLarge else { throw .data("Timestamp is out of range") }
+            return .instant(sum)
+        case .date:
+            guard -9999...9999 ~= number(1), 1...12 ~= number(2), 1...31 ~= number(3) else {
+                throw .data("Date \(number(1))-\(number(2))-\(number(3)) does not exist")
+            }
+            let date = CivilDate(year: Int(number(1)), month: Int(number(2)), day: Int(number(3)))
+            return .instant(Int64(date.days) * JavaText.millisOfDay)
+        case .time:
+            guard 0...24 ~= number(1), 0...59 ~= number(2), 0...60 ~= number(3) else {
+                throw .data("Time is out of range")
+            }
+            return .instant(number(1) * 3_600_000 + number(2) * 60_000 + number(3) * 1000 + number(4) / 1_000_000)
+        case .decimal:
+            guard let place = descriptor.fieldIndex(number: 1), case .bytes(let bytes)? = message.values[place],
+                -10_000...10_000 ~= number(3)
+            else { return .decimal(SQLDecimal(unscaled: 0, scale: 0)) }
+            return .decimal(SQLDecimal(bigEndian: bytes, scale: Int(number(3))))
+        }
+    }
+}

@@ -1,0 +1,158 @@
+package import SchemaRules
+import SchemaSerdes
+
+/// A schema as a registry has it.
+package struct RegistrySchema: Sendable, Hashable {
+    package var id: Int32
+    package var type: SchemaType
+    package var text: String
+    /// All that the text refers to, directly or through others; what is referred to comes first.
+    package var references: [ReferencedSchema]
+
+    package init(id: Int32, type: SchemaType, text: String, references: [ReferencedSchema] = []) {
+        self.id = id
+        self.type = type
+        self.text = text
+        self.references = references
+    }
+}
+
+/// What converters need of a schema registry. Failures are `.retriable` when asking again may help, else `.data`.
+package protocol ConverterRegistry: Sendable {
+    /// - Returns: the id; the same one when the subject has the schema already.
+    func register(
+        _ text: String, _ type: SchemaType, subject: String, normalize: Bool
+    ) async throws(ConnectError) -> Int32
+    /// The id of a schema that the subject has.
+    func id(of text: String, _ type: SchemaType, subject: String, normalize: Bool) async throws(ConnectError) -> Int32
+    func latest(subject: String) async throws(ConnectError) -> RegistrySchema
+    func schema(id: Int32) async throws(ConnectError) -> RegistrySchema
+    func schema(guid: String) async throws(ConnectError) -> RegistrySchema
+}
+
+/// How a record's topic and schema name the subject.
+package enum SubjectNameStrategy: String, Sendable, CaseIterable {
+    case topic = "TopicNameStrategy"
+    case record = "RecordNameStrategy"
+    case topicRecord = "TopicRecordNameStrategy"
+
+    /// - Parameter className: with or without its package, `io.confluent.kafka.serializers.subject`.
+    package init?(className: String) {
+        let name = className.split(separator: ".").last.map(String.init) ?? className
+        self.init(rawValue: name)
+    }
+
+    /// - Parameter recordName: the full name of the record, message or title.
+    /// - Throws: `.data` when the strategy needs a name and there is none.
+    package func subject(topic: String, isKey: Bool, recordName: String?) throws(ConnectError) -> String {
+        if self == .topic { return topic + (isKey ? "-key" : "-value") }
+        guard let recordName, !recordName.isEmpty else {
+            throw .data(
+                "In configuration \(isKey ? "key" : "value").subject.name.strategy = \(rawValue), the message "
+                    + "\(isKey ? "key" : "value") must only be a record schema")
+        }
+        return self == .record ? recordName : topic + "-" + recordName
+    }
+}
+
+/// The options that all converters with a registry share.
+package struct RegistryOptions: Sendable {
+    package var isKey = false
+    package var registers = true
+    package var usesLatest = false
+    package var normalizes = false
+    package var strategy = SubjectNameStrategy.topic
+    /// `use.schema.id`.
+    package var fixedID: Int32?
+
+    package init() {}
+
+    /// Reads `auto.register.schemas`, `use.latest.version`, `normalize.schemas`, `use.schema.id` and the strategies.
+    ///
+    /// - Parameter properties: a converter's options without the prefix `key.converter.` or `value.converter.`.
+    package init(_ properties: [String: String], isKey: Bool) throws(ConnectError) {
+        self.isKey = isKey
+        func flag(_ name: String, _ fallback: Bool) throws(ConnectError) -> Bool {
+            guard let text = properties[name] else { return fallback }
+            return try ConfigItem.parse(text, .boolean, name) == .boolean(true)
+        }
+        registers = try flag("auto.register.schemas", true)
+        usesLatest = try flag("use.latest.version", false)
+        normalizes = try flag("normalize.schemas", false)
+        if let text = properties["use.schema.id"],
+            case .integer(let id) = try ConfigItem.parse(text, .int, "use.schema.id"),
+            id >= 0
+        {
+            fixedID = Int32(truncatingIfNeeded: id)
+        }
+        let option = (isKey ? "key" : "value") + ".subject.name.strategy"
+        if let name = properties[option] {
+            guard let known = SubjectNameStrategy(className: name) else {
+                throw .config(option, name, "Class \(name) could not be found.")
+            }
+            strategy = known
+        }
+    }
+}
+
+/// A schema's way to its id and back, with memory of both.
+final class RegistryLink: Sendable {
+    let registry: any ConverterRegistry
+    let options: RegistryOptions
+    private let ids = ConnectCache<String, RegistrySchema>(countMax: 1000)
+    private let schemas = ConnectCache<SchemaFrame, RegistrySchema>(countMax: 1000)
+
+    init(_ registry: any ConverterRegistry, _ options: RegistryOptions) {
+        self.registry = registry
+        self.options = options
+    }
+
+    /// The schema to write with, registered or looked up: the given one or, with `use.latest.version` or
+    /// `use.schema.id`, the subject's own.
+    func writing(
+        _ text: String, _ type: SchemaType, topic: String, recordName: String?
+    ) async throws(ConnectError) -> RegistrySchema {
+        let subject = try options.strategy.subject(topic: topic, isKey: options.isKey, recordName: recordName)
+        let isGiven = options.fixedID == nil && (options.registers || !options.usesLatest)
+        let key = isGiven ? subject + "\u{0}" + text : subject
+        if let known = ids[key] { return known }
+        let schema: RegistrySchema
+        if let id = options.fixedID {
+            schema = try await registry.schema(id: id)
+        } else if options.registers {
+            let id = try await registry.register(text, type, subject: subject, normalize: options.normalizes)
+            schema = RegistrySchema(id: id, type: type, text: text)
+        } else if options.usesLatest {
+            // Not remembered: the subject may get a new version at any time.
+            return try await registry.latest(subject: subject)
+        } else {
+            let id = try await registry.id(of: text, type, subject: subject, normalize: options.normalizes)
+            schema = RegistrySchema(id: id, type: type, text: text)
+        }
+        ids[key] = schema
+        return schema
+    }
+
+    /// The schema that bytes were written with and where the payload begins.
+    func reading(
+        _ bytes: [UInt8], _ type: SchemaType, topic: String
+    ) async throws(ConnectError) -> (schema: RegistrySchema, frame: SchemaFrame, start: Int) {
+        guard let (frame, count) = SchemaFrame.read(bytes) else {
+            throw .data(
+                "Failed to deserialize data for topic \(topic) to \(type.rawValue): Unknown magic byte!")
+        }
+        if let known = schemas[frame] { return (known, frame, count) }
+        let schema =
+            switch frame {
+            case .id(let id): try await registry.schema(id: id)
+            case .guid(let guid): try await registry.schema(guid: guid)
+            }
+        guard schema.type == type else {
+            throw .data(
+                "Failed to deserialize data for topic \(topic) to \(type.rawValue): schema \(frame) is "
+                    + "\(schema.type.rawValue)")
+        }
+        schemas[frame] = schema
+        return (schema, frame, count)
+    }
+}

@@ -1,0 +1,240 @@
+/// What a value is: Connect's `Schema`. Immutable and shared; equal by content, with a look at the identity first.
+///
+/// Logical types are schemas with a name: Connect's own (`LogicalType`) have values of their own kind, Debezium's
+/// (`io.debezium.time.MicroTimestamp` ...) keep the values of the type beneath.
+package final class ConnectSchema: Sendable {
+    package enum Kind: String, Sendable, Hashable, CaseIterable {
+        case int8 = "INT8"
+        case int16 = "INT16"
+        case int32 = "INT32"
+        case int64 = "INT64"
+        case float32 = "FLOAT32"
+        case float64 = "FLOAT64"
+        case boolean = "BOOLEAN"
+        case string = "STRING"
+        case bytes = "BYTES"
+        case array = "ARRAY"
+        case map = "MAP"
+        case structure = "STRUCT"
+
+        package var isPrimitive: Bool {
+            switch self {
+            case .array, .map, .structure: false
+            default: true
+            }
+        }
+    }
+
+    package struct Field: Sendable, Hashable {
+        package var name: String
+        package var schema: ConnectSchema
+
+        package init(_ name: String, _ schema: ConnectSchema) {
+            self.name = name
+            self.schema = schema
+        }
+    }
+
+    /// A parameter; they keep the order they were given in.
+    package struct Parameter: Sendable, Hashable {
+        package var name: String
+        package var value: String
+
+        package init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package let kind: Kind
+    package let isOptional: Bool
+    /// nil when there is none.
+    package let defaultValue: ConnectValue?
+    package let name: String?
+    package let version: Int32?
+    package let doc: String?
+    package let parameters: [Parameter]
+    /// Of a struct; empty for everything else.
+    package let fields: [Field]
+    /// Of a map.
+    package let keySchema: ConnectSchema?
+    /// Of a map's values or an array's elements.
+    package let valueSchema: ConnectSchema?
+    package let logicalType: LogicalType?
+    private let places: [String: Int]
+
+    package init(
+        _ kind: Kind, isOptional: Bool = false, defaultValue: ConnectValue? = nil, name: String? = nil,
+        version: Int32? = nil, doc: String? = nil, parameters: [Parameter] = [], fields: [Field] = [],
+        keySchema: ConnectSchema? = nil, valueSchema: ConnectSchema? = nil
+    ) {
+        self.kind = kind
+        self.isOptional = isOptional
+        self.defaultValue = defaultValue
+        self.name = name
+        self.version = version
+        self.doc = doc
+        self.parameters = parameters
+        self.fields = fields
+        self.keySchema = keySchema
+        self.valueSchema = valueSchema
+        logicalType = name.flatMap { LogicalType(rawValue: $0) }.flatMap { $0.kind == kind ? $0 : nil }
+        // Of two fields with one name the first counts; builders refuse the second.
+        places = Dictionary(fields.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    package func index(of field: String) -> Int? { places[field] }
+
+    package func field(_ name: String) -> Field? { places[name].map { fields[$0] } }
+
+    package func parameter(_ name: String) -> String? { parameters.first { $0.name == name }?.value }
+
+    /// - Throws: `.data` for anything but a struct, as Java's `fields()` does.
+    package func structFields() throws(ConnectError) -> [Field] {
+        guard kind == .structure else { throw .data("Cannot list fields on non-struct type") }
+        return fields
+    }
+
+    /// The scale of a Decimal.
+    package func decimalScale() throws(ConnectError) -> Int {
+        guard let text = parameter("scale") else {
+            throw .data("Invalid Decimal schema: scale parameter not found.")
+        }
+        guard let scale = Int32(text) else {
+            throw .data("Invalid scale parameter found in Decimal schema: ")
+        }
+        return Int(scale)
+    }
+}
+
+extension ConnectSchema: Hashable {
+    package static func == (a: ConnectSchema, b: ConnectSchema) -> Bool {
+        if a === b { return true }
+        return a.kind == b.kind && a.isOptional == b.isOptional && a.name == b.name && a.version == b.version
+            && a.doc == b.doc && a.fields == b.fields && a.keySchema == b.keySchema && a.valueSchema == b.valueSchema
+            && a.defaultValue == b.defaultValue && hasSameParameters(a, b)
+    }
+
+    private static func hasSameParameters(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
+        a.parameters.count == b.parameters.count
+            && (a.parameters == b.parameters || Set(a.parameters) == Set(b.parameters))
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        hasher.combine(isOptional)
+        hasher.combine(name)
+        hasher.combine(version)
+        hasher.combine(fields.count)
+        for field in fields { hasher.combine(field.name) }
+    }
+}
+
+extension ConnectSchema: CustomStringConvertible {
+    /// As Java prints a schema in messages.
+    package var description: String { name.map { "Schema{\($0):\(kind.rawValue)}" } ?? "Schema{\(kind.rawValue)}" }
+}
+
+/// The logical types of Connect itself, by the names of their schemas.
+package enum LogicalType: String, Sendable, Hashable {
+    case decimal = "org.apache.kafka.connect.data.Decimal"
+    /// Days since 1970.
+    case date = "org.apache.kafka.connect.data.Date"
+    /// Milliseconds of the day.
+    case time = "org.apache.kafka.connect.data.Time"
+    /// Milliseconds since 1970.
+    case timestamp = "org.apache.kafka.connect.data.Timestamp"
+
+    package var kind: ConnectSchema.Kind {
+        switch self {
+        case .decimal: .bytes
+        case .date, .time: .int32
+        case .timestamp: .int64
+        }
+    }
+}
+
+extension ConnectSchema {
+    package static let int8 = ConnectSchema(.int8)
+    package static let int16 = ConnectSchema(.int16)
+    package static let int32 = ConnectSchema(.int32)
+    package static let int64 = ConnectSchema(.int64)
+    package static let float32 = ConnectSchema(.float32)
+    package static let float64 = ConnectSchema(.float64)
+    package static let boolean = ConnectSchema(.boolean)
+    package static let string = ConnectSchema(.string)
+    package static let bytes = ConnectSchema(.bytes)
+    package static let optionalInt8 = ConnectSchema(.int8, isOptional: true)
+    package static let optionalInt16 = ConnectSchema(.int16, isOptional: true)
+    package static let optionalInt32 = ConnectSchema(.int32, isOptional: true)
+    package static let optionalInt64 = ConnectSchema(.int64, isOptional: true)
+    package static let optionalFloat32 = ConnectSchema(.float32, isOptional: true)
+    package static let optionalFloat64 = ConnectSchema(.float64, isOptional: true)
+    package static let optionalBoolean = ConnectSchema(.boolean, isOptional: true)
+    package static let optionalString = ConnectSchema(.string, isOptional: true)
+    package static let optionalBytes = ConnectSchema(.bytes, isOptional: true)
+
+    package static let date = logical(.date)
+    package static let time = logical(.time)
+    package static let timestamp = logical(.timestamp)
+    package static let optionalTimestamp = logical(.timestamp, isOptional: true)
+
+    /// Date, Time or Timestamp.
+    package static func logical(_ type: LogicalType, isOptional: Bool = false) -> ConnectSchema {
+        ConnectSchema(type.kind, isOptional: isOptional, name: type.rawValue, version: 1)
+    }
+
+    package static func decimal(scale: Int, isOptional: Bool = false) -> ConnectSchema {
+        ConnectSchema(
+            .bytes, isOptional: isOptional, name: LogicalType.decimal.rawValue, version: 1,
+            parameters: [Parameter("scale", String(scale))])
+    }
+
+    package static func array(_ element: ConnectSchema, isOptional: Bool = false) -> ConnectSchema {
+        ConnectSchema(.array, isOptional: isOptional, valueSchema: element)
+    }
+
+    package static func map(_ key: ConnectSchema, _ value: ConnectSchema, isOptional: Bool = false) -> ConnectSchema {
+        ConnectSchema(.map, isOptional: isOptional, keySchema: key, valueSchema: value)
+    }
+
+    package static func structure(
+        _ fields: [Field], name: String? = nil, version: Int32? = nil, isOptional: Bool = false
+    ) -> ConnectSchema {
+        ConnectSchema(.structure, isOptional: isOptional, name: name, version: version, fields: fields)
+    }
+
+    /// A copy in which some of the parts are others. `nil` keeps a part; a part that is optional itself is taken away by
+    /// `.some(nil)`.
+    package func with(
+        isOptional: Bool? = nil, defaultValue: ConnectValue?? = nil, name: String?? = nil, version: Int32?? = nil,
+        doc: String?? = nil, parameters: [Parameter]? = nil, fields: [Field]? = nil
+    ) -> ConnectSchema {
+        ConnectSchema(
+            kind, isOptional: isOptional ?? self.isOptional, defaultValue: defaultValue ?? self.defaultValue,
+            name: name ?? self.name, version: version ?? self.version, doc: doc ?? self.doc,
+            parameters: parameters ?? self.parameters, fields: fields ?? self.fields, keySchema: keySchema,
+            valueSchema: valueSchema)
+    }
+
+    /// A struct with name, version, doc and parameters of `basics` and other fields, neither optional nor with a
+    /// default: Java's `SchemaUtil.copySchemaBasics(schema, SchemaBuilder.struct())`.
+    ///
+    /// - Throws: `.schemaBuilder` for two fields with one name.
+    package static func structure(
+        basics: ConnectSchema, isOptional: Bool = false, defaultValue: ConnectValue? = nil, fields: [Field]
+    ) throws(ConnectError) -> ConnectSchema {
+        try checkFields(fields)
+        return ConnectSchema(
+            .structure, isOptional: isOptional, defaultValue: defaultValue, name: basics.name, version: basics.version,
+            doc: basics.doc, parameters: basics.parameters, fields: fields)
+    }
+
+    /// - Throws: `.schemaBuilder` for two fields with one name.
+    package static func checkFields(_ fields: [Field]) throws(ConnectError) {
+        var known: Set<String> = []
+        for field in fields where !known.insert(field.name).inserted {
+            throw ConnectError(.schemaBuilder, "Cannot create field because of field name duplication \(field.name)")
+        }
+    }
+}

@@ -1,0 +1,224 @@
+import JSONFormat
+
+/// `io.debezium.transforms.outbox.EventRouter`: rows of an outbox table become messages on topics of their own.
+struct EventRouter: Transformation {
+    private enum Placement: Sendable { case header, envelope, partition }
+
+    private struct Additional: Sendable {
+        var field: String
+        var placement: Placement
+        var alias: String
+    }
+
+    static let definition: ConfigDef = {
+        var definition = ConfigDef()
+        func text(_ name: String, _ value: String?, _ importance: ConfigDef.Importance, _ documentation: String) {
+            definition.define(
+                name, .string, value.map { .value(.string($0)) } ?? .null, nil, importance, documentation,
+                width: .medium)
+        }
+        text("table.field.event.id", "id", .low, "The column with the event's id.")
+        text("table.field.event.key", "aggregateid", .low, "The column with the message's key.")
+        text("table.field.event.type", "type", .low, "The column with the event's type.")
+        text("table.field.event.payload", "payload", .low, "The column with the message.")
+        text("table.field.event.timestamp", nil, .medium, "The column with the message's time.")
+        definition.define(
+            "table.fields.additional.placement", .list, .null, nil, .high,
+            "More columns, as column:header|envelope|partition[:alias].")
+        text("table.field.additional.missing", "error", .medium, "What happens when one is missing: error or skip.")
+        text("table.field.event.schema.version", nil, .low, "The column with the schema's version.")
+        text("table.op.invalid.behavior", "warn", .medium, "What happens on updates: warn, error or fatal.")
+        definition.define(
+            "table.expand.json.payload", .boolean, .value(.boolean(false)), nil, .medium,
+            "Whether a payload of JSON text becomes a struct.")
+        text("table.json.payload.null.behavior", "ignore", .medium, "Nulls in it: ignore, or optional_bytes.")
+        text("route.by.field", "aggregatetype", .high, "The column that names the topic.")
+        text("route.topic.regex", "(?<routedByValue>.*)", .low, "An expression that its content has to match.")
+        text("route.topic.replacement", "outbox.event.${routedByValue}", .high, "The topic's name.")
+        definition.define(
+            "route.tombstone.on.empty.payload", .boolean, .value(.boolean(false)), nil, .high,
+            "Whether an empty payload becomes a tombstone.")
+        text("tracing.span.context.field", "tracingspancontext", .high, "Taken for compatibility.")
+        text("tracing.operation.name", "debezium-read", .high, "Taken for compatibility.")
+        definition.define(
+            "tracing.with.context.field.only", .boolean, .value(.boolean(false)), nil, .high, "Taken for compatibility."
+        )
+        return definition
+    }()
+
+    private let values: ConfigValues
+    private let additional: [Additional]
+    private let routeRegex: JavaRegex
+    private let schemas = UpdatedSchemas()
+
+    init(_ values: ConfigValues) throws(ConnectError) {
+        self.values = values
+        routeRegex = try JavaRegex(values.string("route.topic.regex") ?? "")
+        var additional: [Additional] = []
+        for text in values.list("table.fields.additional.placement") {
+            let parts = text.split(separator: ":").map(\.trimmed)
+            let placement: Placement?
+            switch parts.count > 1 ? parts[1].lowercased() : "" {
+            case "header": placement = .header
+            case "envelope": placement = .envelope
+            case "partition": placement = .partition
+            default: placement = nil
+            }
+            guard let placement, parts.count <= 3 else {
+                throw .config("table.fields.additional.placement", text, "Unexpected field placement")
+            }
+            additional.append(
+                Additional(field: parts[0], placement: placement, alias: parts.count > 2 ? parts[2] : parts[0]))
+        }
+        self.additional = additional
+    }
+
+    func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        // A tombstone follows the delete of a row that has been sent.
+        if record.value.value.isNull { return nil }
+        guard case .structure(let event) = record.value.value, let operation = event["op"]?.string else {
+            return record
+        }
+        guard operation == "c" || operation == "r" else {
+            if operation == "d" { return nil }
+            if values.string("table.op.invalid.behavior") == "fatal"
+                || values.string("table.op.invalid.behavior") == "error"
+            {
+                throw .data(
+                    "Unexpected update message received and ignored: outbox rows must not change (op \(operation))")
+            }
+            return nil
+        }
+        guard let row = event["after"]?.structure else { return record }
+        var output = record
+        let id = try column("table.field.event.id", "id", row)
+        output.headers = [ConnectHeader("id", id.schema, id.value)]
+        let key = try? column("table.field.event.key", "aggregateid", row)
+        output.key = key.map { SchemaAndValue($0.schema, $0.value) } ?? record.key
+        if let name = values.text("table.field.event.timestamp") {
+            guard let millis = Self.millis(try row.value(name)) else {
+                throw .data("Unable to find timestamp in field \(name)")
+            }
+            output.timestamp = millis
+        } else {
+            output.timestamp = event["ts_ms"]?.integer ?? record.timestamp
+        }
+        let payload = try column("table.field.event.payload", "payload", row)
+        var value = try expanded(payload)
+        var inEnvelope: [(ConnectSchema.Field, ConnectValue)] = []
+        for extra in additional {
+            guard let index = row.schema.index(of: extra.field) else {
+                if values.string("table.field.additional.missing") == "skip" { continue }
+                throw .data("Unable to find field \(extra.field) in event")
+            }
+            let schema = row.schema.fields[index].schema
+            switch extra.placement {
+            case .header: output.headers.append(ConnectHeader(extra.alias, schema, row[index]))
+            case .envelope: inEnvelope.append((.init(extra.alias, schema), row[index]))
+            case .partition:
+                guard let partition = row[index].integer.flatMap({ Int32(exactly: $0) }) else {
+                    throw .data("Unable to use field \(extra.field) as a partition")
+                }
+                output.partition = partition
+            }
+        }
+        let isEmpty = value.value.isNull || value.value == .string("") || value.value == .bytes([])
+        if values.flag("route.tombstone.on.empty.payload"), isEmpty {
+            value = .null
+        } else if !inEnvelope.isEmpty {
+            let schema = ConnectSchema.structure(
+                [.init("payload", value.schema ?? .optionalString)] + inEnvelope.map(\.0), name: row.schema.name)
+            value = SchemaAndValue(
+                schema, .structure(ConnectStruct(schema, values: [value.value] + inEnvelope.map(\.1))))
+        }
+        if let versionField = values.text("table.field.event.schema.version"), let schema = value.schema,
+            let version = row[versionField]?.integer.flatMap({ Int32(exactly: $0) })
+        {
+            value.schema = schema.with(version: .some(version))
+        }
+        output.value = value
+        let routed = try column("route.by.field", "aggregatetype", row)
+        let text = JavaText.string(routed.value)
+        output.topic =
+            try routeRegex.matches(text)
+            ? routeRegex.replacingFirst(in: text, with: values.string("route.topic.replacement") ?? "") : record.topic
+        return output
+    }
+
+    private func column(
+        _ option: String, _ fallback: String, _ row: ConnectStruct
+    ) throws(ConnectError) -> (schema: ConnectSchema, value: ConnectValue) {
+        let name = values.text(option) ?? fallback
+        guard let index = row.schema.index(of: name) else { throw .data("Unable to find field \(name) in event") }
+        return (row.schema.fields[index].schema, row[index])
+    }
+
+    /// Columns of times hold milliseconds, microseconds, nanoseconds or texts.
+    private static func millis(_ value: ConnectValue) -> Int64? {
+        switch value {
+        case .instant(let millis): return millis
+        case .string(let text):
+            let pattern = try? SimpleDateText("yyyy-MM-dd'T'HH:mm:ss")
+            return try? pattern?.millis(text)
+        default:
+            guard let number = value.integer else { return nil }
+            // Seconds since 1970 have ten digits, each finer unit three more.
+            switch number.magnitude {
+            case 0..<100_000_000_000_000: return number
+            case 0..<100_000_000_000_000_000: return number / 1000
+            default: return number / 1_000_000
+            }
+        }
+    }
+
+    private func expanded(_ payload: (schema: ConnectSchema, value: ConnectValue)) throws(ConnectError)
+        -> SchemaAndValue
+    {
+        guard values.flag("table.expand.json.payload"), case .string(let text) = payload.value,
+            let json = JSONValue.parse(Array(text.utf8)), json.members != nil || json.elements != nil
+        else { return SchemaAndValue(payload.schema, payload.value) }
+        let keepsNulls = values.string("table.json.payload.null.behavior") == "optional_bytes"
+        guard let schema = Self.schema(json, keepsNulls: keepsNulls), let value = Self.value(json, schema) else {
+            return SchemaAndValue(payload.schema, payload.value)
+        }
+        return SchemaAndValue(schema, value)
+    }
+
+    /// The schema of JSON as it stands: objects are structs, and all is optional. nil where arrays mix types.
+    private static func schema(_ json: JSONValue, keepsNulls: Bool) -> ConnectSchema? {
+        switch json {
+        case .null: return keepsNulls ? .optionalBytes : nil
+        case .bool: return .optionalBoolean
+        case .number(let number): return Int32(exactly: number) != nil ? .optionalInt32 : .optionalInt64
+        case .raw: return .optionalFloat64
+        case .string: return .optionalString
+        case .array(let elements):
+            var element: ConnectSchema?
+            for item in elements where !item.isJSONNull {
+                guard let schema = schema(item, keepsNulls: keepsNulls) else { return nil }
+                if let known = element, known != schema {
+                    if known.kind == .int32, schema.kind == .int64 {
+                        element = schema
+                    } else if known.kind != .int64 || schema.kind != .int32 {
+                        return nil
+                    }
+                } else {
+                    element = schema
+                }
+            }
+            return .array(element ?? .optionalString, isOptional: true)
+        case .object(let members):
+            var fields: [ConnectSchema.Field] = []
+            for (name, value) in members where !fields.contains(where: { $0.name == name }) {
+                if value.isJSONNull, !keepsNulls { continue }
+                guard let schema = schema(value, keepsNulls: keepsNulls) else { return nil }
+                fields.append(.init(name, schema))
+            }
+            return .structure(fields, isOptional: true)
+        }
+    }
+
+    private static func value(_ json: JSONValue, _ schema: ConnectSchema) -> ConnectValue? {
+        try? JSONConverter().connectValue(json, schema)
+    }
+}

@@ -1,0 +1,223 @@
+/// `io.debezium.transforms.ExtractNewRecordState`: the row itself in the place of a change event.
+struct ExtractNewRecordState: Transformation {
+    /// What becomes of deletes and the tombstones behind them.
+    private enum Deletes: String, Sendable, CaseIterable {
+        case drop
+        case tombstone
+        case rewrite
+        case rewriteWithTombstone = "rewrite-with-tombstone"
+        case deleteToTombstone = "delete-to-tombstone"
+    }
+
+    /// A field of the event that is kept beside the row's: `op`, `source.ts_ms`, `before.name:alias`.
+    private struct Addition: Sendable {
+        var path: [String]
+        var name: String
+
+        init(_ text: String, prefix: String) {
+            let parts = text.split(separator: ":", maxSplits: 1).map(\.trimmed)
+            let source = parts.first ?? ""
+            path = source.split(separator: ".").map(String.init)
+            // Without a struct in front the field is the event's or, failing that, the source's.
+            name = prefix + (parts.count > 1 ? parts[1] : source.replacing(".", with: "_"))
+        }
+
+        func find(_ event: ConnectStruct) -> (schema: ConnectSchema, value: ConnectValue)? {
+            if path.count == 1, let name = path.first {
+                if let index = event.schema.index(of: name) { return (event.schema.fields[index].schema, event[index]) }
+                return Self.find(["source", name], event)
+            }
+            return Self.find(path, event)
+        }
+
+        private static func find(
+            _ path: [String], _ event: ConnectStruct
+        ) -> (schema: ConnectSchema, value: ConnectValue)? {
+            var schema = event.schema
+            var value = ConnectValue.structure(event)
+            for step in path {
+                guard let field = schema.field(step) else { return nil }
+                value = value.structure?[step] ?? .null
+                schema = field.schema
+            }
+            return (schema, value)
+        }
+    }
+
+    static let definition: ConfigDef = {
+        var definition = ConfigDef()
+        definition.define(
+            "delete.tombstone.handling.mode", .string, .value(.string("tombstone")), nil, .medium,
+            "What becomes of deletes: drop both records, tombstone keeps the tombstone only, rewrite makes a row marked "
+                + "as deleted, rewrite-with-tombstone keeps both, delete-to-tombstone makes a tombstone of the delete.",
+            width: .medium, displayName: "Delete and tombstone handling")
+        definition.define(
+            "route.by.field", .string, .value(.string("")), nil, .low, "A field of the row that names the topic.",
+            width: .long)
+        definition.define("add.fields.prefix", .string, .value(.string("__")), nil, .low, "In front of added fields.")
+        definition.define(
+            "add.fields", .list, .value(.list([])), nil, .low,
+            "Fields of the event to add to the row: op, table, source.ts_ms, each with :alias if wanted.")
+        definition.define("add.headers.prefix", .string, .value(.string("__")), nil, .low, "In front of added headers.")
+        definition.define(
+            "add.headers", .list, .value(.list([])), nil, .low, "Fields of the event to add as headers.")
+        definition.define(
+            "drop.fields.header.name", .string, .null, nil, .low, "A header with a list of the row's fields to drop.")
+        definition.define(
+            "drop.fields.from.key", .boolean, .value(.boolean(false)), nil, .low, "Whether the key loses them too.")
+        definition.define(
+            "drop.fields.keep.schema.compatible", .boolean, .value(.boolean(true)), nil, .low,
+            "Whether only optional fields are dropped.")
+        definition.define("drop.tombstones", .boolean, .null, nil, .low, "An earlier option.", isInternal: true)
+        definition.define("delete.handling.mode", .string, .null, nil, .low, "An earlier option.", isInternal: true)
+        return definition
+    }()
+
+    private let deletes: Deletes
+    private let routeField: String?
+    private let fields: [Addition]
+    private let headers: [Addition]
+    private let dropHeader: String?
+    private let dropsFromKey: Bool
+    private let keepsCompatible: Bool
+    private let schemas = ConnectCache<SchemaPair, ConnectSchema>(countMax: 64)
+
+    private struct SchemaPair: Hashable, Sendable {
+        var event: ConnectSchema
+        var dropped: [String]
+    }
+
+    init(_ values: ConfigValues) throws(ConnectError) {
+        deletes = try Self.deletes(values)
+        routeField = values.text("route.by.field")
+        let fieldPrefix = values.string("add.fields.prefix") ?? "__"
+        let headerPrefix = values.string("add.headers.prefix") ?? "__"
+        fields = values.list("add.fields").filter { !$0.isEmpty }.map { Addition($0, prefix: fieldPrefix) }
+        headers = values.list("add.headers").filter { !$0.isEmpty }.map { Addition($0, prefix: headerPrefix) }
+        dropHeader = values.text("drop.fields.header.name")
+        dropsFromKey = values.flag("drop.fields.from.key")
+        keepsCompatible = values.flag("drop.fields.keep.schema.compatible")
+    }
+
+    /// The options of earlier versions count where the new one is not given.
+    private static func deletes(_ values: ConfigValues) throws(ConnectError) -> Deletes {
+        let option = "delete.tombstone.handling.mode"
+        if values.originals[option] == nil,
+            values.string("delete.handling.mode") != nil || values["drop.tombstones"] != .null
+        {
+            let dropsTombstones = values["drop.tombstones"] != .boolean(false)
+            switch (values.string("delete.handling.mode") ?? "drop", dropsTombstones) {
+            case ("rewrite", true): return .rewrite
+            case ("rewrite", false): return .rewriteWithTombstone
+            case ("none", true): return .deleteToTombstone
+            case ("none", false), ("drop", false): return .tombstone
+            default: return .drop
+            }
+        }
+        let text = values.string(option) ?? "tombstone"
+        guard let known = Deletes(rawValue: text.lowercased()) else {
+            throw .config(
+                "The '\(option)' value is invalid: Value must be one of "
+                    + Deletes.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return known
+    }
+
+    func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        if record.value.value.isNull {
+            switch deletes {
+            case .tombstone, .rewriteWithTombstone: return record
+            case .drop, .rewrite, .deleteToTombstone: return nil
+            }
+        }
+        // Heartbeats, schema changes and messages of others are no changes of rows.
+        guard case .structure(let event) = record.value.value, let schema = record.value.schema, Self.isEvent(schema)
+        else { return record }
+        var record = record
+        let after = event["after"]?.structure
+        let isDelete = after == nil
+        for addition in headers {
+            guard let (schema, value) = addition.find(event) else {
+                throw ConnectError(
+                    .illegalArgument, "Unable to find field \(addition.path.joined(separator: ".")) to add as a header")
+            }
+            record.headers.append(ConnectHeader(addition.name, schema, value))
+        }
+        guard let row = after ?? event["before"]?.structure else {
+            // A truncate has no row.
+            return isDelete && event["op"]?.string == "t" ? nil : record
+        }
+        if isDelete {
+            switch deletes {
+            case .drop, .tombstone: return nil
+            case .deleteToTombstone:
+                record.value = .null
+                return record
+            case .rewrite, .rewriteWithTombstone: break
+            }
+        }
+        if let routeField, let topic = row[routeField]?.string { record.topic = topic }
+        let dropped = try dropHeader.map { name throws(ConnectError) in try Self.dropped(record, name) } ?? []
+        try rewrite(&record, event, row, isDelete, dropped)
+        if dropsFromKey, !dropped.isEmpty, case .structure(let key) = record.key.value {
+            let kept = key.schema.fields.indices.filter { !dropped.contains(key.schema.fields[$0].name) }
+            let updated = key.schema.with(fields: kept.map { key.schema.fields[$0] })
+            record.key = SchemaAndValue(
+                updated, .structure(ConnectStruct(updated, values: kept.map { key.values[$0] })))
+        }
+        return record
+    }
+
+    private static func isEvent(_ schema: ConnectSchema) -> Bool {
+        guard schema.kind == .structure, let name = schema.name, name.hasSuffix(".Envelope") || name == "Envelope"
+        else {
+            return false
+        }
+        return schema.index(of: "op") != nil && schema.index(of: "after") != nil
+    }
+
+    private static func dropped(_ record: ConnectRecord, _ name: String) throws(ConnectError) -> [String] {
+        guard let header = record.headers.last(where: { $0.name == name }) else { return [] }
+        guard case .array(let names) = header.value else {
+            throw .data("Header \(name) is no array of field names")
+        }
+        return names.compactMap(\.string)
+    }
+
+    private func rewrite(
+        _ record: inout ConnectRecord, _ event: ConnectStruct, _ row: ConnectStruct, _ isDelete: Bool,
+        _ dropped: [String]
+    ) throws(ConnectError) {
+        let marksDeletes = deletes == .rewrite || deletes == .rewriteWithTombstone
+        let kept = row.schema.fields.indices.filter { index in
+            let field = row.schema.fields[index]
+            return !dropped.contains(field.name) || (keepsCompatible && !field.schema.isOptional)
+        }
+        var added: [(schema: ConnectSchema, value: ConnectValue)] = []
+        for addition in fields {
+            guard let found = addition.find(event) else {
+                throw ConnectError(
+                    .illegalArgument, "Unable to find field \(addition.path.joined(separator: ".")) to add to the row")
+            }
+            added.append(found)
+        }
+        let pair = SchemaPair(event: event.schema, dropped: dropped)
+        let schema: ConnectSchema
+        if let known = schemas[pair] {
+            schema = known
+        } else {
+            var all = kept.map { row.schema.fields[$0] }
+            if marksDeletes { all.append(.init("__deleted", .optionalString)) }
+            for (addition, found) in zip(fields, added) {
+                // Any of them may be missing in other events of the topic.
+                all.append(.init(addition.name, found.schema.with(isOptional: true, defaultValue: .some(nil))))
+            }
+            schema = try .structure(basics: row.schema, isOptional: false, fields: all)
+            schemas[pair] = schema
+        }
+        var values = kept.map { row.values[$0] }
+        if marksDeletes { values.append(.string(isDelete ? "true" : "false")) }
+        values += added.map(\.value)
+        record.value = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: values)))
+    }
+}

@@ -1,0 +1,113 @@
+import Patterns
+import Synchronization
+
+/// A regular expression of Java's with what transforms do with it. One thread at a time goes through it.
+final class JavaRegex: Sendable {
+    private let whole: Mutex<JavaPattern>
+    private let part: Mutex<JavaPattern>
+    let text: String
+
+    /// - Throws: `.illegalArgument` with what is wrong with the expression.
+    init(_ text: String) throws(ConnectError) {
+        self.text = text
+        do throws(PatternError) {
+            // A quotation that Java lets end with the expression would go on behind it.
+            let isOpen = text.ranges(of: "\\Q").last.map { !text[$0.upperBound...].contains("\\E") } ?? false
+            whole = Mutex(try JavaPattern("\\A(?:" + text + (isOpen ? "\\E" : "") + ")\\z"))
+            part = Mutex(try JavaPattern(text))
+        } catch {
+            throw ConnectError(.illegalArgument, error.message)
+        }
+    }
+
+    /// Whether all of the text matches.
+    func matches(_ subject: String) throws(ConnectError) -> Bool { try match(subject) != nil }
+
+    private func match(_ subject: String) throws(ConnectError) -> JavaPattern.Match? {
+        let bytes = Array(subject.utf8)
+        let result = whole.withLock { pattern in
+            Result { () throws(PatternError) in try pattern.firstMatch(in: bytes) }
+        }
+        return try Self.value(of: result)
+    }
+
+    /// The text with the first place that matches replaced; `$1`, `${name}` and `\` as in Java.
+    func replacingFirst(in subject: String, with replacement: String) throws(ConnectError) -> String {
+        let bytes = Array(subject.utf8)
+        let result: Result<[UInt8]?, ConnectError> = part.withLock { pattern in
+            Result { () throws(ConnectError) in
+                let found: JavaPattern.Match?
+                do throws(PatternError) { found = try pattern.firstMatch(in: bytes) } catch {
+                    throw ConnectError(.connect, error.message)
+                }
+                guard let match = found else { return nil }
+                var output = Array(bytes[..<match.whole.lowerBound])
+                output += try Self.expanded(replacement, match, bytes, pattern)
+                return output + bytes[match.whole.upperBound...]
+            }
+        }
+        return try result.get().map { String(decoding: $0, as: UTF8.self) } ?? subject
+    }
+
+    private static func value<Value>(of result: Result<Value, PatternError>) throws(ConnectError) -> Value {
+        switch result {
+        case .success(let value): return value
+        case .failure(let error): throw ConnectError(.connect, error.message)
+        }
+    }
+
+    private static func expanded(
+        _ replacement: String, _ match: JavaPattern.Match, _ subject: [UInt8], _ pattern: borrowing JavaPattern
+    ) throws(ConnectError) -> [UInt8] {
+        let text = Array(replacement.utf8)
+        var output: [UInt8] = []
+        var at = 0
+        func append(group: Int) {
+            if match.groups.indices.contains(group), let range = match.groups[group] { output += subject[range] }
+        }
+        while at < text.count {
+            switch text[at] {
+            case UInt8(ascii: "\\"):
+                at += 1
+                guard at < text.count else {
+                    throw ConnectError(.illegalArgument, "character to be escaped is missing")
+                }
+                output.append(text[at])
+                at += 1
+            case UInt8(ascii: "$"):
+                at += 1
+                guard at < text.count else {
+                    throw ConnectError(.illegalArgument, "Illegal group reference: group index is missing")
+                }
+                if text[at] == UInt8(ascii: "{") {
+                    guard let end = text[at...].firstIndex(of: UInt8(ascii: "}")) else {
+                        throw ConnectError(.illegalArgument, "named capturing group is missing trailing '}'")
+                    }
+                    let name = String(decoding: text[(at + 1)..<end], as: UTF8.self)
+                    guard let group = pattern.group(named: name) else {
+                        throw ConnectError(.illegalArgument, "No group with name {\(name)}")
+                    }
+                    append(group: group)
+                    at = end + 1
+                    continue
+                }
+                guard 0x30...0x39 ~= text[at] else { throw ConnectError(.illegalArgument, "Illegal group reference") }
+                var group = Int(text[at] - 0x30)
+                at += 1
+                guard group < match.groups.count else { throw ConnectError(.indexOutOfBounds, "No group \(group)") }
+                // More digits belong to the number as long as there is such a group.
+                while at < text.count, 0x30...0x39 ~= text[at] {
+                    let longer = group * 10 + Int(text[at] - 0x30)
+                    guard longer < match.groups.count else { break }
+                    group = longer
+                    at += 1
+                }
+                append(group: group)
+            default:
+                output.append(text[at])
+                at += 1
+            }
+        }
+        return output
+    }
+}

@@ -1,0 +1,113 @@
+/// A kind of transform: its class name in the original, its options, how it is made.
+package struct TransformPlugin: Sendable {
+    package let className: String
+    package let definition: ConfigDef
+    package let make: @Sendable (ConfigValues) throws(ConnectError) -> any Transformation
+}
+
+package struct PredicatePlugin: Sendable {
+    package let className: String
+    package let definition: ConfigDef
+    package let make: @Sendable (ConfigValues) throws(ConnectError) -> any RecordPredicate
+}
+
+/// All transforms and predicates by the names of their classes.
+package enum TransformPlugins {
+    private static let apache = "org.apache.kafka.connect.transforms."
+
+    package static let transforms: [TransformPlugin] = {
+        var plugins: [TransformPlugin] = []
+        func add(
+            _ name: String, _ definition: ConfigDef,
+            _ make: @escaping @Sendable (RecordPart, ConfigValues) throws(ConnectError) -> any Transformation
+        ) {
+            for (suffix, part) in [("$Key", RecordPart.key), ("$Value", .value)] {
+                plugins.append(
+                    TransformPlugin(className: apache + name + suffix, definition: definition) {
+                        values throws(ConnectError) in try make(part, values)
+                    })
+            }
+        }
+        func add(
+            whole name: String, _ definition: ConfigDef,
+            _ make: @escaping @Sendable (ConfigValues) throws(ConnectError) -> any Transformation
+        ) {
+            plugins.append(
+                TransformPlugin(
+                    className: name.contains(".") ? name : apache + name, definition: definition, make: make))
+        }
+        add("Cast", Cast.definition) { (part, values) throws(ConnectError) in try Cast(part, values) }
+        add(whole: "DropHeaders", DropHeaders.definition) { (values) throws(ConnectError) in DropHeaders(values) }
+        add("ExtractField", ExtractField.definition) { (part, values) throws(ConnectError) in
+            try ExtractField(part, values)
+        }
+        add(whole: "Filter", Filter.definition) { (_) throws(ConnectError) in Filter() }
+        add("Flatten", Flatten.definition) { (part, values) throws(ConnectError) in Flatten(part, values) }
+        add("HeaderFrom", HeaderFrom.definition) { (part, values) throws(ConnectError) in try HeaderFrom(part, values) }
+        add("HoistField", HoistField.definition) { (part, values) throws(ConnectError) in HoistField(part, values) }
+        add("InsertField", InsertField.definition) { (part, values) throws(ConnectError) in
+            try InsertField(part, values)
+        }
+        add(whole: "InsertHeader", InsertHeader.definition) { (values) throws(ConnectError) in InsertHeader(values) }
+        add("MaskField", MaskField.definition) { (part, values) throws(ConnectError) in MaskField(part, values) }
+        add(whole: "RegexRouter", RegexRouter.definition) { (values) throws(ConnectError) in try RegexRouter(values) }
+        add("ReplaceField", ReplaceField.definition) { (part, values) throws(ConnectError) in
+            try ReplaceField(part, values)
+        }
+        add("SetSchemaMetadata", SetSchemaMetadata.definition) { (part, values) throws(ConnectError) in
+            try SetSchemaMetadata(part, values)
+        }
+        add("TimestampConverter", TimestampConverter.definition) { (part, values) throws(ConnectError) in
+            try TimestampConverter(part, values)
+        }
+        add(whole: "TimestampRouter", TimestampRouter.definition) { (values) throws(ConnectError) in
+            try TimestampRouter(values)
+        }
+        add(whole: "ValueToKey", ValueToKey.definition) { (values) throws(ConnectError) in ValueToKey(values) }
+        let debezium = "io.debezium.transforms."
+        add(whole: debezium + "ExtractNewRecordState", ExtractNewRecordState.definition) {
+            (values) throws(ConnectError) in try ExtractNewRecordState(values)
+        }
+        add(whole: debezium + "ByLogicalTableRouter", ByLogicalTableRouter.definition) {
+            (values) throws(ConnectError) in
+            try ByLogicalTableRouter(values)
+        }
+        add(whole: debezium + "outbox.EventRouter", EventRouter.definition) { (values) throws(ConnectError) in
+            try EventRouter(values)
+        }
+        add(whole: debezium + "Filter", ExpressionFilter.definition) { (values) throws(ConnectError) in
+            try ExpressionFilter(values)
+        }
+        add(whole: debezium + "ContentBasedRouter", ContentBasedRouter.definition) { (values) throws(ConnectError) in
+            try ContentBasedRouter(values)
+        }
+        return plugins
+    }()
+
+    package static let predicates: [PredicatePlugin] = [
+        PredicatePlugin(className: apache + "predicates.HasHeaderKey", definition: HasHeaderKey.definition) {
+            values throws(ConnectError) in HasHeaderKey(name: values.string("name") ?? "")
+        },
+        PredicatePlugin(className: apache + "predicates.RecordIsTombstone", definition: RecordIsTombstone.definition) {
+            _ throws(ConnectError) in RecordIsTombstone()
+        },
+        PredicatePlugin(className: apache + "predicates.TopicNameMatches", definition: TopicNameMatches.definition) {
+            values throws(ConnectError) in try TopicNameMatches(values)
+        },
+    ]
+
+    /// What plugins were called in earlier versions.
+    private static let earlierNames = [
+        "io.debezium.transforms.UnwrapFromEnvelope": "io.debezium.transforms.ExtractNewRecordState"
+    ]
+
+    /// By full class name, or by its last part as the original's plugin aliases allow.
+    package static func transform(_ name: String) -> TransformPlugin? {
+        let name = earlierNames[name] ?? name
+        return transforms.first { $0.className == name || $0.className.hasSuffix("." + name) }
+    }
+
+    package static func predicate(_ name: String) -> PredicatePlugin? {
+        predicates.first { $0.className == name || $0.className.hasSuffix("." + name) }
+    }
+}

@@ -1,0 +1,129 @@
+import Testing
+
+@testable import ConnectCore
+
+/// Expected results from the documentation of Debezium 3's transforms.
+@Suite struct DebeziumTransformTests {
+    private static let row = ConnectSchema.structure(
+        [.init("id", .int32), .init("name", .optionalString)], name: "p.db.t.Value", isOptional: true)
+    private static let source = ConnectSchema.structure(
+        [.init("table", .string), .init("ts_ms", .int64)], name: "io.debezium.connector.mysql.Source")
+    private static let envelope = ConnectSchema.structure(
+        [
+            .init("before", row), .init("after", row), .init("source", source), .init("op", .string),
+            .init("ts_ms", .optionalInt64),
+        ], name: "p.db.t.Envelope", version: 2)
+
+    private static func event(_ op: String, before: String? = nil, after: String? = nil) -> ConnectRecord {
+        func value(_ name: String?) -> ConnectValue {
+            name.map { .structure(ConnectStruct(row, values: [.int32(1), .string($0)])) } ?? .null
+        }
+        let key = ConnectSchema.structure([.init("id", .int32)], name: "p.db.t.Key")
+        let origin = ConnectStruct(source, values: [.string("t"), .int64(77)])
+        return ConnectRecord(
+            topic: "p.db.t", key: SchemaAndValue(key, .structure(ConnectStruct(key, values: [.int32(1)]))),
+            value: SchemaAndValue(
+                envelope,
+                .structure(
+                    ConnectStruct(
+                        envelope, values: [value(before), value(after), .structure(origin), .string(op), .int64(5)]))),
+            origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+    }
+
+    private static func chain(_ type: String, _ options: [String: String]) throws -> TransformChain {
+        var properties = ["transforms": "x", "transforms.x.type": "io.debezium.transforms." + type]
+        for (name, value) in options { properties["transforms.x." + name] = value }
+        return try TransformChain(properties)
+    }
+
+    @Test(arguments: [
+        ([:], "tombstone", "drop", "keep"), (["delete.tombstone.handling.mode": "drop"], "drop", "drop", "drop"),
+        (["delete.tombstone.handling.mode": "rewrite"], "rewrite", "true", "drop"),
+        (["delete.tombstone.handling.mode": "rewrite-with-tombstone"], "", "true", "keep"),
+        (["delete.tombstone.handling.mode": "delete-to-tombstone"], "", "tombstone", "drop"),
+        (["drop.tombstones": "false", "delete.handling.mode": "rewrite"], "", "true", "keep"),
+        (["drop.tombstones": "true", "delete.handling.mode": "none"], "", "tombstone", "drop"),
+    ])
+    func `deletes and tombstones`(options: [String: String], _: String, delete: String, tombstone: String) throws {
+        let chain = try Self.chain("ExtractNewRecordState", options)
+        let deleted = try chain.apply(Self.event("d", before: "gone"))
+        let shown = deleted.map { $0.value.value.structure?["__deleted"]?.string ?? "tombstone" } ?? "drop"
+        #expect(shown == delete)
+        var empty = Self.event("d")
+        empty.value = .null
+        #expect((try chain.apply(empty) == nil ? "drop" : "keep") == tombstone)
+    }
+
+    @Test func `rows are taken out with fields and headers of the event`() throws {
+        let chain = try Self.chain(
+            "ExtractNewRecordState",
+            ["add.fields": "op,table,source.ts_ms:when", "add.headers": "op", "route.by.field": "name"])
+        let output = try #require(try chain.apply(Self.event("c", after: "other")))
+        let row = try #require(output.value.value.structure)
+        #expect(row.schema.fields.map(\.name) == ["id", "name", "__op", "__table", "__when"])
+        #expect(row.values == [.int32(1), .string("other"), .string("c"), .string("t"), .int64(77)])
+        #expect(row.schema.name == "p.db.t.Value")
+        #expect(output.headers == [ConnectHeader("__op", .string, .string("c"))])
+        #expect(output.topic == "other")
+    }
+
+    @Test func `shards go into one topic`() throws {
+        let chain = try Self.chain(
+            "ByLogicalTableRouter", ["topic.regex": "(.*)\\.t\\d*", "topic.replacement": "$1.all"])
+        let output = try #require(try chain.apply(Self.event("c", after: "n")))
+        #expect(output.topic == "p.db.all")
+        #expect(output.key.schema?.name == "p.db.all.Key")
+        #expect(output.key.value.structure?["__dbz__physicalTableIdentifier"] == .string("p.db.t"))
+        #expect(output.value.schema?.name == "p.db.all.Envelope")
+        #expect(output.value.value.structure?["after"]?.structure?.schema.name == "p.db.all.Value")
+    }
+
+    @Test func `rows of an outbox become messages`() throws {
+        let row = ConnectSchema.structure(
+            [
+                .init("id", .string), .init("aggregatetype", .string), .init("aggregateid", .string),
+                .init("type", .string), .init("payload", .optionalString),
+            ], name: "o.Value", isOptional: true)
+        let envelope = ConnectSchema.structure(
+            [.init("before", row), .init("after", row), .init("op", .string), .init("ts_ms", .int64)],
+            name: "o.Envelope")
+        let value = ConnectStruct(
+            row,
+            values: [
+                .string("e1"), .string("order"), .string("7"), .string("Created"), .string("{\"a\":1,\"b\":[true]}"),
+            ])
+        let record = ConnectRecord(
+            topic: "outbox",
+            value: SchemaAndValue(
+                envelope,
+                .structure(ConnectStruct(envelope, values: [.null, .structure(value), .string("c"), .int64(9)]))),
+            origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+        let chain = try Self.chain(
+            "outbox.EventRouter",
+            ["table.expand.json.payload": "true", "table.fields.additional.placement": "type:header:eventType"])
+        let output = try #require(try chain.apply(record))
+        #expect(output.topic == "outbox.event.order")
+        #expect(output.key.value == .string("7"))
+        #expect(output.headers.map(\.name) == ["id", "eventType"])
+        #expect(output.value.value.structure?["a"] == .int32(1))
+        #expect(output.value.value.structure?["b"] == .array([.boolean(true)]))
+        #expect(output.timestamp == 9)
+    }
+
+    @Test(arguments: [
+        ("value.op == 'c' && value.after.id == 1", true), ("value.op == 'u'", false),
+        ("value.before?.id > 2 || topic.startsWith(\"p.\")", true), ("!(value.after.name in ['a', 'n'])", false),
+        ("value.source.table ==~ /t.*/ ? false : true".replacing("/t.*/", with: "'t.*'"), false),
+        ("valueSchema.name == 'p.db.t.Envelope' && key.id + 1 == 2", true),
+        ("value.after.name.length() * 3 >= 3", true),
+    ])
+    func `expressions filter`(condition: String, isKept: Bool) throws {
+        let chain = try Self.chain("Filter", ["language": "jsr223.groovy", "condition": condition])
+        #expect((try chain.apply(Self.event("c", after: "n")) != nil) == isKept)
+    }
+
+    @Test(arguments: ["value.", "foo == 1", "value.op = 'c'", "(value", "'open", "value.op == 'c' extra"])
+    func `expressions that are none are refused`(condition: String) {
+        #expect(throws: ConnectError.self) { try Self.chain("Filter", ["condition": condition]) }
+    }
+}
