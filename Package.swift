@@ -97,7 +97,8 @@ let package = Package(
         target(
             "ConnectCore",
             [
-                "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Patterns",
+                "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat",
+                "Patterns",
                 "Bytes",
             ]),
 

@@ -34,7 +34,8 @@ private let allowed: [String: Set<String>] = [
         "Patterns",
     ],
     "ConnectCore": [
-        "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Patterns", "Bytes",
+        "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Patterns",
+        "Bytes",
     ],
     // Layer 3: services
     "RegistryClient": ["Bytes", "JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
