@@ -73,6 +73,7 @@ let package = Package(
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["JSONFormat", "Patterns"]),
+        target("SQLSyntax", []),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
@@ -127,6 +128,7 @@ let package = Package(
         tests("Avro", ["Bytes", "Compression", "JSONFormat", "Columns"]),
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         tests("JSONSchema", ["JSONFormat"]),
+        tests("SQLSyntax"),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),

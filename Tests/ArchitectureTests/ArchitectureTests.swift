@@ -18,6 +18,7 @@ private let allowed: [String: Set<String>] = [
     "Avro": ["Bytes", "Compression", "JSONFormat", "Columns", "Crypto"],
     "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
     "JSONSchema": ["JSONFormat", "Patterns"],
+    "SQLSyntax": [],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
