@@ -103,7 +103,9 @@ let package = Package(
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
         .executableTarget(
             name: "Microbench",
-            dependencies: ["Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "TestKit", nio],
+            dependencies: [
+                "Bytes", "Compression", "Coordinators", "KafkaMessages", "RecordBatches", "SQLSyntax", "TestKit", nio,
+            ],
             path: "Benchmarks/Microbench", swiftSettings: swiftSettings),
         .executableTarget(
             name: "CompactionBench",
@@ -115,7 +117,7 @@ let package = Package(
             name: "Fuzzing",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "RandomMessages", "TestKit", nio,
+                "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         tests("Bytes"),

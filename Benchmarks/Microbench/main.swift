@@ -5,6 +5,7 @@ import Foundation
 import KafkaMessages
 import NIOCore
 import RecordBatches
+import SQLSyntax
 import TestKit
 
 // Measures the loops that every record goes through: checksum, checks at Produce, walking and building batches, codecs,
@@ -136,6 +137,32 @@ func run() throws {
 
     try measureRequests()
     measureGroups()
+    try measureSQL()
+}
+
+/// A script as migrations and generators write them: parsed as a whole, and printed again.
+func measureSQL() throws {
+    let part = """
+        -- readings of the sensors
+        CREATE STREAM readings_1 (id STRING KEY, sensor INT, temperature DOUBLE, tags ARRAY<STRUCT<name STRING, value STRING>>)
+          WITH (kafka_topic='readings', value_format='JSON', partitions=6);
+        CREATE TABLE hourly_1 WITH (kafka_topic='hourly') AS
+          SELECT sensor, COUNT(*) AS n, AVG(temperature) AS average, MAX(CASE WHEN temperature > 1.5e2 THEN 1 ELSE 0 END) AS hot
+          FROM readings_1 r LEFT JOIN sensors s ON r.sensor = s.id
+          WINDOW TUMBLING (SIZE 1 HOUR, GRACE PERIOD 10 MINUTES)
+          WHERE r.temperature IS NOT NULL AND s.room IN ('a', 'b', 'it''s') AND NOT s.name LIKE '%test%'
+          GROUP BY sensor HAVING COUNT(*) > 10 EMIT CHANGES;
+        INSERT INTO readings_1 (id, sensor, temperature, tags) VALUES ('x-1', 17, 21.53, ARRAY[STRUCT(name := 'a', value := 'b')]);
+
+        """
+    let script = String(repeating: part, count: (10 << 20) / part.utf8.count)
+    try measure("parse SQL, a script of 10 MiB", .megabytesPerSecond(byteCount: script.utf8.count)) {
+        UInt64(try SQLParser.script(script).count)
+    }
+    let statements = try SQLParser.script(String(repeating: part, count: 100))
+    measure("print SQL", .nanoseconds(per: "statement", count: statements.count)) {
+        statements.reduce(0 as UInt64) { $0 &+ UInt64($1.statement.description.utf8.count) }
+    }
 }
 
 /// Topics that there are none of.

@@ -15,7 +15,7 @@ struct FuzzTarget: Sendable {
         try run(&random)
     }
 
-    static let all = [messages, noise, batches, compression, logs, transactions, groups]
+    static let all = [messages, noise, batches, compression, logs, transactions, groups, sql]
 }
 
 /// A rule that a reader of bytes has broken.

@@ -42,7 +42,7 @@ private let allowed: [String: Set<String>] = [
     "RandomMessages": ["KafkaMessages", "TestKit", "NIOCore"],
     "Fuzzing": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-        "RandomMessages", "TestKit", "NIOCore",
+        "RandomMessages", "SQLSyntax", "TestKit", "NIOCore",
     ],
 ]
 
