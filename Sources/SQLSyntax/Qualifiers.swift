@@ -6,7 +6,7 @@ extension ParsedStatement {
         guard let unknown = statement.unknownQualifier else { return }
         let source = Array(text.utf8)
         var place = unknown.name.position
-        place.offset -= position.offset
+        place.offset -= origin
         throw SQLSyntaxError(
             .unknownSource,
             "Failed to prepare statement: '\(unknown.name.text)' is not a valid stream/table name or alias.", at: place,

@@ -10,7 +10,8 @@ package enum SQLDialect: String, Hashable, Sendable {
 /// Reads ksqlDB's language, and beyond it: ORDER BY, EXPLAIN ANALYZE, lambdas at any place among arguments, predicates as
 /// grouping expressions and values, references to variables in place of columns, `DECIMAL '1.0'`.
 ///
-/// Takes time proportional to the text. Nesting and chains of operators have limits, beyond which the error is `tooDeep`.
+/// Takes time proportional to the text. Nesting (about 140 pairs of parentheses) and chains of operators (500) have limits,
+/// beyond which the error is `tooDeep`: who walks over trees may recurse.
 package enum SQLParser {
     /// All statements of a text, or the first error in it.
     package static func script(
@@ -58,6 +59,16 @@ package enum SQLParser {
         }
     }
 
+    /// A text that is one name, as properties hold the names of columns.
+    package static func name(_ text: String) throws(SQLSyntaxError) -> Identifier {
+        try whole(text) { parser throws(SQLSyntaxError) in try parser.identifier() }
+    }
+
+    /// A text that is a number and a unit of time, as properties hold the sizes of windows.
+    package static func timeSpan(_ text: String) throws(SQLSyntaxError) -> TimeSpan {
+        try whole(text) { parser throws(SQLSyntaxError) in try parser.timeSpan() }
+    }
+
     /// Whether a text ends with a semicolon that is none of a string, name or comment: a prompt need not ask for more.
     package static func isComplete(_ text: String) -> Bool {
         var lexer = Lexer(Array(text.utf8))
@@ -94,6 +105,8 @@ package struct ParsedStatement: Hashable, Sendable {
     package var directives: [Directive]
     let dialect: SQLDialect
     let variables: [VariableUse]
+    /// Where the text begins in what the tree's offsets count in.
+    let origin: Int32
 
     /// Whether variables are needed to make sense of it.
     package var usesVariables: Bool { !variables.isEmpty }
@@ -107,13 +120,11 @@ package struct ParsedStatement: Hashable, Sendable {
         let substitution = VariableSubstitution(source: source, range: 0..<source.count, variables: values)
         let bytes = try substitution.apply(to: variables)
         // What strings keep of unknown variables is text from now on.
-        var result = try SQLParser.statement(String(decoding: bytes, as: UTF8.self), dialect: dialect)
-        result.position = position
-        result.directives = directives
+        let result = try SQLParser.statement(String(decoding: bytes, as: UTF8.self), dialect: dialect)
         return ParsedStatement(
             statement: result.statement, text: result.text, position: position, directives: directives,
             dialect: dialect,
-            variables: [])
+            variables: [], origin: 0)
     }
 }
 
@@ -159,7 +170,7 @@ package struct StatementReader {
         return ParsedStatement(
             statement: statement, text: String(decoding: lexer.source[start..<end], as: UTF8.self),
             position: first.position,
-            directives: directives, dialect: dialect, variables: variables)
+            directives: directives, dialect: dialect, variables: variables, origin: first.position.offset)
     }
 }
 

@@ -76,6 +76,12 @@ import Testing
                 + "'NULL', 'TRUE', 'FALSE', STRING, INTEGER_VALUE"
         ),
         ("DESCRIBE FUNCTION a b;", "line 1:21: Syntax Error\nExpecting ';'"),
+        (
+            "SHOW STREAM;",
+            "line 1:6: Syntax Error\nSyntax error at or near 'STREAM' at line 1:6\nExpecting one of 'ALL', 'STREAMS', 'TYPES', "
+                + "'TABLES', 'TOPICS', 'QUERIES', 'FUNCTIONS', 'PROPERTIES', 'CONNECTOR', 'CONNECTORS', 'SINK', 'SOURCE', "
+                + "'VARIABLES'\nDid you mean 'STREAMS'?"
+        ),
         ("SHOW TABLES x;", "line 1:13: Syntax Error\nExpecting {';', 'EXTENDED'}"),
         (
             "SELECT a FROM b LIMIT x;",
@@ -156,6 +162,14 @@ import Testing
             "'10SECONDS' is read as a name: is a space missing in it?"
         ),
         ("CREATE STREAM s WITH (a=b);", "values of properties are literals: text stands in single quotes"),
+        (
+            "CREATE STREAM s (a INT) AS SELECT a FROM b;",
+            "the columns are those of the query: leave out the list before AS"
+        ),
+        (
+            "INSERT INTO s (a) SELECT a FROM b;",
+            "the columns of a query go by their names: leave out the list before SELECT"
+        ),
         ("RUN SCRIPT 'x';", "scripts are run by the command line, not by a server"),
     ])
     func `hints help`(text: String, hint: String) throws {
@@ -199,6 +213,11 @@ import Testing
         #expect(error.hint == "did you mean RATINGS?")
         #expect(error.excerpt.contains("SELECT ratnigs.x FROM ratings;"))
         #expect(error.excerpt.hasSuffix("|        ^^^^^^^"))
+        let substituted = try SQLParser.script("\n\nSELECT ${a}, ratnigs.x FROM ratings;")[0].substituting([
+            "a": "123456789"
+        ])
+        let other = try #require(throws: SQLSyntaxError.self) { try substituted.checkQualifiers() }
+        #expect(other.excerpt == "1 | SELECT 123456789, ratnigs.x FROM ratings;\n  |                   ^^^^^^^")
     }
 
     @Test(

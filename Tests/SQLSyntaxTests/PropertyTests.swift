@@ -162,6 +162,12 @@ import Testing
         let statements = try SQLParser.script(script)
         #expect(statements.count == 2_000)
         #expect(statements.last?.position.line == 3_999)
+        // Each of many parameters is looked up in constant time.
+        let names = (0..<20_000).map { "p\($0)" }.joined(separator: ", ")
+        let lambda = try SQLParser.expression("f((\(names)) => g(\(names)))")
+        var count = 0
+        lambda.forEach { if case .lambdaParameter = $0.kind { count += 1 } }
+        #expect(count == 20_000)
         let values = "INSERT INTO s VALUES (" + String(repeating: "1, ", count: 100_000) + "1);"
         guard case .insertValues(let insert) = try SQLParser.statement(values).statement else { return }
         #expect(insert.values.count == 100_001)

@@ -203,6 +203,12 @@ import Testing
         #expect(statements[2].directives.map(\.position.column) == [1, 3])
     }
 
+    @Test func `a mark of the byte order is passed over`() throws {
+        let statement = try SQLParser.script("\u{FEFF}SHOW TABLES;")[0]
+        #expect(statement.position.column == 1)
+        #expect(statement.text == "SHOW TABLES;")
+    }
+
     @Test func `reading goes on behind a wrong statement`() throws {
         var reader = StatementReader("--@a: 1\nSELEC 1; SHOW TABLES; foo bar baz", dialect: .testScript)
         var texts: [String] = []
@@ -261,6 +267,11 @@ import Testing
         #expect(columns.map(\.constraint) == [.key, .primaryKey, nil, .header("x")])
         #expect(try SQLParser.columns(" ").isEmpty)
         #expect(try SQLParser.type("MAP<STRING, DOUBLE>").description == "MAP<STRING, DOUBLE>")
+        #expect(try SQLParser.name("`x y`").text == "x y")
+        #expect(try SQLParser.name(" rowTime ").text == "ROWTIME")
+        #expect(try SQLParser.timeSpan("30 seconds") == TimeSpan(30, .seconds))
+        #expect(throws: SQLSyntaxError.self) { try SQLParser.name("a b") }
+        #expect(throws: SQLSyntaxError.self) { try SQLParser.timeSpan("10") }
         #expect(throws: SQLSyntaxError.self) { try SQLParser.columns("a INT;") }
         #expect(throws: SQLSyntaxError.self) { try SQLParser.type("INT,") }
     }

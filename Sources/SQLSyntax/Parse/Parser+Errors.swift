@@ -100,7 +100,9 @@ extension Parser {
     /// The expected word that the found one, or the one before it, was probably meant to be.
     private var suggestion: String {
         let words = expected.kinds.filter { $0.isWord || $0 == .order }.map(\.word)
-        if kind == .identifier, let word = nearestWord(to: token, among: words) { return "\nDid you mean '\(word)'?" }
+        if kind == .identifier || kind.isWord, let word = nearestWord(to: token, among: words) {
+            return "\nDid you mean '\(word)'?"
+        }
         guard at > 0, tokens[at - 1].kind == .identifier else { return "" }
         let before = tokens[at - 1]
         guard let word = nearestWord(to: before, among: words) else { return "" }

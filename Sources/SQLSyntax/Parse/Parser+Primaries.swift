@@ -63,7 +63,7 @@ extension Parser {
                 "Failed to prepare statement: Unknown type: \(name.text), location:\(name.position)", at: token)
         default:
             height = 1
-            let isParameter = lambdaParameters.contains(name.text)
+            let isParameter = lambdaParameters[name.text] != nil
             return Expression(isParameter ? .lambdaParameter(name) : .column(name), position: name.position)
         }
     }
@@ -126,9 +126,13 @@ extension Parser {
             parameters.append(try identifier())
         }
         try expect(.lambda)
-        let outer = lambdaParameters.count
-        lambdaParameters += parameters.map(\.text)
-        defer { lambdaParameters.removeLast(lambdaParameters.count - outer) }
+        for parameter in parameters { lambdaParameters[parameter.text, default: 0] += 1 }
+        defer {
+            for parameter in parameters {
+                let count = lambdaParameters[parameter.text] ?? 0
+                lambdaParameters[parameter.text] = count > 1 ? count - 1 : nil
+            }
+        }
         let body = try expression()
         try raise(above: height)
         return Expression(.lambda(parameters: parameters, body: body), position: position)

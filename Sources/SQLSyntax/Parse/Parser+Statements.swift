@@ -78,6 +78,10 @@ extension Parser {
             create.position = position
             return .createSourceAs(create)
         }
+        if kind == .as, !elements.isEmpty {
+            expected.insert(.semicolon)
+            throw failure(hint: "the columns are those of the query: leave out the list before AS")
+        }
         var create = CreateSource(sourceKind, name)
         create.elements = elements
         create.properties = properties
@@ -191,6 +195,10 @@ extension Parser {
         if accept(.leftParenthesis) {
             repeat { columns.append(try identifier()) } while accept(.comma)
             try expect(.rightParenthesis)
+        }
+        if keyword == .values, kind == .select, !columns.isEmpty {
+            expected.insert(.values)
+            throw failure(hint: "the columns of a query go by their names: leave out the list before SELECT")
         }
         try expect(keyword)
         try expect(.leftParenthesis)

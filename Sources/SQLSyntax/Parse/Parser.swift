@@ -18,8 +18,8 @@ struct Parser {
     private var nesting = 0
     /// Levels of the expression that was read last.
     var height = 0
-    /// Parameters of the lambdas around the current place.
-    var lambdaParameters: [String] = []
+    /// Parameters of the lambdas around the current place, and of how many of them.
+    var lambdaParameters: [String: Int] = [:]
     /// Where variables are used.
     var variables: [VariableUse] = []
 

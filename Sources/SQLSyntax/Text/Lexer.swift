@@ -29,7 +29,14 @@ struct Lexer {
     /// Longer texts are refused: positions are 32 bits.
     static let byteCountMax = 1 << 30
 
-    init(_ source: [UInt8]) { self.source = source }
+    init(_ source: [UInt8]) {
+        self.source = source
+        // Some editors begin files with a mark of the byte order.
+        if source.starts(with: [0xEF, 0xBB, 0xBF]) {
+            at = 3
+            lineStart = 3
+        }
+    }
 
     private var position: Position {
         let column = at - lineStart - continuationCount + 1

@@ -16,16 +16,6 @@ struct TokenSet {
         }
     }
 
-    mutating func remove(_ kind: TokenKind) {
-        let bit: UInt64 = 1 << UInt64(kind.rawValue & 63)
-        switch kind.rawValue >> 6 {
-        case 0: low &= ~bit
-        case 1: second &= ~bit
-        case 2: third &= ~bit
-        default: high &= ~bit
-        }
-    }
-
     func contains(_ kind: TokenKind) -> Bool {
         let word =
             switch kind.rawValue >> 6 {
