@@ -86,6 +86,32 @@ struct ConformanceTests {
         #expect(Set(directives.keys) == ["test", "expected.error", "expected.message"])
     }
 
+<<<<<<< HEAD
+=======
+    /// Statements as people write them, sent to a server or typed on its command line.
+    @Test func `statements of tutorials parse and read back`() throws {
+        var count = 0
+        for file in try SharedCases.files(in: "scenarios", ending: "json")
+        where file.lastPathComponent == "scenario.json" {
+            let content = try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any]
+            for step in content?["steps"] as? [[String: Any]] ?? []
+            where ["ksql", "query"].contains(step["op"] as? String) {
+                let texts = step["sql"] as? [String] ?? (step["sql"] as? String).map { [$0] } ?? []
+                for text in texts {
+                    for parsed in try SQLParser.script(text, dialect: .commandLine) {
+                        count += 1
+                        try parsed.checkQualifiers()
+                        let again = try SQLParser.statement(parsed.statement.description, dialect: .commandLine)
+                        #expect(again.statement == parsed.statement, "\(file.path): \(parsed.text)")
+                    }
+                }
+            }
+        }
+        print("statements of tutorials: \(count)")
+        #expect(count > 100)
+    }
+
+>>>>>>> sqlsyntax
     /// Schema texts that the original recorded.
     @Test func `recorded schemas parse`() throws {
         var count = 0
