@@ -86,8 +86,6 @@ struct ConformanceTests {
         #expect(Set(directives.keys) == ["test", "expected.error", "expected.message"])
     }
 
-<<<<<<< HEAD
-=======
     /// Statements as people write them, sent to a server or typed on its command line.
     @Test func `statements of tutorials parse and read back`() throws {
         var count = 0
@@ -111,7 +109,6 @@ struct ConformanceTests {
         #expect(count > 100)
     }
 
->>>>>>> sqlsyntax
     /// Schema texts that the original recorded.
     @Test func `recorded schemas parse`() throws {
         var count = 0
