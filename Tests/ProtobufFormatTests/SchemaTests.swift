@@ -206,4 +206,17 @@ import Testing
         guard !text.isEmpty else { return }
         #expect(throws: ProtobufError.self) { try ProtoFile(parsingTextOrDescriptor: text) }
     }
+
+    /// A message, an enumeration and a service, each "S": any two of them cannot be said in a text.
+    @Test(arguments: [(0, 0), (0, 1), (1, 2), (2, 2)])
+    func `refuses descriptors that give a name twice`(first: Int, second: Int) {
+        let parts: [[UInt8]] = [
+            [0x22, 3, 0x0A, 1, 0x53], [0x2A, 10, 0x0A, 1, 0x53, 0x12, 5, 0x0A, 1, 0x41, 0x10, 0],
+            [0x32, 3, 0x0A, 1, 0x53],
+        ]
+        let failure = #expect(throws: ProtobufError.self) {
+            try ProtoFile(fileDescriptor: [0x0A, 1, 0x66] + parts[first] + parts[second])
+        }
+        #expect(failure?.code == .invalid)
+    }
 }

@@ -90,6 +90,10 @@ private struct DescriptorReader {
         file.extends = try extends(extensions, bodies: input.messages("message_type"), prefix, file.isProto3, depth: 1)
         for service in input.messages("service") { file.services.append(try self.service(service)) }
         file.options = options(input.inner("options"), order: Self.fileOptionOrder)
+        var names: Set<String> = []
+        for name in file.types.map(\.name) + file.services.map(\.name) where !names.insert(name).inserted {
+            throw ProtobufError(.invalid, "\"\(name)\" is already defined")  // as of a text
+        }
         return file
     }
 
