@@ -77,7 +77,7 @@ let package = Package(
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
         target("JSONSchema", ["Bytes", "JSONFormat", "Patterns"]),
         target("SQLTypes", []),
-        target("SQLSyntax", []),
+        target("SQLSyntax", ["Bytes"]),
 
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
@@ -86,7 +86,7 @@ let package = Package(
         target("SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
         target("SQLFormats", ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
-        target("SQLPlan", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
+        target("SQLPlan", ["Bytes", "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"]),
         target("StreamEngine", ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"]),
         target(
             "SQLTesting",
@@ -189,7 +189,7 @@ let package = Package(
                 "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns", "JSONFormat",
                 "Environment",
             ]),
-        tests("SQLSyntax"),
+        tests("SQLSyntax", ["Bytes"]),
         tests("SQLFunctions", ["SQLTypes", "JSONFormat", "Environment"]),
         tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),

@@ -1,3 +1,5 @@
+import Bytes
+
 extension ParsedStatement {
     /// Checks that every `name.column` and `name.*` names a source of its query, as ksqlDB does before it plans a statement.
     ///

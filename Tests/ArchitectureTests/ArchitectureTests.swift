@@ -19,7 +19,7 @@ private let allowed: [String: Set<String>] = [
     "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
     "JSONSchema": ["Bytes", "JSONFormat", "Patterns"],
     "SQLTypes": [],
-    "SQLSyntax": [],
+    "SQLSyntax": ["Bytes"],
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
@@ -27,7 +27,7 @@ private let allowed: [String: Set<String>] = [
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
     "SQLFormats": ["Bytes", "SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"],
-    "SQLPlan": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
+    "SQLPlan": ["Bytes", "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats"],
     "StreamEngine": ["SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "Columns"],
     "SQLTesting": [
         "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan", "StreamEngine", "Columns", "JSONFormat",

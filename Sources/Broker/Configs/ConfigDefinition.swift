@@ -74,30 +74,3 @@ package struct ConfigError: Error, CustomStringConvertible {
     package var description: String { message }
     package init(_ message: String) { self.message = message }
 }
-
-/// The name of `names` with the smallest edit distance to `name`, if it is near enough to be a misspelling.
-package func nearestName<S: Sequence<String>>(to name: String, in names: S) -> String? {
-    let wanted = Array(name.lowercased().utf8)
-    var best: (name: String, distance: Int)?
-    for candidate in names {
-        let distance = editDistance(wanted, Array(candidate.lowercased().utf8))
-        if distance < best?.distance ?? .max { best = (candidate, distance) }
-    }
-    guard let best, best.distance <= max(2, wanted.count / 3) else { return nil }
-    return best.name
-}
-
-/// Levenshtein distance in one row.
-private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-        var diagonal = row[0]
-        row[0] = i + 1
-        for (j, y) in b.enumerated() {
-            let next = min(row[j + 1] + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
-            diagonal = row[j + 1]
-            row[j + 1] = next
-        }
-    }
-    return row[b.count]
-}

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The settings that a consumer group may have of its own (KIP-848, "Group Configurations").
 package enum GroupConfigs {
     package static let definitions: [ConfigDefinition] = [
@@ -17,7 +19,7 @@ package enum GroupConfigs {
     /// Why `value` cannot be the value of `name`, in words for the client; nil when it can.
     static func problem(_ name: String, _ value: String, _ server: ServerProperties) -> String? {
         guard let definition = definition(name) else {
-            let hint = nearestName(to: name, in: definitions.lazy.map(\.name))
+            let hint = nearestName(to: name, among: definitions.lazy.map(\.name))
             return "Unknown group config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
         }
         if let problem = definition.problem(with: value) {

@@ -1,3 +1,5 @@
+import Bytes
+
 /// The broker's properties, by the names of Kafka's server.properties, with defaults and checked values.
 package struct ServerProperties: Sendable, Equatable {
     /// Values that were set, by name; everything else has its default.
@@ -10,7 +12,7 @@ package struct ServerProperties: Sendable, Equatable {
     package init(_ values: [String: String]) throws(ConfigError) {
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             guard let definition = Self.byName[name] else {
-                let hint = nearestName(to: name, in: Self.known.lazy.map(\.name)).map { "; did you mean '\($0)'?" }
+                let hint = nearestName(to: name, among: Self.known.lazy.map(\.name)).map { "; did you mean '\($0)'?" }
                 throw ConfigError("unknown property '\(name)'\(hint ?? "")")
             }
             if let problem = definition.problem(with: value) {

@@ -1,3 +1,4 @@
+import Bytes
 import Compression
 package import LogStorage
 package import RecordBatches
@@ -118,7 +119,7 @@ package enum TopicConfigs {
     /// The reason why a topic cannot have this setting; nil when it can. The words are Kafka's where clients show them.
     package static func problem(_ name: String, _ value: String) -> String? {
         guard let definition = byName[name] else {
-            let hint = nearestName(to: name, in: definitions.lazy.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+            let hint = nearestName(to: name, among: definitions.lazy.map(\.name)).map { "; did you mean \($0)?" } ?? ""
             return "Unknown topic config name: \(name)\(hint)"
         }
         return definition.problem(with: value).map { "Invalid value \(value) for configuration \(name): \($0)" }

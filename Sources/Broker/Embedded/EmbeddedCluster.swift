@@ -1,3 +1,4 @@
+import Bytes
 package import Cluster
 import KafkaMessages
 import LogStorage
@@ -45,7 +46,7 @@ package final class EmbeddedCluster: Cluster {
 
     func existing(_ name: String) throws(ClusterError) -> Topic {
         guard let topic = node.catalog.topic(named: name) else {
-            let nearest = nearestName(to: name, in: node.catalog.snapshot.byName.keys)
+            let nearest = nearestName(to: name, among: node.catalog.snapshot.byName.keys)
             throw ClusterError(
                 .unknownTopicOrPartition, "topic '\(name)' does not exist",
                 hint: nearest.map { "did you mean '\($0)'?" })

@@ -1,3 +1,4 @@
+import Bytes
 import Environment
 import KafkaMessages
 import LogStorage
@@ -347,7 +348,7 @@ package final class Controller: Sendable {
                 definition: ServerProperties.definition, current: { server.text($0) },
                 problem: { name, value in
                     guard let definition = ServerProperties.definition(name) else {
-                        let hint = nearestName(to: name, in: ServerProperties.known.lazy.map(\.name))
+                        let hint = nearestName(to: name, among: ServerProperties.known.lazy.map(\.name))
                         return "Unknown broker config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
                     }
                     guard ServerProperties.isDynamic(name) else {

@@ -1,3 +1,4 @@
+import Bytes
 /// The options that a connector, converter or transform takes: Kafka's `ConfigDef`. Reads a configuration strictly (`parse`)
 /// or collects all that is wrong with it, as the REST call `validate` shows it.
 package struct ConfigDef: Sendable {
@@ -174,7 +175,7 @@ package struct ConfigDef: Sendable {
     ) -> [(name: String, nearest: String?)] {
         properties.filter { name in self[name] == nil && !prefixes.contains { name.hasPrefix($0) } }.sorted().map {
             name in
-            (name, NearestName.of(name, in: names))
+            (name, nearestName(to: name, among: names))
         }
     }
 }

@@ -69,6 +69,8 @@ final class RegistryWriter: Sendable {
     private struct Inside {
         var jobs: [Job] = []
         var isRunning = false
+        /// What carries out the queue while `isRunning`.
+        var runner: Task<Void, Never>?
         var writer: (any RecordWriter)?
         /// The leadership under which everything that others wrote has been read.
         var preparedEpoch: Int64?
@@ -137,7 +139,7 @@ final class RegistryWriter: Sendable {
             guard !inside.isRunning else { return false }
             inside.isRunning = true
             // Owned by the writer: it ends with the queue, and `close` waits for that.
-            Task { await run() }
+            inside.runner = Task { await run() }
             return false
         }
         if isRefused { job.finish(.store("too many writes are waiting")) }
@@ -148,7 +150,10 @@ final class RegistryWriter: Sendable {
             let jobs = inside.withLock { inside -> [Job] in
                 let taken = Array(inside.jobs.prefix(Self.jobCountMax))
                 inside.jobs.removeFirst(taken.count)
-                if taken.isEmpty { inside.isRunning = false }
+                if taken.isEmpty {
+                    inside.isRunning = false
+                    inside.runner = nil
+                }
                 return taken
             }
             guard !jobs.isEmpty else { return }
@@ -161,6 +166,8 @@ final class RegistryWriter: Sendable {
     private func carryOut(_ jobs: [Job]) async -> [Job] {
         var planned: [Job] = []
         var waiting: [Job] = []
+        // Each job is finished once: after this those that failed are.
+        var isDecided = false
         do throws(RegistryError) {
             let epoch = try await prepare()
             var batch = WriteBatch()
@@ -181,6 +188,7 @@ final class RegistryWriter: Sendable {
                     }
                 }
             }
+            isDecided = true
             for job in failed { job.finish(nil) }
             if !batch.isEmpty { try await append(batch.records, epoch) }
             for job in planned { job.finish(nil) }
@@ -192,8 +200,7 @@ final class RegistryWriter: Sendable {
                 return waiting
             }
             // Whoever was to be written, or could not even be decided on.
-            let undecided = planned.isEmpty && waiting.isEmpty ? jobs : planned
-            for job in undecided { job.finish(error) }
+            for job in isDecided ? planned : jobs { job.finish(error) }
             return waiting
         }
     }
@@ -263,9 +270,7 @@ final class RegistryWriter: Sendable {
 
     /// Waits for what is under way.
     func close() async {
-        while inside.withLock({ $0.isRunning }) {
-            do { try await Task.sleep(for: .milliseconds(5)) } catch { break }
-        }
+        while let runner = inside.withLock({ $0.runner }) { await runner.value }
         await inside.withLock({ $0.writer })?.close()
     }
 }

@@ -1,3 +1,4 @@
+import Bytes
 package import SQLFunctions
 package import SQLSyntax
 import SQLTypes

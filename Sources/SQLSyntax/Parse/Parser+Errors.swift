@@ -1,3 +1,5 @@
+import Bytes
+
 extension Parser {
     /// The statement's bytes in the source.
     private var range: Range<Int> {

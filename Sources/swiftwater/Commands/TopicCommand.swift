@@ -1,5 +1,6 @@
 import ArgumentParser
 import Broker
+import Bytes
 import Cluster
 import JSONFormat
 
@@ -230,7 +231,7 @@ struct TopicAlter: AsyncParsableCommand {
             for name in reset where !known.isEmpty && !known.contains(name) {
                 throw CommandFailure(
                     "unknown topic configuration '\(name)'"
-                        + (nearestName(to: name, in: known).map { ": did you mean '\($0)'?" } ?? ""))
+                        + (nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""))
             }
             do {
                 try await cluster.alterConfigs(of: .topic(name), changes, validateOnly: dryRun)
@@ -334,7 +335,7 @@ func withNearestConfig(_ error: ClusterError, _ names: [String]) -> ClusterError
     let known = TopicConfigs.definitions.map(\.name)
     var error = error
     for name in names where !known.contains(name) {
-        if let nearest = nearestName(to: name, in: known) { error.hint = "did you mean '\(nearest)'?" }
+        if let nearest = nearestName(to: name, among: known) { error.hint = "did you mean '\(nearest)'?" }
     }
     return error
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import RegistryClient
 import SchemaRules
 
@@ -66,7 +67,7 @@ extension RegistryOptions {
         case .refused(_, 40401):
             guard let subject else { return CommandFailure(failure.message) }
             let names = (try? await client.subjects()) ?? []  // only for the hint
-            if let nearest = nearestSubject(to: subject, in: names) {
+            if let nearest = nearestName(to: subject, among: names) {
                 return CommandFailure("subject '\(subject)' does not exist: did you mean '\(nearest)'?")
             }
             return CommandFailure(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Broker
+import Bytes
 import JSONFormat
 import RegistryClient
 import SchemaRules
@@ -152,6 +152,3 @@ struct SchemaGet: AsyncParsableCommand {
         return .object(members)
     }
 }
-
-/// The subject that a misspelt name most likely means.
-func nearestSubject(to name: String, in names: [String]) -> String? { nearestName(to: name, in: names) }

@@ -1,4 +1,5 @@
 import Broker
+import Bytes
 import Cluster
 import RegistryService
 
@@ -110,7 +111,7 @@ struct ServerSettings {
         let known = Self.names
         for (name, value) in set.sorted(by: { $0.key < $1.key })
         where !known.contains(name) && !RegistryProperties.isConnection(name) {
-            let nearest = nearestName(to: name, in: known).map { ": did you mean '\($0)'?" } ?? ""
+            let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
             throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
@@ -214,7 +215,7 @@ struct ServerSettings {
                 throw CommandFailure.usage(
                     "the role '\(name)' does not exist yet: this version has \(Self.roles.joined(separator: ", "))")
             }
-            let nearest = nearestName(to: name, in: Self.roles + Self.plannedRoles)
+            let nearest = nearestName(to: name, among: Self.roles + Self.plannedRoles)
             throw CommandFailure.usage(
                 "unknown role '\(name)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
                 hint: "this version has \(Self.roles.joined(separator: ", "))")

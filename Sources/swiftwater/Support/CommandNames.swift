@@ -1,5 +1,5 @@
 import ArgumentParser
-import Broker
+import Bytes
 
 /// Finds misspelt subcommands before the argument parser takes them for unexpected arguments.
 enum CommandNames {
@@ -17,7 +17,7 @@ enum CommandNames {
                 continue
             }
             let names = subcommands.map(name(of:))
-            let nearest = nearestName(to: word, in: names)
+            let nearest = nearestName(to: word, among: names)
             throw CommandFailure.usage(
                 "unknown command '\(word)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
                 hint: "\(path.joined(separator: " ")) has the commands \(names.joined(separator: ", "))")

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Broker
+import Bytes
 import Cluster
 import Glibc
 import Logging
@@ -84,7 +84,7 @@ struct ConnectionOptions: ParsableArguments {
     /// The failure for a topic that does not exist: with the nearest name that does.
     static func unknownTopic(_ name: String, in cluster: any Cluster) async -> CommandFailure {
         let names = (try? await cluster.topics().map(\.name)) ?? []  // only for the hint
-        if let nearest = nearestName(to: name, in: names) {
+        if let nearest = nearestName(to: name, among: names) {
             return CommandFailure("topic '\(name)' does not exist: did you mean '\(nearest)'?")
         }
         return CommandFailure(

@@ -1,4 +1,4 @@
-import Broker
+import Bytes
 import Cluster
 
 /// How far a group has come: one row per partition that it has read or that a member has.
@@ -71,7 +71,7 @@ extension ConnectionOptions {
     }
 
     static func nearestGroup(to name: String, in cluster: any Cluster) async -> String? {
-        nearestName(to: name, in: (try? await cluster.groups().map(\.id)) ?? [])  // only for the hint
+        nearestName(to: name, among: (try? await cluster.groups().map(\.id)) ?? [])  // only for the hint
     }
 
     /// The group, or `unknownGroup`.

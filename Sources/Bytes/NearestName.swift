@@ -5,12 +5,12 @@
 /// Takes time proportional to the product of the lengths for each candidate of similar length; names longer than 64 have
 /// no neighbours.
 package func nearestName(to name: String, among names: some Sequence<String>) -> String? {
-    let wanted = Array(name.utf8.map(\.upperCased))
+    let wanted = Array(name.utf8.map(upperCased))
     guard (2...64).contains(wanted.count) else { return nil }
     var best: String?
     var bestDistance = Int.max
     for candidate in names {
-        let letters = Array(candidate.utf8.map(\.upperCased))
+        let letters = Array(candidate.utf8.map(upperCased))
         guard (1...64).contains(letters.count), abs(letters.count - wanted.count) <= 3 else { continue }
         let limit = max(1, max(letters.count, wanted.count) / 3)
         let distance = editDistance(wanted, letters)
@@ -22,7 +22,7 @@ package func nearestName(to name: String, among names: some Sequence<String>) ->
 }
 
 /// Changes, insertions, deletions and swaps of neighbours that turn one into the other (optimal string alignment).
-func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+private func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     var beforePrevious: [Int] = []
     var previous = Array(0...b.count)
     for row in 0..<a.count {
@@ -41,3 +41,6 @@ func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
     }
     return previous[b.count]
 }
+
+/// Of ASCII letters; others are compared as they are.
+private func upperCased(_ byte: UInt8) -> UInt8 { UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte ? byte & 0xDF : byte }
