@@ -4,6 +4,11 @@
 #   ./dev bench                     micro, and compare where the kit is there
 #   ./dev bench micro [NAME...]     the loops of our own code (Benchmarks/Microbench)
 #   ./dev bench schemas [NAME...]   Avro, Protobuf, JSON and JSON Schema (Benchmarks/Schemas)
+#   ./dev bench sql-formats [NAME...]
+#                                   records to columns and back in the formats of streaming SQL (Benchmarks/Formats)
+#   ./dev bench sql-functions [NAME...]
+#                                   scalar and aggregate functions (Benchmarks/Functions)
+#   ./dev bench sql-engine [Q1...]  the kit's queries in process, and state tables (Benchmarks/Engine)
 #   ./dev bench compaction [OPTION...]
 #                                   speed and memory of compaction, and a producer beside it (Benchmarks/Compaction)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
@@ -67,6 +72,37 @@ loops() {
 micro() { loops Microbench micro "Micro benchmarks" "$@"; }
 
 schemas() { loops SchemaBench schemas "Formats of schemas" "$@"; }
+
+sql_formats() { loops FormatBench sql-formats "Formats of streaming SQL" "$@"; }
+
+sql_functions() { loops FunctionBench sql-functions "Functions of streaming SQL" "$@"; }
+
+# Queries over the data that the kit generates, once; without queries state tables as well.
+sql_engine() {
+    local data=$scratch/sql-data file=$results/$stamp-sql-engine.md output
+    [[ -f $shared/bench/sql/generate.py ]] || {
+        echo "./dev bench sql-engine needs the bench kit: SWIFTWATER_SHARED=FOLDER, with it in FOLDER/bench/sql" >&2
+        exit 1
+    }
+    [[ -f $data/ratings.jsonl ]] || python3 "$shared/bench/sql/generate.py" --n 1000000 --out "$data" >&2
+    build_product EngineBench
+    output=$(
+        (($#)) || "$program" state
+        "$program" "$data" "$@"
+    )
+    {
+        echo "# Streaming SQL in process, from JSON to JSON, one thread"
+        echo
+        machine
+        echo
+        echo '`./dev bench sql-engine'"${*:+ $*}"'`: 1 M ratings of the kit; CPU seconds per million input records.'
+        echo
+        echo '```'
+        printf '%s\n' "$output"
+        echo '```'
+    } | tee "$file"
+    echo "written to $file" >&2
+}
 
 compaction() {
     build_product CompactionBench
@@ -208,6 +244,18 @@ schemas)
     shift
     schemas "$@"
     ;;
+sql-formats)
+    shift
+    sql_formats "$@"
+    ;;
+sql-functions)
+    shift
+    sql_functions "$@"
+    ;;
+sql-engine)
+    shift
+    sql_engine "$@"
+    ;;
 registry)
     shift
     registry "$@"
@@ -218,7 +266,7 @@ targets)
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, compaction, compare, coordination, registry or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, compaction, compare, coordination, registry or targets, not $1" >&2
     exit 2
     ;;
 esac
