@@ -13,6 +13,11 @@
 struct ECMASyntax {
     private static let spaces =
         "\\x{9}-\\x{d}\\x{20}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}\\x{feff}"
+    /// All that `spaces` has not, for inside of a class.
+    private static let notSpaces =
+        "\\x{0}-\\x{8}\\x{e}-\\x{1f}\\x{21}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"
+        + "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{d7ff}\\x{e000}-\\x{fefe}"
+        + "\\x{ff00}-\\x{10ffff}"
 
     private let source: [Unicode.Scalar]
     private var at = 0
@@ -33,9 +38,24 @@ struct ECMASyntax {
         at + distance < source.count ? source[at + distance] : nil
     }
 
+    private static let classLetters = "dDsSwWpP".unicodeScalars
+
+    private func isClassEscape(_ distance: Int) -> Bool {
+        peek(distance) == "\\" && (peek(distance + 1).map { Self.classLetters.contains($0) } ?? false)
+    }
+
     private mutating func run() {
         var isInClass = false
+        var isBehindClass = false
         while let scalar = peek() {
+            // With a class at one end it is a hyphen, not a range (annex B.1.2); to PCRE2 it is an error.
+            if isInClass, scalar == "-", isBehindClass || isClassEscape(1) {
+                output += "\\-"
+                at += 1
+                isBehindClass = false
+                continue
+            }
+            isBehindClass = isInClass && isClassEscape(0)
             switch scalar {
             case "\\": escape(isInClass: isInClass)
             case "[" where !isInClass:
@@ -75,7 +95,7 @@ struct ECMASyntax {
         at += 2
         switch letter {
         case "s": output += isInClass ? Self.spaces : "[\(Self.spaces)]"
-        case "S": output += isInClass ? "\\S" : "[^\(Self.spaces)]"
+        case "S": output += isInClass ? Self.notSpaces : "[^\(Self.spaces)]"
         case "v": output += "\\x{b}"  // PCRE2's \v is a class
         case "0" where !(peek().map { ("0"..."9").contains($0) } ?? false): output += "\\x{0}"
         case "u": unicodeEscape()

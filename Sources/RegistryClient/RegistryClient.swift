@@ -34,8 +34,19 @@ package struct RegistryClient: Sendable {
     ) async throws(RegistryFailure) -> [RegisteredSchema] {
         var query = Self.flags(("latestOnly", true), ("deleted", includingDeleted))
         if let prefix { query.append(("subjectPrefix", prefix)) }
-        guard let elements = try await get(["schemas"], query).elements else { throw Self.notUnderstood("a list") }
-        return elements.compactMap { RegisteredSchema($0) }
+        // What registries answer at most unless they are configured otherwise.
+        let pageCount = 1000
+        var found: [RegisteredSchema] = []
+        var offset = 0
+        while true {
+            let page = [("offset", String(offset)), ("limit", String(pageCount))]
+            guard let elements = try await get(["schemas"], query + page).elements else {
+                throw Self.notUnderstood("a list")
+            }
+            found += elements.compactMap { RegisteredSchema($0) }
+            guard elements.count == pageCount else { return found }
+            offset += pageCount
+        }
     }
 
     package func versions(
@@ -74,28 +85,37 @@ package struct RegistryClient: Sendable {
     /// Every schema that this one refers to, directly or through others: what is referred to first, each once.
     package func references(
         of schema: RegisteredSchema
-    ) async throws(RegistryFailure) -> [ReferencedSchema] { try await references(schema.references) }
+    ) async throws(RegistryFailure) -> [ReferencedSchema] {
+        try await references(schema.references, from: SubjectName(schema.subject ?? ""))
+    }
 
     /// The same for a schema that is not registered yet.
-    package func references(_ references: [SchemaReference]) async throws(RegistryFailure) -> [ReferencedSchema] {
+    ///
+    /// - Parameter parent: the subject that refers: unqualified names are in its context.
+    package func references(
+        _ references: [SchemaReference], from parent: SubjectName = SubjectName("")
+    ) async throws(RegistryFailure) -> [ReferencedSchema] {
         var found: [ReferencedSchema] = []
         var known: Set<SchemaReference> = []
-        try await resolve(references, &found, &known, depth: 0)
+        try await resolve(references, parent, &found, &known, depth: 0)
         return found
     }
 
     private func resolve(
-        _ references: [SchemaReference], _ found: inout [ReferencedSchema], _ known: inout Set<SchemaReference>,
+        _ references: [SchemaReference], _ parent: SubjectName, _ found: inout [ReferencedSchema], _ known: inout Set<SchemaReference>,
         depth: Int
     ) async throws(RegistryFailure) {
         guard depth < 64 else {
             throw RegistryFailure(.notUnderstood, "the references of the schema are nested more than 64 deep")
         }
-        for reference in references where known.insert(reference).inserted {
+        for var reference in references {
+            reference.subject = SubjectName.qualified(reference.subject, from: parent).description
+            guard known.insert(reference).inserted else { continue }
             let version = reference.version == -1 ? SchemaVersion.latest : .number(reference.version)
             // A schema that is in use stays readable when its version is deleted softly.
             let schema = try await schema(reference.subject, version, includingDeleted: true)
-            try await resolve(schema.references, &found, &known, depth: depth + 1)
+            try await resolve(
+                schema.references, SubjectName(reference.subject), &found, &known, depth: depth + 1)
             found.append(
                 ReferencedSchema(
                     name: reference.name, subject: reference.subject, version: schema.version ?? reference.version,

@@ -63,7 +63,9 @@ package struct JSONSerde: Sendable {
             } catch { throw SchemaFailure("\(error)") }
         case .json:
             let bytes = Array(payload)
-            guard JSONText.isValid(bytes) else { throw SchemaFailure("the payload is no JSON") }
+            do throws(JSONError) { try JSONText.check(bytes.span.bytes) } catch {
+                throw SchemaFailure("the payload is not JSON: \(error)")
+            }
             return JSONText.compact(bytes)
         }
     }
@@ -72,7 +74,10 @@ package struct JSONSerde: Sendable {
     ///
     /// - Throws: `SchemaFailure` with the place of what does not fit the schema.
     package func payload(json text: [UInt8]) throws(SchemaFailure) -> [UInt8] {
-        guard let value = JSONValue.parse(text) else { throw SchemaFailure("not JSON") }
+        let value: JSONValue
+        do throws(JSONError) { value = try JSONValue.read(text.span.bytes) } catch {
+            throw SchemaFailure("not JSON: \(error)")
+        }
         switch format {
         case .avro(let schema, _, let encoder, let isBytes):
             do throws(AvroError) {

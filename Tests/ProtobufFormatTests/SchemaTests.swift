@@ -1,4 +1,5 @@
 import Bytes
+import JSONFormat
 import ProtobufFormat
 import Testing
 
@@ -218,5 +219,38 @@ import Testing
             try ProtoFile(fileDescriptor: [0x0A, 1, 0x66] + parts[first] + parts[second])
         }
         #expect(failure?.code == .invalid)
+    }
+
+    @Test(
+        arguments: [
+            "repeated int32 key = 1; int32 value = 2;", "int32 value = 2; string key = 1;", "string key = 1;",
+            "string key = 1; int32 value = 2; int32 more = 3;", "E key = 1; int32 value = 2;",
+        ])
+    func `refuses entries of maps that are none`(fields: String) throws {
+        let file = try ProtoFile(
+            parsing:
+                "syntax = \"proto3\"; message M { repeated E m = 1; message E { option map_entry = true; \(fields) } }")
+        let failure = #expect(throws: ProtobufError.self) { try ProtobufSchema(file: file) }
+        #expect(failure?.message.contains("map_entry") == true)
+    }
+
+    @Test func `columns that double at every level are refused`() throws {
+        let levels = (0..<40).map { "message A\($0) { A\($0 + 1) a = 1; A\($0 + 1) b = 2; }" }.joined()
+        let schema = try ProtobufSchema(
+            file: ProtoFile(parsing: "syntax = \"proto3\"; \(levels) message A40 { int32 x = 1; }"))
+        #expect(throws: ProtobufError.self) { try ProtobufColumnLayout(schema, typeIndex: 0) }
+    }
+
+    @Test func `an entry whose constant is unknown takes no other's place`() throws {
+        let schema = try ProtobufSchema(
+            file: ProtoFile(
+                parsing: "syntax = \"proto2\"; enum E { A = 1; B = 2; } message M { map<string, E> m = 1; }"))
+        let index = try #require(schema.messageIndex(named: "M"))
+        let known: [UInt8] = [0x0A, 5, 0x0A, 1, 0x6B, 0x10, 2]
+        let unknown: [UInt8] = [0x0A, 5, 0x0A, 1, 0x6B, 0x10, 7]
+        let both = try schema.json(schema.decode(known + unknown, as: index))
+        #expect(String(decoding: both.bytes, as: UTF8.self) == "{\"m\":{\"k\":\"B\"}}")
+        let none = try schema.json(schema.decode(unknown, as: index))
+        #expect(String(decoding: none.bytes, as: UTF8.self) == "{}")
     }
 }

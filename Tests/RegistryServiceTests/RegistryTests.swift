@@ -44,6 +44,42 @@ import Testing
 
     private func object(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
 
+    /// An id that a schema gone for good has had must not name another one: old records still carry it.
+    @Test func `ids are not given again, also beside a schema that has one`() async throws {
+        var batch = WriteBatch()
+        var state = RegistryState([record("a", 1, 1, "x"), record("b", 1, 2, "y")])
+        state.apply(record("b", 2, 5, "z"), offset: 2, timestamp: 0)
+        state.apply(.tombstone(subject: "b", version: 2), offset: 3, timestamp: 0)
+        let known = RegistryState.Content(stored("x"))
+        let isClaimed = batch.claim(1, for: known, in: ".", state)
+        #expect(isClaimed)
+        let fresh = batch.id(of: RegistryState.Content(stored("new")), in: ".", state)
+        #expect(fresh == 6)
+    }
+
+    @Test func `a refused change of the mode deletes nothing`() async throws {
+        let inner = #"{"type":"record","name":"Inner","namespace":"a","fields":[{"name":"x","type":"int"}]}"#
+        let wider = #"{"type":"record","name":"Inner","namespace":"a","fields":[{"name":"x","type":"long"}]}"#
+        let outer = #"{"type":"record","name":"Outer","namespace":"b","fields":[{"name":"i","type":"a.Inner"}]}"#
+        let references = object(#"[{"name":"a.Inner","subject":"inner","version":2}]"#)
+        try await talk([
+            Line("POST /subjects/inner/versions", .object([("schema", .string(inner))]), #""id":1"#),
+            Line("POST /subjects/inner/versions", .object([("schema", .string(wider))]), #""id":2"#),
+            Line("DELETE /subjects/inner", "[1,2]"),
+            Line(
+                "POST /subjects/outer/versions", .object([("schema", .string(outer)), ("references", references)]),
+                #""id":3"#),
+            Line("PUT /mode/inner", object(#"{"mode":"IMPORT"}"#), 422, #""error_code":42206"#),
+            Line("GET /subjects/inner/versions?deleted=true", "[1,2]"),
+            // What comes again does not take away what others refer to, either.
+            Line("POST /subjects/inner/versions", .object([("schema", .string(wider))]), #""version":3"#),
+            Line("GET /subjects/inner/versions?deleted=true", "[1,2,3]"),
+            Line("GET /schemas/ids/3", #""references":[{"name":"a.Inner","subject":"inner","version":2}]"#),
+            Line(
+                "POST /subjects/outer", .object([("schema", .string(outer)), ("references", references)]), #""id":3"#),
+        ])
+    }
+
     @Test func `registers, evolves, refuses, finds`() async throws {
         try await talk([
             Line("GET /subjects", "[]"), Line("POST /subjects/t/versions", message(["a"]), #""id":1,"version":1"#),

@@ -105,4 +105,17 @@ import Testing
         #expect(document.names.count == 3000)
         #expect(document.differences(from: document).isEmpty)
     }
+
+    /// An entry whose value is an entry would be compared without end.
+    @Test func `an entry of a map may not hold itself`() throws {
+        let text = """
+            syntax = "proto3";
+            message M { E f = 1; }
+            message E { option map_entry = true; string key = 1; E value = 2; }
+            """
+        // As a topic of another registry may hold it.
+        let old = try ProtobufDocument(text, references: [], isNew: false)
+        let new = try ProtobufDocument(text + "message Other {}", references: [], isNew: false)
+        #expect(new.incompatibilities(reading: old, policy: .strict).isEmpty)
+    }
 }

@@ -215,6 +215,7 @@ struct AvroColumnCompiler {
         let at = add(.union, 0, table)
         var ranges: [Range<Int>] = []
         for branch in branches {
+            partEnd = operations.count  // what one branch skips is not another's
             let start = operations.count
             try emit(&self, branch)
             ranges.append(start..<operations.count)

@@ -94,7 +94,7 @@ struct AvroPlan: Sendable {
             var ids: [StepID] = []
             var isPossible = to == nil
             for branch in branches {
-                let id = try step(branch, to, path: path, depth: depth + 1)
+                let id = try step(branch, to, path: path, depth: depth + 1, wanted: wanted)
                 if case .impossible = steps[id] {} else { isPossible = true }
                 ids.append(id)
             }

@@ -35,7 +35,8 @@ package actor ProtocolMembership {
             let generation = member.changes.generation
             if await member.isOver { return nil }
             if let failure = await member.failure { throw failure }
-            if await member.takeLost(), hasPart {
+            // Also while the group meets: until the next round is settled, what the last one gave may still be in use.
+            if await member.takeLost() {
                 hasPart = false
                 return .lost
             }
@@ -48,8 +49,10 @@ package actor ProtocolMembership {
                 return .rebalancing
             }
             do throws(ClusterError) {
-                // A member that was forgotten while it joined had nothing left to lose, and joins again.
-                guard case .round(let round) = try await member.round(protocols(), assign: assign) else { continue }
+                // A member that was forgotten while it joined joins again.
+                guard case .round(let round) = try await member.round(protocols(), assign: assign) else {
+                    return .lost
+                }
                 hasPart = true
                 return .settled(round)
             } catch {

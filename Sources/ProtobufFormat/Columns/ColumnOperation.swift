@@ -168,7 +168,6 @@ struct ColumnCompiler {
                 program.highOperations[field.number] = number
             }
         }
-        if program.operations.count > Int(UInt16.max) { isSlow = true }
         for (place, field) in message.fields.enumerated() where field.oneofIndex != nil && !places.contains(place) {
             // A member without a column, whose coming has to be noticed when a wanted one is there: left to value
             // trees.
@@ -189,6 +188,7 @@ struct ColumnCompiler {
                 }
             }
         }
+        if program.operations.count > Int(UInt16.max) { isSlow = true }
         for ending in program.endings where ending.kind != .run { program.expected |= ending.bit }
         program.hasRuns = program.endings.contains { $0.kind == .run }
         programs.append(program)

@@ -46,9 +46,10 @@ package struct ProtobufColumnLayout: Sendable {
             places = message.fields.indices.filter { !message.fields[$0].isExtension }
         }
         var fields: [ColumnField] = []
+        var left = Self.columnsMax
         for place in places {
             let field = message.fields[place]
-            fields.append(ColumnField(field.name, try Self.column(field, schema, inside: [typeIndex])))
+            fields.append(ColumnField(field.name, try Self.column(field, schema, inside: [typeIndex], &left)))
         }
         self.places = places
         self.fields = fields
@@ -59,26 +60,33 @@ package struct ProtobufColumnLayout: Sendable {
         message.fields.indices.filter { !message.fields[$0].isExtension }
     }
 
+    /// Messages that hold messages twice, and so on, double their columns at every level.
+    private static let columnsMax = 100_000
+
     private static func column(
-        _ field: FieldDescriptor, _ schema: ProtobufSchema, inside: Set<Int>
+        _ field: FieldDescriptor, _ schema: ProtobufSchema, inside: Set<Int>, _ left: inout Int
     ) throws(ProtobufError) -> ColumnType {
         switch field.cardinality {
-        case .optional, .required: return try single(field, schema, inside: inside)
-        case .repeated: return .list(try single(field, schema, inside: inside))
+        case .optional, .required: return try single(field, schema, inside: inside, &left)
+        case .repeated: return .list(try single(field, schema, inside: inside, &left))
         case .map:
             let entry = schema.messages[field.typeIndex]
             guard let key = entry.fieldIndex(number: 1), let value = entry.fieldIndex(number: 2) else {
                 throw ProtobufError(.invalid, "the entries of \"\(field.name)\" have no key and value")
             }
             return .map(
-                key: try single(entry.fields[key], schema, inside: inside),
-                value: try single(entry.fields[value], schema, inside: inside))
+                key: try single(entry.fields[key], schema, inside: inside, &left),
+                value: try single(entry.fields[value], schema, inside: inside, &left))
         }
     }
 
     private static func single(
-        _ field: FieldDescriptor, _ schema: ProtobufSchema, inside: Set<Int>
+        _ field: FieldDescriptor, _ schema: ProtobufSchema, inside: Set<Int>, _ left: inout Int
     ) throws(ProtobufError) -> ColumnType {
+        left -= 1
+        guard left >= 0 else {
+            throw ProtobufError(.invalid, "the message has more than \(columnsMax) columns: want fewer of its fields")
+        }
         switch field.kind {
         case .bool: return .boolean
         case .float: return .float
@@ -97,7 +105,7 @@ package struct ProtobufColumnLayout: Sendable {
             var fields: [ColumnField] = []
             for place in innerPlaces(message) {
                 fields.append(
-                    ColumnField(message.fields[place].name, try column(message.fields[place], schema, inside: within)))
+                    ColumnField(message.fields[place].name, try column(message.fields[place], schema, inside: within, &left)))
             }
             return .structure(fields)
         }

@@ -80,7 +80,7 @@ private struct DescriptorReader {
         }
         let prefix = file.package.map { ".\($0)." } ?? "."
         let extensions = input.messages("extension")
-        let groups = Self.groupTypes(extensions)
+        let groups = try Self.groupTypes(extensions)
         for message in input.messages("message_type") where !groups.contains(prefix + (message.text("name") ?? "")) {
             file.types.append(.message(try self.message(message, prefix, file.isProto3, depth: 1)))
         }
@@ -113,8 +113,17 @@ private struct DescriptorReader {
         text.hasPrefix(".") ? "." + (try name(String(text.dropFirst()), isPath: true)) : try name(text, isPath: true)
     }
 
-    private static func groupTypes(_ fields: [NamedMessage]) -> Set<String> {
-        Set(fields.filter { $0.int32("type") == Int32(FieldKind.group.rawValue) }.compactMap { $0.text("type_name") })
+    /// Each group has a message of its own: bodies that are shared would double at every level.
+    private static func groupTypes(_ fields: [NamedMessage]) throws(ProtobufError) -> Set<String> {
+        var types: Set<String> = []
+        for field in fields where field.int32("type") == Int32(FieldKind.group.rawValue) {
+            guard let type = field.text("type_name") else { continue }
+            guard types.insert(type).inserted else {
+                throw ProtobufError(
+                    .invalid, "the group \"\(type)\" is declared by two fields; each needs a message of its own")
+            }
+        }
+        return types
     }
 
     // MARK: Messages
@@ -127,7 +136,7 @@ private struct DescriptorReader {
         let inner = prefix + output.name + "."
         let fields = input.messages("field")
         let extensions = input.messages("extension")
-        let groups = Self.groupTypes(fields + extensions)
+        let groups = try Self.groupTypes(fields + extensions)
         let nested = input.messages("nested_type")
         for oneof in input.messages("oneof_decl") {
             output.oneofs.append(

@@ -290,6 +290,18 @@ struct Linker {
                     at: position)
             }
         }
+        guard message.isMapEntry else { return }
+        // Everything that reads maps relies on it.
+        let own = message.fields.filter { !$0.isExtension }
+        guard own.map(\.number) == [1, 2], own[0].typeIndex < 0, own[1].kind != .group,
+            own.allSatisfy({ $0.cardinality == .optional && $0.oneofIndex == nil })
+        else {
+            throw ProtobufError(
+                .invalid,
+                "\"\(message.fullName)\" has the option map_entry, but not the two fields key = 1, a scalar, and value = 2, "
+                    + "in this order; declare a map<K, V> instead",
+                at: index < declarations.count ? declarations[index].position : nil)
+        }
     }
 
     // MARK: Names and defaults

@@ -177,6 +177,12 @@ private struct MessageDecoder {
                 throw .corrupt("the entries of field \(field.number) have no key and value")
             }
             // A constant that a closed enum does not have takes its entry with it into nowhere: it has no place to be.
+            if message.values[valueIndex] == nil, !message.unknownFields.isEmpty,
+                schema.plans[field.typeIndex].fields[valueIndex].isClosedEnum
+            {
+                value = entries.isEmpty ? nil : .map(entries)
+                return
+            }
             entries.append(
                 ProtobufMapEntry(
                     message.values[keyIndex] ?? schema.defaultValue(of: entry.fields[keyIndex]),

@@ -79,6 +79,11 @@ package struct RegistryAPI: Sendable {
                 if hasBody, !MediaType.isTaken(call.headers[.contentType]) {
                     return Self.answer(RegistryError(415, "HTTP 415 Unsupported Media Type"), type)
                 }
+                // What is not read yet would be answered as if it were not there, and clients believe that.
+                if let problem = registry.problem {
+                    return Self.answer(
+                        RegistryError(503, "The registry is not ready yet (\(problem)): try again in a moment"), type)
+                }
                 func handle(_ body: ByteBuffer) async -> HTTPAnswer {
                     do throws(RegistryError) {
                         return Self.answer(try await handler(Exchange(call, registry, body: body)), type)

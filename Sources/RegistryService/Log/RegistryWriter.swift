@@ -20,10 +20,13 @@ struct WriteBatch {
     func touches(_ subject: String) -> Bool { subjects.contains(subject) }
 
     /// Whether an id may be given to a schema as far as the batch knows; if so it is.
-    mutating func claim(_ id: Int32, for content: RegistryState.Content, in context: String) -> Bool {
+    mutating func claim(
+        _ id: Int32, for content: RegistryState.Content, in context: String, _ state: RegistryState
+    ) -> Bool {
         if let holder = ids[context]?.first(where: { $0.value == id }), holder.key != content { return false }
         ids[context, default: [:]][content] = id
-        idMax[context] = max(idMax[context] ?? 0, id)
+        // Ids of schemas that are gone for good are not given again: the state knows the highest that ever was.
+        idMax[context] = max(idMax[context] ?? state.idMax(in: context), id)
         return true
     }
 
@@ -178,10 +181,15 @@ final class RegistryWriter: Sendable {
                         waiting += jobs[index...]
                         break
                     }
+                    let before = batch
                     switch job.plan(state, &batch) {
                     case .planned: planned.append(job)
-                    case .failed: failed.append(job)
+                    case .failed:
+                        // What a refused operation has added already must not be written.
+                        batch = before
+                        failed.append(job)
                     case .wait:
+                        batch = before
                         // Later ones may depend on this one, so the order stays.
                         waiting += jobs[index...]
                         return

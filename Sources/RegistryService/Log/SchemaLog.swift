@@ -93,7 +93,7 @@ final class SchemaLog: Sendable {
                 guard try await exists() else {
                     if holder.read({ $0.position }) > 0 {
                         logger.error("the schemas topic is gone", metadata: ["topic": "\(settings.topic)"])
-                        holder.change { $0 = RegistryState() }
+                        holder.change { $0 = $0.cleared() }
                     }
                     isCaughtUp.store(true, ordering: .releasing)
                     try await Task.sleep(for: .milliseconds(200))
@@ -122,7 +122,7 @@ final class SchemaLog: Sendable {
         if end < start {
             // The topic was deleted and made anew.
             logger.warning("the schemas topic begins anew", metadata: ["topic": "\(settings.topic)"])
-            holder.change { $0 = RegistryState() }
+            holder.change { $0 = $0.cleared() }
         }
         let position = holder.read { $0.position }
         let reader = try await cluster.reader(
@@ -134,7 +134,7 @@ final class SchemaLog: Sendable {
             do throws(ClusterError) {
                 batches = try await reader.next(maxBytes: 4 << 20, timeout: .seconds(30))
             } catch {
-                if error.code == .offsetOutOfRange { holder.change { $0 = RegistryState() } }
+                if error.code == .offsetOutOfRange { holder.change { $0 = $0.cleared() } }
                 throw error
             }
             try Task.checkCancellation()

@@ -94,7 +94,7 @@ extension SchemaRegistry {
                     throw .notPermitted(
                         "Overwrite new schema with id \(wanted) in context \(parent.prefix) is not permitted.")
                 }
-                guard batch.claim(wanted, for: content, in: context) else { return .wait }
+                guard batch.claim(wanted, for: content, in: context, state) else { return .wait }
                 id = wanted
             } else {
                 guard let free = batch.id(of: content, in: context, state) else {
@@ -103,7 +103,11 @@ extension SchemaRegistry {
                 id = free
             }
             if !state.isAnnounced(context) { batch.add(.context(context, exists: true)) }
-            for old in prepared.deleted where old.id == id && old.number < prepared.version {
+            // One that others refer to stays, as it would if it were to be deleted.
+            for old in prepared.deleted
+            where old.id == id && old.number < prepared.version
+                && state.referrers(to: SubjectVersion(subject, old.number)).isEmpty
+            {
                 batch.add(.tombstone(subject: subject, version: old.number))
             }
             batch.add(

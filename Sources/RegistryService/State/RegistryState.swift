@@ -133,14 +133,20 @@ package struct RegistryState: Sendable {
     private var modes: [String: RegistryMode] = [:]
     /// Offset of the last record that changed settings; -1 when there is none.
     package private(set) var settingsRevision: Int64 = -1
-    /// Offset of the last record that took a version away for good: what was worked out from the state before may be
-    /// wrong since.
-    package private(set) var removalRevision: Int64 = -1
+    /// How often a version was taken away for good: what was worked out from the state before may be wrong since.
+    package private(set) var removalRevision: Int64 = 0
     /// Offset of the next record to apply.
     package var position: Int64 = 0
     package private(set) var versionCount = 0
 
     package init() {}
+
+    /// The state of a topic that begins anew, in which nothing that was worked out from this one holds.
+    package func cleared() -> RegistryState {
+        var state = RegistryState()
+        state.removalRevision = removalRevision + 1
+        return state
+    }
 
     // MARK: Applying
 
@@ -277,7 +283,7 @@ package struct RegistryState: Sendable {
         let version = subject.versions.remove(at: index)
         versionCount -= 1
         subject.revision = offset
-        removalRevision = offset
+        removalRevision += 1
         if !subject.versions.isEmpty { subjects[name] = subject }
         setReferences(of: SubjectVersion(name, number), version.id, version.schema, exist: false)
         setUse(of: version.id, in: name, version.schema)

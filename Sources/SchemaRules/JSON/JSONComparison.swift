@@ -32,6 +32,9 @@ struct JSONComparison {
     private let policy: CompatibilityPolicy
     private var known: [Pair: [JSONDifference]] = [:]
     private var inProgress: Set<Pair> = []
+    /// The pairs in `known`, in the order they came, and those in progress that something took for equal.
+    private var settled: [Pair] = []
+    private var assumed: Set<Pair> = []
     private var patterns: [String: NamePattern?] = [:]
     private var pairCount = 0
     private var lookCount = 0
@@ -75,8 +78,12 @@ struct JSONComparison {
         guard lookCount <= Self.lookCountMax else { return [JSONDifference(kind: .tooComplex, path: "")] }
         let pair = Pair(original: resolved(original), update: resolved(update))
         if let found = known[pair] { return found }
-        guard inProgress.insert(pair).inserted else { return [] }
+        guard inProgress.insert(pair).inserted else {
+            assumed.insert(pair)
+            return []
+        }
         defer { inProgress.remove(pair) }
+        let mark = settled.count
         pairCount += 1
         guard pairCount <= Self.pairCountMax, inProgress.count <= Self.depthMax else {
             return [JSONDifference(kind: .tooComplex, path: "")]
@@ -86,7 +93,13 @@ struct JSONComparison {
             let bad = found.filter { !$0.kind.isCompatible(policy) }
             found = Array((bad + found.filter { $0.kind.isCompatible(policy) }).prefix(Self.differenceCountMax))
         }
+        // What was concluded from their being equal does not hold when they are not.
+        if assumed.remove(pair) != nil, !isCompatible(found) {
+            for inner in settled[mark...] { known[inner] = nil }
+            settled.removeSubrange(mark...)
+        }
         known[pair] = found
+        settled.append(pair)
         return found
     }
 

@@ -96,7 +96,7 @@ final class RegistryDecoder: Sendable {
             }
             references = try await registry.references(of: schema)
         } catch {
-            guard case .refused = error.kind else { throw error }
+            guard error.isNotFound else { throw error }
             return .failure(SchemaFailure("the registry has no schema of the \(frame) (\(error.message))"))
         }
         do {

@@ -127,12 +127,16 @@ struct SchemaDelete: AsyncParsableCommand {
         let deleted: [Int32] = try await registry.explaining(subject: subject) { registry in
             guard permanent else { return try await delete(with: registry, permanently: false) }
             // The registry deletes for good only what is deleted softly.
+            var wanted = version?.version
             do throws(RegistryFailure) {
-                _ = try await delete(with: registry, permanently: false)
+                let softly = try await delete(with: registry, permanently: false)
+                // What was the latest is not any more.
+                if wanted != nil, let number = softly.first { wanted = .number(number) }
             } catch {
                 guard error.code == 40404 || error.code == 40406 || error.code == 40401 else { throw error }
             }
-            return try await delete(with: registry, permanently: true)
+            guard let wanted else { return try await registry.delete(subject, permanently: true) }
+            return [try await registry.delete(subject, wanted, permanently: true)]
         }
         let versions = deleted.map { String($0) }.joined(separator: ", ")
         try Output.standard.line(

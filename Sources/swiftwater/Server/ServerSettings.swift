@@ -91,11 +91,12 @@ struct ServerSettings {
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
     init(_ sources: Sources) throws {
         if let file = sources.file {
-            for (name, value) in file.properties {
+            // In their order, so that of two names of one setting the same one counts at every start.
+            for (name, value) in file.properties.sorted(by: { $0.key < $1.key }) {
                 set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
             }
         }
-        for (variable, value) in sources.environment where !value.isEmpty {
+        for (variable, value) in sources.environment.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
             if let name = Self.variables[variable] {
                 set[name] = Value(text: value, origin: .environment(variable))
             } else if variable.hasPrefix("SWIFTWATER_SET_") {

@@ -176,4 +176,20 @@ import Testing
         #expect(more.differences(from: old, policy: .strict).map(\.kind) == [.sumTypeExtended])
         #expect(old.differences(from: more, policy: .strict).map(\.kind) == [.sumTypeNarrowed])
     }
+
+    /// Two definitions refer to each other; one branch of a combination finds them different, another one fits. What was
+    /// concluded while they were taken for equal must not be believed afterwards.
+    @Test func `a circle that turned out to be incompatible is not taken for compatible later`() throws {
+        func text(_ x: String, _ p: String) -> String {
+            """
+            {"type":"object","definitions":{"A":{"type":"object","properties":{"b":{"$ref":"#/definitions/B"},\
+            "x":{"type":"\(x)"}}},"B":{"type":"object","properties":{"a":{"$ref":"#/definitions/A"}}}},\
+            "properties":{"p":\(p),"q":{"$ref":"#/definitions/B"}}}
+            """
+        }
+        let a = "{\"$ref\":\"#/definitions/A\"}"
+        let old = try JSONDocument(text("string", a))
+        let new = try JSONDocument(text("integer", "{\"anyOf\":[\(a),{}]}"))
+        #expect(!new.incompatibilities(reading: old, policy: .strict).isEmpty)
+    }
 }
