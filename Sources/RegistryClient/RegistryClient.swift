@@ -102,7 +102,8 @@ package struct RegistryClient: Sendable {
     }
 
     private func resolve(
-        _ references: [SchemaReference], _ parent: SubjectName, _ found: inout [ReferencedSchema], _ known: inout Set<SchemaReference>,
+        _ references: [SchemaReference], _ parent: SubjectName, _ found: inout [ReferencedSchema],
+        _ known: inout Set<SchemaReference>,
         depth: Int
     ) async throws(RegistryFailure) {
         guard depth < 64 else {

@@ -1,4 +1,5 @@
 import Bytes
+
 /// The options that a connector, converter or transform takes: Kafka's `ConfigDef`. Reads a configuration strictly (`parse`)
 /// or collects all that is wrong with it, as the REST call `validate` shows it.
 package struct ConfigDef: Sendable {

@@ -105,7 +105,8 @@ package struct ProtobufColumnLayout: Sendable {
             var fields: [ColumnField] = []
             for place in innerPlaces(message) {
                 fields.append(
-                    ColumnField(message.fields[place].name, try column(message.fields[place], schema, inside: within, &left)))
+                    ColumnField(
+                        message.fields[place].name, try column(message.fields[place], schema, inside: within, &left)))
             }
             return .structure(fields)
         }

@@ -306,7 +306,8 @@ final class WindowAggregateOperator: AggregateOperator {
 /// deleted first, by end and then start.
 final class SessionAggregateOperator: AggregateOperator {
     private let gap: Int64
-    private let grace: Int64
+    /// Gap and grace: sessions that ended longer ago are closed. Milliseconds.
+    private let closesAfter: Int64
     private var store: SessionStore
     private var streamTime = Int64.min
 
@@ -315,10 +316,11 @@ final class SessionAggregateOperator: AggregateOperator {
         _ context: TaskContext
     ) throws(EngineError) {
         self.gap = max(0, gap)
-        grace = max(0, window.grace)
+        let grace = max(0, window.grace)
         let (least, overflow) = self.gap.addingReportingOverflow(grace)
+        closesAfter = overflow ? .max : least
         store = SessionStore(
-            retentionMillis: max(window.retention ?? 0, overflow ? .max : least),
+            retentionMillis: max(window.retention ?? 0, closesAfter),
             capturesChanges: context.settings.capturesChanges)
         try super.init(step, aggregate, input: input, context)
     }
@@ -375,7 +377,7 @@ final class SessionAggregateOperator: AggregateOperator {
         }
         let start = min(time, merged.map(\.start).min() ?? time)
         let end = max(time, merged.map(\.end).max() ?? time)
-        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
         if !isOpen, end < closed {
             counters.late += 1
             return
@@ -414,7 +416,7 @@ final class SessionAggregateOperator: AggregateOperator {
     /// A new session behind all others of its key.
     private func start(_ batch: Batch, _ row: Int) throws(EngineError) {
         let time = batch.timestamps[row]
-        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
         if !isOpen, time < closed {
             counters.late += 1
             return
@@ -449,7 +451,7 @@ final class SessionAggregateOperator: AggregateOperator {
         else {
             return false
         }
-        let (closed, isOpen) = streamTime.subtractingReportingOverflow(grace.addingReportingOverflow(gap).partialValue)
+        let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
         if !isOpen, end < closed {
             counters.late += 1
             return true

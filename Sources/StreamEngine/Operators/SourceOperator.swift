@@ -119,6 +119,7 @@ final class SourceOperator: Operator {
     ) {
         counters.failed += 1
         drop(failure.row)
+        if isRestoring { return }  // told when the record was processed
         let bytes = (isKey ? records.keys : records.values).array(failure.row)
         context.note(
             ProcessingLogEntry(
@@ -163,7 +164,9 @@ final class SourceOperator: Operator {
                 }
                 // A record without a value keeps its own time: there is no column to read.
                 if time == nil, !timestampIndex.isKey, !present.isValid(row) {
-                    time = records.timestamps[row]
+                    let own = records.timestamps[row]
+                    time = own < 0 ? nil : own
+                    reason = "the record's timestamp \(own) is negative"
                 }
                 if let time {
                     target.initializeElement(at: row, to: time)
@@ -177,6 +180,7 @@ final class SourceOperator: Operator {
     }
 
     private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
+        if isRestoring { return }  // told when the record was processed
         counters.failed += 1
         let column = source.timestamp?.column ?? ""
         let message = "Failed to extract timestamp from row: column \(column): \(reason)"

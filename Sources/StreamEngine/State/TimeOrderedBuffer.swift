@@ -17,7 +17,7 @@ package struct TimeOrderedBuffer {
     }
 
     private var buckets: [Int64: Bucket] = [:]
-    /// Binary heap of the times of buckets; a bucket that became empty leaves its time until it comes out.
+    /// Binary heap of the times of buckets; may hold times whose bucket is gone, and a time twice.
     private var heap: [Int64] = []
     package private(set) var count = 0
     package private(set) var byteCount = 0
@@ -28,8 +28,7 @@ package struct TimeOrderedBuffer {
     package var firstTime: Int64? {
         mutating get {
             while let first = heap.first {
-                if let bucket = buckets[first], !bucket.entries.isEmpty { return first }
-                buckets[first] = nil
+                if buckets[first] != nil { return first }  // buckets are never empty
                 popHeap()
             }
             return nil
@@ -40,11 +39,11 @@ package struct TimeOrderedBuffer {
     package mutating func put(
         time: Int64, order: [UInt8], timestamp: Int64, value: [UInt8], replacing: Bool
     ) {
+        if replacing { remove(time: time, order: order) }
         if buckets[time] == nil {
             buckets[time] = Bucket()
             pushHeap(time)
         }
-        if replacing { remove(time: time, order: order) }
         buckets[time]?.entries[order, default: []].append((timestamp, value))
         count += 1
         byteCount += order.count + value.count + 64
@@ -55,6 +54,10 @@ package struct TimeOrderedBuffer {
         guard let gone = buckets[time]?.entries.removeValue(forKey: order) else { return }
         count -= gone.count
         for entry in gone { byteCount -= order.count + entry.value.count + 64 }
+        guard buckets[time]?.entries.isEmpty == true else { return }
+        buckets[time] = nil
+        // Times without a bucket must not pile up behind one that waits long; an ascending array is a heap.
+        if heap.count > 2 * buckets.count + 64 { heap = buckets.keys.sorted() }
     }
 
     /// The entries of the earliest time, which are taken out.
