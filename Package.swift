@@ -113,6 +113,12 @@ let package = Package(
                 "Patterns", "Cluster", "Observability", nio, nioPosix, deque, logging,
             ]),
         target(
+            "SQLRuntime",
+            [
+                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
+                "Columns", "StreamEngine", nio, logging,
+            ]),
+        target(
             "RegistryService",
             [
                 "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1,

@@ -48,6 +48,10 @@ private let allowed: [String: Set<String>] = [
     "HTTPKit": [
         "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging",
     ],
+    "SQLRuntime": [
+        "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
+        "Columns", "StreamEngine", "NIOCore", "Logging",
+    ],
     "RegistryService": [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
         "HTTPTypes", "Logging",
