@@ -16,4 +16,3 @@ static inline void edit_end_completion(int character) {
     rl_completion_append_character = character;
 }
 static inline const char *edit_line(void) { return rl_line_buffer; }
-static inline void edit_give_line_up(void) { rl_done = 1; }

@@ -24,15 +24,10 @@ package final class LineEditor: Sendable {
         using_history()
         stifle_history(Int32(Self.historyCountMax))
         if let historyPath { read_history(historyPath) }
-        // Ctrl-C comes as a key, so that it gives up a line and not the program.
-        rl_parse_and_bind("setty -d -isig")
-        rl_add_defun(
-            "swiftwater-interrupt",
-            { _, _ in
-                isInterrupted.store(true, ordering: .relaxed)
-                edit_give_line_up()
-                return 0
-            }, 3)
+        // A read that sleeps wakes by this signal with EINTR, and only by it: without SA_RESTART, with nothing to do.
+        var action = sigaction()
+        action.__sigaction_handler.sa_handler = { _ in }
+        sigaction(Self.wakeSignal, &action, nil)
         // As in readline: up and down look for lines that begin with what is typed.
         rl_parse_and_bind("bind ^[[A ed-search-prev-history")
         rl_parse_and_bind("bind ^[[B ed-search-next-history")
@@ -48,12 +43,29 @@ package final class LineEditor: Sendable {
 
     /// Blocks the calling thread, which must not be one of the cooperative pool.
     package func read(prompt: String) -> Line {
-        isInterrupted.store(false, ordering: .relaxed)
+        isInterrupted.store(false, ordering: .sequentiallyConsistent)
+        // Threads of ours begin with signals blocked.
+        var wake = sigset_t()
+        sigemptyset(&wake)
+        sigaddset(&wake, Self.wakeSignal)
+        pthread_sigmask(SIG_UNBLOCK, &wake, nil)
+        reader.store(pthread_self(), ordering: .sequentiallyConsistent)
+        defer { reader.store(0, ordering: .sequentiallyConsistent) }
         guard let line = readline(prompt) else {
-            return isInterrupted.load(ordering: .relaxed) ? .interrupted : .end
+            return isInterrupted.load(ordering: .sequentiallyConsistent) ? .interrupted : .end
         }
         defer { free(line) }
         return .text(String(cString: line))
+    }
+
+    private static let wakeSignal = SIGUSR1
+
+    /// Ends a `read` that waits, with `.interrupted`: what Ctrl-C is to do. From any thread.
+    package func interrupt() {
+        let thread = reader.load(ordering: .sequentiallyConsistent)
+        guard thread != 0 else { return }
+        isInterrupted.store(true, ordering: .sequentiallyConsistent)
+        pthread_kill(thread, Self.wakeSignal)
     }
 
     /// Keeps a statement for the next time. Secrets are not looked for: the file is for its owner alone.
@@ -74,8 +86,10 @@ package final class LineEditor: Sendable {
     }
 }
 
-/// Set by the library's callbacks, which carry nothing with them.
 private let isInterrupted = Atomic<Bool>(false)
+/// The thread that reads a line; 0 for none.
+private let reader = Atomic<pthread_t>(0)
+/// For the library's callbacks, which carry nothing with them.
 private let currentCompletion = Mutex(Completion())
 /// What the library takes one by one while it completes a word.
 private let offered = Mutex<[String]>([])

@@ -15,14 +15,14 @@ struct Interactive {
     func run() async throws {
         let output = Output.standard
         let editor = LineEditor(historyPath: Self.historyPath())
-        // A query ends by Ctrl-C, the shell does not; while a line is edited, the key does not come as a signal.
+        // Ctrl-C ends a query or gives a line up; the shell stays.
         let signals = try Interruption(keepsHandling: true)
         let running = running
         // Lives as long as the process: it waits for signals.
         Task {
             while true {
                 await signals.next()
-                running.end()
+                if !running.end() { editor.interrupt() }
             }
         }
         try output.line("Swiftwater SQL \(Swiftwater.version), server \(address)")
