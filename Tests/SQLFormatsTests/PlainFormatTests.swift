@@ -268,6 +268,29 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ("`A` STRING", [.string("x"), .null, .string(""), .string("é")]), ("`A` INT", [.int(-1), .null, .int(7)]),
+            ("`A` BIGINT", [.null, .bigint(.min)]), ("`A` DOUBLE", [.double(1.5), .null]),
+            ("`A` BYTES", [.bytes([0xFF]), .null, .bytes([])]),
+        ] as [(String, [SQLValue])])
+    func `KAFKA columns are written as rows are`(schema: String, values: [SQLValue]) throws {
+        let columns = try Self.fields(schema)
+        let formats = RecordFormats()
+        let encoder = try formats.columnEncoder(Self.format(.kafka), topic: "t", isKey: true, columns: columns)
+        let rows = try formats.rowEncoder(Self.format(.kafka), topic: "t", isKey: true, columns: columns)
+        let vector = FormatColumn(values, columns[0].type)
+        for absent in [nil, 0] {
+            let present = Validity(values.indices.map { $0 != absent })
+            let written = try encoder.encode([vector], count: values.count, present: present)
+            #expect(written.count == values.count)
+            for (row, value) in values.enumerated() {
+                let expected = row == absent ? nil : try rows.bytes([value])
+                #expect(written.array(row) == expected)
+            }
+        }
+    }
+
     /// In a column's value and in one that is for no column.
     @Test(arguments: [("`A` STRING", "A"), ("`A` ARRAY<STRING>", "A"), ("`A` STRING", "b")], 509...514)
     func `columns take the nesting that rows take`(_ column: (schema: String, name: String), _ depth: Int) throws {
