@@ -1,10 +1,15 @@
+import Foundation
 import TestKit
 import Testing
 
 @testable import SQLTypes
 
 /// The quick way of printing against the plain one.
+///
+/// SWIFTWATER_SEEDS=40 takes more than a million numbers instead of a tenth of that.
 @Suite struct DoubleTextTests {
+    private static let seeds = 1...(ProcessInfo.processInfo.environment["SWIFTWATER_SEEDS"].flatMap { UInt64($0) } ?? 4)
+
     private static func check(_ value: Double) {
         guard value.isFinite else { return }
         let text = DoubleText.text(value)
@@ -35,14 +40,14 @@ import Testing
         ] as [Double] { Self.check(value) }
     }
 
-    @Test(arguments: 1...4)
+    @Test(arguments: seeds)
     func `any bits`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<5000 { Self.check(Double(bitPattern: random.next())) }
     }
 
     /// As they are in data: averages, amounts, rates, sums.
-    @Test(arguments: 1...4)
+    @Test(arguments: seeds)
     func `numbers of any size`(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<5000 {
