@@ -4,8 +4,8 @@ import HTTPTypes
 ///
 /// As Jetty's filter, which the original's servers put in front: a preflight request is answered here, with 200 and
 /// without a word of leave when its method or one of its headers is not allowed; to any other request of an origin that
-/// is allowed the answer gets the headers that let the page see it. Requests of other origins are answered as if they had
-/// none, and the browser keeps the answer from the page.
+/// is allowed the answer gets the headers that let the page see it. Requests of other origins are answered as if they
+/// had none, and the browser keeps the answer from the page.
 ///
 /// - SeeAlso: Fetch standard, section 3.2 (HTTP CORS protocol).
 package struct CrossOriginRules: Sendable, Equatable {

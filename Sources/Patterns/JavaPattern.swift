@@ -2,8 +2,8 @@ import CPCRE2
 
 /// A regular expression of Java's syntax, for searching.
 ///
-/// Java matches by backtracking as PCRE2 does, without a bound; here every search has a budget in proportion to the text, so
-/// that no expression can hold the caller up.
+/// Java matches by backtracking as PCRE2 does, without a bound; here every search has a budget in proportion to the
+/// text, so that no expression can hold the caller up.
 ///
 /// What differs from Java: lookbehind takes alternatives of fixed length only; `(?u)`, `(?d)` and `(?U)` have no effect;
 /// a vertical tab and a form feed end a line for `.` and `$`.

@@ -2,9 +2,9 @@ import CPCRE2
 
 /// Counts what PCRE2 does in one search, and ends it when that becomes too much.
 ///
-/// PCRE2's own limit counts anew at every place where a match may begin, and takes no notice of how far a repetition runs,
-/// so that a search may take the square of the text's length with no limit reached. Here the code is compiled with
-/// automatic callouts: PCRE2 calls before every item of the expression, wherever it begins, and the counter takes
+/// PCRE2's own limit counts anew at every place where a match may begin, and takes no notice of how far a repetition
+/// runs, so that a search may take the square of the text's length with no limit reached. Here the code is compiled
+/// with automatic callouts: PCRE2 calls before every item of the expression, wherever it begins, and the counter takes
 ///
 /// | for | steps |
 /// |---|---|
@@ -20,8 +20,8 @@ struct StepCounter {
     private var place = 0
     private var weights: UnsafeBufferPointer<Int32>
 
-    /// What the items of an expression take beyond one step, by their place in it: repetitions as positive numbers, groups
-    /// that are referred to as negative ones; only as long as there is something to tell.
+    /// What the items of an expression take beyond one step, by their place in it: repetitions as positive numbers,
+    /// groups that are referred to as negative ones; only as long as there is something to tell.
     typealias Weights = [Int32]
 
     static func weights(of pattern: [UInt8], _ code: OpaquePointer) -> Weights {

@@ -1,15 +1,15 @@
 @testable import SQLTypes
 
-/// The text of a DOUBLE as Java 17's `Double.toString` writes it, put together step by step as Java's own program does, in
-/// arithmetic without bounds where Java has it: what the quick one is held against.
+/// The text of a DOUBLE as Java 17's `Double.toString` writes it, put together step by step as Java's own program does,
+/// in arithmetic without bounds where Java has it: what the quick one is held against.
 ///
 /// | value                    | text                                  |
 /// |--------------------------|---------------------------------------|
 /// | 1e-3 <= x < 1e7          | plain, at least one digit after the point |
 /// | others                   | one digit, point, digits, `E`, exponent |
 ///
-/// The digits are those that Java before 19 finds, which are not always the fewest: 2.0E-44 has one more there. Where the
-/// two are known to agree, Swift's own faster digits are used.
+/// The digits are those that Java before 19 finds, which are not always the fewest: 2.0E-44 has one more there. Where
+/// the two are known to agree, Swift's own faster digits are used.
 enum PlainDoubleText {
     static func text(_ value: Double) -> String { String(decoding: bytes(value), as: UTF8.self) }
 

@@ -7,8 +7,8 @@ extension ProtobufSchema {
     /// member of a oneof wins, packed and unpacked values are read either way, unknown fields are kept.
     ///
     /// - Parameter repairsText: whether U+FFFD stands for what is not UTF-8 in a text, as in Java.
-    /// - Throws: `WireError.truncated` or `.corrupt`, also for text that is not UTF-8 and is not repaired, nesting beyond
-    ///   100, and when a required field is missing.
+    /// - Throws: `WireError.truncated` or `.corrupt`, also for text that is not UTF-8 and is not repaired, nesting
+    ///   beyond 100, and when a required field is missing.
     package func decode(
         _ bytes: borrowing RawSpan, as typeIndex: Int, repairsText: Bool = false
     ) throws(WireError) -> ProtobufMessage {

@@ -5,8 +5,8 @@ package import SQLTypes
 /// Evaluates typed expressions one row at a time: constants of statements, and the measure of what compiled expressions
 /// must give.
 ///
-/// Nulls are ksqlDB's: comparisons, LIKE, IN and BETWEEN of null are false; a null operand of arithmetic, a null condition
-/// and a null index of an array are errors. Where a compiled expression notes a failure, this one throws.
+/// Nulls are ksqlDB's: comparisons, LIKE, IN and BETWEEN of null are false; a null operand of arithmetic, a null
+/// condition and a null index of an array are errors. Where a compiled expression notes a failure, this one throws.
 package struct ExpressionInterpreter: Sendable {
     private let functions: FunctionCatalog
 

@@ -2,9 +2,9 @@
 /// unit of the last place, with Java's own stops and estimates.
 ///
 /// From 1 to 10, as averages are, the denominator is a power of two, and a digit takes a shift; to 10 000 000 and above
-/// 0.01 it takes a division of machine words. Most others take one of 128 bits, of which the upper 64 are enough for a guess
-/// that is one too high at the most (Knuth, TAOCP 4.3.1). The few that are larger or smaller than 25 powers of ten go by
-/// numbers without bounds.
+/// 0.01 it takes a division of machine words. Most others take one of 128 bits, of which the upper 64 are enough for a
+/// guess that is one too high at the most (Knuth, TAOCP 4.3.1). The few that are larger or smaller than 25 powers of
+/// ten go by numbers without bounds.
 ///
 /// - SeeAlso: G. Steele, J. White, How to Print Floating-Point Numbers Accurately, 1990.
 struct JavaDigits {
