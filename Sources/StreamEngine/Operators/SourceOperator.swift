@@ -140,7 +140,7 @@ final class SourceOperator: Operator {
     ) -> ColumnBuffer<Int64> {
         guard let timestampIndex else {
             for row in 0..<records.count where records.timestamps[row] < 0 {
-                counters.failed += 1
+                invalidTimestamp(row, "the record's timestamp \(records.timestamps[row]) is negative", records)
                 drop(row)
             }
             return records.timestamps
@@ -182,8 +182,8 @@ final class SourceOperator: Operator {
     private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
         if isRestoring { return }  // told when the record was processed
         counters.failed += 1
-        let column = source.timestamp?.column ?? ""
-        let message = "Failed to extract timestamp from row: column \(column): \(reason)"
+        let place = source.timestamp.map { "column \($0.column): " } ?? ""
+        let message = "Failed to extract timestamp from row: \(place)\(reason)"
         context.note(
             ProcessingLogEntry(
                 kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
