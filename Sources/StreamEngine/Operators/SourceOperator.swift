@@ -51,12 +51,12 @@ final class SourceOperator: Operator {
 
     override var stores: [ChangelogStore] { table?.stores ?? [] }
     override var isReadable: Bool { table != nil }
-    override func keepForReading() { table?.isNeeded = true }
+    override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
         try table?.read(read, step.schema, receiver)
     }
-    override func demandOldValues() { table?.isNeeded = true }
+    override func demandOldValues() { table?.demandOldValues() }
 
     /// Whether all rows up to the sink say which record they came of.
     private lazy var keepsAllOrigins: Bool = {
