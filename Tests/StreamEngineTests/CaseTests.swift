@@ -54,7 +54,8 @@ import Testing
                 }
             }
         }
-        print("engine\(restarts ? " with restarts" : ""): \(passed) passed, \(failures.count) failed, \(skipped) skipped")
+        print(
+            "engine\(restarts ? " with restarts" : ""): \(passed) passed, \(failures.count) failed, \(skipped) skipped")
         for failure in failures { print("FAIL", failure) }
         #expect(only != nil || Double(passed) > 0.95 * Double(passed + failures.count))
     }
