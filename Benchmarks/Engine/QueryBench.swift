@@ -105,17 +105,17 @@ struct QueryBench {
         for query in Self.queries where only.isEmpty || only.contains(query.id) { try run(query) }
     }
 
-    private func run(_ query: Query) throws {
+    /// The query of the last statement over the kit's sources.
+    static func plan(_ statement: String, _ format: SQLFormat = .json) throws -> PhysicalPlan? {
         var catalog = Catalog()
         let topics = MemoryTopics()
         for name in ["ratings", "customers", "responses"] {
             try topics.create(TopicSpecification(name: name, partitionCount: 1, replicaCount: 1, cleanup: .delete))
         }
         var plan: PhysicalPlan?
-        let sources = Self.sources.replacing("'JSON'", with: "'\(query.format.rawValue)'")
+        let sources = Self.sources.replacing("'JSON'", with: "'\(format.rawValue)'")
         let registry = MemorySchemaRegistry()
-        let formats = RecordFormats(schemas: MemorySchemaStore())
-        for statement in try SQLParser.script(sources + query.statement) {
+        for statement in try SQLParser.script(sources + statement) {
             let executor = StatementExecutor(
                 StatementEnvironment(
                     functions: .builtIn, topics: topics, registry: registry, translation: FormatTranslation(), now: 0,
@@ -124,7 +124,12 @@ struct QueryBench {
                 statement.statement, text: statement.text, in: &catalog
             ).effects { plan = started }
         }
-        guard let plan else { return }
+        return plan
+    }
+
+    private func run(_ query: Query) throws {
+        guard let plan = try Self.plan(query.statement, query.format) else { return }
+        let formats = RecordFormats(schemas: MemorySchemaStore())
         let task = try QueryTask(
             plan, functions: SQLFunctionLibrary(context: EvaluationContext(now: { 0 }, random: { 0 })),
             formats: SQLFormatLibrary(formats))

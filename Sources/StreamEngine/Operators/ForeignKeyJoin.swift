@@ -15,7 +15,7 @@ final class ForeignKeyJoinOperator: Operator {
     private let rightTable: TableState
     private let rightKeys: KeyCodec
     /// Keys of left rows by foreign key, in bytes.
-    private var subscriptions: [[UInt8]: Set<[UInt8]>] = [:]
+    private var subscriptions = SubscriptionTable()
     /// Known results, if old values are asked for.
     private let result: TableState
     private let builder: BatchBuilder
@@ -34,8 +34,8 @@ final class ForeignKeyJoinOperator: Operator {
             left.step.schema, store: left.step.tableStore ?? step.name + "-left", context.settings)
         rightTable = TableState(
             right.step.schema, store: right.step.tableStore ?? step.name + "-right", context.settings)
-        leftTable.isNeeded = true
-        rightTable.isNeeded = true
+        leftTable.demandOldValues()
+        rightTable.keepForReading()
         rightKeys = KeyCodec(right.step.schema.keys.map(\.type))
         result = TableState(step.schema, store: step.name + "-result", context.settings)
         builder = BatchBuilder(step.schema.columns.map(\.type))
@@ -48,37 +48,59 @@ final class ForeignKeyJoinOperator: Operator {
     }
 
     override var inputs: [Operator] { [left, right] }
-    override var state: (rows: Int, bytes: Int) {
-        let sizes = [leftTable.size, rightTable.size, result.size]
-        return (sizes.reduce(0) { $0 + $1.rows }, sizes.reduce(0) { $0 + $1.bytes })
+    /// The subscriptions follow from the left rows.
+    override var stores: [ChangelogStore] { leftTable.stores + rightTable.stores + result.stores }
+    override var derivedTables: [SlabTable] { subscriptions.tables }
+    override var isReadable: Bool { true }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = RowCollector(step.schema, receiver)
+        func give(_ key: UnsafeRawBufferPointer) throws(ReadEnd) {
+            guard let found = leftRow(key) else { return }
+            var failures: [CompiledExpression.Failure] = []  // told when the row was processed
+            let foreign = bytes(foreignKey.evaluate(found.batch.columns, count: 1, failures: &failures), 0)
+            let match = foreign.flatMap { key in key.withUnsafeBytes { rightTable.lookup($0) } }
+            if match == nil, !isLeftJoin { return }
+            appendColumns(found.batch, 0, match?.value, isDeleted: false, to: collector.builder)
+            try collector.endRow(timestamp: max(found.timestamp, match?.timestamp ?? .min))
+        }
+        if let keys = try read.keys.bytes(leftTable.keyCodec) {
+            for key in keys { try key.withKey { (key) throws(ReadEnd) in try give(key) } }
+        } else {
+            try leftTable.table.forEach { (key, _) throws(ReadEnd) in try give(key) }
+        }
+        try collector.flush()
     }
-    override func drainChanges(_ body: (StateChange) -> Void) {
-        for table in [leftTable, rightTable, result] { table.drainChanges(body) }
-    }
-    override func demandOldValues() { result.isNeeded = true }
+    override func demandOldValues() { result.demandOldValues() }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        if input == 0 { processLeft(batch) } else { processRight(batch) }
-        emit(result.apply(builder.finish()))
+        do throws(EngineError) {
+            if input == 0 { try processLeft(batch) } else { try processRight(batch) }
+            try emitResult()
+        } catch { context.fail(error) }
     }
+
+    private func emitResult() throws(EngineError) { emit(try result.apply(builder.finish())) }
 
     private var isLeftJoin: Bool { join.kind == .left }
 
-    private func processLeft(_ batch: Batch) {
-        let changed = leftTable.apply(batch)
+    private func processLeft(_ batch: Batch) throws(EngineError) {
+        let changed = try leftTable.apply(batch)
         let newKeys = evaluate(foreignKey, batch, what: "Error computing the foreign key")
         guard let old = changed.oldBatch else { return }
         let oldKeys = evaluate(foreignKey, old, what: "Error computing the foreign key")
         for row in 0..<batch.count {
-            if builder.isLarge { emit(result.apply(builder.finish())) }
+            if builder.isLarge { try emitResult() }
             let isNew = batch.present.isValid(row)
             let wasThere = old.present.isValid(row)
             let new = isNew ? bytes(newKeys, row) : nil
             let before = wasThere ? bytes(oldKeys, row) : nil
             let own = [UInt8](leftTable.key(batch, row))
-            if let before, before != new { unsubscribe(before, own) }
-            if let new { subscriptions[new, default: []].insert(own) }
+            try own.withRawBytes { own throws(EngineError) in
+                if let before, before != new { before.withUnsafeBytes { subscriptions.remove($0, own) } }
+                try new?.withRawBytes { new throws(EngineError) in try subscriptions.insert(new, own) }
+            }
             let time = batch.timestamps[row]
             guard isNew else {
                 // A row that was never joined has nothing to delete.
@@ -99,22 +121,20 @@ final class ForeignKeyJoinOperator: Operator {
         }
     }
 
-    private func processRight(_ batch: Batch) {
+    private func processRight(_ batch: Batch) throws(EngineError) {
         for row in 0..<batch.count {
             let key = [UInt8](rightTable.key(batch, row))
-            _ = rightTable.apply(batch.gathered([Int32(truncatingIfNeeded: row)]))
-            guard let subscribers = subscriptions[key] else {
-                counters.unmatched += 1
-                continue
-            }
+            _ = try rightTable.apply(batch.gathered([Int32(truncatingIfNeeded: row)]))
+            let subscribers = key.withUnsafeBytes { subscriptions.subscribers($0) }
+            if subscribers.isEmpty { counters.unmatched += 1 }
             let isThere = batch.present.isValid(row)
-            for own in subscribers.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            for own in subscribers {
                 let found: (timestamp: Int64, batch: Batch)? = own.withUnsafeBytes { leftRow($0) }
                 guard let found else { continue }
                 let time = max(batch.timestamps[row], found.timestamp)
                 let match = key.withUnsafeBytes { rightTable.lookup($0) }
                 append(found.batch, 0, isThere ? match?.value : nil, time, isDeleted: !isThere && !isLeftJoin)
-                if builder.isLarge { emit(result.apply(builder.finish())) }
+                if builder.isLarge { try emitResult() }
             }
         }
     }
@@ -131,9 +151,14 @@ final class ForeignKeyJoinOperator: Operator {
         return (row.timestamp, Batch(count: 1, columns: columns, timestamps: ColumnBuffer([row.timestamp])))
     }
 
-    private func unsubscribe(_ key: [UInt8], _ own: [UInt8]) {
-        subscriptions[key]?.remove(own)
-        if subscriptions[key]?.isEmpty == true { subscriptions[key] = nil }
+    override func didRestore() throws(EngineError) {
+        subscriptions = SubscriptionTable()
+        try leftTable.table.forEach { (key, _) throws(EngineError) in
+            guard let left = leftRow(key) else { return }
+            var failures: [CompiledExpression.Failure] = []  // told when the row was processed
+            let keys = foreignKey.evaluate(left.batch.columns, count: 1, failures: &failures)
+            try bytes(keys, 0)?.withRawBytes { foreign throws(EngineError) in try subscriptions.insert(foreign, key) }
+        }
     }
 
     /// The bytes of a foreign key; nil for null.
@@ -147,6 +172,13 @@ final class ForeignKeyJoinOperator: Operator {
     private func append(
         _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, _ time: Int64, isDeleted: Bool
     ) {
+        appendColumns(batch, row, match, isDeleted: isDeleted, to: builder)
+        builder.endRow(timestamp: time, present: !isDeleted)
+    }
+
+    private func appendColumns(
+        _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, isDeleted: Bool, to target: BatchBuilder
+    ) {
         var others: [SQLValue] = []
         if let match {
             var at = 8
@@ -154,7 +186,7 @@ final class ForeignKeyJoinOperator: Operator {
         }
         let rightKeyCount = right.step.schema.keyCount
         let rightKey = match == nil ? SQLValue.null : foreignKeyValue(batch, row)
-        for (column, builder) in zip(join.columns, builder.columns) {
+        for (column, builder) in zip(join.columns, target.columns) {
             switch column {
             case .key(let index): builder.append(from: batch.columns[index], row: row)
             case .left(let index):
@@ -171,7 +203,6 @@ final class ForeignKeyJoinOperator: Operator {
                 }
             }
         }
-        builder.endRow(timestamp: time, present: !isDeleted)
     }
 
     private func foreignKeyValue(_ batch: Batch, _ row: Int) -> SQLValue {

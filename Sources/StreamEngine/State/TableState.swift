@@ -12,11 +12,14 @@ final class TableState {
     private let hasWindows: Bool
     private let store: String
     let table: SlabTable
+    private let part: TablePart
     private let scratch = ScratchBytes()
     private let valueScratch = ScratchBytes()
     private let oldBuilders: [VectorBuilder]
     /// Whether somebody asks for old values or looks rows up; nothing is kept otherwise.
-    var isNeeded = false
+    private(set) var isNeeded = false
+    /// Whether `apply` tells what was there before.
+    private var tellsOld = false
 
     init(_ schema: RowSchema, store: String, _ settings: EngineSettings) {
         keyCodec = KeyCodec(schema.keys.map(\.type))
@@ -25,12 +28,26 @@ final class TableState {
         hasWindows = schema.window != nil
         self.store = store
         table = SlabTable(capturesChanges: settings.capturesChanges)
+        let windowBytes = schema.window == nil ? 0 : 16
+        part = TablePart(table) { [keyCodec, rowCodec] key, value in
+            key.count >= windowBytes
+                && keyCodec.isKey(UnsafeRawBufferPointer(rebasing: key[..<(key.count - windowBytes)]))
+                && rowCodec.isRow(value, from: 8)
+        }
         oldBuilders = schema.values.map { VectorBuilder($0.type) }
     }
 
-    var size: (rows: Int, bytes: Int) { isNeeded ? (table.count, table.byteCount) : (0, 0) }
+    /// Its store; none when nothing is kept.
+    var stores: [ChangelogStore] { isNeeded ? [ChangelogStore(store, [part])] : [] }
 
-    func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(of: store, body) }
+    /// Keeps rows from now on, and tells the old ones.
+    func demandOldValues() {
+        isNeeded = true
+        tellsOld = true
+    }
+
+    /// Keeps rows from now on.
+    func keepForReading() { isNeeded = true }
 
     /// The bytes of a row's key, valid until the next call.
     func key(_ batch: Batch, _ row: Int) -> UnsafeRawBufferPointer {
@@ -44,13 +61,16 @@ final class TableState {
     }
 
     /// Keeps the rows, and tells what was there before.
-    func apply(_ batch: Batch) -> Batch {
+    ///
+    /// - Throws: `.stateLimit`.
+    func apply(_ batch: Batch) throws(EngineError) -> Batch {
         guard isNeeded else { return batch }
         var result = batch
         var oldPresent = [Bool](repeating: false, count: batch.count)
         for row in 0..<batch.count {
-            oldPresent[row] = put(batch, row, old: oldBuilders[...])
+            oldPresent[row] = try put(batch, row, old: tellsOld ? oldBuilders[...] : [])
         }
+        guard tellsOld else { return batch }
         result.old = .init(
             columns: Array(batch.columns[..<keyCount]) + oldBuilders.map { $0.finish() },
             present: Validity(all: oldPresent))
@@ -61,7 +81,9 @@ final class TableState {
     ///
     /// - Parameter builders: get the old row, or nulls.
     /// - Returns: whether there was one.
-    func put(_ batch: Batch, _ row: Int, old builders: ArraySlice<VectorBuilder>) -> Bool {
+    func put(
+        _ batch: Batch, _ row: Int, old builders: ArraySlice<VectorBuilder>
+    ) throws(EngineError) -> Bool {
         let key = key(batch, row)
         let hash = hashBytes(key)
         let place = table.find(key, hash: hash)
@@ -75,7 +97,7 @@ final class TableState {
             valueScratch.clear()
             valueScratch.append(batch.timestamps[row])
             rowCodec.append(batch.columns[keyCount...], row: row, to: valueScratch)
-            table.put(key, hash: hash, place: place, value: valueScratch.bytes)
+            try table.put(key, hash: hash, place: place, value: valueScratch.bytes)
         } else {
             table.remove(key, hash: hash, place: place)
         }

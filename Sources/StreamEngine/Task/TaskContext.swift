@@ -64,12 +64,16 @@ package struct SourceBatch: Sendable {
     }
 
     /// One of the records.
-    func single(_ row: Int) -> SourceBatch {
-        let rows = [Int32(truncatingIfNeeded: row)]
+    func single(_ row: Int) -> SourceBatch { slice(row..<(row + 1)) }
+
+    /// Some of the records.
+    func slice(_ range: Range<Int>) -> SourceBatch {
+        if range == 0..<count { return self }
+        let rows = range.map { Int32(truncatingIfNeeded: $0) }
         return SourceBatch(
             topic: topic, partition: partition, keys: keys.gathered(rows), values: values.gathered(rows),
             timestamps: timestamps.gathered(rows), offsets: offsets.gathered(rows),
-            headers: headers.isEmpty ? [] : [headers[row]])
+            headers: headers.isEmpty ? [] : Array(headers[range]))
     }
 }
 
@@ -81,6 +85,8 @@ package struct SinkBatch: Sendable {
     /// A row without a value is a tombstone.
     package var values: BytesColumn
     package var timestamps: ColumnBuffer<Int64>
+    /// Headers of each record, those of the record that it came of; empty when no record has any.
+    package var headers: [[SourceBatch.Header]] = []
 
     package var count: Int { values.count }
 }
@@ -143,6 +149,8 @@ package final class TaskContext {
     private(set) var failure: EngineError?
     /// Where the records come from that are on their way, for log entries.
     var sourceTopic: String?
+    /// Headers of the records of the batch that is processed; empty when there are none.
+    var headers: [[SourceBatch.Header]] = []
 
     package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
         self.functions = functions
@@ -172,13 +180,44 @@ package struct EngineSettings: Sendable, Hashable {
     package var failsOnDeserializationError = false
     /// Whether state notes what changed, for changelogs and snapshots.
     package var capturesChanges = false
+    /// `state.store`
+    package var stateStore = StateStoreKind.auto
+    /// `state.memory.max.bytes`: what the state of a task may take of the process's memory.
+    package var stateByteCountMax = 1 << 30
+    /// `state.dir`: where state on disk lies; files without a name, gone with the process.
+    package var stateFolder = "/var/tmp"
+    /// Blocks of state that are smaller stay in memory.
+    package var stateFileByteCountMin = 1 << 20
 
     package init() {}
+
+    /// What stays in memory as it is small must not take all that there may be.
+    var diskPlace: StatePlace {
+        .disk(
+            folder: stateFolder, fileByteCountMin: min(stateFileByteCountMin, max(4096, stateByteCountMax / 128)))
+    }
 
     /// From properties such as "ksql.timestamp.throw.on.invalid".
     package init(properties: [String: String]) {
         func flag(_ name: String) -> Bool { properties[name].map { NumberText.boolean($0) } ?? false }
         failsOnInvalidTimestamp = flag("ksql.timestamp.throw.on.invalid")
         failsOnDeserializationError = flag("ksql.fail.on.deserialization.error")
+        if let kind = properties["state.store"].flatMap({ StateStoreKind(rawValue: $0.lowercased()) }) {
+            stateStore = kind
+        }
+        if let bytes = properties["state.memory.max.bytes"].flatMap({ Int($0) }), bytes > 0 {
+            stateByteCountMax = bytes
+        }
+        if let folder = properties["state.dir"], !folder.isEmpty { stateFolder = folder }
     }
+}
+
+/// Where state lies.
+package enum StateStoreKind: String, Sendable, Hashable {
+    /// In memory as long as it fits, and then on disk.
+    case auto
+    /// In memory; a query that needs more than it may ends.
+    case memory
+    /// On disk from the start; small stores stay in memory.
+    case disk
 }
