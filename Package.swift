@@ -115,7 +115,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
+                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+                "SQLTypes",
                 "Columns", "StreamEngine", nio, logging,
             ]),
         target(
@@ -126,13 +127,22 @@ let package = Package(
                 logging,
             ]),
 
+        target(
+            "ConnectService",
+            [
+                "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules",
+                "SchemaSerdes", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio, nioHTTP1,
+                httpTypes, logging,
+            ]),
+
         // Layer 4: the program
         .executableTarget(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
+                "RegistryService", "ConnectCore", "ConnectService", "SQLTesting", "SQLTypes", "Patterns", nio,
+                httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -213,6 +223,12 @@ let package = Package(
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
+        tests(
+            "ConnectService",
+            [
+                "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
+                asyncHTTPClient, nio, nioPosix, logging,
+            ]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [
