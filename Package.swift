@@ -130,13 +130,22 @@ let package = Package(
                 logging,
             ]),
 
+        target(
+            "ConnectService",
+            [
+                "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules",
+                "SchemaSerdes", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio, nioHTTP1,
+                httpTypes, logging,
+            ]),
+
         // Layer 4: the program
         .executableTarget(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
+                "RegistryService", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", nio,
+                httpTypes, "ConnectCore", "ConnectService",
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -218,6 +227,12 @@ let package = Package(
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
+        tests(
+            "ConnectService",
+            [
+                "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
+                asyncHTTPClient, nio, nioPosix, logging,
+            ]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

@@ -58,12 +58,17 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
         "HTTPTypes", "Logging",
     ],
+    "ConnectService": [
+        "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules", "SchemaSerdes",
+        "JSONFormat", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore", "NIOHTTP1", "HTTPTypes",
+        "Logging",
+    ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "SQLClient", "SQLShell",
-        "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging",
+        "ArgumentParser", "ConnectCore", "ConnectService",
     ],
     // Beside
     "MessageGenerator": [],

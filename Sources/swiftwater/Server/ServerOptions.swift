@@ -37,6 +37,17 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Where clients of the Connect worker connect to, over HTTP; none for no worker. "
+                + "(default: 127.0.0.1:8083)", valueName: "host:port"))
+    var connect: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of the worker's options by the names of connect-distributed.properties.", valueName: "file"))
+    var connectConfig: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Brokers of another cluster, separated by commas, whose schemas the registry serves. "
                 + "(default: the broker of this process)", valueName: "host:port"))
     var bootstrapServers: String?
@@ -64,6 +75,7 @@ struct ServerOptions: ParsableArguments {
             ("log.dirs", "--data-dir", dataDir), ("roles", "--roles", roles), ("listeners", "--kafka", kafka),
             ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
             ("admin.listener", "--admin", admin), ("registry.listener", "--registry", registry),
+            ("connect.listener", "--connect", connect), ("connect.config", "--connect-config", connectConfig),
             ("kafkastore.bootstrap.servers", "--bootstrap-servers", bootstrapServers),
         ]
         for (name, flag, value) in own { if let value { sources.flags.append((name, flag, value)) } }

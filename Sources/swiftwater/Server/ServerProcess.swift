@@ -1,12 +1,13 @@
 import Broker
 import Cluster
+import ConnectService
 import HTTPKit
 import Logging
 import NIOCore
 import Observability
 import RegistryService
 
-/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry. It stops in
+/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect worker. It stops in
 /// the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
@@ -15,6 +16,7 @@ final class ServerProcess {
     let registry: RegistryServer?
     /// Why there is no registry although it was not refused.
     let registryProblem: String?
+    let connect: ConnectRole.Running
     /// nil when there is none.
     let admin: HTTPServer?
     /// Why there is no admin port although one was not refused.
@@ -23,26 +25,30 @@ final class ServerProcess {
     let metrics: MetricRegistry
     private let adminLoops: HTTPLoops?
     private let registryLoops: HTTPLoops?
+    private let connectLoops: HTTPLoops?
     /// The cluster that the registry reaches over the network.
     private let remote: RemoteCluster?
 
     private init(
-        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, admin: HTTPServer?,
-        adminProblem: String?, metrics: MetricRegistry, adminLoops: HTTPLoops?, registryLoops: HTTPLoops?,
-        remote: RemoteCluster?
+        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, connect: ConnectRole.Running,
+        admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry, adminLoops: HTTPLoops?,
+        registryLoops: HTTPLoops?, connectLoops: HTTPLoops?, remote: RemoteCluster?
     ) {
         self.broker = broker
         self.registry = registry
         self.registryProblem = registryProblem
+        self.connect = connect
         self.admin = admin
         self.adminProblem = adminProblem
         self.metrics = metrics
         self.adminLoops = adminLoops
         self.registryLoops = registryLoops
+        self.connectLoops = connectLoops
         self.remote = remote
     }
 
     var adminAddress: HostPort? { admin.map { HostPort(host: $0.host, port: $0.port) } }
+    var connectAddress: HostPort? { connect.server.map { HostPort(host: $0.host, port: $0.port) } }
     var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
     /// - Throws: `CommandFailure`, `BrokerError`.
@@ -65,6 +71,7 @@ final class ServerProcess {
         var remote: RemoteCluster?
         let adminLoops = settings.admin == nil ? nil : HTTPLoops()
         let registryLoops = settings.registry == nil ? nil : HTTPLoops()
+        let connectLoops = settings.connect == nil ? nil : HTTPLoops()
         do {
             if let address = settings.admin, let adminLoops {
                 do throws(HTTPServerError) {
@@ -99,15 +106,28 @@ final class ServerProcess {
                 (registry, registryProblem) = try await startRegistry(
                     cluster, address, settings, registryLoops, metrics, readiness, logger)
             }
+            var connect = ConnectRole.Running()
+            if let address = settings.connect, let connectLoops {
+                do {
+                    connect = try await ConnectRole.start(
+                        address, settings, broker: broker,
+                        registry: registry.map { HostPort(host: $0.host, port: $0.port) }, connectLoops, metrics,
+                        readiness, logger)
+                } catch {
+                    await registry?.stop()
+                    throw error
+                }
+            }
             return ServerProcess(
-                broker: broker, registry: registry, registryProblem: registryProblem, admin: admin,
+                broker: broker, registry: registry, registryProblem: registryProblem, connect: connect, admin: admin,
                 adminProblem: adminProblem, metrics: metrics, adminLoops: adminLoops, registryLoops: registryLoops,
-                remote: remote)
+                connectLoops: connectLoops, remote: remote)
         } catch {
             _ = await broker?.stop()
             await admin?.stop(within: .zero)
             await adminLoops?.shutdown()
             await registryLoops?.shutdown()
+            await connectLoops?.shutdown()
             throw error
         }
     }
@@ -153,11 +173,13 @@ final class ServerProcess {
     ///
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
+        await connect.server?.stop()
         await registry?.stop()
         let isClean = await broker?.stop() ?? true
         await admin?.stop(within: .milliseconds(200))
         await adminLoops?.shutdown()
         await registryLoops?.shutdown()
+        await connectLoops?.shutdown()
         return isClean
     }
 }

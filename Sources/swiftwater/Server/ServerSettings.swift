@@ -9,7 +9,8 @@ import RegistryService
 /// Keys are the names of Kafka's server.properties, and for the registry those of schema-registry.properties. Some are the
 /// program's rather than a role's, and have flags of their own: `listeners` (`--kafka`), `advertised.listeners`
 /// (`--advertised`), `log.dirs` (`--data-dir`). Ours are `admin.listener` (`--admin`), `registry.listener`
-/// (`--registry`), `roles` and `insecure`.
+/// (`--registry`), `connect.listener` (`--connect`), `connect.config` (`--connect-config`), `roles` and `insecure`.
+/// Options of the Connect worker have `connect.` before the names of connect-distributed.properties.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
         case byDefault
@@ -35,9 +36,9 @@ struct ServerSettings {
     }
 
     /// Roles that this version has, in the order they start.
-    static let roles = ["kafka", "registry"]
+    static let roles = ["kafka", "registry", "connect"]
     /// Roles that later versions will have.
-    static let plannedRoles = ["connect", "sql", "console"]
+    static let plannedRoles = ["sql", "console"]
 
     /// The program's own settings and their defaults.
     static let own: [(name: String, defaultValue: String, documentation: String)] = [
@@ -52,6 +53,11 @@ struct ServerSettings {
             "registry.listener", "127.0.0.1:8081",
             "Where clients of the schema registry connect to, over HTTP; none for no registry."
         ),
+        (
+            "connect.listener", "127.0.0.1:8083",
+            "Where clients of the Connect worker connect to, over HTTP; none for no worker."
+        ),
+        ("connect.config", "", "A file of the worker's options by the names of connect-distributed.properties."),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
     ]
@@ -68,6 +74,8 @@ struct ServerSettings {
     let admin: HostPort?
     /// nil for no registry.
     let registry: HostPort?
+    /// nil for no Connect worker.
+    let connect: HostPort?
     /// Whether a broker runs in this process.
     let runsBroker: Bool
 
@@ -86,6 +94,7 @@ struct ServerSettings {
         "SWIFTWATER_KAFKA": "listeners", "SWIFTWATER_ADVERTISED": "advertised.listeners",
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
         "SWIFTWATER_ADMIN": "admin.listener", "SWIFTWATER_REGISTRY_LISTENER": "registry.listener",
+        "SWIFTWATER_CONNECT_LISTENER": "connect.listener", "SWIFTWATER_CONNECT_CONFIG": "connect.config",
     ]
 
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
@@ -111,7 +120,7 @@ struct ServerSettings {
         let ownNames = Self.own.map(\.name)
         let known = Self.names
         for (name, value) in set.sorted(by: { $0.key < $1.key })
-        where !known.contains(name) && !RegistryProperties.isConnection(name) {
+        where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name) {
             let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
             throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
@@ -136,6 +145,8 @@ struct ServerSettings {
         let roles = Self.roles(set["roles"]?.text)
         let registryText = set["registry.listener"]?.text ?? "127.0.0.1:8081"
         registry = registryText == "none" || !roles.contains("registry") ? nil : try Self.listener(registryText)
+        let connectText = set["connect.listener"]?.text ?? "127.0.0.1:8083"
+        connect = connectText == "none" || !roles.contains("connect") ? nil : try Self.listener(connectText)
         runsBroker = roles.contains("kafka")
         try check()
     }
@@ -245,6 +256,12 @@ struct ServerSettings {
                 "the registry at \(registry) lets everybody who reaches it read and change schemas, because this version "
                     + "has no authentication",
                 hint: "use a loopback address such as 127.0.0.1:\(registry.port), or add --insecure")
+        }
+        if let connect, !connect.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the Connect worker at \(connect) lets everybody who reaches it run connectors, because this version has "
+                    + "no authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(connect.port), or add --insecure")
         }
         if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(
