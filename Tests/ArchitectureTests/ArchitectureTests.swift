@@ -73,7 +73,8 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
         "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging",
-        "ArgumentParser", "ConnectCore", "ConnectService",
+        "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorDatagen", "ConnectorFile",
+                "ConnectorHTTP", "ConnectorSearch",
     ],
     // Beside
     "MessageGenerator": [],
