@@ -61,6 +61,7 @@ let package = Package(
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
         library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
+        library("CMariaDB", pkgConfig: "libmariadb", debian: "libmariadb-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
@@ -115,7 +116,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
+                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+                "SQLTypes",
                 "Columns", "StreamEngine", nio, logging,
             ]),
         target(
@@ -124,6 +126,13 @@ let package = Package(
                 "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1,
                 httpTypes,
                 logging,
+            ]),
+
+        target(
+            "ConnectorCDC",
+            [
+                "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
+                "CMariaDB", crypto, nio,
             ]),
 
         // Layer 4: the program
@@ -176,6 +185,9 @@ let package = Package(
                 "RegistryService", "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ChangeEvents", dependencies: ["ConnectorCDC", "ConnectCore", "JSONFormat", nio],
+            path: "Tests/Acceptance/cdc/ChangeEvents", swiftSettings: swiftSettings),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
@@ -202,6 +214,7 @@ let package = Package(
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
+        tests("ConnectorCDC", ["ConnectCore", "JSONFormat", "SQLTypes"]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),

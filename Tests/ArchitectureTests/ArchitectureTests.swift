@@ -56,6 +56,10 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
         "HTTPTypes", "Logging",
     ],
+    "ConnectorCDC": [
+        "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
+        "CMariaDB", "Crypto", "NIOCore",
+    ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
@@ -76,7 +80,7 @@ private let allowed: [String: Set<String>] = [
 /// A C library is seen by its wrapper only.
 private let wrappers: [String: String] = [
     "CISAL": "Bytes", "CZlib": "Compression", "CZstd": "Compression", "CLZ4": "Compression", "CSnappy": "Compression",
-    "CRdKafka": "Cluster", "CLinux": "Environment", "CPCRE2": "Patterns",
+    "CRdKafka": "Cluster", "CLinux": "Environment", "CPCRE2": "Patterns", "CMariaDB": "ConnectorCDC",
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:
