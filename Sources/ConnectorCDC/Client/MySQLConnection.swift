@@ -82,7 +82,9 @@ final class MySQLConnection {
     /// - Parameter readTimeout: seconds without a byte after which a read fails.
     /// - Throws: `MySQLError`; no message has the password.
     init(_ address: MySQLAddress, handle: Handle = Handle(), readTimeout: Int) throws(MySQLError) {
-        guard Self.isReady, let mysql = mysql_init(nil) else { throw MySQLError(number: 2008, message: "out of memory") }
+        guard Self.isReady, let mysql = mysql_init(nil) else {
+            throw MySQLError(number: 2008, message: "out of memory")
+        }
         self.mysql = mysql
         self.handle = handle
         func set(_ option: mysql_option, _ value: Int) {
@@ -251,8 +253,8 @@ final class MySQLConnection {
     /// - Returns: the event, until the next call; nil when the server has ended the log.
     func nextPacket() throws(MySQLError) -> UnsafeRawBufferPointer? {
         let length = mysql_net_read_packet(mysql)
-        // packet_error
-        guard length != ~UInt(0) else { throw Self.error(mysql) }
+        // packet_error is -1 in the width of an int, or of a long.
+        guard length < UInt(UInt32.max) else { throw Self.error(mysql) }
         guard length > 0, let start = swiftwater_mysql_packet(mysql) else { return nil }
         switch start[0] {
         case 0: return UnsafeRawBufferPointer(start: start + 1, count: Int(length) - 1)

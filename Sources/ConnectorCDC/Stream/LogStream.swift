@@ -34,7 +34,8 @@ final class LogStream {
     private(set) var eventCount: Int64 = 0
 
     init(
-        _ context: ReaderContext, isMariaDB: Bool, checksumByteCount: Int, position: LogPosition, gtidFilter: GTIDFilter,
+        _ context: ReaderContext, isMariaDB: Bool, checksumByteCount: Int, position: LogPosition,
+        gtidFilter: GTIDFilter,
         incremental: IncrementalSnapshot?
     ) {
         self.context = context

@@ -59,9 +59,10 @@ extension ColumnCodec {
             if isUnsigned, modes.bigIntegers == .precise { return (.unsignedDecimal, decimal(20, 0)) }
             return (.int64(bits: 64, isUnsigned: false), .int64)
         case "FLOAT", "FLOAT4":
-            return column.scale == nil && (column.length ?? 0) <= 24 ? (.float32, .float32) : (.float64, .float64)
+            return column.scale == nil && (column.length ?? 0) <= 24
+                ? (.float32, .float32) : (.float64(isSingle: (column.length ?? 0) <= 24), .float64)
         case "REAL": return (.float32, .float32)
-        case "DOUBLE", "DOUBLE PRECISION", "FLOAT8": return (.float64, .float64)
+        case "DOUBLE", "DOUBLE PRECISION", "FLOAT8": return (.float64(isSingle: false), .float64)
         case "DECIMAL", "DEC", "FIXED", "NUMERIC", "NUMBER":
             let scale = column.scale ?? 0
             let schema: ConnectSchema =

@@ -14,7 +14,8 @@ struct ColumnCodec: Sendable {
         case int64(bits: Int, isUnsigned: Bool)
         case unsignedDecimal
         case float32
-        case float64
+        /// `isSingle`: of a column that stores single precision.
+        case float64(isSingle: Bool)
         case decimal(HandlingModes.Decimals, scale: Int)
         case text(Charset.Decoder)
         /// `paddedTo`: bytes of a fixed length.

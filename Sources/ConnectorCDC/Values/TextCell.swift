@@ -16,6 +16,8 @@ enum TextCell {
             return .bytes(bytes)
         case .float32:
             if let value = Float(String(decoding: bytes, as: UTF8.self)) { return .float(value) }
+        case .float64(isSingle: true):
+            if let value = Float(String(decoding: bytes, as: UTF8.self)) { return .float(value) }
         case .float64:
             if let value = Double(String(decoding: bytes, as: UTF8.self)) { return .double(value) }
         case .decimal:

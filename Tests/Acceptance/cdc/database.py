@@ -78,6 +78,15 @@ class MariaDB:
     def value(self, text):
         return self.sql(text).stdout.decode().strip()
 
+    def end_readers(self):
+        """Ends what still reads the log for a client that is gone, and keeps its files."""
+        def gone():
+            threads = self.value("SELECT id FROM information_schema.processlist WHERE command='Binlog Dump'").split()
+            for thread in threads:
+                self.sql(f"KILL {thread}", check=False)
+            return not threads
+        until(gone, what="the end of the log's readers")
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()

@@ -36,7 +36,7 @@ def ids(events, table):
 
 def test_a_snapshot_that_was_interrupted_is_taken_again(database, connector):
     database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(20));"
-                 "INSERT INTO demo.t SELECT seq, 'x' FROM seq_1_to_5000")
+                 "INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_5000")
     connector.set({"max.batch.size": 100}).start("--count", 1200)
     connector.wait()
     database.sql("INSERT INTO demo.t VALUES (5001, 'late')")
@@ -49,7 +49,7 @@ def test_a_big_transaction_goes_on_in_its_middle(database, connector):
     database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO demo.t VALUES (0, 'first')")
     connector.set({"max.batch.size": 500, "include.schema.changes": "false"}).start("--count", 1)
     assert connector.wait() == 0
-    database.sql("BEGIN; INSERT INTO demo.t SELECT seq, 'x' FROM seq_1_to_20000;"
+    database.sql("BEGIN; INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_20000;"
                  "UPDATE demo.t SET v='y' WHERE id > 19990; DELETE FROM demo.t WHERE id = 7; COMMIT;"
                  "INSERT INTO demo.t VALUES (30000, 'last')")
     seen = []
@@ -123,6 +123,7 @@ def test_a_log_that_is_gone(database, connector, mode, again):
     database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
     connector.set({"snapshot.mode": mode}).start("--until", "dbserver1.demo.t")
     assert connector.wait() == 0
+    database.end_readers()
     database.sql("INSERT INTO demo.t VALUES (2); FLUSH BINARY LOGS; INSERT INTO demo.t VALUES (3); FLUSH BINARY LOGS")
     current = database.value("SHOW MASTER STATUS").split()[0]
     database.sql(f"PURGE BINARY LOGS TO '{current}'")
@@ -138,7 +139,7 @@ def test_a_log_that_is_gone(database, connector, mode, again):
 
 def test_an_incremental_snapshot_among_changes(database, connector):
     database.sql("CREATE TABLE demo.signals (id VARCHAR(200) PRIMARY KEY, type VARCHAR(32), data VARCHAR(2048));"
-                 "CREATE TABLE demo.t (id INT PRIMARY KEY, v INT); INSERT INTO demo.t SELECT seq, 0 FROM seq_1_to_500")
+                 "CREATE TABLE demo.t (id INT PRIMARY KEY, v INT); INSERT INTO demo.t SELECT seq, 0 FROM demo.seq_1_to_500")
     connector.set({"snapshot.mode": "no_data", "signal.data.collection": "demo.signals",
                    "incremental.snapshot.chunk.size": 40, "table.include.list": "demo.t"}).start()
     until(lambda: database.value(
@@ -203,7 +204,7 @@ def test_other_forms_of_the_log(tmp_path, option):
         server.sql("CREATE DATABASE demo; CREATE TABLE demo.t (id INT PRIMARY KEY, v TEXT); INSERT INTO demo.t VALUES (0, '')")
         connector.start()
         connector.wait_for(lambda events: ids(events, "t") == [0])
-        server.sql("INSERT INTO demo.t SELECT seq, REPEAT('abc', 100) FROM seq_1_to_50; UPDATE demo.t SET v='new' WHERE id=3;"
+        server.sql("INSERT INTO demo.t SELECT seq, REPEAT('abc', 100) FROM demo.seq_1_to_50; UPDATE demo.t SET v='new' WHERE id=3;"
                    "DELETE FROM demo.t WHERE id=50")
         connector.wait_for(lambda events: rows(events, "t") and rows(events, "t")[-1][0] == "d")
         found = rows(connector.events(), "t")
