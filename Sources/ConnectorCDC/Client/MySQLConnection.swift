@@ -108,9 +108,8 @@ final class MySQLConnection {
             mysql_real_connect(
                 mysql, address.host, address.user, address.password, nil, UInt32(address.port), nil, 0) != nil
         else {
-            let error = MySQLConnection.error(mysql)
-            mysql_close(mysql)
-            throw error
+            // The initializer that throws here runs `deinit`, which closes.
+            throw Self.error(mysql)
         }
         handle.open(mysql_get_socket(mysql))
         for statement in address.initialStatements { try execute(statement) }

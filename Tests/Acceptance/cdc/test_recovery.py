@@ -40,7 +40,7 @@ def test_a_snapshot_that_was_interrupted_is_taken_again(database, connector):
     connector.set({"max.batch.size": 100}).start("--count", 1200)
     connector.wait()
     database.sql("INSERT INTO demo.t VALUES (5001, 'late')")
-    connector.start("--count", 5003)
+    connector.start()
     connector.wait_for(lambda events: 5001 in ids(events, "t"))
     assert sorted(ids(connector.events(), "t")) == list(range(1, 5002))
 
@@ -155,7 +155,7 @@ def test_an_incremental_snapshot_among_changes(database, connector):
     wanted = {number: 0 for number in range(1, 501)} | {number * 8: number for number in range(1, 60)}
     connector.wait_for(lambda events: {row["id"]: row["v"] for _, row in rows(events, "t")} == wanted)
     marks = {payload(event)["source"]["snapshot"] for event in connector.events()
-             if payload(event) and payload(event)["op"] == "r" and event["topic"].endswith(".t")}
+             if payload(event) and payload(event).get("op") == "r" and event["topic"].endswith(".t")}
     assert marks == {"incremental"}
 
 
