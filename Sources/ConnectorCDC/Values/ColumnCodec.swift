@@ -156,16 +156,12 @@ struct ColumnCodec: Sendable {
         return .array(values)
     }
 
-    /// MariaDB stores a UUID so that those of one node stand together: node, clock, then the time from its high part on.
+    /// MariaDB's log has a UUID's bytes in the order of its text.
     static func uuid(_ stored: UnsafeRawBufferPointer) -> String {
         // CHAR-like storage drops zeros at the end.
         var bytes = Array(stored.prefix(16))
         while bytes.count < 16 { bytes.append(0) }
-        // Versions 6 and later sort as they are and are stored so; their clock then stands at 8 with the variant.
-        let isPlain = bytes[6] >> 4 >= 6 && bytes[8] & 0xC0 == 0x80
-        let ordered =
-            isPlain ? bytes : Array(bytes[12...15] + bytes[10...11] + bytes[8...9] + bytes[6...7] + bytes[0...5])
-        return BinlogDecoder.uuid(ordered)
+        return BinlogDecoder.uuid(bytes)
     }
 
     static func address(_ stored: UnsafeRawBufferPointer, _ byteCount: Int) -> String {
