@@ -64,6 +64,7 @@ let package = Package(
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
         library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
         library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
+        library("CMariaDB", pkgConfig: "libmariadb", debian: "libmariadb-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
@@ -147,6 +148,12 @@ let package = Package(
             "HTTPCalls", ["Bytes", "Environment", "ConnectCore", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
         target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
+        target(
+            "ConnectorCDC",
+            [
+                "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
+                "CMariaDB", crypto, nio,
+            ]),
 
         // Layer 4: the program
         .executableTarget(
@@ -156,7 +163,7 @@ let package = Package(
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
                 "RegistryService", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", nio,
                 httpTypes, "ConnectCore", "ConnectService", "ConnectorDatagen", "ConnectorFile",
-                "ConnectorHTTP", "ConnectorSearch",
+                "ConnectorCDC", "ConnectorHTTP", "ConnectorSearch",
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -203,6 +210,9 @@ let package = Package(
                 "RegistryService", "RandomMessages", "SQLSyntax", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ChangeEvents", dependencies: ["ConnectorCDC", "ConnectCore", "JSONFormat", nio],
+            path: "Tests/Acceptance/cdc/ChangeEvents", swiftSettings: swiftSettings),
         tests("Bytes"),
         tests("Compression", ["Bytes"]),
         tests("Environment", ["Bytes"]),
@@ -236,6 +246,7 @@ let package = Package(
         tests("HTTPCalls", ["ConnectCore"]),
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests("ConnectorSearch", ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests("ConnectorCDC", ["ConnectCore", "JSONFormat", "SQLTypes"]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),

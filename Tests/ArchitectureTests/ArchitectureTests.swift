@@ -68,13 +68,17 @@ private let allowed: [String: Set<String>] = [
     "HTTPCalls": ["Bytes", "Environment", "ConnectCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL"],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
+    "ConnectorCDC": [
+        "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
+        "CMariaDB", "Crypto", "NIOCore",
+    ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
         "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging",
-        "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorDatagen", "ConnectorFile",
-                "ConnectorHTTP", "ConnectorSearch",
+        "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorDatagen", "ConnectorCDC", "ConnectorFile",
+        "ConnectorHTTP", "ConnectorSearch",
     ],
     // Beside
     "MessageGenerator": [],
@@ -90,7 +94,7 @@ private let allowed: [String: Set<String>] = [
 /// A C library is seen by its wrapper only.
 private let wrappers: [String: String] = [
     "CISAL": "Bytes", "CZlib": "Compression", "CZstd": "Compression", "CLZ4": "Compression", "CSnappy": "Compression",
-    "CRdKafka": "Cluster", "CLinux": "Environment", "CPCRE2": "Patterns",
+    "CRdKafka": "Cluster", "CLinux": "Environment", "CPCRE2": "Patterns", "CMariaDB": "ConnectorCDC",
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:

@@ -1,0 +1,61 @@
+internal import ConnectCore
+
+/// Which databases, tables and columns are captured. For one thread at a time.
+final class TableFilters {
+    static let builtIn: Set<String> = ["mysql", "information_schema", "performance_schema", "sys"]
+
+    private let databases: NamePatterns?
+    private let notDatabases: NamePatterns?
+    private let tables: NamePatterns?
+    private let notTables: NamePatterns?
+    private let columns: NamePatterns?
+    private let notColumns: NamePatterns?
+    private let snapshotTables: NamePatterns?
+    private let ignoresBuiltIn: Bool
+    private let signalTable: String?
+
+    init(_ config: CDCConfig) throws(ConnectError) {
+        func patterns(_ name: String) throws(ConnectError) -> NamePatterns? {
+            guard let text = config.properties[name], !text.trimmingSpaces.isEmpty else { return nil }
+            return try NamePatterns(text)
+        }
+        databases = try patterns("database.include.list")
+        notDatabases = try patterns("database.exclude.list")
+        tables = try patterns("table.include.list")
+        notTables = try patterns("table.exclude.list")
+        columns = try patterns("column.include.list")
+        notColumns = try patterns("column.exclude.list")
+        snapshotTables = try patterns("snapshot.include.collection.list")
+        ignoresBuiltIn = config.properties["table.ignore.builtin"]?.lowercased() != "false"
+        signalTable = config.signalTable
+    }
+
+    func isCaptured(database: String) -> Bool {
+        if ignoresBuiltIn, Self.builtIn.contains(database.lowercased()) { return false }
+        if let databases { return databases.matches(database) }
+        return !(notDatabases?.matches(database) ?? false)
+    }
+
+    func isCaptured(_ table: TableID) -> Bool {
+        guard isCaptured(database: table.database) else { return false }
+        let name = table.description
+        if let tables { return tables.matches(name) }
+        return !(notTables?.matches(name) ?? false)
+    }
+
+    /// Rows that tell the connector what to do; they come although they are no data.
+    func isSignal(_ table: TableID) -> Bool {
+        signalTable.map { $0.lowercased() == table.description.lowercased() } ?? false
+    }
+
+    /// Whether the snapshot reads the table's rows.
+    func isInSnapshot(_ table: TableID) -> Bool {
+        isCaptured(table) && !isSignal(table) && (snapshotTables?.matches(table.description) ?? true)
+    }
+
+    func isCaptured(_ column: String, of table: TableID) -> Bool {
+        let name = "\(table).\(column)"
+        if let columns { return columns.matches(name) }
+        return !(notColumns?.matches(name) ?? false)
+    }
+}

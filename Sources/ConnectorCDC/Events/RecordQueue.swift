@@ -1,0 +1,212 @@
+internal import Cluster
+internal import ConnectCore
+internal import Synchronization
+
+/// What the reading thread hands over at once. A row's records are never in two.
+struct RecordChunk: Sendable {
+    var records: [ConnectRecord] = []
+    /// Where reading would go on after it, for heartbeats.
+    var offset: ConnectMap?
+    /// A transaction of the source ends with it.
+    var endsTransaction = false
+    var byteCount = 0
+
+    /// What it counts for in the queue; also an offset alone takes its place.
+    var weight: Int { max(1, records.count) }
+}
+
+/// Records between the thread that reads the source and the task's `poll`. Bounded: the thread waits when the queue is full,
+/// and with it the server.
+final class RecordQueue: Sendable {
+    private struct State {
+        var chunks: [RecordChunk] = []
+        var head = 0
+        var recordCount = 0
+        var byteCount = 0
+        var failure: ConnectError?
+        var isFinished = false
+        var isStopped = false
+        var reader: CheckedContinuation<Void, Never>?
+        var readerTicket = 0
+        var writer: BlockedThread?
+    }
+
+    private let state = Mutex(State())
+    private let recordCountMax: Int
+    private let byteCountMax: Int
+
+    init(recordCountMax: Int, byteCountMax: Int) {
+        self.recordCountMax = recordCountMax
+        self.byteCountMax = byteCountMax
+    }
+
+    // MARK: The thread's side
+
+    var isStopped: Bool { state.withLock { $0.isStopped } }
+
+    /// Waits for room.
+    ///
+    /// - Returns: false when the task was stopped.
+    func push(_ chunk: RecordChunk) -> Bool {
+        while true {
+            let thread = BlockedThread()
+            enum Outcome { case done(CheckedContinuation<Void, Never>?), stopped, full }
+            let outcome: Outcome = state.withLock { state in
+                if state.isStopped { return .stopped }
+                let isFull =
+                    state.recordCount > 0
+                    && (state.recordCount + chunk.weight > recordCountMax
+                        || state.byteCount + chunk.byteCount > byteCountMax)
+                if isFull {
+                    state.writer = thread
+                    return .full
+                }
+                state.chunks.append(chunk)
+                state.recordCount += chunk.weight
+                state.byteCount += chunk.byteCount
+                defer { state.reader = nil }
+                return .done(state.reader)
+            }
+            switch outcome {
+            case .done(let reader):
+                reader?.resume()
+                return true
+            case .stopped: return false
+            case .full: thread.wait()
+            }
+        }
+    }
+
+    /// The source has ended: for good, or with a failure that the next poll throws after all records.
+    func finish(_ failure: ConnectError?) {
+        let reader = state.withLock { state in
+            state.failure = failure
+            state.isFinished = true
+            defer { state.reader = nil }
+            return state.reader
+        }
+        reader?.resume()
+    }
+
+    /// Sleeps, but not beyond `stop`.
+    ///
+    /// - Returns: false when stopped.
+    func sleep(_ duration: Duration) -> Bool {
+        let thread = BlockedThread()
+        let isStopped = state.withLock { state in
+            if !state.isStopped { state.writer = thread }
+            return state.isStopped
+        }
+        if isStopped { return false }
+        thread.wait(duration)
+        return !self.isStopped
+    }
+
+    // MARK: The task's side
+
+    func stop() {
+        let (reader, writer) = state.withLock { state in
+            state.isStopped = true
+            defer {
+                state.reader = nil
+                state.writer = nil
+            }
+            return (state.reader, state.writer)
+        }
+        reader?.resume()
+        writer?.wake()
+    }
+
+    struct Taken {
+        var records: [ConnectRecord] = []
+        var offset: ConnectMap?
+        var endsTransaction = false
+        var isFinished = false
+    }
+
+    /// What is there, up to a number of records; waits at most `timeout` for something.
+    ///
+    /// - Throws: the source's failure, once everything before it was taken.
+    func take(countMax: Int, timeout: Duration) async throws(ConnectError) -> Taken {
+        if let taken = try takeNow(countMax) { return taken }
+        await wait(timeout)
+        return try takeNow(countMax) ?? Taken()
+    }
+
+    private func takeNow(_ countMax: Int) throws(ConnectError) -> Taken? {
+        let (taken, failure, writer): (Taken?, ConnectError?, BlockedThread?) = state.withLock { state in
+            if state.isStopped { return (Taken(), nil, nil) }
+            guard state.head < state.chunks.count else {
+                if state.isFinished {
+                    var taken = Taken()
+                    taken.isFinished = state.failure == nil
+                    return (taken, state.failure, nil)
+                }
+                return (nil, nil, nil)
+            }
+            var taken = Taken()
+            while state.head < state.chunks.count,
+                taken.records.isEmpty || taken.records.count + state.chunks[state.head].records.count <= countMax
+            {
+                let chunk = state.chunks[state.head]
+                state.chunks[state.head] = RecordChunk()
+                state.head += 1
+                if taken.records.isEmpty { taken.records = chunk.records } else { taken.records += chunk.records }
+                taken.offset = chunk.offset ?? taken.offset
+                taken.endsTransaction = chunk.endsTransaction
+                state.recordCount -= chunk.weight
+                state.byteCount -= chunk.byteCount
+            }
+            if state.head == state.chunks.count || state.head > 1024 {
+                state.chunks.removeFirst(state.head)
+                state.head = 0
+            }
+            defer { state.writer = nil }
+            return (taken, nil, state.writer)
+        }
+        writer?.wake()
+        if let failure { throw failure }
+        return taken
+    }
+
+    /// Until something is there, the queue is stopped, the task is cancelled or the time is over.
+    private func wait(_ timeout: Duration) async {
+        let ticket = state.withLock { state in
+            state.readerTicket += 1
+            return state.readerTicket
+        }
+        // Ends with the wait below.
+        let timer = Task {
+            try? await Task.sleep(for: timeout)
+            self.wake(ticket)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLock { state in
+                    if state.head < state.chunks.count || state.isFinished || state.isStopped || Task.isCancelled
+                        || state.readerTicket != ticket
+                    {
+                        return true
+                    }
+                    state.reader = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        } onCancel: {
+            self.wake(ticket)
+        }
+        timer.cancel()
+    }
+
+    private func wake(_ ticket: Int) {
+        let reader = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard state.readerTicket == ticket else { return nil }
+            // A wait that has not begun yet must not begin.
+            state.readerTicket += 1
+            defer { state.reader = nil }
+            return state.reader
+        }
+        reader?.resume()
+    }
+}

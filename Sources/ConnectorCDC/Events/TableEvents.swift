@@ -1,0 +1,95 @@
+internal import ConnectCore
+
+/// The schemas and codecs of one table's events, made once per definition.
+final class TableEvents {
+    static let transactionSchema = ConnectSchema(
+        .structure, isOptional: true, name: "event.block", version: 1,
+        fields: [.init("id", .string), .init("total_order", .int64), .init("data_collection_order", .int64)])
+
+    /// A column that events have.
+    struct Column {
+        /// Among all of the table's.
+        var index: Int
+        var codec: ColumnCodec
+        var rewrite: ColumnRules.Rewrite?
+        var length: Int?
+    }
+
+    let table: TableDefinition
+    let topic: String
+    let columns: [Column]
+    /// Of the table's column at a place: where it is among `columns`.
+    let rowSchema: ConnectSchema
+    let envelope: ConnectSchema
+    let keySchema: ConnectSchema?
+    /// Places of the key's columns in the table, with their codecs.
+    let keyColumns: [(index: Int, codec: ColumnCodec)]
+    let keyIsPrimary: Bool
+
+    init(
+        _ table: TableDefinition, _ config: CDCConfig, _ filters: TableFilters, _ rules: ColumnRules,
+        source: ConnectSchema
+    ) {
+        self.table = table
+        topic = config.topic(of: table.id)
+        var columns: [Column] = []
+        var fields: [ConnectSchema.Field] = []
+        for (index, column) in table.columns.enumerated() where filters.isCaptured(column.name, of: table.id) {
+            let codec = ColumnCodec(
+                column, config.modes, parameters: rules.parameters(column, of: table.id),
+                doc: config.hasComments ? column.comment : nil)
+            if case .unknown = codec.kind { continue }
+            columns.append(
+                Column(
+                    index: index, codec: codec, rewrite: rules.rewrite(column.name, of: table.id),
+                    length: column.length))
+            fields.append(.init(config.fieldName(column.name), codec.schema))
+        }
+        self.columns = columns
+        let name = config.schemaName(topic)
+        rowSchema = ConnectSchema(.structure, isOptional: true, name: name + ".Value", fields: fields)
+        envelope = ConnectSchema(
+            .structure, name: name + ".Envelope", version: 2,
+            fields: [
+                .init("before", rowSchema), .init("after", rowSchema), .init("source", source),
+                .init("transaction", Self.transactionSchema), .init("op", .string), .init("ts_ms", .optionalInt64),
+                .init("ts_us", .optionalInt64), .init("ts_ns", .optionalInt64),
+            ])
+        let names = rules.key(of: table.id) ?? table.primaryKey
+        var keyColumns: [(Int, ColumnCodec)] = []
+        var keyFields: [ConnectSchema.Field] = []
+        for name in names {
+            guard let index = table.index(of: name) else { continue }
+            let codec = ColumnCodec(table.columns[index], config.modes)
+            if case .unknown = codec.kind { continue }
+            keyColumns.append((index, codec))
+            keyFields.append(.init(config.fieldName(table.columns[index].name), codec.schema))
+        }
+        self.keyColumns = keyColumns
+        keySchema =
+            keyFields.isEmpty ? nil : ConnectSchema(.structure, name: name + ".Key", fields: keyFields)
+        keyIsPrimary = names == table.primaryKey
+    }
+
+    /// - Parameter cells: parallel to the table's columns.
+    func row(_ cells: [Cell], isStreaming: Bool) throws(ConnectError) -> ConnectValue {
+        var values: [ConnectValue] = []
+        values.reserveCapacity(columns.count)
+        for column in columns {
+            var value = try column.codec.value(cells[column.index], isStreaming: isStreaming)
+            if let rewrite = column.rewrite, !value.isNull {
+                value = ColumnRules.apply(rewrite, to: value, length: column.length)
+            }
+            values.append(value)
+        }
+        return .structure(ConnectStruct(rowSchema, values: values))
+    }
+
+    func key(_ cells: [Cell], isStreaming: Bool) throws(ConnectError) -> SchemaAndValue {
+        guard let keySchema else { return .null }
+        var values: [ConnectValue] = []
+        values.reserveCapacity(keyColumns.count)
+        for (index, codec) in keyColumns { values.append(try codec.value(cells[index], isStreaming: isStreaming)) }
+        return SchemaAndValue(keySchema, .structure(ConnectStruct(keySchema, values: values)))
+    }
+}

@@ -1,0 +1,90 @@
+internal import ConnectCore
+
+/// Makes records of changed rows.
+struct RowEmitter {
+    let context: ReaderContext
+    let events: TableEvents
+    let operation: RowsEvent.Operation
+
+    private static let newKey = "__debezium.newkey"
+    private static let oldKey = "__debezium.oldkey"
+
+    private static let operations: [ConnectValue] = [.string("c"), .string("u"), .string("d")]
+
+    /// - Parameters:
+    ///   - before, after: parallel to the table's columns.
+    ///   - startOffset: to go on with this row; `offset`: behind it. Only a row's last record has the latter, so that the
+    ///     others come again with it.
+    /// - Returns: the keys that the row has had.
+    func emit(
+        before: [Cell]?, after: [Cell]?, source: SourceInfo, transaction: inout TransactionState?, table: TableID,
+        startOffset: ConnectMap, offset: ConnectMap, byteCount: Int
+    ) throws(ConnectError) -> [SchemaAndValue] {
+        let config = context.config
+        let oldKey: SchemaAndValue =
+            try before.map { (cells) throws(ConnectError) in try events.key(cells, isStreaming: true) } ?? .null
+        let newKey: SchemaAndValue =
+            try after.map { (cells) throws(ConnectError) in try events.key(cells, isStreaming: true) } ?? .null
+        let oldRow: ConnectValue =
+            try before.map { (cells) throws(ConnectError) in try events.row(cells, isStreaming: true) } ?? .null
+        let newRow: ConnectValue =
+            try after.map { (cells) throws(ConnectError) in try events.row(cells, isStreaming: true) } ?? .null
+        let source = source.value
+        switch operation {
+        case .insert:
+            add(newKey, .null, newRow, source, transaction?.block(table), 0, [], offset, byteCount)
+            return [newKey]
+        case .delete:
+            add(
+                oldKey, oldRow, .null, source, transaction?.block(table), 2, [],
+                config.hasTombstones ? startOffset : offset, byteCount)
+            tombstone(oldKey, [], offset)
+            return [oldKey]
+        case .update:
+            guard let schema = events.keySchema, oldKey.value != newKey.value else {
+                add(
+                    newKey.schema == nil ? .null : newKey, oldRow, newRow, source, transaction?.block(table), 1, [],
+                    offset, byteCount * 2)
+                return [newKey]
+            }
+            // A row with another key is another row.
+            let toNew = [ConnectHeader(Self.newKey, schema, newKey.value)]
+            add(oldKey, oldRow, .null, source, transaction?.block(table), 2, toNew, startOffset, byteCount)
+            tombstone(oldKey, toNew, startOffset)
+            transaction?.count(table)
+            add(
+                newKey, .null, newRow, source, transaction?.block(table), 0,
+                [ConnectHeader(Self.oldKey, schema, oldKey.value)], offset, byteCount)
+            return [oldKey, newKey]
+        }
+    }
+
+    private func add(
+        _ key: SchemaAndValue, _ before: ConnectValue, _ after: ConnectValue, _ source: ConnectValue,
+        _ transaction: ConnectValue?, _ operation: Int, _ headers: [ConnectHeader], _ offset: ConnectMap,
+        _ byteCount: Int
+    ) {
+        let now = wallClockNanoseconds()
+        context.add(
+            ConnectRecord(
+                topic: events.topic, key: key,
+                value: SchemaAndValue(
+                    events.envelope,
+                    .structure(
+                        ConnectStruct(
+                            events.envelope,
+                            values: [
+                                before, after, source, transaction ?? .null, Self.operations[operation],
+                                .int64(now / 1_000_000), .int64(now / 1000), .int64(now),
+                            ]))), headers: headers, origin: .source(partition: context.partition, offset: offset)),
+            byteCount: byteCount + 300)
+    }
+
+    private func tombstone(_ key: SchemaAndValue, _ headers: [ConnectHeader], _ offset: ConnectMap) {
+        guard context.config.hasTombstones else { return }
+        context.add(
+            ConnectRecord(
+                topic: events.topic, key: key, headers: headers,
+                origin: .source(partition: context.partition, offset: offset)), byteCount: 100)
+    }
+}

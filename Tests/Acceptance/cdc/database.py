@@ -1,0 +1,172 @@
+"""A MariaDB server for tests, from Debian's mariadb-server, and the driver that runs a connector's task on it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition, seconds=60, what="the condition"):
+    """Polls until the condition holds and returns its value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.05)
+
+
+def driver():
+    """The program ChangeEvents: CHANGE_EVENTS names it, otherwise it is looked for among the builds."""
+    given = os.environ.get("CHANGE_EVENTS")
+    candidates = [Path(given)] if given else sorted(ROOT.glob(".build*/*/ChangeEvents")) + sorted(
+        ROOT.glob(".build*/ChangeEvents"))
+    found = [path for path in candidates if path.is_file()]
+    return max(found, key=lambda path: path.stat().st_mtime) if found else None
+
+
+class MariaDB:
+    def __init__(self, folder, options=()):
+        self.folder = Path(folder)
+        self.port = free_port()
+        self.options = list(options)
+        self.process = None
+        # Paths of sockets are short.
+        self.socket = f"/tmp/cdc-{os.getpid()}-{self.port}.sock"
+        user = ["--user=root"] if os.getuid() == 0 else []
+        self.user = user
+        subprocess.run(
+            ["mariadb-install-db", "--no-defaults", *user, f"--datadir={self.folder}/data",
+             "--auth-root-authentication-method=normal", "--skip-test-db"],
+            check=True, capture_output=True)
+
+    def start(self, *options):
+        program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
+        log = open(self.folder / "server.log", "ab")
+        self.process = subprocess.Popen(
+            [program, "--no-defaults", *self.user, f"--datadir={self.folder}/data", f"--socket={self.socket}",
+             f"--pid-file={self.folder}/pid", "--bind-address=127.0.0.1", f"--port={self.port}", "--server-id=223344",
+             "--log-bin=mysql-bin", "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL",
+             "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
+             "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2", "--default-time-zone=+00:00",
+             *self.options, *options],
+            stdout=log, stderr=log)
+        until(lambda: self.sql("SELECT 1", check=False).returncode == 0, what="the database's answer")
+        self.sql(
+            "CREATE USER IF NOT EXISTS 'dbz'@'%' IDENTIFIED BY 'dbz'; GRANT ALL ON *.* TO 'dbz'@'%';")
+        return self
+
+    def sql(self, text, check=True):
+        return subprocess.run(
+            ["mariadb", "--no-defaults", "-N", "-u", "root", "-S", self.socket, "--default-character-set=utf8mb4"],
+            input=text.encode(), check=check, capture_output=True)
+
+    def value(self, text):
+        return self.sql(text).stdout.decode().strip()
+
+    def end_readers(self):
+        """Ends what still reads the log for a client that is gone, and keeps its files."""
+        def gone():
+            threads = self.value("SELECT id FROM information_schema.processlist WHERE command='Binlog Dump'").split()
+            for thread in threads:
+                self.sql(f"KILL {thread}", check=False)
+            return not threads
+        until(gone, what="the end of the log's readers")
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Connector:
+    """One connector's configuration, offsets and schema history, run by the driver."""
+
+    def __init__(self, folder, database, **options):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.offsets = self.folder / "offsets.json"
+        self.properties = {
+            "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+            "database.hostname": "127.0.0.1", "database.port": database.port, "database.user": "dbz",
+            "database.password": "dbz", "database.server.id": 5401, "database.ssl.mode": "disabled",
+            "topic.prefix": "dbserver1", "database.include.list": "demo",
+            "schema.history.internal": "io.debezium.storage.file.history.FileSchemaHistory",
+            "schema.history.internal.file.filename": self.folder / "history.jsonl",
+            "retriable.restart.connector.wait.ms": 200, "poll.interval.ms": 50,
+        }
+        self.properties.update({name.replace("__", "."): value for name, value in options.items()})
+        self.runs = 0
+        self.process = None
+
+    def set(self, options):
+        self.properties.update(options)
+        return self
+
+    def start(self, *arguments, quiet=False):
+        config = self.folder / "connector.properties"
+        config.write_text("".join(f"{name}={value}\n" for name, value in self.properties.items()))
+        self.runs += 1
+        self.output = self.folder / f"events-{self.runs}.jsonl"
+        self.log = self.folder / f"log-{self.runs}.txt"
+        with open(self.output, "wb") as output, open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [driver(), config, "--offsets", self.offsets, *map(str, arguments)], stdout=output, stderr=log)
+        return self
+
+    def events(self):
+        lines = self.output.read_bytes().split(b"\n")
+        return [json.loads(line) for line in lines[:-1] if line]
+
+    def wait(self, seconds=90):
+        code = self.process.wait(seconds)
+        return code
+
+    def wait_for(self, condition, seconds=60):
+        """Until the events printed so far satisfy the condition."""
+        def look():
+            assert self.process.poll() is None or condition(self.events()), self.log.read_text()
+            return condition(self.events())
+        until(look, seconds, "the event")
+        return self.events()
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def payload(event, part="value"):
+    value = event[part]
+    return value["payload"] if value else None
+
+
+def rows(events, table):
+    """Operation and new row of a table's events, tombstones left out."""
+    found = []
+    for event in events:
+        value = payload(event)
+        if event["topic"].endswith("." + table) and value and "op" in value:
+            found.append((value["op"], value["after"] or value["before"]))
+    return found

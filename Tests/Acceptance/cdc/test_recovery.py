@@ -1,0 +1,217 @@
+"""What must never happen, whatever breaks: a change that is lost or comes in another order, a table read with the columns of
+another day."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from database import Connector, MariaDB, driver, payload, rows, until  # noqa: E402
+
+pytestmark = pytest.mark.deadline(240)
+
+
+@pytest.fixture
+def database(tmp_path):
+    if driver() is None:
+        pytest.skip("the program ChangeEvents is missing: swift build --product ChangeEvents, or CHANGE_EVENTS=PATH")
+    server = MariaDB(tmp_path).start()
+    server.sql("CREATE DATABASE demo CHARACTER SET utf8mb4")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def connector(database, tmp_path):
+    made = Connector(tmp_path / "connector", database)
+    yield made
+    made.kill()
+
+
+def ids(events, table):
+    return [row["id"] for operation, row in rows(events, table) if operation in "cr"]
+
+
+def test_a_snapshot_that_was_interrupted_is_taken_again(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(20));"
+                 "INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_5000")
+    connector.set({"max.batch.size": 100}).start("--count", 1200)
+    connector.wait()
+    database.sql("INSERT INTO demo.t VALUES (5001, 'late')")
+    connector.start()
+    connector.wait_for(lambda events: 5001 in ids(events, "t"))
+    assert sorted(ids(connector.events(), "t")) == list(range(1, 5002))
+
+
+def test_a_big_transaction_goes_on_in_its_middle(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO demo.t VALUES (0, 'first')")
+    connector.set({"max.batch.size": 500, "include.schema.changes": "false"}).start("--count", 1)
+    assert connector.wait() == 0
+    database.sql("BEGIN; INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_20000;"
+                 "UPDATE demo.t SET v='y' WHERE id > 19990; DELETE FROM demo.t WHERE id = 7; COMMIT;"
+                 "INSERT INTO demo.t VALUES (30000, 'last')")
+    seen = []
+    for count in (1, 3333, 7000, 500):
+        connector.start("--count", count)
+        assert connector.wait() == 0
+        seen += connector.events()
+    connector.start()
+    connector.wait_for(lambda events: 30000 in ids(events, "t"))
+    seen += connector.events()
+    assert ids(seen, "t") == list(range(1, 20001)) + [30000]
+    assert [operation for operation, _ in rows(seen, "t")] == ["c"] * 20000 + ["u"] * 10 + ["d"] + ["c"]
+
+
+def test_definitions_are_those_of_their_time(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, a INT); INSERT INTO demo.t VALUES (1, 10)")
+    connector.start("--until", "dbserver1.demo.t")
+    assert connector.wait() == 0
+    for number in range(2, 8):
+        database.sql(f"ALTER TABLE demo.t ADD COLUMN c{number} INT DEFAULT {number} FIRST;"
+                     f"INSERT INTO demo.t (id, a) VALUES ({number}, {number * 10})")
+    seen = []
+    # Stops between a definition and its rows, and behind them.
+    for _ in range(3):
+        connector.start("--count", 3)
+        assert connector.wait() == 0
+        seen += connector.events()
+    connector.start()
+    connector.wait_for(lambda events: 7 in ids(events, "t"))
+    seen += connector.events()
+    created = [row for operation, row in rows(seen, "t") if operation == "c"]
+    assert [row["id"] for row in created] == list(range(2, 8))
+    for row in created:
+        assert row["a"] == row["id"] * 10
+        for number in range(2, row["id"] + 1):
+            assert row[f"c{number}"] == number
+        assert len(row) == 2 + row["id"] - 1
+
+
+def test_a_killed_database_comes_back(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (0)")
+    connector.start()
+    connector.wait_for(lambda events: ids(events, "t") == [0])
+    database.sql("INSERT INTO demo.t VALUES (1)")
+    connector.wait_for(lambda events: 1 in ids(events, "t"))
+    database.kill()
+    database.start()
+    database.sql("INSERT INTO demo.t VALUES (2)")
+    connector.wait_for(lambda events: 2 in ids(events, "t"))
+    database.sql("INSERT INTO demo.t VALUES (3)")
+    connector.wait_for(lambda events: 3 in ids(events, "t"))
+    assert ids(connector.events(), "t") == [0, 1, 2, 3]
+
+
+def test_a_dropped_connection_is_made_anew(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (0)")
+    connector.start()
+    connector.wait_for(lambda events: ids(events, "t") == [0])
+    for number in range(1, 6):
+        thread = until(lambda: database.value(
+            "SELECT MIN(id) FROM information_schema.processlist WHERE command='Binlog Dump'").replace("NULL", ""),
+            what="the connector's connection")
+        database.sql(f"KILL {thread}")
+        database.sql(f"BEGIN; INSERT INTO demo.t VALUES ({number * 2}); INSERT INTO demo.t VALUES ({number * 2 + 1}); COMMIT")
+        connector.wait_for(lambda events: number * 2 + 1 in ids(events, "t"))
+    assert ids(connector.events(), "t") == [0] + list(range(2, 12))
+
+
+@pytest.mark.parametrize("mode,again", [("initial", False), ("when_needed", True)])
+def test_a_log_that_is_gone(database, connector, mode, again):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
+    connector.set({"snapshot.mode": mode}).start("--until", "dbserver1.demo.t")
+    assert connector.wait() == 0
+    database.end_readers()
+    database.sql("INSERT INTO demo.t VALUES (2); FLUSH BINARY LOGS; INSERT INTO demo.t VALUES (3); FLUSH BINARY LOGS")
+    current = database.value("SHOW MASTER STATUS").split()[0]
+    database.sql(f"PURGE BINARY LOGS TO '{current}'")
+    connector.start()
+    if again:
+        connector.wait_for(lambda events: sorted(ids(events, "t")) == [1, 2, 3])
+    else:
+        assert connector.wait() == 1
+        text = connector.log.read_text()
+        assert "no longer available on the server" in text and "snapshot.mode=when_needed" in text
+        assert "dbz" not in text.replace("dbserver1", "")
+
+
+def test_an_incremental_snapshot_among_changes(database, connector):
+    database.sql("CREATE TABLE demo.signals (id VARCHAR(200) PRIMARY KEY, type VARCHAR(32), data VARCHAR(2048));"
+                 "CREATE TABLE demo.t (id INT PRIMARY KEY, v INT); INSERT INTO demo.t SELECT seq, 0 FROM demo.seq_1_to_500")
+    connector.set({"snapshot.mode": "no_data", "signal.data.collection": "demo.signals",
+                   "incremental.snapshot.chunk.size": 40, "table.include.list": "demo.t"}).start()
+    until(lambda: database.value(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE command='Binlog Dump'") == "1", what="streaming")
+    database.sql("INSERT INTO demo.signals VALUES ('go', 'execute-snapshot', "
+                 "'{\"data-collections\": [\"demo.t\"], \"type\": \"incremental\"}')")
+    for number in range(1, 60):
+        database.sql(f"UPDATE demo.t SET v = {number} WHERE id = {number * 8}")
+    connector.wait_for(lambda events: len({row["id"] for _, row in rows(events, "t")}) == 500)
+    state = {}
+    for operation, row in rows(connector.events(), "t"):
+        state[row["id"]] = row["v"]
+    wanted = {number: 0 for number in range(1, 501)} | {number * 8: number for number in range(1, 60)}
+    connector.wait_for(lambda events: {row["id"]: row["v"] for _, row in rows(events, "t")} == wanted)
+    marks = {payload(event)["source"]["snapshot"] for event in connector.events()
+             if payload(event) and payload(event).get("op") == "r" and event["topic"].endswith(".t")}
+    assert marks == {"incremental"}
+
+
+def test_heartbeats_move_the_offset_along(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); CREATE DATABASE other; CREATE TABLE other.t (id INT);"
+                 "INSERT INTO demo.t VALUES (1)")
+    connector.set({"heartbeat.interval.ms": 100, "poll.interval.ms": 20}).start()
+    connector.wait_for(lambda events: ids(events, "t") == [1])
+    database.sql("INSERT INTO other.t VALUES (1)")
+    end = int(database.value("SHOW MASTER STATUS").split()[1])
+    events = connector.wait_for(lambda events: any(
+        event["topic"] == "__debezium-heartbeat.dbserver1" and event["offset"]["pos"] >= end for event in events))
+    assert ids(events, "t") == [1]
+
+
+def test_columns_are_masked_and_keys_are_given(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, name VARCHAR(50), mail VARCHAR(50), code INT NOT NULL, x INT);"
+                 "INSERT INTO demo.t VALUES (1, 'Alexander', 'a@b.example', 7, 1)")
+    connector.set({"column.mask.with.5.chars": "demo.t.mail", "column.truncate.to.3.chars": "demo.t.name",
+                   "message.key.columns": "demo.t:code", "column.exclude.list": "demo.t.x"}).start("--until", "dbserver1.demo.t")
+    assert connector.wait() == 0
+    event = connector.events()[-1]
+    assert payload(event)["after"] == {"id": 1, "name": "Ale", "mail": "*****", "code": 7}
+    assert payload(event, "key") == {"code": 7}
+
+
+def test_another_connector_class_and_its_gtids(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
+    connector.set({"connector.class": "io.debezium.connector.mariadb.MariaDbConnector"}).start("--until", "dbserver1.demo.t")
+    assert connector.wait() == 0
+    database.sql("INSERT INTO demo.t VALUES (2), (3)")
+    connector.start("--until", "dbserver1.demo.t")
+    assert connector.wait() == 0
+    source = payload(connector.events()[-1])["source"]
+    assert source["connector"] == "mariadb" and source["gtid"].startswith("0-223344-")
+    assert connector.events()[-1]["offset"]["gtids"].startswith("0-223344-")
+
+
+@pytest.mark.parametrize("option", ["--log-bin-compress=ON", "--binlog-checksum=NONE", "--binlog-annotate-row-events=ON"])
+def test_other_forms_of_the_log(tmp_path, option):
+    if driver() is None:
+        pytest.skip("the program ChangeEvents is missing")
+    server = MariaDB(tmp_path).start(option, "--log-bin-compress-min-len=10")
+    connector = Connector(tmp_path / "connector", server, include__query="true")
+    try:
+        server.sql("CREATE DATABASE demo; CREATE TABLE demo.t (id INT PRIMARY KEY, v TEXT); INSERT INTO demo.t VALUES (0, '')")
+        connector.start()
+        connector.wait_for(lambda events: ids(events, "t") == [0])
+        server.sql("INSERT INTO demo.t SELECT seq, REPEAT('abc', 100) FROM demo.seq_1_to_50; UPDATE demo.t SET v='new' WHERE id=3;"
+                   "DELETE FROM demo.t WHERE id=50")
+        connector.wait_for(lambda events: rows(events, "t") and rows(events, "t")[-1][0] == "d")
+        found = rows(connector.events(), "t")
+        assert [operation for operation, _ in found] == ["r"] + ["c"] * 50 + ["u", "d"]
+        assert found[1][1]["v"] == "abc" * 100 and found[-2][1]["v"] == "new"
+        if option == "--binlog-annotate-row-events=ON":
+            assert payload(connector.events()[-2])["source"]["query"].startswith("DELETE FROM demo.t")
+    finally:
+        connector.kill()
+        server.stop()

@@ -1,0 +1,92 @@
+import ConnectCore
+import Testing
+
+@testable import ConnectorCDC
+
+@Suite struct ConfigTests {
+    private static let plain = [
+        "database.hostname": "h", "database.user": "u", "database.password": "p", "database.server.id": "5",
+        "topic.prefix": "s",
+    ]
+
+    /// Debezium's words, as recorded from it.
+    @Test func `says what is wrong in the original's words`() {
+        var properties = Self.plain
+        properties["topic.prefix"] = "bad prefix!"
+        properties["database.server.id"] = nil
+        properties["decimal.handling.mode"] = "exact"
+        properties["snapshot.mode"] = "sometimes"
+        let plugin = CDCPlugin.mysql(version: "1", clusters: nil)
+        let errors = plugin.definition.validate(properties).filter { !$0.errors.isEmpty }
+            .reduce(into: [String: [String]]()) { $0[$1.option.name] = $1.errors }
+        #expect(
+            errors == [
+                "topic.prefix": [
+                    "The 'topic.prefix' value is invalid: bad prefix! has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)"
+                ],
+                "database.server.id": ["The 'database.server.id' value is invalid: A value is required"],
+                "decimal.handling.mode": [
+                    "The 'decimal.handling.mode' value is invalid: Value must be one of string, double, precise"
+                ],
+                "snapshot.mode": [
+                    "The 'snapshot.mode' value is invalid: Value must be one of always, initial_only, configuration_based, when_needed, initial, custom, no_data, recovery"
+                ],
+            ])
+    }
+
+    @Test func `takes names of earlier versions`() throws {
+        var properties = Self.plain
+        properties["topic.prefix"] = nil
+        properties["database.server.name"] = "asgard"
+        properties["table.whitelist"] = "demo.customers"
+        properties["database.history.kafka.topic"] = "h"
+        properties["snapshot.mode"] = "schema_only"
+        let config = try CDCConfig(.mysql, properties)
+        #expect(config.prefix == "asgard" && config.snapshotMode == .noData)
+        #expect(config.properties["schema.history.internal.kafka.topic"] == "h")
+        #expect(try TableFilters(config).isCaptured(TableID("Demo", "CUSTOMERS")))
+        #expect(try !TableFilters(config).isCaptured(TableID("demo", "customers2")))
+    }
+
+    @Test(
+        arguments: [
+            (["database.include.list": "a,b\\,c"], "b,c.t", true),
+            (["database.include.list": "a"], "mysql.user", false),
+            (["table.exclude.list": "d[.]x.*"], "d.x1", false), (["table.exclude.list": "d[.]x.*"], "d.y", true),
+            ([:], "sys.t", false), (["table.ignore.builtin": "false"], "mysql.t", true),
+        ] as [([String: String], String, Bool)])
+    func `filters by whole names`(options: [String: String], name: String, expected: Bool) throws {
+        let filters = try TableFilters(try CDCConfig(.mysql, Self.plain.merging(options) { $1 }))
+        let dot = try #require(name.firstIndex(of: "."))
+        let table = TableID(String(name[..<dot]), String(name[name.index(after: dot)...]))
+        #expect(filters.isCaptured(table) == expected)
+    }
+
+    /// Hashes by `printf 'salt' | cat - text | sha256sum`.
+    @Test func `masks, cuts and hashes`() throws {
+        func apply(_ rewrite: ColumnRules.Rewrite, _ text: String, _ length: Int? = nil) -> String? {
+            ColumnRules.apply(rewrite, to: .string(text), length: length).string
+        }
+        #expect(apply(.mask("***"), "secret") == "***")
+        #expect(apply(.truncate(3), "abcdef") == "abc")
+        #expect(apply(.truncate(2), "a😀") == "a")
+        #expect(
+            apply(.hash("SHA-256", salt: "salt", isSecond: true), "text", 10)
+                == String("8f40d2c1caea4f10a6375603f18ed44f186066fd94eb7c3f1d115d8dc245527d".prefix(10)))
+    }
+
+    @Test func `Postgres is told to be missing`() async {
+        let plugin = PostgresCDCPlugin(version: "1")
+        await #expect(throws: ConnectError.self) { try await plugin.taskConfigs([:], countMax: 1) }
+    }
+
+    @Test func `exactly once, one task, offsets with a place`() async throws {
+        let plugin = CDCPlugin.mariaDB(version: "1", clusters: nil)
+        #expect(plugin.supportsExactlyOnce([:]))
+        #expect(try await plugin.taskConfigs(Self.plain, countMax: 8).count == 1)
+        let partition = ConnectMap([("server", .string("s"))])
+        let offset = ConnectMap([("file", .string("b.000001")), ("pos", .int64(4))])
+        #expect(try await plugin.alterOffsets([:], [(partition, offset), (partition, nil)]))
+        await #expect(throws: ConnectError.self) { try await plugin.alterOffsets([:], [(partition, ConnectMap())]) }
+    }
+}
