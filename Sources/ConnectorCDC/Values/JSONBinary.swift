@@ -42,7 +42,7 @@ enum JSONBinary {
         case 8: output += String(try cursor.integer(4)).utf8
         case 9: output += String(Int64(bitPattern: try cursor.integer(8))).utf8
         case 10: output += String(try cursor.integer(8)).utf8
-        case 11: output += DoubleText.bytes(Double(bitPattern: try cursor.integer(8)))
+        case 11: DoubleText.append(Double(bitPattern: try cursor.integer(8)), to: &output)
         case 12:
             let length = try variableLength(&cursor)
             output += JSONValue.string(try cursor.string(length)).bytes
