@@ -32,6 +32,9 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHTTPTypesHTTP2: Target.Dependency = .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -49,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
@@ -103,7 +107,12 @@ let package = Package(
             ]),
 
         // Layer 3: services
-        target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
+        target(
+            "HTTPKit",
+            [
+                "Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP2, nioHTTP2, nioWebSocket,
+                crypto, nio, nioPosix, logging,
+            ]),
         target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
@@ -115,7 +124,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
+                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+                "SQLTypes",
                 "Columns", "StreamEngine", nio, logging,
             ]),
         target(

@@ -19,13 +19,16 @@ package struct HTTPCall: Sendable {
     package let parameters: [String: String]
     /// The most bytes that `bytes()` takes.
     package let bodyByteCountMax: Int
+    /// Whether the request came over HTTP/2, where an answer may begin while the body still comes.
+    package let isHTTP2: Bool
     private let query: [(name: String, value: String)]
     private let body: OnceBody
 
     init(
         _ request: Request, _ target: RequestTarget, remoteAddress: String, parameters: [String: String],
-        bodyByteCountMax: Int
+        bodyByteCountMax: Int, isHTTP2: Bool
     ) {
+        self.isHTTP2 = isHTTP2
         method = request.method
         path = target.path
         rawQuery = target.rawQuery

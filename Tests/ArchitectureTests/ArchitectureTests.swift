@@ -46,7 +46,8 @@ private let allowed: [String: Set<String>] = [
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": [
-        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging",
+        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP2", "NIOHTTP2",
+        "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "Logging",
     ],
     "SQLRuntime": [
         "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
