@@ -115,7 +115,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
+                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+                "SQLTypes",
                 "Columns", "StreamEngine", nio, logging,
             ]),
         target(
@@ -124,6 +125,15 @@ let package = Package(
                 "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", nio, nioPosix, nioHTTP1,
                 httpTypes,
                 logging,
+            ]),
+
+        target(
+            "SQLService",
+            [
+                "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
+                "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes",
+                "Columns",
+                "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
             ]),
 
         // Layer 4: the program
@@ -213,6 +223,13 @@ let package = Package(
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
+        tests(
+            "SQLService",
+            [
+                "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "SQLFormats",
+                "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine", asyncHTTPClient, nio,
+                nioPosix, logging,
+            ]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [
