@@ -1,0 +1,29 @@
+package import Observability
+import Synchronization
+
+/// What the SQL server counts.
+package final class SQLFigures: Sendable {
+    package let durations: Histogram
+    package let statements: Counter
+    package let failedStatements: Counter
+    private let requests = Mutex<[Int: Int64]>([:])
+
+    package init(_ metrics: MetricRegistry) {
+        durations = metrics.histogram(
+            "swiftwater_sql_request_duration_seconds",
+            "From the end of a request's headers to the end of its answer, in seconds; without queries of clients.")
+        statements = metrics.counter("swiftwater_sql_statements_total", "Statements that were executed.")
+        failedStatements = metrics.counter("swiftwater_sql_failed_statements_total", "Statements that were refused.")
+        metrics.samples(
+            "swiftwater_sql_requests_total", "Requests to the SQL server, by HTTP status.", .counter
+        ) { [self] in samples }
+    }
+
+    private var samples: [MetricRegistry.Sample] {
+        requests.withLock { $0 }.sorted { $0.key < $1.key }.map {
+            .init([("status", String($0.key))], Double($0.value))
+        }
+    }
+
+    package func count(status: Int) { requests.withLock { $0[status, default: 0] += 1 } }
+}
