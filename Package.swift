@@ -136,6 +136,15 @@ let package = Package(
                 logging,
             ]),
 
+        target(
+            "SQLService",
+            [
+                "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
+                "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes",
+                "Columns",
+                "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
+            ]),
+
         // Layer 4: the program
         .executableTarget(
             name: "swiftwater",
@@ -223,6 +232,13 @@ let package = Package(
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
+        tests(
+            "SQLService",
+            [
+                "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "SQLFormats",
+                "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine", asyncHTTPClient, nio,
+                nioPosix, logging,
+            ]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [

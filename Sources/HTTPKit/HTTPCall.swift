@@ -92,6 +92,9 @@ package struct HTTPCall: Sendable {
         return whole ?? ByteBuffer()
     }
 
+    /// The body's parts to be asked for one by one, while the answer is under way; the sum of their lengths has no bound.
+    package func bodyParts() -> HTTPBodyParts { HTTPBodyParts(body.take()) }
+
     /// The body's parts as they arrive, for bodies without end; the sum of their lengths has no bound.
     package func parts(_ part: (ByteBuffer) async throws -> Void) async throws {
         var iterator = body.take().makeAsyncIterator()
@@ -112,6 +115,22 @@ package struct HTTPCall: Sendable {
             throw HTTPFailure(.badRequest, bytes.readableBytes == 0 ? "the body is empty" : "the body is not JSON")
         }
         return value
+    }
+}
+
+/// The parts of a body.
+///
+/// Unchecked: the iterator is used by the one task that calls `next`, calls never overlap.
+package final class HTTPBodyParts: @unchecked Sendable {
+    private var iterator: RequestBody.AsyncIterator
+
+    init(_ body: RequestBody) { iterator = body.makeAsyncIterator() }
+
+    /// The next part; nil at the end. One caller at a time.
+    ///
+    /// - Throws: what the connection failed with.
+    package func next() async throws -> ByteBuffer? {
+        do { return try await iterator.next() } catch { throw ConnectionFailure(cause: error) }
     }
 }
 

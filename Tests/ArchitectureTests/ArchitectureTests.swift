@@ -57,6 +57,11 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
         "HTTPTypes", "Logging",
     ],
+    "SQLService": [
+        "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient", "SchemaRules",
+        "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "Columns", "StreamEngine",
+        "Patterns", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "HTTPTypes", "Logging",
+    ],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",

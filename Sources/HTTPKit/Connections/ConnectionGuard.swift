@@ -54,6 +54,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isLastAnswer = false
     /// The last answer is written, and a further request came: it is not answered.
     private var isIgnoring = false
+    private var mustClose = false
     private var isBodyComplete = false
     private var isInputClosed = false
     private var gone: (@Sendable () -> Void)?
@@ -106,7 +107,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head:
+        case .head(let head):
+            // The decoder reads nothing behind such a request.
+            if !isStream, head.headerFields[.upgrade] != nil,
+                head.headerFields[.connection]?.lowercased().contains("upgrade") == true
+            {
+                mustClose = true
+            }
             if linger != nil { isIgnoring = true }
             isBodyComplete = false
             if let requestTimeout { body = closing(context.channel, in: requestTimeout) }
@@ -121,6 +128,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
+        case .head(var head) where mustClose && head.status.kind != .informational:
+            isLastAnswer = true
+            head.headerFields[.connection] = "close"
+            return context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .head(let head) where head.headerFields[.connection] == "close": isLastAnswer = true
         case .end where isLastAnswer:
             gone = nil

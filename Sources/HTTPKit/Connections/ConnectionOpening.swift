@@ -98,14 +98,15 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
             return nil
         }
         guard let request = UpgradeRequest(head: bytes[..<end.lowerBound]) else { return .http1 }
+        pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
         switch request.protocolName {
-        case "websocket":
-            pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
-            return .webSocket(request)
-        case "h2c" where request.canBeFirstStream:
-            pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
-            return .upgradeToHTTP2(request)
-        default: return .http1
+        case "websocket": return .webSocket(request)
+        case "h2c" where request.canBeFirstStream: return .upgradeToHTTP2(request)
+        default:
+            var whole = request.bytes
+            whole.writeImmutableBuffer(pending)
+            pending = whole
+            return .http1
         }
     }
 

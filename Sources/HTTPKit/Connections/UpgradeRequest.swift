@@ -8,7 +8,6 @@ struct UpgradeRequest {
     var target: String
     /// With `Host` among them; names as they were sent.
     var fields: [(name: String, value: String)]
-    private var http1Head: ByteBuffer
 
     /// nil when the head asks for nothing or is not well formed: HTTP/1.1 then deals with it.
     init?(head: ByteBufferView) {
@@ -28,14 +27,26 @@ struct UpgradeRequest {
             fields.append((name.rawName, String(value)))
         }
         protocolName = ""
-        http1Head = ByteBuffer()
         guard let wanted = value("upgrade")?.lowercased(), tokens("connection").contains("upgrade") else { return nil }
         protocolName = wanted
-        http1Head.writeString(text + "\r\n\r\n")
     }
 
-    /// The request as it came, for HTTP/1.1.
-    var bytes: ByteBuffer { http1Head }
+    /// The request without its wish, for HTTP/1.1, whose decoder would read nothing behind a request for an upgrade.
+    var bytes: ByteBuffer {
+        var head = ByteBuffer(string: "GET \(target) HTTP/1.1\r\n")
+        for (name, value) in fields {
+            switch name.lowercased() {
+            case "upgrade", "http2-settings": continue
+            case "connection":
+                let others = value.split(separator: ",").map { $0.filter { $0 != " " && $0 != "\t" } }
+                    .filter { !["upgrade", "http2-settings"].contains($0.lowercased()) }
+                if !others.isEmpty { head.writeString("\(name): \(others.joined(separator: ", "))\r\n") }
+            default: head.writeString("\(name): \(value)\r\n")
+            }
+        }
+        head.writeString("\r\n")
+        return head
+    }
 
     func value(_ name: String) -> String? { fields.first { $0.name.lowercased() == name }?.value }
 
