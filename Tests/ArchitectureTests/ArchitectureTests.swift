@@ -50,8 +50,8 @@ private let allowed: [String: Set<String>] = [
         "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "Logging",
     ],
     "SQLRuntime": [
-        "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
-        "Columns", "StreamEngine", "NIOCore", "Logging",
+        "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+        "SQLTypes", "Columns", "StreamEngine", "NIOCore", "Logging",
     ],
     "RegistryService": [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
