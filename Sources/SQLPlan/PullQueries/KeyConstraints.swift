@@ -76,7 +76,7 @@ struct KeyConstraints {
         keys = .range(lower: range.lower, upper: range.upper)
     }
 
-    private static let needsScan = PlanError(
+    static let needsScan = PlanError(
         "Query requires table scan to be enabled. Table scans can be enabled by setting"
             + " ksql.query.pull.table.scan.enabled=true")
 

@@ -12,6 +12,44 @@ extension StatementExecutor {
     }
 }
 
+extension StatementExecutor {
+    /// Which records FROM TIMESTAMP and TO TIMESTAMP of a client's query are about, in milliseconds since 1970; nil where the
+    /// query says nothing.
+    package func timeRange(of query: Query) throws(PlanError) -> ClosedRange<Int64>? {
+        guard let times = query.times else { return nil }
+        let lower = try times.first.map { expression throws(PlanError) in try time(expression) } ?? .min
+        let upper = try times.last.map { expression throws(PlanError) in try time(expression) } ?? .max
+        guard lower <= upper else {
+            throw PlanError("FROM TIMESTAMP is after TO TIMESTAMP", at: times.first?.position)
+        }
+        return lower...upper
+    }
+
+    private func time(_ expression: Expression) throws(PlanError) -> Int64 {
+        let bound = try ExpressionBinder([], functions: environment.functions).bind(expression)
+        var context = EvaluationContext(
+            now: { [now = environment.now] in now }, random: environment.random, zones: environment.zones)
+        let value: SQLValue
+        do { value = try ExpressionInterpreter(environment.functions).evaluate(bound, &context) } catch {
+            throw PlanError(error.message, at: expression.position)
+        }
+        switch value {
+        case .int(let value): return Int64(value)
+        case .bigint(let value), .timestamp(let value): return value
+        case .string(let text):
+            do { return try TimeText.timestamp(text) } catch {
+                throw PlanError(
+                    "Failed to parse timestamp '\(text)': Required format is: \"yyyy-MM-dd'T'HH:mm:ss.SSS\", with an"
+                        + " optional numeric timezone", at: expression.position)
+            }
+        default:
+            throw PlanError(
+                .type, "A bound of timestamps is a TIMESTAMP, a text or milliseconds since 1970: \(expression) is none.",
+                at: expression.position)
+        }
+    }
+}
+
 /// Plans pull queries: from tables that persistent queries keep, and from the records that the topics of streams hold.
 struct PullPlanner {
     let executor: StatementExecutor
@@ -34,7 +72,18 @@ struct PullPlanner {
         var analyzer = QueryAnalyzer(catalog: catalog, functions: functions, isPersistent: false)
         let analysis = try analyzer.analyze(query)
         try checkAnalysis(analysis)
+        if analysis.isAggregating { return try groups(query, analysis, id) }
         return analysis.from.source.isTable ? try table(query, analysis) : try stream(query, analysis, id)
+    }
+
+    private func hasAggregates(_ query: Query) -> Bool {
+        var found = false
+        for case .single(let expression, _) in query.select {
+            expression.forEach { part in
+                if case .call(let function, _) = part.kind, functions.kind(of: function.text) == .aggregate { found = true }
+            }
+        }
+        return found
     }
 
     // MARK: Refusals
@@ -44,9 +93,12 @@ struct PullPlanner {
         for source in query.from.sources where catalog[source.name.text] == nil { return }
         if !query.from.joins.isEmpty { throw Self.unsupported("JOIN clauses") }
         if query.window != nil { throw Self.unsupported("WINDOW clauses") }
-        if query.groupBy != nil { throw Self.unsupported("GROUP BY clauses") }
+        // Without an aggregate, a GROUP BY asks for nothing that a pull query could mean.
+        if !hasAggregates(query) {
+            if query.groupBy != nil { throw Self.unsupported("GROUP BY clauses") }
+            if query.having != nil { throw Self.unsupported("HAVING clauses") }
+        }
         if query.partitionBy != nil { throw Self.unsupported("PARTITION BY clauses") }
-        if query.having != nil { throw Self.unsupported("HAVING clauses") }
         if query.limit != nil, !configuration.isEnabled("ksql.query.pull.limit.clause.enabled") {
             throw PlanError(
                 "LIMIT clause in pull queries is currently disabled. You can enable them by setting"
@@ -55,8 +107,6 @@ struct PullPlanner {
     }
 
     private func checkAnalysis(_ analysis: QueryAnalysis) throws(PlanError) {
-        // An aggregate makes a group of everything.
-        if analysis.isAggregating { throw Self.unsupported("GROUP BY clauses") }
         if !analysis.tableFunctions.isEmpty, analysis.from.source.isTable { throw Self.unsupported("table functions") }
         func stray(_ expressions: [Expression]) -> [String] {
             var found: [String] = []
@@ -99,16 +149,37 @@ struct PullPlanner {
         var plain = query
         plain.orderBy = []
         plain.limit = nil
+        plain.offset = nil
+        plain.times = nil
+        plain.emit = .changes
         let (plan, columns) = try executor.planPushQuery(plain, id: id, in: catalog)
         return PullQuery(
-            source: .stream(plan), columns: columns.map { SQLColumn($0.name, $0.type) }, timeRange: nil,
-            order: try order(query, columns), offset: 0, limit: query.limit.map(Int.init))
+            source: .stream(plan), columns: columns.map { SQLColumn($0.name, $0.type) },
+            timeRange: try executor.timeRange(of: query), order: try order(query, columns),
+            offset: max(0, Int(query.offset ?? 0)), limit: query.limit.map(Int.init))
+    }
+
+    // MARK: Groups
+
+    /// Aggregates over everything that a stream's or table's topic holds now: beyond ksqlDB.
+    private func groups(_ query: Query, _ analysis: QueryAnalysis, _ id: String) throws(PlanError) -> PullQuery {
+        guard configuration.isEnabled("ksql.query.pull.table.scan.enabled") else { throw KeyConstraints.needsScan }
+        guard query.times == nil || !analysis.from.source.isTable else { throw Self.timesOfTable(analysis.from.source) }
+        var result = try stream(query, analysis, id)
+        if case .stream(let plan) = result.source { result.source = .groups(plan) }
+        return result
+    }
+
+    private static func timesOfTable(_ source: SourceDescription) -> PlanError {
+        PlanError(
+            "FROM TIMESTAMP and TO TIMESTAMP are for streams: \(source.name) is a table, which holds what is true now.")
     }
 
     // MARK: Tables
 
     private func table(_ query: Query, _ analysis: QueryAnalysis) throws(PlanError) -> PullQuery {
         let source = analysis.from.source
+        guard query.times == nil else { throw Self.timesOfTable(source) }
         let planner = QueryPlanner(
             analysis: analysis, sink: .none, catalog: catalog, functions: functions, configuration: configuration,
             topics: executor.environment.topics)
@@ -134,7 +205,7 @@ struct PullPlanner {
                 PullTable(
                     queryID: queryID, keys: constraints.keys, windowStart: constraints.windowStart,
                     windowEnd: constraints.windowEnd, rows: rows)),
-            columns: columns, timeRange: nil, order: try order(query, columns), offset: 0,
+            columns: columns, timeRange: nil, order: try order(query, columns), offset: max(0, Int(query.offset ?? 0)),
             limit: query.limit.map(Int.init))
     }
 

@@ -6,6 +6,8 @@ package struct PullQuery: Sendable {
         case table(PullTable)
         /// The records that the topics hold now, through a plan of the kind that push queries have.
         case stream(PhysicalPlan)
+        /// The same of a query that aggregates: of all rows of a group, by the key of the plan's root, the last counts.
+        case groups(PhysicalPlan)
     }
 
     package var source: Source
@@ -51,4 +53,9 @@ package struct PullTable: Sendable {
 package struct PullBound: Hashable, Sendable {
     package var value: SQLValue
     package var isIncluded: Bool
+
+    package init(value: SQLValue, isIncluded: Bool) {
+        self.value = value
+        self.isIncluded = isIncluded
+    }
 }
