@@ -142,7 +142,8 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
+                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLTesting", "SQLTypes", "Patterns", nio,
+                httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),

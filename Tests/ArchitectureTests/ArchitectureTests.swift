@@ -65,7 +65,8 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "SQLService", "SQLRuntime", "SQLFormats", "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore",
+        "Logging", "ArgumentParser",
     ],
     // Beside
     "MessageGenerator": [],
