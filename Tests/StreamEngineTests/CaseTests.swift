@@ -29,8 +29,10 @@ import Testing
         var description: String
     }
 
-    @Test(.enabled(if: CaseTests.folder != nil, "the conformance cases were not found"))
-    func `cases of plain formats give the original's records`() throws {
+    @Test(
+        .enabled(if: CaseTests.folder != nil, "the conformance cases were not found"),
+        arguments: [false, true])
+    func `cases of plain formats give the original's records`(isSplit: Bool) throws {
         guard let folder = Self.folder else { return }
         let only = ProcessInfo.processInfo.environment["CASE_FILTER"]
         var passed = 0
@@ -44,7 +46,7 @@ import Testing
                 let name = test["name"]?.text ?? ""
                 if let only, !name.contains(only) { continue }
                 do {
-                    try Self.run(test)
+                    try Self.run(test, isSplit: isSplit)
                     passed += 1
                 } catch is Unsupported {
                     skipped += 1
@@ -53,12 +55,12 @@ import Testing
                 }
             }
         }
-        print("engine: \(passed) passed, \(failures.count) failed, \(skipped) skipped")
+        print("engine\(isSplit ? " in parts" : ""): \(passed) passed, \(failures.count) failed, \(skipped) skipped")
         for failure in failures { print("FAIL", failure) }
         #expect(only != nil || Double(passed) > 0.95 * Double(passed + failures.count))
     }
 
-    private static func run(_ test: JSONValue) throws {
+    private static func run(_ test: JSONValue, isSplit: Bool) throws {
         let requirements = (test["requires"]?.elements ?? []).compactMap(\.text)
         guard requirements.isEmpty, test["topics"]?.elements?.isEmpty != false else { throw Unsupported() }
         let stage = test["expectedException"]?["stage"]?.text
@@ -68,7 +70,7 @@ import Testing
             // What the planner refuses is the planner's test.
             throw Unsupported()
         }
-        do { try world.process() } catch let error as EngineError where stage == "process" {
+        do { try world.process(isSplit: isSplit) } catch let error as EngineError where stage == "process" {
             let message = test["expectedException"]?["message"]?.text ?? ""
             guard error.message.contains(message) else { throw Mismatch(description: "wrong message \(error)") }
             return
@@ -200,7 +202,7 @@ import Testing
             }
         }
 
-        func process() throws {
+        func process(isSplit: Bool) throws {
             let inputs = try inputs()
             let inputTopics = Set(inputs.map(\.topic))
             for input in inputs { logs[input.topic, default: []].append(input.record) }
@@ -209,9 +211,9 @@ import Testing
                 let library = SQLFunctionLibrary(
                     context: EvaluationContext(
                         now: { 0 }, random: { 0 }, zones: Self.zones, limits: FunctionLimits(properties: properties)))
-                let task = try QueryTask(
+                let task = try TestTasks(
                     plan, functions: library, formats: SQLFormatLibrary(formats, zones: Self.zones),
-                    settings: EngineSettings(properties: properties))
+                    settings: EngineSettings(properties: properties), isSplit: isSplit)
                 func feed(_ topic: String, _ record: Record) throws {
                     let offset = offsets["\(plan.id) \(topic)"] ?? 0
                     offsets["\(plan.id) \(topic)"] = offset + 1

@@ -41,6 +41,9 @@ final class SinkOperator: Operator {
             let values = try valueEncoder.encode(
                 Array(batch.columns[keyCount...]), count: batch.count, present: batch.present)
             var result = SinkBatch(topic: sink.topic, keys: keys, values: values, timestamps: batch.timestamps)
+            if batch.windows != nil, let kind = step.schema.window?.kind {
+                result.windowByteCount = kind == .session ? 16 : 8
+            }
             if timestampIndex != nil { result = retimed(result, batch) }
             counters.output += result.count
             if result.count > 0 { context.output.append(result) }
@@ -85,7 +88,7 @@ final class SinkOperator: Operator {
         return SinkBatch(
             topic: result.topic, keys: rows.count == batch.count ? result.keys : result.keys.gathered(rows),
             values: rows.count == batch.count ? result.values : result.values.gathered(rows),
-            timestamps: ColumnBuffer(times))
+            timestamps: ColumnBuffer(times), windowByteCount: result.windowByteCount)
     }
 }
 

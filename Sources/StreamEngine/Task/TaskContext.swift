@@ -63,13 +63,18 @@ package struct SourceBatch: Sendable {
             headers: records.contains { !$0.headers.isEmpty } ? records.map(\.headers) : [])
     }
 
+    /// Records one after the other.
+    package func slice(_ range: Range<Int>) -> SourceBatch { gathered(range.map { Int32(truncatingIfNeeded: $0) }) }
+
     /// One of the records.
-    func single(_ row: Int) -> SourceBatch {
-        let rows = [Int32(truncatingIfNeeded: row)]
-        return SourceBatch(
+    func single(_ row: Int) -> SourceBatch { gathered([Int32(truncatingIfNeeded: row)]) }
+
+    /// The records of `rows`, in that order.
+    package func gathered(_ rows: [Int32]) -> SourceBatch {
+        SourceBatch(
             topic: topic, partition: partition, keys: keys.gathered(rows), values: values.gathered(rows),
             timestamps: timestamps.gathered(rows), offsets: offsets.gathered(rows),
-            headers: headers.isEmpty ? [] : [headers[row]])
+            headers: headers.isEmpty ? [] : rows.map { headers[Int($0)] })
     }
 }
 
@@ -81,6 +86,8 @@ package struct SinkBatch: Sendable {
     /// A row without a value is a tombstone.
     package var values: BytesColumn
     package var timestamps: ColumnBuffer<Int64>
+    /// Bytes at the end of each key that are its window: they have no part in the choice of the partition.
+    package var windowByteCount = 0
 
     package var count: Int { values.count }
 }
