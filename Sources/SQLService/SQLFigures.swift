@@ -1,4 +1,5 @@
 package import Observability
+import SQLPlan
 import Synchronization
 
 /// What the SQL server counts.
@@ -11,9 +12,10 @@ package final class SQLFigures: Sendable {
     package init(_ metrics: MetricRegistry) {
         durations = metrics.histogram(
             "swiftwater_sql_request_duration_seconds",
-            "From the end of a request's headers to the end of its answer, in seconds; without queries of clients.")
+            "From the end of a request's headers to the end of its answer, in seconds.")
         statements = metrics.counter("swiftwater_sql_statements_total", "Statements that were executed.")
-        failedStatements = metrics.counter("swiftwater_sql_failed_statements_total", "Statements that were refused.")
+        failedStatements = metrics.counter(
+            "swiftwater_sql_failed_statements_total", "Requests with statements that were refused.")
         metrics.samples(
             "swiftwater_sql_requests_total", "Requests to the SQL server, by HTTP status.", .counter
         ) { [self] in samples }
@@ -26,4 +28,22 @@ package final class SQLFigures: Sendable {
     }
 
     package func count(status: Int) { requests.withLock { $0[status, default: 0] += 1 } }
+
+    func observe(_ metrics: MetricRegistry, _ engine: SQLEngine) {
+        metrics.gauge("swiftwater_sql_sources", "Streams and tables.") { Double(engine.current.sources.count) }
+        metrics.gauge("swiftwater_sql_persistent_queries", "Persistent queries.") {
+            Double(engine.current.queries.count)
+        }
+        metrics.gauge("swiftwater_sql_client_queries", "Push queries of clients that are running.") {
+            Double(engine.transients.count)
+        }
+        metrics.gauge(
+            "swiftwater_sql_failed_starts", "Persistent queries that could not be started and are tried again."
+        ) {
+            Double(engine.state.withLock { $0.startFailures.count })
+        }
+        metrics.gauge("swiftwater_sql_command_offset", "The next offset of the command topic to be executed.") {
+            Double(engine.log.progress.reached)
+        }
+    }
 }

@@ -3,7 +3,6 @@ import HTTPTypes
 package import Logging
 package import NIOCore
 package import Observability
-import SQLRuntime
 
 /// A running SQL server: the command topic being followed, the port listening.
 package final class SQLServer: Sendable {
@@ -39,11 +38,14 @@ package final class SQLServer: Sendable {
         let http: HTTPServer
         do {
             http = try await HTTPServer.start(
-                configuration, router: SQLAPI.router(engine), on: group, logger: logger)
+                configuration, router: SQLAPI.router(engine, figures: figures), on: group, logger: logger)
         } catch {
             readiness.release("sql")
             throw error
         }
+        engine.start(at: "\(http.host):\(http.port)")
+        figures.observe(metrics, engine)
+        readiness.check("sql") { engine.problem }
         readiness.release("sql")
         return SQLServer(engine, http, readiness)
     }
@@ -52,6 +54,6 @@ package final class SQLServer: Sendable {
     package func stop() async {
         readiness.hold("sql", because: "stopping")
         await http.stop(within: .seconds(1))
-        await engine.runner.shutdown()
+        await engine.stop()
     }
 }

@@ -9,8 +9,10 @@ package struct SQLAPI: Sendable {
     private(set) var router = HTTPRouter(errors: Self.errors)
 
     /// All routes.
-    package static func router(_ engine: SQLEngine) -> HTTPRouter {
+    package static func router(_ engine: SQLEngine, figures: SQLFigures? = nil) -> HTTPRouter {
         var api = SQLAPI(engine: engine)
+        api.addServer()
+        api.addStatements(figures)
         api.addQueries()
         return api.router
     }

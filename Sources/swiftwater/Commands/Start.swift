@@ -55,6 +55,7 @@ struct Start: AsyncParsableCommand {
         let kafka = process.broker.map { HostPort(host: $0.host, port: $0.port) }
         let admin = process.adminAddress?.description
         let registry = process.registryAddress?.description
+        let sql = process.sqlAddress?.description
         switch format {
         case .text:
             var lines = ["swiftwater \(Swiftwater.version)"]
@@ -68,6 +69,7 @@ struct Start: AsyncParsableCommand {
             }
             lines += [
                 "  registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
+                "  sql       \(sql.map { "http://\($0)" } ?? process.sqlProblem ?? "none")",
                 "  admin     \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
             ]
             if let kafka {
@@ -82,6 +84,7 @@ struct Start: AsyncParsableCommand {
                     "version": "\(Swiftwater.version)", "data": "\(folder?.path ?? settings.dataDirectory)",
                     "kafka": "\(kafka?.description ?? settings.registryServers ?? "none")",
                     "registry": "\(registry ?? process.registryProblem ?? "none")",
+                    "sql": "\(sql ?? process.sqlProblem ?? "none")",
                     "admin": "\(admin ?? process.adminProblem ?? "none")",
                     "ms": "\(milliseconds)",
                 ])

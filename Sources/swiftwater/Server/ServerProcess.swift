@@ -5,8 +5,10 @@ import Logging
 import NIOCore
 import Observability
 import RegistryService
+import SQLService
 
-/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry. It stops in
+/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the SQL
+/// server. It stops in
 /// the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
@@ -16,6 +18,10 @@ final class ServerProcess {
     /// Why there is no registry although it was not refused.
     let registryProblem: String?
     /// nil when there is none.
+    let sql: SQLServer?
+    /// Why there is no SQL server although it was not refused.
+    let sqlProblem: String?
+    /// nil when there is none.
     let admin: HTTPServer?
     /// Why there is no admin port although one was not refused.
     let adminProblem: String?
@@ -23,26 +29,31 @@ final class ServerProcess {
     let metrics: MetricRegistry
     private let adminLoops: HTTPLoops?
     private let registryLoops: HTTPLoops?
-    /// The cluster that the registry reaches over the network.
+    private let sqlLoops: HTTPLoops?
+    /// The cluster that registry and SQL server reach over the network.
     private let remote: RemoteCluster?
 
     private init(
-        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, admin: HTTPServer?,
-        adminProblem: String?, metrics: MetricRegistry, adminLoops: HTTPLoops?, registryLoops: HTTPLoops?,
-        remote: RemoteCluster?
+        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, sql: SQLServer?,
+        sqlProblem: String?, admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry,
+        adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, sqlLoops: HTTPLoops?, remote: RemoteCluster?
     ) {
         self.broker = broker
         self.registry = registry
         self.registryProblem = registryProblem
+        self.sql = sql
+        self.sqlProblem = sqlProblem
         self.admin = admin
         self.adminProblem = adminProblem
         self.metrics = metrics
         self.adminLoops = adminLoops
         self.registryLoops = registryLoops
+        self.sqlLoops = sqlLoops
         self.remote = remote
     }
 
     var adminAddress: HostPort? { admin.map { HostPort(host: $0.host, port: $0.port) } }
+    var sqlAddress: HostPort? { sql.map { HostPort(host: $0.host, port: $0.port) } }
     var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
     /// - Throws: `CommandFailure`, `BrokerError`.
@@ -63,8 +74,10 @@ final class ServerProcess {
         var adminProblem: String?
         var broker: BrokerServer?
         var remote: RemoteCluster?
+        var registry: RegistryServer?
         let adminLoops = settings.admin == nil ? nil : HTTPLoops()
         let registryLoops = settings.registry == nil ? nil : HTTPLoops()
+        let sqlLoops = settings.sql == nil ? nil : HTTPLoops()
         do {
             if let address = settings.admin, let adminLoops {
                 do throws(HTTPServerError) {
@@ -85,29 +98,38 @@ final class ServerProcess {
                 broker = try await BrokerServer.start(
                     configuration, logger: logger, metrics: metrics, readiness: readiness)
             }
-            var registry: RegistryServer?
+            var cluster: (any Cluster)?
+            if let broker, settings.registryServers == nil {
+                cluster = broker.cluster
+            } else if settings.registry != nil || settings.sql != nil {
+                let other = try connect(settings, logger)
+                remote = other
+                cluster = other
+            }
             var registryProblem: String?
-            if let address = settings.registry, let registryLoops {
-                let cluster: any Cluster
-                if let broker, settings.registryServers == nil {
-                    cluster = broker.cluster
-                } else {
-                    let other = try connect(settings, logger)
-                    remote = other
-                    cluster = other
-                }
+            if let address = settings.registry, let registryLoops, let cluster {
                 (registry, registryProblem) = try await startRegistry(
                     cluster, address, settings, registryLoops, metrics, readiness, logger)
             }
+            var sql: SQLServer?
+            var sqlProblem: String?
+            if let address = settings.sql, let sqlLoops, let cluster {
+                (sql, sqlProblem) = try await SQLRole(
+                    cluster: cluster, registry: registry, settings: settings,
+                    dataDirectory: configuration.dataDirectory
+                ).start(at: address, sqlLoops, metrics, readiness, logger)
+            }
             return ServerProcess(
-                broker: broker, registry: registry, registryProblem: registryProblem, admin: admin,
-                adminProblem: adminProblem, metrics: metrics, adminLoops: adminLoops, registryLoops: registryLoops,
-                remote: remote)
+                broker: broker, registry: registry, registryProblem: registryProblem, sql: sql,
+                sqlProblem: sqlProblem, admin: admin, adminProblem: adminProblem, metrics: metrics,
+                adminLoops: adminLoops, registryLoops: registryLoops, sqlLoops: sqlLoops, remote: remote)
         } catch {
+            await registry?.stop()
             _ = await broker?.stop()
             await admin?.stop(within: .zero)
             await adminLoops?.shutdown()
             await registryLoops?.shutdown()
+            await sqlLoops?.shutdown()
             throw error
         }
     }
@@ -153,11 +175,13 @@ final class ServerProcess {
     ///
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
+        await sql?.stop()
         await registry?.stop()
         let isClean = await broker?.stop() ?? true
         await admin?.stop(within: .milliseconds(200))
         await adminLoops?.shutdown()
         await registryLoops?.shutdown()
+        await sqlLoops?.shutdown()
         return isClean
     }
 }

@@ -2,6 +2,7 @@ import Broker
 import Bytes
 import Cluster
 import RegistryService
+import SQLService
 
 /// Everything that `start` runs with, each value with its origin: a flag wins over the environment, that over the
 /// file, that over the default.
@@ -9,7 +10,7 @@ import RegistryService
 /// Keys are the names of Kafka's server.properties, and for the registry those of schema-registry.properties. Some are the
 /// program's rather than a role's, and have flags of their own: `listeners` (`--kafka`), `advertised.listeners`
 /// (`--advertised`), `log.dirs` (`--data-dir`). Ours are `admin.listener` (`--admin`), `registry.listener`
-/// (`--registry`), `roles` and `insecure`.
+/// (`--registry`), `sql.listener` (`--sql`), `roles` and `insecure`. The SQL server's are those of ksql-server.properties.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
         case byDefault
@@ -35,9 +36,9 @@ struct ServerSettings {
     }
 
     /// Roles that this version has, in the order they start.
-    static let roles = ["kafka", "registry"]
+    static let roles = ["kafka", "registry", "sql"]
     /// Roles that later versions will have.
-    static let plannedRoles = ["connect", "sql", "console"]
+    static let plannedRoles = ["connect", "console"]
 
     /// The program's own settings and their defaults.
     static let own: [(name: String, defaultValue: String, documentation: String)] = [
@@ -51,6 +52,10 @@ struct ServerSettings {
         (
             "registry.listener", "127.0.0.1:8081",
             "Where clients of the schema registry connect to, over HTTP; none for no registry."
+        ),
+        (
+            "sql.listener", "127.0.0.1:8088",
+            "Where clients of streaming SQL connect to, over HTTP; none for no SQL server."
         ),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
@@ -68,6 +73,8 @@ struct ServerSettings {
     let admin: HostPort?
     /// nil for no registry.
     let registry: HostPort?
+    /// nil for no SQL server.
+    let sql: HostPort?
     /// Whether a broker runs in this process.
     let runsBroker: Bool
 
@@ -86,6 +93,7 @@ struct ServerSettings {
         "SWIFTWATER_KAFKA": "listeners", "SWIFTWATER_ADVERTISED": "advertised.listeners",
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
         "SWIFTWATER_ADMIN": "admin.listener", "SWIFTWATER_REGISTRY_LISTENER": "registry.listener",
+        "SWIFTWATER_SQL_LISTENER": "sql.listener",
     ]
 
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
@@ -93,6 +101,11 @@ struct ServerSettings {
         if let file = sources.file {
             // In their order, so that of two names of one setting the same one counts at every start.
             for (name, value) in file.properties.sorted(by: { $0.key < $1.key }) {
+                if name == "listeners", let listener = SQLProperties.listener(value) {
+                    // As ksql-server.properties has it.
+                    set["sql.listener"] = Value(text: listener, origin: .file(file.path))
+                    continue
+                }
                 set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
             }
         }
@@ -111,7 +124,7 @@ struct ServerSettings {
         let ownNames = Self.own.map(\.name)
         let known = Self.names
         for (name, value) in set.sorted(by: { $0.key < $1.key })
-        where !known.contains(name) && !RegistryProperties.isConnection(name) {
+        where !known.contains(name) && !RegistryProperties.isConnection(name) && !SQLProperties.isKnown(name) {
             let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
             throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
@@ -119,6 +132,7 @@ struct ServerSettings {
             let problem =
                 ServerProperties.definition(name)?.problem(with: value.text)
                 ?? RegistryProperties.definition(name)?.problem(value.text)
+                ?? (SQLProperties.isKnown(name) ? PropertyCatalog.problem(name, value.text) : nil)
             if let problem {
                 throw CommandFailure.usage("invalid value '\(value.text)' for \(name) (\(value.origin)): \(problem)")
             }
@@ -136,6 +150,8 @@ struct ServerSettings {
         let roles = Self.roles(set["roles"]?.text)
         let registryText = set["registry.listener"]?.text ?? "127.0.0.1:8081"
         registry = registryText == "none" || !roles.contains("registry") ? nil : try Self.listener(registryText)
+        let sqlText = set["sql.listener"]?.text ?? "127.0.0.1:8088"
+        sql = sqlText == "none" || !roles.contains("sql") ? nil : try Self.listener(sqlText)
         runsBroker = roles.contains("kafka")
         try check()
     }
@@ -162,6 +178,11 @@ struct ServerSettings {
         return settings
     }
 
+    /// What the SQL server runs with: properties by ksqlDB's names.
+    var sqlProperties: [String: String] {
+        set.filter { SQLProperties.isKnown($0.key) }.mapValues(\.text)
+    }
+
     /// How to reach the cluster of `registryServers`.
     func registryConnection() throws(ClusterError) -> [String: String] {
         try RegistryProperties.connection(set.mapValues(\.text))
@@ -172,23 +193,28 @@ struct ServerSettings {
         if let value = set[name] { return value }
         let text =
             Self.own.first { $0.name == name }?.defaultValue ?? RegistryProperties.definition(name)?.defaultValue
-            ?? properties.text(name)
+            ?? PropertyCatalog.definition(name)?.defaultValue ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
 
     /// All names, sorted, the program's own first.
     static var names: [String] {
         own.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
+            + PropertyCatalog.names
     }
 
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
         own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
-            ?? RegistryProperties.definition(name)?.documentation ?? ""
+            ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation ?? ""
     }
 
     private static func canonical(_ name: String) -> String {
-        name == "log.dir" ? "log.dirs" : RegistryProperties.canonical(name)
+        switch name {
+        case "log.dir": "log.dirs"
+        case "bootstrap.servers": "kafkastore.bootstrap.servers"
+        default: RegistryProperties.canonical(name)
+        }
     }
 
     /// `PLAINTEXT://HOST:PORT`, `HOST:PORT`, `:PORT` or `PORT`; without a host all addresses in the first and third
@@ -227,6 +253,11 @@ struct ServerSettings {
                 "the registry needs a cluster for its schemas",
                 hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
         }
+        if sql != nil, !runsBroker, registryServers == nil {
+            throw CommandFailure.usage(
+                "the SQL server needs a cluster for its queries",
+                hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
+        }
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
         }
@@ -245,6 +276,12 @@ struct ServerSettings {
                 "the registry at \(registry) lets everybody who reaches it read and change schemas, because this version "
                     + "has no authentication",
                 hint: "use a loopback address such as 127.0.0.1:\(registry.port), or add --insecure")
+        }
+        if let sql, !sql.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the SQL server at \(sql) lets everybody who reaches it read and change data, because this version has no "
+                    + "authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(sql.port), or add --insecure")
         }
         if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(
