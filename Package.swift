@@ -124,8 +124,9 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions",
-                "SQLFormats", "SQLTypes", "Columns", "StreamEngine", nio, logging,
+                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+                "SQLTypes",
+                "Columns", "StreamEngine", nio, logging,
             ]),
         target(
             "RegistryService",
@@ -150,7 +151,8 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
+                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLTesting", "SQLTypes", "Patterns", nio,
+                httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -180,14 +182,6 @@ let package = Package(
                 "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
             ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
-        .executableTarget(
-            name: "RuntimeBench",
-            dependencies: [
-                "SQLRuntime", "Broker", "Cluster", "Environment", "StreamEngine", "SQLPlan", "SQLFunctions",
-                "SQLFormats",
-                "SQLSyntax", "SQLTypes", nio, logging,
-            ],
-            path: "Benchmarks/Runtime", swiftSettings: swiftSettings),
         .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
@@ -236,12 +230,6 @@ let package = Package(
         tests(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
-        tests(
-            "SQLRuntime",
-            [
-                "Broker", "Cluster", "Environment", "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan",
-                "StreamEngine", nio, logging,
-            ]),
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),

@@ -53,6 +53,7 @@ package final class SQLServer: Sendable {
     /// Answers what has been asked, ends queries in good order, and closes.
     package func stop() async {
         readiness.hold("sql", because: "stopping")
+        await engine.transients.cancelAll()
         await http.stop(within: .seconds(1))
         await engine.stop()
     }

@@ -54,10 +54,10 @@ package struct SQLAPI: Sendable {
     ///   - offered: the media types that it can answer with, the default first.
     ///   - handler: gets the body and the type to answer with.
     package mutating func post(
-        _ path: String, offers offered: [MediaType],
+        _ path: String, offers offered: [MediaType], traits: HTTPRouter.Traits = [],
         _ handler: @escaping @Sendable (HTTPCall, JSONValue, MediaType) async throws(KsqlFailure) -> HTTPAnswer
     ) {
-        router.post(path, bodyByteCountMax: engine.settings.requestByteCountMax) { call in
+        router.post(path, bodyByteCountMax: engine.settings.requestByteCountMax, traits: traits) { call in
             guard let type = MediaType.negotiated(call.headers[.accept], among: offered) else {
                 return Self.answer(.notAcceptable)
             }
@@ -77,7 +77,15 @@ package struct SQLAPI: Sendable {
     }
 
     /// A route whose handler reads the request itself.
-    package mutating func on(_ method: HTTPRequest.Method, _ path: String, _ handler: @escaping HTTPRouter.Handler) {
-        router.on(method, path, bodyByteCountMax: engine.settings.requestByteCountMax, handler)
+    package mutating func on(
+        _ method: HTTPRequest.Method, _ path: String, traits: HTTPRouter.Traits = [], _ handler: @escaping HTTPRouter.Handler
+    ) {
+        router.on(
+            method, path, bodyByteCountMax: engine.settings.requestByteCountMax, traits: traits, handler)
+    }
+
+    /// A WebSocket.
+    package mutating func webSocket(_ path: String, _ handler: @escaping HTTPRouter.WebSocketHandler) {
+        router.webSocket(path, handler)
     }
 }

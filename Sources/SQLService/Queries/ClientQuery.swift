@@ -61,7 +61,7 @@ struct QueryPreparation: Sendable {
             let executor = StatementExecutor(engine.environment(context))
             let pull: PullQuery
             do throws(PlanError) {
-                pull = try executor.planPullQuery(query, id: engine.clients.newID("query"), in: engine.current)
+                pull = try executor.planPullQuery(query, id: QueryID.new("query"), in: engine.current)
             } catch { throw KsqlFailure(error, parsed.text) }
             return ClientQuery(kind: .pull(pull), text: parsed.text, configuration: configuration)
         case .query(let query):
@@ -87,7 +87,7 @@ struct QueryPreparation: Sendable {
         let name = query.from.first.name.text
         let id =
             isScalable
-            ? engine.clients.newID("SCALABLE_PUSH_QUERY_\(name)") : engine.clients.newID("transient_\(name)")
+            ? QueryID.new("SCALABLE_PUSH_QUERY_\(name)") : QueryID.new("transient_\(name)")
         do throws(PlanError) {
             let executor = StatementExecutor(engine.environment(context))
             if !query.orderBy.isEmpty || query.offset != nil {

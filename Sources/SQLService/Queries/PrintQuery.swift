@@ -19,7 +19,7 @@ struct PrintQuery: Sendable {
     init(_ statement: PrintTopic, _ text: String, _ engine: SQLEngine) async throws(KsqlFailure) {
         self.engine = engine
         self.statement = statement
-        id = engine.clients.newID("print")
+        id = QueryID.new("print")
         var readers: [any PartitionReader] = []
         do throws(ClusterError) {
             let topic = try await engine.cluster.topic(statement.topic)

@@ -48,7 +48,7 @@ struct QueryService: Sendable {
         var byteCount = 0
         defer { limits.end(byteCount: byteCount) }
         var writer = try ResultWriter(
-            form, queryID: engine.clients.newID("query"), columns: pull.columns, isStreamed: false)
+            form, queryID: QueryID.new("query"), columns: pull.columns, isStreamed: false)
         let rows = try await reader.rows(pull, table, query)
         var output: [UInt8] = []
         writer.begin(&output)
@@ -152,32 +152,22 @@ struct QueryService: Sendable {
         case .print: throw .server("PRINT has no plan")
         }
         if started.limit == 0 { return started }
-        if let max, engine.clients.count >= max {
-            throw .tooManyPushQueries("Maximum number of push queries exceeded: \(max)")
+        if let max, engine.transients.count >= max {
+            throw .tooManyPushQueries(
+                "Maximum number of push queries exceeded: \(max) are running, as many as ksql.max.push.queries allows. End one"
+                    + " of them, or raise the limit.")
         }
         do throws(RunError) {
             let subscription = try await engine.runner.subscribe(plan, options)
-            started.running = try running(plan.id, query.text, subscription, max)
+            started.running = RunningQuery(plan.id, query.text, subscription, engine.transients)
             return started
         } catch { throw Self.failure(error, query.text) }
-    }
-
-    private func running(
-        _ id: String, _ text: String, _ subscription: any RowSubscription, _ max: Int?
-    ) throws(RunError) -> RunningQuery {
-        do throws(KsqlFailure) {
-            return try RunningQuery(id, text, subscription, engine.clients, max: max)
-        } catch {
-            // The object that ends subscriptions was not made.
-            Task { await subscription.cancel() }
-            throw RunError(error.code == 50303 ? .stopping : .memory, error.message)
-        }
     }
 
     static func failure(_ error: RunError, _ text: String) -> KsqlFailure {
         switch error.code {
         case .stopping: .shuttingDown
-        case .memory: .tooManyPushQueries(error.message)
+        case .memory: .tooManyRequests(error.message)
         case .invalidPlan, .cluster: .badStatement(error.message, text)
         default: .server(error.message)
         }

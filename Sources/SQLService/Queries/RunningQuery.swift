@@ -6,18 +6,14 @@ import Synchronization
 final class RunningQuery: Sendable {
     let id: String
     let subscription: any RowSubscription
-    private let clients: ClientQueries
+    private let running: TransientQueries
     private let isOver = Atomic<Bool>(false)
 
-    /// - Parameter max: how many such queries there may be; nil when this one does not count.
-    /// - Throws: 40003; nothing runs then.
-    init(
-        _ id: String, _ statement: String, _ subscription: any RowSubscription, _ clients: ClientQueries, max: Int?
-    ) throws(KsqlFailure) {
+    init(_ id: String, _ statement: String, _ subscription: any RowSubscription, _ running: TransientQueries) {
         self.id = id
         self.subscription = subscription
-        self.clients = clients
-        try clients.add(id, statement, max: max ?? .max) { Self.cancel(subscription) }
+        self.running = running
+        running.add(id, statement: statement) { await subscription.cancel() }
     }
 
     deinit { finish() }
@@ -25,10 +21,8 @@ final class RunningQuery: Sendable {
     /// Ends the query; repeated calls do nothing.
     func finish() {
         guard !isOver.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        clients.remove(id)
-        Self.cancel(subscription)
+        running.remove(id)
+        // Nobody waits for the end: the runner gives back what the query holds.
+        Task { [subscription] in await subscription.cancel() }
     }
-
-    /// Nobody waits for the end: the runner gives back what the query holds.
-    private static func cancel(_ subscription: any RowSubscription) { Task { await subscription.cancel() } }
 }
