@@ -124,9 +124,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
-                "SQLTypes",
-                "Columns", "StreamEngine", nio, logging,
+                "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions",
+                "SQLFormats", "SQLTypes", "Columns", "StreamEngine", nio, logging,
             ]),
         target(
             "RegistryService",
@@ -183,6 +182,14 @@ let package = Package(
             ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "RuntimeBench",
+            dependencies: [
+                "SQLRuntime", "Broker", "Cluster", "Environment", "StreamEngine", "SQLPlan", "SQLFunctions",
+                "SQLFormats",
+                "SQLSyntax", "SQLTypes", nio, logging,
+            ],
+            path: "Benchmarks/Runtime", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
@@ -230,6 +237,12 @@ let package = Package(
         tests(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "SQLRuntime",
+            [
+                "Broker", "Cluster", "Environment", "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan",
+                "StreamEngine", nio, logging,
+            ]),
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),

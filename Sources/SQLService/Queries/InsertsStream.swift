@@ -25,6 +25,7 @@ struct InsertsStream: Sendable {
         guard let type = MediaType.negotiated(call.headers[.accept], among: [.delimited, .plainJSON, .json]) else {
             throw .notAcceptable
         }
+        try engine.checkReady()
         let lines = Lines(call, byteCountMax: Self.lineByteCountMax)
         let target = try await open(lines)
         let isArray = type != .delimited
