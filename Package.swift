@@ -115,9 +115,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
-                "SQLTypes",
-                "Columns", "StreamEngine", nio, logging,
+                "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions",
+                "SQLFormats", "SQLTypes", "Columns", "StreamEngine", nio, logging,
             ]),
         target(
             "RegistryService",
