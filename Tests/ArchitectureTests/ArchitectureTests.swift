@@ -49,8 +49,8 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging",
     ],
     "SQLRuntime": [
-        "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
-        "Columns", "StreamEngine", "NIOCore", "Logging",
+        "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+        "SQLTypes", "Columns", "StreamEngine", "NIOCore", "Logging",
     ],
     "RegistryService": [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
