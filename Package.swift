@@ -173,6 +173,14 @@ let package = Package(
             ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
         .executableTarget(
+            name: "RuntimeBench",
+            dependencies: [
+                "SQLRuntime", "Broker", "Cluster", "Environment", "StreamEngine", "SQLPlan", "SQLFunctions",
+                "SQLFormats",
+                "SQLSyntax", "SQLTypes", nio, logging,
+            ],
+            path: "Benchmarks/Runtime", swiftSettings: swiftSettings),
+        .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
@@ -220,6 +228,12 @@ let package = Package(
         tests(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+        tests(
+            "SQLRuntime",
+            [
+                "Broker", "Cluster", "Environment", "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan",
+                "StreamEngine", nio, logging,
+            ]),
         tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
