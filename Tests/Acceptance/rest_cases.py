@@ -4,7 +4,7 @@
 
 FOLDER holds JSON files `{"tests": [CASE, ...]}`. A case has statements, records for topics, and the answers that are
 expected: first those of the statements, then one for each query, or the error of the last request, or the first records of
-topics. The server should start queries at the latest record unless told otherwise, and have scalable push queries and
+topics. The server should start queries at the earliest record unless told otherwise, and have scalable push queries and
 header columns switched on.
 
 Prints a line for each case (`ok NAME` or `FAIL NAME: reason`), then counts. The last line is `N passed, N failed`, and the

@@ -1,4 +1,4 @@
-package import SQLPlan
+import SQLPlan
 
 /// What the commands so far add up to on this node.
 struct EngineState {

@@ -1,3 +1,4 @@
+import SQLFunctions
 import SQLPlan
 import SQLSyntax
 import SQLTypes

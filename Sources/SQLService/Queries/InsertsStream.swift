@@ -189,7 +189,8 @@ private final class InsertTarget: Sendable {
         encoders.withLock { encoders in
             var records: [ProducerRecord] = []
             do throws(KsqlFailure) {
-                let ready = try encoders ?? makeEncoders()
+                let ready: Encoders
+                if let made = encoders { ready = made } else { ready = try makeEncoders() }
                 encoders = ready
                 for row in rows { records.append(try record(row, ready)) }
                 return (records, nil)

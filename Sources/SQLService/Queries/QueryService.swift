@@ -64,10 +64,10 @@ struct QueryService: Sendable {
         _ started: StartedQuery, _ form: ResultWriter.Form
     ) async throws(KsqlFailure) -> HTTPAnswer {
         // The form is checked before the answer begins.
-        _ = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: true)
+        _ = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
         let contentType = MediaType(form).rawValue
         return .stream(contentType: contentType) { body in
-            var writer = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: true)
+            var writer = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
             var head: [UInt8] = []
             writer.begin(&head)
             try await body.write(ByteBuffer(bytes: head))

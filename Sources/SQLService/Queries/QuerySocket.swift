@@ -3,6 +3,7 @@ import JSONFormat
 import NIOCore
 import SQLFormats
 import SQLPlan
+import SQLTypes
 
 /// `/ws/query`: the rows of one query, or the lines of PRINT, as text messages.
 struct QuerySocket: Sendable {

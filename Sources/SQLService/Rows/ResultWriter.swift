@@ -51,27 +51,27 @@ struct ResultWriter {
     mutating func begin(_ output: inout [UInt8]) {
         if form == .messages { return }
         if form != .lines { output.append(UInt8(ascii: "[")) }
-        part(&output) { output in
-            switch form {
-            case .rows, .protobuf:
-                output += "{\"header\":{\"queryId\":".utf8
-                JSONText.quote(queryID, to: &output)
-                output += ",\"schema\":".utf8
-                JSONText.quote(columns.map(\.description).joined(separator: ", "), to: &output)
-                if let protoSchema {
-                    output += ",\"protoSchema\":".utf8
-                    JSONText.quote(protoSchema, to: &output)
-                }
-                output += "}}".utf8
-            case .lines, .array:
-                output += "{\"queryId\":".utf8
-                JSONText.quote(queryID, to: &output)
-                Self.texts(",\"columnNames\":[", columns.map(\.name), &output)
-                Self.texts("],\"columnTypes\":[", columns.map(\.type.description), &output)
-                output += "]}".utf8
-            case .messages: break
+        beginPart(&output)
+        switch form {
+        case .rows, .protobuf:
+            output += "{\"header\":{\"queryId\":".utf8
+            JSONText.quote(queryID, to: &output)
+            output += ",\"schema\":".utf8
+            JSONText.quote(columns.map(\.description).joined(separator: ", "), to: &output)
+            if let protoSchema {
+                output += ",\"protoSchema\":".utf8
+                JSONText.quote(protoSchema, to: &output)
             }
+            output += "}}".utf8
+        case .lines, .array:
+            output += "{\"queryId\":".utf8
+            JSONText.quote(queryID, to: &output)
+            Self.texts(",\"columnNames\":[", columns.map(\.name), &output)
+            Self.texts("],\"columnTypes\":[", columns.map(\.type.description), &output)
+            output += "]}".utf8
+        case .messages: break
         }
+        endPart(&output)
     }
 
     private static func texts(_ head: String, _ texts: [String], _ output: inout [UInt8]) {
@@ -88,39 +88,35 @@ struct ResultWriter {
     mutating func row(
         _ values: [SQLValue], isTombstone: Bool = false, _ output: inout [UInt8]
     ) throws(FormatError) -> Bool {
+        if isTombstone, form != .rows, form != .messages { return false }
+        let bytes = try encoder?.bytes(values) ?? []
+        beginPart(&output)
         switch form {
         case .rows, .messages:
-            part(&output) { output in
-                output += "{\"row\":{\"columns\":".utf8
-                RowText.append(values, types, to: &output)
-                output += (isTombstone ? ",\"tombstone\":true}}" : "}}").utf8
-            }
+            output += "{\"row\":{\"columns\":".utf8
+            RowText.append(values, types, to: &output)
+            output += (isTombstone ? ",\"tombstone\":true}}" : "}}").utf8
         case .protobuf:
-            guard !isTombstone else { return false }
-            let bytes = try encoder?.bytes(values) ?? []
-            part(&output) { output in
-                output += "{\"row\":{\"protobufBytes\":\"".utf8
-                output += Base64.encode(bytes).utf8
-                output += "\"}}".utf8
-            }
-        case .lines, .array:
-            guard !isTombstone else { return false }
-            part(&output) { output in RowText.append(values, types, to: &output) }
+            output += "{\"row\":{\"protobufBytes\":\"".utf8
+            output += Base64.encode(bytes).utf8
+            output += "\"}}".utf8
+        case .lines, .array: RowText.append(values, types, to: &output)
         }
+        endPart(&output)
         return true
     }
 
     /// What went wrong after the result had begun; the last part.
     mutating func failure(_ failure: KsqlFailure, _ output: inout [UInt8]) {
-        last(&output) { output in
-            switch form {
-            case .rows, .protobuf, .messages:
-                output += "{\"errorMessage\":".utf8
-                output += failure.json.bytes
-                output.append(UInt8(ascii: "}"))
-            case .lines, .array: output += failure.json.bytes
-            }
+        if !isStreamed || isByLine { beginPart(&output) }
+        switch form {
+        case .rows, .protobuf, .messages:
+            output += "{\"errorMessage\":".utf8
+            output += failure.json.bytes
+            output.append(UInt8(ascii: "}"))
+        case .lines, .array: output += failure.json.bytes
         }
+        finish(&output)
     }
 
     /// The end of the result.
@@ -129,40 +125,31 @@ struct ResultWriter {
     mutating func end(_ message: String?, _ output: inout [UInt8]) {
         switch form {
         case .rows, .protobuf, .messages:
-            guard let message else { return last(&output, nil) }
-            last(&output) { output in
-                output += "{\"finalMessage\":".utf8
-                JSONText.quote(message, to: &output)
-                output.append(UInt8(ascii: "}"))
-            }
-        case .lines, .array: last(&output, nil)
+            guard let message else { break }
+            if !isStreamed || isByLine { beginPart(&output) }
+            output += "{\"finalMessage\":".utf8
+            JSONText.quote(message, to: &output)
+            output.append(UInt8(ascii: "}"))
+            return finish(&output)
+        case .lines, .array: break
         }
+        if !isByLine { finish(&output) }
     }
 
-    private mutating func part(_ output: inout [UInt8], _ write: (inout [UInt8]) -> Void) {
-        if form == .lines || form == .messages {
-            write(&output)
-            output.append(UInt8(ascii: "\n"))
-            return
-        }
-        if !isStreamed, hasParts { output += ",\n".utf8 }
+    private var isByLine: Bool { form == .lines || form == .messages }
+
+    private mutating func beginPart(_ output: inout [UInt8]) {
+        if !isByLine, !isStreamed, hasParts { output += ",\n".utf8 }
         hasParts = true
-        write(&output)
-        if isStreamed { output += ",\n".utf8 }
     }
 
-    private mutating func last(_ output: inout [UInt8], _ write: ((inout [UInt8]) -> Void)?) {
-        if form == .lines || form == .messages {
-            if let write {
-                write(&output)
-                output.append(UInt8(ascii: "\n"))
-            }
-            return
+    private func endPart(_ output: inout [UInt8]) {
+        if isByLine {
+            output.append(UInt8(ascii: "\n"))
+        } else if isStreamed {
+            output += ",\n".utf8
         }
-        if let write {
-            if !isStreamed, hasParts { output += ",\n".utf8 }
-            write(&output)
-        }
-        output += "]\n".utf8
     }
+
+    private func finish(_ output: inout [UInt8]) { output += (isByLine ? "\n" : "]\n").utf8 }
 }
