@@ -64,7 +64,7 @@ import Testing
             try await server.execute(
                 Self.stream + """
                     CREATE TABLE t (g STRING PRIMARY KEY, name STRING)
-                      WITH (kafka_topic = 't', value_format = 'JSON', partitions = 3);
+                      WITH (kafka_topic = 't', value_format = 'JSON', partitions = 4);
                     """)
             try await server.write("t", (0..<7).map { ("g\($0)", "{\"NAME\":\"name \($0)\"}", 0) })
             try await server.execute(
