@@ -60,7 +60,12 @@ import TestKit
                 for _ in 0..<Int.random(in: 0...40, using: &random) { await Task.yield() }
                 try await server.restart(crashes: true)
             }
-            try await server.eventually("counts") { try await server.table("C") == Self.model(written) }
+            do {
+                try await server.eventually("counts") { try await server.table("C") == Self.model(written) }
+            } catch {
+                Issue.record("\(try await server.table("C")) instead of \(Self.model(written))")
+                throw error
+            }
             // Groups by their count: every group is in one row of the second table, and only there.
             try await server.eventually("counts of counts") {
                 let rows = try await server.runtime.read(TableRead(.all), of: id)
