@@ -95,14 +95,15 @@ struct QueryBench {
         for query in Self.queries where only.isEmpty || only.contains(query.id) { try run(query) }
     }
 
-    private func run(_ query: Query) throws {
+    /// The query of the last statement over the kit's sources.
+    static func plan(_ statement: String) throws -> PhysicalPlan? {
         var catalog = Catalog()
         let topics = MemoryTopics()
         for name in ["ratings", "customers", "responses"] {
             try topics.create(TopicSpecification(name: name, partitionCount: 1, replicaCount: 1, cleanup: .delete))
         }
         var plan: PhysicalPlan?
-        for statement in try SQLParser.script(Self.sources + query.statement) {
+        for statement in try SQLParser.script(sources + statement) {
             let executor = StatementExecutor(
                 StatementEnvironment(
                     functions: .builtIn, topics: topics, registry: nil, translation: NoTranslation(), now: 0,
@@ -111,7 +112,11 @@ struct QueryBench {
                 statement.statement, text: statement.text, in: &catalog
             ).effects { plan = started }
         }
-        guard let plan else { return }
+        return plan
+    }
+
+    private func run(_ query: Query) throws {
+        guard let plan = try Self.plan(query.statement) else { return }
         let task = try QueryTask(
             plan, functions: SQLFunctionLibrary(context: EvaluationContext(now: { 0 }, random: { 0 })),
             formats: SQLFormatLibrary(RecordFormats()))

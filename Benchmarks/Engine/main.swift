@@ -1,6 +1,8 @@
 // State tables of the stream engine, and queries from JSON text to JSON text, each with its unit and a checksum.
 //
 //     EngineBench state
+//     EngineBench restore              snapshot of one task into another one
+//     EngineBench disk [FOLDER]        state in files of the folder, /var/tmp without one
 //     EngineBench FOLDER [Q1 ...]      FOLDER has ratings.jsonl and so on, as made by the bench kit's generator
 import SQLPlan
 import StreamEngine
@@ -14,19 +16,19 @@ func seconds(_ body: () throws -> Void) rethrows -> Double {
 }
 
 /// Counts by key: read, add, write back.
-func readModifyWrite(keys: Int, operations: Int, capturesChanges: Bool) {
+func readModifyWrite(keys: Int, operations: Int, capturesChanges: Bool) throws {
     let table = SlabTable(capturesChanges: capturesChanges)
     var state: UInt64 = 42
     var sum = 0
-    let spent = seconds {
+    let spent = try seconds {
         for _ in 0..<operations {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
             let key = UInt64((state >> 33) % UInt64(keys))
-            withUnsafeBytes(of: key.bigEndian) { key in
+            try withUnsafeBytes(of: key.bigEndian) { key in
                 let hash = hashBytes(key)
                 let place = table.find(key, hash: hash)
                 if place == 0 {
-                    withUnsafeBytes(of: (1, 2)) { _ = table.put(key, hash: hash, place: 0, value: $0) }
+                    try withUnsafeBytes(of: (1, 2)) { _ = try table.put(key, hash: hash, place: 0, value: $0) }
                 } else {
                     table.touch(place)
                     let value = table.value(at: place)
@@ -41,12 +43,12 @@ func readModifyWrite(keys: Int, operations: Int, capturesChanges: Bool) {
             + "\(Int(spent / Double(operations) * 1e9)) ns, \(table.byteCount / max(1, table.count)) B/key, sum \(sum)")
 }
 
-func rows(_ count: Int, bytes: Int) {
+func rows(_ count: Int, bytes: Int) throws {
     let table = SlabTable()
     let value = [UInt8](repeating: 7, count: bytes)
-    let spent = seconds {
+    let spent = try seconds {
         for key in 0..<UInt64(count) {
-            withUnsafeBytes(of: key.bigEndian) { key in value.withUnsafeBytes { table.put(key, $0) } }
+            try withUnsafeBytes(of: key.bigEndian) { key in try value.withUnsafeBytes { try table.put(key, $0) } }
         }
     }
     print(
@@ -54,12 +56,63 @@ func rows(_ count: Int, bytes: Int) {
             + "\(Int(spent / Double(count) * 1e9)) ns each")
 }
 
+/// Counts by key with values of 100 bytes on disk, with no more than `residentMax` bytes of its files in memory.
+func onDisk(keys: Int, operations: Int, residentMax: Int, folder: String) throws {
+    let table = SlabTable(capturesChanges: true, place: .disk(folder: folder))
+    let value = [UInt8](repeating: 0, count: 100)
+    var state: UInt64 = 42
+    var most = 0
+    var sum = 0
+    func run(_ count: Int, _ next: (Int) -> UInt64) throws -> Double {
+        try seconds {
+            for operation in 0..<count {
+                if operation & 1023 == 0 {
+                    let resident = ResidentMemory.fileByteCount
+                    most = max(most, resident)
+                    if resident > residentMax { table.releasePages() }
+                }
+                let key = next(operation)
+                try withUnsafeBytes(of: key.bigEndian) { key in
+                    let hash = hashBytes(key)
+                    let place = table.find(key, hash: hash)
+                    if place == 0 {
+                        try value.withUnsafeBytes { _ = try table.put(key, hash: hash, place: 0, value: $0) }
+                    } else {
+                        table.touch(place)
+                        let value = table.value(at: place)
+                        value.storeBytes(of: value.loadUnaligned(as: Int.self) + 1, as: Int.self)
+                    }
+                }
+                if operation & 0xFFFF == 0 { table.drainChanges { _, _ in } }
+            }
+        }
+    }
+    let filled = try run(keys) { UInt64($0) }
+    let changed = try run(operations) { _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return (state >> 33) % UInt64(keys)
+    }
+    let read = seconds { table.forEach { _, value in sum += value.loadUnaligned(as: Int.self) } }
+    print(
+        "state on disk, \(keys) rows of 100 bytes: \(table.byteCount >> 20) MiB, put \(Int(filled / Double(keys) * 1e9)) ns, "
+            + "read-modify-write \(Int(changed / Double(operations) * 1e9)) ns, all read in \(Int(read * 1000)) ms, "
+            + "in process memory \(table.memoryByteCount >> 20) MiB, files in memory at most \(most >> 20) MiB "
+            + "of \(residentMax >> 20), sum \(sum)")
+}
+
 let arguments = CommandLine.arguments.dropFirst()
-if let folder = arguments.first, folder != "state" {
+if arguments.first == "disk" {
+    let folder = arguments.dropFirst().first ?? "/var/tmp"
+    for residentMax in [Int.max, 256 << 20] {
+        try onDisk(keys: 10_000_000, operations: 10_000_000, residentMax: residentMax, folder: folder)
+    }
+} else if arguments.first == "restore" {
+    try restore(rows: 5_000_000)
+} else if let folder = arguments.first, folder != "state" {
     try QueryBench(folder: folder).run(Set(arguments.dropFirst()))
 } else {
-    readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: false)
-    readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: true)
-    readModifyWrite(keys: 6, operations: 10_000_000, capturesChanges: true)
-    rows(10_000_000, bytes: 100)
+    try readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: false)
+    try readModifyWrite(keys: 1_000_000, operations: 10_000_000, capturesChanges: true)
+    try readModifyWrite(keys: 6, operations: 10_000_000, capturesChanges: true)
+    try rows(10_000_000, bytes: 100)
 }

@@ -5,6 +5,12 @@ package struct EngineError: Error, Equatable, CustomStringConvertible {
         case invalidPlan
         /// A record ends the query: an aggregate that overflows, a result that its format cannot hold.
         case fatalRecord
+        /// State is as large as it may be, or its disk is full.
+        case stateLimit
+        /// Changes of state that this plan cannot have written.
+        case invalidState
+        /// The query keeps no table that could be read.
+        case notMaterialized
     }
 
     package var code: Code

@@ -64,7 +64,7 @@ import Testing
             try await server.execute(
                 Self.stream + """
                     CREATE TABLE t (g STRING PRIMARY KEY, name STRING)
-                      WITH (kafka_topic = 't', value_format = 'JSON', partitions = 3);
+                      WITH (kafka_topic = 't', value_format = 'JSON', partitions = 4);
                     """)
             try await server.write("t", (0..<7).map { ("g\($0)", "{\"NAME\":\"name \($0)\"}", 0) })
             try await server.execute(
@@ -105,7 +105,8 @@ import Testing
             try await server.execute("CREATE STREAM q AS SELECT * FROM p EMIT CHANGES;")
             try await server.cluster.addPartitions(topic: "p", total: 3, validateOnly: false)
             try await server.write("p", (0..<30).map { ("k\($0)", "{\"V\":\($0)}", 1) })
-            try await server.eventually("all rows") { try await server.records("Q").count == 30 }
+            try await server.eventually("all rows") { try await server.records("Q").count >= 30 }
+            #expect(try await server.records("Q").count == 30)
         }
     }
 

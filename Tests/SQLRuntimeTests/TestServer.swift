@@ -192,8 +192,9 @@ final class TestServer {
         let deadline = clock.now + .seconds(60)
         while try await !condition() {
             guard clock.now < deadline else {
-                let states = await runtime.statuses().map {
-                    "\($0.id) \($0.state.rawValue) \($0.errors.map(\.message))"
+                let states = await runtime.statuses().map { status in
+                    "\(status.id) \(status.state.rawValue) \(status.errors.map(\.message)) in \(status.consumed) out "
+                        + "\(status.produced) \(status.positions.map { "\($0.topic)-\($0.partition) \($0.committed)/\($0.end)" })"
                 }
                 throw NotReached(description: "\(what) did not come about; \(states)")
             }

@@ -136,6 +136,7 @@ struct TestRecord: Hashable, CustomStringConvertible {
     var value: [SQLValue]?
     var timestamp: Int64
     var window: [Int64]?
+    var headers: [SourceBatch.Header] = []
 
     var description: String {
         let key = key.map { "\($0)" } ?? "-"
@@ -222,16 +223,29 @@ enum Plans {
 
     /// Runs a plan over records, cut into batches behind the places of `cuts`; nil: one by one.
     static func run(
-        _ plan: PhysicalPlan, _ records: [TestRecord], cuts: Set<Int>? = nil
+        _ plan: PhysicalPlan, _ records: [TestRecord], cuts: Set<Int>? = nil,
+        settings: EngineSettings = EngineSettings()
     ) throws -> (output: [TestRecord], failure: EngineError?, log: [ProcessingLogEntry], task: QueryTask) {
-        let task = try QueryTask(plan, functions: TestFunctions(), formats: TestFormats())
+        let task = try task(plan, settings)
+        let result = feed(task, records[...], cuts: cuts)
+        return (result.output, result.failure, result.log, task)
+    }
+
+    static func task(_ plan: PhysicalPlan, _ settings: EngineSettings = EngineSettings()) throws -> QueryTask {
+        try QueryTask(plan, functions: TestFunctions(), formats: TestFormats(), settings: settings)
+    }
+
+    /// Gives records to a task, in batches.
+    static func feed(
+        _ task: QueryTask, _ records: ArraySlice<TestRecord>, cuts: Set<Int>? = nil
+    ) -> (output: [TestRecord], failure: EngineError?, log: [ProcessingLogEntry]) {
         var output: [TestRecord] = []
         var log: [ProcessingLogEntry] = []
         var failure: EngineError?
-        var at = 0
-        while at < records.count {
+        var at = records.startIndex
+        while at < records.endIndex {
             var end = at + 1
-            while end < records.count, records[end].topic == records[at].topic, let cuts, !cuts.contains(end) {
+            while end < records.endIndex, records[end].topic == records[at].topic, let cuts, !cuts.contains(end) {
                 end += 1
             }
             let batch = SourceBatch(
@@ -239,38 +253,42 @@ enum Plans {
                 records: (at..<end).map { index in
                     let record = records[index]
                     return (
-                        record.key.map { TestFormats.bytes($0) },
+                        record.key.map { TestFormats.bytes($0) + windowBytes(record.window) },
                         record.value.map { $0.isEmpty ? [] : TestFormats.bytes($0) },
-                        record.timestamp, Int64(index), []
+                        record.timestamp, Int64(index), record.headers
                     )
                 })
             let result = task.process(batch)
             failure = failure ?? result.failure
             log += result.log
-            let kind = plan.root.schema.window?.kind
-            for sink in result.records {
-                for row in 0..<sink.count {
-                    var key = sink.keys.array(row)
-                    var window: [Int64]?
-                    if let kind, let bytes = key {
-                        let suffix = kind == .session ? 16 : 8
-                        let tail = bytes.suffix(suffix)
-                        var numbers: [Int64] = []
-                        for start in stride(from: tail.startIndex, to: tail.endIndex, by: 8) {
-                            numbers.append(tail[start..<(start + 8)].reduce(0) { $0 << 8 | Int64($1) })
-                        }
-                        window = numbers
-                        key = Array(bytes.dropLast(suffix))
-                    }
-                    output.append(
-                        TestRecord(
-                            topic: sink.topic, key: key.map { TestFormats.values($0) },
-                            value: sink.values.array(row).map { TestFormats.values($0) },
-                            timestamp: sink.timestamps[row], window: window))
-                }
-            }
+            for sink in result.records { output += rows(sink, task.plan.root.schema.window?.kind) }
             at = end
         }
-        return (output, failure, log, task)
+        return (output, failure, log)
+    }
+
+    private static func windowBytes(_ window: [Int64]?) -> [UInt8] {
+        (window ?? []).flatMap { number in withUnsafeBytes(of: number.bigEndian) { [UInt8]($0) } }
+    }
+
+    private static func rows(_ sink: SinkBatch, _ kind: WindowInfo.Kind?) -> [TestRecord] {
+        (0..<sink.count).map { row in
+            var key = sink.keys.array(row)
+            var window: [Int64]?
+            if let kind, let bytes = key {
+                let suffix = kind == .session ? 16 : 8
+                let tail = bytes.suffix(suffix)
+                var numbers: [Int64] = []
+                for start in stride(from: tail.startIndex, to: tail.endIndex, by: 8) {
+                    numbers.append(tail[start..<(start + 8)].reduce(0) { $0 << 8 | Int64($1) })
+                }
+                window = numbers
+                key = Array(bytes.dropLast(suffix))
+            }
+            return TestRecord(
+                topic: sink.topic, key: key.map { TestFormats.values($0) },
+                value: sink.values.array(row).map { TestFormats.values($0) }, timestamp: sink.timestamps[row],
+                window: window, headers: sink.headers.isEmpty ? [] : sink.headers[row])
+        }
     }
 }

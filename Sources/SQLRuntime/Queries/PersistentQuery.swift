@@ -1,5 +1,6 @@
 import Cluster
 import Columns
+import Environment
 import Logging
 import SQLPlan
 import StreamEngine
@@ -62,8 +63,10 @@ actor PersistentQuery {
     // MARK: Start
 
     /// Makes topics and tasks, and lets them run.
-    func start() async throws(RunError) {
-        do throws(ClusterError) { try await run() } catch {
+    func start() async throws(RunError) { try await start(replacing: [:]) }
+
+    private func start(replacing olds: [String: TaskRun]) async throws(RunError) {
+        do throws(ClusterError) { try await run(replacing: olds) } catch {
             switch error {
             case let error where error.code == .invalidRequest && error.hint == Self.planHint:
                 throw RunError(.invalidPlan, error.message)
@@ -75,7 +78,8 @@ actor PersistentQuery {
     /// Marks an error that is the plan's.
     private static let planHint = "plan"
 
-    private func run() async throws(ClusterError) {
+    /// - Parameter olds: tasks of the query that this plan replaces, by name.
+    private func run(replacing olds: [String: TaskRun] = [:]) async throws(ClusterError) {
         generation += 1
         let own = generation
         state = .rebalancing
@@ -84,10 +88,13 @@ actor PersistentQuery {
         do throws(RunError) { made = try makeTasks(environment.places, environment.environment) } catch {
             throw ClusterError(.invalidRequest, error.message, hint: Self.planHint)
         }
+        try await makeChangelogs(of: made, environment.environment)
         do throws(ClusterError) {
             try await each(made) { task throws(ClusterError) in try await task.take() }
             let offsets = try await startOffsets(environment.places)
-            try await each(made) { task throws(ClusterError) in try await task.prepare(offsets) }
+            try await each(made) { task throws(ClusterError) in
+                try await task.prepare(offsets, replacing: olds[task.name])
+            }
         } catch {
             for task in made { await task.abandon() }
             throw error
@@ -162,10 +169,6 @@ actor PersistentQuery {
                 environment.partitionCounts[name] = Int32(clamping: actual)
                 inputs.append((name, actual))
             }
-            for store in part.stores {
-                _ = try await topics.ensure(
-                    environment.changelogName(store.name), partitions: count, .changelog(retention: store.retention))
-            }
             for partition in 0..<count {
                 let partitions = inputs.flatMap { topic, width in
                     (0..<width).filter { part.isUndivided || $0 == partition }.map {
@@ -180,6 +183,20 @@ actor PersistentQuery {
                 clamping: try await cluster.topic(sink.topic).partitions.count)
         }
         return (environment, places)
+    }
+
+    /// What the engine keeps more than the plan says has its changelog too.
+    private func makeChangelogs(of tasks: [TaskRun], _ environment: TaskEnvironment) async throws(ClusterError) {
+        let topics = OwnTopics(cluster, replicationFactor: settings.replicationFactor)
+        let parts = Dictionary(grouping: tasks) { $0.place.part.index }
+        for (_, tasks) in parts.sorted(by: { $0.key < $1.key }) {
+            guard let task = tasks.first else { continue }
+            for store in task.engine.stores {
+                let retention = task.place.part.stores.first { $0.name == store }?.retention
+                _ = try await topics.ensure(
+                    environment.changelogName(store), partitions: tasks.count, .changelog(retention: retention))
+            }
+        }
     }
 
     /// Where each partition goes on: where the query left it, or where queries like it begin. The latter is written down at
@@ -330,7 +347,15 @@ actor PersistentQuery {
         tasks = []
     }
 
+    private func removeSnapshots() {
+        guard let folder = settings.snapshotFolder else { return }
+        do throws(DiskError) { try settings.disk.removeTree("\(folder)/\(id)") } catch {
+            logger.warning("snapshots of query \(id) stay: \(error)")
+        }
+    }
+
     private func forget() async {
+        removeSnapshots()
         var names: [String] = []
         for part in topology.parts {
             names += part.inputs.map { "\(applicationID)-\($0.name)-repartition" }
@@ -401,7 +426,9 @@ actor PersistentQuery {
         propertyTexts = properties
         topology = SubTopologies(plan)
         errors = []
-        do throws(RunError) { try await start() } catch {
+        removeSnapshots()
+        let olds = Dictionary(tasks.map { ($0.name, $0) }) { first, _ in first }
+        do throws(RunError) { try await start(replacing: olds) } catch {
             note(error.message)
             state = .error
             throw error

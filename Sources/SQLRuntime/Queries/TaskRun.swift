@@ -36,6 +36,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private enum Phase { case preparing, running, ended }
 
+    /// Changes after which a snapshot is worth its time.
+    private static let unsavedChangesMax = 1_000_000
     /// Bytes of results that wait for their commit, beyond which the task does not go on.
     private static let pendingByteCountMax = 8 << 20
 
@@ -55,7 +57,6 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     /// Records were processed that no commit has in it.
     private var isDirty = false
     private var isCommitting = false
-    private var mustCommit = false
     private var commitDue = ContinuousClock.now
     private var committing: [TopicPartition: Int64] = [:]
     private var commitTask: Task<Void, Never>?
@@ -64,6 +65,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var current = Published()
     /// Behind the last change of this task in each of its changelogs.
     var changelogEnds: [TopicPartition: Int64] = [:]
+    /// All state is to be written to the changelogs: what is there is of another plan.
+    var mustRelog = false
     /// Changes in changelogs since the last snapshot.
     private var unsavedChanges = 0
 
@@ -89,8 +92,11 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     /// Reads state back and opens the inputs.
     ///
-    /// - Parameter offsets: where each partition goes on.
-    func prepare(_ offsets: [TopicPartition: Int64]) async throws(ClusterError) {
+    /// - Parameters:
+    ///   - offsets: where each partition goes on.
+    ///   - old: the task of the query that this one replaces.
+    func prepare(_ offsets: [TopicPartition: Int64], replacing old: TaskRun?) async throws(ClusterError) {
+        if let old { try await adoptState(of: old, offsets) } else { try await restoreState() }
         var readers: [any PartitionReader] = []
         do throws(ClusterError) {
             for partition in place.partitions {
@@ -111,6 +117,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     func begin() {
         phase = .running
         commitDue = ContinuousClock.now
+        isDirty = mustRelog
         mailbox.post(isPaused ? .pause : .resume, to: self, on: worker)
     }
 
@@ -222,13 +229,23 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         var changelogs: Set<String> = []
         let time = max(0, current.streamTime ?? 0)
         var failure: ClusterError?
-        engine.drainChanges { change in
+        func write(_ change: StateChange) {
+            unsavedChanges += 1
             let topic = context.changelogName(change.store)
             changelogs.insert(topic)
             do throws(ClusterError) {
                 try pending.append(
                     key: change.key, value: change.value, time, TopicPartition(topic, place.partition))
             } catch { failure = error }
+        }
+        if mustRelog {
+            mustRelog = false
+            do { try engine.writeSnapshot(write) } catch {
+                return fail(.cluster(ClusterError(.invalidRequest, "state cannot be written: \(error)")))
+            }
+            engine.drainChanges { _ in }
+        } else {
+            engine.drainChanges(write)
         }
         if let failure { return fail(.cluster(failure)) }
         isDirty = false
@@ -262,7 +279,13 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             context.committed()
             let bytes = current.stateBytes
             if let most = context.settings.queryStateByteCountMax, bytes > most {
-                fail(.memory(bytes: bytes, most: most))
+                return fail(.memory(bytes: bytes, most: most))
+            }
+            // As many changes as there is state, at least: the cost of snapshots stays in proportion.
+            let rows = current.steps.reduce(0) { $0 + $1.counters.stateRows }
+            if unsavedChanges > max(Self.unsavedChangesMax, 2 * rows), !isDirty {
+                writeSnapshot()
+                unsavedChanges = 0
             }
         case .failure(let error): fail(.cluster(error))
         }
@@ -279,8 +302,10 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func answerReads() {
         guard !reads.isEmpty else { return }
-        for (_, answer) in reads {
-            answer(.failure(RunError(.notMaterialized, "READ")))
+        for (read, answer) in reads {
+            do throws(EngineError) { answer(.success(try engine.read(read))) } catch {
+                answer(.failure(RunError(.notMaterialized, error.message)))
+            }
         }
         reads = []
     }
@@ -289,6 +314,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     /// Everything is committed.
     private func finish() {
+        if unsavedChanges > 0 { writeSnapshot() }
         end()
     }
 

@@ -49,12 +49,14 @@ final class PendingBatches {
                     return (Partitioner.murmur2(UnsafeRawBufferPointer(rebasing: key)) & 0x7FFF_FFFF) % count
                 } ?? keyless
             try append(
-                batch.keys, batch.values, row, batch.timestamps[row], TopicPartition(batch.topic, partition))
+                batch.keys, batch.values, row, batch.timestamps[row], TopicPartition(batch.topic, partition),
+                batch.headers.isEmpty ? [] : batch.headers[row])
         }
     }
 
     private func append(
-        _ keys: BytesColumn, _ values: BytesColumn, _ row: Int, _ timestamp: Int64, _ partition: TopicPartition
+        _ keys: BytesColumn, _ values: BytesColumn, _ row: Int, _ timestamp: Int64, _ partition: TopicPartition,
+        _ headers: [SourceBatch.Header]
     ) throws(ClusterError) {
         let key = keys.validity.isValid(row) ? keys.runs[row] : nil
         let value = values.validity.isValid(row) ? values.runs[row] : nil
@@ -63,15 +65,22 @@ final class PendingBatches {
                 try append(
                     key: key.map { UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(allKeys)[$0]) },
                     value: value.map { UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(allValues)[$0]) },
-                    timestamp, partition)
+                    timestamp, partition, headers)
             }
         }
     }
 
     func append(
-        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, _ timestamp: Int64, _ partition: TopicPartition
+        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, _ timestamp: Int64, _ partition: TopicPartition,
+        _ headers: [SourceBatch.Header] = []
     ) throws(ClusterError) {
-        let fieldBytes = (key?.count ?? 0) + (value?.count ?? 0)
+        var headerBytes = Varint.byteCount(Int64(headers.count))
+        for header in headers {
+            let keyByteCount = header.key.utf8.count
+            headerBytes += Varint.byteCount(Int64(keyByteCount)) + keyByteCount + (header.value?.count ?? 0)
+            headerBytes += Varint.byteCount(Int64(header.value?.count ?? -1))
+        }
+        let fieldBytes = (key?.count ?? 0) + (value?.count ?? 0) + headerBytes
         guard fieldBytes < Int(Int32.max) - 1024 else {
             throw ClusterError(.invalidRecord, "a record of \(fieldBytes) bytes for \(partition) is too large")
         }
@@ -85,7 +94,7 @@ final class PendingBatches {
         }
         let timestampDelta = timestamp &- batch.baseTimestamp
         let before = batch.records.count
-        var length = 2 + Varint.byteCount(timestampDelta) + Varint.byteCount(Int64(batch.count))
+        var length = 1 + Varint.byteCount(timestampDelta) + Varint.byteCount(Int64(batch.count))
         length += Varint.byteCount(Int64(key?.count ?? -1)) + Varint.byteCount(Int64(value?.count ?? -1)) + fieldBytes
         let records = batch.records
         records.reserve(length + 5)
@@ -97,7 +106,13 @@ final class PendingBatches {
         if let key { records.append(key) }
         records.append(varint: Int64(value?.count ?? -1))
         if let value { records.append(value) }
-        records.append(byte: 0)
+        records.append(varint: Int64(headers.count))
+        for header in headers {
+            records.append(varint: Int64(header.key.utf8.count))
+            for byte in header.key.utf8 { records.append(byte: byte) }
+            records.append(varint: Int64(header.value?.count ?? -1))
+            header.value?.withUnsafeBytes { records.append($0) }
+        }
         batch.count += 1
         batch.maxTimestamp = max(batch.maxTimestamp, timestamp)
         recordCount += 1

@@ -297,10 +297,10 @@ package final class TestPipeline {
         query.log += output.log
         for batch in output.records {
             for row in 0..<batch.count {
-                // Results carry the headers of the record that they came of, as in Kafka Streams.
+                let headers = batch.headers.isEmpty ? [] : batch.headers[row]
                 let result = TopicRecord(
                     key: batch.keys.array(row), value: batch.values.array(row), timestamp: batch.timestamps[row],
-                    headers: record.headers)
+                    headers: headers.map { RecordHeader(key: $0.key, value: $0.value) })
                 try append(result, to: batch.topic)
             }
         }

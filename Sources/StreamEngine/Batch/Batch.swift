@@ -17,6 +17,8 @@ package struct Batch: Sendable {
     /// Windows of the key.
     package var windows: Windows?
     package var old: OldRows?
+    /// Which record of the source's batch each row came of, while somebody needs to know.
+    var origins: [Int32]?
 
     package struct Windows: Sendable {
         package var starts: ColumnBuffer<Int64>
@@ -68,12 +70,14 @@ package struct Batch: Sendable {
 
     /// The rows of `rows`, in that order.
     package func gathered(_ rows: [Int32]) -> Batch {
-        Batch(
+        var result = Batch(
             count: rows.count, columns: columns.map { $0.gathered(rows) }, timestamps: timestamps.gathered(rows),
             present: present.gathered(rows), hasKey: hasKey.gathered(rows), windows: windows?.gathered(rows),
             old: old.map {
                 OldRows(columns: $0.columns.map { $0.gathered(rows) }, present: $0.present.gathered(rows))
             })
+        if let origins { result.origins = rows.map { origins[Int($0)] } }
+        return result
     }
 
     /// The old rows as a batch of their own; nil when they are not known.
@@ -154,6 +158,19 @@ final class BatchBuilder {
             windows: hasWindows ? .init(starts: ColumnBuffer(starts), ends: ColumnBuffer(ends)) : nil,
             old: hasOld
                 ? .init(columns: oldColumns.map { $0.finish() }, present: Validity(all: oldPresent)) : nil)
+    }
+}
+
+extension BatchBuilder {
+    /// As `finish`, without the columns of a row that was begun and not ended.
+    func finishEnded() -> Batch {
+        let rows = (0..<count).map { Int32(truncatingIfNeeded: $0) }
+        var batch = finish()
+        batch.columns = batch.columns.map { $0.count == rows.count ? $0 : $0.gathered(rows) }
+        if let old = batch.old {
+            batch.old?.columns = old.columns.map { $0.count == rows.count ? $0 : $0.gathered(rows) }
+        }
+        return batch
     }
 }
 

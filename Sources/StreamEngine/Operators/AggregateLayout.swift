@@ -76,12 +76,14 @@ final class AggregateLayout {
     private let oldInputs = RowInputs()
     /// Bytes of timestamp and fixed states.
     let fixedBytes: Int
-    let hasOthers: Bool
+    /// Functions whose states are values.
+    let othersCount: Int
+    var hasOthers: Bool { othersCount > 0 }
 
     init(_ calls: [AggregateFunctionCall], _ library: any FunctionLibrary, needsUndo: Bool) throws(EngineError) {
         var functions: [Function] = []
         var offset = 8
-        var hasOthers = false
+        var othersCount = 0
         for call in calls {
             var arguments: [CompiledExpression] = []
             for argument in call.arguments { arguments.append(try CompiledExpression(argument, functions: library)) }
@@ -94,7 +96,7 @@ final class AggregateLayout {
                     throw EngineError(.invalidPlan, "The function \(call.function) cannot take rows of a table back.")
                 }
                 slot = .other(aggregate)
-                hasOthers = true
+                othersCount += 1
             }
             functions.append(
                 Function(name: call.function, slot: slot, offset: offset, arguments: arguments, type: call.type))
@@ -111,7 +113,7 @@ final class AggregateLayout {
         }
         self.fixedSlots = fixedSlots
         fixedBytes = offset
-        self.hasOthers = hasOthers
+        self.othersCount = othersCount
     }
 
     private static func fixed(_ call: AggregateFunctionCall) -> Slot? {

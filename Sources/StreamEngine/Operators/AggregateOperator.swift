@@ -51,6 +51,36 @@ class AggregateOperator: Operator {
             && retainedCodec.types == other.retainedCodec.types
     }
 
+    /// Whether bytes of a changelog can be a group and its record.
+    final var recordCheck: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool {
+        { [keyCodec, layout, retainedCodec] key, value in
+            var at = layout.fixedBytes
+            guard keyCodec.isKey(key), value.count >= at, retainedCodec.skip(value, &at) else { return false }
+            for _ in 0..<layout.othersCount where !ValueCodec.skip(value, &at) { return false }
+            return at == value.count
+        }
+    }
+
+    /// Ends the query at a row; the results of those before it go on.
+    final func fail(_ error: EngineError) {
+        emit(results.finishEnded())
+        context.fail(error)
+    }
+
+    override var isReadable: Bool { true }
+
+    /// Appends a group that is read.
+    final func give(
+        _ key: UnsafeRawBufferPointer, _ state: UnsafeRawBufferPointer, window: (start: Int64, end: Int64)?,
+        to collector: RowCollector
+    ) throws(ReadEnd) {
+        keyCodec.read(key, into: collector.builder.columns[..<keyCount])
+        try reading { () throws(EngineError) in
+            try appendValues(state, window: window, to: collector.builder.columns)
+        }
+        try collector.endRow(timestamp: state.loadUnaligned(as: Int64.self), window: window)
+    }
+
     /// To be called before the rows of a batch are added.
     final func begin(_ batch: Batch) {
         keys.fill(batch.columns[..<keyCount], count: batch.count)
@@ -145,7 +175,7 @@ class AggregateOperator: Operator {
             startState()
             appendRetained(row, isOld: !adds, to: stateScratch)
             if layout.hasOthers { layout.appendOthers(layout.initialOthers(), to: stateScratch) }
-            place = table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
+            place = try table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
             table.value(at: place).storeBytes(of: Int64.min, as: Int64.self)
         }
         let value = table.value(at: place)
@@ -187,7 +217,7 @@ class AggregateOperator: Operator {
             if adds { try layout.applyOthers(&others, arguments, row, isUndo: false) }
             layout.appendOthers(others, to: stateScratch)
         }
-        return table.put(key, hash: hash, place: place, value: stateScratch.bytes)
+        return try table.put(key, hash: hash, place: place, value: stateScratch.bytes)
     }
 }
 
@@ -202,8 +232,26 @@ final class GroupAggregateOperator: AggregateOperator {
         try super.init(step, aggregate, input: input, context)
     }
 
-    override var state: (rows: Int, bytes: Int) { (table.count, table.byteCount) }
-    override func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(of: aggregate.store.name, body) }
+    override var stores: [ChangelogStore] {
+        [ChangelogStore(aggregate.store.name, [TablePart(table, isValid: recordCheck)])]
+    }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = RowCollector(step.schema, receiver)
+        if let keys = try read.keys.bytes(keyCodec) {
+            for key in keys {
+                try key.withKey { (key) throws(ReadEnd) in
+                    if let state = table.value(key) { try give(key, state, window: nil, to: collector) }
+                }
+            }
+        } else {
+            try table.forEach { (key, state) throws(ReadEnd) in
+                try give(key, state, window: nil, to: collector)
+            }
+        }
+        try collector.flush()
+    }
+
     override func adopt(_ old: Operator) {
         if let old = old as? GroupAggregateOperator, hasLayout(of: old) { table = old.table }
     }
@@ -219,8 +267,7 @@ final class GroupAggregateOperator: AggregateOperator {
                 emitLarge()
             }
         } catch {
-            _ = results.finish()
-            return context.fail(error)
+            return fail(error)
         }
         emit(results.finish())
     }
@@ -233,6 +280,12 @@ final class WindowAggregateOperator: AggregateOperator {
     private let grace: Int64
     private var store: WindowStore
     private var streamTime = Int64.min
+    private lazy var times = TimesPart { [unowned self] in
+        [streamTime, store.observedTime]
+    } set: { [unowned self] times in
+        streamTime = times[0]
+        store.restoreObservedTime(times[1])
+    }
 
     init(
         _ step: PlanStep, _ aggregate: AggregateStep, _ window: WindowSpecification, size: Int64, advance: Int64,
@@ -246,18 +299,37 @@ final class WindowAggregateOperator: AggregateOperator {
             retentionMillis: max(window.retention ?? 0, overflow ? .max : least), windowMillis: self.size,
             capturesChanges: context.settings.capturesChanges)
         try super.init(step, aggregate, input: input, context)
+        store.isValid = recordCheck
+        _ = times
     }
 
-    override var state: (rows: Int, bytes: Int) { (store.count, store.byteCount) }
+    override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = RowCollector(step.schema, receiver)
+        func end(_ start: Int64) -> Int64 {
+            let (end, overflow) = start.addingReportingOverflow(size)
+            return overflow ? .max : end
+        }
+        if let keys = try read.keys.bytes(keyCodec) {
+            for key in keys {
+                try key.withKey { (key) throws(ReadEnd) in
+                    try store.forEach(key, in: read.windowStart ?? 0...(.max), advance: advance) {
+                        (start, state) throws(ReadEnd) in
+                        try give(key, state, window: (start, end(start)), to: collector)
+                    }
+                }
+            }
+        } else {
+            try store.forEach { (key, start, state) throws(ReadEnd) in
+                try give(key, state, window: (start, end(start)), to: collector)
+            }
+        }
+        try collector.flush()
+    }
+
     override func adopt(_ old: Operator) {
         guard let old = old as? WindowAggregateOperator, hasLayout(of: old) else { return }
         (store, streamTime) = (old.store, old.streamTime)
-    }
-
-    override func drainChanges(_ body: (StateChange) -> Void) {
-        store.drainChanges { key, value in
-            body(StateChange(store: aggregate.store.name, key: [UInt8](key), value: value.map { [UInt8]($0) }))
-        }
     }
 
     override func process(_ batch: Batch, input: Int) {
@@ -295,8 +367,7 @@ final class WindowAggregateOperator: AggregateOperator {
                 }
             }
         } catch {
-            _ = results.finish()
-            return context.fail(error)
+            return fail(error)
         }
         emit(results.finish())
     }
@@ -310,6 +381,12 @@ final class SessionAggregateOperator: AggregateOperator {
     private let closesAfter: Int64
     private var store: SessionStore
     private var streamTime = Int64.min
+    private lazy var times = TimesPart { [unowned self] in
+        [streamTime, store.observedTime]
+    } set: { [unowned self] times in
+        streamTime = times[0]
+        store.restoreObservedTime(times[1])
+    }
 
     init(
         _ step: PlanStep, _ aggregate: AggregateStep, _ window: WindowSpecification, gap: Int64, input: Operator,
@@ -323,18 +400,33 @@ final class SessionAggregateOperator: AggregateOperator {
             retentionMillis: max(window.retention ?? 0, closesAfter),
             capturesChanges: context.settings.capturesChanges)
         try super.init(step, aggregate, input: input, context)
+        store.isValid = recordCheck
+        _ = times
     }
 
-    override var state: (rows: Int, bytes: Int) { (store.count, store.byteCount) }
+    override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = RowCollector(step.schema, receiver)
+        func give(_ key: UnsafeRawBufferPointer, _ session: SessionStore.Session) throws(ReadEnd) {
+            try session.value.withKey { (state) throws(ReadEnd) in
+                try self.give(key, state, window: (session.start, session.end), to: collector)
+            }
+        }
+        if let keys = try read.keys.bytes(keyCodec) {
+            for key in keys {
+                try key.withKey { (key) throws(ReadEnd) in
+                    for session in store.sessions(key) { try give(key, session) }
+                }
+            }
+        } else {
+            try store.forEach { (key, session) throws(ReadEnd) in try give(key, session) }
+        }
+        try collector.flush()
+    }
+
     override func adopt(_ old: Operator) {
         guard let old = old as? SessionAggregateOperator, hasLayout(of: old) else { return }
         (store, streamTime) = (old.store, old.streamTime)
-    }
-
-    override func drainChanges(_ body: (StateChange) -> Void) {
-        store.drainChanges { key, value in
-            body(StateChange(store: aggregate.store.name, key: [UInt8](key), value: value.map { [UInt8]($0) }))
-        }
     }
 
     override func process(_ batch: Batch, input: Int) {
@@ -347,8 +439,7 @@ final class SessionAggregateOperator: AggregateOperator {
                 emitLarge()
             }
         } catch {
-            _ = results.finish()
-            return context.fail(error)
+            return fail(error)
         }
         emit(results.finish())
     }
@@ -409,8 +500,8 @@ final class SessionAggregateOperator: AggregateOperator {
         let new = SessionStore.Session(start: start, end: end, value: state)
         let place = sessions.firstIndex { ($0.end, $0.start) > (end, start) } ?? sessions.count
         sessions.insert(new, at: place)
-        store.set(key, sessions)
-        store.observe(key, end: end, previousEnd: merged.last?.end)
+        try store.set(key, sessions)
+        try store.observe(key, end: end, previousEnd: merged.last?.end)
     }
 
     /// A new session behind all others of its key.
@@ -431,8 +522,8 @@ final class SessionAggregateOperator: AggregateOperator {
         try append(stateScratch.bytes, batch, row, window: (time, time), to: results.columns)
         results.endRow(timestamp: time)
         results.window(start: time, end: time)
-        store.append(keyScratch.bytes, start: time, end: time, value: stateScratch.bytes)
-        store.observe(keyScratch.bytes, end: time)
+        try store.append(keyScratch.bytes, start: time, end: time, value: stateScratch.bytes)
+        try store.observe(keyScratch.bytes, end: time)
     }
 
     /// The common case: the last session of a key takes a row, and its state is changed in place.
@@ -471,7 +562,7 @@ final class SessionAggregateOperator: AggregateOperator {
         try append(UnsafeRawBufferPointer(session.value), batch, row, window: (start, end), to: results.columns)
         results.endRow(timestamp: end)
         results.window(start: start, end: end)
-        store.observe(keyScratch.bytes, end: end, previousEnd: previousEnd)
+        try store.observe(keyScratch.bytes, end: end, previousEnd: previousEnd)
         return true
     }
 

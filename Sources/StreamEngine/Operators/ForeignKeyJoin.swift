@@ -16,6 +16,9 @@ final class ForeignKeyJoinOperator: Operator {
     private let rightKeys: KeyCodec
     /// Keys of left rows by foreign key, in bytes.
     private var subscriptions: [[UInt8]: Set<[UInt8]>] = [:]
+    private var subscriptionBytes = 0
+    /// About what the containers take for one.
+    private static let subscriptionOverhead = 80
     /// Known results, if old values are asked for.
     private let result: TableState
     private let builder: BatchBuilder
@@ -48,37 +51,57 @@ final class ForeignKeyJoinOperator: Operator {
     }
 
     override var inputs: [Operator] { [left, right] }
-    override var state: (rows: Int, bytes: Int) {
-        let sizes = [leftTable.size, rightTable.size, result.size]
-        return (sizes.reduce(0) { $0 + $1.rows }, sizes.reduce(0) { $0 + $1.bytes })
-    }
-    override func drainChanges(_ body: (StateChange) -> Void) {
-        for table in [leftTable, rightTable, result] { table.drainChanges(body) }
+    /// The subscriptions follow from the left rows.
+    override var stores: [ChangelogStore] { leftTable.stores + rightTable.stores + result.stores }
+    override var derivedByteCount: Int { subscriptionBytes }
+    override var isReadable: Bool { true }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = RowCollector(step.schema, receiver)
+        func give(_ key: UnsafeRawBufferPointer) throws(ReadEnd) {
+            guard let found = leftRow(key) else { return }
+            var failures: [CompiledExpression.Failure] = []  // told when the row was processed
+            let foreign = bytes(foreignKey.evaluate(found.batch.columns, count: 1, failures: &failures), 0)
+            let match = foreign.flatMap { key in key.withUnsafeBytes { rightTable.lookup($0) } }
+            if match == nil, !isLeftJoin { return }
+            appendColumns(found.batch, 0, match?.value, isDeleted: false, to: collector.builder)
+            try collector.endRow(timestamp: max(found.timestamp, match?.timestamp ?? .min))
+        }
+        if let keys = try read.keys.bytes(leftTable.keyCodec) {
+            for key in keys { try key.withKey { (key) throws(ReadEnd) in try give(key) } }
+        } else {
+            try leftTable.table.forEach { (key, _) throws(ReadEnd) in try give(key) }
+        }
+        try collector.flush()
     }
     override func demandOldValues() { result.isNeeded = true }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        if input == 0 { processLeft(batch) } else { processRight(batch) }
-        emit(result.apply(builder.finish()))
+        do throws(EngineError) {
+            if input == 0 { try processLeft(batch) } else { try processRight(batch) }
+            try emitResult()
+        } catch { context.fail(error) }
     }
+
+    private func emitResult() throws(EngineError) { emit(try result.apply(builder.finish())) }
 
     private var isLeftJoin: Bool { join.kind == .left }
 
-    private func processLeft(_ batch: Batch) {
-        let changed = leftTable.apply(batch)
+    private func processLeft(_ batch: Batch) throws(EngineError) {
+        let changed = try leftTable.apply(batch)
         let newKeys = evaluate(foreignKey, batch, what: "Error computing the foreign key")
         guard let old = changed.oldBatch else { return }
         let oldKeys = evaluate(foreignKey, old, what: "Error computing the foreign key")
         for row in 0..<batch.count {
-            if builder.isLarge { emit(result.apply(builder.finish())) }
+            if builder.isLarge { try emitResult() }
             let isNew = batch.present.isValid(row)
             let wasThere = old.present.isValid(row)
             let new = isNew ? bytes(newKeys, row) : nil
             let before = wasThere ? bytes(oldKeys, row) : nil
             let own = [UInt8](leftTable.key(batch, row))
             if let before, before != new { unsubscribe(before, own) }
-            if let new { subscriptions[new, default: []].insert(own) }
+            if let new { subscribe(new, own) }
             let time = batch.timestamps[row]
             guard isNew else {
                 // A row that was never joined has nothing to delete.
@@ -99,10 +122,10 @@ final class ForeignKeyJoinOperator: Operator {
         }
     }
 
-    private func processRight(_ batch: Batch) {
+    private func processRight(_ batch: Batch) throws(EngineError) {
         for row in 0..<batch.count {
             let key = [UInt8](rightTable.key(batch, row))
-            _ = rightTable.apply(batch.gathered([Int32(truncatingIfNeeded: row)]))
+            _ = try rightTable.apply(batch.gathered([Int32(truncatingIfNeeded: row)]))
             guard let subscribers = subscriptions[key] else {
                 counters.unmatched += 1
                 continue
@@ -114,7 +137,7 @@ final class ForeignKeyJoinOperator: Operator {
                 let time = max(batch.timestamps[row], found.timestamp)
                 let match = key.withUnsafeBytes { rightTable.lookup($0) }
                 append(found.batch, 0, isThere ? match?.value : nil, time, isDeleted: !isThere && !isLeftJoin)
-                if builder.isLarge { emit(result.apply(builder.finish())) }
+                if builder.isLarge { try emitResult() }
             }
         }
     }
@@ -131,9 +154,28 @@ final class ForeignKeyJoinOperator: Operator {
         return (row.timestamp, Batch(count: 1, columns: columns, timestamps: ColumnBuffer([row.timestamp])))
     }
 
+    private func subscribe(_ key: [UInt8], _ own: [UInt8]) {
+        if subscriptions[key, default: []].insert(own).inserted {
+            subscriptionBytes += Self.subscriptionOverhead + key.count + own.count
+        }
+    }
+
     private func unsubscribe(_ key: [UInt8], _ own: [UInt8]) {
-        subscriptions[key]?.remove(own)
+        if subscriptions[key]?.remove(own) != nil {
+            subscriptionBytes -= Self.subscriptionOverhead + key.count + own.count
+        }
         if subscriptions[key]?.isEmpty == true { subscriptions[key] = nil }
+    }
+
+    override func didRestore() throws(EngineError) {
+        subscriptions = [:]
+        subscriptionBytes = 0
+        leftTable.table.forEach { key, _ in
+            guard let left = leftRow(key) else { return }
+            var failures: [CompiledExpression.Failure] = []
+            let keys = foreignKey.evaluate(left.batch.columns, count: 1, failures: &failures)
+            if let foreign = bytes(keys, 0) { subscribe(foreign, [UInt8](key)) }
+        }
     }
 
     /// The bytes of a foreign key; nil for null.
@@ -147,6 +189,13 @@ final class ForeignKeyJoinOperator: Operator {
     private func append(
         _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, _ time: Int64, isDeleted: Bool
     ) {
+        appendColumns(batch, row, match, isDeleted: isDeleted, to: builder)
+        builder.endRow(timestamp: time, present: !isDeleted)
+    }
+
+    private func appendColumns(
+        _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, isDeleted: Bool, to target: BatchBuilder
+    ) {
         var others: [SQLValue] = []
         if let match {
             var at = 8
@@ -154,7 +203,7 @@ final class ForeignKeyJoinOperator: Operator {
         }
         let rightKeyCount = right.step.schema.keyCount
         let rightKey = match == nil ? SQLValue.null : foreignKeyValue(batch, row)
-        for (column, builder) in zip(join.columns, builder.columns) {
+        for (column, builder) in zip(join.columns, target.columns) {
             switch column {
             case .key(let index): builder.append(from: batch.columns[index], row: row)
             case .left(let index):
@@ -171,7 +220,6 @@ final class ForeignKeyJoinOperator: Operator {
                 }
             }
         }
-        builder.endRow(timestamp: time, present: !isDeleted)
     }
 
     private func foreignKeyValue(_ batch: Batch, _ row: Int) -> SQLValue {

@@ -37,17 +37,53 @@ class Operator {
         above?.process(batch, input: inputAbove)
     }
 
+    /// Stores that hold what results depend on besides the rows that come; the same ones in the same order after the first
+    /// batch.
+    var stores: [ChangelogStore] { [] }
+
+    /// Bytes of state that are in no store, as it can be made of one.
+    var derivedByteCount: Int { 0 }
+
+    /// Makes what follows from stores that were restored.
+    func didRestore() throws(EngineError) {}
+
     /// Rows and bytes of state now.
-    var state: (rows: Int, bytes: Int) { (0, 0) }
+    final var state: (rows: Int, bytes: Int) {
+        stores.reduce(into: (0, derivedByteCount)) { sum, store in
+            for part in store.parts {
+                sum.0 += part.count
+                sum.1 += part.byteCount
+            }
+        }
+    }
 
     /// Takes over the state of the operator in whose place this one comes: of the same step in a query that is replaced. What
     /// cannot be taken over begins anew.
     func adopt(_ old: Operator) {}
 
-    /// Changes of state since the last call, by store.
-    func drainChanges(_ body: (StateChange) -> Void) {}
+    /// Whether the table that it puts out can be read from state, here or below.
+    var isReadable: Bool { false }
+
+    /// Asks for whatever reading takes. Called before the first batch.
+    func keepForReading() {}
+
+    /// Gives the rows of the table that it puts out, as it is now; more than asked for where it cannot tell.
+    func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {}
+
+    /// Whether each row that it puts out comes of one row that came, and says which: `Batch.origins` stay right.
+    var keepsOrigins: Bool { false }
+
+    func keepsOrigins(from input: Operator) -> Bool { keepsOrigins }
 
     // MARK: Helpers
+
+    /// Headers of the records that the rows came of: of one and the same record where rows do not say.
+    final func headersOfOrigins(_ batch: Batch) -> [[SourceBatch.Header]] {
+        guard let origins = batch.origins else {
+            return [[SourceBatch.Header]](repeating: context.headers[0], count: batch.count)
+        }
+        return origins.map { context.headers[Int($0)] }
+    }
 
     var types: [SQLType] { step.schema.columns.map(\.type) }
 
@@ -80,7 +116,7 @@ class Operator {
 }
 
 /// A change of a record of state.
-package struct StateChange {
+package struct StateChange: Sendable, Hashable {
     package var store: String
     package var key: [UInt8]
     /// nil: the record is gone.
@@ -90,13 +126,5 @@ package struct StateChange {
         self.store = store
         self.key = key
         self.value = value
-    }
-}
-
-extension SlabTable {
-    func drainChanges(of store: String, _ body: (StateChange) -> Void) {
-        drainChanges { key, value in
-            body(StateChange(store: store, key: [UInt8](key), value: value.map { [UInt8]($0) }))
-        }
     }
 }

@@ -29,27 +29,53 @@ final class SinkOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
+    override var isReadable: Bool { input.isReadable }
+    override func keepForReading() { input.keepForReading() }
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) { try input.read(read, receiver) }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        do throws(EngineError) {
-            var keys = try keyEncoder.encode(
-                Array(batch.columns[..<keyCount]), count: batch.count, present: batch.hasKey)
-            if let window = step.schema.window, let windows = batch.windows {
-                keys = WindowedKeys.join(keys, windows, window.kind)
+        do throws(EngineError) { try write(batch) } catch {
+            // The rows before the one that cannot be written are.
+            var first = 0
+            while first < batch.count, isWritable(batch.gathered([Int32(truncatingIfNeeded: first)])) { first += 1 }
+            if first > 0 {
+                do throws(EngineError) {
+                    try write(batch.gathered((0..<first).map { Int32(truncatingIfNeeded: $0) }))
+                } catch { return context.fail(error) }
             }
-            let values = try valueEncoder.encode(
-                Array(batch.columns[keyCount...]), count: batch.count, present: batch.present)
-            var result = SinkBatch(topic: sink.topic, keys: keys, values: values, timestamps: batch.timestamps)
-            if batch.windows != nil, let kind = step.schema.window?.kind {
-                result.windowByteCount = kind == .session ? 16 : 8
-            }
-            if timestampIndex != nil { result = retimed(result, batch) }
-            counters.output += result.count
-            if result.count > 0 { context.output.append(result) }
-        } catch {
             context.fail(error)
         }
+    }
+
+    private func isWritable(_ batch: Batch) -> Bool {
+        do throws(EngineError) {
+            _ = try encode(batch)
+            return true
+        } catch { return false }  // the caller has the error
+    }
+
+    private func encode(_ batch: Batch) throws(EngineError) -> (keys: BytesColumn, values: BytesColumn) {
+        (
+            try keyEncoder.encode(Array(batch.columns[..<keyCount]), count: batch.count, present: batch.hasKey),
+            try valueEncoder.encode(Array(batch.columns[keyCount...]), count: batch.count, present: batch.present)
+        )
+    }
+
+    private func write(_ batch: Batch) throws(EngineError) {
+        var (keys, values) = try encode(batch)
+        if let window = step.schema.window, let windows = batch.windows {
+            keys = WindowedKeys.join(keys, windows, window.kind)
+        }
+        var result = SinkBatch(topic: sink.topic, keys: keys, values: values, timestamps: batch.timestamps)
+        if batch.windows != nil, let kind = step.schema.window?.kind {
+            result.windowByteCount = kind == .session ? 16 : 8
+        }
+        if !context.headers.isEmpty { result.headers = headersOfOrigins(batch) }
+        if timestampIndex != nil { result = retimed(result, batch) }
+        counters.output += result.count
+        if result.count > 0 { context.output.append(result) }
     }
 
     /// With timestamps of a column. Rows whose column has no valid time are not written.
@@ -88,7 +114,8 @@ final class SinkOperator: Operator {
         return SinkBatch(
             topic: result.topic, keys: rows.count == batch.count ? result.keys : result.keys.gathered(rows),
             values: rows.count == batch.count ? result.values : result.values.gathered(rows),
-            timestamps: ColumnBuffer(times), windowByteCount: result.windowByteCount)
+            timestamps: ColumnBuffer(times), windowByteCount: result.windowByteCount,
+            headers: result.headers.isEmpty ? [] : rows.map { result.headers[Int($0)] })
     }
 }
 
@@ -103,6 +130,10 @@ final class RowsOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
+    override var isReadable: Bool { input.isReadable }
+    override func keepForReading() { input.keepForReading() }
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) { try input.read(read, receiver) }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count

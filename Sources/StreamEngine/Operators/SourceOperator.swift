@@ -49,13 +49,49 @@ final class SourceOperator: Operator {
         super.init(step, context)
     }
 
-    override var state: (rows: Int, bytes: Int) { table?.size ?? (0, 0) }
-    override func drainChanges(_ body: (StateChange) -> Void) { table?.drainChanges(body) }
+    override var stores: [ChangelogStore] { table?.stores ?? [] }
+    override var isReadable: Bool { table != nil }
+    override func keepForReading() { table?.isNeeded = true }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        try table?.read(read, step.schema, receiver)
+    }
     override func demandOldValues() { table?.isNeeded = true }
 
+    /// Whether all rows up to the sink say which record they came of.
+    private lazy var keepsAllOrigins: Bool = {
+        guard table == nil else { return false }
+        var next = above
+        var below: Operator = self
+        while let item = next {
+            guard item.keepsOrigins(from: below) else { return false }
+            below = item
+            next = item.above
+        }
+        return true
+    }()
+
+    /// Processes records. Results have the headers of the record that they came of.
     func read(_ records: SourceBatch) {
+        guard !records.headers.isEmpty, !isRestoring else { return readRun(records) }
+        defer { context.headers = [] }
+        context.headers = records.headers
+        if keepsAllOrigins { return readRun(records) }
+        // What aggregates and joins put out while they process some records is of those: they get such with equal headers.
+        var from = 0
+        while from < records.count, context.failure == nil {
+            var to = from + 1
+            while to < records.count, records.headers[to] == records.headers[from] { to += 1 }
+            context.headers = [records.headers[from]]
+            readRun(records.slice(from..<to))
+            from = to
+        }
+    }
+
+    private func readRun(_ records: SourceBatch) {
         counters.input += records.count
         context.sourceTopic = records.topic
+        ending = nil
         var windows: Batch.Windows?
         var keys = records.keys
         var keyFailures: [DecodedRecords.Failure] = []
@@ -68,6 +104,10 @@ final class SourceOperator: Operator {
         func drop(_ row: Int) {
             if isDropped == nil { isDropped = [Bool](repeating: false, count: records.count) }
             isDropped?[row] = true
+        }
+        if context.settings.failsOnDeserializationError, !isRestoring {
+            let first = (keyFailures + key.failures + value.failures).min { $0.row < $1.row }
+            if let first { end(first.row, EngineError(.fatalRecord, first.message)) }
         }
         for failure in keyFailures + key.failures { failed(failure, records, isKey: true, drop) }
         for failure in value.failures { failed(failure, records, isKey: false, drop) }
@@ -92,9 +132,23 @@ final class SourceOperator: Operator {
             case .pseudo(let pseudo): self.pseudo(pseudo, result, records)
             }
         }
-        guard let isDropped else { return emitRows(result) }
-        emitRows(result.gathered((0..<records.count).filter { !isDropped[$0] }.map { Int32($0) }))
+        if keepsAllOrigins, !context.headers.isEmpty {
+            result.origins = (0..<records.count).map { Int32(truncatingIfNeeded: $0) }
+        }
+        let end = ending?.row ?? records.count
+        if isDropped == nil, end == records.count { return emitRows(result) }
+        emitRows(result.gathered((0..<end).filter { isDropped?[$0] != true }.map { Int32($0) }))
+        if let ending { context.fail(ending.error) }
     }
+
+    /// A record that ends the query, and why; the results of those before it come first.
+    private var ending: (row: Int, error: EngineError)?
+
+    private func end(_ row: Int, _ error: EngineError) {
+        if ending.map({ $0.row > row }) ?? true { ending = (row, error) }
+    }
+
+    private func isBehindEnd(_ row: Int) -> Bool { ending.map { row > $0.row } ?? false }
 
     /// Tables: keeps rows as if they had been processed, and says nothing. For tasks that begin in the middle of a topic.
     func restore(_ records: SourceBatch) {
@@ -107,18 +161,19 @@ final class SourceOperator: Operator {
     }
 
     private func emitRows(_ batch: Batch) {
-        if isRestoring {
-            _ = table?.apply(batch)
-            return
-        }
-        if let table { emit(table.apply(batch)) } else { emit(batch) }
+        guard let table else { return emit(batch) }
+        do throws(EngineError) {
+            let changed = try table.apply(batch)
+            if !isRestoring { emit(changed) }
+        } catch { context.fail(error) }
     }
 
     private func failed(
         _ failure: DecodedRecords.Failure, _ records: SourceBatch, isKey: Bool, _ drop: (Int) -> Void
     ) {
-        counters.failed += 1
         drop(failure.row)
+        if isBehindEnd(failure.row) { return }
+        counters.failed += 1
         if isRestoring { return }  // told when the record was processed
         let bytes = (isKey ? records.keys : records.values).array(failure.row)
         context.note(
@@ -126,9 +181,6 @@ final class SourceOperator: Operator {
                 kind: .deserialization, step: step.name,
                 message: failure.message, topic: records.topic, partition: records.partition,
                 offset: records.offsets[failure.row], record: bytes, timestamp: records.timestamps[failure.row]))
-        if context.settings.failsOnDeserializationError {
-            context.fail(EngineError(.fatalRecord, failure.message))
-        }
     }
 
     // MARK: Timestamps
@@ -180,7 +232,7 @@ final class SourceOperator: Operator {
     }
 
     private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
-        if isRestoring { return }  // told when the record was processed
+        if isRestoring || isBehindEnd(row) { return }  // told when the record was processed
         counters.failed += 1
         let column = source.timestamp?.column ?? ""
         let message = "Failed to extract timestamp from row: column \(column): \(reason)"
@@ -189,7 +241,8 @@ final class SourceOperator: Operator {
                 kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
                 partition: records.partition, offset: records.offsets[row], timestamp: records.timestamps[row]))
         if context.settings.failsOnInvalidTimestamp {
-            context.fail(
+            end(
+                row,
                 EngineError(
                     .fatalRecord,
                     "Fatal user code error in TimestampExtractor callback for record \(records.topic)-"

@@ -17,6 +17,19 @@ final class FilterOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
+    override var isReadable: Bool { input.isReadable }
+    override func keepForReading() { input.keepForReading() }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        try input.read(
+            read,
+            RowReceiver { [predicate] (batch) throws(ReadEnd) in
+                var failures: [CompiledExpression.Failure] = []  // told when the rows were processed
+                let kept = predicate.selected(batch.columns, count: batch.count, failures: &failures)
+                if !kept.isEmpty { try receiver.take(kept.count == batch.count ? batch : batch.gathered(kept)) }
+            })
+    }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -60,6 +73,22 @@ final class SelectOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
+    override var isReadable: Bool { input.isReadable }
+    override func keepForReading() { input.keepForReading() }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        try input.read(
+            read,
+            RowReceiver { [expressions] (batch) throws(ReadEnd) in
+                var failures: [CompiledExpression.Failure] = []  // told when the rows were processed
+                var result = batch
+                result.columns = expressions.map {
+                    $0.evaluate(batch.columns, count: batch.count, failures: &failures)
+                }
+                try receiver.take(result)
+            })
+    }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -102,6 +131,7 @@ final class FlatMapOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -158,6 +188,7 @@ final class RepartitionOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -196,8 +227,14 @@ final class SelectKeyOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
-    override var state: (rows: Int, bytes: Int) { table?.size ?? (0, 0) }
-    override func drainChanges(_ body: (StateChange) -> Void) { table?.drainChanges(body) }
+    override var stores: [ChangelogStore] { table?.stores ?? [] }
+    override var keepsOrigins: Bool { table == nil }
+    override var isReadable: Bool { table != nil }
+    override func keepForReading() { table?.isNeeded = true }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        try table?.read(read, step.schema, receiver)
+    }
 
     /// The table's own state knows the old rows by their new keys.
     override func demandOldValues() { table?.isNeeded = true }
@@ -225,6 +262,6 @@ final class SelectKeyOperator: Operator {
         let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
         counters.filtered += batch.count - rows.count
         if rows.count < batch.count { result = result.gathered(rows) }
-        emit(table?.apply(result) ?? result)
+        do throws(EngineError) { emit(try table?.apply(result) ?? result) } catch { context.fail(error) }
     }
 }

@@ -18,17 +18,30 @@ final class StreamStreamJoinOperator: Operator {
         let before: Int64
         let after: Int64
         /// Rows that have met nobody yet: by time and key.
-        var waiting = TimeOrderedBuffer()
+        let waiting: TimeOrderedBuffer
 
-        init(_ schema: RowSchema, isOuter: Bool, before: Int64, after: Int64, retention: Int64) {
+        init(
+            _ schema: RowSchema, isOuter: Bool, before: Int64, after: Int64, retention: Int64, isWindowed: Bool,
+            _ settings: EngineSettings
+        ) {
             let types = schema.columns.map(\.type)
             codec = RowCodec(types)
+            let keys = KeyCodec(schema.keys.map(\.type))
+            let windowBytes = isWindowed ? 16 : 0
+            let check: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool = { [codec] key, row in
+                key.count >= windowBytes
+                    && keys.isKey(UnsafeRawBufferPointer(rebasing: key[..<(key.count - windowBytes)]))
+                    && codec.isRow(row)
+            }
+            waiting = TimeOrderedBuffer(capturesChanges: settings.capturesChanges, isValid: check)
             found = FoundRows(types)
             self.isOuter = isOuter
             self.before = before
             self.after = after
             let (span, overflow) = before.addingReportingOverflow(after)
-            buffer = JoinBuffer(retentionMillis: retention, spanMillis: overflow ? .max : max(0, span))
+            buffer = JoinBuffer(
+                retentionMillis: retention, spanMillis: overflow ? .max : max(0, span),
+                capturesChanges: settings.capturesChanges, isValid: check)
         }
     }
 
@@ -43,6 +56,17 @@ final class StreamStreamJoinOperator: Operator {
     private let waits: Bool
     private let isWindowed: Bool
     private var streamTime = Int64.min
+    private lazy var leftTimes = TimesPart { [unowned self] in
+        [streamTime, sides[0].buffer.latestTime]
+    } set: { [unowned self] times in
+        streamTime = times[0]
+        sides[0].buffer.restoreLatestTime(times[1])
+    }
+    private lazy var rightTimes = TimesPart { [unowned self] in
+        [sides[1].buffer.latestTime]
+    } set: { [unowned self] times in
+        sides[1].buffer.restoreLatestTime(times[0])
+    }
     private let rowScratch = ScratchBytes()
 
     /// Without GRACE PERIOD.
@@ -61,25 +85,30 @@ final class StreamStreamJoinOperator: Operator {
         let (span, overflow) = join.before.addingReportingOverflow(join.after)
         let (retention, isLong) = max(0, span).addingReportingOverflow(grace)
         let kept = overflow || isLong ? Int64.max : retention
+        isWindowed = step.schema.window != nil
         sides = [
-            Side(left.step.schema, isOuter: isLeftOuter, before: join.before, after: join.after, retention: kept),
-            Side(right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept),
+            Side(
+                left.step.schema, isOuter: isLeftOuter, before: join.before, after: join.after, retention: kept,
+                isWindowed: isWindowed, context.settings),
+            Side(
+                right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept,
+                isWindowed: isWindowed, context.settings),
         ]
         keyCount = left.step.schema.keyCount
         keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
-        isWindowed = step.schema.window != nil
         super.init(step, context)
         left.connect(to: self, input: 0)
         right.connect(to: self, input: 1)
+        _ = (leftTimes, rightTimes)
     }
 
     override var inputs: [Operator] { [left, right] }
 
-    override var state: (rows: Int, bytes: Int) {
-        sides.reduce(into: (0, 0)) {
-            $0.0 += $1.buffer.count + $1.waiting.count
-            $0.1 += $1.buffer.byteCount + $1.waiting.byteCount
-        }
+    override var stores: [ChangelogStore] {
+        [
+            ChangelogStore(join.leftStore.name, [sides[0].buffer, leftTimes, sides[0].waiting]),
+            ChangelogStore(join.rightStore.name, [sides[1].buffer, rightTimes, sides[1].waiting]),
+        ]
     }
 
     /// Of windows in time only the start is in the bytes of keys: those of both sides match whatever their sizes, and results
@@ -95,61 +124,67 @@ final class StreamStreamJoinOperator: Operator {
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         let batch = withOwnWindows(batch)
-        let own = sides[input]
-        let other = sides[1 - input]
         var pairs = JoinPairs()
         let pairsMax = batch.copiesMax
         keys.fill(batch.columns[..<keyCount], count: batch.count, windows: isWindowed ? batch.windows : nil)
-        for row in 0..<batch.count {
-            let time = batch.timestamps[row]
-            streamTime = max(streamTime, time)
-            let from = max(0, subtract(time, own.before))
-            let to = max(0, add(time, own.after))
-            guard batch.present.isValid(row) else {
-                counters.filtered += 1
-                continue
-            }
-            let key = keys[row]
-            let hasNull = keys.hasNull(row)
-            guard batch.hasKey.isValid(row), !(hasNull && keyCount == 1) else {
-                if own.isOuter {
-                    counters.unmatched += 1
-                    pairs.append(row, -1, time)
-                } else {
-                    counters.filtered += 1
-                }
-                continue
-            }
-            if waits, time == streamTime, hasClosed {
-                flush(&pairs, batch, input)
-                emitClosed(batch)
-            }
-            rowScratch.clear()
-            own.codec.append(batch.columns, row: row, to: rowScratch)
-            own.buffer.put(key, time: time, row: rowScratch.bytes)
-            var isMatched = false
-            if from <= to {
-                other.buffer.forEach(key, in: from...to) { otherTime, bytes in
-                    isMatched = true
-                    if waits, other.isOuter {
-                        other.waiting.remove(time: otherTime, order: [UInt8](key))
-                    }
-                    pairs.append(row, other.found.append(bytes), max(time, otherTime))
-                    if pairs.own.count >= pairsMax || other.found.isLarge { flush(&pairs, batch, input) }
-                }
-            }
-            guard !isMatched else { continue }
-            counters.unmatched += 1
-            guard own.isOuter else { continue }
-            if !waits || to < streamTime {
-                pairs.append(row, -1, time)
-            } else {
-                own.waiting.put(
-                    time: time, order: [UInt8](key), timestamp: time, value: [UInt8](rowScratch.bytes),
-                    replacing: false)
-            }
+        do throws(EngineError) {
+            for row in 0..<batch.count { try join(row, of: batch, input, &pairs, pairsMax) }
+        } catch {
+            flush(&pairs, batch, input)
+            return context.fail(error)
         }
         flush(&pairs, batch, input)
+    }
+
+    private func join(
+        _ row: Int, of batch: Batch, _ input: Int, _ pairs: inout JoinPairs, _ pairsMax: Int
+    ) throws(EngineError) {
+        let own = sides[input]
+        let other = sides[1 - input]
+        let time = batch.timestamps[row]
+        streamTime = max(streamTime, time)
+        let from = max(0, subtract(time, own.before))
+        let to = max(0, add(time, own.after))
+        guard batch.present.isValid(row) else {
+            counters.filtered += 1
+            return
+        }
+        let key = keys[row]
+        let hasNull = keys.hasNull(row)
+        guard batch.hasKey.isValid(row), !(hasNull && keyCount == 1) else {
+            if own.isOuter {
+                counters.unmatched += 1
+                pairs.append(row, -1, time)
+            } else {
+                counters.filtered += 1
+            }
+            return
+        }
+        if waits, time == streamTime, hasClosed {
+            flush(&pairs, batch, input)
+            emitClosed(batch)
+        }
+        rowScratch.clear()
+        own.codec.append(batch.columns, row: row, to: rowScratch)
+        try own.buffer.put(key, time: time, row: rowScratch.bytes)
+        var isMatched = false
+        if from <= to {
+            try other.buffer.forEach(key, in: from...to) { (otherTime, bytes) throws(EngineError) in
+                isMatched = true
+                if waits, other.isOuter { other.waiting.remove(time: otherTime, order: key) }
+                pairs.append(row, other.found.append(bytes), max(time, otherTime))
+                if pairs.own.count >= pairsMax || other.found.isLarge { flush(&pairs, batch, input) }
+            }
+        }
+        guard !isMatched else { return }
+        counters.unmatched += 1
+        guard own.isOuter else { return }
+        if !waits || to < streamTime {
+            pairs.append(row, -1, time)
+        } else {
+            try own.waiting.put(
+                time: time, order: key, timestamp: time, value: rowScratch.bytes, replacing: false)
+        }
     }
 
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {

@@ -32,14 +32,14 @@ final class StreamTableJoinOperator: Operator {
     }
 
     override var inputs: [Operator] { [left, right] }
-    override var state: (rows: Int, bytes: Int) { table.size }
-    override func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(body) }
+    override var stores: [ChangelogStore] { table.stores }
+    override func keepsOrigins(from input: Operator) -> Bool { input === left }
     override func demandOldValues() {}
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         guard input == 0 else {
-            _ = table.apply(batch)
+            do throws(EngineError) { _ = try table.apply(batch) } catch { context.fail(error) }
             return
         }
         let isLeftJoin = join.kind == .left
@@ -85,6 +85,7 @@ final class StreamTableJoinOperator: Operator {
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
             windows: batch.windows?.gathered(pairs.own))
         result.present = .all
+        if let origins = batch.origins { result.origins = pairs.own.map { origins[Int($0)] } }
         pairs = JoinPairs()
         emit(result)
     }

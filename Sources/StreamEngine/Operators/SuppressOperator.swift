@@ -18,10 +18,20 @@ final class SuppressOperator: Operator {
     private let keyCodec: KeyCodec
     private let rowCodec: RowCodec
     private let keyCount: Int
-    private var buffer = TimeOrderedBuffer()
+    private let buffer: TimeOrderedBuffer
     private var streamTime = Int64.min
+    private lazy var times = TimesPart { [unowned self] in
+        [streamTime, finals?.observedTime ?? .min]
+    } set: { [unowned self] times in
+        streamTime = times[0]
+        finals?.restoreObservedTime(times[1])
+    }
+    /// Results that came out, if the table is read: retention of the window twice and a minute, so that results can be seen
+    /// for a while where windows are kept no longer than they are open.
+    private var finals: WindowStore?
     private let builder: BatchBuilder
     private let scratch = ScratchBytes()
+    private let order = ScratchBytes()
 
     init(_ step: PlanStep, _ suppress: SuppressStep, input: Operator, _ context: TaskContext) {
         self.input = input
@@ -31,7 +41,9 @@ final class SuppressOperator: Operator {
         var advance: Int64 = 1
         var retention = Int64.max
         switch window?.kind {
-        case .session(let sessionGap): gap = sessionGap
+        case .session(let sessionGap):
+            gap = sessionGap
+            retention = Self.retention(sessionGap, window)
         case .tumbling(let size):
             advance = max(1, size)
             retention = Self.retention(size, window)
@@ -47,8 +59,15 @@ final class SuppressOperator: Operator {
         keyCodec = KeyCodec(step.schema.keys.map(\.type))
         rowCodec = RowCodec(step.schema.columns.map(\.type))
         builder = BatchBuilder(step.schema.columns.map(\.type), hasWindows: true)
+        let startBytes = gap == nil ? 0 : 8
+        buffer = TimeOrderedBuffer(capturesChanges: context.settings.capturesChanges) {
+            [keyCodec, rowCodec] order, value in
+            order.count >= startBytes && keyCodec.isKey(UnsafeRawBufferPointer(rebasing: order[startBytes...]))
+                && rowCodec.isRow(value, from: 8)
+        }
         super.init(step, context)
         input.connect(to: self, input: 0)
+        _ = times
     }
 
     private static func retention(_ size: Int64, _ window: WindowSpecification?) -> Int64 {
@@ -57,38 +76,99 @@ final class SuppressOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
-    override var state: (rows: Int, bytes: Int) { (buffer.count, buffer.byteCount) }
+    override var stores: [ChangelogStore] {
+        [ChangelogStore(suppress.store.name, finals.map { [$0, buffer, times] } ?? [buffer, times])]
+    }
+    override var isReadable: Bool { true }
+
+    override func keepForReading() {
+        let (kept, overflow) = retention.multipliedReportingOverflow(by: 2)
+        let (longer, isMore) = kept.addingReportingOverflow(60_000)
+        let store = WindowStore(
+            retentionMillis: overflow || isMore ? .max : longer, windowMillis: 1,
+            capturesChanges: context.settings.capturesChanges)
+        store.isValid = { [keyCodec, rowCodec] key, value in keyCodec.isKey(key) && rowCodec.isRow(value, from: 16) }
+        finals = store
+    }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        guard let finals else { return }
+        let collector = RowCollector(step.schema, receiver)
+        func give(_ start: Int64, _ value: UnsafeRawBufferPointer) throws(ReadEnd) {
+            var at = 16
+            rowCodec.read(value, at: &at, into: collector.builder.columns[...])
+            try collector.endRow(
+                timestamp: value.loadUnaligned(fromByteOffset: 8, as: Int64.self),
+                window: (start, value.loadUnaligned(as: Int64.self)))
+        }
+        if let keys = try read.keys.bytes(keyCodec) {
+            for key in keys {
+                try key.withKey { (key) throws(ReadEnd) in
+                    // Sessions start anywhere.
+                    try finals.forEach(key, in: read.windowStart ?? 0...(.max), advance: gap == nil ? advance : 1) {
+                        (start, value) throws(ReadEnd) in try give(start, value)
+                    }
+                }
+            }
+        } else {
+            try finals.forEach { (_, start, value) throws(ReadEnd) in try give(start, value) }
+        }
+        try collector.flush()
+    }
+
+    /// Keeps a result that is final.
+    private func keep(_ entry: TimeOrderedBuffer.Entry, _ finals: WindowStore) throws(EngineError) {
+        try entry.value.withRawBytes { value throws(EngineError) in
+            let start = value.loadUnaligned(as: Int64.self)
+            guard finals.isLive(start: start) else { return }
+            let table = finals.makeTable(start: start)
+            order.clear()
+            order.append(entry.time)
+            order.append(entry.timestamp)
+            order.append(UnsafeRawBufferPointer(rebasing: value[8...]))
+            scratch.clear()
+            entry.order.withUnsafeBytes {
+                scratch.append(UnsafeRawBufferPointer(rebasing: $0[(gap == nil ? 0 : 8)...]))
+            }
+            scratch.append(start.bigEndian)
+            try table.put(scratch.bytes, order.bytes)
+        }
+    }
     /// There is one result for each window, so there are no old ones.
     override func demandOldValues() {}
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         guard let windows = batch.windows else { return emit(batch) }
-        for row in 0..<batch.count {
-            let start = windows.starts[row]
-            let end = windows.ends[row]
-            scratch.clear()
-            if gap != nil { scratch.append(start.bigEndian) }
-            keyCodec.append(batch.columns[..<keyCount], row: row, to: scratch)
-            let order = [UInt8](scratch.bytes)
-            if batch.present.isValid(row) {
-                scratch.clear()
-                scratch.append(start)
-                rowCodec.append(batch.columns, row: row, to: scratch)
-                buffer.put(
-                    time: end, order: order, timestamp: batch.timestamps[row], value: [UInt8](scratch.bytes),
-                    replacing: true)
-            } else {
-                buffer.remove(time: end, order: order)
+        do throws(EngineError) {
+            for row in 0..<batch.count {
+                try hold(batch, row, windows)
+                guard batch.timestamps[row] > streamTime else { continue }
+                streamTime = batch.timestamps[row]
+                try emitClosed()
             }
-            guard batch.timestamps[row] > streamTime else { continue }
-            streamTime = batch.timestamps[row]
-            emitClosed()
+        } catch {
+            emit(builder.finishEnded())
+            return context.fail(error)
         }
         emit(builder.finish())
     }
 
-    private func emitClosed() {
+    private func hold(_ batch: Batch, _ row: Int, _ windows: Batch.Windows) throws(EngineError) {
+        let start = windows.starts[row]
+        let end = windows.ends[row]
+        order.clear()
+        if gap != nil { order.append(start.bigEndian) }
+        keyCodec.append(batch.columns[..<keyCount], row: row, to: order)
+        guard batch.present.isValid(row) else { return buffer.remove(time: end, order: order.bytes) }
+        scratch.clear()
+        scratch.append(start)
+        rowCodec.append(batch.columns, row: row, to: scratch)
+        try buffer.put(
+            time: end, order: order.bytes, timestamp: batch.timestamps[row], value: scratch.bytes, replacing: true)
+    }
+
+    private func emitClosed() throws(EngineError) {
         let (closed, overflow) = streamTime.subtractingReportingOverflow(suppress.grace)
         guard !overflow else { return }
         while let end = buffer.firstTime {
@@ -101,11 +181,13 @@ final class SuppressOperator: Operator {
             let latestStart = streamTime / advance * advance
             let (earliest, overflow) = latestStart.subtractingReportingOverflow(retention)
             for entry in buffer.popFirst() {
+                let start = entry.value.withUnsafeBytes { $0.loadUnaligned(as: Int64.self) }
+                if gap == nil, !overflow, start < earliest {
+                    counters.late += 1
+                    continue
+                }
+                if let finals { try keep(entry, finals) }
                 entry.value.withUnsafeBytes { bytes in
-                    if gap == nil, !overflow, bytes.loadUnaligned(as: Int64.self) < earliest {
-                        counters.late += 1
-                        return
-                    }
                     var at = 8
                     rowCodec.read(bytes, at: &at, into: builder.columns[...])
                     builder.endRow(timestamp: entry.timestamp)

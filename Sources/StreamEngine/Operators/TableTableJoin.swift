@@ -35,16 +35,66 @@ final class TableTableJoinOperator: Operator {
     }
 
     override var inputs: [Operator] { sides }
-    override var state: (rows: Int, bytes: Int) {
-        (tables[0].size.rows + tables[1].size.rows, tables[0].size.bytes + tables[1].size.bytes)
+    override var stores: [ChangelogStore] { tables.flatMap(\.stores) }
+    override var isReadable: Bool { true }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = RowCollector(step.schema, receiver)
+        if let keys = try read.keys.bytes(tables[0].keyCodec) {
+            for key in keys {
+                try key.withKey { (key) throws(ReadEnd) in
+                    try give(key, tables[0].lookup(key), tables[1].lookup(key), collector)
+                }
+            }
+        } else {
+            try tables[0].table.forEach { (key, _) throws(ReadEnd) in
+                try give(key, tables[0].lookup(key), tables[1].lookup(key), collector)
+            }
+            if join.kind == .full || join.kind == .right {
+                try tables[1].table.forEach { (key, _) throws(ReadEnd) in
+                    if tables[0].lookup(key) == nil { try give(key, nil, tables[1].lookup(key), collector) }
+                }
+            }
+        }
+        try collector.flush()
     }
-    override func drainChanges(_ body: (StateChange) -> Void) { for table in tables { table.drainChanges(body) } }
+
+    private typealias Found = (timestamp: Int64, value: UnsafeRawBufferPointer)
+
+    private func give(
+        _ key: UnsafeRawBufferPointer, _ left: Found?, _ right: Found?, _ collector: RowCollector
+    ) throws(ReadEnd) {
+        switch join.kind {
+        case .inner where left == nil || right == nil: return
+        case .left where left == nil: return
+        case .right where right == nil: return
+        default: if left == nil, right == nil { return }
+        }
+        let keyBuilders = tables[0].keyCodec.types.map { VectorBuilder($0) }
+        tables[0].keyCodec.read(key, into: keyBuilders[...])
+        let keys = zip(keyBuilders, tables[0].keyCodec.types).map { $0.finish().value(0, $1) }
+        func values(_ side: Int, _ found: Found?) -> [SQLValue]? {
+            guard let found else { return nil }
+            var at = 8
+            return keys + tables[side].rowCodec.values(found.value, at: &at)
+        }
+        let rows = [values(0, left), values(1, right)]
+        for (column, builder) in zip(join.columns, collector.builder.columns) {
+            switch column {
+            case .key(let index): builder.append(keys[index])
+            case .left(let index): builder.append(rows[0]?[index] ?? .null)
+            case .right(let index): builder.append(rows[1]?[index] ?? .null)
+            }
+        }
+        try collector.endRow(timestamp: max(left?.timestamp ?? .min, right?.timestamp ?? .min))
+    }
     /// Both sides are kept here, which is all it takes.
     override func demandOldValues() { sendsOld = true }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        let before = tables[input].apply(batch)
+        let before: Batch
+        do throws(EngineError) { before = try tables[input].apply(batch) } catch { return context.fail(error) }
         let other = tables[1 - input]
         let keepsOwn = join.kind == .full || (input == 0 ? join.kind == .left : join.kind == .right)
         let keepsOther = join.kind == .full || (input == 0 ? join.kind == .right : join.kind == .left)

@@ -82,6 +82,40 @@ package struct KeyCodec: Sendable {
         }
     }
 
+    /// Appends the key of some values, one for each column.
+    func append(_ values: [SQLValue], to bytes: ScratchBytes) {
+        append(values.map { Vector.constant($0, count: 1) }, row: 0, to: bytes)
+    }
+
+    /// Whether bytes that may be anything are a key.
+    func isKey(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let isSingle = kinds.count == 1
+        if isSingle, bytes.count == 1, bytes[0] == Self.nullByte { return true }
+        var at = 0
+        for kind in kinds {
+            if !isSingle {
+                guard at < bytes.count else { return false }
+                at += 1
+                if bytes[at - 1] == 0 { continue }
+            }
+            let isThere: Bool
+            switch kind {
+            case .boolean: isThere = ValueCodec.skip(1, bytes, &at)
+            case .int32: isThere = ValueCodec.skip(4, bytes, &at)
+            case .int64, .double: isThere = ValueCodec.skip(8, bytes, &at)
+            case .string, .bytes:
+                if isSingle { return true }
+                guard bytes.count - at >= 4 else { return false }
+                let count = UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+                at += 4
+                isThere = ValueCodec.skip(Int(count), bytes, &at)
+            case .values: isThere = ValueCodec.skip(bytes, &at)
+            }
+            if !isThere { return false }
+        }
+        return at == bytes.count
+    }
+
     /// Appends the columns of a key to builders of the same types.
     func read(_ bytes: UnsafeRawBufferPointer, into builders: ArraySlice<VectorBuilder>) {
         let isSingle = kinds.count == 1

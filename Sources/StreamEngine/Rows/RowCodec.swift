@@ -158,6 +158,33 @@ package struct RowCodec: Sendable {
         }
     }
 
+    /// Moves `at` behind a row of bytes that may be anything.
+    ///
+    /// - Returns: false for bytes that `append` does not write; `at` is anywhere then.
+    func skip(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> Bool {
+        let nulls = at
+        guard ValueCodec.skip(nullBytes, bytes, &at) else { return false }
+        for (index, kind) in kinds.enumerated() where bytes[nulls + index >> 3] & (1 << UInt8(index & 7)) == 0 {
+            let isThere =
+                switch kind {
+                case .boolean: ValueCodec.skip(1, bytes, &at)
+                case .int32: ValueCodec.skip(4, bytes, &at)
+                case .int64, .double: ValueCodec.skip(8, bytes, &at)
+                case .string, .bytes: ValueCodec.skipRun(bytes, &at)
+                case .values: ValueCodec.skip(bytes, &at)
+                }
+            if !isThere { return false }
+        }
+        return true
+    }
+
+    /// Whether bytes that may be anything are, from `start` on, a row and no more.
+    func isRow(_ bytes: UnsafeRawBufferPointer, from start: Int = 0) -> Bool {
+        guard start <= bytes.count else { return false }
+        var at = start
+        return skip(bytes, &at) && at == bytes.count
+    }
+
     /// Bytes of the row that starts at `start`.
     func byteCount(_ bytes: UnsafeRawBufferPointer, at start: Int) -> Int {
         var at = start + nullBytes

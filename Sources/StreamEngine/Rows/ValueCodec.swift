@@ -93,6 +93,63 @@ enum ValueCodec {
         }
     }
 
+    /// Containers in containers; no type of the language nests deeper.
+    private static let depthMax = 100
+
+    /// Moves `at` behind a value of bytes that may be anything.
+    ///
+    /// - Returns: false for bytes that `append` does not write; `at` is anywhere then.
+    static func skip(_ bytes: UnsafeRawBufferPointer, _ at: inout Int, depth: Int = 0) -> Bool {
+        guard at < bytes.count, depth < depthMax else { return false }
+        let tag = bytes[at]
+        at += 1
+        switch tag {
+        case 0, 1, 2: return true
+        case 3, 4, 5: return skip(4, bytes, &at)
+        case 6, 7, 8: return skip(8, bytes, &at)
+        case 9, 10: return skipRun(bytes, &at)
+        case 11:
+            // The scale is a zigzag number of any size that decimals have.
+            guard let scale = checkedLength(bytes, &at), scale <= 1 << 33 else { return false }
+            return skipRun(bytes, &at)
+        case 12, 13, 14:
+            guard let count = checkedLength(bytes, &at) else { return false }
+            let (values, overflow) = count.multipliedReportingOverflow(by: tag == 13 ? 2 : 1)
+            // A value has a byte at least.
+            guard !overflow, values <= bytes.count - at else { return false }
+            for _ in 0..<values where !skip(bytes, &at, depth: depth + 1) { return false }
+            return true
+        default: return false
+        }
+    }
+
+    /// Moves `at` behind bytes of a fixed number.
+    static func skip(_ count: Int, _ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> Bool {
+        guard count <= bytes.count - at else { return false }
+        at += count
+        return true
+    }
+
+    /// Moves `at` behind a length and as many bytes.
+    static func skipRun(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> Bool {
+        guard let count = checkedLength(bytes, &at) else { return false }
+        return skip(count, bytes, &at)
+    }
+
+    /// A length of bytes that may be anything; nil when there is none.
+    private static func checkedLength(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> Int? {
+        var value: UInt = 0
+        var shift: UInt = 0
+        while at < bytes.count, shift < 63 {
+            let byte = bytes[at]
+            at += 1
+            value |= UInt(byte & 0x7F) << shift
+            if byte < 0x80 { return Int(value) }
+            shift += 7
+        }
+        return nil
+    }
+
     private static func list(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> [SQLValue] {
         let count = readLength(bytes, &at)
         var values: [SQLValue] = []

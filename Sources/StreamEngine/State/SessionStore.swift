@@ -16,12 +16,17 @@ package final class SessionStore {
     }
 
     private let table: SlabTable
+    /// Whether a key and a value of a changelog can be ours.
+    var isValid: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool = { _, _ in true }
     private let scratch = ScratchBytes()
     package let retentionMillis: Int64
     private let bucketMillis: Int64
     /// Keys that had a session ending in a bucket of time, for dropping what has expired: a length, then the bytes.
     private var buckets: [Int64: [UInt8]] = [:]
+    private var bucketBytes = 0
     private var firstBucket = Int64.max
+    /// Whether records came of which the buckets do not know.
+    private var isRestored = false
     package private(set) var observedTime = Int64.min
     package private(set) var count = 0
 
@@ -30,8 +35,6 @@ package final class SessionStore {
         bucketMillis = max(1, self.retentionMillis / 8)
         table = SlabTable(capturesChanges: capturesChanges)
     }
-
-    package var byteCount: Int { table.byteCount }
 
     private var expiredEnd: Int64 {
         observedTime == .min ? .min : observedTime.subtractingReportingOverflow(retentionMillis).partialValue
@@ -85,7 +88,9 @@ package final class SessionStore {
     }
 
     /// Adds a session that ends behind all of its key.
-    func append(_ key: UnsafeRawBufferPointer, start: Int64, end: Int64, value: UnsafeRawBufferPointer) {
+    func append(
+        _ key: UnsafeRawBufferPointer, start: Int64, end: Int64, value: UnsafeRawBufferPointer
+    ) throws(EngineError) {
         let hash = hashBytes(key)
         let place = table.find(key, hash: hash)
         scratch.clear()
@@ -100,7 +105,7 @@ package final class SessionStore {
         scratch.append(end)
         scratch.append(Int32(truncatingIfNeeded: value.count))
         scratch.append(value)
-        table.put(key, hash: hash, place: place, value: scratch.bytes)
+        try table.put(key, hash: hash, place: place, value: scratch.bytes)
         count += 1
     }
 
@@ -122,12 +127,14 @@ package final class SessionStore {
     }
 
     /// Replaces the sessions of a key.
-    package func set(_ key: UnsafeRawBufferPointer, _ sessions: [Session]) {
+    package func set(_ key: UnsafeRawBufferPointer, _ sessions: [Session]) throws(EngineError) {
         let hash = hashBytes(key)
         let place = table.find(key, hash: hash)
-        if place != 0 { count -= Self.readCount(UnsafeRawBufferPointer(table.value(at: place))) }
-        count += sessions.count
-        guard !sessions.isEmpty else { return table.remove(key, hash: hash, place: place) }
+        let before = place == 0 ? 0 : Self.readCount(UnsafeRawBufferPointer(table.value(at: place)))
+        guard !sessions.isEmpty else {
+            count -= before
+            return table.remove(key, hash: hash, place: place)
+        }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(sessions.reduce(4) { $0 + 20 + $1.value.count })
         append(Int32(sessions.count), &bytes)
@@ -137,25 +144,29 @@ package final class SessionStore {
             append(Int32(session.value.count), &bytes)
             bytes.append(contentsOf: session.value)
         }
-        bytes.withUnsafeBytes { _ = table.put(key, hash: hash, place: place, value: $0) }
+        try bytes.withRawBytes { bytes throws(EngineError) in
+            _ = try table.put(key, hash: hash, place: place, value: bytes)
+        }
+        count += sessions.count - before
     }
 
     /// Advances the time that expires sessions, and notes that a key has a session ending at `end`.
     ///
     /// - Parameter previousEnd: where the session that this one grew from ended, if it did.
-    package func observe(_ key: UnsafeRawBufferPointer, end: Int64, previousEnd: Int64? = nil) {
+    package func observe(
+        _ key: UnsafeRawBufferPointer, end: Int64, previousEnd: Int64? = nil
+    ) throws(EngineError) {
+        if isRestored { noteRestored() }
         let bucket = floorDivide(end, bucketMillis)
-        if previousEnd.map({ floorDivide($0, bucketMillis) }) != bucket {
-            withUnsafeBytes(of: UInt32(key.count)) { buckets[bucket, default: []].append(contentsOf: $0) }
-            buckets[bucket]?.append(contentsOf: key)
-            firstBucket = min(firstBucket, bucket)
-        }
+        if previousEnd.map({ floorDivide($0, bucketMillis) }) != bucket { note(key, bucket) }
         guard end > observedTime else { return }
         observedTime = end
         let firstLive = floorDivide(expiredEnd, bucketMillis)
         guard firstBucket < firstLive else { return }
         for bucket in buckets.keys.filter({ $0 < firstLive }).sorted() {
-            (buckets.removeValue(forKey: bucket) ?? []).withUnsafeBytes { keys in
+            let keys = buckets.removeValue(forKey: bucket) ?? []
+            bucketBytes -= keys.count
+            try keys.withRawBytes { keys throws(EngineError) in
                 var at = 0
                 while at < keys.count {
                     let count = Int(keys.loadUnaligned(fromByteOffset: at, as: UInt32.self))
@@ -164,22 +175,43 @@ package final class SessionStore {
                     guard let value = table.value(key) else { continue }
                     let all = Self.read(value)
                     let live = all.filter { $0.end > expiredEnd }
-                    if live.count < all.count { set(key, live) }
+                    if live.count < all.count { try set(key, live) }
                 }
             }
         }
         firstBucket = buckets.keys.min() ?? .max
     }
 
-    package func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ session: Session) throws -> Void) rethrows {
-        let expired = expiredEnd
-        try table.forEach { key, value in
-            for session in Self.read(value) where session.end > expired { try body(key, session) }
+    private func note(_ key: UnsafeRawBufferPointer, _ bucket: Int64) {
+        withUnsafeBytes(of: UInt32(key.count)) { buckets[bucket, default: []].append(contentsOf: $0) }
+        buckets[bucket]?.append(contentsOf: key)
+        bucketBytes += 4 + key.count
+        firstBucket = min(firstBucket, bucket)
+    }
+
+    /// Makes the buckets of what was restored.
+    private func noteRestored() {
+        isRestored = false
+        buckets = [:]
+        bucketBytes = 0
+        firstBucket = .max
+        table.forEach { key, value in
+            var noted: Int64?
+            for session in Self.read(value) {
+                let bucket = floorDivide(session.end, bucketMillis)
+                if bucket != noted { note(key, bucket) }
+                noted = bucket
+            }
         }
     }
 
-    package func drainChanges(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Void) {
-        table.drainChanges(body)
+    package func forEach<Failure: Error>(
+        _ body: (_ key: UnsafeRawBufferPointer, _ session: Session) throws(Failure) -> Void
+    ) throws(Failure) {
+        let expired = expiredEnd
+        try table.forEach { (key, value) throws(Failure) in
+            for session in Self.read(value) where session.end > expired { try body(key, session) }
+        }
     }
 
     private func append(_ value: some FixedWidthInteger, _ bytes: inout [UInt8]) {
@@ -202,6 +234,45 @@ package final class SessionStore {
         }
         return sessions
     }
+}
+
+extension SessionStore: ChangelogPart {
+    var tag: UInt8 { 0 }
+    package var byteCount: Int { table.byteCount + bucketBytes }
+    var memoryByteCount: Int { table.memoryByteCount + bucketBytes }
+
+    func drainChanges(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Void) {
+        table.drainChanges(body)
+    }
+
+    func forEachRecord(
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws { try table.forEach(body) }
+
+    func restore(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) throws(EngineError) {
+        if let value {
+            guard value.count >= 4, Self.readCount(value) > 0 else { throw .foreignState }
+            var at = 4
+            for _ in 0..<Self.readCount(value) {
+                guard value.count - at >= 20 else { throw .foreignState }
+                let count = Int(value.loadUnaligned(fromByteOffset: at + 16, as: Int32.self))
+                at += 20
+                guard count >= 0, count <= value.count - at,
+                    isValid(key, UnsafeRawBufferPointer(rebasing: value[at..<(at + count)]))
+                else { throw .foreignState }
+                at += count
+            }
+            guard at == value.count else { throw .foreignState }
+        }
+        let before = table.value(key).map { Self.readCount($0) } ?? 0
+        try table.restore(key, value)
+        count += (value.map { Self.readCount($0) } ?? 0) - before
+        isRestored = true
+    }
+
+    func restoreObservedTime(_ time: Int64) { observedTime = time }
+    func move(to place: StatePlace) throws(EngineError) { try table.move(to: place) }
+    func releasePages() { table.releasePages() }
 }
 
 /// Division that rounds down. `divisor` is positive.

@@ -20,8 +20,9 @@ import Darwin
 /// | 12 |     4 | room for key and value, in bytes                       |
 /// | 16 |       | key, then value; the whole is a multiple of 8          |
 ///
-/// Keys and values are below 1 GiB each, and there are fewer than 3 billion records. One user at a time. Pointers that it
-/// hands out are valid until the next change, and must not be given to the methods that change it.
+/// A block that is free has 2^32 - 1 as bytes of its value, so that all records can be visited in the order in which they
+/// lie. Keys and values are below 1 GiB each, and there are fewer than 3 billion records. One user at a time. Pointers
+/// that it hands out are valid until the next change, and must not be given to the methods that change it.
 package final class SlabTable {
     /// Where a record lies; 0 is no record.
     package typealias Place = Int
@@ -32,6 +33,11 @@ package final class SlabTable {
     /// An entry whose record is gone; probing goes on behind it.
     private static let removed: UInt64 = 1
     private static let dirtyBit: UInt32 = 1 << 31
+    private static let freeMark = UInt32.max
+    /// The first 16 bytes are never handed out, so that no place is 0.
+    private static let firstPlace = 16
+    /// Keys and values are smaller, in bytes.
+    package static let byteCountLimit = 1 << 30
     /// Free blocks up to this size are kept in lists of exactly their size.
     private static let listedMax = 1024
 
@@ -43,42 +49,74 @@ package final class SlabTable {
     /// Records.
     package private(set) var count = 0
 
+    /// Where `memory` starts, for the paths that are hot.
     private var arena: UnsafeMutableRawPointer
-    /// Bytes that are handed out, of `arenaCapacity`. The first 8 are never, so that no place is 0.
-    private var arenaEnd = 16
-    private var arenaCapacity: Int
+    /// nil as long as nothing was put.
+    private var memory: StateBlock?
+    private var indexMemory: StateBlock?
+    private var statePlace: StatePlace
+    /// Bytes that are handed out, of `arenaCapacity`.
+    private var arenaEnd = SlabTable.firstPlace
+    private var arenaCapacity = 0
     /// Bytes of blocks that wait to be used again.
     private var freeBytes = 0
     /// The first free block of each size of 8 bytes; free blocks hold the place of the next.
     private var freeSmall = [Int](repeating: 0, count: SlabTable.listedMax / 8 + 1)
-    /// Larger ones by their class: powers of two.
-    private var freeLarge = [[Int]](repeating: [], count: 32)
+    /// Larger ones by their size: those between two powers of two have four.
+    private var freeLarge = [[Int]](repeating: [], count: 4 * 34)
 
-    private let capturesChanges: Bool
+    private var capturesChanges: Bool
     /// Keys that changed since the last drain: a length, then the bytes.
     private var changedKeys: [UInt8] = []
 
-    package init(capturesChanges: Bool = false) {
-        self.capturesChanges = capturesChanges
-        indexMask = 15
-        index = .allocate(capacity: 16)
+    /// The index of a table without records, which is never written to.
+    private static nonisolated(unsafe) let emptyIndex: UnsafeMutablePointer<UInt64> = {
+        let index = UnsafeMutablePointer<UInt64>.allocate(capacity: 16)
         index.initialize(repeating: 0, count: 16)
-        arenaCapacity = 1024
-        arena = Self.checked(malloc(arenaCapacity), arenaCapacity)
+        return index
+    }()
+
+    package init(capturesChanges: Bool = false, place: StatePlace = .memory) {
+        self.capturesChanges = capturesChanges
+        statePlace = place
+        indexMask = 15
+        index = Self.emptyIndex
+        arena = UnsafeMutableRawPointer(index)
     }
 
-    deinit {
-        index.deallocate()
-        free(arena)
-    }
-
-    private static func checked(_ memory: UnsafeMutableRawPointer?, _ bytes: Int) -> UnsafeMutableRawPointer {
-        guard let memory else { preconditionFailure("no memory for \(bytes) bytes of state") }
-        return memory
-    }
-
-    /// Memory that is in use for records and index.
+    /// Bytes that are in use for records and index.
     package var byteCount: Int { arenaEnd - freeBytes + (indexMask + 1) * 8 }
+
+    /// Bytes of memory of the process that are held, free blocks included.
+    package var memoryByteCount: Int {
+        (memory?.isInFile == true ? 0 : arenaEnd) + (indexMemory?.isInFile == true ? 0 : (indexMask + 1) * 8)
+            + changedKeys.count
+    }
+
+    /// Bytes of records and of free blocks between them.
+    var heldByteCount: Int { arenaEnd }
+
+    /// Moves what there is and what will come.
+    package func move(to place: StatePlace) throws(EngineError) {
+        statePlace = place
+        try memory?.move(to: place)
+        try indexMemory?.move(to: place)
+        adoptMemory()
+    }
+
+    /// Lets go of pages of files.
+    func releasePages() {
+        memory?.releasePages()
+        indexMemory?.releasePages()
+    }
+
+    private func adoptMemory() {
+        if let memory {
+            arena = memory.start
+            arenaCapacity = memory.capacity
+        }
+        if let indexMemory { index = indexMemory.start.assumingMemoryBound(to: UInt64.self) }
+    }
 
     // MARK: Reading
 
@@ -133,14 +171,25 @@ package final class SlabTable {
         return place == 0 ? nil : UnsafeRawBufferPointer(value(at: place))
     }
 
-    /// All records, in no order. The body must not change the table.
-    package func forEach(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void)
-        rethrows
-    {
-        for at in 0...indexMask where index[at] > Self.removed {
-            let place = Int(index[at] & Self.placeMask) << 3
+    /// All records, as they lie. The body must not change the table.
+    package func forEach<Failure: Error>(
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var at = Self.firstPlace
+        while let place = nextRecord(&at) {
             try body(key(at: place), UnsafeRawBufferPointer(value(at: place)))
         }
+    }
+
+    /// The record at or behind `at`, which moves behind it.
+    @inline(__always)
+    private func nextRecord(_ at: inout Int) -> Place? {
+        while at < arenaEnd {
+            let place = at
+            at += Int((arena + place).load(fromByteOffset: 12, as: UInt32.self)) + Self.headerBytes
+            if (arena + place).load(fromByteOffset: 8, as: UInt32.self) != Self.freeMark { return place }
+        }
+        return nil
     }
 
     // MARK: Changing
@@ -160,11 +209,12 @@ package final class SlabTable {
     ///
     /// - Parameter place: what `find` gave for the key.
     /// - Returns: the record's place, which may be another one than before.
+    /// - Throws: `.stateLimit`: key or value are too large, or there is no room on the disk; nothing has changed then.
     @discardableResult
     package func put(
         _ key: UnsafeRawBufferPointer, hash: UInt64, place: Place, value: UnsafeRawBufferPointer
-    ) -> Place {
-        precondition(key.count < 1 << 30 && value.count < 1 << 30, "a key or value of state of 1 GiB or more")
+    ) throws(EngineError) -> Place {
+        guard key.count < Self.byteCountLimit, value.count < Self.byteCountLimit else { throw Self.tooLarge }
         if place != 0 {
             let record = arena + place
             let room = Int(record.load(fromByteOffset: 12, as: UInt32.self))
@@ -177,7 +227,7 @@ package final class SlabTable {
                 return place
             }
             let isDirty = record.load(fromByteOffset: 4, as: UInt32.self) & Self.dirtyBit
-            let new = write(key, hash: hash, value: value)
+            let new = try write(key, hash: hash, value: value)
             let header = arena + new + 4
             header.storeBytes(of: header.load(as: UInt32.self) | isDirty, as: UInt32.self)
             let slot = slot(of: place, hash: hash)
@@ -186,8 +236,8 @@ package final class SlabTable {
             touch(new)
             return new
         }
-        if (used + 1) * 4 > (indexMask + 1) * 3 { growIndex() }
-        let new = write(key, hash: hash, value: value)
+        if (used + 1) * 4 > (indexMask + 1) * 3 || indexMemory == nil { try growIndex() }
+        let new = try write(key, hash: hash, value: value)
         var at = Int(truncatingIfNeeded: hash) & indexMask
         while index[at] > Self.removed { at = (at &+ 1) & indexMask }
         if index[at] == 0 { used += 1 }
@@ -197,9 +247,22 @@ package final class SlabTable {
         return new
     }
 
-    package func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
+    package func put(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(EngineError) {
         let hash = hashBytes(key)
-        put(key, hash: hash, place: find(key, hash: hash), value: value)
+        try put(key, hash: hash, place: find(key, hash: hash), value: value)
+    }
+
+    private static let tooLarge = EngineError(
+        .stateLimit,
+        "A row, group or session of the query's state has reached 1 GiB, the most that one can hold. Let it hold less: by "
+            + "a window, a condition, or a limit of the function such as ksql.functions.collect_list.limit.")
+
+    /// Sets or removes a record without noting it as a change: it comes from a changelog.
+    package func restore(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) throws(EngineError) {
+        let captures = capturesChanges
+        capturesChanges = false
+        defer { capturesChanges = captures }
+        if let value { try put(key, value) } else { remove(key) }
     }
 
     package func remove(_ key: UnsafeRawBufferPointer, hash: UInt64, place: Place) {
@@ -267,8 +330,10 @@ package final class SlabTable {
         return at
     }
 
-    private func write(_ key: UnsafeRawBufferPointer, hash: UInt64, value: UnsafeRawBufferPointer) -> Place {
-        let place = allocate(Self.headerBytes + key.count + value.count)
+    private func write(
+        _ key: UnsafeRawBufferPointer, hash: UInt64, value: UnsafeRawBufferPointer
+    ) throws(EngineError) -> Place {
+        let place = try allocate(Self.headerBytes + key.count + value.count)
         let record = arena + place
         record.storeBytes(of: UInt32(truncatingIfNeeded: hash), as: UInt32.self)
         record.storeBytes(of: UInt32(key.count), toByteOffset: 4, as: UInt32.self)
@@ -279,7 +344,7 @@ package final class SlabTable {
     }
 
     /// A block with its room written at byte 12.
-    private func allocate(_ byteCount: Int) -> Place {
+    private func allocate(_ byteCount: Int) throws(EngineError) -> Place {
         var size = (byteCount + 7) & ~7
         if size <= Self.listedMax {
             let head = freeSmall[size >> 3]
@@ -290,23 +355,24 @@ package final class SlabTable {
                 return head
             }
         } else {
-            let sizeClass = Int.bitWidth - (size - 1).leadingZeroBitCount
-            // A quarter of a power of two, so that lists of values that grow do not waste half of the memory.
-            let step = (1 << sizeClass) >> 3
+            // Four sizes between two powers of two, so that lists of values that grow do not waste half of the memory, and
+            // find the blocks that others left.
+            let step = Self.largeStep(size)
             size = (size + step - 1) / step * step
-            if let head = freeLarge[sizeClass].last,
-                Int((arena + head).load(fromByteOffset: 12, as: UInt32.self)) + Self.headerBytes >= size
-            {
-                freeLarge[sizeClass].removeLast()
+            let list = Self.largeList(size)
+            for list in list..<min(list + 4, freeLarge.count) {
+                guard let head = freeLarge[list].popLast() else { continue }
                 freeBytes -= Int((arena + head).load(fromByteOffset: 12, as: UInt32.self)) + Self.headerBytes
                 return head
             }
         }
         if arenaEnd + size > arenaCapacity {
-            // Pages that are not touched yet cost nothing, and the system moves large blocks without copying them.
-            let capacity = max(2 * arenaCapacity, arenaEnd + size)
-            arena = Self.checked(realloc(arena, capacity), capacity)
-            arenaCapacity = capacity
+            if let memory {
+                try memory.grow(to: max(memory.isInFile ? arenaCapacity / 2 * 3 : 2 * arenaCapacity, arenaEnd + size))
+            } else {
+                memory = try StateBlock(capacity: max(1024, arenaEnd + size), place: statePlace)
+            }
+            adoptMemory()
         }
         let place = arenaEnd
         arenaEnd += size
@@ -318,28 +384,51 @@ package final class SlabTable {
         let record = arena + place
         let size = Int(record.load(fromByteOffset: 12, as: UInt32.self)) + Self.headerBytes
         freeBytes += size
+        record.storeBytes(of: Self.freeMark, toByteOffset: 8, as: UInt32.self)
         if size <= Self.listedMax {
             record.storeBytes(of: freeSmall[size >> 3], as: Int.self)
             freeSmall[size >> 3] = place
         } else {
-            freeLarge[Int.bitWidth - (size - 1).leadingZeroBitCount].append(place)
+            freeLarge[Self.largeList(size)].append(place)
         }
     }
 
-    private func growIndex() {
+    /// The sizes of blocks between two powers of two are multiples of an eighth of the larger one.
+    private static func largeStep(_ size: Int) -> Int {
+        (1 << (Int.bitWidth - (size - 1).leadingZeroBitCount)) >> 3
+    }
+
+    /// - Parameter size: as blocks have it.
+    private static func largeList(_ size: Int) -> Int {
+        let sizeClass = Int.bitWidth - (size - 1).leadingZeroBitCount
+        return 4 * sizeClass + size / largeStep(size) - 5
+    }
+
+    private func growIndex() throws(EngineError) {
         let isFull = (count + 1) * 2 > indexMask + 1
         let capacity = isFull ? 2 * (indexMask + 1) : indexMask + 1  // otherwise only removed entries go
-        let new = UnsafeMutablePointer<UInt64>.allocate(capacity: capacity)
-        new.initialize(repeating: 0, count: capacity)
+        let larger = try StateBlock(capacity: capacity * 8, place: statePlace, isZeroed: true)
+        let new = larger.start.assumingMemoryBound(to: UInt64.self)
         let mask = capacity - 1
-        for old in 0...indexMask where index[old] > Self.removed {
-            let entry = index[old]
-            let place = Int(entry & Self.placeMask) << 3
-            var at = Int((arena + place).load(as: UInt32.self)) & mask
-            while new[at] != 0 { at = (at &+ 1) & mask }
-            new[at] = entry
+        if memory?.isInFile == true {
+            // In the order in which they lie: records that are not in memory are read once, and one after the other.
+            var next = Self.firstPlace
+            while let place = nextRecord(&next) {
+                let hash = hashBytes(key(at: place))
+                var at = Int(truncatingIfNeeded: hash) & mask
+                while new[at] != 0 { at = (at &+ 1) & mask }
+                new[at] = hash & ~Self.placeMask | UInt64(place >> 3)
+            }
+        } else {
+            for old in 0...indexMask where index[old] > Self.removed {
+                let entry = index[old]
+                let place = Int(entry & Self.placeMask) << 3
+                var at = Int((arena + place).load(as: UInt32.self)) & mask
+                while new[at] != 0 { at = (at &+ 1) & mask }
+                new[at] = entry
+            }
         }
-        index.deallocate()
+        indexMemory = larger
         index = new
         indexMask = mask
         used = count

@@ -12,6 +12,7 @@ final class TableState {
     private let hasWindows: Bool
     private let store: String
     let table: SlabTable
+    private let part: TablePart
     private let scratch = ScratchBytes()
     private let valueScratch = ScratchBytes()
     private let oldBuilders: [VectorBuilder]
@@ -25,12 +26,17 @@ final class TableState {
         hasWindows = schema.window != nil
         self.store = store
         table = SlabTable(capturesChanges: settings.capturesChanges)
+        let windowBytes = schema.window == nil ? 0 : 16
+        part = TablePart(table) { [keyCodec, rowCodec] key, value in
+            key.count >= windowBytes
+                && keyCodec.isKey(UnsafeRawBufferPointer(rebasing: key[..<(key.count - windowBytes)]))
+                && rowCodec.isRow(value, from: 8)
+        }
         oldBuilders = schema.values.map { VectorBuilder($0.type) }
     }
 
-    var size: (rows: Int, bytes: Int) { isNeeded ? (table.count, table.byteCount) : (0, 0) }
-
-    func drainChanges(_ body: (StateChange) -> Void) { table.drainChanges(of: store, body) }
+    /// Its store; none when nothing is kept.
+    var stores: [ChangelogStore] { isNeeded ? [ChangelogStore(store, [part])] : [] }
 
     /// The bytes of a row's key, valid until the next call.
     func key(_ batch: Batch, _ row: Int) -> UnsafeRawBufferPointer {
@@ -44,12 +50,14 @@ final class TableState {
     }
 
     /// Keeps the rows, and tells what was there before.
-    func apply(_ batch: Batch) -> Batch {
+    ///
+    /// - Throws: `.stateLimit`.
+    func apply(_ batch: Batch) throws(EngineError) -> Batch {
         guard isNeeded else { return batch }
         var result = batch
         var oldPresent = [Bool](repeating: false, count: batch.count)
         for row in 0..<batch.count {
-            oldPresent[row] = put(batch, row, old: oldBuilders[...])
+            oldPresent[row] = try put(batch, row, old: oldBuilders[...])
         }
         result.old = .init(
             columns: Array(batch.columns[..<keyCount]) + oldBuilders.map { $0.finish() },
@@ -61,7 +69,9 @@ final class TableState {
     ///
     /// - Parameter builders: get the old row, or nulls.
     /// - Returns: whether there was one.
-    func put(_ batch: Batch, _ row: Int, old builders: ArraySlice<VectorBuilder>) -> Bool {
+    func put(
+        _ batch: Batch, _ row: Int, old builders: ArraySlice<VectorBuilder>
+    ) throws(EngineError) -> Bool {
         let key = key(batch, row)
         let hash = hashBytes(key)
         let place = table.find(key, hash: hash)
@@ -75,7 +85,7 @@ final class TableState {
             valueScratch.clear()
             valueScratch.append(batch.timestamps[row])
             rowCodec.append(batch.columns[keyCount...], row: row, to: valueScratch)
-            table.put(key, hash: hash, place: place, value: valueScratch.bytes)
+            try table.put(key, hash: hash, place: place, value: valueScratch.bytes)
         } else {
             table.remove(key, hash: hash, place: place)
         }

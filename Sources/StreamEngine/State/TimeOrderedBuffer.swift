@@ -2,7 +2,11 @@
 ///
 /// An entry has a time, an order among entries of the same time (bytes, compared as unsigned ones) and a value. Entries
 /// come out by time, then order, then the order in which they were put.
-package struct TimeOrderedBuffer {
+///
+/// The entries of a time and order are one record of a table: its key is the time, 8 bytes big-endian, and the order; its
+/// value has for each entry the timestamp (8), the length (4) and the bytes. What is in memory besides are the orders of
+/// each time.
+package final class TimeOrderedBuffer {
     package struct Entry {
         package var time: Int64
         package var order: [UInt8]
@@ -12,70 +16,165 @@ package struct TimeOrderedBuffer {
     }
 
     private struct Bucket {
-        /// By `order`; several for the rows of an outer join.
-        var entries: [[UInt8]: [(timestamp: Int64, value: [UInt8])]] = [:]
+        /// Length and bytes of each order that was put; some may be gone since, or be there twice.
+        var orders: [UInt8] = []
+        var orderCount = 0
+        /// Records.
+        var count = 0
     }
 
+    private let table: SlabTable
+    private let isValid: (_ order: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool
+    private let keyScratch = ScratchBytes()
+    private let valueScratch = ScratchBytes()
     private var buckets: [Int64: Bucket] = [:]
+    private var orderBytes = 0
     /// Binary heap of the times of buckets; may hold times whose bucket is gone, and a time twice.
     private var heap: [Int64] = []
-    package private(set) var count = 0
-    package private(set) var byteCount = 0
 
-    package init() {}
+    /// - Parameter isValid: whether an order and a value of a changelog can be ours.
+    package init(
+        capturesChanges: Bool = false,
+        isValid: @escaping (_ order: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) -> Bool = { _, _ in true }
+    ) {
+        table = SlabTable(capturesChanges: capturesChanges)
+        self.isValid = isValid
+    }
 
     /// The earliest time with entries.
     package var firstTime: Int64? {
-        mutating get {
-            while let first = heap.first {
-                if buckets[first] != nil { return first }  // buckets are never empty
-                popHeap()
-            }
-            return nil
+        while let first = heap.first {
+            if buckets[first] != nil { return first }  // buckets are never empty
+            popHeap()
         }
+        return nil
     }
 
     /// Puts an entry, in the place of those with its time and order when `replacing`.
-    package mutating func put(
-        time: Int64, order: [UInt8], timestamp: Int64, value: [UInt8], replacing: Bool
-    ) {
-        if replacing { remove(time: time, order: order) }
-        if buckets[time] == nil {
-            buckets[time] = Bucket()
-            pushHeap(time)
-        }
-        buckets[time]?.entries[order, default: []].append((timestamp, value))
-        count += 1
-        byteCount += order.count + value.count + 64
+    package func put(
+        time: Int64, order: UnsafeRawBufferPointer, timestamp: Int64, value: UnsafeRawBufferPointer, replacing: Bool
+    ) throws(EngineError) {
+        setKey(time, order)
+        let key = keyScratch.bytes
+        let hash = hashBytes(key)
+        let place = table.find(key, hash: hash)
+        valueScratch.clear()
+        if place != 0, !replacing { valueScratch.append(UnsafeRawBufferPointer(table.value(at: place))) }
+        valueScratch.append(timestamp)
+        valueScratch.append(UInt32(truncatingIfNeeded: value.count))
+        valueScratch.append(value)
+        try table.put(key, hash: hash, place: place, value: valueScratch.bytes)
+        if place == 0 { noteOrder(time, order) }
     }
 
     /// Takes away all entries of a time and order.
-    package mutating func remove(time: Int64, order: [UInt8]) {
-        guard let gone = buckets[time]?.entries.removeValue(forKey: order) else { return }
-        count -= gone.count
-        for entry in gone { byteCount -= order.count + entry.value.count + 64 }
-        guard buckets[time]?.entries.isEmpty == true else { return }
-        buckets[time] = nil
-        // Times without a bucket must not pile up behind one that waits long; an ascending array is a heap.
-        if heap.count > 2 * buckets.count + 64 { heap = buckets.keys.sorted() }
+    package func remove(time: Int64, order: UnsafeRawBufferPointer) {
+        setKey(time, order)
+        let key = keyScratch.bytes
+        let hash = hashBytes(key)
+        let place = table.find(key, hash: hash)
+        guard place != 0 else { return }
+        table.remove(key, hash: hash, place: place)
+        noteRemoved(time)
+    }
+
+    /// Whether there are entries of a time and order.
+    package func contains(time: Int64, order: UnsafeRawBufferPointer) -> Bool {
+        setKey(time, order)
+        return table.find(keyScratch.bytes) != 0
     }
 
     /// The entries of the earliest time, which are taken out.
-    package mutating func popFirst() -> [Entry] {
+    package func popFirst() -> [Entry] {
         guard let time = firstTime, let bucket = buckets.removeValue(forKey: time) else { return [] }
         popHeap()
+        orderBytes -= bucket.orders.count
         var result: [Entry] = []
-        for (order, entries) in bucket.entries.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
-            for entry in entries {
-                count -= 1
-                byteCount -= order.count + entry.value.count + 64
-                result.append(Entry(time: time, order: order, value: entry.value, timestamp: entry.timestamp))
+        var orders: [[UInt8]] = []
+        Self.forEachOrder(bucket.orders) { orders.append([UInt8]($0)) }
+        orders.sort { $0.lexicographicallyPrecedes($1) }
+        for order in orders {
+            order.withUnsafeBytes { setKey(time, $0) }
+            let key = keyScratch.bytes
+            let hash = hashBytes(key)
+            let place = table.find(key, hash: hash)
+            guard place != 0 else { continue }
+            Self.forEachEntry(UnsafeRawBufferPointer(table.value(at: place))) { timestamp, value in
+                result.append(Entry(time: time, order: order, value: [UInt8](value), timestamp: timestamp))
             }
+            table.remove(key, hash: hash, place: place)
         }
         return result
     }
 
-    private mutating func pushHeap(_ time: Int64) {
+    private func setKey(_ time: Int64, _ order: UnsafeRawBufferPointer) {
+        keyScratch.clear()
+        keyScratch.append(time.bigEndian)
+        keyScratch.append(order)
+    }
+
+    // MARK: Orders of a time
+
+    private func noteOrder(_ time: Int64, _ order: UnsafeRawBufferPointer) {
+        func add(_ bucket: inout Bucket) {
+            withUnsafeBytes(of: UInt32(truncatingIfNeeded: order.count)) { bucket.orders.append(contentsOf: $0) }
+            bucket.orders.append(contentsOf: order)
+            bucket.orderCount += 1
+            bucket.count += 1
+        }
+        orderBytes += 4 + order.count
+        if buckets[time] == nil { pushHeap(time) }
+        add(&buckets[time, default: Bucket()])
+    }
+
+    private func noteRemoved(_ time: Int64) {
+        guard var bucket = buckets[time] else { return }
+        bucket.count -= 1
+        guard bucket.count > 0 else {
+            orderBytes -= bucket.orders.count
+            buckets[time] = nil
+            // Times without a bucket must not pile up behind one that waits long; an ascending array is a heap.
+            if heap.count > 2 * buckets.count + 64 { heap = buckets.keys.sorted() }
+            return
+        }
+        buckets[time]?.count = bucket.count
+        guard bucket.orderCount > 2 * bucket.count + 64 else { return }
+        // Neither must orders that are gone.
+        var orders: Set<[UInt8]> = []
+        Self.forEachOrder(bucket.orders) { order in
+            setKey(time, order)
+            if table.find(keyScratch.bytes) != 0 { orders.insert([UInt8](order)) }
+        }
+        orderBytes -= bucket.orders.count
+        buckets[time] = nil
+        for order in orders { order.withUnsafeBytes { noteOrder(time, $0) } }
+    }
+
+    private static func forEachOrder(_ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) -> Void) {
+        bytes.withUnsafeBytes { all in
+            var at = 0
+            while at < all.count {
+                let count = Int(all.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+                body(UnsafeRawBufferPointer(rebasing: all[(at + 4)..<(at + 4 + count)]))
+                at += 4 + count
+            }
+        }
+    }
+
+    private static func forEachEntry(
+        _ value: UnsafeRawBufferPointer, _ body: (_ timestamp: Int64, _ value: UnsafeRawBufferPointer) -> Void
+    ) {
+        var at = 0
+        while at < value.count {
+            let count = Int(value.loadUnaligned(fromByteOffset: at + 8, as: UInt32.self))
+            body(
+                value.loadUnaligned(fromByteOffset: at, as: Int64.self),
+                UnsafeRawBufferPointer(rebasing: value[(at + 12)..<(at + 12 + count)]))
+            at += 12 + count
+        }
+    }
+
+    private func pushHeap(_ time: Int64) {
         heap.append(time)
         var at = heap.count - 1
         while at > 0, heap[at] < heap[(at - 1) / 2] {
@@ -84,7 +183,7 @@ package struct TimeOrderedBuffer {
         }
     }
 
-    private mutating func popHeap() {
+    private func popHeap() {
         guard let last = heap.popLast(), !heap.isEmpty else { return }
         heap[0] = last
         var at = 0
@@ -98,4 +197,46 @@ package struct TimeOrderedBuffer {
             at = least
         }
     }
+}
+
+extension TimeOrderedBuffer: ChangelogPart {
+    var tag: UInt8 { 2 }
+    package var count: Int { table.count }
+    package var byteCount: Int { table.byteCount + orderBytes }
+    var memoryByteCount: Int { table.memoryByteCount + orderBytes }
+
+    func drainChanges(_ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> Void) {
+        table.drainChanges(body)
+    }
+
+    func forEachRecord(
+        _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws -> Void
+    ) throws { try table.forEach(body) }
+
+    func restore(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) throws(EngineError) {
+        guard key.count >= 8 else { throw .foreignState }
+        let time = Int64(bigEndian: key.loadUnaligned(as: Int64.self))
+        let order = UnsafeRawBufferPointer(rebasing: key[8...])
+        if let value { try check(order, value) }
+        let wasThere = table.find(key) != 0
+        try table.restore(key, value)
+        if value != nil, !wasThere { noteOrder(time, order) }
+        if value == nil, wasThere { noteRemoved(time) }
+    }
+
+    private func check(_ order: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(EngineError) {
+        var at = 0
+        repeat {
+            guard value.count - at >= 12 else { throw .foreignState }
+            let count = Int(value.loadUnaligned(fromByteOffset: at + 8, as: UInt32.self))
+            at += 12
+            guard count <= value.count - at,
+                isValid(order, UnsafeRawBufferPointer(rebasing: value[at..<(at + count)]))
+            else { throw .foreignState }
+            at += count
+        } while at < value.count
+    }
+
+    func move(to place: StatePlace) throws(EngineError) { try table.move(to: place) }
+    func releasePages() { table.releasePages() }
 }

@@ -11,12 +11,23 @@ import SQLTypes
 ///     for batch in batches { let output = try task.process(batch) ... }
 package final class QueryTask {
     package let plan: PhysicalPlan
-    private let context: TaskContext
+    let context: TaskContext
     /// From the sources up, inputs before what is above them.
     private let operators: [Operator]
+    /// The last step.
+    let top: Operator
+    /// Records since the size of state was looked at.
+    private var recordsSinceCheck = 0
+    private var isOnDisk = false
     private let sources: [String: [SourceOperator]]
     /// By topics of the query's own.
     private let repartitions: [String: RepartitionSourceOperator]
+    /// Of each operator's stores, in their order: unique, though what a join keeps of a table has the name that the table's
+    /// own store has.
+    private var storeNames: [[String]] = []
+    /// The store of the last change that was applied.
+    private var restored: (name: String, parts: [any ChangelogPart])?
+    private var isRestored = false
 
     /// A task for the whole plan: rows do not go through topics on their way.
     ///
@@ -28,13 +39,20 @@ package final class QueryTask {
         self.plan = plan
         context = TaskContext(functions: functions, formats: formats, settings: settings)
         var builder = OperatorBuilder(context: context)
-        let top = try builder.build(plan.root)
-        if !(top is SinkOperator) { builder.operators.append(RowsOperator(plan.root, input: top, context)) }
+        var top = try builder.build(plan.root)
+        if !(top is SinkOperator) {
+            top = RowsOperator(plan.root, input: top, context)
+            builder.operators.append(top)
+        }
+        self.top = top
         operators = builder.operators
         repartitions = [:]
         sources = Dictionary(grouping: operators.compactMap { $0 as? SourceOperator }) { $0.source.topic }
         // The internal query of a SOURCE TABLE is there for its state alone.
         if plan.kind == .sourceTable { for source in sources.values.joined() { source.demandOldValues() } }
+        if Self.isMaterialized(plan) { top.keepForReading() }
+        nameStores()
+        if settings.stateStore == .disk { try moveState(to: settings.diskPlace) }
     }
 
     /// A task for one part of a plan: rows come from its topics and leave by its sink or repartition topic, all as bytes.
@@ -48,20 +66,28 @@ package final class QueryTask {
         self.plan = plan
         context = TaskContext(functions: functions, formats: formats, settings: settings)
         var builder = OperatorBuilder(context: context, topicName: topicName)
+        var top: Operator
         if let output = part.output {
-            let top = try builder.buildOutput(part.root)
-            builder.operators.append(
-                try RepartitionSinkOperator(part.root, output, topic: topicName(output), input: top, context))
+            let input = try builder.buildOutput(part.root)
+            top = try RepartitionSinkOperator(part.root, output, topic: topicName(output), input: input, context)
+            builder.operators.append(top)
         } else {
-            let top = try builder.build(part.root)
-            if !(top is SinkOperator) { builder.operators.append(RowsOperator(part.root, input: top, context)) }
+            top = try builder.build(part.root)
+            if !(top is SinkOperator) {
+                top = RowsOperator(part.root, input: top, context)
+                builder.operators.append(top)
+            }
         }
+        self.top = top
         operators = builder.operators
         sources = Dictionary(grouping: operators.compactMap { $0 as? SourceOperator }) { $0.source.topic }
         repartitions = Dictionary(
             operators.compactMap { $0 as? RepartitionSourceOperator }.map { ($0.topic, $0) },
             uniquingKeysWith: { first, _ in first })
         if plan.kind == .sourceTable { for source in sources.values.joined() { source.demandOldValues() } }
+        if part.output == nil, Self.isMaterialized(plan) { top.keepForReading() }
+        nameStores()
+        if settings.stateStore == .disk { try moveState(to: settings.diskPlace) }
     }
 
     /// Topics that it reads.
@@ -80,6 +106,7 @@ package final class QueryTask {
 
     /// Processes records of one partition. After a failure nothing is processed any more.
     package func process(_ batch: SourceBatch) -> Output {
+        endRestore()
         if context.failure == nil, let repartition = repartitions[batch.topic] {
             repartition.read(batch)
         } else if context.failure == nil, let sources = sources[batch.topic] {
@@ -93,6 +120,8 @@ package final class QueryTask {
                 }
             }
         }
+        recordsSinceCheck += batch.count
+        if recordsSinceCheck >= 1024 { checkStateSize() }
         defer {
             context.output = []
             context.rows = []
@@ -120,11 +149,145 @@ package final class QueryTask {
             return (item.step.name, item.step.operation.name, counters)
         }
     }
+}
+
+// MARK: State outside of the task
+
+extension QueryTask {
+    /// The names of all stores: those of the plan, and a few that only this engine has.
+    package var stores: [String] { storeNames.flatMap { $0 } }
+
+    private func nameStores() {
+        var taken: Set<String> = []
+        for item in operators {
+            storeNames.append(
+                item.stores.map { store in
+                    var name = store.name
+                    var number = 1
+                    while !taken.insert(name).inserted {
+                        name = item.step.name + "-" + store.name + (number == 1 ? "" : "-\(number)")
+                        number += 1
+                    }
+                    return name
+                })
+        }
+    }
+
+    private func forEachPart(
+        _ body: (_ store: String, _ part: any ChangelogPart) throws -> Void
+    ) rethrows {
+        for (item, names) in zip(operators, storeNames) {
+            for (store, name) in zip(item.stores, names) {
+                for part in store.parts { try body(name, part) }
+            }
+        }
+    }
 
     /// Gives what has changed in state since the last call: the latest value of each key. Needs
     /// `EngineSettings.capturesChanges`.
     package func drainChanges(_ body: (StateChange) -> Void) {
-        for item in operators { item.drainChanges(body) }
+        forEachPart { store, part in
+            part.drainChanges { key, value in
+                body(StateChange(store: store, tag: part.tag, key: key, value: value))
+            }
+        }
+    }
+
+    /// Gives all state as changes. What `drainChanges` has not given yet is part of it, and is given by it nevertheless.
+    package func writeSnapshot(_ body: (StateChange) throws -> Void) throws {
+        try forEachPart { store, part in
+            try part.forEachRecord { key, value in
+                try body(StateChange(store: store, tag: part.tag, key: key, value: value))
+            }
+        }
+    }
+
+    /// Takes a change that a task of the same plan has drained or written to a snapshot: all of them in their order, or the
+    /// latest of each key, make this task go on as that one would. It is no change of this task's own.
+    ///
+    /// - Throws: `.invalidState` for a store that the plan does not have and for bytes that it cannot have written;
+    ///   `.stateLimit`.
+    package func apply(_ change: StateChange) throws(EngineError) {
+        if restored?.name != change.store {
+            restored = (change.store, [])
+            forEachPart { store, part in if store == change.store { restored?.parts.append(part) } }
+        }
+        isRestored = true
+        recordsSinceCheck += 1
+        if recordsSinceCheck >= 1 << 16 { checkStateSize() }
+        if let failure = context.failure { throw failure }
+        guard let tag = change.key.first, let part = restored?.parts.first(where: { $0.tag == tag }) else {
+            throw .foreignState
+        }
+        try change.key.withRawBytes { key throws(EngineError) in
+            let key = UnsafeRawBufferPointer(rebasing: key[1...])
+            guard let value = change.value else { return try part.restore(key, nil) }
+            try value.withRawBytes { value throws(EngineError) in try part.restore(key, value) }
+        }
+    }
+
+    /// Before anything else is done with a task to which changes were applied.
+    func endRestore() {
+        guard isRestored else { return }
+        isRestored = false
+        restored = nil
+        do throws(EngineError) { for item in operators { try item.didRestore() } } catch { context.fail(error) }
+    }
+}
+
+// MARK: The size of state
+
+extension QueryTask {
+    /// Bytes of state in the process's memory.
+    package var stateMemoryByteCount: Int {
+        var sum = operators.reduce(0) { $0 + $1.derivedByteCount }
+        forEachPart { _, part in sum += part.memoryByteCount }
+        return sum
+    }
+
+    private func moveState(to place: StatePlace) throws(EngineError) {
+        isOnDisk = true
+        for item in operators {
+            for store in item.stores {
+                for part in store.parts { try part.move(to: place) }
+            }
+        }
+    }
+
+    /// Keeps state within its memory: moves it to disk, or ends the query.
+    private func checkStateSize() {
+        recordsSinceCheck = 0
+        let most = context.settings.stateByteCountMax
+        if isOnDisk, ResidentMemory.fileByteCount > most { forEachPart { _, part in part.releasePages() } }
+        guard stateMemoryByteCount > most else { return }
+        do throws(EngineError) {
+            if context.settings.stateStore == .auto, !isOnDisk { try moveState(to: context.settings.diskPlace) }
+            let rest = stateMemoryByteCount
+            guard rest > most else { return }
+            throw EngineError(
+                .stateLimit,
+                "The state of query \(plan.id) takes \(rest) bytes of memory, more than the \(most) that it may. Give it "
+                    + "more by state.memory.max.bytes, "
+                    + (isOnDisk ? "" : "set state.store to 'auto' or 'disk', ")
+                    + "or let it keep less: by windows with a "
+                    + "shorter retention or grace period, or fewer groups.")
+        } catch { context.fail(error) }
+    }
+}
+
+extension StateChange {
+    fileprivate init(
+        store: String, tag: UInt8, key: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer?
+    ) {
+        let bytes = [UInt8](unsafeUninitializedCapacity: key.count + 1) { target, count in
+            target[0] = tag
+            if !key.isEmpty {
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(target)[1...]).copyMemory(
+                    from: key)
+            }
+            count = key.count + 1
+        }
+        self.init(store: store, key: bytes, value: value.map { [UInt8]($0) })
     }
 }
 

@@ -64,7 +64,9 @@ package struct SourceBatch: Sendable {
     }
 
     /// Records one after the other.
-    package func slice(_ range: Range<Int>) -> SourceBatch { gathered(range.map { Int32(truncatingIfNeeded: $0) }) }
+    package func slice(_ range: Range<Int>) -> SourceBatch {
+        range == 0..<count ? self : gathered(range.map { Int32(truncatingIfNeeded: $0) })
+    }
 
     /// One of the records.
     func single(_ row: Int) -> SourceBatch { gathered([Int32(truncatingIfNeeded: row)]) }
@@ -88,6 +90,8 @@ package struct SinkBatch: Sendable {
     package var timestamps: ColumnBuffer<Int64>
     /// Bytes at the end of each key that are its window: they have no part in the choice of the partition.
     package var windowByteCount = 0
+    /// Headers of each record, those of the record that it came of; empty when no record has any.
+    package var headers: [[SourceBatch.Header]] = []
 
     package var count: Int { values.count }
 }
@@ -150,6 +154,8 @@ package final class TaskContext {
     private(set) var failure: EngineError?
     /// Where the records come from that are on their way, for log entries.
     var sourceTopic: String?
+    /// Headers of the records of the batch that is processed; empty when there are none.
+    var headers: [[SourceBatch.Header]] = []
 
     package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
         self.functions = functions
@@ -179,13 +185,44 @@ package struct EngineSettings: Sendable, Hashable {
     package var failsOnDeserializationError = false
     /// Whether state notes what changed, for changelogs and snapshots.
     package var capturesChanges = false
+    /// `state.store`
+    package var stateStore = StateStoreKind.auto
+    /// `state.memory.max.bytes`: what the state of a task may take of the process's memory.
+    package var stateByteCountMax = 1 << 30
+    /// `state.dir`: where state on disk lies; files without a name, gone with the process.
+    package var stateFolder = "/var/tmp"
+    /// Blocks of state that are smaller stay in memory.
+    package var stateFileByteCountMin = 1 << 20
 
     package init() {}
+
+    /// What stays in memory as it is small must not take all that there may be.
+    var diskPlace: StatePlace {
+        .disk(
+            folder: stateFolder, fileByteCountMin: min(stateFileByteCountMin, max(4096, stateByteCountMax / 128)))
+    }
 
     /// From properties such as "ksql.timestamp.throw.on.invalid".
     package init(properties: [String: String]) {
         func flag(_ name: String) -> Bool { properties[name].map { NumberText.boolean($0) } ?? false }
         failsOnInvalidTimestamp = flag("ksql.timestamp.throw.on.invalid")
         failsOnDeserializationError = flag("ksql.fail.on.deserialization.error")
+        if let kind = properties["state.store"].flatMap({ StateStoreKind(rawValue: $0.lowercased()) }) {
+            stateStore = kind
+        }
+        if let bytes = properties["state.memory.max.bytes"].flatMap({ Int($0) }), bytes > 0 {
+            stateByteCountMax = bytes
+        }
+        if let folder = properties["state.dir"], !folder.isEmpty { stateFolder = folder }
     }
+}
+
+/// Where state lies.
+package enum StateStoreKind: String, Sendable, Hashable {
+    /// In memory as long as it fits, and then on disk.
+    case auto
+    /// In memory; a query that needs more than it may ends.
+    case memory
+    /// On disk from the start; small stores stay in memory.
+    case disk
 }

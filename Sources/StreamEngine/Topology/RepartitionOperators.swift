@@ -23,6 +23,7 @@ final class RepartitionSinkOperator: Operator {
     }
 
     override var inputs: [Operator] { [input] }
+    override var keepsOrigins: Bool { true }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -33,8 +34,9 @@ final class RepartitionSinkOperator: Operator {
                 throw EngineError(.fatalRecord, "A batch for topic \(topic) is larger than 2 GiB.")
             }
             counters.output += batch.count
-            context.output.append(
-                SinkBatch(topic: topic, keys: keys, values: values, timestamps: batch.timestamps))
+            var result = SinkBatch(topic: topic, keys: keys, values: values, timestamps: batch.timestamps)
+            if !context.headers.isEmpty { result.headers = headersOfOrigins(batch) }
+            context.output.append(result)
         } catch {
             context.fail(error)
         }
@@ -67,12 +69,32 @@ final class RepartitionSourceOperator: Operator {
         super.init(step, context)
     }
 
-    override var state: (rows: Int, bytes: Int) { table?.size ?? (0, 0) }
-    override func drainChanges(_ body: (StateChange) -> Void) { table?.drainChanges(body) }
+    override var stores: [ChangelogStore] { table?.stores ?? [] }
+    override var isReadable: Bool { table != nil }
+    override func keepForReading() { table?.isNeeded = true }
+
+    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
+        try table?.read(read, step.schema, receiver)
+    }
+
     /// Those of groups come with the rows.
     override func demandOldValues() { table?.isNeeded = true }
 
+    /// Processes records. Results have the headers of the record that they came of.
     func read(_ records: SourceBatch) {
+        guard !records.headers.isEmpty else { return readRun(records) }
+        defer { context.headers = [] }
+        var from = 0
+        while from < records.count, context.failure == nil {
+            var to = from + 1
+            while to < records.count, records.headers[to] == records.headers[from] { to += 1 }
+            context.headers = [records.headers[from]]
+            readRun(records.slice(from..<to))
+            from = to
+        }
+    }
+
+    private func readRun(_ records: SourceBatch) {
         counters.input += records.count
         context.sourceTopic = records.topic
         let (batch, failures) = rows.decode(records, hasOld: hasOld)
@@ -85,6 +107,6 @@ final class RepartitionSourceOperator: Operator {
                     partition: records.partition, offset: records.offsets[row], record: records.values.array(row),
                     timestamp: records.timestamps[row]))
         }
-        if let table { emit(table.apply(batch)) } else { emit(batch) }
+        do throws(EngineError) { emit(try table?.apply(batch) ?? batch) } catch { context.fail(error) }
     }
 }

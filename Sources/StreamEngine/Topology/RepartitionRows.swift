@@ -82,12 +82,10 @@ struct RepartitionRows {
             window = (ValueCodec.fixed(bytes, &at), ValueCodec.fixed(bytes, &at))
         }
         // Everything is looked at before the first column is appended: reading trusts the bytes.
-        guard (window != nil) == (schema.window != nil), var end = row.checkedEnd(bytes, from: at) else { return false }
+        var end = at
+        guard (window != nil) == (schema.window != nil), row.skip(bytes, &end) else { return false }
         let oldStart = end
-        if flags.contains(.oldPresent) {
-            guard let oldEnd = oldRow.checkedEnd(bytes, from: end) else { return false }
-            end = oldEnd
-        }
+        if flags.contains(.oldPresent), !oldRow.skip(bytes, &end) { return false }
         guard end == bytes.count else { return false }
         row.read(bytes, at: &at, into: builder.columns[...])
         let keyCount = schema.keyCount
@@ -111,76 +109,5 @@ struct RepartitionRows {
             timestamp: timestamp, present: flags.contains(.present), hasKey: flags.contains(.key),
             oldPresent: flags.contains(.oldPresent))
         return true
-    }
-}
-
-extension RowCodec {
-    /// The end of the row that begins at `start`, if the bytes there are one: for bytes that somebody else may have written.
-    func checkedEnd(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        let nullBytes = (types.count + 7) / 8
-        guard start >= 0, bytes.count - start >= nullBytes else { return nil }
-        var at = start + nullBytes
-        for (index, type) in types.enumerated() where bytes[start + index >> 3] & (1 << UInt8(index & 7)) == 0 {
-            switch VectorKind(type) {
-            case .boolean: at += 1
-            case .int32: at += 4
-            case .int64, .double: at += 8
-            case .string, .bytes:
-                guard let end = ValueCodec.checkedRunEnd(bytes, from: at) else { return nil }
-                at = end
-            case .values:
-                guard let end = ValueCodec.checkedEnd(bytes, from: at, depth: 0) else { return nil }
-                at = end
-            }
-            guard at <= bytes.count else { return nil }
-        }
-        return at
-    }
-}
-
-extension ValueCodec {
-    private static let depthMax = 200
-
-    static func checkedLength(_ bytes: UnsafeRawBufferPointer, from start: Int) -> (value: Int, end: Int)? {
-        var value: UInt = 0
-        var shift: UInt = 0
-        var at = start
-        while at < bytes.count, shift < 63 {
-            let byte = bytes[at]
-            at += 1
-            value |= UInt(byte & 0x7F) << shift
-            if byte < 0x80 { return Int(exactly: value).map { ($0, at) } }
-            shift += 7
-        }
-        return nil
-    }
-
-    static func checkedRunEnd(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
-        guard let (count, at) = checkedLength(bytes, from: start), count <= bytes.count - at else { return nil }
-        return at + count
-    }
-
-    /// The end of the value that begins at `start`, if the bytes there are one.
-    static func checkedEnd(_ bytes: UnsafeRawBufferPointer, from start: Int, depth: Int) -> Int? {
-        guard start < bytes.count, depth < depthMax else { return nil }
-        let at = start + 1
-        switch bytes[start] {
-        case 0, 1, 2: return at
-        case 3, 4, 5: return at + 4 <= bytes.count ? at + 4 : nil
-        case 6, 7, 8: return at + 8 <= bytes.count ? at + 8 : nil
-        case 9, 10: return checkedRunEnd(bytes, from: at)
-        case 11:
-            guard let (_, unscaled) = checkedLength(bytes, from: at) else { return nil }
-            return checkedRunEnd(bytes, from: unscaled)
-        case 12, 13, 14:
-            guard let (count, first) = checkedLength(bytes, from: at), count <= bytes.count - first else { return nil }
-            var end = first
-            for _ in 0..<(bytes[start] == 13 ? 2 * count : count) {
-                guard let next = checkedEnd(bytes, from: end, depth: depth + 1) else { return nil }
-                end = next
-            }
-            return end
-        default: return nil
-        }
     }
 }
