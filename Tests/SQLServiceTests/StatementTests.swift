@@ -1,5 +1,7 @@
 import Cluster
 import JSONFormat
+import NIOCore
+import SQLPlan
 import SQLRuntime
 import StreamEngine
 import Testing
