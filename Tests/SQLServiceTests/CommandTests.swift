@@ -3,6 +3,7 @@ import JSONFormat
 import NIOCore
 import RecordBatches
 import SQLFormats
+import SQLPlan
 import Testing
 
 @testable import SQLService
@@ -138,7 +139,8 @@ import Testing
                 #expect(node.engine.current.sourceNames == ["S", "T"])
                 #expect(node.runner.runningIDs == ["CSAS_T_2"])
                 #expect(node.runner.properties(of: "CSAS_T_2")["auto.offset.reset"] == "earliest")
-                #expect(try await node.ksql("DROP STREAM T;").status == 400)
+                let refused = try await node.ksql("DROP STREAM T;")
+                #expect(refused.status == 400)
             }
             try await platform.withNode(script: "CREATE STREAM T AS SELECT * FROM NONE;") { node in
                 #expect(node.engine.problem?.contains("NONE does not exist") == true)

@@ -1,4 +1,5 @@
 import JSONFormat
+import SQLPlan
 import SQLRuntime
 import StreamEngine
 import Synchronization

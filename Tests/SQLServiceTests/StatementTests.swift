@@ -1,5 +1,7 @@
 import Cluster
 import JSONFormat
+import NIOCore
+import SQLPlan
 import SQLRuntime
 import StreamEngine
 import Testing
@@ -107,7 +109,7 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
             ("FLY TO THE MOON;", 400, 40001, "FLY"),
             ("RUN SCRIPT 'x';", 400, 40001, "RUN"),
             ("DROP STREAM NONE;", 400, 40001, "Stream NONE does not exist."),
-            ("DESCRIBE SS;", 400, 40001, "Did you mean 'S'?"),
+            ("DESCRIBE SS;", 400, 40001, "Could not find STREAM/TABLE 'SS' in the Metastore"),
             ("TERMINATE NONE;", 400, 40001, "Unknown queryId: NONE"),
             (
                 "SET 'ksql.fail.on.deserialisation.error'='true';", 400, 40001,
@@ -142,7 +144,7 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
                 #expect(try await node.ksql("CREATE STREAM T AS SELECT K, \(deep) X FROM S;").status == 400)
                 let long = Array(repeating: "V > 1", count: 150_000).joined(separator: " OR ")
                 #expect(try await node.ksql("CREATE STREAM T AS SELECT * FROM S WHERE \(long);").status == 400)
-                let text = String(repeating: "x", count: 1 << 20)
+                let text = String(repeating: "x", count: 1_000_000)
                 try await node.run("INSERT INTO S VALUES ('\(text)', 1);")
                 #expect(try await node.request(.post, "/ksql", .string("x")).status == 400)
                 #expect(try await node.request(.post, "/ksql", .object([])).body["error_code"]?.integer == 40000)

@@ -6,6 +6,7 @@ import HTTPKit
 import JSONFormat
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import Observability
 import SQLFormats

@@ -1,5 +1,5 @@
-package import SQLFunctions
 import SQLFormats
+package import SQLFunctions
 package import SQLRuntime
 package import SQLTypes
 import StreamEngine

@@ -6,7 +6,7 @@ import SchemaRules
 
 /// The registry of this process for the SQL server: questions are answered from memory, what changes it goes the way of
 /// all clients, as another node may lead.
-struct RegistrySource: SchemaSource {
+struct RegistrySource: SQLService.SchemaSource {
     let registry: SchemaRegistry
     let writes: RegistryClientSource
 

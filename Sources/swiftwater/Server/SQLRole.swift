@@ -1,4 +1,5 @@
 import Cluster
+import Environment
 import HTTPKit
 import Logging
 import Observability
@@ -56,7 +57,7 @@ struct SQLRole {
     }
 
     /// nil when there is no registry: formats that need one are refused.
-    private func schemaSource(_ sql: SQLServerSettings) throws -> (any SchemaSource)? {
+    private func schemaSource(_ sql: SQLServerSettings) throws -> (any SQLService.SchemaSource)? {
         if let url = sql.properties["ksql.schema.registry.url"], !url.isEmpty {
             let addresses = url.split(separator: ",").map { RegistryAddress($0.filter { $0 != " " }) }
             let known = addresses.compactMap { $0 }

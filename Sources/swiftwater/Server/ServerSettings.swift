@@ -180,7 +180,7 @@ struct ServerSettings {
 
     /// What the SQL server runs with: properties by ksqlDB's names.
     var sqlProperties: [String: String] {
-        set.filter { SQLProperties.isKnown($0.key) }.mapValues(\.text)
+        self.set.filter { SQLProperties.isKnown($0.key) }.mapValues(\.text)
     }
 
     /// How to reach the cluster of `registryServers`.
@@ -206,7 +206,8 @@ struct ServerSettings {
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
         own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
-            ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation ?? ""
+            ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
+            ?? ""
     }
 
     private static func canonical(_ name: String) -> String {
