@@ -251,7 +251,7 @@ let package = Package(
             [
                 "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "SQLFormats",
                 "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine", asyncHTTPClient, nio,
-                nioPosix, logging,
+                nioPosix, nioHTTP1, logging,
             ]),
         .testTarget(
             name: "SwiftwaterTests",
