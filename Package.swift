@@ -37,6 +37,7 @@ let nioHTTPTypesHTTP2: Target.Dependency = .product(name: "NIOHTTPTypesHTTP2", p
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -55,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
     ],
     targets: [
         // Layer 0: C libraries, bytes, compression, environment
@@ -65,6 +67,7 @@ let package = Package(
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
         library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
+        library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
@@ -114,6 +117,8 @@ let package = Package(
                 crypto, nio, nioPosix, logging,
             ]),
         target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
+        target("SQLClient", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
+        target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
@@ -140,9 +145,23 @@ let package = Package(
             [
                 "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
                 "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes",
-                "Columns",
-                "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
+                "Columns", "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
             ]),
+        target(
+            "ConnectService",
+            [
+                "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules",
+                "SchemaSerdes", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio, nioHTTP1,
+                httpTypes, logging,
+            ]),
+        // Layer 3: connectors
+        target(
+            "ConnectorDatagen", ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"]),
+        target("ConnectorFile", ["Environment", "ConnectCore", nioPosix]),
+        target(
+            "HTTPCalls", ["Bytes", "Environment", "ConnectCore", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
+        target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
+        target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
 
         // Layer 4: the program
         .executableTarget(
@@ -150,8 +169,9 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLTesting", "SQLTypes", "Patterns", nio,
-                httpTypes,
+                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
+                "SQLTypes", "Patterns", nio, httpTypes, "ConnectCore", "ConnectService", "ConnectorDatagen",
+                "ConnectorFile", "ConnectorHTTP", "ConnectorSearch",
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -192,6 +212,9 @@ let package = Package(
         .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "ConnectorBench", dependencies: ["ConnectCore", "ConnectorDatagen"],
+            path: "Benchmarks/Connectors", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
@@ -229,7 +252,13 @@ let package = Package(
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
-        tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
+        tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
+        tests("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
+        tests("ConnectorDatagen", ["ConnectCore", "Avro", "JSONFormat", "Patterns", "SQLTypes"]),
+        tests("ConnectorFile", ["ConnectCore"]),
+        tests("HTTPCalls", ["ConnectCore"]),
+        tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests("ConnectorSearch", ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
@@ -252,6 +281,12 @@ let package = Package(
                 "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "SQLFormats",
                 "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine", asyncHTTPClient, nio,
                 nioPosix, nioHTTP1, logging,
+            ]),
+        tests(
+            "ConnectService",
+            [
+                "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
+                asyncHTTPClient, nio, nioPosix, logging,
             ]),
         .testTarget(
             name: "SwiftwaterTests",

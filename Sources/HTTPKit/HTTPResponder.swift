@@ -23,20 +23,26 @@ struct HTTPResponder: Sendable {
         let remote = channel.remoteAddress?.ipAddress ?? "unknown"
         var route: String?
         var answer: HTTPAnswer
+        let preflight = configuration.crossOrigin?.preflight(request.head)
         do {
-            let (found, call) = try find(request, remote, isHTTP2)
-            route = found.pattern
-            if found.traits.contains(.hasEndlessBody) {
-                channel.triggerUserOutboundEvent(GuardEvent.bodyHasNoEnd, promise: nil)
-            }
-            if request.headers[.expect]?.lowercased() == "100-continue", isBodyWanted(call) {
-                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
-            }
-            if found.traits.contains(.isShort) {
-                answer = try await found.handler(call)
+            if let preflight {
+                route = "OPTIONS"
+                answer = preflight
             } else {
-                answer = try await withTaskExecutorPreference(globalConcurrentExecutor) {
-                    try await found.handler(call)
+                let (found, call) = try find(request, remote, isHTTP2)
+                route = found.pattern
+                if found.traits.contains(.hasEndlessBody) {
+                    channel.triggerUserOutboundEvent(GuardEvent.bodyHasNoEnd, promise: nil)
+                }
+                if request.headers[.expect]?.lowercased() == "100-continue", isBodyWanted(call) {
+                    try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+                }
+                if found.traits.contains(.isShort) {
+                    answer = try await found.handler(call)
+                } else {
+                    answer = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                        try await found.handler(call)
+                    }
                 }
             }
         } catch let failure as HTTPFailure {
@@ -53,6 +59,7 @@ struct HTTPResponder: Sendable {
                 metadata: ["method": "\(request.method)", "path": "\(request.head.path ?? "")", "error": "\(error)"])
             answer = router.errors.write(HTTPFailure(.internalServerError, "internal server error"))
         }
+        if preflight == nil { configuration.crossOrigin?.apply(to: &answer, of: request.head) }
         let status = answer.status
         // HTTP/2 has no such fields (RFC 9113, 8.2.2).
         if isHTTP2 {

@@ -26,6 +26,8 @@ package struct HTTPServerConfiguration: Sendable {
     package var streamCountMax = 1000
     /// What a client may send ahead on one HTTP/2 stream.
     package var streamWindowByteCount = 1 << 20
+    /// Pages of other origins that may use the server; nil for none.
+    package var crossOrigin: CrossOriginRules?
     /// Called after each answer, on any thread.
     package var observe: (@Sendable (HTTPExchange) -> Void)?
 

@@ -9,6 +9,8 @@ package struct RuntimeSettings: Sendable {
     package var workerCount: Int?
     /// Where snapshots of state are kept, a folder for each query; nil: none are, and state is read from changelogs.
     package var snapshotFolder: String?
+    /// Where state lies that does not fit into memory, in files without a name; nil: as `EngineSettings` has it.
+    package var stateFolder: String?
     /// Where `snapshotFolder` is.
     package var disk: any Disk = RealDisk()
     /// Functions and formats for one task, which is their only user, under the properties of its query.
@@ -24,6 +26,13 @@ package struct RuntimeSettings: Sendable {
 
     package init(libraries: @escaping @Sendable (_ properties: [String: String]) -> EngineLibraries) {
         self.libraries = libraries
+    }
+
+    /// - Parameter properties: of the query.
+    func engineSettings(_ properties: [String: String]) -> EngineSettings {
+        var settings = EngineSettings(properties: properties)
+        if let stateFolder { settings.stateFolder = stateFolder }
+        return settings
     }
 
     /// The name of a persistent query towards the cluster: of its group, and the beginning of its topics' names.

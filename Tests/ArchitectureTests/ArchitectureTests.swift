@@ -39,6 +39,8 @@ private let allowed: [String: Set<String>] = [
     ],
     // Layer 3: services
     "RegistryClient": ["Bytes", "JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "SQLClient": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
@@ -62,11 +64,23 @@ private let allowed: [String: Set<String>] = [
         "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "Columns", "StreamEngine",
         "Patterns", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "HTTPTypes", "Logging",
     ],
+    "ConnectService": [
+        "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules", "SchemaSerdes",
+        "JSONFormat", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore", "NIOHTTP1", "HTTPTypes",
+        "Logging",
+    ],
+    "ConnectorDatagen": ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"],
+    "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
+    "HTTPCalls": ["Bytes", "Environment", "ConnectCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL"],
+    "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
+    "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
+        "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns",
+        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorDatagen",
+        "ConnectorFile", "ConnectorHTTP", "ConnectorSearch",
     ],
     // Beside
     "MessageGenerator": [],

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// A waiter first notes the generation, then looks whether it must wait at all, and waits for a later generation: what
 /// happens between the look and the wait is not lost.
-final class Signal: Sendable {
+package final class Signal: Sendable {
     private struct State {
         var generation: UInt64 = 0
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -14,10 +14,12 @@ final class Signal: Sendable {
 
     private let state = Mutex(State())
 
-    var generation: UInt64 { state.withLock { $0.generation } }
+    package init() {}
+
+    package var generation: UInt64 { state.withLock { $0.generation } }
 
     /// Wakes everybody who waits now.
-    func notify() {
+    package func notify() {
         let waiters = state.withLock { state in
             state.generation += 1
             defer { state.waiters.removeAll() }
@@ -27,7 +29,7 @@ final class Signal: Sendable {
     }
 
     /// Returns when `notify` was called after `generation` was read, or when the task is cancelled.
-    func wait(after generation: UInt64) async {
+    package func wait(after generation: UInt64) async {
         let id = state.withLock { state in
             defer { state.nextWaiter += 1 }
             return state.nextWaiter
@@ -55,7 +57,7 @@ final class Signal: Sendable {
     }
 
     /// `wait`, but for no longer than `timeout`.
-    func wait(after generation: UInt64, timeout: Duration) async {
+    package func wait(after generation: UInt64, timeout: Duration) async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.wait(after: generation) }
             group.addTask { try? await Task.sleep(for: timeout) }  // cancelled when the signal came first

@@ -188,6 +188,8 @@ package struct ConfigFinding: Sendable {
     package var recommended: [ConfigItem] = []
     package var errors: [String] = []
     package var isVisible = true
+
+    package init(option: ConfigDef.Option) { self.option = option }
 }
 
 /// The value of an option.

@@ -3,6 +3,8 @@ import JSONFormat
 /// The converters by the names of their classes.
 package enum ConverterPlugins {
     static let json = "org.apache.kafka.connect.json.JsonConverter"
+    /// The converter of connectors and workers that name none.
+    package static let defaultName = json
     static let simpleHeader = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
     private static let string = "org.apache.kafka.connect.storage.StringConverter"
     private static let avro = "io.confluent.connect.avro.AvroConverter"

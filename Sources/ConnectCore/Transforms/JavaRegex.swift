@@ -2,13 +2,13 @@ import Patterns
 import Synchronization
 
 /// A regular expression of Java's with what transforms do with it. One thread at a time goes through it.
-final class JavaRegex: Sendable {
+package final class JavaRegex: Sendable {
     private let whole: Mutex<JavaPattern>
     private let part: Mutex<JavaPattern>
-    let text: String
+    package let text: String
 
     /// - Throws: `.illegalArgument` with what is wrong with the expression.
-    init(_ text: String) throws(ConnectError) {
+    package init(_ text: String) throws(ConnectError) {
         self.text = text
         do throws(PatternError) {
             // A quotation that Java lets end with the expression would go on behind it.
@@ -21,7 +21,7 @@ final class JavaRegex: Sendable {
     }
 
     /// Whether all of the text matches.
-    func matches(_ subject: String) throws(ConnectError) -> Bool { try match(subject) != nil }
+    package func matches(_ subject: String) throws(ConnectError) -> Bool { try match(subject) != nil }
 
     private func match(_ subject: String) throws(ConnectError) -> JavaPattern.Match? {
         let bytes = Array(subject.utf8)

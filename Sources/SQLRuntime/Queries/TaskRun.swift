@@ -378,7 +378,7 @@ struct TaskEnvironment: Sendable {
     /// A task without state.
     func engine(of place: TaskPlace) throws(RunError) -> QueryTask {
         let libraries = settings.libraries(propertyTexts)
-        var engineSettings = EngineSettings(properties: propertyTexts)
+        var engineSettings = settings.engineSettings(propertyTexts)
         engineSettings.capturesChanges = true
         do throws(EngineError) {
             if topology.parts.count == 1 {

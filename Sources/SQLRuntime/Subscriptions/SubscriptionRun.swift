@@ -41,7 +41,7 @@ final class SubscriptionRun: WorkItem, @unchecked Sendable {
         do throws(EngineError) {
             engine = try QueryTask(
                 plan, functions: libraries.functions, formats: libraries.formats,
-                settings: EngineSettings(properties: options.properties))
+                settings: settings.engineSettings(options.properties))
         } catch {
             throw RunError(.invalidPlan, error.message)
         }

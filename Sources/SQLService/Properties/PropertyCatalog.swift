@@ -174,7 +174,7 @@ package enum PropertyCatalog {
         number("num.stream.threads", 4, positive, "Taken and not used.", set: true),
         number("num.standby.replicas", 0, count, "Taken and not used.", set: true),
         number("replication.factor", 1, -1...32767, "Replicas of internal topics.", set: true),
-        text("state.dir", "", "Taken and not used: state is in the data folder."),
+        text("state.dir", "", "Where state lies that does not fit into memory; in the data folder when empty."),
         number("max.task.idle.ms", 0, -1...Int64.max, "How long a join waits for its other side.", set: true),
         number("buffered.records.per.partition", 1000, positive, "Records that wait for one partition.", set: true),
         number("task.timeout.ms", 300_000, 0...Int64.max, "How long a task tries again after an error.", set: true),

@@ -55,6 +55,7 @@ struct Start: AsyncParsableCommand {
         let kafka = process.broker.map { HostPort(host: $0.host, port: $0.port) }
         let admin = process.adminAddress?.description
         let registry = process.registryAddress?.description
+        let connect = process.connectAddress?.description
         let sql = process.sqlAddress?.description
         switch format {
         case .text:
@@ -69,6 +70,7 @@ struct Start: AsyncParsableCommand {
             }
             lines += [
                 "  registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
+                "  connect   \(connect.map { "http://\($0)" } ?? process.connect.problem ?? "none")",
                 "  sql       \(sql.map { "http://\($0)" } ?? process.sqlProblem ?? "none")",
                 "  admin     \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
             ]
@@ -84,6 +86,7 @@ struct Start: AsyncParsableCommand {
                     "version": "\(Swiftwater.version)", "data": "\(folder?.path ?? settings.dataDirectory)",
                     "kafka": "\(kafka?.description ?? settings.registryServers ?? "none")",
                     "registry": "\(registry ?? process.registryProblem ?? "none")",
+                    "connect": "\(connect ?? process.connect.problem ?? "none")",
                     "sql": "\(sql ?? process.sqlProblem ?? "none")",
                     "admin": "\(admin ?? process.adminProblem ?? "none")",
                     "ms": "\(milliseconds)",

@@ -13,7 +13,7 @@ struct RegistrySource: SQLService.SchemaSource {
     /// - Parameter port: where the registry listens.
     init?(_ registry: SchemaRegistry, host: String, port: Int) {
         let reachable = ["0.0.0.0", "::"].contains(host) ? "127.0.0.1" : host
-        guard let address = RegistryAddress("http://\(HostPort(host: reachable, port: port))") else { return nil }
+        guard let address = HTTPAddress("http://\(HostPort(host: reachable, port: port))") else { return nil }
         self.registry = registry
         writes = RegistryClientSource(RegistryClient([address]))
     }

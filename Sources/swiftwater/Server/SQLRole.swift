@@ -14,6 +14,8 @@ struct SQLRole {
     let cluster: any Cluster
     /// Of this process; nil when there is none.
     let registry: RegistryServer?
+    /// Where the Connect worker of this process listens; nil when there is none.
+    let connect: HostPort?
     let settings: ServerSettings
     let dataDirectory: String
 
@@ -37,9 +39,10 @@ struct SQLRole {
         var runtime = RuntimeSettings(libraries: SQLLibraries.make(schemas: schemas, zones: sql.zones))
         runtime.serviceID = sql.serviceID
         runtime.snapshotFolder = dataDirectory + "/snapshots"
+        runtime.stateFolder = try stateFolder(sql)
         runtime.processingLog = { query, entry in log.note(query, entry) }
         let engine = SQLEngine(
-            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connect(sql), sql,
+            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql), sql,
             processingLog: log, logger: logger)
         do throws(HTTPServerError) {
             let server = try await SQLServer.start(
@@ -59,7 +62,7 @@ struct SQLRole {
     /// nil when there is no registry: formats that need one are refused.
     private func schemaSource(_ sql: SQLServerSettings) throws -> (any SQLService.SchemaSource)? {
         if let url = sql.properties["ksql.schema.registry.url"], !url.isEmpty {
-            let addresses = url.split(separator: ",").map { RegistryAddress($0.filter { $0 != " " }) }
+            let addresses = url.split(separator: ",").map { HTTPAddress($0.filter { $0 != " " }) }
             let known = addresses.compactMap { $0 }
             guard known.count == addresses.count, !known.isEmpty else {
                 throw CommandFailure.usage("ksql.schema.registry.url is '\(url)'", hint: "it is like http://host:8081")
@@ -70,8 +73,19 @@ struct SQLRole {
         return RegistrySource(registry.registry, host: registry.host, port: registry.port)
     }
 
-    private func connect(_ sql: SQLServerSettings) throws -> any ConnectorAdmin {
-        let url = sql.properties["ksql.connect.url"].flatMap { $0.isEmpty ? nil : $0 } ?? "http://127.0.0.1:8083"
+    /// For state that does not fit into memory: files without a name, of which an end of the process leaves nothing.
+    private func stateFolder(_ sql: SQLServerSettings) throws -> String {
+        let asked = ["ksql.streams.state.dir", "state.dir"].lazy.compactMap { sql.properties[$0] }.first { !$0.isEmpty }
+        let folder = asked ?? dataDirectory + "/state"
+        do { try RealDisk().makeDirectory(folder) } catch {
+            throw CommandFailure("state.dir '\(folder)' cannot be made: \(error)", hint: "set ksql.streams.state.dir")
+        }
+        return folder
+    }
+
+    private func connectors(_ sql: SQLServerSettings) throws -> any ConnectorAdmin {
+        let asked = sql.properties["ksql.connect.url"].flatMap { $0.isEmpty ? nil : $0 }
+        let url = asked ?? connect.map { "http://\($0)" } ?? "http://127.0.0.1:8083"
         let timeout = sql.properties["ksql.connect.request.timeout.ms"].flatMap { Int64($0) } ?? 5000
         var user: String?
         var password = ""

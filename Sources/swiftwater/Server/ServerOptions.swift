@@ -37,13 +37,24 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Where clients of the Connect worker connect to, over HTTP; none for no worker. "
+                + "(default: 127.0.0.1:8083)", valueName: "host:port"))
+    var connect: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file of the worker's options by the names of connect-distributed.properties.", valueName: "file"))
+    var connectConfig: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Where clients of streaming SQL connect to, over HTTP; none for no SQL server. (default: 127.0.0.1:8088)",
             valueName: "host:port"))
     var sql: String?
 
     @Option(
         help: ArgumentHelp(
-            "Brokers of another cluster, separated by commas, that registry and SQL server work on. "
+            "Brokers of another cluster, separated by commas, that registry, worker and SQL server work on. "
                 + "(default: the broker of this process)", valueName: "host:port"))
     var bootstrapServers: String?
 
@@ -70,6 +81,7 @@ struct ServerOptions: ParsableArguments {
             ("log.dirs", "--data-dir", dataDir), ("roles", "--roles", roles), ("listeners", "--kafka", kafka),
             ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
             ("admin.listener", "--admin", admin), ("registry.listener", "--registry", registry),
+            ("connect.listener", "--connect", connect), ("connect.config", "--connect-config", connectConfig),
             ("sql.listener", "--sql", sql),
             ("kafkastore.bootstrap.servers", "--bootstrap-servers", bootstrapServers),
         ]

@@ -1,5 +1,6 @@
 import Broker
 import Cluster
+import ConnectService
 import HTTPKit
 import Logging
 import NIOCore
@@ -7,8 +8,8 @@ import Observability
 import RegistryService
 import SQLService
 
-/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the SQL
-/// server. It stops in
+/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect
+/// worker, the SQL server. It stops in
 /// the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
@@ -17,6 +18,7 @@ final class ServerProcess {
     let registry: RegistryServer?
     /// Why there is no registry although it was not refused.
     let registryProblem: String?
+    let connect: ConnectRole.Running
     /// nil when there is none.
     let sql: SQLServer?
     /// Why there is no SQL server although it was not refused.
@@ -29,18 +31,21 @@ final class ServerProcess {
     let metrics: MetricRegistry
     private let adminLoops: HTTPLoops?
     private let registryLoops: HTTPLoops?
+    private let connectLoops: HTTPLoops?
     private let sqlLoops: HTTPLoops?
     /// The cluster that registry and SQL server reach over the network.
     private let remote: RemoteCluster?
 
     private init(
-        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, sql: SQLServer?,
-        sqlProblem: String?, admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry,
-        adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, sqlLoops: HTTPLoops?, remote: RemoteCluster?
+        broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, connect: ConnectRole.Running,
+        sql: SQLServer?, sqlProblem: String?, admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry,
+        adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, connectLoops: HTTPLoops?, sqlLoops: HTTPLoops?,
+        remote: RemoteCluster?
     ) {
         self.broker = broker
         self.registry = registry
         self.registryProblem = registryProblem
+        self.connect = connect
         self.sql = sql
         self.sqlProblem = sqlProblem
         self.admin = admin
@@ -48,11 +53,13 @@ final class ServerProcess {
         self.metrics = metrics
         self.adminLoops = adminLoops
         self.registryLoops = registryLoops
+        self.connectLoops = connectLoops
         self.sqlLoops = sqlLoops
         self.remote = remote
     }
 
     var adminAddress: HostPort? { admin.map { HostPort(host: $0.host, port: $0.port) } }
+    var connectAddress: HostPort? { connect.server.map { HostPort(host: $0.host, port: $0.port) } }
     var sqlAddress: HostPort? { sql.map { HostPort(host: $0.host, port: $0.port) } }
     var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
@@ -77,6 +84,7 @@ final class ServerProcess {
         var registry: RegistryServer?
         let adminLoops = settings.admin == nil ? nil : HTTPLoops()
         let registryLoops = settings.registry == nil ? nil : HTTPLoops()
+        let connectLoops = settings.connect == nil ? nil : HTTPLoops()
         let sqlLoops = settings.sql == nil ? nil : HTTPLoops()
         do {
             if let address = settings.admin, let adminLoops {
@@ -111,24 +119,39 @@ final class ServerProcess {
                 (registry, registryProblem) = try await startRegistry(
                     cluster, address, settings, registryLoops, metrics, readiness, logger)
             }
+            var connect = ConnectRole.Running()
             var sql: SQLServer?
             var sqlProblem: String?
-            if let address = settings.sql, let sqlLoops, let cluster {
-                (sql, sqlProblem) = try await SQLRole(
-                    cluster: cluster, registry: registry, settings: settings,
-                    dataDirectory: configuration.dataDirectory
-                ).start(at: address, sqlLoops, metrics, readiness, logger)
+            do {
+                if let address = settings.connect, let connectLoops {
+                    connect = try await ConnectRole.start(
+                        address, settings, broker: broker,
+                        registry: registry.map { HostPort(host: $0.host, port: $0.port) }, connectLoops, metrics,
+                        readiness, logger)
+                }
+                if let address = settings.sql, let sqlLoops, let cluster {
+                    (sql, sqlProblem) = try await SQLRole(
+                        cluster: cluster, registry: registry,
+                        connect: connect.server.map { HostPort(host: $0.host, port: $0.port) }, settings: settings,
+                        dataDirectory: configuration.dataDirectory
+                    ).start(at: address, sqlLoops, metrics, readiness, logger)
+                }
+            } catch {
+                await connect.server?.stop()
+                throw error
             }
             return ServerProcess(
-                broker: broker, registry: registry, registryProblem: registryProblem, sql: sql,
+                broker: broker, registry: registry, registryProblem: registryProblem, connect: connect, sql: sql,
                 sqlProblem: sqlProblem, admin: admin, adminProblem: adminProblem, metrics: metrics,
-                adminLoops: adminLoops, registryLoops: registryLoops, sqlLoops: sqlLoops, remote: remote)
+                adminLoops: adminLoops, registryLoops: registryLoops, connectLoops: connectLoops, sqlLoops: sqlLoops,
+                remote: remote)
         } catch {
             await registry?.stop()
             _ = await broker?.stop()
             await admin?.stop(within: .zero)
             await adminLoops?.shutdown()
             await registryLoops?.shutdown()
+            await connectLoops?.shutdown()
             await sqlLoops?.shutdown()
             throw error
         }
@@ -176,12 +199,14 @@ final class ServerProcess {
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
         await sql?.stop()
+        await connect.server?.stop()
         await registry?.stop()
         let isClean = await broker?.stop() ?? true
         await admin?.stop(within: .milliseconds(200))
         await adminLoops?.shutdown()
         await registryLoops?.shutdown()
         await sqlLoops?.shutdown()
+        await connectLoops?.shutdown()
         return isClean
     }
 }

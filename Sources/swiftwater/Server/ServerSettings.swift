@@ -10,7 +10,9 @@ import SQLService
 /// Keys are the names of Kafka's server.properties, and for the registry those of schema-registry.properties. Some are the
 /// program's rather than a role's, and have flags of their own: `listeners` (`--kafka`), `advertised.listeners`
 /// (`--advertised`), `log.dirs` (`--data-dir`). Ours are `admin.listener` (`--admin`), `registry.listener`
-/// (`--registry`), `sql.listener` (`--sql`), `roles` and `insecure`. The SQL server's are those of ksql-server.properties.
+/// (`--registry`), `connect.listener` (`--connect`), `connect.config` (`--connect-config`), `sql.listener` (`--sql`),
+/// `roles` and `insecure`. The SQL server's are those of ksql-server.properties.
+/// Options of the Connect worker have `connect.` before the names of connect-distributed.properties.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
         case byDefault
@@ -36,9 +38,9 @@ struct ServerSettings {
     }
 
     /// Roles that this version has, in the order they start.
-    static let roles = ["kafka", "registry", "sql"]
+    static let roles = ["kafka", "registry", "connect", "sql"]
     /// Roles that later versions will have.
-    static let plannedRoles = ["connect", "console"]
+    static let plannedRoles = ["console"]
 
     /// The program's own settings and their defaults.
     static let own: [(name: String, defaultValue: String, documentation: String)] = [
@@ -54,6 +56,10 @@ struct ServerSettings {
             "Where clients of the schema registry connect to, over HTTP; none for no registry."
         ),
         (
+            "connect.listener", "127.0.0.1:8083",
+            "Where clients of the Connect worker connect to, over HTTP; none for no worker."
+        ),
+        ("connect.config", "", "A file of the worker's options by the names of connect-distributed.properties."),
             "sql.listener", "127.0.0.1:8088",
             "Where clients of streaming SQL connect to, over HTTP; none for no SQL server."
         ),
@@ -73,6 +79,8 @@ struct ServerSettings {
     let admin: HostPort?
     /// nil for no registry.
     let registry: HostPort?
+    /// nil for no Connect worker.
+    let connect: HostPort?
     /// nil for no SQL server.
     let sql: HostPort?
     /// Whether a broker runs in this process.
@@ -93,6 +101,7 @@ struct ServerSettings {
         "SWIFTWATER_KAFKA": "listeners", "SWIFTWATER_ADVERTISED": "advertised.listeners",
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
         "SWIFTWATER_ADMIN": "admin.listener", "SWIFTWATER_REGISTRY_LISTENER": "registry.listener",
+        "SWIFTWATER_CONNECT_LISTENER": "connect.listener", "SWIFTWATER_CONNECT_CONFIG": "connect.config",
         "SWIFTWATER_SQL_LISTENER": "sql.listener",
     ]
 
@@ -124,7 +133,9 @@ struct ServerSettings {
         let ownNames = Self.own.map(\.name)
         let known = Self.names
         for (name, value) in set.sorted(by: { $0.key < $1.key })
-        where !known.contains(name) && !RegistryProperties.isConnection(name) && !SQLProperties.isKnown(name) {
+        where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
+            && !SQLProperties.isKnown(name)
+        {
             let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
             throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
@@ -150,6 +161,8 @@ struct ServerSettings {
         let roles = Self.roles(set["roles"]?.text)
         let registryText = set["registry.listener"]?.text ?? "127.0.0.1:8081"
         registry = registryText == "none" || !roles.contains("registry") ? nil : try Self.listener(registryText)
+        let connectText = set["connect.listener"]?.text ?? "127.0.0.1:8083"
+        connect = connectText == "none" || !roles.contains("connect") ? nil : try Self.listener(connectText)
         let sqlText = set["sql.listener"]?.text ?? "127.0.0.1:8088"
         sql = sqlText == "none" || !roles.contains("sql") ? nil : try Self.listener(sqlText)
         runsBroker = roles.contains("kafka")
@@ -277,6 +290,12 @@ struct ServerSettings {
                 "the registry at \(registry) lets everybody who reaches it read and change schemas, because this version "
                     + "has no authentication",
                 hint: "use a loopback address such as 127.0.0.1:\(registry.port), or add --insecure")
+        }
+        if let connect, !connect.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the Connect worker at \(connect) lets everybody who reaches it run connectors, because this version has "
+                    + "no authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(connect.port), or add --insecure")
         }
         if let sql, !sql.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(

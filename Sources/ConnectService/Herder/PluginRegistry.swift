@@ -1,0 +1,46 @@
+import Bytes
+package import ConnectCore
+
+/// The connectors of this program by their class names.
+package struct PluginRegistry: Sendable {
+    package let plugins: [any ConnectorPlugin]
+    /// What tells those who look for a class how to get it; shown behind the list of what is there.
+    private let hint: String
+
+    package init(_ plugins: [any ConnectorPlugin], hint: String = "") {
+        self.plugins = plugins.sorted { ($0.classNames.first ?? "") < ($1.classNames.first ?? "") }
+        self.hint = hint
+    }
+
+    /// By full class name, or by its last part with or without `Connector` at the end.
+    package func plugin(_ name: String) -> (any ConnectorPlugin)? {
+        if let exact = plugins.first(where: { $0.classNames.contains(name) }) { return exact }
+        guard !name.contains(".") else { return nil }
+        return plugins.first { plugin in
+            plugin.classNames.contains { full in
+                let last = full.split(separator: ".").last.map(String.init) ?? full
+                return last == name || last == name + "Connector"
+            }
+        }
+    }
+
+    /// Connect's words for a class that is not there, with what is.
+    package func unknown(_ name: String) -> String {
+        let shown = plugins.map { plugin in
+            let name = plugin.classNames.first ?? ""
+            let type = Self.type(plugin)
+            return "PluginDesc{klass=class \(name), name='\(name)', version='\(plugin.version)', "
+                + "encodedVersion=\(plugin.version), type=\(type), typeName='\(type)', location='builtin'}"
+        }.joined(separator: ", ")
+        let short = plugins.flatMap { $0.classNames.compactMap { $0.split(separator: ".").last.map(String.init) } }
+        let wanted = name.split(separator: ".").last.map(String.init) ?? name
+        let nearest = nearestName(to: wanted, among: short).map { ". Did you mean \($0)?" } ?? ""
+        return
+            "Failed to find any class that implements Connector and which name matches \(name), available connectors "
+            + "are: \(shown)\(nearest)" + (hint.isEmpty ? "" : ". " + hint)
+    }
+
+    package static func type(_ plugin: any ConnectorPlugin) -> String {
+        plugin is any SourcePlugin ? "source" : plugin is any SinkPlugin ? "sink" : "unknown"
+    }
+}

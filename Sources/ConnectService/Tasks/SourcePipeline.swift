@@ -1,0 +1,116 @@
+import Cluster
+import ConnectCore
+import NIOCore
+import Observability
+import RecordBatches
+import Synchronization
+
+/// From a source's record to a producer's: transforms, converters, what happens when they fail; and the topics.
+final class SourcePipeline: Sendable {
+    private let environment: TaskEnvironment
+    private let policy: ErrorPolicy
+    private let transforms: TransformChain
+    private let converters: TaskConverters
+    private let rules: TopicCreation?
+    private let known = Mutex<Set<String>>([])
+
+    init(_ environment: TaskEnvironment, _ policy: ErrorPolicy) throws(ConnectError) {
+        self.environment = environment
+        self.policy = policy
+        transforms = try TransformChain(environment.connector)
+        converters = try TaskConverters(environment.connector, environment.parts)
+        rules = environment.parts.settings.createsTopics ? try TopicCreation(environment.connector) : nil
+    }
+
+    /// - Returns: nil when a transform dropped the record, or it failed and that is tolerated.
+    /// - Throws: `TaskFailure`.
+    func convert(_ record: ConnectRecord) async throws -> (topic: String, record: ProducerRecord)? {
+        do throws(StageFailure) {
+            return try await attempt(record)
+        } catch {
+            guard error.error.isRetriable else { return try skip(record, error) }
+            return try await retry(record, error)
+        }
+    }
+
+    private func retry(
+        _ record: ConnectRecord, _ first: StageFailure
+    ) async throws -> (topic: String, record: ProducerRecord)? {
+        var failure = first
+        let start = ContinuousClock.now
+        var attempt = 0
+        while failure.error.isRetriable, await policy.pause(attempt: attempt, since: start, environment.control) {
+            attempt += 1
+            do throws(StageFailure) { return try await self.attempt(record) } catch { failure = error }
+        }
+        return try skip(record, failure)
+    }
+
+    private func skip(
+        _ record: ConnectRecord, _ failure: StageFailure
+    ) throws -> (topic: String, record: ProducerRecord)? {
+        if policy.logs {
+            let what = policy.logsRecords ? " of a record for topic '\(record.topic)'" : ""
+            environment.log(.error, "error in stage \(failure.stage.rawValue)\(what): \(failure.error)")
+        }
+        guard policy.toleratesAll else { throw failure.fatal }
+        environment.parts.figures.skipped.add()
+        return nil
+    }
+
+    private func attempt(
+        _ given: ConnectRecord
+    ) async throws(StageFailure) -> (topic: String, record: ProducerRecord)? {
+        var record = given
+        if !transforms.isEmpty {
+            do throws(ConnectError) {
+                guard let changed = try transforms.apply(given) else { return nil }
+                record = changed
+            } catch {
+                throw StageFailure(
+                    stage: .transformation, className: "org.apache.kafka.connect.transforms.Transformation",
+                    error: error)
+            }
+        }
+        let key: [UInt8]?
+        do throws(ConnectError) {
+            key = try await converters.key.bytes(record.key, topic: record.topic)
+        } catch {
+            throw StageFailure(stage: .keyConverter, className: converters.keyClass, error: error)
+        }
+        let value: [UInt8]?
+        do throws(ConnectError) {
+            value = try await converters.value.bytes(record.value, topic: record.topic)
+        } catch {
+            throw StageFailure(stage: .valueConverter, className: converters.valueClass, error: error)
+        }
+        var headers: [RecordHeader] = []
+        for header in record.headers {
+            do throws(ConnectError) {
+                headers.append(
+                    RecordHeader(
+                        key: header.name, value: try await converters.header.bytes(header, topic: record.topic)))
+            } catch {
+                throw StageFailure(stage: .headerConverter, className: converters.headerClass, error: error)
+            }
+        }
+        return (
+            record.topic,
+            ProducerRecord(
+                partition: record.partition, key: key.map { ByteBuffer(bytes: $0) },
+                value: value.map { ByteBuffer(bytes: $0) }, headers: headers, timestamp: record.timestamp)
+        )
+    }
+
+    /// Makes sure of a topic before the first record for it.
+    func prepare(topic: String) async throws {
+        guard !known.withLock({ $0.contains(topic) }) else { return }
+        do throws(ConnectError) {
+            try await TopicCreation.make(topic, rules, in: environment.parts.cluster)
+        } catch {
+            throw TaskFailure(error)
+        }
+        known.withLock { _ = $0.insert(topic) }
+        await environment.track(topic)
+    }
+}

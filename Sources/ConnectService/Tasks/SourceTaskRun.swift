@@ -1,0 +1,110 @@
+import Cluster
+import ConnectCore
+import NIOCore
+import Observability
+
+/// The life of one task of a source: polls, transforms, converts, writes, and stores offsets once the records are written.
+///
+/// With exactly-once delivery records and offsets are one transaction, so that a task that goes on elsewhere finds either
+/// both or neither. Without it, offsets are stored after their records: what was written since comes again.
+struct SourceTaskRun: Sendable {
+    let environment: TaskEnvironment
+    let plugin: any SourcePlugin
+
+    private var control: TaskControl { environment.control }
+    private var parts: WorkerParts { environment.parts }
+
+    /// Returns when the task was stopped or has failed; both are told.
+    func run() async {
+        do {
+            try await live()
+        } catch let failure as TaskFailure {
+            await fail(failure)
+        } catch let error as ConnectError {
+            await fail(TaskFailure(error, at: "\(environment.taskClass).start"))
+        } catch let error as ClusterError {
+            await fail(TaskFailure(ConnectError(error)))
+        } catch {
+            if control.isStopping { return }
+            await fail(TaskFailure(ConnectError(.connect, "\(error)")))
+        }
+    }
+
+    private func fail(_ failure: TaskFailure) async {
+        parts.figures.failures.add()
+        environment.log(.error, "task failed: \(failure)")
+        await environment.report(.failed, failure)
+    }
+
+    private func live() async throws {
+        while control.isPaused, !control.isStopping {
+            let generation = control.signal.generation
+            guard control.isPaused, !control.isStopping else { break }
+            await environment.report(.paused, nil)
+            await control.signal.wait(after: generation)
+        }
+        guard !control.isStopping else { return }
+        let values = try ConnectorConfig.definition(.source, environment.connector, version: plugin.version)
+            .parse(environment.connector)
+        let context = SourceContext(environment)
+        let task = try plugin.makeTask(environment.properties, context)
+        let work = try SourceWork(
+            environment, task, values, isTransactional: Self.isTransactional(plugin, environment))
+        do {
+            try await work.open()
+            do throws(ConnectError) {
+                try await task.start()
+            } catch {
+                throw TaskFailure(error, at: "\(environment.taskClass).start")
+            }
+            try await work.loop()
+        } catch {
+            await work.abandon()
+            await task.stop()
+            throw error
+        }
+        await work.close()
+        await task.stop()
+    }
+
+    private static func isTransactional(_ plugin: any SourcePlugin, _ environment: TaskEnvironment) -> Bool {
+        let settings = environment.parts.settings
+        guard settings.exactlyOnce == .enabled else { return false }
+        return settings.properties["exactly.once.source.support"] != nil
+            || plugin.supportsExactlyOnce(environment.connector)
+    }
+}
+
+/// What the worker offers to a task of a source.
+private struct SourceContext: SourceTaskContext {
+    private let environment: TaskEnvironment
+
+    init(_ environment: TaskEnvironment) { self.environment = environment }
+
+    var identity: TaskIdentity { environment.identity }
+    var now: Int64 { environment.parts.now() }
+
+    func offset(of partition: ConnectMap) async throws(ConnectError) -> ConnectMap? {
+        let wanted = SourceOffsets.identity(try SourceOffsets.json(partition))
+        for found in try await stored() where SourceOffsets.identity(try SourceOffsets.json(found.partition)) == wanted
+        {
+            return found.offset
+        }
+        return nil
+    }
+
+    func offsets() async throws(ConnectError) -> [(partition: ConnectMap, offset: ConnectMap)] {
+        try await stored().compactMap { found in found.offset.map { (found.partition, $0) } }
+    }
+
+    private func stored() async throws(ConnectError) -> [SourceOffset] {
+        do {
+            return try await environment.parts.offsets.offsets(of: identity.connector, environment.connector)
+        } catch {
+            throw ConnectError(.retriable, "the offsets of connector \(identity.connector) cannot be read: \(error)")
+        }
+    }
+
+    func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) { environment.log(level, message()) }
+    func requestReconfiguration() { environment.reconfigure() }
+}

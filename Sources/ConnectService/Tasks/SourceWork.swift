@@ -1,0 +1,379 @@
+import Cluster
+import ConnectCore
+import JSONFormat
+import NIOCore
+import Observability
+import RecordBatches
+import Synchronization
+
+/// The loop of a source's task. Used by one task at a time.
+actor SourceWork {
+    /// Records under way: what one poll gave.
+    private struct Flight {
+        var receipts: [WriteReceipt]
+        var offsets: OffsetTally
+        var recordCount: Int
+    }
+
+    private enum Boundary { case poll, interval(Duration), connector }
+
+    private let environment: TaskEnvironment
+    private let task: any SourceTask
+    private let pipeline: SourcePipeline
+    private let policy: ErrorPolicy
+    private let boundary: Boundary
+    private let isTransactional: Bool
+    private var writer: (any RecordWriter)?
+    private var transactional: (any TransactionalWriter)?
+    private var offsetStore: OffsetStores.Store?
+
+    private var flights: [Flight] = []
+    private var flightRecordCount = 0
+    /// What may be stored: everything of it is written.
+    private var ready = OffsetTally()
+    private var lastFlush = ContinuousClock.now
+    /// Of the open transaction; nil without one.
+    private var transactionStart: ContinuousClock.Instant?
+    private var transactionOffsets = OffsetTally()
+    private var hasWritten = false
+
+    /// Records under way at a time: what a writer takes in a tenth of a second.
+    private static let flightRecordCountMax = 50_000
+
+    private var control: TaskControl { environment.control }
+    private var parts: WorkerParts { environment.parts }
+
+    init(
+        _ environment: TaskEnvironment, _ task: any SourceTask, _ values: ConfigValues, isTransactional: Bool
+    ) throws(ConnectError) {
+        self.environment = environment
+        self.task = task
+        self.isTransactional = isTransactional
+        policy = ErrorPolicy(values)
+        pipeline = try SourcePipeline(environment, policy)
+        switch values.string("transaction.boundary")?.lowercased() {
+        case "interval":
+            boundary = .interval(
+                values.integer("transaction.boundary.interval.ms").map { .milliseconds($0) }
+                    ?? environment.parts.settings.flushInterval)
+        case "connector": boundary = .connector
+        default: boundary = .poll
+        }
+    }
+
+    /// Takes the task's writer; with exactly-once delivery nobody else can write as this task from here on.
+    func open() async throws {
+        let store = try await parts.offsets.store(environment.connector)
+        try await store.make()
+        offsetStore = store
+        let settings = parts.settings
+        if isTransactional {
+            try await environment.fence()
+            let timeout = settings.client("producer", "transaction.timeout.ms", environment.connector).flatMap(
+                Int64.init)
+            let opened = try await parts.cluster.transactionalWriter(
+                "\(settings.groupId)-\(environment.identity.connector)-\(environment.identity.task)",
+                timeout: .milliseconds(timeout ?? 60_000))
+            transactional = opened
+            writer = opened
+        } else {
+            let mode: WriterMode =
+                switch settings.client("producer", "acks", environment.connector) {
+                case "0": .acks(.none)
+                case "1": .acks(.leader)
+                default: .idempotent
+                }
+            writer = try await parts.cluster.writer(mode)
+        }
+    }
+
+    func loop() async throws {
+        var isPaused: Bool?
+        var isFinished = false
+        while !control.isStopping {
+            let generation = control.signal.generation
+            if control.isPaused {
+                if isPaused != true {
+                    try await commitAll()
+                    isPaused = true
+                    await environment.report(.paused, nil)
+                }
+                if control.isPaused, !control.isStopping { await control.signal.wait(after: generation) }
+                continue
+            }
+            if isPaused != false {
+                isPaused = false
+                await environment.report(.running, nil)
+            }
+            if isFinished {
+                try await commitAll()
+                await control.signal.wait(after: generation)
+                continue
+            }
+            let poll: SourcePoll
+            do {
+                poll = try await control.interruptible { [task] in try await task.poll() }
+            } catch {
+                if control.isStopping { break }
+                guard let error = error as? ConnectError else {
+                    if error is CancellationError { continue }  // paused while it waited
+                    throw error
+                }
+                guard error.isRetriable else { throw TaskFailure(error, at: "\(environment.taskClass).poll") }
+                environment.log(.warning, "poll failed, trying again: \(error)")
+                try await commitIfDue()
+                await control.sleep(.milliseconds(300))
+                continue
+            }
+            parts.figures.polled.add(Int64(poll.records.count))
+            if isTransactional { try await takeInTransaction(poll) } else { try await take(poll) }
+            isFinished = poll.isFinished
+        }
+        try await commitAll(isLast: true)
+    }
+
+    // MARK: At least once
+
+    private func take(_ poll: SourcePoll) async throws {
+        if !poll.records.isEmpty {
+            var tally = OffsetTally()
+            let receipts = try await submit(poll.records, &tally)
+            flights.append(Flight(receipts: receipts, offsets: tally, recordCount: poll.records.count))
+            flightRecordCount += poll.records.count
+        }
+        try await land(downTo: Self.flightRecordCountMax)
+        try await commitIfDue()
+    }
+
+    /// Takes flights off whose records are written, and waits for the oldest ones while there are too many.
+    private func land(downTo countMax: Int) async throws {
+        var landed = 0
+        while landed < flights.count {
+            let flight = flights[landed]
+            let mustWait = flightRecordCount > countMax
+            guard mustWait || flight.receipts.allSatisfy(\.isResolved) else { break }
+            for receipt in flight.receipts {
+                do throws(ClusterError) {
+                    _ = try await receipt.positions()
+                } catch {
+                    guard policy.toleratesAll else {
+                        throw TaskFailure(
+                            ConnectError(.connect, "Unrecoverable exception from producer send callback"),
+                            cause: ConnectError(error))
+                    }
+                    parts.figures.skipped.add()
+                    environment.log(.error, "records could not be written and are passed over: \(error)")
+                }
+            }
+            ready.merge(flight.offsets)
+            flightRecordCount -= flight.recordCount
+            landed += 1
+        }
+        flights.removeFirst(landed)
+    }
+
+    private func commitIfDue() async throws {
+        guard lastFlush.duration(to: .now) >= parts.settings.flushInterval else { return }
+        if isTransactional {
+            try await commitTransaction()
+            lastFlush = .now
+        } else {
+            try await land(downTo: Self.flightRecordCountMax)
+            try await storeOffsets()
+        }
+    }
+
+    private func storeOffsets() async throws {
+        lastFlush = .now
+        guard !ready.isEmpty, let offsetStore else { return }
+        let records = try offsetRecords(ready, offsetStore)
+        try await offsetStore.append(records)
+        ready = OffsetTally()
+        try await tellCommitted()
+    }
+
+    private func tellCommitted() async throws {
+        do throws(ConnectError) {
+            try await task.committed()
+        } catch {
+            // What the source keeps too long is no harm to what was read.
+            environment.log(.error, "commit failed in the task: \(error)")
+        }
+    }
+
+    private func offsetRecords(
+        _ tally: OffsetTally, _ store: OffsetStores.Store
+    ) throws(ConnectError) -> [(key: [UInt8], value: [UInt8]?)] {
+        var records: [(key: [UInt8], value: [UInt8]?)] = []
+        for entry in tally.entries {
+            records.append(
+                (
+                    try parts.offsets.key(environment.identity.connector, entry.partition, in: store),
+                    try SourceOffsets.json(entry.offset).bytes
+                ))
+        }
+        return records
+    }
+
+    // MARK: Exactly once
+
+    private func takeInTransaction(_ poll: SourcePoll) async throws {
+        if !poll.records.isEmpty {
+            try begin()
+            var tally = transactionOffsets
+            _ = try await submit(poll.records, &tally)
+            transactionOffsets = tally
+        }
+        switch (boundary, poll.boundary) {
+        case (.connector, .commit): try await commitTransaction()
+        case (.connector, .abort): try await abortTransaction()
+        case (.connector, .none): break
+        case (.poll, _): try await commitTransaction()
+        case (.interval(let interval), _):
+            if let transactionStart, transactionStart.duration(to: .now) >= interval { try await commitTransaction() }
+        }
+    }
+
+    private func begin() throws {
+        guard transactionStart == nil, let transactional else { return }
+        do throws(ClusterError) { try transactional.begin() } catch { throw failure(error) }
+        transactionStart = .now
+    }
+
+    private func commitTransaction() async throws {
+        guard transactionStart != nil, let transactional, let offsetStore else { return }
+        let records = try offsetRecords(transactionOffsets, offsetStore).map {
+            ProducerRecord(key: ByteBuffer(bytes: $0.key), value: $0.value.map { ByteBuffer(bytes: $0) })
+        }
+        do throws(ClusterError) {
+            if !records.isEmpty { _ = try await transactional.submit(records, to: offsetStore.layout.name) }
+            try await transactional.commit()
+        } catch {
+            throw failure(error)
+        }
+        transactionStart = nil
+        transactionOffsets = OffsetTally()
+        try await tellCommitted()
+    }
+
+    /// Drops the records of the transaction and keeps the offsets, so that they do not come again.
+    private func abortTransaction() async throws {
+        guard transactionStart != nil, let transactional else { return }
+        do throws(ClusterError) {
+            try await transactional.abort()
+            transactionStart = nil
+        } catch {
+            throw failure(error)
+        }
+        if !transactionOffsets.isEmpty {
+            try begin()
+            try await commitTransaction()
+        }
+    }
+
+    private func failure(_ error: ClusterError) -> TaskFailure {
+        if error.code == .producerFenced || error.code == .invalidProducerEpoch {
+            return TaskFailure(
+                ConnectError(
+                    .connect, "Producer has been fenced: another task writes as \(environment.identity) now"),
+                cause: ConnectError(error))
+        }
+        return TaskFailure(
+            ConnectError(.connect, "Unrecoverable exception from producer send callback"), cause: ConnectError(error))
+    }
+
+    // MARK: Records
+
+    private func submit(_ polled: [ConnectRecord], _ tally: inout OffsetTally) async throws -> [WriteReceipt] {
+        guard let writer else { return [] }
+        var batches: [(topic: String, records: [ProducerRecord])] = []
+        var last = -1
+        for record in polled {
+            if case .source(let partition, let offset) = record.origin { tally.note(partition, offset) }
+            guard let (topic, converted) = try await pipeline.convert(record) else { continue }
+            if last < 0 || batches[last].topic != topic {
+                last = batches.firstIndex { $0.topic == topic } ?? -1
+                if last < 0 {
+                    batches.append((topic, []))
+                    last = batches.count - 1
+                    batches[last].records.reserveCapacity(polled.count)
+                }
+            }
+            batches[last].records.append(converted)
+        }
+        var receipts: [WriteReceipt] = []
+        for batch in batches {
+            try await pipeline.prepare(topic: batch.topic)
+            do throws(ClusterError) {
+                receipts.append(try await writer.submit(batch.records, to: batch.topic))
+            } catch {
+                throw failure(error)
+            }
+            parts.figures.written.add(Int64(batch.records.count))
+        }
+        return receipts
+    }
+
+    // MARK: The end
+
+    private func commitAll(isLast: Bool = false) async throws {
+        if isTransactional {
+            if case .connector = boundary {
+                // Only the connector says where a transaction ends; one that it did not end is done again.
+                guard isLast else { return }
+                try? await transactional?.abort()  // whoever takes the id next aborts it at the latest
+                transactionStart = nil
+            } else {
+                try await commitTransaction()
+            }
+        } else {
+            await writer?.flush()
+            try await land(downTo: 0)
+            try await storeOffsets()
+        }
+    }
+
+    func close() async {
+        await writer?.close()
+        writer = nil
+    }
+
+    /// After a failure: what is written in full is stored, what is open is taken back.
+    func abandon() async {
+        if isTransactional {
+            try? await transactional?.abort()  // as above
+        } else {
+            // The failure that brought this about is what must be told.
+            try? await commitAll()
+        }
+        await close()
+    }
+}
+
+/// The last offset of each partition.
+struct OffsetTally: Sendable {
+    private(set) var entries: [(partition: ConnectMap, offset: ConnectMap)] = []
+    private var last = -1
+    private var places: [String: Int] = [:]
+
+    var isEmpty: Bool { entries.isEmpty }
+
+    mutating func note(_ partition: ConnectMap, _ offset: ConnectMap) {
+        if last >= 0, entries[last].partition == partition {
+            entries[last].offset = offset
+            return
+        }
+        // Partitions are what JSON can hold, else storing them fails and says so.
+        let identity = (try? SourceOffsets.json(partition)).map(SourceOffsets.identity) ?? "\(partition)"
+        if let place = places[identity] {
+            entries[place].offset = offset
+            last = place
+        } else {
+            last = entries.count
+            places[identity] = last
+            entries.append((partition, offset))
+        }
+    }
+
+    mutating func merge(_ other: OffsetTally) { for entry in other.entries { note(entry.partition, entry.offset) } }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Bytes
+import ConnectService
+import JSONFormat
+
+/// Which Connect worker: the same option with every command that needs one.
+struct ConnectOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A Connect worker, ours or another. (default: $SWIFTWATER_CONNECT or http://127.0.0.1:8083)",
+            valueName: "url"))
+    var connectUrl: String?
+
+    func validate() throws {
+        do { _ = try client() } catch let failure as CommandFailure { throw ValidationError(failure.message) }
+    }
+
+    func client(environment: (String) -> String? = EnvironmentVariables.value) throws -> ConnectClient {
+        let text = connectUrl ?? environment("SWIFTWATER_CONNECT") ?? "http://127.0.0.1:8083"
+        guard let client = ConnectClient(text) else {
+            throw CommandFailure.usage("a Connect worker is named like http://127.0.0.1:8083, not '\(text)'")
+        }
+        return client
+    }
+
+    /// Runs a command's exchanges and says what can be done about their failures.
+    func explaining<Result>(
+        connector: String? = nil, _ body: (ConnectClient) async throws -> Result
+    ) async throws -> Result {
+        let client = try client()
+        do {
+            return try await body(client)
+        } catch let failure as ConnectClientFailure {
+            guard let status = failure.status else {
+                let isGiven = connectUrl != nil || EnvironmentVariables.value("SWIFTWATER_CONNECT") != nil
+                throw CommandFailure(
+                    failure.message,
+                    hint: isGiven
+                        ? "is a Connect worker running there?"
+                        : "'swiftwater start' runs one; name another with --connect-url URL")
+            }
+            if status == 404, let connector {
+                // Only for the hint.
+                let names = (try? await client.exchange("GET", ["connectors"]).elements?.compactMap(\.text)) ?? []
+                guard names.contains(connector) else {
+                    if let nearest = nearestName(to: connector, among: names) {
+                        throw CommandFailure("connector '\(connector)' does not exist: did you mean '\(nearest)'?")
+                    }
+                    throw CommandFailure(
+                        "connector '\(connector)' does not exist", hint: "'swiftwater connect list' shows those that do"
+                    )
+                }
+            }
+            throw CommandFailure(failure.message)
+        }
+    }
+}
+
+/// A connector's configuration from a file and from the command line.
+struct ConnectorSource: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A file with the configuration: JSON, with or without \"name\" and \"config\" around it, or properties.",
+            valueName: "file"))
+    var config: String?
+
+    @Argument(help: ArgumentHelp("Options of the connector, which win over the file's.", valueName: "option=value"))
+    var options: [String] = []
+
+    /// - Returns: the configuration, and the name that the file has, if any.
+    func read() throws -> (name: String?, properties: [(String, String)]) {
+        var properties: [(String, String)] = []
+        var name: String?
+        if let config {
+            let text = try PropertiesFile.text(config)
+            if text.first(where: { !$0.isWhitespace }) == "{" {
+                guard let json = JSONValue.parse(Array(text.utf8)) else { throw CommandFailure("\(config) is no JSON") }
+                name = json["name"]?.text
+                let own = json["config"]?.members != nil ? json["config"] : json
+                for (option, value) in own?.members ?? [] {
+                    switch value {
+                    case .null: continue
+                    case .array, .object: throw CommandFailure("\(config): option '\(option)' is not a text")
+                    default: properties.append((option, value.text ?? String(decoding: value.bytes, as: UTF8.self)))
+                    }
+                }
+            } else {
+                properties = PropertiesFile.parse(text).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+            }
+        }
+        for (option, value) in try pairs(options, option: "an option of a connector") {
+            properties.removeAll { $0.0 == option }
+            properties.append((option, value))
+        }
+        if let own = properties.first(where: { $0.0 == "name" })?.1 { name = own }
+        return (name, properties)
+    }
+}

@@ -1,0 +1,77 @@
+import Broker
+import Cluster
+import ConnectCore
+import ConnectService
+import HTTPKit
+import Logging
+import Observability
+
+/// The Connect worker of `start`.
+enum ConnectRole {
+    struct Running {
+        var server: ConnectServer?
+        /// Why there is none although it was not refused.
+        var problem: String?
+        /// The cluster that it reaches over the network.
+        var remote: RemoteCluster?
+    }
+
+    /// - Parameter registry: where the schema registry of this process listens; nil for none.
+    static func start(
+        _ address: HostPort, _ settings: ServerSettings, broker: BrokerServer?, registry: HostPort?, _ loops: HTTPLoops,
+        _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
+    ) async throws -> Running {
+        var worker = try WorkerProperties.settings(settings, environment: EnvironmentVariables.all())
+        let servers = worker.properties["bootstrap.servers"] ?? (broker == nil ? settings.registryServers : nil)
+        var remote: RemoteCluster?
+        let cluster: any Cluster
+        if let broker, servers == nil {
+            cluster = broker.cluster
+            worker.isEmbedded = true
+        } else {
+            guard let servers, !servers.isEmpty else {
+                throw CommandFailure.usage(
+                    "the Connect worker needs a cluster",
+                    hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
+            }
+            do throws(ClusterError) {
+                let other = try RemoteCluster(
+                    RemoteConfiguration(
+                        bootstrapServers: servers, properties: try WorkerProperties.connection(worker), logger: logger))
+                remote = other
+                cluster = other
+            } catch {
+                throw CommandFailure(error)
+            }
+        }
+        let host = address.host == "localhost" ? "127.0.0.1" : address.host
+        // "All addresses" is nothing that another worker can connect to.
+        worker.advertisedHost =
+            worker.values.string("rest.advertised.host.name")
+            ?? (["0.0.0.0", "::"].contains(host) ? Start.hostName() ?? host : host)
+        worker.version = Swiftwater.version
+        worker.registryURL = registry.map { "http://\($0)" }
+        let surroundings = ConnectServer.Surroundings(
+            cluster: cluster, plugins: PluginRegistry(ConnectorPlugins.all(), hint: ConnectorPlugins.hint),
+            registries: { (addresses, options) throws(ConnectError) in try HTTPConverterRegistry(addresses, options) },
+            metrics: metrics, readiness: readiness, logger: logger, now: { Timestamps.nowMilliseconds() },
+            loggers: LoggerLevels(now: { Timestamps.nowMilliseconds() }))
+        do throws(ConnectServer.StartFailure) {
+            let server = try await ConnectServer.start(
+                surroundings, worker, host: host, port: address.port, on: loops.group)
+            return Running(server: server, remote: remote)
+        } catch {
+            switch error {
+            case .port(let error):
+                // Nobody asked for it.
+                guard error.code == .addressInUse, settings["connect.listener"].origin == .byDefault else {
+                    throw CommandFailure(
+                        error.message, hint: "choose another with --connect HOST:PORT, or --connect none")
+                }
+                return Running(problem: "off: \(error.message)", remote: remote)
+            case .cluster(let error): throw CommandFailure(error)
+            case .settings(let error): throw CommandFailure.usage(error.message)
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import Cluster
+import ConnectCore
+import ConnectService
+
+/// The Connect worker's options among the program's settings.
+enum WorkerProperties {
+    private static let prefix = "connect."
+    private static let own = ["connect.listener", "connect.config"]
+
+    /// Whether a setting is an option of the worker: `connect.` and a name that the worker has.
+    static func isOption(_ name: String) -> Bool {
+        guard name.hasPrefix(prefix), !own.contains(name) else { return false }
+        let option = String(name.dropFirst(prefix.count))
+        return WorkerSettings.definition[option] != nil || WorkerSettings.prefixes.contains { option.hasPrefix($0) }
+    }
+
+    /// What the worker runs with: its file, then variables as the original's images take them (`CONNECT_GROUP_ID`), then
+    /// the program's settings.
+    ///
+    /// - Throws: `CommandFailure` that names the option.
+    static func settings(_ settings: ServerSettings, environment: [String: String]) throws -> WorkerSettings {
+        var properties: [String: String] = [:]
+        let file = settings["connect.config"].text
+        if !file.isEmpty { properties = try PropertiesFile.read(file) }
+        for (name, value) in environment where name.hasPrefix("CONNECT_") {
+            let option = name.dropFirst("CONNECT_".count).lowercased().replacing("_", with: ".")
+            // Other programs have variables with such names, too: only what the worker knows is the worker's.
+            if isOption(prefix + option) { properties[option] = value }
+        }
+        for (name, value) in settings.set where isOption(name) {
+            properties[String(name.dropFirst(prefix.count))] = value.text
+        }
+        do throws(ConnectError) {
+            return try WorkerSettings(properties)
+        } catch {
+            throw CommandFailure.usage(error.message + (file.isEmpty ? "" : " (\(file))"))
+        }
+    }
+
+    /// Properties of the connection to a cluster, by librdkafka's names.
+    static func connection(_ worker: WorkerSettings) throws(ClusterError) -> [String: String] {
+        try RemoteConfiguration.properties(
+            fromJava: worker.properties.filter { name, _ in
+                name == "security.protocol" || name.hasPrefix("ssl.") || name.hasPrefix("sasl.")
+            })
+    }
+}

@@ -1,0 +1,49 @@
+"""A program with a Connect worker, and the worker as its clients see it."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from process import Broker, binary, free_port, wait_until  # noqa: E402
+from registry import Http  # noqa: E402
+
+SHARED = Path(os.environ.get("SWIFTWATER_SHARED", "../shared"))
+
+
+class Worker(Broker):
+    """`swiftwater start` with a broker and a Connect worker, or with `remote` a worker of another broker."""
+
+    def __init__(self, folder, properties=None, connect_port=None, remote=None, **options):
+        self.connect_port = connect_port or free_port()
+        self.remote = remote
+        flags = ["--connect", f"127.0.0.1:{self.connect_port}", "--admin", "none", "--registry", "none"]
+        if remote:
+            flags += ["--roles", "connect", "--bootstrap-servers", remote]
+        super().__init__(folder, properties, flags=flags, **options)
+        self.folder.mkdir(exist_ok=True)
+        self.http = Http(f"http://127.0.0.1:{self.connect_port}")
+
+    def ask(self, method, path, body=None):
+        answer = self.http.ask(method, path, body, Content_Type="application/json")
+        return answer.status, json.loads(answer.body) if answer.body else None, answer.headers
+
+    def put(self, name, **config):
+        config = {key.replace("__", "."): value for key, value in config.items()}
+        status, body, _ = self.ask("PUT", f"/connectors/{name}/config", config)
+        assert status in (200, 201), body
+        return body
+
+    def status(self, name):
+        status, body, _ = self.ask("GET", f"/connectors/{name}/status")
+        return body if status == 200 else None
+
+    def states(self, name):
+        """("RUNNING", ["RUNNING", ...])"""
+        body = self.status(name)
+        return (body["connector"]["state"], [task["state"] for task in body["tasks"]]) if body else None
+
+    def wait_running(self, name, tasks=1):
+        wait_until(lambda: self.states(name) == ("RUNNING", ["RUNNING"] * tasks), what=f"{name} runs", timeout=30)

@@ -1,0 +1,126 @@
+import Cluster
+import ConnectCore
+import JSONFormat
+import NIOCore
+import RecordBatches
+import Synchronization
+import Testing
+
+@testable import ConnectService
+
+@Suite(.serialized) struct TaskTests {
+    private static let source = ["connector.class": "CountingSource", "topic": "lines", "count": "100"]
+    private static let sink = ["connector.class": "KeepingSink", "topics": "lines"]
+
+    @Test func `a source's records and offsets are in their topics`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker { worker in
+                let answer = try await worker.create("s", Self.source)
+                #expect(answer.status == 201, "\(answer)")
+                try await eventually("running") { try await worker.states("s") == "RUNNING / RUNNING" }
+                try await eventually("all offsets") {
+                    try await worker.ask("GET", "/connectors/s/offsets").text
+                        == #"{"offsets":[{"partition":{"task":"0"},"offset":{"next":100}}]}"#
+                }
+                let values = try await platform.records("lines").map { $0.value.map { String(buffer: $0) } ?? "" }
+                #expect(values == (0..<100).map { "line \($0)" })
+                let topics = try await worker.ask("GET", "/connectors/s/topics").text
+                #expect(topics == #"{"s":{"topics":["lines"]}}"#)
+            }
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a source goes on where it was, exactly once and at least once`(isExact: Bool) async throws {
+        let worker = isExact ? [:] : ["exactly.once.source.support": "disabled"]
+        try await TestPlatform.with { platform in
+            for count in ["50", "120"] {
+                try await platform.withWorker(worker) { worker in
+                    _ = try await worker.create("s", Self.source.merging(["count": count]) { $1 })
+                    try await eventually("\(count) lines") {
+                        (try? await platform.records("lines").count) == Int(count)
+                    }
+                }
+            }
+            let values = try await platform.records("lines").map { $0.value.map { String(buffer: $0) } ?? "" }
+            #expect(values == (0..<120).map { "line \($0)" })
+        }
+    }
+
+    @Test func `a task that fails says why and stays so until it is restarted`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker { worker in
+                _ = try await worker.create("s", Self.source.merging(["fail.at": "35", "tasks.max": "1"]) { $1 })
+                try await eventually("failed") { try await worker.states("s") == "RUNNING / FAILED" }
+                let trace = try await worker.ask("GET", "/connectors/s/tasks/0/status").json["trace"]?.text ?? ""
+                #expect(
+                    trace.hasPrefix(
+                        "org.apache.kafka.connect.errors.ConnectException: number 35 is not liked\n\tat "), "\(trace)")
+                #expect(try await platform.records("lines").count == 30)
+                _ = try await worker.create("s", Self.source)
+                try await eventually("running") { try await worker.states("s") == "RUNNING / RUNNING" }
+                try await eventually("all") { try await platform.records("lines").count == 100 }
+            }
+        }
+    }
+
+    @Test func `a sink gets records, commits, pauses and goes on`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 3), validateOnly: false)
+            try await platform.write("lines", (0..<50).map { "a\($0)" })
+            try await platform.withWorker { worker in
+                worker.kept.state.withLock { $0.refusals = 2 }
+                #expect(try await worker.create("k", Self.sink).status == 201)
+                try await eventually("all") { worker.kept.records.count == 50 }
+                #expect(Set(worker.kept.texts) == Set((0..<50).map { "a\($0)" }))
+                try await eventually("committed") {
+                    let offsets = try await worker.ask("GET", "/connectors/k/offsets").json["offsets"]?.elements ?? []
+                    return offsets.reduce(0) { $0 + ($1["offset"]?["kafka_offset"]?.integer ?? 0) } == 50
+                }
+                #expect(try await worker.ask("PUT", "/connectors/k/pause").status == 202)
+                try await eventually("paused") { try await worker.states("k") == "PAUSED / PAUSED" }
+                try await platform.write("lines", ["b"])
+                #expect(try await worker.ask("PUT", "/connectors/k/resume").status == 202)
+                try await eventually("running") { try await worker.states("k") == "RUNNING / RUNNING" }
+                try await eventually("the next") { worker.kept.texts.contains("b") }
+                #expect(try await worker.ask("PUT", "/connectors/k/stop").status == 204)
+                #expect(try await worker.states("k") == "STOPPED / ")
+                let reset = try await worker.ask("DELETE", "/connectors/k/offsets")
+                #expect(reset.status == 200, "\(reset)")
+                #expect(try await worker.ask("PUT", "/connectors/k/resume").status == 202)
+                try await eventually("all again") { worker.kept.records.count == 102 }
+            }
+        }
+    }
+
+    @Test func `records that cannot be read or taken become dead letters`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", [#"{"a":1}"#, "{broken", #""bad""#, #""good""#])
+            try await platform.withWorker { worker in
+                var config = Self.sink
+                config["bad"] = "bad"
+                config["value.converter"] = "JsonConverter"
+                config["value.converter.schemas.enable"] = "false"
+                config["errors.tolerance"] = "all"
+                config["errors.deadletterqueue.topic.name"] = "letters"
+                config["errors.deadletterqueue.context.headers.enable"] = "true"
+                #expect(try await worker.create("k", config).status == 201)
+                try await eventually("the good ones") { worker.kept.records.count == 2 }
+                try await eventually("letters") { (try? await platform.records("letters").count) == 2 }
+                let letters = try await platform.records("letters")
+                func header(_ index: Int, _ name: String) -> String {
+                    letters[index].headers.first { $0.key == "__connect.errors." + name }?.value
+                        .map { String(decoding: $0, as: UTF8.self) } ?? ""
+                }
+                #expect(letters.map { $0.value.map { String(buffer: $0) } } == ["{broken", #""bad""#])
+                #expect(header(0, "stage") == "VALUE_CONVERTER")
+                #expect(header(0, "offset") == "1")
+                #expect(header(0, "exception.class.name") == "org.apache.kafka.connect.errors.DataException")
+                #expect(header(1, "stage") == "TASK_PUT")
+                #expect(header(1, "connector.name") == "k")
+                #expect(header(1, "exception.message") == "bad is bad")
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import ConnectCore
+import Synchronization
+
+/// A source of numbered lines: `count` of them per task, from where the offset says, `batch` at a time.
+struct CountingSource: SourcePlugin {
+    let classNames = ["test.CountingSourceConnector"]
+    let version = "1.0"
+    var definition: ConfigDef {
+        var definition = ConfigDef()
+        definition.define("topic", .string, .required, .notEmpty, .high, "Where to.")
+        definition.define("count", .long, .value(.integer(100)), nil, .high, "How many.")
+        definition.define("batch", .int, .value(.integer(10)), nil, .low, "At a time.")
+        definition.define("fail.at", .long, .value(.integer(-1)), nil, .low, "Where to fail.")
+        return definition
+    }
+
+    func supportsExactlyOnce(_ properties: [String: String]) -> Bool { true }
+
+    func taskConfigs(_ properties: [String: String], countMax: Int) async throws(ConnectError) -> [[String: String]] {
+        (0..<countMax).map { properties.merging(["task": "\($0)"]) { $1 } }
+    }
+
+    func alterOffsets(
+        _ properties: [String: String], _ offsets: [(partition: ConnectMap, offset: ConnectMap?)]
+    ) async throws(ConnectError) -> Bool {
+        for (_, offset) in offsets where offset != nil && offset?["next"]?.integer == nil {
+            throw ConnectError(.connect, "The offset has no 'next'")
+        }
+        return true
+    }
+
+    func makeTask(
+        _ properties: [String: String], _ context: any SourceTaskContext
+    ) throws(ConnectError) -> any SourceTask {
+        CountingTask(try definition.parse(properties), properties["task"] ?? "0", context)
+    }
+}
+
+final class CountingTask: SourceTask {
+    private let values: ConfigValues
+    private let partition: ConnectMap
+    private let context: any SourceTaskContext
+    private let next = Mutex<Int64>(0)
+
+    init(_ values: ConfigValues, _ task: String, _ context: any SourceTaskContext) {
+        self.values = values
+        self.context = context
+        partition = ConnectMap([("task", ConnectValue.string(task))])
+    }
+
+    func start() async throws(ConnectError) {
+        let offset = try await context.offset(of: partition)
+        next.withLock { $0 = offset?["next"]?.integer ?? 0 }
+    }
+
+    func poll() async throws(ConnectError) -> SourcePoll {
+        let first = next.withLock { $0 }
+        let end = min(first + (values.integer("batch") ?? 10), values.integer("count") ?? 100)
+        guard first < end else {
+            try? await Task.sleep(for: .milliseconds(100))
+            return SourcePoll()
+        }
+        var records: [ConnectRecord] = []
+        for number in first..<end {
+            if number == values.integer("fail.at") { throw ConnectError(.connect, "number \(number) is not liked") }
+            records.append(
+                ConnectRecord(
+                    topic: values.string("topic") ?? "", key: SchemaAndValue(.string, .string("k\(number)")),
+                    value: SchemaAndValue(.string, .string("line \(number)")),
+                    origin: .source(
+                        partition: partition, offset: ConnectMap([("next", ConnectValue.int64(number + 1))]))))
+        }
+        next.withLock { $0 = end }
+        return SourcePoll(records)
+    }
+
+    func stop() async {}
+}
+
+/// A sink that keeps what it gets, where the test can see it.
+struct KeepingSink: SinkPlugin {
+    final class Kept: Sendable {
+        struct State {
+            var records: [ConnectRecord] = []
+            var opened: [SinkPartition] = []
+            var commits = 0
+            /// Puts to refuse as something that may pass.
+            var refusals = 0
+        }
+        let state = Mutex(State())
+        var records: [ConnectRecord] { state.withLock { $0.records } }
+        var texts: [String] { records.map { $0.value.value.string ?? "" } }
+    }
+
+    let classNames = ["test.KeepingSinkConnector"]
+    let version = "1.0"
+    let kept: Kept
+    var definition: ConfigDef {
+        var definition = ConfigDef()
+        definition.define("bad", .string, .value(.string("")), nil, .low, "A text that is reported.")
+        return definition
+    }
+
+    func makeTask(_ properties: [String: String], _ context: any SinkTaskContext) throws(ConnectError) -> any SinkTask {
+        KeepingTask(kept, properties["bad"] ?? "", context)
+    }
+}
+
+final class KeepingTask: SinkTask {
+    private let kept: KeepingSink.Kept
+    private let bad: String
+    private let context: any SinkTaskContext
+
+    init(_ kept: KeepingSink.Kept, _ bad: String, _ context: any SinkTaskContext) {
+        self.kept = kept
+        self.bad = bad
+        self.context = context
+    }
+
+    func start() async throws(ConnectError) {}
+    func stop() async {}
+
+    func open(_ partitions: [SinkPartition]) async throws(ConnectError) {
+        kept.state.withLock { $0.opened += partitions }
+    }
+
+    func put(_ records: [ConnectRecord]) async throws(ConnectError) {
+        guard !records.isEmpty else { return }
+        let isRefused = kept.state.withLock { state in
+            guard state.refusals > 0 else { return false }
+            state.refusals -= 1
+            return true
+        }
+        if isRefused {
+            context.retry(after: .milliseconds(20))
+            throw ConnectError(.retriable, "not now")
+        }
+        for record in records {
+            if !bad.isEmpty, record.value.value.string == bad {
+                try await context.report(record, .data("\(bad) is bad"))
+            } else {
+                kept.state.withLock { $0.records.append(record) }
+            }
+        }
+        context.requestCommit()
+    }
+
+    func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] {
+        kept.state.withLock { $0.commits += 1 }
+        return offsets
+    }
+}
