@@ -32,6 +32,9 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHTTPTypesHTTP2: Target.Dependency = .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -50,6 +53,7 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.30.0"),
@@ -107,7 +111,12 @@ let package = Package(
             ]),
 
         // Layer 3: services
-        target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
+        target(
+            "HTTPKit",
+            [
+                "Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP2, nioHTTP2, nioWebSocket,
+                crypto, nio, nioPosix, logging,
+            ]),
         target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
         target("SQLClient", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
         target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
@@ -121,9 +130,8 @@ let package = Package(
         target(
             "SQLRuntime",
             [
-                "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
-                "SQLTypes",
-                "Columns", "StreamEngine", nio, logging,
+                "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions",
+                "SQLFormats", "SQLTypes", "Columns", "StreamEngine", nio, logging,
             ]),
         target(
             "RegistryService",
@@ -133,6 +141,13 @@ let package = Package(
                 logging,
             ]),
 
+        target(
+            "SQLService",
+            [
+                "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
+                "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes",
+                "Columns", "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
+            ]),
         target(
             "ConnectService",
             [
@@ -161,9 +176,9 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", nio,
-                httpTypes, "ConnectCore", "ConnectService", "ConnectorDatagen", "ConnectorFile",
-                "ConnectorCDC", "ConnectorHTTP", "ConnectorSearch",
+                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
+                "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
+                "ConnectorFile", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -193,6 +208,14 @@ let package = Package(
                 "StreamEngine", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLSyntax", "SQLTypes", "Columns", "TestKit",
             ],
             path: "Benchmarks/Engine", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "RuntimeBench",
+            dependencies: [
+                "SQLRuntime", "Broker", "Cluster", "Environment", "StreamEngine", "SQLPlan", "SQLFunctions",
+                "SQLFormats",
+                "SQLSyntax", "SQLTypes", nio, logging,
+            ],
+            path: "Benchmarks/Runtime", swiftSettings: swiftSettings),
         .executableTarget(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
@@ -255,8 +278,21 @@ let package = Package(
             "Cluster",
             ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
         tests(
+            "SQLRuntime",
+            [
+                "Broker", "Cluster", "Environment", "SQLSyntax", "SQLTypes", "SQLFunctions", "SQLFormats", "SQLPlan",
+                "StreamEngine", nio, logging,
+            ]),
+        tests(
             "RegistryService",
             ["Cluster", "Broker", "SchemaRules", "JSONFormat", "HTTPKit", "Observability", nio, nioPosix, logging]),
+        tests(
+            "SQLService",
+            [
+                "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "SQLFormats",
+                "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine", asyncHTTPClient, nio,
+                nioPosix, nioHTTP1, logging,
+            ]),
         tests(
             "ConnectService",
             [

@@ -14,7 +14,8 @@ package enum Partitioner {
         key.withUnsafeReadableBytes { murmur2($0) }
     }
 
-    static func murmur2(_ bytes: UnsafeRawBufferPointer) -> Int32 {
+    /// `murmur2` of bytes that are no buffer.
+    package static func murmur2(_ bytes: UnsafeRawBufferPointer) -> Int32 {
         let m: UInt32 = 0x5BD1_E995
         var h: UInt32 = 0x9747_B28C ^ UInt32(truncatingIfNeeded: bytes.count)
         var at = 0

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Starts a thread of our own that runs `body` and ends with it. librdkafka's blocking calls live on such threads, never
 /// on one of the cooperative pool.
-func startThread(_ body: @escaping @Sendable () -> Void) {
+package func startThread(_ body: @escaping @Sendable () -> Void) {
     final class Start: Sendable {
         let body: @Sendable () -> Void
         init(body: @escaping @Sendable () -> Void) { self.body = body }

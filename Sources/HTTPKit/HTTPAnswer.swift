@@ -43,6 +43,8 @@ package struct HTTPAnswer: Sendable {
     /// Without a body.
     package static func empty(_ status: HTTPResponse.Status = .noContent) -> HTTPAnswer { HTTPAnswer(status: status) }
 
+    /// The task of `write` is cancelled when the client is gone.
+    ///
     /// - Parameter write: returns when the body is complete, throws when it cannot be; the connection then ends, so that
     ///   the client does not take what it got for the whole.
     package static func stream(
@@ -53,7 +55,10 @@ package struct HTTPAnswer: Sendable {
 }
 
 /// Where a streamed body is written to.
-package struct HTTPBodyWriter {
+///
+/// Unchecked: the framework's writer is a reference to the connection's outbound side, which may be used from any task; only
+/// its protocol does not say so.
+package struct HTTPBodyWriter: @unchecked Sendable {
     private var writer: any ResponseBodyWriter
 
     init(_ writer: any ResponseBodyWriter) { self.writer = writer }

@@ -19,13 +19,16 @@ package struct HTTPCall: Sendable {
     package let parameters: [String: String]
     /// The most bytes that `bytes()` takes.
     package let bodyByteCountMax: Int
+    /// Whether the request came over HTTP/2, where an answer may begin while the body still comes.
+    package let isHTTP2: Bool
     private let query: [(name: String, value: String)]
     private let body: OnceBody
 
     init(
         _ request: Request, _ target: RequestTarget, remoteAddress: String, parameters: [String: String],
-        bodyByteCountMax: Int
+        bodyByteCountMax: Int, isHTTP2: Bool
     ) {
+        self.isHTTP2 = isHTTP2
         method = request.method
         path = target.path
         rawQuery = target.rawQuery
@@ -89,6 +92,9 @@ package struct HTTPCall: Sendable {
         return whole ?? ByteBuffer()
     }
 
+    /// The body's parts to be asked for one by one, while the answer is under way; the sum of their lengths has no bound.
+    package func bodyParts() -> HTTPBodyParts { HTTPBodyParts(body.take()) }
+
     /// The body's parts as they arrive, for bodies without end; the sum of their lengths has no bound.
     package func parts(_ part: (ByteBuffer) async throws -> Void) async throws {
         var iterator = body.take().makeAsyncIterator()
@@ -109,6 +115,22 @@ package struct HTTPCall: Sendable {
             throw HTTPFailure(.badRequest, bytes.readableBytes == 0 ? "the body is empty" : "the body is not JSON")
         }
         return value
+    }
+}
+
+/// The parts of a body.
+///
+/// Unchecked: the iterator is used by the one task that calls `next`, calls never overlap.
+package final class HTTPBodyParts: @unchecked Sendable {
+    private var iterator: RequestBody.AsyncIterator
+
+    init(_ body: RequestBody) { iterator = body.makeAsyncIterator() }
+
+    /// The next part; nil at the end. One caller at a time.
+    ///
+    /// - Throws: what the connection failed with.
+    package func next() async throws -> ByteBuffer? {
+        do { return try await iterator.next() } catch { throw ConnectionFailure(cause: error) }
     }
 }
 

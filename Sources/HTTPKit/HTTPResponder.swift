@@ -16,7 +16,9 @@ struct HTTPResponder: Sendable {
         self.logger = logger
     }
 
-    func respond(to request: Request, with writer: consuming ResponseWriter, on channel: any Channel) async throws {
+    func respond(
+        to request: Request, with writer: consuming ResponseWriter, on channel: any Channel, isHTTP2: Bool
+    ) async throws {
         let began = NIODeadline.now()
         let remote = channel.remoteAddress?.ipAddress ?? "unknown"
         var route: String?
@@ -27,17 +29,26 @@ struct HTTPResponder: Sendable {
                 route = "OPTIONS"
                 answer = preflight
             } else {
-                let (found, call) = try find(request, remote)
+                let (found, call) = try find(request, remote, isHTTP2)
                 route = found.pattern
+                if found.traits.contains(.hasEndlessBody) {
+                    channel.triggerUserOutboundEvent(GuardEvent.bodyHasNoEnd, promise: nil)
+                }
                 if request.headers[.expect]?.lowercased() == "100-continue", isBodyWanted(call) {
                     try await writer.writeInformationalHead(HTTPResponse(status: .continue))
                 }
-                answer = try await found.handler(call)
+                if found.traits.contains(.isShort) {
+                    answer = try await found.handler(call)
+                } else {
+                    answer = try await withTaskExecutorPreference(globalConcurrentExecutor) {
+                        try await found.handler(call)
+                    }
+                }
             }
         } catch let failure as HTTPFailure {
             answer = router.errors.write(failure)
             answer.headers.append(contentsOf: failure.headers)
-            if failure.closesConnection { answer.headers[.connection] = "close" }
+            if failure.closesConnection, !isHTTP2 { answer.headers[.connection] = "close" }
         } catch let failure as ConnectionFailure {
             throw failure.cause
         } catch let error as CancellationError {
@@ -50,7 +61,12 @@ struct HTTPResponder: Sendable {
         }
         if preflight == nil { configuration.crossOrigin?.apply(to: &answer, of: request.head) }
         let status = answer.status
-        try await send(answer, isHead: request.method == .head, writer)
+        // HTTP/2 has no such fields (RFC 9113, 8.2.2).
+        if isHTTP2 {
+            answer.headers[.connection] = nil
+            answer.headers[.upgrade] = nil
+        }
+        try await send(answer, isHead: request.method == .head, writer, channel)
         let nanoseconds = (NIODeadline.now() - began).nanoseconds
         configuration.observe?(
             HTTPExchange(method: request.method, route: route, status: status, nanoseconds: nanoseconds))
@@ -62,23 +78,25 @@ struct HTTPResponder: Sendable {
             ])
     }
 
-    private func find(_ request: Request, _ remote: String) throws(HTTPFailure) -> (HTTPRouter.Route, HTTPCall) {
+    private func find(
+        _ request: Request, _ remote: String, _ isHTTP2: Bool
+    ) throws(HTTPFailure) -> (HTTPRouter.Route, HTTPCall) {
         let path = request.head.path ?? ""
         if request.method == .options {
             let methods = path == "*" ? [.options] : RequestTarget(path).map { router.methods($0.segments) } ?? []
             guard !methods.isEmpty else { throw HTTPFailure(.notFound, "there is nothing at \(path)") }
-            let options = HTTPRouter.Route(pattern: "OPTIONS") { _ in
+            let options = HTTPRouter.Route(pattern: "OPTIONS", traits: .isShort) { _ in
                 HTTPAnswer(status: .noContent, headers: [.allow: Self.list(methods)])
             }
             guard let target = RequestTarget(path == "*" ? "/" : path) else {
                 throw HTTPFailure(.badRequest, "the path cannot be decoded")
             }
-            return (options, call(request, target, remote, [:], nil))
+            return (options, call(request, target, remote, [:], nil, isHTTP2))
         }
         guard let target = RequestTarget(path) else { throw HTTPFailure(.badRequest, "the path cannot be decoded") }
         switch router.find(request.method, target.segments) {
         case .route(let route, let parameters):
-            return (route, call(request, target, remote, parameters, route.bodyByteCountMax))
+            return (route, call(request, target, remote, parameters, route.bodyByteCountMax, isHTTP2))
         case .otherMethods(let methods):
             throw HTTPFailure(
                 .methodNotAllowed, "\(target.path) takes \(Self.list(methods))", headers: [.allow: Self.list(methods)])
@@ -88,11 +106,39 @@ struct HTTPResponder: Sendable {
 
     private func call(
         _ request: Request, _ target: RequestTarget, _ remote: String, _ parameters: [String: String],
-        _ bodyByteCountMax: Int?
+        _ bodyByteCountMax: Int?, _ isHTTP2: Bool
     ) -> HTTPCall {
         HTTPCall(
             request, target, remoteAddress: remote, parameters: parameters,
-            bodyByteCountMax: bodyByteCountMax ?? configuration.bodyByteCountMax)
+            bodyByteCountMax: bodyByteCountMax ?? configuration.bodyByteCountMax, isHTTP2: isHTTP2)
+    }
+
+    /// A WebSocket that has a handler, with what the handler is called with.
+    struct WebSocketCall: Sendable {
+        var run: @Sendable (WebSocket) async -> WebSocketClosing
+    }
+
+    /// - Returns: nil when there is no handler for the path.
+    func webSocket(_ upgrade: UpgradeRequest, remoteAddress: String?) -> WebSocketCall? {
+        guard let target = RequestTarget(upgrade.target), let handler = router.webSocketHandler(target.path) else {
+            return nil
+        }
+        let head = HTTPRequest(
+            method: .get, scheme: "http", authority: upgrade.value("host"), path: upgrade.target,
+            headerFields: upgrade.headerFields)
+        let call = call(
+            Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", [:], nil,
+            false)
+        let configuration = configuration
+        return WebSocketCall { socket in
+            let began = NIODeadline.now()
+            let closing = await handler(call, socket)
+            configuration.observe?(
+                HTTPExchange(
+                    method: .get, route: target.path, status: .switchingProtocols,
+                    nanoseconds: (NIODeadline.now() - began).nanoseconds))
+            return closing
+        }
     }
 
     private static func list(_ methods: [HTTPRequest.Method]) -> String {
@@ -104,7 +150,9 @@ struct HTTPResponder: Sendable {
         (call.headers[.contentLength].flatMap(Int.init) ?? 0) <= call.bodyByteCountMax
     }
 
-    private func send(_ answer: HTTPAnswer, isHead: Bool, _ writer: consuming ResponseWriter) async throws {
+    private func send(
+        _ answer: HTTPAnswer, isHead: Bool, _ writer: consuming ResponseWriter, _ channel: any Channel
+    ) async throws {
         var head = HTTPResponse(status: answer.status, headerFields: answer.headers)
         if head.headerFields[.date] == nil { head.headerFields[.date] = date.now() }
         switch answer.body {
@@ -121,11 +169,13 @@ struct HTTPResponder: Sendable {
         case .stream(let write):
             if isHead { return try await writer.writeResponse(head) }
             let body = ResponseBody { root in
-                var stream = HTTPBodyWriter(root)
+                let stream = HTTPBodyWriter(root)
                 do {
-                    try await write(&stream)
+                    try await run(write, stream, channel)
                 } catch let failure as ConnectionFailure {
                     throw failure.cause
+                } catch let error as CancellationError {
+                    throw error
                 } catch {
                     // The head has left, so the end of the connection is all that can tell the client.
                     logger.error("answer ended before it was whole", metadata: ["error": "\(error)"])
@@ -134,6 +184,29 @@ struct HTTPResponder: Sendable {
                 try await stream.finish()
             }
             try await writer.write(response: head, body: body)
+        }
+    }
+
+    /// Writes a body without end, until its writer ends or the client is gone.
+    private func run(
+        _ write: @escaping @Sendable (inout HTTPBodyWriter) async throws -> Void, _ stream: HTTPBodyWriter,
+        _ channel: any Channel
+    ) async throws {
+        let (gone, signal) = AsyncStream.makeStream(of: Never.self)
+        let registered = channel.eventLoop.makePromise(of: Void.self)
+        registered.futureResult.whenFailure { _ in signal.finish() }
+        channel.triggerUserOutboundEvent(GuardEvent.answerHasNoEnd { signal.finish() }, promise: registered)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var stream = stream
+                try await withTaskExecutorPreference(globalConcurrentExecutor) { try await write(&stream) }
+            }
+            group.addTask {
+                for await _ in gone {}
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            try await group.next()
         }
     }
 }

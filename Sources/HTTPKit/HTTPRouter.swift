@@ -14,8 +14,23 @@ package struct HTTPRouter: Sendable {
     struct Route: Sendable {
         var pattern: String
         var bodyByteCountMax: Int?
+        var traits: Traits
         var handler: Handler
     }
+
+    /// What a server must know of a handler.
+    package struct Traits: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// It computes for microseconds between its waits, and so may run on the event loop of the connection, which spares two
+        /// changes of threads. All other handlers run on the threads of Swift's tasks.
+        package static let isShort = Traits(rawValue: 1)
+        /// The body of its requests has no end that could be waited for.
+        package static let hasEndlessBody = Traits(rawValue: 2)
+    }
+
+    package typealias WebSocketHandler = @Sendable (HTTPCall, WebSocket) async -> WebSocketClosing
 
     private final class Node: Sendable {
         let literals: [String: Node]
@@ -37,6 +52,8 @@ package struct HTTPRouter: Sendable {
     }
 
     private var root = Node()
+    /// By path.
+    private var webSockets: [String: WebSocketHandler] = [:]
     /// How errors of this surface are written.
     package let errors: ErrorBody
 
@@ -44,8 +61,10 @@ package struct HTTPRouter: Sendable {
 
     package mutating func get(_ pattern: String, _ handler: @escaping Handler) { on(.get, pattern, handler) }
     package mutating func delete(_ pattern: String, _ handler: @escaping Handler) { on(.delete, pattern, handler) }
-    package mutating func post(_ pattern: String, bodyByteCountMax: Int? = nil, _ handler: @escaping Handler) {
-        on(.post, pattern, bodyByteCountMax: bodyByteCountMax, handler)
+    package mutating func post(
+        _ pattern: String, bodyByteCountMax: Int? = nil, traits: Traits = [], _ handler: @escaping Handler
+    ) {
+        on(.post, pattern, bodyByteCountMax: bodyByteCountMax, traits: traits, handler)
     }
     package mutating func put(_ pattern: String, bodyByteCountMax: Int? = nil, _ handler: @escaping Handler) {
         on(.put, pattern, bodyByteCountMax: bodyByteCountMax, handler)
@@ -54,13 +73,28 @@ package struct HTTPRouter: Sendable {
     /// - Parameter bodyByteCountMax: instead of the server's.
     /// - Precondition: there is no handler of that method and pattern.
     package mutating func on(
-        _ method: HTTPRequest.Method, _ pattern: String, bodyByteCountMax: Int? = nil, _ handler: @escaping Handler
+        _ method: HTTPRequest.Method, _ pattern: String, bodyByteCountMax: Int? = nil, traits: Traits = [],
+        _ handler: @escaping Handler
     ) {
         precondition(pattern.hasPrefix("/"), "a route begins with a slash: \(pattern)")
         let parts = pattern.split(separator: "/").map(String.init)
-        let route = Route(pattern: pattern, bodyByteCountMax: bodyByteCountMax, handler: handler)
+        let route = Route(pattern: pattern, bodyByteCountMax: bodyByteCountMax, traits: traits, handler: handler)
         root = Self.adding(route, method, parts[...], to: root)
     }
+
+    /// Serves WebSockets at a path, without names. Its task is cancelled when the client is gone. A GET of the path that asks
+    /// for no WebSocket is answered with 426, unless there is a handler for it.
+    package mutating func webSocket(_ path: String, _ handler: @escaping WebSocketHandler) {
+        webSockets[path] = handler
+        guard case .nothing = find(.get, path.split(separator: "/").map(String.init)) else { return }
+        get(path) { _ in
+            throw HTTPFailure(
+                HTTPResponse.Status(code: 426, reasonPhrase: "Upgrade Required"), "\(path) is a WebSocket",
+                headers: [.upgrade: "websocket", .connection: "upgrade"])
+        }
+    }
+
+    func webSocketHandler(_ path: String) -> WebSocketHandler? { webSockets[path] }
 
     private static func adding(
         _ route: Route, _ method: HTTPRequest.Method, _ parts: ArraySlice<String>, to node: Node

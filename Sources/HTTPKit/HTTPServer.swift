@@ -22,6 +22,10 @@ package struct HTTPServerConfiguration: Sendable {
     package var headerCountMax = 100
     /// The body of a request, unless the route says otherwise.
     package var bodyByteCountMax = 1 << 20
+    /// Requests at a time on one connection of HTTP/2.
+    package var streamCountMax = 1000
+    /// What a client may send ahead on one HTTP/2 stream.
+    package var streamWindowByteCount = 1 << 20
     /// Pages of other origins that may use the server; nil for none.
     package var crossOrigin: CrossOriginRules?
     /// Called after each answer, on any thread.
@@ -51,17 +55,17 @@ package struct HTTPServerError: Error, CustomStringConvertible {
     package var description: String { message }
 }
 
-/// A running HTTP/1.1 server.
+/// A running server of HTTP/1.1 and, without TLS, HTTP/2 and WebSocket on the same port.
 package final class HTTPServer: Sendable {
     package let host: String
     package let port: Int
-    private let server: Server<HTTP1Channel>
+    private let server: Server<HTTPConnections>
     private let connections: OpenConnections
     private let run: Task<Void, Never>
     private let isStopped = Atomic<Bool>(false)
 
     private init(
-        _ channel: any Channel, _ configuration: HTTPServerConfiguration, _ server: Server<HTTP1Channel>,
+        _ channel: any Channel, _ configuration: HTTPServerConfiguration, _ server: Server<HTTPConnections>,
         _ connections: OpenConnections, _ run: Task<Void, Never>
     ) {
         host = channel.localAddress?.ipAddress ?? configuration.host
@@ -84,19 +88,7 @@ package final class HTTPServer: Sendable {
         // The framework's own lines are about its insides; what an operator needs, this file tells.
         var inner = logger
         inner.logLevel = .critical
-        let child = HTTP1Channel(
-            responder: responder.respond,
-            configuration: .init(
-                additionalChannelHandlers: [
-                    ConnectionGuard(
-                        requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout,
-                        connections: connections)
-                ],
-                idleTimeout: configuration.idleTimeout,
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: configuration.headerByteCountMax,
-                    maxHeaderListSize: configuration.headerByteCountMax,
-                    maxHeaderFieldCount: configuration.headerCountMax)))
+        let child = HTTPConnections(responder: responder, configuration: configuration, connections: connections)
         let (running, isRunning) = AsyncStream.makeStream(of: Result<any Channel, any Error>.self)
         let server = Server(
             childChannelSetup: child,

@@ -170,7 +170,7 @@ def test_ephemeral_leaves_nothing(tmp_path):
         (("--kafka", "127.0.0.1:99999"), 64, "99999"),
         (("--kafka", "0.0.0.0:9092"), None, "--insecure"),
         (("--roles", "kafka,registri"), 64, "registri"),
-        (("--roles", "sql"), 64, "kafka"),
+        (("--roles", "connect"), 64, "kafka"),
         (("--data-dri", "x"), 64, "--data-dir"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, tuple) else "",

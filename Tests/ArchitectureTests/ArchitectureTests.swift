@@ -48,15 +48,21 @@ private let allowed: [String: Set<String>] = [
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": [
-        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOCore", "NIOPosix", "Logging",
+        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP2", "NIOHTTP2",
+        "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "Logging",
     ],
     "SQLRuntime": [
-        "Bytes", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats", "SQLTypes",
-        "Columns", "StreamEngine", "NIOCore", "Logging",
+        "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
+        "SQLTypes", "Columns", "StreamEngine", "NIOCore", "Logging",
     ],
     "RegistryService": [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
         "HTTPTypes", "Logging",
+    ],
+    "SQLService": [
+        "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient", "SchemaRules",
+        "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "Columns", "StreamEngine",
+        "Patterns", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "HTTPTypes", "Logging",
     ],
     "ConnectService": [
         "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules", "SchemaSerdes",
@@ -76,9 +82,9 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging",
-        "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorDatagen", "ConnectorCDC", "ConnectorFile",
-        "ConnectorHTTP", "ConnectorSearch",
+        "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns",
+        "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
+        "ConnectorDatagen", "ConnectorFile", "ConnectorHTTP", "ConnectorSearch",
     ],
     // Beside
     "MessageGenerator": [],

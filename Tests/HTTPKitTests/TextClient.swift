@@ -35,8 +35,10 @@ final class TextClient: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
-    func send(_ text: String) throws {
-        var rest = Array(text.utf8)[...]
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
+
+    func send(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard count > 0 else { throw Failure(message: "send: errno \(errno)") }
@@ -64,6 +66,15 @@ final class TextClient: @unchecked Sendable {
         let body = String(decoding: buffered[..<length], as: UTF8.self)
         buffered.removeSubrange(..<length)
         return (head, body)
+    }
+
+    /// The next bytes.
+    func bytes(_ count: Int) async throws -> [UInt8] {
+        try await Self.threads.runIfActive {
+            while self.buffered.count < count { try self.fill() }
+            defer { self.buffered.removeFirst(count) }
+            return Array(self.buffered[..<count])
+        }
     }
 
     /// All that comes until the server closes; nil when the connection is reset.

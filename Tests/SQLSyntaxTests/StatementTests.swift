@@ -101,6 +101,10 @@ import Testing
         ),
         ("select * from emit emit changes;", "SELECT *\nFROM EMIT EMIT\nEMIT CHANGES"),
         ("select * from s emit emit changes;", "SELECT *\nFROM S EMIT\nEMIT CHANGES"),
+        (
+            "select * from s from timestamp '2024-01-01' to timestamp 5 + 6 where a > 1 limit 3 offset 2;",
+            "SELECT *\nFROM S S\nFROM TIMESTAMP '2024-01-01'\nTO TIMESTAMP (5 + 6)\nWHERE (A > 1)\nLIMIT 3\nOFFSET 2"
+        ),
         ("select * from s order by a desc, b asc limit 3;", "SELECT *\nFROM S S\nORDER BY A DESC, B\nLIMIT 3"),
         ("select * from s order;", "SELECT *\nFROM S ORDER"),
         (

@@ -22,7 +22,7 @@ import Testing
         #expect(settings.listener == HostPort(host: "127.0.0.1", port: 9092))
         #expect(settings.advertised == nil)
         #expect(settings.dataDirectory == "./swiftwater-data")
-        #expect(settings["roles"] == .init(text: "kafka,registry,connect", origin: .byDefault))
+        #expect(settings["roles"] == .init(text: "kafka,registry,connect,sql", origin: .byDefault))
         #expect(settings["num.partitions"] == .init(text: "1", origin: .byDefault))
     }
 
@@ -65,7 +65,7 @@ import Testing
             ("listeners", "127.0.0.1:70000", "HOST:PORT"),
             ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
             ("listeners", "kafka.example.com:9092", "no authentication"),
-            ("roles", "sql", "does not exist yet: this version has kafka"),
+            ("roles", "connect", "does not exist yet: this version has kafka"),
             ("roles", "kafak", "did you mean 'kafka'?"),
             ("roles", "", "no roles"), ("insecure", "yes", "true or false"), ("log.dirs", "/a,/b", "one folder"),
         ])

@@ -8,8 +8,12 @@ extension QueryAnalyzer {
             let twice = list.enumerated().first { list[..<$0.offset].contains($0.element) }
             throw PlanError("Duplicate GROUP BY expression: \(twice?.element.description ?? "")")
         }
-        if !query.orderBy.isEmpty, isPersistent {
-            throw PlanError("ORDER BY is only supported for queries whose result ends.")
+        if isPersistent {
+            if !query.orderBy.isEmpty { throw PlanError("ORDER BY is only supported for queries whose result ends.") }
+            if query.offset != nil { throw PlanError("OFFSET is only supported for queries whose result ends.") }
+            if query.times != nil {
+                throw PlanError("FROM TIMESTAMP and TO TIMESTAMP are only supported for queries of clients.")
+            }
         }
     }
 

@@ -139,7 +139,7 @@ struct QueryPlanner {
     }
 
     /// ROWTIME and bounds of windows are compared with texts as times.
-    private static func magicTimestamps(_ expression: Expression) throws(PlanError) -> Expression {
+    static func magicTimestamps(_ expression: Expression) throws(PlanError) -> Expression {
         func isTime(_ expression: Expression) -> Bool {
             guard case .column(let name) = expression.kind else { return false }
             switch PseudoColumn(rawValue: name.text) {

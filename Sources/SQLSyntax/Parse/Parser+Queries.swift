@@ -7,6 +7,7 @@ extension Parser {
         repeat { items.append(try selectItem()) } while accept(.comma)
         try expect(.from)
         var query = Query(select: items, from: try relation(), position: position)
+        query.times = try timeBounds()
         if accept(.window) { query.window = try window() }
         if accept(.where) { query.where = try expression() }
         if try accept(.group, .by) { query.groupBy = try grouping() }
@@ -27,7 +28,26 @@ extension Parser {
         }
         query.emit = try emit() ?? (isPersistent ? .changes : nil)
         if accept(.limit) { query.limit = try wholeNumber(of: "LIMIT") }
+        if isWord("OFFSET") {
+            advance()
+            query.offset = try wholeNumber(of: "OFFSET")
+        }
         return query
+    }
+
+    private mutating func timeBounds() throws(SQLSyntaxError) -> TimeBounds? {
+        var bounds = TimeBounds()
+        if kind == .from, kind(after: 1) == .timestamp {
+            advance()
+            advance()
+            bounds.first = try expression()
+        }
+        if kind == .to, kind(after: 1) == .timestamp {
+            advance()
+            advance()
+            bounds.last = try expression()
+        }
+        return bounds.first == nil && bounds.last == nil ? nil : bounds
     }
 
     private mutating func selectItem() throws(SQLSyntaxError) -> SelectItem {
@@ -87,7 +107,7 @@ extension Parser {
     /// Whether an alias follows and not a clause that begins with a word that could be one.
     private var isAlias: Bool {
         switch (kind, kind(after: 1)) {
-        case (.emit, .changes), (.emit, .final), (.partition, .by): false
+        case (.emit, .changes), (.emit, .final), (.partition, .by), (.to, .timestamp): false
         case (.identifier, .by): !isWord("ORDER")
         default: isIdentifier
         }

@@ -5,6 +5,8 @@ extension Query: CustomStringConvertible {
         let items = select.map(\.sql)
         lines.append(items.count == 1 ? "SELECT " + items[0] : "SELECT\n  " + items.joined(separator: ",\n  "))
         lines.append("FROM " + from.sql)
+        if let first = times?.first { lines.append("FROM TIMESTAMP " + first.sql) }
+        if let last = times?.last { lines.append("TO TIMESTAMP " + last.sql) }
         if let window { lines.append("WINDOW" + window.sql) }
         if let `where` { lines.append("WHERE " + `where`.sql) }
         if let groupBy { lines.append("GROUP BY " + Self.list(groupBy)) }
@@ -16,6 +18,7 @@ extension Query: CustomStringConvertible {
         }
         if let emit { lines.append("EMIT " + emit.rawValue) }
         if let limit { lines.append("LIMIT \(limit)") }
+        if let offset { lines.append("OFFSET \(offset)") }
         return lines.joined(separator: "\n")
     }
 

@@ -14,12 +14,17 @@ package struct Query: Hashable, Sendable {
     /// nil: a pull query. In CREATE ... AS and INSERT INTO, where it may be left out, it is `changes` then.
     package var emit: Emit?
     package var limit: Int32?
+    /// Rows to leave out first. Beyond ksqlDB.
+    package var offset: Int32?
+    /// Bounds of the timestamps of the source's records. Beyond ksqlDB.
+    package var times: TimeBounds?
     package var position: Position
 
     package init(
         select: [SelectItem], from: Relation, window: WindowExpression? = nil, where: Expression? = nil,
         groupBy: [Expression]? = nil, partitionBy: [Expression]? = nil, having: Expression? = nil,
-        orderBy: [OrderItem] = [], emit: Emit? = nil, limit: Int32? = nil, position: Position = Position()
+        orderBy: [OrderItem] = [], emit: Emit? = nil, limit: Int32? = nil, offset: Int32? = nil,
+        times: TimeBounds? = nil, position: Position = Position()
     ) {
         self.select = select
         self.from = from
@@ -31,12 +36,26 @@ package struct Query: Hashable, Sendable {
         self.orderBy = orderBy
         self.emit = emit
         self.limit = limit
+        self.offset = offset
+        self.times = times
         self.position = position
     }
 
     package enum Emit: String, Hashable, Sendable {
         case changes = "CHANGES"
         case final = "FINAL"
+    }
+}
+
+/// `FROM TIMESTAMP first TO TIMESTAMP last`: which records of the source count. Each bound is a constant, milliseconds since
+/// 1970 or a text; both belong to the range, and either may be left out.
+package struct TimeBounds: Hashable, Sendable {
+    package var first: Expression?
+    package var last: Expression?
+
+    package init(first: Expression? = nil, last: Expression? = nil) {
+        self.first = first
+        self.last = last
     }
 }
 

@@ -77,6 +77,14 @@ class Operator {
 
     // MARK: Helpers
 
+    /// Headers of the records that the rows came of: of one and the same record where rows do not say.
+    final func headersOfOrigins(_ batch: Batch) -> [[SourceBatch.Header]] {
+        guard let origins = batch.origins else {
+            return [[SourceBatch.Header]](repeating: context.headers[0], count: batch.count)
+        }
+        return origins.map { context.headers[Int($0)] }
+    }
+
     var types: [SQLType] { step.schema.columns.map(\.type) }
 
     func compile(_ expressions: [TypedExpression]) throws(EngineError) -> [CompiledExpression] {

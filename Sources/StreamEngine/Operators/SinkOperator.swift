@@ -69,18 +69,13 @@ final class SinkOperator: Operator {
             keys = WindowedKeys.join(keys, windows, window.kind)
         }
         var result = SinkBatch(topic: sink.topic, keys: keys, values: values, timestamps: batch.timestamps)
-        if !context.headers.isEmpty { result.headers = headers(batch) }
+        if batch.windows != nil, let kind = step.schema.window?.kind {
+            result.windowByteCount = kind == .session ? 16 : 8
+        }
+        if !context.headers.isEmpty { result.headers = headersOfOrigins(batch) }
         if timestampIndex != nil { result = retimed(result, batch) }
         counters.output += result.count
         if result.count > 0 { context.output.append(result) }
-    }
-
-    /// Those of the records that the rows came of: of one and the same record where rows do not say.
-    private func headers(_ batch: Batch) -> [[SourceBatch.Header]] {
-        guard let origins = batch.origins else {
-            return [[SourceBatch.Header]](repeating: context.headers[0], count: batch.count)
-        }
-        return origins.map { context.headers[Int($0)] }
     }
 
     /// With timestamps of a column. Rows whose column has no valid time are not written.
@@ -119,7 +114,7 @@ final class SinkOperator: Operator {
         return SinkBatch(
             topic: result.topic, keys: rows.count == batch.count ? result.keys : result.keys.gathered(rows),
             values: rows.count == batch.count ? result.values : result.values.gathered(rows),
-            timestamps: ColumnBuffer(times),
+            timestamps: ColumnBuffer(times), windowByteCount: result.windowByteCount,
             headers: result.headers.isEmpty ? [] : rows.map { result.headers[Int($0)] })
     }
 }

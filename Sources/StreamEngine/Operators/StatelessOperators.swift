@@ -205,7 +205,10 @@ final class SelectKeyOperator: Operator {
     private let carried: [Int]
     private let table: TableState?
 
-    init(_ step: PlanStep, _ select: SelectKeyStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+    /// - Parameter isSplit: a table with its new key is kept by another part of the query.
+    init(
+        _ step: PlanStep, _ select: SelectKeyStep, input: Operator, isSplit: Bool = false, _ context: TaskContext
+    ) throws(EngineError) {
         self.input = input
         var keys: [CompiledExpression] = []
         for key in select.keys { keys.append(try CompiledExpression(key, functions: context.functions)) }
@@ -217,7 +220,8 @@ final class SelectKeyOperator: Operator {
             return columns.allSatisfy { $0 < select.input.schema.keyCount }
         }
         table =
-            step.isTable ? TableState(step.schema, store: select.store?.name ?? step.name, context.settings) : nil
+            step.isTable && !isSplit
+            ? TableState(step.schema, store: select.store?.name ?? step.name, context.settings) : nil
         super.init(step, context)
         input.connect(to: self, input: 0)
     }
@@ -241,7 +245,7 @@ final class SelectKeyOperator: Operator {
         for (index, key) in keys.enumerated() {
             let vector = evaluate(key, batch, what: "Error computing the new key")
             // Where there is no value, only what needs none can be computed.
-            let needsValue = table == nil && !isOfKey[index] && batch.present.nullCount > 0
+            let needsValue = !step.isTable && !isOfKey[index] && batch.present.nullCount > 0
             vectors.append(needsValue ? vector.nulled(key.type) { !batch.present.isValid($0) } : vector)
         }
         // A single null is no key; several columns are one, whatever is in them.
@@ -254,11 +258,10 @@ final class SelectKeyOperator: Operator {
         result.hasKey = Validity(all: hasKey)
         result.old = nil
         if step.schema.window == nil { result.windows = nil }
-        guard let table else { return emit(result) }
+        guard step.isTable else { return emit(result) }
         let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
         counters.filtered += batch.count - rows.count
-        do throws(EngineError) {
-            emit(try table.apply(rows.count == batch.count ? result : result.gathered(rows)))
-        } catch { context.fail(error) }
+        if rows.count < batch.count { result = result.gathered(rows) }
+        do throws(EngineError) { emit(try table?.apply(result) ?? result) } catch { context.fail(error) }
     }
 }

@@ -20,6 +20,8 @@ package final class QueryTask {
     private var recordsSinceCheck = 0
     private var isOnDisk = false
     private let sources: [String: [SourceOperator]]
+    /// By topics of the query's own.
+    private let repartitions: [String: RepartitionSourceOperator]
     /// Of each operator's stores, in their order: unique, though what a join keeps of a table has the name that the table's
     /// own store has.
     private var storeNames: [[String]] = []
@@ -27,6 +29,8 @@ package final class QueryTask {
     private var restored: (name: String, parts: [any ChangelogPart])?
     private var isRestored = false
 
+    /// A task for the whole plan: rows do not go through topics on their way.
+    ///
     /// - Throws: `.invalidPlan`.
     package init(
         _ plan: PhysicalPlan, functions: any FunctionLibrary, formats: any FormatLibrary,
@@ -42,14 +46,50 @@ package final class QueryTask {
         }
         self.top = top
         operators = builder.operators
+        repartitions = [:]
         sources = Dictionary(grouping: operators.compactMap { $0 as? SourceOperator }) { $0.source.topic }
         if Self.isMaterialized(plan) { top.keepForReading() }
         nameStores()
         if settings.stateStore == .disk { try moveState(to: settings.diskPlace) }
     }
 
+    /// A task for one part of a plan: rows come from its topics and leave by its sink or repartition topic, all as bytes.
+    ///
+    /// - Parameter topicName: the full name of a topic of the query's own.
+    /// - Throws: `.invalidPlan`.
+    package init(
+        _ part: SubTopologies.Part, of plan: PhysicalPlan, functions: any FunctionLibrary, formats: any FormatLibrary,
+        settings: EngineSettings = EngineSettings(), topicName: @escaping (RepartitionTopic) -> String
+    ) throws(EngineError) {
+        self.plan = plan
+        context = TaskContext(functions: functions, formats: formats, settings: settings)
+        var builder = OperatorBuilder(context: context, topicName: topicName)
+        var top: Operator
+        if let output = part.output {
+            let input = try builder.buildOutput(part.root)
+            top = try RepartitionSinkOperator(part.root, output, topic: topicName(output), input: input, context)
+            builder.operators.append(top)
+        } else {
+            top = try builder.build(part.root)
+            if !(top is SinkOperator) {
+                top = RowsOperator(part.root, input: top, context)
+                builder.operators.append(top)
+            }
+        }
+        self.top = top
+        operators = builder.operators
+        sources = Dictionary(grouping: operators.compactMap { $0 as? SourceOperator }) { $0.source.topic }
+        repartitions = Dictionary(
+            operators.compactMap { $0 as? RepartitionSourceOperator }.map { ($0.topic, $0) },
+            uniquingKeysWith: { first, _ in first })
+        if plan.kind == .sourceTable { for source in sources.values.joined() { source.demandOldValues() } }
+        if part.output == nil, Self.isMaterialized(plan) { top.keepForReading() }
+        nameStores()
+        if settings.stateStore == .disk { try moveState(to: settings.diskPlace) }
+    }
+
     /// Topics that it reads.
-    package var topics: [String] { sources.keys.sorted() }
+    package var topics: [String] { (Array(sources.keys) + repartitions.keys).sorted() }
 
     /// What came of some records.
     package struct Output {
@@ -65,7 +105,9 @@ package final class QueryTask {
     /// Processes records of one partition. After a failure nothing is processed any more.
     package func process(_ batch: SourceBatch) -> Output {
         endRestore()
-        if context.failure == nil, let sources = sources[batch.topic] {
+        if context.failure == nil, let repartition = repartitions[batch.topic] {
+            repartition.read(batch)
+        } else if context.failure == nil, let sources = sources[batch.topic] {
             if sources.count == 1 {
                 sources[0].read(batch)
             } else {
@@ -258,18 +300,45 @@ extension StateChange {
 /// Makes operators of steps.
 private struct OperatorBuilder {
     let context: TaskContext
+    /// Where the plan is cut at repartition topics: their names.
+    private let topicName: ((RepartitionTopic) -> String)?
     var operators: [Operator] = []
 
     /// Steps nest by the joins and functions of a statement; beyond this a plan is not ours.
     private static let depthMax = 1000
     private var depth = 0
 
-    init(context: TaskContext) { self.context = context }
+    init(context: TaskContext, topicName: ((RepartitionTopic) -> String)? = nil) {
+        self.context = context
+        self.topicName = topicName
+    }
+
+    /// The operator whose rows go to the repartition topic of a step.
+    mutating func buildOutput(_ step: PlanStep) throws(EngineError) -> Operator {
+        let made: Operator
+        switch step.operation {
+        case .repartition(let repartition):
+            let input = try build(repartition.input)
+            if step.isTable { input.demandOldValues() }
+            return input
+        case .selectKey(let select):
+            made = try SelectKeyOperator(step, select, input: build(select.input), isSplit: true, context)
+        case .group(let group): made = try GroupOperator(step, group, input: build(group.input), context)
+        default: throw EngineError(.invalidPlan, "The step \(step.name) has no topic to write to.")
+        }
+        operators.append(made)
+        return made
+    }
 
     mutating func build(_ step: PlanStep) throws(EngineError) -> Operator {
         guard depth < Self.depthMax else { throw EngineError(.invalidPlan, "The plan is too deep.") }
         depth += 1
         defer { depth -= 1 }
+        if let topicName, let topic = step.repartitionTopic {
+            let source = RepartitionSourceOperator(step, topic: topicName(topic), context)
+            operators.append(source)
+            return source
+        }
         let made: Operator
         switch step.operation {
         case .source(let source): made = try SourceOperator(step, source, context)

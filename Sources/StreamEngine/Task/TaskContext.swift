@@ -63,17 +63,20 @@ package struct SourceBatch: Sendable {
             headers: records.contains { !$0.headers.isEmpty } ? records.map(\.headers) : [])
     }
 
-    /// One of the records.
-    func single(_ row: Int) -> SourceBatch { slice(row..<(row + 1)) }
+    /// Records one after the other.
+    package func slice(_ range: Range<Int>) -> SourceBatch {
+        range == 0..<count ? self : gathered(range.map { Int32(truncatingIfNeeded: $0) })
+    }
 
-    /// Some of the records.
-    func slice(_ range: Range<Int>) -> SourceBatch {
-        if range == 0..<count { return self }
-        let rows = range.map { Int32(truncatingIfNeeded: $0) }
-        return SourceBatch(
+    /// One of the records.
+    func single(_ row: Int) -> SourceBatch { gathered([Int32(truncatingIfNeeded: row)]) }
+
+    /// The records of `rows`, in that order.
+    package func gathered(_ rows: [Int32]) -> SourceBatch {
+        SourceBatch(
             topic: topic, partition: partition, keys: keys.gathered(rows), values: values.gathered(rows),
             timestamps: timestamps.gathered(rows), offsets: offsets.gathered(rows),
-            headers: headers.isEmpty ? [] : Array(headers[range]))
+            headers: headers.isEmpty ? [] : rows.map { headers[Int($0)] })
     }
 }
 
@@ -85,6 +88,8 @@ package struct SinkBatch: Sendable {
     /// A row without a value is a tombstone.
     package var values: BytesColumn
     package var timestamps: ColumnBuffer<Int64>
+    /// Bytes at the end of each key that are its window: they have no part in the choice of the partition.
+    package var windowByteCount = 0
     /// Headers of each record, those of the record that it came of; empty when no record has any.
     package var headers: [[SourceBatch.Header]] = []
 

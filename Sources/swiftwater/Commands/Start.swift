@@ -56,6 +56,7 @@ struct Start: AsyncParsableCommand {
         let admin = process.adminAddress?.description
         let registry = process.registryAddress?.description
         let connect = process.connectAddress?.description
+        let sql = process.sqlAddress?.description
         switch format {
         case .text:
             var lines = ["swiftwater \(Swiftwater.version)"]
@@ -70,6 +71,7 @@ struct Start: AsyncParsableCommand {
             lines += [
                 "  registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
                 "  connect   \(connect.map { "http://\($0)" } ?? process.connect.problem ?? "none")",
+                "  sql       \(sql.map { "http://\($0)" } ?? process.sqlProblem ?? "none")",
                 "  admin     \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
             ]
             if let kafka {
@@ -85,6 +87,7 @@ struct Start: AsyncParsableCommand {
                     "kafka": "\(kafka?.description ?? settings.registryServers ?? "none")",
                     "registry": "\(registry ?? process.registryProblem ?? "none")",
                     "connect": "\(connect ?? process.connect.problem ?? "none")",
+                    "sql": "\(sql ?? process.sqlProblem ?? "none")",
                     "admin": "\(admin ?? process.adminProblem ?? "none")",
                     "ms": "\(milliseconds)",
                 ])

@@ -48,7 +48,13 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Brokers of another cluster, separated by commas, whose schemas the registry serves. "
+            "Where clients of streaming SQL connect to, over HTTP; none for no SQL server. (default: 127.0.0.1:8088)",
+            valueName: "host:port"))
+    var sql: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Brokers of another cluster, separated by commas, that registry, worker and SQL server work on. "
                 + "(default: the broker of this process)", valueName: "host:port"))
     var bootstrapServers: String?
 
@@ -76,6 +82,7 @@ struct ServerOptions: ParsableArguments {
             ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
             ("admin.listener", "--admin", admin), ("registry.listener", "--registry", registry),
             ("connect.listener", "--connect", connect), ("connect.config", "--connect-config", connectConfig),
+            ("sql.listener", "--sql", sql),
             ("kafkastore.bootstrap.servers", "--bootstrap-servers", bootstrapServers),
         ]
         for (name, flag, value) in own { if let value { sources.flags.append((name, flag, value)) } }

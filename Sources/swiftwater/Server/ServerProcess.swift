@@ -6,8 +6,10 @@ import Logging
 import NIOCore
 import Observability
 import RegistryService
+import SQLService
 
-/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect worker. It stops in
+/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect
+/// worker, the SQL server. It stops in
 /// the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
@@ -18,6 +20,10 @@ final class ServerProcess {
     let registryProblem: String?
     let connect: ConnectRole.Running
     /// nil when there is none.
+    let sql: SQLServer?
+    /// Why there is no SQL server although it was not refused.
+    let sqlProblem: String?
+    /// nil when there is none.
     let admin: HTTPServer?
     /// Why there is no admin port although one was not refused.
     let adminProblem: String?
@@ -26,29 +32,35 @@ final class ServerProcess {
     private let adminLoops: HTTPLoops?
     private let registryLoops: HTTPLoops?
     private let connectLoops: HTTPLoops?
-    /// The cluster that the registry reaches over the network.
+    private let sqlLoops: HTTPLoops?
+    /// The cluster that registry and SQL server reach over the network.
     private let remote: RemoteCluster?
 
     private init(
         broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, connect: ConnectRole.Running,
-        admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry, adminLoops: HTTPLoops?,
-        registryLoops: HTTPLoops?, connectLoops: HTTPLoops?, remote: RemoteCluster?
+        sql: SQLServer?, sqlProblem: String?, admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry,
+        adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, connectLoops: HTTPLoops?, sqlLoops: HTTPLoops?,
+        remote: RemoteCluster?
     ) {
         self.broker = broker
         self.registry = registry
         self.registryProblem = registryProblem
         self.connect = connect
+        self.sql = sql
+        self.sqlProblem = sqlProblem
         self.admin = admin
         self.adminProblem = adminProblem
         self.metrics = metrics
         self.adminLoops = adminLoops
         self.registryLoops = registryLoops
         self.connectLoops = connectLoops
+        self.sqlLoops = sqlLoops
         self.remote = remote
     }
 
     var adminAddress: HostPort? { admin.map { HostPort(host: $0.host, port: $0.port) } }
     var connectAddress: HostPort? { connect.server.map { HostPort(host: $0.host, port: $0.port) } }
+    var sqlAddress: HostPort? { sql.map { HostPort(host: $0.host, port: $0.port) } }
     var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
     /// - Throws: `CommandFailure`, `BrokerError`.
@@ -69,9 +81,11 @@ final class ServerProcess {
         var adminProblem: String?
         var broker: BrokerServer?
         var remote: RemoteCluster?
+        var registry: RegistryServer?
         let adminLoops = settings.admin == nil ? nil : HTTPLoops()
         let registryLoops = settings.registry == nil ? nil : HTTPLoops()
         let connectLoops = settings.connect == nil ? nil : HTTPLoops()
+        let sqlLoops = settings.sql == nil ? nil : HTTPLoops()
         do {
             if let address = settings.admin, let adminLoops {
                 do throws(HTTPServerError) {
@@ -92,42 +106,53 @@ final class ServerProcess {
                 broker = try await BrokerServer.start(
                     configuration, logger: logger, metrics: metrics, readiness: readiness)
             }
-            var registry: RegistryServer?
+            var cluster: (any Cluster)?
+            if let broker, settings.registryServers == nil {
+                cluster = broker.cluster
+            } else if settings.registry != nil || settings.sql != nil {
+                let other = try connect(settings, logger)
+                remote = other
+                cluster = other
+            }
             var registryProblem: String?
-            if let address = settings.registry, let registryLoops {
-                let cluster: any Cluster
-                if let broker, settings.registryServers == nil {
-                    cluster = broker.cluster
-                } else {
-                    let other = try connect(settings, logger)
-                    remote = other
-                    cluster = other
-                }
+            if let address = settings.registry, let registryLoops, let cluster {
                 (registry, registryProblem) = try await startRegistry(
                     cluster, address, settings, registryLoops, metrics, readiness, logger)
             }
             var connect = ConnectRole.Running()
-            if let address = settings.connect, let connectLoops {
-                do {
+            var sql: SQLServer?
+            var sqlProblem: String?
+            do {
+                if let address = settings.connect, let connectLoops {
                     connect = try await ConnectRole.start(
                         address, settings, broker: broker,
                         registry: registry.map { HostPort(host: $0.host, port: $0.port) }, connectLoops, metrics,
                         readiness, logger)
-                } catch {
-                    await registry?.stop()
-                    throw error
                 }
+                if let address = settings.sql, let sqlLoops, let cluster {
+                    (sql, sqlProblem) = try await SQLRole(
+                        cluster: cluster, registry: registry,
+                        connect: connect.server.map { HostPort(host: $0.host, port: $0.port) }, settings: settings,
+                        dataDirectory: configuration.dataDirectory
+                    ).start(at: address, sqlLoops, metrics, readiness, logger)
+                }
+            } catch {
+                await connect.server?.stop()
+                throw error
             }
             return ServerProcess(
-                broker: broker, registry: registry, registryProblem: registryProblem, connect: connect, admin: admin,
-                adminProblem: adminProblem, metrics: metrics, adminLoops: adminLoops, registryLoops: registryLoops,
-                connectLoops: connectLoops, remote: remote)
+                broker: broker, registry: registry, registryProblem: registryProblem, connect: connect, sql: sql,
+                sqlProblem: sqlProblem, admin: admin, adminProblem: adminProblem, metrics: metrics,
+                adminLoops: adminLoops, registryLoops: registryLoops, connectLoops: connectLoops, sqlLoops: sqlLoops,
+                remote: remote)
         } catch {
+            await registry?.stop()
             _ = await broker?.stop()
             await admin?.stop(within: .zero)
             await adminLoops?.shutdown()
             await registryLoops?.shutdown()
             await connectLoops?.shutdown()
+            await sqlLoops?.shutdown()
             throw error
         }
     }
@@ -173,12 +198,14 @@ final class ServerProcess {
     ///
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
+        await sql?.stop()
         await connect.server?.stop()
         await registry?.stop()
         let isClean = await broker?.stop() ?? true
         await admin?.stop(within: .milliseconds(200))
         await adminLoops?.shutdown()
         await registryLoops?.shutdown()
+        await sqlLoops?.shutdown()
         await connectLoops?.shutdown()
         return isClean
     }

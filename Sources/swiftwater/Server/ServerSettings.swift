@@ -2,6 +2,7 @@ import Broker
 import Bytes
 import Cluster
 import RegistryService
+import SQLService
 
 /// Everything that `start` runs with, each value with its origin: a flag wins over the environment, that over the
 /// file, that over the default.
@@ -9,7 +10,8 @@ import RegistryService
 /// Keys are the names of Kafka's server.properties, and for the registry those of schema-registry.properties. Some are the
 /// program's rather than a role's, and have flags of their own: `listeners` (`--kafka`), `advertised.listeners`
 /// (`--advertised`), `log.dirs` (`--data-dir`). Ours are `admin.listener` (`--admin`), `registry.listener`
-/// (`--registry`), `connect.listener` (`--connect`), `connect.config` (`--connect-config`), `roles` and `insecure`.
+/// (`--registry`), `connect.listener` (`--connect`), `connect.config` (`--connect-config`), `sql.listener` (`--sql`),
+/// `roles` and `insecure`. The SQL server's are those of ksql-server.properties.
 /// Options of the Connect worker have `connect.` before the names of connect-distributed.properties.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
@@ -36,9 +38,9 @@ struct ServerSettings {
     }
 
     /// Roles that this version has, in the order they start.
-    static let roles = ["kafka", "registry", "connect"]
+    static let roles = ["kafka", "registry", "connect", "sql"]
     /// Roles that later versions will have.
-    static let plannedRoles = ["sql", "console"]
+    static let plannedRoles = ["console"]
 
     /// The program's own settings and their defaults.
     static let own: [(name: String, defaultValue: String, documentation: String)] = [
@@ -58,6 +60,9 @@ struct ServerSettings {
             "Where clients of the Connect worker connect to, over HTTP; none for no worker."
         ),
         ("connect.config", "", "A file of the worker's options by the names of connect-distributed.properties."),
+            "sql.listener", "127.0.0.1:8088",
+            "Where clients of streaming SQL connect to, over HTTP; none for no SQL server."
+        ),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
     ]
@@ -76,6 +81,8 @@ struct ServerSettings {
     let registry: HostPort?
     /// nil for no Connect worker.
     let connect: HostPort?
+    /// nil for no SQL server.
+    let sql: HostPort?
     /// Whether a broker runs in this process.
     let runsBroker: Bool
 
@@ -95,6 +102,7 @@ struct ServerSettings {
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
         "SWIFTWATER_ADMIN": "admin.listener", "SWIFTWATER_REGISTRY_LISTENER": "registry.listener",
         "SWIFTWATER_CONNECT_LISTENER": "connect.listener", "SWIFTWATER_CONNECT_CONFIG": "connect.config",
+        "SWIFTWATER_SQL_LISTENER": "sql.listener",
     ]
 
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
@@ -102,6 +110,11 @@ struct ServerSettings {
         if let file = sources.file {
             // In their order, so that of two names of one setting the same one counts at every start.
             for (name, value) in file.properties.sorted(by: { $0.key < $1.key }) {
+                if name == "listeners", let listener = SQLProperties.listener(value) {
+                    // As ksql-server.properties has it.
+                    set["sql.listener"] = Value(text: listener, origin: .file(file.path))
+                    continue
+                }
                 set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
             }
         }
@@ -120,7 +133,9 @@ struct ServerSettings {
         let ownNames = Self.own.map(\.name)
         let known = Self.names
         for (name, value) in set.sorted(by: { $0.key < $1.key })
-        where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name) {
+        where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
+            && !SQLProperties.isKnown(name)
+        {
             let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
             throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
         }
@@ -128,6 +143,7 @@ struct ServerSettings {
             let problem =
                 ServerProperties.definition(name)?.problem(with: value.text)
                 ?? RegistryProperties.definition(name)?.problem(value.text)
+                ?? (SQLProperties.isKnown(name) ? PropertyCatalog.problem(name, value.text) : nil)
             if let problem {
                 throw CommandFailure.usage("invalid value '\(value.text)' for \(name) (\(value.origin)): \(problem)")
             }
@@ -147,6 +163,8 @@ struct ServerSettings {
         registry = registryText == "none" || !roles.contains("registry") ? nil : try Self.listener(registryText)
         let connectText = set["connect.listener"]?.text ?? "127.0.0.1:8083"
         connect = connectText == "none" || !roles.contains("connect") ? nil : try Self.listener(connectText)
+        let sqlText = set["sql.listener"]?.text ?? "127.0.0.1:8088"
+        sql = sqlText == "none" || !roles.contains("sql") ? nil : try Self.listener(sqlText)
         runsBroker = roles.contains("kafka")
         try check()
     }
@@ -173,6 +191,11 @@ struct ServerSettings {
         return settings
     }
 
+    /// What the SQL server runs with: properties by ksqlDB's names.
+    var sqlProperties: [String: String] {
+        self.set.filter { SQLProperties.isKnown($0.key) }.mapValues(\.text)
+    }
+
     /// How to reach the cluster of `registryServers`.
     func registryConnection() throws(ClusterError) -> [String: String] {
         try RegistryProperties.connection(set.mapValues(\.text))
@@ -183,23 +206,29 @@ struct ServerSettings {
         if let value = set[name] { return value }
         let text =
             Self.own.first { $0.name == name }?.defaultValue ?? RegistryProperties.definition(name)?.defaultValue
-            ?? properties.text(name)
+            ?? PropertyCatalog.definition(name)?.defaultValue ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
 
     /// All names, sorted, the program's own first.
     static var names: [String] {
         own.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
+            + PropertyCatalog.names
     }
 
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
         own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
-            ?? RegistryProperties.definition(name)?.documentation ?? ""
+            ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
+            ?? ""
     }
 
     private static func canonical(_ name: String) -> String {
-        name == "log.dir" ? "log.dirs" : RegistryProperties.canonical(name)
+        switch name {
+        case "log.dir": "log.dirs"
+        case "bootstrap.servers": "kafkastore.bootstrap.servers"
+        default: RegistryProperties.canonical(name)
+        }
     }
 
     /// `PLAINTEXT://HOST:PORT`, `HOST:PORT`, `:PORT` or `PORT`; without a host all addresses in the first and third
@@ -238,6 +267,11 @@ struct ServerSettings {
                 "the registry needs a cluster for its schemas",
                 hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
         }
+        if sql != nil, !runsBroker, registryServers == nil {
+            throw CommandFailure.usage(
+                "the SQL server needs a cluster for its queries",
+                hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
+        }
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
         }
@@ -262,6 +296,12 @@ struct ServerSettings {
                 "the Connect worker at \(connect) lets everybody who reaches it run connectors, because this version has "
                     + "no authentication",
                 hint: "use a loopback address such as 127.0.0.1:\(connect.port), or add --insecure")
+        }
+        if let sql, !sql.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the SQL server at \(sql) lets everybody who reaches it read and change data, because this version has no "
+                    + "authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(sql.port), or add --insecure")
         }
         if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(

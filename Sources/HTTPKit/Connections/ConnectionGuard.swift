@@ -9,8 +9,12 @@ final class OpenConnections: Sendable {
 
     var count: Int { channels.withLock { $0.count } }
 
-    fileprivate func add(_ channel: any Channel) { channels.withLock { $0[ObjectIdentifier(channel)] = channel } }
-    fileprivate func remove(_ channel: any Channel) { channels.withLock { $0[ObjectIdentifier(channel)] = nil } }
+    /// The connection is kept until it is closed.
+    func add(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        channels.withLock { $0[id] = channel }
+        channel.closeFuture.whenComplete { _ in self.channels.withLock { $0[id] = nil } }
+    }
 
     /// Ends all connections, whatever they are doing.
     func closeAll() {
@@ -18,8 +22,18 @@ final class OpenConnections: Sendable {
     }
 }
 
-/// Ends a connection whose client sends a request or takes an answer too slowly, as an idle timeout does not notice a
-/// byte now and then, and one whose answer said so. Headers have the idle timeout alone: it runs until a request's headers are complete.
+/// What the guard of a connection is told about the request that is being answered.
+enum GuardEvent {
+    /// The request's body has no end that could be waited for.
+    case bodyHasNoEnd
+    /// The answer goes on until its client is gone; then `gone` is called, on the event loop. A client that only ends its side
+    /// is gone, too.
+    case answerHasNoEnd(gone: @Sendable () -> Void)
+}
+
+/// Ends a connection, or a stream of an HTTP/2 connection, whose client sends a request or takes an answer too slowly, as an
+/// idle timeout does not notice a byte now and then, and one whose answer said so. Headers have the idle timeout alone: it
+/// runs until a request's headers are complete.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -32,7 +46,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let requestTimeout: TimeAmount?
     private let stallTimeout: TimeAmount
-    private let connections: OpenConnections
+    private let isStream: Bool
     private var body: Scheduled<Void>?
     private var stall: Scheduled<Void>?
     private var linger: Scheduled<Void>?
@@ -40,36 +54,72 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isLastAnswer = false
     /// The last answer is written, and a further request came: it is not answered.
     private var isIgnoring = false
+    private var mustClose = false
+    private var isBodyComplete = false
+    private var isInputClosed = false
+    private var gone: (@Sendable () -> Void)?
 
     /// - Parameters:
     ///   - requestTimeout: from the end of a request's headers to the end of its body.
     ///   - stallTimeout: how long the client may take nothing of an answer.
-    init(requestTimeout: TimeAmount?, stallTimeout: TimeAmount, connections: OpenConnections) {
+    ///   - isStream: of HTTP/2, where the connection outlives the exchange.
+    init(requestTimeout: TimeAmount?, stallTimeout: TimeAmount, isStream: Bool) {
         self.requestTimeout = requestTimeout
         self.stallTimeout = stallTimeout
-        self.connections = connections
+        self.isStream = isStream
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { connections.add(context.channel) }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        connections.remove(context.channel)
-        cancelAll()
-    }
+    func handlerRemoved(context: ChannelHandlerContext) { cancelAll() }
 
     func channelInactive(context: ChannelHandlerContext) {
-        connections.remove(context.channel)
         cancelAll()
         context.fireChannelInactive()
     }
 
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A stream that was reset stays open to its handler otherwise.
+        if isStream { context.close(promise: nil) }
+        context.fireErrorCaught(error)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed = event, !isStream {
+            isInputClosed = true
+            if gone != nil { context.close(promise: nil) }
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard let event = event as? GuardEvent else {
+            return context.triggerUserOutboundEvent(event, promise: promise)
+        }
+        switch event {
+        case .bodyHasNoEnd:
+            body?.cancel()
+            body = nil
+        case .answerHasNoEnd(let gone):
+            self.gone = gone
+            if isInputClosed { context.close(promise: nil) }
+        }
+        promise?.succeed()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
-        case .head:
+        case .head(let head):
+            // The decoder reads nothing behind such a request.
+            if !isStream, head.headerFields[.upgrade] != nil,
+                head.headerFields[.connection]?.lowercased().contains("upgrade") == true
+            {
+                mustClose = true
+            }
             if linger != nil { isIgnoring = true }
+            isBodyComplete = false
             if let requestTimeout { body = closing(context.channel, in: requestTimeout) }
         case .body: break
         case .end:
+            isBodyComplete = true
             body?.cancel()
             body = nil
         }
@@ -78,14 +128,23 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
+        case .head(var head) where mustClose && head.status.kind != .informational:
+            isLastAnswer = true
+            head.headerFields[.connection] = "close"
+            return context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .head(let head) where head.headerFields[.connection] == "close": isLastAnswer = true
         case .end where isLastAnswer:
+            gone = nil
             let written = promise ?? context.eventLoop.makePromise()
             let channel = context.channel
             linger = closing(channel, in: Self.lingerTime)
             written.futureResult.whenSuccess { channel.close(mode: .output, promise: nil) }
             return context.write(data, promise: written)
-        case .head, .body, .end: break
+        case .end:
+            gone = nil
+            // What the client still sends on an answered stream is read for a moment, then the stream is reset.
+            if isStream, !isBodyComplete { linger = closing(context.channel, in: Self.lingerTime) }
+        case .head, .body: break
         }
         context.write(data, promise: promise)
     }
@@ -110,5 +169,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         linger?.cancel()
         body = nil
         stall = nil
+        gone?()
+        gone = nil
     }
 }

@@ -1,0 +1,127 @@
+import NIOCore
+
+/// Finds out from the first bytes of a connection what it speaks, as all protocols share one port.
+///
+/// | first bytes | protocol |
+/// |---|---|
+/// | the preface `PRI * HTTP/2.0` ... | HTTP/2 by prior knowledge (RFC 9113, 3.3) |
+/// | a GET with `Upgrade: h2c` and without a body | HTTP/2 by upgrade (RFC 7540, 3.2) |
+/// | a GET with `Upgrade: websocket` | WebSocket (RFC 6455), if there is a route |
+/// | anything else | HTTP/1.1 |
+///
+/// The decision is made once; then the handler hands on what it kept and leaves.
+final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Decision {
+        case http1
+        case http2
+        /// The request that asked for it becomes the connection's first stream.
+        case upgradeToHTTP2(UpgradeRequest)
+        case webSocket(UpgradeRequest)
+    }
+
+    private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+    private static let get = Array("GET ".utf8)
+    private static let headEnd = Array("\r\n\r\n".utf8)
+
+    private let headByteCountMax: Int
+    private let idleTimeout: TimeAmount
+    private let decided: (Decision, ByteBuffer, ChannelHandlerContext) -> Void
+    private let gone: () -> Void
+    private var pending = ByteBuffer()
+    /// Bytes in which no head ended.
+    private var searchedByteCount = 0
+    private var isDecided = false
+    private var idle: Scheduled<Void>?
+
+    /// - Parameters:
+    ///   - headByteCountMax: a longer head is left to HTTP/1.1, which refuses it.
+    ///   - decided: sets up the pipeline behind this handler and passes the bytes on.
+    ///   - gone: the connection ended before it said what it speaks.
+    init(
+        headByteCountMax: Int, idleTimeout: TimeAmount,
+        decided: @escaping (Decision, ByteBuffer, ChannelHandlerContext) -> Void, gone: @escaping () -> Void
+    ) {
+        self.headByteCountMax = headByteCountMax
+        self.idleTimeout = idleTimeout
+        self.decided = decided
+        self.gone = gone
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        idle = context.eventLoop.scheduleTask(in: idleTimeout) { channel.close(promise: nil) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        idle?.cancel()
+        leave()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        leave()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is ChannelShouldQuiesceEvent where !isDecided: context.close(promise: nil)
+        case ChannelEvent.inputClosed where !isDecided && pending.readableBytes == 0: context.close(promise: nil)
+        case ChannelEvent.inputClosed where !isDecided:
+            decide(.http1, context)
+            context.fireUserInboundEventTriggered(event)
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDecided else { return context.fireChannelRead(data) }
+        pending.writeImmutableBuffer(unwrapInboundIn(data))
+        if let decision = look() { decide(decision, context) }
+    }
+
+    /// nil when more bytes have to come.
+    private func look() -> Decision? {
+        let bytes = pending.readableBytesView
+        if bytes.starts(with: Self.preface) { return .http2 }
+        if Self.preface.starts(with: bytes) { return nil }
+        if Self.get.starts(with: bytes) { return nil }
+        guard bytes.starts(with: Self.get), bytes.count <= headByteCountMax else { return .http1 }
+        let from = bytes.startIndex + max(0, searchedByteCount - Self.headEnd.count)
+        guard let end = bytes[from...].firstRange(of: Self.headEnd) else {
+            searchedByteCount = bytes.count
+            return nil
+        }
+        guard let request = UpgradeRequest(head: bytes[..<end.lowerBound]) else { return .http1 }
+        pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
+        switch request.protocolName {
+        case "websocket": return .webSocket(request)
+        case "h2c" where request.canBeFirstStream: return .upgradeToHTTP2(request)
+        default:
+            var whole = request.bytes
+            whole.writeImmutableBuffer(pending)
+            pending = whole
+            return .http1
+        }
+    }
+
+    private func decide(_ decision: Decision, _ context: ChannelHandlerContext) {
+        isDecided = true
+        idle?.cancel()
+        let bytes = pending
+        pending = ByteBuffer()
+        decided(decision, bytes, context)
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+    }
+
+    private func leave() {
+        guard !isDecided else { return }
+        isDecided = true
+        gone()
+    }
+}

@@ -1,0 +1,398 @@
+import Cluster
+import Columns
+import Logging
+import SQLPlan
+import StreamEngine
+import Synchronization
+
+/// One task of a persistent query: a part of its plan and one of its partitions.
+///
+/// `@unchecked Sendable`: everything but `mailbox` and `published` belongs to whoever prepares the task, and from `begin` on
+/// to its worker's thread, which learns of everything else by messages.
+final class TaskRun: WorkItem, @unchecked Sendable {
+    enum Message: Sendable {
+        case arrival(Inputs.Arrival)
+        case committed(Result<Committer.Outcome, ClusterError>)
+        case read(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)
+        case pause
+        case resume
+        /// Commits what there is, and ends.
+        case stop(@Sendable () -> Void)
+        /// Ends at once; nothing more is written.
+        case drop
+    }
+
+    /// What others may know of a task.
+    struct Published: Sendable {
+        var steps: [(step: String, operation: String, counters: OperatorCounters)] = []
+        var committed: [TopicPartition: Int64] = [:]
+        var streamTime: Int64?
+        var stateBytes = 0
+        var consumed = 0
+        var produced = 0
+        var failed = 0
+        var lastMessage: Int64?
+    }
+
+    private enum Phase { case preparing, running, ended }
+
+    /// Changes after which a snapshot is worth its time.
+    private static let unsavedChangesMax = 1_000_000
+    /// Bytes of results that wait for their commit, beyond which the task does not go on.
+    private static let pendingByteCountMax = 8 << 20
+
+    let name: String
+    let place: TaskPlace
+    let context: TaskEnvironment
+    private let worker: Worker
+    private let mailbox = Mailbox<Message>()
+    private let published = Mutex(Published())
+
+    private var phase = Phase.preparing
+    var engine: QueryTask
+    private var inputs: Inputs?
+    private var committer: Committer?
+    private let pending = PendingBatches()
+    private var isPaused: Bool
+    /// Records were processed that no commit has in it.
+    private var isDirty = false
+    private var isCommitting = false
+    private var commitDue = ContinuousClock.now
+    private var committing: [TopicPartition: Int64] = [:]
+    private var commitTask: Task<Void, Never>?
+    private var reads: [(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)] = []
+    private var stops: [@Sendable () -> Void] = []
+    private var current = Published()
+    /// Behind the last change of this task in each of its changelogs.
+    var changelogEnds: [TopicPartition: Int64] = [:]
+    /// All state is to be written to the changelogs: what is there is of another plan.
+    var mustRelog = false
+    /// Changes in changelogs since the last snapshot.
+    private var unsavedChanges = 0
+
+    init(
+        _ place: TaskPlace, _ context: TaskEnvironment, worker: Worker, isPaused: Bool
+    ) throws(RunError) {
+        self.place = place
+        self.context = context
+        self.worker = worker
+        self.isPaused = isPaused
+        name = "\(place.part.index)_\(place.partition)"
+        engine = try context.engine(of: place)
+    }
+
+    // MARK: Before the first record
+
+    /// Takes the place of whoever had this task before. Called once, before `prepare`.
+    func take() async throws(ClusterError) {
+        committer = try await Committer.open(
+            context.cluster, group: context.applicationID, transactionalID: "\(context.applicationID)-\(name)",
+            context.properties.guarantee)
+    }
+
+    /// Reads state back and opens the inputs.
+    ///
+    /// - Parameters:
+    ///   - offsets: where each partition goes on.
+    ///   - old: the task of the query that this one replaces.
+    func prepare(_ offsets: [TopicPartition: Int64], replacing old: TaskRun?) async throws(ClusterError) {
+        if let old { try await adoptState(of: old, offsets) } else { try await restoreState() }
+        var readers: [any PartitionReader] = []
+        do throws(ClusterError) {
+            for partition in place.partitions {
+                let position: LogPosition = offsets[partition].map { .offset($0) } ?? .beginning
+                readers.append(
+                    try await context.cluster.reader(partition, from: position, isolation: .readCommitted))
+            }
+        } catch {
+            for reader in readers { reader.close() }
+            throw error
+        }
+        inputs = Inputs(readers)
+        current.committed = offsets.filter { place.partitions.contains($0.key) }
+        publish()
+    }
+
+    /// From here on the task belongs to its worker.
+    func begin() {
+        phase = .running
+        commitDue = ContinuousClock.now
+        isDirty = mustRelog
+        mailbox.post(isPaused ? .pause : .resume, to: self, on: worker)
+    }
+
+    /// Gives back what `take` and `prepare` made of a task that never began.
+    func abandon() async {
+        inputs?.close()
+        await committer?.close()
+    }
+
+    func post(_ message: Message) { mailbox.post(message, to: self, on: worker) }
+
+    func read(_ read: TableRead) async -> Result<[TableRow], RunError> {
+        await withCheckedContinuation { continuation in
+            post(.read(read, { continuation.resume(returning: $0) }))
+        }
+    }
+
+    var status: Published { published.withLock { $0 } }
+
+    // MARK: On the worker's thread
+
+    func work() -> Bool {
+        for message in mailbox.take() { handle(message) }
+        if step() { return true }
+        return !mailbox.rest()
+    }
+
+    private func handle(_ message: Message) {
+        switch message {
+        case .arrival(let arrival):
+            guard phase == .running else { return }
+            do throws(ClusterError) { try inputs?.take(arrival) } catch { fail(.cluster(error)) }
+        case .committed(let result): committed(result)
+        case .read(let read, let answer):
+            guard phase == .running else {
+                return answer(.failure(RunError(.notReady, "the query \(context.plan.id) does not run")))
+            }
+            reads.append((read, answer))
+        case .pause: isPaused = true
+        case .resume: isPaused = false
+        case .stop(let done):
+            if phase == .running { stops.append(done) } else { done() }
+        case .drop: end()
+        }
+    }
+
+    /// One batch of records, or whatever else is due.
+    ///
+    /// - Returns: whether there is more to do at once.
+    private func step() -> Bool {
+        guard phase == .running, let inputs else { return false }
+        if !reads.isEmpty || !stops.isEmpty || isPaused {
+            if isDirty || isCommitting {
+                // What is read, and what stays, is what has been committed.
+                commit()
+                return false
+            }
+            answerReads()
+            if !stops.isEmpty {
+                finish()
+                return false
+            }
+            if isPaused { return false }
+        }
+        if isDirty, !isCommitting, ContinuousClock.now >= commitDue || pending.byteCount > Self.pendingByteCountMax {
+            commit()
+        }
+        if isCommitting, pending.byteCount > Self.pendingByteCountMax { return false }
+        do throws(ClusterError) {
+            guard let batch = try inputs.next() else {
+                // Drained: nobody should wait for the interval.
+                commit()
+                if !isCommitting { publish() }
+                inputs.wait { [weak self] in self?.post(.arrival($0)) }
+                return false
+            }
+            try process(batch)
+        } catch {
+            fail(.cluster(error))
+        }
+        return phase == .running
+    }
+
+    private func process(_ batch: SourceBatch) throws(ClusterError) {
+        let output = engine.process(batch)
+        if let log = context.settings.processingLog {
+            for entry in output.log { log(context.plan.id, entry) }
+        }
+        if let failure = output.failure { return fail(.engine(failure, batch)) }
+        if !isDirty {
+            isDirty = true
+            commitDue = ContinuousClock.now + context.properties.commitInterval
+        }
+        current.consumed += batch.count
+        for row in 0..<batch.count {
+            current.streamTime = max(current.streamTime ?? .min, batch.timestamps[row])
+        }
+        for records in output.records {
+            current.produced += records.count
+            try pending.append(records, partitionCount: context.partitionCounts[records.topic] ?? 1)
+        }
+    }
+
+    // MARK: Commits
+
+    /// Begins to commit what was processed, unless a commit is under way.
+    private func commit() {
+        guard isDirty, !isCommitting, let inputs, let committer else { return }
+        var changelogs: Set<String> = []
+        let time = max(0, current.streamTime ?? 0)
+        var failure: ClusterError?
+        func write(_ change: StateChange) {
+            unsavedChanges += 1
+            let topic = context.changelogName(change.store)
+            changelogs.insert(topic)
+            do throws(ClusterError) {
+                try pending.append(
+                    key: change.key, value: change.value, time, TopicPartition(topic, place.partition))
+            } catch { failure = error }
+        }
+        if mustRelog {
+            mustRelog = false
+            do { try engine.writeSnapshot(write) } catch {
+                return fail(.cluster(ClusterError(.invalidRequest, "state cannot be written: \(error)")))
+            }
+            engine.drainChanges { _ in }
+        } else {
+            engine.drainChanges(write)
+        }
+        if let failure { return fail(.cluster(failure)) }
+        isDirty = false
+        isCommitting = true
+        committing = [:]
+        var offsets: [TopicPartition: CommittedOffset] = [:]
+        for (partition, offset) in inputs.offsets where current.committed[partition] != offset {
+            offsets[partition] = CommittedOffset(offset)
+            committing[partition] = offset
+        }
+        let work = Committer.Work(batches: pending.drain(), offsets: offsets, changelogs: changelogs)
+        // Owned by this task, which does not end before it has the answer.
+        commitTask = Task {
+            do throws(ClusterError) {
+                self.post(.committed(.success(try await committer.commit(work))))
+            } catch {
+                self.post(.committed(.failure(error)))
+            }
+        }
+    }
+
+    private func committed(_ result: Result<Committer.Outcome, ClusterError>) {
+        isCommitting = false
+        guard phase == .running else { return }
+        switch result {
+        case .success(let ends):
+            changelogEnds.merge(ends) { _, new in new }
+            current.committed.merge(committing) { _, new in new }
+            current.lastMessage = wallClock()
+            publish()
+            context.committed()
+            let bytes = current.stateBytes
+            if let most = context.settings.queryStateByteCountMax, bytes > most {
+                return fail(.memory(bytes: bytes, most: most))
+            }
+            // As many changes as there is state, at least: the cost of snapshots stays in proportion.
+            let rows = current.steps.reduce(0) { $0 + $1.counters.stateRows }
+            if unsavedChanges > max(Self.unsavedChangesMax, 2 * rows), !isDirty {
+                writeSnapshot()
+                unsavedChanges = 0
+            }
+        case .failure(let error): fail(.cluster(error))
+        }
+    }
+
+    private func publish() {
+        current.steps = engine.counters
+        current.stateBytes = current.steps.reduce(0) { $0 + $1.counters.stateBytes }
+        current.failed = current.steps.reduce(0) { $0 + $1.counters.failed }
+        published.withLock { $0 = current }
+    }
+
+    // MARK: Reads
+
+    private func answerReads() {
+        guard !reads.isEmpty else { return }
+        for (read, answer) in reads {
+            do throws(EngineError) { answer(.success(try engine.read(read))) } catch {
+                answer(.failure(RunError(.notMaterialized, error.message)))
+            }
+        }
+        reads = []
+    }
+
+    // MARK: The end
+
+    /// Everything is committed.
+    private func finish() {
+        if unsavedChanges > 0 { writeSnapshot() }
+        end()
+    }
+
+    private func fail(_ failure: TaskFailure) {
+        guard phase == .running else { return }
+        end()
+        context.failed(self, failure)
+    }
+
+    private func end() {
+        guard phase != .ended else { return }
+        phase = .ended
+        inputs?.close()
+        for (_, answer) in reads {
+            answer(.failure(RunError(.notReady, "the query \(context.plan.id) does not run")))
+        }
+        reads = []
+        let stops = stops
+        self.stops = []
+        let committer = committer
+        let commitTask = commitTask
+        // Ends by itself; whoever stops the task waits for it.
+        Task {
+            await commitTask?.value
+            await committer?.close()
+            for done in stops { done() }
+        }
+    }
+}
+
+/// Why a task has ended.
+enum TaskFailure: Sendable {
+    case cluster(ClusterError)
+    case engine(EngineError, SourceBatch)
+    case memory(bytes: Int, most: Int)
+}
+
+/// Which part of a query a task is, and what it reads.
+struct TaskPlace: Sendable {
+    var part: SubTopologies.Part
+    var partition: Int32
+    var partitions: [TopicPartition]
+}
+
+/// What the tasks of one run of a query share.
+struct TaskEnvironment: Sendable {
+    var plan: PhysicalPlan
+    var topology: SubTopologies
+    var applicationID: String
+    var propertyTexts: [String: String]
+    var properties: QueryProperties
+    var settings: RuntimeSettings
+    var cluster: any Cluster
+    /// Of all topics that are written to.
+    var partitionCounts: [String: Int32]
+    var logger: Logger
+    /// Called on the task's worker.
+    var failed: @Sendable (TaskRun, TaskFailure) -> Void
+    var committed: @Sendable () -> Void
+
+    /// A task without state.
+    func engine(of place: TaskPlace) throws(RunError) -> QueryTask {
+        let libraries = settings.libraries(propertyTexts)
+        var engineSettings = settings.engineSettings(propertyTexts)
+        engineSettings.capturesChanges = true
+        do throws(EngineError) {
+            if topology.parts.count == 1 {
+                return try QueryTask(
+                    plan, functions: libraries.functions, formats: libraries.formats, settings: engineSettings)
+            }
+            return try QueryTask(
+                place.part, of: plan, functions: libraries.functions, formats: libraries.formats,
+                settings: engineSettings, topicName: topicName)
+        } catch {
+            throw RunError(.invalidPlan, error.message)
+        }
+    }
+
+    func topicName(_ topic: RepartitionTopic) -> String { "\(applicationID)-\(topic.name)-repartition" }
+    func changelogName(_ store: String) -> String { "\(applicationID)-\(store)-changelog" }
+}

@@ -1,0 +1,179 @@
+import Cluster
+import HTTPKit
+import HTTPTypes
+import JSONFormat
+import SQLRuntime
+import Synchronization
+
+/// What the server tells of itself.
+extension SQLAPI {
+    static let offered: [MediaType] = [.json, .plainJSON]
+
+    /// A route that answers JSON, and 406 to clients that do not take it.
+    private mutating func getJSON(
+        _ path: String, _ handler: @escaping @Sendable (HTTPCall) async throws(KsqlFailure) -> (Int, JSONValue)
+    ) {
+        get(path) { call throws(KsqlFailure) in
+            guard let type = MediaType.negotiated(call.headers[.accept], among: Self.offered) else {
+                throw .notAcceptable
+            }
+            let (status, value) = try await handler(call)
+            return .json(value, status: HTTPResponse.Status(code: status), contentType: type.rawValue)
+        }
+    }
+
+    mutating func addServer() {
+        let engine = engine
+        get("/") { _ throws(KsqlFailure) in
+            HTTPAnswer(status: .temporaryRedirect, headers: [.location: "/info"])
+        }
+        getJSON("/info") { _ throws(KsqlFailure) in
+            (
+                200,
+                .object([
+                    (
+                        "KsqlServerInfo",
+                        .object([
+                            ("version", .string(engine.settings.version)),
+                            ("kafkaClusterId", .string(await engine.clusterID())),
+                            ("ksqlServiceId", .string(engine.settings.serviceID)),
+                            ("serverStatus", .string(engine.serverStatus)),
+                        ])
+                    )
+                ])
+            )
+        }
+        getJSON("/healthcheck") { _ throws(KsqlFailure) in await engine.health() }
+        getJSON("/clusterStatus") { _ throws(KsqlFailure) in
+            try engine.checkReady()
+            return (200, await engine.clusterStatus())
+        }
+        getJSON("/status") { _ throws(KsqlFailure) in
+            try engine.checkReady()
+            let statuses = engine.state.withLock { $0.statuses }.sorted { $0.key < $1.key }
+            return (
+                200,
+                .object([
+                    ("commandStatuses", .object(statuses.map { ($0.key, .string($0.value.status.rawValue)) }))
+                ])
+            )
+        }
+        getJSON("/status/{type}/{entity}/{action}") { call throws(KsqlFailure) in
+            try engine.checkReady()
+            let id = CommandID(call.parameter("type"), call.parameter("entity"), call.parameter("action"))
+            guard let status = engine.state.withLock({ $0.statuses[id.description] }) else {
+                throw .notFound("Command not found")
+            }
+            return (200, StatementRequest.json(status))
+        }
+        getJSON("/is_valid_property/{name}") { call throws(KsqlFailure) in
+            try engine.checkReady()
+            let name = call.parameter("name")
+            do throws(PropertyCatalog.Refusal) {
+                try PropertyCatalog.checkOverridable(name, engine.settings)
+            } catch { throw .badRequest(error.message) }
+            return (200, .bool(true))
+        }
+        getJSON("/v1/metadata") { _ throws(KsqlFailure) in
+            (
+                200,
+                .object([
+                    ("version", .string(engine.settings.version)), ("clusterId", await engine.clusterScope()),
+                ])
+            )
+        }
+        getJSON("/v1/metadata/id") { _ throws(KsqlFailure) in (200, await engine.clusterScope()) }
+        for path in ["/chc/ready", "/chc/live"] { getJSON(path) { _ throws(KsqlFailure) in (200, .object([])) } }
+    }
+}
+
+extension SQLEngine {
+    var serverStatus: String {
+        let (isReady, isTerminated, degradation) = state.withLock { ($0.isReady, $0.isTerminated, $0.degradation) }
+        if isTerminated { return "TERMINATED" }
+        if degradation != nil { return "ERROR" }
+        return isReady ? "RUNNING" : "INITIALIZING"
+    }
+
+    /// nil where the cluster cannot be asked.
+    func clusterID() async -> String? { try? await cluster.describeCluster().id }
+
+    func clusterScope() async -> JSONValue {
+        .object([
+            (
+                "scope",
+                .object([
+                    ("path", .array([])),
+                    (
+                        "clusters",
+                        .object([
+                            ("kafka-cluster", .string(await clusterID())),
+                            ("ksql-cluster", .string(settings.serviceID)),
+                        ])
+                    ),
+                ])
+            ), ("id", .string("")),
+        ])
+    }
+
+    func health() async -> (Int, JSONValue) {
+        var canReach = true
+        do { _ = try await cluster.describeCluster() } catch { canReach = false }
+        let (isReady, degradation) = state.withLock { ($0.isReady, $0.degradation) }
+        let isHealthy = canReach && degradation == nil
+        func detail(_ isHealthy: Bool) -> JSONValue { .object([("isHealthy", .bool(isHealthy))]) }
+        return (
+            isHealthy ? 200 : 503,
+            .object([
+                ("isHealthy", .bool(isHealthy)),
+                (
+                    "details",
+                    .object([
+                        ("metastore", detail(true)), ("kafka", detail(canReach)),
+                        ("commandRunner", detail(degradation == nil)),
+                    ])
+                ), ("serverState", .string(isReady ? "READY" : "INITIALIZING")),
+            ])
+        )
+    }
+
+    func clusterStatus() async -> JSONValue {
+        let now = WallClock.milliseconds()
+        let queries = await runner.statuses().sorted { $0.id < $1.id }.map { status -> (String, JSONValue) in
+            let partitions = status.positions.map {
+                JSONValue.object([("topic", .string($0.topic)), ("partition", .number(Int64($0.partition)))])
+            }
+            return (
+                status.id,
+                .object([
+                    ("activeStores", .array([])), ("activePartitions", .array(partitions)),
+                    ("standByStores", .array([])), ("standByPartitions", .array([])),
+                ])
+            )
+        }
+        let own = JSONValue.object([
+            ("hostAlive", .bool(true)), ("lastStatusUpdateMs", .number(now)),
+            ("activeStandbyPerQuery", .object(queries)),
+            (
+                "hostStoreLags",
+                .object([("stateStoreLags", .object([])), ("updateTimeMs", .number(0))])
+            ),
+        ])
+        var hosts: [(String, JSONValue)] = [(address, own)]
+        for (host, heard) in peers.all where host != address {
+            hosts.append(
+                (
+                    host,
+                    .object([
+                        ("hostAlive", .bool(now - heard < 2000)), ("lastStatusUpdateMs", .number(heard)),
+                        ("activeStandbyPerQuery", .object([])),
+                        (
+                            "hostStoreLags",
+                            .object([("stateStoreLags", .object([])), ("updateTimeMs", .number(0))])
+                        ),
+                    ])
+                ))
+        }
+        return .object([("clusterStatus", .object(hosts))])
+    }
+}

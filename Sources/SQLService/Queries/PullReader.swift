@@ -1,0 +1,83 @@
+import NIOCore
+import SQLFunctions
+import SQLPlan
+import SQLRuntime
+import SQLTypes
+import StreamEngine
+
+/// Reads the rows of pull queries over tables.
+struct PullReader: Sendable {
+    /// State that is being read back is waited for this long.
+    private static let patience = Duration.seconds(10)
+    private static let pause = Duration.milliseconds(50)
+
+    let engine: SQLEngine
+
+    /// The rows of the result, in its order and within its bounds.
+    ///
+    /// - Throws: 40001 when no query keeps the table, 50000 when its state cannot be had.
+    func rows(_ query: PullQuery, _ table: PullTable, _ client: ClientQuery) async throws(KsqlFailure) -> [[SQLValue]] {
+        let found = try await read(query, table, client)
+        // What is looked up is few; what is scanned may be many.
+        if case .keys = table.keys { return evaluate(query, table, client, found) }
+        return await withTaskExecutorPreference(globalConcurrentExecutor) {
+            await onExecutor { evaluate(query, table, client, found) }
+        }
+    }
+
+    private func onExecutor<Value: Sendable>(_ body: @Sendable () -> Value) async -> Value { body() }
+
+    private func evaluate(
+        _ query: PullQuery, _ table: PullTable, _ client: ClientQuery, _ found: [TableRow]
+    ) -> [[SQLValue]] {
+        var context = EvaluationContext(
+            now: WallClock.milliseconds, random: { UInt64.random(in: .min ... .max) }, zones: engine.settings.zones,
+            limits: FunctionLimits(properties: client.configuration.properties))
+        let isSorted = !query.order.isEmpty
+        let enough = isSorted ? nil : query.limit.map { $0 + query.offset }
+        var result: [[SQLValue]] = []
+        for row in found {
+            if let enough, result.count >= enough { break }
+            if let values = table.rows.result(
+                key: row.key, window: row.window, values: row.values, timestamp: row.timestamp, &context)
+            {
+                result.append(values)
+            }
+        }
+        query.sort(&result)
+        if query.offset > 0 { result.removeFirst(min(query.offset, result.count)) }
+        if let limit = query.limit, result.count > limit { result.removeLast(result.count - limit) }
+        return result
+    }
+
+    private func read(
+        _ query: PullQuery, _ table: PullTable, _ client: ClientQuery
+    ) async throws(KsqlFailure) -> [TableRow] {
+        var read: TableRead
+        switch table.keys {
+        case .all: read = TableRead(.all)
+        case .keys(let keys): read = TableRead(.keys(keys))
+        case .range(let lower, let upper):
+            read = TableRead(
+                .range(lower: lower.map { ($0.value, $0.isIncluded) }, upper: upper.map { ($0.value, $0.isIncluded) }))
+        }
+        read.windowStart = table.windowStart
+        read.windowEnd = table.windowEnd
+        if table.rows.takesAll, query.order.isEmpty { read.limit = query.limit.map { $0 + query.offset } }
+        let deadline = NIODeadline.now() + .nanoseconds(Int64(Self.patience / .nanoseconds(1)))
+        while true {
+            do throws(RunError) { return try await engine.runner.read(read, of: table.queryID) } catch {
+                switch error.code {
+                case .notReady where NIODeadline.now() < deadline:
+                    do { try await Task.sleep(for: Self.pause) } catch { throw .shuttingDown }  // the client is gone
+                case .notReady:
+                    throw .server("The state of query \(table.queryID) is still being read back: \(error.message)")
+                case .notMaterialized:
+                    throw KsqlFailure(
+                        PlanError(.invalid, "The table isn't queryable: \(error.message)"), client.text)
+                default: throw .server("Failed to get values of the table: \(error.message)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+import HTTPKit
+import NIOCore
+import SQLFormats
+import SQLPlan
+import SQLRuntime
+import SQLTypes
+
+/// Runs the queries of clients and writes their rows.
+struct QueryService: Sendable {
+    /// Time between two signs of life to a client that waits for rows.
+    static let keepAlive = Duration.seconds(10)
+    /// Rows of a result are written in pieces of about this size.
+    static let pieceByteCount = 64 << 10
+
+    let engine: SQLEngine
+    let limits: PullLimits
+    let preparation: QueryPreparation
+    let reader: PullReader
+
+    init(_ engine: SQLEngine) {
+        self.engine = engine
+        limits = PullLimits(engine.settings.properties)
+        preparation = QueryPreparation(engine: engine)
+        reader = PullReader(engine: engine)
+    }
+
+    // MARK: Answers
+
+    func answer(
+        _ text: String, _ context: RequestContext, _ form: ResultWriter.Form, on path: String
+    ) async throws(KsqlFailure) -> HTTPAnswer {
+        let query = try await preparation.prepare(text, context)
+        switch query.kind {
+        case .pull(let pull):
+            if case .table(let table) = pull.source { return try await tableAnswer(pull, table, query, form) }
+            return try await streamAnswer(try await start(query), form)
+        case .push: return try await streamAnswer(try await start(query), form)
+        case .print(let print):
+            guard path == "/query" || form == .lines else { throw .notAcceptable }
+            return try await printAnswer(print, query)
+        }
+    }
+
+    private func tableAnswer(
+        _ pull: PullQuery, _ table: PullTable, _ query: ClientQuery, _ form: ResultWriter.Form
+    ) async throws(KsqlFailure) -> HTTPAnswer {
+        try limits.begin()
+        var byteCount = 0
+        defer { limits.end(byteCount: byteCount) }
+        var writer = try ResultWriter(
+            form, queryID: QueryID.new("query"), columns: pull.columns, isStreamed: false)
+        let rows = try await reader.rows(pull, table, query)
+        var output: [UInt8] = []
+        writer.begin(&output)
+        do throws(FormatError) { for row in rows { try writer.row(row, &output) } } catch {
+            throw .server("a row of the result cannot be written: \(error.message)")
+        }
+        writer.end(nil, &output)
+        byteCount = output.count
+        return .bytes(output, contentType: MediaType(form).rawValue)
+    }
+
+    private func streamAnswer(
+        _ started: StartedQuery, _ form: ResultWriter.Form
+    ) async throws(KsqlFailure) -> HTTPAnswer {
+        // The form is checked before the answer begins.
+        _ = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
+        let contentType = MediaType(form).rawValue
+        return .stream(contentType: contentType) { body in
+            var writer = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
+            var head: [UInt8] = []
+            writer.begin(&head)
+            try await body.write(ByteBuffer(bytes: head))
+            let lines = body
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    var lines = lines
+                    while true {
+                        try await Task.sleep(for: Self.keepAlive)
+                        try await lines.write("\n")
+                    }
+                }
+                defer { group.cancelAll() }
+                try await write(started, &writer) { piece in try await body.write(ByteBuffer(bytes: piece)) }
+            }
+        }
+    }
+
+    // MARK: Rows that come by and by
+
+    /// A query that runs, and what is left to do with its rows.
+    struct StartedQuery: Sendable {
+        var id: String
+        var columns: [SQLColumn]
+        /// nil when no rows are wanted at all.
+        var running: RunningQuery?
+        /// What the columns are in the rows that come.
+        var layout = RowLayout()
+        /// Rows that are enough.
+        var limit: Int?
+        /// To sort by, and rows to leave out; pull queries only.
+        var pull: PullQuery?
+        /// Of queries whose rows replace each other: columns of the key that tells which.
+        var groupKeyCount: Int?
+        /// The original tells clients of such queries of their limit only.
+        var isScalable = false
+    }
+
+    /// Starts a push query, or a pull query over a stream.
+    func start(_ query: ClientQuery) async throws(KsqlFailure) -> StartedQuery {
+        var options = SubscriptionOptions()
+        options.properties = query.configuration.properties
+        var plan: PhysicalPlan
+        var started: StartedQuery
+        var max: Int?
+        var groupKeyCount: Int?
+        switch query.kind {
+        case .push(let push):
+            plan = push.plan
+            started = StartedQuery(
+                id: plan.id, columns: push.columns, limit: plan.limit, isScalable: push.isScalable)
+            started.layout = RowLayout(plan)
+            options.start = query.configuration["auto.offset.reset"]?.lowercased() == "earliest" ? .earliest : .latest
+            if let range = push.timeRange {
+                options.start = range.lowerBound > 0 ? .timestamp(range.lowerBound) : .earliest
+                // A last time ends the result, once what is there now has been read.
+                options.isBounded = range.upperBound < .max
+                if options.isBounded { options.endTimestamp = range.upperBound + 1 }
+            }
+            max = query.configuration["ksql.max.push.queries"].flatMap { Int($0) } ?? 100
+        case .pull(let pull):
+            let streamPlan: PhysicalPlan
+            switch pull.source {
+            case .table: throw .server("a table is read at once")
+            case .stream(let plan): streamPlan = plan
+            case .groups(let plan):
+                streamPlan = plan
+                groupKeyCount = plan.root.schema.keyCount
+            }
+            try limits.begin()
+            defer { limits.end(byteCount: 0) }
+            plan = streamPlan
+            started = StartedQuery(id: plan.id, columns: pull.columns, limit: pull.limit, pull: pull)
+            started.groupKeyCount = groupKeyCount
+            started.layout = RowLayout(plan)
+            options.isBounded = true
+            options.start = .earliest
+            if let range = pull.timeRange {
+                if range.lowerBound > 0 { options.start = .timestamp(range.lowerBound) }
+                if range.upperBound < .max { options.endTimestamp = range.upperBound + 1 }
+            }
+        case .print: throw .server("PRINT has no plan")
+        }
+        if started.limit == 0 { return started }
+        if let max, engine.transients.count >= max {
+            throw .tooManyPushQueries(
+                "Maximum number of push queries exceeded: \(max) are running, as many as ksql.max.push.queries allows. End one"
+                    + " of them, or raise the limit.")
+        }
+        do throws(RunError) {
+            let subscription = try await engine.runner.subscribe(plan, options)
+            started.running = RunningQuery(plan.id, query.text, subscription, engine.transients)
+            return started
+        } catch { throw Self.failure(error, query.text) }
+    }
+
+    static func failure(_ error: RunError, _ text: String) -> KsqlFailure {
+        switch error.code {
+        case .stopping: .shuttingDown
+        case .memory: .tooManyRequests(error.message)
+        case .invalidPlan, .cluster: .badStatement(error.message, text)
+        default: .server(error.message)
+        }
+    }
+
+    /// Writes all rows and the end of a result.
+    ///
+    /// - Parameter send: takes the bytes; returns when the client takes more.
+    func write(
+        _ started: StartedQuery, _ writer: inout ResultWriter, _ send: ([UInt8]) async throws -> Void
+    ) async throws {
+        defer { started.running?.finish() }
+        var output: [UInt8] = []
+        var left = started.limit ?? .max
+        var end = SubscriptionEnd.limitReached
+        var skipped = 0
+        var kept = KeptRows(started.groupKeyCount)
+        let isKept = started.groupKeyCount != nil || started.pull?.order.isEmpty == false
+        let offset = started.pull?.offset ?? 0
+        if left > 0, let subscription = started.running?.subscription {
+            end = .completed
+            reading: while let event = await subscription.next() {
+                switch event {
+                case .rows(let rows):
+                    for row in rows {
+                        if isKept {
+                            guard kept.take(row, started.layout) else {
+                                end = .failed(
+                                    RunError(
+                                        .memory,
+                                        "ORDER BY and GROUP BY keep no more than \(KeptRows.countMax) rows: narrow the query"
+                                            + " with WHERE."))
+                                break reading
+                            }
+                            continue
+                        }
+                        guard skipped >= offset else {
+                            skipped += 1
+                            continue
+                        }
+                        if try writer.row(started.layout.values(row), isTombstone: row.isTombstone, &output) { left -= 1 }
+                        if left == 0 {
+                            end = .limitReached
+                            break reading
+                        }
+                        if output.count >= Self.pieceByteCount {
+                            try await send(output)
+                            output.removeAll(keepingCapacity: true)
+                        }
+                    }
+                    if !output.isEmpty {
+                        try await send(output)
+                        output.removeAll(keepingCapacity: true)
+                    }
+                case .end(let reason):
+                    end = reason
+                    break reading
+                }
+            }
+            try Task.checkCancellation()
+        }
+        if isKept, case .completed = end {
+            var rows = kept.rows
+            started.pull?.sort(&rows)
+            for row in rows.dropFirst(offset).prefix(left) {
+                try writer.row(row, &output)
+                if output.count >= Self.pieceByteCount {
+                    try await send(output)
+                    output.removeAll(keepingCapacity: true)
+                }
+            }
+            if let limit = started.limit, rows.count - offset >= limit { end = .limitReached }
+        }
+        switch end {
+        case .limitReached: writer.end("Limit Reached", &output)
+        case .completed: writer.end(started.isScalable ? nil : "Query Completed", &output)
+        case .failed(let error): writer.failure(.server(error.message), &output)
+        }
+        try await send(output)
+    }
+}
+
+/// Rows that are kept until the last has come, because they are sorted, or because later ones replace them.
+struct KeptRows {
+    static let countMax = 1_000_000
+
+    private let keyCount: Int?
+    private var all: [[SQLValue]?] = []
+    private var places: [[SQLValue]: Int] = [:]
+
+    /// - Parameter keyCount: columns of the key by which rows replace each other; nil: all are kept.
+    init(_ keyCount: Int?) { self.keyCount = keyCount }
+
+    var rows: [[SQLValue]] { all.compactMap { $0 } }
+
+    /// - Returns: false when there is no room for the row.
+    mutating func take(_ row: SubscribedRow, _ layout: RowLayout) -> Bool {
+        let values = row.isTombstone ? nil : layout.values(row)
+        if let keyCount {
+            let key = Array(row.values.prefix(keyCount))
+            if let place = places[key] {
+                all[place] = values
+                return true
+            }
+            places[key] = all.count
+        }
+        guard all.count < Self.countMax else { return false }
+        all.append(values)
+        return true
+    }
+}
+
+extension MediaType {
+    init(_ form: ResultWriter.Form) {
+        self =
+            switch form {
+            case .rows: .json
+            case .protobuf: .protobuf
+            case .lines: .delimited
+            case .array, .messages: .plainJSON
+            }
+    }
+}

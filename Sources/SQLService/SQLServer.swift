@@ -1,0 +1,60 @@
+package import HTTPKit
+import HTTPTypes
+package import Logging
+package import NIOCore
+package import Observability
+
+/// A running SQL server: the command topic being followed, the port listening.
+package final class SQLServer: Sendable {
+    package let engine: SQLEngine
+    private let http: HTTPServer
+    private let readiness: Readiness
+
+    package var host: String { http.host }
+    package var port: Int { http.port }
+
+    private init(_ engine: SQLEngine, _ http: HTTPServer, _ readiness: Readiness) {
+        self.engine = engine
+        self.http = http
+        self.readiness = readiness
+    }
+
+    /// Listens, and answers statements once the command topic has been read.
+    ///
+    /// - Parameter group: the threads of the HTTP server.
+    /// - Throws: `HTTPServerError` when the port cannot be had.
+    package static func start(
+        _ engine: SQLEngine, host: String, port: Int, on group: any EventLoopGroup, metrics: MetricRegistry,
+        readiness: Readiness, logger: Logger
+    ) async throws(HTTPServerError) -> SQLServer {
+        readiness.hold("sql", because: "reading the command topic")
+        let figures = SQLFigures(metrics)
+        var configuration = HTTPServerConfiguration(host: host, port: port)
+        configuration.bodyByteCountMax = engine.settings.requestByteCountMax
+        configuration.observe = { exchange in
+            figures.count(status: Int(exchange.status.code))
+            figures.durations.record(exchange.nanoseconds)
+        }
+        let http: HTTPServer
+        do {
+            http = try await HTTPServer.start(
+                configuration, router: SQLAPI.router(engine, figures: figures), on: group, logger: logger)
+        } catch {
+            readiness.release("sql")
+            throw error
+        }
+        engine.start(at: "\(http.host):\(http.port)")
+        figures.observe(metrics, engine)
+        readiness.check("sql") { engine.problem }
+        readiness.release("sql")
+        return SQLServer(engine, http, readiness)
+    }
+
+    /// Answers what has been asked, ends queries in good order, and closes.
+    package func stop() async {
+        readiness.hold("sql", because: "stopping")
+        await engine.transients.cancelAll()
+        await http.stop(within: .seconds(1))
+        await engine.stop()
+    }
+}

@@ -1,0 +1,27 @@
+package import SQLTypes
+
+/// How an SQL server is to run.
+package struct SQLServerSettings: Sendable {
+    /// Properties by ksqlDB's names, those of `ksql-server.properties`: `ksql.service.id`, `ksql.streams.auto.offset.reset`.
+    package var properties: [String: String] = [:]
+    /// What `/info` tells.
+    package var version = ""
+    /// `ksql.advertised.listener`: what other nodes and clients reach this one by, "host:port"; where it listens when nil.
+    package var advertised: String?
+    /// The largest body of a request.
+    package var requestByteCountMax = 8 << 20
+    /// How long the start may take to reach the command topic and to read it.
+    package var startTimeout = Duration.seconds(60)
+    /// How long a statement may take from its command to its execution.
+    package var statementTimeout = Duration.seconds(30)
+    package var zones = TimeZones.offsetsOnly
+    /// The text of a file of statements, `ksql.queries.file`: they run instead of a command topic, and no statement that
+    /// changes anything is taken.
+    package var script: String?
+
+    package init() {}
+
+    /// `ksql.service.id`
+    package var serviceID: String { properties["ksql.service.id"] ?? "default_" }
+    package var commandTopic: String { "_confluent-ksql-\(serviceID)_command_topic" }
+}

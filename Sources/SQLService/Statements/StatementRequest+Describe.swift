@@ -1,0 +1,123 @@
+import Bytes
+import Cluster
+import JSONFormat
+import SQLFormats
+import SQLPlan
+import SQLRuntime
+import SQLSyntax
+import SQLTypes
+
+/// DESCRIBE.
+extension StatementRequest {
+    func describe(
+        _ subject: DescribeSubject, _ parsed: ParsedStatement, _ context: RequestContext
+    ) async throws(KsqlFailure) -> JSONValue {
+        switch subject {
+        case .streams(let extended): return await descriptions(.stream, extended, parsed)
+        case .tables(let extended): return await descriptions(.table, extended, parsed)
+        case .function(let name): return try describe(function: name, parsed)
+        case .connector(let name): return try await describeConnector(name, parsed)
+        case .source(let name, let extended):
+            let catalog = engine.current
+            guard let source = catalog[name.text] else {
+                let hint = nearestName(to: name.text, among: catalog.sourceNames)
+                throw .badStatement(
+                    "Could not find STREAM/TABLE '\(name.text)' in the Metastore"
+                        + (hint.map { "\nDid you mean '\($0)'?" } ?? ""), parsed.text)
+            }
+            return entity(
+                "sourceDescription", parsed,
+                [("sourceDescription", await description(of: source, catalog, extended: extended))])
+        }
+    }
+
+    private func descriptions(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
+        let catalog = engine.current
+        var list: [JSONValue] = []
+        for name in catalog.sourceNames.sorted() {
+            guard let source = catalog[name], source.kind == kind else { continue }
+            list.append(await description(of: source, catalog, extended: extended))
+        }
+        return entity("source_descriptions", parsed, [("sourceDescriptions", .array(list))])
+    }
+
+    func description(of source: SourceDescription, _ catalog: Catalog, extended: Bool) async -> JSONValue {
+        let readers = catalog.queries(from: source.name)
+        let writers = catalog.queries(into: source.name)
+        var statuses: [String: QueryStatus] = [:]
+        for query in readers + writers where statuses[query.id] == nil {
+            statuses[query.id] = await engine.runner.status(of: query.id)
+        }
+        var partitions: Int64 = 0
+        var replicas: Int64 = 0
+        if extended, let topic = try? await engine.cluster.topic(source.topic) {  // without one, zeros tell
+            partitions = Int64(topic.partitions.count)
+            replicas = Int64(topic.partitions.first?.replicas.count ?? 0)
+        }
+        var statistics = ""
+        var errors = ""
+        var offsets: [JSONValue] = []
+        if extended {
+            statistics = Self.statistics(writers.compactMap { statuses[$0.id] }, readers.compactMap { statuses[$0.id] })
+            errors = Self.errors((writers + readers).compactMap { statuses[$0.id] })
+            offsets = writers.compactMap { statuses[$0.id] }.map { self.offsets(of: $0) }
+        }
+        return .object([
+            ("name", .string(source.name)), ("windowType", .string(source.window?.kind.rawValue)),
+            ("readQueries", .array(readers.map { json($0, statuses[$0.id]) })),
+            ("writeQueries", .array(writers.map { json($0, statuses[$0.id]) })),
+            ("fields", .array(source.columns.map { SchemaJSON.field($0) })),
+            ("type", .string(source.kind.rawValue)), ("timestamp", .string(source.timestamp?.column ?? "")),
+            ("statistics", .string(statistics)), ("errorStats", .string(errors)), ("extended", .bool(extended)),
+            ("keyFormat", .string(source.keyFormat.info.format.rawValue)),
+            ("valueFormat", .string(source.valueFormat.info.format.rawValue)), ("topic", .string(source.topic)),
+            ("partitions", .number(partitions)), ("replication", .number(replicas)),
+            ("statement", .string(source.statement)), ("queryOffsetSummaries", .array(offsets)),
+            ("sourceConstraints", .array(catalog.dependents(of: source.name).map { .string($0) })),
+            ("clusterStatistics", .array([])), ("clusterErrorStats", .array([])),
+        ])
+    }
+
+    /// Lines as the original's: what was counted, and when the last record came.
+    private static func statistics(_ writers: [QueryStatus], _ readers: [QueryStatus]) -> String {
+        var lines: [String] = []
+        if !writers.isEmpty { lines.append(line("total-messages", writers.map(\.produced), writers)) }
+        if !readers.isEmpty { lines.append(line("consumer-total-messages", readers.map(\.consumed), readers)) }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func errors(_ statuses: [QueryStatus]) -> String {
+        let failed = statuses.map(\.failed).reduce(0, +)
+        return failed == 0 ? "" : "total-failed: \(failed)"
+    }
+
+    private static func line(_ name: String, _ counts: [Int], _ statuses: [QueryStatus]) -> String {
+        let last = statuses.compactMap(\.lastMessage).max()
+        return "\(name): \(counts.reduce(0, +))"
+            + (last.map { "     last-message: \(SQLText.text(of: .timestamp($0), type: .timestamp))" } ?? "")
+    }
+
+    func groupID(_ query: String) -> String { "_confluent-ksql-\(engine.settings.serviceID)query_\(query)" }
+
+    private func offsets(of status: QueryStatus) -> JSONValue {
+        var topics: [String] = []
+        for position in status.positions where !topics.contains(position.topic) { topics.append(position.topic) }
+        let summaries = topics.map { topic in
+            let partitions = status.positions.filter { $0.topic == topic }.sorted { $0.partition < $1.partition }
+            return JSONValue.object([
+                ("kafkaTopic", .string(topic)),
+                (
+                    "offsets",
+                    .array(
+                        partitions.map {
+                            .object([
+                                ("partition", .number(Int64($0.partition))), ("logStartOffset", .number($0.start)),
+                                ("logEndOffset", .number($0.end)), ("consumerOffset", .number(max($0.committed, 0))),
+                            ])
+                        })
+                ),
+            ])
+        }
+        return .object([("groupId", .string(groupID(status.id))), ("topicSummaries", .array(summaries))])
+    }
+}

@@ -1,0 +1,53 @@
+import RegistryClient
+import RegistryService
+import SQLFormats
+import SQLService
+import SchemaRules
+
+/// The registry of this process for the SQL server: questions are answered from memory, what changes it goes the way of
+/// all clients, as another node may lead.
+struct RegistrySource: SQLService.SchemaSource {
+    let registry: SchemaRegistry
+    let writes: RegistryClientSource
+
+    /// - Parameter port: where the registry listens.
+    init?(_ registry: SchemaRegistry, host: String, port: Int) {
+        let reachable = ["0.0.0.0", "::"].contains(host) ? "127.0.0.1" : host
+        guard let address = HTTPAddress("http://\(HostPort(host: reachable, port: port))") else { return nil }
+        self.registry = registry
+        writes = RegistryClientSource(RegistryClient([address]))
+    }
+
+    func schema(id: Int32) async throws(SchemaSourceError) -> RegistrySchema? {
+        registry.schema(id).map { Self.schema($0.schema) }
+    }
+
+    func latest(of subject: String) async throws(SchemaSourceError) -> (id: Int32, schema: RegistrySchema)? {
+        try find(subject, .latest).map { ($0.id, Self.schema($0.schema)) }
+    }
+
+    func schema(of subject: String, version: Int32) async throws(SchemaSourceError) -> RegistrySchema? {
+        try find(subject, version < 0 ? .latest : .number(version)).map { Self.schema($0.schema) }
+    }
+
+    func register(_ schema: RegistrySchema, under subject: String) async throws(SchemaSourceError) -> Int32 {
+        try await writes.register(schema, under: subject)
+    }
+
+    func delete(_ subject: String) async throws(SchemaSourceError) { try await writes.delete(subject) }
+
+    private func find(
+        _ subject: String, _ wanted: SchemaRegistry.WantedVersion
+    ) throws(SchemaSourceError) -> RegistryState.Version? {
+        do { return try registry.version(subject, wanted, deleted: true).version } catch {
+            if error.status == 404 { return nil }
+            throw SchemaSourceError(.unavailable, error.message)
+        }
+    }
+
+    private static func schema(_ stored: StoredSchema) -> RegistrySchema {
+        RegistrySchema(
+            type: stored.type.rawValue, text: stored.string,
+            references: stored.references.map { .init(name: $0.name, subject: $0.subject, version: $0.version) })
+    }
+}

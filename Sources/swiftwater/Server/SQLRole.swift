@@ -1,0 +1,99 @@
+import Cluster
+import Environment
+import HTTPKit
+import Logging
+import Observability
+import RegistryClient
+import RegistryService
+import SQLRuntime
+import SQLService
+import SQLTypes
+
+/// The SQL server of this process and what runs its queries, put together.
+struct SQLRole {
+    let cluster: any Cluster
+    /// Of this process; nil when there is none.
+    let registry: RegistryServer?
+    /// Where the Connect worker of this process listens; nil when there is none.
+    let connect: HostPort?
+    let settings: ServerSettings
+    let dataDirectory: String
+
+    /// - Returns: the server, or why there is none although it was not refused.
+    /// - Throws: `CommandFailure`.
+    func start(
+        at address: HostPort, _ loops: HTTPLoops, _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
+    ) async throws -> (SQLServer?, problem: String?) {
+        let host = address.host == "localhost" ? "127.0.0.1" : address.host
+        var sql = SQLServerSettings()
+        sql.properties = settings.sqlProperties
+        sql.version = Swiftwater.version
+        sql.zones = TimeZones { TimeZoneFiles.read($0) }
+        if let advertised = sql.properties["ksql.advertised.listener"], !advertised.isEmpty {
+            sql.advertised = advertised.firstRange(of: "://").map { String(advertised[$0.upperBound...]) } ?? advertised
+        }
+        if let path = sql.properties["ksql.queries.file"], !path.isEmpty { sql.script = try PropertiesFile.text(path) }
+        let source = try schemaSource(sql)
+        let log = ProcessingLog(sql, logger: logger)
+        let schemas = source.map { SQLSchemas($0) }
+        var runtime = RuntimeSettings(libraries: SQLLibraries.make(schemas: schemas, zones: sql.zones))
+        runtime.serviceID = sql.serviceID
+        runtime.snapshotFolder = dataDirectory + "/snapshots"
+        runtime.stateFolder = try stateFolder(sql)
+        runtime.processingLog = { query, entry in log.note(query, entry) }
+        let engine = SQLEngine(
+            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql), sql,
+            processingLog: log, logger: logger)
+        do throws(HTTPServerError) {
+            let server = try await SQLServer.start(
+                engine, host: host, port: address.port, on: loops.group, metrics: metrics, readiness: readiness,
+                logger: logger)
+            return (server, nil)
+        } catch {
+            await engine.stop()
+            // As for the admin port: nobody asked for it.
+            guard error.code == .addressInUse, settings["sql.listener"].origin == .byDefault else {
+                throw CommandFailure(error.message, hint: "choose another with --sql HOST:PORT, or --sql none")
+            }
+            return (nil, "off: \(error.message)")
+        }
+    }
+
+    /// nil when there is no registry: formats that need one are refused.
+    private func schemaSource(_ sql: SQLServerSettings) throws -> (any SQLService.SchemaSource)? {
+        if let url = sql.properties["ksql.schema.registry.url"], !url.isEmpty {
+            let addresses = url.split(separator: ",").map { HTTPAddress($0.filter { $0 != " " }) }
+            let known = addresses.compactMap { $0 }
+            guard known.count == addresses.count, !known.isEmpty else {
+                throw CommandFailure.usage("ksql.schema.registry.url is '\(url)'", hint: "it is like http://host:8081")
+            }
+            return RegistryClientSource(RegistryClient(known))
+        }
+        guard let registry else { return nil }
+        return RegistrySource(registry.registry, host: registry.host, port: registry.port)
+    }
+
+    /// For state that does not fit into memory: files without a name, of which an end of the process leaves nothing.
+    private func stateFolder(_ sql: SQLServerSettings) throws -> String {
+        let asked = ["ksql.streams.state.dir", "state.dir"].lazy.compactMap { sql.properties[$0] }.first { !$0.isEmpty }
+        let folder = asked ?? dataDirectory + "/state"
+        do { try RealDisk().makeDirectory(folder) } catch {
+            throw CommandFailure("state.dir '\(folder)' cannot be made: \(error)", hint: "set ksql.streams.state.dir")
+        }
+        return folder
+    }
+
+    private func connectors(_ sql: SQLServerSettings) throws -> any ConnectorAdmin {
+        let asked = sql.properties["ksql.connect.url"].flatMap { $0.isEmpty ? nil : $0 }
+        let url = asked ?? connect.map { "http://\($0)" } ?? "http://127.0.0.1:8083"
+        let timeout = sql.properties["ksql.connect.request.timeout.ms"].flatMap { Int64($0) } ?? 5000
+        var user: String?
+        var password = ""
+        if sql.properties["ksql.connect.basic.auth.credentials.source"]?.uppercased() == "FILE" {
+            let credentials = try PropertiesFile.read(sql.properties["ksql.connect.basic.auth.credentials.file"] ?? "")
+            user = credentials["username"]
+            password = credentials["password"] ?? ""
+        }
+        return ConnectClient(url: url, timeout: .milliseconds(timeout), user: user, password: password)
+    }
+}

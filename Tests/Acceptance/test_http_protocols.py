@@ -1,0 +1,55 @@
+"""HTTP/2 without TLS on the ports of services, with clients that people use: by prior knowledge, by upgrade, and as ever."""
+
+import subprocess
+
+import httpx
+import pytest
+
+from registry import RegistryBroker
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    broker = RegistryBroker(tmp_path_factory.mktemp("http")).start()
+    yield broker
+    broker.stop()
+
+
+def curl(*arguments):
+    """Protocol version, status and body of curl's last answer."""
+    result = subprocess.run(
+        ["curl", "-sS", "--max-time", "20", "-w", "\n%{http_version} %{http_code}", *arguments],
+        capture_output=True, text=True, check=True,
+    )
+    body, _, last = result.stdout.rpartition("\n")
+    version, status = last.split()
+    return version, int(status), body
+
+
+@pytest.mark.parametrize("flag, version", [("--http2-prior-knowledge", "2"), ("--http2", "2"), ("--http1.1", "1.1")])
+def test_curl_gets_the_same_answers(shared, flag, version):
+    assert curl(flag, f"{shared.url}/subjects") == (version, 200, "[]")
+    assert curl(flag, f"{shared.url}/nothing")[:2] == (version, 404)
+
+
+@pytest.mark.parametrize("flag, version", [("--http2-prior-knowledge", "2"), ("--http2", "1.1"), ("--http1.1", "1.1")])
+def test_curl_posts(shared, flag, version):
+    # A request with a body is not upgraded, but answered as it is.
+    body = '{"schema": "\\"string\\""}'
+    answer = curl(flag, "-H", "Content-Type: application/json", "-d", body, f"{shared.url}/subjects/curl-value/versions")
+    assert answer[:2] == (version, 200), answer
+
+
+def test_many_requests_share_one_connection(shared):
+    with httpx.Client(http1=False, http2=True) as client:
+        for _ in range(200):
+            answer = client.get(f"{shared.url}/subjects")
+            assert (answer.status_code, answer.http_version) == (200, "HTTP/2")
+        assert client.post(f"{shared.url}/subjects/x-value/versions", content=b"{" * 10).status_code in (400, 422)
+
+
+def test_a_long_body_is_refused_and_the_connection_goes_on(shared):
+    with httpx.Client(http1=False, http2=True, timeout=20) as client:
+        answer = client.post(f"{shared.url}/subjects/x-value/versions", content=b"x" * (64 << 20))
+        assert answer.status_code == 413
+        assert client.get(f"{shared.url}/subjects").status_code == 200

@@ -1,0 +1,247 @@
+import JSONFormat
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import HTTPKit
+
+/// HTTP/2 and WebSocket on the port of HTTP/1.1.
+@Suite struct ProtocolTests {
+    /// Counts handlers that ended because their client was gone.
+    private final class Ends: Sendable {
+        private let state = Mutex(0)
+        var count: Int { state.withLock { $0 } }
+        func add() { state.withLock { $0 += 1 } }
+
+        func reaches(_ count: Int) async throws -> Bool {
+            for _ in 0..<2000 {
+                if self.count >= count { return true }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            return false
+        }
+    }
+
+    private func withServer(_ body: (HTTPServer, Ends) async throws -> Void) async throws {
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let ends = Ends()
+        var router = HTTPRouter(errors: .errorCode)
+        router.get("/text") { call in .text("hello \(call.isHTTP2)\n") }
+        router.post("/json", bodyByteCountMax: 10) { call in .json(.object([("got", try await call.json())])) }
+        router.get("/endless") { _ in
+            .stream(contentType: "text/plain") { writer in
+                defer { ends.add() }
+                try await writer.write("begun\n")
+                try await Task.sleep(for: .seconds(3600))
+            }
+        }
+        // Answers each part of the body while the others are still to come.
+        router.post("/echo", traits: .hasEndlessBody) { call in
+            .stream(contentType: "text/plain") { writer in
+                let (parts, source) = AsyncStream.makeStream(of: ByteBuffer.self)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        try await call.parts { source.yield($0) }
+                        source.finish()
+                    }
+                    for await part in parts { try await writer.write(part) }
+                    try await group.waitForAll()
+                }
+            }
+        }
+        router.webSocket("/socket") { call, socket in
+            do {
+                try await socket.send("you asked \(call.query("q") ?? "")")
+                guard call.query("q") == "stay" else { return WebSocketClosing(1000, "done") }
+                try await Task.sleep(for: .seconds(3600))
+            } catch { ends.add() }
+            return WebSocketClosing(1011, "left")
+        }
+        let loops = HTTPLoops()
+        let server = try await HTTPServer.start(
+            HTTPServerConfiguration(host: "127.0.0.1", port: 0), router: router, on: loops.group, logger: logger)
+        do {
+            try await body(server, ends)
+        } catch {
+            await server.stop(within: .zero)
+            await loops.shutdown()
+            throw error
+        }
+        await server.stop(within: .zero)
+        await loops.shutdown()
+    }
+
+    @Test func `answers HTTP/2 by prior knowledge, many requests on one connection`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(FrameClient.preface)
+            try client.request(1, "GET", "/text")
+            #expect(try await client.text(1) == "hello true\n")
+            try client.request(3, "POST", "/json", hasBody: true)
+            try client.body(3, "[1,2]", isLast: true)
+            #expect(try await client.text(3) == "{\"got\":[1,2]}")
+            try client.request(5, "GET", "/nothing")
+            #expect(try await client.text(5).contains("404"))
+            #expect(server.connectionCount == 1)
+        }
+    }
+
+    @Test func `takes a preface byte by byte`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            for byte in FrameClient.preface { try client.client.send([byte]) }
+            try client.request(1, "GET", "/text")
+            #expect(try await client.text(1) == "hello true\n")
+        }
+    }
+
+    @Test func `refuses a long body of HTTP/2 and goes on with the connection`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(FrameClient.preface)
+            try client.request(1, "POST", "/json", hasBody: true)
+            try client.body(1, "[1,2,3,4,5,6,7,8]", isLast: false)
+            #expect(try await client.text(1).contains("413"))
+            try client.request(3, "GET", "/text")
+            #expect(try await client.text(3) == "hello true\n")
+        }
+    }
+
+    @Test func `answers while the body still comes`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(FrameClient.preface)
+            try client.request(1, "POST", "/echo", hasBody: true)
+            for text in ["one", "two", "three"] {
+                try client.body(1, text, isLast: false)
+                let frame = try await client.frame(FrameClient.data, 1)
+                #expect(String(decoding: frame.payload, as: UTF8.self) == text)
+            }
+            try client.body(1, "", isLast: true)
+            #expect(try await client.text(1) == "")
+        }
+    }
+
+    @Test func `upgrades to HTTP/2 and answers the request that asked for it`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(
+                "GET /text HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                    + "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
+            #expect(try await client.client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 101 "))
+            try client.client.send(FrameClient.preface)
+            #expect(try await client.text(1) == "hello true\n")
+            try client.request(3, "GET", "/text")
+            #expect(try await client.text(3) == "hello true\n")
+        }
+    }
+
+    /// What cannot be upgraded is answered as it is.
+    @Test(
+        arguments: [
+            "GET /text HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+            "GET /text HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n",
+            "GET /text HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+            "GET /text HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        ])
+    func `ignores other upgrades`(request: String) async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(request)
+            #expect(try await client.answer().body == "hello false\n")
+            try client.send("GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.answer().body == "hello false\n")
+        }
+    }
+
+    @Test func `answers a request with a body that asks for an upgrade, and closes`() async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(
+                "POST /json HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                    + "HTTP2-Settings: AAMAAABk\r\nContent-Length: 3\r\n\r\n[1]")
+            let answer = try await client.answer()
+            #expect(answer.body == "{\"got\":[1]}")
+            #expect(answer.head.lowercased().contains("connection: close"))
+            #expect(try await client.rest() == "")
+        }
+    }
+
+    @Test func `ends an endless answer when its client is gone`() async throws {
+        try await withServer { server, ends in
+            do {
+                let client = try TextClient(port: server.port)
+                try client.send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+                _ = try await client.answer(hasBody: false)
+            }
+            #expect(try await ends.reaches(1))
+            let client = try FrameClient(port: server.port)
+            try client.client.send(FrameClient.preface)
+            try client.request(1, "GET", "/endless")
+            _ = try await client.frame(FrameClient.data, 1)
+            try client.client.send(FrameClient.bytes(FrameClient.reset, 0, 1, [0, 0, 0, 8]))
+            #expect(try await ends.reaches(2))
+            try client.request(3, "GET", "/text")
+            #expect(try await client.text(3) == "hello true\n")
+        }
+    }
+
+    private static func handshake(_ query: String) -> String {
+        "GET /socket?q=\(query) HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    }
+
+    /// Key and answer of RFC 6455, 1.3; the frames by its section 5.2.
+    @Test func `speaks WebSocket`() async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(Self.handshake("a"))
+            let head = try await client.answer(hasBody: false).head
+            #expect(head.hasPrefix("HTTP/1.1 101 "))
+            #expect(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+            #expect(try await client.bytes(2) == [0x81, 11])
+            #expect(String(decoding: try await client.bytes(11), as: UTF8.self) == "you asked a")
+            #expect(try await client.bytes(8) == [0x88, 6, 0x03, 0xE8] + Array("done".utf8))
+            // The client's own closing frame, masked by nothing.
+            try client.send([0x88, 0x80, 0, 0, 0, 0])
+            #expect(try await client.rest() == "")
+        }
+    }
+
+    @Test func `answers pings and closing frames of a WebSocket, and ends its handler`() async throws {
+        try await withServer { server, ends in
+            let client = try TextClient(port: server.port)
+            try client.send(Self.handshake("stay"))
+            _ = try await client.answer(hasBody: false)
+            _ = try await client.bytes(2 + 14)
+            try client.send([0x89, 0x82, 0, 0, 0, 0, 7, 8])
+            #expect(try await client.bytes(4) == [0x8A, 2, 7, 8])
+            try client.send([0x88, 0x80, 0, 0, 0, 0])
+            #expect(try await client.bytes(4) == [0x88, 2, 0x03, 0xE8])
+            #expect(try await ends.reaches(1))
+            let plain = try TextClient(port: server.port)
+            try plain.send("GET /socket HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await plain.answer().head.hasPrefix("HTTP/1.1 426 "))
+        }
+    }
+
+    @Test func `stops with clients of all protocols`() async throws {
+        try await withServer { server, ends in
+            let socket = try TextClient(port: server.port)
+            try socket.send(Self.handshake("stay"))
+            _ = try await socket.answer(hasBody: false)
+            let frames = try FrameClient(port: server.port)
+            try frames.client.send(FrameClient.preface)
+            try frames.request(1, "GET", "/text")
+            #expect(try await frames.text(1) == "hello true\n")
+            let silent = try TextClient(port: server.port)
+            for _ in 0..<2000 where server.connectionCount < 3 { try await Task.sleep(for: .milliseconds(5)) }
+            await server.stop(within: .seconds(5))
+            #expect(server.connectionCount == 0)
+            #expect(try await silent.rest() == "")
+            #expect(ends.count == 1)
+        }
+    }
+}

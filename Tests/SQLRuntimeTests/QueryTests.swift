@@ -1,0 +1,172 @@
+import Cluster
+import NIOCore
+import SQLPlan
+import Testing
+
+@testable import SQLRuntime
+
+@Suite(.serialized) struct QueryTests {
+    private static let stream = """
+        CREATE STREAM s (k STRING KEY, g STRING, v BIGINT)
+          WITH (kafka_topic = 's', value_format = 'JSON', partitions = 4);
+        """
+
+    private static func record(_ number: Int) -> (key: String?, value: String?, timestamp: Int64) {
+        ("k\(number % 50)", "{\"G\":\"g\(number % 7)\",\"V\":\(number)}", Int64(1000 + number))
+    }
+
+    @Test func `a filter writes what it lets through, once`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            try await server.write("s", (0..<1000).map(Self.record))
+            let id = try await server.execute(
+                "CREATE STREAM o AS SELECT k, v FROM s WHERE v >= 500 EMIT CHANGES;")
+            try await server.eventually("500 records") { try await server.records("O").count >= 500 }
+            try await server.write("s", (1000..<1100).map(Self.record))
+            try await server.eventually("100 more") { try await server.records("O").count >= 600 }
+            #expect(try await server.records("O").count == 600)
+            let status = try #require(await server.runtime.status(of: id))
+            #expect(status.state == .running)
+            try await server.eventually("no lag") {
+                await server.runtime.status(of: id)?.positions.allSatisfy { $0.lag == 0 } == true
+            }
+            let group = try await server.cluster.groupOffsets("_confluent-ksql-default_query_\(id)")
+            #expect(group.values.reduce(0) { $0 + $1.offset } == 1100)
+        }
+    }
+
+    @Test func `a count by another column goes through a topic`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute(
+                "CREATE TABLE c AS SELECT g, COUNT(*) AS n, SUM(v) AS t FROM s GROUP BY g EMIT CHANGES;")
+            try await server.write("s", (0..<700).map(Self.record))
+            func isDone() async throws -> Bool {
+                let table = try await server.table("C")
+                return table.count == 7 && table.values.allSatisfy { $0.contains("\"N\":100,") }
+            }
+            try await server.eventually("counts") { try await isDone() }
+            let table = try await server.table("C")
+            for group in 0..<7 {
+                let sum = stride(from: group, to: 700, by: 7).reduce(0, +)
+                #expect(table["g\(group)"] == "{\"N\":100,\"T\":\(sum)}")
+            }
+            let own = try await server.cluster.topics().map(\.name).filter { $0.contains(id) }
+            #expect(own.contains("_confluent-ksql-default_query_\(id)-Aggregate-GroupBy-repartition"))
+            #expect(own.contains("_confluent-ksql-default_query_\(id)-Aggregate-Aggregate-Materialize-changelog"))
+            await server.runtime.stop(id, forgets: true)
+            #expect(try await server.cluster.topics().allSatisfy { !$0.name.contains(id) })
+        }
+    }
+
+    @Test func `a stream finds rows of a table after it was given another key`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(
+                Self.stream + """
+                    CREATE TABLE t (g STRING PRIMARY KEY, name STRING)
+                      WITH (kafka_topic = 't', value_format = 'JSON', partitions = 4);
+                    """)
+            try await server.write("t", (0..<7).map { ("g\($0)", "{\"NAME\":\"name \($0)\"}", 0) })
+            try await server.execute(
+                "CREATE STREAM j AS SELECT s.g, k, name FROM s JOIN t ON s.g = t.g EMIT CHANGES;")
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("700 rows") { try await server.records("J").count >= 700 }
+            for record in try await server.records("J") {
+                let key = record.key.map { String(buffer: $0) } ?? ""
+                let value = record.value.map { String(buffer: $0) } ?? ""
+                #expect(value.contains("\"NAME\":\"name \(key.dropFirst())\""))
+            }
+        }
+    }
+
+    @Test func `a query that fails disturbs no other, and one that is paused rests`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            server.properties["ksql.fail.on.deserialization.error"] = "true"
+            let bad = try await server.execute("CREATE STREAM bad AS SELECT k, v FROM s EMIT CHANGES;")
+            server.properties["ksql.fail.on.deserialization.error"] = nil
+            let good = try await server.execute("CREATE STREAM good AS SELECT k, v FROM s EMIT CHANGES;")
+            try await server.write("s", [("a", "{\"V\":1}", 1), ("a", "no json", 2), ("a", "{\"V\":3}", 3)])
+            try await server.eventually("an error") { await server.runtime.status(of: bad)?.state == .error }
+            #expect(await server.runtime.status(of: bad)?.errors.isEmpty == false)
+            try await server.eventually("two rows") { try await server.records("GOOD").count == 2 }
+            try await server.runtime.pause(good)
+            #expect(await server.runtime.status(of: good)?.state == .paused)
+            try await server.write("s", [("a", "{\"V\":4}", 4)])
+            try await server.runtime.resume(good)
+            try await server.eventually("three rows") { try await server.records("GOOD").count == 3 }
+        }
+    }
+
+    @Test func `partitions that are added are read`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(
+                "CREATE STREAM p (v BIGINT) WITH (kafka_topic = 'p', value_format = 'JSON', partitions = 1);")
+            try await server.execute("CREATE STREAM q AS SELECT * FROM p EMIT CHANGES;")
+            try await server.cluster.addPartitions(topic: "p", total: 3, validateOnly: false)
+            try await server.write("p", (0..<30).map { ("k\($0)", "{\"V\":\($0)}", 1) })
+            try await server.eventually("all rows") { try await server.records("Q").count >= 30 }
+            #expect(try await server.records("Q").count == 30)
+        }
+    }
+
+    @Test func `a client gets rows as they come, up to its limit`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            let plan = try server.push("SELECT k, v FROM s WHERE v > 10 EMIT CHANGES LIMIT 5;")
+            let subscription = try await server.runtime.subscribe(plan, SubscriptionOptions())
+            try await server.write("s", (0..<100).map(Self.record))
+            var rows = 0
+            var isLimit = false
+            while let event = await subscription.next() {
+                switch event {
+                case .rows(let more): rows += more.count
+                case .end(.limitReached): isLimit = true
+                case .end(let other): Issue.record("ended by \(other)")
+                }
+            }
+            #expect(rows == 5)
+            #expect(isLimit)
+        }
+    }
+
+    @Test func `a bounded read gives what there was`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            try await server.write("s", (0..<1000).map(Self.record))
+            var options = SubscriptionOptions()
+            options.start = .earliest
+            options.isBounded = true
+            let subscription = try await server.runtime.subscribe(
+                try server.push("SELECT k, v FROM s EMIT CHANGES;"), options)
+            var rows = 0
+            while let event = await subscription.next() {
+                switch event {
+                case .rows(let more): rows += more.count
+                case .end(.completed): break
+                case .end(let other): Issue.record("ended by \(other)")
+                }
+            }
+            #expect(rows == 1000)
+        }
+    }
+
+    @Test func `rows of a running query can be tapped`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute("CREATE STREAM o AS SELECT k, v FROM s EMIT CHANGES;")
+            let tap = try await server.runtime.tap(id, SubscriptionOptions())
+            try await server.write("s", (0..<10).map(Self.record))
+            var rows = 0
+            while rows < 10, let event = await tap.next() {
+                if case .rows(let more) = event { rows += more.count }
+            }
+            #expect(rows == 10)
+            await server.runtime.stop(id, forgets: false)
+            guard case .end(.completed)? = await tap.next() else {
+                Issue.record("the tap does not end with its query")
+                return
+            }
+        }
+    }
+}

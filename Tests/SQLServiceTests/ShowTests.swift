@@ -1,0 +1,221 @@
+import JSONFormat
+import SQLPlan
+import SQLRuntime
+import StreamEngine
+import Synchronization
+import Testing
+
+@testable import SQLService
+
+private let statements = """
+    CREATE STREAM S (K STRING KEY, V INT, D DECIMAL(4, 2), H BYTES HEADER('h')) \
+    WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
+    CREATE TABLE C AS SELECT K, COUNT(*) N FROM S WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY K;
+    """
+
+@Suite struct ShowTests {
+    @Test func `lists and descriptions have the original's members`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(statements)
+                let streams = try await node.run("SHOW STREAMS; LIST TABLES; SHOW QUERIES; SHOW TOPICS;")
+                #expect(
+                    streams.compactMap { $0["@type"]?.text } == ["streams", "tables", "queries", "kafka_topics"])
+                let listed = try #require(streams.first?["streams"]?.elements?.first)
+                #expect(
+                    String(decoding: listed.bytes, as: UTF8.self)
+                        == #"{"type":"STREAM","name":"S","topic":"s","keyFormat":"KAFKA","valueFormat":"JSON","isWindowed":false}"#
+                )
+                #expect(streams[1]["tables"]?.elements?.first?["isWindowed"]?.flag == true)
+                let query = try #require(streams[2]["queries"]?.elements?.first)
+                #expect(query["statusCount"]?["RUNNING"]?.integer == 1)
+                #expect(query["queryType"]?.text == "PERSISTENT")
+                // The command topic is hidden.
+                #expect(streams[3]["topics"]?.elements?.compactMap { $0["name"]?.text } == ["C", "s"])
+                let all = try await node.run("SHOW ALL TOPICS EXTENDED;")
+                #expect(all.first?["@type"]?.text == "kafka_topics_extended")
+                #expect(
+                    all.first?["topics"]?.elements?.contains {
+                        $0["name"]?.text == "_confluent-ksql-default__command_topic"
+                    } == true)
+
+                let described = try await node.run("DESCRIBE S EXTENDED;")
+                let source = try #require(described.first?["sourceDescription"])
+                #expect(source["partitions"]?.integer == 1)
+                #expect(source["readQueries"]?.elements?.count == 1)
+                #expect(source["sourceConstraints"]?.elements?.compactMap(\.text) == ["C"])
+                let fields = try #require(source["fields"]?.elements)
+                #expect(fields.first?["type"]?.text == "KEY")
+                #expect(fields[2]["schema"]?["parameters"]?["precision"]?.integer == 4)
+                #expect(fields[3]["headerKey"]?.text == "h")
+                let windowed = try await node.run("DESCRIBE C;")
+                #expect(windowed.first?["sourceDescription"]?["windowType"]?.text == "TUMBLING")
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("SHOW FUNCTIONS;", "function_names"), ("DESCRIBE FUNCTION substring;", "describe_function"),
+            ("DESCRIBE FUNCTION COUNT;", "describe_function"), ("DESCRIBE FUNCTION EXPLODE;", "describe_function"),
+            ("SHOW TYPES;", "type_list"), ("SHOW PROPERTIES;", "properties"), ("SHOW VARIABLES;", "variables"),
+            ("SHOW STREAMS EXTENDED;", "source_descriptions"), ("DESCRIBE TABLES EXTENDED;", "source_descriptions"),
+            ("SHOW QUERIES EXTENDED;", "query_descriptions"), ("EXPLAIN CTAS_C_3;", "queryDescription"),
+            ("EXPLAIN SELECT * FROM S EMIT CHANGES;", "queryDescription"),
+            ("EXPLAIN CREATE STREAM X AS SELECT * FROM S;", "queryDescription"),
+            ("ASSERT TOPIC s;", "assert_topic"), ("ASSERT NOT EXISTS TOPIC none;", "assert_topic"),
+            ("ASSERT NOT EXISTS SCHEMA SUBJECT 'none';", "assert_schema"),
+        ] as [(String, String)])
+    func `every statement that shows something has its entity`(text: String, type: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(statements)
+                let entities = try await node.run(text)
+                #expect(entities.first?["@type"]?.text == type)
+                #expect(entities.first?["statementText"]?.text == text)
+                #expect(entities.first?["warnings"]?.elements?.isEmpty == true)
+            }
+        }
+    }
+
+    @Test func `secrets are not shown`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode(["ksql.streams.ssl.keystore.password": "hush"]) { node in
+                try await node.run("CREATE TYPE T AS INT;")
+                let shown = try await node.run("SHOW PROPERTIES;")
+                #expect(!String(decoding: JSONValue.array(shown).bytes, as: UTF8.self).contains("hush"))
+            }
+        }
+    }
+
+    @Test func `EXPLAIN ANALYZE says why there is no output`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(statements)
+                try await node.run("CREATE STREAM F AS SELECT * FROM S WHERE V > 10;")
+                let id = try #require(node.runner.runningIDs.first { $0.hasPrefix("CSAS_F") })
+                var status = QueryStatus(id: id, state: .running)
+                status.positions = [.init(topic: "s", partition: 0, committed: 3, start: 0, end: 3)]
+                func summary() async throws -> String {
+                    node.runner.set(status)
+                    let entities = try await node.run("EXPLAIN ANALYZE \(id);")
+                    return entities.first?["queryDescription"]?["analysis"]?["summary"]?.text ?? ""
+                }
+                #expect(try await summary().contains("auto.offset.reset is latest"))
+                status.consumed = 3
+                var counters = OperatorCounters()
+                counters.input = 3
+                counters.filtered = 3
+                status.steps = [.init(name: "WhereFilter", operation: "FILTER", counters: counters)]
+                #expect(try await summary().contains("let none of its 3 records through"))
+                status.state = .paused
+                #expect(try await summary().contains("RESUME \(id)"))
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("CREATE OR REPLACE STREAM F AS SELECT K, V, D, V + 1 W FROM S WHERE V > 11;", "in place"),
+        ("CREATE OR REPLACE STREAM F AS SELECT K, V FROM S;", "refused"),
+    ])
+    func `EXPLAIN tells what CREATE OR REPLACE would do`(text: String, verdict: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(statements)
+                try await node.run("CREATE STREAM F AS SELECT K, V, D FROM S; CREATE STREAM G AS SELECT * FROM F;")
+                let entities = try await node.run("EXPLAIN " + text)
+                let upgrade = entities.first?["queryDescription"]?["upgrade"]
+                #expect(upgrade?["verdict"]?.text == verdict)
+                #expect(upgrade?["downstream"]?.elements?.first?.text == "G")
+            }
+        }
+    }
+
+    @Test func `the server tells of itself`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let info = try await node.request(.get, "/info")
+                #expect(info.body["KsqlServerInfo"]?["ksqlServiceId"]?.text == "default_")
+                #expect(info.body["KsqlServerInfo"]?["serverStatus"]?.text == "RUNNING")
+                let health = try await node.request(.get, "/healthcheck")
+                #expect(health.status == 200)
+                #expect(health.body["serverState"]?.text == "READY")
+                #expect(try await node.request(.get, "/clusterStatus").status == 200)
+                #expect(try await node.request(.get, "/v1/metadata/id").body["scope"] != nil)
+                #expect(try await node.request(.get, "/chc/ready").status == 200)
+                #expect(try await node.request(.get, "/is_valid_property/auto.offset.reset").body.flag == true)
+                #expect(try await node.request(.get, "/is_valid_property/ksql.service.id").status == 400)
+                #expect(try await node.request(.get, "/info", accept: "text/html").status == 406)
+                let none = try await node.request(.get, "/none")
+                #expect(none.body["error_code"]?.integer == 40400)
+                let beat = try await node.request(
+                    .post, "/heartbeat",
+                    .object([("hostInfo", .object([("host", .string("other")), ("port", .number(8088))]))]))
+                #expect(beat.body["ok"]?.flag == true)
+                let cluster = try await node.request(.get, "/clusterStatus")
+                #expect(cluster.body["clusterStatus"]?["other:8088"]?["hostAlive"]?.flag == true)
+            }
+        }
+    }
+
+    @Test func `connector statements ask the worker`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode(connectors: TestConnect()) { node in
+                let create = #"CREATE SOURCE CONNECTOR C WITH ("connector.class"='a.b.Gen', "tasks.max"=2);"#
+                let made = try await node.run(create)
+                #expect(made.first?["@type"]?.text == "connector_info")
+                #expect(made.first?["info"]?["config"]?["tasks.max"]?.text == "2")
+                #expect(try await node.ksql(create).status == 409)
+                let again = try await node.run(create.replacing("CONNECTOR C", with: "CONNECTOR IF NOT EXISTS C"))
+                #expect(again.first?["@type"]?.text == "warning_entity")
+                let list = try await node.run("SHOW SOURCE CONNECTORS;")
+                let entry = list.first?["connectors"]?.elements?.first
+                #expect(entry?["state"]?.text == "RUNNING (1/1 tasks RUNNING)")
+                #expect(entry?["className"]?.text == "a.b.Gen")
+                let described = try await node.run("DESCRIBE CONNECTOR C;")
+                #expect(described.first?["connectorClass"]?.text == "a.b.Gen")
+                #expect(try await node.run("DROP CONNECTOR C;").first?["connectorName"]?.text == "C")
+                #expect(try await node.ksql("DROP CONNECTOR C;").status == 404)
+                #expect(
+                    try await node.run("DROP CONNECTOR IF EXISTS C;").first?["@type"]?.text == "warning_entity")
+            }
+        }
+    }
+}
+
+/// A Connect worker with one kind of connector.
+private final class TestConnect: ConnectorAdmin {
+    private let configs = Mutex<[String: JSONValue]>([:])
+
+    func exchange(
+        _ method: String, _ path: [String], _ body: JSONValue?
+    ) async throws(ConnectorAdminError) -> (status: Int, body: JSONValue) {
+        configs.withLock { configs in
+            let missing = (404, JSONValue.object([("message", .string("Connector not found"))]))
+            switch (method, path.count) {
+            case ("PUT", _): return (200, .object([("error_count", .number(0))]))
+            case ("POST", _):
+                let name = body?["name"]?.text ?? ""
+                if configs[name] != nil {
+                    return (409, .object([("message", .string("Connector \(name) already exists"))]))
+                }
+                configs[name] = body?["config"] ?? .null
+                return (201, .object([("name", .string(name)), ("config", body?["config"] ?? .null)]))
+            case ("DELETE", _): return configs.removeValue(forKey: path[1]) == nil ? missing : (204, .null)
+            case (_, 1): return (200, .array(configs.keys.sorted().map { .string($0) }))
+            case (_, 2):
+                guard let config = configs[path[1]] else { return missing }
+                return (200, .object([("config", config), ("type", .string("source"))]))
+            default:
+                guard configs[path[1]] != nil else { return missing }
+                let running = JSONValue.object([("state", .string("RUNNING"))])
+                return (
+                    200,
+                    .object([
+                        ("connector", running), ("tasks", .array([running])), ("type", .string("source")),
+                    ])
+                )
+            }
+        }
+    }
+}

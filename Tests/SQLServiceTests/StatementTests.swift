@@ -1,0 +1,226 @@
+import Cluster
+import JSONFormat
+import NIOCore
+import SQLPlan
+import SQLRuntime
+import StreamEngine
+import Testing
+
+@testable import SQLService
+
+private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=2);"
+
+@Suite struct StatementTests {
+    @Test func `commands answer with their status and change the catalog`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let created = try await node.run(stream)
+                #expect(created.first?["@type"]?.text == "currentStatus")
+                #expect(created.first?["commandId"]?.text == "stream/`S`/create")
+                #expect(created.first?["commandStatus"]?["status"]?.text == "SUCCESS")
+                #expect(created.first?["commandStatus"]?["message"]?.text == "Stream created")
+                #expect(created.first?["commandSequenceNumber"]?.integer == 0)
+                #expect(try await platform.cluster.topic("s").partitions.count == 2)
+
+                let query = try await node.run("CREATE STREAM T AS SELECT * FROM S WHERE V > 1;")
+                // By hand: the command is the record after the first one and its commit marker.
+                #expect(query.first?["commandStatus"]?["queryId"]?.text == "CSAS_T_3")
+                #expect(query.first?["commandStatus"]?["message"]?.text == "Created query with ID CSAS_T_3")
+                #expect(node.runner.runningIDs == ["CSAS_T_3"])
+                let status = try await node.request(.get, "/status/stream/%60T%60/create")
+                #expect(status.body["status"]?.text == "SUCCESS")
+                #expect(try await node.request(.get, "/status/stream/none/create").status == 404)
+
+                try await node.run("PAUSE CSAS_T_3;")
+                #expect(node.runner.isPaused("CSAS_T_3") == true)
+                try await node.run("RESUME ALL;")
+                #expect(node.runner.isPaused("CSAS_T_3") == false)
+                let dropped = try await node.run("DROP STREAM T DELETE TOPIC;")
+                #expect(dropped.first?["commandStatus"]?["message"]?.text == "Source `T` (topic: T) was dropped.")
+                #expect(node.runner.calls.last == "stop CSAS_T_3 true")
+                await #expect(throws: ClusterError.self) { _ = try await platform.cluster.topic("T") }
+            }
+        }
+    }
+
+    @Test func `a restarted server has the catalog and the queries that it had`() async throws {
+        try await TestPlatform.with { platform in
+            var ids: [String] = []
+            try await platform.withNode { node in
+                try await node.run(stream + "CREATE TYPE P AS STRUCT<X INT>;")
+                try await node.run(
+                    "CREATE TABLE C AS SELECT K, COUNT(*) N FROM S GROUP BY K;",
+                    properties: ["auto.offset.reset": "earliest"])
+                try await node.run("CREATE STREAM A (P P) WITH (KAFKA_TOPIC='a', VALUE_FORMAT='AVRO', PARTITIONS=1);")
+                try await node.run("CREATE STREAM B AS SELECT * FROM A; PAUSE ALL;")
+                ids = node.runner.runningIDs
+            }
+            // The world may be another one after a restart: what was decided stays.
+            try await platform.cluster.deleteTopic("a")
+            try await platform.schemas.delete("a-value")
+            try await platform.withNode { node in
+                #expect(node.engine.current.sourceNames == ["S", "C", "A", "B"])
+                #expect(node.engine.current.types.keys.sorted() == ["P"])
+                #expect(node.runner.runningIDs == ids)
+                #expect(ids.allSatisfy { node.runner.isPaused($0) == true })
+                let count = try #require(ids.first { $0.hasPrefix("CTAS_C") })
+                #expect(node.runner.properties(of: count)["auto.offset.reset"] == "earliest")
+            }
+        }
+    }
+
+    @Test func `two servers on one topic take turns and agree`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { first in
+                try await platform.withNode { second in
+                    try await first.run(stream)
+                    try await second.run("CREATE STREAM T AS SELECT * FROM S;")
+                    try await first.run("CREATE STREAM U AS SELECT * FROM T;")
+                    try await second.run("CREATE STREAM W AS SELECT * FROM U;")
+                    try await until { first.engine.current.sourceNames == ["S", "T", "U", "W"] }
+                    #expect(first.runner.runningIDs == second.runner.runningIDs)
+                    let clash = try await first.ksql("CREATE STREAM W AS SELECT * FROM S;")
+                    #expect(clash.status == 400)
+                }
+            }
+        }
+    }
+
+    @Test func `a mistake leaves nothing of the statements before it`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let (status, body) = try await node.ksql(stream + "CREATE STREAM T AS SELECT NONE FROM S;")
+                #expect(status == 400)
+                #expect(body["@type"]?.text == "statement_error")
+                #expect(body["error_code"]?.integer == 40001)
+                #expect(body["statementText"]?.text == "CREATE STREAM T AS SELECT NONE FROM S;")
+                #expect(body["entities"]?.elements?.isEmpty == true)
+                #expect(node.engine.current.sourceNames.isEmpty)
+                await #expect(throws: ClusterError.self) { _ = try await platform.cluster.topic("s") }
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("SELECT * FROM S EMIT CHANGES;", 400, 40002, "'/query'"),
+            ("PRINT 's';", 400, 40002, "PRINT"),
+            ("CREATE STREAM;", 400, 40001, "line 1"),
+            ("FLY TO THE MOON;", 400, 40001, "FLY"),
+            ("RUN SCRIPT 'x';", 400, 40001, "RUN"),
+            ("DROP STREAM NONE;", 400, 40001, "Stream NONE does not exist."),
+            ("DESCRIBE SS;", 400, 40001, "Could not find STREAM/TABLE 'SS' in the Metastore"),
+            ("TERMINATE NONE;", 400, 40001, "Unknown queryId: NONE"),
+            (
+                "SET 'ksql.fail.on.deserialisation.error'='true';", 400, 40001,
+                "Did you mean 'ksql.fail.on.deserialization.error'?"
+            ),
+            ("SET 'ksql.service.id'='x';", 400, 40001, "Cannot override property 'ksql.service.id'"),
+            ("SET 'auto.offset.reset'='never';", 400, 40001, "earliest, latest"),
+            ("ASSERT TOPIC none TIMEOUT 10 MILLISECONDS;", 417, 41700, "Topic none does not exist"),
+            ("ASSERT TOPIC s WITH (COLOUR=1) TIMEOUT 10 MILLISECONDS;", 400, 40001, "COLOUR"),
+            ("INSERT INTO NONE VALUES (1);", 400, 40001, "NONE"),
+            ("INSERT INTO S (V) VALUES ('x');", 400, 40001, "Failed to insert values into 'S'."),
+            ("SHOW CONNECTORS;", 500, 50000, "ksql.connect.url"),
+            ("CREATE STREAM C AS SELECT * FROM S; CREATE STREAM S AS SELECT * FROM C;", 400, 40001, "already exists"),
+        ] as [(String, Int, Int64, String)])
+    func `refusals have the original's codes`(text: String, status: Int, code: Int64, part: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                let answer = try await node.ksql(text)
+                #expect(answer.status == status)
+                #expect(answer.body["error_code"]?.integer == code)
+                #expect(answer.body["message"]?.text?.contains(part) == true, "\(answer.body)")
+            }
+        }
+    }
+
+    @Test func `long and deep statements are refused, not crashed on`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                let deep = String(repeating: "(", count: 20_000) + "V" + String(repeating: ")", count: 20_000)
+                #expect(try await node.ksql("CREATE STREAM T AS SELECT K, \(deep) X FROM S;").status == 400)
+                let long = Array(repeating: "V > 1", count: 150_000).joined(separator: " OR ")
+                #expect(try await node.ksql("CREATE STREAM T AS SELECT * FROM S WHERE \(long);").status == 400)
+                let text = String(repeating: "x", count: 1_000_000)
+                try await node.run("INSERT INTO S VALUES ('\(text)', 1);")
+                #expect(try await node.request(.post, "/ksql", .string("x")).status == 400)
+                #expect(try await node.request(.post, "/ksql", .object([])).body["error_code"]?.integer == 40000)
+            }
+        }
+    }
+
+    @Test func `rows of INSERT are in the topic when the answer comes`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                let answer = try await node.run("INSERT INTO S (ROWTIME, K, V) VALUES (1234, 'a', 1);")
+                #expect(answer.isEmpty)
+                var records: [ConsumerRecord] = []
+                for partition in [Int32(0), 1] {
+                    let reader = try await platform.cluster.reader(
+                        TopicPartition("s", partition), from: .beginning, isolation: .readCommitted)
+                    records += try await reader.next(maxBytes: 1 << 20, timeout: .milliseconds(10)).records()
+                    reader.close()
+                }
+                #expect(records.count == 1)
+                #expect(records.first?.timestamp == 1234)
+                #expect(records.first?.value.map { String(buffer: $0) } == #"{"V":1}"#)
+            }
+        }
+    }
+
+    @Test func `the session's properties and variables hold for what follows`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let (status, body) = try await node.ksql(
+                    "DEFINE name = 'T'; SET 'auto.offset.reset'='earliest'; CREATE STREAM ${name} AS SELECT * FROM ${from};"
+                        + "SHOW VARIABLES;",
+                    properties: [:], [("sessionVariables", .object([("from", .string("S"))]))])
+                #expect(status == 400)  // S is not there yet
+                #expect(body["message"]?.text?.contains("S does not exist.") == true)
+                try await node.run(stream)
+                let answer = try await node.ksql(
+                    "DEFINE name = 'T'; SET 'auto.offset.reset'='earliest'; CREATE STREAM ${name} AS SELECT * FROM ${from};"
+                        + "SHOW VARIABLES;",
+                    properties: [:], [("sessionVariables", .object([("from", .string("S"))]))])
+                let entities = answer.body.elements ?? []
+                #expect(entities.compactMap { $0["@type"]?.text } == ["currentStatus", "variables"])
+                #expect(entities.last?["variables"]?.elements?.count == 2)
+                let id = try #require(node.runner.runningIDs.first)
+                #expect(node.runner.properties(of: id)["auto.offset.reset"] == "earliest")
+                let refused = try await node.ksql("SHOW STREAMS;", properties: ["ksql.nonsense": "1"])
+                #expect(refused.status == 400)
+                #expect(refused.body["error_code"]?.integer == 40000)
+            }
+        }
+    }
+
+    @Test func `IF EXISTS and IF NOT EXISTS warn`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                let entities = try await node.run(
+                    stream.replacing("STREAM S", with: "STREAM IF NOT EXISTS S") + "DROP TABLE IF EXISTS NONE;")
+                #expect(entities.compactMap { $0["@type"]?.text } == ["warning_entity", "warning_entity"])
+            }
+        }
+    }
+
+    @Test func `a query that cannot be started is told and tried again`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                node.runner.fail(RunError(.cluster, "no room"))
+                let answer = try await node.run("CREATE STREAM T AS SELECT * FROM S;")
+                #expect(answer.first?["warnings"]?.elements?.first?["message"]?.text?.contains("no room") == true)
+                let queries = try await node.run("SHOW QUERIES;")
+                #expect(queries.first?["queries"]?.elements?.first?["state"]?.text == "ERROR")
+                node.runner.fail(nil)
+                try await until { node.runner.runningIDs == ["CSAS_T_3"] }
+            }
+        }
+    }
+}
