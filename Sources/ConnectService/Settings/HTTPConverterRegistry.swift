@@ -1,3 +1,4 @@
+import Bytes
 package import ConnectCore
 import RegistryClient
 package import SchemaRules
@@ -12,11 +13,11 @@ package struct HTTPConverterRegistry: ConverterRegistry {
     ///   - options: of the converter; `basic.auth.credentials.source` URL or USER_INFO, `basic.auth.user.info`.
     /// - Throws: `.config` for what is no address.
     package init(_ addresses: [String], _ options: [String: String]) throws(ConnectError) {
-        var all: [RegistryAddress] = []
+        var all: [HTTPAddress] = []
         let user = (options["basic.auth.user.info"] ?? options["schema.registry.basic.auth.user.info"])?
             .split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         for text in addresses {
-            guard var address = RegistryAddress(text) else {
+            guard var address = HTTPAddress(text) else {
                 throw .config("schema.registry.url", text, "it is not an address such as http://localhost:8081")
             }
             if address.user == nil, let user {
