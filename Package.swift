@@ -83,6 +83,7 @@ let package = Package(
         target("Columns", []),
         target("Avro", ["Bytes", "Compression", "JSONFormat", "Columns", crypto]),
         target("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
+        target("Parquet", ["Bytes", "Compression"]),
         target("JSONSchema", ["Bytes", "JSONFormat", "Patterns"]),
         target("SQLTypes", []),
         target("SQLSyntax", ["Bytes"]),
@@ -164,6 +165,12 @@ let package = Package(
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
         target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
         target(
+            "ConnectorObjectStore",
+            [
+                "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore",
+                "HTTPCalls", crypto, nioPosix,
+            ]),
+        target(
             "ConnectorCDC",
             [
                 "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
@@ -178,7 +185,7 @@ let package = Package(
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
                 "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
-                "ConnectorFile", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
+                "ConnectorFile", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes, "ConnectorObjectStore",
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -220,7 +227,7 @@ let package = Package(
             name: "FormatBench", dependencies: ["SQLFormats", "SQLTypes", "Columns", "JSONFormat"],
             path: "Benchmarks/Formats", swiftSettings: swiftSettings),
         .executableTarget(
-            name: "ConnectorBench", dependencies: ["ConnectCore", "ConnectorDatagen"],
+            name: "ConnectorBench", dependencies: ["ConnectCore", "ConnectorDatagen", "ConnectorObjectStore"],
             path: "Benchmarks/Connectors", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
@@ -245,6 +252,7 @@ let package = Package(
         tests("Columns"),
         tests("Avro", ["Bytes", "Compression", "JSONFormat", "Columns"]),
         tests("ProtobufFormat", ["Bytes", "JSONFormat", "Columns"]),
+        tests("Parquet", ["Compression"]),
         tests("JSONSchema", ["JSONFormat"]),
         tests("SQLTypes"),
         tests("SQLFormats", ["SQLTypes", "Columns", "JSONFormat", "Avro", "ProtobufFormat"]),
@@ -268,7 +276,15 @@ let package = Package(
         tests("ConnectorFile", ["ConnectCore"]),
         tests("HTTPCalls", ["ConnectCore"]),
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
-        tests("ConnectorSearch", ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests(
+            "ConnectorSearch",
+            ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests(
+            "ConnectorObjectStore",
+            [
+                "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore", "HTTPCalls",
+                "HTTPKit", httpTypes, nio, logging,
+            ]),
         tests("ConnectorCDC", ["ConnectCore", "JSONFormat", "SQLTypes"]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),

@@ -2,6 +2,7 @@ import ConnectCore
 import ConnectorDatagen
 
 /// How fast sources make records, without converters and topics. Arguments: quickstart and number of records.
+/// `objects FORMAT FOLDER COUNT` writes records into a folder instead.
 
 /// What a worker offers to a task that begins anew.
 struct BareContext: SourceTaskContext {
@@ -13,19 +14,24 @@ struct BareContext: SourceTaskContext {
     func requestReconfiguration() {}
 }
 
-let quickstart = CommandLine.arguments.dropFirst().first ?? "ratings"
-let wanted = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1_000_000
-let task = try DatagenPlugin(version: "bench").makeTask(
-    ["kafka.topic": "t", "quickstart": quickstart, "max.interval": "0", "random.seed": "1"], BareContext())
-try await task.start()
-var count = 0
-var checksum = 0
-let start = ContinuousClock.now
-while count < wanted {
-    let records = try await task.poll().records
-    count += records.count
-    for record in records { checksum &+= record.value.value.structure?.values.count ?? 0 }
+let arguments = Array(CommandLine.arguments.dropFirst())
+if arguments.first == "objects", arguments.count == 4, let count = Int(arguments[3]) {
+    try await benchObjects(format: arguments[1], folder: arguments[2], count: count)
+} else {
+    let quickstart = CommandLine.arguments.dropFirst().first ?? "ratings"
+    let wanted = CommandLine.arguments.dropFirst(2).first.flatMap { Int($0) } ?? 1_000_000
+    let task = try DatagenPlugin(version: "bench").makeTask(
+        ["kafka.topic": "t", "quickstart": quickstart, "max.interval": "0", "random.seed": "1"], BareContext())
+    try await task.start()
+    var count = 0
+    var checksum = 0
+    let start = ContinuousClock.now
+    while count < wanted {
+        let records = try await task.poll().records
+        count += records.count
+        for record in records { checksum &+= record.value.value.structure?.values.count ?? 0 }
+    }
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    await task.stop()
+    print("datagen \(quickstart): \(Int(Double(count) / seconds)) records/s (\(count) records, checksum \(checksum))")
 }
-let seconds = (ContinuousClock.now - start) / .seconds(1)
-await task.stop()
-print("datagen \(quickstart): \(Int(Double(count) / seconds)) records/s (\(count) records, checksum \(checksum))")

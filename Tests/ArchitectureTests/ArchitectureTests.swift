@@ -17,6 +17,7 @@ private let allowed: [String: Set<String>] = [
     "Columns": [],
     "Avro": ["Bytes", "Compression", "JSONFormat", "Columns", "Crypto"],
     "ProtobufFormat": ["Bytes", "JSONFormat", "Columns"],
+    "Parquet": ["Bytes", "Compression"],
     "JSONSchema": ["Bytes", "JSONFormat", "Patterns"],
     "SQLTypes": [],
     "SQLSyntax": ["Bytes"],
@@ -74,6 +75,10 @@ private let allowed: [String: Set<String>] = [
     "HTTPCalls": ["Bytes", "Environment", "ConnectCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL"],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
+    "ConnectorObjectStore": [
+        "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore", "HTTPCalls",
+        "Crypto", "NIOPosix",
+    ],
     "ConnectorCDC": [
         "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
         "CMariaDB", "Crypto", "NIOCore",
@@ -84,7 +89,7 @@ private let allowed: [String: Set<String>] = [
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
         "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
-        "ConnectorDatagen", "ConnectorFile", "ConnectorHTTP", "ConnectorSearch",
+        "ConnectorDatagen", "ConnectorFile", "ConnectorHTTP", "ConnectorSearch", "ConnectorObjectStore",
     ],
     // Beside
     "MessageGenerator": [],

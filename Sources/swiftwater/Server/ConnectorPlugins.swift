@@ -5,6 +5,7 @@ import ConnectorCDC
 import ConnectorDatagen
 import ConnectorFile
 import ConnectorHTTP
+import ConnectorObjectStore
 import ConnectorSearch
 import Logging
 import Synchronization
@@ -24,6 +25,7 @@ enum ConnectorPlugins {
             HTTPSinkPlugin(version: version, reporter: nil), AivenHTTPSinkPlugin(version: version),
             SlackSinkPlugin(version: version),
             SearchSinkPlugin(.elasticsearch, version: version), SearchSinkPlugin(.opensearch, version: version),
+            ObjectStoreSinkPlugin(.s3, version: version), ObjectStoreSinkPlugin(.folder, version: version),
         ]
     }
 

@@ -1,0 +1,78 @@
+import Avro
+import Compression
+import ConnectCore
+
+/// How records become the bytes of an object.
+enum ObjectFormat: Sendable, Hashable {
+    case json, avro, parquet, bytes
+
+    /// By the names of the original's classes.
+    static let classNames: [(name: String, format: ObjectFormat)] = [
+        ("io.confluent.connect.s3.format.avro.AvroFormat", .avro),
+        ("io.confluent.connect.s3.format.json.JsonFormat", .json),
+        ("io.confluent.connect.s3.format.parquet.ParquetFormat", .parquet),
+        ("io.confluent.connect.s3.format.bytearray.ByteArrayFormat", .bytes),
+    ]
+}
+
+/// What all formats are told.
+struct FormatOptions: Sendable {
+    var avroCodec = AvroContainer.Codec.null
+    var avroMapping = AvroMapping.Options()
+    var parquetCodec = Codec.snappy
+    /// For JSON and bytes: nil without compression, else gzip's level.
+    var gzipLevel: Int?
+    var bytesExtension = ".bin"
+    /// Behind each value of the bytes format.
+    var bytesSeparator: [UInt8] = [0x0A]
+    var writesDecimalsAsNumbers = false
+
+    /// The end of an object's name.
+    func fileExtension(_ format: ObjectFormat) -> String {
+        let gzip = gzipLevel == nil ? "" : ".gz"
+        switch format {
+        case .json: return ".json" + gzip
+        case .bytes: return bytesExtension + gzip
+        case .avro: return ".avro"
+        case .parquet:
+            switch parquetCodec {
+            case .none, .lz4: return ".parquet"
+            case .snappy: return ".snappy.parquet"
+            case .gzip: return ".gz.parquet"
+            case .zstd: return ".zstd.parquet"
+            }
+        }
+    }
+
+    func contentType(_ format: ObjectFormat) -> String {
+        format == .json && gzipLevel == nil ? "application/json" : "application/octet-stream"
+    }
+
+    /// - Parameters:
+    ///   - schema: of all values.
+    ///   - name: of the object; what is random in a file is made from it, so that a second writing gives the same bytes.
+    func encoder(
+        _ format: ObjectFormat, _ schema: ConnectSchema?, name: String
+    ) throws(ConnectError) -> any ObjectEncoder {
+        switch format {
+        case .json: try LineEncoder(.json(decimalsAsNumbers: writesDecimalsAsNumbers), [0x0A], gzipLevel)
+        case .bytes: try LineEncoder(.bytes, bytesSeparator, gzipLevel)
+        case .avro: try AvroObjectEncoder(schema, self, name: name)
+        case .parquet: try ParquetObjectEncoder(schema, parquetCodec)
+        }
+    }
+}
+
+/// Makes the bytes of one object. The same values give the same bytes.
+protocol ObjectEncoder: Sendable {
+    /// Adds a value; one that does not fit leaves nothing behind.
+    ///
+    /// - Throws: `.data` for such a value; anything else when the object is lost.
+    mutating func append(_ value: SchemaAndValue, topic: String) throws(ConnectError)
+    /// Takes what is ready; what is taken, in order, is the object.
+    mutating func take() throws(ConnectError) -> [UInt8]
+    /// Ends the object and takes the rest.
+    mutating func finish() throws(ConnectError) -> [UInt8]
+    /// Bytes held in memory, about.
+    var byteCount: Int { get }
+}
