@@ -129,6 +129,7 @@ let package = Package(
         // Layer 3: connectors
         target(
             "ConnectorDatagen", ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"]),
+        target("ConnectorFile", ["Environment", "ConnectCore", nioPosix]),
 
         // Layer 4: the program
         .executableTarget(
@@ -210,6 +211,7 @@ let package = Package(
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("ConnectorDatagen", ["ConnectCore", "Avro", "JSONFormat", "Patterns", "SQLTypes"]),
+        tests("ConnectorFile", ["ConnectCore"]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),

@@ -57,6 +57,7 @@ private let allowed: [String: Set<String>] = [
         "HTTPTypes", "Logging",
     ],
     "ConnectorDatagen": ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"],
+    "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
