@@ -135,6 +135,7 @@ let package = Package(
         target(
             "HTTPCalls", ["Bytes", "Environment", "ConnectCore", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
+        target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
 
         // Layer 4: the program
         .executableTarget(
@@ -219,6 +220,7 @@ let package = Package(
         tests("ConnectorFile", ["ConnectCore"]),
         tests("HTTPCalls", ["ConnectCore"]),
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests("ConnectorSearch", ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
