@@ -196,7 +196,7 @@ extension RealDiskFile {
 }
 
 /// The error of the call that just failed, from `errno`.
-private func failure(_ operation: String, _ path: String) -> DiskError {
+func failure(_ operation: String, _ path: String) -> DiskError {
     let number = errno
     let code: DiskError.Code =
         switch number {
@@ -211,7 +211,7 @@ private func failure(_ operation: String, _ path: String) -> DiskError {
 }
 
 /// Repeats a system call that a signal interrupted.
-private func retried<Result: SignedInteger>(_ call: () -> Result) -> Result {
+func retried<Result: SignedInteger>(_ call: () -> Result) -> Result {
     while true {
         let result = call()
         if result != -1 || errno != EINTR { return result }

@@ -1,15 +1,17 @@
-import Avro
+package import Avro
 import JSONFormat
 import SQLTypes
 
 /// The Connect schema of an Avro schema, and values of the one as values of the other.
-final class AvroSchemaReader: Sendable {
-    let schema: AvroSchema
+package final class AvroSchemaReader: Sendable {
+    package let schema: AvroSchema
+    /// The name of structs that stand for unions: a field for each branch.
+    package static let unionName = AvroMapping.union
     private let connect: [AvroSchema.ID: ConnectSchema]
     let options: AvroMapping.Options
 
     /// - Throws: `.data` for a schema that contains itself, and for one that is nested too deep.
-    init(_ schema: AvroSchema, _ options: AvroMapping.Options) throws(ConnectError) {
+    package init(_ schema: AvroSchema, _ options: AvroMapping.Options) throws(ConnectError) {
         self.schema = schema
         self.options = options
         var builder = Builder(schema: schema, options: options)
@@ -17,7 +19,7 @@ final class AvroSchemaReader: Sendable {
         connect = builder.connect
     }
 
-    var root: ConnectSchema? { connect[schema.root] }
+    package var root: ConnectSchema? { connect[schema.root] }
 
     /// Builds each type once.
     private struct Builder {
@@ -201,7 +203,14 @@ final class AvroSchemaReader: Sendable {
     }
 
     func value(_ value: AvroValue) throws(ConnectError) -> ConnectValue {
-        try AvroValueReader(schema: schema, connect: connect).value(value, schema.root, depth: 0)
+        try self.value(value, of: schema.root)
+    }
+
+    /// The Connect value of a value of one of the schema's types.
+    ///
+    /// - Throws: `.data` when the value is not one of the type.
+    package func value(_ value: AvroValue, of id: AvroSchema.ID) throws(ConnectError) -> ConnectValue {
+        try AvroValueReader(schema: schema, connect: connect).value(value, id, depth: 0)
     }
 }
 
