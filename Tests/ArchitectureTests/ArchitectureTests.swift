@@ -58,6 +58,7 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "Cluster", "HTTPKit", "SchemaRules", "JSONFormat", "Observability", "NIOCore", "NIOPosix", "NIOHTTP1",
         "HTTPTypes", "Logging",
     ],
+    "ConnectorJDBC": ["Bytes", "Environment", "SQLTypes", "ConnectCore", "CPq", "CMariaDB", "CSQLite"],
     // Layer 4: the program knows everything but C libraries
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
@@ -80,6 +81,7 @@ private let allowed: [String: Set<String>] = [
 private let wrappers: [String: String] = [
     "CISAL": "Bytes", "CZlib": "Compression", "CZstd": "Compression", "CLZ4": "Compression", "CSnappy": "Compression",
     "CRdKafka": "Cluster", "CLinux": "Environment", "CPCRE2": "Patterns",
+    "CPq": "ConnectorJDBC", "CMariaDB": "ConnectorJDBC", "CSQLite": "ConnectorJDBC",
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:
