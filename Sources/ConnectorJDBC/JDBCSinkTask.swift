@@ -21,7 +21,8 @@ final class JDBCSinkTask: SinkTask {
         let unused = settings.url.parameters.filter { !JDBCURL.knownParameters.contains($0.name.lowercased()) }
         if !unused.isEmpty {
             context.log(
-                .warning, "Parameters of connection.url that have no meaning here: \(unused.map(\.name).joined(separator: ", "))")
+                .warning,
+                "Parameters of connection.url that have no meaning here: \(unused.map(\.name).joined(separator: ", "))")
         }
     }
 

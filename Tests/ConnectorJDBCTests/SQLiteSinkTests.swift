@@ -70,7 +70,10 @@ import Testing
         let schema = structure([(evil, .string), ("`b'", .string)])
         for quoting in ["always", "never"] {
             try await file.put(
-                ["auto.create": "true", "table.name.format": "\"${topic} \"; DROP TABLE victim; --\"", "quote.sql.identifiers": quoting],
+                [
+                    "auto.create": "true", "table.name.format": "\"${topic} \"; DROP TABLE victim; --\"",
+                    "quote.sql.identifiers": quoting,
+                ],
                 [record(row(schema, [.string("'); DROP TABLE victim; --"), .string("")]))])
         }
         #expect(try file.sql("SELECT count(*) FROM victim") == ["0"])
@@ -121,9 +124,10 @@ import Testing
                 "fields.whitelist": "name",
             ],
             [record(row(people, [.int32(1), .string("a")]), key: SchemaAndValue(.string, .string("x")))])
-        #expect(try file.sql("SELECT sql FROM sqlite_master WHERE name = 'p'") == [
-            "CREATE TABLE \"p\" (\n\"name\" TEXT NULL,\n\"k\" TEXT NOT NULL,\nPRIMARY KEY(\"k\"))"
-        ])
+        #expect(
+            try file.sql("SELECT sql FROM sqlite_master WHERE name = 'p'") == [
+                "CREATE TABLE \"p\" (\n\"name\" TEXT NULL,\n\"k\" TEXT NOT NULL,\nPRIMARY KEY(\"k\"))"
+            ])
         #expect(try file.sql("SELECT k, name FROM p") == ["x|a"])
     }
 
@@ -181,7 +185,8 @@ import Testing
             ),
             (
                 ["pk.mode": "record_key"], record(value),
-                start + "record_key' and therefore requires records with a non-null key and non-null Struct or primitive "
+                start
+                    + "record_key' and therefore requires records with a non-null key and non-null Struct or primitive "
                     + "key schema, but found record at (topic='t',partition=0,offset=0,timestamp=5) with a null key and "
                     + "null key schema."
             ),
@@ -344,7 +349,8 @@ import Testing
         let envelope = structure([("before", inner), ("after", inner), ("op", .string)])
         func event(_ operation: String, _ before: ConnectValue, _ after: ConnectValue, _ id: Int32) -> ConnectRecord {
             record(
-                row(envelope, [before, after, .string(operation)]), key: row(idKey, [.int32(id)]), topic: "server.db.people")
+                row(envelope, [before, after, .string(operation)]), key: row(idKey, [.int32(id)]),
+                topic: "server.db.people")
         }
         func person(_ id: Int32, _ name: String) -> ConnectValue {
             .structure(ConnectStruct(inner, values: [.int32(id), .string(name)]))

@@ -90,8 +90,11 @@ final class TestFile {
 
     func task(_ properties: [String: String], _ context: SinkContext = SinkContext()) throws -> any SinkTask {
         try JDBCSinkPlugin(.confluent, version: "1").makeTask(
-            ["name": "c", "connection.url": "jdbc:sqlite:" + path, "retry.backoff.ms": "0", "connection.backoff.ms": "0"]
-                .merging(properties) { $1 }, context)
+            [
+                "name": "c", "connection.url": "jdbc:sqlite:" + path, "retry.backoff.ms": "0",
+                "connection.backoff.ms": "0",
+            ]
+            .merging(properties) { $1 }, context)
     }
 
     /// Puts batches through a task of its own.

@@ -89,12 +89,16 @@ enum SinkOptions {
             isDebezium ? "connection.username" : "connection.user", .string, .null, .high, "The name to log in with.")
         add("connection.password", .password, .null, .high, "The password for it.")
         if !isDebezium {
-            add("dialect.name", .string, text(""), .low, "Taken when it fits the address; the address decides.", isDialect)
+            add(
+                "dialect.name", .string, text(""), .low, "Taken when it fits the address; the address decides.",
+                isDialect)
         }
         add(
             "connection.attempts", .int, number(3), .low, "How often a connection is tried before the records wait.",
             .atLeast(1))
-        add("connection.backoff.ms", .long, number(10_000), .low, "The pause between tries, in milliseconds.", .atLeast(0))
+        add(
+            "connection.backoff.ms", .long, number(10_000), .low, "The pause between tries, in milliseconds.",
+            .atLeast(0))
 
         group = "Writes"
         add(

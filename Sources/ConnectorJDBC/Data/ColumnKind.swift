@@ -110,7 +110,8 @@ struct CellEncoder: Sendable {
             cells.reserveCapacity(elements.count)
             for value in elements { cells.append(try cell(value, element)) }
             return .array(cells)
-        case (_, .unsupported(_, let kind)): throw ConnectError(.connect, "Unsupported source data type: \(kind.rawValue)")
+        case (_, .unsupported(_, let kind)):
+            throw ConnectError(.connect, "Unsupported source data type: \(kind.rawValue)")
         default: break
         }
         throw .data("Field '\(field)' has a value of \(value.javaClass), which its schema does not allow")

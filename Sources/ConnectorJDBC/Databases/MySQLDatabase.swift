@@ -111,7 +111,8 @@ final class MySQLDatabase: Database {
         case 2000...2999: reaction = .again
         default:
             switch state.prefix(2) {
-            case "08", "40", "70", "HY": reaction = [1048, 1062, 1264, 1292, 1364, 1366, 1406].contains(number) ? .refused : hy(number)
+            case "08", "40", "70", "HY":
+                reaction = [1048, 1062, 1264, 1292, 1364, 1366, 1406].contains(number) ? .refused : hy(number)
             default: reaction = .refused
             }
         }

@@ -22,7 +22,8 @@ final class PostgreSQLDatabase: Database {
             Self.withCStrings(values) { values in PQconnectdbParams(names, values, 0) }
         }
         guard let connection, PQstatus(connection) == CONNECTION_OK else {
-            let message = connection.flatMap { PQerrorMessage($0) }.map { String(cString: $0).trimmed } ?? "out of memory"
+            let message =
+                connection.flatMap { PQerrorMessage($0) }.map { String(cString: $0).trimmed } ?? "out of memory"
             close()
             // There is no result to ask for a state: the words are all there is.
             let isDenied = [
@@ -238,7 +239,7 @@ final class PostgreSQLDatabase: Database {
         try simple("SAVEPOINT swiftwater_rows")
         do throws(SQLFailure) {
             try send(sql, write, rows)
-        } catch where error.reaction == .split {
+        } catch  where error.reaction == .split {
             try simple("ROLLBACK TO SAVEPOINT swiftwater_rows")
             for row in 0..<rows.rowCount { try send(sql, write, rows.single(row)) }
         }
@@ -270,7 +271,9 @@ final class PostgreSQLDatabase: Database {
     private func text(_ write: TableWrite) -> String {
         let table = dialect.quoted(write.table)
         // Arrays of arrays would be flattened: those columns go as texts, which the server reads once more.
-        let arrays = write.columns.enumerated().map { "$\($0 + 1)::" + ($1.target.isArray ? "text" : $1.target.type) + "[]" }
+        let arrays = write.columns.enumerated().map {
+            "$\($0 + 1)::" + ($1.target.isArray ? "text" : $1.target.type) + "[]"
+        }
         let names = write.columns.indices.map { "c\($0)" }
         func value(_ index: Int) -> String {
             let target = write.columns[index].target
@@ -278,7 +281,8 @@ final class PostgreSQLDatabase: Database {
         }
         let rows = "unnest(\(arrays.joined(separator: ", "))) AS u(\(names.joined(separator: ", ")))"
         func pairs(_ indices: [Int], _ target: String, _ separator: String) -> String {
-            indices.map { "\(target)\(dialect.quoted(write.columns[$0].target)) = \(value($0))" }.joined(separator: separator)
+            indices.map { "\(target)\(dialect.quoted(write.columns[$0].target)) = \(value($0))" }.joined(
+                separator: separator)
         }
         let keys = write.columns.indices.filter { write.columns[$0].isKey }
         let others = write.columns.indices.filter { !write.columns[$0].isKey }

@@ -19,9 +19,11 @@ struct PostgreSQLOptions: Sendable {
         set("keepalives", "1")
         set("keepalives_idle", "60")
         // So that a server that vanished is noticed.
-        set("tcp_user_timeout", url.parameter("socketTimeout").flatMap { Int($0) }.flatMap {
-            $0 > 0 ? String($0 * 1000) : nil
-        } ?? "120000")
+        set(
+            "tcp_user_timeout",
+            url.parameter("socketTimeout").flatMap { Int($0) }.flatMap {
+                $0 > 0 ? String($0 * 1000) : nil
+            } ?? "120000")
         set("sslmode", Self.sslMode(url))
         for name in ["sslcert", "sslkey", "sslrootcert", "sslpassword"] { set(name, url.parameter(name)) }
         set("gssencmode", url.parameter("gssEncMode")?.lowercased() ?? "disable")

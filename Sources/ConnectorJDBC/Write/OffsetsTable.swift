@@ -22,7 +22,8 @@ struct OffsetsTable: Sendable {
         let text = dialect.product == .mysql ? "VARCHAR(249) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" : "TEXT"
         let types = [text, text, "INT", "BIGINT"]
         let specifications = zip(columns, types).map { "\($0) \($1) NOT NULL" }
-        return "CREATE TABLE IF NOT EXISTS \(dialect.quoted(table)) (\(specifications.joined(separator: ", ")), PRIMARY KEY("
+        return
+            "CREATE TABLE IF NOT EXISTS \(dialect.quoted(table)) (\(specifications.joined(separator: ", ")), PRIMARY KEY("
             + columns.prefix(3).joined(separator: ", ") + "))"
     }
 

@@ -178,7 +178,7 @@ final class RecordWriter: @unchecked Sendable {
             try connect()
             try write(records[first...])
             return .done
-        } catch where error.reaction == .refused && isolates {
+        } catch  where error.reaction == .refused && isolates {
             return isolate(records, from: first)
         } catch {
             return .failed(error)
@@ -201,9 +201,10 @@ final class RecordWriter: @unchecked Sendable {
                     if low < high { try write(records[low...]) }
                     return .done
                 }
-            } catch where error.reaction == .refused {
-                if low < records.count, middle - low <= 1, low + 1 == middle { return .rejected(low, error.error) }
-                high = max(low + 1, middle)
+            } catch  where error.reaction == .refused {
+                if middle == low + 1 { return .rejected(low, error.error) }
+                // Where nothing is left of the half, it was all the rest that failed.
+                high = middle > low ? middle : records.count
             } catch {
                 return .failed(error)
             }

@@ -89,12 +89,12 @@ final class TableBuffer {
         if record.value.schema != nil { valueSchema = record.value.schema }
         let metadata: FieldsMetadata
         do throws(ConnectError) {
-            metadata = try FieldsMetadata(table, settings, key: keySchema, value: record.value.schema)
+            // A deletion keeps the columns of the rows before it, which may go on behind it.
+            metadata = try FieldsMetadata(table, settings, key: keySchema, value: valueSchema)
             try checkMode(metadata)
         } catch {
             throw WriteFailure(.refused, error)
         }
-        // A table of keys only, made for a deletion, would lack the rest.
         let definition = try structure.ensure(
             table, metadata.entries.map(\.field), database, beforeChange: beforeChange)
         func column(_ entry: FieldsMetadata.Entry) -> (Column, TableWrite.Column)? {
@@ -180,19 +180,18 @@ enum RecordRules {
         _ record: ConnectRecord, _ part: SchemaAndValue, _ wanted: String, _ wantedSchema: String,
         _ settings: SinkSettings
     ) -> ConnectError {
-        var topic = record.topic
         var partition = record.partition ?? 0
         var offset: Int64 = 0
         if case .sink(_, let place, let at, _) = record.origin { (partition, offset) = (place, at) }
-        topic = record.topic
         let word = wanted.hasSuffix("key") ? "key" : "value"
         return ConnectError(
             .connect,
             "Sink connector '\(settings.connector)' is configured with 'delete.enabled=\(settings.deletes)' and "
                 + "'pk.mode=\(settings.keyMode.rawValue)' and therefore requires records with a non-null \(wanted) and "
-                + "non-null \(wantedSchema), but found record at (topic='\(topic)',partition=\(partition),"
+                + "non-null \(wantedSchema), but found record at (topic='\(record.topic)',partition=\(partition),"
                 + "offset=\(offset),timestamp=\(record.timestamp.map { String($0) } ?? "null")) with a "
-                + "\(simpleName(part.value)) \(word) and \(part.schema?.kind.rawValue.lowercased() ?? "null") \(word) schema.")
+                + "\(simpleName(part.value)) \(word) and \(part.schema?.kind.rawValue.lowercased() ?? "null") \(word) schema."
+        )
     }
 
     private static func simpleName(_ value: ConnectValue) -> String {

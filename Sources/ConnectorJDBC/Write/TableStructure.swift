@@ -14,7 +14,9 @@ struct TableStructure {
     /// What was known may have changed.
     mutating func forget() { known = [:] }
 
-    private func failure(_ failure: SQLFailure) -> WriteFailure { WriteFailure(failure, trimmed: settings.trimsMessages) }
+    private func failure(_ failure: SQLFailure) -> WriteFailure {
+        WriteFailure(failure, trimmed: settings.trimsMessages)
+    }
 
     private mutating func look(_ table: TableID, _ database: any Database) throws(WriteFailure) -> TableDefinition? {
         if let definition = known[table] { return definition }
@@ -76,7 +78,8 @@ struct TableStructure {
     }
 
     private mutating func create(
-        _ table: TableID, _ fields: [SinkField], _ database: any Database, _ beforeChange: () throws(WriteFailure) -> Void
+        _ table: TableID, _ fields: [SinkField], _ database: any Database,
+        _ beforeChange: () throws(WriteFailure) -> Void
     ) throws(WriteFailure) -> TableDefinition? {
         guard settings.creates else {
             throw WriteFailure(
