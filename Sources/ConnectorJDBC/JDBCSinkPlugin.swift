@@ -1,6 +1,7 @@
 package import ConnectCore
 
-/// The sinks of relational databases: records as rows of a table for each topic, in PostgreSQL, MySQL and MariaDB, SQLite.
+/// The sinks of relational databases: records as rows of a table for each topic, in PostgreSQL, MySQL and MariaDB,
+/// SQLite.
 ///
 /// Delivery: at least once; effectively once with `insert.mode=upsert`; exactly once with `offsets.table`.
 package struct JDBCSinkPlugin: SinkPlugin {

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Synchronization
 
-/// A thread that runs what it is given, one after another: where a library blocks, and where a value lives that only one
+/// A thread that runs what it is given, one after another: where a library blocks, and where a value lives that only
+/// one
 /// thread may touch. Started with the first piece of work; ends after `end`.
 final class WorkThread: Sendable {
     private struct State {
@@ -72,7 +73,8 @@ final class WorkThread: Sendable {
 
     /// A counting semaphore of the system.
     private final class Semaphore: @unchecked Sendable {
-        // Invariant: the memory is set up by `init`, freed by `deinit` and in between only touched by the system's calls,
+        // Invariant: the memory is set up by `init`, freed by `deinit` and in between only touched by the system's
+        // calls,
         // which any thread may make.
         private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 

@@ -130,7 +130,7 @@ import Testing
     @Test func `of two rows with one key the later one stays`() {
         var rows = CellRows(columnCount: 2)
         for (key, value) in [(1, 10), (2, 20), (1, 11), (nil, 30), (nil, 31)] as [(Int64?, Int64)] {
-            rows.append(key.map { .integer($0) } ?? .null)
+            rows.append(key.map { Cell.integer($0) } ?? Cell.null)
             rows.append(.integer(value))
         }
         let kept = rows.keepingLast(keys: [0])

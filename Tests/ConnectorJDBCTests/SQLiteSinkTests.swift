@@ -53,7 +53,8 @@ import Testing
             ])
         #expect(
             try file.sql("SELECT a,b,c,d,e,f,g,h,hex(i),j,k,l,m,n,o,p FROM t") == [
-                "-1|-2|-2147483648|9223372036854775807|0.5|-2.5e+300|1|it's \u{0301}\"quoted\"|0001FF|123.45|1641600000000|"
+                "-1|-2|-2147483648|9223372036854775807|0.5|-2.5e+300|1|it's "
+                    + "\u{0301}\"quoted\"|0001FF|123.45|1641600000000|"
                     + "3600001|-1|1641600000000|1600000000123|1600000000500"
             ])
         #expect(
@@ -170,57 +171,61 @@ import Testing
         let map = ConnectRecord(
             topic: "t", partition: 0, value: SchemaAndValue(nil, .map(ConnectMap([("a", .int64(1))]))), timestamp: 5,
             origin: .sink(topic: "t", partition: 0, offset: 3, timestampKind: .create))
-        let cases: [([String: String], ConnectRecord, String)] = [
-            (
-                [:], map,
-                start + "none' and therefore requires records with a non-null Struct value and non-null Struct value "
-                    + "schema, but found record at (topic='t',partition=0,offset=3,timestamp=5) with a HashMap value and "
-                    + "null value schema."
-            ),
-            (
-                [:], record(.null),
-                start + "none' and therefore requires records with a non-null Struct value and non-null Struct value "
-                    + "schema, but found record at (topic='t',partition=0,offset=0,timestamp=5) with a null value and null "
-                    + "value schema."
-            ),
-            (
-                ["pk.mode": "record_key"], record(value),
-                start
-                    + "record_key' and therefore requires records with a non-null key and non-null Struct or primitive "
-                    + "key schema, but found record at (topic='t',partition=0,offset=0,timestamp=5) with a null key and "
-                    + "null key schema."
-            ),
-            ([:], record(value), "Table \"t\" is missing and auto-creation is disabled"),
-            (
-                ["insert.mode": "upsert", "auto.create": "true"], record(value),
-                "Write to table '\"t\"' in UPSERT mode requires key field names to be known, check the primary key "
-                    + "configuration"
-            ),
-            (
-                ["pk.mode": "record_key"], record(value, key: SchemaAndValue(.string, .string("k"))),
-                "Need exactly one PK column defined since the key schema for records is a primitive type, defined columns "
-                    + "are: []"
-            ),
-            (
-                ["pk.mode": "record_value", "pk.fields": "id,nope"], record(value),
-                "PK mode for table 't' is RECORD_VALUE with configured PK fields [id, nope], but record value schema does "
-                    + "not contain field: nope"
-            ),
-            (
-                ["pk.mode": "kafka", "pk.fields": "a"], record(value),
-                "PK mode for table 't' is KAFKA so there should either be no field names defined for defaults "
-                    + "[__connect_topic, __connect_partition, __connect_offset] to be applicable, or exactly 3, defined "
-                    + "fields are: [a]"
-            ),
-            (
-                ["auto.create": "true"],
-                record(row(structure([("m", .map(.string, .string))]), [.map(ConnectMap([("a", .string("b"))]))])),
-                "null (MAP) type doesn't have a mapping to the SQL database column type"
-            ),
-        ]
-        for (properties, record, message) in cases {
+        func check(_ properties: [String: String], _ record: ConnectRecord, _ message: String) async {
             #expect(await failure { try await file.put(properties, [record]) } == message)
         }
+        await check(
+            [:], map,
+            start + "none' and therefore requires records with a non-null Struct value and non-null Struct value "
+                + "schema, but found record at (topic='t',partition=0,offset=3,timestamp=5) with a HashMap "
+                + "value and "
+                + "null value schema."
+        )
+        await check(
+            [:], record(.null),
+            start + "none' and therefore requires records with a non-null Struct value and non-null Struct value "
+                + "schema, but found record at (topic='t',partition=0,offset=0,timestamp=5) with a null value "
+                + "and null "
+                + "value schema."
+        )
+        await check(
+            ["pk.mode": "record_key"], record(value),
+            start
+                + "record_key' and therefore requires records with a non-null key and non-null Struct or primitive "
+                + "key schema, but found record at (topic='t',partition=0,offset=0,timestamp=5) with a null "
+                + "key and "
+                + "null key schema."
+        )
+        await check([:], record(value), "Table \"t\" is missing and auto-creation is disabled")
+        await check(
+            ["insert.mode": "upsert", "auto.create": "true"], record(value),
+            "Write to table '\"t\"' in UPSERT mode requires key field names to be known, check the primary key "
+                + "configuration"
+        )
+        await check(
+            ["pk.mode": "record_key"], record(value, key: SchemaAndValue(.string, .string("k"))),
+            "Need exactly one PK column defined since the key schema for records is a primitive type, defined "
+                + "columns "
+                + "are: []"
+        )
+        await check(
+            ["pk.mode": "record_value", "pk.fields": "id,nope"], record(value),
+            "PK mode for table 't' is RECORD_VALUE with configured PK fields [id, nope], but record value "
+                + "schema does "
+                + "not contain field: nope"
+        )
+        await check(
+            ["pk.mode": "kafka", "pk.fields": "a"], record(value),
+            "PK mode for table 't' is KAFKA so there should either be no field names defined for defaults "
+                + "[__connect_topic, __connect_partition, __connect_offset] to be applicable, or exactly 3, "
+                + "defined "
+                + "fields are: [a]"
+        )
+        await check(
+            ["auto.create": "true"],
+            record(row(structure([("m", .map(.string, .string))]), [.map(ConnectMap([("a", .string("b"))]))])),
+            "null (MAP) type doesn't have a mapping to the SQL database column type"
+        )
         try file.sql("CREATE TABLE t (id INTEGER); CREATE VIEW v AS SELECT id FROM t")
         #expect(
             await failure { try await file.put([:], [record(value)]) }
@@ -250,7 +255,7 @@ import Testing
         records[50] = record(.null, offset: 50)
         records.append(person(3, "again", 100))
         try await file.put(["errors.tolerance": "all"], records, context: context)
-        #expect(context.reported.withLock { $0.map(\.offset) } == [7, 37, 50, 67, 97, 100])
+        #expect(context.reported.withLock { $0.map { $0.offset } } == [7, 37, 50, 67, 97, 100])
         #expect(try file.sql("SELECT count(*), count(DISTINCT id) FROM t") == ["95|95"])
         let message = context.reported.withLock { $0[0].error.message }
         #expect(message == "NOT NULL constraint failed: t.name (SQL state 1299)")
@@ -279,7 +284,7 @@ import Testing
         let holder = try SQLiteDatabase(try JDBCURL("jdbc:sqlite:" + file.path), Dialect(.sqlite))
         _ = try holder.run("INSERT INTO t VALUES (0, 'held')", [])
         let task = try file.task(["connection.url": "jdbc:sqlite:\(file.path)?busy_timeout=1"])
-        do {
+        do throws(ConnectError) {
             try await task.put([person(1, "a")])
             Issue.record("the file was held by somebody else")
         } catch {

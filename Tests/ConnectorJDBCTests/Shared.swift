@@ -63,7 +63,7 @@ final class TestFile {
         path = folder.appending(path: "test.db").path
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: (path as NSString).deletingLastPathComponent) }
+    deinit { try? FileManager.default.removeItem(atPath: URL(filePath: path).deletingLastPathComponent().path) }
 
     struct Failure: Error, CustomStringConvertible { var description: String }
 

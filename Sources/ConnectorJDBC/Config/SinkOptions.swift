@@ -83,7 +83,8 @@ enum SinkOptions {
         let isDebezium = flavour == .debezium
         add(
             "connection.url", .string, .required, .high,
-            "The database's address: jdbc:postgresql://host:port/db, jdbc:mysql://…, jdbc:mariadb://… or jdbc:sqlite:path.",
+            "The database's address: jdbc:postgresql://host:port/db, jdbc:mysql://…, jdbc:mariadb://… or "
+                + "jdbc:sqlite:path.",
             isAddress)
         add(
             isDebezium ? "connection.username" : "connection.user", .string, .null, .high, "The name to log in with.")

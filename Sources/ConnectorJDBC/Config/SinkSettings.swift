@@ -121,7 +121,8 @@ struct SinkSettings: Sendable {
         guard let product else {
             throw ConnectError(
                 .config,
-                "No suitable driver found for jdbc:\(url.product): there are jdbc:postgresql:, jdbc:mysql:, jdbc:mariadb: "
+                "No suitable driver found for jdbc:\(url.product): there are jdbc:postgresql:, jdbc:mysql:, "
+                    + "jdbc:mariadb: "
                     + "and jdbc:sqlite:")
         }
         if let name, let asked = SinkOptions.product(name), asked != product {

@@ -280,7 +280,8 @@ final class MySQLDatabase: Database {
         let texts = (schema.map { [$0] } ?? []) + [table.name]
         // The comparison is the catalog's own: whether case counts is the server's setting.
         let found = try query(
-            "SELECT table_type, table_name FROM information_schema.tables WHERE table_schema = \(place) AND table_name = ?",
+            "SELECT table_type, table_name FROM information_schema.tables WHERE table_schema = \(place) AND "
+                + "table_name = ?",
             texts)
         guard let row = found.first(where: { $0[1] == table.name }) ?? found.first else { return nil }
         let kind: TableDefinition.Kind = (row[0] ?? "").range(of: "VIEW") != nil ? .view : .table

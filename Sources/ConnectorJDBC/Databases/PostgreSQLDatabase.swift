@@ -2,7 +2,8 @@ internal import CPq
 
 /// A connection to PostgreSQL, over libpq. For one thread.
 ///
-/// Rows go as arrays, one for each column, that the server unnests: one statement and one way there and back for any number
+/// Rows go as arrays, one for each column, that the server unnests: one statement and one way there and back for any
+/// number
 /// of rows, whatever the statement does with them.
 final class PostgreSQLDatabase: Database {
     private(set) var dialect: Dialect

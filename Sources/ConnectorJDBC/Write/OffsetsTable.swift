@@ -1,6 +1,7 @@
 internal import ConnectCore
 
-/// The table in which a connector's offsets stand beside the rows that they count, written in one transaction with them.
+/// The table in which a connector's offsets stand beside the rows that they count, written in one transaction with
+/// them.
 struct OffsetsTable: Sendable {
     private let table: TableID
     private let dialect: Dialect
@@ -23,11 +24,13 @@ struct OffsetsTable: Sendable {
         let types = [text, text, "INT", "BIGINT"]
         let specifications = zip(columns, types).map { "\($0) \($1) NOT NULL" }
         return
-            "CREATE TABLE IF NOT EXISTS \(dialect.quoted(table)) (\(specifications.joined(separator: ", ")), PRIMARY KEY("
+            "CREATE TABLE IF NOT EXISTS \(dialect.quoted(table)) (\(specifications.joined(separator: ", ")), "
+            + "PRIMARY KEY("
             + columns.prefix(3).joined(separator: ", ") + "))"
     }
 
-    /// The offset after the last record that is in the database; nil when the partition has no row, -1 when no record is.
+    /// The offset after the last record that is in the database; nil when the partition has no row, -1 when no record
+    /// is.
     func next(_ partition: SinkPartition, _ database: any Database) throws(SQLFailure) -> Int64? {
         let rows = try database.query(
             "SELECT \(columns[3]) FROM \(dialect.quoted(table)) WHERE \(columns[0]) = \(dialect.placeholder(1)) AND "

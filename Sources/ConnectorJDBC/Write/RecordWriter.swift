@@ -118,7 +118,8 @@ final class RecordWriter: @unchecked Sendable {
         return next ?? -1
     }
 
-    /// Where to go on with partitions that are this task's from now on; without those of which the database knows nothing,
+    /// Where to go on with partitions that are this task's from now on; without those of which the database knows
+    /// nothing,
     /// and empty without an offsets table.
     func open(_ partitions: [SinkPartition]) throws(WriteFailure) -> [SinkPartition: Int64] {
         for partition in partitions {
@@ -284,7 +285,8 @@ final class RecordWriter: @unchecked Sendable {
         progress[partition] = max(progress[partition] ?? 0, offset + 1)
     }
 
-    /// Before a change of a table: MySQL commits with it, whatever is under way, so everything has to be in order by then.
+    /// Before a change of a table: MySQL commits with it, whatever is under way, so everything has to be in order by
+    /// then.
     private func checkpoint() throws(WriteFailure) {
         guard settings.dialect.product == .mysql, let database else { return }
         for table in order { try buffers[table]?.flush(database) }
@@ -301,7 +303,8 @@ final class RecordWriter: @unchecked Sendable {
                     guard try table.advance(partition, from: known, to: next, database) else {
                         throw SQLFailure(
                             .denied, state: "40001",
-                            "the offset of \(partition.topic)-\(partition.partition) in the offsets table is not the one "
+                            "the offset of \(partition.topic)-\(partition.partition) in the offsets table is not "
+                                + "the one "
                                 + "that this task has left there: another task has taken the partition over")
                     }
                 }

@@ -131,7 +131,8 @@ struct FieldsMetadata: Sendable {
             guard let index = schema.index(of: name) else {
                 throw ConnectError(
                     .connect,
-                    "PK mode for table '\(table)' is \(mode) with configured PK fields \(shown(configured)), but record "
+                    "PK mode for table '\(table)' is \(mode) with configured PK fields \(shown(configured)), but "
+                        + "record "
                         + "\(part) schema does not contain field: \(name)")
             }
             entries.append(

@@ -130,7 +130,8 @@ final class TableBuffer {
             if settings.insertMode == .upsert {
                 throw ConnectError(
                     .connect,
-                    "Write to table '\(table)' in UPSERT mode requires key field names to be known, check the primary key "
+                    "Write to table '\(table)' in UPSERT mode requires key field names to be known, check the "
+                        + "primary key "
                         + "configuration")
             }
             if settings.deletes { throw ConnectError(.connect, "Require primary keys to support delete") }
@@ -190,7 +191,8 @@ enum RecordRules {
                 + "'pk.mode=\(settings.keyMode.rawValue)' and therefore requires records with a non-null \(wanted) and "
                 + "non-null \(wantedSchema), but found record at (topic='\(record.topic)',partition=\(partition),"
                 + "offset=\(offset),timestamp=\(record.timestamp.map { String($0) } ?? "null")) with a "
-                + "\(simpleName(part.value)) \(word) and \(part.schema?.kind.rawValue.lowercased() ?? "null") \(word) schema."
+                + "\(simpleName(part.value)) \(word) and \(part.schema?.kind.rawValue.lowercased() ?? "null") "
+                + "\(word) schema."
         )
     }
 

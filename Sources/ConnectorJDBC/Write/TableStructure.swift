@@ -110,17 +110,20 @@ struct TableStructure {
         let word = definition.kind.rawValue
         if definition.kind == .view {
             try refuse(
-                "\(definition.kind.capitalized) \(table) is missing fields (\(Self.shown(missing))) and ALTER \(word) is "
+                "\(definition.kind.capitalized) \(table) is missing fields (\(Self.shown(missing))) and ALTER "
+                    + "\(word) is "
                     + "unsupported")
         }
         for field in missing where !field.isOptional && field.schema.defaultValue == nil {
             try refuse(
-                "Cannot ALTER \(word) \(table) to add missing field \(field), as the field is not optional and does not "
+                "Cannot ALTER \(word) \(table) to add missing field \(field), as the field is not optional and "
+                    + "does not "
                     + "have a default value")
         }
         guard settings.evolves else {
             return try refuse(
-                "\(definition.kind.capitalized) \(table) is missing fields (\(Self.shown(missing))) and auto-evolution is "
+                "\(definition.kind.capitalized) \(table) is missing fields (\(Self.shown(missing))) and "
+                    + "auto-evolution is "
                     + "disabled")
         }
     }

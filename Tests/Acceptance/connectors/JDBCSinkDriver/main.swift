@@ -7,7 +7,8 @@ import Synchronization
 // Runs a task of the JDBC sink without a worker: for tests with real databases.
 //
 //   JDBCSinkDriver NAME=VALUE...        reads batches from standard input, one JSON array of records per line:
-//                                       [{"topic":..,"partition":..,"offset":..,"key":..,"value":..}, ...], keys and values
+//                                       [{"topic":..,"partition":..,"offset":..,"key":..,"value":..}, ...], keys and
+// values
 //                                       with the schemas of the JSON converter; answers each with one line:
 //                                       {"error":null or a text,"retriable":..,"reported":[offsets],"sought":{..}}
 //   JDBCSinkDriver --bench ROWS NAME=VALUE...
@@ -30,7 +31,10 @@ final class Context: SinkTaskContext {
         guard isTolerant else { throw error }
         reported.withLock { $0.append((record.kafkaOffset ?? -1, error.message)) }
     }
-    func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) { fputs(message() + "\n", stderr) }
+    func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) {
+        var line = message() + "\n"
+        line.withUTF8 { _ = write(2, $0.baseAddress, $0.count) }
+    }
     var now: Int64 { 0 }
 }
 
@@ -115,14 +119,14 @@ if let benchCount {
         }
         let sought = context.sought.withLock { $0 }
         let answer = JSONValue.object([
-            ("error", failure.map { .string($0.message) } ?? .null),
+            ("error", failure.map { JSONValue.string($0.message) } ?? JSONValue.null),
             ("retriable", .bool(failure?.isRetriable ?? false)),
-            ("reported", .array(reported.map { .number($0.0) })),
-            ("reasons", .array(reported.map { .string($0.1) })),
-            ("sought", .object(sought.map { ("\($0.key.topic)-\($0.key.partition)", .number($0.value)) })),
+            ("reported", .array(reported.map { JSONValue.number($0.0) })),
+            ("reasons", .array(reported.map { JSONValue.string($0.1) })),
+            ("sought", .object(sought.map { ("\($0.key.topic)-\($0.key.partition)", JSONValue.number($0.value)) })),
         ])
         print(String(decoding: answer.bytes, as: UTF8.self))
-        fflush(stdout)
+        fflush(nil)
     }
     await task.stop()
 }
