@@ -132,6 +132,8 @@ let package = Package(
                 httpTypes,
                 logging,
             ]),
+        target(
+            "ConnectorJDBC", ["Bytes", "Environment", "SQLTypes", "ConnectCore", "CPq", "CMariaDB", "CSQLite"]),
 
         // Layer 4: the program
         .executableTarget(

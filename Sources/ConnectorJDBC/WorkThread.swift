@@ -47,7 +47,7 @@ final class WorkThread: Sendable {
 
     private func start() {
         let owner = Unmanaged.passRetained(self)
-        var thread = pthread_t()
+        var thread: pthread_t = 0
         let result = pthread_create(
             &thread, nil,
             { argument in
@@ -58,10 +58,16 @@ final class WorkThread: Sendable {
         pthread_detach(thread)
     }
 
+    private func takeNext() -> (@Sendable () -> Void)? {
+        state.withLock { state -> (@Sendable () -> Void)? in
+            state.queue.isEmpty ? nil : state.queue.removeFirst()
+        }
+    }
+
     private func work() {
         while true {
             wake.wait()
-            while let next = state.withLock({ $0.queue.isEmpty ? nil : $0.queue.removeFirst() }) { next() }
+            while let next = takeNext() { next() }
             let isOver = state.withLock { state in
                 guard state.isEnded, state.queue.isEmpty else { return false }
                 state.isRunning = false

@@ -73,7 +73,7 @@ enum SinkOptions {
             _ name: String, _ kind: ConfigDef.Kind, _ value: ConfigDef.Default, _ importance: ConfigDef.Importance,
             _ text: String, _ validator: ConfigValidator? = nil
         ) {
-            let order = definition.options.count { $0.group == group } + 1
+            let order = definition.options.filter { $0.group == group }.count + 1
             definition.define(name, kind, value, validator, importance, text, group: group, order: order)
         }
         func number(_ value: Int64) -> ConfigDef.Default { .value(.integer(value)) }

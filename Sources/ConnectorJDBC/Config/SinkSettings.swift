@@ -80,7 +80,7 @@ struct SinkSettings: Sendable {
         foldsDots = isDebezium
         tableFormat = values.string("table.name.format") ?? "${topic}"
         if isDebezium, let format = values.text("collection.name.format") { tableFormat = format }
-        keyMode = KeyMode(rawValue: word(isDebezium ? "primary.key.mode" : "pk.mode")) ?? .none
+        keyMode = KeyMode(rawValue: word(isDebezium ? "primary.key.mode" : "pk.mode")) ?? KeyMode.none
         keyFields = values.list(isDebezium ? "primary.key.fields" : "pk.fields").filter { !$0.isEmpty }
         takenFields = Set(
             values.list(isDebezium ? "field.include.list" : "fields.whitelist").filter { !$0.isEmpty })

@@ -43,7 +43,8 @@ indirect enum ColumnKind: Hashable, Sendable {
         case .string: .string
         case .bytes: .bytes
         case .array:
-            schema.valueSchema.map { .array(ColumnKind($0)) } ?? .unsupported(name: schema.name, .array)
+            schema.valueSchema.map { ColumnKind.array(ColumnKind($0)) }
+                ?? ColumnKind.unsupported(name: schema.name, .array)
         case .map, .structure: .unsupported(name: schema.name, schema.kind)
         }
     }

@@ -111,8 +111,8 @@ final class MySQLDatabase: Database {
         case 2000...2999: reaction = .again
         default:
             switch state.prefix(2) {
-            case "08", "40", "70", "HY":
-                reaction = [1048, 1062, 1264, 1292, 1364, 1366, 1406].contains(number) ? .refused : hy(number)
+            case "08", "40", "70": reaction = .again
+            case "HY": reaction = general(number)
             default: reaction = .refused
             }
         }
@@ -126,7 +126,7 @@ final class MySQLDatabase: Database {
     }
 
     /// The general state says nothing; most numbers with it are about values.
-    private static func hy(_ number: UInt32) -> SQLFailure.Reaction {
+    private static func general(_ number: UInt32) -> SQLFailure.Reaction {
         1000...1999 ~= number || 3000...4999 ~= number ? .refused : .again
     }
 

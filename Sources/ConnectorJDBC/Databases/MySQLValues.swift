@@ -82,7 +82,7 @@ struct MySQLValues {
                 binds[index].buffer_length = UInt(place.count)
                 // No `length`: the library then takes `buffer_length`.
             }
-            return binds.withUnsafeMutableBufferPointer(body)
+            return binds.withUnsafeMutableBufferPointer { body($0) }
         }
     }
 }

@@ -45,7 +45,7 @@ final class PostgreSQLDatabase: Database {
     }
 
     private static func withCStrings<Result>(
-        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
+        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?
     ) -> Result? {
         var bytes: [CChar] = []
         var places: [Int] = []
@@ -56,7 +56,7 @@ final class PostgreSQLDatabase: Database {
         return bytes.withUnsafeBufferPointer { buffer in
             guard let start = buffer.baseAddress else { return nil }
             let pointers = places.map { Optional(start + $0) } + [nil]
-            return pointers.withUnsafeBufferPointer { $0.baseAddress.map(body) }
+            return pointers.withUnsafeBufferPointer { $0.baseAddress.flatMap(body) }
         }
     }
 
@@ -152,9 +152,11 @@ final class PostgreSQLDatabase: Database {
         let result = bytes.withUnsafeBufferPointer { buffer -> OpaquePointer? in
             let start = buffer.baseAddress.map { UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self) }
             let pointers = places.map { place in place.flatMap { place in start.map { $0 + place } } }
-            return pointers.withUnsafeBufferPointer { values in
-                name.map { PQexecPrepared(connection, $0, Int32(places.count), values.baseAddress, nil, nil, 0) }
-                    ?? PQexecParams(connection, sql, Int32(places.count), nil, values.baseAddress, nil, nil, 0)
+            return pointers.withUnsafeBufferPointer { values -> OpaquePointer? in
+                if let name {
+                    return PQexecPrepared(connection, name, Int32(places.count), values.baseAddress, nil, nil, 0)
+                }
+                return PQexecParams(connection, sql, Int32(places.count), nil, values.baseAddress, nil, nil, 0)
             }
         }
         try check(result)
