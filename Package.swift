@@ -67,8 +67,10 @@ let package = Package(
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
         library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
-        library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         library("CMariaDB", pkgConfig: "libmariadb", debian: "libmariadb-dev"),
+        library("CPq", pkgConfig: "libpq", debian: "libpq-dev"),
+        library("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
+        library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
@@ -141,6 +143,8 @@ let package = Package(
                 httpTypes,
                 logging,
             ]),
+        target(
+            "ConnectorJDBC", ["Bytes", "Environment", "SQLTypes", "ConnectCore", "CPq", "CMariaDB", "CSQLite"]),
 
         target(
             "SQLService",
@@ -185,7 +189,7 @@ let package = Package(
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
                 "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
-                "ConnectorFile", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes, "ConnectorObjectStore",
+                "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes, "ConnectorObjectStore",
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -229,6 +233,9 @@ let package = Package(
         .executableTarget(
             name: "ConnectorBench", dependencies: ["ConnectCore", "ConnectorDatagen", "ConnectorObjectStore"],
             path: "Benchmarks/Connectors", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "JDBCSinkDriver", dependencies: ["ConnectCore", "ConnectorJDBC", "JSONFormat"],
+            path: "Tests/Acceptance/connectors/JDBCSinkDriver", swiftSettings: swiftSettings),
         target("TestKit", ["Bytes", "Environment"]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
@@ -271,6 +278,7 @@ let package = Package(
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
+        tests("ConnectorJDBC", ["ConnectCore", "SQLTypes", "CSQLite"]),
         tests("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("ConnectorDatagen", ["ConnectCore", "Avro", "JSONFormat", "Patterns", "SQLTypes"]),
         tests("ConnectorFile", ["ConnectCore"]),

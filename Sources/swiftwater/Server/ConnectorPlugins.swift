@@ -5,6 +5,7 @@ import ConnectorCDC
 import ConnectorDatagen
 import ConnectorFile
 import ConnectorHTTP
+import ConnectorJDBC
 import ConnectorObjectStore
 import ConnectorSearch
 import Logging
@@ -25,6 +26,7 @@ enum ConnectorPlugins {
             HTTPSinkPlugin(version: version, reporter: nil), AivenHTTPSinkPlugin(version: version),
             SlackSinkPlugin(version: version),
             SearchSinkPlugin(.elasticsearch, version: version), SearchSinkPlugin(.opensearch, version: version),
+            JDBCSinkPlugin(.confluent, version: version), JDBCSinkPlugin(.debezium, version: version),
             ObjectStoreSinkPlugin(.s3, version: version), ObjectStoreSinkPlugin(.folder, version: version),
         ]
     }
