@@ -91,7 +91,7 @@ sql_engine() {
         "$program" "$data" "$@"
     )
     {
-        echo "# Streaming SQL in process, from JSON to JSON, one thread"
+        echo "# Streaming SQL in process, from JSON to JSON (Q1-avro: Avro to Avro), one thread"
         echo
         machine
         echo

@@ -29,11 +29,16 @@ struct QueryBench {
         var table: (topic: String, file: String)?
         /// Read batch by batch, in turn by their share of the rows.
         var streams: [(topic: String, file: String)]
+        /// Of the ratings, which are encoded before the clock runs, and of what the query writes.
+        var format = SQLFormat.json
     }
 
+    private static let ratings = """
+        RATING_ID BIGINT, USER_ID INT, STARS INT, ROUTE_ID INT, RATING_TIME BIGINT, CHANNEL VARCHAR, MESSAGE VARCHAR
+        """
+
     private static let sources = """
-        CREATE STREAM RATINGS (RATING_ID BIGINT, USER_ID INT, STARS INT, ROUTE_ID INT, RATING_TIME BIGINT, CHANNEL VARCHAR,
-            MESSAGE VARCHAR) WITH (KAFKA_TOPIC='ratings', VALUE_FORMAT='JSON', TIMESTAMP='RATING_TIME');
+        CREATE STREAM RATINGS (\(ratings)) WITH (KAFKA_TOPIC='ratings', VALUE_FORMAT='JSON', TIMESTAMP='RATING_TIME');
         CREATE TABLE CUSTOMERS (ID INT PRIMARY KEY, FIRST_NAME VARCHAR, LAST_NAME VARCHAR, EMAIL VARCHAR, CLUB_STATUS VARCHAR)
             WITH (KAFKA_TOPIC='customers', VALUE_FORMAT='JSON');
         CREATE STREAM RESPONSES (RESPONSE_ID BIGINT, RATING_ID BIGINT, AGENT VARCHAR, RESPONSE_TIME BIGINT)
@@ -46,6 +51,11 @@ struct QueryBench {
             statement: """
                 CREATE STREAM OUT AS SELECT RATING_ID, USER_ID, STARS, ROUTE_ID, CHANNEL, MESSAGE FROM RATINGS WHERE STARS < 3;
                 """, streams: [("ratings", "ratings.jsonl")]),
+        Query(
+            id: "Q1-avro",
+            statement: """
+                CREATE STREAM OUT AS SELECT RATING_ID, USER_ID, STARS, ROUTE_ID, CHANNEL, MESSAGE FROM RATINGS WHERE STARS < 3;
+                """, streams: [("ratings", "ratings.jsonl")], format: .avro),
         Query(
             id: "Q2",
             statement: """
@@ -96,17 +106,19 @@ struct QueryBench {
     }
 
     /// The query of the last statement over the kit's sources.
-    static func plan(_ statement: String) throws -> PhysicalPlan? {
+    static func plan(_ statement: String, _ format: SQLFormat = .json) throws -> PhysicalPlan? {
         var catalog = Catalog()
         let topics = MemoryTopics()
         for name in ["ratings", "customers", "responses"] {
             try topics.create(TopicSpecification(name: name, partitionCount: 1, replicaCount: 1, cleanup: .delete))
         }
         var plan: PhysicalPlan?
+        let sources = Self.sources.replacing("'JSON'", with: "'\(format.rawValue)'")
+        let registry = MemorySchemaRegistry()
         for statement in try SQLParser.script(sources + statement) {
             let executor = StatementExecutor(
                 StatementEnvironment(
-                    functions: .builtIn, topics: topics, registry: nil, translation: NoTranslation(), now: 0,
+                    functions: .builtIn, topics: topics, registry: registry, translation: FormatTranslation(), now: 0,
                     random: { 0 }))
             for case .start(let started) in try executor.execute(
                 statement.statement, text: statement.text, in: &catalog
@@ -116,14 +128,16 @@ struct QueryBench {
     }
 
     private func run(_ query: Query) throws {
-        guard let plan = try Self.plan(query.statement) else { return }
+        guard let plan = try Self.plan(query.statement, query.format) else { return }
+        let formats = RecordFormats(schemas: MemorySchemaStore())
         let task = try QueryTask(
             plan, functions: SQLFunctionLibrary(context: EvaluationContext(now: { 0 }, random: { 0 })),
-            formats: SQLFormatLibrary(RecordFormats()))
+            formats: SQLFormatLibrary(formats))
         if let table = query.table {
             for batch in try batches(table.topic, table.file, isKeyed: true) { _ = task.process(batch) }
         }
-        let streams = try query.streams.map { try batches($0.topic, $0.file, isKeyed: false) }
+        var streams = try query.streams.map { try batches($0.topic, $0.file, isKeyed: false) }
+        if query.format != .json { streams[0] = try Self.encoded(streams[0], as: query.format, formats) }
         var records = 0
         var output = 0
         var bytes = 0
@@ -205,6 +219,24 @@ struct QueryBench {
         return batches
     }
 
+    /// Ratings in another format.
+    private static func encoded(
+        _ batches: [SourceBatch], as format: SQLFormat, _ formats: RecordFormats
+    ) throws -> [SourceBatch] {
+        let columns = try SchemaText.columns(ratings).map { SQLField($0.name, $0.type) }
+        let decoder = try formats.columnDecoder(
+            SerdeFormat(FormatInfo(.json)), topic: "ratings", isKey: false, columns: columns,
+            wanted: Array(columns.indices))
+        let encoder = try formats.columnEncoder(
+            SerdeFormat(FormatInfo(format)), topic: "ratings", isKey: false, columns: columns)
+        return try batches.map { batch in
+            var batch = batch
+            batch.values = try encoder.encode(
+                decoder.decode(batch.values).columns, count: batch.values.count, present: .all)
+            return batch
+        }
+    }
+
     private func cpuSeconds() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
@@ -225,21 +257,4 @@ struct QueryBench {
         }
         return 0
     }
-}
-
-private struct NoTranslation: SchemaTranslation {
-    func columns(
-        of schema: RegistrySchema,
-        references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?,
-        format: SerdeFormat,
-        isKey: Bool, keepsNames: Bool
-    ) throws(PlanError) -> [RowSchema.Column] { [] }
-
-    func schema(
-        of columns: [RowSchema.Column], format: SerdeFormat, isKey: Bool
-    ) throws(PlanError) -> RegistrySchema { .init(type: "AVRO", text: "") }
-
-    func names(
-        in schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
-    ) -> [String] { [] }
 }

@@ -1,5 +1,6 @@
 import SQLFormats
 import SQLFunctions
+import SQLTypes
 import StreamEngine
 
 /// A table of rows of about 100 bytes: written as a snapshot, taken by another task, and read by key.

@@ -21,13 +21,19 @@ struct HTTPResponder: Sendable {
         let remote = channel.remoteAddress?.ipAddress ?? "unknown"
         var route: String?
         var answer: HTTPAnswer
+        let preflight = configuration.crossOrigin?.preflight(request.head)
         do {
-            let (found, call) = try find(request, remote)
-            route = found.pattern
-            if request.headers[.expect]?.lowercased() == "100-continue", isBodyWanted(call) {
-                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+            if let preflight {
+                route = "OPTIONS"
+                answer = preflight
+            } else {
+                let (found, call) = try find(request, remote)
+                route = found.pattern
+                if request.headers[.expect]?.lowercased() == "100-continue", isBodyWanted(call) {
+                    try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+                }
+                answer = try await found.handler(call)
             }
-            answer = try await found.handler(call)
         } catch let failure as HTTPFailure {
             answer = router.errors.write(failure)
             answer.headers.append(contentsOf: failure.headers)
@@ -42,6 +48,7 @@ struct HTTPResponder: Sendable {
                 metadata: ["method": "\(request.method)", "path": "\(request.head.path ?? "")", "error": "\(error)"])
             answer = router.errors.write(HTTPFailure(.internalServerError, "internal server error"))
         }
+        if preflight == nil { configuration.crossOrigin?.apply(to: &answer, of: request.head) }
         let status = answer.status
         try await send(answer, isHead: request.method == .head, writer)
         let nanoseconds = (NIODeadline.now() - began).nanoseconds

@@ -22,6 +22,8 @@ package struct HTTPServerConfiguration: Sendable {
     package var headerCountMax = 100
     /// The body of a request, unless the route says otherwise.
     package var bodyByteCountMax = 1 << 20
+    /// Pages of other origins that may use the server; nil for none.
+    package var crossOrigin: CrossOriginRules?
     /// Called after each answer, on any thread.
     package var observe: (@Sendable (HTTPExchange) -> Void)?
 

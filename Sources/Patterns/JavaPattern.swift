@@ -2,8 +2,8 @@ import CPCRE2
 
 /// A regular expression of Java's syntax, for searching.
 ///
-/// Java matches by backtracking as PCRE2 does, without a bound; here every search has a budget, so that no expression can
-/// hold the caller up.
+/// Java matches by backtracking as PCRE2 does, without a bound; here every search has a budget in proportion to the
+/// text, so that no expression can hold the caller up.
 ///
 /// What differs from Java: lookbehind takes alternatives of fixed length only; `(?u)`, `(?d)` and `(?U)` have no effect;
 /// a vertical tab and a form feed end a line for `.` and `$`.
@@ -23,8 +23,19 @@ package final class JavaPattern {
     package let groupCount: Int
     private let pattern: String
 
-    /// Steps that one search may take. A step is one item of the expression that is tried at one place of the text.
-    private static let budget: UInt32 = 2_000_000
+    /// The same code with calls of the counter, made when it is needed; `code` where there is no room for them.
+    private var countedCode: OpaquePointer?
+    private var weights: StepCounter.Weights = []
+    private let units: [UInt8]
+
+    /// Steps that all searches in one text may take; see `StepCounter`. For each byte of the text there are
+    /// `stepCountPerByte` more, since people write expressions that take some ten.
+    private static let stepCountMax = 2_000_000
+    private static let stepCountPerByte = 32
+    /// Texts up to this length are searched without the counter at first: PCRE2's own limit, which holds for each place
+    /// anew, is enough for them.
+    private static let shortByteCountMax = 512
+    private static let shortStepCount = 100_000
     private static let patternByteCountMax = 64 << 10
 
     /// - Throws: `.syntax`.
@@ -38,9 +49,8 @@ package final class JavaPattern {
         pcre2_set_newline_8(compileContext, UInt32(PCRE2_NEWLINE_ANY))
         var error: CInt = 0
         var offset = 0
-        var units = Array(text.utf8)
-        let options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C
-        guard let code = pcre2_compile_8(&units, units.count, options, &error, &offset, compileContext) else {
+        units = Array(text.utf8)
+        guard let code = pcre2_compile_8(units, units.count, Self.options, &error, &offset, compileContext) else {
             var buffer = [UInt8](repeating: 0, count: 256)
             let count = pcre2_get_error_message_8(error, &buffer, buffer.count)
             let message = count > 0 ? String(decoding: buffer.prefix(Int(count)), as: UTF8.self) : "error \(error)"
@@ -52,8 +62,7 @@ package final class JavaPattern {
             pcre2_code_free_8(code)
             throw PatternError(.tooComplex, "no memory to match `\(pattern)`")
         }
-        pcre2_set_match_limit_8(context, Self.budget)
-        pcre2_set_depth_limit_8(context, Self.budget)
+        pcre2_set_depth_limit_8(context, .max)
         pcre2_set_heap_limit_8(context, 64 << 10)  // in KiB
         // Where machine code cannot be made, the interpreter does the same more slowly.
         _ = pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
@@ -66,7 +75,10 @@ package final class JavaPattern {
         self.pattern = pattern
     }
 
+    private static let options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C
+
     deinit {
+        if let countedCode, countedCode != code { pcre2_code_free_8(countedCode) }
         pcre2_match_data_free_8(matchData)
         pcre2_match_context_free_8(context)
         pcre2_code_free_8(code)
@@ -85,16 +97,23 @@ package final class JavaPattern {
     ///   - start: the beginning of a character, at most the text's length.
     /// - Throws: `.tooComplex` when the budget does not suffice.
     package func firstMatch(in text: [UInt8], from start: Int = 0) throws(PatternError) -> Match? {
-        let options = UInt32(PCRE2_NO_UTF_CHECK)
-        var result = text.withUnsafeBufferPointer {
-            pcre2_match_8(code, $0.baseAddress ?? Self.noBytes, $0.count, start, options, matchData, context)
+        var budget = Self.stepCountMax + Self.stepCountPerByte * text.count
+        return try firstMatch(in: text, from: start, budget: &budget)
+    }
+
+    /// - Parameters:
+    ///   - budget: steps that may be taken; what was taken is subtracted, but for short texts.
+    ///   - shortByteCountMax: for tests.
+    func firstMatch(
+        in text: [UInt8], from start: Int, budget: inout Int, shortByteCountMax: Int = shortByteCountMax
+    ) throws(PatternError) -> Match? {
+        var result = PCRE2_ERROR_MATCHLIMIT
+        if text.count <= shortByteCountMax {
+            pcre2_set_match_limit_8(context, UInt32(clamping: 100 + Self.shortStepCount / (text.count + 1)))
+            result = plainSearch(text, start)
         }
-        if result == PCRE2_ERROR_JIT_STACKLIMIT {
-            result = text.withUnsafeBufferPointer {
-                pcre2_match_8(
-                    code, $0.baseAddress ?? Self.noBytes, $0.count, start, options | UInt32(PCRE2_NO_JIT), matchData,
-                    context)
-            }
+        if result == PCRE2_ERROR_MATCHLIMIT {
+            result = countedSearch(text, start, &budget)
         }
         if result == PCRE2_ERROR_NOMATCH { return nil }
         guard result > 0, let places = pcre2_get_ovector_pointer_8(matchData) else {
@@ -110,12 +129,58 @@ package final class JavaPattern {
         return Match(groups: groups)
     }
 
-    /// An empty array may have no address, which PCRE2 would not take.
-    private nonisolated(unsafe) static let noBytes: UnsafePointer<UInt8> = {
-        let byte = UnsafeMutablePointer<UInt8>.allocate(capacity: 1)  // once for the program, never written to again
-        byte.initialize(to: 0)
-        return UnsafePointer(byte)
-    }()
+    private func plainSearch(_ text: [UInt8], _ start: Int) -> CInt {
+        text.withUnsafeBufferPointer { text in
+            let bytes = text.baseAddress ?? StepCounter.noBytes
+            let options = UInt32(PCRE2_NO_UTF_CHECK)
+            let result = pcre2_match_8(code, bytes, text.count, start, options, matchData, context)
+            guard result == PCRE2_ERROR_JIT_STACKLIMIT else { return result }
+            return pcre2_match_8(code, bytes, text.count, start, options | UInt32(PCRE2_NO_JIT), matchData, context)
+        }
+    }
+
+    private func countedSearch(_ text: [UInt8], _ start: Int, _ budget: inout Int) -> CInt {
+        let counted = countedCode ?? makeCountedCode()
+        guard counted != code else {
+            // From every place of the text.
+            let limit = max(0, budget) / (text.count + 1)
+            pcre2_set_match_limit_8(context, UInt32(clamping: max(100, limit)))
+            budget /= 2  // there may be many searches
+            return plainSearch(text, start)
+        }
+        pcre2_set_match_limit_8(context, .max)
+        return text.withUnsafeBufferPointer { text in
+            var left = budget
+            let options = UInt32(PCRE2_NO_UTF_CHECK)
+            var result = StepCounter.search(
+                counted, weights, text, from: start, options: options, matchData, context, budget: &left)
+            if result == PCRE2_ERROR_JIT_STACKLIMIT {
+                // What was done so far is done once more.
+                left = budget
+                result = StepCounter.search(
+                    counted, weights, text, from: start, options: options | UInt32(PCRE2_NO_JIT), matchData, context,
+                    budget: &left)
+            }
+            budget = left
+            return result
+        }
+    }
+
+    private func makeCountedCode() -> OpaquePointer {
+        let compileContext = pcre2_compile_context_create_8(nil)
+        defer { pcre2_compile_context_free_8(compileContext) }
+        pcre2_set_newline_8(compileContext, UInt32(PCRE2_NEWLINE_ANY))
+        var error: CInt = 0
+        var offset = 0
+        let options = Self.options | PCRE2_AUTO_CALLOUT
+        let counted = pcre2_compile_8(units, units.count, options, &error, &offset, compileContext)
+        if let counted {
+            _ = pcre2_jit_compile_8(counted, UInt32(PCRE2_JIT_COMPLETE))
+            weights = StepCounter.weights(of: units, counted)
+        }
+        countedCode = counted ?? code
+        return counted ?? code
+    }
 
     /// All matches from the left, each beginning where the one before ended; an empty one is followed from the next
     /// character on.
@@ -124,7 +189,8 @@ package final class JavaPattern {
     package func matches(in text: [UInt8]) throws(PatternError) -> [Match] {
         var matches: [Match] = []
         var at = 0
-        while at <= text.count, let match = try firstMatch(in: text, from: at) {
+        var budget = Self.stepCountMax + Self.stepCountPerByte * text.count
+        while at <= text.count, let match = try firstMatch(in: text, from: at, budget: &budget) {
             matches.append(match)
             if match.whole.isEmpty {
                 at = match.whole.upperBound + 1

@@ -1,3 +1,4 @@
+package import Bytes
 package import JSONFormat
 import NIOHTTP1
 package import SchemaRules
@@ -11,7 +12,7 @@ package struct RegistryClient: Sendable {
     /// - Parameters:
     ///   - addresses: nodes of one registry; the next is asked when one cannot be reached.
     ///   - timeout: for one exchange.
-    package init(_ addresses: [RegistryAddress], timeout: Duration = .seconds(30)) {
+    package init(_ addresses: [HTTPAddress], timeout: Duration = .seconds(30)) {
         transport = RegistryTransport(addresses: addresses, timeout: timeout)
     }
 

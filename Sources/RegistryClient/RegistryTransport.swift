@@ -6,7 +6,7 @@ import NIOHTTP1
 
 /// One HTTP exchange with the registry, whichever of its nodes answers.
 struct RegistryTransport: Sendable {
-    let addresses: [RegistryAddress]
+    let addresses: [HTTPAddress]
     let timeout: Duration
     /// Answers longer than this are refused: a registry with 100 000 schemas of 1 KiB fits.
     static let answerByteCountMax = 256 << 20
@@ -41,7 +41,7 @@ struct RegistryTransport: Sendable {
     }
 
     private func exchange(
-        _ address: RegistryAddress, _ method: HTTPMethod, _ path: [String], _ query: [(String, String)],
+        _ address: HTTPAddress, _ method: HTTPMethod, _ path: [String], _ query: [(String, String)],
         _ body: JSONValue?
     ) async throws(RegistryFailure) -> JSONValue {
         var url = address.base + "/" + path.map(PercentEncoding.encoded).joined(separator: "/")

@@ -19,7 +19,7 @@ struct Swiftwater: ParsableCommand {
         version: "swiftwater \(version)",
         subcommands: [
             Start.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self, SchemaCommand.self,
-            TestCommand.self, ClusterCommand.self, ConfigCommand.self, Completion.self, Version.self,
+            SQLCommand.self, TestCommand.self, ClusterCommand.self, ConfigCommand.self, Completion.self, Version.self,
         ])
 
     /// The version of the whole product.

@@ -92,6 +92,68 @@ import Testing
         }
     }
 
+    /// As Jetty's filter for cross-origin requests.
+    @Test(
+        arguments: [
+            // Origins and methods that are allowed, request, its headers, status, headers of the answer that are there.
+            (
+                "*", "GET,PUT", "OPTIONS /text", ["Origin: http://a", "Access-Control-Request-Method: PUT"], 200,
+                [
+                    "access-control-allow-origin: http://a", "access-control-allow-methods: GET,PUT",
+                    "access-control-allow-credentials: true", "access-control-max-age: 1800",
+                    "access-control-allow-headers: X-Requested-With,Content-Type,Accept,Origin",
+                ]
+            ),
+            (
+                "http://b, https://*.a.com", "", "OPTIONS /nothing",
+                [
+                    "Origin: https://x.y.a.com", "Access-Control-Request-Method: POST",
+                    "Access-Control-Request-Headers: content-type,accept",
+                ], 200, ["access-control-allow-origin: https://x.y.a.com", "vary: Origin"]
+            ),
+            ("*", "", "OPTIONS /text", ["Origin: http://a", "Access-Control-Request-Method: PUT"], 200, []),
+            (
+                "*", "", "OPTIONS /text",
+                ["Origin: http://a", "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: X-Own"],
+                200,
+                []
+            ),
+            ("http://b", "", "OPTIONS /text", ["Origin: http://a", "Access-Control-Request-Method: GET"], 204, []),
+            ("*", "", "OPTIONS /text", ["Origin: http://a"], 204, ["access-control-allow-origin: http://a"]),
+            ("*", "", "GET /text", ["Origin: http://a"], 200, ["access-control-allow-origin: http://a"]),
+            ("http://a", "", "GET /conflict", ["Origin: http://a"], 409, ["access-control-allow-origin: http://a"]),
+            ("http://a", "", "GET /text", ["Origin: http://a.com"], 200, []),
+            ("http://a*c", "", "GET /text", ["Origin: http://abcb"], 200, []),
+            ("*", "", "GET /text", [], 200, []),
+            ("", "", "GET /text", ["Origin: http://a"], 200, []),
+        ] as [(String, String, String, [String], Int, [String])])
+    func `lets pages of other origins in`(
+        origins: String, methods: String, line: String, headers: [String], status: Int, expected: [String]
+    ) async throws {
+        try await withServer(configure: { $0.crossOrigin = CrossOriginRules(origins: origins, methods: methods) }) {
+            server in
+            let client = try TextClient(port: server.port)
+            try client.send("\(line) HTTP/1.1\r\nHost: x\r\n" + headers.map { $0 + "\r\n" }.joined() + "\r\n")
+            let head = try await client.answer().head
+            #expect(head.hasPrefix("HTTP/1.1 \(status) "))
+            let lines = head.split(separator: "\r\n").map(String.init)
+            for header in expected {
+                #expect(lines.contains { $0.lowercased() == header.lowercased() }, "\(header) in \(head)")
+            }
+            #expect(expected.isEmpty != head.lowercased().contains("access-control"), "\(head)")
+        }
+    }
+
+    @Test func `a page may have any header where all are allowed`() async throws {
+        try await withServer(configure: { $0.crossOrigin = CrossOriginRules(origins: "*", headers: "*") }) { server in
+            let client = try TextClient(port: server.port)
+            try client.send(
+                "OPTIONS /text HTTP/1.1\r\nHost: x\r\nOrigin: http://a\r\nAccess-Control-Request-Method: GET\r\n"
+                    + "Access-Control-Request-Headers: X-Own, X-Other\r\n\r\n")
+            #expect(try await client.answer().head.lowercased().contains("access-control-allow-headers: x-own,x-other"))
+        }
+    }
+
     @Test func `streams in chunks, and answers what was sent at once in order`() async throws {
         try await withServer { server in
             let client = try TextClient(port: server.port)

@@ -177,6 +177,30 @@ import Testing
         #expect(violation.message.contains("too many steps"))
     }
 
+    @Test func `gives up where many expressions take long each`() throws {
+        let schema = try JSONSchema(text: #"{"items": {"pattern": "(?:a|b)*[cd]"}}"#)
+        let texts = JSONValue.array((0..<3000).map { _ in .string(String(repeating: "ab", count: 250)) })
+        let violation = try #require(schema.violations(in: texts).first)
+        #expect(violation.message.contains("steps"))
+    }
+
+    /// What large values are compared by is long.
+    @Test(arguments: [#"{"uniqueItems": true}"#, #"{"enum": [[1], [2]]}"#])
+    func `gives up where large values are compared very often`(part: String) throws {
+        let parts = repeatElement(part, count: 3000).joined(separator: ",")
+        let schema = try JSONSchema(text: #"{"allOf": [\#(parts)]}"#)
+        let large = JSONValue.array([.string(String(repeating: "ab", count: 200_000)), .null])
+        let violation = try #require(schema.violations(in: large, countMax: 5000).first)
+        #expect(violation.message.contains("steps"))
+        #expect(try JSONSchema(text: #"{"allOf": [{"uniqueItems": true}]}"#).isValid(large))
+    }
+
+    @Test func `checks a large value of unique parts`() throws {
+        let schema = try JSONSchema(text: #"{"uniqueItems": true, "items": {"uniqueItems": true}}"#)
+        let rows = (0..<2000).map { row in JSONValue.array((0..<50).map { .number(Int64(row * 100 + $0)) }) }
+        #expect(schema.isValid(.array(rows)))
+    }
+
     @Test func `checks values that are nested as deep as they may be`() throws {
         let schema = try JSONSchema(text: ##"{"items": {"$ref": "#"}, "type": ["array", "null"]}"##)
         func nested(_ depth: Int) -> JSONValue { depth == 0 ? .null : .array([nested(depth - 1)]) }

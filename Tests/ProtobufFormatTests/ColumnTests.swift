@@ -75,6 +75,22 @@ import Testing
         #expect(batch.columns.allSatisfy { $0.count == 3 })
     }
 
+    /// U+FFFD stands for what is not UTF-8, as in Java, on the quick way and on that of value trees.
+    @Test(arguments: ["", "0806"])
+    func `texts that are not UTF-8 are repaired`(more: String) throws {
+        let record = bytes(ofHex: "0805" + "120561ffc3a962" + "3a0408011200" + "52026180" + "42030a01ff" + more)
+        let batch = try rows(layout(), [record])
+        #expect(batch.columns[0].value(0) == .int32(more.isEmpty ? 5 : 6))
+        #expect(batch.columns[1].value(0) == .string("a\u{FFFD}éb"))
+        #expect(
+            batch.columns[7].value(0) == .map([.init(.string("\u{FFFD}"), .structure([.boolean(false), .bytes([])]))]))
+        #expect(batch.columns[11].value(0) == .string("a\u{FFFD}"))
+        let schema = try layout().schema
+        #expect(throws: WireError.self) { try schema.decode(record, as: 0) }
+        let tree = try schema.decode(record.span.bytes, as: 0, repairsText: true)
+        #expect(tree.value("b", in: schema) == .string("a\u{FFFD}éb"))
+    }
+
     /// A member of a oneof that has no column takes the value of the one that has.
     @Test func `members of a oneof that are not wanted count`() throws {
         let batch = try rows(

@@ -1,3 +1,4 @@
+import Bytes
 import HTTPKit
 import HTTPTypes
 import JSONFormat
@@ -36,7 +37,7 @@ import Testing
     }
 
     private func withServer(
-        _ answers: [String: (Int, String)], _ body: (RegistryAddress, Scripted) async throws -> Void
+        _ answers: [String: (Int, String)], _ body: (HTTPAddress, Scripted) async throws -> Void
     ) async throws {
         let loops = HTTPLoops()
         let scripted = Scripted()
@@ -46,7 +47,7 @@ import Testing
             HTTPServerConfiguration(host: "127.0.0.1", port: 0), router: scripted.router(answers), on: loops.group,
             logger: logger)
         do {
-            try await body(try #require(RegistryAddress("127.0.0.1:\(server.port)")), scripted)
+            try await body(try #require(HTTPAddress("127.0.0.1:\(server.port)")), scripted)
         } catch {
             await server.stop(within: .zero)
             await loops.shutdown()
@@ -106,7 +107,7 @@ import Testing
     @Test func `asks the next node when one is away`() async throws {
         try await withServer(["GET /subjects": (200, "[\"a\",\"b\"]")]) { address, scripted in
             // Port 1 is nobody's.
-            let away = try #require(RegistryAddress("127.0.0.1:1"))
+            let away = try #require(HTTPAddress("127.0.0.1:1"))
             var user = address
             user.user = "u"
             user.password = "p"

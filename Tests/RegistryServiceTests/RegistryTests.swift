@@ -80,6 +80,19 @@ import Testing
         ])
     }
 
+    /// A preflight request is answered by the rules, or by the routes where there are none.
+    @Test(arguments: [("", 204), ("*", 200), ("http://a.example", 200), ("http://b.example", 204)])
+    func `pages of other origins are let in where they are allowed`(origins: String, status: Int) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode({ $0.allowedOrigins = origins }) { node in
+                let answer = try await node.ask(
+                    "OPTIONS", "/subjects",
+                    headers: [("Origin", "http://a.example"), ("Access-Control-Request-Method", "GET")])
+                #expect(answer.status == status)
+            }
+        }
+    }
+
     @Test func `registers, evolves, refuses, finds`() async throws {
         try await talk([
             Line("GET /subjects", "[]"), Line("POST /subjects/t/versions", message(["a"]), #""id":1,"version":1"#),

@@ -268,6 +268,45 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ("`A` STRING", [.string("x"), .null, .string(""), .string("é")]), ("`A` INT", [.int(-1), .null, .int(7)]),
+            ("`A` BIGINT", [.null, .bigint(.min)]), ("`A` DOUBLE", [.double(1.5), .null]),
+            ("`A` BYTES", [.bytes([0xFF]), .null, .bytes([])]),
+        ] as [(String, [SQLValue])])
+    func `KAFKA columns are written as rows are`(schema: String, values: [SQLValue]) throws {
+        let columns = try Self.fields(schema)
+        let formats = RecordFormats()
+        let encoder = try formats.columnEncoder(Self.format(.kafka), topic: "t", isKey: true, columns: columns)
+        let rows = try formats.rowEncoder(Self.format(.kafka), topic: "t", isKey: true, columns: columns)
+        let vector = FormatColumn(values, columns[0].type)
+        for absent in [nil, 0] {
+            let present = Validity(values.indices.map { $0 != absent })
+            let written = try encoder.encode([vector], count: values.count, present: present)
+            #expect(written.count == values.count)
+            for (row, value) in values.enumerated() {
+                let expected = row == absent ? nil : try rows.bytes([value])
+                #expect(written.array(row) == expected)
+            }
+        }
+    }
+
+    /// In a column's value and in one that is for no column.
+    @Test(arguments: [("`A` STRING", "A"), ("`A` ARRAY<STRING>", "A"), ("`A` STRING", "b")], 509...514)
+    func `columns take the nesting that rows take`(_ column: (schema: String, name: String), _ depth: Int) throws {
+        let columns = try Self.fields(column.schema)
+        let value = String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1)
+        let record = Array("{\"\(column.name)\":\(value)}".utf8)
+        let formats = RecordFormats()
+        let rows = try formats.rowDecoder(Self.format(.json), topic: "t", isKey: false, columns: columns)
+        let isRow = (try? rows.row(record)) != nil
+        #expect(isRow == (depth <= JSONText.depthMax))
+        let decoder = try formats.columnDecoder(
+            Self.format(.json), topic: "t", isKey: false, columns: columns, wanted: [0])
+        let decoded = decoder.decode(Self.bytes([record]))
+        #expect(decoded.failures.isEmpty == isRow)
+    }
+
     @Test func `columns are written as rows are`() throws {
         let texts = [
             "", "a", "1234567", "12345678", "123456789", "1234567\"", "12345678\"", "\u{1}", "é\\", "\n1234567890",

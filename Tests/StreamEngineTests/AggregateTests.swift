@@ -50,6 +50,22 @@ func expectSame(
 @Suite struct AggregateTests {
     static let values = [Plans.Column("A", .int), Plans.Column("B", .int)]
 
+    /// With a timestamp column and without.
+    @Test func `a record without a valid time is told`() throws {
+        let plan = Plans.sink(Plans.source("A", values: Self.values))
+        let records = [(0, 5), (1, -1), (2, 7)].map { key, time in
+            TestRecord(topic: "A", key: [.int(Int32(key))], value: [.int(1), .int(2)], timestamp: Int64(time))
+        }
+        let result = try Plans.run(plan, records, cuts: [])
+        #expect(result.output.map(\.timestamp) == [5, 7])
+        #expect(result.failure == nil)
+        #expect(result.log.map(\.kind) == [.recordProcessing])
+        #expect(
+            result.log.first?.message
+                == "Failed to extract timestamp from row: the record's timestamp -1 is negative")
+        #expect(result.log.first?.offset == 1)
+    }
+
     static func functions(_ group: PlanStep) -> [AggregateFunctionCall] {
         let b = Plans.column(group, 3)
         return [

@@ -29,10 +29,17 @@ import Testing
         var description: String
     }
 
-    @Test(
-        .enabled(if: CaseTests.folder != nil, "the conformance cases were not found"),
-        arguments: [false, true])
-    func `cases of plain formats give the original's records`(isSplit: Bool) throws {
+    /// How the tasks of a case's queries run.
+    enum Way: String, CaseIterable {
+        case whole
+        /// Cut at repartition topics.
+        case inParts = "in parts"
+        /// Each task is replaced, after each record, by one made of its changes.
+        case restarting = "with restarts"
+    }
+
+    @Test(.enabled(if: CaseTests.folder != nil, "the conformance cases were not found"), arguments: Way.allCases)
+    func `cases of plain formats give the original's records`(way: Way) throws {
         guard let folder = Self.folder else { return }
         let only = ProcessInfo.processInfo.environment["CASE_FILTER"]
         var passed = 0
@@ -46,7 +53,7 @@ import Testing
                 let name = test["name"]?.text ?? ""
                 if let only, !name.contains(only) { continue }
                 do {
-                    try Self.run(test, isSplit: isSplit)
+                    try Self.run(test, way)
                     passed += 1
                 } catch is Unsupported {
                     skipped += 1
@@ -55,12 +62,12 @@ import Testing
                 }
             }
         }
-        print("engine\(isSplit ? " in parts" : ""): \(passed) passed, \(failures.count) failed, \(skipped) skipped")
+        print("engine \(way.rawValue): \(passed) passed, \(failures.count) failed, \(skipped) skipped")
         for failure in failures { print("FAIL", failure) }
         #expect(only != nil || Double(passed) > 0.95 * Double(passed + failures.count))
     }
 
-    private static func run(_ test: JSONValue, isSplit: Bool) throws {
+    private static func run(_ test: JSONValue, _ way: Way) throws {
         let requirements = (test["requires"]?.elements ?? []).compactMap(\.text)
         guard requirements.isEmpty, test["topics"]?.elements?.isEmpty != false else { throw Unsupported() }
         let stage = test["expectedException"]?["stage"]?.text
@@ -70,7 +77,7 @@ import Testing
             // What the planner refuses is the planner's test.
             throw Unsupported()
         }
-        do { try world.process(isSplit: isSplit) } catch let error as EngineError where stage == "process" {
+        do { try world.process(way) } catch let error as EngineError where stage == "process" {
             let message = test["expectedException"]?["message"]?.text ?? ""
             guard error.message.contains(message) else { throw Mismatch(description: "wrong message \(error)") }
             return
@@ -202,7 +209,7 @@ import Testing
             }
         }
 
-        func process(isSplit: Bool) throws {
+        func process(_ way: Way) throws {
             let inputs = try inputs()
             let inputTopics = Set(inputs.map(\.topic))
             for input in inputs { logs[input.topic, default: []].append(input.record) }
@@ -211,9 +218,15 @@ import Testing
                 let library = SQLFunctionLibrary(
                     context: EvaluationContext(
                         now: { 0 }, random: { 0 }, zones: Self.zones, limits: FunctionLimits(properties: properties)))
-                let task = try TestTasks(
-                    plan, functions: library, formats: SQLFormatLibrary(formats, zones: Self.zones),
-                    settings: EngineSettings(properties: properties), isSplit: isSplit)
+                var settings = EngineSettings(properties: properties)
+                settings.capturesChanges = way == .restarting
+                func made() throws -> TestTasks {
+                    try TestTasks(
+                        plan, functions: library, formats: SQLFormatLibrary(formats, zones: Self.zones),
+                        settings: settings, isSplit: way == .inParts)
+                }
+                var task = try made()
+                var changes: [StateChange] = []
                 func feed(_ topic: String, _ record: Record) throws {
                     let offset = offsets["\(plan.id) \(topic)"] ?? 0
                     offsets["\(plan.id) \(topic)"] = offset + 1
@@ -231,6 +244,11 @@ import Testing
                         }
                     }
                     if let failure = output.failure { throw failure }
+                    guard way == .restarting else { return }
+                    task.parts[0].drainChanges { changes.append($0) }
+                    changes = RestoreTests.compacted(changes)
+                    task = try made()
+                    for change in changes { try task.parts[0].apply(change) }
                 }
                 let topics = plan.sourceTopics
                 if topics.contains(where: { inputTopics.contains($0) }) {

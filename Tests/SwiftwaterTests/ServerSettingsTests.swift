@@ -89,6 +89,7 @@ import Testing
                 "kafkastore.topic": "_other", "mode.mutability": "false", "leader.eligibility": "false",
                 "kafkastore.security.protocol": "SASL_PLAINTEXT", "kafkastore.sasl.mechanism": "PLAIN",
                 "registry.listener": "127.0.0.1:18081", "host.name": "r1",
+                "access.control.allow.origin": "*", "access.control.allow.methods": "GET,PUT",
             ], flags: [("roles", "--roles", "registry")])
         #expect(!settings.runsBroker)
         #expect(settings.registry == HostPort(host: "127.0.0.1", port: 18081))
@@ -96,6 +97,8 @@ import Testing
         let registry = settings.registrySettings(HostPort(host: "127.0.0.1", port: 18081))
         #expect(registry.level == .full)
         #expect(registry.topic == "_other")
+        #expect(registry.allowedOrigins == "*")
+        #expect(registry.allowedMethods == "GET,PUT")
         #expect(registry.host == "r1")
         #expect(!registry.allowsModeChanges)
         #expect(!registry.isEligible)

@@ -111,13 +111,12 @@ package final class AvroColumnEncoder: Sendable {
             case .nullable:
                 guard output.pointee.makeRoom(10) else { throw .full }
                 if source.pointee.isValid(row) {
-                    output.pointee.write(Int64(operation.b))
-                    try run(operations, at, at &+ Int(operation.below), row, sources, output, [])
+                    output.pointee.write(Int64(operation.b))  // the operations below come next
                 } else {
                     guard operation.a >= 0 else { throw .null(Int(operation.column)) }
                     output.pointee.write(Int64(operation.a))
+                    at &+= Int(operation.below)
                 }
-                at &+= Int(operation.below)
             case .branch:
                 guard output.pointee.makeRoom(10) else { throw .full }
                 var below = at

@@ -101,17 +101,14 @@ package final class AvroColumnProgram: Sendable {
             case .null: sink.flat[Int(operation.column)].appendNull()
             case .plainNull: column.pointee.appendNull()
             case .nullable:
-                let below = Int(operation.below)
-                if try reader.branch(of: 2) == Int(operation.a) {
-                    if operation.isPlain {
-                        column.pointee.appendNull()
-                    } else {
-                        sink.flat[Int(operation.column)].appendNull()
-                    }
+                // Otherwise the operations below come next.
+                guard try reader.branch(of: 2) == Int(operation.a) else { continue }
+                if operation.isPlain {
+                    column.pointee.appendNull()
                 } else {
-                    try run(operations, at, at &+ below, &reader, cells, sink)
+                    sink.flat[Int(operation.column)].appendNull()
                 }
-                at &+= below
+                at &+= Int(operation.below)
             case .union:
                 let branches = tables.branches[Int(operation.a)]
                 let branch = branches[try reader.branch(of: branches.count)]

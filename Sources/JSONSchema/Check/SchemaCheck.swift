@@ -122,6 +122,7 @@ struct SchemaCheck {
                 switch value {
                 case .array(let elements): open += elements
                 case .object(let members): open += members.map(\.1)
+                case .string(let text): count += text.utf8.count >> 7  // expressions look at every character
                 default: continue
                 }
             }
@@ -337,15 +338,11 @@ struct SchemaCheck {
 
     /// - Returns: nil, and the check has failed, when matching takes too many steps.
     private mutating func isFound(_ expression: ECMAExpression, _ text: String) -> Bool? {
-        stepCount += 1 + text.utf8.count >> 6
+        // One here is worth some of the expression's.
+        var count = 0
+        defer { stepCount += 1 + text.utf8.count >> 6 + count >> 4 }
         do throws(PatternError) {
-            return try expression.isFound(in: text, stepCountMax: 1000)
-        } catch {
-            // Few values may take so long, or many of them could hold the caller up all the same.
-            stepCount += 5000
-        }
-        do throws(PatternError) {
-            return try expression.isFound(in: text)
+            return try expression.isFound(in: text, stepCount: &count)
         } catch {
             failure = "the expression `\(expression.text)`: \(error.message)"
             return nil
@@ -403,7 +400,7 @@ struct SchemaCheck {
             report(node, "maxItems", "has \(elements.count) elements, more than \(count)")
             return false
         case .uniqueItems:
-            guard let (first, second) = Self.firstPair(in: elements) else { return true }
+            guard let (first, second) = firstPair(in: elements) else { return failure == nil }
             report(node, "uniqueItems", "the elements \(first) and \(second) are the same")
             return false
         case .unevaluatedItems(let target):
@@ -422,13 +419,27 @@ struct SchemaCheck {
         }
     }
 
-    /// The first two elements that are the same.
-    private static func firstPair(in elements: [JSONValue]) -> (Int, Int)? {
+    /// The first two elements that are the same; nil also when the check has failed.
+    private mutating func firstPair(in elements: [JSONValue]) -> (Int, Int)? {
         var seen: [[UInt8]: Int] = [:]
         for (index, element) in elements.enumerated() {
-            if let other = seen.updateValue(index, forKey: element.identity) { return (other, index) }
+            guard let identity = identity(of: element) else { return nil }
+            if let other = seen.updateValue(index, forKey: identity) { return (other, index) }
         }
         return nil
+    }
+
+    /// What `value` is compared by, which takes steps as it is long; nil, and the check has failed, when there are none
+    /// left for it.
+    private mutating func identity(of value: JSONValue) -> [UInt8]? {
+        guard failure == nil else { return nil }
+        let identity = value.identity
+        stepCount += 1 + identity.count >> 6
+        guard stepCount <= stepCountMax || isWorthMore() else {
+            failure = "checking takes more than \(stepCountMax) steps"
+            return nil
+        }
+        return identity
     }
 
     // MARK: Other values
@@ -442,8 +453,9 @@ struct SchemaCheck {
         case .enumeration(let texts, let others):
             if case .string(let text) = value {
                 if texts.contains(JSONName(text)) { return true }
-            } else if !others.isEmpty, others.contains(value.identity) {
-                return true
+            } else if !others.isEmpty {
+                guard let identity = identity(of: value) else { return false }
+                if others.contains(identity) { return true }
             }
             report(node, "enum", "is none of the \(texts.count + others.count) values that are allowed")
             return false

@@ -218,7 +218,8 @@ package final class ProtobufColumnProgram: @unchecked Sendable {
     // MARK: The way of value trees
 
     private func appendSlowly(_ record: UnsafeRawBufferPointer, to sink: ProtobufColumnSink) throws(WireError) {
-        let message = try layout.schema.decode(record.bytes, as: layout.typeIndex)
+        // The quick way repairs texts as well.
+        let message = try layout.schema.decode(record.bytes, as: layout.typeIndex, repairsText: true)
         let descriptor = layout.schema.messages[layout.typeIndex]
         for (builder, place) in zip(sink.builders, layout.places) {
             guard append(message.values[place], descriptor.fields[place], builder) else {

@@ -6,12 +6,16 @@ extension ProtobufSchema {
     /// As Protocol Buffers demands: the last value of a field counts, messages that come in parts are merged, the last
     /// member of a oneof wins, packed and unpacked values are read either way, unknown fields are kept.
     ///
-    /// - Throws: `WireError.truncated` or `.corrupt`, also for text that is not UTF-8, nesting beyond 100, and when a
-    ///   required field is missing.
-    package func decode(_ bytes: borrowing RawSpan, as typeIndex: Int) throws(WireError) -> ProtobufMessage {
+    /// - Parameter repairsText: whether U+FFFD stands for what is not UTF-8 in a text, as in Java.
+    /// - Throws: `WireError.truncated` or `.corrupt`, also for text that is not UTF-8 and is not repaired, nesting
+    ///   beyond 100, and when a required field is missing.
+    package func decode(
+        _ bytes: borrowing RawSpan, as typeIndex: Int, repairsText: Bool = false
+    ) throws(WireError) -> ProtobufMessage {
         var message = emptyMessage(typeIndex)
         var at = 0
-        try MessageDecoder(schema: self).decode(into: &message, bytes, &at, bytes.byteCount, group: nil, depth: 1)
+        let decoder = MessageDecoder(schema: self, repairsText: repairsText)
+        try decoder.decode(into: &message, bytes, &at, bytes.byteCount, group: nil, depth: 1)
         return message
     }
 
@@ -23,6 +27,7 @@ extension ProtobufSchema {
 /// Reads messages into value trees.
 private struct MessageDecoder {
     let schema: ProtobufSchema
+    let repairsText: Bool
 
     /// - Parameter group: the number of the group that is read and ends with its own tag; nil when the message ends at
     ///   `end`.
@@ -221,7 +226,9 @@ private struct MessageDecoder {
         case .double: return .double(Double(bitPattern: try Wire.fixed64(bytes, &at, end)))
         case .string:
             let stop = try Wire.runEnd(bytes, &at, end)
-            let text = bytes.extracting(at..<stop).withUnsafeBytes { String(validating: $0, as: UTF8.self) }
+            let text = bytes.extracting(at..<stop).withUnsafeBytes {
+                repairsText ? String(decoding: $0, as: UTF8.self) : String(validating: $0, as: UTF8.self)
+            }
             at = stop
             guard let text else { throw .corrupt("a string that is not UTF-8") }
             return .string(text)

@@ -32,6 +32,12 @@ package struct RegistrySettings: Sendable {
     package var versionLimit = 20_000
     /// `context.search.default.limit`
     package var contextLimit = 20_000
+    /// `access.control.allow.origin`: origins whose pages may use the registry; none when empty.
+    package var allowedOrigins = ""
+    /// `access.control.allow.methods`
+    package var allowedMethods = ""
+    /// `access.control.allow.headers`
+    package var allowedHeaders = ""
     /// `host.name`: what other nodes connect to.
     package var host = "127.0.0.1"
     /// Whether to join the group of registries only with the first write, and to make the topic then: for a broker of this

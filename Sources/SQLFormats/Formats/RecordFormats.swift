@@ -81,6 +81,9 @@ package final class RecordFormats {
     ) throws(FormatError) -> any ColumnEncoder {
         switch format.info.format {
         case .json where !Self.isUnwrapped(format, columns): return JSONColumnEncoder(columns: columns)
+        case .kafka where columns.count == 1:
+            _ = try KafkaCodec(columns: columns, topic: topic)  // which checks the column
+            return KafkaColumnEncoder()
         case .delimited:
             let rows = try DelimitedCodec(format.info, columns: columns, topic: topic)
             guard rows.line.separator.isASCII else { return RowwiseColumnEncoder(rows, columns: columns) }

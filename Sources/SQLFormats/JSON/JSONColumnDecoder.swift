@@ -34,6 +34,9 @@ final class JSONColumnDecoder: ColumnDecoder {
     private static let nameCountMax = 128
     private static let nameByteCountMax = 255
 
+    /// Of a member's value: the record's object is the first level.
+    private static let depthMax = JSONText.depthMax - 1
+
     private let rows: JSONRowDecoder
     private let columns: [SQLField]
     private let wanted: [Int]
@@ -249,7 +252,7 @@ final class JSONColumnDecoder: ColumnDecoder {
         _ slot: UnsafeMutablePointer<Slot>
     ) -> Bool {
         let bytes = UnsafeRawBufferPointer(start: start, count: end - start).bytes
-        var ahead = JSONCursor(at: at - start)
+        var ahead = JSONCursor(at: at - start, depthMax: Self.depthMax)
         do throws(JSONError) { try ahead.skipValue(in: bytes) } catch { return false }  // the row decoder tells why
         var cursor = JSONCursor(at: at - start)
         let index = slot.pointee.index
@@ -309,7 +312,7 @@ final class JSONColumnDecoder: ColumnDecoder {
             }
         }
         let bytes = UnsafeRawBufferPointer(start: start, count: end - start).bytes
-        var cursor = JSONCursor(at: at - start)
+        var cursor = JSONCursor(at: at - start, depthMax: Self.depthMax)
         do throws(JSONError) { try cursor.skipValue(in: bytes) } catch { return false }  // the row decoder tells why
         at = start + cursor.at
         return true

@@ -83,8 +83,10 @@ final class JSONColumnEncoder: ColumnEncoder {
             guard let start = text.baseAddress else { return writer.write("\"\"") }
             return quote(start, text.count, writer)
         default:
+            let number = view.value(row, Double.self)
+            if number.isFinite { return writer.write(number) }
             scratch.removeAll(keepingCapacity: true)
-            JSONRowWriter.append(double: view.value(row, Double.self), to: &scratch)
+            JSONRowWriter.append(double: number, to: &scratch)
             return writer.write(scratch)
         }
     }

@@ -1,4 +1,5 @@
 import Columns
+import SQLTypes
 
 #if canImport(Glibc)
 import Glibc
@@ -33,6 +34,13 @@ struct CellWriter {
         guard cells.pointee.makeRoom(1) else { return false }
         cells.pointee.bytes[cells.pointee.byteCount] = byte
         cells.pointee.byteCount &+= 1
+        return true
+    }
+
+    /// As `DoubleText`.
+    func write(_ number: Double) -> Bool {
+        guard cells.pointee.makeRoom(DoubleText.byteCountMax) else { return false }
+        cells.pointee.byteCount &+= DoubleText.write(number, to: cells.pointee.bytes + cells.pointee.byteCount)
         return true
     }
 

@@ -151,9 +151,7 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
             let isDone: Bool? = records.withBytes(row) { bytes in
                 let raw = UnsafeRawBufferPointer(bytes)
                 do throws(FormatError) {
-                    if common != nil, raw.count >= offset, raw.prefix(offset).elementsEqual(lastFrame) {
-                        return true
-                    }
+                    if common != nil, raw.count >= offset, Self.begins(raw, with: lastFrame) { return true }
                     let (reader, at) = try self.reader(raw)
                     guard common == nil || common === reader else { return false }
                     if common == nil {
@@ -183,6 +181,12 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
         let written = reader.finish()
         if let root = reader.root { return columns(reader, root, written, records, failures, &absent) }
         return columns(reader, written, records, &failures)
+    }
+
+    @inline(__always)
+    private static func begins(_ bytes: UnsafeRawBufferPointer, with frame: [UInt8]) -> Bool {
+        for index in frame.indices where bytes[index] != frame[index] { return false }
+        return true
     }
 
     /// Of records that are read as a whole.

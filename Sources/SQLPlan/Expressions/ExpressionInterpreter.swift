@@ -4,6 +4,9 @@ package import SQLTypes
 
 /// Evaluates typed expressions one row at a time: constants of statements, and the measure of what compiled expressions
 /// must give.
+///
+/// Nulls are ksqlDB's: comparisons, LIKE, IN and BETWEEN of null are false; a null operand of arithmetic, a null
+/// condition and a null index of an array are errors. Where a compiled expression notes a failure, this one throws.
 package struct ExpressionInterpreter: Sendable {
     private let functions: FunctionCatalog
 
@@ -36,7 +39,9 @@ package struct ExpressionInterpreter: Sendable {
         case .arithmetic(let sign, let left, let right):
             let a = try evaluate(left, frame, &context)
             let b = try evaluate(right, frame, &context)
-            if a.isNull || b.isNull { return .null }
+            // Java's + of texts: null is the text "null", and so it is in the original.
+            if expression.type == .string { return .string((a.string ?? "null") + (b.string ?? "null")) }
+            if a.isNull || b.isNull { throw EvaluationError("an operand is null") }
             return try Self.compute(sign, a, b, expression.type)
         case .negate(let value): return try Self.negate(try evaluate(value, frame, &context))
         case .comparison(let sign, let left, let right):
@@ -53,20 +58,18 @@ package struct ExpressionInterpreter: Sendable {
         case .isNotNull(let value): return .boolean(!(try evaluate(value, frame, &context).isNull))
         case .between(let value, let lower, let upper):
             let value = try evaluate(value, frame, &context)
-            let low = try evaluate(lower, frame, &context)
-            let high = try evaluate(upper, frame, &context)
-            return .boolean(
-                Self.compare(.greaterOrEqual, value, low) && Self.compare(.lessOrEqual, value, high))
+            guard Self.compare(.greaterOrEqual, value, try evaluate(lower, frame, &context)) else {
+                return .boolean(false)
+            }
+            return .boolean(Self.compare(.lessOrEqual, value, try evaluate(upper, frame, &context)))
         case .inList(let value, let list):
             let value = try evaluate(value, frame, &context)
-            for item in list where Self.compare(.equal, value, try evaluate(item, frame, &context)) {
-                return .boolean(true)
-            }
-            return .boolean(false)
+            return .boolean(try all(list, frame, &context).contains { Self.compare(.equal, value, $0) })
         case .like(let value, let pattern, let escape):
-            guard let text = try evaluate(value, frame, &context).string,
-                let pattern = try evaluate(pattern, frame, &context).string
-            else { return .boolean(false) }
+            let value = try evaluate(value, frame, &context)
+            guard let pattern = try evaluate(pattern, frame, &context).string, let text = value.string else {
+                return .boolean(false)
+            }
             return .boolean(LikePattern(pattern, escape: escape).matches(text))
         case .searchedCase(let whens, let otherwise):
             for when in whens where try isTrue(when.condition, frame, &context) {
@@ -81,7 +84,10 @@ package struct ExpressionInterpreter: Sendable {
                     values: try all(entries.map(\.value), frame, &context)))
         case .structure(let fields): return .structure(try all(fields, frame, &context))
         case .subscripted(let base, let index):
-            return Self.element(try evaluate(base, frame, &context), try evaluate(index, frame, &context))
+            let container = try evaluate(base, frame, &context)
+            let index = try evaluate(index, frame, &context)
+            if case .array = base.type, index.isNull { throw EvaluationError("an index is null") }
+            return Self.element(container, index)
         case .field(let base, let index):
             guard let fields = try evaluate(base, frame, &context).structure, fields.indices.contains(index) else {
                 return .null
@@ -106,7 +112,10 @@ package struct ExpressionInterpreter: Sendable {
     private func isTrue(
         _ expression: TypedExpression, _ frame: Frame, _ context: inout EvaluationContext
     ) throws(EvaluationError) -> Bool {
-        try evaluate(expression, frame, &context).boolean == true
+        guard let value = try evaluate(expression, frame, &context).boolean else {
+            throw EvaluationError("a condition is null")
+        }
+        return value
     }
 
     private func evaluate(
@@ -142,7 +151,7 @@ package struct ExpressionInterpreter: Sendable {
     private static func element(_ container: SQLValue, _ index: SQLValue) -> SQLValue {
         switch container {
         case .array(let elements):
-            guard let position = index.int.map(Int.init) else { return .null }
+            guard let position = index.int.map(Int.init) ?? index.bigint.map(Int.init) else { return .null }
             let at = position > 0 ? position - 1 : elements.count + position
             return position != 0 && elements.indices.contains(at) ? elements[at] : .null
         case .map(let map): return map[index] ?? .null
@@ -192,7 +201,6 @@ package struct ExpressionInterpreter: Sendable {
             do { return .decimal(try operation.apply(a, b, precision: precision, scale: scale)) } catch {
                 throw EvaluationError(error)
             }
-        case (.string(let a), .string(let b)): return .string(a + b)
         default: return .null
         }
     }

@@ -105,12 +105,14 @@ final class BatchBuilder {
 
     let columns: [VectorBuilder]
     let oldColumns: [VectorBuilder]
-    var timestamps: [Int64] = []
-    var present: [Bool] = []
-    var oldPresent: [Bool] = []
-    var hasKey: [Bool] = []
-    var starts: [Int64] = []
-    var ends: [Int64] = []
+    // 64 bits for each row: memory that is appended to without a check for exclusive access.
+    private let timestamps = ScratchBytes()
+    private let starts = ScratchBytes()
+    private let ends = ScratchBytes()
+    /// Rows that are not there, mostly few.
+    private var absent: [Int] = []
+    private var oldAbsent: [Int] = []
+    private var keyless: [Int] = []
     private let hasWindows: Bool
     let hasOld: Bool
 
@@ -121,7 +123,7 @@ final class BatchBuilder {
         self.hasOld = hasOld
     }
 
-    var count: Int { timestamps.count }
+    var count: Int { timestamps.count / MemoryLayout<Int64>.size }
 
     /// Whether it should be finished before more rows come.
     var isLarge: Bool {
@@ -130,10 +132,10 @@ final class BatchBuilder {
 
     /// Ends a row: its columns, and old columns if there are any, have been appended.
     func endRow(timestamp: Int64, present: Bool = true, hasKey: Bool = true, oldPresent: Bool = false) {
+        if !present { absent.append(count) }
+        if !hasKey { keyless.append(count) }
+        if hasOld, !oldPresent { oldAbsent.append(count) }
         timestamps.append(timestamp)
-        self.present.append(present)
-        self.hasKey.append(hasKey)
-        if hasOld { self.oldPresent.append(oldPresent) }
     }
 
     /// The window of the row that is ended next or was ended last.
@@ -144,20 +146,31 @@ final class BatchBuilder {
 
     /// The batch, and an empty builder again.
     func finish() -> Batch {
+        let rows = count
         defer {
-            timestamps.removeAll(keepingCapacity: true)
-            present.removeAll(keepingCapacity: true)
-            oldPresent.removeAll(keepingCapacity: true)
-            hasKey.removeAll(keepingCapacity: true)
-            starts.removeAll(keepingCapacity: true)
-            ends.removeAll(keepingCapacity: true)
+            timestamps.clear()
+            starts.clear()
+            ends.clear()
+            absent.removeAll(keepingCapacity: true)
+            oldAbsent.removeAll(keepingCapacity: true)
+            keyless.removeAll(keepingCapacity: true)
         }
         return Batch(
-            count: timestamps.count, columns: columns.map { $0.finish() }, timestamps: ColumnBuffer(timestamps),
-            present: Validity(all: present), hasKey: Validity(all: hasKey),
-            windows: hasWindows ? .init(starts: ColumnBuffer(starts), ends: ColumnBuffer(ends)) : nil,
+            count: rows, columns: columns.map { $0.finish() }, timestamps: Self.numbers(timestamps),
+            present: Validity(rows, without: absent), hasKey: Validity(rows, without: keyless),
+            windows: hasWindows ? .init(starts: Self.numbers(starts), ends: Self.numbers(ends)) : nil,
             old: hasOld
-                ? .init(columns: oldColumns.map { $0.finish() }, present: Validity(all: oldPresent)) : nil)
+                ? .init(columns: oldColumns.map { $0.finish() }, present: Validity(rows, without: oldAbsent)) : nil)
+    }
+
+    private static func numbers(_ bytes: ScratchBytes) -> ColumnBuffer<Int64> {
+        let bytes = bytes.bytes
+        return ColumnBuffer(count: bytes.count / MemoryLayout<Int64>.size) { target in
+            for row in 0..<target.count {
+                target.initializeElement(
+                    at: row, to: bytes.load(fromByteOffset: row * MemoryLayout<Int64>.size, as: Int64.self))
+            }
+        }
     }
 }
 
@@ -177,5 +190,16 @@ extension BatchBuilder {
 extension Validity {
     init(all isValid: [Bool]) {
         self = isValid.allSatisfy { $0 } ? .all : Validity(isValid)
+    }
+
+    /// Of rows that are there, but for some.
+    fileprivate init(_ count: Int, without absent: [Int]) {
+        guard !absent.isEmpty else {
+            self = .all
+            return
+        }
+        var isValid = [Bool](repeating: true, count: count)
+        for row in absent where row < count { isValid[row] = false }
+        self.init(isValid)
     }
 }

@@ -48,16 +48,32 @@ enum WindowedKeys {
 
     static func join(_ keys: BytesColumn, _ windows: Batch.Windows, _ kind: WindowInfo.Kind) -> BytesColumn {
         let builder = ColumnBuilder(.bytes)
-        let scratch = ScratchBytes()
-        for row in 0..<keys.count {
-            let done: Void? = keys.withBytes(row) { bytes in
-                scratch.clear()
-                scratch.append(UnsafeRawBufferPointer(bytes))
-                if kind == .session { scratch.append(windows.ends[row].bigEndian) }
-                scratch.append(windows.starts[row].bigEndian)
-                _ = builder.append(bytes: scratch.bytes)
+        builder.reserve(rows: keys.count)
+        let cells = builder.cells
+        let suffix = kind == .session ? 16 : 8
+        keys.bytes.withUnsafeBufferPointer { all in
+            let all = UnsafeRawBufferPointer(all)
+            for row in 0..<keys.count {
+                guard keys.validity.isValid(row) else {
+                    builder.appendNull()
+                    continue
+                }
+                let run = keys.runs[row]
+                guard cells.pointee.makeRoom(run.count + suffix) else {
+                    builder.appendNull()
+                    continue
+                }
+                let target = UnsafeMutableRawBufferPointer(
+                    start: cells.pointee.bytes + cells.pointee.byteCount, count: run.count + suffix)
+                target.copyMemory(from: UnsafeRawBufferPointer(rebasing: all[run]))
+                let start = windows.starts[row].bigEndian
+                if kind == .session {
+                    target.storeBytes(of: windows.ends[row].bigEndian, toByteOffset: run.count, as: Int64.self)
+                }
+                target.storeBytes(of: start, toByteOffset: run.count + suffix - 8, as: Int64.self)
+                cells.pointee.byteCount += target.count
+                cells.pointee.endBytes()
             }
-            if done == nil { builder.appendNull() }
         }
         guard case .bytes(let column) = builder.finish() else { return keys }
         return column

@@ -68,6 +68,8 @@ final class AggregateLayout {
         var offset: Int
         /// Of its argument among `inputs`; -1: none.
         var input: Int
+        /// Of its function.
+        var place: Int
     }
 
     let functions: [Function]
@@ -105,10 +107,11 @@ final class AggregateLayout {
         self.functions = functions
         var fixedSlots: [FixedSlot] = []
         var inputCount = 0
-        for function in functions {
+        for (place, function) in functions.enumerated() {
             guard let kind = function.slot.fixedKind else { continue }
             let hasInput = !function.arguments.isEmpty
-            fixedSlots.append(FixedSlot(kind: kind, offset: function.offset, input: hasInput ? inputCount : -1))
+            fixedSlots.append(
+                FixedSlot(kind: kind, offset: function.offset, input: hasInput ? inputCount : -1, place: place))
             if hasInput { inputCount += 1 }
         }
         self.fixedSlots = fixedSlots
@@ -328,40 +331,44 @@ final class AggregateLayout {
 
     // MARK: Results
 
-    /// Appends the results of the functions to one builder each.
+    /// Appends the results of the functions to one builder each, from `first` on.
     func appendResults(
-        _ state: UnsafeRawPointer, others: [SQLValue], to builders: ArraySlice<VectorBuilder>
+        _ state: UnsafeRawPointer, others: [SQLValue], to builders: [VectorBuilder], from first: Int
     ) throws(EngineError) {
-        var place = 0
-        for (function, builder) in zip(functions, builders) {
-            let at = state + function.offset
-            switch function.slot {
+        for slot in fixedSlots {
+            let builder = builders[first &+ slot.place]
+            let at = state + slot.offset
+            switch slot.kind {
             case .count, .sumBigint: builder.append(fixed: at.loadUnaligned(as: Int64.self))
             case .sumInt: builder.append(fixed: at.loadUnaligned(as: Int32.self))
             case .sumDouble: builder.append(fixed: at.loadUnaligned(as: Double.self))
             case .averageInt: average(Double(at.loadUnaligned(as: Int32.self)), at, builder)
             case .averageBigint: average(Double(at.loadUnaligned(as: Int64.self)), at, builder)
             case .averageDouble: average(at.loadUnaligned(as: Double.self), at, builder)
-            case .extremeInt:
-                if at.loadUnaligned(as: Int64.self) == 0 {
-                    builder.appendNull()
-                } else {
-                    builder.append(fixed: (at + 8).loadUnaligned(as: Int32.self))
-                }
-            case .extremeBigint, .extremeDouble:
-                if at.loadUnaligned(as: Int64.self) == 0 {
-                    builder.appendNull()
-                } else if builder.kind == .double {
-                    builder.append(fixed: (at + 8).loadUnaligned(as: Double.self))
-                } else {
-                    builder.append(fixed: (at + 8).loadUnaligned(as: Int64.self))
-                }
-            case .other(let call):
-                do throws(EvaluationFailure) {
-                    builder.append(try call.result(others[place]))
-                } catch { throw EngineError(.fatalRecord, error.message) }
-                place += 1
+            case .minInt, .maxInt: extreme(Int32.self, at, builder)
+            case .minBigint, .maxBigint: extreme(Int64.self, at, builder)
+            case .minDouble, .maxDouble: extreme(Double.self, at, builder)
             }
+        }
+        guard hasOthers else { return }
+        var place = 0
+        for (index, function) in functions.enumerated() {
+            guard case .other(let call) = function.slot else { continue }
+            do throws(EvaluationFailure) {
+                builders[first + index].append(try call.result(others[place]))
+            } catch { throw EngineError(.fatalRecord, error.message) }
+            place += 1
+        }
+    }
+
+    @inline(__always)
+    private func extreme<Number: BitwiseCopyable>(
+        _: Number.Type, _ at: UnsafeRawPointer, _ builder: VectorBuilder
+    ) {
+        if at.loadUnaligned(as: Int64.self) == 0 {
+            builder.appendNull()
+        } else {
+            builder.append(fixed: (at + 8).loadUnaligned(as: Number.self))
         }
     }
 

@@ -11,11 +11,15 @@ class AggregateOperator: Operator {
     let keyCodec: KeyCodec
     let retainedCodec: RowCodec
     let keyCount: Int
+    /// Of the only column of the key, if its bytes are those of the key.
+    private let plainKey: VectorKind?
+    private let retainedCount: Int
+    private let hasWindowBounds: Bool
     let builder: BatchBuilder
     var sendsOld = false
     private var oldBuilder: BatchBuilder
     let keyScratch = ScratchBytes()
-    private(set) lazy var keys = KeyRows(keyCodec)
+    let keys: KeyRows
     let stateScratch = ScratchBytes()
     /// The retained columns of the batch that is processed, and of its old rows.
     private var retained: [Vector] = []
@@ -29,6 +33,11 @@ class AggregateOperator: Operator {
             aggregate.functions, context.functions, needsUndo: input.step.isTable)
         keyCount = step.schema.keyCount
         keyCodec = KeyCodec(step.schema.keys.map(\.type))
+        keys = KeyRows(keyCodec)
+        let kind = step.schema.keys.first.map { VectorKind($0.type) }
+        plainKey = keyCount == 1 && [.int32, .int64, .string].contains(kind) ? kind : nil
+        retainedCount = aggregate.retained.count
+        hasWindowBounds = aggregate.hasWindowBounds
         retainedCodec = RowCodec(aggregate.retained.map { input.step.schema.columns[$0].type })
         let types = step.schema.columns.map(\.type)
         builder = BatchBuilder(types, hasWindows: step.schema.window != nil)
@@ -113,21 +122,36 @@ class AggregateOperator: Operator {
         _ state: UnsafeRawBufferPointer, _ batch: Batch, _ row: Int, window: (start: Int64, end: Int64)?,
         to builders: [VectorBuilder]
     ) throws(EngineError) {
-        for index in 0..<keyCount { builders[index].append(from: batch.columns[index], row: row) }
+        appendKey(batch, row, to: builders)
         try appendValues(state, window: window, to: builders)
+    }
+
+    /// The columns of the key of a row. Copying a vector for each would cost more than the value.
+    private func appendKey(_ batch: Batch, _ row: Int, to builders: [VectorBuilder]) {
+        guard let plainKey, !keys.hasNull(row) else {
+            for index in 0..<keyCount { builders[index].append(from: batch.columns[index], row: row) }
+            return
+        }
+        let key = keys[row]
+        switch plainKey {
+        case .int32: builders[0].append(fixed: Int32(bigEndian: key.loadUnaligned(as: Int32.self)))
+        case .int64: builders[0].append(fixed: Int64(bigEndian: key.loadUnaligned(as: Int64.self)))
+        default: builders[0].append(bytes: key)
+        }
     }
 
     func appendValues(
         _ state: UnsafeRawBufferPointer, window: (start: Int64, end: Int64)?, to builders: [VectorBuilder]
     ) throws(EngineError) {
-        let retained = keyCount + aggregate.retained.count
+        let retained = keyCount + retainedCount
         var at = layout.fixedBytes
-        retainedCodec.read(state, at: &at, into: builders[keyCount..<retained])
+        if retainedCount > 0 || layout.hasOthers {
+            retainedCodec.read(state, at: &at, into: builders[keyCount..<retained])
+        }
         let others = layout.hasOthers ? layout.readOthers(state, at: &at) : []
         guard let start = state.baseAddress else { return }
-        try layout.appendResults(
-            start, others: others, to: builders[retained..<(retained + layout.functions.count)])
-        if aggregate.hasWindowBounds, let window {
+        try layout.appendResults(start, others: others, to: builders, from: retained)
+        if hasWindowBounds, let window {
             let first = retained + layout.functions.count
             builders[first].append(fixed: window.start)
             builders[first + 1].append(fixed: window.end)
@@ -336,6 +360,10 @@ final class WindowAggregateOperator: AggregateOperator {
         counters.input += batch.count
         begin(batch)
         let arguments = layout.arguments(batch, self)
+        // On the way of every row: values of its own, for those of the object are checked for exclusive access.
+        var streamTime = self.streamTime
+        defer { self.streamTime = streamTime }
+        var latest: (start: Int64, table: SlabTable)?
         do throws(EngineError) {
             for row in 0..<batch.count {
                 let time = batch.timestamps[row]
@@ -354,9 +382,15 @@ final class WindowAggregateOperator: AggregateOperator {
                     if end > closeTime {
                         keyScratch.truncate(to: keyCount)
                         keyScratch.append(start.bigEndian)
+                        let table: SlabTable
+                        if let latest, latest.start == start {
+                            table = latest.table
+                        } else {
+                            table = store.makeTable(start: start)
+                            latest = (start, table)
+                        }
                         try update(
-                            store.makeTable(start: start), keyScratch.bytes, batch, row, arguments, undo: nil,
-                            window: (start, end))
+                            table, keyScratch.bytes, batch, row, arguments, undo: nil, window: (start, end))
                         emitLarge()
                     } else {
                         counters.late += 1

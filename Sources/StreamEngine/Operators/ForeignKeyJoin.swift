@@ -15,10 +15,7 @@ final class ForeignKeyJoinOperator: Operator {
     private let rightTable: TableState
     private let rightKeys: KeyCodec
     /// Keys of left rows by foreign key, in bytes.
-    private var subscriptions: [[UInt8]: Set<[UInt8]>] = [:]
-    private var subscriptionBytes = 0
-    /// About what the containers take for one.
-    private static let subscriptionOverhead = 80
+    private var subscriptions = SubscriptionTable()
     /// Known results, if old values are asked for.
     private let result: TableState
     private let builder: BatchBuilder
@@ -37,8 +34,8 @@ final class ForeignKeyJoinOperator: Operator {
             left.step.schema, store: left.step.tableStore ?? step.name + "-left", context.settings)
         rightTable = TableState(
             right.step.schema, store: right.step.tableStore ?? step.name + "-right", context.settings)
-        leftTable.isNeeded = true
-        rightTable.isNeeded = true
+        leftTable.demandOldValues()
+        rightTable.keepForReading()
         rightKeys = KeyCodec(right.step.schema.keys.map(\.type))
         result = TableState(step.schema, store: step.name + "-result", context.settings)
         builder = BatchBuilder(step.schema.columns.map(\.type))
@@ -53,7 +50,7 @@ final class ForeignKeyJoinOperator: Operator {
     override var inputs: [Operator] { [left, right] }
     /// The subscriptions follow from the left rows.
     override var stores: [ChangelogStore] { leftTable.stores + rightTable.stores + result.stores }
-    override var derivedByteCount: Int { subscriptionBytes }
+    override var derivedTables: [SlabTable] { subscriptions.tables }
     override var isReadable: Bool { true }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
@@ -74,7 +71,7 @@ final class ForeignKeyJoinOperator: Operator {
         }
         try collector.flush()
     }
-    override func demandOldValues() { result.isNeeded = true }
+    override func demandOldValues() { result.demandOldValues() }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
@@ -100,8 +97,10 @@ final class ForeignKeyJoinOperator: Operator {
             let new = isNew ? bytes(newKeys, row) : nil
             let before = wasThere ? bytes(oldKeys, row) : nil
             let own = [UInt8](leftTable.key(batch, row))
-            if let before, before != new { unsubscribe(before, own) }
-            if let new { subscribe(new, own) }
+            try own.withRawBytes { own throws(EngineError) in
+                if let before, before != new { before.withUnsafeBytes { subscriptions.remove($0, own) } }
+                try new?.withRawBytes { new throws(EngineError) in try subscriptions.insert(new, own) }
+            }
             let time = batch.timestamps[row]
             guard isNew else {
                 // A row that was never joined has nothing to delete.
@@ -126,12 +125,10 @@ final class ForeignKeyJoinOperator: Operator {
         for row in 0..<batch.count {
             let key = [UInt8](rightTable.key(batch, row))
             _ = try rightTable.apply(batch.gathered([Int32(truncatingIfNeeded: row)]))
-            guard let subscribers = subscriptions[key] else {
-                counters.unmatched += 1
-                continue
-            }
+            let subscribers = key.withUnsafeBytes { subscriptions.subscribers($0) }
+            if subscribers.isEmpty { counters.unmatched += 1 }
             let isThere = batch.present.isValid(row)
-            for own in subscribers.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            for own in subscribers {
                 let found: (timestamp: Int64, batch: Batch)? = own.withUnsafeBytes { leftRow($0) }
                 guard let found else { continue }
                 let time = max(batch.timestamps[row], found.timestamp)
@@ -154,27 +151,13 @@ final class ForeignKeyJoinOperator: Operator {
         return (row.timestamp, Batch(count: 1, columns: columns, timestamps: ColumnBuffer([row.timestamp])))
     }
 
-    private func subscribe(_ key: [UInt8], _ own: [UInt8]) {
-        if subscriptions[key, default: []].insert(own).inserted {
-            subscriptionBytes += Self.subscriptionOverhead + key.count + own.count
-        }
-    }
-
-    private func unsubscribe(_ key: [UInt8], _ own: [UInt8]) {
-        if subscriptions[key]?.remove(own) != nil {
-            subscriptionBytes -= Self.subscriptionOverhead + key.count + own.count
-        }
-        if subscriptions[key]?.isEmpty == true { subscriptions[key] = nil }
-    }
-
     override func didRestore() throws(EngineError) {
-        subscriptions = [:]
-        subscriptionBytes = 0
-        leftTable.table.forEach { key, _ in
+        subscriptions = SubscriptionTable()
+        try leftTable.table.forEach { (key, _) throws(EngineError) in
             guard let left = leftRow(key) else { return }
-            var failures: [CompiledExpression.Failure] = []
+            var failures: [CompiledExpression.Failure] = []  // told when the row was processed
             let keys = foreignKey.evaluate(left.batch.columns, count: 1, failures: &failures)
-            if let foreign = bytes(keys, 0) { subscribe(foreign, [UInt8](key)) }
+            try bytes(keys, 0)?.withRawBytes { foreign throws(EngineError) in try subscriptions.insert(foreign, key) }
         }
     }
 

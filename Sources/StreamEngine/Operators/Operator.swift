@@ -41,15 +41,15 @@ class Operator {
     /// batch.
     var stores: [ChangelogStore] { [] }
 
-    /// Bytes of state that are in no store, as it can be made of one.
-    var derivedByteCount: Int { 0 }
+    /// State that is in no store, as it can be made of one.
+    var derivedTables: [SlabTable] { [] }
 
     /// Makes what follows from stores that were restored.
     func didRestore() throws(EngineError) {}
 
     /// Rows and bytes of state now.
     final var state: (rows: Int, bytes: Int) {
-        stores.reduce(into: (0, derivedByteCount)) { sum, store in
+        stores.reduce(into: (0, derivedTables.reduce(0) { $0 + $1.byteCount })) { sum, store in
             for part in store.parts {
                 sum.0 += part.count
                 sum.1 += part.byteCount

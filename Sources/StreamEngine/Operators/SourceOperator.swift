@@ -51,12 +51,12 @@ final class SourceOperator: Operator {
 
     override var stores: [ChangelogStore] { table?.stores ?? [] }
     override var isReadable: Bool { table != nil }
-    override func keepForReading() { table?.isNeeded = true }
+    override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
         try table?.read(read, step.schema, receiver)
     }
-    override func demandOldValues() { table?.isNeeded = true }
+    override func demandOldValues() { table?.demandOldValues() }
 
     /// Whether all rows up to the sink say which record they came of.
     private lazy var keepsAllOrigins: Bool = {
@@ -192,7 +192,7 @@ final class SourceOperator: Operator {
     ) -> ColumnBuffer<Int64> {
         guard let timestampIndex else {
             for row in 0..<records.count where records.timestamps[row] < 0 {
-                counters.failed += 1
+                invalidTimestamp(row, "the record's timestamp \(records.timestamps[row]) is negative", records)
                 drop(row)
             }
             return records.timestamps
@@ -234,8 +234,8 @@ final class SourceOperator: Operator {
     private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
         if isRestoring || isBehindEnd(row) { return }  // told when the record was processed
         counters.failed += 1
-        let column = source.timestamp?.column ?? ""
-        let message = "Failed to extract timestamp from row: column \(column): \(reason)"
+        let place = source.timestamp.map { "column \($0.column): " } ?? ""
+        let message = "Failed to extract timestamp from row: \(place)\(reason)"
         context.note(
             ProcessingLogEntry(
                 kind: .recordProcessing, step: step.name, message: message, topic: records.topic,

@@ -230,14 +230,14 @@ final class SelectKeyOperator: Operator {
     override var stores: [ChangelogStore] { table?.stores ?? [] }
     override var keepsOrigins: Bool { table == nil }
     override var isReadable: Bool { table != nil }
-    override func keepForReading() { table?.isNeeded = true }
+    override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
         try table?.read(read, step.schema, receiver)
     }
 
     /// The table's own state knows the old rows by their new keys.
-    override func demandOldValues() { table?.isNeeded = true }
+    override func demandOldValues() { table?.demandOldValues() }
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count

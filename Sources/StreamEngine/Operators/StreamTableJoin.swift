@@ -22,7 +22,7 @@ final class StreamTableJoinOperator: Operator {
         self.join = join
         let schema = right.step.schema
         table = TableState(schema, store: right.step.tableStore ?? step.name, context.settings)
-        table.isNeeded = true
+        table.keepForReading()
         keyCount = left.step.schema.keyCount
         keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
         found = FoundRows(schema.values.map(\.type))

@@ -23,7 +23,7 @@ final class TableTableJoinOperator: Operator {
         tables = sides.enumerated().map { index, side in
             let state = TableState(
                 side.step.schema, store: side.step.tableStore ?? "\(step.name)-\(index)", context.settings)
-            state.isNeeded = true
+            state.demandOldValues()
             return state
         }
         keyCount = left.step.schema.keyCount

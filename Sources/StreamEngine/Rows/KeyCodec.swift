@@ -4,7 +4,8 @@ package import SQLTypes
 /// Keys as bytes in state. Equal keys have equal bytes, different ones different bytes, and the order of the bytes is that
 /// of the KAFKA format, which decides who comes first among results of the same time.
 ///
-/// A single column is its bytes alone: numbers big-endian, texts as they are. Of several columns each has a byte in front
+/// A single column is its bytes alone: numbers big-endian, texts as they are, BYTES that begin with `nullByte` with one
+/// more of it in front. Of several columns each has a byte in front
 /// that is 0 for null and 1 for a value, and texts have a 4-byte length.
 package struct KeyCodec: Sendable {
     package let types: [SQLType]
@@ -15,8 +16,12 @@ package struct KeyCodec: Sendable {
         kinds = types.map { VectorKind($0) }
     }
 
-    /// A null in the only column: no text is this byte, and no number has one.
+    /// A null in the only column: no text begins with this byte, and no number has one.
     static let nullByte: UInt8 = 0xFF
+
+    /// What stands before the bytes of an only column, so that none is taken for null.
+    @inline(__always)
+    static func needsPrefix(_ value: UnsafeRawBufferPointer) -> Bool { value.first == nullByte }
 
     /// - Returns: whether a column is null.
     @discardableResult
@@ -53,7 +58,9 @@ package struct KeyCodec: Sendable {
             let run = column.runs[row]
             if !isSingle { bytes.append(UInt32(truncatingIfNeeded: run.count).bigEndian) }
             column.bytes.withUnsafeBufferPointer { all in
-                bytes.append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[run]))
+                let value = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[run])
+                if isSingle, Self.needsPrefix(value) { bytes.append(Self.nullByte) }
+                bytes.append(value)
             }
         case .values(let values): appendBoxed(values[row], index, isSingle: isSingle, bytes)
         case .constant(let value, _): appendBoxed(value, index, isSingle: isSingle, bytes)
@@ -74,7 +81,10 @@ package struct KeyCodec: Sendable {
             }
         case (.bytes, .bytes(let value)):
             if !isSingle { bytes.append(UInt32(truncatingIfNeeded: value.count).bigEndian) }
-            value.withUnsafeBytes { bytes.append($0) }
+            value.withUnsafeBytes {
+                if isSingle, Self.needsPrefix($0) { bytes.append(Self.nullByte) }
+                bytes.append($0)
+            }
         default:
             var own: [UInt8] = []
             ValueCodec.append(value, to: &own)
@@ -125,7 +135,7 @@ package struct KeyCodec: Sendable {
             let kind = kinds[index]
             index += 1
             if isSingle {
-                if bytes.count == 1, bytes[0] == Self.nullByte, kind != .boolean, kind != .values {
+                if bytes.count == 1, bytes[0] == Self.nullByte {
                     builder.appendNull()
                     continue
                 }
@@ -144,17 +154,13 @@ package struct KeyCodec: Sendable {
             case .int64: builder.append(fixed: Int64(bigEndian: ValueCodec.fixed(bytes, &at)))
             case .double: builder.append(fixed: Double(bitPattern: UInt64(bigEndian: ValueCodec.fixed(bytes, &at))))
             case .string, .bytes:
+                if isSingle, Self.needsPrefix(bytes) { at = 1 }
                 let count =
-                    isSingle ? bytes.count : Int(UInt32(bigEndian: ValueCodec.fixed(bytes, &at)))
+                    isSingle ? bytes.count - at : Int(UInt32(bigEndian: ValueCodec.fixed(bytes, &at)))
                 precondition(count <= bytes.count - at)
                 builder.append(bytes: UnsafeRawBufferPointer(rebasing: bytes[at..<(at + count)]))
                 at += count
-            case .values:
-                if isSingle, bytes.count == 1, bytes[0] == Self.nullByte {
-                    builder.appendNull()
-                } else {
-                    builder.append(boxed: ValueCodec.read(bytes, at: &at))
-                }
+            case .values: builder.append(boxed: ValueCodec.read(bytes, at: &at))
             }
         }
     }

@@ -105,7 +105,7 @@ package final class SlabTable {
     }
 
     /// Lets go of pages of files.
-    func releasePages() {
+    package func releasePages() {
         memory?.releasePages()
         indexMemory?.releasePages()
     }

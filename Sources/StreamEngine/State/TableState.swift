@@ -17,7 +17,9 @@ final class TableState {
     private let valueScratch = ScratchBytes()
     private let oldBuilders: [VectorBuilder]
     /// Whether somebody asks for old values or looks rows up; nothing is kept otherwise.
-    var isNeeded = false
+    private(set) var isNeeded = false
+    /// Whether `apply` tells what was there before.
+    private var tellsOld = false
 
     init(_ schema: RowSchema, store: String, _ settings: EngineSettings) {
         keyCodec = KeyCodec(schema.keys.map(\.type))
@@ -38,6 +40,15 @@ final class TableState {
     /// Its store; none when nothing is kept.
     var stores: [ChangelogStore] { isNeeded ? [ChangelogStore(store, [part])] : [] }
 
+    /// Keeps rows from now on, and tells the old ones.
+    func demandOldValues() {
+        isNeeded = true
+        tellsOld = true
+    }
+
+    /// Keeps rows from now on.
+    func keepForReading() { isNeeded = true }
+
     /// The bytes of a row's key, valid until the next call.
     func key(_ batch: Batch, _ row: Int) -> UnsafeRawBufferPointer {
         scratch.clear()
@@ -57,8 +68,9 @@ final class TableState {
         var result = batch
         var oldPresent = [Bool](repeating: false, count: batch.count)
         for row in 0..<batch.count {
-            oldPresent[row] = try put(batch, row, old: oldBuilders[...])
+            oldPresent[row] = try put(batch, row, old: tellsOld ? oldBuilders[...] : [])
         }
+        guard tellsOld else { return batch }
         result.old = .init(
             columns: Array(batch.columns[..<keyCount]) + oldBuilders.map { $0.finish() },
             present: Validity(all: oldPresent))

@@ -48,8 +48,6 @@ package final class QueryTask {
         operators = builder.operators
         repartitions = [:]
         sources = Dictionary(grouping: operators.compactMap { $0 as? SourceOperator }) { $0.source.topic }
-        // The internal query of a SOURCE TABLE is there for its state alone.
-        if plan.kind == .sourceTable { for source in sources.values.joined() { source.demandOldValues() } }
         if Self.isMaterialized(plan) { top.keepForReading() }
         nameStores()
         if settings.stateStore == .disk { try moveState(to: settings.diskPlace) }
@@ -231,7 +229,10 @@ extension QueryTask {
         guard isRestored else { return }
         isRestored = false
         restored = nil
-        do throws(EngineError) { for item in operators { try item.didRestore() } } catch { context.fail(error) }
+        do throws(EngineError) {
+            for item in operators { try item.didRestore() }
+            if isOnDisk { try moveState(to: context.settings.diskPlace) }
+        } catch { context.fail(error) }
     }
 }
 
@@ -240,7 +241,8 @@ extension QueryTask {
 extension QueryTask {
     /// Bytes of state in the process's memory.
     package var stateMemoryByteCount: Int {
-        var sum = operators.reduce(0) { $0 + $1.derivedByteCount }
+        var sum = 0
+        for item in operators { for table in item.derivedTables { sum += table.memoryByteCount } }
         forEachPart { _, part in sum += part.memoryByteCount }
         return sum
     }
@@ -251,6 +253,7 @@ extension QueryTask {
             for store in item.stores {
                 for part in store.parts { try part.move(to: place) }
             }
+            for table in item.derivedTables { try table.move(to: place) }
         }
     }
 
@@ -258,7 +261,10 @@ extension QueryTask {
     private func checkStateSize() {
         recordsSinceCheck = 0
         let most = context.settings.stateByteCountMax
-        if isOnDisk, ResidentMemory.fileByteCount > most { forEachPart { _, part in part.releasePages() } }
+        if isOnDisk, ResidentMemory.fileByteCount > most {
+            forEachPart { _, part in part.releasePages() }
+            for item in operators { for table in item.derivedTables { table.releasePages() } }
+        }
         guard stateMemoryByteCount > most else { return }
         do throws(EngineError) {
             if context.settings.stateStore == .auto, !isOnDisk { try moveState(to: context.settings.diskPlace) }

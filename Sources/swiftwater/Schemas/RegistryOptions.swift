@@ -19,10 +19,10 @@ struct RegistryOptions: ParsableArguments {
         }
     }
 
-    func addresses(environment: (String) -> String? = EnvironmentVariables.value) throws -> [RegistryAddress] {
+    func addresses(environment: (String) -> String? = EnvironmentVariables.value) throws -> [HTTPAddress] {
         let text = registry ?? environment("SWIFTWATER_REGISTRY") ?? "http://127.0.0.1:8081"
         return try text.split(separator: ",").map { part in
-            guard let address = RegistryAddress(String(part).trimmed) else {
+            guard let address = HTTPAddress(String(part).trimmed) else {
                 throw CommandFailure.usage(
                     "a schema registry is named like http://127.0.0.1:8081, not '\(part.trimmed)'")
             }

@@ -63,6 +63,17 @@ enum RegistryProperties {
             "context.search.default.limit", 20_000, 1...10_000_000,
             "Contexts that a list has when no limit is asked for."
         ) { $1.contextLimit = $0 },
+        text(
+            "access.control.allow.origin", "",
+            "Origins whose pages may use the registry (CORS), with commas between; `*` is all, none when empty."
+        ) { $1.allowedOrigins = $0 },
+        text(
+            "access.control.allow.methods", "", "Methods that such pages may use; GET, POST and HEAD when empty."
+        ) { $1.allowedMethods = $0 },
+        text(
+            "access.control.allow.headers", "",
+            "Headers that their requests may have; X-Requested-With, Content-Type, Accept and Origin when empty."
+        ) { $1.allowedHeaders = $0 },
         text("host.name", "", "What other registries reach this one by; where it listens when empty.") { _, _ in },
         number(
             "registry.request.bytes.max", 16 << 20, 1024...(1 << 30),

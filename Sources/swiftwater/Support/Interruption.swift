@@ -1,21 +1,30 @@
 import Cluster
 import Glibc
 
-/// Ctrl-C and SIGTERM for commands that have something to bring to an end. A second signal ends the process at once.
+/// Ctrl-C and SIGTERM for commands that have something to bring to an end. A second signal ends the process at once, unless
+/// it is asked to keep handling Ctrl-C.
 struct Interruption {
     /// Becomes readable with the first signal, and stays so.
     let descriptor: Int32
 
     /// Takes over both signals for the rest of the process.
     ///
+    /// - Parameter keepsHandling: every Ctrl-C is one to be awaited by `next`; SIGTERM is left as it is.
     /// - Throws: `CommandFailure` when the system gives no pipe.
-    init() throws {
+    init(keepsHandling: Bool = false) throws {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
             throw CommandFailure("cannot wait for signals: \(String(cString: strerror(errno)))")
         }
         descriptor = ends[0]
         interruptionDescriptor = ends[1]
+        if keepsHandling {
+            signal(SIGINT) { _ in
+                var byte: UInt8 = 1
+                _ = write(interruptionDescriptor, &byte, 1)
+            }
+            return
+        }
         for number in [SIGTERM, SIGINT] {
             signal(number) { number in
                 var byte: UInt8 = 1
@@ -33,6 +42,13 @@ struct Interruption {
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             while poll(&waiting, 1, -1) < 0, errno == EINTR {}
         }
+    }
+
+    /// Returns when another signal comes.
+    func next() async {
+        await wait()
+        var byte: UInt8 = 0
+        _ = read(descriptor, &byte, 1)
     }
 
     /// Whether a signal came.

@@ -1,7 +1,7 @@
-import RegistryClient
+import Bytes
 import Testing
 
-@Suite struct RegistryAddressTests {
+@Suite struct HTTPAddressTests {
     @Test(
         arguments: [
             ("localhost:8081", "http://localhost:8081", nil, ""), ("http://r", "http://r", nil, ""),
@@ -10,7 +10,7 @@ import Testing
             ("http://u%40x:p%3Aq:r@r", "http://r", "u@x", "p:q:r"), ("http://u@r", "http://r", "u", ""),
         ] as [(String, String, String?, String)])
     func `is read from text`(text: String, base: String, user: String?, password: String) throws {
-        let address = try #require(RegistryAddress(text))
+        let address = try #require(HTTPAddress(text))
         #expect(address.base == base)
         #expect(address.user == user)
         #expect(address.password == password)
@@ -20,5 +20,5 @@ import Testing
     @Test(arguments: [
         "", "ftp://r", "http://", "http://r:0", "http://r:65536", "http://r:x", "a b", "http://[::1", "http://r:1:2",
     ])
-    func `is refused when it is none`(text: String) { #expect(RegistryAddress(text) == nil) }
+    func `is refused when it is none`(text: String) { #expect(HTTPAddress(text) == nil) }
 }

@@ -1,7 +1,5 @@
-import Bytes
-
-/// Where a schema registry listens: `http://user:password@host:8081/prefix`, or only `host:8081`.
-package struct RegistryAddress: Sendable, Hashable, CustomStringConvertible {
+/// Where an HTTP service listens: `http://user:password@host:8081/prefix`, or only `host:8081`.
+package struct HTTPAddress: Sendable, Hashable, CustomStringConvertible {
     /// Scheme, host, port and path prefix, without a slash at its end and without the user.
     package var base: String
     /// For Basic authentication; nil without a user.

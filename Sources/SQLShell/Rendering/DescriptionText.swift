@@ -1,0 +1,178 @@
+import JSONFormat
+
+/// Schemas of fields, as DESCRIBE shows them.
+enum SchemaText {
+    /// - Parameter schema: `{"type", "fields", "memberSchema", "parameters"}`.
+    static func type(_ schema: JSONValue?) -> String {
+        guard let schema, let type = schema["type"]?.text else { return "" }
+        switch type {
+        case "STRING": return "VARCHAR(STRING)"
+        case "ARRAY": return "ARRAY<\(self.type(schema["memberSchema"]))>"
+        case "MAP": return "MAP<STRING, \(self.type(schema["memberSchema"]))>"
+        case "STRUCT":
+            let fields = (schema["fields"]?.elements ?? []).map {
+                "\(EntityText.cell($0["name"])) \(self.type($0["schema"]))"
+            }
+            return "STRUCT<\(fields.joined(separator: ", "))>"
+        case "DECIMAL":
+            let parameters = schema["parameters"]
+            return "DECIMAL(\(EntityText.cell(parameters?["precision"])), \(EntityText.cell(parameters?["scale"])))"
+        default: return type
+        }
+    }
+
+    static func fields(_ list: JSONValue?, isTable: Bool, window: String?) -> String {
+        EntityText.grid(["Field", "Type"], list) { field in
+            [EntityText.cell(field["name"]), type(field["schema"]) + role(field, isTable: isTable, window: window)]
+        }
+    }
+
+    private static func role(_ field: JSONValue, isTable: Bool, window: String?) -> String {
+        switch field["type"]?.text ?? field["fieldType"]?.text {
+        case "KEY":
+            return (isTable ? "  (primary key)" : "  (key)") + (window.map { " (Window type: \($0))" } ?? "")
+        case "HEADER":
+            if let key = field["headerKey"]?.text { return "  (header('\(key)'))" }
+            return "  (headers)"
+        default: return ""
+        }
+    }
+}
+
+/// DESCRIBE of a stream or table.
+enum SourceText {
+    static func text(_ source: JSONValue) -> String {
+        func cell(_ name: String) -> String { EntityText.cell(source[name]) }
+        let isTable = cell("type") == "TABLE"
+        let window = source["windowType"]?.text
+        let fields = SchemaText.fields(source["fields"], isTable: isTable, window: window)
+        guard source["extended"]?.flag == true else {
+            return """
+                Name                 : \(cell("name"))
+                \(fields)
+                For runtime statistics and query details run: DESCRIBE <Stream,Table> EXTENDED;
+                """
+        }
+        var lines = [
+            "Name                 : \(cell("name"))", "Type                 : \(cell("type"))",
+            "Timestamp field      : \(cell("timestamp").isEmpty ? "Not set - using <ROWTIME>" : cell("timestamp"))",
+            "Key format           : \(cell("keyFormat"))", "Value format         : \(cell("valueFormat"))",
+            "Kafka topic          : \(cell("topic")) (partitions: \(cell("partitions")), replication: \(cell("replication")))",
+            "Statement            : \(cell("statement"))", "", fields,
+        ]
+        lines += queries(source["readQueries"], "Queries that read from this \(cell("type"))")
+        lines += queries(source["writeQueries"], "Queries that write from this \(cell("type"))")
+        let constraints = (source["sourceConstraints"]?.elements ?? []).map(EntityText.cell)
+        if !constraints.isEmpty {
+            lines += ["", "Sources that have a DROP constraint on this source", String(repeating: "-", count: 50)]
+            lines += constraints
+        }
+        lines += ["", "Local runtime statistics", String(repeating: "-", count: 24), cell("statistics")]
+        if !cell("errorStats").isEmpty { lines.append(cell("errorStats")) }
+        for group in source["queryOffsetSummaries"]?.elements ?? [] {
+            lines += ["", "Consumer Group       : \(EntityText.cell(group["groupId"]))"]
+            for topic in group["topicSummaries"]?.elements ?? [] {
+                lines.append("Kafka topic          : \(EntityText.cell(topic["kafkaTopic"]))")
+                lines.append(
+                    EntityText.grid(["Partition", "Start Offset", "End Offset", "Offset", "Lag"], topic["offsets"]) {
+                        partition in
+                        let end = partition["logEndOffset"]?.integer ?? 0
+                        let offset = partition["consumerOffset"]?.integer ?? 0
+                        return [
+                            EntityText.cell(partition["partition"]), EntityText.cell(partition["logStartOffset"]),
+                            String(end), String(offset), String(max(0, end - offset)),
+                        ]
+                    })
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    private static func queries(_ list: JSONValue?, _ title: String) -> [String] {
+        let queries = list?.elements ?? []
+        guard !queries.isEmpty else { return [] }
+        return ["", title, String(repeating: "-", count: title.count)]
+            + queries.map { query in
+                "\(EntityText.cell(query["id"])) (\(EntityText.cell(query["state"]))) : "
+                    + EntityText.oneLine(EntityText.cell(query["queryString"]))
+            } + ["", "For query topology and execution plan please run: EXPLAIN <QueryId>"]
+    }
+}
+
+/// EXPLAIN.
+enum QueryText {
+    static func text(_ query: JSONValue) -> String {
+        func cell(_ name: String) -> String { EntityText.cell(query[name]) }
+        var lines = ["ID                   : \(cell("id"))", "Query Type           : \(cell("queryType"))"]
+        if !cell("statementText").isEmpty { lines.append("SQL                  : \(cell("statementText"))") }
+        let hosts = (query["ksqlHostQueryStatus"]?.members ?? []).map { "\($0.0):\(EntityText.cell($0.1))" }
+        if !hosts.isEmpty { lines.append("Host Query Status    : {\(hosts.joined(separator: ", "))}") }
+        let fields = query["fields"]?.elements ?? []
+        if !fields.isEmpty {
+            lines += ["", SchemaText.fields(.array(fields), isTable: false, window: query["windowType"]?.text)]
+        }
+        for (title, name) in [("Sources", "sources"), ("Sinks", "sinks")] {
+            let names = (query[name]?.elements ?? []).map(EntityText.cell)
+            if !names.isEmpty {
+                lines += ["", "\(title) that this query \(name == "sources" ? "reads from" : "writes to"): "]
+                lines += [String(repeating: "-", count: 35)] + names
+            }
+        }
+        if !cell("executionPlan").isEmpty {
+            lines += ["", "Execution plan", String(repeating: "-", count: 14), cell("executionPlan")]
+        }
+        if !cell("topology").isEmpty {
+            lines += ["", "Processing topology", String(repeating: "-", count: 19), cell("topology")]
+        }
+        let overridden = query["overriddenProperties"]?.members ?? []
+        if !overridden.isEmpty {
+            lines += ["", "Overridden Properties", String(repeating: "-", count: 21)]
+            var grid = TextGrid(["Property", "Value"])
+            for (name, value) in overridden { grid.add([name, EntityText.cell(value)]) }
+            lines.append(grid.text)
+        }
+        let errors = query["queryErrors"]?.elements ?? []
+        if !errors.isEmpty {
+            lines += ["", "Error count: \(errors.count)"]
+            for error in errors {
+                lines.append("Error: " + EntityText.cell(error["errorMessage"] ?? error["message"]))
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// DESCRIBE FUNCTION.
+enum FunctionText {
+    static func text(_ entity: JSONValue) -> String {
+        func line(_ title: String, _ name: String) -> String? {
+            let value = EntityText.cell(entity[name])
+            return value.isEmpty ? nil : TextWidth.padded(title, to: 12) + ": " + value
+        }
+        var lines = [
+            line("Name", "name"), line("Author", "author"), line("Version", "version"),
+            line("Overview", "description"), line("Type", "type"), line("Jar", "path"),
+        ].compactMap { $0 }
+        lines.append("Variations  : ")
+        for variation in entity["functions"]?.elements ?? [] {
+            let arguments = variation["arguments"]?.elements ?? []
+            let list = arguments.map { argument in
+                let name = EntityText.cell(argument["name"])
+                return (name.isEmpty ? "" : name + " ") + EntityText.cell(argument["type"])
+                    + (argument["isVariadic"]?.flag == true ? "[]" : "")
+            }.joined(separator: ", ")
+            lines.append("")
+            lines.append("\tVariation   : \(EntityText.cell(entity["name"]))(\(list))")
+            lines.append("\tReturns     : \(EntityText.cell(variation["returnType"]))")
+            let description = EntityText.cell(variation["description"])
+            if !description.isEmpty { lines.append("\tDescription : \(description)") }
+            for argument in arguments {
+                let text = EntityText.cell(argument["description"])
+                if !text.isEmpty {
+                    lines.append("\t" + TextWidth.padded(EntityText.cell(argument["name"]), to: 12) + ": " + text)
+                }
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+}
