@@ -61,6 +61,7 @@ let package = Package(
         library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
         library("CRdKafka", pkgConfig: "rdkafka", debian: "librdkafka-dev"),
         library("CPCRE2", pkgConfig: "libpcre2-8", debian: "libpcre2-dev"),
+        library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
@@ -105,6 +106,8 @@ let package = Package(
         // Layer 3: services
         target("HTTPKit", ["Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nio, nioPosix, logging]),
         target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
+        target("SQLClient", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
+        target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
             "Broker",
@@ -132,7 +135,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
+                "RegistryService", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns", nio, httpTypes,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -210,7 +213,8 @@ let package = Package(
         tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
-        tests("RegistryClient", ["JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
+        tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
+        tests("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),

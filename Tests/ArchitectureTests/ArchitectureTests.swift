@@ -39,6 +39,8 @@ private let allowed: [String: Set<String>] = [
     ],
     // Layer 3: services
     "RegistryClient": ["Bytes", "JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "SQLClient": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
@@ -60,6 +62,7 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
+        "SQLClient", "SQLShell",
         "SQLTesting", "SQLTypes", "Patterns", "HTTPTypes", "NIOCore", "Logging", "ArgumentParser",
     ],
     // Beside
