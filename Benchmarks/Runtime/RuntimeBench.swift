@@ -15,6 +15,21 @@ import Synchronization
 
 struct BenchFailure: Error, CustomStringConvertible { var description: String }
 
+/// Does what the arguments of the program say.
+func runBench(_ arguments: [String]) async throws {
+    let numbers = arguments.compactMap { Int($0) }
+    switch arguments.first ?? "" {
+    case "flow":
+        let only = Set(arguments.dropFirst().filter { $0.hasPrefix("Q") })
+        try await withBench { try await $0.flow(only, records: 1_000_000 * (numbers.first ?? 1)) }
+    case "idle": try await withBench { try await $0.idle(numbers.first ?? 200) }
+    case "latency": try await withBench { try await $0.latency() }
+    case "pull": try await withBench { try await $0.pull(seconds: numbers.first ?? 5) }
+    case "restore": try await withBench { try await $0.restore(rows: numbers.first ?? 5_000_000) }
+    default: print("usage: RuntimeBench flow|idle|latency|pull|restore")
+    }
+}
+
 /// Runs `body` with a broker in a new folder.
 func withBench(_ body: (RuntimeBench) async throws -> Void) async throws {
     var template = Array("/tmp/swiftwater-bench-XXXXXX".utf8CString)
@@ -77,7 +92,9 @@ final class RuntimeBench {
         let there = Set(try await cluster.topics().map(\.name))
         for name in topics.names where !there.contains(name) {
             try await cluster.createTopic(
-                NewTopic(name, partitionCount: Int32(topics.partitionCount(of: name) ?? 1)), validateOnly: false)
+                NewTopic(
+                    name, partitionCount: Int32(topics.partitionCount(of: name) ?? 1),
+                    configs: ["retention.ms": "-1"]), validateOnly: false)
         }
     }
 
@@ -324,7 +341,7 @@ func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }
 
 func cpuSeconds() -> Double {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
     return seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }

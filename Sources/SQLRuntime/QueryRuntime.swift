@@ -17,13 +17,11 @@ package final class QueryRuntime: QueryRunner {
         var upkeep: Task<Void, Never>?
     }
 
-    /// How often topics are looked at for new partitions and for records that nobody needs any more.
-    private static let upkeepInterval = Duration.seconds(5)
-
     private let cluster: any Cluster
     private let settings: RuntimeSettings
     private let workers: Workers
     private let logger: Logger
+    private let accounts = StateAccounts()
     private let state = Mutex(State())
 
     package init(_ cluster: any Cluster, _ settings: RuntimeSettings, logger: Logger) {
@@ -31,9 +29,10 @@ package final class QueryRuntime: QueryRunner {
         self.settings = settings
         self.logger = logger
         workers = Workers(count: settings.workerCount ?? Workers.coreCount)
+        let interval = settings.upkeepInterval
         let upkeep = Task { [weak self] in
             while !Task.isCancelled {
-                try? await Task.sleep(for: Self.upkeepInterval)  // a cancelled wait ends at the look above
+                try? await Task.sleep(for: interval)  // a cancelled wait ends at the look above
                 await self?.upkeep()
             }
         }
@@ -50,7 +49,7 @@ package final class QueryRuntime: QueryRunner {
     package func start(
         _ plan: PhysicalPlan, properties: [String: String], isPaused: Bool
     ) async throws(RunError) {
-        let query = PersistentQuery(plan, properties, isPaused: isPaused, settings, cluster, workers, logger)
+        let query = PersistentQuery(plan, properties, isPaused: isPaused, settings, cluster, workers, accounts, logger)
         try state.withLock { state throws(RunError) in
             if state.isStopping { throw RunError(.stopping, "the server is stopping") }
             if state.queries[plan.id] != nil { throw RunError(.duplicate, "query \(plan.id) runs already") }
@@ -177,11 +176,7 @@ package final class QueryRuntime: QueryRunner {
         let partitions = Dictionary(topics.map { ($0.name, $0.partitions.count) }) { first, _ in first }
         for query in queries {
             await query.look(at: partitions)
-            for (partition, offset) in await query.readOffsets where offset > 0 {
-                do throws(ClusterError) { _ = try await cluster.deleteRecords(partition, before: offset) } catch {
-                    logger.debug("records of \(partition) that have been read stay: \(error)")
-                }
-            }
+            await query.purge()
         }
     }
 }

@@ -17,8 +17,13 @@ package struct RuntimeSettings: Sendable {
     package var libraries: @Sendable (_ properties: [String: String]) -> EngineLibraries
     /// Bytes of state that one query may have; nil: no bound.
     package var queryStateByteCountMax: Int?
-    /// Bytes of state that all queries may have together; nil: no bound.
+    /// Bytes of state that all queries may have together; nil: no bound. Beyond it the query with the most fails.
     package var stateByteCountMax: Int?
+    /// Changes of state after which a snapshot is written, at least; queries with more rows than that wait for twice as many
+    /// changes as they have rows.
+    package var snapshotChangeCountMin = 1_000_000
+    /// How often topics are looked at for new partitions and for records that nobody needs any more.
+    package var upkeepInterval = Duration.seconds(5)
     /// Gets what queries note about single records; called on the threads that process them, and should return soon.
     package var processingLog: (@Sendable (_ queryID: String, _ entry: ProcessingLogEntry) -> Void)?
     /// Of topics that queries make for themselves; nil: the cluster's default.

@@ -1,10 +1,11 @@
 import Cluster
 import Environment
+import Glibc
 import SQLPlan
 import SQLTypes
 import StreamEngine
-import Testing
 import TestKit
+import Testing
 
 @testable import SQLRuntime
 
@@ -44,7 +45,15 @@ import TestKit
         }
     }
 
-    @Test(arguments: [1, 2, 3] as [UInt64])
+    /// `SWIFTWATER_SEEDS=first-last` asks for others.
+    private static let seeds: [UInt64] = {
+        guard let text = getenv("SWIFTWATER_SEEDS").map({ String(cString: $0) }) else { return [1, 2, 3] }
+        let ends = text.split(separator: "-").compactMap { UInt64($0) }
+        guard let first = ends.first, let last = ends.last, first <= last else { return [] }
+        return Array(first...last)
+    }()
+
+    @Test(arguments: seeds)
     func `crashes at any moment neither lose nor repeat`(seed: UInt64) async throws {
         try await TestServer.run { server in
             var random = SeededRandom(seed: seed)

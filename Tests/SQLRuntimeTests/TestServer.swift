@@ -127,8 +127,11 @@ final class TestServer {
     private func makeTopics() async throws {
         let there = Set(try await cluster.topics().map(\.name))
         for name in topics.names where !there.contains(name) {
+            // Records of tests are from 1970, which retention would delete within seconds.
             try await cluster.createTopic(
-                NewTopic(name, partitionCount: Int32(topics.partitionCount(of: name) ?? 1)), validateOnly: false)
+                NewTopic(
+                    name, partitionCount: Int32(topics.partitionCount(of: name) ?? 1),
+                    configs: ["retention.ms": "-1"]), validateOnly: false)
         }
     }
 

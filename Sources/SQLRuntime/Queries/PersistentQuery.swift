@@ -15,6 +15,7 @@ actor PersistentQuery {
     private let settings: RuntimeSettings
     private let cluster: any Cluster
     private let workers: Workers
+    private let account: StateAccount
     private let logger: Logger
 
     private var topology: SubTopologies
@@ -37,14 +38,16 @@ actor PersistentQuery {
     private var retries = 0
     private var retry: Task<Void, Never>?
     private var sourcePartitions: [String: Int] = [:]
+    /// Of the query's own topics, where the records begin that are still there.
+    private var purged: [TopicPartition: Int64] = [:]
     private var endings: [@Sendable () -> Void] = []
-    /// Failures since the last commit of any task.
+    /// Of all tasks, since the start.
     private let commits = Atomic<Int>(0)
     private var commitsSeen = 0
 
     init(
         _ plan: PhysicalPlan, _ properties: [String: String], isPaused: Bool, _ settings: RuntimeSettings,
-        _ cluster: any Cluster, _ workers: Workers, _ logger: Logger
+        _ cluster: any Cluster, _ workers: Workers, _ accounts: StateAccounts, _ logger: Logger
     ) {
         id = plan.id
         applicationID = settings.applicationID(of: plan.id)
@@ -54,6 +57,7 @@ actor PersistentQuery {
         self.settings = settings
         self.cluster = cluster
         self.workers = workers
+        account = StateAccount(in: accounts)
         self.logger = logger
         topology = SubTopologies(plan)
     }
@@ -148,7 +152,7 @@ actor PersistentQuery {
         let counts = topology.partitionCounts(sources)
         var environment = TaskEnvironment(
             plan: plan, topology: topology, applicationID: applicationID, propertyTexts: propertyTexts,
-            properties: properties, settings: settings, cluster: cluster, partitionCounts: [:],
+            properties: properties, settings: settings, cluster: cluster, account: account, partitionCounts: [:],
             logger: logger,
             failed: { [weak self] task, failure in
                 // Owned by the query, which looks whether the task is still its own.
@@ -211,18 +215,27 @@ actor PersistentQuery {
             if case .source(let source) = step.operation, step.isTable { tables.insert(source.topic) }
         }
         let own = Set(places.flatMap(\.part.inputs).map { "\(applicationID)-\($0.name)-repartition" })
+        let known = Set(committed.keys.map(\.topic))
         var offsets: [TopicPartition: Int64] = [:]
         var new: [TopicPartition: CommittedOffset] = [:]
         for partition in wanted {
             let start = starts[partition] ?? 0
             let end = ends[partition] ?? start
-            // Records that were deleted before they were read are lost to the query; a topic may also be another one now.
-            if let offset = committed[partition]?.offset, start...max(start, end) ~= offset {
-                offsets[partition] = offset
+            if let offset = committed[partition]?.offset, offset <= max(start, end) {
+                offsets[partition] = max(offset, start)
+                if offset < start {
+                    // They are lost to the query; what is there must not be lost too, wherever new queries begin.
+                    logger.warning(
+                        "records \(offset) to \(start - 1) of \(partition) were deleted before query \(id) had read them"
+                    )
+                }
                 continue
             }
+            // Nothing was read yet, or from another topic of the same name.
+            // Partitions that came later have only records that are new to the query.
             let isEarly =
-                own.contains(partition.topic) || (properties.startsAtEarliest ?? tables.contains(partition.topic))
+                own.contains(partition.topic) || known.contains(partition.topic)
+                || (properties.startsAtEarliest ?? tables.contains(partition.topic))
             offsets[partition] = isEarly ? start : end
             new[partition] = CommittedOffset(isEarly ? start : end)
         }
@@ -236,7 +249,7 @@ actor PersistentQuery {
         guard generation == self.generation else { return }
         self.generation += 1
         let own = self.generation
-        let (message, isFinal) = describe(failure, of: task)
+        let (message, isFinal) = describe(failure, of: task.name)
         note(message)
         logger.error("query \(id) failed: \(message)")
         state = isFinal ? .error : .rebalancing
@@ -277,18 +290,20 @@ actor PersistentQuery {
         }
     }
 
-    private func describe(_ failure: TaskFailure, of task: TaskRun) -> (String, isFinal: Bool) {
+    private func describe(_ failure: TaskFailure, of task: String) -> (String, isFinal: Bool) {
         switch failure {
         case .cluster(let error): return ("\(error)", isFinal(error))
         case .engine(let error, let batch):
             let last = batch.offsets[max(0, batch.count - 1)]
             return (
-                "task \(task.name), topic \(batch.topic), partition \(batch.partition), offsets "
+                "task \(task), topic \(batch.topic), partition \(batch.partition), offsets "
                     + "\(batch.offsets[0]) to \(last): \(error.message)", true
             )
-        case .memory(let bytes, let most):
+        case .memory(let bytes, let most, let isOfAll):
+            let what = isOfAll ? "all queries have" : "the query has"
             return (
-                "task \(task.name) has \(bytes) bytes of state; the query may have \(most)", true
+                "\(what) \(bytes) bytes of state, \(most) are allowed: let it keep less, by a window or a condition, or "
+                    + "raise the limit and start it again", true
             )
         }
     }
@@ -391,18 +406,25 @@ actor PersistentQuery {
     /// - Parameter partitions: of all topics of the cluster.
     func look(at partitions: [String: Int]) async {
         guard state == .running || state == .paused, !sourcePartitions.isEmpty else { return }
+        // Tasks look for themselves when they commit; a query that rests may be the one that has too much.
+        if let failure = account.failure(settings) { return end(describe(failure, of: "").0) }
         for (topic, count) in sourcePartitions {
             guard let now = partitions[topic] else {
-                generation += 1
-                let tasks = self.tasks
-                self.tasks = []
-                note("topic '\(topic)', which the query reads, was deleted")
-                state = .error
-                for task in tasks { task.post(.drop) }
-                return
+                return end("topic '\(topic)', which the query reads, was deleted")
             }
             if now > count { return await restart() }
         }
+    }
+
+    /// Ends the query with an error that is no task's.
+    private func end(_ message: String) {
+        generation += 1
+        let tasks = self.tasks
+        self.tasks = []
+        note(message)
+        logger.error("query \(id) failed: \(message)")
+        state = .error
+        for task in tasks { task.post(.drop) }
     }
 
     private func restart() async {
@@ -515,11 +537,19 @@ actor PersistentQuery {
         (try? await cluster.offsets(.all(partitions, at: position), isolation: .readCommitted)) ?? [:]
     }
 
-    /// Of topics of the query's own: how far each of its parts has read, so that what is behind can be deleted.
-    var readOffsets: [TopicPartition: Int64] {
+    /// Deletes records of the query's own topics that its parts have read.
+    func purge() async {
         var offsets: [TopicPartition: Int64] = [:]
         for task in tasks { offsets.merge(task.status.committed) { _, new in new } }
-        return offsets.filter { $0.key.topic.hasPrefix(applicationID + "-") }
+        for (partition, offset) in offsets
+        where partition.topic.hasPrefix(applicationID + "-") && offset > purged[partition] ?? 0 {
+            do throws(ClusterError) {
+                _ = try await cluster.deleteRecords(partition, before: offset)
+                purged[partition] = offset
+            } catch {
+                logger.debug("records of \(partition) that have been read stay: \(error)")
+            }
+        }
     }
 }
 

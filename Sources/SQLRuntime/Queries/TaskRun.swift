@@ -36,8 +36,6 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private enum Phase { case preparing, running, ended }
 
-    /// Changes after which a snapshot is worth its time.
-    private static let unsavedChangesMax = 1_000_000
     /// Bytes of results that wait for their commit, beyond which the task does not go on.
     private static let pendingByteCountMax = 8 << 20
 
@@ -69,6 +67,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     var mustRelog = false
     /// Changes in changelogs since the last snapshot.
     private var unsavedChanges = 0
+    /// What `context.account` has of this task.
+    private var accountedBytes = 0
 
     init(
         _ place: TaskPlace, _ context: TaskEnvironment, worker: Worker, isPaused: Bool
@@ -123,6 +123,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     /// Gives back what `take` and `prepare` made of a task that never began.
     func abandon() async {
+        account(0)
         inputs?.close()
         await committer?.close()
     }
@@ -227,7 +228,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private func commit() {
         guard isDirty, !isCommitting, let inputs, let committer else { return }
         var changelogs: Set<String> = []
-        let time = max(0, current.streamTime ?? 0)
+        // Retention of changelogs goes by the wall clock: with the time of old records a broker would delete state that
+        // has just been written.
+        let time = wallClock()
         var failure: ClusterError?
         func write(_ change: StateChange) {
             unsavedChanges += 1
@@ -277,13 +280,10 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             current.lastMessage = wallClock()
             publish()
             context.committed()
-            let bytes = current.stateBytes
-            if let most = context.settings.queryStateByteCountMax, bytes > most {
-                return fail(.memory(bytes: bytes, most: most))
-            }
+            if let failure = context.account.failure(context.settings) { return fail(failure) }
             // As many changes as there is state, at least: the cost of snapshots stays in proportion.
             let rows = current.steps.reduce(0) { $0 + $1.counters.stateRows }
-            if unsavedChanges > max(Self.unsavedChangesMax, 2 * rows), !isDirty {
+            if unsavedChanges > max(context.settings.snapshotChangeCountMin, 2 * rows), !isDirty {
                 writeSnapshot()
                 unsavedChanges = 0
             }
@@ -295,7 +295,14 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         current.steps = engine.counters
         current.stateBytes = current.steps.reduce(0) { $0 + $1.counters.stateBytes }
         current.failed = current.steps.reduce(0) { $0 + $1.counters.failed }
+        account(current.stateBytes)
         published.withLock { $0 = current }
+    }
+
+    /// Tells how much state there is now.
+    private func account(_ byteCount: Int) {
+        context.account.add(byteCount - accountedBytes)
+        accountedBytes = byteCount
     }
 
     // MARK: Reads
@@ -327,6 +334,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private func end() {
         guard phase != .ended else { return }
         phase = .ended
+        account(0)
         inputs?.close()
         for (_, answer) in reads {
             answer(.failure(RunError(.notReady, "the query \(context.plan.id) does not run")))
@@ -349,7 +357,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 enum TaskFailure: Sendable {
     case cluster(ClusterError)
     case engine(EngineError, SourceBatch)
-    case memory(bytes: Int, most: Int)
+    case memory(bytes: Int, most: Int, isOfAll: Bool)
 }
 
 /// Which part of a query a task is, and what it reads.
@@ -368,6 +376,8 @@ struct TaskEnvironment: Sendable {
     var properties: QueryProperties
     var settings: RuntimeSettings
     var cluster: any Cluster
+    /// Of the query.
+    var account: StateAccount
     /// Of all topics that are written to.
     var partitionCounts: [String: Int32]
     var logger: Logger

@@ -1,0 +1,205 @@
+import Cluster
+import Environment
+import NIOCore
+import SQLPlan
+import SQLTypes
+import StreamEngine
+import Testing
+
+@testable import SQLRuntime
+
+/// What happens to queries besides records: other settings, other plans, limits, and failures around them.
+@Suite(.serialized) struct OperationTests {
+    private static let stream = """
+        CREATE STREAM s (k STRING KEY, g STRING, v BIGINT)
+          WITH (kafka_topic = 's', value_format = 'JSON', partitions = 4);
+        """
+    private static let count =
+        "CREATE TABLE c AS SELECT g, COUNT(*) AS n, SUM(v) AS t FROM s GROUP BY g EMIT CHANGES;"
+
+    private static func record(_ number: Int) -> (key: String?, value: String?, timestamp: Int64) {
+        ("k\(number % 50)", "{\"G\":\"g\(number % 7)\",\"V\":\(number)}", Int64(1000 + number))
+    }
+
+    /// What the counts by group must be after the first `count` records.
+    private static func model(_ count: Int) -> [String: String] {
+        var table: [String: String] = [:]
+        for group in 0..<7 {
+            let members = stride(from: group, to: count, by: 7)
+            table["g\(group)"] = "{\"N\":\(Array(members).count),\"T\":\(members.reduce(0, +))}"
+        }
+        return table
+    }
+
+    @Test func `at least once goes on after an end in good order without a repeat`() async throws {
+        try await TestServer.run { server in
+            server.properties["processing.guarantee"] = "at_least_once"
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.count)
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(700) }
+            try await server.restart(crashes: false)
+            try await server.write("s", (700..<1400).map(Self.record))
+            try await server.eventually("more counts") { try await server.table("C") == Self.model(1400) }
+            try await server.eventually("offsets") {
+                try await server.cluster.groupOffsets("_confluent-ksql-default_query_\(id)")
+                    .filter { $0.key.topic == "s" }.values.reduce(0) { $0 + $1.offset } == 1400
+            }
+        }
+    }
+
+    @Test func `at least once loses nothing in a crash`() async throws {
+        try await TestServer.run { server in
+            server.properties["ksql.streams.processing.guarantee"] = "at_least_once"
+            try await server.execute(Self.stream)
+            try await server.execute("CREATE STREAM o AS SELECT k, v FROM s EMIT CHANGES;")
+            for round in 0..<4 {
+                try await server.write("s", (round * 300..<(round + 1) * 300).map(Self.record))
+                try await server.restart(crashes: true)
+            }
+            try await server.eventually("all values") {
+                Set(try await server.records("O").compactMap { $0.value.map { String(buffer: $0) } }).count == 1200
+            }
+        }
+    }
+
+    @Test func `another plan goes on with the state and the place of the one before`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.count)
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(700) }
+            let replaced = try await server.execute(
+                """
+                CREATE OR REPLACE TABLE c AS SELECT g, COUNT(*) AS n, SUM(v) AS t FROM s WHERE v < 1400
+                  GROUP BY g EMIT CHANGES;
+                """)
+            #expect(replaced == id)
+            try await server.write("s", (700..<1500).map(Self.record))
+            try await server.eventually("more counts") { try await server.table("C") == Self.model(1400) }
+            // What was taken over is in the changelog as well.
+            try await server.restart(crashes: true)
+            try await server.write("s", [("k", "{\"G\":\"g0\",\"V\":-1}", 1)])
+            try await server.eventually("one more") {
+                let sum = stride(from: 0, to: 1400, by: 7).reduce(0, +)
+                return try await server.table("C")["g0"] == "{\"N\":201,\"T\":\(sum - 1)}"
+            }
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `a query with too much state fails, and leaves others alone`(ofAll: Bool) async throws {
+        try await TestServer.run { settings in
+            if ofAll { settings.stateByteCountMax = 200_000 } else { settings.queryStateByteCountMax = 200_000 }
+        } _: { server in
+            try await server.execute(Self.stream)
+            let small = try await server.execute(Self.count)
+            let large = try await server.execute(
+                "CREATE TABLE l AS SELECT v, COUNT(*) AS n FROM s GROUP BY v EMIT CHANGES;")
+            let plain = try await server.execute("CREATE STREAM o AS SELECT k, v FROM s EMIT CHANGES;")
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(700) }
+            try await server.write("s", (700..<7000).map(Self.record))
+            try await server.eventually("an error") { await server.runtime.status(of: large)?.state == .error }
+            #expect(await server.runtime.status(of: large)?.errors.last?.message.contains("bytes of state") == true)
+            try await server.eventually("copies") { try await server.records("O").count == 7000 }
+            #expect(await server.runtime.status(of: plain)?.state == .running)
+            try await server.eventually("counts") { try await server.table("C") == Self.model(7000) }
+            #expect(await server.runtime.status(of: small)?.state == .running)
+        }
+    }
+
+    @Test func `snapshots are written now and then, and a crash goes on from them`() async throws {
+        let folder = "/tmp/swiftwater-snapshots-\(UInt64.random(in: 0 ... .max))"
+        defer { try? RealDisk().removeTree(folder) }
+        try await TestServer.run {
+            $0.snapshotFolder = folder
+            $0.snapshotChangeCountMin = 10
+        } _: { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.count)
+            var written = 0
+            try await server.eventually("a snapshot") {
+                try await server.write("s", (written..<written + 70).map(Self.record))
+                written += 70
+                return ((try? RealDisk().list("\(folder)/\(id)")) ?? []).contains { $0.hasSuffix(".state") }
+            }
+            try await server.restart(crashes: true)
+            try await server.write("s", (written..<written + 70).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(written + 70) }
+        }
+    }
+
+    @Test func `records of a query's own topics go when they have been read`() async throws {
+        try await TestServer.run {
+            $0.upkeepInterval = .milliseconds(50)
+        } _: { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.count)
+            try await server.write("s", (0..<700).map(Self.record))
+            let topic = "_confluent-ksql-default_query_\(id)-Aggregate-GroupBy-repartition"
+            let partitions = (0..<4).map { TopicPartition(topic, Int32($0)) }
+            try await server.eventually("a purge") {
+                let starts = try await server.cluster.offsets(
+                    .all(partitions, at: .beginning), isolation: .readCommitted)
+                let ends = try await server.cluster.offsets(.all(partitions, at: .end), isolation: .readCommitted)
+                return ends.values.reduce(0, +) >= 700 && starts == ends
+            }
+            try await server.restart(crashes: true)
+            try await server.write("s", (700..<1400).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(1400) }
+        }
+    }
+
+    @Test func `a topic that is deleted ends its query, with the reason`() async throws {
+        try await TestServer.run {
+            $0.upkeepInterval = .milliseconds(50)
+        } _: { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.count)
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(700) }
+            try await server.cluster.deleteTopic("s")
+            try await server.eventually("an error") { await server.runtime.status(of: id)?.state == .error }
+            #expect(await server.runtime.status(of: id)?.errors.last?.message.contains("'s'") == true)
+        }
+    }
+
+    @Test func `a query that was fenced comes back, and counts once`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.count)
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") { try await server.table("C") == Self.model(700) }
+            for task in ["0_0", "1_1"] {
+                let thief = try await server.cluster.transactionalWriter(
+                    "_confluent-ksql-default_query_\(id)-\(task)", timeout: .seconds(10))
+                await thief.close()
+            }
+            try await server.write("s", (700..<1400).map(Self.record))
+            try await server.eventually("more counts") { try await server.table("C") == Self.model(1400) }
+            let status = try #require(await server.runtime.status(of: id))
+            #expect(status.state == .running)
+            #expect(!status.errors.isEmpty)
+        }
+    }
+
+    @Test func `records that were deleted unread are passed over, those behind them are not`() async throws {
+        try await TestServer.run { server in
+            server.properties["auto.offset.reset"] = "latest"
+            try await server.execute(Self.stream)
+            try await server.execute("CREATE STREAM o AS SELECT k, v FROM s EMIT CHANGES;")
+            await server.runtime.shutdown()
+            try await server.write("s", (0..<700).map(Self.record))
+            var left = 0
+            for partition in (0..<4).map({ TopicPartition("s", $0) }) {
+                let end = try await server.cluster.offsets([partition: .end], isolation: .readCommitted)[partition] ?? 0
+                let start = try await server.cluster.deleteRecords(partition, before: end / 2)
+                left += Int(end - start)
+            }
+            try await server.restart(crashes: true)
+            try await server.eventually("the rest") { try await server.records("O").count >= left }
+            #expect(try await server.records("O").count == left)
+        }
+    }
+}
