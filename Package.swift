@@ -258,7 +258,9 @@ let package = Package(
         tests("ConnectorFile", ["ConnectCore"]),
         tests("HTTPCalls", ["ConnectCore"]),
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
-        tests("ConnectorSearch", ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests(
+            "ConnectorSearch",
+            ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),

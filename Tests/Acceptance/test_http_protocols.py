@@ -63,7 +63,7 @@ def test_a_long_body_is_refused_and_the_connection_goes_on(shared, client, tmp_p
     long = tmp_path / "long"
     long.write_bytes(b"x" * (64 << 20))
     path = f"{shared.url}/subjects/x-value/versions"
-    assert curl("--http2-prior-knowledge", "-H", "Expect:", "--data-binary", f"@{long}", path)[:2] == ("2", 413)
+    assert curl("--http2-prior-knowledge", "-H", "Expect:", "-H", "Content-Type: application/json", "--data-binary", f"@{long}", path)[:2] == ("2", 413)
     import httpx
 
     try:

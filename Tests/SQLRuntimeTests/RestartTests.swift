@@ -3,8 +3,8 @@ import Environment
 import SQLPlan
 import SQLTypes
 import StreamEngine
-import Testing
 import TestKit
+import Testing
 
 @testable import SQLRuntime
 

@@ -71,14 +71,14 @@ final class RepartitionSourceOperator: Operator {
 
     override var stores: [ChangelogStore] { table?.stores ?? [] }
     override var isReadable: Bool { table != nil }
-    override func keepForReading() { table?.isNeeded = true }
+    override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
         try table?.read(read, step.schema, receiver)
     }
 
     /// Those of groups come with the rows.
-    override func demandOldValues() { table?.isNeeded = true }
+    override func demandOldValues() { table?.demandOldValues() }
 
     /// Processes records. Results have the headers of the record that they came of.
     func read(_ records: SourceBatch) {
