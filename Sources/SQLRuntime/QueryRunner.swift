@@ -182,9 +182,12 @@ package struct SubscribedRow: Sendable {
     /// The columns of the plan's root, in order; of a tombstone of a table only key columns are not null.
     package var values: [SQLValue]
     package var isTombstone: Bool
+    /// Of a tombstone of a windowed table: start and end in milliseconds since 1970.
+    package var window: (start: Int64, end: Int64)?
 
-    package init(values: [SQLValue], isTombstone: Bool = false) {
+    package init(values: [SQLValue], isTombstone: Bool = false, window: (start: Int64, end: Int64)? = nil) {
         self.values = values
         self.isTombstone = isTombstone
+        self.window = window
     }
 }

@@ -27,6 +27,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import confluent_kafka
+import kafka
 import requests
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -549,9 +550,7 @@ class Player:
         self.bootstrap = bootstrap
         self.patience = patience
         self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        self.producer = confluent_kafka.Producer(
-            {"bootstrap.servers": bootstrap, "linger.ms": 0, "partitioner": "murmur2_random", "acks": "all"}
-        )
+        self.producer = self.zero_producer = None
         self.number = 0
 
     def play(self, case):
@@ -560,10 +559,17 @@ class Player:
         self.registry.forget()
         case = self.renamed(case)
         topics = self.topics(case)
+        self.producer = confluent_kafka.Producer(
+            {"bootstrap.servers": self.bootstrap, "linger.ms": 0, "partitioner": "murmur2_random", "acks": "all"}
+        )
         try:
             self.make(case, topics)
             self.run(case)
         finally:
+            # A producer that lives on asks for its topics again, which makes those that are gone.
+            if self.zero_producer is not None:
+                self.zero_producer.close(5)
+            self.producer = self.zero_producer = None
             self.clean(case, topics)
 
     def renamed(self, case):
@@ -576,6 +582,11 @@ class Player:
             if re.search(rf"(?i)(stream|table|from|join|into)\s+(if not exists\s+)?`?{re.escape(name)}\b", text):
                 continue
             text = re.sub(rf"\b{re.escape(name)}\b", f"{name}_{self.number}", text)
+        # Ids of schemas as well: what an id means never changes, and servers keep it.
+        ids = set(re.findall(r"(?i)_schema_id\s*=\s*(\d+)", text))
+        for number in ids:
+            own = str(int(number) + 1000 * self.number)
+            text = re.sub(rf"(?i)(_schema_id\s*=\s*|_schema_id |SchemaId\":\s*){number}\b", rf"\g<1>{own}", text)
         return read_json(text)
 
     def topics(self, case):
@@ -739,14 +750,24 @@ class Player:
                 (header["KEY"], None if header["VALUE"] is None else base64.b64decode(header["VALUE"]))
                 for header in record.get("headers") or []
             ]
+            time_stamp = record.get("timestamp", 0)
+            if time_stamp == 0:
+                # librdkafka takes 0 for the time that it is; records keep their order.
+                self.producer.flush(20)
+                self.produce_at_zero(record["topic"], data, value.encode(record.get("value")), headers)
+                continue
             self.producer.produce(
-                record["topic"], key=data, value=value.encode(record.get("value")),
-                timestamp=record.get("timestamp", 0), headers=headers,
-                on_delivery=lambda error, _: failed.append(error) if error else None,
+                record["topic"], key=data, value=value.encode(record.get("value")), timestamp=time_stamp,
+                headers=headers, on_delivery=lambda error, _: failed.append(error) if error else None,
             )
         self.producer.flush(20)
         if failed:
             raise Failure(f"a record was not taken: {failed[0]}")
+
+    def produce_at_zero(self, topic, key, value, headers):
+        if self.zero_producer is None:
+            self.zero_producer = kafka.KafkaProducer(bootstrap_servers=self.bootstrap, acks="all")
+        self.zero_producer.send(topic, value=value, key=key, headers=headers, timestamp_ms=0).get(20)
 
     def judge_outputs(self, case):
         by_topic = {}

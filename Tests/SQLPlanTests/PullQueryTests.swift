@@ -115,7 +115,8 @@ private let tables = """
         var context = EvaluationContext(now: { 0 }, random: { 0 })
         func row(_ key: String, _ n: Int64, _ s: Int32?) -> [SQLValue]? {
             read.rows.result(
-                key: [.string(key)], window: nil, values: [.bigint(n), s.map { .int($0) } ?? .null], timestamp: 7, &context)
+                key: [.string(key)], window: nil, values: [.bigint(n), s.map { .int($0) } ?? .null], timestamp: 7,
+                &context)
         }
         #expect(row("ab", 2, 6) == [.bigint(3), .string("ab")])
         #expect(row("ab", 2, 4) == nil)
@@ -140,7 +141,10 @@ private let tables = """
         ("SELECT USER_ID FROM TOTALS GROUP BY USER_ID;", "Pull queries don't support GROUP BY clauses."),
         ("SELECT * FROM CLICKS PARTITION BY PAGE;", "Pull queries don't support PARTITION BY clauses."),
         ("SELECT * FROM TOTALS HAVING N > 1;", "Pull queries don't support HAVING clauses."),
-        ("SELECT ROWOFFSET FROM TOTALS;", "Pull queries don't support the following columns in SELECT clauses: `ROWOFFSET`"),
+        (
+            "SELECT ROWOFFSET FROM TOTALS;",
+            "Pull queries don't support the following columns in SELECT clauses: `ROWOFFSET`"
+        ),
         (
             "SELECT * FROM TOTALS WHERE ROWPARTITION = 1;",
             "Pull queries don't support the following columns in WHERE clauses: `ROWPARTITION`"
@@ -154,7 +158,10 @@ private let tables = """
     }
 
     @Test(arguments: [
-        ("SELECT PAGE, COUNT(*) AS N FROM CLICKS GROUP BY PAGE HAVING COUNT(*) > 1 ORDER BY N;", "`PAGE` STRING, `N` BIGINT"),
+        (
+            "SELECT PAGE, COUNT(*) AS N FROM CLICKS GROUP BY PAGE HAVING COUNT(*) > 1 ORDER BY N;",
+            "`PAGE` STRING, `N` BIGINT"
+        ),
         ("SELECT SUM(N) AS S FROM TOTALS WHERE USER_ID <> 'a';", "`S` BIGINT"),
         ("SELECT COUNT(*) AS N FROM PLAIN;", "`N` BIGINT"),
     ])
@@ -170,7 +177,8 @@ private let tables = """
 
     @Test func `reads a stream between times`() throws {
         let query = try plan(
-            "SELECT PAGE FROM CLICKS FROM TIMESTAMP '1970-01-01T00:00:02' TO TIMESTAMP 2000 + 500 WHERE SPENT > 1 LIMIT 5 OFFSET 2;")
+            "SELECT PAGE FROM CLICKS FROM TIMESTAMP '1970-01-01T00:00:02' TO TIMESTAMP 2000 + 500 WHERE SPENT > 1 LIMIT 5 OFFSET 2;"
+        )
         #expect(query.timeRange == 2000...2500)
         #expect(query.limit == 5)
         #expect(query.offset == 2)

@@ -6,7 +6,9 @@ import Testing
 @testable import SQLService
 
 @Suite struct ResultWriterTests {
-    private static let columns = [SQLColumn("K", .string, role: .key), SQLColumn("V", .decimal(precision: 4, scale: 2))]
+    private static let columns = [
+        SQLColumn("K", .string, role: .key), SQLColumn("V", .decimal(precision: 4, scale: 2)),
+    ]
 
     private func text(
         _ form: ResultWriter.Form, isStreamed: Bool, _ body: (inout ResultWriter, inout [UInt8]) throws -> Void
@@ -36,7 +38,8 @@ import Testing
             }
                 == "[\(header),\n{\"row\":{\"columns\":[\"a\",null],\"tombstone\":true}},\n{\"finalMessage\":\"Limit Reached\"}]\n"
         )
-        let metadata = "{\"queryId\":\"q\\\"1\",\"columnNames\":[\"K\",\"V\"],\"columnTypes\":[\"STRING\",\"DECIMAL(4, 2)\"]}"
+        let metadata =
+            "{\"queryId\":\"q\\\"1\",\"columnNames\":[\"K\",\"V\"],\"columnTypes\":[\"STRING\",\"DECIMAL(4, 2)\"]}"
         #expect(
             try text(.lines, isStreamed: true) { writer, output in
                 try writer.row([.string("a"), .null], isTombstone: true, &output)
@@ -115,7 +118,10 @@ import Testing
             ("\"1.5\"", .double, .double(1.5)), ("7", .string, .string("7")), ("\"IQ==\"", .bytes, .bytes([33])),
             ("1.2", .decimal(precision: 4, scale: 2), .decimal(SQLDecimal(unscaled: 120, scale: 2))),
             ("\"1970-01-02\"", .date, .date(1)), ("1000", .timestamp, .timestamp(1000)),
-            ("{\"`a`\":1,\"B\":\"2\"}", .structure([SQLField("a", .int), SQLField("B", .int)]), .structure([.int(1), .int(2)])),
+            (
+                "{\"`a`\":1,\"B\":\"2\"}", .structure([SQLField("a", .int), SQLField("B", .int)]),
+                .structure([.int(1), .int(2)])
+            ),
             ("[1,\"2\"]", .array(.int), .array([.int(1), .int(2)])), ("null", .int, .null),
         ] as [(String, SQLType, SQLValue)])
     func `reads values of inserts`(text: String, type: SQLType, value: SQLValue) throws {
@@ -125,8 +131,10 @@ import Testing
 
     @Test(
         arguments: [
-            ("1.5", .int), ("3000000000", .int), ("\"x\"", .bigint), ("true", .int), ("[1]", .string), ("\"!\"", .bytes),
-            ("123.4", .decimal(precision: 4, scale: 2)), ("1.234", .decimal(precision: 4, scale: 2)), ("{}", .array(.int)),
+            ("1.5", .int), ("3000000000", .int), ("\"x\"", .bigint), ("true", .int), ("[1]", .string),
+            ("\"!\"", .bytes),
+            ("123.4", .decimal(precision: 4, scale: 2)), ("1.234", .decimal(precision: 4, scale: 2)),
+            ("{}", .array(.int)),
         ] as [(String, SQLType)])
     func `refuses values of inserts that lose something`(text: String, type: SQLType) throws {
         let json = try #require(JSONValue.parse(Array(text.utf8)))

@@ -138,8 +138,10 @@ package struct ExpressionBinder: Sendable {
         var b = try bind(right)
         let failure = "Error processing expression: \(expression). "
         guard !a.isNull, !b.isNull, let operation = SQLArithmetic(rawValue: sign.rawValue) else {
+            let types = [a, b].map { $0.isNull ? "null" : $0.type.description }
             throw PlanError(
-                .type, failure + "Unsupported arithmetic types. \(a.typeName) \(b.typeName)", at: expression.position)
+                .type, failure + "Arithmetic on types \(types[0]) and \(types[1]) are not supported.",
+                at: expression.position)
         }
         let type: SQLType
         do { type = try operation.resultType(a.type, b.type) } catch {

@@ -44,7 +44,8 @@ extension StatementExecutor {
             }
         default:
             throw PlanError(
-                .type, "A bound of timestamps is a TIMESTAMP, a text or milliseconds since 1970: \(expression) is none.",
+                .type,
+                "A bound of timestamps is a TIMESTAMP, a text or milliseconds since 1970: \(expression) is none.",
                 at: expression.position)
         }
     }
@@ -80,7 +81,9 @@ struct PullPlanner {
         var found = false
         for case .single(let expression, _) in query.select {
             expression.forEach { part in
-                if case .call(let function, _) = part.kind, functions.kind(of: function.text) == .aggregate { found = true }
+                if case .call(let function, _) = part.kind, functions.kind(of: function.text) == .aggregate {
+                    found = true
+                }
             }
         }
         return found
@@ -197,9 +200,10 @@ struct PullPlanner {
         let predicate = try condition.map { condition throws(PlanError) in
             try self.predicate(condition, planner, input)
         }
-        let rows = PullRows(
+        var rows = PullRows(
             origins: origins(input), predicate: constraints.isExact ? nil : predicate, expressions: expressions,
             functions: functions)
+        if ProtobufDefaults.replaceNulls(source.valueFormat) { rows.defaultTypes = source.valueColumns.map(\.type) }
         return PullQuery(
             source: .table(
                 PullTable(

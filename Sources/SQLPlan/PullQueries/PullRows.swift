@@ -19,6 +19,8 @@ package struct PullRows: Sendable {
     var predicate: TypedExpression?
     var expressions: [TypedExpression]
     let functions: FunctionCatalog
+    /// Types of the value columns, of tables whose format has no nulls; else nil.
+    var defaultTypes: [SQLType]?
     /// Set where the expressions are columns and nothing else: then there is nothing to evaluate.
     private var plain: [Origin]?
 
@@ -53,12 +55,15 @@ package struct PullRows: Sendable {
     ) -> [SQLValue]? {
         func value(_ origin: Origin) -> SQLValue {
             switch origin {
-            case .key(let index): key.indices.contains(index) ? key[index] : .null
-            case .value(let index): values.indices.contains(index) ? values[index] : .null
-            case .timestamp: .bigint(timestamp)
-            case .windowStart: window.map { .bigint($0.start) } ?? .null
-            case .windowEnd: window.map { .bigint($0.end) } ?? .null
-            case .none: .null
+            case .key(let index): return key.indices.contains(index) ? key[index] : .null
+            case .value(let index):
+                guard values.indices.contains(index) else { return .null }
+                guard let defaultTypes, defaultTypes.indices.contains(index) else { return values[index] }
+                return ProtobufDefaults.filled(values[index], defaultTypes[index])
+            case .timestamp: return .bigint(timestamp)
+            case .windowStart: return window.map { .bigint($0.start) } ?? .null
+            case .windowEnd: return window.map { .bigint($0.end) } ?? .null
+            case .none: return .null
             }
         }
         if let plain, predicate == nil { return plain.map(value) }

@@ -119,6 +119,9 @@ extension StatementExecutor {
         var properties = try WithProperties(create.properties, for: .createAs)
         let name = create.name.text
         let kind = create.kind.lowercased
+        guard create.query.limit == nil else {
+            throw PlanError("CREATE \(kind.uppercased()) AS SELECT statements don't support LIMIT clause.")
+        }
         let existing = catalog[name]
         if let existing, create.ifNotExists {
             return .warning(
@@ -181,6 +184,9 @@ extension StatementExecutor {
         -> StatementOutcome
     {
         let properties = try WithProperties(insert.properties, for: .insertInto)
+        guard insert.query.limit == nil else {
+            throw PlanError("INSERT INTO statements don't support LIMIT clause.")
+        }
         guard let target = catalog[insert.target.text] else {
             throw PlanError(
                 .unknownSource,

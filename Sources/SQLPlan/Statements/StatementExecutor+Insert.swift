@@ -88,12 +88,18 @@ extension StatementExecutor {
         _ expression: Expression, of type: SQLType, _ name: String, _ catalog: Catalog
     ) throws(PlanError) -> SQLValue {
         var hasColumn = false
+        var qualifier: Identifier?
         expression.forEach { part in
             switch part.kind {
             case .column(let name) where TimeUnit(word: name.text) == nil: hasColumn = true
-            case .qualifiedColumn: hasColumn = true
+            case .qualifiedColumn(let source, _): qualifier = qualifier ?? source
             default: break
             }
+        }
+        if let qualifier {
+            throw PlanError(
+                "Failed to prepare statement: '\(qualifier.text)' is not a valid stream/table name or alias.",
+                at: expression.position)
         }
         if hasColumn {
             throw PlanError("Unsupported column reference in insert value: \(expression)", at: expression.position)

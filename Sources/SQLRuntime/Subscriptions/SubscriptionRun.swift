@@ -126,13 +126,17 @@ final class SubscriptionRun: WorkItem, @unchecked Sendable {
             var sent: [SubscribedRow] = []
             var byteCount = 0
             for row in 0..<rows.count where left > 0 {
+                let isPresent = rows.present.isValid(row)
+                // Of a stream, a record without a value is no row.
+                guard isPresent || plan.root.isTable else { continue }
                 left -= 1
-                let isTombstone = plan.root.isTable && !rows.present.isValid(row)
+                let isTombstone = !isPresent
                 let values = types.indices.map { index in
                     isTombstone && index >= keyCount ? SQLValue.null : rows.columns[index].value(row, types[index])
                 }
                 byteCount += 32 + values.reduce(0) { $0 + $1.roughByteCount }
-                sent.append(SubscribedRow(values: values, isTombstone: isTombstone))
+                let window = isTombstone ? rows.windows.map { (start: $0.starts[row], end: $0.ends[row]) } : nil
+                sent.append(SubscribedRow(values: values, isTombstone: isTombstone, window: window))
             }
             outbox.add(sent, byteCount: byteCount)
         }

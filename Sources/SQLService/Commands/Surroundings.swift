@@ -255,6 +255,8 @@ final class TriedSurroundings {
     private var made: [String: TopicSpecification] = [:]
     private var deleted: Set<String> = []
     private let remembered = MemorySchemaRegistry()
+    /// Schemas that were asked for by their ids.
+    private var named: [Int32: RegistrySchema] = [:]
     private var deletedSubjects: Set<String> = []
 
     init(_ topics: any TopicAccess, _ registry: (any SchemaRegistryAccess)?) {
@@ -297,13 +299,21 @@ final class TriedSurroundings {
         }
         func schema(id: Int32) throws(PlanError) -> RegistrySchema? {
             // Ids of what is only remembered are no real ones, and nobody can have them in a statement.
-            try real.schema(id: id)
+            let found = try real.schema(id: id)
+            if let found { tried.named[id] = found }
+            return found
         }
         func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
             try real.schema(of: subject, version: version)
         }
         func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
-            try tried.remembered.register(schema, under: subject)
+            if let there = try latest(of: subject), there.schema == schema { return there.id }
+            // A schema that the statement named by its id keeps it.
+            if let id = tried.named.filter({ $0.value == schema }).keys.min() {
+                tried.remembered.put(schema, id: id, under: subject)
+                return id
+            }
+            return try tried.remembered.register(schema, under: subject)
         }
         func delete(_ subject: String) throws(PlanError) {
             try tried.remembered.delete(subject)

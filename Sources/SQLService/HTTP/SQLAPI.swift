@@ -78,7 +78,8 @@ package struct SQLAPI: Sendable {
 
     /// A route whose handler reads the request itself.
     package mutating func on(
-        _ method: HTTPRequest.Method, _ path: String, traits: HTTPRouter.Traits = [], _ handler: @escaping HTTPRouter.Handler
+        _ method: HTTPRequest.Method, _ path: String, traits: HTTPRouter.Traits = [],
+        _ handler: @escaping HTTPRouter.Handler
     ) {
         router.on(
             method, path, bodyByteCountMax: engine.settings.requestByteCountMax, traits: traits, handler)

@@ -78,7 +78,8 @@ struct InsertsStream: Sendable {
         return try await engine.work { () throws(KsqlFailure) in
             do throws(ClusterError) {
                 let cluster = engine.cluster
-                let writer = try blockingThread { () async throws(ClusterError) in try await cluster.writer(.idempotent) }
+                let writer = try blockingThread { () async throws(ClusterError) in try await cluster.writer(.idempotent)
+                }
                 return InsertTarget(source, writer, engine)
             } catch { throw .server("Cannot write to topic '\(source.topic)': \(error.message)") }
         }
@@ -86,7 +87,8 @@ struct InsertsStream: Sendable {
 
     private func source(_ name: String, _ context: RequestContext) throws(KsqlFailure) -> SourceDescription {
         let catalog = engine.current
-        guard let found = catalog.sourceNames.first(where: { RowReading.matches(name, $0) }), let source = catalog[found]
+        guard let found = catalog.sourceNames.first(where: { RowReading.matches(name, $0) }),
+            let source = catalog[found]
         else {
             throw .badRequest("Cannot insert values into an unknown stream/table: \(name)")
         }

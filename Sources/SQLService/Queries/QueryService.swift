@@ -67,7 +67,8 @@ struct QueryService: Sendable {
         _ = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
         let contentType = MediaType(form).rawValue
         return .stream(contentType: contentType) { body in
-            var writer = try ResultWriter(form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
+            var writer = try ResultWriter(
+                form, queryID: started.id, columns: started.columns, isStreamed: form != .array)
             var head: [UInt8] = []
             writer.begin(&head)
             try await body.write(ByteBuffer(bytes: head))
@@ -120,6 +121,7 @@ struct QueryService: Sendable {
             started = StartedQuery(
                 id: plan.id, columns: push.columns, limit: plan.limit, isScalable: push.isScalable)
             started.layout = RowLayout(plan)
+            if push.isScalable { plan.limit = nil }
             options.start = query.configuration["auto.offset.reset"]?.lowercased() == "earliest" ? .earliest : .latest
             if let range = push.timeRange {
                 options.start = range.lowerBound > 0 ? .timestamp(range.lowerBound) : .earliest
@@ -193,6 +195,8 @@ struct QueryService: Sendable {
                 switch event {
                 case .rows(let rows):
                     for row in rows {
+                        // As the original's, such queries do not see records without a key.
+                        if started.isScalable, started.layout.hasNoKey(row) { continue }
                         if isKept {
                             guard kept.take(row, started.layout) else {
                                 end = .failed(
@@ -208,7 +212,9 @@ struct QueryService: Sendable {
                             skipped += 1
                             continue
                         }
-                        if try writer.row(started.layout.values(row), isTombstone: row.isTombstone, &output) { left -= 1 }
+                        if try writer.row(started.layout.values(row), isTombstone: row.isTombstone, &output) {
+                            left -= 1
+                        }
                         if left == 0 {
                             end = .limitReached
                             break reading

@@ -19,7 +19,9 @@ struct QuerySocket: Sendable {
             }
             guard let body = JSONValue.parse(Array(request.utf8)), body.members != nil,
                 let text = body["ksql"]?.text
-            else { throw KsqlFailure.badRequest("The parameter 'request' is no JSON object with a statement in 'ksql'") }
+            else {
+                throw KsqlFailure.badRequest("The parameter 'request' is no JSON object with a statement in 'ksql'")
+            }
             let query = try await service.preparation.prepare(text, try RequestContext(body))
             switch query.kind {
             case .pull(let pull):
@@ -68,7 +70,9 @@ struct QuerySocket: Sendable {
         try await withSigns(socket) {
             var writer = try ResultWriter(.messages, queryID: started.id, columns: started.columns, isStreamed: true)
             try await service.write(started, &writer) { bytes in
-                for line in bytes.split(separator: UInt8(ascii: "\n")) { try await socket.send(ByteBuffer(bytes: line)) }
+                for line in bytes.split(separator: UInt8(ascii: "\n")) {
+                    try await socket.send(ByteBuffer(bytes: line))
+                }
             }
         }
     }

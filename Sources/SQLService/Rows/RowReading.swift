@@ -23,8 +23,9 @@ enum RowReading {
             if let text = numberText(json), let value = try? NumberText.double(text) { return .double(value) }
         case .decimal(let precision, let scale):
             if let text = numberText(json), let value = try? SQLDecimal(text),
-                let fitted = try? SQLCast(from: .decimal(precision: max(value.precision, 1), scale: value.scale), to: type)(
-                    .decimal(value)), value.scale <= scale, value.precision - value.scale <= precision - scale
+                let fitted = try? SQLCast(
+                    from: .decimal(precision: max(value.precision, 1), scale: value.scale), to: type)(
+                        .decimal(value)), value.scale <= scale, value.precision - value.scale <= precision - scale
             {
                 return fitted
             }
@@ -37,7 +38,9 @@ enum RowReading {
         case .bytes:
             if let text = json.text, let value = Base64.decode(text) { return .bytes(value) }
         case .time:
-            if let number = json.integer, let value = Int32(exactly: number), 0..<86_400_000 ~= value { return .time(value) }
+            if let number = json.integer, let value = Int32(exactly: number), 0..<86_400_000 ~= value {
+                return .time(value)
+            }
             if let text = json.text, let value = try? TimeText.time(text) { return .time(value) }
         case .date:
             if let number = json.integer, let value = Int32(exactly: number) { return .date(value) }

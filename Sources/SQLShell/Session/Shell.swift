@@ -82,7 +82,7 @@ package final class Shell {
             let parsed: ParsedStatement?
             do throws(SQLSyntaxError) { parsed = try reader.next() } catch { throw Self.failure(error) }
             guard let parsed else { return true }
-            try spool.write(parsed.text + ";\n")
+            try spool.write(parsed.closedText + "\n")
             try await run(parsed)
         }
     }
@@ -100,7 +100,7 @@ package final class Shell {
             }
             try await runHere(statement)
         case .query, .printTopic: try await query(parsed)
-        default: try await execute(parsed.text + ";")
+        default: try await execute(parsed.closedText)
         }
     }
 
@@ -183,7 +183,7 @@ package final class Shell {
         let client = client
         let session = session
         let rowLimit = options.queryRowLimit
-        let text = parsed.text + ";"
+        let text = parsed.closedText
         let task = Task {
             var rows = try await client.query(text, session)
             while let piece = try await rows.next() {
@@ -288,4 +288,9 @@ package final class Shell {
         }
         return true
     }
+}
+
+extension ParsedStatement {
+    /// The statement as it is sent: with one semicolon behind it.
+    fileprivate var closedText: String { text.hasSuffix(";") ? text : text + ";" }
 }

@@ -34,6 +34,19 @@ final class SinkOperator: Operator {
     override func keepForReading() { input.keepForReading() }
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) { try input.read(read, receiver) }
 
+    /// Keys, each with a value for every key column, as bytes of the sink's format; nil when they cannot be written.
+    func keyBytes(_ keys: [[SQLValue]]) -> [[UInt8]]? {
+        let columns = step.schema.keys.enumerated().map { index, column in
+            Vector(keys.map { $0.indices.contains(index) ? $0[index] : .null }, column.type)
+        }
+        do throws(EngineError) {
+            let bytes = try keyEncoder.encode(columns, count: keys.count, present: .all)
+            return keys.indices.map { bytes.array($0) ?? [] }
+        } catch {
+            return nil  // the caller has another order
+        }
+    }
+
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         do throws(EngineError) { try write(batch) } catch {

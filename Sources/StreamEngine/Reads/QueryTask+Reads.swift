@@ -14,7 +14,7 @@ extension QueryTask {
     ///
     /// A key is looked up; of windowed tables each window that the key may have is. Ranges look at all rows. Rows come in the
     /// order of the keys that are asked for, and of a key by start of the window; without keys in the order of the keys'
-    /// bytes if there are not more than 100 000 and no limit, otherwise in no order. Windows that are over are there as
+    /// bytes, as the table's format has them, if there are not more than 100 000, otherwise in no order. Windows that are over are there as
     /// long as the window's retention says; final results (EMIT FINAL) twice as long and a minute.
     ///
     /// - Throws: `.notMaterialized`; `.invalidPlan` for keys with another number of columns.
@@ -26,9 +26,13 @@ extension QueryTask {
         let schema = plan.root.schema
         let types = schema.columns.map(\.type)
         var rows: [TableRow] = []
+        var isSorted = true
+        if case .keys = read.keys { isSorted = false }
+        // The first rows of an order are known when all have been seen.
+        let enough = read.limit.map { isSorted ? max($0, Self.sortedRowsMax + 1) : $0 }
         let receiver = RowReceiver { (batch) throws(ReadEnd) in
             for row in 0..<batch.count where batch.present.isValid(row) {
-                if let limit = read.limit, rows.count >= limit { throw .enough }
+                if let enough, rows.count >= enough { throw .enough }
                 let window = batch.windows.map { (start: $0.starts[row], end: $0.ends[row]) }
                 guard read.includes(window) else { continue }
                 let key = (0..<schema.keyCount).map { batch.columns[$0].value(row, types[$0]) }
@@ -39,24 +43,33 @@ extension QueryTask {
                         values: (schema.keyCount..<types.count).map { batch.columns[$0].value(row, types[$0]) },
                         timestamp: batch.timestamps[row]))
             }
-            if let limit = read.limit, rows.count >= limit { throw .enough }
+            if let enough, rows.count >= enough { throw .enough }
         }
         if let limit = read.limit, limit <= 0 { return [] }
         do throws(ReadEnd) { try top.read(read, receiver) } catch {
             if case .failed(let error) = error { throw error }
         }
-        if case .keys = read.keys { return rows }
-        return read.limit == nil && rows.count <= 100_000 ? Self.sorted(rows, schema) : rows
+        if isSorted, rows.count <= Self.sortedRowsMax { rows = sorted(rows, schema) }
+        if let limit = read.limit, rows.count > limit { rows.removeLast(rows.count - limit) }
+        return rows
     }
 
-    private static func sorted(_ rows: [TableRow], _ schema: RowSchema) -> [TableRow] {
+    private static let sortedRowsMax = 100_000
+
+    /// The bytes of the rows' keys as the table's topic has them.
+    private func keyBytes(_ rows: [TableRow], _ schema: RowSchema) -> [[UInt8]] {
+        if let sink = top as? SinkOperator, let keys = sink.keyBytes(rows.map(\.key)) { return keys }
         let codec = KeyCodec(schema.keys.map(\.type))
         let scratch = ScratchBytes()
-        let keys = rows.map { row in
+        return rows.map { row in
             scratch.clear()
             codec.append(row.key, to: scratch)
             return [UInt8](scratch.bytes)
         }
+    }
+
+    private func sorted(_ rows: [TableRow], _ schema: RowSchema) -> [TableRow] {
+        let keys = keyBytes(rows, schema)
         return rows.indices.sorted { a, b in
             if keys[a] != keys[b] { return keys[a].lexicographicallyPrecedes(keys[b]) }
             return (rows[a].window?.start ?? 0, rows[a].window?.end ?? 0)

@@ -1,3 +1,4 @@
+import Bytes
 import RegistryClient
 import RegistryService
 import SQLFormats

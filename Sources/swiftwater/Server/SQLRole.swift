@@ -1,3 +1,4 @@
+import Bytes
 import Cluster
 import Environment
 import HTTPKit
@@ -42,7 +43,8 @@ struct SQLRole {
         runtime.stateFolder = try stateFolder(sql)
         runtime.processingLog = { query, entry in log.note(query, entry) }
         let engine = SQLEngine(
-            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql), sql,
+            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql),
+            sql,
             processingLog: log, logger: logger)
         do throws(HTTPServerError) {
             let server = try await SQLServer.start(

@@ -60,6 +60,7 @@ struct ServerSettings {
             "Where clients of the Connect worker connect to, over HTTP; none for no worker."
         ),
         ("connect.config", "", "A file of the worker's options by the names of connect-distributed.properties."),
+        (
             "sql.listener", "127.0.0.1:8088",
             "Where clients of streaming SQL connect to, over HTTP; none for no SQL server."
         ),

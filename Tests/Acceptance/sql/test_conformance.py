@@ -1,0 +1,81 @@
+"""Cases and scenarios of a shared folder on the whole server: what `rest_cases.py` plays, and scenarios that need a broker,
+a registry and the SQL server.
+
+SWIFTWATER_SHARED names the folder (../shared beside the repository when it is not set); without it these tests are skipped.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from process import Broker, free_port
+
+ROOT = Path(__file__).resolve().parents[3]
+SHARED = Path(os.environ.get("SWIFTWATER_SHARED") or ROOT.parent / "shared")
+CASES = SHARED / "rest-cases"
+SCENARIOS = SHARED / "scenarios"
+
+# Of the cases, those that ask for what the original itself does not do; see docs/sql-server.md.
+SHARE_MIN = 0.95
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A broker, a registry and a SQL server as the cases want them."""
+    addresses = {name: f"127.0.0.1:{free_port()}" for name in ("registry", "sql")}
+    properties = {
+        "ksql.query.push.v2.enabled": "true", "ksql.headers.columns.enabled": "true",
+        "ksql.streams.auto.offset.reset": "earliest",
+    }
+    flags = ["--connect", "none", "--admin", "none"]
+    for name, address in addresses.items():
+        flags += [f"--{name}", address]
+    broker = Broker(tmp_path, properties, flags=flags)
+    broker.registry, broker.sql = (f"http://{addresses[name]}" for name in ("registry", "sql"))
+    yield broker.start()
+    if broker.alive:
+        broker.stop()
+
+
+@pytest.mark.deadline(900)
+@pytest.mark.skipif(not CASES.is_dir(), reason=f"SWIFTWATER_SHARED has no rest-cases: {CASES}")
+def test_rest_cases(server):
+    done = subprocess.run(
+        [sys.executable, ROOT / "Tests/Acceptance/rest_cases.py", "--bootstrap", server.address, "--sql", server.sql,
+         "--registry", server.registry, CASES],
+        capture_output=True, text=True, timeout=880,
+    )
+    counts = re.fullmatch(r"(\d+) passed, (\d+) failed", (done.stdout.splitlines() or [""])[-1])
+    assert counts, done.stderr[-2000:]
+    passed, failed = map(int, counts.groups())
+    failures = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
+    assert passed >= SHARE_MIN * (passed + failed), "\n".join(failures)
+
+
+def names():
+    """Scenarios that need nothing but what this server has."""
+    found = []
+    for file in sorted(SCENARIOS.glob("*/scenario.json")):
+        needs = set(json.loads(file.read_text()).get("needs", []))
+        if "ksql" in needs and needs <= {"kafka", "ksql", "sr"}:
+            found.append(file.parent.name)
+    return found
+
+
+@pytest.mark.deadline(300)
+@pytest.mark.parametrize(
+    "name", names() or [pytest.param("", marks=pytest.mark.skip(reason=f"SWIFTWATER_SHARED has no scenarios: {SCENARIOS}"))]
+)
+def test_scenarios(server, name):
+    environment = {
+        **os.environ, "BOOTSTRAP": server.address, "SR_URL": server.registry, "KSQL_URL": server.sql,
+    }
+    done = subprocess.run(
+        [sys.executable, SCENARIOS / "run.py", name], capture_output=True, text=True, timeout=280, env=environment
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
