@@ -215,3 +215,68 @@ def test_other_forms_of_the_log(tmp_path, option):
     finally:
         connector.kill()
         server.stop()
+
+
+def is_streaming(database):
+    return database.value("SELECT COUNT(*) FROM information_schema.processlist WHERE command='Binlog Dump'") == "1"
+
+
+def test_snapshot_mode_always(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1), (2)")
+    connector.set({"snapshot.mode": "always", "include.schema.changes": "false"})
+    for _ in range(2):
+        connector.start("--count", 2)
+        assert connector.wait() == 0
+        assert [operation for operation, _ in rows(connector.events(), "t")] == ["r", "r"]
+
+
+def test_snapshot_mode_initial_only(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1), (2)")
+    connector.set({"snapshot.mode": "initial_only"}).start()
+    assert connector.wait() == 0
+    assert ids(connector.events(), "t") == [1, 2]
+    database.sql("INSERT INTO demo.t VALUES (3)")
+    connector.start()
+    assert connector.wait() == 0
+    assert ids(connector.events(), "t") == []
+
+
+def test_snapshot_mode_never_reads_the_log_from_its_beginning(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v INT DEFAULT 5); INSERT INTO demo.t (id) VALUES (1), (2);"
+                 "ALTER TABLE demo.t DROP COLUMN v; INSERT INTO demo.t VALUES (3)")
+    connector.set({"snapshot.mode": "never"}).start()
+    connector.wait_for(lambda events: ids(events, "t") == [1, 2, 3])
+    assert rows(connector.events(), "t") == [("c", {"id": 1, "v": 5}), ("c", {"id": 2, "v": 5}), ("c", {"id": 3})]
+
+
+def test_snapshot_mode_recovery_makes_the_history_anew(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v INT); INSERT INTO demo.t VALUES (1, 1)")
+    connector.start("--until", "dbserver1.demo.t")
+    assert connector.wait() == 0
+    (connector.folder / "history.jsonl").unlink()
+    database.sql("INSERT INTO demo.t VALUES (2, 2)")
+    connector.start()
+    assert connector.wait() == 1
+    assert "schema history" in connector.log.read_text() and "recovery" in connector.log.read_text()
+    connector.set({"snapshot.mode": "recovery"}).start()
+    connector.wait_for(lambda events: rows(events, "t") == [("c", {"id": 2, "v": 2})])
+    assert (connector.folder / "history.jsonl").stat().st_size > 0
+
+
+def test_gtids_of_other_sources_are_left_out(database, connector):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
+    connector.set({"connector.class": "io.debezium.connector.mariadb.MariaDbConnector", "gtid.source.includes": "0,7"})
+    connector.start()
+    connector.wait_for(lambda events: ids(events, "t") == [1])
+    until(lambda: is_streaming(database), what="streaming")
+    for domain, number in ((0, 2), (5, 3), (7, 4), (5, 5), (0, 6)):
+        database.sql(f"SET gtid_domain_id={domain}; INSERT INTO demo.t VALUES ({number})")
+    connector.wait_for(lambda events: 6 in ids(events, "t"))
+    assert ids(connector.events(), "t") == [1, 2, 4, 6]
+    # Those are passed over when reading goes on, too.
+    connector.kill()
+    database.end_readers()
+    database.sql("SET gtid_domain_id=5; INSERT INTO demo.t VALUES (7); SET gtid_domain_id=0; INSERT INTO demo.t VALUES (8)")
+    connector.start()
+    connector.wait_for(lambda events: 8 in ids(events, "t"))
+    assert 7 not in ids(connector.events(), "t")
