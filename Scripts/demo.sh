@@ -60,11 +60,14 @@ refused() {
     fi
 }
 
+# A file of statements, as it is.
+show_statements() { sed 's/^/  /' "$1"; }
+
 # Ports that are free; the platform says which it took.
 start_platform() {
     local waited
-    "$program" start --data-dir "$folder/data" --kafka 127.0.0.1:0 --registry 127.0.0.1:0 --admin 127.0.0.1:0 \
-        >"$folder/log" 2>&1 &
+    "$program" start --data-dir "$folder/data" --kafka 127.0.0.1:0 --registry 127.0.0.1:0 --connect none \
+        --sql 127.0.0.1:0 --admin 127.0.0.1:0 >"$folder/log" 2>&1 &
     children=($!)
     for ((waited = 0; waited < 200; waited++)); do
         if grep -q "ready in" "$folder/log"; then
@@ -72,7 +75,8 @@ start_platform() {
             address=$(awk '$1 == "kafka" { print $2 }' "$folder/log")
             export SWIFTWATER_BOOTSTRAP=$address
             SWIFTWATER_REGISTRY=$(awk '$1 == "registry" { print $2 }' "$folder/log")
-            export SWIFTWATER_REGISTRY
+            SWIFTWATER_SQL=$(awk '$1 == "sql" { print $2 }' "$folder/log")
+            export SWIFTWATER_REGISTRY SWIFTWATER_SQL
             return
         fi
         kill -0 "${children[0]}" 2>/dev/null || break
@@ -106,7 +110,7 @@ ratings() {
 }
 
 say "1. Start the platform"
-printf '$ swiftwater start --data-dir %s --kafka 127.0.0.1:0 --registry 127.0.0.1:0\n' "$folder/data"
+printf '$ swiftwater start --data-dir %s --kafka 127.0.0.1:0 --registry 127.0.0.1:0 --sql 127.0.0.1:0\n' "$folder/data"
 start_platform
 
 say "2. Create a topic, and say what its values are: an Avro schema in the registry"
@@ -139,6 +143,15 @@ if ((once)); then
     say "6. A schema that would break readers is refused, and nothing that does not fit the schema gets in"
     refused schema check ratings-value "$schemas/ratings-v2.avsc"
     refused produce ratings --value-format avro --value '{"stars": "five"}'
+
+    say "7. Streaming SQL: who rates, filtered, joined and counted; queries run until they are terminated"
+    run sql -f "$schemas/customers.sql"
+    show_statements "$schemas/pipeline.sql"
+    run sql -X auto.offset.reset=earliest -f "$schemas/pipeline.sql"
+    run sql -X auto.offset.reset=earliest \
+        -e "SELECT full_name, stars, message FROM ratings_with_customers EMIT CHANGES LIMIT 5;"
+    run sql -e "SELECT club_status, ratings, average FROM ratings_per_minute;"
+    run sql -e "SHOW QUERIES;"
 else
     echo "(Ctrl-C ends the demonstration)"
     # The ratings end with the first one that nobody reads any more.
@@ -146,9 +159,21 @@ else
         >"$folder/produce.log" 2>&1 &
     children+=($!)
     # In the background, because bash hears a signal while it waits, but not while it runs something.
-    follow=(consume ratings --from beginning --value-format avro "${show[@]}")
+    follow=(consume ratings --from beginning --value-format avro "${show[@]}" --max-messages 10)
     show_command "${follow[@]}"
     "$program" "${follow[@]}" &
+    children+=($!)
+    wait $!
+
+    say "4. Streaming SQL: who rates, filtered, joined and counted"
+    run sql -f "$schemas/customers.sql"
+    show_statements "$schemas/pipeline.sql"
+    run sql -X auto.offset.reset=earliest -f "$schemas/pipeline.sql"
+
+    say "5. The unhappy among the best customers, as they tell us"
+    query="SELECT full_name, stars, message FROM unhappy_platinum_customers EMIT CHANGES;"
+    show_command sql -e "'$query'"
+    "$program" sql -X auto.offset.reset=earliest -e "$query" &
     children+=($!)
     wait $!
 fi
