@@ -1,4 +1,5 @@
 internal import CMariaDB
+internal import SQLTypes
 
 /// The values of a statement of MySQL in its binary form, in one run of bytes.
 struct MySQLValues {

@@ -1,4 +1,5 @@
 internal import Bytes
+internal import SQLTypes
 
 /// Values in PostgreSQL's text form, as elements of arrays: a column of rows goes to the server as one of them.
 enum PostgreSQLText {

@@ -1,4 +1,5 @@
 internal import CSQLite
+internal import SQLTypes
 
 /// A file of SQLite, opened in this process. For one thread.
 final class SQLiteDatabase: Database {
