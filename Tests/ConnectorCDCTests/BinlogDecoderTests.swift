@@ -49,6 +49,46 @@ import Testing
         #expect(try Self.cell(type, metadata, bytes) == expected)
     }
 
+    /// By hand: "hello hello hello hello" through zlib with and without its frame, a value that is not compressed, an
+    /// empty one.
+    @Test(
+        arguments: [
+            ([], ""), ([0x00, 0x68, 0x69], "hi"),
+            (
+                [
+                    0x89, 0x17, 0x78, 0x9C, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x57, 0xC8, 0x40, 0x27, 0x01, 0x68, 0x03,
+                    0x08, 0xB1,
+                ], "hello hello hello hello"
+            ),
+            (
+                [0x82, 0x00, 0x17, 0xCB, 0x48, 0xCD, 0xC9, 0xC9, 0x57, 0xC8, 0x40, 0x27, 0x01],
+                "hello hello hello hello"
+            ),
+        ] as [([UInt8], String)])
+    func `reads compressed columns`(bytes: [UInt8], expected: String) throws {
+        let plain = try bytes.withUnsafeBytes { try CompressedCell.plain($0) }
+        #expect(String(decoding: plain, as: UTF8.self) == expected)
+        // Whatever is left of it, it is a value or an error.
+        for count in 0..<bytes.count {
+            _ = try? Array(bytes[..<count]).withUnsafeBytes { try CompressedCell.plain($0) }
+        }
+    }
+
+    /// Places above 4 GiB: the event has their last 32 bits.
+    @Test(
+        arguments: [
+            (4, 252, 256, 256), (256, 100, 356, 356), (0xFFFF_FF00, 0x200, 0x100, 0x1_0000_0100),
+            (0x1_0000_0100, 0x200, 0x300, 0x1_0000_0300), (0x2_FFFF_FFF0, 0x20, 0x10, 0x3_0000_0010),
+            // behind a gap, and behind a place that was named too far ahead
+            (1000, 100, 5000, 5000), (5000, 100, 300, 300),
+        ] as [(Int64, UInt32, Int64, Int64)])
+    func `finds places in long files`(end: Int64, byteCount: UInt32, low: Int64, place: Int64) {
+        var header = BinlogHeader(
+            timestamp: 0, type: BinlogType.query, serverID: 1, byteCount: byteCount, nextPosition: low, flags: 0)
+        header.widen(after: end)
+        #expect(header.nextPosition == place && header.position == place - Int64(byteCount))
+    }
+
     private static func event(_ type: UInt8, _ body: [UInt8], flags: UInt8 = 0) -> [UInt8] {
         var bytes: [UInt8] = [0, 0, 0, 0, type, 1, 0, 0, 0]
         let count = UInt32(19 + body.count)

@@ -20,6 +20,7 @@ package struct JSONConverter: Converter, HeaderConverter {
     /// `schema.content`: the schema that payloads without an envelope have.
     private let fixedSchema: ConnectSchema?
     private let schemas = ConnectSchemaCache<JSONName>(countMax: 1000)
+    private let texts = ConnectCache<SchemaObject, [UInt8]>(countMax: 1000)
 
     package init(_ options: Options = Options(), fixedSchema: ConnectSchema? = nil) {
         self.options = options
@@ -28,7 +29,26 @@ package struct JSONConverter: Converter, HeaderConverter {
 
     package func bytes(_ value: SchemaAndValue, topic: String) throws(ConnectError) -> [UInt8]? {
         if value.schema == nil, value.value.isNull { return nil }
-        return try json(value).bytes
+        guard options.hasSchemas, let schema = value.schema else { return try json(value).bytes }
+        // The same schema goes with every record: its text is written once.
+        let payload = try payload(value.value, schema).bytes
+        let text = text(of: schema)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count + payload.count + 24)
+        bytes += "{\"schema\":".utf8
+        bytes += text
+        bytes += ",\"payload\":".utf8
+        bytes += payload
+        bytes.append(UInt8(ascii: "}"))
+        return bytes
+    }
+
+    private func text(of schema: ConnectSchema) -> [UInt8] {
+        let key = SchemaObject(schema: schema)
+        if let known = texts[key] { return known }
+        let text = JSONSchemaText.json(schema).bytes
+        texts[key] = text
+        return text
     }
 
     /// The envelope, or the payload alone without schemas.

@@ -20,6 +20,14 @@ package final class ConnectCache<Key: Hashable & Sendable, Value: Sendable>: Sen
 
 typealias ConnectSchemaCache<Key: Hashable & Sendable> = ConnectCache<Key, ConnectSchema>
 
+/// A schema by its identity, which is quicker to compare than what it says.
+struct SchemaObject: Hashable, Sendable {
+    let schema: ConnectSchema
+
+    static func == (a: Self, b: Self) -> Bool { a.schema === b.schema }
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(schema)) }
+}
+
 /// What a transform makes of the schemas that it meets, of which there are few.
 final class UpdatedSchemas: Sendable {
     private let known = Mutex<[(from: ConnectSchema, to: ConnectSchema)]>([])

@@ -1,7 +1,7 @@
 package import SQLTypes
 
 /// A value with or without a schema: what Java's Connect holds as an `Object`.
-package indirect enum ConnectValue: Sendable {
+package enum ConnectValue: Sendable {
     case null
     case int8(Int8)
     case int16(Int16)
@@ -13,7 +13,8 @@ package indirect enum ConnectValue: Sendable {
     case string(String)
     case bytes([UInt8])
     /// A value of the logical type Decimal: Java's `BigDecimal`.
-    case decimal(SQLDecimal)
+    /// In a box, so that the others need no more than a text does.
+    indirect case decimal(SQLDecimal)
     /// A value of Date, Time or Timestamp: Java's `java.util.Date`, milliseconds since 1970.
     case instant(Int64)
     case array([ConnectValue])
@@ -217,8 +218,13 @@ package struct ConnectStruct: Sendable, Hashable {
     /// - Parameter values: parallel to the schema's fields; missing ones are null.
     package init(_ schema: ConnectSchema, values: [ConnectValue]) {
         self.schema = schema
-        self.values = Array(values.prefix(schema.fields.count))
-        while self.values.count < schema.fields.count { self.values.append(.null) }
+        let count = schema.fields.count
+        if values.count == count {
+            self.values = values
+            return
+        }
+        self.values = Array(values.prefix(count))
+        while self.values.count < count { self.values.append(.null) }
     }
 
     /// The value of a field as it was set, with its default where it is null.

@@ -28,7 +28,7 @@ struct BinlogDecoder {
         return BinlogHeader(
             timestamp: timestamp, type: type, serverID: UInt32(truncatingIfNeeded: try cursor.integer(4)),
             byteCount: UInt32(truncatingIfNeeded: try cursor.integer(4)),
-            nextPosition: UInt32(truncatingIfNeeded: try cursor.integer(4)),
+            nextPosition: Int64(try cursor.integer(4)),
             flags: UInt16(truncatingIfNeeded: try cursor.integer(2)))
     }
 

@@ -15,14 +15,29 @@ struct BinlogHeader: Sendable, Hashable {
     var type: UInt8
     var serverID: UInt32
     var byteCount: UInt32
-    var nextPosition: UInt32
+    /// As the event has it: the last 32 bits; `widen` adds those that files above 4 GiB need.
+    var nextPosition: Int64
     var flags: UInt16
 
     /// Made up by the server for this connection: it is in no file.
     var isArtificial: Bool { flags & 0x20 != 0 || nextPosition == 0 }
 
+    /// Where the server is, not an event of the file.
+    var isHeartbeat: Bool { type == BinlogType.heartbeat || type == BinlogType.heartbeatV2 }
+
     /// Where it begins in its file.
-    var position: Int64 { Int64(nextPosition) - Int64(byteCount) }
+    var position: Int64 { nextPosition - Int64(byteCount) }
+
+    /// Finds the whole place of an event in its file: that nearest to where the last one ended. A file grows beyond
+    /// 4 GiB when a transaction is that large.
+    ///
+    /// - Parameter end: of the event before it.
+    mutating func widen(after end: Int64) {
+        let expected = end + Int64(byteCount)
+        let difference = Int32(truncatingIfNeeded: nextPosition &- expected)
+        let place = expected + Int64(difference)
+        if place > 0 { nextPosition = place }
+    }
 }
 
 /// Types of events, by the numbers of both families.

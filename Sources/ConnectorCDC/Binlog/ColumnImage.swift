@@ -11,6 +11,8 @@ enum Cell {
     case decimal(SQLDecimal)
     /// Valid as long as the event or row it came from.
     case bytes(UnsafeRawBufferPointer)
+    /// MariaDB's stored form of a COMPRESSED column.
+    case compressed(UnsafeRawBufferPointer)
     /// MySQL's stored form of JSON.
     case json(UnsafeRawBufferPointer)
     case date(year: Int, month: Int, day: Int)
@@ -70,7 +72,8 @@ enum ColumnImage {
             let fraction = try microseconds(Int(metadata), &cursor)
             return seconds == 0 && fraction == 0
                 ? .zeroTimestamp : .timestamp(seconds: seconds, microseconds: fraction)
-        case 15, 253, 141: return .bytes(try cursor.slice(try cursor.int(metadata > 255 ? 2 : 1)))
+        case 15, 253: return .bytes(try cursor.slice(try cursor.int(metadata > 255 ? 2 : 1)))
+        case 141: return .compressed(try cursor.slice(try cursor.int(metadata > 255 ? 2 : 1)))
         case 254: return try string(metadata, &cursor)
         case 247: return .integer(Int64(try cursor.int(metadata & 0xFF == 2 ? 2 : 1)))
         case 248: return .integer(Int64(bitPattern: try cursor.integer(min(8, max(1, Int(metadata & 0xFF))))))
@@ -78,7 +81,8 @@ enum ColumnImage {
             let bitCount = Int(metadata >> 8) * 8 + Int(metadata & 0xFF)
             return .bytes(try cursor.slice((bitCount + 7) / 8))
         case 245: return .json(try cursor.slice(try cursor.int(min(4, max(1, Int(metadata))))))
-        case 249...252, 255, 242, 140:
+        case 140: return .compressed(try cursor.slice(try cursor.int(min(4, max(1, Int(metadata))))))
+        case 249...252, 255, 242:
             return .bytes(try cursor.slice(try cursor.int(min(4, max(1, Int(metadata))))))
         case 6: return .null
         default: throw .unsupported("a column of the type number \(type)")

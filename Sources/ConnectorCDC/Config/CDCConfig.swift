@@ -22,6 +22,8 @@ struct CDCConfig: Sendable {
     let lockTimeoutSeconds: Int
     let batchCountMax: Int
     let queueCountMax: Int
+    /// The worker's transactions are the source's.
+    let hasOwnBoundaries: Bool
     let queueByteCountMax: Int
     let pollInterval: Duration
     let hasTombstones: Bool
@@ -78,6 +80,7 @@ struct CDCConfig: Sendable {
             }
         lockTimeoutSeconds = max(1, Int(values.integer("snapshot.lock.timeout.ms") ?? 10_000) / 1000)
         batchCountMax = Int(values.integer("max.batch.size") ?? 2048)
+        hasOwnBoundaries = properties["transaction.boundary"]?.lowercased() == "connector"
         queueCountMax = max(Int(values.integer("max.queue.size") ?? 8192), batchCountMax)
         let bytes = Int(values.integer("max.queue.size.in.bytes") ?? 0)
         queueByteCountMax = bytes > 0 ? bytes : 64 << 20

@@ -7,8 +7,8 @@ struct RecordChunk: Sendable {
     var records: [ConnectRecord] = []
     /// Where reading would go on after it, for heartbeats.
     var offset: ConnectMap?
-    /// A transaction of the source ends with it.
-    var endsTransaction = false
+    /// A transaction of the source ends with it, or what came since the last one is to be dropped: it comes again.
+    var boundary = SourcePoll.Boundary.none
     var byteCount = 0
 
     /// What it counts for in the queue; also an offset alone takes its place.
@@ -34,10 +34,13 @@ final class RecordQueue: Sendable {
     private let state = Mutex(State())
     private let recordCountMax: Int
     private let byteCountMax: Int
+    private let endsWithTransactions: Bool
 
-    init(recordCountMax: Int, byteCountMax: Int) {
+    /// - Parameter endsWithTransactions: what is taken ends with a transaction of the source where one ends in it.
+    init(recordCountMax: Int, byteCountMax: Int, endsWithTransactions: Bool = false) {
         self.recordCountMax = recordCountMax
         self.byteCountMax = byteCountMax
+        self.endsWithTransactions = endsWithTransactions
     }
 
     // MARK: The thread's side
@@ -120,7 +123,7 @@ final class RecordQueue: Sendable {
     struct Taken {
         var records: [ConnectRecord] = []
         var offset: ConnectMap?
-        var endsTransaction = false
+        var boundary = SourcePoll.Boundary.none
         var isFinished = false
     }
 
@@ -144,16 +147,27 @@ final class RecordQueue: Sendable {
                 }
                 return (nil, nil, nil)
             }
+            var end = state.head
+            var lastEnd: Int?
+            var count = 0
+            while end < state.chunks.count, count == 0 || count + state.chunks[end].records.count <= countMax {
+                count += state.chunks[end].records.count
+                let boundary = state.chunks[end].boundary
+                // What has ended stays.
+                if boundary == .abort, lastEnd != nil { break }
+                end += 1
+                if boundary != .none { lastEnd = end }
+                if boundary == .abort { break }
+            }
+            if endsWithTransactions, let lastEnd { end = lastEnd }
             var taken = Taken()
-            while state.head < state.chunks.count,
-                taken.records.isEmpty || taken.records.count + state.chunks[state.head].records.count <= countMax
-            {
+            while state.head < end {
                 let chunk = state.chunks[state.head]
                 state.chunks[state.head] = RecordChunk()
                 state.head += 1
                 if taken.records.isEmpty { taken.records = chunk.records } else { taken.records += chunk.records }
                 taken.offset = chunk.offset ?? taken.offset
-                taken.endsTransaction = chunk.endsTransaction
+                taken.boundary = chunk.boundary
                 state.recordCount -= chunk.weight
                 state.byteCount -= chunk.byteCount
             }

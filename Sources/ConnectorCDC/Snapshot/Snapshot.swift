@@ -250,7 +250,8 @@ struct Snapshot {
         if let held {
             try emit(held, mark: "last", self.offset(position, isCompleted: true))
         }
-        try context.flush()
+        // The snapshot is one transaction for workers that let connectors say where they end.
+        try context.flush(endsTransaction: true)
     }
 
     private func emit(_ row: SnapshotRow, mark: String, _ offset: ConnectMap) throws {

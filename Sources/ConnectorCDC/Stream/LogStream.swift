@@ -14,6 +14,10 @@ final class LogStream {
     private(set) var position: LogPosition
     /// The file that the server sends.
     private var file: String
+    /// Where the last event of the file ended.
+    private var fileEnd: Int64
+    /// Events of the first file up to here are passed over: the server was asked for the whole file.
+    private var passedUntil: Int64?
     private var groupIsOpen = false
     private var isInTransaction = false
     /// Events and rows of the first group that were done before the start.
@@ -35,8 +39,7 @@ final class LogStream {
 
     init(
         _ context: ReaderContext, isMariaDB: Bool, checksumByteCount: Int, position: LogPosition,
-        gtidFilter: GTIDFilter,
-        incremental: IncrementalSnapshot?
+        passesOver: Bool = false, gtidFilter: GTIDFilter, incremental: IncrementalSnapshot?
     ) {
         self.context = context
         self.isMariaDB = isMariaDB
@@ -44,6 +47,8 @@ final class LogStream {
         self.gtidFilter = gtidFilter
         self.incremental = incremental
         file = position.file
+        fileEnd = position.position
+        passedUntil = passesOver ? position.position : nil
         decoder = BinlogDecoder(isMariaDB: isMariaDB, checksumByteCount: checksumByteCount)
         skippedEvents = position.eventCount
         skippedRows = position.rowCount
@@ -56,9 +61,17 @@ final class LogStream {
 
     /// - Throws: `WireError`, `ConnectError`, `MySQLError`, `StopError`.
     func read(_ packet: UnsafeRawBufferPointer) throws {
-        let header = try decoder.header(packet)
+        var header = try decoder.header(packet)
         guard Int(header.byteCount) == packet.count else {
             throw WireError.corrupt("an event of \(header.byteCount) bytes came in \(packet.count)")
+        }
+        if !header.isArtificial, !header.isHeartbeat {
+            header.widen(after: fileEnd)
+            fileEnd = header.nextPosition
+            if let place = passedUntil, header.type != BinlogType.formatDescription {
+                if file == position.file, fileEnd <= place { return }
+                passedUntil = nil
+            }
         }
         let event: BinlogEvent
         do { event = try decoder.event(header, packet) } catch {
@@ -91,6 +104,7 @@ final class LogStream {
         case .rotate(let name, let start):
             // The name may have a checksum behind it when the server does not yet know of ours.
             file = name
+            fileEnd = start
             if header.nextPosition != 0, !header.isArtificial || start == 4 { decoder.forgetTables() }
             if !groupIsOpen, !isSkipping, position.file != file || start > position.position {
                 position.file = file
@@ -207,7 +221,7 @@ final class LogStream {
         isForeign = false
         statement = nil
         position.file = file
-        position.position = Int64(header.nextPosition)
+        position.position = header.nextPosition
         position.eventCount = 0
         position.rowCount = 0
         position.seconds = Int64(header.timestamp)
@@ -278,7 +292,7 @@ final class LogStream {
         // The history names the place behind the statement; a group that goes on is read again from its beginning.
         var place = position
         place.file = file
-        place.position = Int64(header.nextPosition)
+        place.position = header.nextPosition
         place.eventCount = 0
         place.rowCount = 0
         place.seconds = Int64(header.timestamp)

@@ -27,7 +27,9 @@ final class CDCSourceTask: SourceTask {
         self.context = context
         self.version = version
         self.clusters = clusters
-        queue = RecordQueue(recordCountMax: config.queueCountMax, byteCountMax: config.queueByteCountMax)
+        queue = RecordQueue(
+            recordCountMax: config.queueCountMax, byteCountMax: config.queueByteCountMax,
+            endsWithTransactions: config.hasOwnBoundaries)
         partition = ConnectMap([("server", .string(config.prefix))])
     }
 
@@ -89,7 +91,7 @@ final class CDCSourceTask: SourceTask {
         if let offset = taken.offset { state.withLock { $0.offset = offset } }
         if let heartbeat = heartbeat() { records.append(heartbeat) }
         return SourcePoll(
-            records, boundary: taken.endsTransaction ? .commit : .none,
+            records, boundary: taken.boundary,
             isFinished: taken.isFinished && !state.withLock { $0.isStopped })
     }
 

@@ -27,6 +27,8 @@ final class ReaderContext {
     private let changeValueSchema: ConnectSchema
     /// What goes to the queue next.
     var chunk = RecordChunk()
+    /// Records went to the queue without the end of their transaction.
+    private var isTransactionOpen = false
 
     init(
         _ config: CDCConfig, history: any SchemaHistory, queue: RecordQueue, version: String,
@@ -74,12 +76,26 @@ final class ReaderContext {
     /// - Throws: `StopError` when the task was stopped.
     func flush(offset: ConnectMap? = nil, endsTransaction: Bool = false) throws {
         // Offsets alone are for heartbeats.
-        guard !chunk.records.isEmpty || (offset != nil && config.heartbeatInterval != nil) else { return }
+        let isEndAlone = endsTransaction && isTransactionOpen && config.hasOwnBoundaries
+        guard !chunk.records.isEmpty || isEndAlone || (offset != nil && config.heartbeatInterval != nil) else { return }
+        isTransactionOpen = !endsTransaction && (isTransactionOpen || !chunk.records.isEmpty)
         chunk.offset = offset
-        chunk.endsTransaction = endsTransaction
+        chunk.boundary = endsTransaction ? .commit : .none
         let next = chunk
         chunk = RecordChunk()
         guard queue.push(next) else { throw StopError() }
+    }
+
+    /// What came since the last end of a transaction comes again: workers that can take it back do so.
+    ///
+    /// - Throws: `StopError`.
+    func takeBack() throws {
+        chunk = RecordChunk()
+        guard config.hasOwnBoundaries else { return }
+        var mark = RecordChunk()
+        mark.boundary = .abort
+        isTransactionOpen = false
+        guard queue.push(mark) else { throw StopError() }
     }
 
     // MARK: Definitions

@@ -45,7 +45,8 @@ final class SourceReader: Sendable {
         } catch is StopError {
             queue.finish(nil)
         } catch let error as ConnectError {
-            queue.finish(error)
+            // The thread has tried and is gone: another poll would only find the same.
+            queue.finish(error.isRetriable ? ConnectError(.connect, error.message) : error)
         } catch {
             queue.finish(ConnectError(.connect, "\(error)"))
         }
@@ -91,9 +92,11 @@ final class SourceReader: Sendable {
         switch plan {
         case .stream(let place): position = place
         case .snapshot(let hasData):
+            var triesSnapshotAgain = false
             position = try insisting("The snapshot") {
-                // Rows of a try that failed and still wait here would come twice.
-                context.chunk = RecordChunk()
+                // Rows of a try that failed would come twice.
+                if triesSnapshotAgain { try context.takeBack() }
+                triesSnapshotAgain = true
                 let server = try connect(readTimeout: max(60, config.queryTimeoutSeconds))
                 let start = wallClockNanoseconds()
                 let position = try Snapshot(context: context, server: server, hasData: hasData).run()
@@ -172,6 +175,16 @@ final class SourceReader: Sendable {
         try connection.execute("SET net_write_timeout=\(config.netWriteTimeout > 0 ? config.netWriteTimeout : 86_400)")
         if config.netReadTimeout > 0 { try connection.execute("SET net_read_timeout=\(config.netReadTimeout)") }
         let filter = try GTIDFilter(config)
+        var usesGTIDs =
+            !config.ignoresGTIDs && !position.gtids.isEmpty && (config.flavor == .mariadb || !server.isMariaDB)
+        // The same server's files say more than identifiers; another one may have files of the same names.
+        if usesGTIDs, server.isMariaDB, try server.variable("server_id").flatMap({ Int64($0) }) == position.serverID,
+            try server.logFiles().contains(position.file)
+        {
+            usesGTIDs = false
+        }
+        // A request has 32 bits for the place: files that are longer are read from their beginning.
+        let isFar = position.position > Int64(UInt32.max)
         let incremental =
             config.signalTable == nil
             ? nil
@@ -180,9 +193,7 @@ final class SourceReader: Sendable {
             }
         let stream = LogStream(
             context, isMariaDB: server.isMariaDB, checksumByteCount: checksum.uppercased() == "CRC32" ? 4 : 0,
-            position: position, gtidFilter: filter, incremental: incremental)
-        let usesGTIDs =
-            !config.ignoresGTIDs && !position.gtids.isEmpty && (config.flavor == .mariadb || !server.isMariaDB)
+            position: position, passesOver: isFar && !usesGTIDs, gtidFilter: filter, incremental: incremental)
         if usesGTIDs, !server.isMariaDB {
             var gtids = position.gtids
             if config.properties["gtid.source.includes"] != nil || config.properties["gtid.source.excludes"] != nil {
@@ -195,16 +206,13 @@ final class SourceReader: Sendable {
             return stream
         }
         let flags: UInt16 = server.isMariaDB && config.hasQuery ? 2 : 0
-        if usesGTIDs, try !server.logFiles().contains(position.file) {
+        if usesGTIDs {
             // Another server than before: only the identifiers mean the same there.
             try connection.execute("SET @slave_gtid_strict_mode=0, @slave_gtid_ignore_duplicates=0")
             try connection.execute("SET @slave_connect_state=\(sqlText(position.gtids.text))")
             try connection.dump(file: "", position: 4, serverID: config.serverID, flags: flags)
         } else {
-            guard let place = UInt32(exactly: max(4, position.position)) else {
-                throw ConnectError(
-                    .connect, "Places in the log above 4 GiB, as \(position.position), cannot be asked for")
-            }
+            let place = isFar ? 4 : UInt32(max(4, position.position))
             try connection.dump(file: position.file, position: place, serverID: config.serverID, flags: flags)
         }
         return stream

@@ -53,6 +53,14 @@ struct ColumnCodec: Sendable {
     func value(_ cell: Cell, isStreaming: Bool) throws(ConnectError) -> ConnectValue {
         switch (kind, cell) {
         case (_, .null): return .null
+        case (_, .compressed(let bytes)):
+            let plain: [UInt8]
+            do throws(WireError) { plain = try CompressedCell.plain(bytes) } catch {
+                throw .data("The compressed value of column '\(name)' cannot be read: \(error)")
+            }
+            do { return try plain.withUnsafeBytes { try value(.bytes($0), isStreaming: isStreaming) } } catch {
+                throw error as? ConnectError ?? .data("\(error)")
+            }
         case (.int64(let bits, let isUnsigned), .integer(let value)):
             return .int64(isUnsigned && bits < 64 ? value & (Int64(1) << Int64(bits) - 1) : value)
         case (.int32(let bits, let isUnsigned), .integer(let value)):

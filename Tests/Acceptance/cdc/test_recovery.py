@@ -263,6 +263,34 @@ def test_snapshot_mode_recovery_makes_the_history_anew(database, connector):
     assert (connector.folder / "history.jsonl").stat().st_size > 0
 
 
+def test_another_server_goes_on_by_gtids(database, connector, tmp_path):
+    """A replica that takes over has files of the same names, and other places in them."""
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
+    folder = tmp_path / "replica"
+    folder.mkdir()
+    replica = MariaDB(folder).start("--server-id=55", "--log-slave-updates=ON")
+    try:
+        replica.sql(f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={database.port}, MASTER_USER='dbz',"
+                    "MASTER_PASSWORD='dbz', MASTER_USE_GTID=slave_pos; START SLAVE")
+        replicated = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema='demo' AND table_name='t'"
+        until(lambda: replica.value(replicated) == "1", what="the replica")
+        connector.set({"connector.class": "io.debezium.connector.mariadb.MariaDbConnector", "snapshot.mode": "initial"})
+        connector.start("--until", "dbserver1.demo.t")
+        assert connector.wait() == 0
+        database.sql("INSERT INTO demo.t VALUES (2)")
+        connector.start("--until", "dbserver1.demo.t")
+        assert connector.wait() == 0
+        database.sql("INSERT INTO demo.t VALUES (3)")
+        until(lambda: replica.value("SELECT COUNT(*) FROM demo.t") == "3", what="the replica's rows")
+        replica.sql("STOP SLAVE; INSERT INTO demo.t VALUES (4)")
+        connector.set({"database.port": replica.port}).start()
+        connector.wait_for(lambda events: 4 in ids(events, "t"))
+        assert ids(connector.events(), "t") == [3, 4]
+    finally:
+        connector.kill()
+        replica.stop()
+
+
 def test_gtids_of_other_sources_are_left_out(database, connector):
     database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
     connector.set({"connector.class": "io.debezium.connector.mariadb.MariaDbConnector", "gtid.source.includes": "0,7"})

@@ -25,12 +25,15 @@ COLUMNS = {
     "ts": ("TIMESTAMP(6) NULL", "'2038-01-19 03:14:07.999999'"), "j": ("JSON", "'{\"a\": [1, 2.5, null]}'"), "li": ("MULTIPOINT", "ST_GeomFromText('MULTIPOINT(1 1,2 2)')"),
     "p": ("POINT", "ST_GeomFromText('POINT(3 4)', 4326)"), "vb": ("VARBINARY(300)", "REPEAT(x'00FF', 100)"), "c4": ("CHAR(255)", "REPEAT('é', 255)"),
     "lt": ("LONGTEXT", "REPEAT('abc', 100000)"), "bu": ("BIGINT UNSIGNED", "18446744073709551615"), "z": ("INT(8) ZEROFILL", "42"), "f": ("FLOAT", "-1.25"),
+    "cv": ("VARCHAR(2000) COMPRESSED", "REPEAT('ab', 500)"), "cs": ("VARCHAR(100) COMPRESSED CHARACTER SET latin1", "'é'"),
+    "ce": ("VARCHAR(100) COMPRESSED", "''"), "ct": ("LONGTEXT COMPRESSED CHARACTER SET latin1", "REPEAT('abcé', 100000)"),
+    "cb": ("MEDIUMBLOB COMPRESSED", "REPEAT(x'00FF', 1000)"), "cy": ("VARBINARY(500) COMPRESSED", "REPEAT(x'01', 300)"),
 }
 
 
 @pytest.mark.deadline(120)
-@pytest.mark.parametrize("defined", ["before", "after"])
-def test_snapshot_and_log_agree(tmp_path, defined):
+@pytest.mark.parametrize("defined,wrapped", [("before", False), ("after", False), ("before", True)])
+def test_snapshot_and_log_agree(tmp_path, defined, wrapped):
     if driver() is None:
         pytest.skip("the program ChangeEvents is missing: swift build --product ChangeEvents, or CHANGE_EVENTS=PATH")
     database = MariaDB(tmp_path).start()
@@ -46,6 +49,8 @@ def test_snapshot_and_log_agree(tmp_path, defined):
         if defined == "after":
             # The definition comes from the log, as it was written.
             database.sql(f"{table}; INSERT INTO demo.t VALUES (1, {values}), (2, {', '.join(['NULL'] * len(COLUMNS))})")
+        if wrapped:
+            database.sql("SET GLOBAL column_compression_zlib_wrap=ON")
         database.sql("INSERT INTO demo.t SELECT id + 10, " + ", ".join(COLUMNS) + " FROM demo.t ORDER BY id")
         events = connector.wait_for(lambda events: len(rows(events, "t")) == 4)
         first, second, third, fourth = (row for _, row in rows(events, "t"))

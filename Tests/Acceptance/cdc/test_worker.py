@@ -1,0 +1,286 @@
+"""A connector in the program's own worker: through REST, converters and transactions into topics."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "connect"))
+
+from database import MariaDB, payload  # noqa: E402
+from test_golden import CAPTURES, SHARED, with_numbered_transactions  # noqa: E402
+from worker import Worker, free_port, wait_until  # noqa: E402
+
+
+class Platform(Worker):
+    """A broker, a registry and a worker."""
+
+    def __init__(self, folder, properties=None):
+        super().__init__(folder, properties)
+        self.registry_port = free_port()
+        self.flags[self.flags.index("--registry") + 1] = f"127.0.0.1:{self.registry_port}"
+
+    @property
+    def registry_url(self):
+        return f"http://127.0.0.1:{self.registry_port}"
+
+    def trace(self, name):
+        status = self.status(name) or {"connector": {}, "tasks": []}
+        return [part.get("trace") for part in [status["connector"], *status["tasks"]] if part.get("trace")]
+
+    def wait_for_failure(self, name):
+        """What a task of the connector says that it failed of."""
+        return wait_until(lambda: self.trace(name), what=f"{name} fails", timeout=60)[0]
+
+
+class Topics:
+    """All committed records of topics whose names have a prefix, as they come; a topic that appears is read, too."""
+
+    def __init__(self, bootstrap, *prefixes):
+        self.prefixes = prefixes
+        self.consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "topics", "isolation.level": "read_committed",
+             "enable.auto.commit": False, "topic.metadata.refresh.interval.ms": 500, "fetch.wait.max.ms": 5})
+        self.known = set()
+        self.messages = []
+
+    def look(self, timeout=0.2):
+        found = {
+            (topic, partition)
+            for topic, about in self.consumer.list_topics(timeout=10).topics.items()
+            if topic.startswith(self.prefixes)
+            for partition in about.partitions
+        }
+        new = found - self.known
+        if new:
+            self.known = found
+            self.consumer.incremental_assign(
+                [confluent_kafka.TopicPartition(topic, partition, 0) for topic, partition in new])
+        while batch := self.consumer.consume(10_000, timeout):
+            for message in batch:
+                assert message.error() is None, message.error()
+                self.messages.append(message)
+        return self.messages
+
+    def events(self):
+        """As lines for the comparison."""
+        return [
+            {"topic": message.topic(), "key": decoded(message.key()), "value": decoded(message.value())}
+            for message in self.look()
+        ]
+
+    def close(self):
+        self.consumer.close()
+
+
+def decoded(data):
+    return json.loads(data) if data is not None else None
+
+
+@pytest.fixture
+def platform(tmp_path):
+    made = Platform(tmp_path / "broker").start()
+    yield made
+    if made.alive:
+        made.kill()
+
+
+@pytest.fixture
+def database(tmp_path):
+    folder = tmp_path / "mariadb"
+    folder.mkdir()
+    server = MariaDB(folder).start()
+    server.sql("CREATE DATABASE demo CHARACTER SET utf8mb4")
+    yield server
+    server.stop()
+
+
+def options(database, **more):
+    return {
+        "connector__class": "io.debezium.connector.mysql.MySqlConnector", "database__hostname": "127.0.0.1",
+        "database__port": str(database.port), "database__user": "dbz", "database__password": "dbz",
+        "database__server__id": "5401", "database__ssl__mode": "disabled", "topic__prefix": "dbserver1",
+        "database__include__list": "demo", "include__schema__changes": "false", "poll__interval__ms": "20",
+        "key__converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value__converter": "org.apache.kafka.connect.json.JsonConverter",
+        "value__converter__schemas__enable": "false", "key__converter__schemas__enable": "false", **more,
+    }
+
+
+@pytest.mark.deadline(300)
+@pytest.mark.parametrize("capture", CAPTURES)
+def test_topics_equal_the_originals(platform, tmp_path, capture):
+    golden = SHARED / "mariadb"
+    if not golden.is_dir():
+        pytest.skip(f"{SHARED} is missing: SWIFTWATER_SHARED names the folder with cdc-golden")
+    folder = tmp_path / "mariadb"
+    folder.mkdir()
+    database = MariaDB(folder, ["--version=5.7.19-log"]).start()
+    topics = Topics(platform.address, "dbserver1", "__debezium")
+    try:
+        database.sql((golden / "setup.sql").read_text())
+        lines = (golden / "connector.properties").read_text().splitlines()
+        config = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        config.update(CAPTURES[capture], **{"database.port": str(database.port)})
+        config.pop("name")
+        for part in ("key", "value"):
+            config[f"{part}.converter"] = "org.apache.kafka.connect.json.JsonConverter"
+        platform.put("golden", **config)
+        platform.wait_running("golden")
+        unwrapped = capture == "unwrap"
+
+        def snapshot_is_over():
+            assert not platform.trace("golden")
+            # The tables come in the order of their names: this is the last one's last row.
+            return any(
+                event["topic"] == "dbserver1.demo.zeros" and payload(event, "key")["id"] == 2
+                and (unwrapped or payload(event)["source"]["snapshot"] == "last")
+                for event in topics.events())
+
+        wait_until(snapshot_is_over, 60, "the end of the snapshot")
+        database.sql((golden / "workload.sql").read_text())
+
+        def marker_is_there():
+            assert not platform.trace("golden")
+            return any(message.topic() == "dbserver1.demo.done_marker" for message in topics.look())
+
+        wait_until(marker_is_there, 120, "the last change")
+        # The end of the marker's transaction is told behind it.
+        wanted = [json.loads(line)["topic"] for line in open(golden / f"{capture}.events.jsonl")]
+        told = wanted.count("dbserver1.transaction")
+        wait_until(lambda: [m.topic() for m in topics.look()].count("dbserver1.transaction") >= told, 30, "the last end")
+        candidate = tmp_path / "candidate.jsonl"
+        candidate.write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in topics.events()))
+        made = tmp_path / "golden"
+        made.mkdir()
+        with_numbered_transactions(open(golden / f"{capture}.events.jsonl"), made, f"{capture}.events.jsonl")
+        (made / f"{capture}.schemas.json").write_text((golden / f"{capture}.schemas.json").read_text())
+        candidate = with_numbered_transactions(open(candidate), tmp_path, "numbered.jsonl")
+        more = ["--with-schema-changes"] if capture == "default" else []
+        result = subprocess.run(
+            [sys.executable, SHARED / "compare.py", made / capture, candidate, *more], capture_output=True, text=True)
+        print(result.stdout)
+        assert result.returncode == 0, result.stdout
+    finally:
+        topics.close()
+        database.stop()
+
+
+def created(topics, table="dbserver1.demo.t"):
+    found = []
+    for event in topics.events():
+        if event["topic"] == table and event["value"] and event["value"]["op"] in "cr":
+            found.append(event["value"]["after"]["id"])
+    return found
+
+
+def watermark(platform, topic):
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": platform.address, "group.id": "watch"})
+    try:
+        return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, 0), timeout=10)[1]
+    except confluent_kafka.KafkaException:
+        return 0
+    finally:
+        consumer.close()
+
+
+@pytest.mark.deadline(240)
+def test_kill_9_in_a_snapshot(platform, database):
+    count = 150_000
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(200));"
+                 f"INSERT INTO demo.t SELECT seq, REPEAT('x', 150) FROM demo.seq_1_to_{count}")
+    platform.put("cdc", **options(
+        database, transaction__boundary="connector", producer__override__transaction__timeout__ms="300000"))
+    for mark in (1000, 20_000):
+        before = watermark(platform, "dbserver1.demo.t")
+        wait_until(lambda: watermark(platform, "dbserver1.demo.t") > before + mark, 60, "rows on their way", 0.005)
+        platform.kill()
+        database.sql(f"INSERT INTO demo.t VALUES ({count + mark}, 'late')")
+        platform.start()
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: len(topics.look()) >= count + 2, 120, "all rows")
+    database.sql("INSERT INTO demo.t VALUES (0, 'last')")
+    wait_until(lambda: created(topics)[-1] == 0, 60, "the last row")
+    found = created(topics)
+    assert len(found) == len(set(found)), "a row came twice"
+    assert sorted(found) == sorted([0, *range(1, count + 1), count + 1000, count + 20_000])
+    topics.close()
+
+
+@pytest.mark.deadline(300)
+@pytest.mark.parametrize("boundary", ["poll", "connector"])
+def test_kill_9_in_a_big_transaction(platform, database, boundary):
+    count = 150_000
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO demo.t VALUES (0, 'first')")
+    platform.put("cdc", **options(
+        database, transaction__boundary=boundary, producer__override__transaction__timeout__ms="300000"))
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: len(topics.look()) == 1, 60, "the snapshot")
+    topics.close()
+    database.sql(f"BEGIN; INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_{count};"
+                 f"UPDATE demo.t SET v='y' WHERE id > {count - 10}; DELETE FROM demo.t WHERE id = 7; COMMIT;"
+                 f"INSERT INTO demo.t VALUES ({count + 1}, 'last')")
+    for _ in range(3):
+        before = watermark(platform, "dbserver1.demo.t")
+        wait_until(lambda: watermark(platform, "dbserver1.demo.t") > before + 5000, 60, "rows on their way", 0.005)
+        platform.kill()
+        platform.start()
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: created(topics)[-1:] == [count + 1], 120, "the last row")
+    assert created(topics) == list(range(count + 2))
+    operations = [
+        event["value"] and event["value"]["op"] for event in topics.events() if event["topic"] == "dbserver1.demo.t"]
+    assert operations == ["r"] + ["c"] * count + ["u"] * 10 + ["d", None, "c"]
+    topics.close()
+
+
+OLD_NAMES = {
+    "connector__class": "io.debezium.connector.mysql.MySqlConnector", "database__hostname": "127.0.0.1",
+    "database__user": "dbz", "database__password": "dbz", "database__server__id": "42",
+    "database__server__name": "asgard", "table__whitelist": "demo.customers",
+    "database__history__kafka__topic": "dbhistory.demo", "include__schema__changes": "false",
+    "transforms": "unwrap,extractkey", "transforms__unwrap__type": "io.debezium.transforms.ExtractNewRecordState",
+    "transforms__extractkey__type": "org.apache.kafka.connect.transforms.ExtractField$Key",
+    "transforms__extractkey__field": "id", "key__converter": "org.apache.kafka.connect.storage.StringConverter",
+    "value__converter": "io.confluent.connect.avro.AvroConverter",
+}
+
+
+@pytest.mark.deadline(180)
+def test_customers_of_a_talk_follow_live(platform, database):
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.avro import AvroDeserializer
+
+    database.sql(
+        "CREATE TABLE demo.customers (id INT PRIMARY KEY, first_name VARCHAR(50), club_status VARCHAR(8),"
+        "create_ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP,"
+        "update_ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP);"
+        "INSERT INTO demo.customers (id, first_name, club_status) VALUES (1, 'Rica', 'bronze'), (2, 'Ruthie', 'platinum')")
+    platform.put(
+        "SOURCE_MYSQL_01", **OLD_NAMES, database__port=str(database.port),
+        database__history__kafka__bootstrap__servers=platform.address,
+        value__converter__schema__registry__url=platform.registry_url)
+    topics = Topics(platform.address, "asgard")
+    wait_until(lambda: len(topics.look()) == 2, 60, lambda: platform.trace("SOURCE_MYSQL_01"))
+    read = AvroDeserializer(SchemaRegistryClient({"url": platform.registry_url}))
+    first = read(topics.messages[0].value(), None)
+    assert topics.messages[0].topic() == "asgard.demo.customers" and topics.messages[0].key() == b"1"
+    assert (first["id"], first["first_name"], first["club_status"]) == (1, "Rica", "bronze")
+    assert isinstance(first["create_ts"], str)
+    database.sql("INSERT INTO demo.customers (id, first_name) VALUES (42, 'Rick');"
+                 "UPDATE demo.customers SET club_status='bronze' WHERE id=42;"
+                 "UPDATE demo.customers SET club_status='platinum' WHERE id=42; DELETE FROM demo.customers WHERE id=42")
+    wait_until(lambda: len(topics.look()) >= 6, 60, lambda: platform.trace("SOURCE_MYSQL_01"))
+    changes = [(message.key(), message.value() and read(message.value(), None)) for message in topics.messages[2:]]
+    assert all(key == b"42" for key, _ in changes)
+    assert [value and value["club_status"] for _, value in changes[:3]] == [None, "bronze", "platinum"]
+    assert all(value is None for _, value in changes[3:])
+    history = Topics(platform.address, "dbhistory.demo")
+    assert any("CREATE TABLE `customers`" in json.loads(message.value())["ddl"] for message in history.look())
+    history.close()
+    topics.close()

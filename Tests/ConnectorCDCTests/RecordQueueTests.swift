@@ -1,0 +1,38 @@
+import ConnectCore
+import Testing
+
+@testable import ConnectorCDC
+
+@Suite struct RecordQueueTests {
+    private static func chunk(_ count: Int, _ boundary: SourcePoll.Boundary = .none) -> RecordChunk {
+        var chunk = RecordChunk()
+        chunk.records = (0..<count).map { _ in
+            ConnectRecord(topic: "t", origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+        }
+        chunk.boundary = boundary
+        return chunk
+    }
+
+    private static func takeAll(_ queue: RecordQueue) async throws -> [String] {
+        var taken: [String] = []
+        queue.finish(nil)
+        while true {
+            let next = try await queue.take(countMax: 10, timeout: .seconds(5))
+            if next.isFinished { return taken }
+            taken.append("\(next.records.count) \(next.boundary)")
+        }
+    }
+
+    @Test func `what is taken ends with a transaction where one ends`() async throws {
+        let chunks = [
+            Self.chunk(2, .commit), Self.chunk(3, .commit), Self.chunk(4), Self.chunk(8), Self.chunk(0, .commit),
+            Self.chunk(1), Self.chunk(0, .abort), Self.chunk(1, .commit),
+        ]
+        let queue = RecordQueue(recordCountMax: 1000, byteCountMax: 1000, endsWithTransactions: true)
+        for chunk in chunks { #expect(queue.push(chunk)) }
+        #expect(try await Self.takeAll(queue) == ["5 commit", "4 none", "8 commit", "1 abort", "1 commit"])
+        let plain = RecordQueue(recordCountMax: 1000, byteCountMax: 1000)
+        for chunk in chunks.prefix(3) { #expect(plain.push(chunk)) }
+        #expect(try await Self.takeAll(plain) == ["9 none"])
+    }
+}
