@@ -7,8 +7,8 @@ import NIOCore
 import Observability
 import RegistryService
 
-/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect worker. It stops in
-/// the reverse order, so that `/readyz` tells of a stop until the end of it.
+/// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the
+/// Connect worker. It stops in the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
     let broker: BrokerServer?
