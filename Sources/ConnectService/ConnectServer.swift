@@ -75,6 +75,9 @@ package final class ConnectServer: Sendable {
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.bodyByteCountMax = 16 << 20
         configuration.requestTimeout = .seconds(120)
+        configuration.crossOrigin = CrossOriginRules(
+            origins: settings.values.string("access.control.allow.origin") ?? "",
+            methods: settings.values.string("access.control.allow.methods") ?? "")
         configuration.observe = { exchange in
             figures.count(status: Int(exchange.status.code))
             figures.durations.record(exchange.nanoseconds)
@@ -116,10 +119,13 @@ package final class ConnectServer: Sendable {
         var settings = given
         let advertised = given.values.integer("rest.advertised.port")
         settings.advertisedPort = advertised.map { Int(clamping: $0) } ?? port
+        let levels = surroundings.loggers
+        let logger = levels.logger(surroundings.logger, LoggerLevels.herder)
         let parts = WorkerParts(
             cluster: surroundings.cluster, settings: settings, registries: surroundings.registries,
-            offsets: OffsetStores(surroundings.cluster, settings, surroundings.logger), figures: figures,
-            logger: surroundings.logger, now: surroundings.now)
+            offsets: OffsetStores(surroundings.cluster, settings, logger), figures: figures,
+            logger: logger, sourceLogger: levels.logger(surroundings.logger, LoggerLevels.sourceTask),
+            sinkLogger: levels.logger(surroundings.logger, LoggerLevels.sinkTask), now: surroundings.now)
         return try Herder(parts, surroundings.plugins, peers: peers, loggers: surroundings.loggers)
     }
 

@@ -74,6 +74,9 @@ package struct MembershipOptions: Sendable {
     package var sessionTimeout: Duration
     /// Time between signs of life. The consumer protocol has it from the broker's configuration.
     package var heartbeatInterval: Duration
+    /// For the consumer protocol, where asking is cheap: the longest time between signs of life while the member has no
+    /// partitions, and four times that otherwise; nil for the broker's configuration. New topics are noticed by it.
+    package var heartbeatIntervalMax: Duration?
     /// How long the group waits for a member to give partitions up and join again.
     package var rebalanceTimeout: Duration
     /// For the classic protocol, the preferred first; the group uses one that all members have. They must all be

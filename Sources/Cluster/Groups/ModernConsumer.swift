@@ -163,7 +163,8 @@ actor ModernConsumer: ConsumerMembership {
                 hasNews = true
                 changes.notify()
             }
-            return interval
+            // Four times as often while there is nothing to read.
+            return options.heartbeatIntervalMax.map { min(interval, owned.isEmpty ? $0 : $0 * 4) } ?? interval
         case .fencedMemberEpoch, .unknownMemberId:
             epoch = 0
             told = nil

@@ -3,11 +3,11 @@ import NIOCore
 
 /// What workers tell each other through the group of protocol type `connect`.
 ///
-/// | version | name         | metadata                                      | assignment                                    |
-/// |--------:|--------------|-----------------------------------------------|-----------------------------------------------|
-/// |       0 | `default`    | version, url, config offset                   | version, error, leader, leader url, offset, work |
-/// |       1 | `compatible` | as 0, then the work that the member has       | as 0, then work to give up, and a delay in ms |
-/// |       2 | `sessioned`  | as 1                                          | as 1                                          |
+/// | version | name         | metadata                    | assignment                                       |
+/// |--------:|--------------|-----------------------------|--------------------------------------------------|
+/// |       0 | `default`    | version, url, config offset | version, error, leader, leader url, offset, work |
+/// |       1 | `compatible` | as 0, then the member's work | as 0, then work to give up, and a delay in ms    |
+/// |       2 | `sessioned`  | as 1                        | as 1                                             |
 ///
 /// Work is an array of connectors with task numbers, -1 for the connector itself.
 ///

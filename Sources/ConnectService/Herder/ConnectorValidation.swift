@@ -93,7 +93,8 @@ struct ConnectorValidation: Sendable {
                 problems.append(
                     ConfigProblem(
                         "topics",
-                        "The DLQ topic '\(letters)' may not be included in the list of topics (\"topics\"=\(topics.joined(separator: ","))) consumed by the connector"
+                        "The DLQ topic '\(letters)' may not be included in the list of topics (\"topics\"="
+                            + "\(topics.joined(separator: ","))) consumed by the connector"
                     ))
             } else if !pattern.isEmpty, let expression = try? JavaRegex(pattern),
                 (try? expression.matches(letters)) ?? false
@@ -101,7 +102,8 @@ struct ConnectorValidation: Sendable {
                 problems.append(
                     ConfigProblem(
                         "topics.regex",
-                        "The DLQ topic '\(letters)' may not be included in the regex matching the topics (\"topics.regex\"=\(pattern)) consumed by the connector"
+                        "The DLQ topic '\(letters)' may not be included in the regex matching the topics ("
+                            + "\"topics.regex\"=\(pattern)) consumed by the connector"
                     ))
             }
         }
@@ -109,7 +111,8 @@ struct ConnectorValidation: Sendable {
             problems.append(
                 ConfigProblem(
                     "name",
-                    "Consumer group for sink connector named \(name) conflicts with Connect worker group \(settings.groupId)"
+                    "Consumer group for sink connector named \(name) conflicts with Connect worker group "
+                        + settings.groupId
                 ))
         }
         return problems

@@ -130,8 +130,8 @@ extension Herder {
         }
     }
 
-    /// Takes the transactional id of every task that the connector had, which ends whoever used it. Tasks of the new layout
-    /// wait for that, and only the first of them has it done.
+    /// Takes the transactional id of every task that the connector had, which ends whoever used it. Tasks of the new
+    /// layout wait for that, and only the first of them has it done.
     func fenceAsLeader(_ name: String) async throws {
         while fencing.contains(name) {
             let generation = fenced.generation

@@ -4,8 +4,8 @@ import Logging
 import Observability
 import Synchronization
 
-/// Runs connectors and tasks as the config topic and the group of workers have it: whatever changes, one loop makes what
-/// runs equal to what should run.
+/// Runs connectors and tasks as the config topic and the group of workers have it: whatever changes, one loop makes
+/// what runs equal to what should run.
 actor Herder {
     typealias ConfigTopic = StateTopic<ConfigState, ConfigState.Event>
     typealias StatusTopic = StateTopic<StatusState, Never>

@@ -1,6 +1,8 @@
+package import Logging
 import Synchronization
 
-/// Levels of loggers by the original's names, as the REST API shows and sets them; `change` is told what was set.
+/// Levels of loggers by the original's names, as the REST API shows and sets them. The worker's own loggers follow
+/// them.
 package final class LoggerLevels: Sendable {
     private struct Entry {
         var level: String
@@ -10,21 +12,22 @@ package final class LoggerLevels: Sendable {
     package static let levels = ["OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"]
 
     private let entries: Mutex<[String: Entry]>
-    private let change: @Sendable (_ name: String, _ level: String) -> Void
     private let now: @Sendable () -> Int64
 
-    package init(
-        now: @escaping @Sendable () -> Int64, change: @escaping @Sendable (String, String) -> Void = { _, _ in }
-    ) {
+    static let herder = "org.apache.kafka.connect.runtime.distributed.DistributedHerder"
+    static let sinkTask = "org.apache.kafka.connect.runtime.WorkerSinkTask"
+    static let sourceTask = "org.apache.kafka.connect.runtime.WorkerSourceTask"
+
+    /// - Parameters:
+    ///   - now: milliseconds since 1970.
+    ///   - initial: the level of all of them at the start.
+    package init(now: @escaping @Sendable () -> Int64, initial: Logger.Level = .info) {
         self.now = now
-        self.change = change
         var all: [String: Entry] = [:]
         for name in [
-            "root", "org.apache.kafka.connect.runtime.Worker", "org.apache.kafka.connect.runtime.WorkerSinkTask",
-            "org.apache.kafka.connect.runtime.WorkerSourceTask",
-            "org.apache.kafka.connect.runtime.distributed.DistributedHerder",
+            "root", "org.apache.kafka.connect.runtime.Worker", Self.sinkTask, Self.sourceTask, Self.herder,
             "org.apache.kafka.connect.runtime.rest.RestServer",
-        ] { all[name] = Entry(level: "INFO") }
+        ] { all[name] = Entry(level: Self.word(initial)) }
         entries = Mutex(all)
     }
 
@@ -38,18 +41,27 @@ package final class LoggerLevels: Sendable {
 
     /// Sets a logger and those below it.
     ///
-    /// - Returns: the loggers that were set, sorted. A name that no logger has or is below is set for those to come when it
-    ///   looks like a package of the worker's; others touch nothing.
+    /// - Returns: the loggers that were set, sorted; none for a name that no logger has or is below.
     @discardableResult
     func set(_ name: String, _ level: String) -> [String] {
         let time = now()
-        let touched = entries.withLock { entries -> [String] in
+        return entries.withLock { entries in
             let below = entries.keys.filter { $0 == name || $0.hasPrefix(name + ".") || name == "root" }
             guard !below.isEmpty else { return [] }
             for name in Set(below).union([name]) { entries[name] = Entry(level: level, modified: time) }
             return Set(below).union([name]).sorted()
         }
-        for name in touched { change(name, level) }
-        return touched
+    }
+
+    /// The level of a logger: its own, or that of the nearest one above it.
+    func nearest(_ name: String) -> String {
+        entries.withLock { entries in
+            var name = name[...]
+            while true {
+                if let entry = entries[String(name)] { return entry.level }
+                guard let dot = name.lastIndex(of: ".") else { return entries["root"]?.level ?? "INFO" }
+                name = name[..<dot]
+            }
+        }
     }
 }

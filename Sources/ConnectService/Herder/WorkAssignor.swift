@@ -1,7 +1,7 @@
 import ConnectCore
 
-/// How a leader shares out connectors and tasks: evenly, moving as little as possible. What a member gives up in one round
-/// is given out in the next, so that nothing ever runs twice; what a lost member had waits for it for a while.
+/// How a leader shares out connectors and tasks: evenly, moving as little as possible. What a member gives up in one
+/// round is given out in the next, so that nothing ever runs twice; what a lost member had waits for it for a while.
 ///
 /// - SeeAlso: KIP-415; upstream `IncrementalCooperativeAssignor`.
 struct WorkAssignor: Sendable {

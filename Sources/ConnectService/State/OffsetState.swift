@@ -8,8 +8,8 @@ struct SourceOffset: Sendable {
     var partition: ConnectMap
     /// nil where the offset was taken back.
     var offset: ConnectMap?
-    /// The record's key as it is in the topic: whoever writes an offset of the partition again uses these bytes, so that
-    /// compaction sees one key whatever order another worker gave the members.
+    /// The record's key as it is in the topic: whoever writes an offset of the partition again uses these bytes, so
+    /// that compaction sees one key whatever order another worker gave the members.
     var key: [UInt8]
 }
 

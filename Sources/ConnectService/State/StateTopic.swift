@@ -3,8 +3,8 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// A compacted topic and what its records add up to. Reads all of it, goes on reading, and writes to it: a change counts
-/// when it has been read back, so that all workers see the same order.
+/// A compacted topic and what its records add up to. Reads all of it, goes on reading, and writes to it: a change
+/// counts when it has been read back, so that all workers see the same order.
 final class StateTopic<State: Sendable, Event: Sendable>: Sendable {
     /// How the topic is made when there is none.
     struct Layout: Sendable {

@@ -19,8 +19,19 @@ struct SinkPipeline: Sendable {
         converters = try TaskConverters(environment.connector, environment.parts)
     }
 
+    /// A batch without the records that a transform dropped or that failed where that is tolerated. One call for all of
+    /// them: each call from an actor changes threads twice.
+    func convert(_ raw: [ConsumerRecord]) async throws(TaskFailure) -> [ConnectRecord] {
+        var records: [ConnectRecord] = []
+        records.reserveCapacity(raw.count)
+        for record in raw {
+            if let converted = try await convert(record) { records.append(converted) }
+        }
+        return records
+    }
+
     /// - Returns: nil when a transform dropped the record, or it failed and that is tolerated.
-    func convert(_ record: ConsumerRecord) async throws(TaskFailure) -> ConnectRecord? {
+    private func convert(_ record: ConsumerRecord) async throws(TaskFailure) -> ConnectRecord? {
         var failure: StageFailure
         do throws(StageFailure) { return try await attempt(record) } catch { failure = error }
         let start = ContinuousClock.now

@@ -101,6 +101,8 @@ actor SinkWork {
         let isConsumer = option("group.protocol").map { $0.lowercased() == "consumer" } ?? settings.isEmbedded
         options.type = isConsumer ? .consumer : .classic
         options.instanceId = option("group.instance.id").map { "\($0)-\(environment.identity.task)" }
+        // The log of this process is asked often for what a sink waits for: that costs next to nothing.
+        if settings.isEmbedded { options.heartbeatIntervalMax = .milliseconds(250) }
         func time(_ name: String) -> Duration? { option(name).flatMap(Int64.init).map { .milliseconds($0) } }
         if let value = time("session.timeout.ms") { options.sessionTimeout = value }
         if let value = time("heartbeat.interval.ms") { options.heartbeatInterval = value }
@@ -173,15 +175,11 @@ actor SinkWork {
     private func process(_ raw: [ConsumerRecord], _ task: any SinkTask) async throws {
         figures.read.add(Int64(raw.count))
         context.setRaw(raw)
-        var records: [ConnectRecord] = []
-        records.reserveCapacity(raw.count)
         let ends = Self.ends(of: raw)
         for topic in Set(ends.keys.map(\.topic)) where topics.insert(topic).inserted {
             await environment.track(topic)
         }
-        for record in raw {
-            if let converted = try await pipeline.convert(record) { records.append(converted) }
-        }
+        let records = try await pipeline.convert(raw)
         try await put(task, Pending(records: records, raw: raw, ends: ends, attempt: 0, due: .now))
     }
 

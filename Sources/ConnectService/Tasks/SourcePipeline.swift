@@ -22,9 +22,31 @@ final class SourcePipeline: Sendable {
         rules = environment.parts.settings.createsTopics ? try TopicCreation(environment.connector) : nil
     }
 
+    /// The records of a poll by topic, each topic's in their order, without those that a transform dropped or that
+    /// failed where that is tolerated. One call for all of them: each call from an actor changes threads twice.
+    ///
+    /// - Throws: `TaskFailure`.
+    func convert(_ polled: [ConnectRecord]) async throws -> [(topic: String, records: [ProducerRecord])] {
+        var batches: [(topic: String, records: [ProducerRecord])] = []
+        var last = -1
+        for record in polled {
+            guard let (topic, converted) = try await convert(record) else { continue }
+            if last < 0 || batches[last].topic != topic {
+                last = batches.firstIndex { $0.topic == topic } ?? -1
+                if last < 0 {
+                    batches.append((topic, []))
+                    last = batches.count - 1
+                    batches[last].records.reserveCapacity(polled.count)
+                }
+            }
+            batches[last].records.append(converted)
+        }
+        return batches
+    }
+
     /// - Returns: nil when a transform dropped the record, or it failed and that is tolerated.
     /// - Throws: `TaskFailure`.
-    func convert(_ record: ConnectRecord) async throws -> (topic: String, record: ProducerRecord)? {
+    private func convert(_ record: ConnectRecord) async throws -> (topic: String, record: ProducerRecord)? {
         do throws(StageFailure) {
             return try await attempt(record)
         } catch {

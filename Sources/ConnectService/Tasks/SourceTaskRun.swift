@@ -3,10 +3,11 @@ import ConnectCore
 import NIOCore
 import Observability
 
-/// The life of one task of a source: polls, transforms, converts, writes, and stores offsets once the records are written.
+/// The life of one task of a source: polls, transforms, converts, writes, and stores offsets once the records are
+/// written.
 ///
-/// With exactly-once delivery records and offsets are one transaction, so that a task that goes on elsewhere finds either
-/// both or neither. Without it, offsets are stored after their records: what was written since comes again.
+/// With exactly-once delivery records and offsets are one transaction, so that a task that goes on elsewhere finds
+/// either both or neither. Without it, offsets are stored after their records: what was written since comes again.
 struct SourceTaskRun: Sendable {
     let environment: TaskEnvironment
     let plugin: any SourcePlugin

@@ -15,7 +15,7 @@ actor SourceWork {
         var recordCount: Int
     }
 
-    private enum Boundary { case poll, interval(Duration), connector }
+    private enum Boundary { case poll, busyPolls, interval(Duration), connector }
 
     private let environment: TaskEnvironment
     private let task: any SourceTask
@@ -35,10 +35,23 @@ actor SourceWork {
     /// Of the open transaction; nil without one.
     private var transactionStart: ContinuousClock.Instant?
     private var transactionOffsets = OffsetTally()
-    private var hasWritten = false
+    private var transactionRecordCount = 0
+    /// Whether the open transaction has some of the records of a poll, and not all of them.
+    private var isPartial = false
+    /// Notified when a poll has returned.
+    private let polled = Signal()
+    /// The task has yet to hear that a transaction was committed while it was polling.
+    private var owesCommitted = false
+    /// Why a commit during a poll failed.
+    private var lingering: (any Error)?
 
     /// Records under way at a time: what a writer takes in a tenth of a second.
     private static let flightRecordCountMax = 50_000
+    /// Of polls that share a transaction: how long it may be open, what it may hold, and after which time a poll counts
+    /// as one that waits.
+    private static let sharedTimeMax = Duration.milliseconds(50)
+    private static let sharedRecordCountMax = 50_000
+    private static let waitingTime = Duration.milliseconds(5)
 
     private var control: TaskControl { environment.control }
     private var parts: WorkerParts { environment.parts }
@@ -57,7 +70,8 @@ actor SourceWork {
                 values.integer("transaction.boundary.interval.ms").map { .milliseconds($0) }
                     ?? environment.parts.settings.flushInterval)
         case "connector": boundary = .connector
-        default: boundary = .poll
+        // Where nobody asked for one transaction for each poll, polls that follow each other at once share one.
+        default: boundary = environment.connector["transaction.boundary"] == nil ? .busyPolls : .poll
         }
     }
 
@@ -111,8 +125,15 @@ actor SourceWork {
                 continue
             }
             let poll: SourcePoll
+            let start = ContinuousClock.now
+            let result = await pollOnce()
+            if owesCommitted {
+                owesCommitted = false
+                try await tellCommitted()
+            }
+            try lingerFailure()
             do {
-                poll = try await control.interruptible { [task] in try await task.poll() }
+                poll = try result.get()
             } catch {
                 if control.isStopping { break }
                 guard let error = error as? ConnectError else {
@@ -126,10 +147,52 @@ actor SourceWork {
                 continue
             }
             parts.figures.polled.add(Int64(poll.records.count))
-            if isTransactional { try await takeInTransaction(poll) } else { try await take(poll) }
+            if isTransactional {
+                try await takeInTransaction(poll, hasWaited: start.duration(to: .now) >= Self.waitingTime)
+            } else {
+                try await take(poll)
+            }
             isFinished = poll.isFinished
         }
         try await commitAll(isLast: true)
+    }
+
+    /// Polls the task. A transaction that is open is committed when the poll turns out to wait, so that what was
+    /// written before does not.
+    private func pollOnce() async -> Result<SourcePoll, any Error> {
+        var linger: Task<Void, Never>?
+        if transactionStart != nil, case .busyPolls = boundary {
+            let generation = polled.generation
+            // Awaited below, and never cancelled: a commit that has begun is brought to its end.
+            linger = Task {
+                await polled.wait(after: generation, timeout: Self.waitingTime)
+                await commitWhilePolling(generation)
+            }
+        }
+        let result: Result<SourcePoll, any Error>
+        do {
+            result = .success(try await control.interruptible { [task] in try await task.poll() })
+        } catch {
+            result = .failure(error)
+        }
+        polled.notify()
+        await linger?.value
+        return result
+    }
+
+    private func commitWhilePolling(_ generation: UInt64) async {
+        guard polled.generation == generation else { return }
+        do {
+            try await commitTransaction(tells: false)
+        } catch {
+            lingering = error
+        }
+    }
+
+    private func lingerFailure() throws {
+        guard let error = lingering else { return }
+        lingering = nil
+        throw error
     }
 
     // MARK: At least once
@@ -217,18 +280,25 @@ actor SourceWork {
 
     // MARK: Exactly once
 
-    private func takeInTransaction(_ poll: SourcePoll) async throws {
+    private func takeInTransaction(_ poll: SourcePoll, hasWaited: Bool) async throws {
         if !poll.records.isEmpty {
             try begin()
             var tally = transactionOffsets
             _ = try await submit(poll.records, &tally)
             transactionOffsets = tally
+            transactionRecordCount += poll.records.count
         }
         switch (boundary, poll.boundary) {
         case (.connector, .commit): try await commitTransaction()
         case (.connector, .abort): try await abortTransaction()
         case (.connector, .none): break
         case (.poll, _): try await commitTransaction()
+        case (.busyPolls, _):
+            guard let transactionStart else { break }
+            let isFull =
+                transactionRecordCount >= Self.sharedRecordCountMax
+                || transactionStart.duration(to: .now) >= Self.sharedTimeMax
+            if isFull || hasWaited || poll.records.isEmpty || poll.isFinished { try await commitTransaction() }
         case (.interval(let interval), _):
             if let transactionStart, transactionStart.duration(to: .now) >= interval { try await commitTransaction() }
         }
@@ -240,7 +310,8 @@ actor SourceWork {
         transactionStart = .now
     }
 
-    private func commitTransaction() async throws {
+    /// - Parameter tells: whether the task is told now; it must not be while it polls.
+    private func commitTransaction(tells: Bool = true) async throws {
         guard transactionStart != nil, let transactional, let offsetStore else { return }
         let records = try offsetRecords(transactionOffsets, offsetStore).map {
             ProducerRecord(key: ByteBuffer(bytes: $0.key), value: $0.value.map { ByteBuffer(bytes: $0) })
@@ -253,7 +324,8 @@ actor SourceWork {
         }
         transactionStart = nil
         transactionOffsets = OffsetTally()
-        try await tellCommitted()
+        transactionRecordCount = 0
+        if tells { try await tellCommitted() } else { owesCommitted = true }
     }
 
     /// Drops the records of the transaction and keeps the offsets, so that they do not come again.
@@ -286,22 +358,12 @@ actor SourceWork {
 
     private func submit(_ polled: [ConnectRecord], _ tally: inout OffsetTally) async throws -> [WriteReceipt] {
         guard let writer else { return [] }
-        var batches: [(topic: String, records: [ProducerRecord])] = []
-        var last = -1
         for record in polled {
             if case .source(let partition, let offset) = record.origin { tally.note(partition, offset) }
-            guard let (topic, converted) = try await pipeline.convert(record) else { continue }
-            if last < 0 || batches[last].topic != topic {
-                last = batches.firstIndex { $0.topic == topic } ?? -1
-                if last < 0 {
-                    batches.append((topic, []))
-                    last = batches.count - 1
-                    batches[last].records.reserveCapacity(polled.count)
-                }
-            }
-            batches[last].records.append(converted)
         }
+        let batches = try await pipeline.convert(polled)
         var receipts: [WriteReceipt] = []
+        isPartial = !batches.isEmpty
         for batch in batches {
             try await pipeline.prepare(topic: batch.topic)
             do throws(ClusterError) {
@@ -311,6 +373,7 @@ actor SourceWork {
             }
             parts.figures.written.add(Int64(batch.records.count))
         }
+        isPartial = false
         return receipts
     }
 
@@ -341,6 +404,8 @@ actor SourceWork {
     /// After a failure: what is written in full is stored, what is open is taken back.
     func abandon() async {
         if isTransactional {
+            // What earlier polls gave is whole, and counts; should that fail as well, it comes again.
+            if case .busyPolls = boundary, !isPartial { try? await commitTransaction() }
             try? await transactional?.abort()  // as above
         } else {
             // The failure that brought this about is what must be told.

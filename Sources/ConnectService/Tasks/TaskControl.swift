@@ -37,6 +37,8 @@ final class TaskControl: Sendable {
     }
 
     /// Runs `body`, which is cancelled when the task is to stop or to pause, while what surrounds it is not.
+    ///
+    /// - Throws: what `body` throws; `CancellationError` when it was cancelled.
     func interruptible<Value: Sendable>(
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
@@ -48,7 +50,13 @@ final class TaskControl: Sendable {
         if isOver { child.cancel() }
         defer { inside.withLock { $0.interrupt = nil } }
         return try await withTaskCancellationHandler {
-            try await child.value
+            do {
+                return try await child.value
+            } catch {
+                // Whatever a connector makes of it: what was called off has not failed.
+                if child.isCancelled { throw CancellationError() }
+                throw error
+            }
         } onCancel: {
             child.cancel()
         }

@@ -13,7 +13,10 @@ struct WorkerParts: Sendable {
     var registries: ConverterRegistries
     var offsets: OffsetStores
     var figures: WorkerFigures
+    /// The herder's.
     var logger: Logger
+    var sourceLogger: Logger
+    var sinkLogger: Logger
     var now: @Sendable () -> Int64
 }
 
@@ -48,7 +51,7 @@ struct TaskEnvironment: Sendable {
             case .warning: .warning
             case .error: .error
             }
-        parts.logger.log(
+        (plugin is any SinkPlugin ? parts.sinkLogger : parts.sourceLogger).log(
             level: level, "\(message)",
             metadata: ["connector": "\(identity.connector)", "task": "\(identity.task)"])
     }

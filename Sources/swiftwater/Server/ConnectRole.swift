@@ -55,7 +55,7 @@ enum ConnectRole {
             cluster: cluster, plugins: PluginRegistry(ConnectorPlugins.all(cluster, logger), hint: ConnectorPlugins.hint),
             registries: { (addresses, options) throws(ConnectError) in try HTTPConverterRegistry(addresses, options) },
             metrics: metrics, readiness: readiness, logger: logger, now: { Timestamps.nowMilliseconds() },
-            loggers: LoggerLevels(now: { Timestamps.nowMilliseconds() }))
+            loggers: LoggerLevels(now: { Timestamps.nowMilliseconds() }, initial: logger.logLevel))
         do throws(ConnectServer.StartFailure) {
             let server = try await ConnectServer.start(
                 surroundings, worker, host: host, port: address.port, on: loops.group)

@@ -9,8 +9,7 @@ import RegistryService
 import SQLService
 
 /// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect
-/// worker, the SQL server. It stops in
-/// the reverse order, so that `/readyz` tells of a stop until the end of it.
+/// worker, the SQL server. It stops in the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
     let broker: BrokerServer?

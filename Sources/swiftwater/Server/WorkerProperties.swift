@@ -14,8 +14,8 @@ enum WorkerProperties {
         return WorkerSettings.definition[option] != nil || WorkerSettings.prefixes.contains { option.hasPrefix($0) }
     }
 
-    /// What the worker runs with: its file, then variables as the original's images take them (`CONNECT_GROUP_ID`), then
-    /// the program's settings.
+    /// What the worker runs with: its file, then variables as the original's images take them (`CONNECT_GROUP_ID`),
+    /// then the program's settings.
     ///
     /// - Throws: `CommandFailure` that names the option.
     static func settings(_ settings: ServerSettings, environment: [String: String]) throws -> WorkerSettings {

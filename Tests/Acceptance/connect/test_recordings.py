@@ -35,11 +35,18 @@ def plain(value):
     return value
 
 
-def settle(worker):
+TARGETS = {"pause": "PAUSED", "resume": "RUNNING", "stop": "STOPPED"}
+
+
+def settle(worker, path):
     """Waits until every connector is as it was asked to be: recordings are of a worker at rest."""
+    parts = path.split("/")
+    name, target = parts[2] if len(parts) > 2 else None, TARGETS.get(parts[-1])
 
     def rests():
         _, all, _ = worker.ask("GET", "/connectors?expand=status&expand=info")
+        if target and name in all and all[name].get("status", {}).get("connector", {}).get("state") != target:
+            return False
         for entry in all.values():
             if "status" not in entry:
                 return False
@@ -84,7 +91,7 @@ def test_recorded_exchanges(name, tmp_path):
             if problem:
                 problems.append(f"{number} {exchange['note']} {exchange['method']} {exchange['path']}: {problem}")
             if exchange["method"] != "GET" and "validate" not in exchange["path"]:
-                settle(worker)
+                settle(worker, exchange["path"])
     finally:
         worker.stop()
     assert not problems, "\n".join(problems)
@@ -96,12 +103,15 @@ def compare(exchange, answer, folder):
     wanted = DIFFERENT.get(note, exchange["status"])
     got = json.loads(answer.body) if answer.body else None
     want = json.loads(json.dumps(exchange["response"]).replace("/data/", f"{folder}/"))
+    # Standalone workers have words of their own.
+    if wanted == 404 and re.fullmatch(r"Task \S+ not found", want.get("message", "")):
+        want["message"] = "Unknown task: " + want["message"].split()[1]
     # Standalone workers answer these by accident.
     if "nope" in path and wanted == 500:
         wanted, want = 404, got
     if path.endswith("/st/status"):  # asked before it was told, in one of the recordings
         wanted, want = 200, got
-    if note == "alter sink offsets" or path == "/connectors/k1/offsets":
+    if note == "alter sink offsets" or path == "/connectors/k1/offsets" and wanted == 200:
         return None if answer.status == 200 else f"{answer}"
     if answer.status != wanted:
         return f"status {answer.status} instead of {wanted}: {answer.body[:300]}"
@@ -126,11 +136,12 @@ def compare(exchange, answer, folder):
     if "?expand" in path or path == "/connectors" and method == "GET":
         return compare_lists(want, got)
     if path.endswith("/status"):
+        told = got
         want, got = plain(want), plain(got)
         # The recording was made while tasks were on their way.
         if len(want.get("tasks", [])) != len(got.get("tasks", [])) or note == "after stop":
             want["tasks"] = got["tasks"] = []
-        return None if want == got else f"{got} instead of {want}"
+        return None if want == got else f"{told} instead of {want}"
     if path == "/connectors/s1/offsets" and method == "GET":
         # What was read up to then depends on time.
         return None if set(got) == set(want) else f"{got}"
@@ -139,7 +150,7 @@ def compare(exchange, answer, folder):
     if note in ("restart with tasks", "only failed"):
         want, got = plain(want), plain(got)
         return None if want == got else f"{got} instead of {want}"
-    if "validate" in path and wanted == 200 or path.endswith("/config") and "connector-plugins" in path:
+    if wanted == 200 and "connector-plugins" in path and path.endswith(("/validate", "/config")):
         return compare_options(want, got)
     want, got = plain(want), plain(got)
     return None if want == got else f"{got} instead of {want}"

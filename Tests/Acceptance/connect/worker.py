@@ -16,10 +16,12 @@ SHARED = Path(os.environ.get("SWIFTWATER_SHARED", "../shared"))
 class Worker(Broker):
     """`swiftwater start` with a broker and a Connect worker, or with `remote` a worker of another broker."""
 
-    def __init__(self, folder, properties=None, connect_port=None, remote=None, **options):
+    def __init__(self, folder, properties=None, connect_port=None, remote=None, registry=False, **options):
         self.connect_port = connect_port or free_port()
+        self.registry_port = free_port() if registry else None
         self.remote = remote
-        flags = ["--connect", f"127.0.0.1:{self.connect_port}", "--admin", "none", "--registry", "none"]
+        flags = ["--connect", f"127.0.0.1:{self.connect_port}", "--admin", "none"]
+        flags += ["--registry", f"127.0.0.1:{self.registry_port}" if registry else "none"]
         if remote:
             flags += ["--roles", "connect", "--bootstrap-servers", remote]
         super().__init__(folder, properties, flags=flags, **options)
