@@ -279,22 +279,25 @@ final class RuntimeBench {
         while try await runtime.read(TableRead(.all), of: id).count < 10_000 {
             try await Task.sleep(for: .milliseconds(50))
         }
-        let done = Atomic<Int>(0)
+        final class Counter: Sendable { let value = Atomic<Int>(0) }
+        let done = Counter()
         let cpu = cpuSeconds()
+        let clock = ContinuousClock()
         let deadline = clock.now + .seconds(wanted)
-        await withTaskGroup(of: Void.self) { [runtime, clock] group in
+        let runtime = runtime
+        await withTaskGroup(of: Void.self) { group in
             for client in 0..<64 {
                 group.addTask {
                     var key = client
                     while clock.now < deadline {
                         key = (key + 7919) % 10_000
                         let rows = try? await runtime.read(TableRead(.keys([[.int(Int32(key))]])), of: id)
-                        if rows?.count == 1 { done.wrappingAdd(1, ordering: .relaxed) }
+                        if rows?.count == 1 { done.value.wrappingAdd(1, ordering: .relaxed) }
                     }
                 }
             }
         }
-        let count = done.load(ordering: .relaxed)
+        let count = done.value.load(ordering: .relaxed)
         print(
             "pull by key: \(count / wanted) rows/s by 64 clients, \(rounded((cpuSeconds() - cpu) / Double(count) * 1e6)) µs "
                 + "of CPU each")

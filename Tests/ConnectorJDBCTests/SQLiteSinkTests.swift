@@ -1,5 +1,6 @@
 import ConnectCore
 import SQLTypes
+import Synchronization
 import Testing
 
 @testable import ConnectorJDBC

@@ -3,6 +3,8 @@ import Compression
 import ConnectCore
 import Environment
 import Foundation
+import SQLTypes
+import Synchronization
 import Testing
 
 @testable import ConnectorObjectStore
