@@ -4,7 +4,6 @@ import Glibc
 import JSONFormat
 import SQLClient
 import SQLShell
-import SQLSyntax
 
 /// A person at a terminal.
 struct Interactive {
