@@ -31,6 +31,8 @@ def server(tmp_path):
     properties = {
         "ksql.query.push.v2.enabled": "true", "ksql.headers.columns.enabled": "true",
         "ksql.streams.auto.offset.reset": "earliest",
+        # Records of the cases are of 1970.
+        "log.retention.ms": "-1",
     }
     flags = ["--connect", "none", "--admin", "none"]
     for name, address in addresses.items():
