@@ -92,8 +92,8 @@ def main(path, count, codec):
     entries = lambda m: None if m is None else [{"key": k, "value": v} for k, v in m]  # noqa: E731
     same(micros, [(since(w["ts"]), since(w["micros"]), entries(w["scores"])) for w in wanted], "DuckDB")
     # The limits of row groups and chunks are used for this.
-    half = database.sql(f"SELECT count(*) FROM read_parquet('{path}') WHERE id >= {count // 2}").fetchone()[0]
-    texts = database.sql(f"SELECT count(*) FROM read_parquet('{path}') WHERE name = 'name-1-ü'").fetchone()[0]
+    half = database.sql(f"SELECT count(*) FROM read_parquet('{path}') WHERE id >= {count // 2}").fetchall()[0][0]
+    texts = database.sql(f"SELECT count(*) FROM read_parquet('{path}') WHERE name = 'name-1-ü'").fetchall()[0][0]
     if half != count - count // 2 or texts != sum(w["name"] == "name-1-ü" for w in wanted):
         sys.exit(f"DuckDB: {half} and {texts} rows found by their values")
 

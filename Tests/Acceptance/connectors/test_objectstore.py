@@ -206,7 +206,7 @@ def test_schemas(worker, bucket, tmp_path, kind):
         assert str(table.schema.field("price").type) == "decimal128(10, 2)"
         rows = table.to_pylist()
         (tmp_path / "a.parquet").write_bytes(data)
-        total = duckdb.sql(f"SELECT count(name), sum(price), sum(len(tags)) FROM '{tmp_path}/a.parquet'").fetchone()
+        total = duckdb.sql(f"SELECT count(name), sum(price), sum(len(tags)) FROM '{tmp_path}/a.parquet'").fetchall()[0]
         assert [float(x) for x in total] == [37, 12.25, sum(n % 3 for n in range(50))]
     assert [r["id"] for r in rows] == list(range(50))
     assert [r["tags"] for r in rows] == [["t"] * (n % 3) for n in range(50)]
