@@ -90,7 +90,8 @@ private let allowed: [String: Set<String>] = [
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
         "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
-        "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", "ConnectorObjectStore",
+        "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
+        "ConnectorObjectStore",
     ],
     // Beside
     "MessageGenerator": [],

@@ -52,7 +52,8 @@ enum ConnectRole {
         worker.version = Swiftwater.version
         worker.registryURL = registry.map { "http://\($0)" }
         let surroundings = ConnectServer.Surroundings(
-            cluster: cluster, plugins: PluginRegistry(ConnectorPlugins.all(cluster, logger), hint: ConnectorPlugins.hint),
+            cluster: cluster,
+            plugins: PluginRegistry(ConnectorPlugins.all(cluster, logger), hint: ConnectorPlugins.hint),
             registries: { (addresses, options) throws(ConnectError) in try HTTPConverterRegistry(addresses, options) },
             metrics: metrics, readiness: readiness, logger: logger, now: { Timestamps.nowMilliseconds() },
             loggers: LoggerLevels(now: { Timestamps.nowMilliseconds() }, initial: logger.logLevel))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,13 +47,14 @@ def database(tmp_path_factory):
 
 
 def with_numbered_transactions(lines, folder, name):
-    """Transactions are named by their place in the log, which no two servers share: names become numbers in their order."""
-    names = {}
+    """Transactions are named by their place in the log, which no two servers share: names become numbers in the log's order."""
+    lines = list(lines)
+    places = {(file, int(place)) for line in lines for file, place in re.findall(r'"id": ?"file=([^",]+),pos=(\d+)"', line)}
+    numbers = {f"file={file},pos={place}": f"t{number}" for number, (file, place) in enumerate(sorted(places))}
 
     def rename(value):
         if isinstance(value, dict):
-            return {key: rename(names.setdefault(item, f"t{len(names)}"))
-                    if key == "id" and isinstance(item, str) and item.startswith("file=") else rename(item)
+            return {key: numbers[item] if key == "id" and isinstance(item, str) and item in numbers else rename(item)
                     for key, item in value.items()}
         return [rename(item) for item in value] if isinstance(value, list) else value
 
