@@ -41,6 +41,8 @@ package struct CDCPlugin: SourcePlugin {
         }
     }
 
+    package func modernized(_ properties: [String: String]) -> [String: String] { CDCOptions.modern(properties) }
+
     /// Options that do not go together, and whether the server answers.
     package func problems(with properties: [String: String]) async -> [ConfigProblem] {
         let modern = CDCOptions.modern(properties)

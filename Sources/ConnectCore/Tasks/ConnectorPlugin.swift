@@ -9,6 +9,9 @@ package protocol ConnectorPlugin: Sendable {
     /// The options of its own; those of every connector come from `ConnectorConfig`.
     var definition: ConfigDef { get }
 
+    /// A configuration with today's names for options that had others in earlier versions; what was given stays in it.
+    func modernized(_ properties: [String: String]) -> [String: String]
+
     /// What is wrong with a configuration whose options are right one by one: options that do not go together, servers
     /// that do not answer. Called by `validate` and before a connector is created, with placeholders resolved.
     func problems(with properties: [String: String]) async -> [ConfigProblem]
@@ -24,6 +27,8 @@ package protocol ConnectorPlugin: Sendable {
 }
 
 extension ConnectorPlugin {
+    package func modernized(_ properties: [String: String]) -> [String: String] { properties }
+
     package func problems(with properties: [String: String]) async -> [ConfigProblem] { [] }
 }
 

@@ -27,7 +27,7 @@ struct ConnectorValidation: Sendable {
         let ownProblems =
             role == .sink ? Self.sinkProblems(resolved, settings) : Self.sourceProblems(resolved, plugin, settings)
         for problem in ownProblems { add(problem, resolved) }
-        let own = plugin.definition.validate(resolved)
+        let own = plugin.definition.validate(plugin.modernized(resolved))
         for group in plugin.definition.groups where !groups.contains(group) { groups.append(group) }
         findings += own
         for problem in Self.overrideProblems(resolved, settings) { add(problem, resolved) }
@@ -35,7 +35,7 @@ struct ConnectorValidation: Sendable {
         if errorCount == 0 {
             for problem in await plugin.problems(with: resolved) { add(problem, resolved) }
         }
-        hideSecrets(raw, resolved)
+        hideSecrets(plugin.modernized(raw), plugin.modernized(resolved))
     }
 
     private mutating func add(_ problem: ConfigProblem, _ properties: [String: String]) {
