@@ -51,6 +51,7 @@ struct RegistryTransport: Sendable {
         var request = HTTPClientRequest(url: url)
         request.method = method
         request.headers.add(name: "accept", value: Self.contentType + ", application/json")
+        request.headers.add(name: "confluent-accept-unknown-properties", value: "true")
         if let user = address.user { request.setBasicAuth(username: user, password: address.password) }
         if let body {
             request.headers.add(name: "content-type", value: Self.contentType)

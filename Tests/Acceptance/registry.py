@@ -34,7 +34,8 @@ class Http:
         self.url = url
 
     def ask(self, method, path, body=None, timeout=60, **headers):
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        names = {"Confluent-Accept-Unknown-Properties": "true"}
+        names.update((name.replace("_", "-"), value) for name, value in headers.items())
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         if body is not None:

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -41,6 +42,28 @@ def make(tmp_path):
     for process in made:
         if process.alive:
             process.kill()
+
+
+def curl(*arguments):
+    """The status and the headers, by lower-case names, of what curl was answered."""
+    done = subprocess.run(["curl", "-sS", "-i", *arguments], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.split("\r\n\r\n")[0].split("\r\n")
+    return int(lines[0].split()[1]), {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:])}
+
+
+def test_pages_of_named_origins_only_are_let_in(make):
+    node = make(properties={"access.control.allow.origin": "https://ui.example", "access.control.allow.methods": "GET,PUT"})
+    ask = ("-X", "OPTIONS", "-H", "Access-Control-Request-Method: PUT", node.url + "/config")
+    status, headers = curl("-H", "Origin: https://ui.example", *ask)
+    assert status == 200 and headers["access-control-allow-origin"] == "https://ui.example"
+    assert "PUT" in headers["access-control-allow-methods"]
+    assert "access-control-allow-origin" not in curl("-H", "Origin: https://other.example", *ask)[1]
+    status, headers = curl("-H", "Origin: https://ui.example", node.url + "/subjects")
+    assert status == 200 and headers["access-control-allow-origin"] == "https://ui.example"
+    status, headers = curl("-H", "Origin: https://other.example", node.url + "/subjects")
+    assert "access-control-allow-origin" not in headers
+    assert "access-control-allow-origin" not in curl(node.url + "/subjects")[1]
 
 
 def topic_records(bootstrap, topic="_schemas"):

@@ -309,6 +309,23 @@ import Testing
         ])
     }
 
+    @Test(arguments: [("true", true), ("TRUE", true), ("false", false), ("", false)])
+    func `a client that does not take unknown properties gets an id only`(header: String, whole: Bool) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let body = String(decoding: message(["x"]).bytes, as: UTF8.self)
+                for _ in 0..<2 {
+                    let answer = try await node.ask(
+                        "POST", "/subjects/s/versions", body,
+                        headers: [("Confluent-Accept-Unknown-Properties", header)])
+                    #expect((answer.text == #"{"id":1}"#) == !whole, "\(answer)")
+                    #expect(answer.text.hasPrefix(#"{"id":1"#))
+                    #expect((answer.json["guid"] != nil) == whole)
+                }
+            }
+        }
+    }
+
     @Test func `a GUID means one schema in all contexts`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in

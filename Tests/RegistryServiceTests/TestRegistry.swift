@@ -91,7 +91,8 @@ struct Node: Sendable {
     func ask(
         _ method: String, _ path: String, _ body: String? = nil, headers: [(String, String)] = []
     ) async throws -> Answer {
-        let defaults = body == nil ? [] : [("Content-Type", "application/vnd.schemaregistry.v1+json")]
+        var defaults = [("Confluent-Accept-Unknown-Properties", "true")]
+        if body != nil { defaults.append(("Content-Type", "application/vnd.schemaregistry.v1+json")) }
         let names = Set(headers.map { $0.0.lowercased() })
         let response = try await LeaderClient(group: loops).send(
             .init(

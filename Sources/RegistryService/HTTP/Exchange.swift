@@ -93,6 +93,9 @@ struct Exchange: Sendable {
     /// True only for "true", as the original reads it.
     func flag(_ name: String) -> Bool { call.query(name)?.lowercased() == "true" }
 
+    /// Whether answers may have members that releases before 8.0 did not have.
+    var acceptsUnknownProperties: Bool { call.headers[.acceptUnknownProperties]?.lowercased() == "true" }
+
     /// - Throws: 404 when it is no number, as the original answers.
     func number(_ name: String, default defaultValue: Int) throws(RegistryError) -> Int {
         guard let text = call.query(name), !text.isEmpty else { return defaultValue }

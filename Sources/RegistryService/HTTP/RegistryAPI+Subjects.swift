@@ -122,11 +122,15 @@ extension SchemaRegistry {
             tags: try await tags(schema, exchange))
     }
 
-    /// The answer to a registration, as the query parameters want it. A client that sends a Protobuf descriptor gets one
+    /// The answer to a registration: the id, and what releases since 8.0 add to it for clients that say that they can
+    /// read it, as those of before fail on what they do not know. A client that sends a Protobuf descriptor gets one
     /// back: Python's keeps the answer for what it has sent.
     func answer(
         _ registered: Registered, _ exchange: Exchange, to request: SchemaRequest? = nil
     ) async throws(RegistryError) -> JSONValue {
+        guard exchange.acceptsUnknownProperties else {
+            return .object([("id", .number(Int64(registered.version.id)))])
+        }
         let isDescriptor = request.map { $0.typeName == SchemaType.protobuf.rawValue && $0.isBase64 } ?? false
         let format = exchange.format.isEmpty && isDescriptor ? "serialized" : exchange.format
         let schema = registered.version.schema

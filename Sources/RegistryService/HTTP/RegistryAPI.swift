@@ -143,7 +143,7 @@ package struct RegistryAPI: Sendable {
         guard headers[.forward]?.lowercased() != "true" else { throw .unknownLeader }
         registry.figures.forwarded.add()
         var passed: [(name: String, value: String)] = [("X-Forward", "true")]
-        for name in [HTTPField.Name.contentType, .accept, .authorization] {
+        for name in [HTTPField.Name.contentType, .accept, .authorization, .acceptUnknownProperties] {
             if let value = headers[name] { passed.append((name.rawName, value)) }
         }
         let target = exchange.call.path + (exchange.call.rawQuery.map { "?" + $0 } ?? "")
@@ -167,4 +167,6 @@ package struct RegistryAPI: Sendable {
 extension HTTPField.Name {
     /// Set on requests that a follower passes on.
     static let forward = HTTPField.Name(parsed: "x-forward") ?? .from
+    /// With the value "true": the client passes over members of an answer that it does not know.
+    static let acceptUnknownProperties = HTTPField.Name(parsed: "confluent-accept-unknown-properties") ?? .from
 }

@@ -11,17 +11,13 @@ from worker import SHARED, Worker
 
 SCENARIOS = SHARED / "scenarios"
 OURS = {"kafka", "sr", "connect"}
-# Scenarios whose expectation is at odds with what clients of today get.
-DISPUTED = {"demo-registry-curl": "expects a registration's answer as before 8.0, without version and guid"}
 
 
 def fitting():
     found = []
     for path in sorted(SCENARIOS.glob("*/scenario.json")):
         if set(json.loads(path.read_text())["needs"]) <= OURS:
-            name = path.parent.name
-            marks = [pytest.mark.xfail(reason=DISPUTED[name])] if name in DISPUTED else []
-            found.append(pytest.param(name, marks=marks))
+            found.append(path.parent.name)
     return found
 
 
