@@ -1,6 +1,8 @@
 """The program under test as a child process: start, stop, kill, restart on the same folder and port."""
 
+import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -17,10 +19,22 @@ def binary():
     return path
 
 
+# Below the ports that the system gives to clients' connections, and from a place of each test process's own: what is free now
+# is free still when the server that it is meant for starts.
+_ports = itertools.cycle(range(15000, 32000))
+for _ in range(random.SystemRandom().randrange(17000)):
+    next(_ports)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in _ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_until(condition, timeout=20, what=None, interval=0.02):

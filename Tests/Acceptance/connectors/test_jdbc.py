@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import uuid
 from pathlib import Path
 
 import pytest
+
+from process import free_port
 
 pytestmark = pytest.mark.deadline(240)
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,12 +23,6 @@ def driver():
     found = [Path(given)] if given else [
         path for path in ROOT.glob(".build*/*/JDBCSinkDriver") if path.is_file()]
     return max(found, key=lambda path: path.stat().st_mtime) if found else None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(condition, seconds=60):
