@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients import Confluent, Record, create_topic
-from process import Broker, wait_until
+from process import Broker, free_port, wait_until
 from wire import REQUESTS, Connection, Reader, batch, encode, fetch_request, frame, header, produce
 
 
@@ -123,3 +123,19 @@ def test_idle_processor_time(broker, tell):
     assert used < 0.2
     for connection in waiting:
         connection.socket.close()
+
+
+def test_idle_platform(tmp_path, tell):
+    """Every role on an empty folder: nothing asked, so nothing done and nothing said."""
+    flags = [part for role in ("registry", "connect", "sql") for part in (f"--{role}", f"127.0.0.1:{free_port()}")]
+    broker = Broker(tmp_path, flags=flags).start()
+    time.sleep(2)
+    before, began, said = processor_seconds(broker), time.monotonic(), broker.log_path.read_text()
+    time.sleep(3)
+    used = (processor_seconds(broker) - before) / (time.monotonic() - began)
+    memory = broker.status_kib()
+    tell(f"idle with every role: {used * 100:.1f} % of a core, {memory / 1024:.1f} MiB resident (aims 1 % and 60 MiB)")
+    assert used < 0.2
+    assert memory < 180 << 10
+    assert broker.log_path.read_text() == said
+    broker.stop()

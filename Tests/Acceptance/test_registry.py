@@ -48,7 +48,7 @@ def curl(*arguments):
     """The status and the headers, by lower-case names, of what curl was answered."""
     done = subprocess.run(["curl", "-sS", "-i", *arguments], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.split("\r\n\r\n")[0].split("\r\n")
+    lines = done.stdout.split("\n\n")[0].splitlines()
     return int(lines[0].split()[1]), {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines[1:])}
 
 
