@@ -67,33 +67,80 @@ export const api = {
   delete: (address, options) => send("DELETE", address, options),
 };
 
-/** Server-sent events until `signal` aborts: { name: handler(data) }; `state` hears "on" and "off". */
+/**
+ * Server-sent events until `signal` aborts or close() is called: { name: handler(data) }; `state` hears "on" and "off".
+ * A tab that nobody sees lets go of its stream: browsers give a server six connections, for all its tabs together.
+ */
 export function events(address, handlers, { signal, state } = {}) {
-  const source = new EventSource(`/api/${address}`);
-  for (const [name, handler] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => {
-      let data;
-      try { data = JSON.parse(event.data); } catch { return; }  // a damaged event is as good as none
-      handler(data);
-    });
+  let source = null;
+  function open() {
+    if (source || document.hidden) return;
+    source = new EventSource(`/api/${address}`);
+    for (const [name, handler] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => {
+        let data;
+        try { data = JSON.parse(event.data); } catch { return; }  // a damaged event is as good as none
+        handler(data);
+      });
+    }
+    source.addEventListener("open", () => state?.("on"));
+    source.addEventListener("error", () => state?.("off"));
   }
-  source.addEventListener("open", () => state?.("on"));
-  source.addEventListener("error", () => state?.("off"));
-  signal?.addEventListener("abort", () => source.close());
-  return source;
+  function shut() {
+    source?.close();
+    source = null;
+  }
+  const seen = () => (document.hidden ? shut() : open());
+  function close() {
+    document.removeEventListener("visibilitychange", seen);
+    shut();
+  }
+  document.addEventListener("visibilitychange", seen);
+  signal?.addEventListener("abort", close);
+  open();
+  return { close };
 }
 
 /** Statements to the SQL server; answers its entities. */
 export const ksql = (statements, { properties = {}, variables = {}, signal } = {}) =>
   api.post("sql/ksql", { ksql: statements, streamsProperties: properties, sessionVariables: variables }, { signal });
 
+let about = null;
+/** What the server says about itself; asked once. */
+export function aboutServer() {
+  about ??= send("GET", "about").catch((error) => { about = null; throw error; });
+  return about;
+}
+
+/** Text of a query as it comes, over a WebSocket: those do not count among a server's six connections. */
+function socketText(body, signal, take) {
+  return new Promise((resolve, reject) => {
+    const aborted = () => new DOMException("the query was stopped", "AbortError");
+    if (signal?.aborted) { reject(aborted()); return; }
+    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/query`);
+    let opened = false;
+    signal?.addEventListener("abort", () => { socket.close(); reject(aborted()); }, { once: true });
+    socket.addEventListener("open", () => { opened = true; socket.send(JSON.stringify(body)); });
+    socket.addEventListener("message", ({ data }) => take(data.endsWith("\n") ? data : `${data}\n`));
+    socket.addEventListener("close", ({ code, reason }) => {
+      if (opened && (code === 1000 || code === 1005)) resolve();
+      else reject(new ApiError(reason || "the connection to the query was lost", 0));
+    });
+  });
+}
+
+async function streamText(body, signal, take) {
+  const response = await send("POST", "sql/query-stream", { body, signal, raw: true, headers: { Accept: "application/vnd.ksqlapi.delimited.v1", "Content-Type": "application/json" } });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    take(value);
+  }
+}
+
 /** Runs one SELECT or PRINT and gives its lines as they come. Aborting the signal ends the query. */
 export async function sqlStream(sql, { properties = {}, variables = {}, signal, onHeader, onRow, onLine, onError }) {
-  const response = await send("POST", "sql/query-stream", {
-    body: { sql, properties, sessionVariables: variables }, signal, raw: true,
-    headers: { Accept: "application/vnd.ksqlapi.delimited.v1", "Content-Type": "application/json" },
-  });
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   const take = (line) => {
     if (!line.trim()) return;
@@ -104,13 +151,13 @@ export async function sqlStream(sql, { properties = {}, variables = {}, signal, 
     else if (value && (value.error_code || value["@type"]?.endsWith("error"))) onError?.(value.message ?? "the query failed");
     else onLine?.(line);
   };
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    rest += value;
+  const text = (part) => {
+    rest += part;
     const lines = rest.split("\n");
     rest = lines.pop();
     lines.forEach(take);
-  }
+  };
+  const { query_socket: bySocket } = await aboutServer().catch(() => ({}));  // then the query itself says what is wrong
+  await (bySocket ? socketText : streamText)({ sql, properties, sessionVariables: variables }, signal, text);
   take(rest);
 }

@@ -1,5 +1,5 @@
 // One panel of a dashboard: runs its query and shows the rows as a chart, a table or a number.
-import { sqlStream } from "../api.js";
+import { aboutServer, sqlStream } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, dateOf, short } from "../format.js";
 import { assignment, kindOf, statements } from "../sql/text.js";
@@ -72,6 +72,23 @@ export class PanelData {
   }
 }
 
+// Without the socket of queries a browser has six connections for everything: three of them may stay with push queries.
+let streams = 0;
+const waiting = [];
+async function turn(signal) {
+  const { query_socket: free } = await aboutServer().catch(() => ({}));  // the query will say what is wrong
+  if (free) return () => {};
+  if (streams >= 3) await new Promise((resolve) => { waiting.push(resolve); signal.addEventListener("abort", resolve, { once: true }); });
+  streams += 1;
+  let given = false;
+  return () => {
+    if (given) return;
+    given = true;
+    streams -= 1;
+    waiting.shift()?.();
+  };
+}
+
 /** The body of a panel; runs until `signal` aborts. */
 export function panelBody(panel, { signal, height = 220 }) {
   const host = h("div", { class: "stack-s" });
@@ -109,12 +126,14 @@ export function panelBody(panel, { signal, height = 220 }) {
     let rows = 0;
     let failed = null;
     let fresh = null;
+    const release = parsed.push ? await turn(signal) : () => {};
+    signal.addEventListener("abort", release, { once: true });
     await sqlStream(parsed.query, {
       properties: parsed.properties, signal,
       onHeader: (header) => { fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
       onRow: (values) => { rows += 1; fresh?.add(values, Date.now()); if (parsed.push) later(); },
       onError: (message) => { failed = message; },
-    });
+    }).finally(release);
     if (failed) throw new Error(failed);
     if (!parsed.push) {
       if (data && fresh && panel.kind === "number") fresh.history.unshift(...data.history.slice(-KEPT + 1));

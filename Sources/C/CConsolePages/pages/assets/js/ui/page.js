@@ -32,7 +32,7 @@ export function card(title, body, ...tools) {
 }
 
 export const stat = (name, value, noteText, href) =>
-  h(href ? "a" : "div", { class: "stat", href }, h("div", { class: "name" }, name), h("div", { class: "value" }, value), noteText !== undefined ? h("div", { class: "note" }, noteText) : null);
+  h(href ? "a" : "div", { class: "stat", href }, h("div", { class: "name" }, name), h("div", { class: "value" }, value), noteText !== undefined ? h("div", { class: "sub" }, noteText) : null);
 
 export const facts = (entries) => h("dl", { class: "facts" }, entries.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 

@@ -1,5 +1,5 @@
 // The frame: navigation, theme, the pulse of the platform, shortcuts.
-import { api } from "../api.js";
+import { aboutServer } from "../api.js";
 import { add, fill, h } from "../dom.js";
 import { rate } from "../format.js";
 import { watchConnection, watchRates } from "../live.js";
@@ -62,7 +62,7 @@ function startPulse() {
 
 async function showAbout() {
   try {
-    const about = await api.get("about");
+    const about = await aboutServer();
     byId("about").textContent = `Swiftwater ${about.version}`;
     byId("about").title = [about.build, about.cluster_id && `cluster ${about.cluster_id}`].filter(Boolean).join(", ");
   } catch { /* the page says what is wrong */ }
