@@ -34,10 +34,11 @@ export default function deadLetters({ signal }, name, topic) {
       const item = messageItem(message, { extra: () => {
         const text = h("textarea", { rows: 5, spellcheck: "false", value: message.value?.text ?? "" });
         edit = () => (text.value === (message.value?.text ?? "") ? null : text.value);
-        return h("div", { class: "stack-s" }, facts([["Stage", reason.stage ?? "–"], ["Came from", reason.topic ? `${reason.topic}, partition ${reason.partition}, offset ${reason.offset}` : "–"], ["Task", reason.task ?? "–"], ["Error", reason.class ?? "–"]]),
-          reason.exception && reason.exception !== reason.message ? codeBlock(reason.exception, { label: "Stack trace", wrap: true }) : null, field("Repair the value before it goes back", text));
+        return h("div", { class: "stack-s" }, facts([["Stage", reason.stage ?? "–"], ["Came from", reason.topic ? `${reason.topic}, partition ${reason.partition}, offset ${reason.offset}` : "–"], ["Task", reason.task ?? "–"], ["Error", reason.class ?? reason.exception ?? "–"]]),
+          reason.stack_trace ? codeBlock(reason.stack_trace, { label: "Stack trace", wrap: true }) : null, field("Repair the value before it goes back", text));
       } });
-      item.prepend(h("div", { class: "row dead-reason" }, box, h("span", { class: "badge bad" }, reason.stage ?? "failed"), h("span", { class: "break small" }, reason.message ?? reason.class ?? "no reason was kept")));
+      item.prepend(h("div", { class: "row dead-reason" }, box, h("span", { class: "badge bad" }, reason.stage ?? "failed"), h("span", { class: "break small" }, reason.message ?? reason.class ?? "no reason was kept"),
+        message.sent_again ? h("span", { class: "badge" }, "was sent again") : null));
       return item;
     });
     return h("ul", { class: "messages", "aria-label": "Dead letters" }, items);
