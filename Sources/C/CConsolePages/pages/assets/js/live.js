@@ -26,6 +26,10 @@ function connect() {
   }, { state: (name) => { for (const handler of states) handler(name); } });
 }
 
+// A page that is left, though it may be kept for "back", holds no connection.
+addEventListener("pagehide", () => { source?.close(); source = null; });
+addEventListener("pageshow", (event) => { if (event.persisted) connect(); });
+
 /** Calls `handler` each second until `signal` aborts; `topics` are those whose rates are wanted. */
 export function watchRates(handler, { topics = [], signal } = {}) {
   const entry = { handler, topics };

@@ -45,3 +45,6 @@ async function render() {
 
 startShell();
 start(render);
+// A page that is left holds no connection: browsers give a server six of them. One that comes back begins anew.
+addEventListener("pagehide", () => current?.abort());
+addEventListener("pageshow", (event) => { if (event.persisted) render(); });

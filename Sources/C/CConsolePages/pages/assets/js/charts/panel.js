@@ -72,13 +72,16 @@ export class PanelData {
   }
 }
 
-// Without the socket of queries a browser has six connections for everything: three of them may stay with push queries.
+// Without the socket of queries a browser has six connections for everything: four of them may stay with push queries.
 let streams = 0;
 const waiting = [];
 async function turn(signal) {
   const { query_socket: free } = await aboutServer().catch(() => ({}));  // the query will say what is wrong
   if (free) return () => {};
-  if (streams >= 3) await new Promise((resolve) => { waiting.push(resolve); signal.addEventListener("abort", resolve, { once: true }); });
+  if (streams >= 4) {
+    await new Promise((resolve) => { waiting.push(resolve); signal.addEventListener("abort", resolve, { once: true }); });
+    if (signal.aborted) return () => {};
+  }
   streams += 1;
   let given = false;
   return () => {
@@ -126,14 +129,24 @@ export function panelBody(panel, { signal, height = 220 }) {
     let rows = 0;
     let failed = null;
     let fresh = null;
-    const release = parsed.push ? await turn(signal) : () => {};
-    signal.addEventListener("abort", release, { once: true });
+    const own = new AbortController();  // ends this run: with the page, or when nobody has looked for a while
+    const end = () => own.abort();
+    signal.addEventListener("abort", end, { once: true });
+    let hidden;
+    const look = () => { clearTimeout(hidden); if (document.hidden) hidden = setTimeout(end, 15000); };
+    document.addEventListener("visibilitychange", look);
+    const release = parsed.push ? await turn(own.signal) : () => {};
     await sqlStream(parsed.query, {
-      properties: parsed.properties, signal,
+      properties: parsed.properties, signal: own.signal,
       onHeader: (header) => { fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
       onRow: (values) => { rows += 1; fresh?.add(values, Date.now()); if (parsed.push) later(); },
       onError: (message) => { failed = message; },
-    }).finally(release);
+    }).finally(() => {
+      release();
+      clearTimeout(hidden);
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", end);
+    });
     if (failed) throw new Error(failed);
     if (!parsed.push) {
       if (data && fresh && panel.kind === "number") fresh.history.unshift(...data.history.slice(-KEPT + 1));
@@ -142,6 +155,13 @@ export function panelBody(panel, { signal, height = 220 }) {
     }
     return rows;
   }
+  /** Waits until somebody looks at the page. */
+  const seenAgain = () => new Promise((resolve) => {
+    const look = () => { if (document.hidden && !signal.aborted) return; document.removeEventListener("visibilitychange", look); resolve(); };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look, { once: true });
+    look();
+  });
   async function loop() {
     let pause = 1000;
     while (!signal.aborted) {
@@ -150,12 +170,14 @@ export function panelBody(panel, { signal, height = 220 }) {
         pause = 1000;
         problem.replaceChildren();
       } catch (error) {
-        if (error?.name === "AbortError" || signal.aborted) return;
+        if (signal.aborted) return;
+        if (error?.name === "AbortError") { await seenAgain(); continue; }
         fill(problem, note("error", describe(error)));
         pause = Math.min(pause * 2, 30000);
       }
       // A pull query is asked again; a push query that ended begins again.
       await new Promise((resolve) => setTimeout(resolve, Math.max(pause, panel.refresh_ms ?? 3000)));
+      if (document.hidden) await seenAgain();
     }
   }
   loop();

@@ -80,7 +80,7 @@ export function graphView() {
         keydown: (event) => walk(event, node.id), focus: () => light(node.id), blur: () => light(null), pointerenter: () => light(node.id), pointerleave: () => light(null),
       } },
       s("rect", { class: "box", width: WIDTH, height: HEIGHT, rx: 8 }), s("rect", { class: `stripe kind-${node.kind}`, x: 0, y: 10, width: 4, height: HEIGHT - 20, rx: 2 }),
-      s("text", { class: "kind", x: 16, y: 20 }), s("text", { x: 16, y: 39 }, clip(node.name, 23)), s("title", {}, node.name));
+      s("text", { class: "kind", x: 16, y: 20 }), s("text", { x: 16, y: 39 }, clip(node.name, 20)), s("title", {}, node.name));
       elements.set(node.id, { group });
       svg.append(group);
     });
@@ -100,7 +100,7 @@ export function graphView() {
     for (const node of next.nodes) {
       const { group } = elements.get(node.id);
       group.setAttribute("aria-label", nodeLabel(node));
-      group.querySelector(".kind").textContent = clip(`${kindNames[node.kind] ?? node.kind}${node.state && node.state !== "ok" ? `, ${node.state.toLowerCase()}` : ""}`, 30);
+      group.querySelector(".kind").textContent = clip(`${kindNames[node.kind] ?? node.kind}${node.state && node.state.toLowerCase() !== "ok" ? `, ${node.state.toLowerCase()}` : ""}`, 30);
     }
   };
   return svg;

@@ -105,7 +105,7 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
     fill(extras, Object.entries(values).filter(([name]) => !known.has(name)).map(([name, value]) => extraRow(name, value)));
     fill(body, h("div", { class: "fields" }, first.map(makeField)),
       h("div", {}, [...groups].map(([name, members]) => h("details", {}, h("summary", {}, `${name} (${members.length})`), h("div", { class: "fields" }, members.map(makeField))))),
-      h("section", { class: "stack-s", "aria-label": "Further options" }, h("div", { class: "row" }, h("h3", {}, "Further options"), button("Add an option", { small: true, icon: "plus", click: () => { const row = extraRow(); extras.append(row); row.querySelector("input").focus(); } })),
+      h("section", { class: "stack-s", "aria-label": "Further options" }, h("div", { class: "row" }, h("h2", {}, "Further options"), button("Add an option", { small: true, icon: "plus", click: () => { const row = extraRow(); extras.append(row); row.querySelector("input").focus(); } })),
         h("p", { class: "muted small" }, "For options of transforms, predicates and converters, such as value.converter.schema.registry.url."), extras));
     await check();
   }

@@ -13,7 +13,7 @@ import { overall, shortClass } from "./connectors.js";
 function taskCard(name, task, refresh) {
   const restart = button("Restart", { small: true, icon: "refresh", "aria-label": `Restart task ${task.id}`, click: () => act(restart, () => api.post(path`connect/connectors/${name}/tasks/${task.id}/restart`), `Task ${task.id} restarts.`).then(refresh) });
   return h("section", { class: "card", "aria-label": `Task ${task.id}` },
-    h("div", { class: "head" }, h("h3", {}, `Task ${task.id}`), stateBadge(task.state), h("span", { class: "muted small" }, task.worker_id), restart),
+    h("div", { class: "head" }, h("h2", {}, `Task ${task.id}`), stateBadge(task.state), h("span", { class: "muted small" }, task.worker_id), restart),
     task.trace ? h("div", { class: "body" }, codeBlock(task.trace, { label: `Trace of task ${task.id}`, wrap: true })) : null);
 }
 

@@ -31,7 +31,7 @@ export function resetDialog(id, data) {
       if (!chosen.size) { fill(planHost, note("warn", "Choose at least one topic.")); return; }
       try {
         const answer = await ask(true);
-        fill(planHost, h("h3", {}, "Plan"), plainTable("Plan", ["Topic", "Partition", "From", "To", "Change"],
+        fill(planHost, h("h2", {}, "Plan"), plainTable("Plan", ["Topic", "Partition", "From", "To", "Change"],
           answer.plan.map(({ topic, partition, from, to }) => [topic, partition, count(from), count(to), Number.isFinite(from) ? `${to - from > 0 ? "+" : ""}${count(to - from)}` : "new"]), { ends: [1, 2, 3, 4] }));
         apply.disabled = answer.plan.length === 0;
       } catch (error) {

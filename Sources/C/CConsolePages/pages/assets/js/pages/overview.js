@@ -1,7 +1,7 @@
 // How the platform is: health, rates, space, what needs attention.
 import { api } from "../api.js";
 import { h, fill } from "../dom.js";
-import { bytes, count, plural, rate } from "../format.js";
+import { bytes, count, known, plural, rate } from "../format.js";
 import { poll, watchRates } from "../live.js";
 import { chart } from "../charts/chart.js";
 import { icon } from "../ui/icons.js";
@@ -27,7 +27,7 @@ function stats(totals) {
   const disk = totals.disk_total_bytes ? (totals.disk_total_bytes - totals.disk_free_bytes) / totals.disk_total_bytes : null;
   return [
     stat("Topics", count(totals.topics), plural(totals.partitions ?? 0, "partition"), "/topics"),
-    stat("Messages in", rate(totals.messages_in_per_s), `${bytes(totals.bytes_in_per_s)}/s`),
+    stat("Messages in", rate(totals.messages_in_per_s), known(totals.bytes_in_per_s) ? `${bytes(totals.bytes_in_per_s)}/s` : "each second"),
     stat("Consumer groups", count(totals.groups), totals.lag !== undefined ? `lag ${count(totals.lag)}` : "members and lag", "/groups"),
     stat("Log size", bytes(totals.log_bytes), "on disk"),
     stat("Disk free", bytes(totals.disk_free_bytes), disk === null ? "" : `${Math.round(disk * 100)} % used`),

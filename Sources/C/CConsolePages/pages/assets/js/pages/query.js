@@ -55,7 +55,7 @@ export default async function queryPage({ params, signal }) {
   return h("div", { class: "stack" },
     pageHead({ title: id, badge, crumbs: [["SQL", "/sql"]], lead: h("span", { class: "row" }, names("reads", data.sources), names("writes", data.sinks)), actions: [controls, button("Terminate", { kind: "danger", icon: "trash", click: terminate })] }),
     figures, counters,
-    card("Statement", h("div", { class: "body" }, codeBlock(colourSql(data.statementText), { text: data.statementText, label: "Statement", wrap: true }))),
+    card("Statement", h("div", { class: "body" }, codeBlock(colourSql(data.statementText), { text: data.statementText, label: "Text of the statement", wrap: true }))),
     card("Plan", h("div", { class: "body" }, planView(data.executionPlan))),
     data.consumerGroupId ? h("p", { class: "small" }, h("span", { class: "muted" }, "Consumer group: "), h("a", { href: path`/groups/${data.consumerGroupId}` }, data.consumerGroupId)) : null);
 }

@@ -21,7 +21,7 @@ export function impactView(answer) {
   else parts.push(note("error", h("strong", {}, "Not compatible."), answer.messages?.length ? h("ul", {}, answer.messages.map((text) => h("li", { class: "break small" }, text))) : null));
   if (answer.impact) {
     parts.push(answer.impact.length
-      ? h("div", { class: "stack-s" }, h("h3", {}, `Who would notice: ${plural(answer.impact.length, "reader")}`), h("ul", { class: "stack-s" }, answer.impact.map(({ kind, name, reason }) =>
+      ? h("div", { class: "stack-s" }, h("h2", {}, `Who would notice: ${plural(answer.impact.length, "reader")}`), h("ul", { class: "stack-s" }, answer.impact.map(({ kind, name, reason }) =>
         h("li", {}, h("span", { class: "badge" }, kinds[kind] ?? kind), " ", kind === "consumer-group" ? h("a", { href: path`/groups/${name}` }, name) : kind === "schema" ? h("a", { href: path`/schemas/${name}` }, name) : h("strong", {}, name), h("div", { class: "muted small break" }, reason)))))
       : note("info", "No reader of this subject is known."));
   }

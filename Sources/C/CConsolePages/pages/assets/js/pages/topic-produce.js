@@ -76,7 +76,7 @@ export default async function produce({ signal }, topic) {
       send.disabled = false;
     }
   } } }, h("div", { class: "columns" }, key.element, value.element),
-  h("div", { class: "stack-s" }, h("div", { class: "row" }, h("h3", {}, "Headers"), button("Add a header", { small: true, icon: "plus", click: addHeader })), headers),
+  h("div", { class: "stack-s" }, h("div", { class: "row" }, h("h2", {}, "Headers"), button("Add a header", { small: true, icon: "plus", click: addHeader })), headers),
   h("div", { class: "fields" }, field("Partition", partition), field("How many times", times)),
   answer, h("div", { class: "row" }, send, h("span", { class: "muted small" }, "An empty key is no key.")));
   return form;

@@ -33,7 +33,8 @@ export default async function topic(visit) {
     const mine = live.topics?.[name];
     if (!mine) return;
     rateText.textContent = rate(mine.rate);
-    if (Number.isFinite(mine.end)) ends.textContent = count(mine.end - starts);
+    // The last sample may be older than what this page was told.
+    if (Number.isFinite(mine.end) && mine.end >= starts + messages) ends.textContent = count(mine.end - starts);
   }, { topics: [name], signal });
   const remove = () => confirmDialog({
     title: "Delete this topic?", type: name, text: `All ${count(messages)} records of "${name}" will be gone, and programs that use it will fail.`,

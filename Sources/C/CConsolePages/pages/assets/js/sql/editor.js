@@ -1,5 +1,5 @@
 // An editor for SQL: a text area with a coloured layer beneath it, and a list of completions.
-import { fill, h, uid } from "../dom.js";
+import { announce, fill, h, uid } from "../dom.js";
 import { catalog, functionNames } from "./catalog.js";
 import { colourSql } from "./highlight.js";
 import { KEYWORDS, sourcesOf, statementAt } from "./text.js";
@@ -33,8 +33,8 @@ export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal
   const layer = h("pre", { "aria-hidden": "true" });
   const hintId = uid("hint");
   const area = h("textarea", {
-    value, "aria-label": label, spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off", role: "combobox", "aria-autocomplete": "list",
-    "aria-expanded": "false", "aria-controls": listId, "aria-haspopup": "listbox", "aria-describedby": hintId, rows,
+    value, "aria-label": label, spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off", "aria-autocomplete": "list",
+    "aria-controls": listId, "aria-haspopup": "listbox", "aria-describedby": hintId, rows,
   });
   const list = h("ul", { class: "completions", id: listId, role: "listbox", "aria-label": "Completions", hidden: true });
   const element = h("div", { class: "editor" }, layer, area, list, h("span", { class: "sr", id: hintId }, "Control Enter runs the statement, Control Space offers completions."));
@@ -45,7 +45,7 @@ export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal
 
   const colour = () => fill(layer, colourSql(area.value), "\n");
   const scroll = () => { layer.scrollTop = area.scrollTop; layer.scrollLeft = area.scrollLeft; };
-  const close = () => { list.hidden = true; area.setAttribute("aria-expanded", "false"); area.removeAttribute("aria-activedescendant"); };
+  const close = () => { list.hidden = true; area.removeAttribute("aria-activedescendant"); };
 
   function place() {
     const before = area.value.slice(0, area.selectionStart - word.length).split("\n");
@@ -72,7 +72,7 @@ export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal
     at = 0;
     fill(list, shown.map(({ name, kind }, index) => h("li", { id: `${listId}-${index}`, role: "option", "aria-selected": "false", on: { mousedown: (event) => { event.preventDefault(); accept(index); } } }, h("span", {}, name), h("span", {}, kind))));
     list.hidden = false;
-    area.setAttribute("aria-expanded", "true");
+    announce(shown.length === 1 ? `Completion: ${shown[0].name}` : `${shown.length} completions, the first is ${shown[0].name}`);
     place();
     mark();
   }

@@ -14,14 +14,14 @@ export const cellText = (value) => (value === null || value === undefined ? "nul
 const fieldsTable = (fields) => plainTable("Columns", ["Column", "Type", ""], (fields ?? []).map(({ name, schema, type }) => [name, h("code", {}, typeText(schema)), type ? h("span", { class: "badge" }, type.toLowerCase()) : ""]));
 
 function description(data) {
-  return h("div", { class: "stack-s" }, h("h3", {}, data.name), facts([["Kind", data.type?.toLowerCase()], ["Topic", h("a", { href: path`/topics/${data.topic ?? ""}` }, data.topic)], ["Formats", `key ${data.keyFormat}, value ${data.valueFormat}`],
+  return h("div", { class: "stack-s" }, h("h2", {}, data.name), facts([["Kind", data.type?.toLowerCase()], ["Topic", h("a", { href: path`/topics/${data.topic ?? ""}` }, data.topic)], ["Formats", `key ${data.keyFormat}, value ${data.valueFormat}`],
     data.statistics ? ["Statistics", data.statistics] : null, data.statement ? ["Statement", h("code", { class: "break" }, data.statement)] : null]), fieldsTable(data.fields),
   [...(data.writeQueries ?? []), ...(data.readQueries ?? [])].map((query) => h("p", {}, h("a", { href: path`/queries/${query.id}` }, query.id), h("span", { class: "muted" }, ` ${query.state ?? ""}`))));
 }
 
 function queryDescription(data) {
-  return h("div", { class: "stack-s" }, data.analysis ? analysisView(data.analysis) : null, h("h3", {}, "Plan"), planView(data.executionPlan),
-    data.fields?.length ? [h("h3", {}, "Columns"), fieldsTable(data.fields)] : null);
+  return h("div", { class: "stack-s" }, data.analysis ? analysisView(data.analysis) : null, h("h2", {}, "Plan"), planView(data.executionPlan),
+    data.fields?.length ? [h("h2", {}, "Columns"), fieldsTable(data.fields)] : null);
 }
 
 /** A list of objects as a table with the members that hold plain values. */
@@ -44,13 +44,13 @@ export function entityView(entity) {
   const body = () => {
     if (entity.commandStatus) {
       const { status, message, queryId } = entity.commandStatus;
-      return note(status === "ERROR" ? "error" : "ok", message || status, queryId ? [" ", h("a", { href: path`/queries/${queryId}` }, queryId)] : null);
+      return note(status === "ERROR" ? "error" : "ok", message || status, queryId ? [". ", h("a", { href: path`/queries/${queryId}` }, "Look at the query")] : null);
     }
     if (entity.sourceDescription) return description(entity.sourceDescription);
     if (entity.sourceDescriptions) return h("div", { class: "stack" }, entity.sourceDescriptions.map(description));
     if (entity.queryDescription) return queryDescription(entity.queryDescription);
     if (entity.upgrade) return h("div", { class: "stack-s" }, note("info", typeof entity.upgrade === "string" ? entity.upgrade : cellText(entity.upgrade)));
-    if (entity["@type"] === "describe_function") return h("div", { class: "stack-s" }, h("h3", {}, entity.name), h("p", {}, entity.description), codeBlock(JSON.stringify(entity.functions, null, 2), { label: "Variants" }));
+    if (entity["@type"] === "describe_function") return h("div", { class: "stack-s" }, h("h2", {}, entity.name), h("p", {}, entity.description), codeBlock(JSON.stringify(entity.functions, null, 2), { label: "Variants" }));
     const lists = Object.entries(entity).filter(([name, value]) => Array.isArray(value) && !["warnings", "overwrittenProperties", "defaultProperties"].includes(name));
     if (lists.length) return h("div", { class: "stack" }, lists.map(([name, rows]) => listOf(name, rows)));
     if (entity.message) return note("info", entity.message);

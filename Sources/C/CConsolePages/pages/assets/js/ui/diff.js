@@ -51,7 +51,7 @@ export function sideBySide(left, right) {
   const changed = steps.filter(([sign]) => sign !== " ").length;
   const signs = { add: "+", del: "−" };
   const words = { add: "added: ", del: "removed: " };
-  const column = (title, lines) => h("div", { role: "region", "aria-label": title, tabindex: 0 }, h("h3", {}, title),
+  const column = (title, lines) => h("div", { role: "region", "aria-label": title, tabindex: 0 }, h("h2", {}, title),
     h("ol", {}, lines.map(([kind, line, at]) => h("li", { class: kind, "aria-hidden": kind === "gap" ? "true" : null }, h("span", { class: "ln", "aria-hidden": "true" }, at || ""),
       h("span", { class: "sign", "aria-hidden": "true" }, signs[kind] ?? " "), words[kind] ? h("span", { class: "sr" }, words[kind]) : null, line || " "))));
   return h("div", { class: "stack-s" }, h("p", { class: "muted small", role: "status" }, changed ? `${changed} lines differ.` : "The two are the same."),

@@ -21,11 +21,11 @@ function marked(text, wanted) {
 }
 
 function part(title, field, extra) {
-  if (!field || field.format === "null") return h("div", {}, h("h3", {}, title), h("p", { class: "muted" }, "null"));
+  if (!field || field.format === "null") return h("div", {}, h("h2", {}, title), h("p", { class: "muted" }, "null"));
   const text = field.text ?? JSON.stringify(field.json ?? null);
   const pretty = ["json", "avro", "protobuf", "json-schema"].includes(field.format) ? prettyJson(text) : null;
   return h("div", { class: "stack-s" },
-    h("div", { class: "row" }, h("h3", {}, title), h("span", { class: "badge" }, field.format), field.schema_id ? h("span", { class: "badge accent" }, `schema id ${field.schema_id}`) : null, extra),
+    h("div", { class: "row" }, h("h2", {}, title), h("span", { class: "badge" }, field.format), field.schema_id ? h("span", { class: "badge accent" }, `schema id ${field.schema_id}`) : null, extra),
     codeBlock(pretty ? colourJson(pretty) : text, { text: pretty ?? text, label: title, wrap: true }));
 }
 
@@ -37,7 +37,7 @@ export function messageDetail(message) {
       message.size !== undefined ? ["Size", bytes(message.size)] : null,
     ]),
     part("Key", message.key), part("Value", message.value),
-    message.headers?.length ? h("div", { class: "stack-s" }, h("h3", {}, "Headers"), facts(message.headers.map(({ key, value }) => [h("code", {}, key), h("code", { class: "break" }, preview(value, 2000))]))) : null);
+    message.headers?.length ? h("div", { class: "stack-s" }, h("h2", {}, "Headers"), facts(message.headers.map(({ key, value }) => [h("code", {}, key), h("code", { class: "break" }, preview(value, 2000))]))) : null);
 }
 
 /** One message as a list item. `mark` is highlighted; `extra` adds to the opened part. */
