@@ -1,8 +1,8 @@
 import Cluster
 import JSONFormat
 import NIOCore
-import RecordBatches
 import NIOHTTP1
+import RecordBatches
 import Testing
 
 @testable import ConsoleService

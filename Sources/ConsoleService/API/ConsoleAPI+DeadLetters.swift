@@ -108,7 +108,12 @@ extension ConsoleAPI {
     ) async throws -> ConsumerRecord {
         let reader = try await cluster.reader(partition, from: .offset(offset), isolation: .readCommitted)
         defer { reader.close() }
-        let records = try await reader.next(maxBytes: 1 << 16, timeout: .seconds(2)).records()
+        var records: [ConsumerRecord] = []
+        do throws(ClusterError) {
+            records = try await reader.next(maxBytes: 1 << 16, timeout: .seconds(2)).records()
+        } catch {
+            guard error.code == .offsetOutOfRange else { throw error }
+        }
         guard let letter = records.first(where: { $0.offset == offset }) else {
             throw HTTPFailure(
                 .notFound,

@@ -13,6 +13,8 @@ package actor Sampler {
     private let clock = ContinuousClock()
 
     private var latest: (sample: Sample, at: ContinuousClock.Instant)?
+    /// Something was changed since.
+    private var isStale = false
     private var inFlight: Task<Result<Sample, ClusterError>, Never>?
     private var loop: Task<Void, Never>?
     private var watcherCount = 0
@@ -53,14 +55,14 @@ package actor Sampler {
     /// The cluster as it was less than about a second ago.
     package func sample() async throws(ClusterError) -> Sample {
         want()
-        if let latest, clock.now - latest.at < .milliseconds(1500) { return latest.sample }
+        if let latest, !isStale, clock.now - latest.at < .milliseconds(1500) { return latest.sample }
         return try await look().get()
     }
 
     /// Looks at the cluster now: after something was changed.
     package func refresh() async {
         slow = Slow(sizes: slow.sizes, byteRate: slow.byteRate)
-        latest = nil
+        isStale = true
     }
 
     /// Lags of a group in the order of time, as far as somebody watched.
@@ -77,11 +79,10 @@ package actor Sampler {
 
     package func unwatch() { watcherCount -= 1 }
 
-    package func stop() async {
+    /// A look that is under way ends by itself: brokers that do not answer must not hold up the end of the process.
+    package func stop() {
         loop?.cancel()
         inFlight?.cancel()
-        await loop?.value
-        _ = await inFlight?.value
     }
 
     private func want() {
@@ -117,17 +118,23 @@ package actor Sampler {
     }
 
     private func measured() async -> Result<Sample, ClusterError> {
-        do throws(ClusterError) {
-            let sample: Sample
-            do throws(ClusterError) { sample = try await measure() } catch {
-                // A topic may go away between the list and the question about its offsets.
-                guard error.code == .unknownTopicOrPartition else { throw error }
-                sample = try await measure()
+        var attempt = 0
+        while true {
+            do throws(ClusterError) {
+                isStale = false
+                let sample = try await measure()
+                latest = (sample, clock.now)
+                return .success(sample)
+            } catch {
+                // A topic may go away between the list and the question about its offsets; while many do, what was seen
+                // last is better than nothing.
+                attempt += 1
+                guard error.code == .unknownTopicOrPartition else { return .failure(error) }
+                guard attempt < 4, !Task.isCancelled else {
+                    return latest.map { .success($0.sample) } ?? .failure(error)
+                }
+                try? await Task.sleep(for: .milliseconds(100))  // a cancelled wait ends at the look above
             }
-            latest = (sample, clock.now)
-            return .success(sample)
-        } catch {
-            return .failure(error)
         }
     }
 
