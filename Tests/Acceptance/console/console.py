@@ -104,6 +104,7 @@ class Platform(Broker):
             self.registry_port, self.connect_port, self.sql_port = free_port(), free_port(), free_port()
             own += ["--registry", f"127.0.0.1:{self.registry_port}", "--connect", f"127.0.0.1:{self.connect_port}"]
             own += ["--sql", f"127.0.0.1:{self.sql_port}"]
+        own += [] if of else ["--set", "connect.offset.flush.interval.ms=1000"]
         super().__init__(folder, {"console.inbox": "true", **(properties or {})}, flags=[*own, *flags], **options)
         self.folder.mkdir(exist_ok=True)
 
