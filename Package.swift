@@ -72,6 +72,7 @@ let package = Package(
         library("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
         library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
+        .target(name: "CConsolePages", path: "Sources/C/CConsolePages", exclude: ["pages", "list-pages"]),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
@@ -160,6 +161,14 @@ let package = Package(
                 "SchemaSerdes", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio, nioHTTP1,
                 httpTypes, logging,
             ]),
+        target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", nio]),
+        target(
+            "ConsoleService",
+            [
+                "Bytes", "Compression", "Cluster", "Administration", "RecordBatches", "HTTPKit", "RegistryClient",
+                "SchemaRules", "SchemaSerdes", "JSONFormat", "Observability", "CConsolePages", asyncHTTPClient, nio,
+                nioHTTP1, httpTypes, logging,
+            ]),
         // Layer 3: connectors
         target(
             "ConnectorDatagen", ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"]),
@@ -190,7 +199,7 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
                 "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
                 "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
-                "ConnectorObjectStore",
+                "ConnectorObjectStore", "ConsoleService", "Administration",
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -324,10 +333,16 @@ let package = Package(
                 "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
                 asyncHTTPClient, nio, nioPosix, logging,
             ]),
+        tests(
+            "ConsoleService",
+            [
+                "Administration", "Cluster", "Broker", "Bytes", "HTTPKit", "JSONFormat", "Observability",
+                "RecordBatches", asyncHTTPClient, httpTypes, nio, nioPosix, nioHTTP1, logging,
+            ]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [
-                "swiftwater", "TestKit", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
+                "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
                 "RecordBatches", "RegistryService", "SchemaRules", nio, logging, arguments,
             ],
             swiftSettings: swiftSettings),
