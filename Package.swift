@@ -72,6 +72,7 @@ let package = Package(
         library("CSQLite", pkgConfig: "sqlite3", debian: "libsqlite3-dev"),
         library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
+        .target(name: "CExamples", path: "Sources/C/CExamples"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
@@ -190,8 +191,8 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
                 "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
                 "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
-                "ConnectorObjectStore",
-                logging, arguments,
+                "ConnectorObjectStore", "CExamples",
+                asyncHTTPClient, nioHTTP1, logging, arguments,
             ],
             swiftSettings: swiftSettings),
 
@@ -328,7 +329,7 @@ let package = Package(
             name: "SwiftwaterTests",
             dependencies: [
                 "swiftwater", "TestKit", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
-                "RecordBatches", "RegistryService", "SchemaRules", nio, logging, arguments,
+                "RecordBatches", "RegistryService", "SchemaRules", "SQLSyntax", nio, logging, arguments,
             ],
             swiftSettings: swiftSettings),
         tests(
