@@ -73,6 +73,7 @@ let package = Package(
         library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         .target(name: "CConsolePages", path: "Sources/C/CConsolePages", exclude: ["pages", "list-pages"]),
+        .target(name: "CExamples", path: "Sources/C/CExamples"),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
@@ -199,8 +200,8 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
                 "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
                 "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
-                "ConnectorObjectStore", "ConsoleService", "Administration",
-                logging, arguments,
+                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples",
+                asyncHTTPClient, nioHTTP1, logging, arguments,
             ],
             swiftSettings: swiftSettings),
 
@@ -342,8 +343,9 @@ let package = Package(
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [
-                "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
-                "RecordBatches", "RegistryService", "SchemaRules", nio, logging, arguments,
+                "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability",
+                "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLSyntax", nio, logging,
+                arguments,
             ],
             swiftSettings: swiftSettings),
         tests(

@@ -1,29 +1,28 @@
 #!/usr/bin/env bash
-# The demonstration behind `./dev demo`: starts the platform on a folder of its own, streams ratings of flights into it,
-# and shows them arriving. Ctrl-C ends it; --once is a bounded run for the tests.
+# The talk in full, behind `./dev demo`: a MariaDB server with the customers and a search server, both in a temporary
+# folder, and the pipeline `talk` of `swiftwater demo` between them. Customers change while it runs. Ctrl-C ends it, and
+# nothing is left.
 #
-#   Scripts/demo.sh PROGRAM [--once]
+#   Scripts/demo.sh PROGRAM SEARCH_SERVER [OPTIONS of swiftwater demo, as --once or --tour]
 set -euo pipefail
 
-program=$1
-shift
-once=0
-for argument in "$@"; do
-    case $argument in
-    --once) once=1 ;;
-    *)
-        echo "./dev demo takes --once or nothing, not $argument" >&2
-        exit 2
-        ;;
-    esac
+if (($# < 2)); then
+    echo "usage: Scripts/demo.sh PROGRAM SEARCH_SERVER [--once] [--tour] [OPTIONS of swiftwater demo]" >&2
+    exit 2
+fi
+program=$1 search_program=$2
+shift 2
+examples=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../Examples/demo")
+mariadbd=$(command -v mariadbd || echo /usr/sbin/mariadbd)
+
+for needed in "$program" "$search_program" "$mariadbd" "$(command -v mariadb || echo mariadb)" \
+    "$(command -v mariadb-install-db || echo mariadb-install-db)"; do
+    if [[ ! -x $needed ]]; then
+        echo "$needed is not here: ./dev demo installs it" >&2
+        exit 1
+    fi
 done
 
-partitions=4
-schemas=$(realpath --relative-to="$PWD" "$(dirname "${BASH_SOURCE[0]}")/../Examples/ratings")
-bounded_count=40
-# On a terminal, consume shows all of a record; elsewhere it has to be told.
-show=(--print "partition,offset,key,value")
-if [[ -t 1 ]]; then show=(); fi
 folder=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
 children=()
 
@@ -41,140 +40,96 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 0' INT TERM HUP
 
-say() {
-    if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
-}
-
-# Shows a command as it would be typed, then runs it.
-show_command() { printf '$ swiftwater %s\n' "$*"; }
-run() {
-    show_command "$@"
-    "$program" "$@"
-}
-# The same for a command that must fail.
-refused() {
-    show_command "$@"
-    if "$program" "$@" 2>&1; then
-        echo "this should have been refused" >&2
-        exit 1
-    fi
-}
-
-# A file of statements, as it is.
-show_statements() { sed 's/^/  /' "$1"; }
-
-# Ports that are free; the platform says which it took.
-start_platform() {
-    local waited
-    "$program" start --data-dir "$folder/data" --kafka 127.0.0.1:0 --registry 127.0.0.1:0 --connect none \
-        --sql 127.0.0.1:0 --admin 127.0.0.1:0 >"$folder/log" 2>&1 &
-    children=($!)
-    for ((waited = 0; waited < 200; waited++)); do
-        if grep -q "ready in" "$folder/log"; then
-            cat "$folder/log"
-            address=$(awk '$1 == "kafka" { print $2 }' "$folder/log")
-            export SWIFTWATER_BOOTSTRAP=$address
-            SWIFTWATER_REGISTRY=$(awk '$1 == "registry" { print $2 }' "$folder/log")
-            SWIFTWATER_SQL=$(awk '$1 == "sql" { print $2 }' "$folder/log")
-            export SWIFTWATER_REGISTRY SWIFTWATER_SQL
-            return
-        fi
-        kill -0 "${children[0]}" 2>/dev/null || break
-        sleep 0.05
-    done
-    echo "the platform did not start:" >&2
-    cat "$folder/log" >&2
+fail() {
+    echo "stage '$1' failed: $2" >&2
+    if [[ -f ${3:-} ]]; then tail -n 20 "$3" >&2; fi
     exit 1
 }
 
-# Ratings without end, one line each: the key (the user), a tab, the value. `interval` seconds apart, or as fast as they
-# are taken when it is 0.
-ratings() {
-    awk -v count="$1" -v interval="$2" 'BEGIN {
-        srand()
-        channels = split("web iOS android iOS-test kiosk", channel, " ")
-        messages = split("Leg room like a sardine tin.|Crew were lovely, thank you!|Two hours late and no word why.|" \
-            "Smooth as silk.|Is it really so hard to keep the coffee warm?|Airport transfer went fine.|" \
-            "Why must the seat be broken, again?|Would fly again.|Meh.|Surprisingly good food.", message, "|")
-        for (id = 1; count == 0 || id <= count; id++) {
-            user = int(rand() * 20) + 1
-            "date +%s%3N" | getline time
-            close("date +%s%3N")
-            printf "%d\t{\"rating_id\":%d,\"user_id\":%d,\"stars\":%d,\"route_id\":%d,\"rating_time\":%s," \
-                "\"channel\":\"%s\",\"message\":\"%s\"}\n", user, id, user, int(rand() * 5) + 1,
-                int(rand() * 10000), time, channel[int(rand() * channels) + 1], message[int(rand() * messages) + 1]
-            fflush()
-            if (interval > 0) system("sleep " interval)
-        }
-    }'
+# The port, or the first free one after it.
+free_port() {
+    local port=$1
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+    echo "$port"
 }
 
-say "1. Start the platform"
-printf '$ swiftwater start --data-dir %s --kafka 127.0.0.1:0 --registry 127.0.0.1:0 --sql 127.0.0.1:0\n' "$folder/data"
-start_platform
+# Until a command succeeds; fails with the stage's name when its process ends or a minute is over.
+await() {
+    local stage=$1 process=$2 log=$3 waited
+    shift 3
+    for ((waited = 0; waited < 600; waited++)); do
+        if "$@" >/dev/null 2>&1; then return; fi
+        kill -0 "$process" 2>/dev/null || fail "$stage" "the server ended" "$log"
+        sleep 0.1
+    done
+    fail "$stage" "the server did not answer within a minute" "$log"
+}
 
-say "2. Create a topic, and say what its values are: an Avro schema in the registry"
-run topic create ratings --partitions "$partitions"
-run schema register ratings-value "$schemas/ratings.avsc"
-run schema get ratings-value --raw
+database_port=$(free_port 3306)
+search_port=$(free_port 9200)
+database() { mariadb --no-defaults -N -h 127.0.0.1 -P "$database_port" -u app -papp demo -e "$1"; }
 
-say "3. Stream ratings into it in Avro, keyed by user, and watch them arrive"
-if ((once)); then
-    ratings "$bounded_count" 0 | "$program" produce ratings --key-separator $'\t' --value-format avro
-    run consume ratings --from beginning --max-messages "$bounded_count" --value-format avro "${show[@]}"
-
-    say "4. Share the reading: two members of a consumer group, and how far the group is"
-    # In the background, as each waits for the other's share to be read.
-    "$program" consume ratings --group dashboard --from beginning --exit-at-end --value-format avro >"$folder/first" &
+# A server with a log of rows, as change data capture needs it. The second user is the capture's.
+start_database() {
+    local user=()
+    if ((EUID == 0)); then user=(--user=root); fi
+    mariadb-install-db --no-defaults "${user[@]}" --datadir="$folder/database" --skip-test-db \
+        --auth-root-authentication-method=normal >"$folder/database.log" 2>&1 ||
+        fail database "mariadb-install-db failed" "$folder/database.log"
+    cat >"$folder/users.sql" <<'SQL'
+CREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 'app';
+GRANT ALL ON *.* TO 'app'@'127.0.0.1';
+CREATE USER 'dbz'@'127.0.0.1' IDENTIFIED BY 'dbz';
+GRANT SELECT, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'dbz'@'127.0.0.1';
+CREATE DATABASE demo;
+SQL
+    # A session of its own: a Ctrl-C is the demonstration's, which ends the server when it does no longer need it. The
+    # socket's name is relative to the server's folder, as names of sockets have to be short.
+    setsid "$mariadbd" --no-defaults "${user[@]}" --datadir="$folder/database" --socket=socket \
+        --pid-file="$folder/database.pid" --bind-address=127.0.0.1 --port="$database_port" --skip-name-resolve \
+        --server-id=1 --log-bin=binlog --binlog-format=ROW --binlog-row-image=FULL --default-time-zone=+00:00 \
+        --innodb-buffer-pool-size=32M --init-file="$folder/users.sql" </dev/null >>"$folder/database.log" 2>&1 &
     children+=($!)
-    "$program" consume ratings --group dashboard --from beginning --exit-at-end --value-format avro >"$folder/second" &
+    await database $! "$folder/database.log" database "SELECT 1"
+    mariadb --no-defaults -h 127.0.0.1 -P "$database_port" -u app -papp <"$examples/customers-database.sql" ||
+        fail database "the customers could not be written" "$folder/database.log"
+}
+
+start_search() {
+    setsid "$search_program" start --data-dir "$folder/search" --host 127.0.0.1 --only elasticsearch \
+        --elasticsearch-port "$search_port" </dev/null >"$folder/search.log" 2>&1 &
     children+=($!)
-    wait "${children[1]}" "${children[2]}"
-    children=("${children[0]}")
-    printf '$ swiftwater consume ratings --group dashboard --from beginning --exit-at-end   (twice)\n'
-    printf '%d ratings were read by one, %d by the other\n' "$(wc -l <"$folder/first")" "$(wc -l <"$folder/second")"
-    run group describe dashboard
+    await "search server" $! "$folder/search.log" curl -fsS -m 3 "http://127.0.0.1:$search_port/_cluster/health"
+}
 
-    say "5. Write a batch of ratings that is all there or not at all"
-    show_command produce ratings --key-separator '\\t' --value-format avro --transactional nightly-import
-    ratings 10 0 | "$program" produce ratings --key-separator $'\t' --value-format avro --transactional nightly-import
-    run group describe dashboard
+# Customers rise to platinum and fall again, once somebody follows the log.
+change_customers() {
+    local ids=(1 3 7 11) before=(bronze silver bronze gold) round=0 at change
+    until [[ $(database "SELECT COUNT(*) FROM information_schema.processlist
+        WHERE user = 'dbz' AND command = 'Binlog Dump'" 2>/dev/null) -gt 0 ]]; do sleep 0.2; done
+    while :; do
+        # A second, without a process that would outlive this one.
+        read -r -t 1 <> <(:) || true
+        at=$((round % ${#ids[@]}))
+        change="UPDATE CUSTOMERS SET club_status = 'platinum' WHERE id = ${ids[at]}"
+        if ((round / ${#ids[@]} % 2 == 1)); then
+            change="UPDATE CUSTOMERS SET club_status = '${before[at]}' WHERE id = ${ids[at]}"
+        fi
+        database "$change" 2>/dev/null && echo "  in the database: $change"
+        round=$((round + 1))
+    done
+}
 
-    say "6. A schema that would break readers is refused, and nothing that does not fit the schema gets in"
-    refused schema check ratings-value "$schemas/ratings-v2.avsc"
-    refused produce ratings --value-format avro --value '{"stars": "five"}'
-
-    say "7. Streaming SQL: who rates, filtered, joined and counted; queries run until they are terminated"
-    run sql -f "$schemas/customers.sql"
-    show_statements "$schemas/pipeline.sql"
-    run sql -X auto.offset.reset=earliest -f "$schemas/pipeline.sql"
-    run sql -X auto.offset.reset=earliest \
-        -e "SELECT full_name, stars, message FROM ratings_with_customers EMIT CHANGES LIMIT 5;"
-    run sql -e "SELECT club_status, ratings, average FROM ratings_per_minute;"
-    run sql -e "SHOW QUERIES;"
-else
-    echo "(Ctrl-C ends the demonstration)"
-    # The ratings end with the first one that nobody reads any more.
-    "$program" produce ratings --key-separator $'\t' --value-format avro < <(ratings 0 0.2) \
-        >"$folder/produce.log" 2>&1 &
-    children+=($!)
-    # In the background, because bash hears a signal while it waits, but not while it runs something.
-    follow=(consume ratings --from beginning --value-format avro "${show[@]}" --max-messages 10)
-    show_command "${follow[@]}"
-    "$program" "${follow[@]}" &
-    children+=($!)
-    wait $!
-
-    say "4. Streaming SQL: who rates, filtered, joined and counted"
-    run sql -f "$schemas/customers.sql"
-    show_statements "$schemas/pipeline.sql"
-    run sql -X auto.offset.reset=earliest -f "$schemas/pipeline.sql"
-
-    say "5. The unhappy among the best customers, as they tell us"
-    query="SELECT full_name, stars, message FROM unhappy_platinum_customers EMIT CHANGES;"
-    show_command sql -e "'$query'"
-    "$program" sql -X auto.offset.reset=earliest -e "$query" &
-    children+=($!)
-    wait $!
-fi
-say "That was it: the data folder is gone, nothing keeps running."
+start_database
+start_search
+echo "The database is at 127.0.0.1:$database_port: mariadb -h 127.0.0.1 -P $database_port -u app -papp demo"
+echo "The search server is at http://127.0.0.1:$search_port/ratings-enriched/_search"
+echo
+change_customers &
+children+=($!)
+# In the background, because bash hears a signal while it waits, but not while it runs something; with the terminal's
+# input, for the tour.
+"$program" demo --pipeline talk --define "mysql_port=$database_port" \
+    --define "search=http://127.0.0.1:$search_port" "$@" <&0 &
+children+=($!)
+wait $!

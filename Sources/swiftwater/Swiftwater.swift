@@ -10,18 +10,20 @@ struct Swiftwater: ParsableCommand {
         abstract: "An event-streaming platform that speaks Kafka's protocol, in one binary.",
         discussion: """
             EXAMPLES
+              swiftwater demo                        a whole pipeline, live
               swiftwater start                       on 127.0.0.1:9092, in ./swiftwater-data
               swiftwater topic create ratings --partitions 4
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater consume ratings --from beginning
 
-            Every command but start works with any Kafka cluster: name it with -b HOST:PORT or SWIFTWATER_BOOTSTRAP.
+            Every command but start, demo and test works with any Kafka cluster: name it with -b HOST:PORT or \
+            SWIFTWATER_BOOTSTRAP.
             """,
         version: "swiftwater \(version)",
         subcommands: [
-            Start.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self, SchemaCommand.self,
-            ConnectCommand.self, SQLCommand.self, TestCommand.self, ClusterCommand.self, ConfigCommand.self,
-            Completion.self, Version.self,
+            Start.self, DemoCommand.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self,
+            SchemaCommand.self, ConnectCommand.self, SQLCommand.self, TestCommand.self, ClusterCommand.self,
+            ConfigCommand.self, Completion.self, Version.self,
         ])
 
     /// The version of the whole product.

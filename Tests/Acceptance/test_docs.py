@@ -1,8 +1,8 @@
 """The commands in README.md and docs/ do what the text shows.
 
 A fenced block marked `console run` holds commands (lines that start with `$ `) and their output; `...` in it stands for
-anything, also over several lines. The blocks of one file run in order, in one folder, against one broker, whose address
-takes the place of 127.0.0.1:9092, and its registry.
+anything, also over several lines. The blocks of one file run in order, in one folder, against one platform, whose addresses
+take the place of the usual ones.
 """
 
 import os
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from conftest import EXTERNAL
-from process import binary
+from process import binary, free_port
 from registry import RegistryBroker
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESS = "127.0.0.1:9092"
+ADDRESS, REGISTRY, CONNECT, SQL = (f"127.0.0.1:{port}" for port in (9092, 8081, 8083, 8088))
 
 
 def unfinished(command):
@@ -54,7 +54,10 @@ def documents():
 def broker(tmp_path):
     if EXTERNAL:
         pytest.skip("the documentation is about a broker of ours")
-    broker = RegistryBroker(tmp_path).start()
+    broker = RegistryBroker(tmp_path)
+    broker.sql, broker.connect = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    broker.flags += ["--sql", broker.sql, "--connect", broker.connect]
+    broker.start()
     yield broker
     if broker.alive:
         broker.stop()
@@ -67,14 +70,22 @@ def test_commands_of_the_documentation(path, broker, tmp_path):
         PATH=f"{Path(binary()).parent}:{os.environ['PATH']}",
         SWIFTWATER_BOOTSTRAP=broker.address,
         SWIFTWATER_REGISTRY=broker.url,
+        SWIFTWATER_SQL=f"http://{broker.sql}",
+        SWIFTWATER_CONNECT=f"http://{broker.connect}",
     )
+    usual = {
+        ADDRESS: broker.address, REGISTRY: broker.url.removeprefix("http://"), CONNECT: broker.connect, SQL: broker.sql,
+    }
     folder = tmp_path / "documentation"
     folder.mkdir()
     for block in blocks(path):
         for number, command, expected in block:
+            line = command
+            for address, actual in usual.items():
+                line = line.replace(address, actual)
             done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, broker.address)],
-                cwd=folder, env=environment, timeout=60,
+                ["bash", "-euo", "pipefail", "-c", line],
+                cwd=folder, env=environment, timeout=120,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )
             output = done.stdout.replace(broker.address, ADDRESS)

@@ -5,7 +5,9 @@ struct Table {
     private let rightAligned: Set<Int>
 
     /// - Parameter columns: headings in upper case; those of number columns end in `#`, which is not shown.
-    init(_ columns: String...) {
+    init(_ columns: String...) { self.init(columns) }
+
+    init(_ columns: [String]) {
         headings = columns.map { $0.hasSuffix("#") ? String($0.dropLast()) : $0 }
         rightAligned = Set(columns.indices.filter { columns[$0].hasSuffix("#") })
     }
