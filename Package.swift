@@ -187,11 +187,10 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
-                "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
-                "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
-                "ConnectorObjectStore",
-                logging, arguments,
+                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
+                "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
+                "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
+                "ConnectorObjectStore", nio, httpTypes, logging, arguments,
             ],
             swiftSettings: swiftSettings),
 
@@ -328,7 +327,8 @@ let package = Package(
             name: "SwiftwaterTests",
             dependencies: [
                 "swiftwater", "TestKit", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
-                "RecordBatches", "RegistryService", "SchemaRules", nio, logging, arguments,
+                "RecordBatches", "RegistryService", "SchemaRules", "SQLFunctions", "SQLSyntax", "ConnectCore", nio,
+                logging, arguments,
             ],
             swiftSettings: swiftSettings),
         tests(
