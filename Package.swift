@@ -197,10 +197,10 @@ let package = Package(
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
                 "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
-                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
-                "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
-                "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
-                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples",
+                "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
+                "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
+                "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
+                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio, httpTypes,
                 asyncHTTPClient, nioHTTP1, logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -344,8 +344,8 @@ let package = Package(
             name: "SwiftwaterTests",
             dependencies: [
                 "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability",
-                "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLSyntax", nio, logging,
-                arguments,
+                "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLFunctions", "SQLSyntax",
+                "ConnectCore", nio, logging, arguments,
             ],
             swiftSettings: swiftSettings),
         tests(

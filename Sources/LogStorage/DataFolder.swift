@@ -1,15 +1,15 @@
-import Environment
+package import Environment
 
 /// Recognises what a folder is that a program is asked to keep its data in. Looks only: a folder that is refused is left
 /// as it was.
 ///
 /// `version` holds the number of the folder's layout, in decimal and on a line of its own. 1 is the only one so far; when
 /// a second comes, this is where the first is migrated or refused.
-enum DataFolder {
+package enum DataFolder {
     static let version = 1
     private static let versionByteCountMax: Int64 = 64
 
-    enum Content: Equatable {
+    package enum Content: Equatable, Sendable {
         /// Missing, or empty but for what file systems and the start of a first run leave.
         case new
         /// Has our parts but no version: a first run ended before it wrote one.
@@ -19,7 +19,7 @@ enum DataFolder {
 
     /// - Throws: `.unsupportedVersion` for what is not ours or not of this version, with what to do about it; `.io` when
     ///   the disk refuses.
-    static func content(of directory: String, on disk: any Disk) throws(LogError) -> Content {
+    package static func content(of directory: String, on disk: any Disk) throws(LogError) -> Content {
         guard disk.exists(directory) else { return .new }
         if let found = try recordedVersion(in: directory, on: disk) {
             guard found == version else { throw refusal(of: found, directory) }

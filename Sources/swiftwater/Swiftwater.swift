@@ -19,11 +19,11 @@ struct Swiftwater: ParsableCommand {
             Every command but start, demo and test works with any Kafka cluster: name it with -b HOST:PORT or \
             SWIFTWATER_BOOTSTRAP.
             """,
-        version: "swiftwater \(version)",
+        version: BuildInfo.line,
         subcommands: [
             Start.self, DemoCommand.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self,
             SchemaCommand.self, ConnectCommand.self, SQLCommand.self, TestCommand.self, ClusterCommand.self,
-            ConfigCommand.self, Completion.self, Version.self,
+            ConfigCommand.self, Doctor.self, Completion.self, Version.self, DocsCommand.self,
         ])
 
     /// The version of the whole product.

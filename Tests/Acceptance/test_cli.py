@@ -563,8 +563,9 @@ def test_misspellings_name_the_nearest(arguments, said):
 
 
 def test_help_and_version():
-    assert re.fullmatch(r"swiftwater \d+\.\d+\.\d+\S*\n", call("version").out)
-    assert call("--version").code == 0
+    assert re.fullmatch(r"swiftwater \d+\.\d+\.\d+ \(.*Swift \d+\.\d+.*\)\n", call("version").out)
+    assert call("--version").out == call("version").out
+    assert set(json.loads(call("version", "-o", "json").out)) >= {"version", "commit", "date", "swift", "build"}
     for command in (
         (),
         ("start",),

@@ -94,7 +94,8 @@ private let allowed: [String: Set<String>] = [
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
         "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
-        "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns",
+        "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes",
+        "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
         "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
         "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "AsyncHTTPClient", "NIOHTTP1",

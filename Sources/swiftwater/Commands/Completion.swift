@@ -26,9 +26,3 @@ struct Completion: ParsableCommand {
         try Output.standard.line(Swiftwater.completionScript(for: script))
     }
 }
-
-struct Version: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
-
-    func run() throws { try Output.standard.line("swiftwater \(Swiftwater.version)") }
-}

@@ -15,9 +15,13 @@ import Synchronization
 enum ConnectorPlugins {
     /// - Parameter cluster: the worker's own.
     static func all(_ cluster: any Cluster, _ logger: Logger) -> [any ConnectorPlugin] {
-        let version = Swiftwater.version
         let clusters = HistoryClusters(cluster, logger)
-        let history: CDCPlugin.ClusterProvider = { (options) throws(ConnectError) in try clusters.cluster(options) }
+        return all { (options) throws(ConnectError) in try clusters.cluster(options) }
+    }
+
+    /// - Parameter histories: where connectors keep the history of their tables; nil where none runs.
+    static func all(histories history: CDCPlugin.ClusterProvider?) -> [any ConnectorPlugin] {
+        let version = Swiftwater.version
         return [
             CDCPlugin.mysql(version: version, clusters: history),
             CDCPlugin.mariaDB(version: version, clusters: history), PostgresCDCPlugin(version: version),

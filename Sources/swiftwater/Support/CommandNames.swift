@@ -16,7 +16,7 @@ enum CommandNames {
                 path.append(word)
                 continue
             }
-            let names = subcommands.map(name(of:))
+            let names = subcommands.filter { $0.configuration.shouldDisplay }.map(name(of:))
             let nearest = nearestName(to: word, among: names)
             throw CommandFailure.usage(
                 "unknown command '\(word)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
