@@ -14,6 +14,7 @@
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench registry            the schema registry: registrations, look-ups, start, memory
+#   ./dev bench connect [PART...]   the Connect worker and its connectors: cdc, big, sources, sinks, start
 #   ./dev bench targets             only writes the list of brokers that compare would measure
 #
 # The kit is bench/broker in the folder SWIFTWATER_SHARED (../shared by default). SWIFTWATER_BENCH_DIR (.build/bench by
@@ -219,6 +220,23 @@ registry() {
     echo "written to $file" >&2
 }
 
+connect() {
+    build_product swiftwater
+    local file=$results/$stamp-connect.md table
+    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/connect.py "$@")
+    {
+        echo "# The Connect worker and its connectors"
+        echo
+        machine
+        echo
+        echo '`./dev bench connect'"${*:+ $*}"'`: the program, databases and clients on one machine.'
+        echo
+        printf '%s\n' "$table"
+    } >"$file"
+    printf '%s\n' "$table"
+    echo "written to $file" >&2
+}
+
 case ${1:-all} in
 all)
     micro
@@ -260,13 +278,17 @@ registry)
     shift
     registry "$@"
     ;;
+connect)
+    shift
+    connect "$@"
+    ;;
 targets)
     build_product swiftwater
     write_targets "$scratch/targets.json"
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, compaction, compare, coordination, registry or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, compaction, compare, coordination, registry, connect or targets, not $1" >&2
     exit 2
     ;;
 esac

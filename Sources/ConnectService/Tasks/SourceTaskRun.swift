@@ -1,50 +1,17 @@
 import Cluster
 import ConnectCore
 import NIOCore
-import Observability
 
 /// The life of one task of a source: polls, transforms, converts, writes, and stores offsets once the records are
 /// written.
 ///
 /// With exactly-once delivery records and offsets are one transaction, so that a task that goes on elsewhere finds
 /// either both or neither. Without it, offsets are stored after their records: what was written since comes again.
-struct SourceTaskRun: Sendable {
+struct SourceTaskRun: TaskRun {
     let environment: TaskEnvironment
     let plugin: any SourcePlugin
 
-    private var control: TaskControl { environment.control }
-    private var parts: WorkerParts { environment.parts }
-
-    /// Returns when the task was stopped or has failed; both are told.
-    func run() async {
-        do {
-            try await live()
-        } catch let failure as TaskFailure {
-            await fail(failure)
-        } catch let error as ConnectError {
-            await fail(TaskFailure(error, at: "\(environment.taskClass).start"))
-        } catch let error as ClusterError {
-            await fail(TaskFailure(ConnectError(error)))
-        } catch {
-            if control.isStopping { return }
-            await fail(TaskFailure(ConnectError(.connect, "\(error)")))
-        }
-    }
-
-    private func fail(_ failure: TaskFailure) async {
-        parts.figures.failures.add()
-        environment.log(.error, "task failed: \(failure)")
-        await environment.report(.failed, failure)
-    }
-
-    private func live() async throws {
-        while control.isPaused, !control.isStopping {
-            let generation = control.signal.generation
-            guard control.isPaused, !control.isStopping else { break }
-            await environment.report(.paused, nil)
-            await control.signal.wait(after: generation)
-        }
-        guard !control.isStopping else { return }
+    func live() async throws {
         let values = try ConnectorConfig.definition(.source, environment.connector, version: plugin.version)
             .parse(environment.connector)
         let context = SourceContext(environment)

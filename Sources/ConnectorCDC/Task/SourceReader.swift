@@ -156,7 +156,7 @@ final class SourceReader: Sendable {
             .connect,
             "The connector is trying to read the binary log from \(position.file):\(position.position)"
                 + (position.gtids.isEmpty ? "" : " (GTIDs \(position.gtids.text))")
-                + ", but the server has it no longer, or never had: \(error). Set snapshot.mode=when_needed to take a new "
+                + ", but this is no longer available on the server: \(error). Set snapshot.mode=when_needed to take a new "
                 + "snapshot, or delete the connector's offsets")
     }
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -82,6 +83,16 @@ class MariaDB:
             return not threads
         until(gone, what="the end of the log's readers")
 
+    def purge(self):
+        """Deletes all files of the log but the present one. MariaDB keeps a file, and says nothing, while its storage
+        engine may still need it after a crash: that passes within moments."""
+        current = self.value("SHOW MASTER STATUS").split()[0]
+
+        def is_gone():
+            self.sql(f"PURGE BINARY LOGS TO '{current}'")
+            return self.value("SHOW BINARY LOGS").split()[0] == current
+        until(is_gone, what="the end of the log's old files")
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -93,6 +104,90 @@ class MariaDB:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+class CutWire:
+    """A port of the database's that passes bytes on until it is cut; while it is, connections end at once."""
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.lock = threading.Lock()
+        self.pairs = []
+        self.is_cut = False
+        self.left = None
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.cut()
+
+    def cut_after(self, byte_count):
+        """Cuts when the database has sent as much more, wherever in an event that is."""
+        with self.lock:
+            self.left = byte_count
+
+    def cut(self):
+        with self.lock:
+            self.is_cut, self.left = True, None
+            for end in (end for pair in self.pairs for end in pair):
+                self._end(end)
+            self.pairs = []
+
+    def mend(self):
+        with self.lock:
+            self.is_cut = False
+
+    @staticmethod
+    def _end(end):
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other side was faster
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                if self.is_cut:
+                    client.close()
+                    continue
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target))
+                except OSError:
+                    client.close()
+                    continue
+                self.pairs.append((client, server))
+            for source, target, counts in ((client, server, False), (server, client, True)):
+                threading.Thread(target=self._pass, args=(source, target, counts), daemon=True).start()
+
+    def _pass(self, source, target, counts):
+        try:
+            while data := source.recv(65536):
+                if counts:
+                    with self.lock:
+                        ends = self.left is not None and len(data) >= self.left
+                        if ends:
+                            data = data[:self.left]
+                        elif self.left is not None:
+                            self.left -= len(data)
+                    target.sendall(data)
+                    if ends:
+                        self.cut()
+                        return
+                else:
+                    target.sendall(data)
+        except OSError:
+            pass  # cut
+        for end in (source, target):
+            self._end(end)
 
 
 class Connector:

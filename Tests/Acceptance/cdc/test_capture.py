@@ -180,7 +180,9 @@ def created(topics, table="dbserver1.demo.t"):
 
 
 def watermark(platform, topic):
-    consumer = confluent_kafka.Consumer({"bootstrap.servers": platform.address, "group.id": "watch"})
+    """Where a topic ends, with what transactions have written that are still open."""
+    consumer = confluent_kafka.Consumer(
+        {"bootstrap.servers": platform.address, "group.id": "watch", "isolation.level": "read_uncommitted"})
     try:
         return consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, 0), timeout=10)[1]
     except confluent_kafka.KafkaException:
@@ -189,29 +191,162 @@ def watermark(platform, topic):
         consumer.close()
 
 
+def wait_for_rows_on_their_way(platform, count=3000):
+    before = watermark(platform, "dbserver1.demo.t")
+    wait_until(lambda: watermark(platform, "dbserver1.demo.t") > before + count, 60, "rows on their way", 0.005)
+
+
+BIG = 40_000
+BOUNDARIES = {
+    "connector": {"transaction__boundary": "connector", "producer__override__transaction__timeout__ms": "300000"},
+    "poll": {"transaction__boundary": "poll"},
+    "default": {},
+}
+
+
 @pytest.mark.deadline(300)
-def test_kill_9_in_a_big_transaction(platform, database):
-    count = 150_000
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_kill_9_in_a_snapshot(platform, database, boundary):
+    """A snapshot that was cut off is taken again: its rows come twice, unless it is one transaction."""
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(200));"
+                 f"INSERT INTO demo.t SELECT seq, REPEAT('x', 150) FROM demo.seq_1_to_{BIG}")
+    platform.put("cdc", **options(database, **BOUNDARIES[boundary]))
+    late = []
+    for number in (1, 2):
+        wait_for_rows_on_their_way(platform)
+        platform.kill()
+        late.append(BIG + number)
+        database.sql(f"INSERT INTO demo.t VALUES ({BIG + number}, 'late')")
+        platform.start()
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: set(late) <= set(created(topics)), 120, "all rows")
+    database.sql("INSERT INTO demo.t VALUES (0, 'last')")
+    wait_until(lambda: created(topics)[-1] == 0, 60, "the last row")
+    found = created(topics)
+    assert sorted(set(found)) == list(range(BIG + 3))
+    if boundary == "connector":
+        assert len(found) == BIG + 3, "a row came twice"
+    # The last snapshot is whole, and nothing of the log comes twice.
+    assert found[-BIG - 3:-1] == list(range(1, BIG + 3))
+    topics.close()
+
+
+def change_much(database):
+    """One transaction, and a change behind it."""
+    database.sql(f"BEGIN; INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_{BIG};"
+                 f"UPDATE demo.t SET v='y' WHERE id > {BIG - 10}; DELETE FROM demo.t WHERE id = 7; COMMIT;"
+                 f"INSERT INTO demo.t VALUES ({BIG + 1}, 'last')")
+
+
+def expect_all_once(platform):
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: created(topics)[-1:] == [BIG + 1], 120, "the last row")
+    assert created(topics) == list(range(BIG + 2))
+    operations = [
+        event["value"] and event["value"]["op"] for event in topics.events() if event["topic"] == "dbserver1.demo.t"]
+    assert operations == ["r"] + ["c"] * BIG + ["u"] * 10 + ["d", None, "c"]
+    topics.close()
+
+
+def capture_one_row(platform, database, boundary):
     database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(20)); INSERT INTO demo.t VALUES (0, 'first')")
-    platform.put("cdc", **options(
-        database, transaction__boundary="poll", producer__override__transaction__timeout__ms="300000"))
+    platform.put("cdc", **options(database, **BOUNDARIES[boundary]))
     topics = Topics(platform.address, "dbserver1")
     wait_until(lambda: len(topics.look()) == 1, 60, "the snapshot")
     topics.close()
-    database.sql(f"BEGIN; INSERT INTO demo.t SELECT seq, 'x' FROM demo.seq_1_to_{count};"
-                 f"UPDATE demo.t SET v='y' WHERE id > {count - 10}; DELETE FROM demo.t WHERE id = 7; COMMIT;"
-                 f"INSERT INTO demo.t VALUES ({count + 1}, 'last')")
+
+
+@pytest.mark.deadline(300)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_kill_9_in_a_big_transaction(platform, database, boundary):
+    capture_one_row(platform, database, boundary)
+    change_much(database)
     for _ in range(3):
-        before = watermark(platform, "dbserver1.demo.t")
-        wait_until(lambda: watermark(platform, "dbserver1.demo.t") > before + 5000, 60, "rows on their way", 0.005)
+        wait_for_rows_on_their_way(platform)
         platform.kill()
         platform.start()
+    expect_all_once(platform)
+
+
+@pytest.mark.deadline(300)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_the_database_is_killed_in_a_big_transaction(platform, database, boundary):
+    capture_one_row(platform, database, boundary)
+    change_much(database)
+    for _ in range(2):
+        wait_for_rows_on_their_way(platform)
+        database.kill()
+        database.start()
+    expect_all_once(platform)
+    assert platform.states("cdc") == ("RUNNING", ["RUNNING"])
+
+
+@pytest.mark.deadline(300)
+def test_the_database_is_killed_in_a_snapshot(platform, database):
+    """The next try begins anew: as one transaction, nothing comes twice."""
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, v VARCHAR(200));"
+                 f"INSERT INTO demo.t SELECT seq, REPEAT('x', 150) FROM demo.seq_1_to_{BIG}")
+    platform.put("cdc", **options(
+        database, retriable__restart__connector__wait__ms="200", **BOUNDARIES["connector"]))
+    for _ in range(2):
+        wait_for_rows_on_their_way(platform)
+        database.kill()
+        database.start()
     topics = Topics(platform.address, "dbserver1")
-    wait_until(lambda: created(topics)[-1:] == [count + 1], 120, "the last row")
-    assert created(topics) == list(range(count + 2))
-    operations = [
-        event["value"] and event["value"]["op"] for event in topics.events() if event["topic"] == "dbserver1.demo.t"]
-    assert operations == ["r"] + ["c"] * count + ["u"] * 10 + ["d", None, "c"]
+    wait_until(lambda: len(created(topics)) >= BIG, 120, "all rows")
+    database.sql("INSERT INTO demo.t VALUES (0, 'last')")
+    wait_until(lambda: created(topics)[-1] == 0, 60, "the last row")
+    assert created(topics) == [*range(1, BIG + 1), 0]
+    topics.close()
+
+
+@pytest.mark.deadline(240)
+def test_kill_9_among_definitions(platform, database):
+    """Rows are read with the columns of their time, wherever the task goes on."""
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY, a INT); INSERT INTO demo.t VALUES (0, 0)")
+    platform.put("cdc", **options(database))
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: created(topics) == [0], 60, "the snapshot")
+    last = 0
+    for _ in range(4):
+        for number in range(last + 1, last + 6):
+            database.sql(f"ALTER TABLE demo.t ADD COLUMN c{number} INT DEFAULT {number} FIRST;"
+                         f"INSERT INTO demo.t (id, a) VALUES ({number}, {number * 10})")
+        last += 5
+        wait_until(lambda: len(created(topics)) > last - 3, 60, "the first of them")
+        # A client is no part of this: what it sees of a broker that is killed is its own business.
+        topics.close()
+        platform.kill()
+        platform.start()
+        topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: created(topics)[-1:] == [last], 60, "the last row")
+    found = [event["value"]["after"] for event in topics.events() if event["topic"] == "dbserver1.demo.t"]
+    assert [row["id"] for row in found] == list(range(last + 1))
+    for row in found:
+        wanted = {f"c{number}": number for number in range(1, row["id"] + 1)}
+        assert row == {**wanted, "id": row["id"], "a": row["id"] * 10}
+    topics.close()
+
+
+@pytest.mark.deadline(180)
+def test_a_log_that_is_gone_fails_the_task(platform, database):
+    database.sql("CREATE TABLE demo.t (id INT PRIMARY KEY); INSERT INTO demo.t VALUES (1)")
+    platform.put("cdc", **options(database))
+    topics = Topics(platform.address, "dbserver1")
+    wait_until(lambda: created(topics) == [1], 60, "the snapshot")
+    assert platform.ask("PUT", "/connectors/cdc/stop")[0] == 204
+    wait_until(lambda: platform.states("cdc") == ("STOPPED", []), what="the connector stops")
+    database.end_readers()
+    database.sql("INSERT INTO demo.t VALUES (2); FLUSH BINARY LOGS; INSERT INTO demo.t VALUES (3); FLUSH BINARY LOGS")
+    database.purge()
+    assert platform.ask("PUT", "/connectors/cdc/resume")[0] == 202
+    trace = platform.wait_for_failure("cdc")
+    assert "no longer available on the server" in trace and "snapshot.mode=when_needed" in trace
+    assert platform.states("cdc") == ("RUNNING", ["FAILED"])
+    # What the trace says helps.
+    platform.put("cdc", **options(database, snapshot__mode="when_needed"))
+    wait_until(lambda: sorted(set(created(topics))) == [1, 2, 3], 60, "the new snapshot")
+    assert platform.states("cdc") == ("RUNNING", ["RUNNING"])
     topics.close()
 
 

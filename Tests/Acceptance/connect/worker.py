@@ -14,23 +14,42 @@ SHARED = Path(os.environ.get("SWIFTWATER_SHARED", "../shared"))
 
 
 class Worker(Broker):
-    """`swiftwater start` with a broker and a Connect worker, or with `remote` a worker of another broker."""
+    """`swiftwater start` with a broker and a Connect worker, or with `remote` a worker of another broker; `settings` are the
+    worker's own, by Connect's names."""
 
-    def __init__(self, folder, properties=None, connect_port=None, remote=None, registry=False, **options):
+    def __init__(self, folder, properties=None, connect_port=None, remote=None, registry=False, sql=False, settings=None, **options):
         self.connect_port = connect_port or free_port()
         self.registry_port = free_port() if registry else None
+        self.sql_port = free_port() if sql else None
         self.remote = remote
         flags = ["--connect", f"127.0.0.1:{self.connect_port}", "--admin", "none"]
         flags += ["--registry", f"127.0.0.1:{self.registry_port}" if registry else "none"]
+        if sql:
+            flags += ["--sql", f"127.0.0.1:{self.sql_port}"]
         if remote:
             flags += ["--roles", "connect", "--bootstrap-servers", remote]
+        if settings:
+            flags += ["--connect-config", str(Path(folder) / "worker.properties")]
         super().__init__(folder, properties, flags=flags, **options)
         self.folder.mkdir(exist_ok=True)
+        if settings:
+            text = "".join(f"{name}={value}\n" for name, value in settings.items())
+            (self.folder / "worker.properties").write_text(text)
         self.http = Http(f"http://127.0.0.1:{self.connect_port}")
 
     def ask(self, method, path, body=None):
         answer = self.http.ask(method, path, body, Content_Type="application/json")
         return answer.status, json.loads(answer.body) if answer.body else None, answer.headers
+
+    def ask_sql(self, path, body=None):
+        """The SQL server's answer, whatever its status."""
+        answer = Http(f"http://127.0.0.1:{self.sql_port}").ask(
+            "GET" if body is None else "POST", path, body, Content_Type="application/json")
+        return json.loads(answer.body)
+
+    def sql(self, text):
+        """Entities that statements answer with, or the error; queries begin with the oldest records."""
+        return self.ask_sql("/ksql", {"ksql": text, "streamsProperties": {"auto.offset.reset": "earliest"}})
 
     def put(self, name, **config):
         config = {key.replace("__", "."): value for key, value in config.items()}
