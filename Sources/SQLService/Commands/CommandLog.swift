@@ -196,7 +196,14 @@ final class CommandLog: Sendable {
             try await writer.abort()
             return .success(nil)
         }
-        let positions = try await writer.write([command.record()], to: topic)
+        let positions: [RecordPosition]
+        do throws(ClusterError) { positions = try await writer.write([command.record()], to: topic) } catch {
+            // A writer that another node has fenced takes its records back, and their failures do not say why.
+            do throws(ClusterError) { try await writer.abort() } catch let second {
+                if second.code == .producerFenced { throw second }
+            }
+            throw error
+        }
         try await writer.commit()
         guard let offset = positions.first?.offset else { return .success(nil) }
         guard await progress.wait(for: offset + 1, limit: timeout) else {
