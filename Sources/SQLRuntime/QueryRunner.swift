@@ -43,6 +43,42 @@ package protocol QueryRunner: Sendable {
 
     /// Ends everything in good order: what was begun is committed, snapshots are written.
     func shutdown() async
+
+    // MARK: Several nodes
+
+    /// Which nodes have the rows of a read; nil: this one has them all.
+    ///
+    /// - Throws: `.unknown`; `.notReady` while some are on their way from one node to another.
+    func placement(of id: String, for read: TableRead) async throws(RunError) -> [NodePart]?
+
+    /// `read` of some partitions of a table, by partition.
+    ///
+    /// - Throws: as `read`; `.notReady` also when this node does not have one of them.
+    func read(
+        _ read: TableRead, of id: String, partitions: [Int32]
+    ) async throws(RunError) -> [(partition: Int32, rows: [TableRow])]
+
+    /// Addresses of all nodes that have to do with the queries of this one.
+    func nodes() async -> Set<String>
+
+    /// How far the state of queries is that this node has.
+    func progress() async -> [StoreProgress]
+
+    /// "host:port" by which other nodes reach this one; called before the first query starts.
+    func announce(_ address: String)
+}
+
+/// A runner that shares nothing.
+extension QueryRunner {
+    package func placement(of id: String, for read: TableRead) async throws(RunError) -> [NodePart]? { nil }
+    package func read(
+        _ read: TableRead, of id: String, partitions: [Int32]
+    ) async throws(RunError) -> [(partition: Int32, rows: [TableRow])] {
+        throw RunError(.notReady, "this node shares no queries")
+    }
+    package func nodes() async -> Set<String> { [] }
+    package func progress() async -> [StoreProgress] { [] }
+    package func announce(_ address: String) {}
 }
 
 /// Why queries cannot be run, or were not.
@@ -116,6 +152,8 @@ package struct QueryStatus: Sendable {
     package var errors: [(timestamp: Int64, message: String)]
     package var steps: [Step]
     package var positions: [Position]
+    /// Names of the tasks that this node runs, part and partition, as in `0_3`.
+    package var tasks: [String]
     /// The largest timestamp of a record that was processed; nil before the first.
     package var streamTime: Int64?
     package var stateBytes: Int
@@ -132,6 +170,7 @@ package struct QueryStatus: Sendable {
         errors = []
         steps = []
         positions = []
+        tasks = []
         streamTime = nil
         stateBytes = 0
         consumed = 0

@@ -95,6 +95,33 @@ package final class QueryRuntime: QueryRunner {
         try await query(id).read(read)
     }
 
+    // MARK: Several nodes
+
+    package func announce(_ address: String) { settings.sharing?.address = address }
+
+    package func placement(of id: String, for read: TableRead) async throws(RunError) -> [NodePart]? {
+        guard settings.sharing != nil else { return nil }
+        return try await query(id).placement(for: read)
+    }
+
+    package func read(
+        _ read: TableRead, of id: String, partitions: [Int32]
+    ) async throws(RunError) -> [(partition: Int32, rows: [TableRow])] {
+        try await query(id).readOwn(read, partitions)
+    }
+
+    package func nodes() async -> Set<String> {
+        var nodes: Set<String> = []
+        for query in state.withLock({ Array($0.queries.values) }) { nodes.formUnion(await query.nodes) }
+        return nodes
+    }
+
+    package func progress() async -> [StoreProgress] {
+        var all: [StoreProgress] = []
+        for query in state.withLock({ Array($0.queries.values) }) { all += await query.progress() }
+        return all
+    }
+
     // MARK: Queries of clients
 
     package func subscribe(

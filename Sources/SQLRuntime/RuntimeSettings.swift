@@ -28,6 +28,8 @@ package struct RuntimeSettings: Sendable {
     package var processingLog: (@Sendable (_ queryID: String, _ entry: ProcessingLogEntry) -> Void)?
     /// Of topics that queries make for themselves; nil: the cluster's default.
     package var replicationFactor: Int16?
+    /// nil: this process runs all tasks of its queries.
+    package var sharing: Sharing?
 
     package init(libraries: @escaping @Sendable (_ properties: [String: String]) -> EngineLibraries) {
         self.libraries = libraries
@@ -74,6 +76,11 @@ struct QueryProperties: Sendable {
         case "latest": false
         default: nil
         }
+    }
+    /// How long a node may be silent before others take its tasks.
+    var sessionTimeout: Duration? { milliseconds("consumer.session.timeout.ms") ?? milliseconds("session.timeout.ms") }
+    var heartbeatInterval: Duration? {
+        milliseconds("consumer.heartbeat.interval.ms") ?? milliseconds("heartbeat.interval.ms")
     }
     var backoffInitial: Duration { milliseconds("ksql.query.retry.backoff.initial.ms") ?? .seconds(15) }
     var backoffMax: Duration { milliseconds("ksql.query.retry.backoff.max.ms") ?? .seconds(900) }

@@ -31,6 +31,9 @@ final class TestServer {
         runtime = Self.runtime(cluster, settings)
     }
 
+    /// Nodes of `node` run the queries, and `runtime` does not.
+    var leavesQueriesToNodes = false
+
     private static func runtime(_ cluster: any Cluster, _ settings: RuntimeSettings) -> QueryRuntime {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
@@ -49,6 +52,7 @@ final class TestServer {
         var configuration = BrokerConfiguration()
         configuration.dataDirectory = folder + "/broker"
         configuration.listenPort = 0
+        configuration.properties = try ServerProperties(["group.min.session.timeout.ms": "100"])
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let broker = try await BrokerServer.start(configuration, logger: logger)
@@ -90,6 +94,7 @@ final class TestServer {
                 case .start(let plan):
                     plans[plan.id] = plan
                     last = plan.id
+                    if leavesQueriesToNodes { continue }
                     try await runtime.start(plan, properties: properties, isPaused: false)
                 case .replace(let plan):
                     plans[plan.id] = plan
@@ -150,6 +155,24 @@ final class TestServer {
         for (_, plan) in plans.sorted(by: { $0.key < $1.key }) {
             try await runtime.start(plan, properties: properties, isPaused: false)
         }
+    }
+
+    // MARK: Several nodes
+
+    /// Another node, which shares all queries with those of before.
+    ///
+    /// - Parameter address: its name; a node that comes back has its snapshots.
+    func node(_ address: String) async throws -> QueryRuntime {
+        var settings = settings
+        let sharing = Sharing()
+        sharing.address = address
+        settings.sharing = sharing
+        settings.snapshotFolder = settings.snapshotFolder.map { "\($0)-\(address)" }
+        let node = Self.runtime(cluster, settings)
+        for (_, plan) in plans.sorted(by: { $0.key < $1.key }) {
+            try await node.start(plan, properties: properties, isPaused: false)
+        }
+        return node
     }
 
     // MARK: Records

@@ -114,6 +114,17 @@ extension Cluster {
         try await requests.committedOffsets(of: .outside(group), in: nil, requireStable: requireStable)
     }
 
+    /// What a group has committed in `partitions`; those without an offset are left out.
+    ///
+    /// - Parameter requireStable: waits for open transactions that commit offsets of these partitions.
+    /// - Throws: `.unstableOffsetCommit` when such a transaction stays open, `.groupAuthorizationFailed`.
+    package func groupOffsets(
+        _ group: String, in partitions: [TopicPartition], requireStable: Bool
+    ) async throws(ClusterError) -> [TopicPartition: CommittedOffset] {
+        guard !partitions.isEmpty else { return [:] }
+        return try await requests.committedOffsets(of: .outside(group), in: partitions, requireStable: requireStable)
+    }
+
     /// Sets offsets of a group that has no members, or makes such a group.
     ///
     /// - Throws: `.nonEmptyGroup`, `.unknownTopicOrPartition`, `.groupAuthorizationFailed`; then some of the offsets may
@@ -128,6 +139,16 @@ extension Cluster {
             guard isTaken.contains(error.code) || error.code == .fencedMemberEpoch else { throw error }
             throw ClusterError(.nonEmptyGroup, "alter the offsets of group '\(group)': the group has members")
         }
+    }
+
+    /// Commits offsets as a member of a group.
+    ///
+    /// - Throws: `.unknownMemberId`, `.illegalGeneration`, `.fencedInstanceId` when the member has lost its place;
+    ///   `.rebalanceInProgress` while the group settles.
+    package func commitOffsets(
+        _ offsets: [TopicPartition: CommittedOffset], by member: GroupIdentity
+    ) async throws(ClusterError) {
+        try await requests.commit(offsets, by: member, attempt: "commit offsets of group '\(member.group)'")
     }
 
     /// Deletes offsets of a group.

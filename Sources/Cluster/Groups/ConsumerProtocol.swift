@@ -1,37 +1,51 @@
-import Bytes
+package import Bytes
 import KafkaMessages
-import NIOCore
+package import NIOCore
 
 /// What consumers of the classic protocol tell each other through the coordinator: two bytes of version, then the
 /// message of that version.
 ///
 /// - SeeAlso: upstream `ConsumerProtocol`.
-enum ConsumerProtocol {
-    static let type = "consumer"
+package enum ConsumerProtocol {
+    package static let type = "consumer"
 
     /// A member's wishes and what it has.
-    struct Subscription: Hashable, Sendable {
-        var topics: [String]
-        var owned: [TopicPartition] = []
+    package struct Subscription: Hashable, Sendable {
+        package var topics: [String]
+        package var owned: [TopicPartition]
         /// The generation that `owned` is of; -1 when it is not told.
-        var generation: Int32 = -1
+        package var generation: Int32
+        /// What the assignor of the group has its members tell besides.
+        package var userData: ByteBuffer?
+
+        package init(
+            topics: [String], owned: [TopicPartition] = [], generation: Int32 = -1, userData: ByteBuffer? = nil
+        ) {
+            self.topics = topics
+            self.owned = owned
+            self.generation = generation
+            self.userData = userData
+        }
     }
 
-    static func encode(_ subscription: Subscription) -> ByteBuffer {
+    package static func encode(_ subscription: Subscription) -> ByteBuffer {
         var message = ConsumerProtocolSubscription()
         message.topics = subscription.topics.sorted()
+        message.userData = subscription.userData
         message.generationId = subscription.generation
         message.ownedPartitions = byTopic(subscription.owned).map { .init(topic: $0, partitions: $1) }
         return encoded(message)
     }
 
-    static func encode(_ assignment: [TopicPartition]) -> ByteBuffer {
+    /// - Parameter userData: what the assignor of the group tells its members besides.
+    package static func encode(_ assignment: [TopicPartition], userData: ByteBuffer? = nil) -> ByteBuffer {
         var message = ConsumerProtocolAssignment()
+        message.userData = userData
         message.assignedPartitions = byTopic(assignment).map { .init(topic: $0, partitions: $1) }
         return encoded(message)
     }
 
-    static func subscription(_ bytes: ByteBuffer) throws(WireError) -> Subscription {
+    package static func subscription(_ bytes: ByteBuffer) throws(WireError) -> Subscription {
         let message: ConsumerProtocolSubscription = try decoded(bytes)
         var generation = message.generationId
         // Before the field came (version 2), the cooperative assignors of Java put the generation into the user data.
@@ -44,16 +58,23 @@ enum ConsumerProtocol {
             topics: message.topics,
             owned: message.ownedPartitions.flatMap { topic in
                 topic.partitions.map { TopicPartition(topic.topic, $0) }
-            }, generation: generation)
+            }, generation: generation, userData: message.userData)
     }
 
     /// The partitions of an assignment; empty bytes are none.
-    static func assignment(_ bytes: ByteBuffer) throws(WireError) -> [TopicPartition] {
+    package static func assignment(_ bytes: ByteBuffer) throws(WireError) -> [TopicPartition] {
         guard bytes.readableBytes > 0 else { return [] }
         let message: ConsumerProtocolAssignment = try decoded(bytes)
         return message.assignedPartitions.flatMap { topic in
             topic.partitions.map { TopicPartition(topic.topic, $0) }
         }
+    }
+
+    /// What the assignor told besides; nil without any.
+    package static func assignmentUserData(_ bytes: ByteBuffer) throws(WireError) -> ByteBuffer? {
+        guard bytes.readableBytes > 0 else { return nil }
+        let message: ConsumerProtocolAssignment = try decoded(bytes)
+        return message.userData
     }
 
     private static func byTopic(_ partitions: [TopicPartition]) -> [(String, [Int32])] {

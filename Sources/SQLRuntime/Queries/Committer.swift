@@ -24,22 +24,30 @@ final class Committer: Sendable {
     private let cluster: any Cluster
     private let group: String
     private let writing: Writing
+    private let member: (@Sendable () async -> GroupIdentity)?
 
-    private init(_ cluster: any Cluster, _ group: String, _ writing: Writing) {
+    private init(
+        _ cluster: any Cluster, _ group: String, _ writing: Writing, _ member: (@Sendable () async -> GroupIdentity)?
+    ) {
         self.cluster = cluster
         self.group = group
         self.writing = writing
+        self.member = member
     }
 
-    /// - Parameter transactionalID: whoever had it before is fenced, and what it left open is aborted.
+    /// - Parameters:
+    ///   - transactionalID: whoever had it before is fenced, and what it left open is aborted.
+    ///   - member: who commits offsets without a transaction; nil when the group has no members. Transactions are fenced by
+    ///     their ids, and go on while the group settles.
     static func open(
-        _ cluster: any Cluster, group: String, transactionalID: String, _ guarantee: QueryProperties.Guarantee
+        _ cluster: any Cluster, group: String, transactionalID: String, _ guarantee: QueryProperties.Guarantee,
+        member: (@Sendable () async -> GroupIdentity)? = nil
     ) async throws(ClusterError) -> Committer {
         switch guarantee {
         case .exactlyOnce:
             let writer = try await cluster.transactionalWriter(transactionalID, timeout: .seconds(60))
-            return Committer(cluster, group, .transaction(writer))
-        case .atLeastOnce: return Committer(cluster, group, .plain(try await cluster.writer(.idempotent)))
+            return Committer(cluster, group, .transaction(writer), member)
+        case .atLeastOnce: return Committer(cluster, group, .plain(try await cluster.writer(.idempotent)), member)
         }
     }
 
@@ -54,14 +62,21 @@ final class Committer: Sendable {
                 try await commit(writer)
                 return try await ends(receipts, work)
             } catch {
-                // The first failure is what counts; whoever takes the id next aborts what is open.
-                try? await writer.abort()
+                // The first failure is what counts; whoever takes the id next aborts what is open. When somebody has, records
+                // that were taken back do not say so.
+                do throws(ClusterError) { try await writer.abort() } catch let second {
+                    if second.code == .producerFenced { throw second }
+                }
                 throw error
             }
         case .plain(let writer):
             let receipts = try await submit(work, to: writer)
             let ends = try await ends(receipts, work)
-            try await cluster.alterGroupOffsets(group, work.offsets)
+            if let member {
+                try await cluster.commitOffsets(work.offsets, byMember: member)
+            } else {
+                try await cluster.alterGroupOffsets(group, work.offsets)
+            }
             return ends
         }
     }
@@ -100,6 +115,25 @@ final class Committer: Sendable {
         switch writing {
         case .transaction(let writer): await writer.close()
         case .plain(let writer): await writer.close()
+        }
+    }
+}
+
+extension Cluster {
+    /// Commits offsets as a member of a group, which may be about to settle.
+    ///
+    /// - Throws: `.unknownMemberId` when the member has lost its place.
+    func commitOffsets(
+        _ offsets: [TopicPartition: CommittedOffset], byMember member: @Sendable () async -> GroupIdentity
+    ) async throws(ClusterError) {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            do throws(ClusterError) { return try await commitOffsets(offsets, by: await member()) } catch {
+                // The generation of a member changes with each round.
+                let passes = error.code == .rebalanceInProgress || error.code == .illegalGeneration
+                guard passes, ContinuousClock.now < deadline, !Task.isCancelled else { throw error }
+                try? await Task.sleep(for: .milliseconds(50))  // a cancelled wait ends at the look above
+            }
         }
     }
 }

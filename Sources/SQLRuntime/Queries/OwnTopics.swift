@@ -36,7 +36,15 @@ struct OwnTopics {
     func ensure(_ name: String, partitions: Int, _ kind: Kind) async throws(ClusterError) -> Int {
         if let count = try await count(name) {
             if count < partitions {
-                try await cluster.addPartitions(topic: name, total: Int32(clamping: partitions), validateOnly: false)
+                do throws(ClusterError) {
+                    try await cluster.addPartitions(
+                        topic: name, total: Int32(clamping: partitions), validateOnly: false)
+                } catch {
+                    // Another node was faster.
+                    guard error.code == .invalidPartitions, let now = try await self.count(name), now >= partitions
+                    else { throw error }
+                    return now
+                }
             }
             return max(count, partitions)
         }

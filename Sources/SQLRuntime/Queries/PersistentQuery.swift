@@ -12,17 +12,24 @@ actor PersistentQuery {
     nonisolated let applicationID: String
     private(set) var plan: PhysicalPlan
     private var propertyTexts: [String: String]
-    private let settings: RuntimeSettings
-    private let cluster: any Cluster
-    private let workers: Workers
+    let settings: RuntimeSettings
+    let cluster: any Cluster
+    let workers: Workers
     private let account: StateAccount
-    private let logger: Logger
+    let logger: Logger
 
-    private var topology: SubTopologies
-    private var tasks: [TaskRun] = [] {
-        didSet { if tasks.isEmpty { routing.withLock { $0 = nil } } }
+    private(set) var topology: SubTopologies
+    var tasks: [TaskRun] = [] {
+        didSet {
+            guard tasks.isEmpty else { return }
+            routing.withLock { $0 = nil }
+            placed.withLock { $0?.local = [:] }
+        }
     }
-    private var state = QueryStatus.State.rebalancing
+    var state = QueryStatus.State.rebalancing
+    /// What this node has to do with the query when several run it; nil: this one runs all of it.
+    var share: Share?
+    nonisolated let placed = Mutex<Placement?>(nil)
     /// Where rows of the query's table are, for readers, who do not wait for the query's other business.
     private nonisolated let routing = Mutex<Routing?>(nil)
 
@@ -32,9 +39,9 @@ actor PersistentQuery {
         var keyRouter: KeyRouter?
     }
     private var errors: [(timestamp: Int64, message: String)] = []
-    private var isPaused: Bool
+    private(set) var isPaused: Bool
     /// Raised by everything that makes the tasks of before meaningless.
-    private var generation = 0
+    var generation = 0 { didSet { share?.cancelBeginnings() } }
     private var retries = 0
     private var retry: Task<Void, Never>?
     private var sourcePartitions: [String: Int] = [:]
@@ -60,9 +67,10 @@ actor PersistentQuery {
         account = StateAccount(in: accounts)
         self.logger = logger
         topology = SubTopologies(plan)
+        share = settings.sharing.map { Share($0) }
     }
 
-    private var properties: QueryProperties { QueryProperties(propertyTexts) }
+    var properties: QueryProperties { QueryProperties(propertyTexts) }
 
     // MARK: Start
 
@@ -80,19 +88,20 @@ actor PersistentQuery {
     }
 
     /// Marks an error that is the plan's.
-    private static let planHint = "plan"
+    static let planHint = "plan"
 
     /// - Parameter olds: tasks of the query that this plan replaces, by name.
     private func run(replacing olds: [String: TaskRun] = [:]) async throws(ClusterError) {
+        if share != nil { return try await join(replacing: olds) }
         generation += 1
         let own = generation
         state = .rebalancing
-        let environment = try await environment(own)
+        let environment = try await environment(own, try await sourceCounts())
         let made: [TaskRun]
         do throws(RunError) { made = try makeTasks(environment.places, environment.environment) } catch {
             throw ClusterError(.invalidRequest, error.message, hint: Self.planHint)
         }
-        try await makeChangelogs(of: made, environment.environment)
+        try await makeChangelogs(of: made.map { ($0.place, $0.engine) }, environment.environment)
         do throws(ClusterError) {
             try await each(made) { task throws(ClusterError) in try await task.take() }
             let offsets = try await startOffsets(environment.places)
@@ -142,18 +151,23 @@ actor PersistentQuery {
         return made
     }
 
-    /// Looks at the topics, makes those of the query's own, and says which tasks there are.
-    private func environment(
-        _ generation: Int
-    ) async throws(ClusterError) -> (environment: TaskEnvironment, places: [TaskPlace]) {
+    /// Partitions of the topics of streams and tables.
+    func sourceCounts() async throws(ClusterError) -> [String: Int] {
         var sources: [String: Int] = [:]
         for topic in plan.sourceTopics { sources[topic] = try await cluster.topic(topic).partitions.count }
+        return sources
+    }
+
+    /// Makes the topics of the query's own, and says which tasks there are.
+    func environment(
+        _ generation: Int, _ sources: [String: Int]
+    ) async throws(ClusterError) -> (environment: TaskEnvironment, places: [TaskPlace]) {
         sourcePartitions = sources
         let counts = topology.partitionCounts(sources)
         var environment = TaskEnvironment(
             plan: plan, topology: topology, applicationID: applicationID, propertyTexts: propertyTexts,
             properties: properties, settings: settings, cluster: cluster, account: account, partitionCounts: [:],
-            logger: logger,
+            logger: logger, member: share?.identity,
             failed: { [weak self] task, failure in
                 // Owned by the query, which looks whether the task is still its own.
                 Task { [weak self] in await self?.failed(task, failure, generation) }
@@ -190,13 +204,17 @@ actor PersistentQuery {
     }
 
     /// What the engine keeps more than the plan says has its changelog too.
-    private func makeChangelogs(of tasks: [TaskRun], _ environment: TaskEnvironment) async throws(ClusterError) {
+    ///
+    /// - Parameter tasks: all places, each with any task of its part.
+    func makeChangelogs(
+        of tasks: [(place: TaskPlace, engine: QueryTask)], _ environment: TaskEnvironment
+    ) async throws(ClusterError) {
         let topics = OwnTopics(cluster, replicationFactor: settings.replicationFactor)
         let parts = Dictionary(grouping: tasks) { $0.place.part.index }
         for (_, tasks) in parts.sorted(by: { $0.key < $1.key }) {
-            guard let task = tasks.first else { continue }
-            for store in task.engine.stores {
-                let retention = task.place.part.stores.first { $0.name == store }?.retention
+            guard let (place, engine) = tasks.first else { continue }
+            for store in engine.stores {
+                let retention = place.part.stores.first { $0.name == store }?.retention
                 _ = try await topics.ensure(
                     environment.changelogName(store), partitions: tasks.count, .changelog(retention: retention))
             }
@@ -205,9 +223,18 @@ actor PersistentQuery {
 
     /// Where each partition goes on: where the query left it, or where queries like it begin. The latter is written down at
     /// once, so that "latest" stays what it is now.
-    private func startOffsets(_ places: [TaskPlace]) async throws(ClusterError) -> [TopicPartition: Int64] {
+    ///
+    /// - Parameter read: what is committed; nil: it is asked for.
+    func startOffsets(
+        _ places: [TaskPlace], _ read: [TopicPartition: CommittedOffset]? = nil
+    ) async throws(ClusterError) -> [TopicPartition: Int64] {
         let wanted = Set(places.flatMap(\.partitions)).sorted()
-        let committed = try await cluster.groupOffsets(applicationID, requireStable: true)
+        let committed: [TopicPartition: CommittedOffset]
+        if let read {
+            committed = read
+        } else {
+            committed = try await cluster.groupOffsets(applicationID, requireStable: true)
+        }
         let starts = try await cluster.offsets(.all(wanted, at: .beginning), isolation: .readCommitted)
         let ends = try await cluster.offsets(.all(wanted, at: .end), isolation: .readCommitted)
         var tables: Set<String> = []
@@ -239,7 +266,7 @@ actor PersistentQuery {
             offsets[partition] = isEarly ? start : end
             new[partition] = CommittedOffset(isEarly ? start : end)
         }
-        if !new.isEmpty { try await cluster.alterGroupOffsets(applicationID, new) }
+        if !new.isEmpty { try await writeOffsets(new) }
         return offsets
     }
 
@@ -256,12 +283,28 @@ actor PersistentQuery {
         let tasks = self.tasks
         self.tasks = []
         for other in tasks where other !== task { other.post(.drop) }
-        if isFinal { return }
+        share?.hold()
+        if isFinal { return leave() }
         scheduleRetry(own)
     }
 
+    /// A task could not be begun, or the query could not.
+    func failed(_ error: ClusterError, _ generation: Int) {
+        guard generation == self.generation else { return }
+        self.generation += 1
+        let tasks = self.tasks
+        self.tasks = []
+        for task in tasks { task.post(.drop) }
+        note("\(error)")
+        logger.error("query \(id) failed: \(error)")
+        share?.hold()
+        state = isFinal(error) ? .error : .rebalancing
+        if state == .error { return leave() }
+        scheduleRetry(self.generation)
+    }
+
     /// A cluster comes back: the query waits for it, longer and longer while nothing gets through.
-    private func scheduleRetry(_ own: Int) {
+    func scheduleRetry(_ own: Int) {
         let commits = commits.load(ordering: .relaxed)
         if commits != commitsSeen { retries = 0 }
         commitsSeen = commits
@@ -284,7 +327,7 @@ actor PersistentQuery {
             note("\(error)")
             if isFinal(error) {
                 state = .error
-                return
+                return leave()
             }
             scheduleRetry(generation)
         }
@@ -292,7 +335,14 @@ actor PersistentQuery {
 
     private func describe(_ failure: TaskFailure, of task: String) -> (String, isFinal: Bool) {
         switch failure {
-        case .cluster(let error): return ("\(error)", isFinal(error))
+        case .cluster(let error):
+            if error.code == .producerFenced, share == nil {
+                return (
+                    "another process has taken task \(task): it runs the same query. Give each a ksql.service.id of its own, or "
+                        + "have them share it: set ksql.advertised.listener here", false
+                )
+            }
+            return ("\(error)", isFinal(error))
         case .engine(let error, let batch):
             let last = batch.offsets[max(0, batch.count - 1)]
             return (
@@ -317,7 +367,7 @@ actor PersistentQuery {
         return lasting.contains(error.code)
     }
 
-    private func note(_ message: String) {
+    func note(_ message: String) {
         errors.append((wallClock(), message))
         if errors.count > properties.errorCountMax { errors.removeFirst(errors.count - properties.errorCountMax) }
     }
@@ -328,21 +378,19 @@ actor PersistentQuery {
     func stop(forgets: Bool) async {
         generation += 1
         retry?.cancel()
+        share?.isOver = true
         let tasks = self.tasks
         self.tasks = []
         state = .error
-        if forgets {
-            // Nothing of it is wanted any more.
-            await endAll(tasks)
-            await forget()
-        } else {
-            await endAll(tasks)
-        }
+        await endAll(tasks)
+        if share != nil { await leaveGroup(waitsForOthers: forgets) }
+        // Nothing of it is wanted any more.
+        if forgets { await forget() }
         for ending in endings { ending() }
         endings = []
     }
 
-    private func endAll(_ tasks: [TaskRun]) async {
+    func endAll(_ tasks: [TaskRun]) async {
         await withTaskGroup(of: Void.self) { group in
             for task in tasks {
                 group.addTask {
@@ -360,6 +408,8 @@ actor PersistentQuery {
         retry?.cancel()
         for task in tasks { task.post(.drop) }
         tasks = []
+        share?.isOver = true
+        share?.group?.abandon()
     }
 
     private func removeSnapshots() {
@@ -425,6 +475,7 @@ actor PersistentQuery {
         logger.error("query \(id) failed: \(message)")
         state = .error
         for task in tasks { task.post(.drop) }
+        leave()
     }
 
     private func restart() async {
@@ -460,6 +511,7 @@ actor PersistentQuery {
     // MARK: Questions
 
     nonisolated func read(_ read: TableRead) async throws(RunError) -> [TableRow] {
+        if settings.sharing != nil { return try await readOwn(read) }
         guard let routing = routing.withLock({ $0 }) else { throw await notReady }
         var owners = routing.owners
         if case .keys(let keys) = read.keys, owners.count > 1, let router = routing.keyRouter {
@@ -476,7 +528,7 @@ actor PersistentQuery {
         return rows
     }
 
-    private static func read(_ read: TableRead, of owners: [TaskRun]) async -> [Result<[TableRow], RunError>] {
+    static func read(_ read: TableRead, of owners: [TaskRun]) async -> [Result<[TableRow], RunError>] {
         await withTaskGroup(of: (Int, Result<[TableRow], RunError>).self) { group in
             for (index, owner) in owners.enumerated() {
                 group.addTask { (index, await owner.read(read)) }
@@ -487,7 +539,7 @@ actor PersistentQuery {
         }
     }
 
-    private var notReady: RunError {
+    var notReady: RunError {
         state == .rebalancing
             ? RunError(.notReady, "the state of query \(id) is being read back")
             : RunError(.notReady, "query \(id) does not run: \(errors.last?.message ?? "it was stopped")")
@@ -496,6 +548,7 @@ actor PersistentQuery {
     func status() async -> QueryStatus {
         var status = QueryStatus(id: id, state: state)
         status.errors = errors
+        status.tasks = tasks.map(\.place.task).sorted().map(\.description)
         var committed: [TopicPartition: Int64] = [:]
         var steps: [String: Int] = [:]
         for task in tasks {

@@ -71,6 +71,9 @@ extension TaskRun {
             partition, from: .offset(start), isolation: .readCommitted)
         defer { reader.close() }
         while reader.position < end {
+            if Task.isCancelled {
+                throw ClusterError(.requestTimedOut, "reading back \(partition) was called off")
+            }
             let fetched = try await reader.next(maxBytes: 4 << 20, timeout: .seconds(10))
             for batch in try RecordColumns.batches(of: fetched) {
                 for row in 0..<batch.count {

@@ -32,6 +32,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         var produced = 0
         var failed = 0
         var lastMessage: Int64?
+        /// Behind the last change in each changelog.
+        var changelogEnds: [TopicPartition: Int64] = [:]
     }
 
     private enum Phase { case preparing, running, ended }
@@ -87,7 +89,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     func take() async throws(ClusterError) {
         committer = try await Committer.open(
             context.cluster, group: context.applicationID, transactionalID: "\(context.applicationID)-\(name)",
-            context.properties.guarantee)
+            context.properties.guarantee, member: context.member)
     }
 
     /// Reads state back and opens the inputs.
@@ -296,6 +298,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         current.stateBytes = current.steps.reduce(0) { $0 + $1.counters.stateBytes }
         current.failed = current.steps.reduce(0) { $0 + $1.counters.failed }
         account(current.stateBytes)
+        current.changelogEnds = changelogEnds
         published.withLock { $0 = current }
     }
 
@@ -381,6 +384,8 @@ struct TaskEnvironment: Sendable {
     /// Of all topics that are written to.
     var partitionCounts: [String: Int32]
     var logger: Logger
+    /// Who this node is in the query's group; nil when it is in none.
+    var member: (@Sendable () async -> GroupIdentity)?
     /// Called on the task's worker.
     var failed: @Sendable (TaskRun, TaskFailure) -> Void
     var committed: @Sendable () -> Void
@@ -405,4 +410,7 @@ struct TaskEnvironment: Sendable {
 
     func topicName(_ topic: RepartitionTopic) -> String { "\(applicationID)-\(topic.name)-repartition" }
     func changelogName(_ store: String) -> String { "\(applicationID)-\(store)-changelog" }
+    func store(ofChangelog topic: String) -> String {
+        String(topic.dropFirst(applicationID.count + 1).dropLast("-changelog".count))
+    }
 }

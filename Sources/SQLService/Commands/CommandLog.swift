@@ -158,6 +158,7 @@ final class CommandLog: Sendable {
     ) async throws(KsqlFailure) -> Int64? {
         await turn.take()
         defer { turn.giveBack() }
+        let deadline = ContinuousClock.now + timeout
         var attempts = 0
         while true {
             attempts += 1
@@ -166,10 +167,14 @@ final class CommandLog: Sendable {
                 await closeWriter()
                 // Another node has written meanwhile: what it wrote is read, and everything decided again.
                 let isFenced = error.code == .producerFenced || error.code == .invalidProducerEpoch
-                guard isFenced, attempts < 5 else {
+                guard isFenced, ContinuousClock.now < deadline, !Task.isCancelled else {
                     throw .server(
                         "Could not write the statement into the command topic.\nCaused by: \(error.message)")
                 }
+                // Nodes that overtake each other in turn would both get nowhere: one waits longer, and the other is done.
+                let most = min(1000, 20 << min(attempts, 6))
+                // A wait that is cancelled ends with the look above.
+                try? await Task.sleep(for: .milliseconds(Int.random(in: 0...most)))
                 continue
             }
             return try outcome.get()
@@ -196,7 +201,14 @@ final class CommandLog: Sendable {
             try await writer.abort()
             return .success(nil)
         }
-        let positions = try await writer.write([command.record()], to: topic)
+        let positions: [RecordPosition]
+        do throws(ClusterError) { positions = try await writer.write([command.record()], to: topic) } catch {
+            // A writer that another node has fenced takes its records back, and their failures do not say why.
+            do throws(ClusterError) { try await writer.abort() } catch let second {
+                if second.code == .producerFenced { throw second }
+            }
+            throw error
+        }
         try await writer.commit()
         guard let offset = positions.first?.offset else { return .success(nil) }
         guard await progress.wait(for: offset + 1, limit: timeout) else {

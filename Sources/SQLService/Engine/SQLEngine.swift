@@ -30,6 +30,7 @@ package final class SQLEngine: Sendable {
     let state = Mutex(EngineState())
     private let reading = Mutex<Task<Void, Never>?>(nil)
     private let retrying = Mutex<Task<Void, Never>?>(nil)
+    private let telling = Mutex<Task<Void, Never>?>(nil)
     private let inserts = Mutex<(any RecordWriter)?>(nil)
     private let insertTurn = Turn()
     package let processingLog: ProcessingLog
@@ -105,6 +106,7 @@ package final class SQLEngine: Sendable {
     /// - Parameter address: where this node listens, "host:port".
     package func start(at address: String) {
         boundAddress.withLock { $0 = address }
+        runner.announce(self.address)
         let task = Task {
             if let script = settings.script { return await runScript(script) }
             await log.run(
@@ -114,6 +116,8 @@ package final class SQLEngine: Sendable {
         reading.withLock { $0 = task }
         let retries = Task { await retryStarts() }
         retrying.withLock { $0 = retries }
+        let reports = Task { await tellOthers() }
+        telling.withLock { $0 = reports }
     }
 
     /// Why statements are not answered yet; nil when they are.
@@ -137,7 +141,7 @@ package final class SQLEngine: Sendable {
     package func stop() async {
         state.withLock { $0.isStopping = true }
         await log.close()
-        for task in [reading.withLock({ $0 }), retrying.withLock({ $0 })] {
+        for task in [reading.withLock({ $0 }), retrying.withLock({ $0 }), telling.withLock({ $0 })] {
             task?.cancel()
             await task?.value
         }

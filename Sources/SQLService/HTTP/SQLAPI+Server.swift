@@ -154,22 +154,20 @@ extension SQLEngine {
         let own = JSONValue.object([
             ("hostAlive", .bool(true)), ("lastStatusUpdateMs", .number(now)),
             ("activeStandbyPerQuery", .object(queries)),
-            (
-                "hostStoreLags",
-                .object([("stateStoreLags", .object([])), ("updateTimeMs", .number(0))])
-            ),
+            ("hostStoreLags", await storeLags()),
         ])
+        let window = settings.properties["ksql.heartbeat.window.ms"].flatMap { Int64($0) } ?? 2000
         var hosts: [(String, JSONValue)] = [(address, own)]
-        for (host, heard) in peers.all where host != address {
+        for (host, peer) in peers.all where host != address {
             hosts.append(
                 (
                     host,
                     .object([
-                        ("hostAlive", .bool(now - heard < 2000)), ("lastStatusUpdateMs", .number(heard)),
+                        ("hostAlive", .bool(now - peer.heard < window)), ("lastStatusUpdateMs", .number(peer.heard)),
                         ("activeStandbyPerQuery", .object([])),
                         (
                             "hostStoreLags",
-                            .object([("stateStoreLags", .object([])), ("updateTimeMs", .number(0))])
+                            peer.lags ?? .object([("stateStoreLags", .object([])), ("updateTimeMs", .number(0))])
                         ),
                     ])
                 ))

@@ -41,8 +41,12 @@ extension SQLAPI {
             engine.peers.hear("\(host):\(port)", at: WallClock.milliseconds())
             return .json(.object([("ok", .bool(true))]), contentType: type.rawValue)
         }
-        post("/lag", offers: Self.offered) { _, _, type throws(KsqlFailure) in
-            .json(.object([("ok", .bool(true))]), contentType: type.rawValue)
+        post("/lag", offers: Self.offered) { _, body, type throws(KsqlFailure) in
+            guard let info = body["ksqlHost"], let host = info["host"]?.text, let port = info["port"]?.integer,
+                let lags = body["hostStoreLags"], lags.members != nil
+            else { throw .badRequest("A report has a 'ksqlHost' with 'host' and 'port', and 'hostStoreLags'") }
+            engine.peers.report("\(host):\(port)", lags)
+            return .json(.object([("ok", .bool(true))]), contentType: type.rawValue)
         }
     }
 }

@@ -66,7 +66,12 @@ struct PullReader: Sendable {
         if table.rows.takesAll, query.order.isEmpty { read.limit = query.limit.map { $0 + query.offset } }
         let deadline = NIODeadline.now() + .nanoseconds(Int64(Self.patience / .nanoseconds(1)))
         while true {
-            do throws(RunError) { return try await engine.runner.read(read, of: table.queryID) } catch {
+            do throws(RunError) {
+                guard let parts = try await engine.runner.placement(of: table.queryID, for: read) else {
+                    return try await engine.runner.read(read, of: table.queryID)
+                }
+                return try await rows(read, of: table.queryID, in: parts)
+            } catch {
                 switch error.code {
                 case .notReady where NIODeadline.now() < deadline:
                     do { try await Task.sleep(for: Self.pause) } catch { throw .shuttingDown }  // the client is gone
@@ -79,5 +84,43 @@ struct PullReader: Sendable {
                 }
             }
         }
+    }
+
+    /// Rows of a table that is on several nodes, by partition.
+    private func rows(
+        _ read: TableRead, of query: String, in parts: [NodePart]
+    ) async throws(RunError) -> [TableRow] {
+        var found: NodeMessage.Rows = []
+        if parts.count == 1, let part = parts.first {
+            found = try await self.part(read, of: query, part)
+        } else {
+            let results = await withTaskGroup(of: Result<NodeMessage.Rows, RunError>.self) { group in
+                for part in parts {
+                    group.addTask {
+                        do throws(RunError) { return .success(try await self.part(read, of: query, part)) } catch {
+                            return .failure(error)
+                        }
+                    }
+                }
+                var results: [Result<NodeMessage.Rows, RunError>] = []
+                for await result in group { results.append(result) }
+                return results
+            }
+            for result in results { found += try result.get() }
+        }
+        found.sort { $0.partition < $1.partition }
+        var rows = found.count == 1 ? found[0].rows : found.flatMap(\.rows)
+        if let limit = read.limit, rows.count > limit { rows.removeLast(rows.count - limit) }
+        return rows
+    }
+
+    private func part(
+        _ read: TableRead, of query: String, _ part: NodePart
+    ) async throws(RunError) -> NodeMessage.Rows {
+        guard let address = part.address else {
+            return try await engine.runner.read(read, of: query, partitions: part.partitions)
+        }
+        return try await NodeClient().rows(
+            NodeMessage.Question(query: query, partitions: part.partitions, read: read), of: address)
     }
 }

@@ -31,7 +31,8 @@ struct SQLRole {
         sql.version = Swiftwater.version
         sql.zones = TimeZones { TimeZoneFiles.read($0) }
         if let advertised = sql.properties["ksql.advertised.listener"], !advertised.isEmpty {
-            sql.advertised = advertised.firstRange(of: "://").map { String(advertised[$0.upperBound...]) } ?? advertised
+            let address = advertised.firstRange(of: "://").map { advertised[$0.upperBound...] } ?? advertised[...]
+            sql.advertised = String(address.hasSuffix("/") ? address.dropLast() : address)
         }
         if let path = sql.properties["ksql.queries.file"], !path.isEmpty { sql.script = try PropertiesFile.text(path) }
         let source = try schemaSource(sql)
@@ -41,6 +42,14 @@ struct SQLRole {
         runtime.serviceID = sql.serviceID
         runtime.snapshotFolder = dataDirectory + "/snapshots"
         runtime.stateFolder = try stateFolder(sql)
+        runtime.replicationFactor = try replicationFactor(sql)
+        if isShared(sql) {
+            runtime.sharing = Sharing()
+            // Other nodes cannot reach this one by an address that stands for all of its own.
+            if sql.advertised == nil, ["0.0.0.0", "::"].contains(host), let name = Start.hostName() {
+                sql.advertised = "\(name):\(address.port)"
+            }
+        }
         runtime.processingLog = { query, entry in log.note(query, entry) }
         let engine = SQLEngine(
             cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql),
@@ -59,6 +68,25 @@ struct SQLRole {
             }
             return (nil, "off: \(error.message)")
         }
+    }
+
+    /// Whether other nodes may run parts of the same queries: on a cluster that is none of this process, or when this one has
+    /// said by which address others are to reach it.
+    private func isShared(_ sql: SQLServerSettings) -> Bool { cluster is RemoteCluster || sql.advertised != nil }
+
+    /// Of the topics that queries make for themselves; nil: the cluster's default.
+    private func replicationFactor(_ sql: SQLServerSettings) throws -> Int16? {
+        if sql.properties["ksql.query.pull.enable.standby.reads"]?.lowercased() == "true" {
+            throw CommandFailure.usage(
+                "ksql.query.pull.enable.standby.reads is 'true', and there are no standby copies of state",
+                hint: "leave it out: another node reads state back from its changelog, and answers then")
+        }
+        let name = "ksql.streams.replication.factor"
+        guard let text = sql.properties[name], !text.isEmpty else { return nil }
+        guard let factor = Int16(text), factor == -1 || factor > 0 else {
+            throw CommandFailure.usage("\(name) is '\(text)'", hint: "it is a number of copies, such as 3")
+        }
+        return factor == -1 ? nil : factor
     }
 
     /// nil when there is no registry: formats that need one are refused.

@@ -1,0 +1,84 @@
+import JSONFormat
+import SQLRuntime
+
+/// What this node tells the others by itself: that it lives (`ksql.heartbeat.enable`), and how far its state is
+/// (`ksql.lag.reporting.enable`). The others are those of the groups of its queries.
+extension SQLEngine {
+    /// Runs until the task is cancelled.
+    func tellOthers() async {
+        await withDiscardingTaskGroup { group in
+            if flag("ksql.heartbeat.enable") {
+                group.addTask {
+                    await self.repeatedly(every: "ksql.heartbeat.send.interval.ms", 100) {
+                        await self.tellAll("/heartbeat", self.heartbeat)
+                    }
+                }
+            }
+            if flag("ksql.lag.reporting.enable") {
+                group.addTask {
+                    await self.repeatedly(every: "ksql.lag.reporting.send.interval.ms", 5000) {
+                        await self.tellAll("/lag", await self.lagReport())
+                    }
+                }
+            }
+        }
+    }
+
+    private func flag(_ name: String) -> Bool { settings.properties[name]?.lowercased() == "true" }
+
+    private func repeatedly(every name: String, _ standard: Int64, _ body: () async -> Void) async {
+        let pause = Duration.milliseconds(max(10, settings.properties[name].flatMap { Int64($0) } ?? standard))
+        while !Task.isCancelled {
+            await body()
+            try? await Task.sleep(for: pause)  // a cancelled wait ends at the look above
+        }
+    }
+
+    private func tellAll(_ path: String, _ message: JSONValue) async {
+        let own = address
+        let others = await runner.nodes().filter { $0 != own }
+        await withDiscardingTaskGroup { group in
+            for other in others {
+                // Whoever does not answer is missed by its own silence.
+                group.addTask { try? await NodeClient().tell(path, message, to: other) }
+            }
+        }
+    }
+
+    private var host: JSONValue {
+        let parts = address.split(separator: ":")
+        return .object([
+            ("host", .string(parts.dropLast().joined(separator: ":"))),
+            ("port", .number(parts.last.flatMap { Int64($0) } ?? 0)),
+        ])
+    }
+
+    private var heartbeat: JSONValue {
+        .object([("hostInfo", host), ("timestamp", .number(WallClock.milliseconds()))])
+    }
+
+    private func lagReport() async -> JSONValue {
+        .object([("ksqlHost", host), ("hostStoreLags", await storeLags())])
+    }
+
+    /// `{"stateStoreLags":{"QUERY#STORE":{"lagByPartition":{"0":{...}}}},"updateTimeMs":...}`
+    func storeLags() async -> JSONValue {
+        var stores: [String: [(String, JSONValue)]] = [:]
+        for part in await runner.progress().sorted(by: { $0.partition < $1.partition }) {
+            let lag = JSONValue.object([
+                ("currentOffsetPosition", .number(part.position)), ("endOffsetPosition", .number(part.end)),
+                ("offsetLag", .number(max(0, part.end - part.position))),
+            ])
+            stores["\(part.query)#\(part.store)", default: []].append((String(part.partition), lag))
+        }
+        return .object([
+            (
+                "stateStoreLags",
+                .object(
+                    stores.sorted { $0.key < $1.key }.map { name, partitions in
+                        (name, .object([("lagByPartition", .object(partitions))]))
+                    })
+            ), ("updateTimeMs", .number(WallClock.milliseconds())),
+        ])
+    }
+}
