@@ -490,6 +490,9 @@ def test_changing_the_brokers_own_configs_is_done_or_refused(bootstrap, java):
         assert (
             java.call("describeConfigs", bootstrap, type="BROKER", name=node)["log.retention.ms"]["value"] == "86400001"
         )
+        java.call(
+            "alterConfigs", bootstrap, type="BROKER", name=node, operations=[["DELETE", "log.retention.ms", None]]
+        )
 
 
 @pytest.mark.parametrize("kind", (0, 1, 8, 16, 32, 99, -1))

@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func `every option of every connector is explained`() {
-        for plugin in ConnectorPlugins.all(histories: nil) {
+        for plugin in ConnectorPlugins.all(histories: nil, responses: nil) {
             for option in plugin.definition.options where !option.isInternal {
                 #expect(!option.documentation.isEmpty, "\(plugin.classNames[0]) \(option.name)")
             }

@@ -12,7 +12,7 @@ enum ConnectorReference {
             `swiftwater connect plugins CLASS` and `GET /connector-plugins/CLASS/config`. An option whose default is \
             *required* has to be given. Names in configurations are checked: an unknown one is answered with the nearest.
             """)
-        let plugins = PluginRegistry(ConnectorPlugins.all(histories: nil)).plugins
+        let plugins = PluginRegistry(ConnectorPlugins.all(histories: nil, responses: nil)).plugins
         let available = plugins.filter { !$0.definition.options.isEmpty }
         for kind in ["source", "sink"] {
             page.heading(2, kind == "source" ? "Sources" : "Sinks")

@@ -16,18 +16,22 @@ enum ConnectorPlugins {
     /// - Parameter cluster: the worker's own.
     static func all(_ cluster: any Cluster, _ logger: Logger) -> [any ConnectorPlugin] {
         let clusters = HistoryClusters(cluster, logger)
-        return all { (options) throws(ConnectError) in try clusters.cluster(options) }
+        return all(
+            histories: { (options) throws(ConnectError) in try clusters.cluster(options) },
+            responses: ResponseTopics(cluster))
     }
 
-    /// - Parameter histories: where connectors keep the history of their tables; nil where none runs.
-    static func all(histories history: CDCPlugin.ClusterProvider?) -> [any ConnectorPlugin] {
+    /// - Parameters:
+    ///   - histories: where connectors keep the history of their tables; nil where none runs.
+    ///   - responses: where the answers to a connector's requests go; nil where none runs.
+    static func all(histories history: CDCPlugin.ClusterProvider?, responses: ResponseTopics?) -> [any ConnectorPlugin] {
         let version = Swiftwater.version
         return [
             CDCPlugin.mysql(version: version, clusters: history),
             CDCPlugin.mariaDB(version: version, clusters: history), PostgresCDCPlugin(version: version),
             DatagenPlugin(version: version),
             FileSourcePlugin(version: version), FileSinkPlugin(version: version),
-            HTTPSinkPlugin(version: version, reporter: ResponseTopics(cluster)),
+            HTTPSinkPlugin(version: version, reporter: responses),
             AivenHTTPSinkPlugin(version: version), SlackSinkPlugin(version: version),
             SearchSinkPlugin(.elasticsearch, version: version), SearchSinkPlugin(.opensearch, version: version),
             JDBCSinkPlugin(.confluent, version: version), JDBCSinkPlugin(.debezium, version: version),
