@@ -119,7 +119,9 @@ struct DeadLetterShow: AsyncParsableCommand {
             var table = Table("PARTITION#", "OFFSET#", "FROM", "STAGE", "REASON", "VALUE")
             for letter in letters {
                 var from = letter.deadLetterContext("topic") ?? "-"
-                if let partition = letter.deadLetterContext("partition"), let offset = letter.deadLetterContext("offset") {
+                if let partition = letter.deadLetterContext("partition"),
+                    let offset = letter.deadLetterContext("offset")
+                {
                     from += "-\(partition)@\(offset)"
                 }
                 table.add(
@@ -152,7 +154,9 @@ struct DeadLetterShow: AsyncParsableCommand {
             (
                 "headers",
                 .object(
-                    letter.headersOfItsOwn.map { ($0.key, .string($0.value.map { String(decoding: $0, as: UTF8.self) })) })
+                    letter.headersOfItsOwn.map {
+                        ($0.key, .string($0.value.map { String(decoding: $0, as: UTF8.self) }))
+                    })
             ), ("errors", .object(errors)),
         ])
     }
