@@ -355,6 +355,30 @@ def test_nodes_hear_of_each_other(cluster, make_node):
     wait_until(lambda: status(b).get("hostAlive") is False, what="the silence of the other node")
 
 
+@pytest.mark.deadline(180)
+def test_the_node_that_holds_the_log_shares_when_it_has_an_address(tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    broker = Broker(
+        tmp_path / "all", {**FAST, "ksql.service.id": "shared_", "ksql.advertised.listener": f"http://{address}/"},
+        flags=["--sql", address, "--connect", "none", "--registry", "none", "--admin", "none"])
+    broker.folder.mkdir()
+    node = Node(tmp_path / "node", broker)
+    try:
+        broker.start()
+        node.start()
+        table, stream = start_queries(node)
+        feed = Feed(broker)
+        feed.write(2000)
+        wait_until(lambda: len(node.partitions(table)) == PARTITIONS // 2, 40, "half of the work")
+        wait_until(lambda: totals(broker) == feed.model, 30, "the totals")
+        wait_until(lambda: len(read(broker, "COPY")) == feed.count, 30, "the copy")
+        assert {g: (n, t) for g, n, t in node.rows("SELECT g, n, t FROM totals;")} == feed.model
+    finally:
+        for process in (node, broker):
+            if process.alive:
+                process.kill()
+
+
 def test_standby_reads_are_refused(cluster, tmp_path):
     node = Node(tmp_path / "node", cluster, {"ksql.query.pull.enable.standby.reads": "true"})
     with pytest.raises(AssertionError, match="there are no standby copies of state"):
