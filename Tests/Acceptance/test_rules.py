@@ -491,7 +491,7 @@ def test_changing_the_brokers_own_configs_is_done_or_refused(bootstrap, java):
             java.call("describeConfigs", bootstrap, type="BROKER", name=node)["log.retention.ms"]["value"] == "86400001"
         )
         java.call(
-            "alterConfigs", bootstrap, type="BROKER", name=node, operations=[["DELETE", "log.retention.ms", None]]
+            "alterConfigs", bootstrap, type="BROKER", name=node, operations=[["DELETE", "log.retention.ms"]]
         )
 
 
