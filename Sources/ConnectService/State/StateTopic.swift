@@ -121,8 +121,12 @@ final class StateTopic<State: Sendable, Event: Sendable>: Sendable {
             do {
                 let generation = changes.generation
                 guard try await isThere() else {
-                    inside.withLock { $0.isReady = true }
-                    changes.notify()
+                    // Told once: all topics of a worker share the signal, and would wake each other without end.
+                    let isNew = inside.withLock { inside in
+                        defer { inside.isReady = true }
+                        return !inside.isReady
+                    }
+                    if isNew { changes.notify() }
                     await changes.wait(after: generation, timeout: .seconds(1))
                     continue
                 }
