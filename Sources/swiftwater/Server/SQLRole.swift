@@ -41,6 +41,8 @@ struct SQLRole {
         runtime.serviceID = sql.serviceID
         runtime.snapshotFolder = dataDirectory + "/snapshots"
         runtime.stateFolder = try stateFolder(sql)
+        runtime.queryStateByteCountMax = Self.byteCount(sql, "ksql.query.state.max.bytes")
+        runtime.stateByteCountMax = Self.byteCount(sql, "ksql.state.max.bytes")
         runtime.processingLog = { query, entry in log.note(query, entry) }
         let engine = SQLEngine(
             cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql),
@@ -59,6 +61,11 @@ struct SQLRole {
             }
             return (nil, "off: \(error.message)")
         }
+    }
+
+    /// nil: no bound.
+    private static func byteCount(_ sql: SQLServerSettings, _ name: String) -> Int? {
+        sql.properties[name].flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 }
     }
 
     /// nil when there is no registry: formats that need one are refused.
