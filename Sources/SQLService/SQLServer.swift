@@ -31,6 +31,8 @@ package final class SQLServer: Sendable {
         let figures = SQLFigures(metrics)
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.bodyByteCountMax = engine.settings.requestByteCountMax
+        // Queries end before: their clients have this long to come back and read why.
+        configuration.stallTimeout = .milliseconds(engine.settings.stallMilliseconds) + .seconds(30)
         configuration.observe = { exchange in
             figures.count(status: Int(exchange.status.code))
             figures.durations.record(exchange.nanoseconds)

@@ -23,5 +23,9 @@ package struct SQLServerSettings: Sendable {
 
     /// `ksql.service.id`
     package var serviceID: String { properties["ksql.service.id"] ?? "default_" }
+    /// `ksql.query.push.stall.timeout.ms`: how long a client may take none of the rows that come for it.
+    var stallMilliseconds: Int64 {
+        properties["ksql.query.push.stall.timeout.ms"].flatMap { Int64($0) } ?? 30_000
+    }
     package var commandTopic: String { "_confluent-ksql-\(serviceID)_command_topic" }
 }

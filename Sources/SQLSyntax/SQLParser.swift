@@ -7,8 +7,9 @@ package enum SQLDialect: String, Hashable, Sendable {
     case testScript
 }
 
-/// Reads ksqlDB's language, and beyond it: ORDER BY, EXPLAIN ANALYZE, lambdas at any place among arguments, predicates as
-/// grouping expressions and values, references to variables in place of columns, `DECIMAL '1.0'`.
+/// Reads ksqlDB's language, and beyond it: ORDER BY, EXPLAIN ANALYZE, EXPLAIN with UPGRADE at its end, lambdas at any place
+/// among arguments, predicates as grouping expressions and values, references to variables in place of columns,
+/// `DECIMAL '1.0'`.
 ///
 /// Takes time proportional to the text. Nesting (about 140 pairs of parentheses) and chains of operators (500) have limits,
 /// beyond which the error is `tooDeep`: who walks over trees may recurse.

@@ -203,6 +203,30 @@ def test_errors(server):
     assert refused("/query", {"ksql": "SELECT * FROM CLICKS;"}, Accept="text/csv")[0] == 406
 
 
+def test_slow_clients_are_told_why_their_query_ended(tmp_path):
+    """A client that takes nothing for a while loses its query; when it comes back it has what was sent, and the reason."""
+    broker = SQLBroker(tmp_path, {"ksql.query.push.stall.timeout.ms": "500"}).start()
+    broker.ksql("CREATE STREAM FLOOD (V STRING) WITH (KAFKA_TOPIC='flood', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    answer = requests.post(
+        f"{broker.url}/query-stream", json={"sql": "SELECT * FROM FLOOD EMIT CHANGES;"}, stream=True, timeout=60
+    )
+    lines = answer.iter_lines(chunk_size=1 << 16)
+    next(lines)
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "linger.ms": 5})
+    value = json.dumps({"V": "x" * 10_000}).encode()
+    for _ in range(3000):
+        producer.produce("flood", value)
+        producer.poll(0)
+    producer.flush(60)
+    wait_until(lambda: broker.push_count() == 0, 30, "the query to be ended")
+    received = [line for line in lines if line]
+    assert 0 < len(received) - 1 < 3000
+    end = json.loads(received[-1])
+    assert end["@type"] == "generic_error" and "took none of the rows" in end["message"]
+    assert "took none of the rows" in broker.log()
+    broker.stop()
+
+
 def test_slow_clients_cost_little(server):
     """A client that reads nothing is cut in the end; the server's memory stays bounded and others are served."""
     topic = "flood"

@@ -131,6 +131,35 @@ private let statements = """
         }
     }
 
+    @Test(arguments: [
+        (
+            "CREATE OR REPLACE STREAM F AS SELECT K, V, D, V + 1 W FROM S WHERE V > 11 UPGRADE;", "in place",
+            "replaced as well"
+        ),
+        ("CREATE OR REPLACE STREAM F AS SELECT K, V FROM S UPGRADE;", "refused", "drop what is downstream"),
+        ("CREATE OR REPLACE STREAM F (V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON') UPGRADE;", "refused", "F"),
+        (
+            "CREATE OR REPLACE TABLE N AS SELECT K, COUNT(*) C FROM S WHERE V > 1 GROUP BY K UPGRADE;",
+            "needs backfill", "table N"
+        ),
+        ("CREATE OR REPLACE STREAM NEU AS SELECT K FROM S UPGRADE;", "in place", "no NEU yet"),
+    ])
+    func `EXPLAIN ... UPGRADE always has a verdict`(text: String, verdict: String, reason: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(statements)
+                try await node.run("CREATE STREAM F AS SELECT K, V, D FROM S; CREATE STREAM G AS SELECT * FROM F;")
+                try await node.run("CREATE TABLE N AS SELECT K, COUNT(*) C FROM S GROUP BY K;")
+                let before = node.runner.calls
+                let entities = try await node.run("EXPLAIN " + text)
+                let upgrade = entities.first?["queryDescription"]?["upgrade"]
+                #expect(upgrade?["verdict"]?.text == verdict)
+                #expect(upgrade?["reason"]?.text?.contains(reason) == true)
+                #expect(node.runner.calls == before)
+            }
+        }
+    }
+
     @Test func `the server tells of itself`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in

@@ -43,6 +43,31 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         }
     }
 
+    @Test(arguments: [
+        ("INSERT INTO A SELECT * FROM B;", "made from it by CSAS_B"),
+        ("INSERT INTO S SELECT * FROM B;", "made from it by CSAS_A"),
+        ("INSERT INTO S SELECT * FROM TWIN;", "it has the same topic"),
+        (
+            "CREATE STREAM J AS SELECT * FROM S"
+                + (1...100).map { " JOIN S S\($0) WITHIN 1 DAY ON S.K = S\($0).K" }.joined() + ";",
+            "at most 100"
+        ),
+    ])
+    func `records never go round, and joins have a bound`(text: String, message: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(
+                    stream + "CREATE STREAM TWIN (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');")
+                try await node.run("CREATE STREAM A AS SELECT * FROM S; CREATE STREAM B AS SELECT * FROM A;")
+                let refused = try await node.ksql(text)
+                #expect(refused.status == 400)
+                #expect(refused.body["message"]?.text?.contains(message) == true)
+                // The other way round is none.
+                try await node.run("INSERT INTO B SELECT * FROM S;")
+            }
+        }
+    }
+
     @Test func `a restarted server has the catalog and the queries that it had`() async throws {
         try await TestPlatform.with { platform in
             var ids: [String] = []

@@ -54,6 +54,15 @@ import Testing
         ("explain analyze q1;", "EXPLAIN ANALYZE \nQ1"), ("explain analyze;", "EXPLAIN \nANALYZE"),
         ("explain show;", "EXPLAIN \nSHOW"), ("explain show tables;", "EXPLAIN \nSHOW TABLES"),
         ("explain explain q;", "EXPLAIN \nEXPLAIN \nQ"),
+        (
+            "explain create or replace stream s as select * from r upgrade;",
+            "EXPLAIN \nCREATE OR REPLACE STREAM S AS SELECT *\nFROM R R\nUPGRADE"
+        ),
+        // Without OR REPLACE there is nothing to ask for, and it is an alias.
+        (
+            "explain create stream s as select * from r upgrade;",
+            "EXPLAIN \nCREATE STREAM S AS SELECT *\nFROM R UPGRADE"
+        ),
         ("show topics;", "SHOW TOPICS"), ("list all topics extended;", "SHOW ALL TOPICS EXTENDED"),
         ("show streams extended;", "SHOW STREAMS EXTENDED"),
         ("list tables;", "SHOW TABLES"), ("show queries extended;", "SHOW QUERIES EXTENDED"),

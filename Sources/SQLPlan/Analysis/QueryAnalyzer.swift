@@ -4,6 +4,9 @@ import SQLTypes
 
 /// Makes a `QueryAnalysis`, with the checks and messages of ksqlDB's sanitizer and analyzer.
 struct QueryAnalyzer {
+    /// Of one query: rows and names of joins grow with each.
+    static let sourceCountMax = 100
+
     let catalog: Catalog
     let functions: FunctionCatalog
     /// Whether it writes to a stream or table.
@@ -32,8 +35,14 @@ struct QueryAnalyzer {
     // MARK: Sources
 
     private mutating func addSources(_ query: Query) throws(PlanError) {
+        let references = query.from.sources
+        guard references.count <= Self.sourceCountMax else {
+            throw PlanError(
+                "A query reads from at most \(Self.sourceCountMax) streams and tables, this one from \(references.count): join some"
+                    + " of them in a query of their own.", at: references[Self.sourceCountMax].name.position)
+        }
         var columns: Set<String> = []
-        for reference in query.from.sources {
+        for reference in references {
             guard let source = catalog[reference.name.text] else {
                 throw PlanError(
                     .unknownSource,

@@ -204,6 +204,13 @@ extension StatementExecutor {
         guard !planned.plan.sourceNames.contains(target.name) else {
             throw PlanError("Cannot insert into \(target.name) from itself: the query would never end.")
         }
+        if let queries = Self.queriesOfCycle(planned.plan, into: target, catalog) {
+            let sources = planned.plan.sourceNames.joined(separator: ", ")
+            let way =
+                queries.isEmpty ? "it has the same topic" : "it is made from it by \(queries.joined(separator: ", "))"
+            throw PlanError(
+                "Cannot insert into \(target.name) from \(sources): \(way), so records would go round for ever.")
+        }
         var plan = planned.plan
         if let id = properties.queryID {
             plan.id = try Self.checkedQueryID(id)
@@ -217,6 +224,26 @@ extension StatementExecutor {
         var outcome = StatementOutcome("Created query with ID \(plan.id)", [.start(plan)])
         outcome.queryID = plan.id
         return outcome
+    }
+
+    /// The queries by which what a new one writes into `target` would come back to it; nil when it would not.
+    private static func queriesOfCycle(
+        _ plan: PhysicalPlan, into target: SourceDescription, _ catalog: Catalog
+    ) -> [String]? {
+        var writers: [String: [PersistentQuery]] = [:]
+        for query in catalog.allQueries {
+            if case .sink(let sink) = query.plan.root.operation { writers[sink.topic, default: []].append(query) }
+        }
+        var open: [(topic: String, queries: [String])] = plan.sourceTopics.map { ($0, []) }
+        var seen: Set<String> = []
+        while let next = open.popLast() {
+            if next.topic == target.topic { return next.queries }
+            guard seen.insert(next.topic).inserted else { continue }
+            for query in writers[next.topic] ?? [] {
+                open += query.plan.sourceTopics.map { ($0, [query.id] + next.queries) }
+            }
+        }
+        return nil
     }
 
     private static func checkedQueryID(_ text: String) throws(PlanError) -> String {

@@ -100,6 +100,15 @@ package enum PropertyCatalog {
         number("ksql.max.push.queries", 100, count, "Push queries at a time; more are refused."),
         number("ksql.query.persistent.active.limit", nil, count, "Persistent queries; more are refused."),
         number(
+            "ksql.query.state.max.bytes", -1, -1...Int64.max,
+            "Bytes of state that one persistent query may keep; beyond it the query fails. -1: any number."),
+        number(
+            "ksql.state.max.bytes", -1, -1...Int64.max,
+            "Bytes of state of all persistent queries; beyond it the one with the most fails. -1: any number."),
+        number(
+            "ksql.query.push.stall.timeout.ms", 30_000, 100...Int64(86_400_000),
+            "How long a client may take none of the rows that come; then its query ends, and it is told why."),
+        number(
             "ksql.suppress.buffer.size.bytes", -1, -1...Int64.max, "Bytes that EMIT FINAL may hold back.", set: true),
         number("ksql.query.error.max.queue.size", 10, positive, "Errors of a query that are kept."),
         number(

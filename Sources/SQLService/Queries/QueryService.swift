@@ -1,4 +1,5 @@
 import HTTPKit
+import Logging
 import NIOCore
 import SQLFormats
 import SQLPlan
@@ -81,8 +82,9 @@ struct QueryService: Sendable {
                         try await lines.write("\n")
                     }
                 }
+                let pace = watch(started, in: &group)
                 defer { group.cancelAll() }
-                try await write(started, &writer) { piece in try await body.write(ByteBuffer(bytes: piece)) }
+                try await write(started, &writer, pace) { piece in try await body.write(ByteBuffer(bytes: piece)) }
             }
         }
     }
@@ -175,14 +177,33 @@ struct QueryService: Sendable {
         }
     }
 
+    /// Ends a query whose client takes none of its rows, from a task of `group`.
+    func watch(_ started: StartedQuery, in group: inout ThrowingTaskGroup<Void, any Error>) -> ClientPace {
+        let pace = ClientPace(timeout: .milliseconds(engine.settings.stallMilliseconds))
+        group.addTask { [engine] in
+            try await pace.watch {
+                engine.logger.warning("\(started.id): \(pace.reason)")
+                started.running?.finish()
+            }
+        }
+        return pace
+    }
+
     /// Writes all rows and the end of a result.
     ///
-    /// - Parameter send: takes the bytes; returns when the client takes more.
+    /// - Parameters:
+    ///   - pace: of the client that gets them.
+    ///   - send: takes the bytes; returns when the client takes more.
     func write(
-        _ started: StartedQuery, _ writer: inout ResultWriter, _ send: ([UInt8]) async throws -> Void
+        _ started: StartedQuery, _ writer: inout ResultWriter, _ pace: ClientPace,
+        _ send: ([UInt8]) async throws -> Void
     ) async throws {
         defer { started.running?.finish() }
         var output: [UInt8] = []
+        func flush() async throws {
+            try await pace.send { try await send(output) }
+            output.removeAll(keepingCapacity: true)
+        }
         var left = started.limit ?? .max
         var end = SubscriptionEnd.limitReached
         var skipped = 0
@@ -220,13 +241,13 @@ struct QueryService: Sendable {
                             break reading
                         }
                         if output.count >= Self.pieceByteCount {
-                            try await send(output)
-                            output.removeAll(keepingCapacity: true)
+                            try await flush()
+                            if pace.isStalled { break reading }
                         }
                     }
                     if !output.isEmpty {
-                        try await send(output)
-                        output.removeAll(keepingCapacity: true)
+                        try await flush()
+                        if pace.isStalled { break reading }
                     }
                 case .end(let reason):
                     end = reason
@@ -240,13 +261,12 @@ struct QueryService: Sendable {
             started.pull?.sort(&rows)
             for row in rows.dropFirst(offset).prefix(left) {
                 try writer.row(row, &output)
-                if output.count >= Self.pieceByteCount {
-                    try await send(output)
-                    output.removeAll(keepingCapacity: true)
-                }
+                if output.count >= Self.pieceByteCount { try await flush() }
+                if pace.isStalled { break }
             }
             if let limit = started.limit, rows.count - offset >= limit { end = .limitReached }
         }
+        if pace.isStalled { end = .failed(RunError(.memory, pace.reason)) }
         switch end {
         case .limitReached: writer.end("Limit Reached", &output)
         case .completed: writer.end(started.isScalable ? nil : "Query Completed", &output)

@@ -68,10 +68,15 @@ struct QuerySocket: Sendable {
         let started = try await service.start(query)
         try await socket.send(Self.schema(started.columns.map(ColumnText.json)))
         try await withSigns(socket) {
-            var writer = try ResultWriter(.messages, queryID: started.id, columns: started.columns, isStreamed: true)
-            try await service.write(started, &writer) { bytes in
-                for line in bytes.split(separator: UInt8(ascii: "\n")) {
-                    try await socket.send(ByteBuffer(bytes: line))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                let pace = service.watch(started, in: &group)
+                defer { group.cancelAll() }
+                var writer = try ResultWriter(
+                    .messages, queryID: started.id, columns: started.columns, isStreamed: true)
+                try await service.write(started, &writer, pace) { bytes in
+                    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+                        try await socket.send(ByteBuffer(bytes: line))
+                    }
                 }
             }
         }

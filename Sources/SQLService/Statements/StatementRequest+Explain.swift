@@ -42,11 +42,17 @@ extension StatementRequest {
                         SchemaJSON.field($0)
                     }
                 }
-                var upgrade: JSONValue?
-                if case .statement(let statement) = explain.subject {
-                    upgrade = UpgradeVerdict.of(statement, executor, catalog)
+                guard case .statement(let statement) = explain.subject else {
+                    return (try executor.explain(explain, in: catalog), nil, columns)
                 }
-                return (try executor.explain(explain, in: catalog), upgrade, columns)
+                let upgrade = UpgradeVerdict.of(statement, executor, catalog, isAsked: explain.isUpgrade)
+                let text: String
+                do throws(PlanError) { text = try executor.explain(explain, in: catalog) } catch {
+                    // The verdict says what is wrong; a definition without a query has no plan.
+                    guard explain.isUpgrade else { throw error }
+                    text = ""
+                }
+                return (text, upgrade, columns)
             } catch { throw KsqlFailure(error, parsed.text) }
         }
         var sources: [String] = []
@@ -54,6 +60,7 @@ extension StatementRequest {
         if case .statement(let statement) = explain.subject {
             switch statement {
             case .createSourceAs(let create): sink = create.name.text
+            case .createSource(let create): sink = create.name.text
             case .insertInto(let insert): sink = insert.target.text
             default: break
             }
@@ -158,67 +165,6 @@ extension StatementRequest {
                 ),
             ])
         }
-    }
-}
-
-/// What CREATE OR REPLACE would do to what is there.
-enum UpgradeVerdict {
-    /// nil for statements that replace nothing.
-    static func of(_ statement: Statement, _ executor: StatementExecutor, _ catalog: Catalog) -> JSONValue? {
-        let name: String
-        switch statement {
-        case .createSourceAs(let create) where create.orReplace: name = create.name.text
-        case .createSource(let create) where create.orReplace: name = create.name.text
-        default: return nil
-        }
-        guard let existing = catalog[name] else { return nil }
-        let downstream = downstream(of: name, catalog)
-        var changed = catalog
-        let verdict: String
-        let reason: String
-        do {
-            _ = try executor.execute(statement, text: existing.statement, in: &changed)
-            let same = changed[name].map { $0.columns == existing.columns } ?? true
-            if existing.isTable, existing.isResultOfQuery {
-                verdict = "needs backfill"
-                reason =
-                    "The query keeps its place and its state, but rows that are in table \(name) already stay as they are "
-                    + "until their keys occur again: drop it and create it anew to have all of them as the new statement "
-                    + "makes them."
-            } else if existing.isResultOfQuery {
-                verdict = "in place"
-                reason =
-                    "The query goes on from its place; records written before stay as they are"
-                    + (same ? "." : ", without the new columns.")
-            } else {
-                verdict = "in place"
-                reason = same ? "Only the definition changes." : "Columns are added; records that lack them have nulls."
-            }
-        } catch {
-            verdict = "refused"
-            reason = error.message
-        }
-        return .object([
-            ("verdict", .string(verdict)), ("reason", .string(reason)),
-            ("downstream", .array(downstream.map { .string($0) })),
-        ])
-    }
-
-    /// Everything that reads from it, directly or through others: streams and tables, then queries.
-    private static func downstream(of name: String, _ catalog: Catalog) -> [String] {
-        var found: [String] = []
-        var queries: [String] = []
-        var open = [name]
-        while let next = open.popLast() {
-            for query in catalog.queries(from: next) {
-                if !queries.contains(query.id) { queries.append(query.id) }
-                if let sink = query.plan.sinkName, sink != name, !found.contains(sink) {
-                    found.append(sink)
-                    open.append(sink)
-                }
-            }
-        }
-        return found.sorted() + queries.sorted()
     }
 }
 

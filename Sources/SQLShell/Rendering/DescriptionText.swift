@@ -124,6 +124,7 @@ enum QueryText {
         if !cell("topology").isEmpty {
             lines += ["", "Processing topology", String(repeating: "-", count: 19), cell("topology")]
         }
+        lines += upgrade(query["upgrade"]) + analysis(query["analysis"])
         let overridden = query["overriddenProperties"]?.members ?? []
         if !overridden.isEmpty {
             lines += ["", "Overridden Properties", String(repeating: "-", count: 21)]
@@ -139,6 +140,33 @@ enum QueryText {
             }
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// What CREATE OR REPLACE would do.
+    private static func upgrade(_ upgrade: JSONValue?) -> [String] {
+        guard let upgrade else { return [] }
+        let downstream = (upgrade["downstream"]?.elements ?? []).map(EntityText.cell)
+        return [
+            "", "Upgrade", String(repeating: "-", count: 7),
+            "Verdict              : \(EntityText.cell(upgrade["verdict"]))",
+            "Reason               : \(EntityText.cell(upgrade["reason"]))",
+            "Downstream           : \(downstream.isEmpty ? "nothing" : downstream.joined(separator: ", "))",
+        ]
+    }
+
+    /// What EXPLAIN ANALYZE counted.
+    private static func analysis(_ analysis: JSONValue?) -> [String] {
+        guard let analysis else { return [] }
+        let names = ["in", "out", "filtered", "late", "failed", "unmatched", "stateRows"]
+        var lines = ["", "Analysis", String(repeating: "-", count: 8), EntityText.cell(analysis["summary"])]
+        if analysis["steps"]?.elements?.isEmpty == false {
+            lines.append(
+                EntityText.grid(["Step", "Operation"] + names, analysis["steps"]) { step in
+                    [EntityText.cell(step["name"]), EntityText.cell(step["operation"])]
+                        + names.map { EntityText.cell(step[$0]) }
+                })
+        }
+        return lines
     }
 }
 

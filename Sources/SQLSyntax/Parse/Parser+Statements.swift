@@ -282,12 +282,25 @@ extension Parser {
         if isIdentifier, kind(after: 1) == .semicolon || kind(after: 1) == .endOfText {
             explain = Explain(.query(try identifier()))
         } else {
+            let isUpgrade = !isAnalyze && takesUpgrade()
             try enter()
             defer { leave() }
             explain = Explain(.statement(try statement()))
+            explain.isUpgrade = isUpgrade
         }
         explain.isAnalyze = isAnalyze
         return .explain(explain)
+    }
+
+    /// Takes the word UPGRADE off the end of a CREATE OR REPLACE, where it could be the alias of a source otherwise.
+    private mutating func takesUpgrade() -> Bool {
+        guard kind == .create, kind(after: 1) == .or, kind(after: 2) == .replace else { return false }
+        let last = tokens.count - 2
+        guard last > at + 2, tokens[last].kind == .identifier, text(of: tokens[last]).uppercased() == "UPGRADE" else {
+            return false
+        }
+        tokens.remove(at: last)
+        return true
     }
 
     // MARK: SHOW, DESCRIBE, PRINT

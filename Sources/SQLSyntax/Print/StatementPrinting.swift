@@ -22,7 +22,8 @@ extension Statement: CustomStringConvertible {
         case .explain(let explain):
             switch explain.subject {
             case .query(let id): "EXPLAIN \(explain.isAnalyze ? "ANALYZE " : "")\n\(id.printed)"
-            case .statement(let statement): "EXPLAIN \(explain.isAnalyze ? "ANALYZE " : "")\n\(statement)"
+            case .statement(let statement):
+                "EXPLAIN \(explain.isAnalyze ? "ANALYZE " : "")\n\(statement)\(explain.isUpgrade ? "\nUPGRADE" : "")"
             }
         case .show(let subject): "SHOW " + subject.sql
         case .describe(let subject): "DESCRIBE " + subject.sql

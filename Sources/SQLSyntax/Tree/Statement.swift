@@ -227,6 +227,8 @@ package struct Explain: Hashable, Sendable {
     package var subject: Subject
     /// Beyond ksqlDB: with what was counted.
     package var isAnalyze = false
+    /// Beyond ksqlDB, of a CREATE OR REPLACE: what it would do to what is there.
+    package var isUpgrade = false
 
     package init(_ subject: Subject) { self.subject = subject }
 }

@@ -50,6 +50,8 @@ struct SQLRole {
                 sql.advertised = "\(name):\(address.port)"
             }
         }
+        runtime.queryStateByteCountMax = Self.byteCount(sql, "ksql.query.state.max.bytes")
+        runtime.stateByteCountMax = Self.byteCount(sql, "ksql.state.max.bytes")
         runtime.processingLog = { query, entry in log.note(query, entry) }
         let engine = SQLEngine(
             cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql),
@@ -87,6 +89,11 @@ struct SQLRole {
             throw CommandFailure.usage("\(name) is '\(text)'", hint: "it is a number of copies, such as 3")
         }
         return factor == -1 ? nil : factor
+    }
+
+    /// nil: no bound.
+    private static func byteCount(_ sql: SQLServerSettings, _ name: String) -> Int? {
+        sql.properties[name].flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 }
     }
 
     /// nil when there is no registry: formats that need one are refused.

@@ -20,8 +20,22 @@ SHARED = Path(os.environ.get("SWIFTWATER_SHARED") or ROOT.parent / "shared")
 CASES = SHARED / "rest-cases"
 SCENARIOS = SHARED / "scenarios"
 
-# Of the cases, those that ask for what the original itself does not do; see docs/sql-server.md.
-SHARE_MIN = 0.95
+# Cases whose expectation does not hold.
+WRONG = {
+    # Nothing in the statements relates K to ID: the case is of a time when a property named a field that copies the key.
+    "insert-values - should fail on mismatch between key and key field values when stream has key",
+    # Its header names the columns in another order than its rows have them: a client would take one for the other.
+    "pull-queries-with-headers - select * against CST table with headers",
+}
+# Scenarios that expect one order of what several tasks write to a topic independently.
+UNORDERED = {
+    # Two bookings of flight 1, of partitions 0 and 5 of their topic, are re-keyed to the flight; the later one stays, and
+    # which one that is nobody says. (Its push query has no end in time either: signs of life keep it going.)
+    "rc-aviation",
+}
+# The client spreads records without keys over two partitions by time, and the order of both is asked for: a busy machine
+# may need several runs to have them in one.
+RUNS = {"kt-rekeying": 4}
 
 
 @pytest.fixture
@@ -56,7 +70,8 @@ def test_rest_cases(server):
     assert counts, done.stderr[-2000:]
     passed, failed = map(int, counts.groups())
     failures = [line for line in done.stdout.splitlines() if line.startswith("FAIL")]
-    assert passed >= SHARE_MIN * (passed + failed), "\n".join(failures)
+    others = [line for line in failures if not any(line.startswith(f"FAIL {name}:") for name in WRONG)]
+    assert passed > 0 and not others, "\n".join(others)
 
 
 def names():
@@ -74,10 +89,15 @@ def names():
     "name", names() or [pytest.param("", marks=pytest.mark.skip(reason=f"SWIFTWATER_SHARED has no scenarios: {SCENARIOS}"))]
 )
 def test_scenarios(server, name):
+    if name in UNORDERED:
+        pytest.skip("expects one order of what several tasks write")
     environment = {
         **os.environ, "BOOTSTRAP": server.address, "SR_URL": server.registry, "KSQL_URL": server.sql,
     }
-    done = subprocess.run(
-        [sys.executable, SCENARIOS / "run.py", name], capture_output=True, text=True, timeout=280, env=environment
-    )
+    for _ in range(RUNS.get(name, 1)):
+        done = subprocess.run(
+            [sys.executable, SCENARIOS / "run.py", name], capture_output=True, text=True, timeout=280, env=environment
+        )
+        if done.returncode == 0:
+            break
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
