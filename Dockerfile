@@ -1,7 +1,7 @@
 # Swiftwater in a container: the Debian package, made in one stage and installed in another.
 #
 #   docker build -t swiftwater .
-#   docker run -p 9092:9092 -p 8081:8081 -p 8083:8083 -p 8088:8088 -v swiftwater:/var/lib/swiftwater \
+#   docker run -p 9092:9092 -p 8081:8081 -p 8083:8083 -p 8088:8088 -p 8080:8080 -v swiftwater:/var/lib/swiftwater \
 #       -e SWIFTWATER_ADVERTISED=localhost:9092 swiftwater
 #
 # There is no authentication yet: whoever reaches a published port may read and write.
@@ -25,8 +25,9 @@ ENV SWIFTWATER_CONFIG=/etc/swiftwater/swiftwater.properties \
     SWIFTWATER_REGISTRY_LISTENER=0.0.0.0:8081 \
     SWIFTWATER_CONNECT_LISTENER=0.0.0.0:8083 \
     SWIFTWATER_SQL_LISTENER=0.0.0.0:8088 \
+    SWIFTWATER_CONSOLE_LISTENER=0.0.0.0:8080 \
     SWIFTWATER_ADMIN=0.0.0.0:9464
-EXPOSE 9092 8081 8083 8088 9464
+EXPOSE 9092 8080 8081 8083 8088 9464
 # The port of the admin role, /readyz, is for supervisors that can ask by HTTP.
 HEALTHCHECK --start-period=30s CMD ["swiftwater", "cluster", "describe", "-b", "127.0.0.1:9092", "--timeout", "5"]
 STOPSIGNAL SIGTERM

@@ -11,7 +11,7 @@ from conftest import EXTERNAL
 from process import binary, free_port
 from registry import RegistryBroker
 
-OFF = ["--registry", "none", "--connect", "none", "--sql", "none", "--admin", "none"]
+OFF = ["--registry", "none", "--connect", "none", "--sql", "none", "--console", "none", "--admin", "none"]
 
 
 def doctor(*arguments, **options):

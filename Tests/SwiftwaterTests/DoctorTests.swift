@@ -61,8 +61,8 @@ import Testing
         var sources = ServerSettings.Sources()
         sources.flags = [("sql.listener", "--sql", "127.0.0.1:18088"), ("connect.listener", "--connect", "none")]
         let doors = try ServerSettings(sources).doors
-        #expect(doors.map(\.role) == ["kafka", "registry", "sql", "admin"])
-        #expect(doors.map(\.isOptional) == [false, true, false, true])
+        #expect(doors.map(\.role) == ["kafka", "registry", "sql", "console", "admin"])
+        #expect(doors.map(\.isOptional) == [false, true, false, true, true])
     }
 
     @Test func `data folders: new, strange, in the way, in use`() throws {

@@ -27,6 +27,7 @@ extension ServerSettings {
         add("registry", "a schema registry", registry, "registry.listener")
         add("connect", "a Connect worker", connect, "connect.listener")
         add("sql", "a SQL server", sql, "sql.listener")
+        add("console", "the console", console, "console.listener")
         add("admin", "the admin port", admin, "admin.listener")
         return doors
     }

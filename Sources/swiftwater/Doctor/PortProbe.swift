@@ -19,6 +19,7 @@ enum PortProbe {
         case "registry": return http(address, "/subjects").contains("schemaregistry")
         case "connect": return http(address, "/").contains("kafka_cluster_id")
         case "sql": return http(address, "/info").contains("KsqlServerInfo")
+        case "console": return http(address, "/").contains("Swiftwater")
         case "admin": return http(address, "/").contains(", administration")
         default: return false
         }
