@@ -22,7 +22,7 @@ import Testing
         #expect(settings.listener == HostPort(host: "127.0.0.1", port: 9092))
         #expect(settings.advertised == nil)
         #expect(settings.dataDirectory == "./swiftwater-data")
-        #expect(settings["roles"] == .init(text: "kafka,registry,connect,sql", origin: .byDefault))
+        #expect(settings["roles"] == .init(text: "kafka,registry,connect,sql,console", origin: .byDefault))
         #expect(settings["num.partitions"] == .init(text: "1", origin: .byDefault))
     }
 

@@ -130,7 +130,9 @@ class Page:
     def event(self, method, params):
         if method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
-            self.complaints.append(f"exception: {details.get('exception', {}).get('description') or details.get('text')}")
+            self.complaints.append(
+                f"exception: {details.get('exception', {}).get('description') or details.get('text')}"
+            )
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
             self.complaints.append(f"console: {[a.get('value') or a.get('description') for a in params['args']]}")
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
@@ -145,7 +147,9 @@ class Page:
 
     def js(self, expression, wait=True):
         """The value of an expression of the page; promises are awaited."""
-        answer = self.call("Runtime.evaluate", expression=expression, awaitPromise=wait, returnByValue=True, userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=expression, awaitPromise=wait, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in answer:
             details = answer["exceptionDetails"]
             raise Failure(f"{expression[:200]}: {details.get('exception', {}).get('description') or details['text']}")
@@ -159,11 +163,15 @@ class Page:
             if value:
                 return value
             if time.monotonic() > deadline:
-                raise Failure(f"not within {timeout} s: {what or expression}\nat {self.js('location.href')}\n{self.text()[:3000]}\n{self.complaints}")
+                raise Failure(
+                    f"not within {timeout} s: {what or expression}\nat {self.js('location.href')}\n{self.text()[:3000]}\n{self.complaints}"
+                )
             self.browser.listen(0.04)
 
     def text(self):
-        return self.js("(() => { const d = [...document.querySelectorAll('dialog[open]')].pop(); return (d || document.body).innerText; })()")
+        return self.js(
+            "(() => { const d = [...document.querySelectorAll('dialog[open]')].pop(); return (d || document.body).innerText; })()"
+        )
 
     def sees(self, text, timeout=30):
         """Waits until a text is on the page."""
@@ -175,19 +183,31 @@ class Page:
         self.loaded(heading)
 
     def loaded(self, heading=None):
-        self.until("document.readyState === 'complete' && !!document.querySelector('main[data-ready] h1')", 60, "a page with a heading")
+        self.until(
+            "document.readyState === 'complete' && !!document.querySelector('main[data-ready] h1')",
+            60,
+            "a page with a heading",
+        )
         if heading:
-            self.until(f"(document.querySelector('main h1') || {{}}).textContent === {json.dumps(heading)}", 60, f"the heading {heading!r}")
+            self.until(
+                f"(document.querySelector('main h1') || {{}}).textContent === {json.dumps(heading)}",
+                60,
+                f"the heading {heading!r}",
+            )
         self.until("!document.querySelector('main .skeleton')", 60, "the end of loading")
 
     def go(self, path):
         """Follows a link inside the page, as the router does."""
-        self.js(f"(() => {{ const a = document.createElement('a'); a.href = {json.dumps(path)}; document.body.append(a); a.click(); a.remove(); }})()")
+        self.js(
+            f"(() => {{ const a = document.createElement('a'); a.href = {json.dumps(path)}; document.body.append(a); a.click(); a.remove(); }})()"
+        )
 
     def _box(self, kind, name, timeout=20):
         query = f"{FIND}({json.dumps(kind)}, {json.dumps(name)})"
         self.until(f"!!({query}) && !({query}).disabled", timeout, f"{kind} {name!r}")
-        return self.js(f"(() => {{ const e = {query}; e.scrollIntoView({{ block: 'center', inline: 'nearest' }}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()")
+        return self.js(
+            f"(() => {{ const e = {query}; e.scrollIntoView({{ block: 'center', inline: 'nearest' }}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        )
 
     def click_at(self, x, y):
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
@@ -206,7 +226,9 @@ class Page:
         query = f"{FIND}('field', {json.dumps(label)})"
         self.until(f"!!({query})", 20, f"field {label!r}")
         if self.js(f"({query}).tagName") == "SELECT":
-            self.js(f"(() => {{ const e = {query}; e.value = {json.dumps(value)}; e.dispatchEvent(new Event('input', {{ bubbles: true }})); e.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()")
+            self.js(
+                f"(() => {{ const e = {query}; e.value = {json.dumps(value)}; e.dispatchEvent(new Event('input', {{ bubbles: true }})); e.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"
+            )
             return
         self.js(f"(() => {{ const e = {query}; e.focus(); e.select(); }})()")
         if value:
@@ -221,10 +243,28 @@ class Page:
             self.call("Input.dispatchKeyEvent", type="keyUp", key=letter)
 
     def key(self, key, ctrl=False, shift=False):
-        codes = {"Enter": 13, "Tab": 9, "Escape": 27, "Delete": 46, "Backspace": 8, "ArrowDown": 40, "ArrowUp": 38, "ArrowLeft": 37, "ArrowRight": 39, " ": 32, "Home": 36, "End": 35}
+        codes = {
+            "Enter": 13,
+            "Tab": 9,
+            "Escape": 27,
+            "Delete": 46,
+            "Backspace": 8,
+            "ArrowDown": 40,
+            "ArrowUp": 38,
+            "ArrowLeft": 37,
+            "ArrowRight": 39,
+            " ": 32,
+            "Home": 36,
+            "End": 35,
+        }
         modifiers = (2 if ctrl else 0) | (8 if shift else 0)
         text = {"Enter": "\r", " ": " "}.get(key, key if len(key) == 1 else "")
-        base = {"key": key, "code": key if len(key) > 1 else f"Key{key.upper()}", "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper())), "modifiers": modifiers}
+        base = {
+            "key": key,
+            "code": key if len(key) > 1 else f"Key{key.upper()}",
+            "windowsVirtualKeyCode": codes.get(key, ord(key[0].upper())),
+            "modifiers": modifiers,
+        }
         self.call("Input.dispatchKeyEvent", type="keyDown", **base, **({"text": text} if text and not ctrl else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **base)
 
@@ -232,7 +272,10 @@ class Page:
         options = {"format": "png"}
         if whole:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-            options |= {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": self.width, "height": min(size["height"], 4000), "scale": 1}}
+            options |= {
+                "captureBeyondViewport": True,
+                "clip": {"x": 0, "y": 0, "width": self.width, "height": min(size["height"], 4000), "scale": 1},
+            }
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_bytes(base64.b64decode(self.call("Page.captureScreenshot", **options)["data"]))
 

@@ -89,7 +89,9 @@ def check_quiet(page, expected=()):
     place = page.base.split("://")[1]
     foreign = [url for url in page.requests if not url.startswith((page.base, f"ws://{place}", "about:", "data:"))]
     assert not foreign, f"asked from elsewhere: {foreign}"
-    assert page.js("window.hacked === undefined && !document.querySelector('img, iframe, object, embed')"), "foreign markup came alive"
+    assert page.js("window.hacked === undefined && !document.querySelector('img, iframe, object, embed')"), (
+        "foreign markup came alive"
+    )
 
 
 def axe(page, rules_off=()):
@@ -101,5 +103,7 @@ def axe(page, rules_off=()):
     source = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text()
     page.js(f"(() => {{ if (!window.axe) {{ {source} }} return true; }})()")
     off = json.dumps({name: {"enabled": False} for name in rules_off})
-    found = page.js(f"axe.run(document, {{ rules: {off}, resultTypes: ['violations'] }}).then((r) => r.violations.map((v) => [v.id, v.impact, v.help, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))]))")
+    found = page.js(
+        f"axe.run(document, {{ rules: {off}, resultTypes: ['violations'] }}).then((r) => r.violations.map((v) => [v.id, v.impact, v.help, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))]))"
+    )
     return [f"{kind} ({impact}): {text} {nodes}" for kind, impact, text, nodes in found]

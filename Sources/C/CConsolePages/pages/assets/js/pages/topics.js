@@ -45,6 +45,9 @@ export async function newTopic() {
   }
 }
 
+// Names that begin with an underscore are the platform's own, also where Kafka does not call them internal.
+const own = (row) => row.internal || row.name.startsWith("_");
+
 const columns = [
   { id: "name", title: "Name", value: (row) => row.name, cell: (row) => h("a", { class: "name", href: path`/topics/${row.name}` }, row.name) },
   { id: "rate", title: "Rate", end: true, value: (row) => row.rate ?? 0, cell: (row) => rate(row.rate ?? 0) },
@@ -62,13 +65,13 @@ export default async function topics({ query, signal }) {
   const lead = h("span");
   const list = table({
     label: "Topics", columns, key: (row) => row.name, sort: { id: "name", down: false },
-    empty: () => (all.some((row) => !row.internal) || internal
+    empty: () => (all.some((row) => !own(row)) || internal
       ? emptyState("No topic has such a name", "Change the filter, or show internal topics too.")
       : emptyState("No topics yet", "Topics hold the records. Make one here, let a connector make it, or point a producer at this broker.", button("New topic", { kind: "primary", icon: "plus", click: newTopic }))),
   });
   const show = () => {
     const wanted = filter.toLowerCase();
-    const rows = all.filter((row) => (internal || !row.internal) && row.name.toLowerCase().includes(wanted));
+    const rows = all.filter((row) => (internal || !own(row)) && row.name.toLowerCase().includes(wanted));
     lead.textContent = `${plural(rows.length, "topic")}${rows.length !== all.length ? ` of ${count(all.length)}` : ""}`;
     list.update(rows);
   };
