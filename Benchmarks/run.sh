@@ -9,6 +9,9 @@
 #   ./dev bench sql-functions [NAME...]
 #                                   scalar and aggregate functions (Benchmarks/Functions)
 #   ./dev bench sql-engine [Q1...]  the kit's queries in process, and state tables (Benchmarks/Engine)
+#   ./dev bench sql-runtime [PART...] [--records N] [--rows N]
+#                                   queries on the broker of their process, and over HTTP (Benchmarks/Runtime,
+#                                   Benchmarks/sql_server.py): flow, latency, pull, idle, restore
 #   ./dev bench compaction [OPTION...]
 #                                   speed and memory of compaction, and a producer beside it (Benchmarks/Compaction)
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
@@ -77,14 +80,20 @@ sql_formats() { loops FormatBench sql-formats "Formats of streaming SQL" "$@"; }
 
 sql_functions() { loops FunctionBench sql-functions "Functions of streaming SQL" "$@"; }
 
-# Queries over the data that the kit generates, once; without queries state tables as well.
-sql_engine() {
-    local data=$scratch/sql-data file=$results/$stamp-sql-engine.md output
+# What the kit generates, once: in the folder that $data names.
+sql_data() {
+    data=$scratch/sql-data
     [[ -f $shared/bench/sql/generate.py ]] || {
-        echo "./dev bench sql-engine needs the bench kit: SWIFTWATER_SHARED=FOLDER, with it in FOLDER/bench/sql" >&2
+        echo "./dev bench $1 needs the bench kit: SWIFTWATER_SHARED=FOLDER, with it in FOLDER/bench/sql" >&2
         exit 1
     }
     [[ -f $data/ratings.jsonl ]] || python3 "$shared/bench/sql/generate.py" --n 1000000 --out "$data" >&2
+}
+
+# Queries over the data that the kit generates; without queries state tables as well.
+sql_engine() {
+    local data file=$results/$stamp-sql-engine.md output
+    sql_data sql-engine
     build_product EngineBench
     output=$(
         (($#)) || "$program" state
@@ -101,6 +110,36 @@ sql_engine() {
         printf '%s\n' "$output"
         echo '```'
     } | tee "$file"
+    echo "written to $file" >&2
+}
+
+# Queries on a broker: of their own process first, then of the whole program, by the kit's data.
+sql_runtime() {
+    local data file=$results/$stamp-sql-runtime.md output="" table part
+    sql_data sql-runtime
+    build_product RuntimeBench
+    local parts=() word
+    for word in "$@"; do [[ $word =~ ^[a-z]+$ ]] && parts+=("$word"); done
+    ((${#parts[@]})) || parts=(flow latency pull idle restore)
+    for part in "${parts[@]}"; do output+=$("$program" "$part" | tee >(cat >&2))$'\n'; done
+    build_product swiftwater
+    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/sql_server.py "$data" "$@")
+    {
+        echo "# Streaming SQL on a broker"
+        echo
+        machine
+        echo
+        echo '`./dev bench sql-runtime'"${*:+ $*}"'`: the whole program, its clients on the same machine.'
+        echo
+        printf '%s\n' "$table"
+        echo
+        echo "Runtime and broker in one process, without HTTP (RuntimeBench):"
+        echo
+        echo '```'
+        printf '%s' "$output"
+        echo '```'
+    } >"$file"
+    printf '%s\n' "$table"
     echo "written to $file" >&2
 }
 
@@ -256,6 +295,10 @@ sql-engine)
     shift
     sql_engine "$@"
     ;;
+sql-runtime)
+    shift
+    sql_runtime "$@"
+    ;;
 registry)
     shift
     registry "$@"
@@ -266,7 +309,7 @@ targets)
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, compaction, compare, coordination, registry or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry or targets, not $1" >&2
     exit 2
     ;;
 esac
