@@ -9,11 +9,26 @@ package struct AvroConverter: Converter {
     private let options: AvroMapping.Options
     private let texts = ConnectCache<ConnectSchema, String>(countMax: 1000)
     private let encoders = ConnectCache<RegistrySchema, AvroEncoder>(countMax: 1000)
+    /// What is known for good of a schema and a topic, without a look at texts.
+    private let destinations = ConnectCache<Destination, Writing>(countMax: 1000)
     private let readers = ConnectCache<SchemaFrame, Reader>(countMax: 1000)
 
     private struct Reader: Sendable {
         var decoder: AvroDecoder
         var mapping: AvroSchemaReader
+    }
+
+    private struct Destination: Hashable, Sendable {
+        var schema: SchemaObject
+        var topic: String
+    }
+
+    /// How a schema's values are written to a topic.
+    private struct Writing: Sendable {
+        var id: Int32
+        var encoder: AvroEncoder
+        /// nil where only the encoder does it.
+        var program: AvroValueProgram?
     }
 
     package init(
@@ -43,6 +58,28 @@ package struct AvroConverter: Converter {
             }
             return nil
         }
+        let destination = Destination(schema: SchemaObject(schema: schema), topic: topic)
+        let writing: Writing
+        if let known = destinations[destination] {
+            writing = known
+        } else {
+            writing = try await self.writing(schema, topic: topic)
+            if link.remembers { destinations[destination] = writing }
+        }
+        var output = SchemaFrame.prefix(id: writing.id)
+        if let program = writing.program {
+            let start = output.count
+            output.reserveCapacity(512)
+            if try program.write(value.value, to: &output) { return output }
+            output.removeSubrange(start...)
+        }
+        let writer = AvroValueWriter(schema: writing.encoder.schema, options: options)
+        let avro = try writer.value(value.value, schema, writing.encoder.schema.root)
+        do throws(AvroError) { try writing.encoder.encode(avro, to: &output) } catch { throw .data(error.message) }
+        return output
+    }
+
+    private func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
         let registered = try await link.writing(
             avroText(schema), .avro, topic: topic, recordName: schema.kind == .structure ? schema.name : nil)
         let encoder: AvroEncoder
@@ -55,11 +92,8 @@ package struct AvroConverter: Converter {
                 })
             encoders[registered] = encoder
         }
-        let writer = AvroValueWriter(schema: encoder.schema, options: options)
-        let avro = try writer.value(value.value, schema, encoder.schema.root)
-        var output = SchemaFrame.prefix(id: registered.id)
-        do throws(AvroError) { try encoder.encode(avro, to: &output) } catch { throw .data(error.message) }
-        return output
+        return Writing(
+            id: registered.id, encoder: encoder, program: AvroValueProgram.make(schema, encoder.schema))
     }
 
     package func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue {

@@ -107,6 +107,9 @@ final class RegistryLink: Sendable {
         self.options = options
     }
 
+    /// Whether what `writing` answers stays true; the latest version of a subject may be another one at any time.
+    var remembers: Bool { options.fixedID != nil || options.registers || !options.usesLatest }
+
     /// The schema to write with, registered or looked up: the given one or, with `use.latest.version` or
     /// `use.schema.id`, the subject's own.
     func writing(
