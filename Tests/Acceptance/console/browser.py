@@ -230,11 +230,16 @@ class Page:
                 f"(() => {{ const e = {query}; e.value = {json.dumps(value)}; e.dispatchEvent(new Event('input', {{ bubbles: true }})); e.dispatchEvent(new Event('change', {{ bubbles: true }})); }})()"
             )
             return
-        self.js(f"(() => {{ const e = {query}; e.focus(); e.select(); }})()")
-        if value:
-            self.call("Input.insertText", text=value)
-        else:
-            self.key("Delete")
+        # On a busy machine a page that is just being drawn may take the focus between the two steps: then once more.
+        for _ in range(4):
+            self.js(f"(() => {{ const e = {query}; e.focus(); e.select(); }})()")
+            if value:
+                self.call("Input.insertText", text=value)
+            else:
+                self.key("Delete")
+            if self.js(f"({query})?.value === {json.dumps(value)}"):
+                return
+            self.browser.listen(0.2)
 
     def type(self, text):
         """Types letters one by one, with key events."""
