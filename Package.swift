@@ -73,6 +73,7 @@ let package = Package(
         library("CEdit", pkgConfig: "libedit", debian: "libedit-dev"),
         .systemLibrary(name: "CLinux", path: "Sources/C/CLinux"),
         .target(name: "CExamples", path: "Sources/C/CExamples"),
+        .target(name: "CConsolePages", path: "Sources/C/CConsolePages", exclude: ["pages", "list-pages"]),
         target("Bytes", ["CISAL"]),
         target("Compression", ["Bytes", "CZlib", "CZstd", "CLZ4", "CSnappy"]),
         target("Environment", ["Bytes", "CLinux"]),
@@ -161,6 +162,14 @@ let package = Package(
                 "SchemaSerdes", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio, nioHTTP1,
                 httpTypes, logging,
             ]),
+        target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", nio]),
+        target(
+            "ConsoleService",
+            [
+                "Bytes", "Compression", "Cluster", "Administration", "RecordBatches", "HTTPKit", "RegistryClient",
+                "SchemaRules", "SchemaSerdes", "JSONFormat", "Observability", "CConsolePages", asyncHTTPClient, nio,
+                nioHTTP1, httpTypes, logging,
+            ]),
         // Layer 3: connectors
         target(
             "ConnectorDatagen", ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"]),
@@ -191,7 +200,7 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting",
                 "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC", "ConnectorDatagen",
                 "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch", nio, httpTypes,
-                "ConnectorObjectStore", "CExamples",
+                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples",
                 asyncHTTPClient, nioHTTP1, logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -325,11 +334,18 @@ let package = Package(
                 "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
                 asyncHTTPClient, nio, nioPosix, logging,
             ]),
+        tests(
+            "ConsoleService",
+            [
+                "Administration", "Cluster", "Broker", "Bytes", "HTTPKit", "JSONFormat", "Observability",
+                "RecordBatches", asyncHTTPClient, httpTypes, nio, nioPosix, nioHTTP1, logging,
+            ]),
         .testTarget(
             name: "SwiftwaterTests",
             dependencies: [
-                "swiftwater", "TestKit", "Broker", "Cluster", "Environment", "Observability", "JSONFormat", "HTTPKit",
-                "RecordBatches", "RegistryService", "SchemaRules", "SQLSyntax", nio, logging, arguments,
+                "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability",
+                "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLSyntax", nio, logging,
+                arguments,
             ],
             swiftSettings: swiftSettings),
         tests(

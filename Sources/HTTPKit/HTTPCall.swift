@@ -13,6 +13,8 @@ package struct HTTPCall: Sendable {
     /// As it was sent, without the question mark; nil when there is none.
     package let rawQuery: String?
     package let headers: HTTPFields
+    /// Host and perhaps port that the client meant: the header Host, which is not among `headers`; nil without one.
+    package let authority: String?
     /// IP address of the client.
     package let remoteAddress: String
     /// What stands for the names in braces of the route, decoded.
@@ -33,6 +35,7 @@ package struct HTTPCall: Sendable {
         path = target.path
         rawQuery = target.rawQuery
         headers = request.headers
+        authority = request.head.authority
         query = target.query
         body = OnceBody(request.body)
         self.remoteAddress = remoteAddress

@@ -1,3 +1,4 @@
+import Administration
 import ArgumentParser
 import Cluster
 import Glibc
@@ -50,6 +51,8 @@ enum Program {
             end(failure)
         } catch let error as ClusterError {
             end(CommandFailure(error))
+        } catch let failure as AdministrationFailure {
+            end(CommandFailure(failure.message, hint: failure.hint))
         } catch {
             Swiftwater.exit(withError: error)
         }

@@ -54,7 +54,7 @@ class Broker:
     def command(self):
         sets = [part for name, value in self.properties.items() for part in ("--set", f"{name}={value}")]
         # The default ports of roles that a test does not ask for are others' business.
-        for role in ("--connect", "--sql"):
+        for role in ("--connect", "--sql", "--console"):
             if role not in self.flags and "--roles" not in self.flags:
                 sets += [role, "none"]
         return [

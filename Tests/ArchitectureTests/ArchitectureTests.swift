@@ -70,6 +70,12 @@ private let allowed: [String: Set<String>] = [
         "JSONFormat", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore", "NIOHTTP1", "HTTPTypes",
         "Logging",
     ],
+    "Administration": ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "NIOCore"],
+    "ConsoleService": [
+        "Bytes", "Compression", "Cluster", "Administration", "RecordBatches", "HTTPKit", "RegistryClient",
+        "SchemaRules", "SchemaSerdes", "JSONFormat", "Observability", "CConsolePages", "AsyncHTTPClient", "NIOCore",
+        "NIOHTTP1", "HTTPTypes", "Logging",
+    ],
     "ConnectorDatagen": ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"],
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     "HTTPCalls": ["Bytes", "Environment", "ConnectCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL"],
@@ -91,7 +97,7 @@ private let allowed: [String: Set<String>] = [
         "SQLService", "SQLRuntime", "SQLFormats", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes", "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
         "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-        "ConnectorObjectStore", "CExamples", "AsyncHTTPClient", "NIOHTTP1",
+        "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "AsyncHTTPClient", "NIOHTTP1",
     ],
     // Beside
     "MessageGenerator": [],
@@ -108,7 +114,8 @@ private let allowed: [String: Set<String>] = [
 private let wrappers: [String: Set<String>] = [
     "CISAL": ["Bytes"], "CZlib": ["Compression"], "CZstd": ["Compression"], "CLZ4": ["Compression"],
     "CSnappy": ["Compression"], "CRdKafka": ["Cluster"], "CLinux": ["Environment"], "CPCRE2": ["Patterns"],
-    "CEdit": ["SQLShell"], "CExamples": ["swiftwater"], "CPq": ["ConnectorJDBC"], "CSQLite": ["ConnectorJDBC"],
+    "CConsolePages": ["ConsoleService"], "CEdit": ["SQLShell"], "CExamples": ["swiftwater"], "CPq": ["ConnectorJDBC"],
+    "CSQLite": ["ConnectorJDBC"],
     // One reads a server's log, the other writes to its tables: they share nothing but the library.
     "CMariaDB": ["ConnectorCDC", "ConnectorJDBC"],
 ]

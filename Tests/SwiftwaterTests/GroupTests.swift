@@ -1,3 +1,4 @@
+import Administration
 import ArgumentParser
 import Cluster
 import Testing
@@ -27,7 +28,7 @@ import Testing
     }
 
     @Test func `nothing cannot be shifted`() {
-        #expect(throws: CommandFailure.self) {
+        #expect(throws: AdministrationFailure.self) {
             try OffsetPlan.row(.shift(1), Self.partition, old: nil, found: nil, start: 0, end: 5)
         }
     }

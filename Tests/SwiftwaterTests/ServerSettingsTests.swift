@@ -65,7 +65,7 @@ import Testing
             ("listeners", "127.0.0.1:70000", "HOST:PORT"),
             ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
             ("listeners", "kafka.example.com:9092", "no authentication"),
-            ("roles", "console", "does not exist yet: this version has kafka"),
+            ("console.inbox", "perhaps", "true or false"),
             ("roles", "kafak", "did you mean 'kafka'?"),
             ("roles", "", "no roles"), ("insecure", "yes", "true or false"), ("log.dirs", "/a,/b", "one folder"),
         ])

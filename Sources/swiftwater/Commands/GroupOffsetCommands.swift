@@ -1,3 +1,4 @@
+import Administration
 import ArgumentParser
 import Cluster
 import JSONFormat
@@ -155,70 +156,6 @@ struct GroupResetOffsets: AsyncParsableCommand {
             }
             try Output.standard.line(table.text)
         }
-    }
-}
-
-/// Where a group's offsets are to go.
-struct OffsetPlan {
-    enum Target {
-        case position(LogPosition)
-        case shift(Int64)
-        case current
-    }
-
-    struct Row: Equatable {
-        var partition: TopicPartition
-        /// nil: nothing is committed.
-        var old: Int64?
-        var new: Int64
-        /// Why `new` is not exactly what was asked for.
-        var note = ""
-    }
-
-    var rows: [Row]
-
-    static func make(
-        _ target: Target, _ partitions: [TopicPartition], _ committed: [TopicPartition: CommittedOffset],
-        in cluster: any Cluster
-    ) async throws -> OffsetPlan {
-        func offsets(_ position: LogPosition) async throws -> [TopicPartition: Int64] {
-            try await cluster.offsets(
-                Dictionary(partitions.map { ($0, position) }) { first, _ in first }, isolation: .readUncommitted)
-        }
-        let starts = try await offsets(.beginning)
-        let ends = try await offsets(.end)
-        var found: [TopicPartition: Int64] = [:]
-        if case .position(let position) = target { found = try await offsets(position) }
-        return OffsetPlan(
-            rows: try partitions.map { partition in
-                try row(
-                    target, partition, old: committed[partition]?.offset, found: found[partition],
-                    start: starts[partition] ?? 0, end: ends[partition] ?? 0)
-            })
-    }
-
-    /// - Parameter found: what a position of the target stands for in this partition.
-    /// - Throws: `CommandFailure` when there is nothing to shift.
-    static func row(
-        _ target: Target, _ partition: TopicPartition, old: Int64?, found: Int64?, start: Int64, end: Int64
-    ) throws -> Row {
-        let wanted: Int64
-        switch target {
-        case .position: wanted = found ?? end
-        case .current: wanted = old ?? end
-        case .shift(let count):
-            guard let old else {
-                throw CommandFailure(
-                    "partition \(partition) has no committed offset to shift",
-                    hint: "use --to-earliest, --to-latest or --to-offset for it")
-            }
-            let (sum, isTooFar) = old.addingReportingOverflow(count)
-            wanted = isTooFar ? (count < 0 ? .min : .max) : sum
-        }
-        var row = Row(partition: partition, old: old, new: min(max(wanted, start), max(start, end)))
-        if wanted < start { row.note = "\(wanted) is before the beginning" }
-        if wanted > end { row.note = "\(wanted) is after the end" }
-        return row
     }
 }
 

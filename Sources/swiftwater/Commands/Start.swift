@@ -57,6 +57,7 @@ struct Start: AsyncParsableCommand {
         let registry = process.registryAddress?.description
         let connect = process.connectAddress?.description
         let sql = process.sqlAddress?.description
+        let console = process.consoleAddress?.description
         switch format {
         case .text:
             var lines = ["swiftwater \(Swiftwater.version)"]
@@ -72,6 +73,7 @@ struct Start: AsyncParsableCommand {
                 "  registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
                 "  connect   \(connect.map { "http://\($0)" } ?? process.connect.problem ?? "none")",
                 "  sql       \(sql.map { "http://\($0)" } ?? process.sqlProblem ?? "none")",
+                "  console   \(console.map { "http://\($0)" } ?? process.console.problem ?? "none")",
                 "  admin     \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
             ]
             if let kafka {
@@ -88,6 +90,7 @@ struct Start: AsyncParsableCommand {
                     "registry": "\(registry ?? process.registryProblem ?? "none")",
                     "connect": "\(connect ?? process.connect.problem ?? "none")",
                     "sql": "\(sql ?? process.sqlProblem ?? "none")",
+                    "console": "\(console ?? process.console.problem ?? "none")",
                     "admin": "\(admin ?? process.adminProblem ?? "none")",
                     "ms": "\(milliseconds)",
                 ])

@@ -1,3 +1,4 @@
+import Administration
 import ArgumentParser
 import Cluster
 import ConnectService
@@ -25,55 +26,19 @@ struct DeadLetterSource: ParsableArguments {
     @OptionGroup var connect: ConnectOptions
     @OptionGroup var connection: ConnectionOptions
 
-    static let option = "errors.deadletterqueue.topic.name"
-
     /// The topic that the letters are in.
     func find() async throws -> String {
         if topic { return name }
         let config = try await connect.explaining(connector: name) { client in
             try await client.exchange("GET", ["connectors", name, "config"])
         }
-        guard let found = config[Self.option]?.text, !found.isEmpty else {
+        guard let found = config[DeadLetters.option]?.text, !found.isEmpty else {
             throw CommandFailure(
                 "connector '\(name)' has no topic of dead letters",
-                hint: "set errors.tolerance=all and \(Self.option)=TOPIC in its configuration")
+                hint: "set errors.tolerance=all and \(DeadLetters.option)=TOPIC in its configuration")
         }
         return found
     }
-
-    /// All letters that are there now, by partition and offset.
-    static func letters(
-        _ topic: String, from starts: [TopicPartition: Int64] = [:], in cluster: any Cluster
-    ) async throws -> [ConsumerRecord] {
-        let description = try await ConnectionOptions.topic(topic, in: cluster)
-        let partitions = description.partitions.map { TopicPartition(topic, $0.partition) }
-        let ends = try await cluster.offsets(
-            Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
-        var letters: [ConsumerRecord] = []
-        for partition in partitions {
-            let start = starts[partition].map { LogPosition.offset($0) } ?? .beginning
-            let end = ends[partition] ?? 0
-            let reader = try await cluster.reader(partition, from: start, isolation: .readCommitted)
-            defer { reader.close() }
-            while reader.position < end {
-                letters += try await reader.next(maxBytes: 1 << 20, timeout: .seconds(5)).records().filter {
-                    $0.offset < end
-                }
-            }
-        }
-        return letters
-    }
-}
-
-extension ConsumerRecord {
-    private static let prefix = "__connect.errors."
-
-    /// What a header of the worker says about why the record is a dead letter.
-    fileprivate func context(_ name: String) -> String? {
-        headers.last { $0.key == Self.prefix + name }?.value.map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    fileprivate var ownHeaders: [RecordHeader] { headers.filter { !$0.key.hasPrefix(Self.prefix) } }
 }
 
 struct DeadLetterList: AsyncParsableCommand {
@@ -97,14 +62,14 @@ struct DeadLetterList: AsyncParsableCommand {
         let cluster = try await connection.connect()
         let topics = Dictionary(try await cluster.topics().map { ($0.name, $0) }) { first, _ in first }
         for (name, entry) in (all.members ?? []).sorted(by: { $0.0 < $1.0 }) {
-            guard let topic = entry["info"]?["config"]?[DeadLetterSource.option]?.text, !topic.isEmpty else { continue }
+            guard let topic = entry["info"]?["config"]?[DeadLetters.option]?.text, !topic.isEmpty else { continue }
             let partitions = (topics[topic]?.partitions ?? []).map { TopicPartition(topic, $0.partition) }
             func offsets(_ position: LogPosition) async throws -> [TopicPartition: Int64] {
                 try await cluster.offsets(
                     Dictionary(partitions.map { ($0, position) }) { first, _ in first }, isolation: .readCommitted)
             }
             let (starts, ends) = (try await offsets(.beginning), try await offsets(.end))
-            let done = try await cluster.groupOffsets(DeadLetterRedrive.group(topic))
+            let done = try await cluster.groupOffsets(DeadLetters.group(topic))
             let count = partitions.reduce(Int64(0)) { $0 + (ends[$1] ?? 0) - (starts[$1] ?? 0) }
             let waiting = partitions.reduce(Int64(0)) {
                 $0 + max(0, (ends[$1] ?? 0) - max(starts[$1] ?? 0, done[$1]?.offset ?? 0))
@@ -145,20 +110,21 @@ struct DeadLetterShow: AsyncParsableCommand {
     func run() async throws {
         let topic = try await source.find()
         let cluster = try await source.connection.connect()
-        let letters = try await DeadLetterSource.letters(topic, in: cluster).suffix(Swift.max(0, max))
+        _ = try await ConnectionOptions.topic(topic, in: cluster)
+        let letters = try await DeadLetters.all(topic, in: cluster).suffix(Swift.max(0, max))
         switch output.format {
         case .json:
             try Output.standard.write(JSONValue.array(letters.map(Self.json)).pretty + [UInt8(ascii: "\n")])
         case .table:
             var table = Table("PARTITION#", "OFFSET#", "FROM", "STAGE", "REASON", "VALUE")
             for letter in letters {
-                var from = letter.context("topic") ?? "-"
-                if let partition = letter.context("partition"), let offset = letter.context("offset") {
+                var from = letter.deadLetterContext("topic") ?? "-"
+                if let partition = letter.deadLetterContext("partition"), let offset = letter.deadLetterContext("offset") {
                     from += "-\(partition)@\(offset)"
                 }
                 table.add(
-                    String(letter.partition), String(letter.offset), from, letter.context("stage") ?? "-",
-                    Self.short(letter.context("exception.message") ?? "-", 60),
+                    String(letter.partition), String(letter.offset), from, letter.deadLetterContext("stage") ?? "-",
+                    Self.short(letter.deadLetterContext("exception.message") ?? "-", 60),
                     Self.short(letter.value.map { String(buffer: $0) } ?? "null", 60))
             }
             try Output.standard.line(table.text)
@@ -173,10 +139,10 @@ struct DeadLetterShow: AsyncParsableCommand {
     private static func json(_ letter: ConsumerRecord) -> JSONValue {
         func text(_ bytes: ByteBuffer?) -> JSONValue { .string(bytes.map { String(buffer: $0) }) }
         var errors: [(String, JSONValue)] = []
-        for header in letter.headers where header.key.hasPrefix("__connect.errors.") {
+        for header in letter.headers where header.key.hasPrefix(DeadLetters.prefix) {
             errors.append(
                 (
-                    String(header.key.dropFirst("__connect.errors.".count)),
+                    String(header.key.dropFirst(DeadLetters.prefix.count)),
                     .string(header.value.map { String(decoding: $0, as: UTF8.self) })
                 ))
         }
@@ -186,7 +152,7 @@ struct DeadLetterShow: AsyncParsableCommand {
             (
                 "headers",
                 .object(
-                    letter.ownHeaders.map { ($0.key, .string($0.value.map { String(decoding: $0, as: UTF8.self) })) })
+                    letter.headersOfItsOwn.map { ($0.key, .string($0.value.map { String(decoding: $0, as: UTF8.self) })) })
             ), ("errors", .object(errors)),
         ])
     }
@@ -220,15 +186,13 @@ struct DeadLetterRedrive: AsyncParsableCommand {
         if value != nil, offset == nil { throw ValidationError("--value is for one letter: name it with --offset") }
     }
 
-    /// Whose offsets say which letters were sent.
-    static func group(_ topic: String) -> String { "swiftwater-redrive-" + topic }
-
     func run() async throws {
         let topic = try await source.find()
         let cluster = try await source.connection.connect()
-        let group = Self.group(topic)
+        let group = DeadLetters.group(topic)
         let done = all || offset != nil ? [:] : try await cluster.groupOffsets(group).mapValues(\.offset)
-        var letters = try await DeadLetterSource.letters(topic, from: done, in: cluster)
+        _ = try await ConnectionOptions.topic(topic, in: cluster)
+        var letters = try await DeadLetters.all(topic, from: done, in: cluster)
         if let offset {
             letters = letters.filter { $0.offset == offset && $0.partition == partition }
             guard !letters.isEmpty else {
@@ -236,7 +200,7 @@ struct DeadLetterRedrive: AsyncParsableCommand {
             }
         }
         let targets = try letters.map { letter in
-            guard let target = to ?? letter.context("topic") else {
+            guard let target = to ?? letter.deadLetterContext("topic") else {
                 throw CommandFailure(
                     "the letter at offset \(letter.offset) does not say which topic it is from",
                     hint: "name one with --to TOPIC; connectors with "
@@ -247,34 +211,16 @@ struct DeadLetterRedrive: AsyncParsableCommand {
         for target in Set(targets) { _ = try await ConnectionOptions.topic(target, in: cluster) }
         var counts: [String: Int] = [:]
         for target in targets { counts[target, default: 0] += 1 }
-        if !dryRun { try await send(Array(zip(letters, targets)), group, cluster) }
+        if !dryRun {
+            let mended = zip(letters, targets).map { letter, target in
+                DeadLetters.Sending(letter, to: target, value: value.map { ByteBuffer(string: $0) } ?? letter.value)
+            }
+            try await DeadLetters.send(mended, remembering: offset == nil ? group : nil, in: cluster)
+        }
         if counts.isEmpty { return try Output.standard.line("no letters are waiting in '\(topic)'") }
         for (target, count) in counts.sorted(by: { $0.key < $1.key }) {
             let records = count == 1 ? "1 record" : "\(count) records"
             try Output.standard.line(dryRun ? "would send \(records) to '\(target)'" : "sent \(records) to '\(target)'")
         }
-    }
-
-    private func send(_ letters: [(ConsumerRecord, String)], _ group: String, _ cluster: any Cluster) async throws {
-        let writer = try await cluster.writer(.idempotent)
-        var ends: [TopicPartition: CommittedOffset] = [:]
-        // A thousand at a time, each remembered, so that a command that is cut off is no reason to send twice.
-        for start in stride(from: 0, to: letters.count, by: 1000) {
-            let part = letters[start..<min(start + 1000, letters.count)]
-            for (target, own) in Dictionary(grouping: part, by: \.1).sorted(by: { $0.key < $1.key }) {
-                let records = own.map { letter, _ in
-                    ProducerRecord(
-                        key: letter.key, value: value.map { ByteBuffer(string: $0) } ?? letter.value,
-                        headers: letter.ownHeaders, timestamp: letter.timestamp < 0 ? nil : letter.timestamp)
-                }
-                _ = try await writer.write(records, to: target)
-            }
-            guard offset == nil else { continue }
-            for (letter, _) in part {
-                ends[TopicPartition(letter.topic, letter.partition)] = CommittedOffset(letter.offset + 1)
-            }
-            try await cluster.alterGroupOffsets(group, ends)
-        }
-        await writer.close()
     }
 }

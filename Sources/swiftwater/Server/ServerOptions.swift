@@ -54,7 +54,37 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Brokers of another cluster, separated by commas, that registry, worker and SQL server work on. "
+            "Where browsers find the console, over HTTP; none for no console. (default: 127.0.0.1:8080)",
+            valueName: "host:port"))
+    var console: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Names that browsers may reach the console by, separated by commas. "
+                + "(default: loopback names and addresses)", valueName: "hosts"))
+    var consoleHosts: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The schema registry that the console shows, ours or another. (default: the one of this process)",
+            valueName: "url"))
+    var registryUrl: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The Connect worker that the console shows, ours or another. (default: the one of this process)",
+            valueName: "url"))
+    var connectUrl: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The SQL server that the console shows, ours or another. (default: the one of this process)",
+            valueName: "url"))
+    var ksqlUrl: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Brokers of another cluster, separated by commas, that registry, worker, SQL server and console work on. "
                 + "(default: the broker of this process)", valueName: "host:port"))
     var bootstrapServers: String?
 
@@ -82,7 +112,9 @@ struct ServerOptions: ParsableArguments {
             ("advertised.listeners", "--advertised", advertised), ("insecure", "--insecure", insecure ? "true" : nil),
             ("admin.listener", "--admin", admin), ("registry.listener", "--registry", registry),
             ("connect.listener", "--connect", connect), ("connect.config", "--connect-config", connectConfig),
-            ("sql.listener", "--sql", sql),
+            ("sql.listener", "--sql", sql), ("console.listener", "--console", console),
+            ("console.hosts", "--console-hosts", consoleHosts), ("console.registry.url", "--registry-url", registryUrl),
+            ("console.connect.url", "--connect-url", connectUrl), ("console.ksql.url", "--ksql-url", ksqlUrl),
             ("kafkastore.bootstrap.servers", "--bootstrap-servers", bootstrapServers),
         ]
         for (name, flag, value) in own { if let value { sources.flags.append((name, flag, value)) } }

@@ -1,6 +1,7 @@
 import Broker
 import Cluster
 import ConnectService
+import ConsoleService
 import HTTPKit
 import Logging
 import NIOCore
@@ -9,7 +10,7 @@ import RegistryService
 import SQLService
 
 /// All that one `swiftwater start` runs, in the order of starting: the admin port, the broker, the registry, the Connect
-/// worker, the SQL server. It stops in the reverse order, so that `/readyz` tells of a stop until the end of it.
+/// worker, the SQL server, the console. It stops in the reverse order, so that `/readyz` tells of a stop until the end of it.
 final class ServerProcess {
     /// nil when another cluster is used.
     let broker: BrokerServer?
@@ -22,6 +23,7 @@ final class ServerProcess {
     let sql: SQLServer?
     /// Why there is no SQL server although it was not refused.
     let sqlProblem: String?
+    let console: ConsoleRole.Running
     /// nil when there is none.
     let admin: HTTPServer?
     /// Why there is no admin port although one was not refused.
@@ -32,14 +34,15 @@ final class ServerProcess {
     private let registryLoops: HTTPLoops?
     private let connectLoops: HTTPLoops?
     private let sqlLoops: HTTPLoops?
-    /// The cluster that registry and SQL server reach over the network.
+    private let consoleLoops: HTTPLoops?
+    /// The cluster that registry, SQL server and console reach over the network.
     private let remote: RemoteCluster?
 
     private init(
         broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, connect: ConnectRole.Running,
-        sql: SQLServer?, sqlProblem: String?, admin: HTTPServer?, adminProblem: String?, metrics: MetricRegistry,
-        adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, connectLoops: HTTPLoops?, sqlLoops: HTTPLoops?,
-        remote: RemoteCluster?
+        sql: SQLServer?, sqlProblem: String?, console: ConsoleRole.Running, admin: HTTPServer?, adminProblem: String?,
+        metrics: MetricRegistry, adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, connectLoops: HTTPLoops?,
+        sqlLoops: HTTPLoops?, consoleLoops: HTTPLoops?, remote: RemoteCluster?
     ) {
         self.broker = broker
         self.registry = registry
@@ -47,6 +50,7 @@ final class ServerProcess {
         self.connect = connect
         self.sql = sql
         self.sqlProblem = sqlProblem
+        self.console = console
         self.admin = admin
         self.adminProblem = adminProblem
         self.metrics = metrics
@@ -54,11 +58,13 @@ final class ServerProcess {
         self.registryLoops = registryLoops
         self.connectLoops = connectLoops
         self.sqlLoops = sqlLoops
+        self.consoleLoops = consoleLoops
         self.remote = remote
     }
 
     var adminAddress: HostPort? { admin.map { HostPort(host: $0.host, port: $0.port) } }
     var connectAddress: HostPort? { connect.server.map { HostPort(host: $0.host, port: $0.port) } }
+    var consoleAddress: HostPort? { console.server.map { HostPort(host: $0.host, port: $0.port) } }
     var sqlAddress: HostPort? { sql.map { HostPort(host: $0.host, port: $0.port) } }
     var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
@@ -85,6 +91,7 @@ final class ServerProcess {
         let registryLoops = settings.registry == nil ? nil : HTTPLoops()
         let connectLoops = settings.connect == nil ? nil : HTTPLoops()
         let sqlLoops = settings.sql == nil ? nil : HTTPLoops()
+        let consoleLoops = settings.console == nil ? nil : HTTPLoops()
         do {
             if let address = settings.admin, let adminLoops {
                 do throws(HTTPServerError) {
@@ -108,7 +115,7 @@ final class ServerProcess {
             var cluster: (any Cluster)?
             if let broker, settings.registryServers == nil {
                 cluster = broker.cluster
-            } else if settings.registry != nil || settings.sql != nil {
+            } else if settings.registry != nil || settings.sql != nil || settings.console != nil {
                 let other = try connect(settings, logger)
                 remote = other
                 cluster = other
@@ -121,6 +128,7 @@ final class ServerProcess {
             var connect = ConnectRole.Running()
             var sql: SQLServer?
             var sqlProblem: String?
+            var console = ConsoleRole.Running()
             do {
                 if let address = settings.connect, let connectLoops {
                     connect = try await ConnectRole.start(
@@ -135,15 +143,24 @@ final class ServerProcess {
                         dataDirectory: configuration.dataDirectory
                     ).start(at: address, sqlLoops, metrics, readiness, logger)
                 }
+                if let address = settings.console, let consoleLoops, let cluster {
+                    console = try await ConsoleRole(
+                        cluster: cluster, broker: broker,
+                        registry: registry.map { HostPort(host: $0.host, port: $0.port) },
+                        connect: connect.server.map { HostPort(host: $0.host, port: $0.port) },
+                        sql: sql.map { HostPort(host: $0.host, port: $0.port) }, settings: settings
+                    ).start(at: address, consoleLoops, metrics, logger)
+                }
             } catch {
+                await sql?.stop()
                 await connect.server?.stop()
                 throw error
             }
             return ServerProcess(
                 broker: broker, registry: registry, registryProblem: registryProblem, connect: connect, sql: sql,
-                sqlProblem: sqlProblem, admin: admin, adminProblem: adminProblem, metrics: metrics,
+                sqlProblem: sqlProblem, console: console, admin: admin, adminProblem: adminProblem, metrics: metrics,
                 adminLoops: adminLoops, registryLoops: registryLoops, connectLoops: connectLoops, sqlLoops: sqlLoops,
-                remote: remote)
+                consoleLoops: consoleLoops, remote: remote)
         } catch {
             await registry?.stop()
             _ = await broker?.stop()
@@ -152,6 +169,7 @@ final class ServerProcess {
             await registryLoops?.shutdown()
             await connectLoops?.shutdown()
             await sqlLoops?.shutdown()
+            await consoleLoops?.shutdown()
             throw error
         }
     }
@@ -197,6 +215,7 @@ final class ServerProcess {
     ///
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
+        await console.server?.stop()
         await sql?.stop()
         await connect.server?.stop()
         await registry?.stop()
@@ -206,6 +225,7 @@ final class ServerProcess {
         await registryLoops?.shutdown()
         await sqlLoops?.shutdown()
         await connectLoops?.shutdown()
+        await consoleLoops?.shutdown()
         return isClean
     }
 }

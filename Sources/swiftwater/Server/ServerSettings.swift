@@ -11,7 +11,7 @@ import SQLService
 /// program's rather than a role's, and have flags of their own: `listeners` (`--kafka`), `advertised.listeners`
 /// (`--advertised`), `log.dirs` (`--data-dir`). Ours are `admin.listener` (`--admin`), `registry.listener`
 /// (`--registry`), `connect.listener` (`--connect`), `connect.config` (`--connect-config`), `sql.listener` (`--sql`),
-/// `roles` and `insecure`. The SQL server's are those of ksql-server.properties.
+/// `console.listener` (`--console`), `roles` and `insecure`. The SQL server's are those of ksql-server.properties.
 /// Options of the Connect worker have `connect.` before the names of connect-distributed.properties.
 struct ServerSettings {
     enum Origin: Equatable, CustomStringConvertible {
@@ -38,9 +38,7 @@ struct ServerSettings {
     }
 
     /// Roles that this version has, in the order they start.
-    static let roles = ["kafka", "registry", "connect", "sql"]
-    /// Roles that later versions will have.
-    static let plannedRoles = ["console"]
+    static let roles = ["kafka", "registry", "connect", "sql", "console"]
 
     /// The program's own settings and their defaults.
     static let own: [(name: String, defaultValue: String, documentation: String)] = [
@@ -64,6 +62,15 @@ struct ServerSettings {
             "sql.listener", "127.0.0.1:8088",
             "Where clients of streaming SQL connect to, over HTTP; none for no SQL server."
         ),
+        (
+            "console.listener", "127.0.0.1:8080",
+            "Where browsers find the console, over HTTP; none for no console."
+        ),
+        ("console.hosts", "", "Names that browsers may reach the console by, besides loopback names and addresses."),
+        ("console.registry.url", "", "Schema registry that the console shows; the one of this process when empty."),
+        ("console.connect.url", "", "Connect worker that the console shows; the one of this process when empty."),
+        ("console.ksql.url", "", "SQL server that the console shows; the one of this process when empty."),
+        ("console.inbox", "false", "Whether the console takes webhooks at /hooks/NAME and shows them."),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
     ]
@@ -84,6 +91,8 @@ struct ServerSettings {
     let connect: HostPort?
     /// nil for no SQL server.
     let sql: HostPort?
+    /// nil for no console.
+    let console: HostPort?
     /// Whether a broker runs in this process.
     let runsBroker: Bool
 
@@ -103,7 +112,8 @@ struct ServerSettings {
         "SWIFTWATER_DATA_DIR": "log.dirs", "SWIFTWATER_ROLES": "roles", "SWIFTWATER_INSECURE": "insecure",
         "SWIFTWATER_ADMIN": "admin.listener", "SWIFTWATER_REGISTRY_LISTENER": "registry.listener",
         "SWIFTWATER_CONNECT_LISTENER": "connect.listener", "SWIFTWATER_CONNECT_CONFIG": "connect.config",
-        "SWIFTWATER_SQL_LISTENER": "sql.listener",
+        "SWIFTWATER_SQL_LISTENER": "sql.listener", "SWIFTWATER_CONSOLE_LISTENER": "console.listener",
+        "SWIFTWATER_CONSOLE_HOSTS": "console.hosts",
     ]
 
     /// - Throws: `CommandFailure` that names the setting, its origin, and the nearest name for an unknown one.
@@ -166,6 +176,8 @@ struct ServerSettings {
         connect = connectText == "none" || !roles.contains("connect") ? nil : try Self.listener(connectText)
         let sqlText = set["sql.listener"]?.text ?? "127.0.0.1:8088"
         sql = sqlText == "none" || !roles.contains("sql") ? nil : try Self.listener(sqlText)
+        let consoleText = set["console.listener"]?.text ?? "127.0.0.1:8080"
+        console = consoleText == "none" || !roles.contains("console") ? nil : try Self.listener(consoleText)
         runsBroker = roles.contains("kafka")
         try check()
     }
@@ -253,11 +265,7 @@ struct ServerSettings {
     private func check() throws {
         let names = Self.roles(self["roles"].text)
         for name in names where !Self.roles.contains(name) {
-            if Self.plannedRoles.contains(name) {
-                throw CommandFailure.usage(
-                    "the role '\(name)' does not exist yet: this version has \(Self.roles.joined(separator: ", "))")
-            }
-            let nearest = nearestName(to: name, among: Self.roles + Self.plannedRoles)
+            let nearest = nearestName(to: name, among: Self.roles)
             throw CommandFailure.usage(
                 "unknown role '\(name)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
                 hint: "this version has \(Self.roles.joined(separator: ", "))")
@@ -272,6 +280,15 @@ struct ServerSettings {
             throw CommandFailure.usage(
                 "the SQL server needs a cluster for its queries",
                 hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
+        }
+        if console != nil, !runsBroker, registryServers == nil {
+            throw CommandFailure.usage(
+                "the console needs a cluster to show",
+                hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
+        }
+        let inbox = self["console.inbox"]
+        guard ["true", "false"].contains(inbox.text.lowercased()) else {
+            throw CommandFailure.usage("console.inbox is true or false, not '\(inbox.text)' (\(inbox.origin))")
         }
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
@@ -303,6 +320,12 @@ struct ServerSettings {
                 "the SQL server at \(sql) lets everybody who reaches it read and change data, because this version has no "
                     + "authentication",
                 hint: "use a loopback address such as 127.0.0.1:\(sql.port), or add --insecure")
+        }
+        if let console, !console.isLoopback, insecure.text.lowercased() != "true" {
+            throw CommandFailure.usage(
+                "the console at \(console) lets everybody who reaches it read and change everything, because this version "
+                    + "has no authentication",
+                hint: "use a loopback address such as 127.0.0.1:\(console.port), or add --insecure")
         }
         if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(

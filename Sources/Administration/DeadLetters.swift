@@ -1,0 +1,119 @@
+package import Cluster
+package import NIOCore
+package import RecordBatches
+
+/// Records that sinks of Kafka Connect could not take, in the topics that the connectors name for them.
+package enum DeadLetters {
+    /// The option of a connector that names the topic.
+    package static let option = "errors.deadletterqueue.topic.name"
+    /// What the headers begin with that say why a record is a dead letter.
+    package static let prefix = "__connect.errors."
+
+    /// The group whose offsets say which letters of a topic were sent again.
+    package static func group(_ topic: String) -> String { "swiftwater-redrive-" + topic }
+
+    /// All letters that are there now, by partition and offset.
+    ///
+    /// - Parameter starts: where to begin, for partitions that are not read from their beginning.
+    package static func all(
+        _ topic: String, from starts: [TopicPartition: Int64] = [:], in cluster: any Cluster
+    ) async throws(ClusterError) -> [ConsumerRecord] {
+        let partitions = try await cluster.topic(topic).partitions.map { TopicPartition(topic, $0.partition) }
+        let ends = try await cluster.offsets(
+            Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
+        var letters: [ConsumerRecord] = []
+        for partition in partitions {
+            let start = starts[partition].map { LogPosition.offset($0) } ?? .beginning
+            letters += try await read(partition, from: start, to: ends[partition] ?? 0, in: cluster)
+        }
+        return letters
+    }
+
+    /// The newest letters, at most `count` offsets back in each partition, by partition and offset.
+    package static func newest(
+        _ count: Int64, of topic: String, in cluster: any Cluster
+    ) async throws(ClusterError) -> [ConsumerRecord] {
+        let partitions = try await cluster.topic(topic).partitions.map { TopicPartition(topic, $0.partition) }
+        let ends = try await cluster.offsets(
+            Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
+        var letters: [ConsumerRecord] = []
+        for partition in partitions {
+            letters += try await read(partition, from: .beforeEnd(count), to: ends[partition] ?? 0, in: cluster)
+        }
+        return letters
+    }
+
+    private static func read(
+        _ partition: TopicPartition, from start: LogPosition, to end: Int64, in cluster: any Cluster
+    ) async throws(ClusterError) -> [ConsumerRecord] {
+        let reader = try await cluster.reader(partition, from: start, isolation: .readCommitted)
+        defer { reader.close() }
+        var letters: [ConsumerRecord] = []
+        while reader.position < end {
+            letters += try await reader.next(maxBytes: 1 << 20, timeout: .seconds(5)).records().filter {
+                $0.offset < end
+            }
+        }
+        return letters
+    }
+
+    /// A letter on its way back.
+    package struct Sending: Sendable {
+        package var letter: ConsumerRecord
+        package var topic: String
+        package var key: ByteBuffer?
+        package var value: ByteBuffer?
+
+        /// With the letter's key, and the value as it is or mended.
+        package init(_ letter: ConsumerRecord, to topic: String, value: ByteBuffer?) {
+            self.letter = letter
+            self.topic = topic
+            key = letter.key
+            self.value = value
+        }
+    }
+
+    /// Sends letters again, without the headers that say why they failed.
+    ///
+    /// - Parameter group: its offsets are moved behind what was sent, a thousand letters at a time, so that who is cut off
+    ///   does not send them twice; nil remembers nothing.
+    package static func send(
+        _ letters: [Sending], remembering group: String?, in cluster: any Cluster
+    ) async throws(ClusterError) {
+        let writer = try await cluster.writer(.idempotent)
+        do throws(ClusterError) {
+            var ends: [TopicPartition: CommittedOffset] = [:]
+            for start in stride(from: 0, to: letters.count, by: 1000) {
+                let part = letters[start..<min(start + 1000, letters.count)]
+                for (topic, own) in Dictionary(grouping: part, by: \.topic).sorted(by: { $0.key < $1.key }) {
+                    let records = own.map { sending in
+                        ProducerRecord(
+                            key: sending.key, value: sending.value, headers: sending.letter.headersOfItsOwn,
+                            timestamp: sending.letter.timestamp < 0 ? nil : sending.letter.timestamp)
+                    }
+                    _ = try await writer.write(records, to: topic)
+                }
+                guard let group else { continue }
+                for sending in part {
+                    let letter = sending.letter
+                    ends[TopicPartition(letter.topic, letter.partition)] = CommittedOffset(letter.offset + 1)
+                }
+                try await cluster.alterGroupOffsets(group, ends)
+            }
+        } catch {
+            await writer.close()
+            throw error
+        }
+        await writer.close()
+    }
+}
+
+extension ConsumerRecord {
+    /// What a header of the worker says about why the record is a dead letter, such as `exception.message`.
+    package func deadLetterContext(_ name: String) -> String? {
+        headers.last { $0.key == DeadLetters.prefix + name }?.value.map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The headers that the record had before it became a dead letter.
+    package var headersOfItsOwn: [RecordHeader] { headers.filter { !$0.key.hasPrefix(DeadLetters.prefix) } }
+}

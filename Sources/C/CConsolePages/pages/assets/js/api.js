@@ -1,0 +1,163 @@
+// Calls of the console's own server: JSON, errors with a next step, server-sent events, streams of SQL rows.
+
+export class ApiError extends Error {
+  constructor(message, status, body) {
+    super(message);
+    this.status = status;
+    this.body = body;
+    this.code = body?.error_code ?? 0;
+  }
+  /** A part of the platform that is not running or not configured. */
+  get absent() {
+    return this.status === 404 && this.code === 40401 && !!this.body?.absent;
+  }
+}
+
+const part = (text) => encodeURIComponent(text);
+/** Builds a path of parts that may hold anything: path`topics/${name}`. */
+export const path = (strings, ...values) => strings.reduce((all, text, at) => all + part(values[at - 1]) + text);
+
+/** "?a=1&b=2" without what is empty. */
+export function queryOf(values) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== undefined && value !== null && value !== "") query.set(name, value);
+  }
+  const text = query.toString();
+  return text ? `?${text}` : "";
+}
+
+async function failure(response) {
+  const text = await response.text().catch(() => "");
+  let body = null;
+  try { body = JSON.parse(text); } catch { /* not JSON: its text is the message */ }
+  const message = body?.message ?? (text && text.length < 300 && !text.startsWith("<") ? text : "");
+  return new ApiError(message || `the server answered ${response.status} ${response.statusText}`.trim(), response.status, body);
+}
+
+async function send(method, address, { body, signal, headers = {}, raw = false } = {}) {
+  const init = { method, signal, headers: { Accept: "application/json", ...headers }, cache: "no-store" };
+  if (method !== "GET") init.headers["X-Swiftwater-Console"] = "1";
+  if (body !== undefined) {
+    init.headers["Content-Type"] ??= "application/json";
+    init.body = typeof body === "string" ? body : JSON.stringify(body);
+  }
+  let response;
+  try {
+    response = await fetch(`/api/${address}`, init);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("the console's server does not answer. Is Swiftwater still running? This page tries again when you do.", 0);
+  }
+  if (!response.ok) throw await failure(response);
+  if (raw) return response;
+  if (response.status === 204) return null;
+  const text = await response.text();
+  if (!text) return null;
+  try { return JSON.parse(text); } catch {
+    throw new ApiError("the server's answer is not JSON", response.status);
+  }
+}
+
+export const api = {
+  get: (address, options) => send("GET", address, options),
+  post: (address, body, options) => send("POST", address, { body, ...options }),
+  put: (address, body, options) => send("PUT", address, { body, ...options }),
+  patch: (address, body, options) => send("PATCH", address, { body, ...options }),
+  delete: (address, options) => send("DELETE", address, options),
+};
+
+/**
+ * Server-sent events until `signal` aborts or close() is called: { name: handler(data) }; `state` hears "on" and "off".
+ * A tab that nobody sees lets go of its stream: browsers give a server six connections, for all its tabs together.
+ */
+export function events(address, handlers, { signal, state } = {}) {
+  let source = null;
+  function open() {
+    if (source || document.hidden) return;
+    source = new EventSource(`/api/${address}`);
+    for (const [name, handler] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => {
+        let data;
+        try { data = JSON.parse(event.data); } catch { return; }  // a damaged event is as good as none
+        handler(data);
+      });
+    }
+    source.addEventListener("open", () => state?.("on"));
+    source.addEventListener("error", () => state?.("off"));
+  }
+  function shut() {
+    source?.close();
+    source = null;
+  }
+  const seen = () => (document.hidden ? shut() : open());
+  function close() {
+    document.removeEventListener("visibilitychange", seen);
+    shut();
+  }
+  document.addEventListener("visibilitychange", seen);
+  signal?.addEventListener("abort", close);
+  open();
+  return { close };
+}
+
+/** Statements to the SQL server; answers its entities. */
+export const ksql = (statements, { properties = {}, variables = {}, signal } = {}) =>
+  api.post("sql/ksql", { ksql: statements, streamsProperties: properties, sessionVariables: variables }, { signal });
+
+let about = null;
+/** What the server says about itself; asked once. */
+export function aboutServer() {
+  about ??= send("GET", "about").catch((error) => { about = null; throw error; });
+  return about;
+}
+
+/** Text of a query as it comes, over a WebSocket: those do not count among a server's six connections. */
+function socketText(body, signal, take) {
+  return new Promise((resolve, reject) => {
+    const aborted = () => new DOMException("the query was stopped", "AbortError");
+    if (signal?.aborted) { reject(aborted()); return; }
+    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/query`);
+    let opened = false;
+    signal?.addEventListener("abort", () => { socket.close(); reject(aborted()); }, { once: true });
+    socket.addEventListener("open", () => { opened = true; socket.send(JSON.stringify(body)); });
+    socket.addEventListener("message", ({ data }) => take(data.endsWith("\n") ? data : `${data}\n`));
+    socket.addEventListener("close", ({ code, reason }) => {
+      if (opened && (code === 1000 || code === 1005)) resolve();
+      else reject(new ApiError(reason || "the connection to the query was lost", 0));
+    });
+  });
+}
+
+async function streamText(body, signal, take) {
+  const response = await send("POST", "sql/query-stream", { body, signal, raw: true, headers: { Accept: "application/vnd.ksqlapi.delimited.v1", "Content-Type": "application/json" } });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    take(value);
+  }
+}
+
+/** Runs one SELECT or PRINT and gives its lines as they come. Aborting the signal ends the query. */
+export async function sqlStream(sql, { properties = {}, variables = {}, signal, onHeader, onRow, onLine, onError }) {
+  let rest = "";
+  const take = (line) => {
+    if (!line.trim()) return;
+    let value;
+    try { value = JSON.parse(line); } catch { onLine?.(line); return; }  // PRINT writes plain lines
+    if (Array.isArray(value)) onRow?.(value);
+    else if (value && value.columnNames) onHeader?.(value);
+    else if (value && (value.error_code || value["@type"]?.endsWith("error"))) onError?.(value.message ?? "the query failed");
+    else onLine?.(line);
+  };
+  const text = (part) => {
+    rest += part;
+    const lines = rest.split("\n");
+    rest = lines.pop();
+    lines.forEach(take);
+  };
+  const { query_socket: bySocket } = await aboutServer().catch(() => ({}));  // then the query itself says what is wrong
+  await (bySocket ? socketText : streamText)({ sql, properties, sessionVariables: variables }, signal, text);
+  take(rest);
+}

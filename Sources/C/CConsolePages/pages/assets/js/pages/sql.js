@@ -1,0 +1,146 @@
+// The SQL page: editor, results, streams and tables, queries that run.
+import { ksql, path, sqlStream } from "../api.js";
+import { debounce, h } from "../dom.js";
+import { plural } from "../format.js";
+import { poll } from "../live.js";
+import { navigate, setQuery } from "../router.js";
+import { catalog, forgetCatalog } from "../sql/catalog.js";
+import { sqlEditor } from "../sql/editor.js";
+import { colourSql } from "../sql/highlight.js";
+import { entityView, rowsView } from "../sql/results.js";
+import { assignment, kindOf, statements } from "../sql/text.js";
+import { select } from "../ui/form.js";
+import { button, card, pageHead } from "../ui/page.js";
+import { describe, note, region, stateBadge } from "../ui/states.js";
+import { table } from "../ui/table.js";
+import { copyText } from "../ui/toast.js";
+
+const remembered = (name, fallback) => { try { return localStorage.getItem(`swiftwater.${name}`) ?? fallback; } catch { return fallback; } };
+const remember = (name, value) => { try { localStorage.setItem(`swiftwater.${name}`, value); } catch { /* kept for this visit only */ } };
+
+const welcome = "-- Ctrl-Enter runs the statement at the cursor, Ctrl-Space completes.\nSHOW STREAMS;\n";
+
+function sources(signal, insert) {
+  const host = region(async () => {
+    const all = await catalog(signal);
+    if (!all.length) return h("div", { class: "body muted" }, "No streams or tables yet. CREATE STREAM makes one over a topic.");
+    return h("div", { class: "schema-tree" }, all.map((source) => h("details", {}, h("summary", { title: source.topic }, source.name, " ", h("span", { class: "badge" }, source.kind)),
+      h("ul", { class: "cols" }, source.fields.map((field) => h("li", {}, h("span", {}, field.name, field.key ? " 🔑" : ""), h("span", { class: "muted" }, field.type)))),
+      h("p", { class: "row" }, button("Select", { small: true, click: () => insert(`SELECT * FROM ${/^[A-Z_][A-Z0-9_]*$/.test(source.name) ? source.name : `\`${source.name}\``} EMIT CHANGES LIMIT 20;`) })))));
+  }, { signal });
+  return host;
+}
+
+function queryList(signal) {
+  return region(async () => {
+    const load = async () => (await ksql("SHOW QUERIES;", { signal }))[0]?.queries ?? [];
+    const list = table({
+      label: "Queries", key: (row) => row.id, rows: await load(), sort: { id: "id", down: false }, height: "50vh",
+      columns: [
+        { id: "id", title: "Query", value: (row) => row.id, cell: (row) => h("a", { class: "name", href: path`/queries/${row.id}` }, row.id) },
+        { id: "state", title: "State", value: (row) => row.state, cell: (row) => stateBadge(row.state) },
+        { id: "kind", title: "Kind", low: true, value: (row) => (row.queryType ?? "").toLowerCase() },
+        { id: "sinks", title: "Writes to", low: true, value: (row) => (row.sinks ?? []).join(", ") || "a client" },
+        { id: "text", title: "Statement", low: true, value: (row) => row.queryString, cell: (row) => h("span", { class: "mono", title: row.queryString }, row.queryString) },
+      ],
+      empty: () => h("div", { class: "body muted" }, "No query runs. CREATE STREAM … AS SELECT and CREATE TABLE … AS SELECT start one."),
+    });
+    poll(async () => list.update(await load()), 3000, signal);
+    return list;
+  }, { signal });
+}
+
+export default async function sql({ query, signal }) {
+  const properties = {};
+  const variables = {};
+  let running = null;
+  const output = h("div", { class: "stack", "aria-label": "Results", role: "region" });
+  const from = select([["latest", "from now on"], ["earliest", "from the beginning"]], remembered("sql.from", "latest"), { "aria-label": "Push queries read" });
+  from.addEventListener("change", () => remember("sql.from", from.value));
+  const stop = button("Stop", { icon: "stop", disabled: true, click: () => running?.abort() });
+  const runButton = button("Run", { icon: "play", kind: "primary", title: "Ctrl+Enter", click: () => { const chosen = editor.area.selectionStart !== editor.area.selectionEnd ? editor.chosen() : editor.value(); run(chosen); } });
+  const editor = sqlEditor({
+    value: query.get("sql") ?? remembered("sql.text", welcome), label: "SQL statements", signal, run: (text) => run(text),
+    change: debounce((text) => { remember("sql.text", text); if (query.has("sql")) setQuery({ sql: null }); }, 300),
+  });
+  const insert = (text) => { const value = editor.value().trimEnd(); editor.set(value && value !== welcome.trimEnd() ? `${value}\n\n${text}\n` : `${text}\n`); editor.area.focus(); editor.area.selectionEnd = editor.area.selectionStart = editor.value().length - 1; };
+  const tree = sources(signal, insert);
+  const queries = queryList(signal);
+
+  async function rows(statement, host, print, abort) {
+    const push = print || /\bEMIT\s+(CHANGES|FINAL)\b/i.test(statement);
+    const view = rowsView({ push });
+    host.append(view.element);
+    let failed = false;
+    const tools = h("div", { class: "row" });
+    try {
+      await sqlStream(statement, {
+        properties: { ...(push && !print ? { "auto.offset.reset": from.value } : {}), ...properties }, variables, signal: abort,
+        onHeader: view.header, onRow: view.row, onLine: view.line, onError: (message) => { failed = true; view.fail(message); },
+      });
+      if (!failed) view.done();
+    } catch (error) {
+      if (error.name === "AbortError") view.done(`Stopped after ${plural(view.total, "row")}.`);
+      else { view.fail(describe(error)); throw null; }
+    }
+    if (!print && view.columns().length) {
+      tools.append(button("As a dashboard panel", { small: true, icon: "dashboards", click: () => navigate(`/dashboards?panel=${encodeURIComponent(statement)}`) }));
+      host.append(tools);
+    }
+    if (failed) throw null;
+  }
+
+  async function runOne(statement, host, abort) {
+    const kind = kindOf(statement);
+    if (kind === "set" || kind === "define") {
+      const [name, value] = assignment(statement);
+      (kind === "set" ? properties : variables)[name] = value;
+      host.append(note("ok", `${name} is ${value} for what is run from this page.`));
+    } else if (kind === "unset" || kind === "undefine") {
+      const [name] = assignment(statement);
+      delete (kind === "unset" ? properties : variables)[name];
+      host.append(note("ok", `${name} has its default again.`));
+    } else if (kind === "rows" || kind === "print") {
+      await rows(statement, host, kind === "print", abort);
+    } else {
+      const waiting = h("p", { class: "muted", role: "status" }, "Running…");
+      host.append(waiting);
+      try {
+        const entities = await ksql(statement.endsWith(";") ? statement : `${statement};`, { properties, variables, signal: abort });
+        waiting.replaceWith(...entities.map(entityView));
+        if (/^\s*(create|drop|alter|terminate|insert|pause|resume)/i.test(statement)) { forgetCatalog(); tree.reload(); queries.reload(); }
+      } catch (error) {
+        waiting.remove();
+        if (error.name === "AbortError") { host.append(note("info", "Stopped.")); return; }
+        host.append(note("error", describe(error)));
+        throw null;  // said already; what follows is not run
+      }
+    }
+  }
+
+  async function run(text) {
+    const all = statements(text);
+    if (!all.length) { editor.area.focus(); return; }
+    running?.abort();
+    const mine = (running = new AbortController());
+    signal.addEventListener("abort", () => mine.abort(), { once: true });
+    stop.disabled = false;
+    output.replaceChildren();
+    for (const { text: statement } of all) {
+      const host = h("div", { class: "body stack-s" });
+      output.append(h("section", { class: "card", "aria-label": `Result of ${statement.slice(0, 60)}` }, h("div", { class: "head" }, h("code", { class: "grow break" }, colourSql(statement.length > 400 ? `${statement.slice(0, 400)}…` : statement))), host));
+      try { await runOne(statement, host, mine.signal); } catch (error) { if (error) throw error; break; }
+      if (mine.signal.aborted) break;
+    }
+    if (running === mine) stop.disabled = true;
+  }
+
+  const share = button("Copy link", { kind: "quiet", icon: "link", click: () => copyText(`${location.origin}/sql?sql=${encodeURIComponent(editor.value())}`, "The link was copied.") });
+  if (query.has("run")) queueMicrotask(() => run(editor.value()));
+  return h("div", {}, pageHead({ title: "SQL", lead: "Filter, join and aggregate streams while they flow." }),
+    h("div", { class: "sql-layout" },
+      h("div", { class: "stack" }, h("div", { class: "stack-s" }, editor, h("div", { class: "row" }, runButton, stop, h("label", { class: "row small" }, h("span", { class: "muted" }, "Push queries read"), h("span", {}, from)), share)), output),
+      card("Streams and tables", tree)),
+    h("section", { class: "section", "aria-label": "Queries" }, h("div", { class: "section-head" }, h("h2", {}, "Queries that run")), queries));
+}
+

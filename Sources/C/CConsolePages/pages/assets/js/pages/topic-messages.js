@@ -1,0 +1,103 @@
+// Browsing and searching the records of a topic.
+import { api, path, queryOf } from "../api.js";
+import { fill, h } from "../dom.js";
+import { count, duration, plural } from "../format.js";
+import { setQuery } from "../router.js";
+import { field, searchInput, select, textInput } from "../ui/form.js";
+import { messageItem } from "../ui/message.js";
+import { button, linkButton } from "../ui/page.js";
+import { emptyState, errorState, loading, note } from "../ui/states.js";
+
+const local = (ms) => { const at = new Date(ms - new Date(ms).getTimezoneOffset() * 60000); return at.toISOString().slice(0, 19); };
+const names = ["from", "time", "until", "offset", "partition", "key", "text", "path", "op", "value", "kf", "vf"];
+const formats = [["auto", "recognise"], ["string", "text"], ["json", "JSON"], ["long", "integer"], ["bytes", "bytes"]];
+
+export default function messages({ query, signal }, topic) {
+  const at = (name, fallback = "") => query.get(name) ?? fallback;
+  const text = searchInput("Search in keys and values", at("text"), () => {});
+  const key = textInput({ value: at("key"), placeholder: "contains" });
+  const jsonPath = textInput({ value: at("path"), placeholder: "$.customer.city" });
+  const op = select([["eq", "is"], ["ne", "is not"], ["contains", "contains"], ["gt", "is greater than"], ["lt", "is less than"]], at("op", "eq"));
+  const value = textInput({ value: at("value") });
+  const from = select([["last:50", "the newest"], ["earliest", "the oldest"], ["time", "a time"], ["offset", "an offset"]], at("from", "last:50"));
+  const time = h("input", { type: "datetime-local", step: 1, value: at("time") || local(Date.now() - 600000) });
+  const until = h("input", { type: "datetime-local", step: 1, value: at("until") });
+  const offset = h("input", { type: "number", min: 0, value: at("offset", "0") });
+  const partition = select([["all", "all"], ...topic.partitions.map(({ id }) => [String(id), String(id)])], at("partition", "all"));
+  const keyFormat = select(formats, at("kf", "auto"));
+  const valueFormat = select(formats, at("vf", "auto"));
+  const timeField = field("From", time);
+  const offsetField = field("From offset", offset);
+  const reveal = () => { timeField.hidden = from.value !== "time"; offsetField.hidden = from.value !== "offset"; };
+  from.addEventListener("change", reveal);
+  reveal();
+
+  const list = h("ul", { class: "messages", "aria-label": "Messages" });
+  const host = h("div", {});
+  const summary = h("p", { class: "muted small", role: "status" });
+  const more = h("div", { class: "row" });
+  let run = null;
+  let seen = 0;
+  let scanned = 0;
+
+  const searching = () => text.value || key.value || (jsonPath.value && value.value !== "");
+
+  async function load(cursor) {
+    run?.abort();
+    const mine = (run = new AbortController());
+    signal.addEventListener("abort", () => mine.abort(), { once: true });
+    more.replaceChildren();
+    if (!cursor) { seen = 0; scanned = 0; fill(host, loading("Reading messages")); }
+    summary.textContent = "Reading…";
+    more.replaceChildren(button("Stop", { icon: "stop", small: true, click: () => mine.abort() }));
+    // A search looks from the oldest, unless a place is chosen: the newest 50 alone would hardly be a search.
+    const start = from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}`
+      : from.value === "last:50" && searching() ? "earliest" : from.value;
+    const wanted = {
+      partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: 50, key: key.value, text: text.value,
+      ...(jsonPath.value ? { path: jsonPath.value, op: op.value, value: value.value } : {}), key_format: keyFormat.value, value_format: valueFormat.value, cursor,
+    };
+    try {
+      const answer = await api.get(path`topics/${topic.name}/messages` + queryOf(wanted), { signal: mine.signal });
+      if (!cursor) list.replaceChildren();
+      answer.messages.forEach((message) => list.append(messageItem(message, { mark: text.value })));
+      seen += answer.messages.length;
+      scanned += answer.scanned ?? answer.messages.length;
+      summary.textContent = `${plural(seen, "message")}${searching() ? ` found in ${count(scanned)}` : ""}, ${duration(answer.elapsed_ms ?? 0)}${answer.complete === false && searching() ? "; there is more to search" : ""}`;
+      const next = answer.next?.cursor;
+      more.replaceChildren();
+      if (next) more.append(button(searching() && !answer.messages.length ? "Search on" : "More messages", { click: () => load(next), icon: "down" }));
+      fill(host, seen ? list : nothing(Boolean(next)));
+    } catch (error) {
+      more.replaceChildren();
+      if (error.name === "AbortError") { summary.textContent = "Stopped."; if (!seen) host.replaceChildren(); return; }
+      summary.textContent = "";
+      if (cursor) host.append(note("error", error.message)); else fill(host, errorState(error, () => load()));
+    }
+  }
+
+  function nothing(more) {
+    if (searching()) {
+      return emptyState("No message fits", more ? "Not all was searched yet: search on below." : "Nothing in this range has it. Widen the range, or check the path: $.a.b for a field b in a.");
+    }
+    return emptyState("No messages here", "Nothing was written in this range yet. Send one from here, or start a producer.", linkButton("Produce a message", path`/topics/${topic.name}/produce`, { kind: "primary", icon: "send" }));
+  }
+
+  function keep() {
+    const values = { from: from.value === "last:50" ? "" : from.value, time: from.value === "time" ? time.value : "", until: until.value, offset: from.value === "offset" ? offset.value : "",
+      partition: partition.value === "all" ? "" : partition.value, key: key.value, text: text.value, path: jsonPath.value, op: jsonPath.value && op.value !== "eq" ? op.value : "", value: value.value,
+      kf: keyFormat.value === "auto" ? "" : keyFormat.value, vf: valueFormat.value === "auto" ? "" : valueFormat.value };
+    setQuery(Object.fromEntries(names.map((name) => [name, values[name]])));
+  }
+
+  const form = h("form", { class: "stack-s", role: "search", "aria-label": "Messages of the topic", on: { submit: (event) => { event.preventDefault(); keep(); load(); } } },
+    h("div", { class: "filters" },
+      h("div", { class: "field wide" }, text), field("Begin at", from), timeField, offsetField, field("Partition", partition),
+      h("button", { type: "submit", class: "button primary" }, "Search")),
+    h("details", { open: ["key", "path", "until", "kf", "vf"].some((name) => query.get(name)) },
+      h("summary", {}, "By key, JSON path, time, format"),
+      h("div", { class: "fields" }, field("Key", key), field("JSON path in the value", jsonPath), field("Compare", op), field("With", value), field("Until", until),
+        field("Keys are", keyFormat), field("Values are", valueFormat))));
+  load();
+  return h("div", { class: "stack-s" }, form, summary, host, more);
+}

@@ -1,0 +1,55 @@
+// One topic: its messages, live tail, producing, partitions, configuration, who reads it.
+import { api, path } from "../api.js";
+import { h } from "../dom.js";
+import { bytes, count, rate } from "../format.js";
+import { watchRates } from "../live.js";
+import { navigate } from "../router.js";
+import { confirmDialog } from "../ui/dialog.js";
+import { button, pageHead, stat, tabs } from "../ui/page.js";
+import { emptyState } from "../ui/states.js";
+import { done } from "../ui/toast.js";
+
+const parts = {
+  messages: () => import("./topic-messages.js"),
+  live: () => import("./topic-live.js"),
+  produce: () => import("./topic-produce.js"),
+  partitions: () => import("./topic-partitions.js"),
+  config: () => import("./topic-config.js"),
+  groups: () => import("./topic-groups.js"),
+};
+
+export default async function topic(visit) {
+  const { params, signal } = visit;
+  const name = params.name;
+  const tab = params.tab ?? "messages";
+  if (!parts[tab]) return (await import("./missing.js")).default();
+  const [data, module] = await Promise.all([api.get(path`topics/${name}`, { signal }), parts[tab]()]);
+  const messages = data.partitions.reduce((sum, part) => sum + (part.end_offset - part.start_offset), 0);
+  const sizes = data.partitions.map((part) => part.log_bytes).filter((size) => size !== null && size !== undefined);
+  const rateText = h("span", {}, "–");
+  const ends = h("span", {}, count(messages));
+  const starts = data.partitions.reduce((sum, part) => sum + part.start_offset, 0);
+  watchRates((live) => {
+    const mine = live.topics?.[name];
+    if (!mine) return;
+    rateText.textContent = rate(mine.rate);
+    if (Number.isFinite(mine.end)) ends.textContent = count(mine.end - starts);
+  }, { topics: [name], signal });
+  const remove = () => confirmDialog({
+    title: "Delete this topic?", type: name, text: `All ${count(messages)} records of "${name}" will be gone, and programs that use it will fail.`,
+    submit: () => api.delete(path`topics/${name}`),
+  }).then((gone) => { if (gone) { done(`Topic "${name}" is gone.`); navigate("/topics"); } });
+  const link = (id, label, amount) => [label, id === "messages" ? path`/topics/${name}` : path`/topics/${name}/` + id, tab === id, amount];
+  const content = await module.default(visit, data);
+  return h("div", {},
+    pageHead({
+      title: name, crumbs: [["Topics", "/topics"]], badge: data.internal ? h("span", { class: "badge" }, "internal") : null,
+      actions: [button("Delete", { kind: "danger", icon: "trash", click: remove })],
+    }),
+    h("div", { class: "stats" }, stat("Messages", ends), stat("Rate", rateText), stat("Size", sizes.length ? bytes(sizes.reduce((a, b) => a + b, 0)) : "–"),
+      stat("Partitions", count(data.partitions.length)), stat("Groups", count(data.groups?.length ?? 0))),
+    h("div", { class: "section" },
+      tabs("Parts of the topic", [link("messages", "Messages"), link("live", "Live tail"), link("produce", "Produce"), link("partitions", "Partitions", data.partitions.length),
+        link("groups", "Consumer groups", data.groups?.length ?? 0), link("config", "Configuration")]),
+      content ?? emptyState("Nothing here", "This part of the topic is empty.")));
+}

@@ -1,0 +1,84 @@
+// Deep links by the History API. A page is a module of its own, loaded when it is first asked for.
+
+const routes = [
+  ["/", () => import("./pages/overview.js")],
+  ["/overview", () => import("./pages/overview.js")],
+  ["/topics", () => import("./pages/topics.js")],
+  ["/topics/:name", () => import("./pages/topic.js")],
+  ["/topics/:name/:tab", () => import("./pages/topic.js")],
+  ["/groups", () => import("./pages/groups.js")],
+  ["/groups/:id", () => import("./pages/group.js")],
+  ["/schemas", () => import("./pages/schemas.js")],
+  ["/schemas/:subject", () => import("./pages/schema.js")],
+  ["/schemas/:subject/:tab", () => import("./pages/schema.js")],
+  ["/connectors", () => import("./pages/connectors.js")],
+  ["/connectors/new", () => import("./pages/connector-new.js")],
+  ["/connectors/:name", () => import("./pages/connector.js")],
+  ["/connectors/:name/:tab", () => import("./pages/connector.js")],
+  ["/sql", () => import("./pages/sql.js")],
+  ["/queries/:id", () => import("./pages/query.js")],
+  ["/lineage", () => import("./pages/lineage.js")],
+  ["/dashboards", () => import("./pages/dashboards.js")],
+  ["/dashboards/:id", () => import("./pages/dashboard.js")],
+  ["/alerts", () => import("./pages/alerts.js")],
+].map(([pattern, load]) => ({ parts: pattern.split("/").filter(Boolean), load }));
+
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }  // a broken escape is shown as it is
+}
+
+/** The route of a path, with its parameters; null when no page is there. */
+export function match(pathname) {
+  const given = pathname.split("/").filter(Boolean);
+  for (const { parts, load } of routes) {
+    if (parts.length !== given.length) continue;
+    const params = {};
+    const fits = parts.every((name, at) => {
+      if (!name.startsWith(":")) return name === given[at];
+      params[name.slice(1)] = decoded(given[at]);
+      return true;
+    });
+    if (fits) return { load, params };
+  }
+  return null;
+}
+
+let show = () => {};
+let leaving = null;
+
+/** Goes to another page of ours. */
+export function navigate(to, { replace = false } = {}) {
+  if (leaving && !leaving()) return;
+  history[replace ? "replaceState" : "pushState"](null, "", to);
+  show();
+}
+
+/** Changes the query of this page's address without loading it again: filters survive a reload and a shared link. */
+export function setQuery(values) {
+  const query = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || value === null || value === "") query.delete(name);
+    else query.set(name, value);
+  }
+  const text = query.toString();
+  history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+}
+
+/** `ask` is called before the page is left; false stays. */
+export const guardLeaving = (ask) => { leaving = ask; };
+
+export function start(render) {
+  show = () => { leaving = null; render(); };
+  addEventListener("popstate", show);
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = event.target.closest?.("a[href]");
+    if (!link || link.target || link.hasAttribute("download")) return;
+    const raw = link.getAttribute("href");
+    if (typeof raw !== "string" || raw.startsWith("#") || link.origin !== undefined && link.origin !== location.origin) return;
+    if (!raw.startsWith("/")) return;
+    event.preventDefault();
+    navigate(raw);
+  });
+  show();
+}

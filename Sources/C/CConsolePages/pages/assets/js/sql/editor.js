@@ -1,0 +1,120 @@
+// An editor for SQL: a text area with a coloured layer beneath it, and a list of completions.
+import { fill, h, uid } from "../dom.js";
+import { catalog, functionNames } from "./catalog.js";
+import { colourSql } from "./highlight.js";
+import { KEYWORDS, sourcesOf, statementAt } from "./text.js";
+
+const WORD = /[A-Za-z0-9_`]+$/;
+
+async function candidates(text, position, signal) {
+  const before = text.slice(0, position);
+  const word = before.match(WORD)?.[0] ?? "";
+  const wanted = word.replaceAll("`", "").toUpperCase();
+  const [sources, functions] = await Promise.all([catalog(signal).catch(() => []), functionNames(signal)]);
+  const named = new Set(sourcesOf(statementAt(text, position)?.text ?? "").map((name) => name.toUpperCase()));
+  const found = new Map();
+  const offer = (name, kind, weight) => {
+    const upper = name.toUpperCase();
+    if (upper.startsWith(wanted) && upper !== wanted && !found.has(name)) found.set(name, { name, kind, weight });
+  };
+  const afterFrom = /\b(?:from|join|into|describe|print|table|stream|explain)\s+[A-Za-z0-9_`]*$/i.test(before);
+  for (const source of sources) {
+    offer(source.name, source.kind, afterFrom ? 0 : 2);
+    if (named.has(source.name.toUpperCase())) for (const field of source.fields) offer(field.name, field.type.toLowerCase(), 1);
+  }
+  for (const name of KEYWORDS) offer(name, "keyword", 3);
+  for (const name of functions) offer(name, "function", 4);
+  return { word, list: [...found.values()].sort((a, b) => a.weight - b.weight || a.name.localeCompare(b.name)).slice(0, 60) };
+}
+
+/** The editor. `run(text)` is called by Ctrl-Enter with the selection, or the statement at the cursor. */
+export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal }) {
+  const listId = uid("completions");
+  const layer = h("pre", { "aria-hidden": "true" });
+  const hintId = uid("hint");
+  const area = h("textarea", {
+    value, "aria-label": label, spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off", role: "combobox", "aria-autocomplete": "list",
+    "aria-expanded": "false", "aria-controls": listId, "aria-haspopup": "listbox", "aria-describedby": hintId, rows,
+  });
+  const list = h("ul", { class: "completions", id: listId, role: "listbox", "aria-label": "Completions", hidden: true });
+  const element = h("div", { class: "editor" }, layer, area, list, h("span", { class: "sr", id: hintId }, "Control Enter runs the statement, Control Space offers completions."));
+  let shown = [];
+  let at = 0;
+  let word = "";
+  let turn = 0;
+
+  const colour = () => fill(layer, colourSql(area.value), "\n");
+  const scroll = () => { layer.scrollTop = area.scrollTop; layer.scrollLeft = area.scrollLeft; };
+  const close = () => { list.hidden = true; area.setAttribute("aria-expanded", "false"); area.removeAttribute("aria-activedescendant"); };
+
+  function place() {
+    const before = area.value.slice(0, area.selectionStart - word.length).split("\n");
+    const style = getComputedStyle(area);
+    const probe = document.createElement("canvas").getContext("2d");
+    probe.font = `${style.fontSize} ${style.fontFamily}`;
+    const left = parseFloat(style.paddingLeft) + probe.measureText(before[before.length - 1].replaceAll("\t", "  ")).width - area.scrollLeft;
+    const top = parseFloat(style.paddingTop) + before.length * parseFloat(style.lineHeight) - area.scrollTop + 4;
+    list.style.left = `${Math.max(4, Math.min(left, element.clientWidth - 240))}px`;
+    list.style.top = `${Math.min(top, area.clientHeight - 4)}px`;
+  }
+  function mark() {
+    [...list.children].forEach((item, index) => item.setAttribute("aria-selected", String(index === at)));
+    const chosen = list.children[at];
+    if (chosen) { area.setAttribute("aria-activedescendant", chosen.id); chosen.scrollIntoView({ block: "nearest" }); }
+  }
+  async function complete(asked) {
+    const mine = ++turn;
+    const answer = await candidates(area.value, area.selectionStart, signal).catch(() => null);  // completion is a help, not a must
+    if (!answer || mine !== turn || document.activeElement !== area) return;
+    word = answer.word;
+    shown = asked || word.length >= 2 ? answer.list : [];
+    if (!shown.length) { close(); return; }
+    at = 0;
+    fill(list, shown.map(({ name, kind }, index) => h("li", { id: `${listId}-${index}`, role: "option", "aria-selected": "false", on: { mousedown: (event) => { event.preventDefault(); accept(index); } } }, h("span", {}, name), h("span", {}, kind))));
+    list.hidden = false;
+    area.setAttribute("aria-expanded", "true");
+    place();
+    mark();
+  }
+  function accept(index) {
+    const choice = shown[index];
+    if (!choice) return;
+    const start = area.selectionStart - word.length;
+    const plain = choice.kind === "keyword" || choice.kind === "function" || /^[A-Z_][A-Z0-9_]*$/.test(choice.name);
+    const lower = word && word === word.toLowerCase() && choice.kind === "keyword";
+    const text = plain ? (lower ? choice.name.toLowerCase() : choice.name) : `\`${choice.name}\``;
+    area.setRangeText(text + (choice.kind === "function" ? "(" : ""), start, area.selectionStart, "end");
+    changed();
+    close();
+  }
+  function changed() { colour(); scroll(); change?.(area.value); }
+
+  area.addEventListener("input", () => { changed(); complete(false); });
+  area.addEventListener("scroll", () => { scroll(); if (!list.hidden) close(); });
+  area.addEventListener("blur", () => setTimeout(close, 100));
+  area.addEventListener("click", close);
+  area.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      close();
+      run?.(element.chosen());
+    } else if (event.key === " " && event.ctrlKey) { event.preventDefault(); complete(true); }
+    else if (!list.hidden) {
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        event.preventDefault();
+        at = (at + (event.key === "ArrowDown" ? 1 : -1) + shown.length) % shown.length;
+        mark();
+      } else if (event.key === "Enter" || event.key === "Tab") { event.preventDefault(); accept(at); }
+      else if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); }
+      else if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) close();
+    }
+  });
+  new ResizeObserver(() => { layer.style.height = `${area.offsetHeight}px`; }).observe(area);
+  colour();
+  element.area = area;
+  element.value = () => area.value;
+  element.set = (text) => { area.value = text; changed(); };
+  /** The selection, or all of the text's statement at the cursor. */
+  element.chosen = () => area.value.slice(area.selectionStart, area.selectionEnd).trim() || statementAt(area.value, area.selectionStart)?.text || "";
+  return element;
+}

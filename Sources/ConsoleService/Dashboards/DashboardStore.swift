@@ -1,0 +1,174 @@
+package import Cluster
+package import JSONFormat
+import NIOCore
+
+/// Dashboards, kept in a compacted topic: its key is the dashboard's id, its value the dashboard.
+///
+/// The topic is read when somebody asks, from where the last look ended, so several consoles see each other's changes and
+/// none of them costs anything while nobody looks.
+package actor DashboardStore {
+    /// Why a dashboard is not taken.
+    package struct Refusal: Error { package var message: String }
+
+    private let cluster: any Cluster
+    private let topic: String
+    private var known: [String: JSONValue] = [:]
+    /// Where the next look begins, by partition.
+    private var positions: [Int32: Int64] = [:]
+    /// One look at a time: while one waits, others must not read the same records.
+    private var looking: Task<Result<Void, ClusterError>, Never>?
+
+    static let panelCountMax = 60
+    static let byteCountMax = 512 << 10
+
+    package init(_ cluster: any Cluster, topic: String) {
+        self.cluster = cluster
+        self.topic = topic
+    }
+
+    /// All dashboards, by title.
+    package func all() async throws(ClusterError) -> [JSONValue] {
+        try await look()
+        return known.values.sorted {
+            ($0["title"]?.text ?? "", $0["id"]?.text ?? "") < ($1["title"]?.text ?? "", $1["id"]?.text ?? "")
+        }
+    }
+
+    /// nil when there is none.
+    package func find(_ id: String) async throws(ClusterError) -> JSONValue? {
+        try await look()
+        return known[id]
+    }
+
+    /// Keeps a dashboard in place of the one with its id.
+    ///
+    /// - Throws: `Refusal`, `ClusterError`.
+    package func put(_ id: String, _ body: JSONValue, at time: Int64) async throws -> JSONValue {
+        let dashboard = try Self.checked(id, body, at: time)
+        try await write(id, dashboard.bytes)
+        try await look()
+        return dashboard
+    }
+
+    /// - Returns: whether it was there.
+    package func remove(_ id: String) async throws(ClusterError) -> Bool {
+        try await look()
+        guard known[id] != nil else { return false }
+        try await write(id, nil)
+        try await look()
+        return true
+    }
+
+    /// What is kept of a body: its title and panels, whatever else it has.
+    static func checked(_ id: String, _ body: JSONValue, at time: Int64) throws(Refusal) -> JSONValue {
+        guard 1...120 ~= id.utf8.count, id.utf8.allSatisfy({ isIdentifier($0) }) else {
+            throw Refusal(
+                message: "an id of a dashboard has letters, digits, dots, dashes and underscores, at most 120")
+        }
+        guard let title = body["title"]?.text, !title.isEmpty, title.utf8.count <= 400 else {
+            throw Refusal(message: "a dashboard has a title")
+        }
+        guard let panels = body["panels"]?.elements, panels.count <= panelCountMax else {
+            throw Refusal(message: "a dashboard has panels, at most \(panelCountMax)")
+        }
+        for (index, panel) in panels.enumerated() {
+            guard panel["sql"]?.text != nil, panel["title"]?.text != nil,
+                ["line", "bar", "area", "table", "number"].contains(panel["kind"]?.text ?? "")
+            else {
+                throw Refusal(
+                    message: "panel \(index + 1) needs title, sql, and a kind: line, bar, area, table or number")
+            }
+        }
+        guard body.bytes.count <= byteCountMax else {
+            throw Refusal(message: "a dashboard has at most \(byteCountMax) bytes")
+        }
+        let own = ["id", "title", "updated", "panels"]
+        let others = (body.members ?? []).filter { !own.contains($0.0) }
+        return .object(
+            [("id", .string(id)), ("title", .string(title)), ("updated", .number(time)), ("panels", .array(panels))]
+                + others)
+    }
+
+    private static func isIdentifier(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+            true
+        default: false
+        }
+    }
+
+    // MARK: The topic
+
+    private func write(_ id: String, _ value: [UInt8]?) async throws(ClusterError) {
+        do throws(ClusterError) {
+            _ = try await cluster.topic(topic)
+        } catch {
+            guard error.code == .unknownTopicOrPartition else { throw error }
+            do throws(ClusterError) {
+                try await cluster.createTopic(
+                    NewTopic(topic, partitionCount: 1, configs: ["cleanup.policy": "compact"]), validateOnly: false)
+            } catch {
+                guard error.code == .topicAlreadyExists else { throw error }  // another console was first
+            }
+        }
+        let writer = try await cluster.writer(.idempotent)
+        let record = ProducerRecord(
+            partition: 0, key: ByteBuffer(string: id), value: value.map { ByteBuffer(bytes: $0) })
+        do throws(ClusterError) { _ = try await writer.write([record], to: topic) } catch {
+            await writer.close()
+            throw error
+        }
+        await writer.close()
+    }
+
+    private func look() async throws(ClusterError) {
+        // What was written before this call may have come after the look that is under way.
+        while let looking { _ = await looking.value }
+        let task = Task { () -> Result<Void, ClusterError> in
+            do throws(ClusterError) { return .success(try await self.read()) } catch { return .failure(error) }
+        }
+        looking = task
+        let result = await task.value
+        looking = nil
+        try result.get()
+    }
+
+    private func read() async throws(ClusterError) {
+        let partitions: [TopicPartition]
+        do throws(ClusterError) {
+            partitions = try await cluster.topic(topic).partitions.map { TopicPartition(topic, $0.partition) }
+        } catch {
+            guard error.code == .unknownTopicOrPartition else { throw error }
+            (known, positions) = ([:], [:])
+            return
+        }
+        let ends = try await cluster.offsets(
+            Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
+        // Behind the end: it is another topic of that name.
+        if partitions.contains(where: { (positions[$0.partition] ?? 0) > (ends[$0] ?? 0) }) {
+            (known, positions) = ([:], [:])
+        }
+        for partition in partitions {
+            let end = ends[partition] ?? 0
+            let start = positions[partition.partition].map { LogPosition.offset($0) } ?? .beginning
+            guard positions[partition.partition] ?? 0 < end else { continue }
+            let reader = try await cluster.reader(partition, from: start, isolation: .readCommitted)
+            defer { reader.close() }
+            while reader.position < end {
+                let batches = try await reader.next(maxBytes: 1 << 20, timeout: .seconds(2))
+                for record in try batches.records() { take(record) }
+                if batches.isEmpty { break }  // not visible yet: the next look goes on here
+            }
+            positions[partition.partition] = reader.position
+        }
+    }
+
+    private func take(_ record: ConsumerRecord) {
+        guard let key = record.key else { return }
+        // What others wrote there and is no dashboard is nobody's.
+        known[String(buffer: key)] = record.value.flatMap { value in
+            JSONValue.parse(Array(value.readableBytesView)).flatMap { $0["panels"]?.elements == nil ? nil : $0 }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+import Cluster
+import JSONFormat
+import NIOCore
+import NIOHTTP1
+import Testing
+
+@testable import ConsoleService
+
+/// Dashboards and webhooks.
+@Suite struct StoreTests {
+    private static let dashboard = """
+        {"title": "Ratings", "panels": [{"title": "Per minute", "sql": "SELECT * FROM R EMIT CHANGES;", "kind": "line",
+         "x": "T", "y": ["N"]}]}
+        """
+
+    @Test func `dashboards are kept in their topic and replayed from it`() async throws {
+        try await TestConsole.with { console in
+            #expect(try await console.ask(.GET, "/api/dashboards").json.elements?.isEmpty == true)
+            let body = try JSONValue.read(Self.dashboard)
+            #expect(try await console.ask(.PUT, "/api/dashboards/ratings", body).status == 200)
+            #expect(try await console.ask(.PUT, "/api/dashboards/other", body).status == 200)
+            let kept = try await console.ask(.GET, "/api/dashboards/ratings").json
+            #expect(kept["id"]?.text == "ratings" && kept["title"]?.text == "Ratings")
+            #expect(kept["panels"]?.elements?.first?["y"]?.elements?.first?.text == "N")
+            // Another console on the same cluster sees them, and changes of both.
+            let second = DashboardStore(console.cluster, topic: ConsoleSettings().dashboardsTopic)
+            #expect(try await second.all().compactMap { $0["id"]?.text } == ["other", "ratings"])
+            #expect(try await second.remove("other"))
+            #expect(try await console.ask(.GET, "/api/dashboards/other").status == 404)
+            #expect(try await console.ask(.DELETE, "/api/dashboards/other").status == 404)
+            #expect(try await console.ask(.DELETE, "/api/dashboards/ratings").status == 204)
+            #expect(try await second.all().isEmpty)
+            let configs = try await console.cluster.configs(of: .topic(ConsoleSettings().dashboardsTopic))
+            #expect(configs.first { $0.name == "cleanup.policy" }?.value == "compact")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("a b", dashboard), ("x", "{}"), ("x", "{\"title\": \"\", \"panels\": []}"),
+            ("x", "{\"title\": \"t\", \"panels\": [{\"title\": \"p\", \"sql\": \"\", \"kind\": \"pie\"}]}"),
+            ("x", "{\"title\": \"t\"}"),
+        ])
+    func `what is no dashboard is refused`(id: String, body: String) throws {
+        #expect(throws: DashboardStore.Refusal.self) {
+            try DashboardStore.checked(id, try JSONValue.read(body), at: 0)
+        }
+    }
+
+    @Test func `records of others in the topic do no harm`() async throws {
+        try await TestConsole.with { console in
+            let topic = ConsoleSettings().dashboardsTopic
+            try await console.cluster.createTopic(NewTopic(topic, partitionCount: 1), validateOnly: false)
+            try await console.write(topic, [(nil, "x"), ("a", "not json"), ("b", "{}"), ("c", nil)])
+            #expect(try await console.ask(.GET, "/api/dashboards").json.elements?.isEmpty == true)
+        }
+    }
+
+    @Test func `webhooks are shown, without our header`() async throws {
+        try await TestConsole.with { console in
+            let taken = try await console.ask(
+                .POST, "/hooks/slack", headers: [], body: Array("{\"text\": \"Unhappy: Ann\"}".utf8))
+            #expect(taken.status == 200 && taken.text == "ok")
+            let blocks = "{\"blocks\": [{\"type\": \"section\", \"text\": {\"type\": \"mrkdwn\", \"text\": \"b\"}}]}"
+            _ = try await console.ask(.POST, "/hooks/slack", headers: [], body: Array(blocks.utf8))
+            _ = try await console.ask(.POST, "/hooks/other", headers: [], body: Array("plain".utf8))
+            let messages = try await console.ask(.GET, "/api/inbox/messages").json.elements ?? []
+            #expect(messages.compactMap { $0["text"]?.text } == ["Unhappy: Ann", "b", "plain"])
+            #expect(messages.compactMap { $0["hook"]?.text } == ["slack", "slack", "other"])
+            let other = [("Origin", "http://evil.example.com")]
+            #expect(try await console.ask(.POST, "/hooks/slack", headers: other, body: [0x78]).status == 403)
+        }
+        try await TestConsole.with { settings, _ in
+            settings.hasInbox = false
+        } _: { console in
+            let answer = try await console.ask(.POST, "/hooks/slack", headers: [], body: [0x78])
+            #expect(answer.status == 405)
+        }
+    }
+
+    @Test func `an inbox is bounded`() async {
+        let inbox = Inbox()
+        for number in 0..<600 { await inbox.take("h", Array("\(number)".utf8), at: 0) }
+        #expect(await inbox.messages.count == Inbox.countMax)
+        #expect(await inbox.messages.last?.text == "599")
+    }
+}
