@@ -1,6 +1,7 @@
 import ArgumentParser
 import Broker
 import Glibc
+import JSONFormat
 import Logging
 
 /// The platform with a whole pipeline on it, from nothing but this program.
