@@ -14,14 +14,14 @@ from process import binary, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "Scripts/demo.sh"
-FREE = [part for role in ("kafka", "registry", "connect", "sql", "admin") for part in (f"--{role}", "127.0.0.1:0")]
+FREE = [part for role in ("kafka", "registry", "connect", "sql", "console", "admin") for part in (f"--{role}", "127.0.0.1:0")]
 STAGES = {
     "ratings": [
         "ratings", "schema", "filter", "customers", "join", "change of a customer", "unhappy platinum customers",
-        "windowed counts", "pull query", "Slack messages", "data lake", "connectors",
+        "windowed counts", "pull query", "Slack messages", "data lake", "dashboard", "connectors",
     ],
     "widgets": [
-        "widgets", "schema", "filter", "count by production line", "average by sensor", "warehouse", "connectors",
+        "widgets", "schema", "filter", "count by production line", "average by sensor", "warehouse", "dashboard", "connectors",
     ],
     "balance": ["stream", "changes of the table", "table"],
 }
@@ -178,7 +178,7 @@ def test_the_whole_talk(temporary):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     stages = re.findall(r"^  ok  (.*?): ", done.stdout, re.MULTILINE)
-    assert stages == STAGES["ratings"][:-2] + ["search index", "search index of alerts", "data lake", "connectors"]
+    assert stages == STAGES["ratings"][:-3] + ["search index", "search index of alerts", "data lake", "dashboard", "connectors"]
     assert list(temporary.iterdir()) == [], "the demonstration left files"
     wait_until(lambda: not processes(str(temporary)), 10, "the end of every process of the demonstration")
 

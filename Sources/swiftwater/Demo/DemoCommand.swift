@@ -1,6 +1,7 @@
 import ArgumentParser
 import Broker
 import Glibc
+import JSONFormat
 import Logging
 
 /// The platform with a whole pipeline on it, from nothing but this program.
@@ -43,6 +44,8 @@ struct DemoCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where the Connect worker listens.", valueName: "host:port"))
     var connect = "127.0.0.1:8083"
     @Option(help: ArgumentHelp("Where the SQL server listens.", valueName: "host:port")) var sql = "127.0.0.1:8088"
+    @Option(help: ArgumentHelp("Where browsers find the console.", valueName: "host:port"))
+    var console = "127.0.0.1:8080"
     @Option(help: ArgumentHelp("Where metrics and health are.", valueName: "host:port")) var admin = "127.0.0.1:9464"
 
     func validate() throws {
@@ -59,7 +62,7 @@ struct DemoCommand: AsyncParsableCommand {
     private func ports() throws -> DemoServer.Ports {
         DemoServer.Ports(
             kafka: try HostPort(kafka), registry: try HostPort(registry), connect: try HostPort(connect),
-            sql: try HostPort(sql), admin: try HostPort(admin))
+            sql: try HostPort(sql), console: try HostPort(console), admin: try HostPort(admin))
     }
 
     func run() async throws {
@@ -93,6 +96,7 @@ struct DemoCommand: AsyncParsableCommand {
             for remark in remarks { try run.say("  \(remark)") }
             try run.say("  the platform was ready in \(milliseconds) ms")
             try await run.build()
+            if let dashboard = pipeline.dashboard { try await platform.console.save(dashboard) }
             try whereToLook(run)
             if once { try await verify(run) } else { try await follow(run) }
         }
@@ -116,13 +120,17 @@ struct DemoCommand: AsyncParsableCommand {
         let platform = run.platform
         let name = run.pipeline.name
         var lines = [
-            "", "Where to look:", "  kafka       \(platform.kafka)", "  registry    \(platform.registry)",
+            "", "Where to look:", "  console     \(platform.console.url)", "  kafka       \(platform.kafka)",
+            "  registry    \(platform.registry)",
             "  connect     \(platform.connect)", "  sql         \(platform.sql)",
             "  metrics     \(platform.admin)/metrics",
             "  statements  \(platform.folder)/examples/\(name.rawValue).sql",
         ]
         if name != .balance { lines.append("  data lake   \(run.verification.lake)") }
-        if name == .ratings || name == .talk { lines.append("  alerts      \(platform.inbox.url)") }
+        if name == .ratings || name == .talk { lines.append("  alerts      \(platform.console.url)/alerts") }
+        if let id = run.pipeline.dashboard?["id"]?.text {
+            lines.append("  dashboard   \(platform.console.url)/dashboards/\(id)")
+        }
         lines.append("\nTry in another terminal:")
         lines += run.pipeline.tries.map { "  swiftwater sql \(platform.sql) -e \"\($0)\"" }
         try run.say(lines.joined(separator: "\n"))

@@ -10,7 +10,7 @@ struct DemoPlatform: Sendable {
     var connect: String
     var sql: String
     var admin: String
-    let inbox: DemoInbox
+    let console: DemoConsole
 
     static let variableNames = ["kafka", "registry", "examples", "lake", "alerts"]
 
@@ -18,7 +18,7 @@ struct DemoPlatform: Sendable {
     var variables: [(name: String, value: String)] {
         [
             ("kafka", kafka), ("registry", registry), ("examples", folder + "/examples"),
-            ("lake", "file://\(folder)/lake"), ("alerts", inbox.url + "/hooks/unhappy-customers"),
+            ("lake", "file://\(folder)/lake"), ("alerts", console.hook),
         ]
     }
 }
@@ -35,6 +35,7 @@ struct DemoServer {
         var registry: HostPort
         var connect: HostPort
         var sql: HostPort
+        var console: HostPort
         var admin: HostPort
     }
 
@@ -55,7 +56,9 @@ struct DemoServer {
         add("registry.listener", "--registry", wanted.registry)
         add("connect.listener", "--connect", wanted.connect)
         add("sql.listener", "--sql", wanted.sql)
+        add("console.listener", "--console", wanted.console)
         add("admin.listener", "--admin", wanted.admin)
+        sources.flags.append(("console.inbox", "--console", "true"))
         sources.flags.append(("log.dirs", "--data", folder + "/log"))
         let settings = try ServerSettings(sources)
         var configuration = BrokerConfiguration()
@@ -64,23 +67,15 @@ struct DemoServer {
         configuration.listenPort = settings.listener.port
         configuration.properties = settings.properties
         let process = try await ServerProcess.start(settings, configuration, logger)
-        let inbox: DemoInbox
-        do { inbox = try await DemoInbox(logger) } catch {
-            _ = await process.stop()  // the error is what counts
-            throw error
-        }
         func url(_ address: HostPort?) -> String { address.map { "http://\($0)" } ?? "" }
         let kafka = process.broker.map { HostPort(host: $0.host, port: $0.port).description } ?? ""
         let platform = DemoPlatform(
             folder: folder, kafka: kafka, registry: url(process.registryAddress), connect: url(process.connectAddress),
-            sql: url(process.sqlAddress), admin: url(process.adminAddress), inbox: inbox)
+            sql: url(process.sqlAddress), admin: url(process.adminAddress),
+            console: DemoConsole(url: url(process.consoleAddress)))
         return DemoServer(platform: platform, remarks: remarks, process: process)
     }
 
     /// - Returns: whether the next start has nothing to check.
-    func stop() async -> Bool {
-        let isClean = await process.stop()
-        await platform.inbox.stop()
-        return isClean
-    }
+    func stop() async -> Bool { await process.stop() }
 }

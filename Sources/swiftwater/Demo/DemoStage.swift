@@ -9,6 +9,8 @@ struct DemoStage: Sendable {
         case subject(String)
         /// At least so many messages with this text came to the webhook.
         case messages(containing: String, count: Int)
+        /// The console has a dashboard.
+        case dashboard(String)
         /// A folder of the data lake has at least so many whole Parquet files.
         case files(folder: String, count: Int)
         /// An index of the search server has at least so many documents.
@@ -35,6 +37,8 @@ struct DemoStage: Sendable {
             check = .subject(subject)
         } else if let text = json["messages"]?.text {
             check = .messages(containing: text, count: count)
+        } else if let id = json["dashboard"]?.text {
+            check = .dashboard(id)
         } else if let folder = json["files"]?.text {
             check = .files(folder: folder, count: count)
         } else if let index = json["index"]?.text {

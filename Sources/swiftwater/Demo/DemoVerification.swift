@@ -55,9 +55,13 @@ struct DemoVerification {
             }
         case .messages(let text, let count):
             return try await until("no message came to the webhook") {
-                let messages = platform.inbox.texts.filter { $0.contains(text) }
+                let messages = try await platform.console.messages().filter { $0.contains(text) }
                 guard let last = messages.last, messages.count >= count else { return nil }
                 return "\(messages.count) so far: \(last)"
+            }
+        case .dashboard(let id):
+            return try await until("the console has no dashboard '\(id)'") {
+                try await platform.console.panelCount(id).map { "\($0) panels" }
             }
         case .files(let folder, let count):
             let path = lake + "/" + folder
