@@ -35,8 +35,7 @@ enum UpgradeVerdict {
         } catch {
             verdict = "refused"
             reason = error.message
-            // Other mistakes would be mistakes in a new statement as well.
-            if existing != nil, !downstream.isEmpty, reason.lowercased().contains("upgrade") {
+            if existing != nil, !downstream.isEmpty {
                 reason += "\nTo have it anyway, end and drop what is downstream and \(name), and create them anew."
             }
         }
