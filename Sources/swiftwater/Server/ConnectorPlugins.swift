@@ -24,7 +24,8 @@ enum ConnectorPlugins {
     /// - Parameters:
     ///   - histories: where connectors keep the history of their tables; nil where none runs.
     ///   - responses: where the answers to a connector's requests go; nil where none runs.
-    static func all(histories history: CDCPlugin.ClusterProvider?, responses: ResponseTopics?) -> [any ConnectorPlugin] {
+    static func all(histories history: CDCPlugin.ClusterProvider?, responses: ResponseTopics?) -> [any ConnectorPlugin]
+    {
         let version = Swiftwater.version
         return [
             CDCPlugin.mysql(version: version, clusters: history),
