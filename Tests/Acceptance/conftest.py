@@ -22,6 +22,19 @@ from process import Broker, binary  # noqa: E402
 EXTERNAL = os.environ.get("BOOTSTRAP")
 
 
+# Files that are not to run beside each other: many members of groups at once, and the ports that the documentation names.
+TOGETHER = {
+    "test_groups.py": "members", "test_consumer_protocol.py": "members", "test_docs.py": "ports", "test_demo.py": "ports",
+}  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Each file's tests run in their order, in one of the processes (`--dist loadgroup`)."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.name, str(item.path))))
+
+
 def pytest_sessionstart(session):
     for tool in ("kcat", "java", "javac", "gcc"):
         if shutil.which(tool) is None:

@@ -15,6 +15,8 @@ package actor Sampler {
     private var latest: (sample: Sample, at: ContinuousClock.Instant)?
     /// Something was changed since.
     private var isStale = false
+    /// How often something was changed.
+    private var changeCount = 0
     private var inFlight: Task<Result<Sample, ClusterError>, Never>?
     private var loop: Task<Void, Never>?
     private var watcherCount = 0
@@ -63,6 +65,7 @@ package actor Sampler {
     package func refresh() async {
         slow = Slow(sizes: slow.sizes, byteRate: slow.byteRate)
         isStale = true
+        changeCount += 1
     }
 
     /// Lags of a group in the order of time, as far as somebody watched.
@@ -122,7 +125,14 @@ package actor Sampler {
         while true {
             do throws(ClusterError) {
                 isStale = false
+                let changeCount = changeCount
                 let sample = try await measure()
+                if changeCount != self.changeCount, attempt < 4 {
+                    // What was changed meanwhile may have been looked at before: nobody is told of that.
+                    attempt += 1
+                    slow = Slow(sizes: slow.sizes, byteRate: slow.byteRate)
+                    continue
+                }
                 latest = (sample, clock.now)
                 return .success(sample)
             } catch {
