@@ -322,6 +322,11 @@ import Testing
                     #expect(answer.text.hasPrefix(#"{"id":1"#))
                     #expect((answer.json["guid"] != nil) == whole)
                 }
+                let other = String(decoding: message(["x"], type: "int32").bytes, as: UTF8.self)
+                let refused = try await node.ask(
+                    "POST", "/subjects/s/versions", other, headers: [("Confluent-Accept-Unknown-Properties", header)])
+                #expect(refused.status == 409)
+                #expect(refused.code == (whole ? 40901 : 409))
             }
         }
     }

@@ -139,10 +139,14 @@ private let statements = """
         ("CREATE OR REPLACE STREAM F AS SELECT K, V FROM S UPGRADE;", "refused", "drop what is downstream"),
         ("CREATE OR REPLACE STREAM F (V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON') UPGRADE;", "refused", "F"),
         (
-            "CREATE OR REPLACE TABLE N AS SELECT K, COUNT(*) C FROM S WHERE V > 1 GROUP BY K UPGRADE;",
+            "CREATE OR REPLACE TABLE N AS SELECT K, COUNT(*) C FROM S GROUP BY K HAVING COUNT(*) > 1 UPGRADE;",
             "needs backfill", "table N"
         ),
-        ("CREATE OR REPLACE STREAM NEU AS SELECT K FROM S UPGRADE;", "in place", "no NEU yet"),
+        (
+            "CREATE OR REPLACE TABLE N AS SELECT K, COUNT(*) C FROM S WHERE V > 1 GROUP BY K UPGRADE;", "refused",
+            "must have matching columns"
+        ),
+        ("CREATE OR REPLACE STREAM NEU AS SELECT K, V FROM S UPGRADE;", "in place", "no NEU yet"),
     ])
     func `EXPLAIN ... UPGRADE always has a verdict`(text: String, verdict: String, reason: String) async throws {
         try await TestPlatform.with { platform in

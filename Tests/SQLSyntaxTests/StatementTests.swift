@@ -56,12 +56,12 @@ import Testing
         ("explain explain q;", "EXPLAIN \nEXPLAIN \nQ"),
         (
             "explain create or replace stream s as select * from r upgrade;",
-            "EXPLAIN \nCREATE OR REPLACE STREAM S AS SELECT *\nFROM R R\nUPGRADE"
+            "EXPLAIN \nCREATE OR REPLACE STREAM S AS SELECT *\nFROM R R\nEMIT CHANGES\nUPGRADE"
         ),
         // Without OR REPLACE there is nothing to ask for, and it is an alias.
         (
             "explain create stream s as select * from r upgrade;",
-            "EXPLAIN \nCREATE STREAM S AS SELECT *\nFROM R UPGRADE"
+            "EXPLAIN \nCREATE STREAM S AS SELECT *\nFROM R UPGRADE\nEMIT CHANGES"
         ),
         ("show topics;", "SHOW TOPICS"), ("list all topics extended;", "SHOW ALL TOPICS EXTENDED"),
         ("show streams extended;", "SHOW STREAMS EXTENDED"),

@@ -164,7 +164,7 @@ import Testing
             INSERT INTO s (k, v) VALUES (1, 2);
             """
         for test in ScriptCase.cases(in: script, file: "t.sql") {
-            #expect(Self.reason(CaseFiles.runner.run(test).verdict)?.contains("circle") == true)
+            #expect(Self.reason(CaseFiles.runner.run(test).verdict)?.contains("go round for ever") == true)
         }
     }
 

@@ -12,6 +12,8 @@ final class Maintenance: Sendable {
     /// How often it looks what is due.
     private static let tick = TimeAmount.seconds(1)
     private static let producerExpiryInterval: Int64 = 600_000
+    /// Milliseconds until retention is looked at for the first time.
+    private static let initialDelay: Int64 = 30_000
 
     private struct Due {
         var flush: Int64
@@ -28,8 +30,11 @@ final class Maintenance: Sendable {
         self.node = node
         self.pool = pool
         let now = node.clock.now()
-        // Retention is looked at soon after the start, as the program may have been off for days.
-        due = Mutex(Due(flush: now, retention: now, producerExpiry: now + Self.producerExpiryInterval))
+        // Retention is looked at soon after the start, as the program may have been off for days, but not at once, as in
+        // Kafka (log.initial.task.delay.ms): whoever copies old records has a moment to set what is to become of them.
+        let delay = min(Self.initialDelay, node.controller.server.number("log.retention.check.interval.ms"))
+        due = Mutex(
+            Due(flush: now, retention: now + delay, producerExpiry: now + Self.producerExpiryInterval))
     }
 
     func start(on eventLoop: any EventLoop) {

@@ -5,7 +5,7 @@ internal import Compression
 ///
 /// | at | bytes | what |
 /// |---:|------:|------|
-/// | 0 | 1 | bits 4-7: method, 0 none, 8 zlib; bit 3: the stream has zlib's frame; bits 0-2: bytes of the length |
+/// | 0 | 1 | bits 4-7: method, 0 none, 8 zlib; bit 3: the stream is without zlib's frame; bits 0-2: bytes of the length |
 /// | 1 | 0-7 | bytes of the plain value, most significant byte first; not for method 0 |
 /// | | | the value, or its deflated stream (RFC 1951, with a frame RFC 1950) |
 ///
@@ -24,7 +24,7 @@ enum CompressedCell {
             let byteCount = try cursor.bigEndian(Int(head & 7))
             guard byteCount <= plainByteCountMax else { throw .corrupt("a compressed value of \(byteCount) bytes") }
             var stream = cursor.rest
-            if head & 8 != 0 {
+            if head & 8 == 0 {
                 // Two bytes in front and the Adler-32 behind are not part of the deflated stream.
                 guard stream.count >= 6 else { throw .truncated }
                 stream = UnsafeRawBufferPointer(rebasing: stream[2..<(stream.count - 4)])

@@ -37,8 +37,14 @@ struct Snapshot {
             isLocked = false
         }
         if hasData { try rows(tables, position) }
-        if isLocked { try connection.execute("UNLOCK TABLES") }
-        try connection.execute("COMMIT")
+        do throws(MySQLError) {
+            if isLocked { try connection.execute("UNLOCK TABLES") }
+            try connection.execute("COMMIT")
+        } catch {
+            // Every row has been handed over, and another try would hand them over again. A connection that is lost takes
+            // lock and transaction with it.
+            guard error.isConnectionLost else { throw error }
+        }
         return position
     }
 

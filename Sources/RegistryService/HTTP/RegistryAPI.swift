@@ -88,7 +88,7 @@ package struct RegistryAPI: Sendable {
                     do throws(RegistryError) {
                         return Self.answer(try await handler(Exchange(call, registry, body: body)), type)
                     } catch {
-                        return Self.answer(error, type)
+                        return Self.answer(error.asRead(by: call), type)
                     }
                 }
                 guard hasBody else { return await handle(ByteBuffer()) }
@@ -169,4 +169,13 @@ extension HTTPField.Name {
     static let forward = HTTPField.Name(parsed: "x-forward") ?? .from
     /// With the value "true": the client passes over members of an answer that it does not know.
     static let acceptUnknownProperties = HTTPField.Name(parsed: "confluent-accept-unknown-properties") ?? .from
+}
+
+extension RegistryError {
+    /// Releases before 8.0 said 409 where those since then say 40901; clients that do not accept unknown properties are
+    /// of that time.
+    fileprivate func asRead(by call: HTTPCall) -> RegistryError {
+        guard code == 40901, call.headers[.acceptUnknownProperties]?.lowercased() != "true" else { return self }
+        return RegistryError(409, message)
+    }
 }

@@ -215,9 +215,10 @@ final class ServerProcess {
     ///
     /// - Returns: whether the next start has nothing to check.
     func stop() async -> Bool {
-        await console.server?.stop()
         await sql?.stop()
         await connect.server?.stop()
+        // Sinks may send to its inbox until they have stopped.
+        await console.server?.stop()
         await registry?.stop()
         let isClean = await broker?.stop() ?? true
         await admin?.stop(within: .milliseconds(200))
