@@ -64,7 +64,7 @@ def test_every_stage_is_checked(temporary, pipeline):
     ],
 )
 def test_a_stage_that_fails_is_named(temporary, variable, stage):
-    done = demo(temporary, "--once", "--define", variable, "--timeout", "4")
+    done = demo(temporary, "--once", "--define", variable, "--timeout", "15")
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"stage '{stage}" in done.stderr, done.stdout + done.stderr
     assert list(temporary.iterdir()) == [], "the demonstration left files"
