@@ -26,14 +26,32 @@ done
 folder=$(mktemp -d "${TMPDIR:-/tmp}/swiftwater-demo.XXXXXX")
 children=()
 
+# Whether a process runs. Read from the kernel: bash's `wait` may wait for ever in a trap, for a child that is gone.
+is_running() {
+    local line
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    line=${line##*) }
+    [[ ${line:0:1} != [ZX] ]]
+}
+
+# Ends a process; one that has not ended after ten seconds is killed.
+end() {
+    local signal waited
+    for signal in TERM KILL; do
+        is_running "$1" || return 0
+        kill -"$signal" "$1" 2>/dev/null || true
+        for ((waited = 0; waited < 200; waited++)); do
+            is_running "$1" || return 0
+            sleep 0.05
+        done
+    done
+}
+
 # Ends what was started, newest first, and takes the folder away; whatever made the script end.
 clean_up() {
     local status=$? index
     trap '' INT TERM HUP
-    for ((index = ${#children[@]} - 1; index >= 0; index--)); do
-        kill -TERM "${children[index]}" 2>/dev/null || true
-        wait "${children[index]}" 2>/dev/null || true
-    done
+    for ((index = ${#children[@]} - 1; index >= 0; index--)); do end "${children[index]}"; done
     rm -rf "$folder"
     exit "$status"
 }
