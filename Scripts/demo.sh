@@ -71,28 +71,43 @@ free_port() {
     echo "$port"
 }
 
-# Until a command succeeds; fails with the stage's name when its process ends or a minute is over.
+# Whether the process has the port: somebody else's server may have taken it meanwhile, and would answer as well.
+listens() {
+    local hexadecimal inode
+    hexadecimal=$(printf ':%04X' "$2")
+    while read -r _ address _ state _ _ _ _ _ inode _; do
+        if [[ $state == 0A && $address == *"$hexadecimal" ]] &&
+            find "/proc/$1/fd" -lname "socket:\[$inode\]" 2>/dev/null | grep -q .; then return; fi
+    done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null)
+    return 1
+}
+
+# Until a server has its port and a command succeeds. Returns 1 when its process ended because the port was taken;
+# fails with the stage's name when it ended otherwise or a minute is over.
 await() {
-    local stage=$1 process=$2 log=$3 waited
-    shift 3
+    local stage=$1 process=$2 port=$3 log=$4 waited
+    shift 4
     for ((waited = 0; waited < 600; waited++)); do
-        if "$@" >/dev/null 2>&1; then return; fi
-        kill -0 "$process" 2>/dev/null || fail "$stage" "the server ended" "$log"
+        if ! is_running "$process"; then
+            if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then fail "$stage" "the server ended" "$log"; fi
+            return 1
+        fi
+        if listens "$process" "$port" && "$@" >/dev/null 2>&1; then return; fi
         sleep 0.1
     done
     fail "$stage" "the server did not answer within a minute" "$log"
 }
 
-database_port=$(free_port 3306)
-search_port=$(free_port 9200)
 database() { mariadb --no-defaults -N -h 127.0.0.1 -P "$database_port" -u app -papp demo -e "$1"; }
 
 # A server with a log of rows, as change data capture needs it. The second user is the capture's.
 start_database() {
     local user=()
     if ((EUID == 0)); then user=(--user=root); fi
-    mariadb-install-db --no-defaults "${user[@]}" --datadir="$folder/database" --skip-test-db \
-        --auth-root-authentication-method=normal >"$folder/database.log" 2>&1 ||
+    # Temporary tables in a folder of their own: a server that starts deletes those it finds, of other servers too.
+    mkdir "$folder/temporary"
+    mariadb-install-db --no-defaults "${user[@]}" --datadir="$folder/database" --tmpdir="$folder/temporary" \
+        --skip-test-db --auth-root-authentication-method=normal >"$folder/database.log" 2>&1 ||
         fail database "mariadb-install-db failed" "$folder/database.log"
     cat >"$folder/users.sql" <<'SQL'
 CREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 'app';
@@ -103,21 +118,32 @@ CREATE DATABASE demo;
 SQL
     # A session of its own: a Ctrl-C is the demonstration's, which ends the server when it does no longer need it. The
     # socket's name is relative to the server's folder, as names of sockets have to be short.
-    setsid "$mariadbd" --no-defaults "${user[@]}" --datadir="$folder/database" --socket=socket \
-        --pid-file="$folder/database.pid" --bind-address=127.0.0.1 --port="$database_port" --skip-name-resolve \
-        --server-id=1 --log-bin=binlog --binlog-format=ROW --binlog-row-image=FULL --default-time-zone=+00:00 \
-        --innodb-buffer-pool-size=32M --init-file="$folder/users.sql" </dev/null >>"$folder/database.log" 2>&1 &
-    children+=($!)
-    await database $! "$folder/database.log" database "SELECT 1"
+    database_port=3306
+    until
+        database_port=$(free_port "$database_port")
+        setsid "$mariadbd" --no-defaults "${user[@]}" --datadir="$folder/database" --tmpdir="$folder/temporary" \
+            --socket=socket --pid-file="$folder/database.pid" --bind-address=127.0.0.1 --port="$database_port" \
+            --skip-name-resolve \
+            --server-id=1 --log-bin=binlog --binlog-format=ROW --binlog-row-image=FULL --default-time-zone=+00:00 \
+            --innodb-buffer-pool-size=32M --init-file="$folder/users.sql" \
+            </dev/null >>"$folder/database.log" 2>&1 &
+        children+=($!)
+        await database $! "$database_port" "$folder/database.log" database "SELECT 1"
+    do :; done
     mariadb --no-defaults -h 127.0.0.1 -P "$database_port" -u app -papp <"$examples/customers-database.sql" ||
         fail database "the customers could not be written" "$folder/database.log"
 }
 
 start_search() {
-    setsid "$search_program" start --data-dir "$folder/search" --host 127.0.0.1 --only elasticsearch \
-        --elasticsearch-port "$search_port" </dev/null >"$folder/search.log" 2>&1 &
-    children+=($!)
-    await "search server" $! "$folder/search.log" curl -fsS -m 3 "http://127.0.0.1:$search_port/_cluster/health"
+    search_port=9200
+    until
+        search_port=$(free_port "$search_port")
+        setsid "$search_program" start --data-dir "$folder/search" --host 127.0.0.1 --only elasticsearch \
+            --elasticsearch-port "$search_port" </dev/null >"$folder/search.log" 2>&1 &
+        children+=($!)
+        await "search server" $! "$search_port" "$folder/search.log" \
+            curl -fsS -m 3 "http://127.0.0.1:$search_port/_cluster/health"
+    do :; done
 }
 
 # Customers rise to platinum and fall again, once somebody follows the log.

@@ -80,7 +80,8 @@ def static_members(place, client, **options):
     """KIP-345: who is back within the session timeout has its partitions as before, and the others notice nothing;
     who is not loses them."""
     topic = place.topic(4)
-    options = {"sessionMs": 8000, **options}
+    # Longer than a client needs to start on a busy machine.
+    options = {"sessionMs": 25_000, **options}
     with place.group(client=client, topics=[topic], **options) as group:
         # One after the other: the rebalances of their arrival must be over.
         first = group.join(instance="one")
@@ -93,7 +94,7 @@ def static_members(place, client, **options):
         wait_until(lambda: second.owned() == owned, 20, "the old partitions")
         assert first.rebalances == rebalances, "the other member saw a rebalance"
         second.kill()
-        group.settle([first], [4])
+        group.settle([first], [4], timeout=75)
 
 
 def fenced_twin(place, client):

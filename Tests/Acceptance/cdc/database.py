@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import database_files
 from process import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,17 +47,14 @@ class MariaDB:
         self.socket = f"/tmp/cdc-{os.getpid()}-{self.port}.sock"
         user = ["--user=root"] if os.getuid() == 0 else []
         self.user = user
-        subprocess.run(
-            ["mariadb-install-db", "--no-defaults", *user, f"--datadir={self.folder}/data",
-             "--auth-root-authentication-method=normal", "--skip-test-db"],
-            check=True, capture_output=True)
+        database_files.make(self.folder)
 
     def start(self, *options):
         program = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
         log = open(self.folder / "server.log", "ab")
         self.process = subprocess.Popen(
             [program, "--no-defaults", *self.user, f"--datadir={self.folder}/data", f"--socket={self.socket}",
-             f"--pid-file={self.folder}/pid", "--bind-address=127.0.0.1", f"--port={self.port}", "--server-id=223344",
+             f"--pid-file={self.folder}/pid", database_files.temporary(self.folder), "--bind-address=127.0.0.1", f"--port={self.port}", "--server-id=223344",
              "--log-bin=mysql-bin", "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL",
              "--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci",
              "--innodb-buffer-pool-size=64M", "--innodb-flush-log-at-trx-commit=2", "--default-time-zone=+00:00",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import database_files
 from process import free_port
 
 pytestmark = pytest.mark.deadline(240)
@@ -96,9 +97,7 @@ class MariaDB:
         self.folder = Path(f"/tmp/jdbc-{os.getpid()}-{self.port}")
         self.folder.mkdir()
         self.user = ["--user=root"] if os.getuid() == 0 else []
-        subprocess.run(
-            ["mariadb-install-db", "--no-defaults", *self.user, f"--datadir={self.folder}/data",
-             "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, capture_output=True)
+        database_files.make(self.folder)
         self.start()
         made = self.run(
             f"CREATE USER IF NOT EXISTS 'sink'@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO 'sink'@'%';", "")
@@ -107,7 +106,7 @@ class MariaDB:
     def start(self):
         self.process = subprocess.Popen(
             [self.program, "--no-defaults", *self.user, f"--datadir={self.folder}/data",
-             f"--socket={self.folder}/s", f"--pid-file={self.folder}/pid", "--bind-address=127.0.0.1",
+             f"--socket={self.folder}/s", f"--pid-file={self.folder}/pid", database_files.temporary(self.folder), "--bind-address=127.0.0.1",
              f"--port={self.port}", "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=64M",
              "--default-time-zone=+00:00"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: self.run("SELECT 1", "").returncode == 0)
