@@ -16,6 +16,8 @@ final class CommandLog: Sendable {
     private let turn = Turn()
     private let writer = Mutex<(any TransactionalWriter)?>(nil)
     private let isDeleted = Atomic<Bool>(false)
+    /// Notified when this node has made the topic.
+    private let made = Signal()
 
     init(_ cluster: any Cluster, _ settings: SQLServerSettings, _ logger: Logger) {
         self.cluster = cluster
@@ -60,6 +62,7 @@ final class CommandLog: Sendable {
             // Another node was faster.
             guard error.code == .topicAlreadyExists else { throw error }
         }
+        made.notify()
     }
 
     func deleteTopic() async throws(ClusterError) {
@@ -83,6 +86,7 @@ final class CommandLog: Sendable {
     ) async {
         var isFailing = false
         while !Task.isCancelled {
+            let generation = made.generation
             do {
                 guard try await exists() else {
                     if progress.reached > 0, !isDeleted.load(ordering: .relaxed) {
@@ -91,7 +95,8 @@ final class CommandLog: Sendable {
                         await restart()
                     }
                     await become(ready: caughtUp)
-                    try await Task.sleep(for: .milliseconds(20))
+                    // Another node may make it.
+                    await made.wait(after: generation, timeout: .milliseconds(500))
                     continue
                 }
                 try await follow(execute, caughtUp, restart) { isFailing = false }
