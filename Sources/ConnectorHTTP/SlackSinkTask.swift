@@ -86,6 +86,11 @@ final class SlackSinkTask: SinkTask, @unchecked Sendable {
         defer { waiting.removeFirst(done) }
         while done < waiting.count, !pause.isEnded, !Task.isCancelled {
             let record = waiting[done]
+            // Most records of a busy topic are known: their messages need not be made.
+            if let key = settings.dedupeKey, !record.value.value.isNull, isKnown(key.text(record)) {
+                done += 1
+                continue
+            }
             guard let message = try await message(record) else {
                 done += 1
                 continue
