@@ -18,6 +18,8 @@
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench registry            the schema registry: registrations, look-ups, start, memory
 #   ./dev bench connect [PART...]   the Connect worker and its connectors: cdc, big, sources, sinks, start
+#   ./dev bench pipeline [talk] [--seconds N]
+#                                   the demonstration at full speed, alone or with a database and a search server
 #   ./dev bench targets             only writes the list of brokers that compare would measure
 #
 # The kit is bench/broker in the folder SWIFTWATER_SHARED (../shared by default). SWIFTWATER_BENCH_DIR (.build/bench by
@@ -276,6 +278,31 @@ connect() {
     echo "written to $file" >&2
 }
 
+pipeline() {
+    build_product swiftwater
+    local file=$results/$stamp-pipeline.md table servers=() arguments="${*:+ $*}"
+    if [[ ${1:-} == talk ]]; then
+        shift
+        servers=("$(find "$build/demo-venv" -path '*/noida_db/noida-db' -type f 2>/dev/null | head -1)")
+        if [[ -z ${servers[0]} ]]; then
+            echo "there is no search server: ./dev demo --once installs it" >&2
+            return 1
+        fi
+    fi
+    table=$("${SWIFTWATER_PYTHON:-python3}" Benchmarks/pipeline.py "$program" "${servers[@]}" "$@")
+    {
+        echo "# The demonstration with its generator at full speed"
+        echo
+        machine
+        echo
+        echo '`./dev bench pipeline'"$arguments"'`: everything on one machine; a lag counts what is not committed yet.'
+        echo
+        printf '%s\n' "$table"
+    } >"$file"
+    printf '%s\n' "$table"
+    echo "written to $file" >&2
+}
+
 case ${1:-all} in
 all)
     micro
@@ -325,13 +352,17 @@ connect)
     shift
     connect "$@"
     ;;
+pipeline)
+    shift
+    pipeline "$@"
+    ;;
 targets)
     build_product swiftwater
     write_targets "$scratch/targets.json"
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect, pipeline or targets, not $1" >&2
     exit 2
     ;;
 esac

@@ -101,12 +101,14 @@ CREATE TABLE RATINGS_BY_CLUB_STATUS AS
   GROUP BY CLUB_STATUS
   EMIT CHANGES;
 
--- All enriched ratings go to the data lake: a folder of Parquet files, laid out as in S3.
+-- All enriched ratings go to the data lake: a folder of Parquet files, laid out as in S3. A file has three seconds of them, or
+-- ten thousand.
 CREATE SINK CONNECTOR DATA_LAKE WITH (
   'connector.class' = 'swiftwater.connect.FileStoreSinkConnector',
   'topics' = 'ratings-enriched',
   'store.url' = '${lake}',
-  'flush.size' = '${flush_size}',
+  'flush.size' = '10000',
+  'rotate.interval.ms' = '${rotate_interval}',
   'key.converter' = 'org.apache.kafka.connect.storage.StringConverter',
   'value.converter' = 'io.confluent.connect.avro.AvroConverter',
   'value.converter.schema.registry.url' = '${registry}'

@@ -33,7 +33,8 @@ CREATE SINK CONNECTOR DW WITH (
   'store.url' = '${lake}',
   's3.bucket.name' = 'warehouse',
   'format.class' = 'io.confluent.connect.s3.format.parquet.ParquetFormat',
-  'flush.size' = '${flush_size}',
+  'flush.size' = '10000',
+  'rotate.interval.ms' = '${rotate_interval}',
   'key.converter' = 'org.apache.kafka.connect.storage.StringConverter',
   'value.converter' = 'io.confluent.connect.avro.AvroConverter',
   'value.converter.schema.registry.url' = '${registry}'
