@@ -137,7 +137,7 @@ export function panelBody(panel, { signal, height = 220 }) {
     const release = parsed.push ? await turn(own.signal) : () => {};
     await sqlStream(parsed.query, {
       properties: parsed.properties, signal: own.signal,
-      onHeader: (header) => { fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
+      onHeader: (header) => { problem.replaceChildren(); fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
       onRow: (values) => { rows += 1; fresh?.add(values, Date.now()); if (parsed.push) later(); },
       onError: (message) => { failed = message; },
     }).finally(() => {
