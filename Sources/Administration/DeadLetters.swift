@@ -57,6 +57,30 @@ package enum DeadLetters {
         return letters
     }
 
+    /// How far the letters go without a gap that are among `chosen`, from `starts` on: what may be remembered as sent again
+    /// when just these are.
+    package static func run(
+        of chosen: Set<RecordPosition>, in topic: String, from starts: [TopicPartition: Int64], cluster: any Cluster
+    ) async throws(ClusterError) -> [TopicPartition: CommittedOffset] {
+        var ends: [TopicPartition: CommittedOffset] = [:]
+        for (number, positions) in Dictionary(grouping: chosen, by: \.partition) {
+            let partition = TopicPartition(topic, number)
+            guard let last = positions.map(\.offset).max() else { continue }
+            let start = starts[partition].map { LogPosition.offset($0) } ?? .beginning
+            let reader = try await cluster.reader(partition, from: start, isolation: .readCommitted)
+            defer { reader.close() }
+            partition: while reader.position <= last {
+                for letter in try await reader.next(maxBytes: 1 << 20, timeout: .seconds(5)).records() {
+                    guard chosen.contains(RecordPosition(partition: number, offset: letter.offset)) else {
+                        break partition
+                    }
+                    ends[partition] = CommittedOffset(letter.offset + 1)
+                }
+            }
+        }
+        return ends
+    }
+
     /// A letter on its way back.
     package struct Sending: Sendable {
         package var letter: ConsumerRecord

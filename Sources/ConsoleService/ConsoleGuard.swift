@@ -45,6 +45,21 @@ package struct ConsoleGuard: Sendable {
         }
     }
 
+    /// As `check`, for a WebSocket: any page may open one and send no header of ours, but browsers tell where it is from.
+    package func checkSocket(_ call: HTTPCall) throws(HTTPFailure) {
+        try check(call)
+        guard let origin = call.headers[.origin] else {
+            guard Self.headerName.flatMap({ call.headers[$0] }) == "1" else {
+                throw HTTPFailure(
+                    .forbidden, "WebSockets without an Origin need the header \(Self.header): 1", code: 40303)
+            }
+            return
+        }
+        guard isSame(origin, call.authority ?? "") else {
+            throw HTTPFailure(.forbidden, "WebSockets of the origin '\(origin)' are refused", code: 40302)
+        }
+    }
+
     /// The host of `HOST` or `HOST:PORT`, in lower case and without the brackets of IPv6; nil for anything else.
     static func host(_ authority: String) -> String? {
         let text = authority.lowercased()

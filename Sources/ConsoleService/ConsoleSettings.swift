@@ -4,6 +4,8 @@ package import Bytes
 package struct ConsoleSettings: Sendable {
     /// Of the program, for the page "about".
     package var version = ""
+    /// What the program was built from, in the words of its option `--version`.
+    package var build = ""
     /// Where the brokers are, for people.
     package var kafkaAddress = ""
     /// Whether the broker is in this process: its memory and disk are told then.
@@ -20,6 +22,8 @@ package struct ConsoleSettings: Sendable {
     package var hasInbox = false
     /// A folder to serve the pages from instead of those inside the program, for those who write them.
     package var pagesFolder: String?
+    /// How long a page may take none of its queries' rows.
+    package var querySocketStall = Duration.seconds(15)
     /// Where dashboards are kept.
     package var dashboardsTopic = "_swiftwater_dashboards"
 

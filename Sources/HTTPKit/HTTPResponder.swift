@@ -115,12 +115,13 @@ struct HTTPResponder: Sendable {
 
     /// A WebSocket that has a handler, with what the handler is called with.
     struct WebSocketCall: Sendable {
+        var messageCountMax: Int
         var run: @Sendable (WebSocket) async -> WebSocketClosing
     }
 
-    /// - Returns: nil when there is no handler for the path.
+    /// - Returns: nil when there is no handler for the path, or it does not accept the request.
     func webSocket(_ upgrade: UpgradeRequest, remoteAddress: String?) -> WebSocketCall? {
-        guard let target = RequestTarget(upgrade.target), let handler = router.webSocketHandler(target.path) else {
+        guard let target = RequestTarget(upgrade.target), let route = router.webSocketRoute(target.path) else {
             return nil
         }
         let head = HTTPRequest(
@@ -129,10 +130,11 @@ struct HTTPResponder: Sendable {
         let call = call(
             Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", [:], nil,
             false)
+        guard route.accepts(call) else { return nil }
         let configuration = configuration
-        return WebSocketCall { socket in
+        return WebSocketCall(messageCountMax: route.messageCountMax) { socket in
             let began = NIODeadline.now()
-            let closing = await handler(call, socket)
+            let closing = await route.handler(call, socket)
             configuration.observe?(
                 HTTPExchange(
                     method: .get, route: target.path, status: .switchingProtocols,

@@ -32,6 +32,12 @@ package struct HTTPRouter: Sendable {
 
     package typealias WebSocketHandler = @Sendable (HTTPCall, WebSocket) async -> WebSocketClosing
 
+    struct WebSocketRoute: Sendable {
+        var messageCountMax: Int
+        var accepts: @Sendable (HTTPCall) -> Bool
+        var handler: WebSocketHandler
+    }
+
     private final class Node: Sendable {
         let literals: [String: Node]
         /// The part's name, and what follows it.
@@ -53,7 +59,7 @@ package struct HTTPRouter: Sendable {
 
     private var root = Node()
     /// By path.
-    private var webSockets: [String: WebSocketHandler] = [:]
+    private var webSockets: [String: WebSocketRoute] = [:]
     /// How errors of this surface are written.
     package let errors: ErrorBody
 
@@ -84,8 +90,16 @@ package struct HTTPRouter: Sendable {
 
     /// Serves WebSockets at a path, without names. Its task is cancelled when the client is gone. A GET of the path that asks
     /// for no WebSocket is answered with 426, unless there is a handler for it.
-    package mutating func webSocket(_ path: String, _ handler: @escaping WebSocketHandler) {
-        webSockets[path] = handler
+    ///
+    /// - Parameters:
+    ///   - messageCountMax: messages of the client that may wait until the handler takes them; one more ends the
+    ///     connection. 0 for handlers that take none: they are passed over.
+    ///   - accepts: looks at the request before it is taken up; one that is not accepted goes to the handler of GET.
+    package mutating func webSocket(
+        _ path: String, messageCountMax: Int = 0, accepts: @escaping @Sendable (HTTPCall) -> Bool = { _ in true },
+        _ handler: @escaping WebSocketHandler
+    ) {
+        webSockets[path] = WebSocketRoute(messageCountMax: messageCountMax, accepts: accepts, handler: handler)
         guard case .nothing = find(.get, path.split(separator: "/").map(String.init)) else { return }
         get(path) { _ in
             throw HTTPFailure(
@@ -94,7 +108,7 @@ package struct HTTPRouter: Sendable {
         }
     }
 
-    func webSocketHandler(_ path: String) -> WebSocketHandler? { webSockets[path] }
+    func webSocketRoute(_ path: String) -> WebSocketRoute? { webSockets[path] }
 
     private static func adding(
         _ route: Route, _ method: HTTPRequest.Method, _ parts: ArraySlice<String>, to node: Node

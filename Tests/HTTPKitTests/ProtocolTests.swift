@@ -59,6 +59,17 @@ import Testing
             } catch { ends.add() }
             return WebSocketClosing(1011, "left")
         }
+        router.webSocket("/talk", messageCountMax: 2, accepts: { $0.query("q") != "no" }) { call, socket in
+            guard call.query("q") != "deaf" else {
+                try? await Task.sleep(for: .seconds(3600))
+                return WebSocketClosing(1011, "left")
+            }
+            for await message in socket.messages {
+                do { try await socket.send("you said \(String(buffer: message))") } catch { break }
+            }
+            ends.add()
+            return WebSocketClosing(1000, "done")
+        }
         let loops = HTTPLoops()
         let server = try await HTTPServer.start(
             HTTPServerConfiguration(host: "127.0.0.1", port: 0), router: router, on: loops.group, logger: logger)
@@ -188,8 +199,8 @@ import Testing
         }
     }
 
-    private static func handshake(_ query: String) -> String {
-        "GET /socket?q=\(query) HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+    private static func handshake(_ query: String, path: String = "/socket") -> String {
+        "GET \(path)?q=\(query) HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     }
 
@@ -224,6 +235,35 @@ import Testing
             let plain = try TextClient(port: server.port)
             try plain.send("GET /socket HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(try await plain.answer().head.hasPrefix("HTTP/1.1 426 "))
+        }
+    }
+
+    /// A masked frame of RFC 6455, 5.2, whose mask changes nothing.
+    private static func text(_ text: String) -> [UInt8] {
+        [0x81, 0x80 | UInt8(text.utf8.count), 0, 0, 0, 0] + Array(text.utf8)
+    }
+
+    @Test func `gives a handler the messages of a WebSocket, and no more than it takes`() async throws {
+        try await withServer { server, ends in
+            let client = try TextClient(port: server.port)
+            try client.send(Self.handshake("", path: "/talk"))
+            _ = try await client.answer(hasBody: false)
+            for word in ["one", "two", "six"] {
+                try client.send(Self.text(word))
+                #expect(try await client.bytes(2 + 12) == [0x81, 12] + Array("you said \(word)".utf8))
+            }
+            try client.send([0x88, 0x80, 0, 0, 0, 0])
+            #expect(try await client.bytes(4) == [0x88, 2, 0x03, 0xE8])
+            #expect(try await ends.reaches(1))
+            let loud = try TextClient(port: server.port)
+            try loud.send(Self.handshake("deaf", path: "/talk"))
+            _ = try await loud.answer(hasBody: false)
+            for _ in 0..<3 { try loud.send(Self.text("again")) }
+            #expect(try await loud.bytes(4).prefix(1) == [0x88])
+            // A refused one is a request like any other.
+            let refused = try TextClient(port: server.port)
+            try refused.send(Self.handshake("no", path: "/talk"))
+            #expect(try await refused.answer().head.hasPrefix("HTTP/1.1 426 "))
         }
     }
 

@@ -95,8 +95,16 @@ extension ConsoleAPI {
             sendings.append(sending)
         }
         for target in Set(sendings.map(\.topic)) { _ = try await cluster.topic(target) }
-        // Single letters are no row that could be remembered by its end.
+        // What is chosen is remembered as far as it is a row, whose end stands for all of it.
+        var ends: [TopicPartition: CommittedOffset] = [:]
+        if chosen != nil {
+            let positions = letters.map { RecordPosition(partition: $0.0.partition, offset: $0.0.offset) }
+            ends = try await DeadLetters.run(
+                of: Set(positions), in: topic, from: try await cluster.groupOffsets(group).mapValues(\.offset),
+                cluster: cluster)
+        }
         try await DeadLetters.send(sendings, remembering: chosen == nil ? group : nil, in: cluster)
+        if !ends.isEmpty { try await cluster.alterGroupOffsets(group, ends) }
         return .object([
             ("written", .number(Int64(sendings.count))),
             ("to", .array(Set(sendings.map(\.topic)).sorted().map { .string($0) })),

@@ -21,6 +21,7 @@ package struct ConsoleAPI: Sendable {
         addDeadLetters(&router)
         addDashboards(&router)
         addInbox(&router)
+        addQuerySocket(&router)
         for upstream in ConsoleUpstream.allCases {
             let proxy = ServiceProxy(upstream, console.settings)
             let prefix = "/api/" + upstream.rawValue
@@ -93,8 +94,10 @@ package struct ConsoleAPI: Sendable {
             return .object([("url", addresses.isEmpty ? .null : .string(addresses.joined(separator: ",")))])
         }
         return .object([
-            ("version", .string(settings.version)), ("started_at", .number(console.startedAt)),
+            ("version", .string(settings.version)), ("build", .string(settings.build)),
+            ("started_at", .number(console.startedAt)),
             ("cluster_id", .string(id)), ("read_only", .bool(false)),
+            ("query_socket", .bool(true)),
             (
                 "services",
                 .object([

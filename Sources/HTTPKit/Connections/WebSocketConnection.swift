@@ -3,11 +3,19 @@ import Crypto
 package import NIOCore
 import NIOWebSocket
 
-/// A WebSocket (RFC 6455) of one client, for handlers that send.
+/// A WebSocket (RFC 6455) of one client.
 package struct WebSocket: Sendable {
+    /// Text messages of the client in their order, as bytes that should be UTF-8, for routes that take some. It ends when
+    /// the client is gone.
+    package let messages: AsyncStream<ByteBuffer>
     private let outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>
 
-    fileprivate init(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>) { self.outbound = outbound }
+    fileprivate init(
+        _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ messages: AsyncStream<ByteBuffer>
+    ) {
+        self.outbound = outbound
+        self.messages = messages
+    }
 
     /// Sends a text message. Returns when the connection takes more.
     ///
@@ -43,7 +51,7 @@ package struct WebSocket: Sendable {
 
 /// How a handler ends a WebSocket.
 package struct WebSocketClosing: Sendable {
-    /// RFC 6455, 7.4.1: 1000 normal, 1001 going away, 1003 unsupported data, 1011 internal error.
+    /// RFC 6455, 7.4.1: 1000 normal, 1001 going away, 1003 unsupported data, 1008 against the rules, 1011 internal error.
     package var code: UInt16
     /// Cut to 123 bytes.
     package var reason: String
@@ -56,7 +64,7 @@ package struct WebSocketClosing: Sendable {
 
 /// The connection of one WebSocket.
 struct WebSocketConnection: Sendable {
-    /// What clients send are control frames; a message of this size is none that any handler wants.
+    /// What clients send are control frames and questions; a message of this size is none that any handler wants.
     private static let messageByteCountMax = 64 << 10
 
     private let channel: NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
@@ -90,13 +98,19 @@ struct WebSocketConnection: Sendable {
     /// Runs the handler until it ends or the client is gone.
     func serve(_ call: HTTPResponder.WebSocketCall) async {
         try? await channel.executeThenClose { inbound, outbound in  // it fails when the client is gone, as it may
-            let socket = WebSocket(outbound)
+            let (messages, source) = AsyncStream.makeStream(
+                of: ByteBuffer.self, bufferingPolicy: .bufferingOldest(max(1, call.messageCountMax)))
+            let socket = WebSocket(outbound, messages)
+            let takesMessages = call.messageCountMax > 0
             try await withThrowingTaskGroup(of: End.self) { group in
                 group.addTask { .handler(await call.run(socket)) }
                 group.addTask {
+                    defer { source.finish() }
                     for try await frame in inbound {
                         switch frame.opcode {
                         case .ping: try await socket.pong(frame.unmaskedData)
+                        case .text where takesMessages:
+                            if case .dropped = source.yield(frame.unmaskedData) { return .flood }
                         case .connectionClose: return .client(isClosing: true)
                         default: break
                         }
@@ -114,6 +128,9 @@ struct WebSocketConnection: Sendable {
                 case .client(let isClosing):
                     group.cancelAll()
                     if isClosing { try await socket.close(WebSocketClosing(1000, "")) }
+                case .flood:
+                    group.cancelAll()
+                    try await socket.close(WebSocketClosing(1008, "messages come faster than they can be taken"))
                 case nil: break
                 }
             }
@@ -123,6 +140,8 @@ struct WebSocketConnection: Sendable {
     private enum End: Sendable {
         case handler(WebSocketClosing)
         case client(isClosing: Bool)
+        /// More messages came than may wait.
+        case flood
     }
 }
 

@@ -46,6 +46,7 @@ struct ConsoleRole {
     private func consoleSettings(_ address: HostPort) throws -> ConsoleSettings {
         var console = ConsoleSettings()
         console.version = Swiftwater.version
+        console.build = BuildInfo.line
         console.isEmbedded = broker != nil && settings.registryServers == nil
         console.kafkaAddress =
             console.isEmbedded

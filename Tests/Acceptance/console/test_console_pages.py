@@ -533,6 +533,112 @@ def test_lineage_by_keyboard_and_as_a_table(page, pictures):
     )
 
 
+@pytest.mark.deadline(240)
+def test_lineage_with_many_parts_by_keyboard(page, platform, pictures):
+    """A group that reads 150 topics: too much for one drawing, so a part is looked for, and what is around it shown."""
+    names = [f"lots.{number:03}" for number in range(150)]
+    admin = AdminClient({"bootstrap.servers": platform.address})
+    for future in admin.create_topics([NewTopic(name, 1, 1) for name in names], request_timeout=60).values():
+        future.result()
+    consumer = Consumer({"bootstrap.servers": platform.address, "group.id": "wide", "enable.auto.commit": False})
+    consumer.commit(offsets=[TopicPartition(name, 0, 0) for name in names], asynchronous=False)
+    consumer.close()
+    nodes = "document.querySelectorAll('.graph .node').length"
+    focused = "document.activeElement.getAttribute('aria-label')"
+    try:
+        wait_until(lambda: len(platform.console.get("/api/lineage")["nodes"]) > 150, 30, "the topics")
+        page.open("/lineage", "Lineage")
+        page.sees("parts are many for one drawing")
+        assert page.js(nodes) == 0
+        check(page)
+        # By name: the topic and its reader, not what else that reads.
+        page.js("document.querySelector('[data-search]').focus()")
+        page.type("lots.07")
+        page.until(f"{nodes} === 11", 30, "ten topics and their group")
+        page.key("Enter")
+        assert page.js(focused).startswith("topic lots.07")
+        page.key("ArrowDown")
+        page.key("f")
+        page.until(f"{nodes} === 2", 30, "one topic and its group")
+        assert page.js(focused).startswith("topic lots.07")
+        page.key("ArrowRight")
+        assert page.js(focused).startswith("consumer group wide")
+        # One stop of the tab key for the whole drawing.
+        assert page.js("document.querySelectorAll('.graph .node[tabindex=\"0\"]').length") == 1
+        page.screenshot(pictures / "lineage-around-1440.png")
+        # The address says it all.
+        address = page.js("location.pathname + location.search")
+        page.open(address, "Lineage")
+        page.until(f"{nodes} === 2", 30, "one topic and its group")
+        page.key("Tab")
+        page.press("Show all")
+        page.until("document.querySelector('tbody tr') && !document.querySelector('.graph')")
+        page.press("Show around made-ratings")
+        page.until(f"{nodes} > 2", 30, "the pipeline of ratings")
+        page.fill("How far around", "1")
+        page.until(f"{nodes} === 2", 30, "neighbours")
+        for width in (360, 900):
+            page.resize(width)
+            page.browser.listen(0.3)
+            check(page)
+            page.screenshot(pictures / f"lineage-around-{width}.png")
+        page.open("/lineage?all=1", "Lineage")
+        page.until(f"{nodes} > 150", 30, "all of it")
+        page.resize(360)
+        page.open("/lineage", "Lineage")
+        page.sees("parts are many for one drawing")
+        check(page)
+        page.screenshot(pictures / "lineage-parts-360.png")
+    finally:
+        platform.console.send("DELETE", "/api/groups/wide")
+        for future in admin.delete_topics(names, request_timeout=60).values():
+            future.result()
+
+
+def test_impact_is_listed_by_kind_with_links(page, platform, pictures):
+    """What a registry says a schema would reach, with kinds that this page knows and one that it does not."""
+    page.open("/schemas/orders-value/register", "orders-value")
+    page.press("Check compatibility and impact")
+    page.sees("Compatible: what is registered can be replaced by this.")
+    answer = {
+        "is_compatible": False, "messages": ["reader has no field 'x'"],
+        "impact": [
+            {"kind": "query", "name": "CSAS_UNHAPPY_1", "severity": "breaks", "reason": "reads column NOTE"},
+            {"kind": "stream", "name": "RATINGS", "severity": "changes", "reason": "column STARS becomes STRING"},
+            {"kind": "table", "name": "by `stars`", "severity": "changes", "reason": "its source changes"},
+            {"kind": "connector", "name": "made-ratings", "severity": "breaks", "reason": "would be refused"},
+            {"kind": "consumer-group", "name": "billing", "reason": "reads the topic"},
+            {"kind": "schema", "name": "invoices-value", "reason": "refers to it"},
+            {"kind": "data-product", "name": MARKUP, "severity": "breaks", "reason": MARKUP},
+        ],
+        "notAsked": [{"part": "connect", "reason": "no answer in time"}],
+    }  # fmt: skip
+    page.js(
+        "import(document.querySelector('script[type=module]').src.replace('main.js', 'pages/schema-register.js')).then(({ impactView }) => "
+        f"document.querySelector('form [role=status]').replaceChildren(...impactView({json.dumps(answer)})))"
+    )
+    links = page.js("Object.fromEntries([...document.querySelectorAll('form [role=status] a')].map((a) => [a.textContent, a.getAttribute('href')]))")
+    assert links == {
+        "CSAS_UNHAPPY_1": "/queries/CSAS_UNHAPPY_1",
+        "RATINGS": "/sql?run=1&sql=DESCRIBE%20RATINGS%3B",
+        "by `stars`": "/sql?run=1&sql=DESCRIBE%20%60by%20%60%60stars%60%60%60%3B",
+        "made-ratings": "/connectors/made-ratings",
+        "billing": "/groups/billing",
+        "invoices-value": "/schemas/invoices-value",
+    }
+    heads = page.js("[...document.querySelectorAll('form [role=status] h3')].map((e) => e.textContent)")
+    assert heads == ["Queries 1", "Streams 1", "Tables 1", "Connectors 1", "Consumer groups 1", "Schemas 1", "Data product 1"]
+    page.sees("connect: no answer in time")
+    check(page)
+    page.screenshot(pictures / "schema-impact-1440.png", whole=True)
+    page.resize(360)
+    check(page)
+    page.resize(1440)
+    page.press("RATINGS")
+    page.loaded("SQL")
+    page.until("document.querySelector('section[aria-label^=\"Result of\"]')?.innerText.includes('RATING_ID')", 30, "the description")
+
+
 def test_dashboard_moves_and_is_edited(page, platform, name, pictures):
     page.open("/dashboards/operations", f"Operations {MARKUP}")
     page.until("document.querySelectorAll('.panel .bar').length >= 3", 60, "bars")

@@ -1,4 +1,4 @@
-// Calls of the console's own server: JSON, errors with a next step, server-sent events, streams of SQL rows.
+// Calls of the console's own server: JSON, errors with a next step, server-sent events.
 
 export class ApiError extends Error {
   constructor(message, status, body) {
@@ -110,54 +110,4 @@ let about = null;
 export function aboutServer() {
   about ??= send("GET", "about").catch((error) => { about = null; throw error; });
   return about;
-}
-
-/** Text of a query as it comes, over a WebSocket: those do not count among a server's six connections. */
-function socketText(body, signal, take) {
-  return new Promise((resolve, reject) => {
-    const aborted = () => new DOMException("the query was stopped", "AbortError");
-    if (signal?.aborted) { reject(aborted()); return; }
-    const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/query`);
-    let opened = false;
-    signal?.addEventListener("abort", () => { socket.close(); reject(aborted()); }, { once: true });
-    socket.addEventListener("open", () => { opened = true; socket.send(JSON.stringify(body)); });
-    socket.addEventListener("message", ({ data }) => take(data.endsWith("\n") ? data : `${data}\n`));
-    socket.addEventListener("close", ({ code, reason }) => {
-      if (opened && (code === 1000 || code === 1005)) resolve();
-      else reject(new ApiError(reason || "the connection to the query was lost", 0));
-    });
-  });
-}
-
-async function streamText(body, signal, take) {
-  const response = await send("POST", "sql/query-stream", { body, signal, raw: true, headers: { Accept: "application/vnd.ksqlapi.delimited.v1", "Content-Type": "application/json" } });
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    take(value);
-  }
-}
-
-/** Runs one SELECT or PRINT and gives its lines as they come. Aborting the signal ends the query. */
-export async function sqlStream(sql, { properties = {}, variables = {}, signal, onHeader, onRow, onLine, onError }) {
-  let rest = "";
-  const take = (line) => {
-    if (!line.trim()) return;
-    let value;
-    try { value = JSON.parse(line); } catch { onLine?.(line); return; }  // PRINT writes plain lines
-    if (Array.isArray(value)) onRow?.(value);
-    else if (value && value.columnNames) onHeader?.(value);
-    else if (value && (value.error_code || value["@type"]?.endsWith("error"))) onError?.(value.message ?? "the query failed");
-    else onLine?.(line);
-  };
-  const text = (part) => {
-    rest += part;
-    const lines = rest.split("\n");
-    rest = lines.pop();
-    lines.forEach(take);
-  };
-  const { query_socket: bySocket } = await aboutServer().catch(() => ({}));  // then the query itself says what is wrong
-  await (bySocket ? socketText : streamText)({ sql, properties, sessionVariables: variables }, signal, text);
-  take(rest);
 }

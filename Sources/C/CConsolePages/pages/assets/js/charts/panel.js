@@ -1,7 +1,7 @@
 // One panel of a dashboard: runs its query and shows the rows as a chart, a table or a number.
-import { aboutServer, sqlStream } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, dateOf, short } from "../format.js";
+import { queriesShareSocket, sqlStream } from "../queries.js";
 import { assignment, kindOf, statements } from "../sql/text.js";
 import { cellText } from "../sql/results.js";
 import { describe, note } from "../ui/states.js";
@@ -72,12 +72,11 @@ export class PanelData {
   }
 }
 
-// Without the socket of queries a browser has six connections for everything: four of them may stay with push queries.
+// Where queries share no socket, a browser has six connections for everything: four of them may stay with push queries.
 let streams = 0;
 const waiting = [];
 async function turn(signal) {
-  const { query_socket: free } = await aboutServer().catch(() => ({}));  // the query will say what is wrong
-  if (free) return () => {};
+  if (await queriesShareSocket()) return () => {};
   if (streams >= 4) {
     await new Promise((resolve) => { waiting.push(resolve); signal.addEventListener("abort", resolve, { once: true }); });
     if (signal.aborted) return () => {};
@@ -138,7 +137,7 @@ export function panelBody(panel, { signal, height = 220 }) {
     const release = parsed.push ? await turn(own.signal) : () => {};
     await sqlStream(parsed.query, {
       properties: parsed.properties, signal: own.signal,
-      onHeader: (header) => { fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
+      onHeader: (header) => { problem.replaceChildren(); fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
       onRow: (values) => { rows += 1; fresh?.add(values, Date.now()); if (parsed.push) later(); },
       onError: (message) => { failed = message; },
     }).finally(() => {

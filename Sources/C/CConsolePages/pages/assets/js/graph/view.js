@@ -8,9 +8,13 @@ const HEIGHT = 54;
 export const kindNames = { "connector-source": "source connector", topic: "topic", query: "query", "connector-sink": "sink connector", group: "consumer group" };
 const clip = (text, limit) => (text.length > limit ? `${text.slice(0, limit - 1)}…` : text);
 
-/** The graph as an SVG with update({ nodes, edges }). */
-export function graphView() {
-  const svg = s("svg", { class: "graph", role: "group", "aria-label": "Lineage. Arrow keys walk along the pipeline." });
+/**
+ * The graph as an SVG with update({ nodes, edges }) and focusNode(id). One node at a time is a stop of the tab key; arrow keys
+ * walk on from it, F asks `choose(id)` to show only what is around it.
+ */
+export function graphView({ choose } = {}) {
+  const svg = s("svg", { class: "graph", role: "group", "aria-label": "Lineage. Arrow keys walk along the pipeline, F shows only what is around a part." });
+  let current = null;
   let shape = "";
   let labels = new Map();
   let elements = new Map();
@@ -42,9 +46,16 @@ export function graphView() {
     else if (event.key === "ArrowLeft") [to] = neighbours(id, -1);
     else if (event.key === "ArrowDown") to = plan.columns[column][row + 1];
     else if (event.key === "ArrowUp") to = plan.columns[column][row - 1];
-    else return;
+    else if (event.key === "Home") [to] = plan.columns[column];
+    else if (event.key === "End") to = plan.columns[column].at(-1);
+    else if (event.key.toLowerCase() === "f" && choose && !event.ctrlKey && !event.metaKey && !event.altKey) { event.preventDefault(); event.stopPropagation(); choose(id); return; } else return;
     event.preventDefault();
     if (to) elements.get(to)?.group.focus();
+  }
+  function stopAt(id) {
+    elements.get(current)?.group.setAttribute("tabindex", -1);
+    current = id;
+    elements.get(id)?.group.setAttribute("tabindex", 0);
   }
 
   function build() {
@@ -76,20 +87,30 @@ export function graphView() {
     }
     data.nodes.forEach((node) => {
       const { x, y } = plan.nodes.get(node.id);
-      const group = s("a", { class: "node", href: node.link || "#", tabindex: 0, transform: `translate(${x} ${y})`, on: {
-        keydown: (event) => walk(event, node.id), focus: () => light(node.id), blur: () => light(null), pointerenter: () => light(node.id), pointerleave: () => light(null),
+      const group = s("a", { class: "node", href: node.link || "#", tabindex: -1, transform: `translate(${x} ${y})`, on: {
+        keydown: (event) => walk(event, node.id), focus: () => { stopAt(node.id); light(node.id); }, blur: () => light(null), pointerenter: () => light(node.id), pointerleave: () => light(null),
       } },
       s("rect", { class: "box", width: WIDTH, height: HEIGHT, rx: 8 }), s("rect", { class: `stripe kind-${node.kind}`, x: 0, y: 10, width: 4, height: HEIGHT - 20, rx: 2 }),
       s("text", { class: "kind", x: 16, y: 20 }), s("text", { x: 16, y: 39 }, clip(node.name, 20)), s("title", {}, node.name));
       elements.set(node.id, { group });
       svg.append(group);
+      if (choose) {
+        svg.append(s("g", { class: "around", transform: `translate(${x + WIDTH - 24} ${y + 4})`, "aria-hidden": "true", on: { click: () => choose(node.id) } },
+          s("rect", { width: 20, height: 20, rx: 4 }), s("circle", { cx: 10, cy: 10, r: 4.5 }), s("path", { d: "M10 2.5v3M10 14.5v3M2.5 10h3M14.5 10h3" }), s("title", {}, `Only what is around ${node.name}`)));
+      }
     });
+    stopAt(elements.has(current) ? current : plan.columns.find((list) => list.length)?.[0]);
   }
 
   svg.update = (next) => {
     data = next;
     const wanted = JSON.stringify([next.nodes.map(({ id, name, kind, link }) => [id, name, kind, link]), next.edges.map(key)]);
-    if (wanted !== shape) { shape = wanted; build(); }
+    if (wanted !== shape) {
+      shape = wanted;
+      const focused = svg.contains(document.activeElement) ? current : null;
+      build();
+      if (focused) elements.get(focused)?.group.focus({ preventScroll: true });
+    }
     for (const edge of next.edges) {
       const found = labels.get(key(edge));
       if (!found) continue;
@@ -102,6 +123,14 @@ export function graphView() {
       group.setAttribute("aria-label", nodeLabel(node));
       group.querySelector(".kind").textContent = clip(`${kindNames[node.kind] ?? node.kind}${node.state && node.state.toLowerCase() !== "ok" ? `, ${node.state.toLowerCase()}` : ""}`, 30);
     }
+  };
+  /** Whether the node is drawn, and so has the focus now. */
+  svg.focusNode = (id) => {
+    const found = svg.isConnected && elements.get(id);
+    if (!found) return false;
+    found.group.focus({ preventScroll: true });
+    found.group.scrollIntoView({ block: "center", inline: "center" });
+    return true;
   };
   return svg;
 }

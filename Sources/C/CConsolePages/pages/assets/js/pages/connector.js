@@ -33,17 +33,20 @@ function statusTab(name, first, { signal }) {
   return host;
 }
 
-function offsetsTab(name, status, { signal, reload }) {
+/** `state()` is the connector's now; `reload` of the answer shows the offsets for it. */
+function offsetsTab(name, state, { signal, reload }) {
   return region(async () => {
-    const { offsets } = await api.get(path`connect/connectors/${name}/offsets`, { signal });
-    const stopped = status.connector.state === "STOPPED";
+    const answer = await api.get(path`connect/connectors/${name}/offsets`, { signal });
+    const offsets = answer.offsets.filter(({ offset }) => offset !== null);  // null: it was reset
+    const stopped = state() === "STOPPED";
     const text = h("textarea", { rows: 14, spellcheck: "false", value: JSON.stringify({ offsets }, null, 2), readonly: !stopped, "aria-label": "Offsets as JSON" });
     const save = button("Save offsets", { kind: "primary", disabled: !stopped, click: () => act(save, async () => {
       let body;
       try { body = JSON.parse(text.value); } catch (error) { throw new Error(`the offsets are not JSON: ${error.message}`); }
-      const answer = await api.patch(path`connect/connectors/${name}/offsets`, body);
-      done(answer?.message ?? "The offsets were saved.");
-    }).then(() => reload()) });
+      const saved = await api.patch(path`connect/connectors/${name}/offsets`, body);
+      done(saved?.message ?? "The offsets were saved.");
+      return true;
+    }).then((isSaved) => { if (isSaved) reload(); }) });
     const reset = button("Reset all", { kind: "danger", disabled: !stopped, click: () => confirmDialog({
       title: "Reset the offsets?", action: "Reset", text: "The connector will begin as if it were new.", submit: () => api.delete(path`connect/connectors/${name}/offsets`),
     }).then((gone) => { if (gone) { done("The offsets were reset."); reload(); } }) });
@@ -62,14 +65,20 @@ export default async function connector(visit) {
   const deadLetters = config["errors.deadletterqueue.topic.name"];
   const badge = h("span", {}, stateBadge(overall(first)));
   const controls = h("span", { class: "row" });
+  let stateNow = first.connector.state;
+  let content = null;
   const call = (method, action, text) => async (event) => {
     const pressed = event.currentTarget;
     await act(pressed, () => api[method](path`connect/connectors/${name}/` + action), text);
-    await refresh();
+    await refresh().catch((error) => { if (!signal.aborted) throw error; });  // the page may have been left meanwhile
   };
   const show = (status) => {
     fill(badge, stateBadge(overall(status)));
     const state = status.connector.state;
+    const turned = (state === "STOPPED") !== (stateNow === "STOPPED");
+    stateNow = state;
+    // What is being written stays: the offsets are shown anew only when they become free to change, or no longer are.
+    if (turned && tab === "offsets") content?.reload();
     if (controls.dataset.state === state) return;
     controls.dataset.state = state;
     fill(controls, state === "RUNNING" || state === "FAILED" || state === "UNASSIGNED" ? [button("Restart", { icon: "refresh", click: call("post", "restart?includeTasks=true", "The connector restarts with its tasks.") }), button("Pause", { icon: "pause", click: call("put", "pause", "The connector pauses.") })] : null,
@@ -82,14 +91,13 @@ export default async function connector(visit) {
   const remove = () => confirmDialog({ title: "Delete this connector?", text: `"${name}" stops for good. Its topics and offsets stay.`, submit: () => api.delete(path`connect/connectors/${name}`) })
     .then((gone) => { if (gone) { done(`Connector "${name}" is gone.`); navigate("/connectors"); } });
   const topics = await api.get(path`connect/connectors/${name}/topics`, { signal }).then((answer) => answer[name]?.topics ?? [], () => []);
-  let content;
   if (tab === "config") {
     content = h("div", { class: "card body" }, await connectorForm({ plugin: config["connector.class"], config, fixedName: name, action: "Save", signal, submit: async (_, next) => {
       await api.put(path`connect/connectors/${name}/config`, next);
       done("The configuration was saved; the connector restarts with it.");
       navigate(path`/connectors/${name}`);
     } }));
-  } else if (tab === "offsets") content = offsetsTab(name, first, visit);
+  } else if (tab === "offsets") content = offsetsTab(name, () => stateNow, visit);
   else if (tab === "dead-letters") content = (await import("./dead-letters.js")).default(visit, name, deadLetters);
   else content = statusTab(name, first, visit);
   const link = (id, label) => [label, id === "status" ? path`/connectors/${name}` : path`/connectors/${name}/` + id, tab === id];

@@ -1,7 +1,7 @@
 // Registering a schema: first what it would break, then the registration.
 import { api, path } from "../api.js";
 import { fill, h } from "../dom.js";
-import { plural } from "../format.js";
+import { count } from "../format.js";
 import { field, select, textInput } from "../ui/form.js";
 import { prettyJson } from "../ui/json.js";
 import { button } from "../ui/page.js";
@@ -13,18 +13,45 @@ const start = {
   PROTOBUF: 'syntax = "proto3";\n\nmessage Example {\n  int64 id = 1;\n  string note = 2;\n}\n',
   JSON: '{\n  "type": "object",\n  "properties": {\n    "id": {"type": "integer"},\n    "note": {"type": "string"}\n  },\n  "required": ["id"]\n}',
 };
-const kinds = { "consumer-group": "consumer group", query: "query", connector: "connector", schema: "schema" };
+/** What may notice a change: in this order, with the page that shows one of them. */
+const readers = {
+  query: ["Queries", (name) => path`/queries/${name}`],
+  stream: ["Streams", (name) => describing(name)],
+  table: ["Tables", (name) => describing(name)],
+  connector: ["Connectors", (name) => path`/connectors/${name}`],
+  "consumer-group": ["Consumer groups", (name) => path`/groups/${name}`],
+  schema: ["Schemas", (name) => path`/schemas/${name}`],
+  topic: ["Topics", (name) => path`/topics/${name}`],
+};
+const tones = { breaks: "bad", changes: "warn" };
+const describing = (name) => `/sql?run=1&sql=${encodeURIComponent(`DESCRIBE ${/^[A-Z_][A-Z0-9_]*$/.test(name) ? name : `\`${name.replaceAll("`", "``")}\``};`)}`;
+const titleOf = (kind) => readers[kind]?.[0] ?? (kind ? kind.charAt(0).toUpperCase() + kind.slice(1).replaceAll("-", " ") : "Others");
+
+/** Who would notice, by kind; kinds that this page does not know have no links. */
+function impactList(impact) {
+  const byKind = new Map(Object.keys(readers).map((kind) => [kind, []]));
+  for (const entry of impact) {
+    if (!byKind.has(entry.kind)) byKind.set(entry.kind, []);
+    byKind.get(entry.kind).push(entry);
+  }
+  return h("div", { class: "stack-s" }, h("h2", {}, `Who would notice: ${count(impact.length)}`),
+    [...byKind].filter(([, entries]) => entries.length).map(([kind, entries]) => h("section", { class: "stack-s", "aria-label": titleOf(kind) },
+      h("h3", {}, titleOf(kind), " ", h("span", { class: "badge" }, String(entries.length))),
+      h("ul", { class: "stack-s" }, entries.map(({ name, severity, reason }) => {
+        const to = readers[kind]?.[1](name);
+        return h("li", {}, h("span", { class: "row" }, to ? h("a", { href: to }, name) : h("strong", { class: "break" }, name), severity ? h("span", { class: `badge ${tones[severity] ?? ""}` }, severity) : null),
+          reason ? h("div", { class: "muted small break" }, reason) : null);
+      })))));
+}
 
 export function impactView(answer) {
   const parts = [];
   if (answer.is_compatible) parts.push(note("ok", "Compatible: what is registered can be replaced by this."));
   else parts.push(note("error", h("strong", {}, "Not compatible."), answer.messages?.length ? h("ul", {}, answer.messages.map((text) => h("li", { class: "break small" }, text))) : null));
-  if (answer.impact) {
-    parts.push(answer.impact.length
-      ? h("div", { class: "stack-s" }, h("h2", {}, `Who would notice: ${plural(answer.impact.length, "reader")}`), h("ul", { class: "stack-s" }, answer.impact.map(({ kind, name, reason }) =>
-        h("li", {}, h("span", { class: "badge" }, kinds[kind] ?? kind), " ", kind === "consumer-group" ? h("a", { href: path`/groups/${name}` }, name) : kind === "schema" ? h("a", { href: path`/schemas/${name}` }, name) : h("strong", {}, name), h("div", { class: "muted small break" }, reason)))))
-      : note("info", "No reader of this subject is known."));
-  }
+  if (answer.impact) parts.push(answer.impact.length ? impactList(answer.impact) : note("info", "Nobody who uses this subject would notice."));
+  // Parts of the platform that could not be asked: what they use may be missing above.
+  const silent = answer.notAsked ?? [];
+  if (silent.length) parts.push(note("warn", "Not everybody was asked.", h("ul", {}, silent.map((entry) => h("li", { class: "break small" }, `${entry.part}: ${entry.reason}`)))));
   return parts;
 }
 

@@ -1,8 +1,9 @@
 // The SQL page: editor, results, streams and tables, queries that run.
-import { ksql, path, sqlStream } from "../api.js";
+import { ksql, path } from "../api.js";
 import { debounce, h } from "../dom.js";
 import { plural } from "../format.js";
 import { poll } from "../live.js";
+import { sqlStream } from "../queries.js";
 import { navigate, setQuery } from "../router.js";
 import { catalog, forgetCatalog } from "../sql/catalog.js";
 import { sqlEditor } from "../sql/editor.js";
