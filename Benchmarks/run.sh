@@ -18,6 +18,7 @@
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench registry            the schema registry: registrations, look-ups, start, memory
 #   ./dev bench connect [PART...]   the Connect worker and its connectors: cdc, big, sources, sinks, start
+#   ./dev bench console [PART...]   the console with 1000 topics, 200 queries, 50 connectors: api, pages, tail, demo
 #   ./dev bench targets             only writes the list of brokers that compare would measure
 #
 # The kit is bench/broker in the folder SWIFTWATER_SHARED (../shared by default). SWIFTWATER_BENCH_DIR (.build/bench by
@@ -276,6 +277,23 @@ connect() {
     echo "written to $file" >&2
 }
 
+console() {
+    build_product swiftwater
+    local file=$results/$stamp-console.md table
+    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/console.py "$@")
+    {
+        echo "# The web console"
+        echo
+        machine
+        echo
+        echo '`./dev bench console'"${*:+ $*}"'`: the program and Chromium on one machine.'
+        echo
+        printf '%s\n' "$table"
+    } >"$file"
+    printf '%s\n' "$table"
+    echo "written to $file" >&2
+}
+
 case ${1:-all} in
 all)
     micro
@@ -325,13 +343,17 @@ connect)
     shift
     connect "$@"
     ;;
+console)
+    shift
+    console "$@"
+    ;;
 targets)
     build_product swiftwater
     write_targets "$scratch/targets.json"
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect, console or targets, not $1" >&2
     exit 2
     ;;
 esac
