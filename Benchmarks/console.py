@@ -202,7 +202,7 @@ def paths(much):
 
 
 def rendered(browser, page, path):
-    """First paint and complete content of a page, in milliseconds since the navigation."""
+    """First paint and complete content of a page, in milliseconds since the navigation; processor time of its thread."""
     page.open(path)
     # What loads by itself may begin again: the last time counts.
     last, since = None, time.monotonic()
@@ -212,13 +212,19 @@ def rendered(browser, page, path):
         if now is None or now != last:
             last, since = now, time.monotonic()
     paint = page.js("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null")
-    return paint, last
+    return paint, last, thread(page)
+
+
+def thread(page):
+    """Milliseconds of a processor that the page's thread has had since the navigation."""
+    return 1000 * next(entry["value"] for entry in page.call("Performance.getMetrics")["metrics"] if entry["name"] == "TaskDuration")
 
 
 def pages(much, browser, only):
     rows = []
     page = browser.page(f"http://127.0.0.1:{much.platform.console_port}")
     page.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+    page.call("Performance.enable", timeDomain="threadTicks")
     for path in paths(much):
         if only and only not in path:
             continue
@@ -233,11 +239,11 @@ def pages(much, browser, only):
             page.until("window.__rendered !== null && !document.querySelector('main .skeleton')", 60)
             browser.listen(0.3)
             went.append(page.js("window.__rendered - window.__went"))
-        row = [path if len(path) < 50 else path[:49] + "…", first[0], first[1], again[1][0], again[1][1], min(went)]
+        row = [path, first[0], first[1], again[1][0], again[1][1], min(entry[2] for entry in again), min(went)]
         rows.append([row[0], *("–" if value is None else f"{value:.0f}" for value in row[1:])])
         say(" ".join(rows[-1]))
     page.close()
-    return table(("page", "paint, empty cache", "rendered, empty cache", "paint", f"rendered (goal {GOAL})", "by a link"), rows)
+    return table(("page", "paint, empty cache", "rendered, empty cache", "paint", f"rendered (goal {GOAL})", "CPU of the page", "by a link"), rows)
 
 
 def tail(much, browser):

@@ -411,7 +411,10 @@ def test_schema_is_registered_and_compared(page, platform, name, pictures):
     page.go(f"/schemas/{subject}/settings")
     page.loaded(subject)
     page.fill("Compatibility", "FULL")
+    page.js("document.querySelector('main h1').dataset.old = '1'")
     page.press("Save")
+    # The page is shown anew; a dialog of the one before would go with it.
+    page.until("document.querySelector('main h1') && !document.querySelector('main h1').dataset.old", 30, "the page after the change")
     wait_until(
         lambda: (
             platform.console.get(f"/api/registry/config/{subject}?defaultToGlobal=true")["compatibilityLevel"] == "FULL"
