@@ -1,6 +1,6 @@
 """The demonstration with its generator at full speed: ratings per second, and how far each reader is behind.
 
-    pipeline.py PROGRAM [--seconds N] [SEARCH_SERVER]
+    SWIFTWATER_BIN=PROGRAM pipeline.py [--seconds N] [SEARCH_SERVER]
 
 With a search server the talk in full by Scripts/demo.sh, otherwise the pipeline that needs nothing but the program. What a
 connector's consumer group has not committed yet counts as lag, so a sink's goes up and down with its commits: what tells is
@@ -67,7 +67,7 @@ def main():
         at = arguments.index("--seconds")
         seconds = int(arguments[at + 1])
         del arguments[at:at + 2]
-    program, search = arguments[0], (arguments[1:] or [None])[0]
+    program, search = os.environ["SWIFTWATER_BIN"], (arguments or [None])[0]
     roles = ("kafka", "registry", "connect", "sql", "console", "admin")
     ports = dict(zip(roles, free_ports(len(roles))))
     options = [part for role in roles for part in (f"--{role}", f"127.0.0.1:{ports[role]}")]

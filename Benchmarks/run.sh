@@ -18,6 +18,7 @@
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench registry            the schema registry: registrations, look-ups, start, memory
 #   ./dev bench connect [PART...]   the Connect worker and its connectors: cdc, big, sources, sinks, start
+#   ./dev bench console [PART...]   the console with 1000 topics, 200 queries, 50 connectors: api, pages, tail, demo
 #   ./dev bench pipeline [talk] [--seconds N]
 #                                   the demonstration at full speed, alone or with a database and a search server
 #   ./dev bench targets             only writes the list of brokers that compare would measure
@@ -227,16 +228,20 @@ compare() {
     echo "written to $results/$name.md" >&2
 }
 
-coordination() {
+# A script of this folder that prints a table, on the release program: SCRIPT TITLE SENTENCE ARGUMENTS [OPTION...], where
+# ARGUMENTS are those of ./dev bench.
+table() {
     build_product swiftwater
-    local file=$results/$stamp-coordination.md table
-    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/coordination.py "$@")
+    local name=$1 title=$2 sentence=$3 arguments=$4 file table
+    shift 4
+    file=$results/$stamp-$name.md
+    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" "Benchmarks/$name.py" "$@")
     {
-        echo "# Groups and transactions"
+        echo "# $title"
         echo
         machine
         echo
-        echo '`./dev bench coordination'"${*:+ $*}"'`: one broker, one client machine that is the same machine.'
+        echo '`./dev bench '"$name${arguments:+ $arguments}"'`: '"$sentence"
         echo
         printf '%s\n' "$table"
     } >"$file"
@@ -244,43 +249,20 @@ coordination() {
     echo "written to $file" >&2
 }
 
-registry() {
-    build_product swiftwater
-    local file=$results/$stamp-registry.md table
-    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/registry.py "$@")
-    {
-        echo "# The schema registry"
-        echo
-        machine
-        echo
-        echo '`./dev bench registry'"${*:+ $*}"'`: one node and its clients, in Python, on one machine.'
-        echo
-        printf '%s\n' "$table"
-    } >"$file"
-    printf '%s\n' "$table"
-    echo "written to $file" >&2
+coordination() {
+    table coordination "Groups and transactions" "one broker, one client machine that is the same machine." "$*" "$@"
 }
+
+registry() { table registry "The schema registry" "one node and its clients, in Python, on one machine." "$*" "$@"; }
 
 connect() {
-    build_product swiftwater
-    local file=$results/$stamp-connect.md table
-    table=$(SWIFTWATER_BIN=$program "${SWIFTWATER_PYTHON:-python3}" Benchmarks/connect.py "$@")
-    {
-        echo "# The Connect worker and its connectors"
-        echo
-        machine
-        echo
-        echo '`./dev bench connect'"${*:+ $*}"'`: the program, databases and clients on one machine.'
-        echo
-        printf '%s\n' "$table"
-    } >"$file"
-    printf '%s\n' "$table"
-    echo "written to $file" >&2
+    table connect "The Connect worker and its connectors" "the program, databases and clients on one machine." "$*" "$@"
 }
 
+console() { table console "The web console" "the program and Chromium on one machine." "$*" "$@"; }
+
 pipeline() {
-    build_product swiftwater
-    local file=$results/$stamp-pipeline.md table servers=() arguments="${*:+ $*}"
+    local servers=() arguments="$*"
     if [[ ${1:-} == talk ]]; then
         shift
         servers=("$(find "$build/demo-venv" -path '*/noida_db/noida-db' -type f 2>/dev/null | head -1)")
@@ -289,18 +271,8 @@ pipeline() {
             return 1
         fi
     fi
-    table=$("${SWIFTWATER_PYTHON:-python3}" Benchmarks/pipeline.py "$program" "${servers[@]}" "$@")
-    {
-        echo "# The demonstration with its generator at full speed"
-        echo
-        machine
-        echo
-        echo '`./dev bench pipeline'"$arguments"'`: everything on one machine; a lag counts what is not committed yet.'
-        echo
-        printf '%s\n' "$table"
-    } >"$file"
-    printf '%s\n' "$table"
-    echo "written to $file" >&2
+    table pipeline "The demonstration with its generator at full speed" \
+        "everything on one machine; a lag counts what is not committed yet." "$arguments" "${servers[@]}" "$@"
 }
 
 case ${1:-all} in
@@ -352,6 +324,10 @@ connect)
     shift
     connect "$@"
     ;;
+console)
+    shift
+    console "$@"
+    ;;
 pipeline)
     shift
     pipeline "$@"
@@ -362,7 +338,7 @@ targets)
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect, pipeline or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect, console, pipeline or targets, not $1" >&2
     exit 2
     ;;
 esac

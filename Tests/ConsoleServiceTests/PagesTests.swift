@@ -10,7 +10,8 @@ import Testing
         arguments: [
             ("/", "index.html"), ("/overview", "index.html"), ("/topics/my.topic/messages", "index.html"),
             ("/topics/a.b", "index.html"), ("/assets/app.css", "assets/app.css"), ("/js/ui/chart.js", "js/ui/chart.js"),
-            ("/favicon.ico", "favicon.ico"), ("/js/", "js"),
+            ("/favicon.ico", "favicon.ico"), ("/js/", "js"), ("/assets/v-12ab/js/a.js", "assets/js/a.js"),
+            ("/topics/v-1/x", "index.html"),
         ])
     func `deep links are the one page`(path: String, file: String) { #expect(Pages.file(path) == file) }
 
@@ -29,6 +30,40 @@ import Testing
             #expect(second.bytes.isEmpty)
             #expect(try await console.ask(.GET, "/js/none.js", headers: []).status == 404)
         }
+    }
+
+    @Test func `the page names its scripts at once, by addresses that stay`() async throws {
+        try await TestConsole.with { console in
+            let page = try await console.ask(.GET, "/topics/a.b", headers: [])
+            #expect(page.headers.first(name: "Cache-Control") == "no-cache")
+            let addresses = page.text.split(separator: "\"").filter { $0.hasPrefix("/assets/") }.map(String.init)
+            #expect(Set(addresses).count == addresses.count)
+            for file in ["js/main.js", "js/pages/topic.js", "js/dom.js", "js/ui/dialog.js", "css/base.css"] {
+                #expect(addresses.contains { $0.hasSuffix("/" + file) }, "\(file)")
+            }
+            #expect(!addresses.contains { $0.hasSuffix("/pages/lineage.js") })
+            for address in addresses {
+                #expect(address.hasPrefix("/assets/v-"))
+                let answer = try await console.ask(.GET, address, headers: [])
+                #expect(answer.status == 200, "\(address)")
+                #expect(answer.headers.first(name: "Cache-Control")?.contains("immutable") == true)
+            }
+            // One that is not the version of now is answered, and not kept.
+            let old = try await console.ask(.GET, "/assets/v-0/js/main.js", headers: [])
+            #expect(old.status == 200 && old.headers.first(name: "Cache-Control") == "no-cache")
+            let lineage = try await console.ask(.GET, "/lineage", headers: [])
+            #expect(lineage.text.contains("/js/pages/lineage.js") && lineage.text.contains("/js/graph/layout.js"))
+            #expect(lineage.headers.first(name: "ETag") != page.headers.first(name: "ETag"))
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("./a.js", "assets/js/a.js"), ("../css/b.css", "assets/css/b.css"), ("./ui/c.js", "assets/js/ui/c.js"),
+            ("../../../../x", nil), ("x.js", nil), ("https://example.com/x.js", nil),
+        ] as [(String, String?)])
+    func `imports are beside their script`(text: String, path: String?) {
+        #expect(ModuleGraph.resolve(text[...], from: "assets/js/main.js") == path)
     }
 
     @Test func `a folder is served as it is, and nothing outside of it`() async throws {

@@ -7,9 +7,12 @@ import NIOCore
 import Synchronization
 
 /// The files of the console: inside the program, or for those who write them in a folder.
+///
+/// The one page is asked for each time it is opened. It names the files inside the program by addresses with their version
+/// (`/assets/v-5c1e.../js/main.js`), which browsers keep and ask for no more.
 package final class Pages: Sendable {
     private let folder: String?
-    /// By path, prepared when they are asked for the first time.
+    /// By path, the one page by the script that its address shows; prepared when they are asked for the first time.
     private let prepared = Mutex<[String: Page]>([:])
 
     private struct Page: Sendable {
@@ -28,9 +31,16 @@ package final class Pages: Sendable {
     /// - Throws: `HTTPFailure` 404.
     package func answer(_ call: HTTPCall) throws(HTTPFailure) -> HTTPAnswer {
         let path = Self.file(call.path)
-        guard let page = page(path) else { throw HTTPFailure(.notFound, "there is nothing at \(call.path)") }
+        guard let page = path == Self.index ? index(call.path) : page(path) else {
+            throw HTTPFailure(.notFound, "there is nothing at \(call.path)")
+        }
+        // An address with another version is of a page that was opened before an upgrade: it gets what there is now.
+        let stays = folder == nil && call.path.hasPrefix(Self.versioned)
         var answer = HTTPAnswer(
-            headers: [.contentType: page.type, .cacheControl: "no-cache", .eTag: page.tag, .vary: "Accept-Encoding"])
+            headers: [
+                .contentType: page.type, .cacheControl: stays ? "public, max-age=31536000, immutable" : "no-cache",
+                .eTag: page.tag, .vary: "Accept-Encoding",
+            ])
         ConsoleGuard.harden(&answer, isPage: true)
         if let known = call.headers[.ifNoneMatch], Self.tags(known).contains(page.tag) {
             answer.status = .notModified
@@ -48,23 +58,59 @@ package final class Pages: Sendable {
     /// The file that a path stands for: deep links (`/topics/a.b`) are all the one page, whose script reads the path.
     static func file(_ path: String) -> String {
         let parts = path.split(separator: "/")
-        guard let first = parts.first else { return "index.html" }
+        guard let first = parts.first else { return index }
         let isFile =
             ["assets", "css", "js", "fonts", "images"].contains(first) || (parts.count == 1 && first.contains("."))
-        return isFile ? parts.joined(separator: "/") : "index.html"
+        guard isFile else { return index }
+        if parts.count > 2, first == "assets", parts[1].hasPrefix("v-") {
+            return "assets/" + parts.dropFirst(2).joined(separator: "/")
+        }
+        return parts.joined(separator: "/")
+    }
+
+    private static let index = "index.html"
+    private static let assets = "/assets/"
+    /// What addresses of files inside the program begin with: it changes when any of them does.
+    private static let versioned: String = {
+        let hash = (0..<console_page_count()).reduce(hashStart) { hash, index in
+            guard let entry = console_page(index)?.pointee else { return hash }
+            return Pages.hash(UnsafeBufferPointer(start: entry.bytes, count: entry.length), from: hash)
+        }
+        return "/assets/v-\(String(hash, radix: 16))/"
+    }()
+
+    /// The one page for an address: with the scripts that it will need.
+    private func index(_ address: String) -> Page? {
+        let graph = ModuleGraph { path in
+            self.bytes(path).flatMap { String(validating: $0, as: UTF8.self) }
+        }
+        let scripts = graph.scripts(of: address)
+        let key = Self.index + " " + scripts.joined(separator: " ")
+        if folder == nil, let page = prepared.withLock({ $0[key] }) { return page }
+        guard let bytes = bytes(Self.index), var text = String(validating: bytes, as: UTF8.self) else { return nil }
+        if let end = text.firstRange(of: "</head>") {
+            let links = scripts.map { "<link rel=\"modulepreload\" href=\"/\($0)\">\n" }.joined()
+            text.insert(contentsOf: links, at: end.lowerBound)
+        }
+        if folder == nil { text = text.replacing("\"" + Self.assets, with: "\"" + Self.versioned) }
+        let page = Self.prepare(Array(text.utf8), Self.index)
+        if folder == nil { prepared.withLock { $0[key] = page } }
+        return page
     }
 
     /// Where the text of a page is, by path; nil when there is none.
     private func page(_ path: String) -> Page? {
-        if let folder { return Self.read(folder, path).map { Self.prepare($0, path) } }
-        if let page = prepared.withLock({ $0[path] }) { return page }
+        if folder == nil, let page = prepared.withLock({ $0[path] }) { return page }
+        guard let page = bytes(path).map({ Self.prepare($0, path) }) else { return nil }
+        if folder == nil { prepared.withLock { $0[path] = page } }
+        return page
+    }
+
+    private func bytes(_ path: String) -> [UInt8]? {
+        if let folder { return Self.read(folder, path) }
         for index in 0..<console_page_count() {
             guard let entry = console_page(index)?.pointee, String(cString: entry.path) == path else { continue }
-            let page = Self.prepare(Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length)), path)
-            return prepared.withLock { known in
-                known[path] = page
-                return page
-            }
+            return Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length))
         }
         return nil
     }
@@ -82,9 +128,12 @@ package final class Pages: Sendable {
     }
 
     /// 64-bit FNV-1a: tells versions of one file apart, which need not withstand an attack.
-    private static func tag(_ bytes: [UInt8]) -> String {
-        let hash = bytes.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-        return "\"\(String(hash, radix: 16))\""
+    private static func tag(_ bytes: [UInt8]) -> String { "\"\(String(hash(bytes, from: hashStart), radix: 16))\"" }
+
+    private static let hashStart: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    private static func hash(_ bytes: some Sequence<UInt8>, from start: UInt64) -> UInt64 {
+        bytes.reduce(start) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
     static func type(_ path: String) -> (String, isText: Bool) {

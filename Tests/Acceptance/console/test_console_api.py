@@ -1,11 +1,13 @@
 """The console's API on the real program: every endpoint with all roles on, and of a console alone for that program."""
 
 import json
+import subprocess
 import time
 import urllib.parse
 
 import pytest
 from console import OWN, Platform, Stream, wait_until
+from process import binary
 
 AVRO = json.dumps({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "int"}, {"name": "city", "type": "string"}]})
 
@@ -39,7 +41,8 @@ def name(request, api):
 
 def test_about_and_pages(api, platform):
     about = api.get("/api/about")
-    assert about["version"] and about["cluster_id"] and about["inbox"] is True
+    assert about["version"] and about["cluster_id"] and about["inbox"] is True and about["query_socket"] is True
+    assert about["build"] == subprocess.run([binary(), "--version"], capture_output=True, text=True).stdout.strip()
     assert platform.address in about["services"]["kafka"]["address"]
     for service, port in (("registry", platform.registry_port), ("connect", platform.connect_port), ("sql", platform.sql_port)):
         assert about["services"][service]["url"] == platform.url(port)

@@ -6,6 +6,7 @@ runs already (the tests then leave their topics, groups and connectors behind).
 
 import json
 import os
+import threading
 import time
 import urllib.parse
 import uuid
@@ -324,6 +325,39 @@ def test_live_tail(page, platform, pictures):
     page.screenshot(pictures / "topic-live-used-1440.png")
 
 
+def test_live_tail_of_a_busy_topic_shows_a_sample(page, platform, name):
+    """Of thousands of messages a second a few are shown, the others counted; the page is used meanwhile."""
+    producer = Producer({"bootstrap.servers": platform.address})
+    ends = threading.Event()
+    platform.console.send("POST", "/api/topics", {"name": name, "partitions": 1})
+
+    def write():
+        number = 0
+        while not ends.wait(0.01):
+            for _ in range(50):
+                producer.produce(name, key=f"k{number}", value=json.dumps({"n": number, "text": "x" * 200}))
+                number += 1
+            producer.poll(0)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        page.open(f"/topics/{name}/live", name)
+        page.until("/, a sample is shown \\([\\d,.]+ left out\\)/.test(document.querySelector('.tail-bar').innerText)", 60, "a sample")
+        page.until("document.querySelectorAll('.message').length > 20", 60, "messages")
+        page.press("Pause")
+        page.sees("passed by")
+        page.press("Go on")
+        page.fill("Only this key", "k7")
+        page.press("Clear")
+        page.until("!document.querySelector('.tail-bar').innerText.includes('sample')", 60, "a filter instead of a sample")
+        assert page.js("document.querySelectorAll('.message').length") <= 200
+    finally:
+        ends.set()
+        thread.join()
+        producer.flush(20)
+
+
 def test_group_is_reset(page, platform, pictures):
     commit(platform.address, "to-reset", "orders.all", 12)
     page.open("/groups", "Consumer groups")
@@ -377,7 +411,10 @@ def test_schema_is_registered_and_compared(page, platform, name, pictures):
     page.go(f"/schemas/{subject}/settings")
     page.loaded(subject)
     page.fill("Compatibility", "FULL")
+    page.js("document.querySelector('main h1').dataset.old = '1'")
     page.press("Save")
+    # The page is shown anew; a dialog of the one before would go with it.
+    page.until("document.querySelector('main h1') && !document.querySelector('main h1').dataset.old", 30, "the page after the change")
     wait_until(
         lambda: (
             platform.console.get(f"/api/registry/config/{subject}?defaultToGlobal=true")["compatibilityLevel"] == "FULL"

@@ -9,6 +9,10 @@ const LINGER = 10000;
 
 let line = null;  // { socket, ready, queries: Map(id -> { take, done, fail }), lingering }
 let lastId = 0;
+/** Where no socket ever opened, something between lets none through: that is not tried with every query. */
+const AGAIN = 60000;
+let everOpened = false;
+let refusedAt = -Infinity;
 
 const aborted = () => new DOMException("the query was stopped", "AbortError");
 
@@ -26,8 +30,8 @@ function open() {
   const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/query`);
   const own = { socket, queries: new Map(), lingering: 0 };
   own.ready = new Promise((resolve) => {
-    socket.addEventListener("open", () => resolve(true), { once: true });
-    socket.addEventListener("close", () => resolve(false), { once: true });
+    socket.addEventListener("open", () => { everOpened = true; resolve(true); }, { once: true });
+    socket.addEventListener("close", () => { refusedAt = performance.now(); resolve(false); }, { once: true });
   });
   socket.addEventListener("message", ({ data }) => hear(own, data));
   socket.addEventListener("close", ({ reason }) => {
@@ -41,9 +45,10 @@ function open() {
 /** The tab's socket, open; null where there is none: an older server, or something between that lets none through. */
 async function shared() {
   const { query_socket: offered } = await aboutServer().catch(() => ({}));  // the query itself will say what is wrong
-  if (!offered) return null;
-  line ??= open();
+  if (!offered || !line && !everOpened && performance.now() - refusedAt < AGAIN) return null;
+  try { line ??= open(); } catch { return null; }  // a browser may refuse it at once
   const own = line;
+  clearTimeout(own.lingering);
   return (await own.ready) ? own : null;
 }
 

@@ -1,6 +1,6 @@
 // The SQL page: editor, results, streams and tables, queries that run.
 import { ksql, path } from "../api.js";
-import { debounce, h } from "../dom.js";
+import { add, debounce, h } from "../dom.js";
 import { plural } from "../format.js";
 import { poll } from "../live.js";
 import { sqlStream } from "../queries.js";
@@ -21,13 +21,22 @@ const remember = (name, value) => { try { localStorage.setItem(`swiftwater.${nam
 
 const welcome = "-- Ctrl-Enter runs the statement at the cursor, Ctrl-Space completes.\nSHOW STREAMS;\n";
 
+/** A stream or table; its columns are made when somebody opens it, as there may be hundreds. */
+function sourceView(source, insert) {
+  const name = /^[A-Z_][A-Z0-9_]*$/.test(source.name) ? source.name : `\`${source.name}\``;
+  const element = h("details", {}, h("summary", { title: source.topic }, source.name, " ", h("span", { class: "badge" }, source.kind)));
+  element.addEventListener("toggle", () => {
+    if (element.open) add(element, h("ul", { class: "cols" }, source.fields.map((field) => h("li", {}, h("span", {}, field.name, field.key ? " 🔑" : ""), h("span", { class: "muted" }, field.type)))),
+      h("p", { class: "row" }, button("Select", { small: true, click: () => insert(`SELECT * FROM ${name} EMIT CHANGES LIMIT 20;`) })));
+  }, { once: true });
+  return element;
+}
+
 function sources(signal, insert) {
   const host = region(async () => {
     const all = await catalog(signal);
     if (!all.length) return h("div", { class: "body muted" }, "No streams or tables yet. CREATE STREAM makes one over a topic.");
-    return h("div", { class: "schema-tree" }, all.map((source) => h("details", {}, h("summary", { title: source.topic }, source.name, " ", h("span", { class: "badge" }, source.kind)),
-      h("ul", { class: "cols" }, source.fields.map((field) => h("li", {}, h("span", {}, field.name, field.key ? " 🔑" : ""), h("span", { class: "muted" }, field.type)))),
-      h("p", { class: "row" }, button("Select", { small: true, click: () => insert(`SELECT * FROM ${/^[A-Z_][A-Z0-9_]*$/.test(source.name) ? source.name : `\`${source.name}\``} EMIT CHANGES LIMIT 20;`) })))));
+    return h("div", { class: "schema-tree" }, all.map((source) => sourceView(source, insert)));
   }, { signal });
   return host;
 }

@@ -20,7 +20,7 @@ export function forgetCatalog() { cached = null; }
 /** [{ kind: "stream" | "table", name, topic, fields: [{ name, type, key }] }] */
 export async function catalog(signal) {
   if (cached && Date.now() - at < 5000) return cached;
-  const answer = await ksql("DESCRIBE STREAMS EXTENDED; DESCRIBE TABLES EXTENDED;", { signal });
+  const answer = await ksql("DESCRIBE STREAMS; DESCRIBE TABLES;", { signal });
   cached = answer.flatMap((entity) => entity.sourceDescriptions ?? []).map((source) => ({
     kind: source.type === "TABLE" ? "table" : "stream", name: source.name, topic: source.topic,
     fields: (source.fields ?? []).map(({ name, schema, type }) => ({ name, type: typeText(schema), key: type === "KEY" })),
