@@ -56,7 +56,7 @@ class Browser:
             assert time.monotonic() < deadline, "chromium did not open its port within 60 s"
             time.sleep(0.05)
         port, path = place.read_text().split("\n")[:2]
-        self.socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None)
+        self.socket = connect(f"ws://127.0.0.1:{port}{path}", max_size=None, compression=None, ping_interval=None)
         self.number = 0
         self.handlers = {}
 
