@@ -72,10 +72,9 @@ actor SinkWork {
     }
 
     func run(_ task: any SinkTask) async throws {
-        let membership = environment.parts.cluster.membership(
-            group: SinkTaskRun.group(
-                environment.identity.connector, environment.connector, environment.parts.settings),
-            subscription, options: options())
+        let group = SinkTaskRun.group(
+            environment.identity.connector, environment.connector, environment.parts.settings)
+        let membership = environment.parts.cluster.membership(group: group, subscription, options: options(group))
         let pump = MembershipPump(membership, news: control.signal)
         // Owned here: awaited below, after the member has left.
         let pumping = Task { await pump.run() }
@@ -93,7 +92,7 @@ actor SinkWork {
         if let failure { throw failure }
     }
 
-    private func options() -> MembershipOptions {
+    private func options(_ group: String) -> MembershipOptions {
         let settings = environment.parts.settings
         func option(_ name: String) -> String? { settings.client("consumer", name, environment.connector) }
         var options = MembershipOptions()
@@ -101,6 +100,9 @@ actor SinkWork {
         let isConsumer = option("group.protocol").map { $0.lowercased() == "consumer" } ?? settings.isEmbedded
         options.type = isConsumer ? .consumer : .classic
         options.instanceId = option("group.instance.id").map { "\($0)-\(environment.identity.task)" }
+        if isConsumer, options.instanceId == nil {
+            options.memberId = environment.parts.memberNames.name(of: environment.identity, in: group)
+        }
         // The log of this process is asked often for what a sink waits for: that costs next to nothing.
         if settings.isEmbedded { options.heartbeatIntervalMax = .milliseconds(250) }
         func time(_ name: String) -> Duration? { option(name).flatMap(Int64.init).map { .milliseconds($0) } }

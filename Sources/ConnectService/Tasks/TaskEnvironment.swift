@@ -12,6 +12,7 @@ struct WorkerParts: Sendable {
     var settings: WorkerSettings
     var registries: ConverterRegistries
     var offsets: OffsetStores
+    var memberNames: MemberNames
     var figures: WorkerFigures
     /// The herder's.
     var logger: Logger

@@ -90,6 +90,43 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path):
     worker.stop()
 
 
+@pytest.mark.deadline(120)
+def test_a_sink_goes_on_at_once_after_a_kill(tmp_path):
+    """Its member of before would hold its partitions for as long as its session lasts: here longer than this test."""
+    target = tmp_path / "out.txt"
+    worker = Worker(
+        tmp_path / "broker",
+        {"group.consumer.session.timeout.ms": 600_000, "group.consumer.max.session.timeout.ms": 600_000}).start()
+    plain = {"value.converter": "org.apache.kafka.connect.storage.StringConverter"}
+    admin = AdminClient({"bootstrap.servers": worker.address})
+    admin.create_topics([NewTopic("lines", 2, 1)])["lines"].result(10)
+    producer = confluent_kafka.Producer({"bootstrap.servers": worker.address})
+
+    def produce(text):
+        for partition in range(2):
+            producer.produce("lines", f"{text} {partition}", partition=partition)
+        producer.flush(30)
+
+    def arrives(text):
+        wanted = {f"{text} {partition}" for partition in range(2)}
+        wait_until(lambda: target.exists() and wanted <= set(target.read_text().split("\n")), what=text, timeout=30)
+
+    worker.put("sink", **{
+        "connector.class": "FileStreamSink", "tasks.max": "2", "topics": "lines", "file": str(target), **plain})
+    produce("first")
+    arrives("first")
+    for round in range(2):
+        worker.kill()
+        worker.start()
+        produce(f"after kill {round}")
+        arrives(f"after kill {round}")
+    # A restart is no crash: the task has left, and comes by another name.
+    worker.ask("POST", "/connectors/sink/restart?includeTasks=true")
+    produce("after restart")
+    arrives("after restart")
+    worker.stop()
+
+
 def topics(worker):
     return AdminClient({"bootstrap.servers": worker.address}).list_topics(timeout=10).topics
 
