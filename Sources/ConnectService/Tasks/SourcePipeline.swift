@@ -18,7 +18,7 @@ final class SourcePipeline: Sendable {
         self.environment = environment
         self.policy = policy
         transforms = try TransformChain(environment.connector)
-        converters = try TaskConverters(environment.connector, environment.parts)
+        converters = try TaskConverters(environment.connector, .source, environment.parts)
         rules = environment.parts.settings.createsTopics ? try TopicCreation(environment.connector) : nil
     }
 

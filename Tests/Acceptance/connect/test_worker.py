@@ -127,6 +127,54 @@ def test_a_sink_goes_on_at_once_after_a_kill(tmp_path):
     worker.stop()
 
 
+@pytest.mark.deadline(60)
+def test_formats_of_hosted_connectors_name_converters(tmp_path):
+    worker = Worker(tmp_path / "broker", registry=True).start()
+    generator = {
+        "connector.class": "DatagenSource", "quickstart": "users", "max.interval": "1", "iterations": "3"}
+    for format in ("JSON", "JSON_SR", "AVRO", "PROTOBUF"):
+        topic = f"users-{format}"
+        worker.put(topic, **{**generator, "kafka.topic": topic, "output.data.format": format})
+        wait_until(lambda: topic in topics(worker) and len(records(worker, topic)) == 3, what=topic)  # noqa: B023
+        key, value = records(worker, topic)[0]
+        assert key.decode().startswith("User_"), key
+        if format == "JSON":
+            assert set(json.loads(value)) == {"registertime", "userid", "regionid", "gender"}
+        else:
+            assert value[0] == 0
+    worker.put("keyed", **{
+        **generator, "kafka.topic": "keyed", "output.data.format": "JSON", "output.key.format": "JSON",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter"})
+    wait_until(lambda: "keyed" in topics(worker) and len(records(worker, "keyed")) == 3, what="keyed")
+    key, value = records(worker, "keyed")[0]
+    assert json.loads(key).startswith("User_") and value.startswith(b"Struct{")
+    target = tmp_path / "out.txt"
+    worker.put("sink", **{
+        "connector.class": "FileStreamSink", "topics": "users-AVRO", "file": str(target), "input.data.format": "AVRO"})
+    wait_until(lambda: target.exists() and target.read_text().count("Struct{registertime=") == 3, what="the sink")
+    status, body, _ = worker.ask(
+        "PUT", "/connectors/wrong/config", {**generator, "kafka.topic": "t", "output.data.format": "XML"})
+    assert status == 400 and "Format must be one of: AVRO, BYTES, JSON" in body["message"], body
+    worker.stop()
+
+
+def records(worker, topic):
+    """Keys and values of the topic's first partition, as they are now."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": worker.address, "group.id": "records"})
+    place = confluent_kafka.TopicPartition(topic, 0, 0)
+    _, end = consumer.get_watermark_offsets(place, timeout=10)
+    consumer.assign([place])
+    found = []
+    while len(found) < end:
+        message = consumer.poll(2)
+        if message is None:
+            break  # what is left are the ends of transactions
+        if not message.error():
+            found.append((message.key(), message.value()))
+    consumer.close()
+    return found
+
+
 def topics(worker):
     return AdminClient({"bootstrap.servers": worker.address}).list_topics(timeout=10).topics
 
