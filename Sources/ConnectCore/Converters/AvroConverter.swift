@@ -58,14 +58,7 @@ package struct AvroConverter: Converter {
             }
             return nil
         }
-        let destination = Destination(schema: SchemaObject(schema: schema), topic: topic)
-        let writing: Writing
-        if let known = destinations[destination] {
-            writing = known
-        } else {
-            writing = try await self.writing(schema, topic: topic)
-            if link.remembers { destinations[destination] = writing }
-        }
+        let writing = try await known(schema, topic: topic)
         var output = SchemaFrame.prefix(id: writing.id)
         if let program = writing.program {
             let start = output.count
@@ -79,7 +72,22 @@ package struct AvroConverter: Converter {
         return output
     }
 
-    private func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
+    package func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> PayloadWriting? {
+        // Another version may be the latest one for the next record.
+        guard link.remembers else { return nil }
+        let known = try await known(schema, topic: topic)
+        return known.program.map { PayloadWriting(head: SchemaFrame.prefix(id: known.id), program: $0, end: []) }
+    }
+
+    private func known(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
+        let destination = Destination(schema: SchemaObject(schema: schema), topic: topic)
+        if let known = destinations[destination] { return known }
+        let made = try await make(schema, topic: topic)
+        if link.remembers { destinations[destination] = made }
+        return made
+    }
+
+    private func make(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
         let registered = try await link.writing(
             avroText(schema), .avro, topic: topic, recordName: schema.kind == .structure ? schema.name : nil)
         let encoder: AvroEncoder
