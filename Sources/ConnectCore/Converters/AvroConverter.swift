@@ -16,6 +16,8 @@ package struct AvroConverter: Converter {
     private struct Reader: Sendable {
         var decoder: AvroDecoder
         var mapping: AvroSchemaReader
+        /// nil where only the decoder does it.
+        var program: AvroReadProgram?
     }
 
     private struct Destination: Hashable, Sendable {
@@ -106,6 +108,12 @@ package struct AvroConverter: Converter {
 
     package func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue {
         guard let bytes else { return .null }
+        // Nearly all values are of a schema that is known.
+        if let id = SchemaFrame.id(bytes), let reader = readers[.id(id)], let program = reader.program,
+            let value = bytes.withUnsafeBytes({ program.value(UnsafeRawBufferPointer(rebasing: $0[5...])) })
+        {
+            return SchemaAndValue(reader.mapping.root, value)
+        }
         let (registered, frame, start) = try await link.reading(bytes, .avro, topic: topic)
         let reader: Reader
         if let known = readers[frame] {
@@ -115,14 +123,24 @@ package struct AvroConverter: Converter {
             let schema = try AvroValueWriter.avro { () throws(AvroError) in
                 try AvroSchema(registered.text, references: registered.references.map(\.text))
             }
+            let mapping = try AvroSchemaReader(schema, options)
             reader = Reader(
                 decoder: try AvroValueWriter.avro { () throws(AvroError) in try AvroDecoder(writer: schema) },
-                mapping: try AvroSchemaReader(schema, options))
+                mapping: mapping, program: AvroReadProgram.make(schema, mapping.connect))
             readers[frame] = reader
         }
         let payload = Array(bytes[start...])
         let avro = try AvroValueWriter.avro { () throws(AvroError) in try reader.decoder.decode(payload) }
         return SchemaAndValue(reader.mapping.root, try reader.mapping.value(avro))
+    }
+}
+
+extension SchemaFrame {
+    /// The id in front of a payload; nil where there is none.
+    fileprivate static func id(_ bytes: [UInt8]) -> Int32? {
+        guard bytes.count >= 5, bytes[0] == 0 else { return nil }
+        return Int32(
+            bitPattern: UInt32(bytes[1]) << 24 | UInt32(bytes[2]) << 16 | UInt32(bytes[3]) << 8 | UInt32(bytes[4]))
     }
 }
 
