@@ -304,7 +304,7 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore", "HTTPCalls",
                 "HTTPKit", httpTypes, nio, logging,
             ]),
-        tests("ConnectorCDC", ["ConnectCore", "JSONFormat", "SQLTypes"]),
+        tests("ConnectorCDC", ["ConnectCore", "JSONFormat", "SQLTypes", "SchemaRules"]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),

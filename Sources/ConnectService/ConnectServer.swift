@@ -123,8 +123,8 @@ package final class ConnectServer: Sendable {
         let logger = levels.logger(surroundings.logger, LoggerLevels.herder)
         let parts = WorkerParts(
             cluster: surroundings.cluster, settings: settings, registries: surroundings.registries,
-            offsets: OffsetStores(surroundings.cluster, settings, logger), figures: figures,
-            logger: logger, sourceLogger: levels.logger(surroundings.logger, LoggerLevels.sourceTask),
+            offsets: OffsetStores(surroundings.cluster, settings, logger), memberNames: MemberNames(settings),
+            figures: figures, logger: logger, sourceLogger: levels.logger(surroundings.logger, LoggerLevels.sourceTask),
             sinkLogger: levels.logger(surroundings.logger, LoggerLevels.sinkTask), now: surroundings.now)
         return try Herder(parts, surroundings.plugins, peers: peers, loggers: surroundings.loggers)
     }

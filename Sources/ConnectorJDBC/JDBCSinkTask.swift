@@ -17,6 +17,10 @@ final class JDBCSinkTask: SinkTask {
         writer = RecordWriter(settings) { context.log($0, $1) }
     }
 
+    /// Each batch is a transaction, whose end waits for the database's disk: few and large ones are quick.
+    var recordCountWanted: Int { min(max(500, settings.batchCountMax * 4), 12_000) }
+    var readsAhead: Bool { true }
+
     func start() async throws(ConnectError) {
         let unused = settings.url.parameters.filter { !JDBCURL.knownParameters.contains($0.name.lowercased()) }
         if !unused.isEmpty {

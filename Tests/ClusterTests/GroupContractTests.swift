@@ -157,6 +157,33 @@ import Testing
         }
     }
 
+    /// What a process that was killed held does not wait for the session to end.
+    @Test(arguments: Transport.allCases, types.filter { $0 == .consumer })
+    func `a member that comes by the name of a dead one has its partitions at once`(
+        transport: Transport, type: GroupType
+    ) async throws {
+        let settings = Self.fast(type).merging(
+            ["group.consumer.session.timeout.ms": "600000", "group.consumer.max.session.timeout.ms": "600000"]) { $1 }
+        try await withCluster(transport, properties: settings) { cluster in
+            try await cluster.createTopic(NewTopic("t", partitionCount: 2), validateOnly: false)
+            let all = [TopicPartition("t", 0), TopicPartition("t", 1)]
+            var options = Self.options(type)
+            options.memberId = "sink-0"
+            var dead: (any ConsumerMembership)? = cluster.membership(group: "g", .topics(["t"]), options: options)
+            #expect(try await dead.map { try await nextPartitions($0) } == .assigned(all))
+            try await dead?.commit([all[1]: CommittedOffset(5)])
+            // Dropped without a word: its heart stops.
+            dead = nil
+            let heir = cluster.membership(group: "g", .topics(["t"]), options: options)
+            #expect(try await nextPartitions(heir) == .assigned(all))
+            #expect(try await heir.committed(all) == [all[1]: CommittedOffset(5)])
+            try await heir.commit([all[0]: CommittedOffset(1)])
+            #expect(try await cluster.group("g").members.count == 1)
+            await heir.leave()
+            #expect(try await cluster.group("g").state == .empty)
+        }
+    }
+
     @Test(arguments: Transport.allCases)
     func `a member that was put out learns it and comes back`(transport: Transport) async throws {
         try await withCluster(transport) { cluster in

@@ -9,6 +9,7 @@ import Testing
         chunk.records = (0..<count).map { _ in
             ConnectRecord(topic: "t", origin: .source(partition: ConnectMap(), offset: ConnectMap()))
         }
+        chunk.recordCount = count
         chunk.boundary = boundary
         return chunk
     }

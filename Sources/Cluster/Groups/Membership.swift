@@ -70,6 +70,10 @@ package struct MembershipOptions: Sendable {
     package var type: GroupType
     /// `group.instance.id`: the member keeps its partitions over a restart that is shorter than the session timeout.
     package var instanceId: String?
+    /// For the consumer protocol: the name that the member goes by; nil for one that is new each time. A member that comes
+    /// by the name of one that is still there, because it ended without leaving, has what that one had at once. No two
+    /// that live may have the same.
+    package var memberId: String?
     /// How long the coordinator waits for a sign of life. The consumer protocol has it from the broker's configuration.
     package var sessionTimeout: Duration
     /// Time between signs of life. The consumer protocol has it from the broker's configuration.

@@ -42,7 +42,7 @@ actor ModernConsumer: ConsumerMembership {
         self.subscription = subscription
         self.options = options
         var random = SystemRandomNumberGenerator()
-        memberId = KafkaUUID.random(using: &random).description
+        memberId = options.memberId ?? KafkaUUID.random(using: &random).description
     }
 
     deinit { heart?.cancel() }

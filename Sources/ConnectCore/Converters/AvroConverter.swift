@@ -16,6 +16,8 @@ package struct AvroConverter: Converter {
     private struct Reader: Sendable {
         var decoder: AvroDecoder
         var mapping: AvroSchemaReader
+        /// nil where only the decoder does it.
+        var program: AvroReadProgram?
     }
 
     private struct Destination: Hashable, Sendable {
@@ -58,14 +60,7 @@ package struct AvroConverter: Converter {
             }
             return nil
         }
-        let destination = Destination(schema: SchemaObject(schema: schema), topic: topic)
-        let writing: Writing
-        if let known = destinations[destination] {
-            writing = known
-        } else {
-            writing = try await self.writing(schema, topic: topic)
-            if link.remembers { destinations[destination] = writing }
-        }
+        let writing = try await known(schema, topic: topic)
         var output = SchemaFrame.prefix(id: writing.id)
         if let program = writing.program {
             let start = output.count
@@ -79,7 +74,22 @@ package struct AvroConverter: Converter {
         return output
     }
 
-    private func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
+    package func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> PayloadWriting? {
+        // Another version may be the latest one for the next record.
+        guard link.remembers else { return nil }
+        let known = try await known(schema, topic: topic)
+        return known.program.map { PayloadWriting(head: SchemaFrame.prefix(id: known.id), program: $0, end: []) }
+    }
+
+    private func known(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
+        let destination = Destination(schema: SchemaObject(schema: schema), topic: topic)
+        if let known = destinations[destination] { return known }
+        let made = try await make(schema, topic: topic)
+        if link.remembers { destinations[destination] = made }
+        return made
+    }
+
+    private func make(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> Writing {
         let registered = try await link.writing(
             avroText(schema), .avro, topic: topic, recordName: schema.kind == .structure ? schema.name : nil)
         let encoder: AvroEncoder
@@ -98,6 +108,12 @@ package struct AvroConverter: Converter {
 
     package func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue {
         guard let bytes else { return .null }
+        // Nearly all values are of a schema that is known.
+        if let id = SchemaFrame.id(bytes), let reader = readers[.id(id)], let program = reader.program,
+            let value = bytes.withUnsafeBytes({ program.value(UnsafeRawBufferPointer(rebasing: $0[5...])) })
+        {
+            return SchemaAndValue(reader.mapping.root, value)
+        }
         let (registered, frame, start) = try await link.reading(bytes, .avro, topic: topic)
         let reader: Reader
         if let known = readers[frame] {
@@ -107,14 +123,24 @@ package struct AvroConverter: Converter {
             let schema = try AvroValueWriter.avro { () throws(AvroError) in
                 try AvroSchema(registered.text, references: registered.references.map(\.text))
             }
+            let mapping = try AvroSchemaReader(schema, options)
             reader = Reader(
                 decoder: try AvroValueWriter.avro { () throws(AvroError) in try AvroDecoder(writer: schema) },
-                mapping: try AvroSchemaReader(schema, options))
+                mapping: mapping, program: AvroReadProgram.make(schema, mapping.connect))
             readers[frame] = reader
         }
         let payload = Array(bytes[start...])
         let avro = try AvroValueWriter.avro { () throws(AvroError) in try reader.decoder.decode(payload) }
         return SchemaAndValue(reader.mapping.root, try reader.mapping.value(avro))
+    }
+}
+
+extension SchemaFrame {
+    /// The id in front of a payload; nil where there is none.
+    fileprivate static func id(_ bytes: [UInt8]) -> Int32? {
+        guard bytes.count >= 5, bytes[0] == 0 else { return nil }
+        return Int32(
+            bitPattern: UInt32(bytes[1]) << 24 | UInt32(bytes[2]) << 16 | UInt32(bytes[3]) << 8 | UInt32(bytes[4]))
     }
 }
 

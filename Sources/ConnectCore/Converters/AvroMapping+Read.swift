@@ -7,7 +7,7 @@ package final class AvroSchemaReader: Sendable {
     package let schema: AvroSchema
     /// The name of structs that stand for unions: a field for each branch.
     package static let unionName = AvroMapping.union
-    private let connect: [AvroSchema.ID: ConnectSchema]
+    let connect: [AvroSchema.ID: ConnectSchema]
     let options: AvroMapping.Options
 
     /// - Throws: `.data` for a schema that contains itself, and for one that is nested too deep.

@@ -4,7 +4,7 @@ import Avro
 ///
 /// It knows what rows and events are made of. A value that it does not take is `AvroValueWriter`'s, which may know a way, or
 /// refuses it in its own words; so both write the same bytes wherever both write.
-final class AvroValueProgram: Sendable {
+final class AvroValueProgram: ValueProgram {
     private enum Kind: Sendable {
         case null, boolean, int, long, float, double, string, bytes, fixed, enumeration, array, map, record
     }
@@ -102,10 +102,26 @@ final class AvroValueProgram: Sendable {
         if case .primitive(.null) = type.kind { true } else { false }
     }
 
-    /// Appends the value's encoding.
-    ///
-    /// - Returns: false for a value that this does not know; a part of it may have been appended then.
-    /// - Throws: `.data` for a logical value that is none.
+    var pieces: StructPieces? {
+        guard kind == .record, let schema, fields.map(\.place) == Array(schema.fields.indices) else { return nil }
+        var pieces = StructPieces(fields: [], end: [])
+        for field in fields { pieces.fields.append(StructPieces.Field(lead: [], program: field.program)) }
+        // What says that the struct is there stands before its first field.
+        if let branches {
+            guard !fields.isEmpty else { return nil }
+            pieces.fields[0].lead = [branches.value]
+        }
+        return pieces
+    }
+
+    func write(utf8 text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
+        guard kind == .string, logical == nil else { return false }
+        if let branches { output.append(branches.value) }
+        Self.write(Int64(text.count), to: &output)
+        output.append(contentsOf: text)
+        return true
+    }
+
     func write(_ given: ConnectValue, to output: inout [UInt8]) throws(ConnectError) -> Bool {
         if given.isNull {
             if let fallback { return try write(fallback, to: &output) }

@@ -9,6 +9,16 @@ package protocol Converter: Sendable {
 
     /// - Throws: `.data` when the bytes are not what the converter reads, `.retriable` when trying again may help.
     func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue
+
+    /// How values of a schema that are not null become what `bytes` makes of them, as long as the converter lives; nil
+    /// where only `bytes` knows.
+    ///
+    /// - Throws: as `bytes`.
+    func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> PayloadWriting?
+}
+
+extension Converter {
+    package func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> PayloadWriting? { nil }
 }
 
 /// Turns values of headers into bytes and back.

@@ -20,7 +20,14 @@ package struct JSONConverter: Converter, HeaderConverter {
     /// `schema.content`: the schema that payloads without an envelope have.
     private let fixedSchema: ConnectSchema?
     private let schemas = ConnectSchemaCache<JSONName>(countMax: 1000)
-    private let texts = ConnectCache<SchemaObject, [UInt8]>(countMax: 1000)
+    private let forms = ConnectCache<SchemaObject, Form>(countMax: 1000)
+
+    /// What goes with every value of a schema, and the quick way to write it; nil where only the tree does it.
+    private struct Form: Sendable {
+        var head: [UInt8]
+        var program: JSONValueProgram?
+        var end: [UInt8]
+    }
 
     package init(_ options: Options = Options(), fixedSchema: ConnectSchema? = nil) {
         self.options = options
@@ -29,26 +36,38 @@ package struct JSONConverter: Converter, HeaderConverter {
 
     package func bytes(_ value: SchemaAndValue, topic: String) throws(ConnectError) -> [UInt8]? {
         if value.schema == nil, value.value.isNull { return nil }
-        guard options.hasSchemas, let schema = value.schema else { return try json(value).bytes }
-        // The same schema goes with every record: its text is written once.
-        let payload = try payload(value.value, schema).bytes
-        let text = text(of: schema)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count + payload.count + 24)
-        bytes += "{\"schema\":".utf8
-        bytes += text
-        bytes += ",\"payload\":".utf8
-        bytes += payload
-        bytes.append(UInt8(ascii: "}"))
+        guard let schema = value.schema else { return try json(value).bytes }
+        let form = form(of: schema)
+        var bytes = form.head
+        if let program = form.program {
+            bytes.reserveCapacity(form.head.count + 512)
+            if try program.write(value.value, to: &bytes) {
+                bytes += form.end
+                return bytes
+            }
+            bytes.removeSubrange(form.head.count...)
+        }
+        bytes += try payload(value.value, schema).bytes
+        bytes += form.end
         return bytes
     }
 
-    private func text(of schema: ConnectSchema) -> [UInt8] {
+    package func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> PayloadWriting? {
+        let form = form(of: schema)
+        return form.program.map { PayloadWriting(head: form.head, program: $0, end: form.end) }
+    }
+
+    /// The same schema goes with every record: its text is written once.
+    private func form(of schema: ConnectSchema) -> Form {
         let key = SchemaObject(schema: schema)
-        if let known = texts[key] { return known }
-        let text = JSONSchemaText.json(schema).bytes
-        texts[key] = text
-        return text
+        if let known = forms[key] { return known }
+        var form = Form(head: [], program: JSONValueProgram.make(schema, options), end: [])
+        if options.hasSchemas {
+            form.head = Array("{\"schema\":".utf8) + JSONSchemaText.json(schema).bytes + Array(",\"payload\":".utf8)
+            form.end = [UInt8(ascii: "}")]
+        }
+        forms[key] = form
+        return form
     }
 
     /// The envelope, or the payload alone without schemas.

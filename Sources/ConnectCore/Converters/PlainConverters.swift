@@ -120,6 +120,7 @@ package struct SimpleHeaderConverter: HeaderConverter {
 
     package func header(_ name: String, _ bytes: [UInt8]?, topic: String) throws(ConnectError) -> ConnectHeader {
         guard let bytes else { return ConnectHeader(name, nil, .null) }
+        if let integer = ValueText.integer(bytes) { return ConnectHeader(name, integer.schema, integer.value) }
         // What is no UTF-8 cannot be a text's; the original gives it on as text all the same.
         let parsed = ValueText.parse(String(decoding: bytes, as: UTF8.self))
         return ConnectHeader(name, parsed.schema, parsed.value)

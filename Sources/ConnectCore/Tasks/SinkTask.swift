@@ -66,9 +66,19 @@ package protocol SinkTask: AnyObject, Sendable {
 
     /// Gives back what the task holds.
     func stop() async
+
+    /// How many records it likes to get at once when there are so many; what a configuration says of
+    /// `max.poll.records` comes first.
+    var recordCountWanted: Int { get }
+
+    /// Whether the next records may be made ready while it writes: for tasks that neither pause partitions nor seek
+    /// but in `open`.
+    var readsAhead: Bool { get }
 }
 
 extension SinkTask {
+    package var recordCountWanted: Int { 500 }
+    package var readsAhead: Bool { false }
     package func open(_ partitions: [SinkPartition]) async throws(ConnectError) {}
     package func close(_ partitions: [SinkPartition]) async {}
 }

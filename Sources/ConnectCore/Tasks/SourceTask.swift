@@ -59,6 +59,8 @@ package struct SourcePoll: Sendable {
 
     /// Each with `.source` as its origin: the offset is where to go on after the record.
     package var records: [ConnectRecord]
+    /// Records that the task has written itself.
+    package var written: [WrittenRecords] = []
     package var boundary: Boundary
     /// The source has nothing more to give, ever: the task rests, still RUNNING, without being polled again.
     package var isFinished: Bool
@@ -68,6 +70,8 @@ package struct SourcePoll: Sendable {
         self.boundary = boundary
         self.isFinished = isFinished
     }
+
+    package var recordCount: Int { written.reduce(records.count) { $0 + $1.count } }
 }
 
 /// What the worker offers to a task of a source.
@@ -81,6 +85,19 @@ package protocol SourceTaskContext: Sendable {
     func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String)
     /// Milliseconds since 1970.
     var now: Int64 { get }
+    /// How keys and values of these schemas become bytes for a topic, for tasks that read much: nil where their records
+    /// have to come as values, because a transform or a converter wants to see them. A nil key stays null.
+    ///
+    /// - Throws: what the converters throw; `.retriable` when asking again may help.
+    func writing(
+        topic: String, key: ConnectSchema?, value: ConnectSchema
+    ) async throws(ConnectError) -> RecordWriting?
     /// Asks for a new round of `taskConfigs`: the source has other parts than before.
     func requestReconfiguration()
+}
+
+extension SourceTaskContext {
+    package func writing(
+        topic: String, key: ConnectSchema?, value: ConnectSchema
+    ) async throws(ConnectError) -> RecordWriting? { nil }
 }

@@ -53,8 +53,36 @@ package enum ValueText {
     /// What a text is: null, a boolean, the narrowest number, a date, time or timestamp, an array, a map, else a string.
     package static func parse(_ text: String) -> SchemaAndValue {
         if text.isEmpty { return SchemaAndValue(.string, .string("")) }
+        if let integer = integer(text.utf8) { return integer }
         var parser = ValueParser(text)
         return parser.value(isEmbedded: false, depth: 0) ?? .null
+    }
+}
+
+extension ValueText {
+    /// The narrowest integer that a text of digits is; nil for other texts, and those of many digits.
+    static func integer(_ text: some Collection<UInt8>) -> SchemaAndValue? {
+        guard 1...18 ~= text.count else { return nil }
+        var value: Int64 = 0
+        var isNegative = false
+        var digitCount = 0
+        for byte in text {
+            if byte == UInt8(ascii: "-"), digitCount == 0, !isNegative {
+                isNegative = true
+                continue
+            }
+            guard 0x30...0x39 ~= byte else { return nil }
+            value = value &* 10 &+ Int64(byte &- 0x30)
+            digitCount += 1
+        }
+        return digitCount > 0 ? narrowest(isNegative ? -value : value) : nil
+    }
+
+    static func narrowest(_ value: Int64) -> SchemaAndValue {
+        if let value = Int8(exactly: value) { return SchemaAndValue(.int8, .int8(value)) }
+        if let value = Int16(exactly: value) { return SchemaAndValue(.int16, .int16(value)) }
+        if let value = Int32(exactly: value) { return SchemaAndValue(.int32, .int32(value)) }
+        return SchemaAndValue(.int64, .int64(value))
     }
 }
 
@@ -254,10 +282,7 @@ struct ValueParser {
     private static func number(_ text: String) -> SchemaAndValue? {
         guard let decimal = SQLDecimal(utf8: Array(text.utf8)) else { return nil }
         if abs(decimal.scale) < 10_000, let whole = decimal.rescaledExactly(to: 0), let value = whole.unscaledInt64 {
-            if let value = Int8(exactly: value) { return SchemaAndValue(.int8, .int8(value)) }
-            if let value = Int16(exactly: value) { return SchemaAndValue(.int16, .int16(value)) }
-            if let value = Int32(exactly: value) { return SchemaAndValue(.int32, .int32(value)) }
-            return SchemaAndValue(.int64, .int64(value))
+            return ValueText.narrowest(value)
         }
         if let value = Float(text), value.isFinite, decimal.scale != 0 {
             return SchemaAndValue(.float32, .float32(value))

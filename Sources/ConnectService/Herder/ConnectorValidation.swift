@@ -26,7 +26,7 @@ struct ConnectorValidation: Sendable {
         groups = base.groups
         let ownProblems =
             role == .sink ? Self.sinkProblems(resolved, settings) : Self.sourceProblems(resolved, plugin, settings)
-        for problem in ownProblems { add(problem, resolved) }
+        for problem in ownProblems + HostedFormats.problems(role, resolved) { add(problem, resolved) }
         let own = plugin.definition.validate(plugin.modernized(resolved))
         for group in plugin.definition.groups where !groups.contains(group) { groups.append(group) }
         findings += own

@@ -13,6 +13,8 @@ package struct WorkerSettings: Sendable {
     /// Whether the worker's cluster is the broker of this process: topics are made and the group is joined with the
     /// first connector only, and the worker acts at once while it knows of no other.
     package var isEmbedded = false
+    /// What tells this worker from all others, also after its end when it comes back; nil where nothing does.
+    package var identity: String?
     /// What `GET /` and the plugins tell.
     package var version = "0"
     /// `schema.registry.url` of converters that name none; nil where there is no registry at hand.

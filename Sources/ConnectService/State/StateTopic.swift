@@ -64,27 +64,16 @@ final class StateTopic<State: Sendable, Event: Sendable>: Sendable {
 
     // MARK: The topic
 
+    private var topic: CompactedTopic {
+        CompactedTopic(
+            layout.name, partitionCount: layout.partitionCount, replicationFactor: layout.replicationFactor,
+            neededPartitionCount: layout.neededPartitionCount, owner: "Connect", content: "state",
+            hint: "changes must stay in one order: name another topic in the worker's configuration")
+    }
+
     /// - Throws: when the topic is there and cannot be used.
     func isThere() async throws(ClusterError) -> Bool {
-        let topic: TopicDescription
-        do {
-            topic = try await cluster.topic(layout.name)
-        } catch {
-            if error.code == .unknownTopicOrPartition { return false }
-            throw error
-        }
-        if let needed = layout.neededPartitionCount, topic.partitions.count != Int(needed) {
-            throw ClusterError(
-                .invalidPartitions,
-                "topic '\(layout.name)' has \(topic.partitions.count) partitions, and Connect needs exactly \(needed)",
-                hint: "changes must stay in one order: name another topic in the worker's configuration")
-        }
-        let policy = try await cluster.configs(of: .topic(layout.name)).first { $0.name == "cleanup.policy" }?.value
-        guard (policy ?? "compact") == "compact" else {
-            throw ClusterError(
-                .invalidConfig, "topic '\(layout.name)' has cleanup.policy=\(policy ?? ""), which loses state",
-                hint: "swiftwater topic alter \(layout.name) --set cleanup.policy=compact")
-        }
+        guard try await topic.isThere(in: cluster) else { return false }
         exists.store(true, ordering: .releasing)
         return true
     }
@@ -92,23 +81,10 @@ final class StateTopic<State: Sendable, Event: Sendable>: Sendable {
     /// Makes the topic if there is none.
     func make() async throws(ClusterError) {
         if exists.load(ordering: .acquiring) { return }
-        guard try await !isThere() else { return changes.notify() }
-        var factor: Int16?
-        if layout.replicationFactor > 0 {
-            let brokers = try await cluster.describeCluster().brokers.count
-            factor = max(1, min(layout.replicationFactor, Int16(clamping: brokers)))
-        }
-        do {
-            try await cluster.createTopic(
-                NewTopic(
-                    layout.name, partitionCount: layout.partitionCount > 0 ? layout.partitionCount : nil,
-                    replicationFactor: factor, configs: ["cleanup.policy": "compact"]), validateOnly: false)
+        if try await topic.make(in: cluster) {
             logger.info("made a topic of Connect", metadata: ["topic": "\(layout.name)"])
-        } catch {
-            // Another worker was faster.
-            guard error.code == .topicAlreadyExists else { throw error }
         }
-        _ = try await isThere()
+        exists.store(true, ordering: .releasing)
         changes.notify()
     }
 

@@ -16,7 +16,7 @@ struct SinkPipeline: Sendable {
         self.policy = policy
         self.letters = letters
         transforms = try TransformChain(environment.connector)
-        converters = try TaskConverters(environment.connector, environment.parts)
+        converters = try TaskConverters(environment.connector, .sink, environment.parts)
     }
 
     /// A batch without the records that a transform dropped or that failed where that is tolerated. One call for all of

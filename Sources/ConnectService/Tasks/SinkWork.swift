@@ -28,13 +28,17 @@ actor SinkWork {
     private let pipeline: SinkPipeline
     private let subscription: Subscription
     private let isolation: Isolation
-    private let recordCountMax: Int
+    /// As configured; nil for what the task wants.
+    private let recordCountGiven: Int?
+    private var recordCountMax = 500
     private let byteCountMax: Int
     private let reset: LogPosition?
     private var parts: [TopicPartition: Part] = [:]
     /// Where the next batch begins to collect.
     private var turn = 0
     private var pending: Pending?
+    /// The batch behind it that is ready.
+    private var ahead: Pending?
     private var topics: Set<String> = []
     private var lastCommit = ContinuousClock.now
     private var lastPut = ContinuousClock.now
@@ -57,7 +61,7 @@ actor SinkWork {
             case nil: settings.isEmbedded ? .readCommitted : .readUncommitted
             default: .readUncommitted
             }
-        recordCountMax = max(1, option("max.poll.records").flatMap { Int($0) } ?? 500)
+        recordCountGiven = option("max.poll.records").flatMap { Int($0) }
         byteCountMax = max(1, option("max.partition.fetch.bytes").flatMap { Int($0) } ?? 1 << 20)
         reset =
             switch option("auto.offset.reset") {
@@ -72,10 +76,10 @@ actor SinkWork {
     }
 
     func run(_ task: any SinkTask) async throws {
-        let membership = environment.parts.cluster.membership(
-            group: SinkTaskRun.group(
-                environment.identity.connector, environment.connector, environment.parts.settings),
-            subscription, options: options())
+        recordCountMax = max(1, recordCountGiven ?? task.recordCountWanted)
+        let group = SinkTaskRun.group(
+            environment.identity.connector, environment.connector, environment.parts.settings)
+        let membership = environment.parts.cluster.membership(group: group, subscription, options: options(group))
         let pump = MembershipPump(membership, news: control.signal)
         // Owned here: awaited below, after the member has left.
         let pumping = Task { await pump.run() }
@@ -93,7 +97,7 @@ actor SinkWork {
         if let failure { throw failure }
     }
 
-    private func options() -> MembershipOptions {
+    private func options(_ group: String) -> MembershipOptions {
         let settings = environment.parts.settings
         func option(_ name: String) -> String? { settings.client("consumer", name, environment.connector) }
         var options = MembershipOptions()
@@ -101,6 +105,9 @@ actor SinkWork {
         let isConsumer = option("group.protocol").map { $0.lowercased() == "consumer" } ?? settings.isEmbedded
         options.type = isConsumer ? .consumer : .classic
         options.instanceId = option("group.instance.id").map { "\($0)-\(environment.identity.task)" }
+        if isConsumer, options.instanceId == nil {
+            options.memberId = environment.parts.memberNames.name(of: environment.identity, in: group)
+        }
         // The log of this process is asked often for what a sink waits for: that costs next to nothing.
         if settings.isEmbedded { options.heartbeatIntervalMax = .milliseconds(250) }
         func time(_ name: String) -> Duration? { option(name).flatMap(Int64.init).map { .milliseconds($0) } }
@@ -141,8 +148,8 @@ actor SinkWork {
                         continue
                     }
                     wait = min(wait, ContinuousClock.now.duration(to: waiting.due))
-                } else if let raw = try nextBatch() {
-                    try await process(raw, task)
+                } else if let batch = try await takeReady() {
+                    try await put(task, batch)
                     continue
                 } else {
                     let idle = lastPut.duration(to: .now)
@@ -172,15 +179,39 @@ actor SinkWork {
         return raw.isEmpty ? nil : raw
     }
 
-    private func process(_ raw: [ConsumerRecord], _ task: any SinkTask) async throws {
+    private func takeReady() async throws -> Pending? {
+        if let batch = ahead {
+            ahead = nil
+            return batch
+        }
+        guard let raw = try nextBatch() else { return nil }
+        return try await prepare(raw)
+    }
+
+    private func prepare(_ raw: [ConsumerRecord]) async throws -> Pending {
         figures.read.add(Int64(raw.count))
-        context.setRaw(raw)
         let ends = Self.ends(of: raw)
         for topic in Set(ends.keys.map(\.topic)) where topics.insert(topic).inserted {
             await environment.track(topic)
         }
-        let records = try await pipeline.convert(raw)
-        try await put(task, Pending(records: records, raw: raw, ends: ends, attempt: 0, due: .now))
+        return Pending(records: try await pipeline.convert(raw), raw: raw, ends: ends, attempt: 0, due: .now)
+    }
+
+    /// Has the task write a batch and, where it may be, makes the next one ready meanwhile.
+    private func deliver(_ task: any SinkTask, _ batch: Pending) async throws -> Result<Void, ConnectError> {
+        if !batch.raw.isEmpty { context.setRaw(batch.raw) }
+        func write() async -> Result<Void, ConnectError> {
+            do throws(ConnectError) { return .success(try await task.put(batch.records)) } catch {
+                return .failure(error)
+            }
+        }
+        guard task.readsAhead, ahead == nil, !control.isStopping, !control.isPaused, let raw = try nextBatch() else {
+            return await write()
+        }
+        async let next = prepare(raw)
+        let result = await write()
+        ahead = try await next
+        return result
     }
 
     /// The offset after the last record of each partition.
@@ -197,9 +228,7 @@ actor SinkWork {
     }
 
     private func put(_ task: any SinkTask, _ batch: Pending) async throws {
-        do throws(ConnectError) {
-            try await task.put(batch.records)
-        } catch {
+        if case .failure(let error) = try await deliver(task, batch) {
             guard error.isRetriable else {
                 throw TaskFailure(
                     ConnectError(.connect, "Exiting WorkerSinkTask due to unrecoverable exception."),
@@ -237,16 +266,21 @@ actor SinkWork {
         }
     }
 
-    /// Takes records of some partitions out of a batch that waits.
+    /// Takes records of some partitions out of the batches that wait.
     private func forget(_ partitions: Set<TopicPartition>) {
-        guard var batch = pending else { return }
+        pending = pending.flatMap { Self.without(partitions, $0) }
+        ahead = ahead.flatMap { Self.without(partitions, $0) }
+    }
+
+    private static func without(_ partitions: Set<TopicPartition>, _ given: Pending) -> Pending? {
+        var batch = given
         func isGone(_ place: SinkPlace?) -> Bool {
             place.map { partitions.contains(TopicPartition($0.topic, $0.partition)) } ?? false
         }
         batch.records.removeAll { isGone(SinkPlace($0)) }
         batch.raw.removeAll { isGone(SinkPlace($0)) }
         for partition in partitions { batch.ends[partition] = nil }
-        pending = batch.ends.isEmpty ? nil : batch
+        return batch.ends.isEmpty ? nil : batch
     }
 
     // MARK: Offsets

@@ -18,7 +18,7 @@ final class SourcePipeline: Sendable {
         self.environment = environment
         self.policy = policy
         transforms = try TransformChain(environment.connector)
-        converters = try TaskConverters(environment.connector, environment.parts)
+        converters = try TaskConverters(environment.connector, .source, environment.parts)
         rules = environment.parts.settings.createsTopics ? try TopicCreation(environment.connector) : nil
     }
 
@@ -26,7 +26,7 @@ final class SourcePipeline: Sendable {
     /// failed where that is tolerated. One call for all of them: each call from an actor changes threads twice.
     ///
     /// - Throws: `TaskFailure`.
-    func convert(_ polled: [ConnectRecord]) async throws -> [(topic: String, records: [ProducerRecord])] {
+    func convert(_ polled: ArraySlice<ConnectRecord>) async throws -> [(topic: String, records: [ProducerRecord])] {
         var batches: [(topic: String, records: [ProducerRecord])] = []
         var last = -1
         for record in polled {
@@ -42,6 +42,33 @@ final class SourcePipeline: Sendable {
             batches[last].records.append(converted)
         }
         return batches
+    }
+
+    /// How a task may write records of a topic itself; nil where transforms or converters need them as values.
+    func writing(
+        topic: String, key: ConnectSchema?, value: ConnectSchema
+    ) async throws(ConnectError) -> RecordWriting? {
+        guard transforms.isEmpty else { return nil }
+        var keyWriting: PayloadWriting?
+        if let key {
+            keyWriting = try await converters.key.writing(key, topic: topic)
+            if keyWriting == nil { return nil }
+        } else if try await converters.key.bytes(.null, topic: topic) != nil {
+            return nil  // this converter makes something of null
+        }
+        guard let valueWriting = try await converters.value.writing(value, topic: topic),
+            try await converters.value.bytes(.null, topic: topic) == nil
+        else { return nil }
+        return RecordWriting(key: keyWriting, value: valueWriting)
+    }
+
+    /// Records that the task has written, for the producer.
+    static func records(_ written: WrittenRecords) -> [ProducerRecord] {
+        let bytes = ByteBuffer(bytes: written.bytes)
+        func slice(_ range: Range<Int>?) -> ByteBuffer? {
+            range.flatMap { bytes.getSlice(at: bytes.readerIndex + $0.lowerBound, length: $0.count) }
+        }
+        return written.places.map { ProducerRecord(key: slice($0.key), value: slice($0.value)) }
     }
 
     /// - Returns: nil when a transform dropped the record, or it failed and that is tolerated.

@@ -14,10 +14,12 @@ struct SourceTaskRun: TaskRun {
     func live() async throws {
         let values = try ConnectorConfig.definition(.source, environment.connector, version: plugin.version)
             .parse(environment.connector)
-        let context = SourceContext(environment)
+        let policy = ErrorPolicy(values)
+        let pipeline = try SourcePipeline(environment, policy)
+        let context = SourceContext(environment, pipeline)
         let task = try plugin.makeTask(environment.properties, context)
-        let work = try SourceWork(
-            environment, task, values, isTransactional: Self.isTransactional(plugin, environment))
+        let work = SourceWork(
+            environment, task, pipeline, policy, values, isTransactional: Self.isTransactional(plugin, environment))
         do {
             try await work.open()
             do throws(ConnectError) {
@@ -46,8 +48,12 @@ struct SourceTaskRun: TaskRun {
 /// What the worker offers to a task of a source.
 private struct SourceContext: SourceTaskContext {
     private let environment: TaskEnvironment
+    private let pipeline: SourcePipeline
 
-    init(_ environment: TaskEnvironment) { self.environment = environment }
+    init(_ environment: TaskEnvironment, _ pipeline: SourcePipeline) {
+        self.environment = environment
+        self.pipeline = pipeline
+    }
 
     var identity: TaskIdentity { environment.identity }
     var now: Int64 { environment.parts.now() }
@@ -75,4 +81,10 @@ private struct SourceContext: SourceTaskContext {
 
     func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) { environment.log(level, message()) }
     func requestReconfiguration() { environment.reconfigure() }
+
+    func writing(
+        topic: String, key: ConnectSchema?, value: ConnectSchema
+    ) async throws(ConnectError) -> RecordWriting? {
+        try await pipeline.writing(topic: topic, key: key, value: value)
+    }
 }

@@ -57,13 +57,14 @@ actor SourceWork {
     private var parts: WorkerParts { environment.parts }
 
     init(
-        _ environment: TaskEnvironment, _ task: any SourceTask, _ values: ConfigValues, isTransactional: Bool
-    ) throws(ConnectError) {
+        _ environment: TaskEnvironment, _ task: any SourceTask, _ pipeline: SourcePipeline, _ policy: ErrorPolicy,
+        _ values: ConfigValues, isTransactional: Bool
+    ) {
         self.environment = environment
         self.task = task
+        self.pipeline = pipeline
+        self.policy = policy
         self.isTransactional = isTransactional
-        policy = ErrorPolicy(values)
-        pipeline = try SourcePipeline(environment, policy)
         switch values.string("transaction.boundary")?.lowercased() {
         case "interval":
             boundary = .interval(
@@ -146,7 +147,7 @@ actor SourceWork {
                 await control.sleep(.milliseconds(300))
                 continue
             }
-            parts.figures.polled.add(Int64(poll.records.count))
+            parts.figures.polled.add(Int64(poll.recordCount))
             if isTransactional {
                 try await takeInTransaction(poll, hasWaited: start.duration(to: .now) >= Self.waitingTime)
             } else {
@@ -198,11 +199,12 @@ actor SourceWork {
     // MARK: At least once
 
     private func take(_ poll: SourcePoll) async throws {
-        if !poll.records.isEmpty {
+        let count = poll.recordCount
+        if count > 0 {
             var tally = OffsetTally()
-            let receipts = try await submit(poll.records, &tally)
-            flights.append(Flight(receipts: receipts, offsets: tally, recordCount: poll.records.count))
-            flightRecordCount += poll.records.count
+            let receipts = try await submit(poll, &tally)
+            flights.append(Flight(receipts: receipts, offsets: tally, recordCount: count))
+            flightRecordCount += count
         }
         try await land(downTo: Self.flightRecordCountMax)
         try await commitIfDue()
@@ -281,12 +283,13 @@ actor SourceWork {
     // MARK: Exactly once
 
     private func takeInTransaction(_ poll: SourcePoll, hasWaited: Bool) async throws {
-        if !poll.records.isEmpty {
+        let count = poll.recordCount
+        if count > 0 {
             try begin()
             var tally = transactionOffsets
-            _ = try await submit(poll.records, &tally)
+            _ = try await submit(poll, &tally)
             transactionOffsets = tally
-            transactionRecordCount += poll.records.count
+            transactionRecordCount += count
         }
         switch (boundary, poll.boundary) {
         case (.connector, .commit): try await commitTransaction()
@@ -298,7 +301,7 @@ actor SourceWork {
             let isFull =
                 transactionRecordCount >= Self.sharedRecordCountMax
                 || transactionStart.duration(to: .now) >= Self.sharedTimeMax
-            if isFull || hasWaited || poll.records.isEmpty || poll.isFinished { try await commitTransaction() }
+            if isFull || hasWaited || count == 0 || poll.isFinished { try await commitTransaction() }
         case (.interval(let interval), _):
             if let transactionStart, transactionStart.duration(to: .now) >= interval { try await commitTransaction() }
         }
@@ -356,25 +359,45 @@ actor SourceWork {
 
     // MARK: Records
 
-    private func submit(_ polled: [ConnectRecord], _ tally: inout OffsetTally) async throws -> [WriteReceipt] {
-        guard let writer else { return [] }
+    /// Hands a poll's records to the writer, those that came as values and those that are written in their order.
+    private func submit(_ poll: SourcePoll, _ tally: inout OffsetTally) async throws -> [WriteReceipt] {
+        var receipts: [WriteReceipt] = []
+        var next = 0
+        for written in poll.written {
+            let end = min(max(next, written.recordsBefore), poll.records.count)
+            if end > next { try await submit(poll.records[next..<end], &tally, &receipts) }
+            next = end
+            tally.note(written.partition, written.offset)
+            try await submit(SourcePipeline.records(written), to: written.topic, &receipts)
+        }
+        if next < poll.records.count { try await submit(poll.records[next...], &tally, &receipts) }
+        isPartial = false
+        return receipts
+    }
+
+    private func submit(
+        _ polled: ArraySlice<ConnectRecord>, _ tally: inout OffsetTally, _ receipts: inout [WriteReceipt]
+    ) async throws {
         for record in polled {
             if case .source(let partition, let offset) = record.origin { tally.note(partition, offset) }
         }
-        let batches = try await pipeline.convert(polled)
-        var receipts: [WriteReceipt] = []
-        isPartial = !batches.isEmpty
-        for batch in batches {
-            try await pipeline.prepare(topic: batch.topic)
-            do throws(ClusterError) {
-                receipts.append(try await writer.submit(batch.records, to: batch.topic))
-            } catch {
-                throw failure(error)
-            }
-            parts.figures.written.add(Int64(batch.records.count))
+        for batch in try await pipeline.convert(polled) {
+            try await submit(batch.records, to: batch.topic, &receipts)
         }
-        isPartial = false
-        return receipts
+    }
+
+    private func submit(
+        _ records: [ProducerRecord], to topic: String, _ receipts: inout [WriteReceipt]
+    ) async throws {
+        guard let writer else { return }
+        try await pipeline.prepare(topic: topic)
+        isPartial = true
+        do throws(ClusterError) {
+            receipts.append(try await writer.submit(records, to: topic))
+        } catch {
+            throw failure(error)
+        }
+        parts.figures.written.add(Int64(records.count))
     }
 
     // MARK: The end

@@ -12,6 +12,7 @@ struct WorkerParts: Sendable {
     var settings: WorkerSettings
     var registries: ConverterRegistries
     var offsets: OffsetStores
+    var memberNames: MemberNames
     var figures: WorkerFigures
     /// The herder's.
     var logger: Logger
@@ -74,13 +75,23 @@ struct TaskConverters: Sendable {
     var valueClass: String
     var headerClass: String
 
-    init(_ connector: [String: String], _ parts: WorkerParts) throws(ConnectError) {
+    init(
+        _ given: [String: String], _ role: ConnectorConfig.Role, _ parts: WorkerParts
+    ) throws(ConnectError) {
         let settings = parts.settings
+        let connector = try HostedFormats.converters(role, given)
         func options(_ option: String) -> [String: String] {
             // A connector that names a converter brings its options along; the worker's are for the worker's converter.
             let source = connector[option] != nil ? connector : settings.properties
             var found = source.filter { $0.key == option || $0.key.hasPrefix(option + ".") }
             if found[option] == nil { found[option] = settings.values.string(option) }
+            if given[option] == nil, connector[option] != nil {
+                // A format does not say where the registry is: the worker's own converters may.
+                for (name, value) in settings.properties
+                where name.hasPrefix(option + ".schema.registry.") || name.hasPrefix(option + ".basic.auth.") {
+                    if found[name] == nil { found[name] = value }
+                }
+            }
             if let url = settings.registryURL, found[option + ".schema.registry.url"] == nil {
                 found[option + ".schema.registry.url"] = url
             }

@@ -5,6 +5,10 @@ internal import Synchronization
 /// What the reading thread hands over at once. A row's records are never in two.
 struct RecordChunk: Sendable {
     var records: [ConnectRecord] = []
+    /// Those that are bytes already, each with its place among `records`.
+    var written: [WrittenRecords] = []
+    /// Of both kinds.
+    var recordCount = 0
     /// Where reading would go on after it, for heartbeats.
     var offset: ConnectMap?
     /// A transaction of the source ends with it, or what came since the last one is to be dropped: it comes again.
@@ -12,7 +16,7 @@ struct RecordChunk: Sendable {
     var byteCount = 0
 
     /// What it counts for in the queue; also an offset alone takes its place.
-    var weight: Int { max(1, records.count) }
+    var weight: Int { max(1, recordCount) }
 }
 
 /// Records between the thread that reads the source and the task's `poll`. Bounded: the thread waits when the queue is full,
@@ -122,6 +126,7 @@ final class RecordQueue: Sendable {
 
     struct Taken {
         var records: [ConnectRecord] = []
+        var written: [WrittenRecords] = []
         var offset: ConnectMap?
         var boundary = SourcePoll.Boundary.none
         var isFinished = false
@@ -150,8 +155,8 @@ final class RecordQueue: Sendable {
             var end = state.head
             var lastEnd: Int?
             var count = 0
-            while end < state.chunks.count, count == 0 || count + state.chunks[end].records.count <= countMax {
-                count += state.chunks[end].records.count
+            while end < state.chunks.count, count == 0 || count + state.chunks[end].recordCount <= countMax {
+                count += state.chunks[end].recordCount
                 let boundary = state.chunks[end].boundary
                 // What has ended stays.
                 if boundary == .abort, lastEnd != nil { break }
@@ -165,6 +170,10 @@ final class RecordQueue: Sendable {
                 let chunk = state.chunks[state.head]
                 state.chunks[state.head] = RecordChunk()
                 state.head += 1
+                for var written in chunk.written {
+                    written.recordsBefore += taken.records.count
+                    taken.written.append(written)
+                }
                 if taken.records.isEmpty { taken.records = chunk.records } else { taken.records += chunk.records }
                 taken.offset = chunk.offset ?? taken.offset
                 taken.boundary = chunk.boundary

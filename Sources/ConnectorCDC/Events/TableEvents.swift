@@ -26,6 +26,15 @@ final class TableEvents {
     let keyColumns: [(index: Int, codec: ColumnCodec)]
     let keyIsPrimary: Bool
 
+    /// What is known of a way to write rows at once.
+    enum Writing {
+        case known(TableWriter?)
+        /// Nothing; asked again after so many rows.
+        case asked(Int)
+    }
+
+    var writing = Writing.asked(0)
+
     init(
         _ table: TableDefinition, _ config: CDCConfig, _ filters: TableFilters, _ rules: ColumnRules,
         source: ConnectSchema

@@ -153,9 +153,12 @@ final class IncrementalSnapshot {
 
     // MARK: The log
 
+    /// Whether it wants to know the keys of the table's rows that the log changes.
+    func wantsKeys(of table: TableID) -> Bool { isOpen && table == requests.first?.table }
+
     /// Keys of a row that the log has changed.
     func saw(_ table: TableID, keys: [SchemaAndValue]) {
-        guard isOpen, table == requests.first?.table else { return }
+        guard wantsKeys(of: table) else { return }
         for key in keys {
             if let place = places.removeValue(forKey: key.value) { rows[place].key = .null }
         }
@@ -243,8 +246,7 @@ final class IncrementalSnapshot {
                 (
                     values.key,
                     SnapshotRow(
-                        events: events, key: values.key, row: values.row, source: source, byteCount: values.byteCount,
-                        isFirstOfTable: false, isFirst: false)
+                        events: events, key: values.key, row: values.row, source: source, byteCount: values.byteCount)
                 ))
             return true
         }

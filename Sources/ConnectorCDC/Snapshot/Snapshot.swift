@@ -229,134 +229,18 @@ struct Snapshot {
         var source = context.source()
         source.setPlace(file: position.file, position: position.position)
         source.setGTID(position.gtids.isEmpty ? nil : position.gtids.text)
-        let offset = offset(position)
-        // The row before the present one, whose mark depends on what follows.
-        var held: SnapshotRow?
+        let rows = SnapshotRows(context, connection, offset: offset(position))
         for (index, table) in tables.enumerated() {
             guard let events = context.events(of: table), !events.columns.isEmpty || events.keySchema != nil else {
                 continue
             }
             source.setTable(table.database, table.table)
-            let reader = SnapshotTable(events: events, overrides: config.properties)
             let clock = wallClockNanoseconds()
             source.setTime(microseconds: clock / 1000, nanoseconds: clock)
-            var isFirst = true
-            try connection.streamRows(reader.statement) { row in
-                let values = try reader.values(row)
-                if let previous = held {
-                    try emit(previous, mark: previous.mark(isLastOfTable: isFirst, isLast: false), offset)
-                }
-                held = SnapshotRow(
-                    events: events, key: values.key, row: values.row, source: source, byteCount: values.byteCount,
-                    isFirstOfTable: isFirst, isFirst: isFirst && index == 0)
-                isFirst = false
-                return true
-            }
+            try rows.read(events, source: source, isFirst: index == 0)
         }
-        if let held {
-            try emit(held, mark: "last", self.offset(position, isCompleted: true))
-        }
+        try rows.finish(offset: offset(position, isCompleted: true))
         // The snapshot is one transaction for workers that let connectors say where they end.
         try context.flush(endsTransaction: true)
-    }
-
-    private func emit(_ row: SnapshotRow, mark: String, _ offset: ConnectMap) throws {
-        var source = row.source
-        source.setSnapshot(mark)
-        context.add(
-            row.record(source, "r", context, offset), byteCount: row.byteCount)
-        if context.isChunkFull { try context.flush() }
-    }
-}
-
-/// A row on its way out of a snapshot.
-struct SnapshotRow {
-    var events: TableEvents
-    var key: SchemaAndValue
-    var row: ConnectValue
-    var source: SourceInfo
-    var byteCount: Int
-    var isFirstOfTable: Bool
-    var isFirst: Bool
-
-    func mark(isLastOfTable: Bool, isLast: Bool) -> String {
-        if isLast { return "last" }
-        if isFirst { return "first" }
-        if isLastOfTable { return "last_in_data_collection" }
-        return isFirstOfTable ? "first_in_data_collection" : "true"
-    }
-
-    func record(
-        _ source: SourceInfo, _ operation: String, _ context: ReaderContext, _ offset: ConnectMap
-    ) -> ConnectRecord {
-        let now = wallClockNanoseconds()
-        return ConnectRecord(
-            topic: events.topic, key: key,
-            value: SchemaAndValue(
-                events.envelope,
-                .structure(
-                    ConnectStruct(
-                        events.envelope,
-                        values: [
-                            .null, row, source.value, .null, .string(operation), .int64(now / 1_000_000),
-                            .int64(now / 1000), .int64(now),
-                        ]))), origin: .source(partition: context.partition, offset: offset))
-    }
-}
-
-/// One table's rows by the text protocol.
-struct SnapshotTable {
-    let events: TableEvents
-    /// The statement with the columns that `values` expects.
-    let statement: String
-    /// Places in the table of the columns that are selected.
-    private let indexes: [Int]
-    private let codecs: [ColumnCodec]
-
-    init(events: TableEvents, overrides: [String: String]) {
-        self.init(events: events, overrides: overrides, condition: "")
-    }
-
-    /// - Parameter condition: what stands behind the table's name.
-    init(events: TableEvents, overrides: [String: String], condition: String) {
-        self.events = events
-        var codecByIndex: [Int: ColumnCodec] = [:]
-        for column in events.columns { codecByIndex[column.index] = column.codec }
-        for (index, codec) in events.keyColumns where codecByIndex[index] == nil { codecByIndex[index] = codec }
-        indexes = codecByIndex.keys.sorted()
-        codecs = indexes.compactMap { codecByIndex[$0] }
-        let table = events.table
-        let columns = indexes.map { sqlIdentifier(table.columns[$0].name) }.joined(separator: ", ")
-        // A statement of one's own may have its columns in any order: they are picked out by their names.
-        if let own = overrides["snapshot.select.statement.overrides.\(table.id)"], condition.isEmpty {
-            statement =
-                "SELECT \(columns) FROM (\(own.trimmingSpaces.last == ";" ? String(own.trimmingSpaces.dropLast()) : own)) AS overridden"
-        } else {
-            statement = "SELECT \(columns) FROM \(table.id.sql)" + condition
-        }
-    }
-
-    /// The key of a row as literals for statements.
-    func keyLiterals(_ row: MySQLConnection.Row) -> [String] {
-        events.keyColumns.map { index, codec in
-            guard let place = indexes.firstIndex(of: index), place < row.count else { return "NULL" }
-            return IncrementalSnapshot.literal(row[place], codec)
-        }
-    }
-
-    /// - Throws: `ConnectError`.
-    func values(_ row: MySQLConnection.Row) throws(ConnectError) -> (
-        key: SchemaAndValue, row: ConnectValue, byteCount: Int
-    ) {
-        var cells = [Cell](repeating: .null, count: events.table.columns.count)
-        var byteCount = 200
-        for (place, index) in indexes.enumerated() where place < row.count {
-            guard let bytes = row[place] else { continue }
-            byteCount += bytes.count
-            cells[index] = try TextCell.cell(bytes, codecs[place])
-        }
-        return (
-            try events.key(cells, isStreaming: false), try events.row(cells, isStreaming: false), byteCount
-        )
     }
 }

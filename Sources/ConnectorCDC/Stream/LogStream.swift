@@ -363,7 +363,9 @@ final class LogStream {
         source.setTable(map.id.database, map.id.table)
         source.setQuery(statement)
         position.seconds = Int64(header.timestamp)
-        let emitter = RowEmitter(context: context, events: events, operation: rows.operation)
+        let emitter = RowEmitter(
+            context, events, rows.operation,
+            isWritten: isWanted && incremental.map { !$0.wantsKeys(of: map.id) } ?? true)
         if let inflated = rows.inflated {
             try inflated.withUnsafeBytes { try images(rows, map, $0, emitter, isWanted, isSignal) }
         } else {
@@ -384,6 +386,14 @@ final class LogStream {
         let count = map.types.count
         // Only "row" changes from one row to the next.
         var offset = position.offset
+        // The records that were written last do not know yet where to go on.
+        var isBehind = false
+        func settle() {
+            guard isBehind else { return }
+            isBehind = false
+            offset["row"] = .int64(position.rowCount)
+            context.setOffset(offset)
+        }
         while cursor.at < bytes.count {
             let before = cursor.at
             try image(rows.before, count, map, &cursor, &cells)
@@ -398,18 +408,30 @@ final class LogStream {
                 continue
             }
             source.setRow(index)
-            let start = offset
-            position.rowCount = Int64(index + 1)
-            offset["row"] = .int64(position.rowCount)
-            let key = try emitter.emit(
-                before: rows.operation == .insert ? nil : cells,
-                after: rows.operation == .delete ? nil : (rows.operation == .update ? otherCells : cells),
-                source: source, transaction: &transaction, table: map.id, startOffset: start, offset: offset,
-                byteCount: cursor.at - before)
-            incremental?.saw(map.id, keys: key)
+            let old = rows.operation == .insert ? nil : cells
+            let new = rows.operation == .delete ? nil : (rows.operation == .update ? otherCells : cells)
+            let isWritten = try emitter.write(
+                before: old, after: new, source: source, transaction: transaction, table: map.id, startOffset: offset)
+            if isWritten {
+                position.rowCount = Int64(index + 1)
+                isBehind = true
+            } else {
+                settle()
+                let start = offset
+                position.rowCount = Int64(index + 1)
+                offset["row"] = .int64(position.rowCount)
+                let key = try emitter.emit(
+                    before: old, after: new, source: source, transaction: &transaction, table: map.id,
+                    startOffset: start, offset: offset, byteCount: cursor.at - before)
+                incremental?.saw(map.id, keys: key)
+            }
             eventCount += 1
-            if context.isChunkFull { try context.flush() }
+            if context.isChunkFull {
+                settle()
+                try context.flush()
+            }
         }
+        settle()
     }
 
     /// Reads one image; columns that it does not have are NULL.

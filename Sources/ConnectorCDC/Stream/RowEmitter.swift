@@ -1,10 +1,25 @@
 internal import ConnectCore
 
 /// Makes records of changed rows.
-struct RowEmitter {
-    let context: ReaderContext
+final class RowEmitter {
+    private let context: ReaderContext
     let events: TableEvents
-    let operation: RowsEvent.Operation
+    private let operation: RowsEvent.Operation
+    /// nil where records go as values.
+    private let writer: TableWriter?
+    private var oldKey: [UInt8] = []
+    private var newKey: [UInt8] = []
+    private var oldRow: [UInt8] = []
+    private var newRow: [UInt8] = []
+    private var sourceBytes: [UInt8] = []
+
+    /// - Parameter isWritten: whether rows may be written at once.
+    init(_ context: ReaderContext, _ events: TableEvents, _ operation: RowsEvent.Operation, isWritten: Bool) {
+        self.context = context
+        self.events = events
+        self.operation = operation
+        writer = isWritten ? context.writer(of: events) : nil
+    }
 
     private static let newKey = "__debezium.newkey"
     private static let oldKey = "__debezium.oldkey"
@@ -57,6 +72,51 @@ struct RowEmitter {
                 [ConnectHeader(Self.oldKey, schema, oldKey.value)], offset, byteCount)
             return [oldKey, newKey]
         }
+    }
+
+    /// Writes a row's event at once. The one who calls tells where to go on behind it, with `ReaderContext.setOffset`.
+    ///
+    /// - Parameters: as of `emit`.
+    /// - Returns: false when it is to be emitted.
+    func write(
+        before: [Cell]?, after: [Cell]?, source: SourceInfo, transaction: TransactionState?, table: TableID,
+        startOffset: ConnectMap
+    ) throws(ConnectError) -> Bool {
+        guard let writer else { return false }
+        oldKey.removeAll(keepingCapacity: true)
+        newKey.removeAll(keepingCapacity: true)
+        oldRow.removeAll(keepingCapacity: true)
+        newRow.removeAll(keepingCapacity: true)
+        sourceBytes.removeAll(keepingCapacity: true)
+        if let before {
+            guard try writer.writeKey(before, isStreaming: true, to: &oldKey),
+                try writer.writeRow(before, isStreaming: true, to: &oldRow)
+            else { return false }
+        }
+        if let after {
+            guard try writer.writeKey(after, isStreaming: true, to: &newKey),
+                try writer.writeRow(after, isStreaming: true, to: &newRow)
+            else { return false }
+        }
+        // A row with another key is another row: that takes several records, with headers.
+        if before != nil, after != nil, events.keySchema != nil, oldKey != newKey { return false }
+        guard let transaction = writer.transaction(transaction?.block(table)),
+            writer.writeSource(source, to: &sourceBytes)
+        else { return false }
+        let now = wallClockNanoseconds()
+        let kind: TableWriter.Operation = after == nil ? .delete : before == nil ? .create : .update
+        let key = writer.key(after == nil ? oldKey : newKey)
+        let hasTombstone = after == nil && context.config.hasTombstones
+        context.add(to: writer.topic, offset: startOffset) { written in
+            written.append(key: key) { output in
+                writer.writeEvent(
+                    kind, before: before == nil ? nil : oldRow, after: after == nil ? nil : newRow,
+                    source: sourceBytes, transaction: transaction, now: now, to: &output)
+                return true
+            }
+            if hasTombstone { written.append(key: key) { _ in false } }
+        }
+        return true
     }
 
     private func add(

@@ -36,7 +36,16 @@ final class CDCSourceTask: SourceTask {
     func start() async throws(ConnectError) {
         let offset = try await context.offset(of: partition)
         let context = context
-        let reader = SourceReader(config, queue: queue, version: version) { context.log($0, $1) }
+        let writings: RecordWritings = { (topic, key, value) throws(ConnectError) in
+            do throws(ClusterError) {
+                return try blockingThread { () async throws(ClusterError) -> RecordWriting? in
+                    do throws(ConnectError) {
+                        return try await context.writing(topic: topic, key: key, value: value)
+                    } catch { throw ClusterError(.unknownServerError, error.message) }
+                }
+            } catch { throw ConnectError(.retriable, "\(error)") }
+        }
+        let reader = SourceReader(config, queue: queue, version: version, writings: writings) { context.log($0, $1) }
         let history = try await makeHistory()
         let queue = queue
         // Owned by the task, which waits for it in `stop`. The history is handed to the one thread that uses it.
@@ -90,9 +99,10 @@ final class CDCSourceTask: SourceTask {
         var records = taken.records
         if let offset = taken.offset { state.withLock { $0.offset = offset } }
         if let heartbeat = heartbeat() { records.append(heartbeat) }
-        return SourcePoll(
-            records, boundary: taken.boundary,
-            isFinished: taken.isFinished && !state.withLock { $0.isStopped })
+        var poll = SourcePoll(
+            records, boundary: taken.boundary, isFinished: taken.isFinished && !state.withLock { $0.isStopped })
+        poll.written = taken.written
+        return poll
     }
 
     private static let heartbeatKey = ConnectSchema(

@@ -9,6 +9,10 @@ func wallClockNanoseconds() -> Int64 {
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
+/// How records of a topic can be written at once; see `SourceTaskContext.writing`. Blocks.
+typealias RecordWritings =
+    @Sendable (_ topic: String, _ key: ConnectSchema?, _ value: ConnectSchema) throws(ConnectError) -> RecordWriting?
+
 /// What snapshot and stream share on the thread that reads the source: tables, their events, the way to the queue.
 final class ReaderContext {
     let config: CDCConfig
@@ -18,6 +22,7 @@ final class ReaderContext {
     let queue: RecordQueue
     let log: @Sendable (TaskLogLevel, String) -> Void
     let version: String
+    private let writings: RecordWritings
     /// The source's name in offsets.
     let partition: ConnectMap
     var catalog = TableCatalog()
@@ -32,6 +37,7 @@ final class ReaderContext {
 
     init(
         _ config: CDCConfig, history: any SchemaHistory, queue: RecordQueue, version: String,
+        writings: @escaping RecordWritings,
         log: @escaping @Sendable (TaskLogLevel, String) -> Void
     ) throws(ConnectError) {
         self.config = config
@@ -39,6 +45,7 @@ final class ReaderContext {
         self.queue = queue
         self.log = log
         self.version = version
+        self.writings = writings
         filters = try TableFilters(config)
         rules = try ColumnRules(config)
         partition = ConnectMap([("server", .string(config.prefix))])
@@ -63,22 +70,67 @@ final class ReaderContext {
         if catalog.ignoresCase { events = events.filter { catalog.key($0.key) != catalog.key(id) } }
     }
 
+    /// What writes a table's rows at once; nil where its records go as values.
+    func writer(of events: TableEvents) -> TableWriter? {
+        switch events.writing {
+        case .known(let writer): return writer
+        case .asked(let rest) where rest > 0:
+            events.writing = .asked(rest - 1)
+            return nil
+        case .asked: break
+        }
+        do throws(ConnectError) {
+            let writing = try writings(events.topic, events.keySchema, events.envelope)
+            let writer = writing.flatMap { TableWriter(events, $0) }
+            events.writing = .known(writer)
+            return writer
+        } catch {
+            // As values they come to the same failure, which is met there as the configuration wants it.
+            events.writing = .asked(1000)
+            return nil
+        }
+    }
+
     // MARK: The queue
 
-    /// - Returns: false when the task was stopped.
     func add(_ record: ConnectRecord, byteCount: Int) {
         chunk.records.append(record)
+        chunk.recordCount += 1
         chunk.byteCount += byteCount
     }
 
-    var isChunkFull: Bool { chunk.records.count >= config.batchCountMax || chunk.byteCount >= 4 << 20 }
+    /// Adds a record that `write` writes: it gets the records of the topic that are under way.
+    ///
+    /// - Parameter offset: to begin with; `setOffset` tells where to go on behind the last record of a row.
+    func add(to topic: String, offset: ConnectMap, _ write: (inout WrittenRecords) -> Void) {
+        let last = chunk.written.count - 1
+        if last < 0 || chunk.written[last].topic != topic || chunk.written[last].recordsBefore != chunk.records.count {
+            chunk.written.append(
+                WrittenRecords(
+                    topic: topic, partition: partition, offset: offset, recordsBefore: chunk.records.count))
+        }
+        let place = chunk.written.count - 1
+        let byteCount = chunk.written[place].bytes.count
+        let count = chunk.written[place].count
+        write(&chunk.written[place])
+        chunk.recordCount += chunk.written[place].count - count
+        chunk.byteCount += chunk.written[place].bytes.count - byteCount
+    }
+
+    /// Where to go on behind the records that were written last.
+    func setOffset(_ offset: ConnectMap) {
+        guard !chunk.written.isEmpty else { return }
+        chunk.written[chunk.written.count - 1].offset = offset
+    }
+
+    var isChunkFull: Bool { chunk.recordCount >= config.batchCountMax || chunk.byteCount >= 4 << 20 }
 
     /// - Throws: `StopError` when the task was stopped.
     func flush(offset: ConnectMap? = nil, endsTransaction: Bool = false) throws {
         // Offsets alone are for heartbeats.
         let isEndAlone = endsTransaction && isTransactionOpen && config.hasOwnBoundaries
-        guard !chunk.records.isEmpty || isEndAlone || (offset != nil && config.heartbeatInterval != nil) else { return }
-        isTransactionOpen = !endsTransaction && (isTransactionOpen || !chunk.records.isEmpty)
+        guard chunk.recordCount > 0 || isEndAlone || (offset != nil && config.heartbeatInterval != nil) else { return }
+        isTransactionOpen = !endsTransaction && (isTransactionOpen || chunk.recordCount > 0)
         chunk.offset = offset
         chunk.boundary = endsTransaction ? .commit : .none
         let next = chunk

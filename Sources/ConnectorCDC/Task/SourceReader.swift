@@ -7,17 +7,19 @@ final class SourceReader: Sendable {
     private let config: CDCConfig
     private let queue: RecordQueue
     private let version: String
+    private let writings: RecordWritings
     private let log: @Sendable (TaskLogLevel, String) -> Void
     /// Connections that `stop` has to end.
     private let handles = Mutex<[MySQLConnection.Handle]>([])
 
     init(
-        _ config: CDCConfig, queue: RecordQueue, version: String,
+        _ config: CDCConfig, queue: RecordQueue, version: String, writings: @escaping RecordWritings,
         log: @escaping @Sendable (TaskLogLevel, String) -> Void
     ) {
         self.config = config
         self.queue = queue
         self.version = version
+        self.writings = writings
         self.log = log
     }
 
@@ -84,7 +86,8 @@ final class SourceReader: Sendable {
     }
 
     private func read(from offset: ConnectMap?, _ history: any SchemaHistory) throws {
-        let context = try ReaderContext(config, history: history, queue: queue, version: version, log: log)
+        let context = try ReaderContext(
+            config, history: history, queue: queue, version: version, writings: writings, log: log)
         let plan = try insisting("Connecting to the database") {
             try StartPlan.make(config, offset: offset, context: context, server: try connect(readTimeout: 60), log: log)
         }

@@ -15,19 +15,16 @@ extension ColumnCodec {
     /// - Parameters:
     ///   - parameters: what is added to the schema: the source's type.
     ///   - doc: the column's comment.
-    init(
+    convenience init(
         _ column: ColumnDefinition, _ modes: HandlingModes, parameters added: [ConnectSchema.Parameter] = [],
         doc: String? = nil
     ) {
         let (kind, plain) = Self.shape(column, modes)
         let bare = plain.with(isOptional: column.isOptional, doc: .some(doc), parameters: plain.parameters + added)
-        self.init(
+        let codec = ColumnCodec(
             kind: kind, schema: bare, isOptional: column.isOptional, times: modes.times, name: column.name)
-        if let value = Self.defaultValue(column, self) {
-            self.init(
-                kind: kind, schema: bare.with(defaultValue: .some(value)), isOptional: column.isOptional,
-                times: modes.times, name: column.name)
-        }
+        let schema = Self.defaultValue(column, codec).map { bare.with(defaultValue: .some($0)) } ?? bare
+        self.init(kind: kind, schema: schema, isOptional: column.isOptional, times: modes.times, name: column.name)
     }
 
     private static func named(

@@ -3,7 +3,7 @@ internal import ConnectCore
 internal import SQLTypes
 
 /// Makes Connect values of one column's: decided once per table, applied to every row.
-struct ColumnCodec: Sendable {
+final class ColumnCodec: Sendable {
     /// What the values are, the same for rows of the log and of snapshots.
     enum Kind: Sendable {
         case boolean
@@ -44,6 +44,14 @@ struct ColumnCodec: Sendable {
     let isOptional: Bool
     let times: HandlingModes.Times
     let name: String
+
+    init(kind: Kind, schema: ConnectSchema, isOptional: Bool, times: HandlingModes.Times, name: String) {
+        self.kind = kind
+        self.schema = schema
+        self.isOptional = isOptional
+        self.times = times
+        self.name = name
+    }
 
     /// `nil`: a zero date or a time that the mode cannot hold.
     private func missing(_ zero: ConnectValue) -> ConnectValue { isOptional ? .null : zero }

@@ -28,30 +28,18 @@ final class SchemaLog: Sendable {
 
     // MARK: The topic
 
+    private var topic: CompactedTopic {
+        CompactedTopic(
+            settings.topic, partitionCount: 1, replicationFactor: max(1, settings.replicationFactor),
+            neededPartitionCount: 1, owner: "the registry", content: "schemas",
+            hint: "schemas must stay in one order: name another topic with kafkastore.topic")
+    }
+
     /// Whether the topic exists.
     ///
     /// - Throws: `ClusterError` when it exists and cannot be used, saying why, or the cluster cannot be asked.
     func exists() async throws(ClusterError) -> Bool {
-        let topic: TopicDescription
-        do {
-            topic = try await cluster.topic(settings.topic)
-        } catch {
-            if error.code == .unknownTopicOrPartition { return false }
-            throw error
-        }
-        guard topic.partitions.count == 1 else {
-            throw ClusterError(
-                .invalidPartitions,
-                "topic '\(settings.topic)' has \(topic.partitions.count) partitions, and the registry needs exactly one",
-                hint: "schemas must stay in one order: name another topic with kafkastore.topic")
-        }
-        let policy = try await cluster.configs(of: .topic(settings.topic)).first { $0.name == "cleanup.policy" }?.value
-        let policies = (policy ?? "compact").split(separator: ",").map { $0.filter { $0 != " " } }
-        guard policies == ["compact"] else {
-            throw ClusterError(
-                .invalidConfig, "topic '\(settings.topic)' has cleanup.policy=\(policy ?? ""), which loses schemas",
-                hint: "swiftwater topic alter \(settings.topic) --set cleanup.policy=compact")
-        }
+        guard try await topic.isThere(in: cluster) else { return false }
         isMade.store(true, ordering: .releasing)
         return true
     }
@@ -59,20 +47,10 @@ final class SchemaLog: Sendable {
     /// Makes the topic if there is none.
     func make() async throws(ClusterError) {
         if isMade.load(ordering: .acquiring) { return }
-        guard try await !exists() else { return }
-        let brokers = try await cluster.describeCluster().brokers.count
-        let factor = max(1, min(settings.replicationFactor, Int16(clamping: brokers)))
-        do {
-            try await cluster.createTopic(
-                NewTopic(
-                    settings.topic, partitionCount: 1, replicationFactor: factor,
-                    configs: ["cleanup.policy": "compact"]), validateOnly: false)
+        if try await topic.make(in: cluster) {
             logger.info("made the schemas topic", metadata: ["topic": "\(settings.topic)"])
-        } catch {
-            // Another node was faster.
-            guard error.code == .topicAlreadyExists else { throw error }
         }
-        _ = try await exists()
+        isMade.store(true, ordering: .releasing)
     }
 
     // MARK: Reading

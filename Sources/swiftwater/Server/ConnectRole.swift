@@ -28,6 +28,7 @@ enum ConnectRole {
         if let broker, servers == nil {
             cluster = broker.cluster
             worker.isEmbedded = true
+            worker.identity = "node \(broker.node.nodeId)"
         } else {
             guard let servers, !servers.isEmpty else {
                 throw CommandFailure.usage(

@@ -66,12 +66,14 @@ def with_numbered_transactions(lines, folder, name):
 
 
 @pytest.mark.deadline(300)
-@pytest.mark.parametrize("capture", CAPTURES)
-def test_events_equal_the_originals(database, tmp_path, capture):
+@pytest.mark.parametrize(
+    "capture,arguments", [(capture, []) for capture in CAPTURES] + [("default", ["--written"]), ("string", ["--written"]),
+                                                                 ("double", ["--written"])])
+def test_events_equal_the_originals(database, tmp_path, capture, arguments):
     golden = SHARED / "mariadb"
     database.sql((golden / "setup.sql").read_text())
     connector = Connector(tmp_path / "connector", database, **{"include__schema__comments": "false"})
-    connector.set(CAPTURES[capture]).start("--until", "dbserver1.demo.done_marker")
+    connector.set(CAPTURES[capture]).start("--until", "dbserver1.demo.done_marker", *arguments)
     connector.wait_for(lambda events: any(event["topic"] == "dbserver1.demo.zeros"
                                           and (payload(event).get("source") or {}).get("snapshot", "last") == "last"
                                           and payload(event, "key")["id"] == 2 for event in events))

@@ -17,11 +17,6 @@ from worker import SHARED, Worker, wait_until  # noqa: E402
 
 SCENARIOS = SHARED / "scenarios"
 OURS = {"kafka", "sr", "connect", "ksql", "mysql"}
-# Scenarios of another kind of worker.
-ELSEWHERE = {
-    "rc-clickstream": "output.data.format is an option of a hosted service: a worker writes as its converters say, JSON with "
-    "schemas, which the statements do not read"
-}
 
 
 def needs(path):
@@ -33,9 +28,7 @@ def fitting():
     found = []
     for path in sorted(SCENARIOS.glob("*/scenario.json")):
         if needs(path) <= OURS and ("connect" in needs(path) or "ksql" not in needs(path)):
-            name = path.parent.name
-            marks = [pytest.mark.skip(reason=ELSEWHERE[name])] if name in ELSEWHERE else []
-            found.append(pytest.param(name, marks=marks))
+            found.append(path.parent.name)
     return found
 
 

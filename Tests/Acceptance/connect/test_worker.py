@@ -90,6 +90,91 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path):
     worker.stop()
 
 
+@pytest.mark.deadline(120)
+def test_a_sink_goes_on_at_once_after_a_kill(tmp_path):
+    """Its member of before would hold its partitions for as long as its session lasts: here longer than this test."""
+    target = tmp_path / "out.txt"
+    worker = Worker(
+        tmp_path / "broker",
+        {"group.consumer.session.timeout.ms": 600_000, "group.consumer.max.session.timeout.ms": 600_000}).start()
+    plain = {"value.converter": "org.apache.kafka.connect.storage.StringConverter"}
+    admin = AdminClient({"bootstrap.servers": worker.address})
+    admin.create_topics([NewTopic("lines", 2, 1)])["lines"].result(10)
+    producer = confluent_kafka.Producer({"bootstrap.servers": worker.address})
+
+    def produce(text):
+        for partition in range(2):
+            producer.produce("lines", f"{text} {partition}", partition=partition)
+        producer.flush(30)
+
+    def arrives(text):
+        wanted = {f"{text} {partition}" for partition in range(2)}
+        wait_until(lambda: target.exists() and wanted <= set(target.read_text().split("\n")), what=text, timeout=30)
+
+    worker.put("sink", **{
+        "connector.class": "FileStreamSink", "tasks.max": "2", "topics": "lines", "file": str(target), **plain})
+    produce("first")
+    arrives("first")
+    for round in range(2):
+        worker.kill()
+        worker.start()
+        produce(f"after kill {round}")
+        arrives(f"after kill {round}")
+    # A restart is no crash: the task has left, and comes by another name.
+    worker.ask("POST", "/connectors/sink/restart?includeTasks=true")
+    produce("after restart")
+    arrives("after restart")
+    worker.stop()
+
+
+@pytest.mark.deadline(60)
+def test_formats_of_hosted_connectors_name_converters(tmp_path):
+    worker = Worker(tmp_path / "broker", registry=True).start()
+    generator = {
+        "connector.class": "DatagenSource", "quickstart": "users", "max.interval": "1", "iterations": "3"}
+    for format in ("JSON", "JSON_SR", "AVRO", "PROTOBUF"):
+        topic = f"users-{format}"
+        worker.put(topic, **{**generator, "kafka.topic": topic, "output.data.format": format})
+        wait_until(lambda: topic in topics(worker) and len(records(worker, topic)) == 3, what=topic)  # noqa: B023
+        key, value = records(worker, topic)[0]
+        assert key.decode().startswith("User_"), key
+        if format == "JSON":
+            assert set(json.loads(value)) == {"registertime", "userid", "regionid", "gender"}
+        else:
+            assert value[0] == 0
+    worker.put("keyed", **{
+        **generator, "kafka.topic": "keyed", "output.data.format": "JSON", "output.key.format": "JSON",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter"})
+    wait_until(lambda: "keyed" in topics(worker) and len(records(worker, "keyed")) == 3, what="keyed")
+    key, value = records(worker, "keyed")[0]
+    assert json.loads(key).startswith("User_") and value.startswith(b"Struct{")
+    target = tmp_path / "out.txt"
+    worker.put("sink", **{
+        "connector.class": "FileStreamSink", "topics": "users-AVRO", "file": str(target), "input.data.format": "AVRO"})
+    wait_until(lambda: target.exists() and target.read_text().count("Struct{registertime=") == 3, what="the sink")
+    status, body, _ = worker.ask(
+        "PUT", "/connectors/wrong/config", {**generator, "kafka.topic": "t", "output.data.format": "XML"})
+    assert status == 400 and "Format must be one of: AVRO, BYTES, JSON" in body["message"], body
+    worker.stop()
+
+
+def records(worker, topic):
+    """Keys and values of the topic's first partition, as they are now."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": worker.address, "group.id": "records"})
+    place = confluent_kafka.TopicPartition(topic, 0, 0)
+    _, end = consumer.get_watermark_offsets(place, timeout=10)
+    consumer.assign([place])
+    found = []
+    while len(found) < end:
+        message = consumer.poll(2)
+        if message is None:
+            break  # what is left are the ends of transactions
+        if not message.error():
+            found.append((message.key(), message.value()))
+    consumer.close()
+    return found
+
+
 def topics(worker):
     return AdminClient({"bootstrap.servers": worker.address}).list_topics(timeout=10).topics
 

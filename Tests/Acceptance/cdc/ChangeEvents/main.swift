@@ -10,7 +10,8 @@ import Synchronization
 //
 // Events go to standard output, one JSON object per line: {"topic":..,"key":..,"value":..,"offset":..}, with the schemas of
 // the JSON converter. `--offsets` keeps the offset of what was printed in a file and goes on from it. It ends when a record
-// of the topic `--until` was printed, or after `--count` records. `--quiet` counts only.
+// of the topic `--until` was printed, or after `--count` records. `--quiet` counts only. With `--written` the task may write
+// records itself, as it does in a worker without transforms; those have the offset of the last one that came with them.
 
 struct Arguments {
     var config = ""
@@ -18,6 +19,7 @@ struct Arguments {
     var until: String?
     var count: Int?
     var isQuiet = false
+    var isWritten = false
 
     init() {
         var rest = CommandLine.arguments.dropFirst()
@@ -27,6 +29,7 @@ struct Arguments {
             case "--until": until = rest.popFirst()
             case "--count": count = rest.popFirst().flatMap { Int($0) }
             case "--quiet": isQuiet = true
+            case "--written": isWritten = true
             default: config = next
             }
         }
@@ -76,8 +79,20 @@ func json(_ map: ConnectMap) -> JSONValue { .object(map.entries.map { ($0.key.st
 final class Context: SourceTaskContext {
     let identity = TaskIdentity(connector: "test", task: 0)
     let stored: ConnectMap?
+    let converter: JSONConverter?
 
-    init(_ stored: ConnectMap?) { self.stored = stored }
+    init(_ stored: ConnectMap?, _ converter: JSONConverter?) {
+        self.stored = stored
+        self.converter = converter
+    }
+
+    func writing(
+        topic: String, key: ConnectSchema?, value: ConnectSchema
+    ) async throws(ConnectError) -> RecordWriting? {
+        guard let converter, let writing = try await converter.writing(value, topic: topic) else { return nil }
+        guard let key else { return RecordWriting(key: nil, value: writing) }
+        return try await converter.writing(key, topic: topic).map { RecordWriting(key: $0, value: writing) }
+    }
 
     func offset(of partition: ConnectMap) async throws(ConnectError) -> ConnectMap? { stored }
     func offsets() async throws(ConnectError) -> [(partition: ConnectMap, offset: ConnectMap)] { [] }
@@ -128,36 +143,59 @@ let plugin: any SourcePlugin =
 let chain = try TransformChain(given)
 let converter = JSONConverter()
 let stored = offset(arguments.offsets)
-let task = try plugin.makeTask(given, Context(stored))
+let task = try plugin.makeTask(given, Context(stored, arguments.isWritten && chain.isEmpty ? converter : nil))
 var printed = 0
 var isDone = false
 var exitCode: Int32 = 0
+
+/// One line of output.
+@MainActor
+func emit(
+    _ topic: String, _ key: JSONValue, _ value: JSONValue, _ headers: [ConnectHeader], _ offset: ConnectMap?,
+    _ output: inout [UInt8]
+) {
+    printed += 1
+    if !arguments.isQuiet {
+        output +=
+            JSONValue.object([
+                ("topic", .string(topic)), ("key", key), ("value", value), ("offset", offset.map { json($0) } ?? .null),
+                ("headers", .array(headers.map { .string($0.name) })),
+            ]).bytes
+        output.append(0x0A)
+    }
+    if topic == arguments.until || printed == arguments.count { isDone = true }
+}
+
+/// Records that came as values.
+@MainActor
+func take(_ records: ArraySlice<ConnectRecord>, _ last: inout ConnectMap?, _ output: inout [UInt8]) throws {
+    for record in records {
+        if case .source(_, let offset) = record.origin { last = offset }
+        guard let record = try chain.apply(record) else { continue }
+        emit(
+            record.topic, record.key.schema == nil ? .null : try converter.json(record.key),
+            record.value.schema == nil ? .null : try converter.json(record.value), record.headers, last, &output)
+        if printed == arguments.count { break }
+    }
+}
+
 do {
     try await task.start()
     while !isDone {
         let poll = try await task.poll()
         var last: ConnectMap?
         var output: [UInt8] = []
-        for record in poll.records {
-            if case .source(_, let offset) = record.origin { last = offset }
-            guard let record = try chain.apply(record) else { continue }
-            printed += 1
-            if !arguments.isQuiet {
-                let key = record.key.schema == nil ? .null : try converter.json(record.key)
-                let value = record.value.schema == nil ? .null : try converter.json(record.value)
-                var line = JSONValue.object([
-                    ("topic", .string(record.topic)), ("key", key), ("value", value),
-                    ("offset", last.map { json($0) } ?? .null),
-                    ("headers", .array(record.headers.map { .string($0.name) })),
-                ]).bytes
-                line.append(0x0A)
-                output += line
-            }
-            if record.topic == arguments.until || printed == arguments.count {
-                isDone = true
-                if printed == arguments.count { break }
+        var next = 0
+        for written in poll.written {
+            try take(poll.records[next..<written.recordsBefore], &last, &output)
+            next = written.recordsBefore
+            last = written.offset
+            for place in written.places {
+                func text(_ range: Range<Int>?) -> JSONValue { range.map { .raw(Array(written.bytes[$0])) } ?? .null }
+                emit(written.topic, text(place.key), text(place.value), [], last, &output)
             }
         }
+        if !isDone || arguments.count == nil { try take(poll.records[next...], &last, &output) }
         print(output, to: 1)
         if let last, let path = arguments.offsets { writeFile(path, json(last).bytes) }
         if poll.isFinished { isDone = true }

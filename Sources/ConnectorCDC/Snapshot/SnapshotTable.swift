@@ -1,0 +1,101 @@
+internal import ConnectCore
+
+/// A row on its way out of a snapshot.
+struct SnapshotRow {
+    var events: TableEvents
+    var key: SchemaAndValue
+    var row: ConnectValue
+    var source: SourceInfo
+    var byteCount: Int
+
+    func record(
+        _ source: SourceInfo, _ operation: String, _ context: ReaderContext, _ offset: ConnectMap
+    ) -> ConnectRecord {
+        let now = wallClockNanoseconds()
+        return ConnectRecord(
+            topic: events.topic, key: key,
+            value: SchemaAndValue(
+                events.envelope,
+                .structure(
+                    ConnectStruct(
+                        events.envelope,
+                        values: [
+                            .null, row, source.value, .null, .string(operation), .int64(now / 1_000_000),
+                            .int64(now / 1000), .int64(now),
+                        ]))), origin: .source(partition: context.partition, offset: offset))
+    }
+}
+
+/// One table's rows by the text protocol.
+struct SnapshotTable {
+    let events: TableEvents
+    /// The statement with the columns that `values` expects.
+    let statement: String
+    /// Places in the table of the columns that are selected.
+    private let indexes: [Int]
+    private let codecs: [ColumnCodec]
+    /// Whether every column is selected.
+    private let isWhole: Bool
+
+    init(events: TableEvents, overrides: [String: String]) {
+        self.init(events: events, overrides: overrides, condition: "")
+    }
+
+    /// - Parameter condition: what stands behind the table's name.
+    init(events: TableEvents, overrides: [String: String], condition: String) {
+        self.events = events
+        var codecByIndex: [Int: ColumnCodec] = [:]
+        for column in events.columns { codecByIndex[column.index] = column.codec }
+        for (index, codec) in events.keyColumns where codecByIndex[index] == nil { codecByIndex[index] = codec }
+        indexes = codecByIndex.keys.sorted()
+        codecs = indexes.compactMap { codecByIndex[$0] }
+        let table = events.table
+        isWhole = indexes.count == table.columns.count
+        let columns = indexes.map { sqlIdentifier(table.columns[$0].name) }.joined(separator: ", ")
+        // A statement of one's own may have its columns in any order: they are picked out by their names.
+        if let own = overrides["snapshot.select.statement.overrides.\(table.id)"], condition.isEmpty {
+            statement =
+                "SELECT \(columns) FROM (\(own.trimmingSpaces.last == ";" ? String(own.trimmingSpaces.dropLast()) : own)) AS overridden"
+        } else {
+            statement = "SELECT \(columns) FROM \(table.id.sql)" + condition
+        }
+    }
+
+    /// The key of a row as literals for statements.
+    func keyLiterals(_ row: MySQLConnection.Row) -> [String] {
+        events.keyColumns.map { index, codec in
+            guard let place = indexes.firstIndex(of: index), place < row.count else { return "NULL" }
+            return IncrementalSnapshot.literal(row[place], codec)
+        }
+    }
+
+    /// A row as cells, parallel to the table's columns; they are there as long as the row is.
+    ///
+    /// - Returns: about how much memory its event takes.
+    /// - Throws: `.data` for a text that its column cannot have.
+    func read(_ row: MySQLConnection.Row, into cells: inout [Cell]) throws(ConnectError) -> Int {
+        let count = events.table.columns.count
+        if cells.count != count || !isWhole { cells = [Cell](repeating: .null, count: count) }
+        var byteCount = 200
+        for place in indexes.indices {
+            guard place < row.count, let bytes = row[place] else {
+                cells[indexes[place]] = .null
+                continue
+            }
+            byteCount += bytes.count
+            cells[indexes[place]] = try TextCell.cell(bytes, codecs[place])
+        }
+        return byteCount
+    }
+
+    /// - Throws: `ConnectError`.
+    func values(_ row: MySQLConnection.Row) throws(ConnectError) -> (
+        key: SchemaAndValue, row: ConnectValue, byteCount: Int
+    ) {
+        var cells: [Cell] = []
+        let byteCount = try read(row, into: &cells)
+        return (
+            try events.key(cells, isStreaming: false), try events.row(cells, isStreaming: false), byteCount
+        )
+    }
+}
