@@ -22,9 +22,11 @@ class AggregateOperator: Operator {
     let keys: KeyRows
     let stateScratch = ScratchBytes()
     /// The retained columns of the batch that is processed, and of its old rows.
-    private var retained: [Vector] = []
-    private var oldRetained: [Vector] = []
+    private var retained = RowColumns.none
+    private var oldRetained = RowColumns.none
     private var hasLongRows = false
+    /// Where the results of rows go that take the short way; nil: none do.
+    private(set) var plain: PlainResults?
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -44,10 +46,16 @@ class AggregateOperator: Operator {
         oldBuilder = BatchBuilder(types, hasWindows: step.schema.window != nil, hasOld: true)
         super.init(step, context)
         input.connect(to: self, input: 0)
+        if let plainKey, !layout.hasOthers, retainedCount == 0, !input.step.isTable {
+            plain = PlainResults(builder, key: plainKey, functionCount: layout.functions.count, hasWindowBounds)
+        }
     }
 
     override var inputs: [Operator] { [input] }
-    override func demandOldValues() { sendsOld = true }
+    override func demandOldValues() {
+        sendsOld = true
+        plain = nil
+    }
 
     /// Whether records of that operator's state mean the same here.
     final func hasLayout(of other: AggregateOperator) -> Bool {
@@ -93,9 +101,9 @@ class AggregateOperator: Operator {
     /// To be called before the rows of a batch are added.
     final func begin(_ batch: Batch) {
         keys.fill(batch.columns[..<keyCount], count: batch.count)
-        retained = aggregate.retained.map { batch.columns[$0] }
+        retained = RowColumns(aggregate.retained.map { batch.columns[$0] })
         hasLongRows = batch.copiesMax < 16_384
-        if let old = batch.old { oldRetained = aggregate.retained.map { old.columns[$0] } }
+        if let old = batch.old { oldRetained = RowColumns(aggregate.retained.map { old.columns[$0] }) }
     }
 
     /// Passes results on when they have become many bytes.
@@ -105,6 +113,7 @@ class AggregateOperator: Operator {
 
     /// Appends the retained columns of a row.
     final func appendRetained(_ row: Int, isOld: Bool = false, to bytes: ScratchBytes) {
+        guard retainedCount > 0 else { return }
         retainedCodec.append(isOld ? oldRetained : retained, row: row, to: bytes)
     }
 
@@ -219,6 +228,39 @@ class AggregateOperator: Operator {
         try append(now, batch, row, window: window, to: results.columns)
         results.endRow(timestamp: time, oldPresent: wasThere)
         if let window { results.window(start: window.start, end: window.end) }
+    }
+
+    /// As `update`, for rows of streams whose groups have no more than a key of one column and states of fixed size. Goes
+    /// over memory alone.
+    ///
+    /// - Parameters:
+    ///   - key: of the record, not of the table's memory.
+    ///   - keyByteCount: how much of it is the group's key.
+    @inline(__always)
+    final func updatePlain(
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, keyByteCount: Int, _ row: Int, timestamp: Int64,
+        window: (start: Int64, end: Int64)?, to plain: PlainResults
+    ) throws(EngineError) {
+        let hash = hashBytes(key)
+        var place = table.find(key, hash: hash)
+        let wasThere = place != 0
+        if !wasThere {
+            startState()
+            place = try table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
+            table.value(at: place).storeBytes(of: Int64.min, as: Int64.self)
+        }
+        guard let state = table.value(at: place).baseAddress else { return }
+        table.touch(place)
+        let time = max(state.loadUnaligned(as: Int64.self), timestamp)
+        state.storeBytes(of: time, as: Int64.self)
+        layout.applyFixed(state, row, isUndo: false)
+        if keys.hasNull(row) {
+            plain.key.pointee.appendNull()
+        } else {
+            plain.appendKey(UnsafeRawBufferPointer(start: key.baseAddress, count: keyByteCount))
+        }
+        layout.appendFixedResults(UnsafeRawPointer(state), to: plain.functions)
+        plain.end(timestamp: time, window: window)
     }
 
     /// Writes retained columns and other states again.

@@ -42,9 +42,17 @@ final class GroupAggregateOperator: AggregateOperator {
         begin(batch)
         let arguments = layout.arguments(batch, self)
         let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self, isOld: true)) }
+        let plain = undo == nil ? self.plain : nil
         do throws(EngineError) {
             for row in 0..<batch.count {
-                try update(table, keys[row], batch, row, arguments, undo: undo, window: nil)
+                if let plain {
+                    let key = keys[row]
+                    try updatePlain(
+                        table, key, keyByteCount: key.count, row, timestamp: batch.timestamps[row], window: nil,
+                        to: plain)
+                } else {
+                    try update(table, keys[row], batch, row, arguments, undo: undo, window: nil)
+                }
                 emitLarge()
             }
         } catch {

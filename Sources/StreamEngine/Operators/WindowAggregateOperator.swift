@@ -68,7 +68,8 @@ final class WindowAggregateOperator: AggregateOperator {
         // On the way of every row: values of its own, for those of the object are checked for exclusive access.
         var streamTime = self.streamTime
         defer { self.streamTime = streamTime }
-        var latest: (start: Int64, table: SlabTable)?
+        var latest: (start: Int64, end: Int64, table: SlabTable)?
+        let plain = self.plain
         do throws(EngineError) {
             for row in 0..<batch.count {
                 let time = batch.timestamps[row]
@@ -78,24 +79,30 @@ final class WindowAggregateOperator: AggregateOperator {
                 keyScratch.clear()
                 keyScratch.append(keys[row])
                 let keyCount = keyScratch.count
-                // Windows do not start before the epoch.
-                let (shifted, overflow) = time.addingReportingOverflow(advance - size)
-                var start = max(0, overflow ? 0 : shifted) / advance * advance
+                var start: Int64
+                if let latest, size == advance, latest.start <= time, time < latest.end {
+                    start = latest.start
+                } else {
+                    // Windows do not start before the epoch.
+                    let (shifted, overflow) = time.addingReportingOverflow(advance - size)
+                    start = max(0, overflow ? 0 : shifted) / advance * advance
+                }
                 while start <= time {
                     let (end, overflow) = start.addingReportingOverflow(size)
                     guard !overflow else { break }
                     if end > closeTime {
                         keyScratch.truncate(to: keyCount)
                         keyScratch.append(start.bigEndian)
-                        let table: SlabTable
-                        if let latest, latest.start == start {
-                            table = latest.table
+                        if latest?.start != start { latest = (start, end, store.makeTable(start: start)) }
+                        guard let latest else { break }
+                        if let plain {
+                            try updatePlain(
+                                latest.table, keyScratch.bytes, keyByteCount: keyCount, row, timestamp: time,
+                                window: (start, end), to: plain)
                         } else {
-                            table = store.makeTable(start: start)
-                            latest = (start, table)
+                            try update(
+                                latest.table, keyScratch.bytes, batch, row, arguments, undo: nil, window: (start, end))
                         }
-                        try update(
-                            table, keyScratch.bytes, batch, row, arguments, undo: nil, window: (start, end))
                         emitLarge()
                     } else {
                         counters.late += 1
