@@ -1,11 +1,21 @@
-/// Owns memory of `malloc` until the last column that shows it is gone.
+/// Owns a block of memory until the last column that shows it is gone.
 @usableFromInline final class ColumnMemory: @unchecked Sendable {
     // Nothing writes to the memory once a column shows it, so any thread may read it.
-    private let memory: UnsafeMutableRawPointer
+    @usableFromInline let memory: UnsafeMutableRawPointer
+    private let byteCount: Int
 
-    @usableFromInline init(taking memory: UnsafeMutableRawPointer) { self.memory = memory }
+    /// Takes a block of `ColumnPool` that was allocated for so many bytes.
+    init(taking memory: UnsafeMutableRawPointer, byteCount: Int) {
+        self.memory = memory
+        self.byteCount = byteCount
+    }
 
-    deinit { memory.deallocate() }
+    @usableFromInline init(byteCount: Int) {
+        memory = ColumnPool.allocate(byteCount)
+        self.byteCount = byteCount
+    }
+
+    deinit { ColumnPool.free(memory, byteCount) }
 }
 
 /// Values of one trivial type, one after the other; copies share the memory, nobody changes it.
@@ -15,9 +25,10 @@
     @usableFromInline let start: UnsafePointer<Element>?
     @usableFromInline package let count: Int
 
-    /// Takes memory that was allocated for at least `count` elements, which are initialised.
-    init(taking start: UnsafeMutableRawPointer, count: Int) {
-        memory = ColumnMemory(taking: start)
+    /// Takes a block of `ColumnPool` that was allocated for `byteCount` bytes, for `count` elements at least, which are
+    /// initialised.
+    init(taking start: UnsafeMutableRawPointer, byteCount: Int, count: Int) {
+        memory = ColumnMemory(taking: start, byteCount: byteCount)
         self.start = UnsafePointer(start.assumingMemoryBound(to: Element.self))
         self.count = count
     }
@@ -27,10 +38,9 @@
         count: Int, initializingWith initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
     ) rethrows {
         precondition(count >= 0)
-        let bytes = UnsafeMutableRawPointer.allocate(
-            byteCount: max(1, count * MemoryLayout<Element>.stride), alignment: 16)
-        memory = ColumnMemory(taking: bytes)
-        let start = bytes.bindMemory(to: Element.self, capacity: count)
+        let memory = ColumnMemory(byteCount: count * MemoryLayout<Element>.stride)
+        self.memory = memory
+        let start = memory.memory.bindMemory(to: Element.self, capacity: count)
         self.start = UnsafePointer(start)
         self.count = count
         try initialize(UnsafeMutableBufferPointer(start: start, count: count))

@@ -79,18 +79,24 @@ package final class ColumnBuilder {
         cells.pointee = ColumnCells(type)
         let validity = takeValidity(full)
         func fixed<Element>(_: Element.Type) -> FixedColumn<Element> {
-            full.bytes.deallocate()
-            return FixedColumn(values: ColumnBuffer(taking: full.values, count: full.count), validity: validity)
+            full.freeBytes()
+            return FixedColumn(
+                values: ColumnBuffer(taking: full.values, byteCount: full.valuesByteCount, count: full.count),
+                validity: validity)
+        }
+        func ends() -> Runs {
+            Runs(ends: ColumnBuffer(taking: full.values, byteCount: full.valuesByteCount, count: full.count + 1))
         }
         func bytes() -> BytesColumn {
             BytesColumn(
-                runs: Runs(ends: ColumnBuffer(taking: full.values, count: full.count + 1)),
-                bytes: ColumnBuffer(taking: UnsafeMutableRawPointer(full.bytes), count: full.byteCount),
+                runs: ends(),
+                bytes: ColumnBuffer(
+                    taking: UnsafeMutableRawPointer(full.bytes), byteCount: full.bytesByteCount, count: full.byteCount),
                 validity: validity)
         }
         func runs() -> Runs {
-            full.bytes.deallocate()
-            return Runs(ends: ColumnBuffer(taking: full.values, count: full.count + 1))
+            full.freeBytes()
+            return ends()
         }
         switch type {
         case .boolean: return .boolean(fixed(Bool.self))
@@ -106,8 +112,8 @@ package final class ColumnBuilder {
                 MapColumn(
                     runs: runs(), keys: children[0].finish(), values: children[1].finish(), validity: validity))
         case .structure(let fields):
-            full.values.deallocate()
-            full.bytes.deallocate()
+            full.freeValues()
+            full.freeBytes()
             return .structure(
                 StructureColumn(
                     names: fields.map(\.name), fields: children.map { $0.finish() }, count: full.count,
@@ -118,11 +124,13 @@ package final class ColumnBuilder {
     private func takeValidity(_ full: ColumnCells) -> Validity {
         guard let bits = full.validity else { return .all }
         guard full.nullCount > 0 else {
-            bits.deallocate()
+            full.freeValidity()
             return .all
         }
         let words = (full.count + 63) / 64
         return Validity(
-            words: ColumnBuffer(taking: UnsafeMutableRawPointer(bits), count: words), nullCount: full.nullCount)
+            words: ColumnBuffer(
+                taking: UnsafeMutableRawPointer(bits), byteCount: full.validityByteCount, count: words),
+            nullCount: full.nullCount)
     }
 }

@@ -44,14 +44,23 @@ import Darwin
         bytes = Self.allocate(Self.slack).assumingMemoryBound(to: UInt8.self)
     }
 
-    private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
-        .allocate(byteCount: max(16, byteCount), alignment: 16)
-    }
+    private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer { ColumnPool.allocate(byteCount) }
+
+    // What the blocks were allocated for, by which they are given back.
+    var valuesByteCount: Int { width * (capacity + 1) }
+    var bytesByteCount: Int { byteCapacity + Self.slack }
+    var validityByteCount: Int { 8 * ((capacity + 63) / 64) }
 
     func free() {
-        values.deallocate()
-        bytes.deallocate()
-        validity?.deallocate()
+        freeValues()
+        freeBytes()
+        freeValidity()
+    }
+
+    func freeValues() { ColumnPool.free(values, valuesByteCount) }
+    func freeBytes() { ColumnPool.free(UnsafeMutableRawPointer(bytes), bytesByteCount) }
+    func freeValidity() {
+        if let validity { ColumnPool.free(UnsafeMutableRawPointer(validity), validityByteCount) }
     }
 
     // MARK: Appending
@@ -224,7 +233,7 @@ import Darwin
         guard rows > capacity else { return }
         let larger = Self.allocate(width * (rows + 1))
         memcpy(larger, values, width * (count + (hasEnds ? 1 : 0)))
-        values.deallocate()
+        freeValues()
         values = larger
         if let old = validity {
             let words = (rows + 63) / 64
@@ -232,7 +241,7 @@ import Darwin
             let new = Self.allocate(8 * words).assumingMemoryBound(to: UInt64.self)
             memcpy(new, old, 8 * oldWords)
             memset(new + oldWords, 0, 8 * (words - oldWords))
-            old.deallocate()
+            freeValidity()
             validity = new
         }
         capacity = rows
@@ -247,11 +256,13 @@ import Darwin
     mutating func reserveBytes(_ byteCount: Int) {
         let wanted = min(byteCount, Self.runMax)
         guard wanted > byteCapacity else { return }
-        let larger = Self.allocate(wanted + Self.slack).assumingMemoryBound(to: UInt8.self)
+        let size = ColumnPool.size(wanted + Self.slack)
+        let larger = Self.allocate(size).assumingMemoryBound(to: UInt8.self)
         memcpy(larger, bytes, self.byteCount)
-        bytes.deallocate()
+        freeBytes()
         bytes = larger
-        byteCapacity = wanted
+        // The whole block; blocks beyond those of the pool have the size that is asked for.
+        byteCapacity = size - Self.slack
     }
 
     private mutating func startValidity() {

@@ -1,4 +1,5 @@
 package import Cluster
+import Columns
 package import Logging
 package import SQLPlan
 package import StreamEngine
@@ -34,6 +35,7 @@ package final class QueryRuntime: QueryRunner {
             while !Task.isCancelled {
                 try? await Task.sleep(for: interval)  // a cancelled wait ends at the look above
                 await self?.upkeep()
+                ColumnPool.releaseUnused()
             }
         }
         state.withLock { $0.upkeep = upkeep }

@@ -59,6 +59,63 @@ import Testing
         }
     }
 
+    private static let narrow = """
+        CREATE STREAM s (k STRING KEY, g STRING, v INT)
+          WITH (kafka_topic = 's', value_format = 'JSON', partitions = 1);
+        CREATE TABLE t (g STRING PRIMARY KEY, name STRING)
+          WITH (kafka_topic = 't', value_format = 'JSON', partitions = 1);
+        """
+
+    /// With one partition all rows are in one task anyway.
+    @Test func `topics of one partition take no topic between`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.narrow)
+            let count = try await server.execute(
+                "CREATE TABLE c AS SELECT g, COUNT(*) AS n, SUM(v) AS t FROM s GROUP BY g EMIT CHANGES;")
+            try await server.write("t", (0..<7).map { ("g\($0)", "{\"NAME\":\"name \($0)\"}", 0) })
+            let join = try await server.execute(
+                "CREATE STREAM j AS SELECT s.g, k, name FROM s JOIN t ON s.g = t.g EMIT CHANGES;")
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") {
+                let table = try await server.table("C")
+                return table.count == 7 && table.values.allSatisfy { $0.contains("\"N\":100,") }
+            }
+            try await server.eventually("700 rows") { try await server.records("J").count >= 700 }
+            try await server.restart(crashes: true)
+            try await server.write("s", (700..<1400).map(Self.record))
+            try await server.eventually("more counts") {
+                let table = try await server.table("C")
+                return table.count == 7 && table.values.allSatisfy { $0.contains("\"N\":200,") }
+            }
+            try await server.eventually("1400 rows") { try await server.records("J").count >= 1400 }
+            #expect(try await server.records("J").count == 1400)
+            #expect(await server.runtime.status(of: count)?.tasks == ["0_0"])
+            #expect(await server.runtime.status(of: join)?.tasks == ["0_0"])
+            #expect(try await server.cluster.topics().allSatisfy { !$0.name.hasSuffix("-repartition") })
+        }
+    }
+
+    /// What is in a topic between two parts and was not read yet must not be lost.
+    @Test func `a query that has a topic between its parts goes on with it`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.narrow)
+            server.leavesQueriesToNodes = true
+            let id = try await server.execute(
+                "CREATE TABLE c AS SELECT g, COUNT(*) AS n, SUM(v) AS t FROM s GROUP BY g EMIT CHANGES;")
+            try await server.cluster.createTopic(
+                NewTopic("_confluent-ksql-default_query_\(id)-Aggregate-GroupBy-repartition", partitionCount: 1),
+                validateOnly: false)
+            let plan = try #require(server.plans[id])
+            try await server.runtime.start(plan, properties: server.properties, isPaused: false)
+            try await server.write("s", (0..<700).map(Self.record))
+            try await server.eventually("counts") {
+                let table = try await server.table("C")
+                return table.count == 7 && table.values.allSatisfy { $0.contains("\"N\":100,") }
+            }
+            #expect(await server.runtime.status(of: id)?.tasks == ["0_0", "1_0"])
+        }
+    }
+
     @Test func `a stream finds rows of a table after it was given another key`() async throws {
         try await TestServer.run { server in
             try await server.execute(

@@ -28,7 +28,23 @@ import Testing
         try streams(kind, seed, grace: Int64(seed) * 7 - 7)
     }
 
-    private func streams(_ kind: JoinKind, _ seed: UInt64, grace: Int64?) throws {
+    /// A condition behind AND, for the tests of outer joins: a value of the left row is greater than one of the right.
+    static func meets(_ left: [SQLValue], _ right: [SQLValue]) -> Bool {
+        guard let a = left[0].int, let b = right[0].int else { return false }
+        return a > b
+    }
+
+    static let condition = Plans.isGreater(TypedExpression(.column(1), .int), TypedExpression(.column(3), .int))
+
+    @Test(arguments: [JoinKind.left, .right, .full], 1...6 as ClosedRange<UInt64>)
+    func `streams with a further condition tell rows that meet nobody who fulfils it`(
+        kind: JoinKind, seed: UInt64
+    ) throws {
+        try streams(kind, seed, grace: nil, isConditional: true)
+        try streams(kind, seed, grace: Int64(seed) * 7 - 7, isConditional: true)
+    }
+
+    private func streams(_ kind: JoinKind, _ seed: UInt64, grace: Int64?, isConditional: Bool = false) throws {
         var random = SeededRandom(seed: seed)
         let before = Int64.random(in: 0...40, using: &random)
         let after = Int64.random(in: 0...40, using: &random)
@@ -83,10 +99,15 @@ import Testing
                 guard other.key == key, other.time >= from, other.time <= to,
                     other.time > observed[1 - side] - retention
                 else { continue }
+                if isConditional {
+                    let (left, right) = side == 0 ? (value, other.value) : (other.value, value)
+                    guard Self.meets(left, right) else { continue }
+                    rows[1 - side][index].isMatched = true
+                }
                 isMatched = true
                 // All rows of that key and time count as matched.
                 for same in rows[1 - side].indices
-                where rows[1 - side][same].key == key && rows[1 - side][same].time == other.time {
+                where !isConditional && rows[1 - side][same].key == key && rows[1 - side][same].time == other.time {
                     rows[1 - side][same].isMatched = true
                 }
                 tell(side, key, value, other.value, max(time, other.time))
@@ -99,16 +120,24 @@ import Testing
             // A row too old for its store is never seen by others.
             if time > observed[side] - retention || !isMatched { rows[side].append(row) }
         }
-        let join = StreamStreamJoinStep(
+        var join = StreamStreamJoinStep(
             left: Plans.source("A", values: Self.values), right: Plans.source("B", values: Self.values), kind: kind,
             columns: Self.columns, before: before, after: after, grace: grace, leftStore: Plans.store,
             rightStore: Plans.store)
+        if isConditional { join.residual = Self.condition }
         let step = PlanStep(["Join"], .streamStreamJoin(join), schema: Self.schema, isTable: false)
         try expectSame(Plans.sink(step), records, expected, &random)
     }
 
     @Test(arguments: [JoinKind.inner, .left], 1...4 as ClosedRange<UInt64>)
-    func `a stream looks rows of a table up`(kind: JoinKind, seed: UInt64) throws {
+    func `a stream looks rows of a table up`(kind: JoinKind, seed: UInt64) throws { try lookup(kind, seed) }
+
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func `a stream keeps rows whose row of the table does not fulfil a further condition`(seed: UInt64) throws {
+        try lookup(.left, seed, isConditional: true)
+    }
+
+    private func lookup(_ kind: JoinKind, _ seed: UInt64, isConditional: Bool = false) throws {
         var random = SeededRandom(seed: seed)
         let records = randomRecords(&random, count: 150, topics: ["A", "B"], keys: 5, tombstones: true)
         var table: [SQLValue: [SQLValue]] = [:]
@@ -120,18 +149,27 @@ import Testing
                 continue
             }
             guard let value = record.value else { continue }
-            let match = key.flatMap { table[$0] }
+            var match = key.flatMap { table[$0] }
+            if isConditional, let other = match, !Self.meets(value, other) { match = nil }
             if match != nil || kind == .left { expected.append(Self.record(key, value, match, record.timestamp)) }
         }
-        let join = StreamTableJoinStep(
+        var join = StreamTableJoinStep(
             left: Plans.source("A", values: Self.values), right: Plans.source("B", values: Self.values, isTable: true),
             kind: kind, columns: Self.columns)
+        if isConditional { join.residual = Self.condition }
         let step = PlanStep(["Join"], .streamTableJoin(join), schema: Self.schema, isTable: false)
         try expectSame(Plans.sink(step), records, expected, &random)
     }
 
     @Test(arguments: [JoinKind.inner, .left, .right, .full], 1...4 as ClosedRange<UInt64>)
-    func `tables join on their keys`(kind: JoinKind, seed: UInt64) throws {
+    func `tables join on their keys`(kind: JoinKind, seed: UInt64) throws { try tables(kind, seed) }
+
+    @Test(arguments: [JoinKind.left, .right], 1...4 as ClosedRange<UInt64>)
+    func `tables keep rows of the outer side that do not fulfil a further condition`(
+        kind: JoinKind, seed: UInt64
+    ) throws { try tables(kind, seed, isConditional: true) }
+
+    private func tables(_ kind: JoinKind, _ seed: UInt64, isConditional: Bool = false) throws {
         var random = SeededRandom(seed: seed)
         let records = randomRecords(&random, count: 150, topics: ["A", "B"], keys: 4, tombstones: true)
         var tables: [[SQLValue: (value: [SQLValue], time: Int64)]] = [[:], [:]]
@@ -148,14 +186,18 @@ import Testing
                 guard keeps[side], record.value != nil || old != nil else { continue }
             }
             let isThere = other == nil ? record.value != nil : record.value != nil || keeps[1 - side]
-            var row = Self.record(
-                key, side == 0 ? record.value : other?.value, side == 0 ? other?.value : record.value, time)
+            var (left, right) = side == 0 ? (record.value, other?.value) : (other?.value, record.value)
+            if isConditional, let a = left, let b = right, !Self.meets(a, b) {
+                if kind == .left { right = nil } else { left = nil }
+            }
+            var row = Self.record(key, left, right, time)
             if !isThere { row.value = nil }
             expected.append(row)
         }
-        let join = TableTableJoinStep(
+        var join = TableTableJoinStep(
             left: Plans.source("A", values: Self.values, isTable: true),
             right: Plans.source("B", values: Self.values, isTable: true), kind: kind, columns: Self.columns)
+        if isConditional { join.residual = Self.condition }
         let step = PlanStep(["Join"], .tableTableJoin(join), schema: Self.schema, isTable: true)
         try expectSame(Plans.sink(step), records, expected, &random)
     }
@@ -163,13 +205,25 @@ import Testing
     /// The final state is that of a join of the two tables as they are at the end.
     @Test(arguments: [JoinKind.inner, .left], 1...4 as ClosedRange<UInt64>)
     func `a foreign key join ends as a join of the tables`(kind: JoinKind, seed: UInt64) throws {
+        try foreignKey(kind, seed)
+    }
+
+    @Test(arguments: 1...4 as ClosedRange<UInt64>)
+    func `a foreign key join keeps left rows that do not fulfil a further condition`(seed: UInt64) throws {
+        try foreignKey(.left, seed, isConditional: true)
+    }
+
+    private func foreignKey(_ kind: JoinKind, _ seed: UInt64, isConditional: Bool = false) throws {
         var random = SeededRandom(seed: seed)
         let records = randomRecords(&random, count: 200, topics: ["A", "B"], keys: 5, tombstones: true)
         let left = Plans.source("A", values: Self.values, isTable: true)
-        let join = ForeignKeyJoinStep(
+        var join = ForeignKeyJoinStep(
             left: left, right: Plans.source("B", values: Self.values, isTable: true), kind: kind,
             columns: [.key(0), .left(1), .left(2), .right(0), .right(1), .right(2)],
             foreignKey: Plans.column(left, 1), formats: Plans.formats)
+        if isConditional {
+            join.residual = Plans.isGreater(TypedExpression(.column(1), .int), TypedExpression(.column(4), .int))
+        }
         let schema = RowSchema(
             keys: [Plans.Column("K", .int)],
             values: ["LA", "LB", "RK", "RA", "RB"].map { Plans.Column($0, .int) })
@@ -182,7 +236,8 @@ import Testing
         }
         var expected: [SQLValue: [SQLValue]] = [:]
         for (key, value) in tables[0] {
-            let match = value[0].isNull ? nil : tables[1][value[0]]
+            var match = value[0].isNull ? nil : tables[1][value[0]]
+            if isConditional, let other = match, !Self.meets(value, other) { match = nil }
             if match == nil, kind == .inner { continue }
             expected[key] = value + (match.map { [value[0]] + $0 } ?? [.null, .null, .null])
         }

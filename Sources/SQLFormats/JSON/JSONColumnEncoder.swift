@@ -9,6 +9,11 @@ final class JSONColumnEncoder: ColumnEncoder {
     private let pieces: UnsafeMutablePointer<UInt8>
     private let ends: [Int]
     private var scratch: [UInt8] = []
+    /// What a text is likely to take: as those of the rows before.
+    private var bytesPerRow: Int
+
+    /// Bytes that are reserved at most, however long the rows before were.
+    private static let reservedBytesMax = 4 << 20
 
     /// - Parameters:
     ///   - frame: what stands before each text.
@@ -27,6 +32,7 @@ final class JSONColumnEncoder: ColumnEncoder {
         text += JSONRowEncoder.tail(others, isFirst: columns.isEmpty)
         ends.append(text.count)
         self.ends = ends
+        bytesPerRow = text.count + 8 * columns.count
         pieces = .allocate(capacity: text.count)
         pieces.initialize(from: text, count: text.count)
     }
@@ -35,7 +41,7 @@ final class JSONColumnEncoder: ColumnEncoder {
 
     func encode(_ values: [FormatColumn], count: Int, present: Validity) throws(FormatError) -> BytesColumn {
         let output = ColumnBuilder(.bytes)
-        output.reserve(rows: count, bytesPerRow: (ends.last ?? 0) + 8 * columns.count)
+        output.reserve(rows: count, bytesPerRow: min(bytesPerRow, Self.reservedBytesMax / max(1, count)))
         let cells = output.cells
         let writer = CellWriter(cells: cells)
         let views = values.map { ColumnView($0) }
@@ -56,6 +62,7 @@ final class JSONColumnEncoder: ColumnEncoder {
             cells.pointee.endBytes()
         }
         withExtendedLifetime(values) {}
+        if count > 0 { bytesPerRow = (cells.pointee.byteCount + count - 1) / count }
         guard case .bytes(let column) = output.finish() else { preconditionFailure("a builder of bytes") }
         return column
     }

@@ -65,6 +65,10 @@ package final class FormatColumnBuilder {
     /// Of `column`, for decoders in a hurry; valid as long as the builder lives.
     let cells: UnsafeMutablePointer<ColumnCells>
     private var values: [SQLValue] = []
+    /// Of the last column that was finished: the next one is likely alike.
+    private var bytesPerRow = 0
+    /// Bytes that are reserved at most, however long the texts before were.
+    private static let reservedBytesMax = 4 << 20
 
     package init(_ type: SQLType) {
         self.type = type
@@ -94,7 +98,8 @@ package final class FormatColumnBuilder {
     package var count: Int { kind == .values ? values.count : column.count }
 
     package func reserve(_ rows: Int) {
-        if kind == .values { values.reserveCapacity(rows) } else { column.reserve(rows: rows) }
+        guard kind != .values else { return values.reserveCapacity(rows) }
+        column.reserve(rows: rows, bytesPerRow: min(bytesPerRow, Self.reservedBytesMax / max(1, rows)))
     }
 
     package func appendNull() {
@@ -133,6 +138,8 @@ package final class FormatColumnBuilder {
             defer { values = [] }
             return .values(values)
         }
+        let count = max(1, column.count)
+        bytesPerRow = (cells.pointee.byteCount + count - 1) / count
         switch column.finish() {
         case .boolean(let column): return .boolean(column)
         case .int32(let column): return .int32(column)

@@ -31,23 +31,63 @@ extension QueryAnalyzer {
 
     /// The one equality that finds rows, and what else is asked of them.
     private static func splitCondition(_ condition: Expression) throws(PlanError) -> (Expression, Expression?) {
-        func isEquality(_ expression: Expression) -> Bool {
-            if case .comparison(.equal, _, _) = expression.kind { true } else { false }
-        }
         switch condition.kind {
         case .comparison(.equal, _, _): return (condition, nil)
         case .comparison: throw PlanError("Only equality join criteria is supported.", at: condition.position)
-        case .logical(.and, let left, let right):
-            if isEquality(left), isEquality(right) {
+        case .logical(.and, _, _):
+            let parts = conjuncts(condition)
+            let equalities = parts.indices.filter { joinsSources(parts[$0]) }
+            guard equalities.count < 2 else {
                 throw PlanError(
                     "Invalid join condition: joins on multiple conditions are not yet supported. Got \(condition).",
                     at: condition.position)
             }
-            if isEquality(left) { return (left, right) }
-            if isEquality(right) { return (right, left) }
-            fallthrough
-        default: throw PlanError("Unsupported join expression: \(condition)", at: condition.position)
+            guard let place = equalities.first else { break }
+            let others = parts.indices.filter { $0 != place }.map { parts[$0] }
+            return (parts[place], all(others))
+        case .logical(.or, let left, let right):
+            // Both sides may find rows in the same way: (a = b AND x) OR (a = b AND y) is a = b AND (x OR y).
+            guard let first = alternative(left), let second = alternative(right), first.equality == second.equality
+            else {
+                throw PlanError(
+                    "Unsupported join expression: \(condition). An OR needs the equality that joins the sources outside of"
+                        + " it, or the same one on both sides: ... ON a = b AND (x OR y).", at: condition.position)
+            }
+            guard let a = first.others, let b = second.others else { return (first.equality, nil) }
+            return (first.equality, Expression(.logical(.or, a, b), position: condition.position))
+        default: break
         }
+        throw PlanError("Unsupported join expression: \(condition)", at: condition.position)
+    }
+
+    /// One side of an OR; nil when it does not find rows by one equality.
+    private static func alternative(_ condition: Expression) -> (equality: Expression, others: Expression?)? {
+        guard let (equality, others) = try? splitCondition(condition) else { return nil }
+        return (equality, others)
+    }
+
+    private static func conjuncts(_ condition: Expression) -> [Expression] {
+        guard case .logical(.and, let left, let right) = condition.kind else { return [condition] }
+        return conjuncts(left) + conjuncts(right)
+    }
+
+    private static func all(_ conditions: [Expression]) -> Expression? {
+        guard let first = conditions.first else { return nil }
+        return conditions.dropFirst().reduce(first) { Expression(.logical(.and, $0, $1), position: $0.position) }
+    }
+
+    /// Whether it is an equality with columns on both sides; one with a constant asks something of a single row.
+    private static func joinsSources(_ expression: Expression) -> Bool {
+        guard case .comparison(.equal, let left, let right) = expression.kind else { return false }
+        func hasColumn(_ side: Expression) -> Bool {
+            var found = false
+            side.forEach { part in
+                if case .column = part.kind { found = true }
+                if case .qualifiedColumn = part.kind { found = true }
+            }
+            return found
+        }
+        return hasColumn(left) && hasColumn(right)
     }
 
     private func checkSides(

@@ -364,6 +364,9 @@ package struct StreamStreamJoinStep: Hashable, Sendable {
     package var grace: Int64?
     package var leftStore: StateStore
     package var rightStore: StateStore
+    /// Over the columns of the result, what rows of equal keys have to fulfil besides; a row that meets none that does has
+    /// met nobody. nil for inner joins, which filter their result.
+    package var residual: TypedExpression?
 
     package init(
         left: PlanStep, right: PlanStep, kind: JoinKind, columns: [JoinColumn], before: Int64, after: Int64,
@@ -388,6 +391,9 @@ package struct StreamTableJoinStep: Hashable, Sendable {
     package var right: PlanStep
     package var kind: JoinKind
     package var columns: [JoinColumn]
+    /// Over the columns of the result, what rows of equal keys have to fulfil besides; a row that meets none that does has
+    /// met nobody. nil for inner joins, which filter their result.
+    package var residual: TypedExpression?
 
     package init(left: PlanStep, right: PlanStep, kind: JoinKind, columns: [JoinColumn]) {
         self.left = left
@@ -403,6 +409,9 @@ package struct TableTableJoinStep: Hashable, Sendable {
     package var right: PlanStep
     package var kind: JoinKind
     package var columns: [JoinColumn]
+    /// Over the columns of the result, what rows of equal keys have to fulfil besides; a row that meets none that does has
+    /// met nobody. nil for inner joins, which filter their result.
+    package var residual: TypedExpression?
 
     package init(left: PlanStep, right: PlanStep, kind: JoinKind, columns: [JoinColumn]) {
         self.left = left
@@ -420,6 +429,9 @@ package struct ForeignKeyJoinStep: Hashable, Sendable {
     package var columns: [JoinColumn]
     /// Over the left columns: the key of the right row.
     package var foreignKey: TypedExpression
+    /// Over the columns of the result, what rows of equal keys have to fulfil besides; a row that meets none that does has
+    /// met nobody. nil for inner joins, which filter their result.
+    package var residual: TypedExpression?
     package var formats: InternalFormats
 
     package init(

@@ -35,6 +35,37 @@ package struct SubTopologies: Hashable, Sendable {
         add(plan.root, output: nil)
     }
 
+    /// The plan in one piece, for topics of one partition each: all rows are in one task anyway, and topics in between
+    /// would only cost.
+    package init(undivided plan: PhysicalPlan) {
+        var part = Part(
+            index: 0, root: plan.root, output: nil, sourceTopics: [], inputs: [], isUndivided: false, stores: [])
+        Self.collectAll(plan.root, &part)
+        parts = [part]
+    }
+
+    /// Whether the plan may run in one piece.
+    ///
+    /// The task then reads all topics in the order of their records' times. Rows that have other times, of a column, would
+    /// come to a join in another order than through topics between: that is left to the topics, but where one stream looks
+    /// rows of tables up whose times are those of records.
+    ///
+    /// - Parameter topics: the number of partitions of each source topic.
+    package static func mayBeUndivided(_ plan: PhysicalPlan, _ topics: [String: Int]) -> Bool {
+        guard plan.sourceTopics.allSatisfy({ topics[$0] == 1 }) else { return false }
+        if plan.sourceTopics.count == 1 { return true }
+        var streamCount = 0
+        var timedStreams = 0
+        var timedTables = 0
+        plan.root.forEach { step in
+            guard case .source(let source) = step.operation else { return }
+            if !step.isTable { streamCount += 1 }
+            guard source.timestamp != nil else { return }
+            if step.isTable { timedTables += 1 } else { timedStreams += 1 }
+        }
+        return timedTables == 0 && (timedStreams == 0 || streamCount == 1)
+    }
+
     /// Adds the parts below a root, and then its own.
     private mutating func add(_ root: PlanStep, output: RepartitionTopic?) {
         var part = Part(
@@ -54,6 +85,16 @@ package struct SubTopologies: Hashable, Sendable {
             return
         }
         for input in step.inputs { collect(input, isTop: false, &part) }
+        Self.note(step, isTop: isTop, &part)
+    }
+
+    private static func collectAll(_ step: PlanStep, _ part: inout Part) {
+        for input in step.inputs { collectAll(input, &part) }
+        note(step, isTop: false, &part)
+    }
+
+    /// What the step itself has to do with its part.
+    private static func note(_ step: PlanStep, isTop: Bool, _ part: inout Part) {
         switch step.operation {
         case .source(let source):
             if !part.sourceTopics.contains(source.topic) { part.sourceTopics.append(source.topic) }

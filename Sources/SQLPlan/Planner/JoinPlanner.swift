@@ -286,38 +286,50 @@ struct JoinPlanner {
         }
         if right.isRekeyed, !right.isTable { right = repartitioned(right, context[0] + "-right", node.right) }
         let (schema, columns) = Self.layout(node, left, right)
+        let residual = info.kind == .inner ? nil : try self.residual(node, schema)
         var joined = left.adding(
-            context, try operation(node, left, right, columns), schema: schema, isTable: node.isTable)
+            context, try operation(node, left, right, columns, residual), schema: schema, isTable: node.isTable)
         joined.isRekeyed = false
-        guard let residual = info.residual else { return joined }
-        guard info.kind == .inner else {
+        guard info.kind == .inner, let condition = info.residual else { return joined }
+        return try planner.filter(joined, planner.unqualified(condition), "JOIN ON", [node.prefix + "JoinFilter"])
+    }
+
+    /// What an outer join asks of rows of equal keys besides.
+    private func residual(_ node: JoinNode, _ schema: RowSchema) throws(PlanError) -> TypedExpression? {
+        guard let condition = node.info.residual else { return nil }
+        if node.isTable, node.info.kind == .full {
             throw PlanError(
-                "Invalid join condition: further conditions are only supported for inner joins. Got \(residual).",
-                at: residual.position)
+                "Invalid join condition: a full-outer join of tables cannot have further conditions: two rows of one key that"
+                    + " do not fulfil them would both be the result's row of that key. Use a LEFT or RIGHT join, or filter the"
+                    + " result with WHERE. Got \(condition).", at: condition.position)
         }
-        return try planner.filter(joined, planner.unqualified(residual), "JOIN ON", [node.prefix + "JoinFilter"])
+        return try planner.predicate(planner.unqualified(condition), schema, "JOIN ON")
     }
 
     private func operation(
-        _ node: JoinNode, _ left: PlannedStep, _ right: PlannedStep, _ columns: [JoinColumn]
+        _ node: JoinNode, _ left: PlannedStep, _ right: PlannedStep, _ columns: [JoinColumn],
+        _ residual: TypedExpression?
     ) throws(PlanError) -> PlanStep.Operation {
         let kind = node.info.kind
         if node.isForeignKey {
             guard case .leaf = node.left.content else { throw PlanError("Unexpected foreign-key join") }
             let foreignKey = try planner.bind(
                 planner.unqualified(node.info.leftExpression), left.schema, for: "Left Join Expression")
-            return .foreignKeyJoin(
-                ForeignKeyJoinStep(
-                    left: left.step, right: right.step, kind: kind, columns: columns, foreignKey: foreignKey,
-                    formats: formats(left, node.left)))
+            var join = ForeignKeyJoinStep(
+                left: left.step, right: right.step, kind: kind, columns: columns, foreignKey: foreignKey,
+                formats: formats(left, node.left))
+            join.residual = residual
+            return .foreignKeyJoin(join)
         }
         if node.isTable {
-            return .tableTableJoin(
-                TableTableJoinStep(left: left.step, right: right.step, kind: kind, columns: columns))
+            var join = TableTableJoinStep(left: left.step, right: right.step, kind: kind, columns: columns)
+            join.residual = residual
+            return .tableTableJoin(join)
         }
         guard let within = node.info.within else {
-            return .streamTableJoin(
-                StreamTableJoinStep(left: left.step, right: right.step, kind: kind, columns: columns))
+            var join = StreamTableJoinStep(left: left.step, right: right.step, kind: kind, columns: columns)
+            join.residual = residual
+            return .streamTableJoin(join)
         }
         // Their names follow when the plan is complete.
         func store(_ name: String, _ planned: PlannedStep, _ side: JoinSide) -> StateStore {
@@ -326,11 +338,12 @@ struct JoinPlanner {
         guard within.before.milliseconds >= 0, within.after.milliseconds >= 0 else {
             throw PlanError("Window before and after of a join must not be negative.", at: within.position)
         }
-        return .streamStreamJoin(
-            StreamStreamJoinStep(
-                left: left.step, right: right.step, kind: kind, columns: columns, before: within.before.milliseconds,
-                after: within.after.milliseconds, grace: within.grace?.milliseconds,
-                leftStore: store("left", left, node.left), rightStore: store("right", right, node.right)))
+        var join = StreamStreamJoinStep(
+            left: left.step, right: right.step, kind: kind, columns: columns, before: within.before.milliseconds,
+            after: within.after.milliseconds, grace: within.grace?.milliseconds,
+            leftStore: store("left", left, node.left), rightStore: store("right", right, node.right))
+        join.residual = residual
+        return .streamStreamJoin(join)
     }
 
     private func formats(_ planned: PlannedStep, _ side: JoinSide) -> InternalFormats {

@@ -64,21 +64,29 @@ extension PlanStep {
             return (with(.suppress(suppress), schema), places)
         case .aggregate(let aggregate): return keeping(aggregate, wanted)
         case .streamStreamJoin(var join):
+            let wanted = wanted.union(join.residual?.columns ?? [])
             let (kept, columns, left, right) = Self.joined(join.left, join.right, join.columns, [], wanted)
             (join.left, join.right, join.columns) = (left.step, right.step, columns)
+            join.residual = join.residual?.moved(Self.places(kept))
             return rebuilt(.streamStreamJoin(join), kept)
         case .streamTableJoin(var join):
+            let wanted = wanted.union(join.residual?.columns ?? [])
             let (kept, columns, left, right) = Self.joined(join.left, join.right, join.columns, [], wanted)
             (join.left, join.right, join.columns) = (left.step, right.step, columns)
+            join.residual = join.residual?.moved(Self.places(kept))
             return rebuilt(.streamTableJoin(join), kept)
         case .tableTableJoin(var join):
+            let wanted = wanted.union(join.residual?.columns ?? [])
             let (kept, columns, left, right) = Self.joined(join.left, join.right, join.columns, [], wanted)
             (join.left, join.right, join.columns) = (left.step, right.step, columns)
+            join.residual = join.residual?.moved(Self.places(kept))
             return rebuilt(.tableTableJoin(join), kept)
         case .foreignKeyJoin(var join):
+            let wanted = wanted.union(join.residual?.columns ?? [])
             let (kept, columns, left, right) = Self.joined(
                 join.left, join.right, join.columns, join.foreignKey.columns, wanted)
             (join.left, join.right, join.columns) = (left.step, right.step, columns)
+            join.residual = join.residual?.moved(Self.places(kept))
             join.foreignKey = join.foreignKey.moved(left.places)
             return rebuilt(.foreignKeyJoin(join), kept)
         case .sink(var sink):
@@ -121,9 +129,11 @@ extension PlanStep {
     private func rebuilt(_ operation: Operation, _ kept: [Int]) -> (step: PlanStep, places: [Int: Int]) {
         var schema = schema
         schema.columns = kept.map { self.schema.columns[$0] }
-        return (
-            with(operation, schema), Dictionary(uniqueKeysWithValues: kept.enumerated().map { ($1, $0) })
-        )
+        return (with(operation, schema), Self.places(kept))
+    }
+
+    private static func places(_ kept: [Int]) -> [Int: Int] {
+        Dictionary(uniqueKeysWithValues: kept.enumerated().map { ($1, $0) })
     }
 
     private static func columns(_ expressions: [TypedExpression]) -> Set<Int> {

@@ -119,12 +119,20 @@ struct QueryPlanner {
     func filter(
         _ input: PlannedStep, _ condition: Expression, _ clause: String, _ context: [String]
     ) throws(PlanError) -> PlannedStep {
+        let predicate = try predicate(condition, input.schema, clause)
+        return input.adding(context, .filter(FilterStep(input.step, predicate: predicate)))
+    }
+
+    /// A condition of type BOOLEAN over the columns of a schema.
+    func predicate(
+        _ condition: Expression, _ schema: RowSchema, _ clause: String
+    ) throws(PlanError) -> TypedExpression {
         let condition = try Self.magicTimestamps(condition)
         var predicate: TypedExpression
-        do { predicate = try binder(input.schema).bind(condition) } catch {
+        do { predicate = try binder(schema).bind(condition) } catch {
             if error.isFromCompiling {
                 throw error.prefixed("Invalid Predicate: ").appending(
-                    ". expression: \(condition), schema:\(input.schema)")
+                    ". expression: \(condition), schema:\(schema)")
             }
             throw error.code == .function ? error : error.prefixed("Error in \(clause) expression: ")
         }
@@ -135,7 +143,7 @@ struct QueryPlanner {
                 "Type error in \(clause) expression: Should evaluate to boolean but is \(condition) (\(predicate.type))"
                     + " instead.", at: condition.position)
         }
-        return input.adding(context, .filter(FilterStep(input.step, predicate: predicate.folded())))
+        return predicate.folded()
     }
 
     /// ROWTIME and bounds of windows are compared with texts as times.

@@ -96,7 +96,11 @@ actor PersistentQuery {
         generation += 1
         let own = generation
         state = .rebalancing
-        let environment = try await environment(own, try await sourceCounts())
+        let sources = try await sourceCounts()
+        let isUndivided = try await isUndivided(sources)
+        guard own == generation else { return }
+        topology = isUndivided ? SubTopologies(undivided: plan) : SubTopologies(plan)
+        let environment = try await environment(own, sources)
         let made: [TaskRun]
         do throws(RunError) { made = try makeTasks(environment.places, environment.environment) } catch {
             throw ClusterError(.invalidRequest, error.message, hint: Self.planHint)
@@ -149,6 +153,22 @@ actor PersistentQuery {
             made.append(try TaskRun(place, environment, worker: workers.assign(), isPaused: isPaused))
         }
         return made
+    }
+
+    /// Whether the query runs in one piece. One that has topics between its parts goes on with them: they may have records
+    /// that it has not read yet.
+    private func isUndivided(_ sources: [String: Int]) async throws(ClusterError) -> Bool {
+        guard SubTopologies.mayBeUndivided(plan, sources) else { return false }
+        let inputs = SubTopologies(plan).parts.flatMap(\.inputs)
+        for input in inputs {
+            do throws(ClusterError) {
+                _ = try await cluster.topic("\(applicationID)-\(input.name)-repartition")
+                return false
+            } catch {
+                guard error.code == .unknownTopicOrPartition else { throw error }
+            }
+        }
+        return !inputs.isEmpty
     }
 
     /// Partitions of the topics of streams and tables.

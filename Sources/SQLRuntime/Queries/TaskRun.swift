@@ -215,9 +215,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             commitDue = ContinuousClock.now + context.properties.commitInterval
         }
         current.consumed += batch.count
-        for row in 0..<batch.count {
-            current.streamTime = max(current.streamTime ?? .min, batch.timestamps[row])
-        }
+        var streamTime = current.streamTime ?? .min
+        for row in 0..<batch.count { streamTime = max(streamTime, batch.timestamps[row]) }
+        if batch.count > 0 { current.streamTime = streamTime }
         for records in output.records {
             current.produced += records.count
             try pending.append(records, partitionCount: context.partitionCounts[records.topic] ?? 1)
@@ -229,30 +229,32 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     /// Begins to commit what was processed, unless a commit is under way.
     private func commit() {
         guard isDirty, !isCommitting, let inputs, let committer else { return }
-        var changelogs: Set<String> = []
         // Retention of changelogs goes by the wall clock: with the time of old records a broker would delete state that
         // has just been written.
         let time = wallClock()
-        var failure: ClusterError?
-        func write(_ change: StateChange) {
-            unsavedChanges += 1
-            let topic = context.changelogName(change.store)
-            changelogs.insert(topic)
-            do throws(ClusterError) {
-                try pending.append(
-                    key: change.key, value: change.value, time, TopicPartition(topic, place.partition))
-            } catch { failure = error }
+        var receivers: [String: ChangelogWriting] = [:]
+        func receiver(_ store: String) -> ChangelogWriting {
+            if let known = receivers[store] { return known }
+            let partition = TopicPartition(context.changelogName(store), place.partition)
+            let made = ChangelogWriting(pending, pending.lane(partition), time)
+            receivers[store] = made
+            return made
         }
         if mustRelog {
             mustRelog = false
-            do { try engine.writeSnapshot(write) } catch {
+            do { try engine.writeSnapshot { receiver($0.store).take($0) } } catch {
                 return fail(.cluster(ClusterError(.invalidRequest, "state cannot be written: \(error)")))
             }
             engine.drainChanges { _ in }
         } else {
-            engine.drainChanges(write)
+            engine.drainChanges(to: receiver)
         }
-        if let failure { return fail(.cluster(failure)) }
+        var changelogs: Set<String> = []
+        for (_, receiver) in receivers where receiver.count > 0 {
+            if let failure = receiver.failure { return fail(.cluster(failure)) }
+            changelogs.insert(receiver.lane.partition.topic)
+            unsavedChanges += receiver.count
+        }
         isDirty = false
         isCommitting = true
         committing = [:]

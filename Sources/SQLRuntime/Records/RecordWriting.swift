@@ -16,15 +16,18 @@ final class PendingBatches {
         var recordCount: Int
     }
 
-    /// A record batch that is being filled.
-    private final class Growing {
-        let records = GrowingBytes()
-        var count: Int32 = 0
-        var baseTimestamp: Int64 = 0
-        var maxTimestamp: Int64 = 0
+    /// The records of one partition on their way: the record batch that is being filled.
+    final class Lane {
+        let partition: TopicPartition
+        fileprivate let records = GrowingBytes()
+        fileprivate var count: Int32 = 0
+        fileprivate var baseTimestamp: Int64 = 0
+        fileprivate var maxTimestamp: Int64 = 0
+
+        fileprivate init(_ partition: TopicPartition) { self.partition = partition }
     }
 
-    private var growing: [TopicPartition: Growing] = [:]
+    private var lanes: [TopicPartition: Lane] = [:]
     private var sealed: [Sealed] = []
     private(set) var byteCount = 0
     private(set) var recordCount = 0
@@ -32,6 +35,14 @@ final class PendingBatches {
     private var next: Int32 = 0
 
     var isEmpty: Bool { recordCount == 0 }
+
+    /// Where records of a partition are appended; to be asked for once for many records.
+    func lane(_ partition: TopicPartition) -> Lane {
+        if let found = lanes[partition] { return found }
+        let made = Lane(partition)
+        lanes[partition] = made
+        return made
+    }
 
     /// Adds records for partitions that their keys decide, as the Java producer does; those without a key of one call stay
     /// together.
@@ -41,138 +52,177 @@ final class PendingBatches {
         next &+= 1
         let count = max(1, partitionCount)
         let keyless = (next & 0x7FFF_FFFF) % count
+        var used = [Lane?](repeating: nil, count: Int(count))
+        let keys = Cells(batch.keys)
+        let values = Cells(batch.values)
+        defer { withExtendedLifetime(batch) {} }
         for row in 0..<batch.count {
-            let partition =
-                batch.keys.withBytes(row) { bytes -> Int32 in
-                    guard count > 1 else { return 0 }
-                    let key = UnsafeRawBufferPointer(bytes).dropLast(batch.windowByteCount)
-                    return (Partitioner.murmur2(UnsafeRawBufferPointer(rebasing: key)) & 0x7FFF_FFFF) % count
-                } ?? keyless
+            let key = keys[row]
+            var partition = keyless
+            if let key {
+                partition = 0
+                if count > 1 {
+                    let own = UnsafeRawBufferPointer(rebasing: key.dropLast(batch.windowByteCount))
+                    partition = (Partitioner.murmur2(own) & 0x7FFF_FFFF) % count
+                }
+            }
+            let lane: Lane
+            if let known = used[Int(partition)] {
+                lane = known
+            } else {
+                lane = self.lane(TopicPartition(batch.topic, partition))
+                used[Int(partition)] = lane
+            }
             try append(
-                batch.keys, batch.values, row, batch.timestamps[row], TopicPartition(batch.topic, partition),
+                prefix: nil, key: key, value: values[row], batch.timestamps[row], to: lane,
                 batch.headers.isEmpty ? [] : batch.headers[row])
         }
     }
 
-    private func append(
-        _ keys: BytesColumn, _ values: BytesColumn, _ row: Int, _ timestamp: Int64, _ partition: TopicPartition,
-        _ headers: [SourceBatch.Header]
-    ) throws(ClusterError) {
-        let key = keys.validity.isValid(row) ? keys.runs[row] : nil
-        let value = values.validity.isValid(row) ? values.runs[row] : nil
-        try keys.bytes.withUnsafeBufferPointer { (allKeys) throws(ClusterError) in
-            try values.bytes.withUnsafeBufferPointer { (allValues) throws(ClusterError) in
-                try append(
-                    key: key.map { UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(allKeys)[$0]) },
-                    value: value.map { UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(allValues)[$0]) },
-                    timestamp, partition, headers)
-            }
-        }
-    }
-
+    /// - Parameter prefix: a byte in front of the key, which is there then.
     func append(
-        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, _ timestamp: Int64, _ partition: TopicPartition,
+        prefix: UInt8?, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, _ timestamp: Int64, to lane: Lane,
         _ headers: [SourceBatch.Header] = []
     ) throws(ClusterError) {
-        var headerBytes = Varint.byteCount(Int64(headers.count))
-        for header in headers {
-            let keyByteCount = header.key.utf8.count
-            headerBytes += Varint.byteCount(Int64(keyByteCount)) + keyByteCount + (header.value?.count ?? 0)
-            headerBytes += Varint.byteCount(Int64(header.value?.count ?? -1))
-        }
-        let fieldBytes = (key?.count ?? 0) + (value?.count ?? 0) + headerBytes
+        let headerBytes = headers.isEmpty ? 1 : Self.byteCount(headers)
+        let keyCount = (key?.count ?? -1) + (prefix == nil ? 0 : 1)
+        let valueCount = value?.count ?? -1
+        let fieldBytes = max(0, keyCount) + max(0, valueCount) + headerBytes
         guard fieldBytes < Int(Int32.max) - 1024 else {
-            throw ClusterError(.invalidRecord, "a record of \(fieldBytes) bytes for \(partition) is too large")
+            throw ClusterError(.invalidRecord, "a record of \(fieldBytes) bytes for \(lane.partition) is too large")
         }
-        let batch = growingBatch(partition)
-        if batch.count > 0, batch.records.count + fieldBytes > Self.batchByteCountMax || batch.count == .max {
-            seal(batch, partition)
+        let records = lane.records
+        if lane.count > 0, records.count + fieldBytes > Self.batchByteCountMax || lane.count == .max { seal(lane) }
+        if lane.count == 0 {
+            lane.baseTimestamp = timestamp
+            lane.maxTimestamp = timestamp
         }
-        if batch.count == 0 {
-            batch.baseTimestamp = timestamp
-            batch.maxTimestamp = timestamp
-        }
-        let timestampDelta = timestamp &- batch.baseTimestamp
-        let before = batch.records.count
-        var length = 1 + Varint.byteCount(timestampDelta) + Varint.byteCount(Int64(batch.count))
-        length += Varint.byteCount(Int64(key?.count ?? -1)) + Varint.byteCount(Int64(value?.count ?? -1)) + fieldBytes
-        let records = batch.records
+        let timestampDelta = timestamp &- lane.baseTimestamp
+        let before = records.count
+        var length = 1 + GrowingBytes.byteCount(timestampDelta) + GrowingBytes.byteCount(Int64(lane.count))
+        length += GrowingBytes.byteCount(Int64(keyCount)) + GrowingBytes.byteCount(Int64(valueCount)) + fieldBytes
         records.reserve(length + 5)
         records.append(varint: Int64(length))
         records.append(byte: 0)
         records.append(varint: timestampDelta)
-        records.append(varint: Int64(batch.count))
-        records.append(varint: Int64(key?.count ?? -1))
+        records.append(varint: Int64(lane.count))
+        records.append(varint: Int64(keyCount))
+        if let prefix { records.append(byte: prefix) }
         if let key { records.append(key) }
-        records.append(varint: Int64(value?.count ?? -1))
+        records.append(varint: Int64(valueCount))
         if let value { records.append(value) }
         records.append(varint: Int64(headers.count))
+        if !headers.isEmpty { Self.append(headers, to: records) }
+        lane.count &+= 1
+        if timestamp > lane.maxTimestamp { lane.maxTimestamp = timestamp }
+        recordCount &+= 1
+        byteCount &+= records.count &- before
+    }
+
+    private static func byteCount(_ headers: [SourceBatch.Header]) -> Int {
+        var sum = Varint.byteCount(Int64(headers.count))
+        for header in headers {
+            let keyByteCount = header.key.utf8.count
+            sum += Varint.byteCount(Int64(keyByteCount)) + keyByteCount + (header.value?.count ?? 0)
+            sum += Varint.byteCount(Int64(header.value?.count ?? -1))
+        }
+        return sum
+    }
+
+    private static func append(_ headers: [SourceBatch.Header], to records: GrowingBytes) {
         for header in headers {
             records.append(varint: Int64(header.key.utf8.count))
             for byte in header.key.utf8 { records.append(byte: byte) }
             records.append(varint: Int64(header.value?.count ?? -1))
             header.value?.withUnsafeBytes { records.append($0) }
         }
-        batch.count += 1
-        batch.maxTimestamp = max(batch.maxTimestamp, timestamp)
-        recordCount += 1
-        byteCount += batch.records.count - before
     }
 
-    /// Adds a record of bytes that are held as arrays.
-    func append(
-        key: [UInt8], value: [UInt8]?, _ timestamp: Int64, _ partition: TopicPartition
-    ) throws(ClusterError) {
-        func attempt(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) -> ClusterError? {
-            do throws(ClusterError) {
-                try append(key: key, value: value, timestamp, partition)
-                return nil
-            } catch { return error }
-        }
-        let failure = key.withUnsafeBytes { key -> ClusterError? in
-            guard let value else { return attempt(key, nil) }
-            return value.withUnsafeBytes { attempt(key, $0) }
-        }
-        if let failure { throw failure }
-    }
-
-    private func growingBatch(_ partition: TopicPartition) -> Growing {
-        if let found = growing[partition] { return found }
-        let made = Growing()
-        growing[partition] = made
-        return made
-    }
-
-    private func seal(_ batch: Growing, _ partition: TopicPartition) {
-        guard batch.count > 0 else { return }
-        let byteCount = BatchHeader.byteCount + batch.records.count
+    private func seal(_ lane: Lane) {
+        guard lane.count > 0 else { return }
+        let byteCount = BatchHeader.byteCount + lane.records.count
         let header = BatchHeader(
             batchLength: Int32(truncatingIfNeeded: byteCount - BatchHeader.prefixByteCount),
-            attributes: .init(rawValue: 0), lastOffsetDelta: batch.count - 1, baseTimestamp: batch.baseTimestamp,
-            maxTimestamp: batch.maxTimestamp, recordCount: batch.count)
+            attributes: .init(rawValue: 0), lastOffsetDelta: lane.count - 1, baseTimestamp: lane.baseTimestamp,
+            maxTimestamp: lane.maxTimestamp, recordCount: lane.count)
         var buffer = ByteBufferAllocator().buffer(capacity: byteCount)
         buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { free in
             let bytes = UnsafeMutableRawBufferPointer(rebasing: free[..<byteCount])
             header.store(to: bytes)
             UnsafeMutableRawBufferPointer(rebasing: bytes[BatchHeader.byteCount...]).copyMemory(
-                from: batch.records.bytes)
+                from: lane.records.bytes)
             BatchPatch.updateChecksum(bytes)
             return byteCount
         }
-        sealed.append(Sealed(partition: partition, bytes: buffer, recordCount: Int(batch.count)))
-        batch.records.clear()
-        batch.count = 0
+        sealed.append(Sealed(partition: lane.partition, bytes: buffer, recordCount: Int(lane.count)))
+        lane.records.clear()
+        lane.count = 0
     }
 
     /// What was added, and nothing is left. Batches of a partition are in the order of their records.
     func drain() -> [Sealed] {
-        for (partition, batch) in growing { seal(batch, partition) }
+        for lane in lanes.values { seal(lane) }
         defer {
             sealed = []
             byteCount = 0
             recordCount = 0
         }
         return sealed
+    }
+}
+
+/// Writes the changes of a store to its changelog.
+final class ChangelogWriting: ChangeReceiver {
+    let lane: PendingBatches.Lane
+    private let pending: PendingBatches
+    /// Of the records, in milliseconds.
+    private let time: Int64
+    private(set) var count = 0
+    /// The last one; changes behind it were written nevertheless.
+    private(set) var failure: ClusterError?
+
+    init(_ pending: PendingBatches, _ lane: PendingBatches.Lane, _ time: Int64) {
+        self.pending = pending
+        self.lane = lane
+        self.time = time
+    }
+
+    func take(tag: UInt8, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) { write(tag, key, value) }
+
+    func take(_ change: StateChange) {
+        change.key.withUnsafeBytes { key in
+            guard let value = change.value else { return write(nil, key, nil) }
+            value.withUnsafeBytes { write(nil, key, $0) }
+        }
+    }
+
+    private func write(_ tag: UInt8?, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?) {
+        count &+= 1
+        do throws(ClusterError) {
+            try pending.append(prefix: tag, key: key, value: value, time, to: lane)
+        } catch { failure = error }
+    }
+}
+
+/// The values of a column of bytes in place, for a loop over all rows; valid as long as the column is.
+private struct Cells: BitwiseCopyable {
+    private let ends: UnsafePointer<Int32>?
+    private let bytes: UnsafeRawPointer?
+    private let validity: UnsafePointer<UInt64>?
+
+    init(_ column: BytesColumn) {
+        ends = column.runs.ends.withUnsafeBufferPointer { $0.baseAddress }
+        bytes = column.bytes.withUnsafeBufferPointer { UnsafeRawPointer($0.baseAddress) }
+        validity = column.validity.words?.withUnsafeBufferPointer { $0.baseAddress }
+    }
+
+    /// Of a row that the column has; nil where there is no value.
+    @inline(__always)
+    subscript(row: Int) -> UnsafeRawBufferPointer? {
+        if let validity, validity[row &>> 6] & (1 &<< UInt64(row & 63)) == 0 { return nil }
+        guard let ends else { return nil }
+        let start = Int(ends[row])
+        return UnsafeRawBufferPointer(start: bytes.map { $0 + start }, count: Int(ends[row &+ 1]) &- start)
     }
 }
 
@@ -216,6 +266,13 @@ private final class GrowingBytes {
         guard let source = bytes.baseAddress else { return }
         (start + count).copyMemory(from: source, byteCount: bytes.count)
         count &+= bytes.count
+    }
+
+    /// Of a number as `append(varint:)` writes it.
+    @inline(__always)
+    static func byteCount(_ value: Int64) -> Int {
+        let left = UInt64(bitPattern: (value << 1) ^ (value >> 63))
+        return (70 &- (left | 1).leadingZeroBitCount) / 7
     }
 
     @inline(__always)

@@ -23,6 +23,9 @@ package final class VectorBuilder {
         column = ColumnBuilder(columnType)
     }
 
+    /// What is filled, for loops over rows; nil where values are built. Valid as long as the builder lives.
+    var cells: UnsafeMutablePointer<ColumnCells>? { kind == .values ? nil : column.cells }
+
     package var count: Int { kind == .values ? values.count : column.count }
 
     /// Bytes of strings so far.

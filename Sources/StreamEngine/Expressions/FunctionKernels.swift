@@ -26,6 +26,76 @@ enum FunctionKernels {
         }
     }
 
+    /// SUBSTRING of texts with a place and a length that are written in the statement.
+    static func substring(
+        _ call: FunctionCall, _ type: SQLType, _ arguments: [Kernel], _ function: ScalarCall
+    ) -> Kernel? {
+        guard call.function == "SUBSTRING", type == .string, 2...3 ~= arguments.count,
+            call.arguments.count == arguments.count, call.arguments[0].type == .string,
+            case .literal(.int(let position)) = call.arguments[1].node
+        else { return nil }
+        var length: Int32?
+        if arguments.count == 3 {
+            guard case .literal(.int(let stated)) = call.arguments[2].node else { return nil }
+            length = stated
+        }
+        let rest = [SQLValue.int(position)] + (length.map { [.int($0)] } ?? [])
+        let argument = arguments[0]
+        return { frame in
+            let child = frame.child()
+            let vector = argument(child)
+            frame.adoptAsLogs(child)
+            guard let column = strings(vector) else { return .nulls(frame.count) }
+            let result: Vector
+            if isASCII(column) {
+                result = .string(part(of: column, from: Int(position), length.map { Int($0) }))
+            } else {
+                result = KernelCompiler.perRow(frame.count, .string) { row in
+                    guard let text = column.string(row) else { return .null }
+                    do throws(EvaluationFailure) { return try function.body([.string(text)] + rest, []) } catch {
+                        frame.log(row, "Failed to invoke function SUBSTRING: \(error.message)")
+                        return .null
+                    }
+                }
+            }
+            return child.hasFailures ? result.nulled(.string, where: child.hasFailed) : result
+        }
+    }
+
+    /// Places begin with 1; negative ones are counted from the end.
+    private static func part(of column: BytesColumn, from position: Int, _ length: Int?) -> BytesColumn {
+        let builder = ColumnBuilder(.string)
+        builder.reserve(rows: column.count, bytesPerRow: min(length ?? 0, 64))
+        let cells = builder.cells
+        column.bytes.withUnsafeBufferPointer { bytes in
+            for row in 0..<column.count {
+                guard column.validity.isValid(row) else {
+                    builder.appendNull()
+                    continue
+                }
+                let run = column.runs[row]
+                let start = position < 0 ? max(run.count + position, 0) : max(min(position - 1, run.count), 0)
+                let count = length.map { max(min(start + $0, run.count), start) - start } ?? run.count - start
+                let isDone =
+                    bytes.baseAddress.map {
+                        let from = run.lowerBound + start
+                        return cells.pointee.appendBytes($0 + from, count: count, readable: bytes.count - from)
+                    } ?? cells.pointee.appendRun(elementCount: cells.pointee.byteCount)
+                if !isDone { builder.appendNull() }
+            }
+        }
+        guard case .string(let column) = builder.finish() else { preconditionFailure("a builder of texts") }
+        return column
+    }
+
+    private static func isASCII(_ column: BytesColumn) -> Bool {
+        column.bytes.withUnsafeBufferPointer { bytes in
+            var seen: UInt8 = 0
+            for byte in bytes { seen |= byte }
+            return seen < 0x80
+        }
+    }
+
     private static func strings(_ vector: Vector) -> BytesColumn? {
         switch vector {
         case .string(let column): return column
@@ -44,13 +114,8 @@ enum FunctionKernels {
             let vector = argument(child)
             frame.adoptAsLogs(child)
             guard let column = strings(vector) else { return .nulls(frame.count) }
-            let isASCII = column.bytes.withUnsafeBufferPointer { bytes in
-                var seen: UInt8 = 0
-                for byte in bytes { seen |= byte }
-                return seen < 0x80
-            }
             let result: Vector
-            if isASCII {
+            if isASCII(column) {
                 let bytes = ColumnBuffer<UInt8>(count: column.bytes.count) { target in
                     column.bytes.withUnsafeBufferPointer { source in
                         for at in 0..<source.count { target.initializeElement(at: at, to: byte(source[at])) }

@@ -58,4 +58,10 @@ package protocol FunctionLibrary {
     /// Rows of the function for its arguments.
     func table(_ call: TableFunctionCall) throws(EngineError)
         -> ([SQLValue]) throws(EvaluationFailure) -> [SQLValue]
+    /// `ksql.functions.substring.legacy.args`: SUBSTRING does not mean what its kernel does.
+    var usesLegacySubstring: Bool { get }
+}
+
+extension FunctionLibrary {
+    package var usesLegacySubstring: Bool { false }
 }

@@ -318,7 +318,11 @@ struct KernelCompiler {
         let lambdaTypes = call.arguments.compactMap { argument -> SQLType? in
             if case .lambda(let lambda) = argument.node { lambda.body.type } else { nil }
         }
-        if let fast = FunctionKernels.kernel(call, type, arguments.map(\.kernel)) { return fast }
+        let kernels = arguments.map(\.kernel)
+        if let fast = FunctionKernels.kernel(call, type, kernels) { return fast }
+        if !functions.usesLegacySubstring, let fast = FunctionKernels.substring(call, type, kernels, function) {
+            return fast
+        }
         if function.isLazy { return Self.coalesce(arguments.map(\.kernel), type) }
         return { frame in
             let child = frame.child()

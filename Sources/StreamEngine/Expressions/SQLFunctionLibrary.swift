@@ -13,6 +13,8 @@ package final class SQLFunctionLibrary: FunctionLibrary {
         self.context = context
     }
 
+    package var usesLegacySubstring: Bool { context.limits.usesLegacySubstring }
+
     package func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall {
         let function: BoundFunction
         do throws(FunctionError) { function = try call.bind(catalog) } catch { throw Self.missing(error) }

@@ -73,7 +73,8 @@ final class AggregateLayout {
     }
 
     let functions: [Function]
-    private let fixedSlots: [FixedSlot]
+    /// In memory of its own: the loop over rows counts no references.
+    private let fixedSlots: UnsafeMutableBufferPointer<FixedSlot>
     private let inputs = RowInputs()
     private let oldInputs = RowInputs()
     /// Bytes of timestamp and fixed states.
@@ -114,10 +115,13 @@ final class AggregateLayout {
                 FixedSlot(kind: kind, offset: function.offset, input: hasInput ? inputCount : -1, place: place))
             if hasInput { inputCount += 1 }
         }
-        self.fixedSlots = fixedSlots
+        self.fixedSlots = .allocate(capacity: fixedSlots.count)
+        _ = self.fixedSlots.initialize(from: fixedSlots)
         fixedBytes = offset
         self.othersCount = othersCount
     }
+
+    deinit { fixedSlots.deallocate() }
 
     private static func fixed(_ call: AggregateFunctionCall) -> Slot? {
         guard call.parameters.isEmpty else { return nil }
@@ -162,7 +166,8 @@ final class AggregateLayout {
     /// - Parameter state: the record from its timestamp on.
     @inline(__always)
     func applyFixed(_ state: UnsafeMutableRawPointer, _ row: Int, isUndo: Bool) {
-        let inputs = isUndo ? oldInputs : self.inputs
+        // Unowned: the loop over rows counts no references, and both live as long as this does.
+        unowned(unsafe) let inputs = isUndo ? oldInputs : self.inputs
         for slot in fixedSlots {
             let at = state + slot.offset
             var bits: Int64 = 0
@@ -336,19 +341,8 @@ final class AggregateLayout {
         _ state: UnsafeRawPointer, others: [SQLValue], to builders: [VectorBuilder], from first: Int
     ) throws(EngineError) {
         for slot in fixedSlots {
-            let builder = builders[first &+ slot.place]
-            let at = state + slot.offset
-            switch slot.kind {
-            case .count, .sumBigint: builder.append(fixed: at.loadUnaligned(as: Int64.self))
-            case .sumInt: builder.append(fixed: at.loadUnaligned(as: Int32.self))
-            case .sumDouble: builder.append(fixed: at.loadUnaligned(as: Double.self))
-            case .averageInt: average(Double(at.loadUnaligned(as: Int32.self)), at, builder)
-            case .averageBigint: average(Double(at.loadUnaligned(as: Int64.self)), at, builder)
-            case .averageDouble: average(at.loadUnaligned(as: Double.self), at, builder)
-            case .minInt, .maxInt: extreme(Int32.self, at, builder)
-            case .minBigint, .maxBigint: extreme(Int64.self, at, builder)
-            case .minDouble, .maxDouble: extreme(Double.self, at, builder)
-            }
+            // Results of fixed states are numbers, whose builders have cells.
+            if let cells = builders[first &+ slot.place].cells { Self.appendResult(slot, state, to: cells) }
         }
         guard hasOthers else { return }
         var place = 0
@@ -361,20 +355,47 @@ final class AggregateLayout {
         }
     }
 
+    /// Appends the results of the functions, all of them of fixed state, to one column each.
     @inline(__always)
-    private func extreme<Number: BitwiseCopyable>(
-        _: Number.Type, _ at: UnsafeRawPointer, _ builder: VectorBuilder
+    func appendFixedResults(
+        _ state: UnsafeRawPointer, to columns: UnsafeMutableBufferPointer<UnsafeMutablePointer<ColumnCells>>
     ) {
-        if at.loadUnaligned(as: Int64.self) == 0 {
-            builder.appendNull()
-        } else {
-            builder.append(fixed: (at + 8).loadUnaligned(as: Number.self))
+        for slot in fixedSlots { Self.appendResult(slot, state, to: columns[slot.place]) }
+    }
+
+    @inline(__always)
+    private static func appendResult(
+        _ slot: FixedSlot, _ state: UnsafeRawPointer, to cells: UnsafeMutablePointer<ColumnCells>
+    ) {
+        let at = state + slot.offset
+        switch slot.kind {
+        case .count, .sumBigint: cells.pointee.append(at.loadUnaligned(as: Int64.self))
+        case .sumInt: cells.pointee.append(at.loadUnaligned(as: Int32.self))
+        case .sumDouble: cells.pointee.append(at.loadUnaligned(as: Double.self))
+        case .averageInt: average(Double(at.loadUnaligned(as: Int32.self)), at, cells)
+        case .averageBigint: average(Double(at.loadUnaligned(as: Int64.self)), at, cells)
+        case .averageDouble: average(at.loadUnaligned(as: Double.self), at, cells)
+        case .minInt, .maxInt: extreme(Int32.self, at, cells)
+        case .minBigint, .maxBigint: extreme(Int64.self, at, cells)
+        case .minDouble, .maxDouble: extreme(Double.self, at, cells)
         }
     }
 
-    private func average(_ sum: Double, _ at: UnsafeRawPointer, _ builder: VectorBuilder) {
+    @inline(__always)
+    private static func extreme<Number: BitwiseCopyable>(
+        _: Number.Type, _ at: UnsafeRawPointer, _ cells: UnsafeMutablePointer<ColumnCells>
+    ) {
+        if at.loadUnaligned(as: Int64.self) == 0 {
+            cells.pointee.appendNull()
+        } else {
+            cells.pointee.append((at + 8).loadUnaligned(as: Number.self))
+        }
+    }
+
+    @inline(__always)
+    private static func average(_ sum: Double, _ at: UnsafeRawPointer, _ cells: UnsafeMutablePointer<ColumnCells>) {
         let count = (at + 8).loadUnaligned(as: Int64.self)
-        builder.append(fixed: count == 0 ? 0.0 : sum / Double(count))
+        cells.pointee.append(count == 0 ? 0.0 : sum / Double(count))
     }
 }
 

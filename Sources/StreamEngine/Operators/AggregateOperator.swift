@@ -22,9 +22,11 @@ class AggregateOperator: Operator {
     let keys: KeyRows
     let stateScratch = ScratchBytes()
     /// The retained columns of the batch that is processed, and of its old rows.
-    private var retained: [Vector] = []
-    private var oldRetained: [Vector] = []
+    private var retained = RowColumns.none
+    private var oldRetained = RowColumns.none
     private var hasLongRows = false
+    /// Where the results of rows go that take the short way; nil: none do.
+    private(set) var plain: PlainResults?
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -44,10 +46,16 @@ class AggregateOperator: Operator {
         oldBuilder = BatchBuilder(types, hasWindows: step.schema.window != nil, hasOld: true)
         super.init(step, context)
         input.connect(to: self, input: 0)
+        if let plainKey, !layout.hasOthers, retainedCount == 0, !input.step.isTable {
+            plain = PlainResults(builder, key: plainKey, functionCount: layout.functions.count, hasWindowBounds)
+        }
     }
 
     override var inputs: [Operator] { [input] }
-    override func demandOldValues() { sendsOld = true }
+    override func demandOldValues() {
+        sendsOld = true
+        plain = nil
+    }
 
     /// Whether records of that operator's state mean the same here.
     final func hasLayout(of other: AggregateOperator) -> Bool {
@@ -93,9 +101,9 @@ class AggregateOperator: Operator {
     /// To be called before the rows of a batch are added.
     final func begin(_ batch: Batch) {
         keys.fill(batch.columns[..<keyCount], count: batch.count)
-        retained = aggregate.retained.map { batch.columns[$0] }
+        retained = RowColumns(aggregate.retained.map { batch.columns[$0] })
         hasLongRows = batch.copiesMax < 16_384
-        if let old = batch.old { oldRetained = aggregate.retained.map { old.columns[$0] } }
+        if let old = batch.old { oldRetained = RowColumns(aggregate.retained.map { old.columns[$0] }) }
     }
 
     /// Passes results on when they have become many bytes.
@@ -105,6 +113,7 @@ class AggregateOperator: Operator {
 
     /// Appends the retained columns of a row.
     final func appendRetained(_ row: Int, isOld: Bool = false, to bytes: ScratchBytes) {
+        guard retainedCount > 0 else { return }
         retainedCodec.append(isOld ? oldRetained : retained, row: row, to: bytes)
     }
 
@@ -221,6 +230,39 @@ class AggregateOperator: Operator {
         if let window { results.window(start: window.start, end: window.end) }
     }
 
+    /// As `update`, for rows of streams whose groups have no more than a key of one column and states of fixed size. Goes
+    /// over memory alone.
+    ///
+    /// - Parameters:
+    ///   - key: of the record, not of the table's memory.
+    ///   - keyByteCount: how much of it is the group's key.
+    @inline(__always)
+    final func updatePlain(
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, keyByteCount: Int, _ row: Int, timestamp: Int64,
+        window: (start: Int64, end: Int64)?, to plain: PlainResults
+    ) throws(EngineError) {
+        let hash = hashBytes(key)
+        var place = table.find(key, hash: hash)
+        let wasThere = place != 0
+        if !wasThere {
+            startState()
+            place = try table.put(key, hash: hash, place: 0, value: stateScratch.bytes)
+            table.value(at: place).storeBytes(of: Int64.min, as: Int64.self)
+        }
+        guard let state = table.value(at: place).baseAddress else { return }
+        table.touch(place)
+        let time = max(state.loadUnaligned(as: Int64.self), timestamp)
+        state.storeBytes(of: time, as: Int64.self)
+        layout.applyFixed(state, row, isUndo: false)
+        if keys.hasNull(row) {
+            plain.key.pointee.appendNull()
+        } else {
+            plain.appendKey(UnsafeRawBufferPointer(start: key.baseAddress, count: keyByteCount))
+        }
+        layout.appendFixedResults(UnsafeRawPointer(state), to: plain.functions)
+        plain.end(timestamp: time, window: window)
+    }
+
     /// Writes retained columns and other states again.
     private func rewrite(
         _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ row: Int,
@@ -242,423 +284,5 @@ class AggregateOperator: Operator {
             layout.appendOthers(others, to: stateScratch)
         }
         return try table.put(key, hash: hash, place: place, value: stateScratch.bytes)
-    }
-}
-
-/// Of a stream without windows, or of a table.
-final class GroupAggregateOperator: AggregateOperator {
-    private var table: SlabTable
-
-    override init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext)
-        throws(EngineError)
-    {
-        table = SlabTable(capturesChanges: context.settings.capturesChanges)
-        try super.init(step, aggregate, input: input, context)
-    }
-
-    override var stores: [ChangelogStore] {
-        [ChangelogStore(aggregate.store.name, [TablePart(table, isValid: recordCheck)])]
-    }
-
-    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
-        if let keys = try read.keys.bytes(keyCodec) {
-            for key in keys {
-                try key.withKey { (key) throws(ReadEnd) in
-                    if let state = table.value(key) { try give(key, state, window: nil, to: collector) }
-                }
-            }
-        } else {
-            try table.forEach { (key, state) throws(ReadEnd) in
-                try give(key, state, window: nil, to: collector)
-            }
-        }
-        try collector.flush()
-    }
-
-    override func adopt(_ old: Operator) {
-        if let old = old as? GroupAggregateOperator, hasLayout(of: old) { table = old.table }
-    }
-
-    override func process(_ batch: Batch, input: Int) {
-        counters.input += batch.count
-        begin(batch)
-        let arguments = layout.arguments(batch, self)
-        let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self, isOld: true)) }
-        do throws(EngineError) {
-            for row in 0..<batch.count {
-                try update(table, keys[row], batch, row, arguments, undo: undo, window: nil)
-                emitLarge()
-            }
-        } catch {
-            return fail(error)
-        }
-        emit(results.finish())
-    }
-}
-
-/// Of a stream in tumbling or hopping windows.
-final class WindowAggregateOperator: AggregateOperator {
-    private let size: Int64
-    private let advance: Int64
-    private let grace: Int64
-    private var store: WindowStore
-    private var streamTime = Int64.min
-    private lazy var times = TimesPart { [unowned self] in
-        [streamTime, store.observedTime]
-    } set: { [unowned self] times in
-        streamTime = times[0]
-        store.restoreObservedTime(times[1])
-    }
-
-    init(
-        _ step: PlanStep, _ aggregate: AggregateStep, _ window: WindowSpecification, size: Int64, advance: Int64,
-        input: Operator, _ context: TaskContext
-    ) throws(EngineError) {
-        self.size = max(1, size)
-        self.advance = max(1, advance)
-        grace = max(0, window.grace)
-        let (least, overflow) = self.size.addingReportingOverflow(grace)
-        store = WindowStore(
-            retentionMillis: max(window.retention ?? 0, overflow ? .max : least), windowMillis: self.size,
-            capturesChanges: context.settings.capturesChanges)
-        try super.init(step, aggregate, input: input, context)
-        store.isValid = recordCheck
-        _ = times
-    }
-
-    override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
-    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
-        func end(_ start: Int64) -> Int64 {
-            let (end, overflow) = start.addingReportingOverflow(size)
-            return overflow ? .max : end
-        }
-        if let keys = try read.keys.bytes(keyCodec) {
-            for key in keys {
-                try key.withKey { (key) throws(ReadEnd) in
-                    try store.forEach(key, in: read.windowStart ?? 0...(.max), advance: advance) {
-                        (start, state) throws(ReadEnd) in
-                        try give(key, state, window: (start, end(start)), to: collector)
-                    }
-                }
-            }
-        } else {
-            try store.forEach { (key, start, state) throws(ReadEnd) in
-                try give(key, state, window: (start, end(start)), to: collector)
-            }
-        }
-        try collector.flush()
-    }
-
-    override func adopt(_ old: Operator) {
-        guard let old = old as? WindowAggregateOperator, hasLayout(of: old) else { return }
-        (store, streamTime) = (old.store, old.streamTime)
-    }
-
-    override func process(_ batch: Batch, input: Int) {
-        counters.input += batch.count
-        begin(batch)
-        let arguments = layout.arguments(batch, self)
-        // On the way of every row: values of its own, for those of the object are checked for exclusive access.
-        var streamTime = self.streamTime
-        defer { self.streamTime = streamTime }
-        var latest: (start: Int64, table: SlabTable)?
-        do throws(EngineError) {
-            for row in 0..<batch.count {
-                let time = batch.timestamps[row]
-                streamTime = max(streamTime, time)
-                let closed = streamTime.subtractingReportingOverflow(grace)
-                let closeTime = closed.overflow ? Int64.min : closed.partialValue
-                keyScratch.clear()
-                keyScratch.append(keys[row])
-                let keyCount = keyScratch.count
-                // Windows do not start before the epoch.
-                let (shifted, overflow) = time.addingReportingOverflow(advance - size)
-                var start = max(0, overflow ? 0 : shifted) / advance * advance
-                while start <= time {
-                    let (end, overflow) = start.addingReportingOverflow(size)
-                    guard !overflow else { break }
-                    if end > closeTime {
-                        keyScratch.truncate(to: keyCount)
-                        keyScratch.append(start.bigEndian)
-                        let table: SlabTable
-                        if let latest, latest.start == start {
-                            table = latest.table
-                        } else {
-                            table = store.makeTable(start: start)
-                            latest = (start, table)
-                        }
-                        try update(
-                            table, keyScratch.bytes, batch, row, arguments, undo: nil, window: (start, end))
-                        emitLarge()
-                    } else {
-                        counters.late += 1
-                    }
-                    let (next, isLast) = start.addingReportingOverflow(advance)
-                    guard !isLast else { break }
-                    start = next
-                }
-            }
-        } catch {
-            return fail(error)
-        }
-        emit(results.finish())
-    }
-}
-
-/// Of a stream in sessions: a row within the gap of sessions joins, and so merges, them. The sessions that it swallows are
-/// deleted first, by end and then start.
-final class SessionAggregateOperator: AggregateOperator {
-    private let gap: Int64
-    /// Gap and grace: sessions that ended longer ago are closed. Milliseconds.
-    private let closesAfter: Int64
-    private var store: SessionStore
-    private var streamTime = Int64.min
-    private lazy var times = TimesPart { [unowned self] in
-        [streamTime, store.observedTime]
-    } set: { [unowned self] times in
-        streamTime = times[0]
-        store.restoreObservedTime(times[1])
-    }
-
-    init(
-        _ step: PlanStep, _ aggregate: AggregateStep, _ window: WindowSpecification, gap: Int64, input: Operator,
-        _ context: TaskContext
-    ) throws(EngineError) {
-        self.gap = max(0, gap)
-        let grace = max(0, window.grace)
-        let (least, overflow) = self.gap.addingReportingOverflow(grace)
-        closesAfter = overflow ? .max : least
-        store = SessionStore(
-            retentionMillis: max(window.retention ?? 0, closesAfter),
-            capturesChanges: context.settings.capturesChanges)
-        try super.init(step, aggregate, input: input, context)
-        store.isValid = recordCheck
-        _ = times
-    }
-
-    override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
-    override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
-        func give(_ key: UnsafeRawBufferPointer, _ session: SessionStore.Session) throws(ReadEnd) {
-            try session.value.withKey { (state) throws(ReadEnd) in
-                try self.give(key, state, window: (session.start, session.end), to: collector)
-            }
-        }
-        if let keys = try read.keys.bytes(keyCodec) {
-            for key in keys {
-                try key.withKey { (key) throws(ReadEnd) in
-                    for session in store.sessions(key) { try give(key, session) }
-                }
-            }
-        } else {
-            try store.forEach { (key, session) throws(ReadEnd) in try give(key, session) }
-        }
-        try collector.flush()
-    }
-
-    override func adopt(_ old: Operator) {
-        guard let old = old as? SessionAggregateOperator, hasLayout(of: old) else { return }
-        (store, streamTime) = (old.store, old.streamTime)
-    }
-
-    override func process(_ batch: Batch, input: Int) {
-        counters.input += batch.count
-        begin(batch)
-        let arguments = layout.arguments(batch, self)
-        do throws(EngineError) {
-            for row in 0..<batch.count {
-                try add(batch, row, arguments)
-                emitLarge()
-            }
-        } catch {
-            return fail(error)
-        }
-        emit(results.finish())
-    }
-
-    private func add(_ batch: Batch, _ row: Int, _ arguments: [[Vector]]) throws(EngineError) {
-        let time = batch.timestamps[row]
-        streamTime = max(streamTime, time)
-        keyScratch.clear()
-        keyScratch.append(keys[row])
-        let key = keyScratch.bytes
-        let from = time - min(gap, time)  // times are not negative
-        let (to, overflow) = time.addingReportingOverflow(gap)
-        if !layout.hasOthers, !sendsOld {
-            switch store.relation(key, end: time, meeting: from...(overflow ? .max : to)) {
-            case .extends(let session): if try extend(session, batch, row) { return }
-            case .follows: return try start(batch, row)
-            case .other: break
-            }
-        }
-        var sessions = store.sessions(key)
-        var merged: [SessionStore.Session] = []
-        sessions.removeAll { session in
-            guard session.end >= from, session.start <= (overflow ? .max : to) else { return false }
-            merged.append(session)
-            return true
-        }
-        let start = min(time, merged.map(\.start).min() ?? time)
-        let end = max(time, merged.map(\.end).max() ?? time)
-        let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
-        if !isOpen, end < closed {
-            counters.late += 1
-            return
-        }
-        let results = self.results
-        // A row at the very time of a session of one moment changes it in its place.
-        let isSame = start == time && end == time
-        let before = isSame ? merged.first : nil
-        if !isSame {
-            for session in merged { try delete(session, batch, row, results) }
-        }
-        var state = try mergedState(merged)
-        try addRow(&state, batch, row, arguments)
-        state.withUnsafeMutableBytes { $0.storeBytes(of: end, as: Int64.self) }
-        if sendsOld {
-            if let before {
-                try read(before.value) { bytes throws(EngineError) in
-                    try append(bytes, batch, row, window: (start, end), to: results.oldColumns)
-                }
-            } else {
-                appendMissing(batch, row, to: results.oldColumns)
-            }
-        }
-        try read(state) { bytes throws(EngineError) in
-            try append(bytes, batch, row, window: (start, end), to: results.columns)
-        }
-        results.endRow(timestamp: end, oldPresent: before != nil)
-        results.window(start: start, end: end)
-        let new = SessionStore.Session(start: start, end: end, value: state)
-        let place = sessions.firstIndex { ($0.end, $0.start) > (end, start) } ?? sessions.count
-        sessions.insert(new, at: place)
-        try store.set(key, sessions)
-        try store.observe(key, end: end, previousEnd: merged.last?.end)
-    }
-
-    /// A new session behind all others of its key.
-    private func start(_ batch: Batch, _ row: Int) throws(EngineError) {
-        let time = batch.timestamps[row]
-        let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
-        if !isOpen, time < closed {
-            counters.late += 1
-            return
-        }
-        startState()
-        appendRetained(row, to: stateScratch)
-        let state = stateScratch.mutableBytes
-        guard let first = state.baseAddress else { return }
-        layout.applyFixed(first, row, isUndo: false)
-        first.storeBytes(of: time, as: Int64.self)
-        let results = self.results
-        try append(stateScratch.bytes, batch, row, window: (time, time), to: results.columns)
-        results.endRow(timestamp: time)
-        results.window(start: time, end: time)
-        try store.append(keyScratch.bytes, start: time, end: time, value: stateScratch.bytes)
-        try store.observe(keyScratch.bytes, end: time)
-    }
-
-    /// The common case: the last session of a key takes a row, and its state is changed in place.
-    ///
-    /// - Returns: false when its retained columns do not fit where they are.
-    private func extend(
-        _ session: SessionStore.SingleSession, _ batch: Batch, _ row: Int
-    ) throws(EngineError) -> Bool {
-        let time = batch.timestamps[row]
-        let start = min(time, session.start)
-        let end = max(time, session.end)
-        let previousEnd = session.end
-        stateScratch.clear()
-        appendRetained(row, to: stateScratch)
-        guard stateScratch.count == session.value.count - layout.fixedBytes, let state = session.value.baseAddress
-        else {
-            return false
-        }
-        let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
-        if !isOpen, end < closed {
-            counters.late += 1
-            return true
-        }
-        let results = self.results
-        if start != time || end != time {
-            appendMissing(batch, row, to: results.columns)
-            results.endRow(timestamp: session.end, present: false)
-            results.window(start: session.start, end: session.end)
-        }
-        store.willChange(session, start: start, end: end)
-        layout.applyFixed(state, row, isUndo: false)
-        state.storeBytes(of: end, as: Int64.self)
-        if let retained = stateScratch.bytes.baseAddress {
-            (state + layout.fixedBytes).copyMemory(from: retained, byteCount: stateScratch.count)
-        }
-        try append(UnsafeRawBufferPointer(session.value), batch, row, window: (start, end), to: results.columns)
-        results.endRow(timestamp: end)
-        results.window(start: start, end: end)
-        try store.observe(keyScratch.bytes, end: end, previousEnd: previousEnd)
-        return true
-    }
-
-    private func delete(
-        _ session: SessionStore.Session, _ batch: Batch, _ row: Int, _ results: BatchBuilder
-    ) throws(EngineError) {
-        appendMissing(batch, row, to: results.columns)
-        if sendsOld {
-            try read(session.value) { bytes throws(EngineError) in
-                try append(bytes, batch, row, window: (session.start, session.end), to: results.oldColumns)
-            }
-        }
-        results.endRow(timestamp: session.end, present: false, oldPresent: true)
-        results.window(start: session.start, end: session.end)
-    }
-
-    /// The state of sessions together, without retained columns; of none: the initial state.
-    private func mergedState(_ sessions: [SessionStore.Session]) throws(EngineError) -> [UInt8] {
-        startState()
-        var fixed = [UInt8](stateScratch.bytes)
-        var others = layout.initialOthers()
-        for session in sessions {
-            fixed.withUnsafeMutableBytes { into in
-                session.value.withUnsafeBytes { from in
-                    if let into = into.baseAddress, let from = from.baseAddress { layout.mergeFixed(into, from) }
-                }
-            }
-            guard layout.hasOthers else { continue }
-            let later = session.value.withUnsafeBytes { bytes in
-                var at = layout.fixedBytes
-                at += retainedCodec.byteCount(bytes, at: at)
-                return layout.readOthers(bytes, at: &at)
-            }
-            try layout.mergeOthers(&others, later)
-        }
-        mergedOthers = others
-        return fixed
-    }
-
-    private var mergedOthers: [SQLValue] = []
-    private let readScratch = ScratchBytes()
-
-    private func addRow(
-        _ state: inout [UInt8], _ batch: Batch, _ row: Int, _ arguments: [[Vector]]
-    ) throws(EngineError) {
-        state.withUnsafeMutableBytes { bytes in
-            if let start = bytes.baseAddress { layout.applyFixed(start, row, isUndo: false) }
-        }
-        stateScratch.clear()
-        appendRetained(row, to: stateScratch)
-        if layout.hasOthers {
-            try layout.applyOthers(&mergedOthers, arguments, row, isUndo: false)
-            layout.appendOthers(mergedOthers, to: stateScratch)
-        }
-        state.append(contentsOf: stateScratch.bytes)
-    }
-
-    private func read(
-        _ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws(EngineError) -> Void
-    ) throws(EngineError) {
-        readScratch.clear()
-        bytes.withUnsafeBytes { readScratch.append($0) }
-        try body(readScratch.bytes)
     }
 }

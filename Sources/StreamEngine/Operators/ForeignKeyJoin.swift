@@ -11,6 +11,9 @@ final class ForeignKeyJoinOperator: Operator {
     private let right: Operator
     private let join: ForeignKeyJoinStep
     private let foreignKey: CompiledExpression
+    private let condition: JoinCondition?
+    /// Rows that might meet, on their way to `condition`.
+    private let candidate: BatchBuilder
     private let leftTable: TableState
     private let rightTable: TableState
     private let rightKeys: KeyCodec
@@ -30,6 +33,8 @@ final class ForeignKeyJoinOperator: Operator {
         self.right = right
         self.join = join
         foreignKey = try CompiledExpression(join.foreignKey, functions: context.functions)
+        condition = try JoinCondition(join.residual, context.functions)
+        candidate = BatchBuilder(step.schema.columns.map(\.type))
         leftTable = TableState(
             left.step.schema, store: left.step.tableStore ?? step.name + "-left", context.settings)
         rightTable = TableState(
@@ -177,6 +182,22 @@ final class ForeignKeyJoinOperator: Operator {
     }
 
     private func appendColumns(
+        _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, isDeleted: Bool, to target: BatchBuilder
+    ) {
+        if let condition, let match, !isDeleted {
+            appendPair(batch, row, match, isDeleted: false, to: candidate)
+            candidate.endRow(timestamp: 0)
+            var failures: [CompiledExpression.Failure] = []
+            let meets = condition.holds(candidate.finish().columns, count: 1, failures: &failures)[0]
+            if target === builder {
+                note(failures.map { .init(row: row, message: $0.message) }, batch, what: JoinCondition.failed)
+            }
+            return appendPair(batch, row, meets ? match : nil, isDeleted: false, to: target)
+        }
+        appendPair(batch, row, match, isDeleted: isDeleted, to: target)
+    }
+
+    private func appendPair(
         _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, isDeleted: Bool, to target: BatchBuilder
     ) {
         var others: [SQLValue] = []

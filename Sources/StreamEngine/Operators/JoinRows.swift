@@ -6,7 +6,7 @@ import SQLTypes
 /// rows belong together and then builds its result column by column.
 final class FoundRows {
     private let codec: RowCodec
-    private let builders: [VectorBuilder]
+    private let target: RowTarget
     private(set) var count = 0
     private var byteCount = 0
 
@@ -15,13 +15,13 @@ final class FoundRows {
 
     init(_ types: [SQLType]) {
         codec = RowCodec(types)
-        builders = types.map { VectorBuilder($0) }
+        target = RowTarget(types.map { VectorBuilder($0) })
     }
 
     /// - Returns: the index of the row.
     func append(_ bytes: UnsafeRawBufferPointer, at start: Int = 0) -> Int {
         var at = start
-        codec.read(bytes, at: &at, into: builders[...])
+        codec.read(bytes, at: &at, into: target)
         count += 1
         byteCount += bytes.count
         return count - 1
@@ -30,7 +30,7 @@ final class FoundRows {
     func finish() -> [Vector] {
         count = 0
         byteCount = 0
-        return builders.map { $0.finish() }
+        return target.builders.map { $0.finish() }
     }
 }
 
@@ -53,15 +53,17 @@ struct JoinPairs {
     /// - Parameters:
     ///   - own: the columns of the side that came, key first.
     ///   - others: those of the other side, by the indexes of its schema.
+    ///   - keys: the columns of the join's key, by the rows of the side that came; nil: its own first ones.
     func columns(
-        _ columns: [JoinColumn], own: [Vector], others: [Vector], isLeft: Bool, types: [SQLType]
+        _ columns: [JoinColumn], own: [Vector], others: [Vector], isLeft: Bool, types: [SQLType], keys: [Vector]? = nil
     ) -> [Vector] {
         let allFound = !other.contains(-1)
         let noneFound = !allFound && !other.contains { $0 >= 0 }
         let isIdentity =
             own.first.map { $0.count == self.own.count } ?? false
             && zip(self.own, 0...).allSatisfy { Int($0) == $1 }
-        func fromOwn(_ index: Int) -> Vector { isIdentity ? own[index] : own[index].gathered(self.own) }
+        func taken(_ vector: Vector) -> Vector { isIdentity ? vector : vector.gathered(self.own) }
+        func fromOwn(_ index: Int) -> Vector { taken(own[index]) }
         func fromOther(_ index: Int, _ type: SQLType) -> Vector {
             if noneFound { return .nulls(other.count) }
             if allFound { return others[index].gathered(other) }
@@ -69,7 +71,7 @@ struct JoinPairs {
         }
         return zip(columns, types).map { column, type in
             switch column {
-            case .key(let index): fromOwn(index)
+            case .key(let index): taken((keys ?? own)[index])
             case .left(let index): isLeft ? fromOwn(index) : fromOther(index, type)
             case .right(let index): isLeft ? fromOther(index, type) : fromOwn(index)
             }

@@ -128,3 +128,11 @@ package struct StateChange: Sendable, Hashable {
         self.value = value
     }
 }
+
+/// Takes the changes of one store in place.
+package protocol ChangeReceiver {
+    /// - Parameters:
+    ///   - tag: the first byte of the change's key; `key` has the others. The bytes are valid during the call.
+    ///   - value: nil: the record is gone.
+    func take(tag: UInt8, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer?)
+}

@@ -198,6 +198,9 @@ final class SourceOperator: Operator {
             return records.timestamps
         }
         let vector = (timestampIndex.isKey ? key : value).columns[timestampIndex.place]
+        if case .int64(let column) = vector, column.validity.nullCount == 0, Self.hasTimes(column.values) {
+            return column.values
+        }
         return ColumnBuffer(count: records.count) { target in
             for row in 0..<target.count {
                 var time: Int64?
@@ -228,6 +231,14 @@ final class SourceOperator: Operator {
                     drop(row)
                 }
             }
+        }
+    }
+
+    private static func hasTimes(_ values: ColumnBuffer<Int64>) -> Bool {
+        values.withUnsafeBufferPointer { values in
+            var seen: Int64 = 0
+            for value in values { seen |= value }
+            return seen >= 0
         }
     }
 

@@ -13,6 +13,8 @@ final class StreamStreamJoinOperator: Operator {
         let buffer: JoinBuffer
         let codec: RowCodec
         let found: FoundRows
+        /// A row that the join's condition is asked about.
+        let candidate: FoundRows
         let isOuter: Bool
         /// How far before and after a row of this side those of the other may be.
         let before: Int64
@@ -35,6 +37,7 @@ final class StreamStreamJoinOperator: Operator {
             }
             waiting = TimeOrderedBuffer(capturesChanges: settings.capturesChanges, isValid: check)
             found = FoundRows(types)
+            candidate = FoundRows(types)
             self.isOuter = isOuter
             self.before = before
             self.after = after
@@ -68,6 +71,7 @@ final class StreamStreamJoinOperator: Operator {
         sides[1].buffer.restoreLatestTime(times[0])
     }
     private let rowScratch = ScratchBytes()
+    private let condition: JoinCondition?
 
     /// Without GRACE PERIOD.
     private static let graceDefault: Int64 = 24 * 3600 * 1000
@@ -94,6 +98,7 @@ final class StreamStreamJoinOperator: Operator {
                 right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept,
                 isWindowed: isWindowed, context.settings),
         ]
+        condition = try JoinCondition(join.residual, context.functions)
         keyCount = left.step.schema.keyCount
         keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
         super.init(step, context)
@@ -127,8 +132,9 @@ final class StreamStreamJoinOperator: Operator {
         var pairs = JoinPairs()
         let pairsMax = batch.copiesMax
         keys.fill(batch.columns[..<keyCount], count: batch.count, windows: isWindowed ? batch.windows : nil)
+        let columns = RowColumns(batch.columns)
         do throws(EngineError) {
-            for row in 0..<batch.count { try join(row, of: batch, input, &pairs, pairsMax) }
+            for row in 0..<batch.count { try join(row, of: batch, columns, input, &pairs, pairsMax) }
         } catch {
             flush(&pairs, batch, input)
             return context.fail(error)
@@ -137,7 +143,7 @@ final class StreamStreamJoinOperator: Operator {
     }
 
     private func join(
-        _ row: Int, of batch: Batch, _ input: Int, _ pairs: inout JoinPairs, _ pairsMax: Int
+        _ row: Int, of batch: Batch, _ columns: RowColumns, _ input: Int, _ pairs: inout JoinPairs, _ pairsMax: Int
     ) throws(EngineError) {
         let own = sides[input]
         let other = sides[1 - input]
@@ -165,13 +171,18 @@ final class StreamStreamJoinOperator: Operator {
             emitClosed(batch)
         }
         rowScratch.clear()
-        own.codec.append(batch.columns, row: row, to: rowScratch)
+        own.codec.append(columns, row: row, to: rowScratch)
         try own.buffer.put(key, time: time, row: rowScratch.bytes)
         var isMatched = false
         if from <= to {
             try other.buffer.forEach(key, in: from...to) { (otherTime, bytes) throws(EngineError) in
+                if let condition {
+                    guard meets(condition, batch, row, bytes, max(time, otherTime), input) else { return }
+                    if waits, other.isOuter { try other.waiting.remove(time: otherTime, order: key, value: bytes) }
+                } else if waits, other.isOuter {
+                    other.waiting.remove(time: otherTime, order: key)
+                }
                 isMatched = true
-                if waits, other.isOuter { other.waiting.remove(time: otherTime, order: key) }
                 pairs.append(row, other.found.append(bytes), max(time, otherTime))
                 if pairs.own.count >= pairsMax || other.found.isLarge { flush(&pairs, batch, input) }
             }
@@ -185,6 +196,20 @@ final class StreamStreamJoinOperator: Operator {
             try own.waiting.put(
                 time: time, order: key, timestamp: time, value: rowScratch.bytes, replacing: false)
         }
+    }
+
+    /// Whether a row and one of the other side that has its key and is near in time fulfil the join's condition.
+    private func meets(
+        _ condition: JoinCondition, _ batch: Batch, _ row: Int, _ bytes: UnsafeRawBufferPointer, _ time: Int64,
+        _ input: Int
+    ) -> Bool {
+        let candidate = sides[1 - input].candidate
+        _ = candidate.append(bytes)
+        var pair = JoinPairs()
+        pair.append(row, 0, time)
+        let columns = pair.columns(
+            join.columns, own: batch.columns, others: candidate.finish(), isLeft: input == 0, types: types)
+        return holds(condition, columns, pair) { _ in true }[0]
     }
 
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {

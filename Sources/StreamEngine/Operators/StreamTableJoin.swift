@@ -13,6 +13,7 @@ final class StreamTableJoinOperator: Operator {
     private let keys: KeyRows
     private let keyCount: Int
     private let found: FoundRows
+    private let condition: JoinCondition?
 
     init(
         _ step: PlanStep, _ join: StreamTableJoinStep, left: Operator, right: Operator, _ context: TaskContext
@@ -26,6 +27,7 @@ final class StreamTableJoinOperator: Operator {
         keyCount = left.step.schema.keyCount
         keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
         found = FoundRows(schema.values.map(\.type))
+        condition = try JoinCondition(join.residual, context.functions)
         super.init(step, context)
         left.connect(to: self, input: 0)
         right.connect(to: self, input: 1)
@@ -79,6 +81,16 @@ final class StreamTableJoinOperator: Operator {
         }
         let others = rightKeys + found.finish()
         let own = batch.columns
+        if let condition {
+            // A row of the stream meets one of the table at most: those that must not meet are as if there was none.
+            let columns = pairs.columns(join.columns, own: own, others: others, isLeft: true, types: types)
+            let other = pairs.other
+            let holds = holds(condition, columns, pairs) { other[$0] >= 0 }
+            for at in other.indices where other[at] >= 0 && !holds[at] {
+                pairs.other[at] = -1
+                counters.unmatched += 1
+            }
+        }
         var result = Batch(
             count: pairs.own.count,
             columns: pairs.columns(join.columns, own: own, others: others, isLeft: true, types: types),

@@ -140,9 +140,10 @@ final class SuppressOperator: Operator {
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         guard let windows = batch.windows else { return emit(batch) }
+        let columns = RowColumns(batch.columns)
         do throws(EngineError) {
             for row in 0..<batch.count {
-                try hold(batch, row, windows)
+                try hold(batch, columns, row, windows)
                 guard batch.timestamps[row] > streamTime else { continue }
                 streamTime = batch.timestamps[row]
                 try emitClosed()
@@ -154,7 +155,9 @@ final class SuppressOperator: Operator {
         emit(builder.finish())
     }
 
-    private func hold(_ batch: Batch, _ row: Int, _ windows: Batch.Windows) throws(EngineError) {
+    private func hold(
+        _ batch: Batch, _ columns: RowColumns, _ row: Int, _ windows: Batch.Windows
+    ) throws(EngineError) {
         let start = windows.starts[row]
         let end = windows.ends[row]
         order.clear()
@@ -163,7 +166,7 @@ final class SuppressOperator: Operator {
         guard batch.present.isValid(row) else { return buffer.remove(time: end, order: order.bytes) }
         scratch.clear()
         scratch.append(start)
-        rowCodec.append(batch.columns, row: row, to: scratch)
+        rowCodec.append(columns, row: row, to: scratch)
         try buffer.put(
             time: end, order: order.bytes, timestamp: batch.timestamps[row], value: scratch.bytes, replacing: true)
     }

@@ -14,6 +14,7 @@ final class TableTableJoinOperator: Operator {
     private var sendsOld = false
     private let oldRows: [FoundRows]
     private let found: [FoundRows]
+    private let condition: JoinCondition?
 
     init(
         _ step: PlanStep, _ join: TableTableJoinStep, left: Operator, right: Operator, _ context: TaskContext
@@ -29,6 +30,7 @@ final class TableTableJoinOperator: Operator {
         keyCount = left.step.schema.keyCount
         oldRows = sides.map { FoundRows($0.step.schema.values.map(\.type)) }
         found = sides.map { FoundRows($0.step.schema.values.map(\.type)) }
+        condition = try JoinCondition(join.residual, context.functions)
         super.init(step, context)
         left.connect(to: self, input: 0)
         right.connect(to: self, input: 1)
@@ -78,7 +80,17 @@ final class TableTableJoinOperator: Operator {
             var at = 8
             return keys + tables[side].rowCodec.values(found.value, at: &at)
         }
-        let rows = [values(0, left), values(1, right)]
+        var rows = [values(0, left), values(1, right)]
+        if let condition, let a = rows[0], let b = rows[1] {
+            let columns = join.columns.map { column in
+                switch column {
+                case .key(let index): Vector.constant(keys[index], count: 1)
+                case .left(let index): Vector.constant(a[index], count: 1)
+                case .right(let index): Vector.constant(b[index], count: 1)
+                }
+            }
+            if !condition.holds(columns) { rows[join.kind == .left ? 1 : 0] = nil }
+        }
         for (column, builder) in zip(join.columns, collector.builder.columns) {
             switch column {
             case .key(let index): builder.append(keys[index])
@@ -126,22 +138,41 @@ final class TableTableJoinOperator: Operator {
         let keys = (0..<keyCount).map { index in batch.columns[index].gathered(matchedRows(pairs)) }
         let others = keys + found[1 - input].finish()
         var result = Batch(
-            count: pairs.own.count,
-            columns: pairs.columns(
-                join.columns, own: blanked(batch.columns, batch.present, input), others: others, isLeft: input == 0,
-                types: types),
+            count: pairs.own.count, columns: columns(pairs, batch.columns, batch.present, others, input),
             timestamps: ColumnBuffer(pairs.timestamps), present: Validity(all: present))
         if sendsOld, let old = batch.old {
             result.old = .init(
-                columns: pairs.columns(
-                    join.columns, own: blanked(old.columns, old.present, input), others: others, isLeft: input == 0,
-                    types: types),
-                present: Validity(all: oldPresent))
+                columns: columns(pairs, old.columns, old.present, others, input), present: Validity(all: oldPresent))
         }
         pairs = JoinPairs()
         present = []
         oldPresent = []
         emit(result)
+    }
+
+    /// The columns of the result for rows of one side, new or old ones.
+    private func columns(
+        _ pairs: JoinPairs, _ own: [Vector], _ present: Validity, _ others: [Vector], _ input: Int
+    ) -> [Vector] {
+        let isLeft = input == 0
+        guard let condition else {
+            return pairs.columns(
+                join.columns, own: blanked(own, present, input), others: others, isLeft: isLeft, types: types)
+        }
+        // Where two rows must not meet, only that of the side that the join keeps is there.
+        var pairs = pairs
+        let candidates = pairs.columns(join.columns, own: own, others: others, isLeft: isLeft, types: types)
+        let isPair = pairs.own.indices.map { pairs.other[$0] >= 0 && present.isValid(Int(pairs.own[$0])) }
+        let holds = holds(condition, candidates, pairs) { isPair[$0] }
+        let keepsOwn = isLeft == (join.kind == .left)
+        var isIn = (0..<(own.first?.count ?? 0)).map { present.isValid($0) }
+        for at in isPair.indices where isPair[at] && !holds[at] {
+            if keepsOwn { pairs.other[at] = -1 } else { isIn[Int(pairs.own[at])] = false }
+        }
+        let ownTypes = sides[input].step.schema.columns.map(\.type)
+        return pairs.columns(
+            join.columns, own: zip(own, ownTypes).map { $0.nulled($1) { !isIn[$0] } }, others: others, isLeft: isLeft,
+            types: types, keys: Array(own[..<keyCount]))
     }
 
     private func matchedRows(_ pairs: JoinPairs) -> [Int32] {

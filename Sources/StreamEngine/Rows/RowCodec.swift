@@ -17,19 +17,23 @@ package struct RowCodec: Sendable {
     }
 
     /// Appends a row of vectors. `columns` are those of the codec, in order.
-    func append(_ columns: ArraySlice<Vector>, row: Int, to bytes: ScratchBytes) {
+    func append(_ columns: RowColumns, row: Int, to bytes: ScratchBytes) {
         let nulls = bytes.count
         for _ in 0..<nullBytes { bytes.append(0 as UInt8) }
-        var index = 0
-        for vector in columns {
-            if !appendField(vector, row, kinds[index], types[index], bytes) {
-                bytes.or(1 << UInt8(index & 7), at: nulls + index >> 3)
+        columns.withViews { views in
+            for index in 0..<views.count {
+                let view = views[index]
+                let isThere =
+                    view.kind == .boxed
+                    ? appendBoxed(columns.vectors[index], row, kinds[index], bytes) : appendField(view, row, bytes)
+                if !isThere { bytes.or(1 << UInt8(index & 7), at: nulls + index >> 3) }
             }
-            index += 1
         }
     }
 
-    func append(_ columns: [Vector], row: Int, to bytes: ScratchBytes) { append(columns[...], row: row, to: bytes) }
+    func append(_ columns: [Vector], row: Int, to bytes: ScratchBytes) {
+        append(RowColumns(columns), row: row, to: bytes)
+    }
 
     func append(_ values: [SQLValue], to bytes: ScratchBytes) {
         append(values.map { Vector.constant($0, count: 1) }, row: 0, to: bytes)
@@ -37,33 +41,27 @@ package struct RowCodec: Sendable {
 
     /// - Returns: false for null, with nothing appended.
     @inline(__always)
-    private func appendField(
-        _ vector: Vector, _ row: Int, _ kind: VectorKind, _ type: SQLType, _ bytes: ScratchBytes
-    ) -> Bool {
-        switch vector {
-        case .boolean(let column):
-            guard column.validity.isValid(row) else { return false }
-            bytes.append(column.values[row])
-        case .int32(let column):
-            guard column.validity.isValid(row) else { return false }
-            bytes.append(column.values[row])
-        case .int64(let column):
-            guard column.validity.isValid(row) else { return false }
-            bytes.append(column.values[row])
-        case .double(let column):
-            guard column.validity.isValid(row) else { return false }
-            bytes.append(column.values[row])
-        case .string(let column), .bytes(let column):
-            guard column.validity.isValid(row) else { return false }
-            let run = column.runs[row]
-            column.bytes.withUnsafeBufferPointer { all in
-                bytes.appendLength(run.count)
-                bytes.append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(all)[run]))
-            }
-        case .values(let values): return appendBoxed(values[row], kind, bytes)
-        case .constant(let value, _): return appendBoxed(value, kind, bytes)
+    private func appendField(_ view: VectorView, _ row: Int, _ bytes: ScratchBytes) -> Bool {
+        guard view.isValid(row) else { return false }
+        switch view.kind {
+        case .boolean: bytes.append(view.value(row, Bool.self))
+        case .int32: bytes.append(view.value(row, Int32.self))
+        case .int64, .double: bytes.append(view.value(row, Int64.self))
+        case .run:
+            let run = view.run(row)
+            bytes.appendLength(run.count)
+            bytes.append(run)
+        case .boxed: return false
         }
         return true
+    }
+
+    private func appendBoxed(_ vector: Vector, _ row: Int, _ kind: VectorKind, _ bytes: ScratchBytes) -> Bool {
+        switch vector {
+        case .values(let values): appendBoxed(values[row], kind, bytes)
+        case .constant(let value, _): appendBoxed(value, kind, bytes)
+        default: false
+        }
     }
 
     private func appendBoxed(_ value: SQLValue, _ kind: VectorKind, _ bytes: ScratchBytes) -> Bool {
@@ -99,9 +97,42 @@ package struct RowCodec: Sendable {
             if bytes[nulls + index >> 3] & (1 << UInt8(index & 7)) != 0 {
                 builder.appendNull()
             } else {
-                readField(bytes, &at, kinds[index], into: builder)
+                Self.readField(bytes, &at, kinds[index], into: builder)
             }
             index += 1
+        }
+    }
+
+    /// As the other, for many rows.
+    func read(_ bytes: UnsafeRawBufferPointer, at: inout Int, into target: RowTarget) {
+        let nulls = at
+        at += nullBytes
+        target.cells.withUnsafeBufferPointer { columns in
+            for index in 0..<columns.count {
+                let isNull = bytes[nulls + index >> 3] & (1 << UInt8(index & 7)) != 0
+                guard let cells = columns[index], !isNull else {
+                    let builder = target.builders[index]
+                    if isNull { builder.appendNull() } else { Self.readField(bytes, &at, kinds[index], into: builder) }
+                    continue
+                }
+                switch kinds[index] {
+                case .boolean:
+                    cells.pointee.append(bytes[at] != 0)
+                    at += 1
+                case .int32: cells.pointee.append(ValueCodec.fixed(bytes, &at) as Int32)
+                case .int64, .double: cells.pointee.append(ValueCodec.fixed(bytes, &at) as Int64)
+                case .string, .bytes:
+                    let run = ValueCodec.run(bytes, &at)
+                    let readable = bytes.count - at + run.count
+                    if let start = run.baseAddress,
+                        cells.pointee.appendBytes(start, count: run.count, readable: readable)
+                    {
+                        continue
+                    }
+                    target.builders[index].append(bytes: run)
+                case .values: break  // those have no cells
+                }
+            }
         }
     }
 
@@ -111,7 +142,7 @@ package struct RowCodec: Sendable {
     }
 
     @inline(__always)
-    private func readField(
+    private static func readField(
         _ bytes: UnsafeRawBufferPointer, _ at: inout Int, _ kind: VectorKind, into builder: VectorBuilder
     ) {
         switch kind {
@@ -199,5 +230,17 @@ package struct RowCodec: Sendable {
             }
         }
         return at - start
+    }
+}
+
+/// Builders of rows that are read, with where their cells are: a loop over rows then counts no references.
+struct RowTarget {
+    let builders: [VectorBuilder]
+    /// nil for those that build values.
+    fileprivate let cells: [UnsafeMutablePointer<ColumnCells>?]
+
+    init(_ builders: some Sequence<VectorBuilder>) {
+        self.builders = Array(builders)
+        cells = self.builders.map(\.cells)
     }
 }

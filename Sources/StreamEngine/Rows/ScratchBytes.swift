@@ -10,7 +10,11 @@ import Darwin
 package final class ScratchBytes {
     private var start: UnsafeMutableRawPointer
     private var capacity: Int
-    package private(set) var count = 0
+    /// Of the class alone, so that the compiler sees every access and none is checked at run time.
+    private var used = 0
+
+    @inline(__always)
+    package var count: Int { used }
 
     package init() {
         capacity = 256
@@ -20,26 +24,26 @@ package final class ScratchBytes {
     deinit { start.deallocate() }
 
     /// Valid until the next change.
-    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+    package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: used) }
 
     /// As `bytes`, for changing them.
-    var mutableBytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: start, count: count) }
+    var mutableBytes: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: start, count: used) }
 
     @inline(__always)
-    package func clear() { count = 0 }
+    package func clear() { used = 0 }
 
     @inline(__always)
-    func truncate(to count: Int) { self.count = count }
+    func truncate(to count: Int) { used = count }
 
     @inline(__always)
     private func room(_ more: Int) {
-        if count &+ more > capacity { grow(more) }
+        if used &+ more > capacity { grow(more) }
     }
 
     private func grow(_ more: Int) {
-        let larger = max(2 * capacity, count + more)
+        let larger = max(2 * capacity, used + more)
         let new = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 16)
-        new.copyMemory(from: start, byteCount: count)
+        new.copyMemory(from: start, byteCount: used)
         start.deallocate()
         start = new
         capacity = larger
@@ -48,16 +52,16 @@ package final class ScratchBytes {
     @inline(__always)
     package func append<Element: BitwiseCopyable>(_ value: Element) {
         room(MemoryLayout<Element>.size)
-        (start + count).storeBytes(of: value, as: Element.self)
-        count &+= MemoryLayout<Element>.size
+        (start + used).storeBytes(of: value, as: Element.self)
+        used &+= MemoryLayout<Element>.size
     }
 
     @inline(__always)
     package func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress else { return }
         room(bytes.count)
-        memcpy(start + count, source, bytes.count)
-        count &+= bytes.count
+        memcpy(start + used, source, bytes.count)
+        used &+= bytes.count
     }
 
     @inline(__always)

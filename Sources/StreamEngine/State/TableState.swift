@@ -15,7 +15,7 @@ final class TableState {
     private let part: TablePart
     private let scratch = ScratchBytes()
     private let valueScratch = ScratchBytes()
-    private let oldBuilders: [VectorBuilder]
+    private let oldRows: RowTarget
     /// Whether somebody asks for old values or looks rows up; nothing is kept otherwise.
     private(set) var isNeeded = false
     /// Whether `apply` tells what was there before.
@@ -34,7 +34,7 @@ final class TableState {
                 && keyCodec.isKey(UnsafeRawBufferPointer(rebasing: key[..<(key.count - windowBytes)]))
                 && rowCodec.isRow(value, from: 8)
         }
-        oldBuilders = schema.values.map { VectorBuilder($0.type) }
+        oldRows = RowTarget(schema.values.map { VectorBuilder($0.type) })
     }
 
     /// Its store; none when nothing is kept.
@@ -65,38 +65,37 @@ final class TableState {
     /// - Throws: `.stateLimit`.
     func apply(_ batch: Batch) throws(EngineError) -> Batch {
         guard isNeeded else { return batch }
+        let values = RowColumns(batch.columns[keyCount...])
         var result = batch
         var oldPresent = [Bool](repeating: false, count: batch.count)
-        for row in 0..<batch.count {
-            oldPresent[row] = try put(batch, row, old: tellsOld ? oldBuilders[...] : [])
-        }
+        for row in 0..<batch.count { oldPresent[row] = try put(batch, row, values) }
         guard tellsOld else { return batch }
         result.old = .init(
-            columns: Array(batch.columns[..<keyCount]) + oldBuilders.map { $0.finish() },
+            columns: Array(batch.columns[..<keyCount]) + oldRows.builders.map { $0.finish() },
             present: Validity(all: oldPresent))
         return result
     }
 
-    /// Keeps a row or deletes it.
+    /// Keeps a row or deletes it; `oldRows` get what was there before, or nulls.
     ///
-    /// - Parameter builders: get the old row, or nulls.
+    /// - Parameter values: the columns behind the key.
     /// - Returns: whether there was one.
-    func put(
-        _ batch: Batch, _ row: Int, old builders: ArraySlice<VectorBuilder>
-    ) throws(EngineError) -> Bool {
+    private func put(_ batch: Batch, _ row: Int, _ values: RowColumns) throws(EngineError) -> Bool {
         let key = key(batch, row)
         let hash = hashBytes(key)
         let place = table.find(key, hash: hash)
-        if place != 0 {
-            var at = 8
-            rowCodec.read(UnsafeRawBufferPointer(table.value(at: place)), at: &at, into: builders)
-        } else {
-            for builder in builders { builder.appendNull() }
+        if tellsOld {
+            if place != 0 {
+                var at = 8
+                rowCodec.read(UnsafeRawBufferPointer(table.value(at: place)), at: &at, into: oldRows)
+            } else {
+                for builder in oldRows.builders { builder.appendNull() }
+            }
         }
         if batch.present.isValid(row) {
             valueScratch.clear()
             valueScratch.append(batch.timestamps[row])
-            rowCodec.append(batch.columns[keyCount...], row: row, to: valueScratch)
+            rowCodec.append(values, row: row, to: valueScratch)
             try table.put(key, hash: hash, place: place, value: valueScratch.bytes)
         } else {
             table.remove(key, hash: hash, place: place)

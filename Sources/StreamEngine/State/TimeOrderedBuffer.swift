@@ -78,6 +78,35 @@ package final class TimeOrderedBuffer {
         noteRemoved(time)
     }
 
+    /// Takes away the first entry of a time and order that has this value.
+    package func remove(
+        time: Int64, order: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
+    ) throws(EngineError) {
+        setKey(time, order)
+        let key = keyScratch.bytes
+        let hash = hashBytes(key)
+        let place = table.find(key, hash: hash)
+        guard place != 0 else { return }
+        valueScratch.clear()
+        var isFound = false
+        Self.forEachEntry(UnsafeRawBufferPointer(table.value(at: place))) { timestamp, bytes in
+            if !isFound, bytes.elementsEqual(value) {
+                isFound = true
+                return
+            }
+            valueScratch.append(timestamp)
+            valueScratch.append(UInt32(truncatingIfNeeded: bytes.count))
+            valueScratch.append(bytes)
+        }
+        guard isFound else { return }
+        if valueScratch.count > 0 {
+            try table.put(key, hash: hash, place: place, value: valueScratch.bytes)
+        } else {
+            table.remove(key, hash: hash, place: place)
+            noteRemoved(time)
+        }
+    }
+
     /// Whether there are entries of a time and order.
     package func contains(time: Int64, order: UnsafeRawBufferPointer) -> Bool {
         setKey(time, order)

@@ -191,6 +191,17 @@ extension QueryTask {
         }
     }
 
+    /// As `drainChanges`, without a copy of any change.
+    ///
+    /// - Parameter receiver: gives who takes the changes of a store; asked now and then for the same one again.
+    package func drainChanges<Receiver: ChangeReceiver>(to receiver: (_ store: String) -> Receiver) {
+        forEachPart { store, part in
+            let taker = receiver(store)
+            let tag = part.tag
+            part.drainChanges { key, value in taker.take(tag: tag, key, value) }
+        }
+    }
+
     /// Gives all state as changes. What `drainChanges` has not given yet is part of it, and is given by it nevertheless.
     package func writeSnapshot(_ body: (StateChange) throws -> Void) throws {
         try forEachPart { store, part in

@@ -35,6 +35,8 @@ struct RepartitionRows {
     func encode(_ batch: Batch) -> BytesColumn? {
         let builder = ColumnBuilder(.bytes)
         let scratch = ScratchBytes()
+        let columns = RowColumns(batch.columns)
+        let oldColumns = batch.old.map { RowColumns($0.columns[schema.keyCount...]) }
         for at in 0..<batch.count {
             scratch.clear()
             var flags: Flags = []
@@ -48,10 +50,8 @@ struct RepartitionRows {
                 scratch.append(windows.starts[at])
                 scratch.append(windows.ends[at])
             }
-            row.append(batch.columns, row: at, to: scratch)
-            if let old = batch.old, flags.contains(.oldPresent) {
-                oldRow.append(old.columns[schema.keyCount...], row: at, to: scratch)
-            }
+            row.append(columns, row: at, to: scratch)
+            if let oldColumns, flags.contains(.oldPresent) { oldRow.append(oldColumns, row: at, to: scratch) }
             guard builder.append(bytes: scratch.bytes) else { return nil }
         }
         guard case .bytes(let column) = builder.finish() else { return nil }
@@ -62,17 +62,20 @@ struct RepartitionRows {
     func decode(_ records: SourceBatch, hasOld: Bool) -> (batch: Batch, failures: [Int]) {
         let builder = BatchBuilder(
             schema.columns.map(\.type), hasWindows: schema.window != nil, hasOld: hasOld)
+        let target = RowTarget(builder.columns)
         var failures: [Int] = []
         for at in 0..<records.count {
             let done: Bool? = records.values.withBytes(at) { bytes in
-                append(UnsafeRawBufferPointer(bytes), records.timestamps[at], builder)
+                append(UnsafeRawBufferPointer(bytes), records.timestamps[at], builder, target)
             }
             if done != true { failures.append(at) }
         }
         return (builder.finish(), failures)
     }
 
-    private func append(_ bytes: UnsafeRawBufferPointer, _ timestamp: Int64, _ builder: BatchBuilder) -> Bool {
+    private func append(
+        _ bytes: UnsafeRawBufferPointer, _ timestamp: Int64, _ builder: BatchBuilder, _ target: RowTarget
+    ) -> Bool {
         guard let first = bytes.first, timestamp >= 0 else { return false }
         let flags = Flags(rawValue: first)
         var at = 1
@@ -87,7 +90,7 @@ struct RepartitionRows {
         let oldStart = end
         if flags.contains(.oldPresent), !oldRow.skip(bytes, &end) { return false }
         guard end == bytes.count else { return false }
-        row.read(bytes, at: &at, into: builder.columns[...])
+        row.read(bytes, at: &at, into: target)
         let keyCount = schema.keyCount
         if builder.hasOld {
             var keyAt = flags.contains(.window) ? 17 : 1
