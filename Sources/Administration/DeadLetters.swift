@@ -21,12 +21,23 @@ package enum DeadLetters {
         let partitions = try await cluster.topic(topic).partitions.map { TopicPartition(topic, $0.partition) }
         let ends = try await cluster.offsets(
             Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
+        let waiting = try await waiting(partitions, starts, in: cluster)
         var letters: [ConsumerRecord] = []
         for partition in partitions {
-            let start = starts[partition].map { LogPosition.offset($0) } ?? .beginning
-            letters += try await read(partition, from: start, to: ends[partition] ?? 0, in: cluster)
+            letters += try await read(
+                partition, from: .offset(waiting[partition] ?? 0), to: ends[partition] ?? 0, in: cluster)
         }
         return letters
+    }
+
+    /// Where the letters that wait begin: those that retention has taken away wait no more.
+    private static func waiting(
+        _ partitions: [TopicPartition], _ starts: [TopicPartition: Int64], in cluster: any Cluster
+    ) async throws(ClusterError) -> [TopicPartition: Int64] {
+        var found = try await cluster.offsets(
+            Dictionary(partitions.map { ($0, .beginning) }) { first, _ in first }, isolation: .readCommitted)
+        for partition in partitions { found[partition] = max(found[partition] ?? 0, starts[partition] ?? 0) }
+        return found
     }
 
     /// The newest letters, at most `count` offsets back in each partition, by partition and offset.
@@ -63,11 +74,13 @@ package enum DeadLetters {
         of chosen: Set<RecordPosition>, in topic: String, from starts: [TopicPartition: Int64], cluster: any Cluster
     ) async throws(ClusterError) -> [TopicPartition: CommittedOffset] {
         var ends: [TopicPartition: CommittedOffset] = [:]
-        for (number, positions) in Dictionary(grouping: chosen, by: \.partition) {
+        let positions = Dictionary(grouping: chosen, by: \.partition)
+        let waiting = try await waiting(positions.keys.map { TopicPartition(topic, $0) }, starts, in: cluster)
+        for (number, positions) in positions {
             let partition = TopicPartition(topic, number)
             guard let last = positions.map(\.offset).max() else { continue }
-            let start = starts[partition].map { LogPosition.offset($0) } ?? .beginning
-            let reader = try await cluster.reader(partition, from: start, isolation: .readCommitted)
+            let reader = try await cluster.reader(
+                partition, from: .offset(waiting[partition] ?? 0), isolation: .readCommitted)
             defer { reader.close() }
             partition: while reader.position <= last {
                 for letter in try await reader.next(maxBytes: 1 << 20, timeout: .seconds(5)).records() {

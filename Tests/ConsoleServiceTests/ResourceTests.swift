@@ -142,6 +142,17 @@ import Testing
                     .POST, "/api/dead-letters/redrive",
                     try .read("{\"topic\": \"dlq\", \"messages\": [{\"partition\": 0, \"offset\": 99}]}")
                 ).status == 404)
+
+            // Letters that are gone are waited for by nobody.
+            try await console.write("dlq", [(nil, "bad3"), (nil, "bad4")])
+            _ = try await console.cluster.deleteRecords(TopicPartition("dlq", 0), before: 4)
+            for messages in [#"[{"partition": 0, "offset": 4}]"#, "null"] {
+                let all = try await console.ask(
+                    .POST, "/api/dead-letters/redrive",
+                    try .read("{\"topic\": \"dlq\", \"to\": \"t\", \"messages\": \(messages)}"))
+                #expect(all.json["written"]?.integer == (messages == "null" ? 0 : 1))
+            }
+            #expect(try await sentAgain() == [true])
         }
     }
 
