@@ -169,11 +169,12 @@ import Testing
             let all = [TopicPartition("t", 0), TopicPartition("t", 1)]
             var options = Self.options(type)
             options.memberId = "sink-0"
-            var dead: (any ConsumerMembership)? = cluster.membership(group: "g", .topics(["t"]), options: options)
-            #expect(try await dead.map { try await nextPartitions($0) } == .assigned(all))
-            try await dead?.commit([all[1]: CommittedOffset(5)])
-            // Dropped without a word: its heart stops.
-            dead = nil
+            do {
+                // Dropped without a word behind this: its heart stops.
+                let dead = cluster.membership(group: "g", .topics(["t"]), options: options)
+                #expect(try await nextPartitions(dead) == .assigned(all))
+                try await dead.commit([all[1]: CommittedOffset(5)])
+            }
             let heir = cluster.membership(group: "g", .topics(["t"]), options: options)
             #expect(try await nextPartitions(heir) == .assigned(all))
             #expect(try await heir.committed(all) == [all[1]: CommittedOffset(5)])

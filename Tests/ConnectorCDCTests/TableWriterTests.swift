@@ -139,7 +139,7 @@ import Testing
                 cells.append(.null)
                 continue
             }
-            let codec = ColumnCodec(definition, try CDCConfig(.mysql, ["topic.prefix": "s"]).modes)
+            let codec = try #require(events.columns.first { $0.index == index }?.codec)
             if isStreaming, let cell = column.cells.randomElement(using: &random) {
                 cells.append(cell)
                 continue
