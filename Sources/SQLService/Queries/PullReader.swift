@@ -33,21 +33,16 @@ struct PullReader: Sendable {
         var context = EvaluationContext(
             now: WallClock.milliseconds, random: { UInt64.random(in: .min ... .max) }, zones: engine.settings.zones,
             limits: FunctionLimits(properties: client.configuration.properties))
-        let isSorted = !query.order.isEmpty
-        let enough = isSorted ? nil : query.limit.map { $0 + query.offset }
-        var result: [[SQLValue]] = []
+        var result = BoundedResult(query)
         for row in found {
-            if let enough, result.count >= enough { break }
+            if result.isComplete { break }
             if let values = table.rows.result(
                 key: row.key, window: row.window, values: row.values, timestamp: row.timestamp, &context)
             {
                 result.append(values)
             }
         }
-        query.sort(&result)
-        if query.offset > 0 { result.removeFirst(min(query.offset, result.count)) }
-        if let limit = query.limit, result.count > limit { result.removeLast(result.count - limit) }
-        return result
+        return result.finish()
     }
 
     private func read(

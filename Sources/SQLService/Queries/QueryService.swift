@@ -208,6 +208,8 @@ struct QueryService: Sendable {
         var end = SubscriptionEnd.limitReached
         var skipped = 0
         var kept = KeptRows(started.groupKeyCount)
+        // Rows that may be replaced are sorted when the last has come; others as they come.
+        var sorted = started.groupKeyCount == nil ? started.pull.map { BoundedResult($0) } : nil
         let isKept = started.groupKeyCount != nil || started.pull?.order.isEmpty == false
         let offset = started.pull?.offset ?? 0
         if left > 0, let subscription = started.running?.subscription {
@@ -219,7 +221,14 @@ struct QueryService: Sendable {
                         // As the original's, such queries do not see records without a key.
                         if started.isScalable, started.layout.hasNoKey(row) { continue }
                         if isKept {
-                            guard kept.take(row, started.layout) else {
+                            let hasRoom: Bool
+                            if sorted != nil {
+                                if !row.isTombstone { sorted?.append(started.layout.values(row)) }
+                                hasRoom = (sorted?.count ?? 0) < KeptRows.countMax
+                            } else {
+                                hasRoom = kept.take(row, started.layout)
+                            }
+                            guard hasRoom else {
                                 end = .failed(
                                     RunError(
                                         .memory,
@@ -257,14 +266,18 @@ struct QueryService: Sendable {
             try Task.checkCancellation()
         }
         if isKept, case .completed = end {
-            var rows = kept.rows
-            started.pull?.sort(&rows)
-            for row in rows.dropFirst(offset).prefix(left) {
+            if sorted == nil, let pull = started.pull {
+                var result = BoundedResult(pull)
+                for row in kept.rows { result.append(row) }
+                sorted = result
+            }
+            let rows = sorted?.finish() ?? kept.rows
+            for row in rows {
                 try writer.row(row, &output)
                 if output.count >= Self.pieceByteCount { try await flush() }
                 if pace.isStalled { break }
             }
-            if let limit = started.limit, rows.count - offset >= limit { end = .limitReached }
+            if let limit = started.limit, rows.count >= limit { end = .limitReached }
         }
         if pace.isStalled { end = .failed(RunError(.memory, pace.reason)) }
         switch end {
