@@ -16,6 +16,12 @@ struct HTTPResponder: Sendable {
         self.logger = logger
     }
 
+    /// nil where there are none.
+    var quickRoutes: QuickRoutes? {
+        router.quickRoutes.isEmpty
+            ? nil : QuickRoutes(router.quickRoutes, date, observe: configuration.observe, logger)
+    }
+
     func respond(
         to request: Request, with writer: consuming ResponseWriter, on channel: any Channel, isHTTP2: Bool
     ) async throws {

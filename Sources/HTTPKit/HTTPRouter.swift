@@ -58,6 +58,7 @@ package struct HTTPRouter: Sendable {
     }
 
     private var root = Node()
+    private(set) var quickRoutes: [QuickRoutes.Route] = []
     /// By path.
     private var webSockets: [String: WebSocketRoute] = [:]
     /// How errors of this surface are written.
@@ -86,6 +87,16 @@ package struct HTTPRouter: Sendable {
         let parts = pattern.split(separator: "/").map(String.init)
         let route = Route(pattern: pattern, bodyByteCountMax: bodyByteCountMax, traits: traits, handler: handler)
         root = Self.adding(route, method, parts[...], to: root)
+    }
+
+    /// Adds the short way to the answers of a POST of `path`, without names, that has a handler as well. It is taken for plain
+    /// requests over HTTP/1.1.
+    ///
+    /// - Parameter bodyByteCountMax: longer bodies go the other way.
+    package mutating func quick(_ path: String, bodyByteCountMax: Int, _ handler: @escaping QuickHandler) {
+        quickRoutes.append(
+            QuickRoutes.Route(
+                path: path, target: Array(path.utf8), bodyByteCountMax: bodyByteCountMax, handler: handler))
     }
 
     /// Serves WebSockets at a path, without names. Its task is cancelled when the client is gone. A GET of the path that asks

@@ -41,6 +41,10 @@ package protocol QueryRunner: Sendable {
     /// - Throws: `.unknown`; `.notMaterialized` when the query keeps no table; `.notReady` while its state is being read back.
     func read(_ read: TableRead, of id: String) async throws(RunError) -> [TableRow]
 
+    /// The same for keys, on the thread that asks and without waiting for anything; nil when `read` has to be asked: rows of
+    /// this node's memory that are committed as they are, and not more than `rowCountMax` of them, are at hand.
+    func readAtHand(_ read: TableRead, of id: String, rowCountMax: Int) -> [TableRow]?
+
     /// Ends everything in good order: what was begun is committed, snapshots are written.
     func shutdown() async
 
@@ -68,7 +72,7 @@ package protocol QueryRunner: Sendable {
     func announce(_ address: String)
 }
 
-/// A runner that shares nothing.
+/// A runner that shares nothing and has nothing at hand.
 extension QueryRunner {
     package func placement(of id: String, for read: TableRead) async throws(RunError) -> [NodePart]? { nil }
     package func read(
@@ -76,6 +80,7 @@ extension QueryRunner {
     ) async throws(RunError) -> [(partition: Int32, rows: [TableRow])] {
         throw RunError(.notReady, "this node shares no queries")
     }
+    package func readAtHand(_ read: TableRead, of id: String, rowCountMax: Int) -> [TableRow]? { nil }
     package func nodes() async -> Set<String> { [] }
     package func progress() async -> [StoreProgress] { [] }
     package func announce(_ address: String) {}

@@ -97,6 +97,10 @@ package final class QueryRuntime: QueryRunner {
         try await query(id).read(read)
     }
 
+    package func readAtHand(_ read: TableRead, of id: String, rowCountMax: Int) -> [TableRow]? {
+        state.withLock { $0.queries[id] }?.readAtHand(read, rowCountMax: rowCountMax)
+    }
+
     // MARK: Several nodes
 
     package func announce(_ address: String) { settings.sharing?.address = address }

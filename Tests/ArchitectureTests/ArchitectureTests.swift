@@ -49,8 +49,8 @@ private let allowed: [String: Set<String>] = [
         "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
     ],
     "HTTPKit": [
-        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP2", "NIOHTTP2",
-        "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "Logging",
+        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
+        "NIOHTTPTypesHTTP2", "NIOHTTP1", "NIOHTTP2", "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "Logging",
     ],
     "SQLRuntime": [
         "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",

@@ -46,6 +46,9 @@ final class TextClient: @unchecked Sendable {
         }
     }
 
+    /// Nothing more is sent; answers can still come.
+    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Head and body of the next answer, by its Content-Length; without one, the head alone.
     func answer(hasBody: Bool = true) async throws -> (head: String, body: String) {
         try await Self.threads.runIfActive { try self.readAnswer(hasBody) }

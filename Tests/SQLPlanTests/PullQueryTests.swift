@@ -181,6 +181,9 @@ private let tables = """
         )
         #expect(query.timeRange == 2000...2500)
         #expect(query.limit == 5)
+        // The language has negative limits; they let nothing through.
+        #expect(try plan("SELECT * FROM TOTALS WHERE USER_ID = 'a' LIMIT -1;").limit == 0)
+        #expect(try plan("SELECT * FROM CLICKS LIMIT -2147483648;").limit == 0)
         #expect(query.offset == 2)
         #expect(try plan("SELECT * FROM CLICKS TO TIMESTAMP 7;").timeRange == .min...7)
         #expect(failure("SELECT * FROM CLICKS FROM TIMESTAMP 8 TO TIMESTAMP 7;").contains("after"))

@@ -2,8 +2,10 @@ import HTTPTypes
 import HummingbirdCore
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOHTTP2
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import NIOHTTPTypesHTTP2
 import NIOWebSocket
 
@@ -18,7 +20,8 @@ struct HTTPConnections: ServerChildChannel {
 
     enum Negotiated: Sendable {
         case http1(Exchange)
-        case http2(NIOHTTP2Handler.AsyncStreamMultiplexer<Exchange>)
+        /// The streams that tasks are to serve, as they come.
+        case http2(AsyncStream<Exchange>)
         case webSocket(WebSocketConnection, HTTPResponder.WebSocketCall)
         /// The client was gone before it said anything.
         case none
@@ -35,19 +38,7 @@ struct HTTPConnections: ServerChildChannel {
         self.responder = responder
         self.configuration = configuration
         self.connections = connections
-        let requestTimeout = configuration.requestTimeout
-        let stallTimeout = configuration.stallTimeout
-        http1 = HTTP1Channel(
-            responder: { try await responder.respond(to: $0, with: $1, on: $2, isHTTP2: false) },
-            configuration: .init(
-                additionalChannelHandlers: [
-                    ConnectionGuard(requestTimeout: requestTimeout, stallTimeout: stallTimeout, isStream: false)
-                ],
-                idleTimeout: configuration.idleTimeout,
-                httpDecoderConfiguration: .init(
-                    maxHeaderFieldSize: configuration.headerByteCountMax,
-                    maxHeaderListSize: configuration.headerByteCountMax,
-                    maxHeaderFieldCount: configuration.headerCountMax)))
+        http1 = HTTP1Channel(responder: { try await responder.respond(to: $0, with: $1, on: $2, isHTTP2: false) })
         http2Streams = HTTP1Channel(
             responder: { try await responder.respond(to: $0, with: $1, on: $2, isHTTP2: true) })
     }
@@ -72,16 +63,15 @@ struct HTTPConnections: ServerChildChannel {
         _ negotiated: EventLoopPromise<Negotiated>
     ) {
         let channel = context.channel
-        func openHTTP1(_ bytes: ByteBuffer) {
-            let exchange = http1.setup(channel: channel, logger: logger)
-            exchange.map { Negotiated.http1($0) }.cascade(to: negotiated)
+        func openHTTP1(_ bytes: ByteBuffer) throws {
+            negotiated.succeed(.http1(try http1Pipeline(channel)))
             hand(bytes, to: context)
         }
         do {
             switch decision {
-            case .http1: openHTTP1(bytes)
+            case .http1: try openHTTP1(bytes)
             case .http2:
-                negotiated.succeed(.http2(try http2Pipeline(channel, logger)))
+                negotiated.succeed(.http2(try http2Pipeline(channel)))
                 hand(bytes, to: context)
             case .upgradeToHTTP2(let request):
                 context.writeAndFlush(
@@ -90,7 +80,7 @@ struct HTTPConnections: ServerChildChannel {
                             string: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")),
                     promise: nil)
                 try channel.pipeline.syncOperations.addHandler(FirstStream(headerBlock: request.headerBlock))
-                negotiated.succeed(.http2(try http2Pipeline(channel, logger)))
+                negotiated.succeed(.http2(try http2Pipeline(channel)))
                 hand(bytes, to: context)
             case .webSocket(let request):
                 guard let accept = WebSocketConnection.acceptance(of: request),
@@ -98,7 +88,7 @@ struct HTTPConnections: ServerChildChannel {
                 else {
                     var whole = request.bytes
                     whole.writeImmutableBuffer(bytes)
-                    return openHTTP1(whole)
+                    return try openHTTP1(whole)
                 }
                 context.writeAndFlush(NIOAny(accept), promise: nil)
                 let connection = try WebSocketConnection.open(channel, configuration)
@@ -116,9 +106,33 @@ struct HTTPConnections: ServerChildChannel {
         context.fireChannelReadComplete()
     }
 
-    private func http2Pipeline(
-        _ channel: any Channel, _ logger: Logger
-    ) throws -> NIOHTTP2Handler.AsyncStreamMultiplexer<Exchange> {
+    private func http1Pipeline(_ channel: any Channel) throws -> Exchange {
+        let pipeline = channel.pipeline.syncOperations
+        let activity = ConnectionActivity(idleTimeout: configuration.idleTimeout)
+        if let routes = responder.quickRoutes {
+            let holdTime = min(.seconds(1), configuration.idleTimeout)
+            try pipeline.addHandler(QuickRequests(routes, activity, holdTime: holdTime))
+        }
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = configuration.headerByteCountMax
+        limits.maxHeaderListSize = configuration.headerByteCountMax
+        limits.maxHeaderFieldCount = configuration.headerCountMax
+        // Answers are in order, as a connection's task deals with one request after another; names and values of headers are
+        // checked where they are made; errors are answered by the task.
+        try pipeline.configureHTTPServerPipeline(
+            withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
+            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
+        try pipeline.addHandlers([
+            HTTP1ToHTTPServerCodec(secure: false),
+            ConnectionGuard(
+                requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout, isStream: false),
+            activity,
+        ])
+        return try Exchange(
+            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+    }
+
+    private func http2Pipeline(_ channel: any Channel) throws -> AsyncStream<Exchange> {
         var settings = NIOHTTP2Handler.Configuration()
         settings.connection.initialSettings = [
             HTTP2Setting(parameter: .maxConcurrentStreams, value: configuration.streamCountMax),
@@ -126,24 +140,37 @@ struct HTTPConnections: ServerChildChannel {
             HTTP2Setting(parameter: .initialWindowSize, value: configuration.streamWindowByteCount),
         ]
         settings.stream.targetWindowSize = configuration.streamWindowByteCount
-        let requestTimeout = configuration.requestTimeout
-        let stallTimeout = configuration.stallTimeout
-        return try channel.pipeline.syncOperations.configureAsyncHTTP2Pipeline(
-            mode: .server,
-            connectionManagerConfiguration: .init(
+        let (streams, continuation) = AsyncStream.makeStream(of: Exchange.self)
+        let manager = NIOHTTP2ServerConnectionManagementHandler(
+            eventLoop: channel.eventLoop,
+            configuration: .init(
                 maxIdleTime: configuration.idleTimeout, maxAge: nil, maxGraceTime: nil,
-                keepalive: .init(pingInterval: .seconds(60), ackTimeout: .seconds(20))),
-            http2HandlerConfiguration: settings
-        ) { stream in
+                keepalive: .init(pingInterval: .seconds(60), ackTimeout: .seconds(20))))
+        let routes = responder.quickRoutes
+        let handler = NIOHTTP2Handler(
+            mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: settings.connection,
+            streamConfiguration: settings.stream, streamDelegate: manager.http2StreamDelegate
+        ) { [configuration] stream in
             stream.eventLoop.makeCompletedFuture {
                 try stream.pipeline.syncOperations.addHandlers([
                     HTTP2FramePayloadToHTTPServerCodec(),
-                    ConnectionGuard(requestTimeout: requestTimeout, stallTimeout: stallTimeout, isStream: true),
+                    ConnectionGuard(
+                        requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout,
+                        isStream: true),
                 ])
-                return try Exchange(
-                    wrappingChannelSynchronously: stream, configuration: .init(isOutboundHalfClosureEnabled: false))
+                func open(_ stream: any Channel) throws {
+                    continuation.yield(
+                        try Exchange(
+                            wrappingChannelSynchronously: stream,
+                            configuration: .init(isOutboundHalfClosureEnabled: false)))
+                }
+                guard let routes else { return try open(stream) }
+                try stream.pipeline.syncOperations.addHandler(QuickStream(routes, open: open))
             }
         }
+        try channel.pipeline.syncOperations.addHandlers([handler, manager])
+        channel.closeFuture.whenComplete { _ in continuation.finish() }
+        return streams
     }
 
     func handle(value: Value, logger: Logger) async {
@@ -151,9 +178,9 @@ struct HTTPConnections: ServerChildChannel {
             switch try await value.negotiated.get() {
             case .none: break
             case .http1(let exchange): await serve(exchange, http1, logger)
-            case .http2(let multiplexer):
-                try await withThrowingDiscardingTaskGroup { group in
-                    for try await stream in multiplexer.inbound {
+            case .http2(let streams):
+                await withDiscardingTaskGroup { group in
+                    for await stream in streams {
                         group.addTask { await serve(stream, http2Streams, logger) }
                     }
                 }

@@ -159,7 +159,7 @@ struct PullPlanner {
         return PullQuery(
             source: .stream(plan), columns: columns.map { SQLColumn($0.name, $0.type) },
             timeRange: try executor.timeRange(of: query), order: try order(query, columns),
-            offset: max(0, Int(query.offset ?? 0)), limit: query.limit.map(Int.init))
+            offset: max(0, Int(query.offset ?? 0)), limit: query.limit.map { max(0, Int($0)) })
     }
 
     // MARK: Groups
@@ -210,7 +210,7 @@ struct PullPlanner {
                     queryID: queryID, keys: constraints.keys, windowStart: constraints.windowStart,
                     windowEnd: constraints.windowEnd, rows: rows)),
             columns: columns, timeRange: nil, order: try order(query, columns), offset: max(0, Int(query.offset ?? 0)),
-            limit: query.limit.map(Int.init))
+            limit: query.limit.map { max(0, Int($0)) })
     }
 
     static func notQueryable(_ name: String) -> PlanError {

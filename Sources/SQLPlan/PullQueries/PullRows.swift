@@ -39,8 +39,37 @@ package struct PullRows: Sendable {
         self.plain = plain
     }
 
+    /// Whether a row of the result is columns of the table's row and nothing else: `columns` gives it.
+    package var isPlain: Bool { predicate == nil && plain != nil }
+
     /// Whether every row that is read is one of the result.
     package var takesAll: Bool { predicate == nil }
+
+    /// A row of the result, as `result` gives it.
+    ///
+    /// - Precondition: `isPlain`.
+    package func columns(
+        key: [SQLValue], window: (start: Int64, end: Int64)?, values: [SQLValue], timestamp: Int64
+    ) -> [SQLValue] {
+        precondition(isPlain, "expressions of a row need a context")
+        return (plain ?? []).map { value($0, key: key, window: window, values: values, timestamp: timestamp) }
+    }
+
+    private func value(
+        _ origin: Origin, key: [SQLValue], window: (start: Int64, end: Int64)?, values: [SQLValue], timestamp: Int64
+    ) -> SQLValue {
+        switch origin {
+        case .key(let index): return key.indices.contains(index) ? key[index] : .null
+        case .value(let index):
+            guard values.indices.contains(index) else { return .null }
+            guard let defaultTypes, defaultTypes.indices.contains(index) else { return values[index] }
+            return ProtobufDefaults.filled(values[index], defaultTypes[index])
+        case .timestamp: return .bigint(timestamp)
+        case .windowStart: return window.map { .bigint($0.start) } ?? .null
+        case .windowEnd: return window.map { .bigint($0.end) } ?? .null
+        case .none: return .null
+        }
+    }
 
     /// A row of the result; nil when the condition is not fulfilled. What an expression cannot compute is null, a condition
     /// that cannot be computed is not fulfilled.
@@ -54,17 +83,7 @@ package struct PullRows: Sendable {
         _ context: inout EvaluationContext
     ) -> [SQLValue]? {
         func value(_ origin: Origin) -> SQLValue {
-            switch origin {
-            case .key(let index): return key.indices.contains(index) ? key[index] : .null
-            case .value(let index):
-                guard values.indices.contains(index) else { return .null }
-                guard let defaultTypes, defaultTypes.indices.contains(index) else { return values[index] }
-                return ProtobufDefaults.filled(values[index], defaultTypes[index])
-            case .timestamp: return .bigint(timestamp)
-            case .windowStart: return window.map { .bigint($0.start) } ?? .null
-            case .windowEnd: return window.map { .bigint($0.end) } ?? .null
-            case .none: return .null
-            }
+            self.value(origin, key: key, window: window, values: values, timestamp: timestamp)
         }
         if let plain, predicate == nil { return plain.map(value) }
         let row = origins.map(value)

@@ -8,7 +8,8 @@ import Synchronization
 /// One task of a persistent query: a part of its plan and one of its partitions.
 ///
 /// `@unchecked Sendable`: everything but `mailbox` and `published` belongs to whoever prepares the task, and from `begin` on
-/// to its worker's thread, which learns of everything else by messages.
+/// to whoever holds `turn`: its worker's thread, which learns of everything else by messages, and between two of its
+/// stretches those who read what is at hand.
 final class TaskRun: WorkItem, @unchecked Sendable {
     enum Message: Sendable {
         case arrival(Inputs.Arrival)
@@ -47,6 +48,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private let worker: Worker
     private let mailbox = Mailbox<Message>()
     private let published = Mutex(Published())
+    /// Held by the worker for a stretch of work; readers take it only when it is free.
+    private let turn = Mutex(())
 
     private var phase = Phase.preparing
     var engine: QueryTask
@@ -117,9 +120,11 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     /// From here on the task belongs to its worker.
     func begin() {
-        phase = .running
-        commitDue = ContinuousClock.now
-        isDirty = mustRelog
+        turn.withLock { _ in
+            phase = .running
+            commitDue = ContinuousClock.now
+            isDirty = mustRelog
+        }
         mailbox.post(isPaused ? .pause : .resume, to: self, on: worker)
     }
 
@@ -138,14 +143,26 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
     }
 
+    /// Rows of keys, as they were committed, while the worker does something else or nothing.
+    ///
+    /// - Returns: nil when they are not at hand: ask `read`.
+    func readAtHand(_ read: TableRead) -> [TableRow]? {
+        turn.withLockIfAvailable { _ -> [TableRow]? in
+            guard phase == .running, !isDirty, !isCommitting, engine.readsKeysQuickly else { return nil }
+            return try? engine.read(read)  // `read` tells why not
+        } ?? nil
+    }
+
     var status: Published { published.withLock { $0 } }
 
     // MARK: On the worker's thread
 
     func work() -> Bool {
-        for message in mailbox.take() { handle(message) }
-        if step() { return true }
-        return !mailbox.rest()
+        turn.withLock { _ in
+            for message in mailbox.take() { handle(message) }
+            if step() { return true }
+            return !mailbox.rest()
+        }
     }
 
     private func handle(_ message: Message) {

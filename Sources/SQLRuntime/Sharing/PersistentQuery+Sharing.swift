@@ -322,12 +322,7 @@ extension PersistentQuery: QueryGroup.Owner {
     /// Which nodes have the rows of a read.
     nonisolated func placement(for read: TableRead) async throws(RunError) -> [NodePart] {
         guard let placement = placed.withLock({ $0 }) else { throw await notReady }
-        var partitions = (0..<Int32(clamping: placement.count)).map { $0 }
-        if case .keys(let keys) = read.keys, let router = placement.keyRouter {
-            let found = Set(keys.map { router.partition(of: $0, count: Int32(clamping: placement.count)) })
-            if !found.contains(nil) { partitions = found.compactMap { $0 }.sorted() }
-        }
-        return try placement.parts(of: partitions)
+        return try placement.parts(of: placement.partitions(for: read))
     }
 
     /// Rows of partitions that this node has.

@@ -1,3 +1,4 @@
+import StreamEngine
 import Synchronization
 
 /// That several nodes share the queries of one service: each takes a place in the group of every query.
@@ -55,6 +56,15 @@ struct Placement: Sendable {
     var address: String
     /// What this node has.
     var local: [Int32: TaskRun] = [:]
+
+    /// Those that may have rows of a read, in order.
+    func partitions(for read: TableRead) -> [Int32] {
+        if case .keys(let keys) = read.keys, let keyRouter {
+            let found = Set(keys.map { keyRouter.partition(of: $0, count: Int32(clamping: count)) })
+            if !found.contains(nil) { return found.compactMap { $0 }.sorted() }
+        }
+        return (0..<Int32(clamping: count)).map { $0 }
+    }
 
     /// - Throws: `.notReady` while a partition is on its way.
     func parts(of partitions: [Int32]) throws(RunError) -> [NodePart] {

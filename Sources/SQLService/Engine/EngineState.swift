@@ -2,11 +2,13 @@ import SQLPlan
 
 /// What the commands so far add up to on this node.
 struct EngineState {
-    var catalog = Catalog()
+    var catalog = Catalog() { didSet { version &+= 1 } }
     /// What each persistent query was started with.
     var queryProperties: [String: [String: String]] = [:]
     /// By ALTER SYSTEM.
-    var systemProperties: [String: String] = [:]
+    var systemProperties: [String: String] = [:] { didSet { version &+= 1 } }
+    /// Another one with every change of what statements are planned by.
+    private(set) var version: UInt64 = 1
     var statuses: [String: CommandStatus] = [:]
     /// In the order of the first command of each id; the oldest are forgotten.
     private var statusOrder: [String] = []

@@ -7,6 +7,12 @@ package enum MediaType: String, CaseIterable, Sendable {
     case delimited = "application/vnd.ksqlapi.delimited.v1"
     case protobuf = "application/vnd.ksql.v1+protobuf"
 
+    /// The same for what most clients send, which is one type or any.
+    static func quicklyNegotiated(_ accept: String?, among offered: [MediaType]) -> MediaType? {
+        guard let accept, accept != "*/*" else { return offered.first }
+        return offered.first { $0.rawValue == accept } ?? negotiated(accept, among: offered)
+    }
+
     /// The type to answer with.
     ///
     /// - Parameters:

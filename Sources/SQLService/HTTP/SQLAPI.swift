@@ -76,6 +76,25 @@ package struct SQLAPI: Sendable {
         }
     }
 
+    /// The short way to answers of a route with a JSON body.
+    ///
+    /// - Parameter handler: gets the body, an object, and the type to answer with.
+    mutating func quick(
+        _ path: String, offers offered: [MediaType],
+        _ handler: @escaping @Sendable (JSONValue, MediaType) -> QuickAnswer?
+    ) {
+        router.quick(path, bodyByteCountMax: min(engine.settings.requestByteCountMax, Self.quickByteCountMax)) {
+            request in
+            guard let type = MediaType.quicklyNegotiated(request.accept, among: offered),
+                let body = try? JSONValue.read(request.body.readableBytesSpan), body.members != nil
+            else { return nil }
+            return handler(body, type)
+        }
+    }
+
+    /// Longer requests take a while to read.
+    private static let quickByteCountMax = 8192
+
     /// A route whose handler reads the request itself.
     package mutating func on(
         _ method: HTTPRequest.Method, _ path: String, traits: HTTPRouter.Traits = [],

@@ -32,6 +32,17 @@ struct QueryPreparation: Sendable {
     private static let shortByteCountMax = 4096
 
     let engine: SQLEngine
+    let pulls = PreparedPulls()
+
+    /// A pull query by key that was planned before, with the values of this one in place; nil for all others.
+    func prepared(_ text: String, _ context: RequestContext) -> (PreparedPull, pull: PullQuery, table: PullTable)? {
+        guard let version = engine.readyVersion, let (shape, values) = StatementShape.of(text),
+            let found = pulls.find(
+                text, shape, hasValues: !values.isEmpty, context.properties, version: version),
+            let query = found.query(values)
+        else { return nil }
+        return (found, query.pull, query.table)
+    }
 
     /// - Throws: 40001 for what is no query or cannot be planned.
     func prepare(_ text: String, _ context: RequestContext) async throws(KsqlFailure) -> ClientQuery {
@@ -40,12 +51,43 @@ struct QueryPreparation: Sendable {
         guard text.utf8.count <= Self.shortByteCountMax else {
             return try await engine.work { () throws(KsqlFailure) in try plan(try parse(text, context), context) }
         }
+        if let (found, pull, _) = prepared(text, context) {
+            return ClientQuery(kind: .pull(pull), text: Self.trimmed(text), configuration: found.configuration)
+        }
+        // Asked before the catalog is, so that what is planned is never taken for newer than it is.
+        let version = engine.readyVersion
         let parsed = try parse(text, context)
         if case .query(let query) = parsed.statement, query.emit != nil {
             // Plans of joins look at topics, which blocks.
             return try await engine.work { () throws(KsqlFailure) in try plan(parsed, context) }
         }
-        return try plan(parsed, context)
+        let planned = try plan(parsed, context)
+        if let version { keep(planned, parsed, text, context, version) }
+        return planned
+    }
+
+    private func keep(
+        _ planned: ClientQuery, _ parsed: ParsedStatement, _ text: String, _ context: RequestContext, _ version: UInt64
+    ) {
+        guard case .pull(let pull) = planned.kind, case .table(let table) = pull.source, case .keys = table.keys,
+            case .query(let query) = parsed.statement, let (shape, values) = StatementShape.of(text)
+        else { return }
+        let keyColumns = engine.current[query.from.first.name.text]?.keyColumns ?? []
+        let forms: [ResultWriter.Form] = [.rows, .lines, .array]
+        let heads = forms.map { ($0, ResultHead($0, pull.columns)) }
+        let prepared = PreparedPull(
+            version: version, pull: pull, table: table, configuration: planned.configuration,
+            pattern: KeyPattern(query, table, keyColumns: keyColumns, values),
+            heads: Dictionary(uniqueKeysWithValues: heads))
+        pulls.keep(prepared, text, shape, context.properties)
+    }
+
+    /// Without the spaces around it, as the parser gives the text of a statement.
+    private static func trimmed(_ text: String) -> String {
+        let spaces: Set<UInt8> = [0x20, 0x09, 0x0A, 0x0D]
+        let start = text.utf8.drop { spaces.contains($0) }
+        let end = start.lastIndex { !spaces.contains($0) }.map { text.utf8.index(after: $0) } ?? start.startIndex
+        return String(text[start.startIndex..<end])
     }
 
     private func parse(_ text: String, _ context: RequestContext) throws(KsqlFailure) -> ParsedStatement {

@@ -10,6 +10,8 @@ struct PullReader: Sendable {
     /// State that is being read back is waited for this long.
     private static let patience = Duration.seconds(10)
     private static let pause = Duration.milliseconds(50)
+    /// Rows, and keys, that are worked on by the thread that asks: more would keep other clients waiting.
+    private static let rowCountAtHandMax = 256
 
     let engine: SQLEngine
 
@@ -19,35 +21,51 @@ struct PullReader: Sendable {
     func rows(_ query: PullQuery, _ table: PullTable, _ client: ClientQuery) async throws(KsqlFailure) -> [[SQLValue]] {
         let found = try await read(query, table, client)
         // What is looked up is few; what is scanned may be many.
-        if case .keys = table.keys { return evaluate(query, table, client, found) }
+        let properties = client.configuration.properties
+        if case .keys = table.keys { return evaluate(query, table, properties, found) }
         return await withTaskExecutorPreference(globalConcurrentExecutor) {
-            await onExecutor { evaluate(query, table, client, found) }
+            await onExecutor { evaluate(query, table, properties, found) }
         }
     }
 
     private func onExecutor<Value: Sendable>(_ body: @Sendable () -> Value) async -> Value { body() }
 
+    /// The rows of the result of a query by key, where they can be had without waiting; nil when `rows` has to be asked.
+    func rowsAtHand(_ query: PullQuery, _ table: PullTable, _ properties: [String: String]) -> [[SQLValue]]? {
+        guard case .keys = table.keys,
+            let found = engine.runner.readAtHand(
+                Self.tableRead(query, table), of: table.queryID, rowCountMax: Self.rowCountAtHandMax)
+        else { return nil }
+        return evaluate(query, table, properties, found)
+    }
+
     private func evaluate(
-        _ query: PullQuery, _ table: PullTable, _ client: ClientQuery, _ found: [TableRow]
+        _ query: PullQuery, _ table: PullTable, _ properties: [String: String], _ found: [TableRow]
     ) -> [[SQLValue]] {
-        var context = EvaluationContext(
-            now: WallClock.milliseconds, random: { UInt64.random(in: .min ... .max) }, zones: engine.settings.zones,
-            limits: FunctionLimits(properties: client.configuration.properties))
         var result = BoundedResult(query)
-        for row in found {
-            if result.isComplete { break }
-            if let values = table.rows.result(
-                key: row.key, window: row.window, values: row.values, timestamp: row.timestamp, &context)
-            {
-                result.append(values)
+        if table.rows.isPlain {
+            for row in found {
+                if result.isComplete { break }
+                result.append(
+                    table.rows.columns(key: row.key, window: row.window, values: row.values, timestamp: row.timestamp))
+            }
+        } else {
+            var context = EvaluationContext(
+                now: WallClock.milliseconds, random: { UInt64.random(in: .min ... .max) }, zones: engine.settings.zones,
+                limits: FunctionLimits(properties: properties))
+            for row in found {
+                if result.isComplete { break }
+                if let values = table.rows.result(
+                    key: row.key, window: row.window, values: row.values, timestamp: row.timestamp, &context)
+                {
+                    result.append(values)
+                }
             }
         }
         return result.finish()
     }
 
-    private func read(
-        _ query: PullQuery, _ table: PullTable, _ client: ClientQuery
-    ) async throws(KsqlFailure) -> [TableRow] {
+    private static func tableRead(_ query: PullQuery, _ table: PullTable) -> TableRead {
         var read: TableRead
         switch table.keys {
         case .all: read = TableRead(.all)
@@ -59,6 +77,13 @@ struct PullReader: Sendable {
         read.windowStart = table.windowStart
         read.windowEnd = table.windowEnd
         if table.rows.takesAll, query.order.isEmpty { read.limit = query.limit.map { $0 + query.offset } }
+        return read
+    }
+
+    private func read(
+        _ query: PullQuery, _ table: PullTable, _ client: ClientQuery
+    ) async throws(KsqlFailure) -> [TableRow] {
+        let read = Self.tableRead(query, table)
         let deadline = NIODeadline.now() + .nanoseconds(Int64(Self.patience / .nanoseconds(1)))
         while true {
             do throws(RunError) {

@@ -10,32 +10,33 @@ extension SQLAPI {
     mutating func addQueries() {
         let service = QueryService(engine)
         let engine = engine
-        post("/query", offers: [.json, .plainJSON, .delimited, .protobuf], traits: .isShort) {
+        let queryTypes: [MediaType] = [.json, .plainJSON, .delimited, .protobuf]
+        let streamTypes: [MediaType] = [.delimited, .plainJSON, .json, .protobuf]
+        quick("/query", offers: queryTypes) { (body, type) in
+            guard let text = body["ksql"]?.text, let context = try? RequestContext(body) else { return nil }
+            return service.answerAtHand(text, context, ResultWriter.Form(type, on: "/query"))
+        }
+        quick("/query-stream", offers: streamTypes) { (body, type) in
+            guard let text = body["sql"]?.text,
+                let context = try? RequestContext(body, propertiesName: "properties")
+            else { return nil }
+            return service.answerAtHand(text, context, ResultWriter.Form(type, on: "/query-stream"))
+        }
+        post("/query", offers: queryTypes, traits: .isShort) {
             (_, body, type) throws(KsqlFailure) in
             guard let text = body["ksql"]?.text else {
                 throw .badRequest("The request has no statement: 'ksql' is the text of one SELECT or PRINT")
             }
-            let form: ResultWriter.Form =
-                switch type {
-                case .delimited: .lines
-                case .protobuf: .protobuf
-                case .json, .plainJSON: .rows
-                }
+            let form = ResultWriter.Form(type, on: "/query")
             return try await service.answer(text, try RequestContext(body), form, on: "/query")
         }
-        post("/query-stream", offers: [.delimited, .plainJSON, .json, .protobuf], traits: .isShort) {
+        post("/query-stream", offers: streamTypes, traits: .isShort) {
             (_, body, type) throws(KsqlFailure) in
             guard let text = body["sql"]?.text else {
                 throw .badRequest("The request has no statement: 'sql' is the text of one SELECT or PRINT")
             }
-            let form: ResultWriter.Form =
-                switch type {
-                case .delimited: .lines
-                case .plainJSON: .array
-                case .json: .rows
-                case .protobuf: .protobuf
-                }
             let context = try RequestContext(body, propertiesName: "properties")
+            let form = ResultWriter.Form(type, on: "/query-stream")
             return try await service.answer(text, context, form, on: "/query-stream")
         }
         post("/close-query", offers: MediaType.allCases) { (_, body, _) throws(KsqlFailure) in
@@ -66,5 +67,18 @@ extension SQLAPI {
         }
         let sockets = QuerySocket(service: service)
         webSocket("/ws/query") { call, socket in await sockets.serve(call, socket) }
+    }
+}
+
+extension ResultWriter.Form {
+    /// How a result of `/query` or `/query-stream` is written.
+    init(_ type: MediaType, on path: String) {
+        self =
+            switch type {
+            case .delimited: .lines
+            case .protobuf: .protobuf
+            case .plainJSON where path == "/query-stream": .array
+            case .json, .plainJSON: .rows
+            }
     }
 }

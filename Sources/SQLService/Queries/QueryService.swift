@@ -42,6 +42,27 @@ struct QueryService: Sendable {
         }
     }
 
+    /// The answer to a pull query by key whose plan and whose rows are at hand; nil for everything else, mistakes included:
+    /// `answer` deals with it.
+    func answerAtHand(_ text: String, _ context: RequestContext, _ form: ResultWriter.Form) -> QuickAnswer? {
+        guard (context.sequenceNumber ?? -1) < 0, let (prepared, pull, table) = preparation.prepared(text, context),
+            let head = prepared.heads[form],
+            let rows = reader.rowsAtHand(pull, table, prepared.configuration.properties)
+        else { return nil }
+        var output: [UInt8] = []
+        output.reserveCapacity(head.byteCount + 128 + 64 * rows.count)
+        do {
+            var writer = try ResultWriter(
+                form, queryID: QueryID.new("query"), columns: pull.columns, isStreamed: false, head: head)
+            writer.begin(&output)
+            for row in rows { try writer.row(row, &output) }
+            writer.end(nil, &output)
+            try limits.begin()
+        } catch { return nil }  // it happens again, and is told then
+        limits.end(byteCount: output.count)
+        return QuickAnswer(contentType: MediaType(form).rawValue, body: output)
+    }
+
     private func tableAnswer(
         _ pull: PullQuery, _ table: PullTable, _ query: ClientQuery, _ form: ResultWriter.Form
     ) async throws(KsqlFailure) -> HTTPAnswer {

@@ -13,7 +13,7 @@ import SQLTypes
 /// | `array` | `[{"queryId":...` | `[...]` | `]` |
 /// | `messages` | | as `rows`, each part on a line | a final message |
 struct ResultWriter {
-    enum Form: Sendable { case rows, protobuf, lines, array, messages }
+    enum Form: Sendable, Hashable { case rows, protobuf, lines, array, messages }
 
     let form: Form
     let queryID: String
@@ -24,11 +24,16 @@ struct ResultWriter {
     private let types: [SQLType]
     private let encoder: (any RowEncoder)?
     private let protoSchema: String?
+    private let head: ResultHead?
     private var hasParts = false
 
+    /// - Parameter head: of the form and the columns, where it was made before.
     /// - Throws: 40600 when the columns cannot be written in the form.
-    init(_ form: Form, queryID: String, columns: [SQLColumn], isStreamed: Bool) throws(KsqlFailure) {
+    init(
+        _ form: Form, queryID: String, columns: [SQLColumn], isStreamed: Bool, head: ResultHead? = nil
+    ) throws(KsqlFailure) {
         self.form = form
+        self.head = head
         self.queryID = queryID
         self.columns = columns
         self.isStreamed = isStreamed
@@ -52,34 +57,8 @@ struct ResultWriter {
         if form == .messages { return }
         if form != .lines { output.append(UInt8(ascii: "[")) }
         beginPart(&output)
-        switch form {
-        case .rows, .protobuf:
-            output += "{\"header\":{\"queryId\":".utf8
-            JSONText.quote(queryID, to: &output)
-            output += ",\"schema\":".utf8
-            JSONText.quote(columns.map(\.description).joined(separator: ", "), to: &output)
-            if let protoSchema {
-                output += ",\"protoSchema\":".utf8
-                JSONText.quote(protoSchema, to: &output)
-            }
-            output += "}}".utf8
-        case .lines, .array:
-            output += "{\"queryId\":".utf8
-            JSONText.quote(queryID, to: &output)
-            Self.texts(",\"columnNames\":[", columns.map(\.name), &output)
-            Self.texts("],\"columnTypes\":[", columns.map(\.type.description), &output)
-            output += "]}".utf8
-        case .messages: break
-        }
+        (head ?? ResultHead(form, columns, protoSchema: protoSchema)).append(queryID, to: &output)
         endPart(&output)
-    }
-
-    private static func texts(_ head: String, _ texts: [String], _ output: inout [UInt8]) {
-        output += head.utf8
-        for (index, text) in texts.enumerated() {
-            if index > 0 { output.append(UInt8(ascii: ",")) }
-            JSONText.quote(text, to: &output)
-        }
     }
 
     /// - Returns: whether the form has such a row: tombstones are in `rows` only.

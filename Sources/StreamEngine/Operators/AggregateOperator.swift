@@ -85,6 +85,7 @@ class AggregateOperator: Operator {
     }
 
     override var isReadable: Bool { true }
+    override var looksKeysUp: Bool { true }
 
     /// Appends a group that is read.
     final func give(

@@ -64,6 +64,9 @@ class Operator {
     /// Whether the table that it puts out can be read from state, here or below.
     var isReadable: Bool { false }
 
+    /// Whether a read of keys costs no more than the rows of those keys.
+    var looksKeysUp: Bool { step.schema.window == nil }
+
     /// Asks for whatever reading takes. Called before the first batch.
     func keepForReading() {}
 

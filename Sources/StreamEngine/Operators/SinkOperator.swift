@@ -31,6 +31,7 @@ final class SinkOperator: Operator {
     override var inputs: [Operator] { [input] }
     override var keepsOrigins: Bool { true }
     override var isReadable: Bool { input.isReadable }
+    override var looksKeysUp: Bool { input.looksKeysUp }
     override func keepForReading() { input.keepForReading() }
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) { try input.read(read, receiver) }
 
@@ -145,6 +146,7 @@ final class RowsOperator: Operator {
     override var inputs: [Operator] { [input] }
     override var keepsOrigins: Bool { true }
     override var isReadable: Bool { input.isReadable }
+    override var looksKeysUp: Bool { input.looksKeysUp }
     override func keepForReading() { input.keepForReading() }
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) { try input.read(read, receiver) }
 

@@ -19,6 +19,7 @@ final class FilterOperator: Operator {
     override var inputs: [Operator] { [input] }
     override var keepsOrigins: Bool { true }
     override var isReadable: Bool { input.isReadable }
+    override var looksKeysUp: Bool { input.looksKeysUp }
     override func keepForReading() { input.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
@@ -75,6 +76,7 @@ final class SelectOperator: Operator {
     override var inputs: [Operator] { [input] }
     override var keepsOrigins: Bool { true }
     override var isReadable: Bool { input.isReadable }
+    override var looksKeysUp: Bool { input.looksKeysUp }
     override func keepForReading() { input.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {

@@ -80,6 +80,7 @@ final class SuppressOperator: Operator {
         [ChangelogStore(suppress.store.name, finals.map { [$0, buffer, times] } ?? [buffer, times])]
     }
     override var isReadable: Bool { true }
+    override var looksKeysUp: Bool { true }
 
     override func keepForReading() {
         let (kept, overflow) = retention.multipliedReportingOverflow(by: 2)

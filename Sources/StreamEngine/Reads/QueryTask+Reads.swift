@@ -3,8 +3,8 @@ import SQLPlan
 import SQLTypes
 
 extension QueryTask {
-    /// Whether the query keeps a table that can be read: that of a CREATE TABLE ... AS SELECT or of a SOURCE TABLE.
-    package var isMaterialized: Bool { Self.isMaterialized(plan) && top.isReadable }
+    /// Whether a read of some keys is a matter of microseconds: they are looked up, in memory.
+    package var readsKeysQuickly: Bool { !isOnDisk && top.looksKeysUp }
 
     static func isMaterialized(_ plan: PhysicalPlan) -> Bool {
         plan.root.isTable && (plan.kind == .createAs || plan.kind == .sourceTable)
@@ -23,8 +23,8 @@ extension QueryTask {
             throw EngineError(.notMaterialized, "The query \(plan.id) keeps no table that could be read.")
         }
         endRestore()
-        let schema = plan.root.schema
-        let types = schema.columns.map(\.type)
+        let types = readTypes
+        let keyCount = readKeyCount
         var rows: [TableRow] = []
         var isSorted = true
         if case .keys = read.keys { isSorted = false }
@@ -35,12 +35,12 @@ extension QueryTask {
                 if let enough, rows.count >= enough { throw .enough }
                 let window = batch.windows.map { (start: $0.starts[row], end: $0.ends[row]) }
                 guard read.includes(window) else { continue }
-                let key = (0..<schema.keyCount).map { batch.columns[$0].value(row, types[$0]) }
+                let key = (0..<keyCount).map { batch.columns[$0].value(row, types[$0]) }
                 guard read.includes(key) else { continue }
                 rows.append(
                     TableRow(
                         key: key, window: window,
-                        values: (schema.keyCount..<types.count).map { batch.columns[$0].value(row, types[$0]) },
+                        values: (keyCount..<types.count).map { batch.columns[$0].value(row, types[$0]) },
                         timestamp: batch.timestamps[row]))
             }
             if let enough, rows.count >= enough { throw .enough }
@@ -49,7 +49,7 @@ extension QueryTask {
         do throws(ReadEnd) { try top.read(read, receiver) } catch {
             if case .failed(let error) = error { throw error }
         }
-        if isSorted, rows.count <= Self.sortedRowsMax { rows = sorted(rows, schema) }
+        if isSorted, rows.count <= Self.sortedRowsMax { rows = sorted(rows, plan.root.schema) }
         if let limit = read.limit, rows.count > limit { rows.removeLast(rows.count - limit) }
         return rows
     }

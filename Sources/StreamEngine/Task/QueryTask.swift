@@ -18,7 +18,12 @@ package final class QueryTask {
     let top: Operator
     /// Records since the size of state was looked at.
     private var recordsSinceCheck = 0
-    private var isOnDisk = false
+    private(set) var isOnDisk = false
+    /// Whether the query keeps a table that can be read: that of a CREATE TABLE ... AS SELECT or of a SOURCE TABLE.
+    package private(set) lazy var isMaterialized: Bool = Self.isMaterialized(plan) && top.isReadable
+    /// Of the rows that are read: types of the columns, those of the key first.
+    lazy var readTypes = plan.root.schema.columns.map(\.type)
+    lazy var readKeyCount = plan.root.schema.keyCount
     private let sources: [String: [SourceOperator]]
     /// By topics of the query's own.
     private let repartitions: [String: RepartitionSourceOperator]

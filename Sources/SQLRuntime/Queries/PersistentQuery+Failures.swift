@@ -1,0 +1,109 @@
+import Cluster
+import Columns
+import Logging
+import SQLPlan
+import StreamEngine
+import Synchronization
+
+/// What becomes of a query when something fails: it is tried again, or has ended and says why.
+extension PersistentQuery {
+    func failed(_ task: TaskRun, _ failure: TaskFailure, _ generation: Int) async {
+        guard generation == self.generation else { return }
+        self.generation += 1
+        let own = self.generation
+        let (message, isFinal) = describe(failure, of: task.name)
+        note(message)
+        logger.error("query \(id) failed: \(message)")
+        state = isFinal ? .error : .rebalancing
+        let tasks = self.tasks
+        self.tasks = []
+        for other in tasks where other !== task { other.post(.drop) }
+        share?.hold()
+        if isFinal { return leave() }
+        scheduleRetry(own)
+    }
+
+    /// A task could not be begun, or the query could not.
+    func failed(_ error: ClusterError, _ generation: Int) {
+        guard generation == self.generation else { return }
+        self.generation += 1
+        let tasks = self.tasks
+        self.tasks = []
+        for task in tasks { task.post(.drop) }
+        note("\(error)")
+        logger.error("query \(id) failed: \(error)")
+        share?.hold()
+        state = isFinal(error) ? .error : .rebalancing
+        if state == .error { return leave() }
+        scheduleRetry(self.generation)
+    }
+
+    /// A cluster comes back: the query waits for it, longer and longer while nothing gets through.
+    func scheduleRetry(_ own: Int) {
+        let commits = commits.load(ordering: .relaxed)
+        if commits != commitsSeen { retries = 0 }
+        commitsSeen = commits
+        retries += 1
+        let properties = properties
+        // The first attempts follow soon: most failures are over in a moment.
+        var delay = Duration.milliseconds(100) * (1 << min(retries, 6))
+        if retries > 6 { delay = min(properties.backoffMax, properties.backoffInitial * (1 << min(retries - 7, 16))) }
+        retry = Task {
+            try? await Task.sleep(for: delay)  // a cancelled wait ends at the look below
+            await self.tryAgain(own)
+        }
+    }
+
+    func tryAgain(_ own: Int) async {
+        guard own == generation, !Task.isCancelled else { return }
+        do throws(ClusterError) { try await run() } catch {
+            // `run` has raised the generation by one; anything more means that somebody else has taken over.
+            guard own + 1 == generation else { return }
+            note("\(error)")
+            if isFinal(error) {
+                state = .error
+                return leave()
+            }
+            scheduleRetry(generation)
+        }
+    }
+
+    func describe(_ failure: TaskFailure, of task: String) -> (String, isFinal: Bool) {
+        switch failure {
+        case .cluster(let error):
+            if error.code == .producerFenced, share == nil {
+                return (
+                    "another process has taken task \(task): it runs the same query. Give each a ksql.service.id of its own, or "
+                        + "have them share it: set ksql.advertised.listener here", false
+                )
+            }
+            return ("\(error)", isFinal(error))
+        case .engine(let error, let batch):
+            let last = batch.offsets[max(0, batch.count - 1)]
+            return (
+                "task \(task), topic \(batch.topic), partition \(batch.partition), offsets "
+                    + "\(batch.offsets[0]) to \(last): \(error.message)", true
+            )
+        case .memory(let bytes, let most, let isOfAll):
+            let what = isOfAll ? "all queries have" : "the query has"
+            return (
+                "\(what) \(bytes) bytes of state, \(most) are allowed: let it keep less, by a window or a condition, or "
+                    + "raise the limit and start it again", true
+            )
+        }
+    }
+
+    private func isFinal(_ error: ClusterError) -> Bool {
+        let lasting: [ClusterError.Code] = [
+            .unknownTopicOrPartition, .topicAuthorizationFailed, .groupAuthorizationFailed, .clusterAuthorizationFailed,
+            .transactionalIdAuthorizationFailed, .messageTooLarge, .invalidRecord, .corruptMessage, .invalidTopic,
+            .invalidRequest,
+        ]
+        return lasting.contains(error.code)
+    }
+
+    func note(_ message: String) {
+        errors.append((wallClock(), message))
+        if errors.count > properties.errorCountMax { errors.removeFirst(errors.count - properties.errorCountMax) }
+    }
+}
