@@ -331,8 +331,8 @@ let package = Package(
         tests(
             "ConnectService",
             [
-                "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
-                asyncHTTPClient, nio, nioPosix, logging,
+                "Cluster", "Broker", "ConnectCore", "SchemaRules", "JSONFormat", "HTTPKit", "Observability",
+                "RecordBatches", asyncHTTPClient, nio, nioPosix, logging,
             ]),
         tests(
             "ConsoleService",

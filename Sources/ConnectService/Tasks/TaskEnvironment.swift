@@ -75,19 +75,8 @@ struct TaskConverters: Sendable {
     var headerClass: String
 
     init(_ connector: [String: String], _ parts: WorkerParts) throws(ConnectError) {
-        let settings = parts.settings
-        func options(_ option: String) -> [String: String] {
-            // A connector that names a converter brings its options along; the worker's are for the worker's converter.
-            let source = connector[option] != nil ? connector : settings.properties
-            var found = source.filter { $0.key == option || $0.key.hasPrefix(option + ".") }
-            if found[option] == nil { found[option] = settings.values.string(option) }
-            if let url = settings.registryURL, found[option + ".schema.registry.url"] == nil {
-                found[option + ".schema.registry.url"] = url
-            }
-            return found
-        }
         func converter(_ option: String) throws(ConnectError) -> (any Converter, String) {
-            let options = options(option)
+            let options = Self.options(option, connector, parts.settings)
             guard let made = try ConverterPlugins.converter(option, options, registry: parts.registries) else {
                 throw .config(option, nil, "no class is named")
             }
@@ -95,8 +84,22 @@ struct TaskConverters: Sendable {
         }
         (key, keyClass) = try converter("key.converter")
         (value, valueClass) = try converter("value.converter")
-        let headers = options("header.converter")
+        let headers = Self.options("header.converter", connector, parts.settings)
         header = try ConverterPlugins.headerConverter(headers)
         headerClass = headers["header.converter"] ?? ""
+    }
+
+    /// A converter's options, with the prefix of `option`: the connector's, or the worker's.
+    static func options(
+        _ option: String, _ connector: [String: String], _ settings: WorkerSettings
+    ) -> [String: String] {
+        // A connector that names a converter brings its options along; the worker's are for the worker's converter.
+        let source = connector[option] != nil ? connector : settings.properties
+        var found = source.filter { $0.key == option || $0.key.hasPrefix(option + ".") }
+        if found[option] == nil { found[option] = settings.values.string(option) }
+        if let url = settings.registryURL, found[option + ".schema.registry.url"] == nil {
+            found[option + ".schema.registry.url"] = url
+        }
+        return found
     }
 }

@@ -13,7 +13,7 @@ const start = {
   PROTOBUF: 'syntax = "proto3";\n\nmessage Example {\n  int64 id = 1;\n  string note = 2;\n}\n',
   JSON: '{\n  "type": "object",\n  "properties": {\n    "id": {"type": "integer"},\n    "note": {"type": "string"}\n  },\n  "required": ["id"]\n}',
 };
-const kinds = { "consumer-group": "consumer group", query: "query", connector: "connector", schema: "schema" };
+const kinds = { "consumer-group": "consumer group" };
 
 export function impactView(answer) {
   const parts = [];
@@ -21,9 +21,10 @@ export function impactView(answer) {
   else parts.push(note("error", h("strong", {}, "Not compatible."), answer.messages?.length ? h("ul", {}, answer.messages.map((text) => h("li", { class: "break small" }, text))) : null));
   if (answer.impact) {
     parts.push(answer.impact.length
-      ? h("div", { class: "stack-s" }, h("h2", {}, `Who would notice: ${plural(answer.impact.length, "reader")}`), h("ul", { class: "stack-s" }, answer.impact.map(({ kind, name, reason }) =>
-        h("li", {}, h("span", { class: "badge" }, kinds[kind] ?? kind), " ", kind === "consumer-group" ? h("a", { href: path`/groups/${name}` }, name) : kind === "schema" ? h("a", { href: path`/schemas/${name}` }, name) : h("strong", {}, name), h("div", { class: "muted small break" }, reason)))))
+      ? h("div", { class: "stack-s" }, h("h2", {}, `Who would notice: ${plural(answer.impact.length, "reader")}`), h("ul", { class: "stack-s" }, answer.impact.map(({ kind, name, reason, severity }) =>
+        h("li", {}, h("span", { class: "badge" }, kinds[kind] ?? kind), " ", severity === "breaks" ? h("span", { class: "badge bad" }, "breaks") : null, " ", kind === "consumer-group" ? h("a", { href: path`/groups/${name}` }, name) : kind === "schema" ? h("a", { href: path`/schemas/${name}` }, name) : h("strong", {}, name), h("div", { class: "muted small break" }, reason)))))
       : note("info", "No reader of this subject is known."));
+    for (const { part, reason } of answer.notAsked ?? []) parts.push(note("info", `Not asked: ${part}: ${reason}`));
   }
   return parts;
 }
