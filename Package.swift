@@ -332,8 +332,8 @@ let package = Package(
         tests(
             "ConnectService",
             [
-                "Cluster", "Broker", "ConnectCore", "JSONFormat", "HTTPKit", "Observability", "RecordBatches",
-                asyncHTTPClient, nio, nioPosix, logging,
+                "Cluster", "Broker", "ConnectCore", "SchemaRules", "JSONFormat", "HTTPKit", "Observability",
+                "RecordBatches", asyncHTTPClient, nio, nioPosix, logging,
             ]),
         tests(
             "ConsoleService",

@@ -5,6 +5,7 @@ import HTTPTypes
 package import Logging
 package import NIOCore
 package import Observability
+package import SchemaRules
 
 /// A running Connect worker: topics read, group joined, port listening.
 package final class ConnectServer: Sendable {
@@ -137,6 +138,9 @@ package final class ConnectServer: Sendable {
         surroundings.readiness.release("connect")
         return ConnectServer(herder, peers, http, surroundings.readiness)
     }
+
+    /// What a candidate schema would do to the connectors of the cluster of workers.
+    package func impact(of question: ImpactQuestion) async -> ImpactAnswer { await herder.impact(of: question) }
 
     /// Answers what has been asked, stops all tasks with their last offsets stored, and leaves the group.
     package func stop() async {

@@ -9,7 +9,7 @@ package struct JDBCSinkPlugin: SinkPlugin {
     package enum Flavour: Sendable { case confluent, debezium }
 
     package let version: String
-    private let flavour: Flavour
+    let flavour: Flavour
 
     package init(_ flavour: Flavour, version: String) {
         self.flavour = flavour

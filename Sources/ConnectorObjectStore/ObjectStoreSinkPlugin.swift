@@ -41,6 +41,22 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
         }
     }
 
+    package func consequences(
+        of change: RecordChange, _ properties: [String: String]
+    ) -> [RecordChange.Consequence] {
+        // A configuration that does not hold has no connector that runs.
+        guard let settings = try? ObjectStoreSettings(properties, flavour, surroundings) else { return [] }
+        var found: [RecordChange.Consequence] = []
+        if case .byField(let names) = settings.partitioner {
+            found += change.named(names, by: "option 'partition.field.name'", in: .value)
+        }
+        if properties["timestamp.extractor"]?.hasSuffix("RecordField") ?? false {
+            found += change.named(
+                [properties["timestamp.field"] ?? "timestamp"], by: "option 'timestamp.field'", in: .value)
+        }
+        return found
+    }
+
     package func makeTask(
         _ properties: [String: String], _ context: any SinkTaskContext
     ) throws(ConnectError) -> any SinkTask {

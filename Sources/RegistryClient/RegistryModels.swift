@@ -118,14 +118,24 @@ package struct CompatibilityReport: Sendable {
     package var isCompatible: Bool
     /// Why not, one reason each; empty when the registry gives none.
     package var messages: [String]
-    /// What would break, when the registry looked for it.
+    /// What would break or change, when the registry looked for it.
     package var impact: [Impact]
+    /// Parts of the platform that were not asked, or did not answer.
+    package var notAsked: [NotAsked]
 
     /// One thing that works with the subject's data now and would not with the candidate.
     package struct Impact: Sendable, Hashable {
         /// `consumer-group`, `connector`, `query`, `stream`, `table`, `schema`.
         package var kind: String
         package var name: String
+        /// `breaks` or `changes`.
+        package var severity: String
+        package var reason: String
+    }
+
+    /// A part of the platform, `sql` or `connect`, and why nothing is known of it.
+    package struct NotAsked: Sendable, Hashable {
+        package var part: String
         package var reason: String
     }
 
@@ -135,7 +145,13 @@ package struct CompatibilityReport: Sendable {
         messages = (value["messages"]?.elements ?? []).compactMap(\.text)
         impact = (value["impact"]?.elements ?? []).compactMap { element in
             guard let kind = element["kind"]?.text, let name = element["name"]?.text else { return nil }
-            return Impact(kind: kind, name: name, reason: element["reason"]?.text ?? "")
+            return Impact(
+                kind: kind, name: name, severity: element["severity"]?.text ?? "",
+                reason: element["reason"]?.text ?? "")
+        }
+        notAsked = (value["notAsked"]?.elements ?? []).compactMap { element in
+            guard let part = element["part"]?.text else { return nil }
+            return NotAsked(part: part, reason: element["reason"]?.text ?? "")
         }
     }
 }

@@ -8,14 +8,17 @@ package import Observability
 package final class SQLServer: Sendable {
     package let engine: SQLEngine
     private let http: HTTPServer
+    /// For other nodes, where they have a port of their own.
+    private let nodes: HTTPServer?
     private let readiness: Readiness
 
     package var host: String { http.host }
     package var port: Int { http.port }
 
-    private init(_ engine: SQLEngine, _ http: HTTPServer, _ readiness: Readiness) {
+    private init(_ engine: SQLEngine, _ http: HTTPServer, nodes: HTTPServer?, _ readiness: Readiness) {
         self.engine = engine
         self.http = http
+        self.nodes = nodes
         self.readiness = readiness
     }
 
@@ -38,6 +41,7 @@ package final class SQLServer: Sendable {
             figures.durations.record(exchange.nanoseconds)
         }
         let http: HTTPServer
+        var nodes: HTTPServer?
         do {
             http = try await HTTPServer.start(
                 configuration, router: SQLAPI.router(engine, figures: figures), on: group, logger: logger)
@@ -45,11 +49,23 @@ package final class SQLServer: Sendable {
             readiness.release("sql")
             throw error
         }
-        engine.start(at: "\(http.host):\(http.port)")
+        if let listener = engine.settings.internalListener {
+            var own = HTTPServerConfiguration(host: listener.host, port: listener.port)
+            own.bodyByteCountMax = engine.settings.requestByteCountMax
+            do {
+                nodes = try await HTTPServer.start(
+                    own, router: SQLAPI.nodeRouter(engine), on: group, logger: logger)
+            } catch {
+                await http.stop(within: .zero)
+                readiness.release("sql")
+                throw error
+            }
+        }
+        engine.start(at: "\((nodes ?? http).host):\((nodes ?? http).port)")
         figures.observe(metrics, engine)
         readiness.check("sql") { engine.problem }
         readiness.release("sql")
-        return SQLServer(engine, http, readiness)
+        return SQLServer(engine, http, nodes: nodes, readiness)
     }
 
     /// Answers what has been asked, ends queries in good order, and closes.
@@ -58,5 +74,6 @@ package final class SQLServer: Sendable {
         await engine.transients.cancelAll()
         await http.stop(within: .seconds(1))
         await engine.stop()
+        await nodes?.stop(within: .seconds(1))
     }
 }

@@ -8,6 +8,8 @@ package struct SQLServerSettings: Sendable {
     package var version = ""
     /// `ksql.advertised.listener`: what other nodes and clients reach this one by, "host:port"; where it listens when nil.
     package var advertised: String?
+    /// `ksql.internal.listener`: where other nodes reach this one, apart from clients; where clients do when nil.
+    package var internalListener: InternalListener?
     /// The largest body of a request.
     package var requestByteCountMax = 8 << 20
     /// How long the start may take to reach the command topic and to read it.
@@ -28,4 +30,15 @@ package struct SQLServerSettings: Sendable {
         properties["ksql.query.push.stall.timeout.ms"].flatMap { Int64($0) } ?? 30_000
     }
     package var commandTopic: String { "_confluent-ksql-\(serviceID)_command_topic" }
+}
+
+/// Where a node listens for the others of its service alone.
+package struct InternalListener: Sendable, Hashable {
+    package var host: String
+    package var port: Int
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
 }

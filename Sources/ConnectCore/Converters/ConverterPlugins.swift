@@ -1,4 +1,5 @@
 import JSONFormat
+import SchemaRules
 
 /// The converters by the names of their classes.
 package enum ConverterPlugins {
@@ -34,6 +35,16 @@ package enum ConverterPlugins {
         }
         return name.contains(".")
             ? nil : names.first { $0.hasSuffix("." + name) || $0.hasSuffix("." + name + "Converter") }
+    }
+
+    /// The type of schemas that a converter has in a registry; nil for those without one.
+    static func schemaType(of name: String) -> SchemaType? {
+        switch resolve(name.trimmed, names) {
+        case avro: .avro
+        case jsonSchema: .json
+        case protobuf: .protobuf
+        default: nil
+        }
     }
 
     /// Makes the converter that a configuration names.
@@ -87,7 +98,7 @@ package enum ConverterPlugins {
         }
     }
 
-    private static func options(_ option: String, _ properties: [String: String]) -> [String: String] {
+    static func options(_ option: String, _ properties: [String: String]) -> [String: String] {
         var options: [String: String] = [:]
         for (name, value) in properties where name.hasPrefix(option + ".") {
             options[String(name.dropFirst(option.count + 1))] = value

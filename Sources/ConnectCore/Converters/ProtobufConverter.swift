@@ -86,7 +86,7 @@ package struct ProtobufConverter: Converter {
         return SchemaAndValue(mapping.connect, .structure(try mapping.value(message, mapping.connect, depth: 0)))
     }
 
-    private static func schema(_ registered: RegistrySchema) throws(ConnectError) -> ProtobufSchema {
+    static func schema(_ registered: RegistrySchema) throws(ConnectError) -> ProtobufSchema {
         do throws(SchemaFailure) {
             return try ProtobufDocument(registered.text, references: registered.references, isNew: false).schema()
         } catch {

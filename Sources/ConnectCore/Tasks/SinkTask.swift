@@ -8,6 +8,10 @@ package protocol SinkPlugin: ConnectorPlugin {
         _ properties: [String: String], _ offsets: [SinkPartition: Int64?]
     ) async throws(ConnectError) -> Bool
 
+    /// What the connector would meet if the records of a topic became others: fields that its options name, columns of
+    /// its target.
+    func consequences(of change: RecordChange, _ properties: [String: String]) -> [RecordChange.Consequence]
+
     /// Makes a task; it does nothing before `start`.
     func makeTask(
         _ properties: [String: String], _ context: any SinkTaskContext
@@ -18,6 +22,10 @@ extension SinkPlugin {
     package func alterOffsets(
         _ properties: [String: String], _ offsets: [SinkPartition: Int64?]
     ) async throws(ConnectError) -> Bool { false }
+
+    package func consequences(
+        of change: RecordChange, _ properties: [String: String]
+    ) -> [RecordChange.Consequence] { change.templates(properties) }
 
     /// Sinks share their topics' partitions: every task has the same configuration.
     package func taskConfigs(

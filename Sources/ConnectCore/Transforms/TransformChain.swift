@@ -1,6 +1,16 @@
 /// The transforms of a connector in their order, each with the predicate that decides whether it applies.
 package struct TransformChain: Sendable {
+    /// What a configuration says of a transform.
+    package struct Stage: Sendable {
+        package var name: String
+        /// Of the plugin, in full.
+        package var className: String
+        /// By their names without prefix.
+        package var options: [String: String]
+    }
+
     private struct Step: Sendable {
+        var stage: Stage
         var transform: any Transformation
         var predicate: (any RecordPredicate)?
         var isNegated: Bool
@@ -46,7 +56,8 @@ package struct TransformChain: Sendable {
                     prefix + "negate", "true",
                     "there is no config '\(prefix)predicate' defining a predicate to be negated")
             }
-            steps.append(Step(transform: transform, predicate: predicate, isNegated: isNegated))
+            let stage = Stage(name: name, className: plugin.className, options: Self.own(prefix, properties))
+            steps.append(Step(stage: stage, transform: transform, predicate: predicate, isNegated: isNegated))
         }
         self.steps = steps
     }
@@ -58,11 +69,26 @@ package struct TransformChain: Sendable {
     package func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         var current = record
         for step in steps {
-            if let predicate = step.predicate, try predicate.test(current) == step.isNegated { continue }
-            guard let next = try step.transform.apply(current) else { return nil }
+            guard let next = try Self.apply(step, current) else { return nil }
             current = next
         }
         return current
+    }
+
+    @inline(__always)
+    private static func apply(_ step: Step, _ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        if let predicate = step.predicate, try predicate.test(record) == step.isNegated { return record }
+        return try step.transform.apply(record)
+    }
+
+    /// The transforms, in their order.
+    package var stages: [Stage] { steps.map(\.stage) }
+
+    /// One transform alone.
+    ///
+    /// - Parameter index: of `stages`.
+    package func apply(stage index: Int, _ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        try Self.apply(steps[index], record)
     }
 
     // MARK: configuration
@@ -90,10 +116,14 @@ package struct TransformChain: Sendable {
     private static func values(
         _ definition: ConfigDef, _ prefix: String, _ properties: [String: String]
     ) throws(ConnectError) -> ConfigValues {
+        try definition.parse(own(prefix, properties))
+    }
+
+    private static func own(_ prefix: String, _ properties: [String: String]) -> [String: String] {
         var own: [String: String] = [:]
         for (name, value) in properties where name.hasPrefix(prefix) {
             own[String(name.dropFirst(prefix.count))] = value
         }
-        return try definition.parse(own)
+        return own
     }
 }

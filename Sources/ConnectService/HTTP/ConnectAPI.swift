@@ -5,6 +5,7 @@ import HTTPKit
 import HTTPTypes
 import JSONFormat
 import NIOCore
+import SchemaRules
 import Synchronization
 
 /// The worker's HTTP surface: Kafka Connect's REST API.
@@ -33,6 +34,7 @@ struct ConnectAPI: Sendable {
         api.addOffsets()
         api.addPlugins()
         api.addLoggers()
+        api.addImpact()
         api.addInternal()
         return api.router
     }
@@ -151,6 +153,18 @@ struct ConnectAPI: Sendable {
             return .json(
                 .object([("status", .string(word)), ("message", .string(message))]),
                 status: HTTPResponse.Status(code: status))
+        }
+    }
+
+    /// What the registry asks; the original has nothing of the kind.
+    private mutating func addImpact() {
+        on(.post, "/impact") { herder, _, body in
+            let json = try Self.object(body)
+            let question: ImpactQuestion
+            do throws(SchemaFailure) { question = try ImpactQuestion(json) } catch {
+                throw HerderFailure.badRequest(error.message)
+            }
+            return .json(await herder.impact(of: question).json)
         }
     }
 

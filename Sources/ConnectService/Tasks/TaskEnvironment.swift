@@ -78,27 +78,9 @@ struct TaskConverters: Sendable {
     init(
         _ given: [String: String], _ role: ConnectorConfig.Role, _ parts: WorkerParts
     ) throws(ConnectError) {
-        let settings = parts.settings
         let connector = try HostedFormats.converters(role, given)
-        func options(_ option: String) -> [String: String] {
-            // A connector that names a converter brings its options along; the worker's are for the worker's converter.
-            let source = connector[option] != nil ? connector : settings.properties
-            var found = source.filter { $0.key == option || $0.key.hasPrefix(option + ".") }
-            if found[option] == nil { found[option] = settings.values.string(option) }
-            if given[option] == nil, connector[option] != nil {
-                // A format does not say where the registry is: the worker's own converters may.
-                for (name, value) in settings.properties
-                where name.hasPrefix(option + ".schema.registry.") || name.hasPrefix(option + ".basic.auth.") {
-                    if found[name] == nil { found[name] = value }
-                }
-            }
-            if let url = settings.registryURL, found[option + ".schema.registry.url"] == nil {
-                found[option + ".schema.registry.url"] = url
-            }
-            return found
-        }
         func converter(_ option: String) throws(ConnectError) -> (any Converter, String) {
-            let options = options(option)
+            let options = Self.options(option, connector, given: given, parts.settings)
             guard let made = try ConverterPlugins.converter(option, options, registry: parts.registries) else {
                 throw .config(option, nil, "no class is named")
             }
@@ -106,8 +88,33 @@ struct TaskConverters: Sendable {
         }
         (key, keyClass) = try converter("key.converter")
         (value, valueClass) = try converter("value.converter")
-        let headers = options("header.converter")
+        let headers = Self.options("header.converter", connector, given: given, parts.settings)
         header = try ConverterPlugins.headerConverter(headers)
         headerClass = headers["header.converter"] ?? ""
+    }
+
+    /// A converter's options, with the prefix of `option`: the connector's, or the worker's.
+    ///
+    /// - Parameters:
+    ///   - connector: the configuration with the converters that its formats name.
+    ///   - given: the configuration as it was given.
+    static func options(
+        _ option: String, _ connector: [String: String], given: [String: String], _ settings: WorkerSettings
+    ) -> [String: String] {
+        // A connector that names a converter brings its options along; the worker's are for the worker's converter.
+        let source = connector[option] != nil ? connector : settings.properties
+        var found = source.filter { $0.key == option || $0.key.hasPrefix(option + ".") }
+        if found[option] == nil { found[option] = settings.values.string(option) }
+        if given[option] == nil, connector[option] != nil {
+            // A format does not say where the registry is: the worker's own converters may.
+            for (name, value) in settings.properties
+            where name.hasPrefix(option + ".schema.registry.") || name.hasPrefix(option + ".basic.auth.") {
+                if found[name] == nil { found[name] = value }
+            }
+        }
+        if let url = settings.registryURL, found[option + ".schema.registry.url"] == nil {
+            found[option + ".schema.registry.url"] = url
+        }
+        return found
     }
 }

@@ -217,6 +217,11 @@ package struct ProtoOption: Sendable, Hashable {
         package var name: String
         /// In parentheses: the name of an extension.
         package var isExtension: Bool
+
+        package init(name: String, isExtension: Bool) {
+            self.name = name
+            self.isExtension = isExtension
+        }
     }
 
     package indirect enum Value: Sendable, Hashable {
@@ -233,6 +238,11 @@ package struct ProtoOption: Sendable, Hashable {
     package struct Member: Sendable, Hashable {
         package var name: String
         package var value: Value
+
+        package init(name: String, value: Value) {
+            self.name = name
+            self.value = value
+        }
     }
 
     package var parts: [Part]

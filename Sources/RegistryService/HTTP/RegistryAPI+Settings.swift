@@ -28,18 +28,12 @@ extension RegistryAPI {
                 var members: [(String, JSONValue)] = [("is_compatible", .bool(messages.isEmpty))]
                 if isVerbose { members.append(("messages", .array(messages.map { .string($0) }))) }
                 if exchange.flag("impact") {
-                    let impact = try await registry.impact(subject, request)
-                    members.append(
-                        (
-                            "impact",
-                            .array(
-                                impact.map {
-                                    .object([
-                                        ("kind", .string($0.kind.rawValue)), ("name", .string($0.name)),
-                                        ("reason", .string($0.reason)),
-                                    ])
-                                })
-                        ))
+                    let report = try await registry.impact(subject, request)
+                    members.append(("impact", .array(report.impacts.map(\.json))))
+                    let unanswered = report.unanswered.map {
+                        JSONValue.object([("part", .string($0.part)), ("reason", .string($0.reason))])
+                    }
+                    members.append(("notAsked", .array(unanswered)))
                 }
                 return .json(.object(members))
             }

@@ -74,6 +74,17 @@ struct SchemaReader: Sendable {
         try read(schema.string, schema.type, schema.references, subject: subject, isNew: false).document
     }
 
+    /// A schema with the texts of all that it refers to, for those who have no registry at hand.
+    func described(_ schema: StoredSchema, subject: String) throws(RegistryError) -> ImpactQuestion.Schema {
+        do throws(SchemaFailure) {
+            return ImpactQuestion.Schema(
+                schema.type, schema.string,
+                references: try collect(schema.references, from: SubjectName(subject)))
+        } catch {
+            throw .invalidSchema(type: schema.type, error)
+        }
+    }
+
     private func read(
         _ text: String, _ type: SchemaType, _ references: [StoredReference], subject: String, isNew: Bool
     ) throws(RegistryError) -> Read {

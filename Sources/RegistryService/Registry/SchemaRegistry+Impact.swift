@@ -1,65 +1,37 @@
 import Cluster
 package import SchemaRules
 
-/// Something that a candidate schema would reach if it were registered.
-package struct Impact: Sendable, Hashable {
-    package enum Kind: String, Sendable {
-        case consumerGroup = "consumer-group"
-        case connector, query, stream, table, schema
-    }
-
-    package var kind: Kind
-    package var name: String
-    /// A sentence for people: in which way, and what would have to be done.
-    package var reason: String
-
-    package init(_ kind: Kind, _ name: String, reason: String) {
-        self.kind = kind
-        self.name = name
-        self.reason = reason
-    }
-}
-
-/// A schema that is not registered yet, with the subject that it is to become a version of.
-package struct ImpactCandidate: Sendable {
-    /// With its context.
-    package var subject: String
-    /// The topic whose keys or values the subject is about, by the strategy that names subjects after topics; nil when the
-    /// subject is not named so.
-    package var topic: String?
-    package var isKey: Bool
-    package var document: any SchemaDocument
-    /// The versions there are, oldest first, without deleted ones.
-    package var versions: [EarlierSchema]
-
-    package init(subject: String, document: any SchemaDocument, versions: [EarlierSchema]) {
-        self.subject = subject
-        self.document = document
-        self.versions = versions
-        let name = SubjectName(subject).name
-        isKey = name.hasSuffix("-key")
-        topic = isKey || name.hasSuffix("-value") ? String(name.dropLast(isKey ? 4 : 6)) : nil
-    }
-
-    /// Why a reader that has `version` cannot read what is written with the candidate; nil when it can.
-    package func problem(forReaderOf version: EarlierSchema, policy: CompatibilityPolicy = .strict) -> String? {
-        guard version.document.type == document.type else { return "the type of the schema is another one" }
-        return version.document.incompatibilities(reading: document, policy: policy).first?.description
-    }
-
-    /// Why the candidate cannot read what was written with `version`; nil when it can.
-    package func problem(readingFrom version: EarlierSchema, policy: CompatibilityPolicy = .strict) -> String? {
-        guard version.document.type == document.type else { return "the type of the schema is another one" }
-        return document.incompatibilities(reading: version.document, policy: policy).first?.description
-    }
-}
-
 /// A part of the platform that uses schemas and can tell what a candidate would do to it: SQL for streams, tables and
 /// queries, Connect for connectors.
 package protocol ImpactSource: Sendable {
-    /// What of this part the candidate would break or change. Asked from any task; an answer that takes long is the
-    /// client's to wait for.
-    func impact(of candidate: ImpactCandidate) async -> [Impact]
+    /// What the part is called where it cannot be asked: "sql", "connect".
+    var part: String { get }
+
+    /// What of this part the candidate would break or change, and who of it writes records of the subject. Asked from any
+    /// task; an answer that takes long is the client's to wait for.
+    func answer(_ question: ImpactQuestion) async throws(ImpactUnanswered) -> ImpactAnswer
+}
+
+/// Why a part of the platform was not asked, or did not answer.
+package struct ImpactUnanswered: Error, Sendable, Hashable {
+    /// A sentence for people, with what to do about it.
+    package var reason: String
+
+    package init(_ reason: String) { self.reason = reason }
+}
+
+/// What a candidate would reach, and what could not be found out.
+package struct ImpactReport: Sendable, Hashable {
+    /// Sorted by kind and name.
+    package var impacts: [Impact] = []
+    /// Sorted by part.
+    package var unanswered: [Unanswered] = []
+
+    /// A part that was not asked or did not answer.
+    package struct Unanswered: Sendable, Hashable {
+        package var part: String
+        package var reason: String
+    }
 }
 
 extension SchemaRegistry {
@@ -90,60 +62,93 @@ extension SchemaRegistry {
     }
 
     /// What a candidate would reach: schemas that refer to the subject, groups that read the topic, and what the other
-    /// parts of the platform answer. Sorted by kind and name.
-    package func impact(_ subject: String, _ request: SchemaRequest) async throws(RegistryError) -> [Impact] {
+    /// parts of the platform answer.
+    package func impact(_ subject: String, _ request: SchemaRequest) async throws(RegistryError) -> ImpactReport {
         let candidate = try await work { () throws(RegistryError) in
-            let read = try self.reader.read(request, subject: subject, isNew: true)
-            var versions: [EarlierSchema] = []
-            for version in self.holder.read({ $0.subject(subject)?.live ?? [] }) {
-                versions.append(
+            let versions = self.holder.read { $0.subject(subject)?.live ?? [] }
+            var documents: [EarlierSchema] = []
+            var numbered: [ImpactQuestion.Version] = []
+            for version in versions {
+                documents.append(
                     EarlierSchema(
                         version: version.number, document: try self.reader.read(version.schema, subject: subject)))
+                numbered.append(
+                    .init(
+                        version.number, id: version.id, try self.reader.described(version.schema, subject: subject)))
             }
-            return ImpactCandidate(subject: subject, document: read.document, versions: versions)
+            let read = try self.candidate(request, subject: subject, isNew: true, normalize: false)
+            return ImpactCandidate(
+                question: ImpactQuestion(
+                    subject: subject, candidate: try self.reader.described(read.schema, subject: subject),
+                    versions: numbered),
+                candidate: read, versions: versions, documents: documents)
         }
-        var found = referringSchemas(candidate)
-        found += await readingGroups(candidate)
-        for source in sources { found += await source.impact(of: candidate) }
-        return found.sorted { ($0.kind.rawValue, $0.name, $0.reason) < ($1.kind.rawValue, $1.name, $1.reason) }
+        var report = ImpactReport()
+        report.impacts = referringSchemas(candidate)
+        var owned: Set<String> = []
+        for source in sources {
+            do throws(ImpactUnanswered) {
+                let answer = try await source.answer(candidate.question)
+                report.impacts += answer.impacts
+                owned.formUnion(answer.groups)
+                for writer in answer.writers {
+                    let judged = try? await work { () throws(RegistryError) in try self.judge(writer, candidate) }
+                    // A writer whose schema is none says so itself.
+                    report.impacts += judged ?? []
+                }
+            } catch {
+                report.unanswered.append(.init(part: source.part, reason: error.reason))
+            }
+        }
+        report.impacts += await readingGroups(candidate, without: owned)
+        report.impacts.sort { ($0.kind.rawValue, $0.name, $0.reason) < ($1.kind.rawValue, $1.name, $1.reason) }
+        report.unanswered.sort { $0.part < $1.part }
+        return report
     }
 
     private func referringSchemas(_ candidate: ImpactCandidate) -> [Impact] {
-        candidate.versions.flatMap { version in
-            holder.read { $0.referrers(to: SubjectVersion(candidate.subject, version.version)) }.map { referrer in
+        let subject = candidate.question.subject
+        return candidate.versions.flatMap { version in
+            holder.read { $0.referrers(to: SubjectVersion(subject, version.number)) }.map { referrer in
                 Impact(
-                    .schema, referrer.from.subject,
+                    .schema, referrer.from.subject, .changes,
                     reason: "version \(referrer.from.version) (id \(referrer.id)) refers to version "
-                        + "\(version.version) of '\(candidate.subject)' and stays with it until it is registered anew")
+                        + "\(version.number) of '\(subject)' and stays with it until it is registered anew")
             }
         }
     }
 
     /// Groups that have read the topic: those with committed offsets in it, or members that are reading it.
-    private func readingGroups(_ candidate: ImpactCandidate) async -> [Impact] {
-        guard let topic = candidate.topic else { return [] }
+    ///
+    /// - Parameter owned: those of queries and connectors, of which their own parts have told.
+    private func readingGroups(_ candidate: ImpactCandidate, without owned: Set<String>) async -> [Impact] {
+        guard let topic = candidate.question.topic else { return [] }
         // A cluster that does not tell its groups says nothing about them.
         guard let groups = try? await cluster.groups() else { return [] }
-        let problems = candidate.versions.compactMap { version in
+        let problems = candidate.documents.compactMap { version in
             candidate.problem(forReaderOf: version).map { "version \(version.version): \($0)" }
         }
-        let versions = candidate.versions.map { String($0.version) }
-        let next = (candidate.versions.last?.version ?? 0) + 1
-        let part = candidate.isKey ? "keys" : "values"
+        let versions = candidate.documents.map { String($0.version) }
+        let part = candidate.question.isKey ? "keys" : "values"
         let reads =
             "reads \(part) of topic '\(topic)'; would have to read versions "
-            + (versions + ["\(next) (this one)"]).joined(separator: ", ")
+            + (versions + ["\(candidate.number) (this one)"]).joined(separator: ", ")
         let reason =
             problems.isEmpty
             ? reads : reads + "; who reads with one of these cannot read it: " + problems.joined(separator: "; ")
+        // Those who have kept up read with the latest version.
+        let breaks = candidate.documents.last.map { candidate.problem(forReaderOf: $0) != nil } ?? false
         var found: [Impact] = []
-        for group in groups where ["consumer", ""].contains(group.protocolType) {
+        for group in groups where ["consumer", ""].contains(group.protocolType) && !owned.contains(group.id) {
             let offsets = (try? await cluster.groupOffsets(group.id)) ?? [:]
             var isReader = offsets.keys.contains { $0.topic == topic }
             if !isReader, let description = try? await cluster.group(group.id) {
                 isReader = description.members.contains { $0.assignment.contains { $0.topic == topic } }
             }
-            if isReader { found.append(Impact(.consumerGroup, group.id, reason: reason)) }
+            if isReader {
+                found.append(
+                    Impact(.consumerGroup, group.id, breaks ? .breaks : .changes, reason: reason))
+            }
         }
         return found
     }

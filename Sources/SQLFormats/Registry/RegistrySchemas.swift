@@ -38,19 +38,11 @@ package enum RegistrySchemas {
     package static func columns(
         of schema: RegistrySchema, references: References, format: SerdeFormat, isKey: Bool, keepsNames: Bool
     ) throws(FormatError) -> [SQLField] {
-        var inference = ColumnInference(keepsNames: keepsNames)
         let type: SQLType
         do throws(UnsupportedType) {
-            switch schema.type {
-            case "AVRO": type = try inference.type(of: try avro(schema, references))
-            case "JSON": type = try inference.type(of: try json(schema))
-            case "PROTOBUF":
-                type = try inference.type(
-                    of: try protobuf(schema, references),
-                    message: format.info.properties[FormatInfo.fullSchemaNameProperty],
-                    unwraps: format.info.properties[FormatInfo.unwrapPrimitivesProperty] == "true")
-            default: throw UnsupportedType(message: "Unknown schema type: \(schema.type)")
-            }
+            type = try self.type(
+                of: schema, references: references, format: format, keepsNames: keepsNames,
+                unwraps: format.info.properties[FormatInfo.unwrapPrimitivesProperty] == "true")
         } catch {
             if let problem = error.problem { throw problem }
             throw FormatError(.schema, "Unsupported type at root of schema: \(error.message)")
@@ -69,6 +61,24 @@ package enum RegistrySchemas {
                 .schema, "Schema does not include any columns with types that ksqlDB supports.")
         }
         return fields
+    }
+
+    /// The type of a schema's values.
+    ///
+    /// - Parameter unwraps: whether messages of Google's that hold one value are that value.
+    static func type(
+        of schema: RegistrySchema, references: References, format: SerdeFormat, keepsNames: Bool, unwraps: Bool
+    ) throws(UnsupportedType) -> SQLType {
+        var inference = ColumnInference(keepsNames: keepsNames)
+        switch schema.type {
+        case "AVRO": return try inference.type(of: try avro(schema, references))
+        case "JSON": return try inference.type(of: try json(schema))
+        case "PROTOBUF":
+            return try inference.type(
+                of: try protobuf(schema, references),
+                message: format.info.properties[FormatInfo.fullSchemaNameProperty], unwraps: unwraps)
+        default: throw UnsupportedType(message: "Unknown schema type: \(schema.type)")
+        }
     }
 
     private static func avro(_ schema: RegistrySchema, _ look: References) throws(UnsupportedType) -> AvroSchema {

@@ -2,6 +2,7 @@ import HTTPKit
 import HTTPTypes
 import JSONFormat
 import Observability
+import SchemaRules
 
 /// `/ksql` and what changes the cluster.
 extension SQLAPI {
@@ -34,19 +35,10 @@ extension SQLAPI {
                     ])
                 ]), contentType: type.rawValue)
         }
-        post("/heartbeat", offers: Self.offered) { _, body, type throws(KsqlFailure) in
-            guard let info = body["hostInfo"], let host = info["host"]?.text, let port = info["port"]?.integer else {
-                throw .badRequest("A heartbeat has a 'hostInfo' with 'host' and 'port'")
-            }
-            engine.peers.hear("\(host):\(port)", at: WallClock.milliseconds())
-            return .json(.object([("ok", .bool(true))]), contentType: type.rawValue)
-        }
-        post("/lag", offers: Self.offered) { _, body, type throws(KsqlFailure) in
-            guard let info = body["ksqlHost"], let host = info["host"]?.text, let port = info["port"]?.integer,
-                let lags = body["hostStoreLags"], lags.members != nil
-            else { throw .badRequest("A report has a 'ksqlHost' with 'host' and 'port', and 'hostStoreLags'") }
-            engine.peers.report("\(host):\(port)", lags)
-            return .json(.object([("ok", .bool(true))]), contentType: type.rawValue)
+        post("/impact", offers: Self.offered) { _, body, type throws(KsqlFailure) in
+            let question: ImpactQuestion
+            do throws(SchemaFailure) { question = try ImpactQuestion(body) } catch { throw .badRequest(error.message) }
+            return .json(try await engine.impact(of: question).json, contentType: type.rawValue)
         }
     }
 }

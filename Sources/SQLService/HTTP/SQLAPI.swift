@@ -8,12 +8,20 @@ package struct SQLAPI: Sendable {
     package let engine: SQLEngine
     private(set) var router = HTTPRouter(errors: Self.errors)
 
-    /// All routes.
+    /// All routes; those of nodes among themselves only where they have no port of their own.
     package static func router(_ engine: SQLEngine, figures: SQLFigures? = nil) -> HTTPRouter {
         var api = SQLAPI(engine: engine)
         api.addServer()
         api.addStatements(figures)
         api.addQueries()
+        if engine.settings.internalListener == nil { api.addNodes() }
+        return api.router
+    }
+
+    /// What nodes ask and tell each other.
+    static func nodeRouter(_ engine: SQLEngine) -> HTTPRouter {
+        var api = SQLAPI(engine: engine)
+        api.addNodes()
         return api.router
     }
 

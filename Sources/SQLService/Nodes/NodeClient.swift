@@ -38,6 +38,15 @@ struct NodeClient: Sendable {
         return try answer.get()
     }
 
+    /// The queries of another node.
+    func status(of address: String, timeout: TimeAmount) async throws -> NodeStatus {
+        let bytes = try await post(NodeStatus.path, ByteBuffer(string: "{}"), "application/json", to: address, timeout)
+        guard let status = JSONValue.parse(Array(bytes.readableBytesView)).flatMap({ NodeStatus($0) }) else {
+            throw Refusal(description: "what answers is no status of a node")
+        }
+        return status
+    }
+
     /// Tells another node something; what does not arrive is told again in time.
     func tell(_ path: String, _ message: JSONValue, to address: String) async throws {
         _ = try await post(path, ByteBuffer(bytes: message.bytes), "application/json", to: address, .seconds(2))

@@ -110,6 +110,9 @@ package enum PropertyCatalog {
             "How long a client may take none of the rows that come; then its query ends, and it is told why."),
         number(
             "ksql.suppress.buffer.size.bytes", -1, -1...Int64.max, "Bytes that EMIT FINAL may hold back.", set: true),
+        number(
+            "ksql.fetch.remote.hosts.timeout.seconds", 10, 1...Int64(3600),
+            "How long SHOW QUERIES, EXPLAIN and DESCRIBE wait for another node."),
         number("ksql.query.error.max.queue.size", 10, positive, "Errors of a query that are kept."),
         number(
             "ksql.query.retry.backoff.initial.ms", 15_000, 0...Int64.max, "The first pause before a query restarts.",
@@ -138,7 +141,9 @@ package enum PropertyCatalog {
         flag("ksql.lag.reporting.enable", false, "Whether nodes tell each other how far they are."),
         number("ksql.lag.reporting.send.interval.ms", 5000, positive, "Milliseconds between such reports."),
         text("ksql.advertised.listener", "", "What other nodes and clients reach this server by."),
-        text("ksql.internal.listener", "", "Where other nodes reach this server."),
+        text(
+            "ksql.internal.listener", "",
+            "A port of its own for other nodes, as http://HOST:PORT; they use that of clients without it."),
         number("ksql.idle.connection.timeout.seconds", 600, positive, "Seconds until an idle connection ends."),
         number("ksql.server.command.response.timeout.ms", 5000, positive, "Milliseconds that a command may take."),
         number("ksql.assert.topic.default.timeout.ms", 1000, 0...Int64.max, "How long ASSERT TOPIC waits.", set: true),

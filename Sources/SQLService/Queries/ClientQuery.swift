@@ -24,6 +24,8 @@ struct ClientQuery: Sendable {
     /// The statement's text.
     var text: String
     var configuration: SQLConfiguration
+    /// `request.ksql.query.pull.skip.forwarding`: no other node is asked for rows.
+    var staysHere = false
 }
 
 /// Reads and plans the queries of clients.
@@ -108,7 +110,9 @@ struct QueryPreparation: Sendable {
             do throws(PlanError) {
                 pull = try executor.planPullQuery(query, id: QueryID.new("query"), in: engine.current)
             } catch { throw KsqlFailure(error, parsed.text) }
-            return ClientQuery(kind: .pull(pull), text: parsed.text, configuration: configuration)
+            let skips = context.requestProperties["request.ksql.query.pull.skip.forwarding"]?.lowercased() == "true"
+            return ClientQuery(
+                kind: .pull(pull), text: parsed.text, configuration: configuration, staysHere: skips)
         case .query(let query):
             return ClientQuery(
                 kind: .push(try push(query, parsed.text, context, configuration)), text: parsed.text,

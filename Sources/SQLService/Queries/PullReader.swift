@@ -90,7 +90,8 @@ struct PullReader: Sendable {
                 guard let parts = try await engine.runner.placement(of: table.queryID, for: read) else {
                     return try await engine.runner.read(read, of: table.queryID)
                 }
-                return try await rows(read, of: table.queryID, in: parts)
+                return try await rows(
+                    read, of: table.queryID, in: client.staysHere ? try Self.here(parts) : parts)
             } catch {
                 switch error.code {
                 case .notReady where NIODeadline.now() < deadline:
@@ -104,6 +105,16 @@ struct PullReader: Sendable {
                 }
             }
         }
+    }
+
+    /// The part that this node has.
+    private static func here(_ parts: [NodePart]) throws(RunError) -> [NodePart] {
+        let own = parts.filter { $0.address == nil }
+        guard own.isEmpty else { return own }
+        throw RunError(
+            .cluster,
+            "this node has none of the partitions that the query reads, and request.ksql.query.pull.skip.forwarding "
+                + "forbids to ask others")
     }
 
     /// Rows of a table that is on several nodes, by partition.

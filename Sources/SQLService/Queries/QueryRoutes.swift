@@ -1,9 +1,6 @@
 import HTTPKit
 import HTTPTypes
 import JSONFormat
-import NIOCore
-import SQLRuntime
-import StreamEngine
 
 extension SQLAPI {
     /// Routes of queries: `/query`, `/query-stream`, `/close-query`, `/inserts-stream`, `/ws/query`.
@@ -45,21 +42,6 @@ extension SQLAPI {
             }
             guard await engine.transients.cancel(id) else { throw .badRequest("No query with id \(id)") }
             return .empty(.ok)
-        }
-        on(.post, NodeMessage.path) { call in
-            do {
-                let question = try NodeMessage.question(try await call.bytes())
-                let answer: Result<NodeMessage.Rows, RunError>
-                do throws(RunError) {
-                    answer = .success(
-                        try await engine.runner.read(
-                            question.read, of: question.query, partitions: question.partitions))
-                } catch { answer = .failure(error) }
-                let bytes = Array(NodeMessage.encode(answer).readableBytesView)
-                return .bytes(bytes, contentType: "application/octet-stream")
-            } catch let error as NodeMessage.Malformed {
-                return Self.answer(.badRequest("The request is not one of nodes: \(error)"))
-            }
         }
         let inserts = InsertsStream(engine: engine)
         on(.post, "/inserts-stream", traits: .hasEndlessBody) { call in

@@ -189,9 +189,10 @@ extension StatementRequest {
         }
         let names = topics.body[connector]?["topics"]?.elements?.compactMap(\.text) ?? []
         let catalog = engine.current
+        let shared = await engine.sharedStatus()
         var sources: [JSONValue] = []
         for source in catalog.sourceNames.compactMap({ catalog[$0] }) where names.contains(source.topic) {
-            sources.append(await description(of: source, catalog, extended: false))
+            sources.append(await description(of: source, catalog, shared, extended: false))
         }
         return entity(
             "connector_description", parsed,

@@ -27,27 +27,31 @@ extension StatementRequest {
             }
             return entity(
                 "sourceDescription", parsed,
-                [("sourceDescription", await description(of: source, catalog, extended: extended))])
+                [
+                    (
+                        "sourceDescription",
+                        await description(of: source, catalog, await engine.sharedStatus(), extended: extended)
+                    )
+                ])
         }
     }
 
     private func descriptions(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
         let catalog = engine.current
+        let shared = await engine.sharedStatus()
         var list: [JSONValue] = []
         for name in catalog.sourceNames.sorted() {
             guard let source = catalog[name], source.kind == kind else { continue }
-            list.append(await description(of: source, catalog, extended: extended))
+            list.append(await description(of: source, catalog, shared, extended: extended))
         }
         return entity("source_descriptions", parsed, [("sourceDescriptions", .array(list))])
     }
 
-    func description(of source: SourceDescription, _ catalog: Catalog, extended: Bool) async -> JSONValue {
+    func description(
+        of source: SourceDescription, _ catalog: Catalog, _ shared: SharedStatus, extended: Bool
+    ) async -> JSONValue {
         let readers = catalog.queries(from: source.name)
         let writers = catalog.queries(into: source.name)
-        var statuses: [String: QueryStatus] = [:]
-        for query in readers + writers where statuses[query.id] == nil {
-            statuses[query.id] = await engine.runner.status(of: query.id)
-        }
         var partitions: Int64 = 0
         var replicas: Int64 = 0
         if extended, let topic = try? await engine.cluster.topic(source.topic) {  // without one, zeros tell
@@ -57,15 +61,22 @@ extension StatementRequest {
         var statistics = ""
         var errors = ""
         var offsets: [JSONValue] = []
+        var byHost: (statistics: [JSONValue], errors: [JSONValue]) = ([], [])
         if extended {
-            statistics = Self.statistics(writers.compactMap { statuses[$0.id] }, readers.compactMap { statuses[$0.id] })
-            errors = Self.errors((writers + readers).compactMap { statuses[$0.id] })
-            offsets = writers.compactMap { statuses[$0.id] }.map { self.offsets(of: $0) }
+            // Of this node; those of all are told by host, where there are others.
+            let own = shared.hosts.prefix(1).flatMap { $0.status?.queries ?? [] }
+            func statuses(_ queries: [PersistentQuery]) -> [QueryStatus] {
+                queries.compactMap { query in own.first { $0.id == query.id } }
+            }
+            statistics = Self.statistics(statuses(writers), statuses(readers))
+            errors = Self.errors(statuses(writers + readers))
+            offsets = writers.compactMap { shared.merged($0.id) }.map { self.offsets(of: $0) }
+            if shared.hosts.count > 1 { byHost = Self.statistics(by: shared, writers, readers) }
         }
         return .object([
             ("name", .string(source.name)), ("windowType", .string(source.window?.kind.rawValue)),
-            ("readQueries", .array(readers.map { json($0, statuses[$0.id]) })),
-            ("writeQueries", .array(writers.map { json($0, statuses[$0.id]) })),
+            ("readQueries", .array(readers.map { json($0, shared) })),
+            ("writeQueries", .array(writers.map { json($0, shared) })),
             ("fields", .array(source.columns.map { SchemaJSON.field($0) })),
             ("type", .string(source.kind.rawValue)), ("timestamp", .string(source.timestamp?.column ?? "")),
             ("statistics", .string(statistics)), ("errorStats", .string(errors)), ("extended", .bool(extended)),
@@ -74,8 +85,38 @@ extension StatementRequest {
             ("partitions", .number(partitions)), ("replication", .number(replicas)),
             ("statement", .string(source.statement)), ("queryOffsetSummaries", .array(offsets)),
             ("sourceConstraints", .array(catalog.dependents(of: source.name).map { .string($0) })),
-            ("clusterStatistics", .array([])), ("clusterErrorStats", .array([])),
+            ("clusterStatistics", .array(byHost.statistics)), ("clusterErrorStats", .array(byHost.errors)),
         ])
+    }
+
+    /// What was counted on each host: `{"name","host","value","timestamp"}` as the original has them.
+    private static func statistics(
+        by shared: SharedStatus, _ writers: [PersistentQuery], _ readers: [PersistentQuery]
+    ) -> (statistics: [JSONValue], errors: [JSONValue]) {
+        var statistics: [JSONValue] = []
+        var errors: [JSONValue] = []
+        for host in shared.hosts {
+            func statuses(_ queries: [PersistentQuery]) -> [QueryStatus] {
+                queries.compactMap { query in host.status?.queries.first { $0.id == query.id } }
+            }
+            func stat(_ name: String, _ counts: [Int], _ statuses: [QueryStatus]) -> JSONValue {
+                .object([
+                    ("name", .string(name)), ("host", .string(host.address)),
+                    ("value", .number(Int64(counts.reduce(0, +)))),
+                    ("timestamp", .number(statuses.compactMap(\.lastMessage).max() ?? 0)),
+                ])
+            }
+            let (writing, reading) = (statuses(writers), statuses(readers))
+            if !writing.isEmpty { statistics.append(stat("total-messages", writing.map(\.produced), writing)) }
+            if !reading.isEmpty {
+                statistics.append(stat("consumer-total-messages", reading.map(\.consumed), reading))
+            }
+            let all = writing + reading
+            if all.contains(where: { $0.failed > 0 }) {
+                errors.append(stat("total-failed", all.map(\.failed), all))
+            }
+        }
+        return (statistics, errors)
     }
 
     /// Lines as the original's: what was counted, and when the last record came.

@@ -16,13 +16,13 @@ extension StatementRequest {
         switch explain.subject {
         case .query(let id) where catalog.queries[id.text] != nil:
             guard let query = catalog.queries[id.text] else { break }
-            let status = await engine.runner.status(of: query.id)
+            let shared = await engine.sharedStatus()
             return entity(
                 "queryDescription", parsed,
                 [
                     (
                         "queryDescription",
-                        description(of: query, status, catalog, analysis: explain.isAnalyze)
+                        description(of: query, shared, catalog, analysis: explain.isAnalyze)
                     )
                 ])
         default: break
@@ -99,10 +99,12 @@ extension StatementRequest {
     }
 
     func description(
-        of query: PersistentQuery, _ status: QueryStatus?, _ catalog: Catalog, analysis: Bool = false
+        of query: PersistentQuery, _ shared: SharedStatus, _ catalog: Catalog, analysis: Bool = false
     ) -> JSONValue {
         let plan = query.plan
-        let state = state(of: query, status)
+        let status = shared.merged(query.id)
+        let states = states(of: query, shared)
+        let state = SharedStatus.state(of: states.map(\.state))
         let sink = plan.sinkName.flatMap { catalog[$0] }
         var errors = (status?.errors ?? []).map { error in
             JSONValue.object([
@@ -134,7 +136,7 @@ extension StatementRequest {
                         ($0.key, .string($0.value))
                     })
             ),
-            ("ksqlHostQueryStatus", .object([(engine.address, .string(state))])),
+            ("ksqlHostQueryStatus", .object(states.map { ($0.address, .string($0.state)) })),
             ("queryType", .string("PERSISTENT")), ("queryErrors", .array(errors)),
             ("tasksMetadata", .array(Self.tasks(status))), ("consumerGroupId", .string(groupID(query.id))),
             ("state", .string(state)),

@@ -45,8 +45,11 @@ extension StatementRequest {
         let catalog = engine.current
         let found = catalog.sourceNames.sorted().compactMap { catalog[$0] }.filter { $0.kind == kind }
         if extended {
+            let shared = await engine.sharedStatus()
             var descriptions: [JSONValue] = []
-            for source in found { descriptions.append(await description(of: source, catalog, extended: true)) }
+            for source in found {
+                descriptions.append(await description(of: source, catalog, shared, extended: true))
+            }
             return entity("source_descriptions", parsed, [("sourceDescriptions", .array(descriptions))])
         }
         let list = found.map { source in
@@ -120,30 +123,37 @@ extension StatementRequest {
         return query.isPaused ? "PAUSED" : "CREATED"
     }
 
-    func json(_ query: PersistentQuery, _ status: QueryStatus?) -> JSONValue {
-        let state = state(of: query, status)
+    /// The states of a query on all hosts, this one first.
+    func states(of query: PersistentQuery, _ shared: SharedStatus) -> [(address: String, state: String)] {
+        let own = shared.hosts.first?.status?.queries.first { $0.id == query.id }
+        return shared.states(of: query, own: state(of: query, own))
+    }
+
+    func json(_ query: PersistentQuery, _ shared: SharedStatus) -> JSONValue {
+        let states = states(of: query, shared).map(\.state)
+        var counts: [(String, JSONValue)] = []
+        for state in states where !counts.contains(where: { $0.0 == state }) {
+            counts.append((state, .number(Int64(states.count { $0 == state }))))
+        }
         let sink = query.plan.sinkName
         let topic = sink.flatMap { engine.current[$0]?.topic }
         return .object([
             ("queryString", .string(query.statement)), ("sinks", .array(sink.map { [.string($0)] } ?? [])),
             ("sinkKafkaTopics", .array(topic.map { [.string($0)] } ?? [])), ("id", .string(query.id)),
-            ("statusCount", .object([(state, .number(1))])), ("queryType", .string("PERSISTENT")),
-            ("state", .string(state)),
+            ("statusCount", .object(counts)), ("queryType", .string("PERSISTENT")),
+            ("state", .string(SharedStatus.state(of: states))),
         ])
     }
 
     private func queries(_ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
         let catalog = engine.current
-        let statuses = Dictionary(await engine.runner.statuses().map { ($0.id, $0) }) { first, _ in first }
+        let shared = await engine.sharedStatus()
         if extended {
-            var descriptions: [JSONValue] = []
-            for query in catalog.allQueries {
-                descriptions.append(description(of: query, statuses[query.id], catalog))
-            }
+            let descriptions = catalog.allQueries.map { description(of: $0, shared, catalog) }
             return entity("query_descriptions", parsed, [("queryDescriptions", .array(descriptions))])
         }
-        var list = catalog.allQueries.map { json($0, statuses[$0.id]) }
-        list += engine.transients.all.map { entry in
+        var list = catalog.allQueries.map { json($0, shared) }
+        list += shared.hosts.flatMap { $0.status?.clients ?? [] }.map { entry in
             .object([
                 ("queryString", .string(entry.statement)), ("sinks", .array([])), ("sinkKafkaTopics", .array([])),
                 ("id", .string(entry.id)), ("statusCount", .object([("RUNNING", .number(1))])),

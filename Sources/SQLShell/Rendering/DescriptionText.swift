@@ -67,8 +67,21 @@ enum SourceText {
             lines += ["", "Sources that have a DROP constraint on this source", String(repeating: "-", count: 50)]
             lines += constraints
         }
-        lines += ["", "Local runtime statistics", String(repeating: "-", count: 24), cell("statistics")]
-        if !cell("errorStats").isEmpty { lines.append(cell("errorStats")) }
+        let byHost = (source["clusterStatistics"]?.elements ?? []) + (source["clusterErrorStats"]?.elements ?? [])
+        if byHost.isEmpty {
+            lines += ["", "Local runtime statistics", String(repeating: "-", count: 24), cell("statistics")]
+            if !cell("errorStats").isEmpty { lines.append(cell("errorStats")) }
+        } else {
+            lines += ["", "Runtime statistics by host", String(repeating: "-", count: 26)]
+            lines.append(
+                EntityText.grid(["Host", "Metric", "Value", "Last Message"], .array(byHost)) { stat in
+                    let time = stat["timestamp"]?.integer ?? 0
+                    return [
+                        EntityText.cell(stat["host"]), EntityText.cell(stat["name"]), EntityText.cell(stat["value"]),
+                        time > 0 ? String(time) : "",
+                    ]
+                })
+        }
         for group in source["queryOffsetSummaries"]?.elements ?? [] {
             lines += ["", "Consumer Group       : \(EntityText.cell(group["groupId"]))"]
             for topic in group["topicSummaries"]?.elements ?? [] {

@@ -1,10 +1,12 @@
 package import JSONFormat
 
-/// Tags on parts of a schema, written inside its text as the property `confluent:tags` of a record or field.
+/// Tags on parts of a schema, written inside its text as the property `confluent:tags` of a record or field, in Protobuf as
+/// options (`ProtobufTags`).
 ///
 /// Parts are named by paths: an Avro record by its full name, an Avro field by that of its record and its own; the main
 /// object of a JSON Schema is `object`, its properties are `object.name`, those of a property that is an object itself
-/// `object.name.object.inner`. Protobuf keeps tags in options, which this does not read.
+/// `object.name.object.inner`; a Protobuf message is `.Outer.Inner`, without its package, a field `.Outer.name`, and one of
+/// a oneof `.Outer.choice.name`.
 ///
 /// - SeeAlso: upstream `SchemaEntity`, `SchemaTags`.
 package struct SchemaTags: Hashable, Sendable {
@@ -41,6 +43,7 @@ package struct SchemaTags: Hashable, Sendable {
 
     /// All tags in a schema text, in the order of the text.
     package static func found(in text: String, _ type: SchemaType) -> [SchemaTags] {
+        if type == .protobuf { return ProtobufTags.found(in: text) }
         var found: [SchemaTags] = []
         _ = walk(text, type) { entity, path, tags in
             if !tags.isEmpty { found.append(SchemaTags(entity, path, tags)) }
@@ -50,11 +53,11 @@ package struct SchemaTags: Hashable, Sendable {
 
     /// The text with tags added and others removed.
     ///
-    /// - Throws: `SchemaFailure` for a path that the schema does not have, and for Protobuf.
+    /// - Throws: `SchemaFailure` for a path that the schema does not have.
     package static func changing(
         _ text: String, _ type: SchemaType, add: [SchemaTags], remove: [SchemaTags]
     ) throws(SchemaFailure) -> String {
-        guard type != .protobuf else { throw SchemaFailure("tags of PROTOBUF schemas cannot be changed") }
+        if type == .protobuf { return try ProtobufTags.changing(text, add: add, remove: remove) }
         var missing = Set((add + remove).map { "\($0.entity.rawValue) \($0.path)" })
         let changed = walk(text, type) { entity, path, tags in
             missing.remove("\(entity.rawValue) \(path)")
@@ -73,7 +76,7 @@ package struct SchemaTags: Hashable, Sendable {
     private typealias Visit = (_ entity: Entity, _ path: String, _ tags: inout [String]) -> Void
 
     private static func walk(_ text: String, _ type: SchemaType, _ visit: Visit) -> JSONValue? {
-        guard type != .protobuf, let json = JSONValue.parse(Array(text.utf8)) else { return nil }
+        guard let json = JSONValue.parse(Array(text.utf8)) else { return nil }
         return type == .avro ? avro(json, "", 0, visit) : object(json, "", 0, visit)
     }
 

@@ -46,7 +46,9 @@ struct SchemaCheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Tell whether a schema could be registered, and what it would break.",
         discussion: """
-            Nothing is changed. Ends with 1 when the subject's compatibility level does not permit the schema.
+            Nothing is changed. Ends with 1 when the subject's compatibility level does not permit the schema, or when a \
+            stream, table, query, connector, consumer group or other schema would break. Parts of the platform that the \
+            registry could not ask are named.
 
             EXAMPLES
               swiftwater schema check ratings-value ratings.avsc
@@ -78,9 +80,15 @@ struct SchemaCheck: AsyncParsableCommand {
                     .array(
                         report.impact.map {
                             .object([
-                                ("kind", .string($0.kind)), ("name", .string($0.name)), ("reason", .string($0.reason)),
+                                ("kind", .string($0.kind)), ("name", .string($0.name)),
+                                ("severity", .string($0.severity)), ("reason", .string($0.reason)),
                             ])
                         })
+                ),
+                (
+                    "notAsked",
+                    .array(
+                        report.notAsked.map { .object([("part", .string($0.part)), ("reason", .string($0.reason))]) })
                 ),
             ])
             try Output.standard.write(value.pretty + [UInt8(ascii: "\n")])
@@ -91,17 +99,52 @@ struct SchemaCheck: AsyncParsableCommand {
                 if message.hasPrefix("{oldSchema: ") || message.hasPrefix("{validateFields: ") { continue }
                 try Output.standard.line("  " + message)
             }
-            if !report.impact.isEmpty {
-                var table = Table("WORKS WITH IT", "NAME", "WHAT IT WOULD MEET")
-                for impact in report.impact { table.add(impact.kind, impact.name, impact.reason) }
-                try Output.standard.line(table.text)
-            }
+            try printImpact(report)
         }
         guard report.isCompatible else {
             throw CommandFailure(
                 "the schema is not compatible with '\(subject)'",
                 hint: "'swiftwater schema config \(subject)' shows the level that it is held to")
         }
+        let broken = report.impact.filter { $0.severity == "breaks" }
+        guard broken.isEmpty else {
+            throw CommandFailure(
+                "the schema is compatible with '\(subject)' and would break \(Self.count(broken))",
+                hint: "change what reads and writes it first, or take another name for what is new")
+        }
+    }
+
+    /// What the schema would meet: a table for each kind, the worst first.
+    private func printImpact(_ report: CompatibilityReport) throws {
+        for (kind, title) in Self.kinds {
+            let found = report.impact.filter { $0.kind == kind }.sorted { a, b in
+                (a.severity != "breaks" ? 1 : 0, a.name, a.reason) < (b.severity != "breaks" ? 1 : 0, b.name, b.reason)
+            }
+            guard !found.isEmpty else { continue }
+            var table = Table(title, "", "WHAT IT WOULD MEET")
+            for impact in found { table.add(impact.name, impact.severity, impact.reason) }
+            try Output.standard.line(table.text)
+        }
+        try Output.standard.flush()
+        for part in report.notAsked { Output.complain("not asked: \(part.part): \(part.reason)") }
+    }
+
+    /// In the order in which they are shown: those that hold data, then those that work on it.
+    private static let kinds = [
+        ("schema", "SCHEMA"), ("stream", "STREAM"), ("table", "TABLE"), ("query", "QUERY"), ("connector", "CONNECTOR"),
+        ("consumer-group", "CONSUMER GROUP"),
+    ]
+
+    /// "2 queries and 1 stream".
+    private static func count(_ impacts: [CompatibilityReport.Impact]) -> String {
+        let parts = kinds.compactMap { kind, title -> String? in
+            let count = Set(impacts.filter { $0.kind == kind }.map(\.name)).count
+            guard count > 0 else { return nil }
+            let word = title.lowercased()
+            return count == 1 ? "1 \(word)" : "\(count) \(word == "query" ? "queries" : word + "s")"
+        }
+        guard let last = parts.last, parts.count > 1 else { return parts.first ?? "" }
+        return parts.dropLast().joined(separator: ", ") + " and " + last
     }
 }
 

@@ -64,21 +64,11 @@ struct ConsoleRole {
 
     /// What the setting names, else the service of this process, else what the SQL server uses.
     private func addresses(_ name: String, _ sqlName: String?, _ own: HostPort?) throws -> [HTTPAddress] {
-        if let found = try addresses(name) { return found }
+        if let found = try settings.addresses(name) { return found }
         if let own {
             let host = ["0.0.0.0", "::"].contains(own.host) ? "127.0.0.1" : own.host
             return HTTPAddress("http://\(HostPort(host: host, port: own.port))").map { [$0] } ?? []
         }
-        return try sqlName.flatMap { try addresses($0) } ?? []
-    }
-
-    private func addresses(_ name: String) throws -> [HTTPAddress]? {
-        guard let text = settings.set[name]?.text, !text.isEmpty else { return nil }
-        let found = text.split(separator: ",").map { HTTPAddress($0.trimmed) }
-        let known = found.compactMap { $0 }
-        guard known.count == found.count, !known.isEmpty else {
-            throw CommandFailure.usage("\(name) is '\(text)'", hint: "it is like http://host:8081")
-        }
-        return known
+        return try sqlName.flatMap { try settings.addresses($0) } ?? []
     }
 }

@@ -34,6 +34,7 @@ struct SQLRole {
             let address = advertised.firstRange(of: "://").map { advertised[$0.upperBound...] } ?? advertised[...]
             sql.advertised = String(address.hasSuffix("/") ? address.dropLast() : address)
         }
+        sql.internalListener = try internalListener(sql)
         if let path = sql.properties["ksql.queries.file"], !path.isEmpty { sql.script = try PropertiesFile.text(path) }
         let source = try schemaSource(sql)
         let log = ProcessingLog(sql, logger: logger)
@@ -46,8 +47,9 @@ struct SQLRole {
         if isShared(sql) {
             runtime.sharing = Sharing()
             // Other nodes cannot reach this one by an address that stands for all of its own.
-            if sql.advertised == nil, ["0.0.0.0", "::"].contains(host), let name = Start.hostName() {
-                sql.advertised = "\(name):\(address.port)"
+            let nodes = sql.internalListener ?? InternalListener(host: host, port: address.port)
+            if sql.advertised == nil, ["0.0.0.0", "::"].contains(nodes.host), let name = Start.hostName() {
+                sql.advertised = "\(name):\(nodes.port)"
             }
         }
         runtime.queryStateByteCountMax = Self.byteCount(sql, "ksql.query.state.max.bytes")
@@ -74,7 +76,25 @@ struct SQLRole {
 
     /// Whether other nodes may run parts of the same queries: on a cluster that is none of this process, or when this one has
     /// said by which address others are to reach it.
-    private func isShared(_ sql: SQLServerSettings) -> Bool { cluster is RemoteCluster || sql.advertised != nil }
+    private func isShared(_ sql: SQLServerSettings) -> Bool {
+        cluster is RemoteCluster || sql.advertised != nil || sql.internalListener != nil
+    }
+
+    /// `ksql.internal.listener`; nil: nodes use the port of clients.
+    private func internalListener(_ sql: SQLServerSettings) throws -> InternalListener? {
+        let name = "ksql.internal.listener"
+        guard let text = sql.properties[name], !text.isEmpty else { return nil }
+        guard let listener = SQLProperties.listener(text), let address = try? HostPort(listener) else {
+            throw CommandFailure.usage("\(name) is '\(text)'", hint: "it is like http://HOST:8099")
+        }
+        guard address.isLoopback || settings["insecure"].text.lowercased() == "true" else {
+            throw CommandFailure.usage(
+                "\(name) at \(address) gives rows of tables to everybody who reaches it, because this version has no "
+                    + "authentication",
+                hint: "use a loopback address such as http://127.0.0.1:\(address.port), or add --insecure")
+        }
+        return InternalListener(host: address.host == "localhost" ? "127.0.0.1" : address.host, port: address.port)
+    }
 
     /// Of the topics that queries make for themselves; nil: the cluster's default.
     private func replicationFactor(_ sql: SQLServerSettings) throws -> Int16? {

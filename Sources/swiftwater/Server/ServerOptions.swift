@@ -72,13 +72,15 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The Connect worker that the console shows, ours or another. (default: the one of this process)",
+            "The Connect worker that the console shows and the registry asks what a schema would break, ours or "
+                + "another. (default: the one of this process)",
             valueName: "url"))
     var connectUrl: String?
 
     @Option(
         help: ArgumentHelp(
-            "The SQL server that the console shows, ours or another. (default: the one of this process)",
+            "The SQL server that the console shows and the registry asks what a schema would break, ours or another. "
+                + "(default: the one of this process)",
             valueName: "url"))
     var ksqlUrl: String?
 

@@ -143,6 +143,9 @@ final class ServerProcess {
                         dataDirectory: configuration.dataDirectory
                     ).start(at: address, sqlLoops, metrics, readiness, logger)
                 }
+                if let registry {
+                    try ImpactParts(sql: sql, connect: connect.server, settings: settings).add(to: registry.registry)
+                }
                 if let address = settings.console, let consoleLoops, let cluster {
                     console = try await ConsoleRole(
                         cluster: cluster, broker: broker,

@@ -68,8 +68,14 @@ struct ServerSettings {
         ),
         ("console.hosts", "", "Names that browsers may reach the console by, besides loopback names and addresses."),
         ("console.registry.url", "", "Schema registry that the console shows; the one of this process when empty."),
-        ("console.connect.url", "", "Connect worker that the console shows; the one of this process when empty."),
-        ("console.ksql.url", "", "SQL server that the console shows; the one of this process when empty."),
+        (
+            "console.connect.url", "",
+            "Connect worker that the console shows and the registry asks; the one of this process when empty."
+        ),
+        (
+            "console.ksql.url", "",
+            "SQL server that the console shows and the registry asks; the one of this process when empty."
+        ),
         ("console.inbox", "false", "Whether the console takes webhooks at /hooks/NAME and shows them."),
         ("roles", roles.joined(separator: ","), "The parts of the platform to run."),
         ("insecure", "false", "Whether to listen on other than loopback addresses without authentication."),
@@ -207,6 +213,19 @@ struct ServerSettings {
     /// What the SQL server runs with: properties by ksqlDB's names.
     var sqlProperties: [String: String] {
         self.set.filter { SQLProperties.isKnown($0.key) }.mapValues(\.text)
+    }
+
+    /// Where services of other processes are that a setting names; nil when it names none.
+    ///
+    /// - Throws: `CommandFailure` for what is no address.
+    func addresses(_ name: String) throws -> [HTTPAddress]? {
+        guard let text = self.set[name]?.text, !text.isEmpty else { return nil }
+        let found = text.split(separator: ",").map { HTTPAddress($0.trimmed) }
+        let known = found.compactMap { $0 }
+        guard known.count == found.count, !known.isEmpty else {
+            throw CommandFailure.usage("\(name) is '\(text)'", hint: "it is like http://host:8081")
+        }
+        return known
     }
 
     /// How to reach the cluster of `registryServers`.

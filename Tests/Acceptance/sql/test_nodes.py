@@ -30,6 +30,8 @@ class Node(Broker):
         self.cluster = cluster
         self.sql_address = f"127.0.0.1:{free_port()}"
         self.properties = {**FAST, "ksql.service.id": "shared_", **(properties or {})}
+        # What other nodes know it by.
+        self.node_address = self.properties.get("ksql.internal.listener", self.sql_address).removeprefix("http://")
 
     def command(self):
         sets = [part for name, value in self.properties.items() for part in ("--set", f"{name}={value}")]
@@ -57,9 +59,9 @@ class Node(Broker):
         assert status == 200, body
         return body
 
-    def rows(self, text):
+    def rows(self, text, **request):
         """The rows of a pull query."""
-        status, body = self.ask("/query", {"ksql": text, "streamsProperties": {}})
+        status, body = self.ask("/query", {"ksql": text, "streamsProperties": {}, "requestProperties": request})
         assert status == 200, body
         return [row["row"]["columns"] for row in body if "row" in row]
 
@@ -69,7 +71,7 @@ class Node(Broker):
     def partitions(self, query):
         """Source partitions whose tasks this node runs, as its own part of /clusterStatus says."""
         _, body = self.ask("/clusterStatus")
-        own = body["clusterStatus"].get(self.sql_address, {}).get("activeStandbyPerQuery", {})
+        own = body["clusterStatus"].get(self.node_address, {}).get("activeStandbyPerQuery", {})
         return {entry["partition"] for entry in own.get(query, {}).get("activePartitions", [])}
 
 
@@ -204,6 +206,58 @@ def test_nodes_share_the_work_and_answer_for_each_other(cluster, make_node):
     assert len(described.members) == 2
     read_by = [[p.partition for p in member.assignment.topic_partitions] for member in described.members]
     assert sorted(sum(read_by, [])) == list(range(PARTITIONS)) and all(len(part) == 3 for part in read_by)
+
+
+def shown(node, query):
+    """What SHOW QUERIES says of a query."""
+    return next(found for found in node.run("SHOW QUERIES;")[0]["queries"] if found["id"] == query)
+
+
+@pytest.mark.deadline(180)
+def test_any_node_speaks_for_all(cluster, make_node):
+    # One of them has a port of its own for the other.
+    a, b = make_node(), make_node({"ksql.internal.listener": f"http://127.0.0.1:{free_port()}"})
+    table, stream = start_queries(a)
+    wait_until(lambda: {table, stream} <= b.queries(), what="the queries on the other node")
+    share([a, b], table)
+    share([a, b], stream)
+    beat = {"hostInfo": {"host": "x", "port": 1}, "timestamp": 0}
+    assert a.ask("/heartbeat", beat)[0] == 200 and b.ask("/heartbeat", beat)[0] == 404
+    feed = Feed(cluster)
+    feed.write(1000)
+    wait_until(lambda: totals(cluster) == feed.model, 30, "the totals")
+    hosts = {a.node_address: "RUNNING", b.node_address: "RUNNING"}
+    for node in (a, b):
+        wait_until(lambda: shown(node, table)["statusCount"] == {"RUNNING": 2}, what="both in the count")
+        assert shown(node, table)["state"] == "RUNNING"
+        described = node.run(f"EXPLAIN {stream};")[0]["queryDescription"]
+        assert described["ksqlHostQueryStatus"] == hosts
+        partitions = [
+            entry["topicPartitionEntity"]["partition"]
+            for task in described["tasksMetadata"] for entry in task["topicOffsets"]]
+        assert sorted(partitions) == list(range(PARTITIONS))
+        analysis = node.run(f"EXPLAIN ANALYZE {stream};")[0]["queryDescription"]["analysis"]
+        assert analysis["consumed"] == analysis["produced"] == 1000
+        source = node.run("DESCRIBE copy EXTENDED;")[0]["sourceDescription"]
+        counted = {
+            entry["host"]: entry["value"] for entry in source["clusterStatistics"] if entry["name"] == "total-messages"}
+        assert set(counted) == set(hosts) and sum(counted.values()) == 1000
+        (group,) = source["queryOffsetSummaries"]
+        assert sum(offset["consumerOffset"] for offset in group["topicSummaries"][0]["offsets"]) == 1000
+
+    # A query that stays where it is has the rows that are there.
+    here = {"request.ksql.query.pull.skip.forwarding": True}
+    parts = [{row[0] for row in node.rows("SELECT g FROM totals;", **here)} for node in (a, b)]
+    assert parts[0] and parts[1] and not parts[0] & parts[1] and parts[0] | parts[1] == set(feed.model)
+    elsewhere = next(iter(parts[1]))
+    body = {"ksql": f"SELECT n FROM totals WHERE g = '{elsewhere}';", "streamsProperties": {}, "requestProperties": here}
+    _, refused = a.ask("/query", body)
+    assert "skip.forwarding" in json.dumps(refused), refused
+
+    b.kill()
+    wait_until(
+        lambda: shown(a, table)["statusCount"].get("UNRESPONSIVE") == 1 or shown(a, table)["statusCount"] == {"RUNNING": 1},
+        what="the node that does not answer")
 
 
 @pytest.mark.deadline(300)
