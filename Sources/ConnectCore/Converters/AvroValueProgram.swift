@@ -146,7 +146,9 @@ final class AvroValueProgram: ValueProgram {
             Self.write(number, to: &output)
         case (.string, .string(let text)): Self.write(text, to: &output)
         case (.record, .structure(let structure)):
-            guard let schema, structure.schema === schema || structure.schema == schema else { return false }
+            guard let schema, structure.schema === schema || structure.schema.isSameStruct(as: schema) else {
+                return false
+            }
             for field in fields {
                 guard try field.program.write(structure.values[field.place], to: &output) else { return false }
             }

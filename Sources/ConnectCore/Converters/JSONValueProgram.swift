@@ -87,7 +87,9 @@ final class JSONValueProgram: ValueProgram {
         case (.int16, .int16(let number)): JSONText.append(Int64(number), to: &output)
         case (.int8, .int8(let number)): JSONText.append(Int64(number), to: &output)
         case (.structure, .structure(let structure)):
-            guard let pieces, structure.schema === schema || structure.schema == schema else { return false }
+            guard let pieces, structure.schema === schema || structure.schema.isSameStruct(as: schema) else {
+                return false
+            }
             for (index, field) in pieces.fields.enumerated() {
                 output += field.lead
                 guard try field.program.write(structure.values[index], to: &output) else { return false }
