@@ -117,7 +117,7 @@ import Testing
             let again = try await keys(preparation, text, text)
             #expect(again != nil)
 
-            try await node.run("ALTER SYSTEM 'ksql.query.pull.max.qps'='1000';")
+            try await node.run("ALTER SYSTEM 'auto.offset.reset'='earliest';")
             #expect(preparation.prepared(text, context) == nil)
             let afterALTER = try await keys(preparation, text, text)
             #expect(afterALTER != nil)
