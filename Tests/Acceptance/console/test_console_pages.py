@@ -734,7 +734,7 @@ def test_keyboard_alone(page, pictures):
     page.key("Tab")
     assert page.js("document.activeElement.textContent") == "Skip to content"
     page.key("Enter")
-    assert page.js("document.activeElement.id") == "main"
+    page.until("document.activeElement.id === 'main'")
     page.key("g")
     page.key("t")
     page.loaded("Topics")
