@@ -8,7 +8,7 @@ package enum ColumnPool {
     /// Bytes of all blocks that wait.
     static let byteCountMax = 8 << 20
 
-    // Blocks that nobody uses: whoever takes one out has it alone.
+    /// `@unchecked Sendable`: nobody uses the blocks, and whoever takes one out, under the lock, has it alone.
     private struct Waiting: @unchecked Sendable {
         /// By size, the smallest first; each is twice the one before.
         var blocks = [[UnsafeMutableRawPointer]](repeating: [], count: 7)
@@ -49,6 +49,7 @@ package enum ColumnPool {
         return .allocate(byteCount: size, alignment: 16)
     }
 
+    /// A block on its way through the lock. `@unchecked Sendable`: one side has let it go before the other takes it.
     private struct Block: @unchecked Sendable { var start: UnsafeMutableRawPointer }
 
     /// - Parameter byteCount: what it was allocated for, or the size that it has.

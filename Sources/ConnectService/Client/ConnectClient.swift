@@ -80,7 +80,8 @@ package struct ConnectClient: Sendable {
         return json
     }
 
-    private static func words(_ error: any Error) -> String {
+    /// A failed request in the words of people.
+    package static func words(_ error: any Error) -> String {
         if let error = error as? HTTPClientError {
             switch error {
             case .connectTimeout, .deadlineExceeded, .readTimeout: return "no answer in time"

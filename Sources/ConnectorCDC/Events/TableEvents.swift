@@ -101,4 +101,30 @@ final class TableEvents {
         for (index, codec) in keyColumns { values.append(try codec.value(cells[index], isStreaming: isStreaming)) }
         return SchemaAndValue(keySchema, .structure(ConnectStruct(keySchema, values: values)))
     }
+
+    /// The record of an event, processed now.
+    ///
+    /// - Parameters:
+    ///   - before, after: rows by `rowSchema`, or null.
+    ///   - source: by the schema of the envelope's field.
+    ///   - transaction: by `transactionSchema`.
+    ///   - operation: the text of the field `op`.
+    func record(
+        key: SchemaAndValue, before: ConnectValue, after: ConnectValue, source: ConnectValue,
+        transaction: ConnectValue?, operation: ConnectValue, headers: [ConnectHeader] = [],
+        origin: ConnectRecord.Origin
+    ) -> ConnectRecord {
+        let now = wallClockNanoseconds()
+        return ConnectRecord(
+            topic: topic, key: key,
+            value: SchemaAndValue(
+                envelope,
+                .structure(
+                    ConnectStruct(
+                        envelope,
+                        values: [
+                            before, after, source, transaction ?? .null, operation, .int64(now / 1_000_000),
+                            .int64(now / 1000), .int64(now),
+                        ]))), headers: headers, origin: origin)
+    }
 }

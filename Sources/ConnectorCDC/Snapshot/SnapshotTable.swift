@@ -11,18 +11,9 @@ struct SnapshotRow {
     func record(
         _ source: SourceInfo, _ operation: String, _ context: ReaderContext, _ offset: ConnectMap
     ) -> ConnectRecord {
-        let now = wallClockNanoseconds()
-        return ConnectRecord(
-            topic: events.topic, key: key,
-            value: SchemaAndValue(
-                events.envelope,
-                .structure(
-                    ConnectStruct(
-                        events.envelope,
-                        values: [
-                            .null, row, source.value, .null, .string(operation), .int64(now / 1_000_000),
-                            .int64(now / 1000), .int64(now),
-                        ]))), origin: .source(partition: context.partition, offset: offset))
+        events.record(
+            key: key, before: .null, after: row, source: source.value, transaction: nil, operation: .string(operation),
+            origin: .source(partition: context.partition, offset: offset))
     }
 }
 

@@ -124,19 +124,11 @@ final class RowEmitter {
         _ transaction: ConnectValue?, _ operation: Int, _ headers: [ConnectHeader], _ offset: ConnectMap,
         _ byteCount: Int
     ) {
-        let now = wallClockNanoseconds()
         context.add(
-            ConnectRecord(
-                topic: events.topic, key: key,
-                value: SchemaAndValue(
-                    events.envelope,
-                    .structure(
-                        ConnectStruct(
-                            events.envelope,
-                            values: [
-                                before, after, source, transaction ?? .null, Self.operations[operation],
-                                .int64(now / 1_000_000), .int64(now / 1000), .int64(now),
-                            ]))), headers: headers, origin: .source(partition: context.partition, offset: offset)),
+            events.record(
+                key: key, before: before, after: after, source: source, transaction: transaction,
+                operation: Self.operations[operation], headers: headers,
+                origin: .source(partition: context.partition, offset: offset)),
             byteCount: byteCount + 300)
     }
 

@@ -11,8 +11,8 @@ import NIOCore
 /// | one was handed on whose end this handler cannot tell (chunks, several at once) | are handed on, for good |
 ///
 /// A request that is plain but not whole yet is held for a moment, as many clients send head and body apart; then it is
-/// handed on, so that the limits for slow clients are in one place. Client that do not take their answers are none of its
-/// business either: it leaves them to those who wait.
+/// handed on, so that the limits for slow clients are in one place. Clients that do not take their answers are none
+/// of its business either: it leaves them to those who wait.
 final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer

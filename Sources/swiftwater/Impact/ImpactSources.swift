@@ -83,7 +83,7 @@ struct RemoteImpact: ImpactSource {
             body = JSONValue.parse(
                 Array(try await response.body.collect(upTo: Self.answerByteCountMax).readableBytesView))
         } catch {
-            throw ImpactUnanswered("the \(kind) at \(address) cannot be reached: \(Self.words(error))")
+            throw ImpactUnanswered("the \(kind) at \(address) cannot be reached: \(ConnectClient.words(error))")
         }
         if let answer = body.flatMap({ ImpactAnswer($0) }), status == 200 { return answer }
         if status == 404 || status == 405 {
@@ -93,18 +93,6 @@ struct RemoteImpact: ImpactSource {
         }
         throw ImpactUnanswered(
             "the \(kind) at \(address) answers HTTP \(status)" + ((body?["message"]?.text).map { ": \($0)" } ?? ""))
-    }
-
-    private static func words(_ error: any Error) -> String {
-        if let error = error as? HTTPClientError {
-            switch error {
-            case .connectTimeout, .deadlineExceeded, .readTimeout: return "no answer in time"
-            case .remoteConnectionClosed: return "the connection was closed"
-            default: return error.shortDescription
-            }
-        }
-        let text = "\(error)"
-        return text.contains("Connection refused") || text.contains("errno: 111") ? "connection refused" : text
     }
 }
 
