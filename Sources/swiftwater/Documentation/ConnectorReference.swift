@@ -83,14 +83,15 @@ enum ConnectorReference {
         }
     }
 
-    /// Those for keys and values of one kind together, in the order of their names.
+    /// Those for keys and values of one kind together, in the order of their names, and of their classes where two
+    /// have one name (`Filter`): the text is the same each time.
     private static var transforms: [(classNames: [String], definition: ConfigDef)] {
         var groups: [String: (classNames: [String], definition: ConfigDef)] = [:]
         for plugin in TransformPlugins.transforms {
             let base = plugin.className.split(separator: "$").first.map(String.init) ?? plugin.className
             groups[base, default: ([], plugin.definition)].classNames.append(plugin.className)
         }
-        return groups.sorted { lastPart($0.key) < lastPart($1.key) }.map(\.value)
+        return groups.sorted { (lastPart($0.key), $0.key) < (lastPart($1.key), $1.key) }.map(\.value)
     }
 
     private static func lastPart(_ className: String) -> String {
