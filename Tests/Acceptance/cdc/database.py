@@ -219,14 +219,20 @@ class Connector:
         self.runs += 1
         self.output = self.folder / f"events-{self.runs}.jsonl"
         self.log = self.folder / f"log-{self.runs}.txt"
+        self.printed, self.end = [], 0
         with open(self.output, "wb") as output, open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [driver(), config, "--offsets", self.offsets, *map(str, arguments)], stdout=output, stderr=log)
         return self
 
     def events(self):
-        lines = self.output.read_bytes().split(b"\n")
-        return [json.loads(line) for line in lines[:-1] if line]
+        """What this run has printed so far; each line is read once."""
+        with open(self.output, "rb") as output:
+            output.seek(self.end)
+            whole, separator, _ = output.read().rpartition(b"\n")
+        self.end += len(whole) + len(separator)
+        self.printed += (json.loads(line) for line in whole.split(b"\n") if line)
+        return list(self.printed)
 
     def wait(self, seconds=90):
         code = self.process.wait(seconds)

@@ -49,6 +49,7 @@ class Topics:
              "enable.auto.commit": False, "topic.metadata.refresh.interval.ms": 500, "fetch.wait.max.ms": 5})
         self.known = set()
         self.messages = []
+        self.decoded = []
 
     def look(self, timeout=0.2):
         found = {
@@ -69,11 +70,12 @@ class Topics:
         return self.messages
 
     def events(self):
-        """As lines for the comparison."""
-        return [
+        """As lines for the comparison; each message is decoded once, however often they are asked for."""
+        self.decoded += (
             {"topic": message.topic(), "key": decoded(message.key()), "value": decoded(message.value())}
-            for message in self.look()
-        ]
+            for message in self.look()[len(self.decoded):]
+        )
+        return self.decoded
 
     def close(self):
         self.consumer.close()
