@@ -292,6 +292,7 @@ def test_topic_from_creation_to_deletion(page, platform, name, pictures):
         20,
         "the new value",
     )
+    page.until("!document.querySelector('dialog[open]') && document.querySelector('main').innerText.includes('3600000')")
     page.press("Edit retention.ms")
     page.fill("Value", "soon")
     page.press("Save")
