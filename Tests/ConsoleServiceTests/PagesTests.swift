@@ -38,10 +38,8 @@ import Testing
             #expect(page.headers.first(name: "Cache-Control") == "no-cache")
             let addresses = page.text.split(separator: "\"").filter { $0.hasPrefix("/assets/") }.map(String.init)
             #expect(Set(addresses).count == addresses.count)
-            for file in ["js/main.js", "js/pages/topic.js", "js/dom.js", "js/ui/dialog.js", "css/base.css"] {
-                #expect(addresses.contains { $0.hasSuffix("/" + file) }, "\(file)")
-            }
-            #expect(!addresses.contains { $0.hasSuffix("/pages/lineage.js") })
+            let files = ["css/all.css", "icon.svg", "js/early.js", "js/main.js", "js/pages/topic.js"]
+            #expect(addresses.map { $0.split(separator: "/").dropFirst(2).joined(separator: "/") }.sorted() == files)
             for address in addresses {
                 #expect(address.hasPrefix("/assets/v-"))
                 let answer = try await console.ask(.GET, address, headers: [])
@@ -52,7 +50,7 @@ import Testing
             let old = try await console.ask(.GET, "/assets/v-0/js/main.js", headers: [])
             #expect(old.status == 200 && old.headers.first(name: "Cache-Control") == "no-cache")
             let lineage = try await console.ask(.GET, "/lineage", headers: [])
-            #expect(lineage.text.contains("/js/pages/lineage.js") && lineage.text.contains("/js/graph/layout.js"))
+            #expect(lineage.text.contains("/js/pages/lineage.js"))
             #expect(lineage.headers.first(name: "ETag") != page.headers.first(name: "ETag"))
         }
     }
@@ -64,6 +62,111 @@ import Testing
         ] as [(String, String?)])
     func `imports are beside their script`(text: String, path: String?) {
         #expect(ModuleGraph.resolve(text[...], from: "assets/js/main.js") == path)
+    }
+
+    @Test func `scripts that several pages need come with the frame, others with their page`() async throws {
+        try await TestConsole.with { console in
+            func text(_ path: String) async throws -> String { try await console.ask(.GET, path, headers: []).text }
+            let main = try await text("/assets/js/main.js")
+            for name in ["dom", "ui_table", "charts_chart", "router"] {
+                #expect(main.split(separator: "const $\(name) = (() => {", omittingEmptySubsequences: false).count == 2)
+            }
+            #expect(!main.contains("const $pages_lineage = ") && !main.contains("const $ui_palette = "))
+            #expect(main.contains("import(\"./ui/palette.js\")"))
+            #expect(main.contains("import(\"./pages/lineage.js\")"))
+            let lineage = try await text("/assets/js/pages/lineage.js")
+            #expect(lineage.hasPrefix("import { "))
+            #expect(lineage.contains(" } from \"../main.js\";\nconst $graph_around = "))
+            #expect(lineage.hasSuffix("\nexport default $pages_lineage.default;\n"))
+            for bundle in [main, String(lineage.drop { $0 != "\n" })] {
+                #expect(!bundle.contains("\nimport ") && bundle.split(separator: "\nexport ").count == 2)
+            }
+            let styles = try await text("/assets/css/all.css")
+            for selector in [":root {", ".button {", ".nav ", ".editor {"] { #expect(styles.contains(selector)) }
+        }
+    }
+
+    @Test func `bundles keep each script in a scope of its own`() throws {
+        let files = [
+            "assets/js/main.js":
+                """
+            // Begins.
+            import { a as b } from "./a.js";
+            import("./sub/p.js"); import("./sub/q.js");
+
+            """,
+            "assets/js/a.js": "export const a = 1;\n", "assets/js/shared.js": "export class S {\n}\n",
+            "assets/js/sub/p.js":
+                """
+            import { S } from "../shared.js";
+            import own from "./own.js";
+            export default async function p() {
+            }
+
+            """,
+            "assets/js/sub/q.js":
+                """
+            import { S } from "../shared.js";
+            export function q() { return import("./p.js"); }
+
+            """,
+            "assets/js/sub/own.js": "import { a } from \"../a.js\";\nexport default function own() {}\n",
+        ]
+        let bundles = try #require(ScriptBundles(ModuleGraph { files[$0] })).files
+        #expect(bundles.keys.sorted() == ["assets/js/main.js", "assets/js/sub/p.js", "assets/js/sub/q.js"])
+        #expect(
+            bundles["assets/js/main.js"] == """
+                const $a = (() => {
+                const a = 1;
+
+                return { a };
+                })();
+                const $shared = (() => {
+                class S {
+                }
+
+                return { S };
+                })();
+                const $main = (() => {
+                // Begins.
+                const { a: b } = $a;
+                import("./sub/p.js"); import("./sub/q.js");
+
+                return {  };
+                })();
+                export { $a, $shared, $main };
+
+                """)
+        #expect(
+            bundles["assets/js/sub/p.js"] == """
+                import { $shared, $a } from "../main.js";
+                const $sub_own = (() => {
+                const { a } = $a;
+                function own() {}
+
+                return { default: own };
+                })();
+                const $sub_p = (() => {
+                const { S } = $shared;
+                const { default: own } = $sub_own;
+                async function p() {
+                }
+
+                return { default: p };
+                })();
+                export default $sub_p.default;
+
+                """)
+        #expect(bundles["assets/js/sub/q.js"]?.contains("import(\"../sub/p.js\")") == true)
+        #expect(bundles["assets/js/sub/q.js"]?.hasSuffix("export const q = $sub_q.q;\n") == true)
+    }
+
+    @Test(
+        arguments: ["import * as a from \"./b.js\"", "export { a };", "export default () => 1;", "import \"./b.js\";"])
+    func `scripts that are written otherwise are not bundled`(line: String) {
+        let main = "import { x } from \"./a.js\";\n"
+        let files = ["assets/js/main.js": main, "assets/js/a.js": line + "\n", "assets/js/b.js": ""]
+        #expect(ScriptBundles(ModuleGraph { files[$0] }) == nil)
     }
 
     @Test func `a folder is served as it is, and nothing outside of it`() async throws {

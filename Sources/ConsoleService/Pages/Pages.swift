@@ -9,7 +9,8 @@ import Synchronization
 /// The files of the console: inside the program, or for those who write them in a folder.
 ///
 /// The one page is asked for each time it is opened. It names the files inside the program by addresses with their version
-/// (`/assets/v-5c1e.../js/main.js`), which browsers keep and ask for no more.
+/// (`/assets/v-5c1e.../js/main.js`), which browsers keep and ask for no more. Those inside the program are few: the styles are
+/// one file, the scripts `ScriptBundles`. A folder's are sent as they are.
 package final class Pages: Sendable {
     private let folder: String?
     /// By path, the one page by the script that its address shows; prepared when they are asked for the first time.
@@ -70,50 +71,104 @@ package final class Pages: Sendable {
 
     private static let index = "index.html"
     private static let assets = "/assets/"
+    private static let allStyles = "assets/css/all.css"
     /// What addresses of files inside the program begin with: it changes when any of them does.
     private static let versioned: String = {
-        let hash = (0..<console_page_count()).reduce(hashStart) { hash, index in
+        var hash = (0..<console_page_count()).reduce(hashStart) { hash, index in
             guard let entry = console_page(index)?.pointee else { return hash }
             return Pages.hash(UnsafeBufferPointer(start: entry.bytes, count: entry.length), from: hash)
         }
+        for (_, text) in inside.files.sorted(by: { $0.key < $1.key }) { hash = Pages.hash(text.utf8, from: hash) }
         return "/assets/v-\(String(hash, radix: 16))/"
+    }()
+
+    /// What is made of the files inside the program.
+    private struct Inside: Sendable {
+        var graph: ModuleGraph
+        /// Instead of the files at these paths.
+        var files: [String: String]
+        /// The one page, whose head takes the links to an address's scripts.
+        var index: String
+    }
+
+    private static let inside: Inside = {
+        let texts = [String: String](
+            uniqueKeysWithValues: (0..<console_page_count()).compactMap { index in
+                guard let entry = console_page(index)?.pointee,
+                    let text = String(
+                        validating: UnsafeBufferPointer(start: entry.bytes, count: entry.length), as: UTF8.self)
+                else { return nil }
+                return (String(cString: entry.path), text)
+            })
+        let graph = ModuleGraph { texts[$0] }
+        var files = ScriptBundles(graph)?.files ?? [:]
+        var text = graph.text(index) ?? ""
+        // All styles are one file, where the first of them is named.
+        var styles = ""
+        for line in ModuleGraph.lines(of: text) where line.hasPrefix("<link rel=\"stylesheet\" href=\"\(assets)") {
+            guard let path = line.split(separator: "\"").dropFirst(3).first?.dropFirst(),
+                let style = graph.text(String(path))
+            else { continue }
+            let link = "<link rel=\"stylesheet\" href=\"/\(allStyles)\">\n"
+            text = text.replacing("\(line)\n", with: styles.isEmpty ? link : "")
+            styles += style
+        }
+        files[allStyles] = styles
+        return Inside(graph: graph, files: files, index: text)
     }()
 
     /// The one page for an address: with the scripts that it will need.
     private func index(_ address: String) -> Page? {
-        let graph = ModuleGraph { path in
-            self.bytes(path).flatMap { String(validating: $0, as: UTF8.self) }
+        if folder != nil {
+            let graph = ModuleGraph { path in
+                self.bytes(path).flatMap { String(validating: $0, as: UTF8.self) }
+            }
+            guard let text = graph.text(Self.index) else { return nil }
+            return Self.prepare(Self.page(text, naming: graph.scripts(of: address)), Self.index)
         }
-        let scripts = graph.scripts(of: address)
-        let key = Self.index + " " + scripts.joined(separator: " ")
-        if folder == nil, let page = prepared.withLock({ $0[key] }) { return page }
-        guard let bytes = bytes(Self.index), var text = String(validating: bytes, as: UTF8.self) else { return nil }
-        if let end = text.firstRange(of: "</head>") {
-            let links = scripts.map { "<link rel=\"modulepreload\" href=\"/\($0)\">\n" }.joined()
-            text.insert(contentsOf: links, at: end.lowerBound)
-        }
-        if folder == nil { text = text.replacing("\"" + Self.assets, with: "\"" + Self.versioned) }
-        let page = Self.prepare(Array(text.utf8), Self.index)
-        if folder == nil { prepared.withLock { $0[key] = page } }
+        let inside = Self.inside
+        let script = inside.graph.page(of: address)
+        let key = Self.index + " " + (script ?? "")
+        if let page = prepared.withLock({ $0[key] }) { return page }
+        let isBundled = inside.files[ModuleGraph.main] != nil
+        let scripts = isBundled ? script.map { [$0] } ?? [] : inside.graph.scripts(of: address)
+        let text = Self.page(inside.index, naming: scripts).replacing("\"" + Self.assets, with: "\"" + Self.versioned)
+        let page = Self.prepare(text, Self.index)
+        prepared.withLock { $0[key] = page }
         return page
+    }
+
+    /// The one page with links to scripts, which a browser then asks for at once.
+    private static func page(_ text: String, naming scripts: [String]) -> String {
+        guard let end = text.firstRange(of: "</head>") else { return text }
+        var text = text
+        let links = scripts.map { "<link rel=\"modulepreload\" href=\"/\($0)\">\n" }.joined()
+        text.insert(contentsOf: links, at: end.lowerBound)
+        return text
     }
 
     /// Where the text of a page is, by path; nil when there is none.
     private func page(_ path: String) -> Page? {
         if folder == nil, let page = prepared.withLock({ $0[path] }) { return page }
-        guard let page = bytes(path).map({ Self.prepare($0, path) }) else { return nil }
+        let made = folder == nil ? Self.inside.files[path].map { Array($0.utf8) } : nil
+        guard let page = (made ?? bytes(path)).map({ Self.prepare($0, path) }) else { return nil }
         if folder == nil { prepared.withLock { $0[path] = page } }
         return page
     }
 
     private func bytes(_ path: String) -> [UInt8]? {
-        if let folder { return Self.read(folder, path) }
+        if let folder { Self.read(folder, path) } else { Self.embedded(path) }
+    }
+
+    private static func embedded(_ path: String) -> [UInt8]? {
         for index in 0..<console_page_count() {
             guard let entry = console_page(index)?.pointee, String(cString: entry.path) == path else { continue }
             return Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length))
         }
         return nil
     }
+
+    private static func prepare(_ text: String, _ path: String) -> Page { prepare(Array(text.utf8), path) }
 
     private static func prepare(_ bytes: [UInt8], _ path: String) -> Page {
         let (type, isText) = type(path)

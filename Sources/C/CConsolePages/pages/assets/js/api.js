@@ -35,6 +35,22 @@ async function failure(response) {
   return new ApiError(message || `the server answered ${response.status} ${response.statusText}`.trim(), response.status, body);
 }
 
+const EARLY_MAX = 5000;
+/** The answer that early.js asked for before anybody could; each is taken once, while it is new. Otherwise undefined. */
+function early(method, address, body, signal) {
+  const name = `${method} ${address} ${body ?? ""}`;
+  const found = globalThis.early?.get(name);
+  if (!found) return undefined;
+  globalThis.early.delete(name);
+  if (performance.now() - found.at > EARLY_MAX) return undefined;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new DOMException("the page was left", "AbortError"));
+    if (signal?.aborted) stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    found.response.then(resolve, reject);
+  });
+}
+
 async function send(method, address, { body, signal, headers = {}, raw = false } = {}) {
   const init = { method, signal, headers: { Accept: "application/json", ...headers }, cache: "no-store" };
   if (method !== "GET") init.headers["X-Swiftwater-Console"] = "1";
@@ -44,7 +60,7 @@ async function send(method, address, { body, signal, headers = {}, raw = false }
   }
   let response;
   try {
-    response = await fetch(`/api/${address}`, init);
+    response = await (early(method, address, init.body, signal) ?? fetch(`/api/${address}`, init));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("the console's server does not answer. Is Swiftwater still running? This page tries again when you do.", 0);

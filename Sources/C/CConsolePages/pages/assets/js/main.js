@@ -1,7 +1,7 @@
 // Starts the console: the frame first, then the page that the address names.
 import { announce, fill, h } from "./dom.js";
 import { match, start } from "./router.js";
-import { markNavigation, startShell } from "./ui/shell.js";
+import { markNavigation, startFigures, startShell } from "./ui/shell.js";
 import { errorState, loading } from "./ui/states.js";
 
 const main = document.getElementById("main");
@@ -18,7 +18,7 @@ async function render() {
   const first = !main.dataset.ready;
   markNavigation();
   const found = match(location.pathname);
-  const waiting = setTimeout(() => { if (!visit.signal.aborted) fill(main, loading("Loading the page")); }, first ? 0 : 120);
+  const waiting = setTimeout(() => { if (!visit.signal.aborted) fill(main, loading("Loading the page")); }, first ? 60 : 120);
   try {
     const module = found ? await found.load() : await import("./pages/missing.js");
     if (visit.signal.aborted) return;
@@ -36,7 +36,9 @@ async function render() {
   const heading = main.querySelector("h1");
   const title = heading?.textContent ?? "Swiftwater";
   document.title = `${title} · Swiftwater`;
-  if (!first) {
+  if (first) {
+    startFigures();
+  } else {
     scrollTo(0, 0);
     heading?.focus({ preventScroll: true });
     announce(title);

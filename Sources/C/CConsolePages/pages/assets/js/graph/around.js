@@ -2,7 +2,7 @@
 
 /**
  * The parts of `data` around those in `starts` (ids), up to `steps` connections away: all that leads to them, all that comes
- * from them, but not what else those feed.
+ * from them, but not what else those feed. Their ids are in `ids`.
  */
 export function around(data, starts, steps = Infinity) {
   const next = new Map();
@@ -23,7 +23,7 @@ export function around(data, starts, steps = Infinity) {
     }
     seen.forEach((id) => lit.add(id));
   }
-  return { nodes: data.nodes.filter(({ id }) => lit.has(id)), edges: data.edges.filter(({ from, to }) => lit.has(from) && lit.has(to)) };
+  return { ids: lit, nodes: data.nodes.filter(({ id }) => lit.has(id)), edges: data.edges.filter(({ from, to }) => lit.has(from) && lit.has(to)) };
 }
 
 /** Without the topics and groups that nothing is connected with. */

@@ -36,10 +36,11 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
   const clean = () => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
   const validate = () => api.put(path`connect/connector-plugins/${values["connector.class"]}/config/validate`, { ...clean(), name: values.name || "new-connector" }, { signal });
 
-  async function check(everything = false) {
+  /** `known` is what the worker has just said of these values. */
+  async function check(everything = false, known = null) {
     const mine = ++turn;
     try {
-      const answer = await validate();
+      const answer = known ?? await validate();
       if (mine !== turn) return answer;
       const loose = [];
       let bad = 0;
@@ -107,7 +108,7 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
       h("div", {}, [...groups].map(([name, members]) => h("details", {}, h("summary", {}, `${name} (${members.length})`), h("div", { class: "fields" }, members.map(makeField))))),
       h("section", { class: "stack-s", "aria-label": "Further options" }, h("div", { class: "row" }, h("h2", {}, "Further options"), button("Add an option", { small: true, icon: "plus", click: () => { const row = extraRow(); extras.append(row); row.querySelector("input").focus(); } })),
         h("p", { class: "muted small" }, "For options of transforms, predicates and converters, such as value.converter.schema.registry.url."), extras));
-    await check();
+    await check(false, answer);
   }
 
   function drawJson() {

@@ -9,6 +9,7 @@ import { emptyState, note, region, stateBadge } from "../ui/states.js";
 import { act, done } from "../ui/toast.js";
 import { connectorForm } from "./connector-form.js";
 import { overall, shortClass } from "./connectors.js";
+import deadLettersTab from "./dead-letters.js";
 
 function taskCard(name, task, refresh) {
   const restart = button("Restart", { small: true, icon: "refresh", "aria-label": `Restart task ${task.id}`, click: () => act(restart, () => api.post(path`connect/connectors/${name}/tasks/${task.id}/restart`), `Task ${task.id} restarts.`).then(refresh) });
@@ -59,8 +60,11 @@ export default async function connector(visit) {
   const { params, signal, reload } = visit;
   const name = params.name;
   const tab = params.tab ?? "status";
-  const [info, first] = await Promise.all([api.get(path`connect/connectors/${name}`, { signal }), api.get(path`connect/connectors/${name}/status`, { signal })
-    .catch((error) => (error.status === 404 ? { connector: { state: "UNASSIGNED" }, tasks: [] } : Promise.reject(error)))]);
+  const [info, first, topics] = await Promise.all([
+    api.get(path`connect/connectors/${name}`, { signal }),
+    api.get(path`connect/connectors/${name}/status`, { signal }).catch((error) => (error.status === 404 ? { connector: { state: "UNASSIGNED" }, tasks: [] } : Promise.reject(error))),
+    api.get(path`connect/connectors/${name}/topics`, { signal }).then((answer) => answer[name]?.topics ?? [], () => []),
+  ]);
   const config = info.config;
   const deadLetters = config["errors.deadletterqueue.topic.name"];
   const badge = h("span", {}, stateBadge(overall(first)));
@@ -90,7 +94,6 @@ export default async function connector(visit) {
   poll(refresh, 2000, signal);
   const remove = () => confirmDialog({ title: "Delete this connector?", text: `"${name}" stops for good. Its topics and offsets stay.`, submit: () => api.delete(path`connect/connectors/${name}`) })
     .then((gone) => { if (gone) { done(`Connector "${name}" is gone.`); navigate("/connectors"); } });
-  const topics = await api.get(path`connect/connectors/${name}/topics`, { signal }).then((answer) => answer[name]?.topics ?? [], () => []);
   if (tab === "config") {
     content = h("div", { class: "card body" }, await connectorForm({ plugin: config["connector.class"], config, fixedName: name, action: "Save", signal, submit: async (_, next) => {
       await api.put(path`connect/connectors/${name}/config`, next);
@@ -98,7 +101,7 @@ export default async function connector(visit) {
       navigate(path`/connectors/${name}`);
     } }));
   } else if (tab === "offsets") content = offsetsTab(name, () => stateNow, visit);
-  else if (tab === "dead-letters") content = (await import("./dead-letters.js")).default(visit, name, deadLetters);
+  else if (tab === "dead-letters") content = deadLettersTab(visit, name, deadLetters);
   else content = statusTab(name, first, visit);
   const link = (id, label) => [label, id === "status" ? path`/connectors/${name}` : path`/connectors/${name}/` + id, tab === id];
   return h("div", {},

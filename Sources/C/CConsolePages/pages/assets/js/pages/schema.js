@@ -35,12 +35,12 @@ async function versionsTab({ query, signal }, subject, versions, load) {
   const left = select([["", "nothing"], ...versions.map((version) => [String(version), `version ${version}`]).reverse()], compare);
   async function show() {
     setQuery({ version: Number(right.value) === last ? null : right.value, compare: left.value === "" ? "none" : left.value === String(before ?? "") ? null : left.value });
-    const now = await load(Number(right.value), signal);
+    const compared = left.value && left.value !== right.value;
+    const [now, old] = await Promise.all([load(Number(right.value), signal), compared ? load(Number(left.value), signal) : null]);
     const documented = fieldsOf(now);
     const head = facts([["Type", kinds[now.schemaType ?? "AVRO"] ?? now.schemaType], ["Id", String(now.id)], now.references?.length ? ["Refers to", now.references.map((entry) => `${entry.name} (${entry.subject}, version ${entry.version})`).join("; ")] : null]);
     let body;
-    if (left.value && left.value !== right.value) {
-      const old = await load(Number(left.value), signal);
+    if (compared) {
       body = sideBySide({ title: `Version ${old.version}`, text: readable(old) }, { title: `Version ${now.version}`, text: readable(now) });
     } else {
       const text = readable(now);
@@ -76,9 +76,16 @@ export default async function schema(visit) {
   const { params, signal, query } = visit;
   const subject = params.subject;
   const tab = params.tab ?? "versions";
+  const known = new Map();  // a version never changes
+  const load = async (version, abort) => {
+    const found = known.get(version) ?? await api.get(path`registry/subjects/${subject}/versions/${version}`, { signal: abort });
+    known.set(found.version, found);
+    return found;
+  };
   let versions;
+  let latest;
   try {
-    versions = await api.get(path`registry/subjects/${subject}/versions`, { signal });
+    [versions, latest] = await Promise.all([api.get(path`registry/subjects/${subject}/versions`, { signal }), load("latest", signal)]);
   } catch (error) {
     if (error.code !== 40401 || !/subject/i.test(error.message)) throw error;
     const removed = await api.get(path`registry/subjects/${subject}/versions` + "?deleted=true", { signal }).catch(() => []);
@@ -87,8 +94,6 @@ export default async function schema(visit) {
         button("Delete for good", { kind: "danger", icon: "trash", click: () => confirmDialog({ title: "Delete for good?", type: subject, text: "Records written with these schemas can no longer be read.", submit: () => api.delete(path`registry/subjects/${subject}` + "?permanent=true") }).then((gone) => { if (gone) navigate("/schemas"); }) }))
       : h("div", { class: "stack" }, emptyState("There is no such subject yet", "Register its first schema below."), h("div", { class: "card body" }, registerForm({ subject, done: visit.reload }))));
   }
-  const load = (version, abort) => api.get(path`registry/subjects/${subject}/versions/${version}`, { signal: abort });
-  const latest = await load(versions[versions.length - 1], signal);
   const remove = () => confirmDialog({
     title: "Delete this subject?", type: subject, text: "All versions are marked as deleted. Records that were written with them can still be read.", submit: () => api.delete(path`registry/subjects/${subject}`),
   }).then((gone) => { if (gone) { done(`Subject "${subject}" was deleted.`); navigate("/schemas"); } });

@@ -5,7 +5,7 @@ import { plural } from "../format.js";
 import { poll } from "../live.js";
 import { sqlStream } from "../queries.js";
 import { navigate, setQuery } from "../router.js";
-import { catalog, forgetCatalog } from "../sql/catalog.js";
+import { catalog, columnsOf, forgetCatalog, sqlName } from "../sql/catalog.js";
 import { sqlEditor } from "../sql/editor.js";
 import { colourSql } from "../sql/highlight.js";
 import { entityView, rowsView } from "../sql/results.js";
@@ -21,13 +21,15 @@ const remember = (name, value) => { try { localStorage.setItem(`swiftwater.${nam
 
 const welcome = "-- Ctrl-Enter runs the statement at the cursor, Ctrl-Space completes.\nSHOW STREAMS;\n";
 
-/** A stream or table; its columns are made when somebody opens it, as there may be hundreds. */
-function sourceView(source, insert) {
-  const name = /^[A-Z_][A-Z0-9_]*$/.test(source.name) ? source.name : `\`${source.name}\``;
+/** Streams and tables that may be seen without scrolling. */
+const SEEN = 50;
+
+/** A stream or table; its columns are asked for when somebody opens it, as there may be hundreds. */
+function sourceView(source, insert, signal) {
+  const columns = () => region(async () => h("ul", { class: "cols" }, (await columnsOf(source.name, signal)).map((column) => h("li", {}, h("span", {}, column.name, column.key ? " 🔑" : ""), h("span", { class: "muted" }, column.type)))), { signal, label: `Columns of ${source.name}` });
   const element = h("details", {}, h("summary", { title: source.topic }, source.name, " ", h("span", { class: "badge" }, source.kind)));
   element.addEventListener("toggle", () => {
-    if (element.open) add(element, h("ul", { class: "cols" }, source.fields.map((field) => h("li", {}, h("span", {}, field.name, field.key ? " 🔑" : ""), h("span", { class: "muted" }, field.type)))),
-      h("p", { class: "row" }, button("Select", { small: true, click: () => insert(`SELECT * FROM ${name} EMIT CHANGES LIMIT 20;`) })));
+    if (element.open) add(element, columns(), h("p", { class: "row" }, button("Select", { small: true, click: () => insert(`SELECT * FROM ${sqlName(source.name)} EMIT CHANGES LIMIT 20;`) })));
   }, { once: true });
   return element;
 }
@@ -36,7 +38,10 @@ function sources(signal, insert) {
   const host = region(async () => {
     const all = await catalog(signal);
     if (!all.length) return h("div", { class: "body muted" }, "No streams or tables yet. CREATE STREAM makes one over a topic.");
-    return h("div", { class: "schema-tree" }, all.map((source) => sourceView(source, insert)));
+    const tree = h("div", { class: "schema-tree" }, all.slice(0, SEEN).map((source) => sourceView(source, insert, signal)));
+    // More than are seen at first come once the page is there.
+    if (all.length > SEEN) setTimeout(() => { if (!signal.aborted) add(tree, all.slice(SEEN).map((source) => sourceView(source, insert, signal))); }, 200);
+    return tree;
   }, { signal });
   return host;
 }

@@ -8,40 +8,40 @@ import { confirmDialog } from "../ui/dialog.js";
 import { button, pageHead, stat, tabs } from "../ui/page.js";
 import { emptyState } from "../ui/states.js";
 import { done } from "../ui/toast.js";
+import missing from "./missing.js";
+import config from "./topic-config.js";
+import groups from "./topic-groups.js";
+import live from "./topic-live.js";
+import messages from "./topic-messages.js";
+import partitions from "./topic-partitions.js";
+import produce from "./topic-produce.js";
 
-const parts = {
-  messages: () => import("./topic-messages.js"),
-  live: () => import("./topic-live.js"),
-  produce: () => import("./topic-produce.js"),
-  partitions: () => import("./topic-partitions.js"),
-  config: () => import("./topic-config.js"),
-  groups: () => import("./topic-groups.js"),
-};
+const parts = { messages, live, produce, partitions, config, groups };
 
 export default async function topic(visit) {
   const { params, signal } = visit;
   const name = params.name;
   const tab = params.tab ?? "messages";
-  if (!parts[tab]) return (await import("./missing.js")).default();
-  const [data, module] = await Promise.all([api.get(path`topics/${name}`, { signal }), parts[tab]()]);
-  const messages = data.partitions.reduce((sum, part) => sum + (part.end_offset - part.start_offset), 0);
+  if (!Object.hasOwn(parts, tab)) return missing();
+  const data = await api.get(path`topics/${name}`, { signal });
+  const amount = data.partitions.reduce((sum, part) => sum + (part.end_offset - part.start_offset), 0);
   const sizes = data.partitions.map((part) => part.log_bytes).filter((size) => size !== null && size !== undefined);
   const rateText = h("span", {}, "–");
-  const ends = h("span", {}, count(messages));
+  const ends = h("span", {}, count(amount));
   const starts = data.partitions.reduce((sum, part) => sum + part.start_offset, 0);
-  watchRates((live) => {
-    const mine = live.topics?.[name];
+  watchRates((now) => {
+    const mine = now.topics?.[name];
     if (!mine) return;
     rateText.textContent = rate(mine.rate);
     // The last sample may be older than what this page was told.
-    if (Number.isFinite(mine.end) && mine.end >= starts + messages) ends.textContent = count(mine.end - starts);
+    if (Number.isFinite(mine.end) && mine.end >= starts + amount) ends.textContent = count(mine.end - starts);
   }, { topics: [name], signal });
   const remove = () => confirmDialog({
-    title: "Delete this topic?", type: name, text: `All ${count(messages)} records of "${name}" will be gone, and programs that use it will fail.`,
+    title: "Delete this topic?", type: name, text: `All ${count(amount)} records of "${name}" will be gone, and programs that use it will fail.`,
     submit: () => api.delete(path`topics/${name}`),
   }).then((gone) => { if (gone) { done(`Topic "${name}" is gone.`); navigate("/topics"); } });
-  const link = (id, label, amount) => [label, id === "messages" ? path`/topics/${name}` : path`/topics/${name}/` + id, tab === id, amount];
-  const content = await module.default(visit, data);
+  const link = (id, label, number) => [label, id === "messages" ? path`/topics/${name}` : path`/topics/${name}/` + id, tab === id, number];
+  const content = await parts[tab](visit, data);
   return h("div", {},
     pageHead({
       title: name, crumbs: [["Topics", "/topics"]], badge: data.internal ? h("span", { class: "badge" }, "internal") : null,

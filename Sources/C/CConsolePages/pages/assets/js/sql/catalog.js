@@ -1,9 +1,18 @@
 // What the SQL server knows: streams, tables, their columns, functions. Kept for a few seconds.
 import { ksql } from "../api.js";
 
-let cached = null;
-let at = 0;
+const KEPT = 5000;
+const kept = new Map();  // what was asked -> { at, answer }
 let functions = null;
+
+function keep(text, signal, read) {
+  const found = kept.get(text);
+  if (found && Date.now() - found.at < KEPT) return found.answer;
+  const entry = { at: Date.now(), answer: ksql(text, { signal }).then(read) };
+  kept.set(text, entry);
+  entry.answer.catch(() => { if (kept.get(text) === entry) kept.delete(text); });
+  return entry.answer;
+}
 
 /** A column's type in SQL. */
 export function typeText(schema) {
@@ -15,19 +24,19 @@ export function typeText(schema) {
   return schema.type;
 }
 
-export function forgetCatalog() { cached = null; }
+export function forgetCatalog() { kept.clear(); }
 
-/** [{ kind: "stream" | "table", name, topic, fields: [{ name, type, key }] }] */
-export async function catalog(signal) {
-  if (cached && Date.now() - at < 5000) return cached;
-  const answer = await ksql("DESCRIBE STREAMS; DESCRIBE TABLES;", { signal });
-  cached = answer.flatMap((entity) => entity.sourceDescriptions ?? []).map((source) => ({
-    kind: source.type === "TABLE" ? "table" : "stream", name: source.name, topic: source.topic,
-    fields: (source.fields ?? []).map(({ name, schema, type }) => ({ name, type: typeText(schema), key: type === "KEY" })),
-  })).sort((a, b) => a.name.localeCompare(b.name));
-  at = Date.now();
-  return cached;
-}
+/** A name as it stands in a statement. */
+export const sqlName = (name) => (/^[A-Z_][A-Z0-9_]*$/.test(name) ? name : `\`${name.replaceAll("`", "``")}\``);
+
+/** [{ kind: "stream" | "table", name, topic }] */
+export const catalog = (signal) => keep("SHOW STREAMS; SHOW TABLES;", signal, (answer) => answer
+  .flatMap(({ streams, tables }) => [...(streams ?? []).map((source) => ["stream", source]), ...(tables ?? []).map((source) => ["table", source])])
+  .map(([kind, { name, topic }]) => ({ kind, name, topic })).sort((a, b) => (a.name < b.name ? -1 : 1)));
+
+/** [{ name, type, key }] of one stream or table: there may be hundreds, so they are asked for one by one. */
+export const columnsOf = (name, signal) => keep(`DESCRIBE ${sqlName(name)};`, signal, (answer) => (answer[0]?.sourceDescription?.fields ?? [])
+  .map(({ name: column, schema, type }) => ({ name: column, type: typeText(schema), key: type === "KEY" })));
 
 export async function functionNames(signal) {
   functions ??= ksql("SHOW FUNCTIONS;", { signal }).then((answer) => (answer[0]?.functions ?? []).map(({ name }) => name), () => { functions = null; return []; });

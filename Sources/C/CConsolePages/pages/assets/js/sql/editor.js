@@ -1,6 +1,6 @@
 // An editor for SQL: a text area with a coloured layer beneath it, and a list of completions.
 import { announce, fill, h, uid } from "../dom.js";
-import { catalog, functionNames } from "./catalog.js";
+import { catalog, columnsOf, functionNames } from "./catalog.js";
 import { colourSql } from "./highlight.js";
 import { KEYWORDS, sourcesOf, statementAt } from "./text.js";
 
@@ -18,10 +18,9 @@ async function candidates(text, position, signal) {
     if (upper.startsWith(wanted) && upper !== wanted && !found.has(name)) found.set(name, { name, kind, weight });
   };
   const afterFrom = /\b(?:from|join|into|describe|print|table|stream|explain)\s+[A-Za-z0-9_`]*$/i.test(before);
-  for (const source of sources) {
-    offer(source.name, source.kind, afterFrom ? 0 : 2);
-    if (named.has(source.name.toUpperCase())) for (const field of source.fields) offer(field.name, field.type.toLowerCase(), 1);
-  }
+  for (const source of sources) offer(source.name, source.kind, afterFrom ? 0 : 2);
+  const columns = await Promise.all(sources.filter(({ name }) => named.has(name.toUpperCase())).map(({ name }) => columnsOf(name, signal).catch(() => [])));
+  for (const column of columns.flat()) offer(column.name, column.type.toLowerCase(), 1);
   for (const name of KEYWORDS) offer(name, "keyword", 3);
   for (const name of functions) offer(name, "function", 4);
   return { word, list: [...found.values()].sort((a, b) => a.weight - b.weight || a.name.localeCompare(b.name)).slice(0, 60) };

@@ -46,13 +46,16 @@ function startMenu() {
   byId("main").addEventListener("pointerdown", () => set(false));
 }
 
-function startPulse() {
+function showPulse() {
   const pulse = byId("pulse");
-  const dot = h("span", { class: "dot", "aria-hidden": "true" });
-  const text = h("span", { class: "pulse-text" }, "connecting…");
   // The rate changes each second: screen readers hear only whether there is a connection.
   pulse.removeAttribute("role");
-  add(pulse, dot, text);
+  add(pulse, h("span", { class: "dot", "aria-hidden": "true" }), h("span", { class: "pulse-text" }, "connecting…"));
+}
+
+function startPulse() {
+  const pulse = byId("pulse");
+  const text = pulse.querySelector(".pulse-text");
   watchRates((data) => { pulse.dataset.state = "on"; text.textContent = `${rate(data.messages_in_per_s)} in`; });
   watchConnection((state) => {
     pulse.dataset.state = state;
@@ -85,6 +88,14 @@ export function startShell() {
   startTheme();
   startMenu();
   startShortcuts();
+  showPulse();
+}
+
+let started = false;
+/** What of the frame asks the server: once the page itself is there. */
+export function startFigures() {
+  if (started) return;
+  started = true;
   startPulse();
   showAbout();
 }
