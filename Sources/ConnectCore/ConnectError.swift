@@ -16,6 +16,7 @@ package struct ConnectError: Error, Sendable, Hashable, CustomStringConvertible 
         case illegalArgument
         case nullPointer
         case indexOutOfBounds
+        case illegalState
     }
 
     package var code: Code
@@ -49,6 +50,7 @@ package struct ConnectError: Error, Sendable, Hashable, CustomStringConvertible 
         case .illegalArgument: "java.lang.IllegalArgumentException"
         case .nullPointer: "java.lang.NullPointerException"
         case .indexOutOfBounds: "java.lang.IndexOutOfBoundsException"
+        case .illegalState: "java.lang.IllegalStateException"
         }
     }
 

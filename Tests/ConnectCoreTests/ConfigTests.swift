@@ -71,6 +71,81 @@ import Testing
         #expect(error?.message == message)
     }
 
+    private static let insert = "org.apache.kafka.connect.transforms.InsertField"
+
+    /// As a worker of Kafka 4.3 answers `validate`.
+    @Test(arguments: [
+        (
+            ["transforms": "a,a"],
+            [
+                "transforms: Invalid value [a, a] for configuration transforms: Duplicate alias provided.",
+                "transforms.a.type: Missing required configuration \"transforms.a.type\" which has no default value.",
+            ]
+        ),
+        (
+            ["transforms": "a", "transforms.a.type": insert],
+            [
+                "transforms.a.type: This class is abstract and cannot be created. Did you mean \(insert)$Key, "
+                    + "\(insert)$Value?"
+            ]
+        ),
+        (
+            [
+                "transforms": "a", "transforms.a.type": "org.apache.kafka.connect.transforms.Filter",
+                "transforms.a.negate": "true",
+            ],
+            [
+                "transforms.a.type: Config 'transforms.a.negate' was provided but there is no config "
+                    + "'transforms.a.predicate' defining a predicate to be negated."
+            ]
+        ),
+        (
+            [
+                "transforms": "a", "transforms.a.type": "org.apache.kafka.connect.transforms.RegexRouter",
+                "transforms.a.regex": "(", "transforms.a.replacement": "x",
+            ],
+            [
+                "transforms.a.regex: Invalid value ( for configuration regex: Invalid regex: Unclosed group near index 1\n("
+            ]
+        ),
+        (["topics": "a,b,a"], ["topics: Configuration 'topics' values must not be duplicated."]),
+        (["topics": "a,,b"], ["topics: Configuration 'topics' values must not be empty."]),
+    ])
+    func `configurations are found wrong`(properties: [String: String], errors: [String]) {
+        var properties = properties
+        properties["name"] = "n"
+        properties["connector.class"] = "c"
+        let found = ConnectorConfig.definition(.sink, properties, version: "1").validate(properties)
+        #expect(found.flatMap { finding in finding.errors.map { finding.option.name + ": " + $0 } } == errors)
+    }
+
+    @Test func `options of transforms stand in Kafka's order`() {
+        let properties = [
+            "transforms": "a", "transforms.a.type": "org.apache.kafka.connect.transforms.TimestampConverter$Value",
+        ]
+        let names = ConnectorConfig.definition(.sink, properties, version: "1").names.filter {
+            $0.hasPrefix("transforms.")
+        }
+        #expect(
+            names.map { String($0.dropFirst("transforms.a.".count)) } == [
+                "type", "plugin.version", "target.type", "field", "format", "negate", "predicate",
+                "replace.null.with.default", "unix.precision",
+            ])
+    }
+
+    @Test func `the transform at which a record fails is known`() throws {
+        let apache = "org.apache.kafka.connect.transforms."
+        let chain = try TransformChain([
+            "transforms": "a,b", "transforms.a.type": apache + "HoistField$Value", "transforms.a.field": "f",
+            "transforms.b.type": apache + "Cast$Value", "transforms.b.spec": "f:int32",
+        ])
+        let record = ConnectRecord(
+            topic: "t", value: SchemaAndValue(.string, .string("x")),
+            origin: .sink(topic: "t", partition: 0, offset: 0, timestampKind: .none))
+        #expect(throws: ConnectError.self) { try chain.apply(record) }
+        #expect(chain.failingClass(record) == apache + "Cast$Value")
+    }
+
     @Test func `predicates decide, and may be negated`() throws {
         var properties = [
             "transforms": "f", "transforms.f.type": "org.apache.kafka.connect.transforms.Filter",

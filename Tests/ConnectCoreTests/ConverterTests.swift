@@ -1,4 +1,5 @@
 import JSONFormat
+import ProtobufFormat
 import SQLTypes
 import SchemaRules
 import TestKit
@@ -123,6 +124,58 @@ actor MemoryRegistry: ConverterRegistry {
                 + #"{"name":"at","type":["null",{"type":"long","connect.version":1,"#
                 + #""connect.name":"org.apache.kafka.connect.data.Timestamp","logicalType":"timestamp-millis"}],"#
                 + #""default":null}],"connect.name":"db.tab.Value"}"#)
+    }
+
+    private static let nullable = ConnectSchema.structure(
+        [.init("id", .int32), .init("name", .optionalString), .init("big", .optionalInt64)], name: "a.Row")
+
+    /// As Confluent's `ProtobufData` answers.
+    @Test(arguments: [
+        ([:], "int32 id = 1;", "string name = 2;", [true, true, true]),
+        (["optional.for.nullables": "true"], "int32 id = 1;", "optional string name = 2;", [false, true, true]),
+        (
+            ["wrapper.for.nullables": "true"], "int32 id = 1;", "google.protobuf.StringValue name = 2;",
+            [false, true, true]
+        ),
+    ])
+    func `Protobuf fields that may be null`(
+        options: [String: String], id: String, name: String, areOptional: [Bool]
+    ) async throws {
+        let converter = ProtobufConverter(MemoryRegistry(), RegistryOptions(), try ProtobufOptions(options))
+        let text = try converter.protoText(Self.nullable)
+        #expect(text.contains(id) && text.contains(name), "\(text)")
+        for value in [ConnectValue.string(""), .null] {
+            let row = ConnectStruct(Self.nullable, values: [.int32(7), value, .int64(1 << 40)])
+            let bytes = try await converter.bytes(SchemaAndValue(Self.nullable, .structure(row)), topic: "t")
+            let back = try await converter.value(bytes, topic: "t")
+            #expect(back.schema?.name == "Row")
+            #expect(back.schema?.fields.map(\.schema.isOptional) == areOptional)
+            // Without the options null and the empty text are one.
+            #expect(
+                back.value.structure?.values == [.int32(7), options.isEmpty ? .string("") : value, .int64(1 << 40)])
+        }
+    }
+
+    @Test func `Protobuf's wrappers, unions and integers are read as in the original`() throws {
+        let text = """
+            syntax = "proto3"; package p; import "google/protobuf/wrappers.proto";
+            message M { uint32 u = 1; google.protobuf.Int64Value w = 2; oneof o { string x = 3; int32 y = 4; } N n = 5;
+              message N { int32 z = 1; } }
+            """
+        let document = try ProtobufConverter.schema(RegistrySchema(id: 1, type: .protobuf, text: text))
+        let index = try #require(document.mainMessageIndex)
+        let schema = try ProtobufMapping(document, index).connect
+        #expect(schema.name == "M")
+        #expect(schema.fields.map(\.name) == ["o_0", "u", "w", "n"])
+        #expect(schema.field("u")?.schema.parameters.map(\.name) == [ProtobufMapping.integerType, ProtobufMapping.tag])
+        #expect(schema.field("w")?.schema.kind == .int64)
+        #expect(schema.field("n")?.schema.name == "N")
+        var options = ProtobufOptions()
+        options.isEnhanced = true
+        let enhanced = try ProtobufMapping(document, index, options).connect
+        #expect(enhanced.name == "p.M")
+        #expect(enhanced.field("n")?.schema.name == "p.M.N")
+        #expect(enhanced.field("o_0")?.schema.name == "io.confluent.connect.protobuf.Union.p.M.o")
     }
 
     @Test func `a type that comes twice is named the second time`() async throws {

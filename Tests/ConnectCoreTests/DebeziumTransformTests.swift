@@ -37,11 +37,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ([:], "tombstone", "drop", "keep"), (["delete.tombstone.handling.mode": "drop"], "drop", "drop", "drop"),
+        ([:], "tombstone", "tombstone", "drop"), (["delete.tombstone.handling.mode": "drop"], "drop", "drop", "drop"),
         (["delete.tombstone.handling.mode": "rewrite"], "rewrite", "true", "drop"),
         (["delete.tombstone.handling.mode": "rewrite-with-tombstone"], "", "true", "keep"),
         (["delete.tombstone.handling.mode": "delete-to-tombstone"], "", "tombstone", "drop"),
         (["drop.tombstones": "false", "delete.handling.mode": "rewrite"], "", "true", "keep"),
+        (["drop.tombstones": "false"], "", "tombstone", "drop"),
         (["drop.tombstones": "true", "delete.handling.mode": "none"], "", "tombstone", "drop"),
     ])
     func `deletes and tombstones`(options: [String: String], _: String, delete: String, tombstone: String) throws {
@@ -63,8 +64,39 @@ import Testing
         #expect(row.schema.fields.map(\.name) == ["id", "name", "__op", "__table", "__when"])
         #expect(row.values == [.int32(1), .string("other"), .string("c"), .string("t"), .int64(77)])
         #expect(row.schema.name == "p.db.t.Value")
-        #expect(output.headers == [ConnectHeader("__op", .string, .string("c"))])
+        #expect(output.headers == [ConnectHeader("__op", .optionalString, .string("c"))])
         #expect(output.topic == "other")
+    }
+
+    /// As Debezium 3.6 does it: what an event does not have is left out, but a route has to be there.
+    @Test func `fields that are not there are not added`() throws {
+        let chain = try Self.chain(
+            "ExtractNewRecordState", ["add.fields": "nosuch,op", "add.headers": "nosuch,source.ts_ms"])
+        let output = try #require(try chain.apply(Self.event("c", after: "a")))
+        #expect(output.value.value.structure?.schema.fields.map(\.name) == ["id", "name", "__op"])
+        #expect(output.headers == [ConnectHeader("__source_ts_ms", .optionalInt64, .int64(77))])
+        let deleted = try #require(try chain.apply(Self.event("d", before: "a")))
+        #expect(deleted.value == SchemaAndValue(Self.row, .null))
+        #expect(deleted.headers == output.headers)
+        for (field, message) in [
+            ("nosuch", "nosuch is not a valid field name"), ("id", "Field 'id' is not of type STRING"),
+        ] {
+            let chain = try Self.chain("ExtractNewRecordState", ["route.by.field": field])
+            for event in [Self.event("c", after: "a"), Self.event("d", before: "a")] {
+                let error = #expect(throws: ConnectError.self) { try chain.apply(event) }
+                #expect(error?.message == message)
+            }
+        }
+    }
+
+    @Test func `names of shards are changed to those that Avro takes`() throws {
+        let chain = try Self.chain(
+            "ByLogicalTableRouter",
+            ["topic.regex": "(.*)\\.t", "topic.replacement": "$1-all", "schema.name.adjustment.mode": "avro"])
+        let output = try #require(try chain.apply(Self.event("c", after: "n")))
+        #expect(output.topic == "p.db-all")
+        #expect(output.key.schema?.name == "p.db_all.Key")
+        #expect(output.value.schema?.name == "p.db_all.Envelope")
     }
 
     @Test func `shards go into one topic`() throws {
@@ -90,7 +122,8 @@ import Testing
         let value = ConnectStruct(
             row,
             values: [
-                .string("e1"), .string("order"), .string("7"), .string("Created"), .string("{\"a\":1,\"b\":[true]}"),
+                .string("e1"), .string("order"), .string("7"), .string("Created"),
+                .string(#"{"a":1,"b":[true],"c":{},"d":[{"x":1},{"y":2}],"e":[],"f":null}"#),
             ])
         let record = ConnectRecord(
             topic: "outbox",
@@ -107,6 +140,12 @@ import Testing
         #expect(output.headers.map(\.name) == ["id", "eventType"])
         #expect(output.value.value.structure?["a"] == .int32(1))
         #expect(output.value.value.structure?["b"] == .array([.boolean(true)]))
+        #expect(output.value.schema?.name == "payload")
+        #expect(output.value.schema?.fields.map(\.name) == ["a", "b", "c", "d"])
+        #expect(output.value.schema?.field("c")?.schema.name == "payload.c")
+        let element = output.value.schema?.field("d")?.schema.valueSchema
+        #expect(element?.name == "payload.d")
+        #expect(element?.fields.map(\.name) == ["x", "y"])
         #expect(output.timestamp == 9)
     }
 

@@ -122,6 +122,52 @@ import Testing
         }
     }
 
+    @Test func `offsets of a sink that cannot be are refused in the original's words`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker { worker in
+                _ = try await worker.create("k", ["connector.class": "KeepingSink", "topics": "lines"])
+                #expect(try await worker.ask("PUT", "/connectors/k/stop").status == 204)
+                let keys = "must contain the keys 'kafka_topic' and 'kafka_partition'"
+                for (place, offset, message) in [
+                    ("null", "null", "The partition for a sink connector offset cannot be null or missing"),
+                    (#"{"kafka_topic":"lines"}"#, "null", "The partition for a sink connector offset \(keys)"),
+                    (
+                        #"{"kafka_topic":null,"kafka_partition":0}"#, "null",
+                        "Kafka topic names must be valid strings and may not be null"
+                    ),
+                    (
+                        #"{"kafka_topic":"lines","kafka_partition":null}"#, "null",
+                        "Kafka partitions must be valid numbers and may not be null"
+                    ),
+                    (
+                        #"{"kafka_topic":"lines","kafka_partition":"x"}"#, "null",
+                        "Failed to parse the following Kafka partition value in the provided offsets: 'x'. Partition "
+                            + "values for sink connectors need to be integers."
+                    ),
+                    (
+                        #"{"kafka_topic":"lines","kafka_partition":"0"}"#, #"{"x":1}"#,
+                        "The offset for a sink connector should either be null or contain the key 'kafka_offset'"
+                    ),
+                    (
+                        #"{"kafka_topic":"lines","kafka_partition":0}"#, #"{"kafka_offset":1.5}"#,
+                        "Failed to parse the following Kafka offset value in the provided offsets: '1.5'. Offset values "
+                            + "for sink connectors need to be integers."
+                    ),
+                    (
+                        #"{"kafka_topic":"lines","kafka_partition":0}"#, #"{"kafka_offset":-1}"#,
+                        "Invalid negative offset -1"
+                    ),
+                ] {
+                    let answer = try await worker.ask(
+                        "PATCH", "/connectors/k/offsets",
+                        "{\"offsets\":[{\"partition\":\(place),\"offset\":\(offset)}]}")
+                    #expect(answer.status == 400, "\(answer)")
+                    #expect(answer.message == message)
+                }
+            }
+        }
+    }
+
     @Test func `values of providers are used and not shown`() async throws {
         try await TestPlatform.with { platform in
             let worker = [

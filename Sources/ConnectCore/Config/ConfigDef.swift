@@ -92,6 +92,12 @@ package struct ConfigDef: Sendable {
             option.group = group
             option.orderInGroup = firstOrder + index
             option.dependents = option.dependents.map { prefix + $0 }
+            // Validators know the option by its own name, and say so.
+            if let validator = option.validator {
+                option.validator = ConfigValidator { (name, value) throws(ConnectError) in
+                    try validator.check(String(name.dropFirst(prefix.count)), value)
+                }
+            }
             if let place = places[option.name] {
                 options[place] = option
             } else {
@@ -154,7 +160,7 @@ package struct ConfigDef: Sendable {
             } catch {
                 finding.errors.append(error.message)
                 // A class that is not there is no value, as the original has it.
-                if option.kind == .className { finding.value = .null }
+                if option.kind == .className, error.message.hasSuffix("could not be found.") { finding.value = .null }
             }
             parsed[option.name] = finding.value
             findings.append(finding)
@@ -315,7 +321,23 @@ package struct ConfigValidator: Sendable {
     }
 
     package static let notEmptyList = Self { (name, value) throws(ConnectError) in
-        guard case .list(let items) = value, !items.isEmpty else { throw .config(name, value.text, "Empty list") }
+        guard case .list(let items) = value, !items.isEmpty else { throw .config(name, "[]", "Empty list") }
+    }
+
+    /// A list of at least one name; one that stands twice counts once.
+    package static let someNames = Self { (name, value) throws(ConnectError) in
+        guard case .list(let items) = value, !items.isEmpty else {
+            throw .config("Configuration '\(name)' must not be empty. Valid values include: any non-empty value")
+        }
+    }
+
+    /// A list without doubles and empty names.
+    package static let distinctNames = Self { (name, value) throws(ConnectError) in
+        guard case .list(let items) = value else { return }
+        guard !items.contains("") else { throw .config("Configuration '\(name)' values must not be empty.") }
+        guard Set(items).count == items.count else {
+            throw .config("Configuration '\(name)' values must not be duplicated.")
+        }
     }
 
     package static let notNull = Self { (name, value) throws(ConnectError) in

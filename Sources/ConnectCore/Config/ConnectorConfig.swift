@@ -10,7 +10,7 @@ package enum ConnectorConfig {
     ///   - properties: decides which transforms and predicates have options.
     ///   - version: of this program's plugins, for the options that ask for one.
     package static func definition(_ role: Role, _ properties: [String: String], version: String) -> ConfigDef {
-        var definition = base(role, version: version)
+        var definition = base(role, properties, version: version)
         let transforms = names("transforms", properties)
         let predicates = names("predicates", properties)
         for name in transforms {
@@ -20,11 +20,22 @@ package enum ConnectorConfig {
             if plugin != nil {
                 own.define(
                     "negate", .boolean, .value(.boolean(false)), nil, .medium, "Whether the predicate is turned round.")
-                own.define("predicate", .string, .null, defined(predicates), .medium, "The predicate that has to hold.")
+                own.define(
+                    "predicate", .string, .null, defined(predicates, prefix), .medium, "The predicate that has to hold."
+                )
             }
+            let isTurned = properties[prefix + "negate"] != nil && properties[prefix + "predicate"] == nil
+            let isNamed = ConfigValidator.knownClass { TransformPlugins.transform($0) != nil }
             embed(
                 own, prefix, "Transforms: \(name)", "Transformation", name, plugin != nil ? version : nil,
-                TransformPlugins.transforms.map(\.className), { TransformPlugins.transform($0) != nil }, &definition)
+                TransformPlugins.transforms.map(\.className),
+                ConfigValidator { (name, value) throws(ConnectError) in
+                    try isNamed.check(name, value)
+                    guard isTurned else { return }
+                    throw .config(
+                        "Config '\(prefix)negate' was provided but there is no config '\(prefix)predicate' defining a "
+                            + "predicate to be negated.")
+                }, &definition)
         }
         for name in predicates {
             let prefix = "predicates.\(name)."
@@ -32,30 +43,33 @@ package enum ConnectorConfig {
             embed(
                 plugin?.definition ?? ConfigDef(), prefix, "Predicates: \(name)", "Predicate", name,
                 plugin != nil ? version : nil, TransformPlugins.predicates.map(\.className),
-                { TransformPlugins.predicate($0) != nil }, &definition)
+                .knownClass { TransformPlugins.predicate($0) != nil }, &definition)
         }
         return definition
     }
 
-    /// What is no list of different names is reported with the option itself.
+    /// That a name stands twice is reported with the option itself.
     private static func names(_ option: String, _ properties: [String: String]) -> [String] {
-        (try? TransformChain.names(option, properties)) ?? []
+        guard case .list(let all) = try? ConfigItem.parse(properties[option] ?? "", .list, option) else { return [] }
+        var names: [String] = []
+        for name in all where !names.contains(name) { names.append(name) }
+        return names
     }
 
-    private static func defined(_ names: [String]) -> ConfigValidator {
+    private static func defined(_ names: [String], _ prefix: String) -> ConfigValidator {
         ConfigValidator { (name, value) throws(ConnectError) in
             guard let text = value.text, !names.contains(text) else { return }
-            throw .config(name, text, "Predicate '\(text)' is not defined")
+            throw .config(prefix + name, text, "Predicate '\(text)' is not defined")
         }
     }
 
     private static func embed(
         _ own: ConfigDef, _ prefix: String, _ group: String, _ word: String, _ name: String, _ version: String?,
-        _ classes: [String], _ isKnown: @escaping @Sendable (String) -> Bool, _ definition: inout ConfigDef
+        _ classes: [String], _ validator: ConfigValidator, _ definition: inout ConfigDef
     ) {
         let sorted = classes.sorted()
         definition.define(
-            prefix + "type", .className, .required, .knownClass(isKnown), .high,
+            prefix + "type", .className, .required, validator, .high,
             "Class of the \(word.lowercased()) '\(name)'.", group: group, order: 0, width: .long,
             displayName: "\(word) type for \(name)",
             recommender: .init(values: { _, _ in sorted.map { .string($0) } }))
@@ -65,7 +79,12 @@ package enum ConnectorConfig {
             displayName: "\(word) version for \(name)",
             recommender: .init(values: { _, _ in version.map { [.string($0)] } ?? [] }))
         var ordered = ConfigDef()
-        for option in own.options.sorted(by: { $0.name < $1.name }) {
+        // What has to be given, what is important, and by the name: Kafka's order.
+        func rank(_ option: ConfigDef.Option) -> (Int, Int, String) {
+            let importance = option.importance == .high ? 0 : option.importance == .medium ? 1 : 2
+            return (option.defaultValue == .required ? 0 : 1, importance, option.name)
+        }
+        for option in own.options.sorted(by: { rank($0) < rank($1) }) {
             ordered.define(
                 option.name, option.kind, option.defaultValue, option.validator, option.importance,
                 option.documentation, width: option.width, displayName: option.displayName,
@@ -74,7 +93,7 @@ package enum ConnectorConfig {
         definition.embed(ordered, prefix: prefix, group: group, firstOrder: 2)
     }
 
-    private static func base(_ role: Role, version: String) -> ConfigDef {
+    private static func base(_ role: Role, _ properties: [String: String], version: String) -> ConfigDef {
         var definition = ConfigDef()
         let versions = ConfigDef.Recommender(values: { _, _ in [.string(version)] })
         definition.define(
@@ -105,9 +124,14 @@ package enum ConnectorConfig {
                 .knownClass { ConverterPlugins.isKnown($0, among: known) },
                 .low, "The format in topics. Without it the worker's.", group: common, order: order, width: .short,
                 displayName: title + " class", recommender: .init(values: { _, _ in known.map { .string($0) } }))
+            let given = properties[option]?.trimmed
+            let isThere = given.map { ConverterPlugins.isKnown($0, among: known) } ?? true
             definition.define(
-                option + ".plugin.version", .string, .value(.string(version)), nil, .low, "Version of the converter.",
-                group: common, order: order + 1, width: .short, displayName: title + " version", recommender: versions)
+                option + ".plugin.version", .string, isThere ? .value(.string(version)) : .null, nil, .low,
+                "Version of the converter.", group: common, order: order + 1, width: .short,
+                displayName: title + " version",
+                recommender: .init(
+                    values: { _, _ in isThere ? [.string(version)] : [] }, isVisible: { _, _ in isThere }))
             order += 2
         }
         definition.define(
@@ -159,12 +183,12 @@ package enum ConnectorConfig {
         let exactly = "Exactly Once Support"
         definition.define(
             "exactly.once.support", .string, .value(.string("requested")),
-            .oneOf(["requested", "required"], ignoresCase: true), .medium,
+            .oneOf(["REQUIRED", "REQUESTED"], ignoresCase: true), .medium,
             "required: the connector must not start without exactly-once delivery.", group: exactly, order: 2,
             width: .short, displayName: "Exactly once support")
         definition.define(
             "transaction.boundary", .string, .value(.string("poll")),
-            .oneOf(["poll", "interval", "connector"], ignoresCase: true), .medium,
+            .oneOf(["INTERVAL", "POLL", "CONNECTOR"], ignoresCase: true), .medium,
             "Where transactions end: with each poll, after a time, or where the connector says.", group: exactly,
             order: 3, width: .short, displayName: "Transaction Boundary")
         definition.define(
@@ -180,9 +204,8 @@ package enum ConnectorConfig {
 
     private static func addSinkOptions(_ definition: inout ConfigDef) {
         definition.define(
-            "topics", .list, .value(.list([])), nil, .high, "The topics to read.", group: common, order: 4,
-            width: .long,
-            displayName: "Topics")
+            "topics", .list, .value(.list([])), .distinctNames, .high, "The topics to read.", group: common, order: 4,
+            width: .long, displayName: "Topics")
         definition.define(
             "topics.regex", .string, .value(.string("")), .regex, .high, "An expression for the topics to read.",
             group: common, order: 4, width: .long, displayName: "Topics regex")
@@ -206,6 +229,12 @@ extension ConfigValidator {
     static func knownClass(_ isKnown: @escaping @Sendable (String) -> Bool) -> Self {
         Self { (name, value) throws(ConnectError) in
             guard let text = value.text, !isKnown(text) else { return }
+            // Those for keys and for values are two classes, and what they have in common is none that can be made.
+            let parts = [text + "$Key", text + "$Value"].filter(isKnown)
+            if !parts.isEmpty {
+                throw .config(
+                    "This class is abstract and cannot be created. Did you mean \(parts.joined(separator: ", "))?")
+            }
             throw .config(name, text, "Class \(text) could not be found.")
         }
     }

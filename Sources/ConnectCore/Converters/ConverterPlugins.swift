@@ -77,7 +77,7 @@ package enum ConverterPlugins {
             switch name {
             case avro: return AvroConverter(link, shared, try AvroMapping.Options(options))
             case jsonSchema: return JSONSchemaConverter(link, shared, try jsonOptions(options, hasSchemas: false))
-            default: return ProtobufConverter(link, shared)
+            default: return ProtobufConverter(link, shared, try ProtobufOptions(options))
             }
         default: return plainConverter(name)
         }

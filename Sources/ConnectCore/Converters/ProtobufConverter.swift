@@ -15,8 +15,13 @@ package struct ProtobufConverter: Converter {
         var path: [Int32]
     }
 
-    package init(_ registry: any ConverterRegistry, _ options: RegistryOptions) {
+    private let options: ProtobufOptions
+
+    package init(
+        _ registry: any ConverterRegistry, _ options: RegistryOptions, _ own: ProtobufOptions = ProtobufOptions()
+    ) {
         link = RegistryLink(registry, options)
+        self.options = own
     }
 
     /// The .proto text that a Connect schema becomes.
@@ -24,7 +29,7 @@ package struct ProtobufConverter: Converter {
 
     private func text(_ schema: ConnectSchema) throws(ConnectError) -> ProtobufText {
         if let known = texts[schema] { return known }
-        let text = try ProtobufText(schema)
+        let text = try ProtobufText(schema, options)
         texts[schema] = text
         return text
     }
@@ -74,7 +79,7 @@ package struct ProtobufConverter: Converter {
             guard let index = schema.messageIndex(at: path) else {
                 throw .data("Failed to deserialize data for topic \(topic) to Protobuf: no message at \(path)")
             }
-            mapping = try ProtobufMapping(schema, index)
+            mapping = try ProtobufMapping(schema, index, options)
             readers[key] = mapping
         }
         let message: ProtobufMessage
@@ -104,7 +109,7 @@ struct ProtobufText: Sendable {
 
     static let defaultName = "ConnectDefault1"
 
-    init(_ schema: ConnectSchema) throws(ConnectError) {
+    init(_ schema: ConnectSchema, _ options: ProtobufOptions) throws(ConnectError) {
         guard schema.kind == .structure else { throw .data("ProtobufConverter needs a struct, found \(schema)") }
         let fullName = schema.name ?? Self.defaultName
         let parts = fullName.split(separator: ".").map { Self.identifier(String($0)) }
@@ -112,7 +117,7 @@ struct ProtobufText: Sendable {
         let name = parts.last ?? Self.defaultName
         var imports: Set<String> = []
         var lines: [String] = []
-        try Self.message(schema, name, indent: "", &lines, &imports, depth: 0)
+        try Self.message(schema, name, options, indent: "", &lines, &imports, depth: 0)
         var head = "syntax = \"proto3\";\n"
         if !package.isEmpty { head += "package \(package);\n" }
         head += "\n" + imports.sorted().map { "import \"\($0)\";\n" }.joined() + (imports.isEmpty ? "" : "\n")
@@ -127,15 +132,25 @@ struct ProtobufText: Sendable {
     }
 
     private static func message(
-        _ schema: ConnectSchema, _ name: String, indent: String, _ lines: inout [String], _ imports: inout Set<String>,
-        depth: Int
+        _ schema: ConnectSchema, _ name: String, _ given: ProtobufOptions, indent: String, _ lines: inout [String],
+        _ imports: inout Set<String>, depth: Int
     ) throws(ConnectError) {
         guard depth < 32 else { throw .data("Schema is nested too deep for Protobuf") }
         lines.append(indent + "message \(name) {")
         var nested: [(ConnectSchema, String)] = []
         for (index, field) in schema.fields.enumerated() {
             let fieldName = identifier(field.name)
-            let type = try self.type(field.schema, fieldName, &nested, &imports, isInside: false)
+            var type = try self.type(field.schema, fieldName, &nested, &imports, isInside: false)
+            if field.schema.isOptional, field.schema.logicalType == nil,
+                let wrapper = ProtobufOptions.wrapper(field.schema.kind)
+            {
+                if given.wraps {
+                    imports.insert(ProtobufOptions.wrappersFile)
+                    type = wrapper
+                } else if given.marksOptional {
+                    type = "optional " + type
+                }
+            }
             var meta: [(String, String)] = []
             if field.schema.kind == .int8 || field.schema.kind == .int16 {
                 meta.append(("connect.type", field.schema.kind.rawValue.lowercased()))
@@ -152,7 +167,7 @@ struct ProtobufText: Sendable {
             lines.append(indent + "  \(type) \(fieldName) = \(index + 1)\(options);")
         }
         for (inner, innerName) in nested {
-            try message(inner, innerName, indent: indent + "  ", &lines, &imports, depth: depth + 1)
+            try message(inner, innerName, given, indent: indent + "  ", &lines, &imports, depth: depth + 1)
         }
         lines.append(indent + "}")
     }
@@ -175,6 +190,15 @@ struct ProtobufText: Sendable {
             imports.insert("google/protobuf/timestamp.proto")
             return "google.protobuf.Timestamp"
         case nil: break
+        }
+        // What an integer was that came from Protobuf.
+        if let known = schema.parameter(ProtobufMapping.integerType) {
+            switch (schema.kind, known) {
+            case (.int32, "sint32"), (.int32, "sfixed32"), (.int64, "uint32"), (.int64, "fixed32"), (.int64, "uint64"),
+                (.int64, "fixed64"), (.int64, "sint64"), (.int64, "sfixed64"):
+                return known
+            default: break
+            }
         }
         switch schema.kind {
         case .int8, .int16, .int32: return "int32"

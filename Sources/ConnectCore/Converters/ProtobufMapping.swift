@@ -7,19 +7,23 @@ struct ProtobufMapping: Sendable {
     let index: Int
     let connect: ConnectSchema
 
+    /// The parameter that keeps which of Protobuf's integers one was.
+    static let integerType = "io.confluent.connect.protobuf.Type"
     static let enumeration = "io.confluent.connect.protobuf.Enum"
     static let tag = "io.confluent.connect.protobuf.Tag"
     static let union = "io.confluent.connect.protobuf.Union."
 
     /// - Throws: `.data` for a message that contains itself.
-    init(_ schema: ProtobufSchema, _ index: Int) throws(ConnectError) {
+    init(
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions = ProtobufOptions()
+    ) throws(ConnectError) {
         self.schema = schema
         self.index = index
-        connect = try Self.message(schema, index, open: [])
+        connect = try Self.message(schema, index, options, open: [])
     }
 
     private static func message(
-        _ schema: ProtobufSchema, _ index: Int, open: Set<Int>
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions, open: Set<Int>
     ) throws(ConnectError) -> ConnectSchema {
         guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
         let descriptor = schema.messages[index]
@@ -30,7 +34,7 @@ struct ProtobufMapping: Sendable {
         var fields: [ConnectSchema.Field] = []
         var unions: [Int: [ConnectSchema.Field]] = [:]
         for field in descriptor.fields {
-            var made = try self.field(schema, field, descriptor, open: open)
+            var made = try self.field(schema, field, descriptor, options, open: open)
             made = made.with(parameters: made.parameters + [.init(tag, String(field.number))])
             if let oneof = field.oneofIndex, !field.isProto3Optional {
                 unions[oneof, default: []].append(.init(field.name, made.with(isOptional: true)))
@@ -38,17 +42,24 @@ struct ProtobufMapping: Sendable {
                 fields.append(.init(field.name, made))
             }
         }
+        // Unions stand in front.
+        var choices: [ConnectSchema.Field] = []
         for (oneof, members) in unions.sorted(by: { $0.key < $1.key }) where descriptor.oneofs.indices.contains(oneof) {
             let name = descriptor.oneofs[oneof]
-            fields.append(
-                .init(name + "_" + String(oneof), .structure(members, name: union + name, isOptional: true)))
+            let owner = options.isEnhanced ? descriptor.fullName + "." : ""
+            choices.append(
+                .init(name + "_" + String(oneof), .structure(members, name: union + owner + name, isOptional: true)))
         }
+        fields = choices + fields
         try ConnectSchema.checkFields(fields)
-        return ConnectSchema(.structure, name: descriptor.fullName, fields: fields)
+        let last = descriptor.fullName.split(separator: ".").last.map(String.init)
+        let name = options.isEnhanced ? descriptor.fullName : last ?? descriptor.fullName
+        return ConnectSchema(.structure, name: name, fields: fields)
     }
 
     private static func field(
-        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, open: Set<Int>
+        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
+        open: Set<Int>
     ) throws(ConnectError) -> ConnectSchema {
         let isOptional = field.cardinality != .required
         switch field.cardinality {
@@ -58,27 +69,44 @@ struct ProtobufMapping: Sendable {
                 throw .data("Protobuf map \(field.name) has no key and value")
             }
             return .map(
-                try single(schema, entry.fields[key], entry, open: open),
-                try single(schema, entry.fields[value], entry, open: open), isOptional: isOptional)
+                try single(schema, entry.fields[key], entry, options, open: open),
+                try single(schema, entry.fields[value], entry, options, open: open), isOptional: isOptional)
         case .repeated:
-            return .array(try single(schema, field, owner, open: open), isOptional: isOptional)
-        default: return try single(schema, field, owner, open: open).with(isOptional: isOptional)
+            return .array(try single(schema, field, owner, options, open: open), isOptional: isOptional)
+        default:
+            // With options for what may be null, a plain number or text may not.
+            let isMessage = field.kind == .message || field.kind == .group || field.kind == .enumeration
+            let mayBeNull =
+                options.hasOptionalFields || isMessage || (options.marksOptional && field.isProto3Optional)
+            return try single(schema, field, owner, options, open: open).with(isOptional: isOptional && mayBeNull)
         }
     }
 
     private static func single(
-        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, open: Set<Int>
+        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
+        open: Set<Int>
     ) throws(ConnectError) -> ConnectSchema {
+        func integer(_ kind: ConnectSchema, _ name: String) -> ConnectSchema {
+            kind.with(parameters: [.init(integerType, name)])
+        }
         switch field.kind {
         case .double: return .float64
         case .float: return .float32
-        case .int32, .sint32, .sfixed32:
+        case .sint32: return integer(.int32, "sint32")
+        case .sfixed32: return integer(.int32, "sfixed32")
+        case .int32:
             switch meta(schema, field, owner)["connect.type"] {
             case "int8": return .int8
             case "int16": return .int16
             default: return .int32
             }
-        case .int64, .sint64, .sfixed64, .uint64, .fixed64, .uint32, .fixed32: return .int64
+        case .int64: return .int64
+        case .sint64: return integer(.int64, "sint64")
+        case .sfixed64: return integer(.int64, "sfixed64")
+        case .uint64: return integer(.int64, "uint64")
+        case .fixed64: return integer(.int64, "fixed64")
+        case .uint32: return integer(.int64, "uint32")
+        case .fixed32: return integer(.int64, "fixed32")
         case .bool: return .boolean
         case .string: return .string
         case .bytes: return .bytes
@@ -95,7 +123,9 @@ struct ProtobufMapping: Sendable {
             case "google.type.TimeOfDay": return .time
             case "confluent.type.Decimal":
                 return .decimal(scale: meta(schema, field, owner)["scale"].flatMap { Int($0) } ?? 0)
-            default: return try message(schema, field.typeIndex, open: open)
+            case let name:
+                if let plain = ProtobufOptions.wrapped(name) { return plain }
+                return try message(schema, field.typeIndex, options, open: open)
             }
         }
     }
@@ -212,7 +242,15 @@ struct ProtobufMapping: Sendable {
             return .map(map)
         case .message(let message):
             guard let type = connect.logicalType else {
-                return .structure(try self.value(message, connect, depth: depth + 1))
+                guard connect.kind != .structure else {
+                    return .structure(try self.value(message, connect, depth: depth + 1))
+                }
+                // A wrapper: its one field is the value.
+                let descriptor = schema.messages[message.typeIndex]
+                guard let place = descriptor.fieldIndex(number: 1) else { return .null }
+                let inner = descriptor.fields[place]
+                let given = message.values[place] ?? schema.defaultValue(of: inner)
+                return try self.value(given, connect, inner, depth + 1)
             }
             return try logical(message, type)
         }

@@ -69,6 +69,13 @@ struct ProtobufValues {
             try set(&message, 2, .uint32(UInt32(clamping: decimal.precision)))
             try set(&message, 3, .int32(Int32(clamping: decimal.scale)))
             return .message(message)
+        case (.message, _)
+        where ProtobufOptions.wrapped(schema.messages[field.typeIndex].fullName) != nil:
+            var message = schema.emptyMessage(field.typeIndex)
+            let descriptor = schema.messages[field.typeIndex]
+            guard let place = descriptor.fieldIndex(number: 1) else { break }
+            message.values[place] = try single(value, connect, descriptor.fields[place], depth + 1)
+            return .message(message)
         case (.string, .string(let text)): return .string(text)
         case (.enumeration, .string(let text)):
             if let number = schema.enums[field.typeIndex].number(of: text) { return .enumeration(number) }

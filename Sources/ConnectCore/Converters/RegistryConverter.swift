@@ -7,6 +7,7 @@ package struct RegistryConverter: Sendable {
     package let type: SchemaType
     package let options: RegistryOptions
     private let avro: AvroMapping.Options
+    private let protobuf: ProtobufOptions
 
     /// - Parameters:
     ///   - option: `key.converter` or `value.converter`; its options have this prefix and a dot.
@@ -18,6 +19,7 @@ package struct RegistryConverter: Sendable {
         self.type = type
         options = try RegistryOptions(own, isKey: option.hasPrefix("key"))
         avro = type == .avro ? try AvroMapping.Options(own) : AvroMapping.Options()
+        protobuf = type == .protobuf ? try ProtobufOptions(own) : ProtobufOptions()
     }
 
     /// The schema of the values that the converter reads from records of a registered schema.
@@ -34,7 +36,7 @@ package struct RegistryConverter: Sendable {
         case .protobuf:
             let schema = try ProtobufConverter.schema(registered)
             guard let index = schema.mainMessageIndex else { throw .data("the schema has no messages") }
-            return try ProtobufMapping(schema, index).connect
+            return try ProtobufMapping(schema, index, protobuf).connect
         }
     }
 }

@@ -77,3 +77,30 @@ package struct ConnectRecord: Sendable, Hashable {
         }
     }
 }
+
+extension ConnectRecord {
+    /// Java's `toString` of it, which stands in messages.
+    var javaText: String {
+        let shown: String
+        switch origin {
+        case .sink(let topic, let partition, let offset, let kind):
+            let type = timestamp == nil ? TimestampKind.none.rawValue : kind.rawValue
+            shown =
+                "SinkRecord{kafkaOffset=\(offset), timestampType=\(type), originalTopic=\(topic), "
+                + "originalKafkaPartition=\(partition), originalKafkaOffset=\(offset)}"
+        case .source(let partition, let offset):
+            shown =
+                "SourceRecord{sourcePartition=\(JavaText.string(.map(partition))), "
+                + "sourceOffset=\(JavaText.string(.map(offset)))}"
+        }
+        func text<Value>(_ value: Value?) -> String { value.map { "\($0)" } ?? "null" }
+        let headers = headers.map { header in
+            "ConnectHeader(key=\(header.name), value=\(ValueText.text(header.value)), schema=\(text(header.schema)))"
+        }
+        let list = headers.isEmpty ? "" : "[" + headers.joined(separator: ", ") + "]"
+        return shown + " ConnectRecord{topic='\(topic)', kafkaPartition=\(text(partition)), "
+            + "key=\(JavaText.string(key.value)), keySchema=\(text(key.schema)), "
+            + "value=\(JavaText.string(value.value)), valueSchema=\(text(value.schema)), "
+            + "timestamp=\(text(timestamp)), headers=ConnectHeaders(headers=\(list))}"
+    }
+}

@@ -230,11 +230,15 @@ extension ConnectSchema {
             doc: basics.doc, parameters: basics.parameters, fields: fields)
     }
 
-    /// - Throws: `.schemaBuilder` for two fields with one name.
+    /// - Throws: `.schemaBuilder` for two fields with one name, or one without.
     package static func checkFields(_ fields: [Field]) throws(ConnectError) {
         var known: Set<String> = []
-        for field in fields where !known.insert(field.name).inserted {
-            throw ConnectError(.schemaBuilder, "Cannot create field because of field name duplication \(field.name)")
+        for field in fields {
+            guard !field.name.isEmpty else { throw ConnectError(.schemaBuilder, "fieldName cannot be null.") }
+            guard known.insert(field.name).inserted else {
+                throw ConnectError(
+                    .schemaBuilder, "Cannot create field because of field name duplication \(field.name)")
+            }
         }
     }
 }

@@ -79,8 +79,43 @@ package struct SimpleDateText: Sendable {
         do throws(SQLTypesError) {
             return try reader.milliseconds(text, zones: .offsetsOnly)
         } catch {
+            if namesZone, let plain = Self.withOffset(text),
+                let millis = try? reader.milliseconds(plain, zones: .offsetsOnly)
+            {
+                return millis
+            }
             throw .data("Could not parse timestamp: value (\(text)) does not match pattern (\(pattern))")
         }
+    }
+
+    private var namesZone: Bool {
+        parts.contains { if case .field("z", _) = $0 { true } else { false } }
+    }
+
+    /// The abbreviations of zones in wide use, as minutes east: a summer's name is its own offset, whatever the date.
+    private static let zoneOffsets: [String: Int] = [
+        "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
+        "AKST": -540, "AKDT": -480, "HST": -600, "AST": -240, "ADT": -180, "NST": -210, "NDT": -150, "BRT": -180,
+        "ART": -180, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "MET": 60, "MEST": 120, "SAST": 120,
+        "EET": 120, "EEST": 180, "MSK": 180, "EAT": 180, "PKT": 300, "IST": 330, "SGT": 480, "HKT": 480, "AWST": 480,
+        "JST": 540, "KST": 540, "ACST": 570, "AEST": 600, "ACDT": 630, "AEDT": 660, "NZST": 720, "NZDT": 780,
+    ]
+
+    /// The text with an offset in the place of a zone's abbreviation.
+    private static func withOffset(_ text: String) -> String? {
+        var start: String.Index?
+        for index in text.indices + [text.endIndex] {
+            if index < text.endIndex, text[index].isASCII, text[index].isLetter {
+                start = start ?? index
+            } else if let from = start {
+                start = nil
+                guard let minutes = zoneOffsets[text[from..<index].uppercased()] else { continue }
+                let size = Int(minutes.magnitude)
+                let offset = (minutes < 0 ? "-" : "+") + JavaText.pad(size / 60, 2) + JavaText.pad(size % 60, 2)
+                return text[..<from] + offset + text[index...]
+            }
+        }
+        return nil
     }
 
     private static func text(_ millis: Int64, _ parts: [Part]) -> String {

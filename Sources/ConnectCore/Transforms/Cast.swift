@@ -11,7 +11,7 @@ struct Cast: Transformation {
     static let definition: ConfigDef = {
         var definition = ConfigDef()
         definition.define(
-            "spec", .list, .required, .notEmptyList, .high,
+            "spec", .list, .required, .castSpec, .high,
             "What becomes what: field:type for each field, or one type for the whole. Types: int8, int16, int32, int64, "
                 + "float32, float64, boolean, string.")
         definition.define(
@@ -27,26 +27,31 @@ struct Cast: Transformation {
     init(_ part: RecordPart, _ values: ConfigValues) throws(ConnectError) {
         self.part = part
         replacesNull = values.flag("replace.null.with.default")
-        let spec = values.list("spec")
+        (casts, whole) = try Self.parsed(values.list("spec"))
+    }
+
+    fileprivate static func parsed(
+        _ spec: [String]
+    ) throws(ConnectError) -> (casts: [String: ConnectSchema.Kind], whole: ConnectSchema.Kind?) {
+        guard !spec.isEmpty else { throw .config("Must specify at least one field to cast.") }
         let shown = "[" + spec.joined(separator: ", ") + "]"
         var casts: [String: ConnectSchema.Kind] = [:]
         var whole: ConnectSchema.Kind?
         for mapping in spec {
-            // A field's name may have colons; the type is behind the last.
             guard let colon = mapping.lastIndex(of: ":") else {
-                whole = try Self.kind(mapping, spec: shown)
+                whole = try kind(mapping, spec: shown)
                 guard spec.count == 1 else {
                     throw .config(
-                        "Cast transformations that specify a type to cast the entire value to may ony specify a single "
+                        "Cast transformations that specify a type to cast the entire value to may only specify a single "
                             + "cast in their spec")
                 }
                 continue
             }
             let name = mapping[..<colon].trimmed
-            casts[name] = try Self.kind(String(mapping[mapping.index(after: colon)...]), spec: shown)
+            guard !name.contains(":") else { throw .config("renames", shown, "Invalid rename mapping: \(mapping)") }
+            casts[name] = try kind(String(mapping[mapping.index(after: colon)...]), spec: shown)
         }
-        self.casts = casts
-        self.whole = whole
+        return (casts, whole)
     }
 
     private static func kind(_ text: String, spec: String) throws(ConnectError) -> ConnectSchema.Kind {
@@ -55,7 +60,7 @@ struct Cast: Transformation {
         }
         guard outputs.contains(kind) else {
             throw .config(
-                "Cast transformation does not support casting to/from \(kind.rawValue); supported types are "
+                "Cast transformation does not support casting to \(kind.rawValue); supported types are "
                     + "[\(outputs.map(\.rawValue).joined(separator: ", "))]")
         }
         return kind
@@ -140,7 +145,7 @@ struct Cast: Transformation {
         switch value {
         case .array, .map, .structure:
             throw .data(
-                "Cast transformation does not support casting to/from \(value.inferredKind?.rawValue ?? ""); supported "
+                "Cast transformation does not support casting from \(value.inferredKind?.rawValue ?? ""); supported "
                     + "types are [\((outputs + [.bytes]).map(\.rawValue).joined(separator: ", "))]")
         default: break
         }
@@ -232,5 +237,12 @@ struct Cast: Transformation {
         case .instant(let millis): return Double(millis)
         default: throw .data("Unexpected type in Cast transformation: class \(value.javaClass)")
         }
+    }
+}
+
+extension ConfigValidator {
+    fileprivate static let castSpec = Self { (_, value) throws(ConnectError) in
+        guard case .list(let spec) = value else { return }
+        _ = try Cast.parsed(spec)
     }
 }

@@ -22,6 +22,7 @@ struct FieldPath: Sendable {
         while at <= characters.count {
             var step = ""
             if at < characters.count, characters[at] == "`" {
+                let opened = at
                 at += 1
                 var isClosed = false
                 while at < characters.count {
@@ -38,7 +39,11 @@ struct FieldPath: Sendable {
                         at += 1
                     }
                 }
-                guard isClosed else { throw .config("Incomplete backtick pair in path: [\(text)]") }
+                guard isClosed else {
+                    throw .config(
+                        "Incomplete backtick pair in path: [\(text)], consider adding a backslash before backtick at "
+                            + "position \(opened) to escape it")
+                }
             } else {
                 while at < characters.count, characters[at] != "." {
                     step.append(characters[at])
@@ -152,7 +157,11 @@ struct HoistField: Transformation {
         guard let schema = current.schema else {
             return record.with(part, nil, .map(ConnectMap([(field, current.value)])))
         }
-        let updated = try schemas(schema) { schema throws(ConnectError) in .structure([.init(field, schema)]) }
+        let updated = try schemas(schema) { schema throws(ConnectError) in
+            let fields = [ConnectSchema.Field(field, schema)]
+            try ConnectSchema.checkFields(fields)
+            return .structure(fields)
+        }
         var structure = ConnectStruct(updated)
         try structure.put(0, current.value)
         return record.with(part, updated, .structure(structure))
@@ -292,7 +301,7 @@ struct ReplaceField: Transformation {
         var renames: [String: String] = [:]
         for mapping in values.list("renames") {
             let parts = mapping.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2 else {
+            guard parts.count == 2, !parts[1].isEmpty else {
                 throw .config(
                     "renames", "[" + values.list("renames").joined(separator: ", ") + "]",
                     "Invalid rename mapping: \(mapping)")
@@ -326,6 +335,10 @@ struct ReplaceField: Transformation {
         }
         var values: [ConnectValue] = []
         for (index, field) in schema.fields.enumerated() where keeps(field.name) {
+            // A field that keeps its name while another was to take it is looked for under that one's.
+            if renames[field.name] == nil, let other = renames.first(where: { $0.value == field.name })?.key {
+                throw .data("\(other) is not a valid field name")
+            }
             let value = replacesNull ? structure[index] : structure.values[index]
             try field.schema.check(value, field: field.name)
             values.append(value)
@@ -342,13 +355,15 @@ struct ValueToKey: Transformation {
 
     static let definition: ConfigDef = {
         var definition = ConfigDef()
-        definition.define("fields", .list, .required, .notEmptyList, .high, "The value's fields that make the key.")
+        definition.define("fields", .list, .required, .someNames, .high, "The value's fields that make the key.")
         replacesNullOption(&definition)
         return definition
     }()
 
     init(_ values: ConfigValues) {
-        fields = values.list("fields")
+        var fields: [String] = []
+        for field in values.list("fields") where !fields.contains(field) { fields.append(field) }
+        self.fields = fields
         replacesNull = values.flag("replace.null.with.default")
     }
 

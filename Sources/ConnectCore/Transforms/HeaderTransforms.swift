@@ -4,7 +4,7 @@ struct DropHeaders: Transformation {
 
     static let definition: ConfigDef = {
         var definition = ConfigDef()
-        definition.define("headers", .list, .required, .notEmptyList, .high, "The names of the headers to remove.")
+        definition.define("headers", .list, .required, .someNames, .high, "The names of the headers to remove.")
         return definition
     }()
 
@@ -87,8 +87,15 @@ struct HeaderFrom: Transformation {
         }
         let structure = try Requirements.structure(current.value, purpose)
         for (field, header) in zip(fields, headers) {
+            guard let known = schema.field(field) else {
+                // The original's words, as recorded: it looks for the schema without asking whether there is one.
+                throw ConnectError(
+                    .nullPointer,
+                    "Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of "
+                        + "\"org.apache.kafka.connect.data.Schema.field(String)\" is null")
+            }
             let value = try structure.value(field, replacesNull: replacesNull)
-            record.headers.append(ConnectHeader(header, schema.field(field)?.schema, value))
+            record.headers.append(ConnectHeader(header, known.schema, value))
         }
         guard moves else { return record }
         let updated = try schemas(schema) { schema throws(ConnectError) in

@@ -13,11 +13,23 @@ package final class JavaRegex: Sendable {
         do throws(PatternError) {
             // A quotation that Java lets end with the expression would go on behind it.
             let isOpen = text.ranges(of: "\\Q").last.map { !text[$0.upperBound...].contains("\\E") } ?? false
-            whole = Mutex(try JavaPattern("\\A(?:" + text + (isOpen ? "\\E" : "") + ")\\z"))
+            // The part comes first: what is wrong is told with places in the text as it was given.
             part = Mutex(try JavaPattern(text))
+            whole = Mutex(try JavaPattern("\\A(?:" + text + (isOpen ? "\\E" : "") + ")\\z"))
         } catch {
-            throw ConnectError(.illegalArgument, error.message)
+            throw ConnectError(.illegalArgument, Self.javaWords(error.message))
         }
+    }
+
+    /// The commonest mistakes as Java names them.
+    private static func javaWords(_ message: String) -> String {
+        for (word, java) in [
+            ("missing closing parenthesis", "Unclosed group"),
+            ("missing terminating ] for character class", "Unclosed character class"),
+        ] where message.hasPrefix(word) {
+            return java + message.dropFirst(word.count)
+        }
+        return message
     }
 
     /// Whether all of the text matches.
@@ -84,6 +96,10 @@ package final class JavaRegex: Sendable {
                         throw ConnectError(.illegalArgument, "named capturing group is missing trailing '}'")
                     }
                     let name = String(decoding: text[(at + 1)..<end], as: UTF8.self)
+                    guard name.first?.isNumber != true else {
+                        throw ConnectError(
+                            .illegalArgument, "capturing group name {\(name)} starts with digit character")
+                    }
                     guard let group = pattern.group(named: name) else {
                         throw ConnectError(.illegalArgument, "No group with name {\(name)}")
                     }

@@ -9,7 +9,7 @@ struct MaskField: Transformation {
 
     static let definition: ConfigDef = {
         var definition = ConfigDef()
-        definition.define("fields", .list, .required, .notEmptyList, .high, "The fields to mask.")
+        definition.define("fields", .list, .required, .someNames, .high, "The fields to mask.")
         definition.define(
             "replacement", .string, .null, .notEmpty, .low,
             "What masked texts and numbers become; without it what is nothing for their type.")
@@ -66,17 +66,24 @@ struct MaskField: Transformation {
     private func replaced(_ value: ConnectValue, _ text: String) throws(ConnectError) -> ConnectValue {
         let number: ConnectValue?
         switch value {
-        case .int8: number = Int8(text).map { .int8($0) }
-        case .int16: number = Int16(text).map { .int16($0) }
-        case .int32: number = Int32(text).map { .int32($0) }
-        case .int64: number = Int64(text).map { .int64($0) }
+        case .int8: number = Self.whole(text).map { .int8(Int8(truncatingIfNeeded: $0)) }
+        case .int16: number = Self.whole(text).map { .int16(Int16(truncatingIfNeeded: $0)) }
+        case .int32: number = Self.whole(text).map { .int32(Int32(truncatingIfNeeded: $0)) }
+        case .int64: number = Self.whole(text).map { .int64($0) }
         case .float32: number = Float(text.trimmed).map { .float32($0) }
         case .float64: number = Double(text.trimmed).map { .float64($0) }
         case .decimal: number = SQLDecimal(utf8: Array(text.utf8)).map { .decimal($0) }
         case .string: return .string(text)
         default: throw .data("Cannot mask value of type class \(value.javaClass) with custom replacement.")
         }
-        guard let number else { throw .data("Unable to convert \(text) (class java.lang.String) to number") }
+        guard let number else { throw .data("Unable to convert \(text) (class java.lang.String) to a number") }
         return number
+    }
+
+    /// A number without its decimal places.
+    private static func whole(_ text: String) -> Int64? {
+        if let number = Int64(text) { return number }
+        guard let number = SQLDecimal(utf8: Array(text.utf8)) else { return nil }
+        return Int64(exactly: number.doubleValue.rounded(.towardZero))
     }
 }

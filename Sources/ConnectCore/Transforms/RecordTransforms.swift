@@ -53,7 +53,7 @@ struct TimestampRouter: Transformation {
 
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         guard let timestamp = record.timestamp else {
-            throw .data("Timestamp missing on record: \(record.javaClass){topic='\(record.topic)'}")
+            throw .data("Timestamp missing on record: \(record.javaText)")
         }
         var record = record
         record.topic = format.replacing("${topic}", with: record.topic)
@@ -151,9 +151,9 @@ extension ConfigValidator {
     /// An expression of Java's.
     static let regex = Self { (name, value) throws(ConnectError) in
         guard case .string(let text) = value else {
-            // Recorded words; the original reports them without the prefix of a transform's options.
+            // Recorded words.
             throw .config(
-                name.split(separator: ".").last.map(String.init) ?? name, nil,
+                name, nil,
                 "Invalid regex: Cannot invoke \"String.isEmpty()\" because \"this.pattern\" is null")
         }
         do throws(ConnectError) { _ = try JavaRegex(text) } catch {

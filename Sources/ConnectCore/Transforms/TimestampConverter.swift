@@ -62,9 +62,10 @@ struct TimestampConverter: Transformation {
             do throws(ConnectError) {
                 format = try SimpleDateText(pattern)
             } catch {
+                // The original gives cause and message in each other's places.
                 throw .config(
-                    "TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: \(pattern)"
-                )
+                    "TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: "
+                        + pattern, error.description, nil)
             }
         }
     }

@@ -23,8 +23,12 @@ package struct TransformChain: Sendable {
 
     /// - Parameter properties: a connector's configuration: `transforms`, `transforms.NAME.type` and so on,
     ///   `predicates` likewise.
+    /// - Parameter clock: the time for transforms that write it into records. Without one, where only the form of records
+    ///   is of interest, it is always 1970.
     /// - Throws: `.config` in Connect's words for the first thing that is wrong.
-    package init(_ properties: [String: String]) throws(ConnectError) {
+    package init(
+        _ properties: [String: String], clock: @escaping TransformClock = { 0 }
+    ) throws(ConnectError) {
         let names = try Self.names("transforms", properties)
         guard !names.isEmpty else {
             steps = []
@@ -40,7 +44,7 @@ package struct TransformChain: Sendable {
         for name in names {
             let prefix = "transforms.\(name)."
             let plugin = try Self.plugin(prefix, properties, "Not a Transformation", TransformPlugins.transform)
-            let transform = try plugin.make(Self.values(plugin.definition, prefix, properties))
+            let transform = try plugin.make(Self.values(plugin.definition, prefix, properties), clock)
             let isNegated =
                 try properties[prefix + "negate"].map { text throws(ConnectError) in
                     try ConfigItem.parse(text, .boolean, prefix + "negate") == .boolean(true)
@@ -89,6 +93,21 @@ package struct TransformChain: Sendable {
     /// - Parameter index: of `stages`.
     package func apply(stage index: Int, _ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         try Self.apply(steps[index], record)
+    }
+
+    /// The class of the transform at which a record fails, which dead letters name. Transforms have no state: the record
+    /// goes the same way again.
+    package func failingClass(_ record: ConnectRecord) -> String {
+        var current = record
+        for step in steps {
+            do throws(ConnectError) {
+                guard let next = try Self.apply(step, current) else { break }
+                current = next
+            } catch {
+                return step.stage.className
+            }
+        }
+        return "org.apache.kafka.connect.transforms.Transformation"
     }
 
     // MARK: configuration

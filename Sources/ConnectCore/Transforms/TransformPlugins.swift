@@ -2,8 +2,11 @@
 package struct TransformPlugin: Sendable {
     package let className: String
     package let definition: ConfigDef
-    package let make: @Sendable (ConfigValues) throws(ConnectError) -> any Transformation
+    package let make: @Sendable (ConfigValues, @escaping TransformClock) throws(ConnectError) -> any Transformation
 }
+
+/// Milliseconds since 1970, for transforms that write the present into records.
+package typealias TransformClock = @Sendable () -> Int64
 
 package struct PredicatePlugin: Sendable {
     package let className: String
@@ -21,11 +24,19 @@ package enum TransformPlugins {
             _ name: String, _ definition: ConfigDef,
             _ make: @escaping @Sendable (RecordPart, ConfigValues) throws(ConnectError) -> any Transformation
         ) {
+            add(timed: name, definition) { (part, values, _) throws(ConnectError) in try make(part, values) }
+        }
+        func add(
+            timed name: String, _ definition: ConfigDef,
+            _ make:
+                @escaping @Sendable (RecordPart, ConfigValues, @escaping TransformClock) throws(ConnectError) ->
+                any Transformation
+        ) {
             for (suffix, part) in [("$Key", RecordPart.key), ("$Value", .value)] {
                 plugins.append(
-                    TransformPlugin(className: apache + name + suffix, definition: definition) {
-                        values throws(ConnectError) in try make(part, values)
-                    })
+                    TransformPlugin(
+                        className: (name.contains(".") ? name : apache + name) + suffix, definition: definition
+                    ) { (values, clock) throws(ConnectError) in try make(part, values, clock) })
             }
         }
         func add(
@@ -33,8 +44,9 @@ package enum TransformPlugins {
             _ make: @escaping @Sendable (ConfigValues) throws(ConnectError) -> any Transformation
         ) {
             plugins.append(
-                TransformPlugin(
-                    className: name.contains(".") ? name : apache + name, definition: definition, make: make))
+                TransformPlugin(className: name.contains(".") ? name : apache + name, definition: definition) {
+                    (values, _) throws(ConnectError) in try make(values)
+                })
         }
         add("Cast", Cast.definition) { (part, values) throws(ConnectError) in try Cast(part, values) }
         add(whole: "DropHeaders", DropHeaders.definition) { (values) throws(ConnectError) in DropHeaders(values) }
@@ -81,6 +93,27 @@ package enum TransformPlugins {
         add(whole: debezium + "ContentBasedRouter", ContentBasedRouter.definition) { (values) throws(ConnectError) in
             try ContentBasedRouter(values)
         }
+        let confluent = "io.confluent.connect.transforms."
+        add(confluent + "Filter", ConditionFilter.definition) { (part, values) throws(ConnectError) in
+            try ConditionFilter(part, values)
+        }
+        add(confluent + "Drop", DropPart.definition) { (part, values) throws(ConnectError) in DropPart(part, values) }
+        add(confluent + "ExtractTopic", ExtractTopic.definition) { (part, values) throws(ConnectError) in
+            try ExtractTopic(part, values)
+        }
+        add(whole: confluent + "MessageTimestampRouter", MessageTimestampRouter.definition) {
+            (values) throws(ConnectError) in try MessageTimestampRouter(values)
+        }
+        let common = "com.github.jcustenborder.kafka.connect.transform.common."
+        add(whole: common + "ChangeTopicCase", ChangeTopicCase.definition) { (values) throws(ConnectError) in
+            ChangeTopicCase(values)
+        }
+        add(common + "ExtractTimestamp", ExtractTimestamp.definition) { (part, values) throws(ConnectError) in
+            ExtractTimestamp(part, values)
+        }
+        add(timed: common + "TimestampNowField", TimestampNowField.definition) {
+            (part, values, clock) throws(ConnectError) in TimestampNowField(part, values, clock)
+        }
         return plugins
     }()
 
@@ -104,7 +137,7 @@ package enum TransformPlugins {
     /// By full class name, or by its last part as the original's plugin aliases allow.
     package static func transform(_ name: String) -> TransformPlugin? {
         let name = earlierNames[name] ?? name
-        return transforms.first { $0.className == name || $0.className.hasSuffix("." + name) }
+        return transforms.first { $0.className == name } ?? transforms.first { $0.className.hasSuffix("." + name) }
     }
 
     package static func predicate(_ name: String) -> PredicatePlugin? {

@@ -147,11 +147,12 @@ struct ValueParser {
 
     /// nil is null.
     mutating func value(isEmbedded: Bool, depth: Int) -> SchemaAndValue? {
-        guard let value = try? parse(isEmbedded: isEmbedded, depth: depth) else {
+        do throws(Failure) {
+            return try parse(isEmbedded: isEmbedded, depth: depth)
+        } catch {
             // Only embedded values fail, and those that hold them are read as a string then.
             return SchemaAndValue(.string, .string(original))
         }
-        return value
     }
 
     private mutating func parse(isEmbedded: Bool, depth: Int) throws(Failure) -> SchemaAndValue? {
@@ -211,9 +212,10 @@ struct ValueParser {
                 return SchemaAndValue(.array(element), .array(Self.aligned(elements, element)))
             }
             if take(",") { throw Failure() }
-            let element = try parse(isEmbedded: true, depth: depth + 1)
+            // An array with null in it stays a text, as it does in the original.
+            guard let element = try parse(isEmbedded: true, depth: depth + 1) else { throw Failure() }
             schema = try Self.common(schema, element)
-            elements.append(element?.value ?? .null)
+            elements.append(element.value)
             let mark = at
             if take("]") {
                 at = mark

@@ -43,7 +43,8 @@ extension ConnectAPI {
                 initial = state
             }
             var properties = try Self.configuration(given)
-            let name = Self.trimmed(json["name"]?.text ?? "")
+            // A number is taken for its text, as the original's reader of JSON does.
+            let name = Self.trimmed(json["name"]?.text ?? json["name"]?.integer.map { String($0) } ?? "")
             try Self.checkName(name, &properties)
             return try await Self.put(herder, name, properties, initial, replaces: false)
         }

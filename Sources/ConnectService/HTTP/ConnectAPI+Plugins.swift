@@ -117,6 +117,12 @@ extension ConnectAPI {
 
 /// Options of converters, as lists show them.
 enum ConverterOptions {
+    /// The options of a converter that is not a registry's, of whose options the lists show some.
+    static func validated(_ name: String) -> ConfigDef? {
+        guard let known = definition(name), known["schema.registry.url"] == nil else { return nil }
+        return known
+    }
+
     static func definition(_ name: String) -> ConfigDef? {
         let all = Set(ConverterPlugins.names).union(ConverterPlugins.headerNames)
         guard
@@ -153,7 +159,8 @@ enum ConverterOptions {
             "schema.content", .string, .null, nil, .high, "The schema of values that carry none.", group: schemas,
             order: 2, width: .medium, displayName: "Schema Content")
         definition.define(
-            "decimal.format", .string, .value(.string("BASE64")), nil, .low,
+            "decimal.format", .string, .value(.string("BASE64")), .oneOf(["NUMERIC", "BASE64"], ignoresCase: true),
+            .low,
             "Decimals as BASE64 of their bytes or NUMERIC.", group: serialization, order: 0, width: .medium,
             displayName: "Decimal Format")
         definition.define(

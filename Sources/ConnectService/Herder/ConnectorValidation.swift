@@ -30,12 +30,31 @@ struct ConnectorValidation: Sendable {
         let own = plugin.definition.validate(plugin.modernized(resolved))
         for group in plugin.definition.groups where !groups.contains(group) { groups.append(group) }
         findings += own
+        addConverters(resolved)
         for problem in Self.overrideProblems(resolved, settings) { add(problem, resolved) }
         // Servers are asked only about a configuration that is right in itself.
         if errorCount == 0 {
             for problem in await plugin.problems(with: resolved) { add(problem, resolved) }
         }
         hideSecrets(plugin.modernized(raw), plugin.modernized(resolved))
+    }
+
+    /// The options of converters that the connector names itself, where they are all of the converter's.
+    private mutating func addConverters(_ properties: [String: String]) {
+        for option in ["key.converter", "value.converter"] {
+            guard let name = properties[option], let definition = ConverterOptions.validated(name) else { continue }
+            let prefix = option + "."
+            var given = ["converter.type": String(option.prefix { $0 != "." })]
+            for (name, value) in properties where name.hasPrefix(prefix) {
+                given[String(name.dropFirst(prefix.count))] = value
+            }
+            for group in definition.groups where !groups.contains(group) { groups.append(group) }
+            findings += definition.validate(given).map { finding in
+                var finding = finding
+                finding.option.name = prefix + finding.option.name
+                return finding
+            }
+        }
     }
 
     private mutating func add(_ problem: ConfigProblem, _ properties: [String: String]) {
@@ -93,8 +112,8 @@ struct ConnectorValidation: Sendable {
                 problems.append(
                     ConfigProblem(
                         "topics",
-                        "The DLQ topic '\(letters)' may not be included in the list of topics (\"topics\"="
-                            + "\(topics.joined(separator: ","))) consumed by the connector"
+                        "The DLQ topic '\(letters)' may not be included in the list of topics ('topics=["
+                            + "\(topics.joined(separator: ", "))]') consumed by the connector"
                     ))
             } else if !pattern.isEmpty, let expression = try? JavaRegex(pattern),
                 (try? expression.matches(letters)) ?? false
@@ -102,8 +121,8 @@ struct ConnectorValidation: Sendable {
                 problems.append(
                     ConfigProblem(
                         "topics.regex",
-                        "The DLQ topic '\(letters)' may not be included in the regex matching the topics ("
-                            + "\"topics.regex\"=\(pattern)) consumed by the connector"
+                        "The DLQ topic '\(letters)' may not be matched by the regex for the topics ('topics.regex="
+                            + "\(pattern)') consumed by the connector"
                     ))
             }
         }

@@ -86,7 +86,10 @@ extension Herder {
         if let body {
             for element in body["offsets"]?.elements ?? [] {
                 guard let partition = element["partition"], partition.members != nil else {
-                    throw .badRequest("The partition for a connector offset cannot be null or missing")
+                    let isSink = plugins.plugin(properties["connector.class"] ?? "") is any SinkPlugin
+                    throw .badRequest(
+                        "The partition for a \(isSink ? "sink connector" : "connector") offset cannot be null or missing"
+                    )
                 }
                 let offset = element["offset"]
                 if let offset, case .null = offset {
@@ -171,25 +174,8 @@ extension Herder {
         var changes: [SinkPartition: Int64?] = [:]
         if let entries {
             for entry in entries {
-                guard let topic = entry.partition["kafka_topic"]?.text,
-                    let number = entry.partition["kafka_partition"].flatMap({
-                        $0.integer ?? $0.text.flatMap(Int64.init)
-                    })
-                else {
-                    throw HerderFailure.badRequest(
-                        "The partition for a sink connector offset must contain the keys 'kafka_topic' and "
-                            + "'kafka_partition'")
-                }
-                let partition = SinkPartition(topic: topic, partition: Int32(clamping: number))
-                guard let offset = entry.offset else {
-                    changes[partition] = .some(nil)
-                    continue
-                }
-                guard let value = offset["kafka_offset"].flatMap({ $0.integer ?? $0.text.flatMap(Int64.init) }) else {
-                    throw HerderFailure.badRequest(
-                        "The offset for a sink connector should either be null or contain the key 'kafka_offset'")
-                }
-                changes[partition] = value
+                let (partition, offset) = try Self.sinkOffset(entry.partition, entry.offset)
+                changes[partition] = .some(offset)
             }
         } else {
             for partition in try await parts.cluster.groupOffsets(group).keys {
@@ -223,6 +209,46 @@ extension Herder {
         }
         return isKnown
     }
+
+    /// A place in a topic as requests give it, numbers also as texts.
+    ///
+    /// - Returns: the offset nil where it is to be dropped.
+    private static func sinkOffset(
+        _ partition: JSONValue, _ offset: JSONValue?
+    ) throws(HerderFailure) -> (SinkPartition, Int64?) {
+        guard let topicJSON = partition["kafka_topic"], let numberJSON = partition["kafka_partition"] else {
+            throw .badRequest(
+                "The partition for a sink connector offset must contain the keys 'kafka_topic' and 'kafka_partition'")
+        }
+        if case .null = topicJSON {
+            throw .badRequest("Kafka topic names must be valid strings and may not be null")
+        }
+        if case .null = numberJSON {
+            throw .badRequest("Kafka partitions must be valid numbers and may not be null")
+        }
+        guard let number = integer(numberJSON).flatMap({ Int32(exactly: $0) }) else {
+            throw .badRequest(
+                "Failed to parse the following Kafka partition value in the provided offsets: '\(shown(numberJSON))'. "
+                    + "Partition values for sink connectors need to be integers.")
+        }
+        let place = SinkPartition(topic: shown(topicJSON), partition: number)
+        guard number >= 0 else { throw .badRequest("Partition \(number) of topic \(place.topic) is negative") }
+        guard let offset else { return (place, nil) }
+        guard let valueJSON = offset["kafka_offset"] else {
+            throw .badRequest("The offset for a sink connector should either be null or contain the key 'kafka_offset'")
+        }
+        guard let value = integer(valueJSON) else {
+            throw .badRequest(
+                "Failed to parse the following Kafka offset value in the provided offsets: '\(shown(valueJSON))'. "
+                    + "Offset values for sink connectors need to be integers.")
+        }
+        guard value >= 0 else { throw .badRequest("Invalid negative offset \(value)") }
+        return (place, value)
+    }
+
+    private static func integer(_ json: JSONValue) -> Int64? { json.integer ?? json.text.flatMap { Int64($0) } }
+
+    private static func shown(_ json: JSONValue) -> String { json.text ?? String(decoding: json.bytes, as: UTF8.self) }
 
     private func forgetGroup(_ group: String) async throws(ClusterError) {
         do throws(ClusterError) {

@@ -15,7 +15,7 @@ struct SinkPipeline: Sendable {
         self.environment = environment
         self.policy = policy
         self.letters = letters
-        transforms = try TransformChain(environment.connector)
+        transforms = try TransformChain(environment.connector, clock: environment.parts.now)
         converters = try TaskConverters(environment.connector, .sink, environment.parts)
     }
 
@@ -76,8 +76,7 @@ struct SinkPipeline: Sendable {
         do throws(ConnectError) {
             return try transforms.apply(made)
         } catch {
-            throw StageFailure(
-                stage: .transformation, className: "org.apache.kafka.connect.transforms.Transformation", error: error)
+            throw StageFailure(stage: .transformation, className: transforms.failingClass(made), error: error)
         }
     }
 }

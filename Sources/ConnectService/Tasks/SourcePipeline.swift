@@ -17,7 +17,7 @@ final class SourcePipeline: Sendable {
     init(_ environment: TaskEnvironment, _ policy: ErrorPolicy) throws(ConnectError) {
         self.environment = environment
         self.policy = policy
-        transforms = try TransformChain(environment.connector)
+        transforms = try TransformChain(environment.connector, clock: environment.parts.now)
         converters = try TaskConverters(environment.connector, .source, environment.parts)
         rules = environment.parts.settings.createsTopics ? try TopicCreation(environment.connector) : nil
     }
@@ -116,9 +116,7 @@ final class SourcePipeline: Sendable {
                 guard let changed = try transforms.apply(given) else { return nil }
                 record = changed
             } catch {
-                throw StageFailure(
-                    stage: .transformation, className: "org.apache.kafka.connect.transforms.Transformation",
-                    error: error)
+                throw StageFailure(stage: .transformation, className: transforms.failingClass(given), error: error)
             }
         }
         let key: [UInt8]?

@@ -38,7 +38,8 @@ struct TopicCreation: Sendable {
             }
             rules.append(
                 Rule(
-                    include: try Self.expressions(own["include"]), exclude: try Self.expressions(own["exclude"]),
+                    include: try Self.expressions(own["include"], prefix + "include"),
+                    exclude: try Self.expressions(own["exclude"], prefix + "exclude"),
                     replicationFactor: Int16(clamping: try Self.number("replication.factor", own, prefix, connector)),
                     partitionCount: Int32(clamping: try Self.number("partitions", own, prefix, connector)),
                     configs: own.filter {
@@ -62,9 +63,16 @@ struct TopicCreation: Sendable {
         return number
     }
 
-    private static func expressions(_ text: String?) throws(ConnectError) -> [JavaRegex] {
+    private static func expressions(_ text: String?, _ option: String) throws(ConnectError) -> [JavaRegex] {
         var found: [JavaRegex] = []
-        for part in (text ?? "").split(separator: ",") { found.append(try JavaRegex(String(part))) }
+        for part in (text ?? "").split(separator: ",") {
+            // Spaces around the commas of a list belong to none of its elements.
+            let part = ConnectAPI.trimmed(String(part))
+            if part.isEmpty { continue }
+            do throws(ConnectError) { found.append(try JavaRegex(part)) } catch {
+                throw .config(option, part, "Invalid regex: \(error.message)")
+            }
+        }
         return found
     }
 

@@ -30,6 +30,8 @@ struct ByLogicalTableRouter: Transformation {
     private let keyFieldRegex: JavaRegex?
     private let keyFieldReplacement: String
     private let keyFieldName: String
+    /// `schema.name.adjustment.mode`
+    private let adjustment: String
     private let schemas = ConnectCache<NamedSchema, ConnectSchema>(countMax: 256)
 
     private struct NamedSchema: Hashable, Sendable {
@@ -47,6 +49,7 @@ struct ByLogicalTableRouter: Transformation {
         keyFieldRegex = try values.text("key.field.regex").map { text throws(ConnectError) in try JavaRegex(text) }
         keyFieldReplacement = values.string("key.field.replacement") ?? ""
         keyFieldName = values.string("key.field.name") ?? "__dbz__physicalTableIdentifier"
+        adjustment = values.string("schema.name.adjustment.mode") ?? "none"
         if keyFieldRegex != nil, keyFieldReplacement.isEmpty {
             throw .config("key.field.replacement must be non-empty if key.field.regex is set.")
         }
@@ -86,7 +89,7 @@ struct ByLogicalTableRouter: Transformation {
         var fields = schema.fields
         if enforcesUniqueness { fields.append(.init(keyFieldName, .string)) }
         try ConnectSchema.checkFields(fields)
-        let made = schema.with(name: .some(topic + ".Key"), fields: fields)
+        let made = schema.with(name: .some(adjusted(topic + ".Key")), fields: fields)
         schemas[pair] = made
         return made
     }
@@ -96,10 +99,32 @@ struct ByLogicalTableRouter: Transformation {
         if let known = schemas[pair] { return known }
         let fields = schema.fields.map { field -> ConnectSchema.Field in
             guard field.name == "before" || field.name == "after", field.schema.kind == .structure else { return field }
-            return .init(field.name, field.schema.with(name: .some(topic + ".Value")))
+            return .init(field.name, field.schema.with(name: .some(adjusted(topic + ".Value"))))
         }
-        let made = schema.with(name: .some(topic + ".Envelope"), fields: fields)
+        let made = schema.with(name: .some(adjusted(topic + ".Envelope")), fields: fields)
         schemas[pair] = made
         return made
+    }
+
+    /// A schema's name as Avro takes it, where that is wanted.
+    private func adjusted(_ name: String) -> String {
+        guard adjustment != "none" else { return name }
+        var text = ""
+        var isFirst = true
+        for unit in name.utf16 {
+            let isDigit = 0x30...0x39 ~= unit
+            let isUnderscore = unit == 0x5F && adjustment == "avro"
+            let isLetter = 0x41...0x5A ~= unit || 0x61...0x7A ~= unit || isUnderscore
+            if isLetter || unit == 0x2E || (isDigit && !isFirst), let scalar = Unicode.Scalar(unit) {
+                text.unicodeScalars.append(scalar)
+            } else if adjustment == "avro" {
+                text += "_" + (isDigit ? String(unit - 0x30) : "")
+            } else {
+                let digits = String(unit, radix: 16)
+                text += "_u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits
+            }
+            isFirst = unit == 0x2E
+        }
+        return text
     }
 }

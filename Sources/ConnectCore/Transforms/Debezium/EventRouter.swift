@@ -27,7 +27,10 @@ struct EventRouter: Transformation {
             "More columns, as column:header|envelope|partition[:alias].")
         text("table.field.additional.missing", "error", .medium, "What happens when one is missing: error or skip.")
         text("table.field.event.schema.version", nil, .low, "The column with the schema's version.")
-        text("table.op.invalid.behavior", "warn", .medium, "What happens on updates: warn, error or fatal.")
+        definition.define(
+            "table.op.invalid.behavior", .string, .value(.string("warn")),
+            .oneOf(["warn", "error", "fatal"], ignoresCase: true), .medium,
+            "What happens on updates: warn and error pass over them, fatal fails.", width: .medium)
         definition.define(
             "table.expand.json.payload", .boolean, .value(.boolean(false)), nil, .medium,
             "Whether a payload of JSON text becomes a struct.")
@@ -81,25 +84,27 @@ struct EventRouter: Transformation {
         }
         guard operation == "c" || operation == "r" else {
             if operation == "d" { return nil }
-            if values.string("table.op.invalid.behavior") == "fatal"
-                || values.string("table.op.invalid.behavior") == "error"
-            {
-                throw .data(
-                    "Unexpected update message received and ignored: outbox rows must not change (op \(operation))")
-            }
-            return nil
+            guard values.string("table.op.invalid.behavior")?.lowercased() == "fatal" else { return nil }
+            throw ConnectError(
+                .illegalState, "Unexpected update message received \(JavaText.string(record.key.value)), fail.")
         }
         guard let row = event["after"]?.structure else { return record }
+        let payloadName = values.text("table.field.event.payload") ?? "payload"
+        guard row.schema.index(of: payloadName) != nil else {
+            throw ConnectError(.connect, "Unable to find payload field \(payloadName) in event")
+        }
         var output = record
+        // The producer's partitioner finds one by the new key.
+        if case .source = record.origin { output.partition = nil }
         let id = try column("table.field.event.id", "id", row)
         output.headers = [ConnectHeader("id", id.schema, id.value)]
-        let key = try? column("table.field.event.key", "aggregateid", row)
-        output.key = key.map { SchemaAndValue($0.schema, $0.value) } ?? record.key
+        let key = try column("table.field.event.key", "aggregateid", row)
+        output.key = SchemaAndValue(key.schema, key.value)
         if let name = values.text("table.field.event.timestamp") {
-            guard let millis = Self.millis(try row.value(name)) else {
-                throw .data("Unable to find timestamp in field \(name)")
+            guard row.schema.index(of: name) != nil else {
+                throw ConnectError(.connect, "Unable to find timestamp field \(name) in event")
             }
-            output.timestamp = millis
+            output.timestamp = Self.millis(try row.value(name)) ?? event["ts_ms"]?.integer ?? record.timestamp
         } else {
             output.timestamp = event["ts_ms"]?.integer ?? record.timestamp
         }
@@ -109,14 +114,15 @@ struct EventRouter: Transformation {
         for extra in additional {
             guard let index = row.schema.index(of: extra.field) else {
                 if values.string("table.field.additional.missing") == "skip" { continue }
-                throw .data("Unable to find field \(extra.field) in event")
+                throw .data("\(extra.field) is not a valid field name")
             }
             let schema = row.schema.fields[index].schema
             switch extra.placement {
             case .header: output.headers.append(ConnectHeader(extra.alias, schema, row[index]))
             case .envelope: inEnvelope.append((.init(extra.alias, schema), row[index]))
             case .partition:
-                guard let partition = row[index].integer.flatMap({ Int32(exactly: $0) }) else {
+                let partition = row[index].integer.flatMap { Int32(exactly: $0) }
+                guard partition != nil || row[index].isNull else {
                     throw .data("Unable to use field \(extra.field) as a partition")
                 }
                 output.partition = partition
@@ -149,7 +155,7 @@ struct EventRouter: Transformation {
         _ option: String, _ fallback: String, _ row: ConnectStruct
     ) throws(ConnectError) -> (schema: ConnectSchema, value: ConnectValue) {
         let name = values.text(option) ?? fallback
-        guard let index = row.schema.index(of: name) else { throw .data("Unable to find field \(name) in event") }
+        guard let index = row.schema.index(of: name) else { throw .data("\(name) is not a valid field name") }
         return (row.schema.fields[index].schema, row[index])
     }
 
@@ -178,14 +184,16 @@ struct EventRouter: Transformation {
             let json = JSONValue.parse(Array(text.utf8)), json.members != nil || json.elements != nil
         else { return SchemaAndValue(payload.schema, payload.value) }
         let keepsNulls = values.string("table.json.payload.null.behavior") == "optional_bytes"
-        guard let schema = Self.schema(json, keepsNulls: keepsNulls), let value = Self.value(json, schema) else {
+        let name = values.text("table.field.event.payload") ?? "payload"
+        guard let schema = Self.schema(json, name, keepsNulls: keepsNulls), let value = Self.value(json, schema) else {
             return SchemaAndValue(payload.schema, payload.value)
         }
         return SchemaAndValue(schema, value)
     }
 
-    /// The schema of JSON as it stands: objects are structs, and all is optional. nil where arrays mix types.
-    private static func schema(_ json: JSONValue, keepsNulls: Bool) -> ConnectSchema? {
+    /// The schema of JSON as it stands: objects are structs with the names of the way to them, and all is optional. nil
+    /// where arrays mix types, or nothing tells the type of their elements.
+    private static func schema(_ json: JSONValue, _ name: String, keepsNulls: Bool) -> ConnectSchema? {
         switch json {
         case .null: return keepsNulls ? .optionalBytes : nil
         case .bool: return .optionalBoolean
@@ -195,9 +203,12 @@ struct EventRouter: Transformation {
         case .array(let elements):
             var element: ConnectSchema?
             for item in elements where !item.isJSONNull {
-                guard let schema = schema(item, keepsNulls: keepsNulls) else { return nil }
+                guard let schema = schema(item, name, keepsNulls: keepsNulls) else { return nil }
                 if let known = element, known != schema {
-                    if known.kind == .int32, schema.kind == .int64 {
+                    if known.kind == .structure, schema.kind == .structure {
+                        guard let both = merged(known, schema) else { return nil }
+                        element = both
+                    } else if known.kind == .int32, schema.kind == .int64 {
                         element = schema
                     } else if known.kind != .int64 || schema.kind != .int32 {
                         return nil
@@ -206,16 +217,32 @@ struct EventRouter: Transformation {
                     element = schema
                 }
             }
-            return .array(element ?? .optionalString, isOptional: true)
+            if element == nil, keepsNulls, !elements.isEmpty { element = .optionalBytes }
+            return element.map { .array($0, isOptional: true) }
         case .object(let members):
             var fields: [ConnectSchema.Field] = []
-            for (name, value) in members where !fields.contains(where: { $0.name == name }) {
+            for (field, value) in members where !fields.contains(where: { $0.name == field }) {
                 if value.isJSONNull, !keepsNulls { continue }
-                guard let schema = schema(value, keepsNulls: keepsNulls) else { return nil }
-                fields.append(.init(name, schema))
+                // Nothing says what an empty array is of.
+                if value.elements?.isEmpty == true { continue }
+                guard let schema = schema(value, name + "." + field, keepsNulls: keepsNulls) else { return nil }
+                fields.append(.init(field, schema))
             }
-            return .structure(fields, isOptional: true)
+            return .structure(fields, name: name, isOptional: true)
         }
+    }
+
+    /// A struct with the fields of both; nil when they have one of the same name and another type.
+    private static func merged(_ a: ConnectSchema, _ b: ConnectSchema) -> ConnectSchema? {
+        var fields = a.fields
+        for field in b.fields {
+            guard let known = a.field(field.name) else {
+                fields.append(field)
+                continue
+            }
+            guard known.schema == field.schema else { return nil }
+        }
+        return .structure(fields, name: a.name)
     }
 
     private static func value(_ json: JSONValue, _ schema: ConnectSchema) -> ConnectValue? {

@@ -125,10 +125,13 @@ struct ExtractNewRecordState: Transformation {
 
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         if record.value.value.isNull {
-            switch deletes {
-            case .tombstone, .rewriteWithTombstone: return record
-            case .drop, .rewrite, .deleteToTombstone: return nil
+            // With `tombstone` too: there the delete in front has become one.
+            guard deletes == .rewriteWithTombstone else { return nil }
+            var record = record
+            for addition in headers where addition.path == ["op"] {
+                record.headers.append(ConnectHeader(addition.name, .string, .string("d")))
             }
+            return record
         }
         // Heartbeats, schema changes and messages of others are no changes of rows.
         guard case .structure(let event) = record.value.value, let schema = record.value.schema, Self.isEvent(schema)
@@ -137,28 +140,30 @@ struct ExtractNewRecordState: Transformation {
         let after = event["after"]?.structure
         let isDelete = after == nil
         for addition in headers {
-            guard let (schema, value) = addition.find(event) else {
-                throw ConnectError(
-                    .illegalArgument, "Unable to find field \(addition.path.joined(separator: ".")) to add as a header")
-            }
-            record.headers.append(ConnectHeader(addition.name, schema, value))
+            guard let (schema, value) = addition.find(event) else { continue }
+            record.headers.append(
+                ConnectHeader(addition.name, schema.with(isOptional: true, defaultValue: .some(nil)), value))
         }
         guard let row = after ?? event["before"]?.structure else {
             // A truncate has no row.
             return isDelete && event["op"]?.string == "t" ? nil : record
         }
-        if isDelete {
-            switch deletes {
-            case .drop, .tombstone: return nil
-            case .deleteToTombstone:
-                record.value = .null
-                return record
-            case .rewrite, .rewriteWithTombstone: break
+        if isDelete, deletes == .drop { return nil }
+        if let routeField {
+            guard let field = row.schema.field(routeField) else {
+                throw .data("\(routeField) is not a valid field name")
             }
+            guard field.schema.kind == .string else { throw .data("Field '\(routeField)' is not of type STRING") }
+            if let topic = row[routeField]?.string, !topic.trimmed.isEmpty { record.topic = topic }
         }
-        if let routeField, let topic = row[routeField]?.string { record.topic = topic }
         let dropped = try dropHeader.map { name throws(ConnectError) in try Self.dropped(record, name) } ?? []
-        try rewrite(&record, event, row, isDelete, dropped)
+        if isDelete, deletes == .tombstone {
+            record.value = SchemaAndValue(schema.field("after")?.schema, .null)
+        } else if isDelete, deletes == .deleteToTombstone {
+            record.value = .null
+        } else {
+            try rewrite(&record, event, row, isDelete, dropped)
+        }
         if dropsFromKey, !dropped.isEmpty, case .structure(let key) = record.key.value {
             let kept = key.schema.fields.indices.filter { !dropped.contains(key.schema.fields[$0].name) }
             let updated = key.schema.with(fields: kept.map { key.schema.fields[$0] })
@@ -193,13 +198,11 @@ struct ExtractNewRecordState: Transformation {
             let field = row.schema.fields[index]
             return !dropped.contains(field.name) || (keepsCompatible && !field.schema.isOptional)
         }
-        var added: [(schema: ConnectSchema, value: ConnectValue)] = []
+        // What an event does not have is not added.
+        var added: [(name: String, schema: ConnectSchema, value: ConnectValue)] = []
         for addition in fields {
-            guard let found = addition.find(event) else {
-                throw ConnectError(
-                    .illegalArgument, "Unable to find field \(addition.path.joined(separator: ".")) to add to the row")
-            }
-            added.append(found)
+            guard let found = addition.find(event) else { continue }
+            added.append((addition.name, found.schema, found.value))
         }
         let pair = SchemaPair(event: event.schema, dropped: dropped)
         let schema: ConnectSchema
@@ -208,9 +211,9 @@ struct ExtractNewRecordState: Transformation {
         } else {
             var all = kept.map { row.schema.fields[$0] }
             if marksDeletes { all.append(.init("__deleted", .optionalString)) }
-            for (addition, found) in zip(fields, added) {
+            for found in added {
                 // Any of them may be missing in other events of the topic.
-                all.append(.init(addition.name, found.schema.with(isOptional: true, defaultValue: .some(nil))))
+                all.append(.init(found.name, found.schema.with(isOptional: true, defaultValue: .some(nil))))
             }
             schema = try .structure(basics: row.schema, isOptional: false, fields: all)
             schemas[pair] = schema

@@ -21,17 +21,29 @@ struct RecordExpression: Sendable {
 
     private let root: Node
     private let text: String
+    private let asksForPresence: Bool
 
+    /// - Parameter asksForPresence: JSONPath's rules for what is not there: a member alone is true when it is there, and
+    ///   null is neither less nor more than anything.
     /// - Throws: `.config` for what is no expression of this language.
-    init(_ text: String) throws(ConnectError) {
+    init(_ text: String, asksForPresence: Bool = false) throws(ConnectError) {
         self.text = text
+        self.asksForPresence = asksForPresence
         var parser = Parser(tokens: try Self.tokens(text), text: text)
         root = try parser.expression(depth: 0)
         guard parser.isAtEnd else { throw parser.failure("unexpected \(parser.current)") }
     }
 
     /// Groovy's truth of the result.
-    func isTrue(_ record: ConnectRecord) throws(ConnectError) -> Bool { Self.truth(try evaluate(root, record)) }
+    func isTrue(_ record: ConnectRecord) throws(ConnectError) -> Bool { try isTrue(root, record) }
+
+    private func isTrue(_ node: Node, _ record: ConnectRecord) throws(ConnectError) -> Bool {
+        let value = try evaluate(node, record)
+        switch node {
+        case .member where asksForPresence, .index where asksForPresence: return !value.isNull
+        default: return Self.truth(value)
+        }
+    }
 
     func value(_ record: ConnectRecord) throws(ConnectError) -> ConnectValue { try evaluate(root, record) }
 
@@ -268,20 +280,20 @@ struct RecordExpression: Sendable {
             var values: [ConnectValue] = []
             for argument in arguments { values.append(try evaluate(argument, record)) }
             return try call(try evaluate(base, record), name, values)
-        case .not(let node): return .boolean(!Self.truth(try evaluate(node, record)))
+        case .not(let node): return .boolean(try !isTrue(node, record))
         case .negative(let node):
             let value = try evaluate(node, record)
             if let number = value.integer { return .int64(0 &- number) }
             guard let number = Self.double(value) else { throw failure("cannot negate \(value.javaClass)") }
             return .float64(-number)
         case .choice(let condition, let first, let second):
-            return try evaluate(Self.truth(try evaluate(condition, record)) ? first : second, record)
+            return try evaluate(isTrue(condition, record) ? first : second, record)
         case .binary("&&", let left, let right):
-            guard Self.truth(try evaluate(left, record)) else { return .boolean(false) }
-            return .boolean(Self.truth(try evaluate(right, record)))
+            guard try isTrue(left, record) else { return .boolean(false) }
+            return .boolean(try isTrue(right, record))
         case .binary("||", let left, let right):
-            if Self.truth(try evaluate(left, record)) { return .boolean(true) }
-            return .boolean(Self.truth(try evaluate(right, record)))
+            if try isTrue(left, record) { return .boolean(true) }
+            return .boolean(try isTrue(right, record))
         case .binary(let sign, let left, let right):
             return try binary(sign, try evaluate(left, record), try evaluate(right, record))
         }
@@ -351,6 +363,8 @@ struct RecordExpression: Sendable {
                 order = first == second ? 0 : first < second ? -1 : 1
             } else if let first = Self.double(a), let second = Self.double(b) {
                 order = first == second ? 0 : first < second ? -1 : 1
+            } else if asksForPresence {
+                return .boolean(false)
             } else if a.isNull || b.isNull {
                 // Null is less than anything, as in Groovy.
                 order = a.isNull && b.isNull ? 0 : a.isNull ? -1 : 1

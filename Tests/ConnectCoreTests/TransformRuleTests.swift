@@ -1,0 +1,136 @@
+import Testing
+
+@testable import ConnectCore
+
+/// Rules of Kafka's transforms that the recorded runs do not show; expected results from runs of Kafka 4.3's own.
+@Suite struct TransformRuleTests {
+    private static let schema = ConnectSchema.structure(
+        [.init("id", .int64), .init("st", .string), .init("ts", .int64), .init("arr", .array(.int32))], name: "R")
+
+    private static func record(_ value: SchemaAndValue? = nil) -> ConnectRecord {
+        let row = ConnectStruct(schema, values: [.int64(7), .string("12"), .int64(5), .array([.int32(1)])])
+        return ConnectRecord(
+            topic: "t", partition: 3, value: value ?? SchemaAndValue(schema, .structure(row)),
+            origin: .sink(topic: "t", partition: 3, offset: 99, timestampKind: .create))
+    }
+
+    private static func chain(_ type: String, _ options: [String: String]) throws(ConnectError) -> TransformChain {
+        var properties = ["transforms": "x", "transforms.x.type": "org.apache.kafka.connect.transforms." + type]
+        for (name, value) in options { properties["transforms.x." + name] = value }
+        return try TransformChain(properties)
+    }
+
+    private static let numbers = "[INT8, INT16, INT32, INT64, FLOAT32, FLOAT64, BOOLEAN, STRING"
+    private static let noField =
+        "Cannot invoke \"org.apache.kafka.connect.data.Field.schema()\" because the return value of "
+        + "\"org.apache.kafka.connect.data.Schema.field(String)\" is null"
+
+    @Test(arguments: [
+        ("Cast$Value", ["spec": ""], "Must specify at least one field to cast."),
+        (
+            "Cast$Value", ["spec": "a:b:int8"],
+            "Invalid value [a:b:int8] for configuration renames: Invalid rename mapping: a:b:int8"
+        ),
+        (
+            "Cast$Value", ["spec": "x:bytes"],
+            "Cast transformation does not support casting to BYTES; supported types are \(numbers)]"
+        ),
+        (
+            "Cast$Value", ["spec": "arr:string"],
+            "Cast transformation does not support casting from ARRAY; supported types are \(numbers), BYTES]"
+        ),
+        (
+            "Cast$Value", ["spec": "int8,int16"],
+            "Cast transformations that specify a type to cast the entire value to may only specify a single cast in "
+                + "their spec"
+        ),
+        ("HoistField$Value", ["field": ""], "fieldName cannot be null."),
+        ("InsertField$Value", ["topic.field": ""], "fieldName cannot be null."),
+        (
+            "MaskField$Value", ["fields": ""],
+            "Configuration 'fields' must not be empty. Valid values include: any non-empty value"
+        ),
+        (
+            "MaskField$Value", ["fields": "id", "replacement": "x"],
+            "Unable to convert x (class java.lang.String) to a number"
+        ),
+        (
+            "ValueToKey", ["fields": ""],
+            "Configuration 'fields' must not be empty. Valid values include: any non-empty value"
+        ),
+        (
+            "DropHeaders", ["headers": ""],
+            "Configuration 'headers' must not be empty. Valid values include: any non-empty value"
+        ),
+        (
+            "HeaderFrom$Value", ["fields": "", "headers": "", "operation": "copy"],
+            "Invalid value [] for configuration fields: Empty list"
+        ),
+        ("HeaderFrom$Value", ["fields": "nosuch", "headers": "h", "operation": "copy"], noField),
+        (
+            "ReplaceField$Value", ["renames": "st:"],
+            "Invalid value [st:] for configuration renames: Invalid rename mapping: st:"
+        ),
+        ("ReplaceField$Value", ["renames": "nosuch:st"], "nosuch is not a valid field name"),
+        (
+            "TimestampConverter$Value", ["field": "ts", "target.type": "string", "format": "q"],
+            "Invalid value java.lang.IllegalArgumentException: Illegal pattern character 'q' for configuration "
+                + "TimestampConverter requires a SimpleDateFormat-compatible pattern for string timestamps: q"
+        ),
+        (
+            "TimestampRouter", [:],
+            "Timestamp missing on record: SinkRecord{kafkaOffset=99, timestampType=NoTimestampType, originalTopic=t, "
+                + "originalKafkaPartition=3, originalKafkaOffset=99} ConnectRecord{topic='t', kafkaPartition=3, "
+                + "key=null, keySchema=null, value=Struct{id=7,st=12,ts=5,arr=[1]}, valueSchema=Schema{R:STRUCT}, "
+                + "timestamp=null, headers=ConnectHeaders(headers=)}"
+        ),
+        (
+            "RegexRouter", ["regex": ".*", "replacement": "${0}"],
+            "capturing group name {0} starts with digit character"
+        ),
+        (
+            "ExtractField$Value", ["field": "`a.b", "field.syntax.version": "V2"],
+            "Incomplete backtick pair in path: [`a.b], consider adding a backslash before backtick at position 0 to "
+                + "escape it"
+        ),
+    ])
+    func `what cannot be done is refused in Kafka's words`(type: String, options: [String: String], message: String) {
+        let error = #expect(throws: ConnectError.self) { try Self.chain(type, options).apply(Self.record()) }
+        #expect(error?.message == message)
+    }
+
+    @Test func `a mask for whole numbers loses its decimal places`() throws {
+        for (kind, value, mask, expected) in [
+            (ConnectSchema.int8, ConnectValue.int8(5), "1.5", ConnectValue.int8(1)),
+            (.int8, .int8(5), "300", .int8(44)),
+            (.int64, .int64(5), "-7.9", .int64(-7)),
+        ] {
+            let schema = ConnectSchema.structure([.init("n", kind)])
+            let chain = try Self.chain("MaskField$Value", ["fields": "n", "replacement": mask])
+            let row = ConnectStruct(schema, values: [value])
+            let masked = try chain.apply(Self.record(SchemaAndValue(schema, .structure(row))))
+            #expect(masked?.value.value.structure?.values == [expected])
+        }
+    }
+
+    @Test func `a field for the key may be named twice`() throws {
+        let output = try Self.chain("ValueToKey", ["fields": "st,id,st"]).apply(Self.record())
+        #expect(output?.key.schema?.fields.map(\.name) == ["st", "id"])
+    }
+
+    @Test(arguments: [("null", SchemaAndValue.null), ("[1,null]", SchemaAndValue(.string, .string("[1,null]")))])
+    func `null in texts`(text: String, expected: SchemaAndValue) throws {
+        let output = try Self.chain("InsertHeader", ["header": "h", "value.literal": text]).apply(Self.record())
+        #expect(output?.headers.map { SchemaAndValue($0.schema, $0.value) } == [expected])
+    }
+
+    @Test(arguments: [
+        ("Fri Dec 11 15:57:36 GMT 2020", 1_607_702_256_000), ("Fri Dec 11 15:57:36 PST 2020", 1_607_731_056_000),
+        ("Fri Dec 11 15:57:36 CEST 2020", 1_607_695_056_000), ("Fri Dec 11 15:57:36 IST 2020", 1_607_682_456_000),
+    ])
+    func `zones are read by their abbreviations`(text: String, millis: Int64) throws {
+        let chain = try Self.chain(
+            "TimestampConverter$Value", ["target.type": "unix", "format": "EEE MMM dd HH:mm:ss zzz yyyy"])
+        #expect(try chain.apply(Self.record(SchemaAndValue(.string, .string(text))))?.value.value == .int64(millis))
+    }
+}
