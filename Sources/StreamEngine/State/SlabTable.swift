@@ -145,6 +145,41 @@ package final class SlabTable {
         guard count == key.count else { return false }
         guard let start = key.baseAddress else { return true }
         let own = record + Self.headerBytes
+    /// Writes to a record what it has. A page of a file that is first read and then written to comes in two steps, and
+    /// with the first come fifteen others that nobody asked for.
+    private func makeWritable(_ place: Place) {
+        let field = (arena + place + 8).assumingMemoryBound(to: Atomic<UInt32>.self)
+        _ = field.pointee.compareExchange(expected: 0, desired: 0, ordering: .relaxed)
+    }
+
+    /// The records of many keys, as `find` gives them one by one. The memory that several need is asked for before that of
+    /// the first is there: in a table that the nearest caches cannot hold, most of a look-up is waiting.
+    @inline(__always)
+    package func find(_ places: UnsafeMutableBufferPointer<Place>, _ key: (Int) -> UnsafeRawBufferPointer) {
+        let chunk = 64
+        let (index, mask) = (index, indexMask)
+        withUnsafeTemporaryAllocation(of: (hash: UInt64, entry: UInt64).self, capacity: chunk) { ahead in
+            var first = 0
+            while first < places.count {
+                let count = min(chunk, places.count &- first)
+                for at in 0..<count {
+                    let hash = hashBytes(key(first &+ at))
+                    ahead[at] = (hash, index[Int(truncatingIfNeeded: hash) & mask])
+                }
+                for at in 0..<count {
+                    let (hash, entry) = ahead[at]
+                    let place = Int(entry & Self.placeMask) << 3
+                    if entry > Self.removed, (entry ^ hash) & ~Self.placeMask == 0, isKey(key(first &+ at), at: place) {
+                        places[first &+ at] = place
+                    } else {
+                        places[first &+ at] = entry == 0 ? 0 : find(key(first &+ at), hash: hash)
+                    }
+                }
+                first &+= count
+            }
+        }
+    }
+
         if count == 8 {
             return own.load(as: UInt64.self) == start.loadUnaligned(as: UInt64.self)
         }
