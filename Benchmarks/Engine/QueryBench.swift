@@ -258,3 +258,15 @@ struct QueryBench {
         return 0
     }
 }
+
+/// CPU seconds of the process so far: its own, and those of the system for it.
+func cpuParts() -> (own: Double, system: Double) {
+    var usage = rusage()
+    #if canImport(Glibc)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    #else
+    getrusage(RUSAGE_SELF, &usage)
+    #endif
+    func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
+    return (seconds(usage.ru_utime), seconds(usage.ru_stime))
+}

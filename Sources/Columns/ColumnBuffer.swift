@@ -34,13 +34,15 @@
     }
 
     /// `count` elements that `initialize` writes, every one of them.
+    ///
+    /// - Parameter beyond: elements behind those that may be written to as well.
     @inlinable package init(
-        count: Int, initializingWith initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
+        count: Int, beyond: Int = 0, initializingWith initialize: (UnsafeMutableBufferPointer<Element>) throws -> Void
     ) rethrows {
         precondition(count >= 0)
-        let memory = ColumnMemory(byteCount: count * MemoryLayout<Element>.stride)
+        let memory = ColumnMemory(byteCount: (count + beyond) * MemoryLayout<Element>.stride)
         self.memory = memory
-        let start = memory.memory.bindMemory(to: Element.self, capacity: count)
+        let start = memory.memory.bindMemory(to: Element.self, capacity: count + beyond)
         self.start = UnsafePointer(start)
         self.count = count
         try initialize(UnsafeMutableBufferPointer(start: start, count: count))

@@ -39,6 +39,12 @@ package final class ColumnBuilder {
         for child in children { child.appendNull() }
     }
 
+    package func appendNulls(_ rows: Int) {
+        cells.pointee.appendNulls(rows)
+        guard case .structure = type else { return }
+        for child in children { child.appendNulls(rows) }
+    }
+
     /// - Returns: false, with nothing appended, when the column cannot hold more bytes.
     package func append(string: some StringProtocol) -> Bool {
         var text = String(string)

@@ -28,7 +28,7 @@ import Darwin
     @usableFromInline package var byteCount = 0
     @usableFromInline var byteCapacity = 0
     /// Nil until the first row without a value. Bits from `count` on are not set.
-    @usableFromInline var validity: UnsafeMutablePointer<UInt64>?
+    @usableFromInline package var validity: UnsafeMutablePointer<UInt64>?
     @usableFromInline package var nullCount = 0
     @usableFromInline let width: Int
     @usableFromInline let hasEnds: Bool
@@ -149,6 +149,21 @@ import Darwin
         nullCount += 1
     }
 
+    /// Appends `rows` rows without a value, as `appendNull`.
+    mutating func appendNulls(_ rows: Int) {
+        guard rows > 0 else { return }
+        if count + rows > capacity { reserve(max(count + rows, 2 * capacity)) }
+        if validity == nil { startValidity() }
+        if hasEnds {
+            let ends = values.assumingMemoryBound(to: Int32.self) + count
+            (ends + 1).update(repeating: ends[0], count: rows)
+        } else {
+            memset(values + count * width, 0, rows * width)
+        }
+        count += rows
+        nullCount += rows
+    }
+
     @inlinable @inline(__always) mutating func end(at end: Int) {
         values.assumingMemoryBound(to: Int32.self)[count &+ 1] = Int32(truncatingIfNeeded: end)
         markValid()
@@ -210,6 +225,42 @@ import Darwin
             seen |= UInt64(byte)
         }
         return seen
+    }
+
+    // MARK: Many at once
+
+    /// Bytes that `copyWidely` may read behind its source, and write behind its target.
+    @usableFromInline package static let overrun = 64
+
+    /// As `copy`, in wide steps: `overrun` bytes behind source and target are there.
+    @inlinable @inline(__always) package static func copyWidely(
+        _ source: UnsafeRawPointer, _ length: Int, to target: UnsafeMutableRawPointer
+    ) {
+        target.storeBytes(of: source.loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
+        var at = 16
+        while at < length {
+            // Three at once, for most texts the only ones: a loop that ends now here, now there costs more than it copies.
+            for part in 0..<3 {
+                (target + (at &+ 16 &* part)).storeBytes(
+                    of: (source + (at &+ 16 &* part)).loadUnaligned(as: SIMD2<UInt64>.self), as: SIMD2<UInt64>.self)
+            }
+            at &+= 48
+        }
+    }
+
+    /// Makes room for `rows` more rows, and for `length` more bytes with `overrun` behind them. Whoever fills the room
+    /// writes values or ends at `values`, bytes at `bytes`, and bits at `validity` unless it is nil; and then raises
+    /// `count`, `byteCount` and `nullCount`.
+    ///
+    /// - Returns: false when the column cannot hold so many bytes.
+    package mutating func makeRoom(rows: Int, length: Int = 0) -> Bool {
+        if count + rows > capacity { reserve(max(count + rows, 2 * capacity)) }
+        return !hasBytes || makeRoom(length + Self.overrun)
+    }
+
+    /// Gives `validity` memory, for rows without a value among those that are there; `count` rows are valid.
+    package mutating func makeValidity() {
+        if validity == nil { startValidity() }
     }
 
     // MARK: Rare

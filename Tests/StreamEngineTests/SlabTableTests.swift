@@ -28,7 +28,8 @@ import Testing
             }
             if step == 1500, isOnDisk { try table.move(to: disk) }
             if step % 1000 == 999 {
-                table.releasePages()
+                table.releasePages(.records)
+                table.releasePages(.indexes)
                 table.drainChanges { key, value in told[[UInt8](key)] = value.map { [UInt8]($0) } }
                 #expect(told == model)
             }

@@ -6,6 +6,7 @@ package final class AvroColumnEncoder: Sendable {
     package let layout: AvroColumnLayout
     private let operations: [EncodingOperation]
     private let symbols: [(name: String, numbers: [[UInt8]: Int])]
+    private let flat: AvroFlatEncoding?
 
     /// - Throws: `.unresolvable` for schemas that have no columns.
     package init(schema: AvroSchema) throws(AvroError) {
@@ -14,6 +15,7 @@ package final class AvroColumnEncoder: Sendable {
         compiler.compile(layout)
         operations = compiler.operations
         symbols = compiler.symbols
+        flat = AvroFlatEncoding(operations)
     }
 
     /// Writes every row of `batch` as one record.
@@ -29,6 +31,13 @@ package final class AvroColumnEncoder: Sendable {
         }
         let sources = ColumnSource.all(of: batch)
         let output = ColumnBuilder(.bytes)
+        if let flat {
+            if let column = flat.encode(sources, count: batch.count, prefix: prefix, output) {
+                withExtendedLifetime(batch) {}
+                return column
+            }
+            output.truncate(to: 0)
+        }
         output.reserve(rows: batch.count, bytesPerRow: 32 + prefix.count)
         var row = 0
         do throws(EncodingFault) {

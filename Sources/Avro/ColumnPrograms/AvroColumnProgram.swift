@@ -13,6 +13,7 @@ package final class AvroColumnProgram: Sendable {
     let plan: AvroPlan
     private let operations: [AvroOperation]
     private let tables: AvroOperationTables
+    let flat: AvroFlatProgram?
 
     /// - Throws: `.unresolvable` when the layout's schema can never read what the writer's wrote.
     package init(writer: AvroSchema, layout: AvroColumnLayout) throws(AvroError) {
@@ -22,6 +23,7 @@ package final class AvroColumnProgram: Sendable {
         try compiler.compile(layout)
         operations = compiler.operations
         tables = compiler.tables
+        flat = AvroFlatProgram(operations)
     }
 
     /// Appends one record as a row.
@@ -149,6 +151,9 @@ package final class AvroColumnProgram: Sendable {
             case .skipNumbers: for _ in 0..<operation.a { _ = try reader.long() }
             case .skipRun: _ = try reader.bytes(try reader.length())
             case .skipFixed: _ = try reader.bytes(Int(operation.a))
+            case .skipNullable:
+                // Otherwise the operation below comes next.
+                if try reader.branch(of: 2) == Int(operation.a) { at &+= Int(operation.below) }
             case .skip: try plan.skip(Int(operation.a), &reader, 0)
             case .impossible: throw .impossible(tables.reasons[Int(operation.a)])
             }

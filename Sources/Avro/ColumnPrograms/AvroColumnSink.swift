@@ -28,6 +28,7 @@ package final class AvroColumnSink {
         }
         builders.forEach(add)
         self.flat = flat
+        bytesPerRow = builders.map { _ in 16 }
         rows = .allocate(capacity: 1)
         rows.initialize(to: 0)
         cells = .allocate(capacity: max(1, flat.count))
@@ -40,9 +41,16 @@ package final class AvroColumnSink {
         rows.deallocate()
     }
 
+    /// Bytes of the texts of a row when the columns were finished last: the next ones are likely alike.
+    private var bytesPerRow: [Int]
+    /// Bytes that are reserved for a column at most, however long the texts before were.
+    private static let reservedBytesMax = 4 << 20
+
     /// Makes room for `rows` rows in all.
     package func reserve(rows: Int) {
-        for builder in builders { builder.reserve(rows: rows, bytesPerRow: 16) }
+        for (builder, bytes) in zip(builders, bytesPerRow) {
+            builder.reserve(rows: rows, bytesPerRow: min(bytes, Self.reservedBytesMax / max(1, rows)))
+        }
     }
 
     /// Appends a row without any value: a tombstone, or a record that could not be read.
@@ -58,6 +66,7 @@ package final class AvroColumnSink {
 
     /// The rows so far as columns; the sink is empty again.
     package func finish() -> ColumnBatch {
+        if count > 0 { bytesPerRow = builders.map { ($0.cells.pointee.byteCount + count - 1) / count } }
         let batch = ColumnBatch(
             names: layout.fields.map(\.name), columns: builders.map { $0.finish() }, count: count)
         count = 0

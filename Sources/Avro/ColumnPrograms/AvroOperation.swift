@@ -30,6 +30,8 @@ struct AvroOperation: BitwiseCopyable {
         case skipRun
         /// `a` bytes.
         case skipFixed
+        /// As `nullable`, without a column.
+        case skipNullable
         /// `a`: the step of the plan.
         case skip
         /// `a`: the reason.
@@ -265,8 +267,17 @@ struct AvroColumnCompiler {
         case .double: add(.skipFixed, 0, 8)
         case .fixed(let size): add(.skipFixed, 0, size)
         case .string, .bytes: add(.skipRun, 0)
+        case .writerUnion(let branches) where branches.count == 2 && branches.contains(where: isNull):
+            let nullBranch = branches.firstIndex(where: isNull) ?? 0
+            let at = add(.skipNullable, 0, nullBranch)
+            try skip(branches[1 - nullBranch])
+            close(at)
         default: add(.skip, 0, id)
         }
+    }
+
+    private func isNull(_ id: AvroPlan.StepID) -> Bool {
+        if case .null = plan.steps[id] { true } else { false }
     }
 
     /// Operations that end a part of their own (an element, a branch) must not take up what comes behind that part.
@@ -290,7 +301,7 @@ struct AvroColumnCompiler {
         if types.indices.contains(column), case .structure = types[column] { operation.isPlain = false }
         operations.append(operation)
         switch code {
-        case .array, .map, .record, .nullable, .union, .branch: partEnd = operations.count
+        case .array, .map, .record, .nullable, .skipNullable, .union, .branch: partEnd = operations.count
         default: break
         }
         return operations.count - 1

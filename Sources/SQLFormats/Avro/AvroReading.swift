@@ -63,6 +63,12 @@ final class AvroPayloadReader: PayloadReader {
 
     func appendNull() { sink.appendNull() }
 
+    func append(_ records: BytesColumn, from offset: Int) -> [DecodedColumns.Failure] {
+        program.append(records, from: offset, to: sink).map { failure in
+            .init(row: failure.row, error: FormatError(.deserialization, failure.error.message))
+        }
+    }
+
     func finish() -> [Column] { sink.finish().columns }
 }
 

@@ -85,6 +85,10 @@ final class RowwiseColumnDecoder: ColumnDecoder {
     func decode(_ records: BytesColumn) -> DecodedColumns {
         var failures: [DecodedColumns.Failure] = []
         var absent: [Int] = []
+        if records.validity.nullCount == records.count {
+            for builder in builders { builder.appendNulls(records.count) }
+            return DecodedColumns(columns: builders.map { $0.finish() }, failures: [], absent: [])
+        }
         for builder in builders { builder.reserve(records.count) }
         for row in 0..<records.count {
             do throws(FormatError) {
@@ -117,6 +121,10 @@ final class RowwiseColumnEncoder: ColumnEncoder {
 
     func encode(_ columns: [FormatColumn], count: Int, present: Validity) throws(FormatError) -> BytesColumn {
         let output = BytesOutput(count: count)
+        if present.nullCount == count {
+            output.appendNulls(count)
+            return output.finish()
+        }
         var bytes: [UInt8] = []
         var values = [SQLValue](repeating: .null, count: types.count)
         for row in 0..<count {
@@ -139,6 +147,7 @@ final class BytesOutput {
     init(count: Int) { builder.reserve(rows: count) }
 
     func appendNull() { builder.appendNull() }
+    func appendNulls(_ rows: Int) { builder.appendNulls(rows) }
 
     func append(_ bytes: [UInt8]) throws(FormatError) {
         guard bytes.withUnsafeBytes({ builder.append(bytes: $0) }) else {

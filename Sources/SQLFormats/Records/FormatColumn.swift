@@ -106,6 +106,14 @@ package final class FormatColumnBuilder {
         if kind == .values { values.append(.null) } else { cells.pointee.appendNull() }
     }
 
+    func appendNulls(_ rows: Int) {
+        if kind == .values {
+            values.append(contentsOf: repeatElement(.null, count: rows))
+        } else {
+            column.appendNulls(rows)
+        }
+    }
+
     /// A value of another type than the builder's counts as null, and so does one for which there is no room (2 GiB).
     package func append(_ value: SQLValue) {
         switch (kind, value) {

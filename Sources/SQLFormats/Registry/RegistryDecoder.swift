@@ -146,12 +146,16 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
         var common: (any PayloadReader)?
         var lastFrame: [UInt8] = []
         var offset = 0
-        for row in 0..<records.count {
+        var next = 0
+        while true {
+            if common != nil { next = Self.firstOther(records, from: next, than: lastFrame) }
+            guard next < records.count else { break }
+            let row = next
+            next += 1
             guard records.validity.isValid(row) else { continue }
             let isDone: Bool? = records.withBytes(row) { bytes in
                 let raw = UnsafeRawBufferPointer(bytes)
                 do throws(FormatError) {
-                    if common != nil, raw.count >= offset, Self.begins(raw, with: lastFrame) { return true }
                     let (reader, at) = try self.reader(raw)
                     guard common == nil || common === reader else { return false }
                     if common == nil {
@@ -167,26 +171,33 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
             if isDone == false { return nil }
         }
         guard let reader = common else { return nil }
-        for row in 0..<records.count {
-            do throws(FormatError) {
-                let done: Void? = try records.withBytes(row) { (bytes) throws(FormatError) in
-                    try reader.append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[offset...]))
-                }
-                if done == nil { reader.appendNull() }
-            } catch {
-                failures.append(.init(row: row, error: failure(error)))
-                reader.appendNull()
-            }
-        }
+        failures = reader.append(records, from: offset).map { .init(row: $0.row, error: failure($0.error)) }
         let written = reader.finish()
         if let root = reader.root { return columns(reader, root, written, records, failures, &absent) }
         return columns(reader, written, records, &failures)
     }
 
-    @inline(__always)
-    private static func begins(_ bytes: UnsafeRawBufferPointer, with frame: [UInt8]) -> Bool {
-        for index in frame.indices where bytes[index] != frame[index] { return false }
-        return true
+    /// The first record from `first` on that has no value, or one that does not begin so; their count if there is none.
+    private static func firstOther(_ records: BytesColumn, from first: Int, than frame: [UInt8]) -> Int {
+        var word: UInt64 = 0
+        for (index, byte) in frame.prefix(8).enumerated() { word |= UInt64(byte) << UInt64(8 * index) }
+        let mask = frame.count < 8 ? (1 << UInt64(8 * frame.count)) - 1 : UInt64.max
+        return records.bytes.withUnsafeBufferPointer { bytes in
+            records.runs.ends.withUnsafeBufferPointer { ends in
+                let all = UnsafeRawBufferPointer(bytes)
+                for row in first..<records.count {
+                    let start = Int(ends[row])
+                    guard Int(ends[row + 1]) - start >= frame.count, records.validity.isValid(row) else { return row }
+                    if frame.count <= 8, start + 8 <= all.count {
+                        let own = UInt64(littleEndian: all.loadUnaligned(fromByteOffset: start, as: UInt64.self))
+                        if own & mask != word { return row }
+                    } else {
+                        for index in frame.indices where all[start + index] != frame[index] { return row }
+                    }
+                }
+                return records.count
+            }
+        }
     }
 
     /// Of records that are read as a whole.

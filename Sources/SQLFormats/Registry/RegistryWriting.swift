@@ -199,7 +199,7 @@ final class LazyColumnEncoder: ColumnEncoder {
     func encode(_ columns: [FormatColumn], count: Int, present: Validity) throws(FormatError) -> BytesColumn {
         if encoder == nil, present.nullCount == count {
             let output = BytesOutput(count: count)
-            for _ in 0..<count { output.appendNull() }
+            output.appendNulls(count)
             return output.finish()
         }
         if let encoder { return try encoder.encode(columns, count: count, present: present) }

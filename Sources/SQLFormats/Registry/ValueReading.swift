@@ -37,8 +37,30 @@ protocol PayloadReader: AnyObject {
     var rootIsDirect: Bool { get }
     func append(_ payload: UnsafeRawBufferPointer) throws(FormatError)
     func appendNull()
+    /// Appends records whose payloads begin at `offset`, as many rows as there are records.
+    ///
+    /// - Returns: those that could not be read, ascending; they and those without a value are rows of nulls.
+    func append(_ records: BytesColumn, from offset: Int) -> [DecodedColumns.Failure]
     /// The writer's columns of what was appended.
     func finish() -> [Column]
+}
+
+extension PayloadReader {
+    func append(_ records: BytesColumn, from offset: Int) -> [DecodedColumns.Failure] {
+        var failures: [DecodedColumns.Failure] = []
+        for row in 0..<records.count {
+            do throws(FormatError) {
+                let done: Void? = try records.withBytes(row) { (bytes) throws(FormatError) in
+                    try append(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[offset...]))
+                }
+                if done == nil { appendNull() }
+            } catch {
+                failures.append(.init(row: row, error: error))
+                appendNull()
+            }
+        }
+        return failures
+    }
 }
 
 /// The rules by which ksqlDB takes Connect's types for its own.

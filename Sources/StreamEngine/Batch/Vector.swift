@@ -257,14 +257,22 @@ extension BytesColumn {
                 ends.initializeElement(at: at + 1, to: Int32(truncatingIfNeeded: total))
             }
         }
-        let gathered = ColumnBuffer<UInt8>(count: total) { target in
+        let gathered = ColumnBuffer<UInt8>(count: total, beyond: ColumnCells.overrun) { target in
             bytes.withUnsafeBufferPointer { source in
-                var at = 0
-                for row in rows {
-                    let run = runs[Int(row)]
-                    guard !run.isEmpty, let from = source.baseAddress, let to = target.baseAddress else { continue }
-                    (to + at).initialize(from: from + run.lowerBound, count: run.count)
-                    at += run.count
+                runs.ends.withUnsafeBufferPointer { ends in
+                    guard let from = source.baseAddress, let to = target.baseAddress else { return }
+                    let wideEnd = source.count - ColumnCells.overrun
+                    var at = 0
+                    for row in rows {  // which the column has: its length was asked for above
+                        let start = Int(ends[Int(row)])
+                        let end = Int(ends[Int(row) &+ 1])
+                        if end <= wideEnd {
+                            ColumnCells.copyWidely(from + start, end &- start, to: UnsafeMutableRawPointer(to + at))
+                        } else {
+                            (to + at).initialize(from: from + start, count: end &- start)
+                        }
+                        at &+= end &- start
+                    }
                 }
             }
         }

@@ -185,7 +185,7 @@ class AggregateOperator: Operator {
         undo: (batch: Batch, arguments: [[Vector]])?, window: (start: Int64, end: Int64)?
     ) throws(EngineError) {
         let hash = hashBytes(key)
-        var place = table.find(key, hash: hash)
+        var place = table.find(key, hash: hash, willChange: true)
         let results = self.results
         let timestamp = batch.timestamps[row]
         let adds = undo == nil || batch.present.isValid(row)
@@ -243,7 +243,7 @@ class AggregateOperator: Operator {
         window: (start: Int64, end: Int64)?, to plain: PlainResults
     ) throws(EngineError) {
         let hash = hashBytes(key)
-        var place = table.find(key, hash: hash)
+        var place = table.find(key, hash: hash, willChange: true)
         let wasThere = place != 0
         if !wasThere {
             startState()

@@ -46,10 +46,12 @@ final class StreamTableJoinOperator: Operator {
         }
         let isLeftJoin = join.kind == .left
         keys.fill(batch.columns[..<keyCount], count: batch.count)
+        var places = [SlabTable.Place](repeating: 0, count: batch.count)
         var pairs = JoinPairs()
         pairs.own.reserveCapacity(batch.count)
         pairs.other.reserveCapacity(batch.count)
         pairs.timestamps.reserveCapacity(batch.count)
+        places.withUnsafeMutableBufferPointer { table.table.find($0) { keys[$0] } }
         for row in 0..<batch.count {
             guard batch.present.isValid(row) else {
                 counters.filtered += 1
@@ -59,7 +61,9 @@ final class StreamTableJoinOperator: Operator {
             var hasKey = batch.hasKey.isValid(row)
             if keyCount == 1, keys.hasNull(row) { hasKey = false }
             if hasKey {
-                if let row = table.lookup(keys[row]) { other = found.append(row.value, at: 8) }
+                if places[row] != 0 {
+                    other = found.append(UnsafeRawBufferPointer(table.table.value(at: places[row])), at: 8)
+                }
             } else if !isLeftJoin {
                 counters.filtered += 1
                 continue

@@ -44,7 +44,7 @@ protocol ChangelogPart: AnyObject {
 
     /// Keeps on disk from now on what is large, as far as the part can.
     func move(to place: StatePlace) throws(EngineError)
-    func releasePages()
+    func releasePages(_ pages: StatePages)
 }
 
 extension EngineError {
@@ -91,7 +91,7 @@ final class TimesPart: ChangelogPart {
     }
 
     func move(to place: StatePlace) {}
-    func releasePages() {}
+    func releasePages(_ pages: StatePages) {}
 }
 
 /// A table of records with a check of what comes from outside.
@@ -125,7 +125,7 @@ final class TablePart: ChangelogPart {
     }
 
     func move(to place: StatePlace) throws(EngineError) { try table.move(to: place) }
-    func releasePages() { table.releasePages() }
+    func releasePages(_ pages: StatePages) { table.releasePages(pages) }
 }
 
 extension [UInt8] {

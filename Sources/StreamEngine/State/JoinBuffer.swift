@@ -314,10 +314,10 @@ extension JoinBuffer: ChangelogPart {
         }
     }
 
-    func releasePages() {
+    func releasePages(_ pages: StatePages) {
         for segment in segments {
-            segment.rows.releasePages()
-            segment.tails.releasePages()
+            if pages == .records { segment.rows.releasePages() }
+            segment.tails.releasePages(pages)
         }
     }
 }

@@ -272,7 +272,7 @@ extension SessionStore: ChangelogPart {
 
     func restoreObservedTime(_ time: Int64) { observedTime = time }
     func move(to place: StatePlace) throws(EngineError) { try table.move(to: place) }
-    func releasePages() { table.releasePages() }
+    func releasePages(_ pages: StatePages) { table.releasePages(pages) }
 }
 
 /// Division that rounds down. `divisor` is positive.

@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -51,6 +53,7 @@ package final class SlabTable {
 
     /// Where `memory` starts, for the paths that are hot.
     private var arena: UnsafeMutableRawPointer
+    private var isInFile = false
     /// nil as long as nothing was put.
     private var memory: StateBlock?
     private var indexMemory: StateBlock?
@@ -66,7 +69,7 @@ package final class SlabTable {
     private var freeLarge = [[Int]](repeating: [], count: 4 * 34)
 
     private var capturesChanges: Bool
-    /// Keys that changed since the last drain: a length, then the bytes.
+    /// Keys that changed since the last drain: the place of the record, 0 when it is gone, a length, then the bytes.
     private var changedKeys: [UInt8] = []
 
     /// The index of a table without records, which is never written to.
@@ -105,15 +108,18 @@ package final class SlabTable {
     }
 
     /// Lets go of pages of files.
-    package func releasePages() {
-        memory?.releasePages()
-        indexMemory?.releasePages()
+    package func releasePages(_ pages: StatePages) {
+        switch pages {
+        case .records: memory?.releasePages()
+        case .indexes: indexMemory?.releasePages()
+        }
     }
 
     private func adoptMemory() {
         if let memory {
             arena = memory.start
             arenaCapacity = memory.capacity
+            isInFile = memory.isInFile
         }
         if let indexMemory { index = indexMemory.start.assumingMemoryBound(to: UInt64.self) }
     }
@@ -121,8 +127,10 @@ package final class SlabTable {
     // MARK: Reading
 
     /// The record of a key, 0 when there is none.
+    ///
+    /// - Parameter willChange: the record will be written to.
     @inline(__always)
-    package func find(_ key: UnsafeRawBufferPointer, hash: UInt64) -> Place {
+    package func find(_ key: UnsafeRawBufferPointer, hash: UInt64, willChange: Bool = false) -> Place {
         let tag = hash & ~Self.placeMask
         var at = Int(truncatingIfNeeded: hash) & indexMask
         while true {
@@ -130,9 +138,45 @@ package final class SlabTable {
             if entry == 0 { return 0 }
             if entry & ~Self.placeMask == tag, entry != Self.removed {
                 let place = Int(entry & Self.placeMask) << 3
+                if willChange, isInFile { makeWritable(place) }
                 if isKey(key, at: place) { return place }
             }
             at = (at &+ 1) & indexMask
+        }
+    }
+
+    /// Writes to a record what it has. A page of a file that is first read and then written to comes in two steps, and
+    /// with the first come fifteen others that nobody asked for.
+    private func makeWritable(_ place: Place) {
+        let field = (arena + place + 8).assumingMemoryBound(to: Atomic<UInt32>.self)
+        _ = field.pointee.compareExchange(expected: 0, desired: 0, ordering: .relaxed)
+    }
+
+    /// The records of many keys, as `find` gives them one by one. The memory that several need is asked for before that of
+    /// the first is there: in a table that the nearest caches cannot hold, most of a look-up is waiting.
+    @inline(__always)
+    package func find(_ places: UnsafeMutableBufferPointer<Place>, _ key: (Int) -> UnsafeRawBufferPointer) {
+        let chunk = 64
+        let (index, mask) = (index, indexMask)
+        withUnsafeTemporaryAllocation(of: (hash: UInt64, entry: UInt64).self, capacity: chunk) { ahead in
+            var first = 0
+            while first < places.count {
+                let count = min(chunk, places.count &- first)
+                for at in 0..<count {
+                    let hash = hashBytes(key(first &+ at))
+                    ahead[at] = (hash, index[Int(truncatingIfNeeded: hash) & mask])
+                }
+                for at in 0..<count {
+                    let (hash, entry) = ahead[at]
+                    let place = Int(entry & Self.placeMask) << 3
+                    if entry > Self.removed, (entry ^ hash) & ~Self.placeMask == 0, isKey(key(first &+ at), at: place) {
+                        places[first &+ at] = place
+                    } else {
+                        places[first &+ at] = entry == 0 ? 0 : find(key(first &+ at), hash: hash)
+                    }
+                }
+                first &+= count
+            }
         }
     }
 
@@ -176,7 +220,9 @@ package final class SlabTable {
         _ body: (_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         var at = Self.firstPlace
+        var passed = isInFile ? 0 : Int.max
         while let place = nextRecord(&at) {
+            if place >= passed { passed = memory?.pass(at: place) ?? .max }
             try body(key(at: place), UnsafeRawBufferPointer(value(at: place)))
         }
     }
@@ -202,7 +248,7 @@ package final class SlabTable {
         let keyCount = field.load(as: UInt32.self)
         guard keyCount & Self.dirtyBit == 0 else { return }
         field.storeBytes(of: keyCount | Self.dirtyBit, as: UInt32.self)
-        noteChange(key(at: place))
+        noteChange(key(at: place), at: place)
     }
 
     /// Sets the value of a key.
@@ -269,7 +315,7 @@ package final class SlabTable {
         guard place != 0 else { return }
         if capturesChanges {
             let field = (arena + place + 4).load(as: UInt32.self)
-            if field & Self.dirtyBit == 0 { noteChange(key) }
+            if field & Self.dirtyBit == 0 { noteChange(key, at: 0) }
         }
         let at = slot(of: place, hash: hash)
         // An entry before an empty one ends all probes that pass it, so it can be empty as well.
@@ -299,10 +345,12 @@ package final class SlabTable {
         changed.withUnsafeBytes { all in
             var at = 0
             while at < all.count {
-                let count = Int(all.loadUnaligned(fromByteOffset: at, as: UInt32.self))
-                let key = UnsafeRawBufferPointer(rebasing: all[(at + 4)..<(at + 4 + count)])
-                at += 4 + count
-                let place = find(key)
+                let noted = Int(all.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+                let count = Int(all.loadUnaligned(fromByteOffset: at + 8, as: UInt32.self))
+                let key = UnsafeRawBufferPointer(rebasing: all[(at + 12)..<(at + 12 + count)])
+                at += 12 + count
+                // Mostly the record is where it was.
+                let place = isRecord(of: key, at: noted) ? noted : find(key)
                 guard place != 0 else {
                     body(key, nil)
                     continue
@@ -316,7 +364,15 @@ package final class SlabTable {
         }
     }
 
-    private func noteChange(_ key: UnsafeRawBufferPointer) {
+    /// Whether a place that has had a record still has that of the key.
+    private func isRecord(of key: UnsafeRawBufferPointer, at place: Place) -> Bool {
+        guard place != 0 else { return false }
+        if isInFile { makeWritable(place) }
+        return (arena + place).load(fromByteOffset: 8, as: UInt32.self) != Self.freeMark && isKey(key, at: place)
+    }
+
+    private func noteChange(_ key: UnsafeRawBufferPointer, at place: Place) {
+        withUnsafeBytes(of: UInt64(place)) { changedKeys.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt32(key.count)) { changedKeys.append(contentsOf: $0) }
         changedKeys.append(contentsOf: key)
     }
@@ -410,10 +466,14 @@ package final class SlabTable {
         let larger = try StateBlock(capacity: capacity * 8, place: statePlace, isZeroed: true)
         let new = larger.start.assumingMemoryBound(to: UInt64.self)
         let mask = capacity - 1
+        // Pages that come one by one, in the order in which entries are written, cost more than all of them in a row.
+        if larger.isInFile { memset(larger.start, 0, capacity * 8) }
         if memory?.isInFile == true {
             // In the order in which they lie: records that are not in memory are read once, and one after the other.
             var next = Self.firstPlace
+            var passed = 0
             while let place = nextRecord(&next) {
+                if place >= passed { passed = memory?.pass(at: place) ?? .max }
                 let hash = hashBytes(key(at: place))
                 var at = Int(truncatingIfNeeded: hash) & mask
                 while new[at] != 0 { at = (at &+ 1) & mask }

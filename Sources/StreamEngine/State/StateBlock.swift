@@ -17,6 +17,9 @@ package enum StatePlace: Sendable, Hashable {
     case disk(folder: String, fileByteCountMin: Int = 1 << 20)
 }
 
+/// Parts of stores whose pages can be let go of by themselves.
+package enum StatePages: Sendable { case records, indexes }
+
 /// One growing block of bytes of a store, in memory or in a file.
 ///
 /// The space of a file is reserved before it is mapped: a disk that is full is an error here, not a signal later.
@@ -80,6 +83,24 @@ final class StateBlock {
         if file >= 0 { madvise(start, capacity, MADV_DONTNEED) }
     }
 
+    /// Bytes that a pass over the block in order asks for at once.
+    private static let passStep = 4 << 20
+
+    /// For a pass over the block in order that is at `at`: asks the system for what comes next, and lets go of what is behind.
+    ///
+    /// - Returns: where to call it again.
+    func pass(at: Int) -> Int {
+        guard file >= 0 else { return .max }
+        let step = Self.passStep
+        let now = at / step * step
+        #if os(Linux)
+        if now == 0 { posix_fadvise(file, 0, off_t(step), POSIX_FADV_WILLNEED) }
+        posix_fadvise(file, off_t(now + step), off_t(step), POSIX_FADV_WILLNEED)
+        #endif
+        if now >= step { madvise(start + (now - step), step, MADV_DONTNEED) }
+        return now + step
+    }
+
     private func moveIntoFile(_ folder: String, _ larger: Int) throws(EngineError) {
         let (file, mapped) = try Self.newFile(folder, larger)
         memcpy(mapped, start, capacity)
@@ -113,6 +134,10 @@ final class StateBlock {
         guard let mapped = mmap(nil, to, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), mapped != MAP_FAILED else {
             throw failure("map \(to) bytes", folder, errno)
         }
+        #if os(Linux)
+        // Pages are used in no order. Read ahead, they would come as large folios, all of which are dirty when one byte is.
+        madvise(mapped, to, MADV_RANDOM)
+        #endif
         return mapped
     }
 

@@ -267,5 +267,5 @@ extension TimeOrderedBuffer: ChangelogPart {
     }
 
     func move(to place: StatePlace) throws(EngineError) { try table.move(to: place) }
-    func releasePages() { table.releasePages() }
+    func releasePages(_ pages: StatePages) { table.releasePages(pages) }
 }

@@ -186,5 +186,5 @@ extension WindowStore: ChangelogPart {
         for segment in segments { try segment.table.move(to: place) }
     }
 
-    func releasePages() { for segment in segments { segment.table.releasePages() } }
+    func releasePages(_ pages: StatePages) { for segment in segments { segment.table.releasePages(pages) } }
 }

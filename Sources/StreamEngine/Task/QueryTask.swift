@@ -228,7 +228,7 @@ extension QueryTask {
         }
         isRestored = true
         recordsSinceCheck += 1
-        if recordsSinceCheck >= 1 << 16 { checkStateSize() }
+        if recordsSinceCheck >= (isOnDisk ? 1 << 12 : 1 << 16) { checkStateSize() }
         if let failure = context.failure { throw failure }
         guard let tag = change.key.first, let part = restored?.parts.first(where: { $0.tag == tag }) else {
             throw .foreignState
@@ -263,6 +263,11 @@ extension QueryTask {
         return sum
     }
 
+    private func releasePages(_ pages: StatePages) {
+        forEachPart { _, part in part.releasePages(pages) }
+        for item in operators { for table in item.derivedTables { table.releasePages(pages) } }
+    }
+
     private func moveState(to place: StatePlace) throws(EngineError) {
         isOnDisk = true
         for item in operators {
@@ -278,8 +283,9 @@ extension QueryTask {
         recordsSinceCheck = 0
         let most = context.settings.stateByteCountMax
         if isOnDisk, ResidentMemory.fileByteCount > most {
-            forEachPart { _, part in part.releasePages() }
-            for item in operators { for table in item.derivedTables { table.releasePages() } }
+            releasePages(.records)
+            // Indexes are small, and every look-up needs one of their pages: they stay if there is room for records beside.
+            if ResidentMemory.fileByteCount > most / 4 * 3 { releasePages(.indexes) }
         }
         guard stateMemoryByteCount > most else { return }
         do throws(EngineError) {
