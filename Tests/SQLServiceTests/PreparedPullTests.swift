@@ -31,9 +31,7 @@ import Testing
         _ preparation: QueryPreparation, _ first: String, _ second: String, _ context: RequestContext = RequestContext()
     ) async throws -> [[SQLValue]]? {
         _ = try await preparation.prepare(first, context)
-        guard let (_, _, table) = preparation.prepared(second, context), case .keys(let keys) = table.keys else {
-            return nil
-        }
+        guard case (_, .keys(let keys))? = preparation.prepared(second, context) else { return nil }
         return keys
     }
 
@@ -133,6 +131,17 @@ import Testing
             try await check(
                 preparation, "SELECT * FROM TOTALS WHERE USER_ID = 1;", "SELECT * FROM TOTALS WHERE USER_ID = 2;",
                 gives: [[.int(2)]])
+        }
+    }
+
+    @Test func `who is asked for the rows is a matter of each request`() async throws {
+        try await with { _, preparation in
+            let text = "SELECT * FROM TOTALS WHERE USER_ID = 'a';"
+            for skips in ["true", "false", "true"] {
+                let context = RequestContext(requestProperties: ["request.ksql.query.pull.skip.forwarding": skips])
+                let query = try await preparation.prepare(text, context)
+                #expect(query.staysHere == (skips == "true"))
+            }
         }
     }
 
