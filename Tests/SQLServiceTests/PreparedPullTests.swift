@@ -169,3 +169,20 @@ import Testing
         }
     }
 }
+
+@Suite struct QueryIDTests {
+    @Test func `ids of pull queries have the form of all ids, and each is another one`() throws {
+        let ids = (0..<1000).map { _ in QueryID.ofPull() }
+        #expect(Set(ids).count == ids.count)
+        #expect(Set(ids.map { $0.split(separator: "_")[1] }).count == ids.count)
+        var last = 0
+        for id in ids + [QueryID.new("query")] {
+            let parts = id.split(separator: "_")
+            #expect(parts.count == 3 && parts[0] == "query")
+            #expect(Int64(parts[1]) != nil)
+            let number = try #require(Int(parts[2]))
+            #expect(number > last)
+            last = number
+        }
+    }
+}
