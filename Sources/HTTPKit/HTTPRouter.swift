@@ -94,9 +94,7 @@ package struct HTTPRouter: Sendable {
     ///
     /// - Parameter bodyByteCountMax: longer bodies go the other way.
     package mutating func quick(_ path: String, bodyByteCountMax: Int, _ handler: @escaping QuickHandler) {
-        quickRoutes.append(
-            QuickRoutes.Route(
-                path: path, target: Array(path.utf8), bodyByteCountMax: bodyByteCountMax, handler: handler))
+        quickRoutes.append(QuickRoutes.Route(path, bodyByteCountMax: bodyByteCountMax, handler))
     }
 
     /// Serves WebSockets at a path, without names. Its task is cancelled when the client is gone. A GET of the path that asks

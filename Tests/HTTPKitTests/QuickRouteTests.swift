@@ -23,11 +23,13 @@ import Testing
             .text("slow \(String(buffer: try await call.bytes()))")
         }
         router.get("/text") { _ in .text("hello") }
-        router.quick("/ask", bodyByteCountMax: 20) { request in
+        router.quick("/ask", bodyByteCountMax: 20) { request, output in
             let text = String(buffer: request.body)
+            output += "quick \(text)".utf8
             if text.hasPrefix("slow") { return nil }
+            if text == "long" { output += String(repeating: "-", count: 15_000).utf8 }
             seen.quick.wrappingAdd(1, ordering: .relaxed)
-            return QuickAnswer(contentType: request.accept ?? "text/plain", body: Array("quick \(text)".utf8))
+            return request.accept ?? "text/plain"
         }
         var configuration = HTTPServerConfiguration(host: "127.0.0.1", port: 0)
         configuration.observe = { exchange in
@@ -80,6 +82,39 @@ import Testing
             for answer in answers { #expect(try await client.answer().body == answer) }
             try client.send("GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(try await client.answer().body == "hello")
+        }
+    }
+
+    /// The head of a request is looked at again when it is another one than before.
+    @Test func `heads that differ, and one that does not`() async throws {
+        try await withServer { server, seen in
+            let client = try TextClient(port: server.port)
+            let requests = [
+                ("a", "Accept: x/y\r\n"), ("b", "Accept: x/y\r\n"), ("cc", "Accept: x/y\r\n"), ("d", "Accept: x/z\r\n"),
+                ("e", ""), ("f", "Accept: x/y\r\n"), ("g", "X: \(String(repeating: "x", count: 2000))\r\n"), ("h", ""),
+            ]
+            for (body, headers) in requests {
+                try client.send(post(body, headers))
+                let answer = try await client.answer()
+                #expect(answer.body == "quick \(body)")
+                let type = headers.hasPrefix("Accept: ") ? headers.dropFirst(8).prefix(3) : "text/plain"
+                #expect(answer.head.contains("Content-Type: \(type)\r\n"))
+            }
+            #expect(seen.quick.load(ordering: .relaxed) == requests.count)
+            try client.send(post("i", "Connection: close\r\n"))
+            #expect(try await client.answer().body == "slow i")
+            #expect(try await client.rest() == "")
+        }
+    }
+
+    @Test func `long answers to requests that come together`() async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(String(repeating: post("long"), count: 5) + post("a"))
+            for _ in 1...5 { #expect(try await client.answer().body.utf8.count == 15_010) }
+            #expect(try await client.answer().body.hasSuffix(" a"))
+            try client.send(post("b"))
+            #expect(try await client.answer().body.hasSuffix(" b"))
         }
     }
 

@@ -31,9 +31,7 @@ import Testing
         _ preparation: QueryPreparation, _ first: String, _ second: String, _ context: RequestContext = RequestContext()
     ) async throws -> [[SQLValue]]? {
         _ = try await preparation.prepare(first, context)
-        guard let (_, _, table) = preparation.prepared(second, context), case .keys(let keys) = table.keys else {
-            return nil
-        }
+        guard case (_, .keys(let keys))? = preparation.prepared(second, context) else { return nil }
         return keys
     }
 
@@ -136,6 +134,17 @@ import Testing
         }
     }
 
+    @Test func `who is asked for the rows is a matter of each request`() async throws {
+        try await with { _, preparation in
+            let text = "SELECT * FROM TOTALS WHERE USER_ID = 'a';"
+            for skips in ["true", "false", "true"] {
+                let context = RequestContext(requestProperties: ["request.ksql.query.pull.skip.forwarding": skips])
+                let query = try await preparation.prepare(text, context)
+                #expect(query.staysHere == (skips == "true"))
+            }
+        }
+    }
+
     @Test func `variables are put in before`() async throws {
         try await with { _, preparation in
             let text = "SELECT * FROM TOTALS WHERE USER_ID = '${who}';"
@@ -157,6 +166,23 @@ import Testing
                     "SELECT N + \(number) FROM TOTALS WHERE USER_ID = 'a';", RequestContext())
             }
             #expect(preparation.pulls.count == 50)
+        }
+    }
+}
+
+@Suite struct QueryIDTests {
+    @Test func `ids of pull queries have the form of all ids, and each is another one`() throws {
+        let ids = (0..<1000).map { _ in QueryID.ofPull() }
+        #expect(Set(ids).count == ids.count)
+        #expect(Set(ids.map { $0.split(separator: "_")[1] }).count == ids.count)
+        var last = 0
+        for id in ids + [QueryID.new("query")] {
+            let parts = id.split(separator: "_")
+            #expect(parts.count == 3 && parts[0] == "query")
+            #expect(Int64(parts[1]) != nil)
+            let number = try #require(Int(parts[2]))
+            #expect(number > last)
+            last = number
         }
     }
 }

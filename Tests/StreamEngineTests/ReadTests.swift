@@ -106,6 +106,9 @@ import Testing
             #expect(
                 Set(Self.rows(some, hasTimes: hasTimes)) == expected.filter { wanted.contains($0.key[0]) })
             #expect(some.count == expected.count { wanted.contains($0.key[0]) })
+            // One that ends in the middle leaves nothing to the reads that follow.
+            let first = try task.read(TableRead(.keys([[wanted[0]], [wanted[1]]]), limit: 1))
+            #expect(first.map(\.key) == some.prefix(1).map(\.key))
             let range = try task.read(TableRead(.range(lower: (.int(1), false), upper: (.int(3), true))))
             #expect(
                 Set(Self.rows(range, hasTimes: hasTimes))

@@ -1,6 +1,8 @@
+import Glibc
 import NIOCore
 
-/// Answers requests for quick routes before anything of HTTP is taken apart: a look at the bytes, the handler, one write.
+/// Answers requests for quick routes before anything of HTTP is taken apart: a look at the bytes, the handler, one write for
+/// all that came at once.
 ///
 /// Everything else it hands on as it came. Whether it may look at the next bytes is a matter of certainty:
 ///
@@ -28,6 +30,35 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
     private var bodyByteCount = 0
     /// Where the requests that were handed on end is not known.
     private var isOff = false
+    /// Those further in have been given something since the last complete read.
+    private var mustTellComplete = false
+    /// Of the last request that was answered here: most clients send the same head again and again.
+    private var known: KnownHead?
+    /// The body of an answer, and answers as they are sent: memory that is used again.
+    private var body: [UInt8] = []
+    private var answers = ByteBuffer()
+
+    /// So much of that memory stays between requests.
+    private static let keptByteCountMax = 4096
+    /// Answers to requests that came together are sent together, up to about so many bytes.
+    private static let pieceByteCount = 64 << 10
+
+    /// A head that was looked at, byte for byte, and what it asks for.
+    private struct KnownHead {
+        static let byteCountMax = 1024
+
+        let bytes: [UInt8]
+        let head: PlainHead
+        let route: QuickRoutes.Route
+        let accept: String?
+
+        func begins(_ bytes: UnsafeRawBufferPointer) -> Bool {
+            guard bytes.count >= self.bytes.count, let other = bytes.baseAddress else { return false }
+            return self.bytes.withUnsafeBytes { own in
+                own.baseAddress.map { memcmp($0, other, own.count) == 0 } ?? false
+            }
+        }
+    }
 
     /// - Parameters:
     ///   - activity: of the same connection, further in.
@@ -39,12 +70,12 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if isOff { return context.fireChannelRead(data) }
+        if isOff { return passOn(data, context) }
         var bytes = unwrapInboundIn(data)
         if bodyByteCount > 0 {
             bodyByteCount -= bytes.readableBytes
             if bodyByteCount < 0 { isOff = true }
-            return context.fireChannelRead(data)
+            return passOn(data, context)
         }
         if var whole = held {
             held = nil
@@ -55,48 +86,90 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
         serve(bytes, context)
     }
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // It is a long way through all the others, for nothing where none of them got anything.
+        guard mustTellComplete else { return }
+        mustTellComplete = false
+        context.fireChannelReadComplete()
+    }
+
+    private func passOn(_ data: NIOAny, _ context: ChannelHandlerContext) {
+        mustTellComplete = true
+        context.fireChannelRead(data)
+    }
+
     private func serve(_ all: ByteBuffer, _ context: ChannelHandlerContext) {
         var bytes = all
-        var hasAnswered = false
-        defer { if hasAnswered { context.flush() } }
-        while bytes.readableBytes > 0 {
-            switch bytes.withUnsafeReadableBytes(PlainHead.look) {
-            case .incomplete:
-                guard bytes.withUnsafeReadableBytes(routes.mayBegin) else { return handOn(bytes, context) }
-                return hold(bytes, context)
-            case .other: return handOn(bytes, context)
-            case .head(let head):
-                // A client that takes nothing is waited for further in.
-                guard head.isPlain, context.channel.isWritable,
-                    let route = bytes.withUnsafeReadableBytes({
-                        routes.route(of: UnsafeRawBufferPointer(rebasing: $0[head.target]))
-                    }), head.bodyByteCount <= route.bodyByteCountMax
-                else { return handOn(bytes, context) }
-                let byteCount = head.byteCount + head.bodyByteCount
-                guard bytes.readableBytes >= byteCount else { return hold(bytes, context) }
-                guard answer(bytes, head, route, context) else { return handOn(bytes, context) }
-                hasAnswered = true
-                bytes.moveReaderIndex(forwardBy: byteCount)
-            }
+        // What is handed on is answered after what was answered here.
+        func handOnRest() {
+            send(context)
+            handOn(bytes, context)
         }
+        while bytes.readableBytes > 0 {
+            let request: KnownHead
+            if let known, bytes.withUnsafeReadableBytes(known.begins) {
+                request = known
+            } else {
+                switch bytes.withUnsafeReadableBytes(PlainHead.look) {
+                case .incomplete:
+                    guard bytes.withUnsafeReadableBytes(routes.mayBegin) else { return handOnRest() }
+                    send(context)
+                    return hold(bytes, context)
+                case .other: return handOnRest()
+                case .head(let head):
+                    guard let found = find(head, bytes) else { return handOnRest() }
+                    request = found
+                }
+            }
+            let byteCount = request.head.byteCount + request.head.bodyByteCount
+            guard bytes.readableBytes >= byteCount else {
+                send(context)
+                return hold(bytes, context)
+            }
+            // A client that takes nothing is waited for further in.
+            guard context.channel.isWritable, answer(bytes, request, context) else { return handOnRest() }
+            bytes.moveReaderIndex(forwardBy: byteCount)
+            if answers.readableBytes >= Self.pieceByteCount { send(context) }
+        }
+        send(context)
         release?.cancel()
         release = nil
     }
 
+    /// - Returns: nil for requests that are not for the short way.
+    private func find(_ head: PlainHead, _ bytes: ByteBuffer) -> KnownHead? {
+        bytes.withUnsafeReadableBytes { bytes -> KnownHead? in
+            guard head.isPlain, let route = routes.route(of: UnsafeRawBufferPointer(rebasing: bytes[head.target])),
+                head.bodyByteCount <= route.bodyByteCountMax
+            else { return nil }
+            let request = KnownHead(
+                bytes: Array(bytes.prefix(head.byteCount)), head: head, route: route,
+                accept: head.accept.map { String(decoding: bytes[$0], as: UTF8.self) })
+            if head.byteCount <= KnownHead.byteCountMax { known = request }
+            return request
+        }
+    }
+
     /// - Returns: false when the answer is not at hand.
-    private func answer(
-        _ bytes: ByteBuffer, _ head: PlainHead, _ route: QuickRoutes.Route, _ context: ChannelHandlerContext
-    ) -> Bool {
+    private func answer(_ bytes: ByteBuffer, _ request: KnownHead, _ context: ChannelHandlerContext) -> Bool {
         let began = NIODeadline.now()
-        let start = bytes.readerIndex
-        let accept = head.accept.flatMap { bytes.getString(at: start + $0.lowerBound, length: $0.count) }
-        guard let body = bytes.getSlice(at: start + head.byteCount, length: head.bodyByteCount),
-            let answer = route.handler(QuickRequest(accept: accept, body: body))
+        body.removeAll(keepingCapacity: body.capacity <= Self.keptByteCountMax)
+        guard
+            let asked = bytes.getSlice(
+                at: bytes.readerIndex + request.head.byteCount, length: request.head.bodyByteCount),
+            let contentType = request.route.handler(QuickRequest(accept: request.accept, body: asked), &body)
         else { return false }
         activity.touch(at: began)
-        context.write(wrapOutboundOut(routes.bytes(of: answer, context.channel.allocator)), promise: nil)
-        routes.note(route, began: began, on: context.channel)
+        routes.write(body, contentType, to: &answers)
+        routes.note(request.route, began: began, on: context.channel)
         return true
+    }
+
+    private func send(_ context: ChannelHandlerContext) {
+        guard answers.readableBytes > 0 else { return }
+        context.writeAndFlush(wrapOutboundOut(answers), promise: nil)
+        // The same memory, if the system has taken all of it by now.
+        if answers.capacity <= Self.keptByteCountMax { answers.clear() } else { answers = ByteBuffer() }
     }
 
     private func hold(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -115,7 +188,7 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
         guard let bytes = held else { return }
         held = nil
         handOn(bytes, context)
-        context.fireChannelReadComplete()
+        channelReadComplete(context: context)
     }
 
     private func handOn(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -127,7 +200,7 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
         } else {
             isOff = true
         }
-        context.fireChannelRead(wrapInboundOut(bytes))
+        passOn(wrapInboundOut(bytes), context)
     }
 
     // MARK: The end

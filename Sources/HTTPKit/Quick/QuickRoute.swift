@@ -15,31 +15,28 @@ package struct QuickRequest: Sendable {
     }
 }
 
-/// An answer with status 200.
-package struct QuickAnswer: Sendable {
-    package let contentType: String
-    package let body: [UInt8]
-
-    package init(contentType: String, body: [UInt8]) {
-        self.contentType = contentType
-        self.body = body
-    }
-}
-
 /// The second, shorter way to the answer of a POST: within the event that brought the request, on the event loop of its
 /// connection, without a task. It computes for a few microseconds and waits for nothing.
 ///
-/// nil when the answer is not at hand, or is any other than 200: the route's handler then gets the request, and nothing
-/// must have been done that it does again.
-package typealias QuickHandler = @Sendable (QuickRequest) -> QuickAnswer?
+/// It appends the body of an answer with status 200 to what it is given, and returns the body's media type. nil when the
+/// answer is not at hand, or is any other than 200: the route's handler then gets the request, and nothing must have been
+/// done that it does again; what was appended is thrown away.
+package typealias QuickHandler = @Sendable (QuickRequest, inout [UInt8]) -> String?
 
 /// The quick routes of a server, and what their answers look like.
 struct QuickRoutes: Sendable {
-    struct Route: Sendable {
+    final class Route: Sendable {
         let path: String
         let target: [UInt8]
         let bodyByteCountMax: Int
         let handler: QuickHandler
+
+        init(_ path: String, bodyByteCountMax: Int, _ handler: @escaping QuickHandler) {
+            self.path = path
+            target = Array(path.utf8)
+            self.bodyByteCountMax = bodyByteCountMax
+            self.handler = handler
+        }
     }
 
     let routes: [Route]
@@ -68,27 +65,24 @@ struct QuickRoutes: Sendable {
         }
     }
 
-    /// The whole answer as HTTP/1.1 has it: head and body in one piece.
-    func bytes(of answer: QuickAnswer, _ allocator: ByteBufferAllocator) -> ByteBuffer {
-        var bytes = allocator.buffer(capacity: 160 + answer.body.count)
+    /// Appends the whole answer as HTTP/1.1 has it: head and body in one piece.
+    func write(_ body: [UInt8], _ contentType: String, to bytes: inout ByteBuffer) {
+        bytes.reserveCapacity(minimumWritableBytes: 160 + body.count)
         bytes.writeStaticString("HTTP/1.1 200 OK\r\nContent-Type: ")
-        bytes.writeString(answer.contentType)
+        bytes.writeString(contentType)
         bytes.writeStaticString("\r\nDate: ")
         bytes.writeString(date.now())
         bytes.writeStaticString("\r\nContent-Length: ")
-        bytes.writeString(String(answer.body.count))
+        bytes.writeString(String(body.count))
         bytes.writeStaticString("\r\n\r\n")
-        bytes.writeBytes(answer.body)
-        return bytes
+        bytes.writeBytes(body)
     }
 
     /// The head of the answer as HTTP/2 has it.
-    func head(of answer: QuickAnswer) -> HTTPResponse {
+    func head(bodyByteCount: Int, _ contentType: String) -> HTTPResponse {
         HTTPResponse(
             status: .ok,
-            headerFields: [
-                .contentType: answer.contentType, .date: date.now(), .contentLength: String(answer.body.count),
-            ])
+            headerFields: [.contentType: contentType, .date: date.now(), .contentLength: String(bodyByteCount)])
     }
 
     /// To be called when the answer is on its way.

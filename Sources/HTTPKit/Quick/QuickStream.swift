@@ -51,14 +51,15 @@ final class QuickStream: ChannelInboundHandler, RemovableChannelHandler {
     /// - Returns: false when the answer is not at hand.
     private func answer(_ context: ChannelHandlerContext) -> Bool {
         let began = NIODeadline.now()
+        var answer: [UInt8] = []
         guard let route, let head,
-            let answer = route.handler(
-                QuickRequest(accept: head.headerFields[.accept], body: body ?? ByteBuffer()))
+            let contentType = route.handler(
+                QuickRequest(accept: head.headerFields[.accept], body: body ?? ByteBuffer()), &answer)
         else { return false }
         isOver = true
-        context.write(wrapOutboundOut(.head(routes.head(of: answer))), promise: nil)
-        if !answer.body.isEmpty {
-            context.write(wrapOutboundOut(.body(context.channel.allocator.buffer(bytes: answer.body))), promise: nil)
+        context.write(wrapOutboundOut(.head(routes.head(bodyByteCount: answer.count, contentType))), promise: nil)
+        if !answer.isEmpty {
+            context.write(wrapOutboundOut(.body(context.channel.allocator.buffer(bytes: answer))), promise: nil)
         }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         routes.note(route, began: began, on: context.channel)

@@ -22,6 +22,9 @@ package struct PullQuery: Sendable {
     /// Rows that are enough; nil for all.
     package var limit: Int?
 
+    /// Whether all rows are in the result, in the order in which they are found.
+    package var takesAll: Bool { order.isEmpty && offset == 0 && limit == nil }
+
     /// "`ID` STRING KEY, `COUNT` BIGINT"
     package var schemaText: String { columns.map(\.description).joined(separator: ", ") }
 }

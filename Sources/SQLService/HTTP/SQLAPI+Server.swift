@@ -11,9 +11,10 @@ extension SQLAPI {
 
     /// A route that answers JSON, and 406 to clients that do not take it.
     private mutating func getJSON(
-        _ path: String, _ handler: @escaping @Sendable (HTTPCall) async throws(KsqlFailure) -> (Int, JSONValue)
+        _ path: String, traits: HTTPRouter.Traits = [],
+        _ handler: @escaping @Sendable (HTTPCall) async throws(KsqlFailure) -> (Int, JSONValue)
     ) {
-        get(path) { call throws(KsqlFailure) in
+        get(path, traits: traits) { call throws(KsqlFailure) in
             guard let type = MediaType.negotiated(call.headers[.accept], among: Self.offered) else {
                 throw .notAcceptable
             }
@@ -27,7 +28,7 @@ extension SQLAPI {
         get("/") { _ throws(KsqlFailure) in
             HTTPAnswer(status: .temporaryRedirect, headers: [.location: "/info"])
         }
-        getJSON("/info") { _ throws(KsqlFailure) in
+        getJSON("/info", traits: .isShort) { _ throws(KsqlFailure) in
             (
                 200,
                 .object([
@@ -43,7 +44,7 @@ extension SQLAPI {
                 ])
             )
         }
-        getJSON("/healthcheck") { _ throws(KsqlFailure) in await engine.health() }
+        getJSON("/healthcheck", traits: .isShort) { _ throws(KsqlFailure) in await engine.health() }
         getJSON("/clusterStatus") { _ throws(KsqlFailure) in
             try engine.checkReady()
             return (200, await engine.clusterStatus())
@@ -58,7 +59,7 @@ extension SQLAPI {
                 ])
             )
         }
-        getJSON("/status/{type}/{entity}/{action}") { call throws(KsqlFailure) in
+        getJSON("/status/{type}/{entity}/{action}", traits: .isShort) { call throws(KsqlFailure) in
             try engine.checkReady()
             let id = CommandID(call.parameter("type"), call.parameter("entity"), call.parameter("action"))
             guard let status = engine.state.withLock({ $0.statuses[id.description] }) else {
@@ -83,7 +84,9 @@ extension SQLAPI {
             )
         }
         getJSON("/v1/metadata/id") { _ throws(KsqlFailure) in (200, await engine.clusterScope()) }
-        for path in ["/chc/ready", "/chc/live"] { getJSON(path) { _ throws(KsqlFailure) in (200, .object([])) } }
+        for path in ["/chc/ready", "/chc/live"] {
+            getJSON(path, traits: .isShort) { _ throws(KsqlFailure) in (200, .object([])) }
+        }
     }
 }
 

@@ -49,9 +49,10 @@ package struct SQLAPI: Sendable {
     }
 
     package mutating func get(
-        _ path: String, _ handler: @escaping @Sendable (HTTPCall) async throws(KsqlFailure) -> HTTPAnswer
+        _ path: String, traits: HTTPRouter.Traits = [],
+        _ handler: @escaping @Sendable (HTTPCall) async throws(KsqlFailure) -> HTTPAnswer
     ) {
-        router.get(path) { call in
+        router.on(.get, path, traits: traits) { call in
             do throws(KsqlFailure) { return try await handler(call) } catch { return Self.answer(error) }
         }
     }
@@ -84,19 +85,20 @@ package struct SQLAPI: Sendable {
         }
     }
 
-    /// The short way to answers of a route with a JSON body.
+    /// The short way to the answers of pull queries.
     ///
-    /// - Parameter handler: gets the body, an object, and the type to answer with.
-    mutating func quick(
-        _ path: String, offers offered: [MediaType],
-        _ handler: @escaping @Sendable (JSONValue, MediaType) -> QuickAnswer?
+    /// - Parameter members: of the body that have the statement, and the properties of the session.
+    mutating func quickPulls(
+        _ path: String, members: (statement: String, properties: String), offers offered: [MediaType],
+        _ service: QueryService
     ) {
+        let patterns = BodyPatterns()
         router.quick(path, bodyByteCountMax: min(engine.settings.requestByteCountMax, Self.quickByteCountMax)) {
-            request in
-            guard let type = MediaType.quicklyNegotiated(request.accept, among: offered),
-                let body = try? JSONValue.read(request.body.readableBytesSpan), body.members != nil
-            else { return nil }
-            return handler(body, type)
+            (request, output) in
+            guard let type = MediaType.quicklyNegotiated(request.accept, among: offered) else { return nil }
+            let form = ResultWriter.Form(type, on: path)
+            return service.answerAtHand(request.body, members: members, patterns, form, &output)
+                ? MediaType(form).rawValue : nil
         }
     }
 

@@ -36,14 +36,24 @@ struct QueryPreparation: Sendable {
     let engine: SQLEngine
     let pulls = PreparedPulls()
 
-    /// A pull query by key that was planned before, with the values of this one in place; nil for all others.
-    func prepared(_ text: String, _ context: RequestContext) -> (PreparedPull, pull: PullQuery, table: PullTable)? {
+    /// A pull query by key that was planned before, and the keys of this one; nil for all others.
+    func prepared(_ text: String, _ context: RequestContext) -> (PreparedPull, keys: PullTable.Keys)? {
         guard let version = engine.readyVersion, let (shape, values) = StatementShape.of(text),
             let found = pulls.find(
                 text, shape, hasValues: !values.isEmpty, context.properties, version: version),
-            let query = found.query(values)
+            let keys = found.keys(values)
         else { return nil }
-        return (found, query.pull, query.table)
+        return (found, keys)
+    }
+
+    /// The same for the body of a request, whose pattern is kept.
+    func prepared(
+        _ body: UnsafeRawBufferPointer, _ patterns: BodyPatterns
+    ) -> (PreparedPull, keys: PullTable.Keys)? {
+        guard let version = engine.readyVersion, let (found, values) = patterns.find(body, version: version),
+            let keys = found.keys(values)
+        else { return nil }
+        return (found, keys)
     }
 
     /// - Throws: 40001 for what is no query or cannot be planned.
@@ -53,8 +63,10 @@ struct QueryPreparation: Sendable {
         guard text.utf8.count <= Self.shortByteCountMax else {
             return try await engine.work { () throws(KsqlFailure) in try plan(try parse(text, context), context) }
         }
-        if let (found, pull, _) = prepared(text, context) {
-            return ClientQuery(kind: .pull(pull), text: Self.trimmed(text), configuration: found.configuration)
+        if let (found, keys) = prepared(text, context) {
+            return ClientQuery(
+                kind: .pull(found.query(keys)), text: Self.trimmed(text), configuration: found.configuration,
+                staysHere: Self.staysHere(context))
         }
         // Asked before the catalog is, so that what is planned is never taken for newer than it is.
         let version = engine.readyVersion
@@ -75,12 +87,9 @@ struct QueryPreparation: Sendable {
             case .query(let query) = parsed.statement, let (shape, values) = StatementShape.of(text)
         else { return }
         let keyColumns = engine.current[query.from.first.name.text]?.keyColumns ?? []
-        let forms: [ResultWriter.Form] = [.rows, .lines, .array]
-        let heads = forms.map { ($0, ResultHead($0, pull.columns)) }
         let prepared = PreparedPull(
-            version: version, pull: pull, table: table, configuration: planned.configuration,
-            pattern: KeyPattern(query, table, keyColumns: keyColumns, values),
-            heads: Dictionary(uniqueKeysWithValues: heads))
+            version: version, pull, table, planned.configuration,
+            KeyPattern(query, table, keyColumns: keyColumns, values))
         pulls.keep(prepared, text, shape, context.properties)
     }
 
@@ -110,9 +119,9 @@ struct QueryPreparation: Sendable {
             do throws(PlanError) {
                 pull = try executor.planPullQuery(query, id: QueryID.new("query"), in: engine.current)
             } catch { throw KsqlFailure(error, parsed.text) }
-            let skips = context.requestProperties["request.ksql.query.pull.skip.forwarding"]?.lowercased() == "true"
             return ClientQuery(
-                kind: .pull(pull), text: parsed.text, configuration: configuration, staysHere: skips)
+                kind: .pull(pull), text: parsed.text, configuration: configuration,
+                staysHere: Self.staysHere(context))
         case .query(let query):
             return ClientQuery(
                 kind: .push(try push(query, parsed.text, context, configuration)), text: parsed.text,
@@ -124,6 +133,10 @@ struct QueryPreparation: Sendable {
                 "Statement type not supported for this resource: only SELECT and PRINT are. Send it to /ksql.",
                 parsed.text)
         }
+    }
+
+    private static func staysHere(_ context: RequestContext) -> Bool {
+        context.requestProperties["request.ksql.query.pull.skip.forwarding"]?.lowercased() == "true"
     }
 
     // MARK: Push queries

@@ -3,7 +3,7 @@ import SQLSyntax
 import Synchronization
 
 /// A pull query by key, planned.
-struct PreparedPull: Sendable {
+final class PreparedPull: Sendable {
     /// Of what it was planned by.
     let version: UInt64
     let pull: PullQuery
@@ -14,15 +14,32 @@ struct PreparedPull: Sendable {
     /// What results begin with, by form.
     let heads: [ResultWriter.Form: ResultHead]
 
+    init(
+        version: UInt64, _ pull: PullQuery, _ table: PullTable, _ configuration: SQLConfiguration,
+        _ pattern: KeyPattern?
+    ) {
+        self.version = version
+        self.pull = pull
+        self.table = table
+        self.configuration = configuration
+        self.pattern = pattern
+        let forms: [ResultWriter.Form] = [.rows, .lines, .array]
+        heads = Dictionary(uniqueKeysWithValues: forms.map { ($0, ResultHead($0, pull.columns)) })
+    }
+
+    /// What the query looks up with these values; nil where it takes the planner to say.
+    func keys(_ values: [StatementShape.Value]) -> PullTable.Keys? {
+        guard let pattern else { return table.keys }
+        return pattern.keys(values).map { .keys($0) }
+    }
+
     /// The query for other values.
-    func query(_ values: [StatementShape.Value]) -> (pull: PullQuery, table: PullTable)? {
-        guard let pattern else { return (pull, table) }
-        guard let keys = pattern.keys(values) else { return nil }
+    func query(_ keys: PullTable.Keys) -> PullQuery {
         var table = table
-        table.keys = .keys(keys)
+        table.keys = keys
         var pull = pull
         pull.source = .table(table)
-        return (pull, table)
+        return pull
     }
 }
 

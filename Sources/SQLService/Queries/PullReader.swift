@@ -31,17 +31,23 @@ struct PullReader: Sendable {
     private func onExecutor<Value: Sendable>(_ body: @Sendable () -> Value) async -> Value { body() }
 
     /// The rows of the result of a query by key, where they can be had without waiting; nil when `rows` has to be asked.
-    func rowsAtHand(_ query: PullQuery, _ table: PullTable, _ properties: [String: String]) -> [[SQLValue]]? {
-        guard case .keys = table.keys,
+    func rowsAtHand(_ prepared: PreparedPull, _ keys: PullTable.Keys) -> [[SQLValue]]? {
+        guard case .keys = keys,
             let found = engine.runner.readAtHand(
-                Self.tableRead(query, table), of: table.queryID, rowCountMax: Self.rowCountAtHandMax)
+                Self.tableRead(prepared.pull, prepared.table, keys), of: prepared.table.queryID,
+                rowCountMax: Self.rowCountAtHandMax)
         else { return nil }
-        return evaluate(query, table, properties, found)
+        return evaluate(prepared.pull, prepared.table, prepared.configuration.properties, found)
     }
 
     private func evaluate(
         _ query: PullQuery, _ table: PullTable, _ properties: [String: String], _ found: [TableRow]
     ) -> [[SQLValue]] {
+        if table.rows.isPlain, query.takesAll {
+            return found.map {
+                table.rows.columns(key: $0.key, window: $0.window, values: $0.values, timestamp: $0.timestamp)
+            }
+        }
         var result = BoundedResult(query)
         if table.rows.isPlain {
             for row in found {
@@ -65,9 +71,11 @@ struct PullReader: Sendable {
         return result.finish()
     }
 
-    private static func tableRead(_ query: PullQuery, _ table: PullTable) -> TableRead {
+    private static func tableRead(
+        _ query: PullQuery, _ table: PullTable, _ keys: PullTable.Keys
+    ) -> TableRead {
         var read: TableRead
-        switch table.keys {
+        switch keys {
         case .all: read = TableRead(.all)
         case .keys(let keys): read = TableRead(.keys(keys))
         case .range(let lower, let upper):
@@ -83,7 +91,7 @@ struct PullReader: Sendable {
     private func read(
         _ query: PullQuery, _ table: PullTable, _ client: ClientQuery
     ) async throws(KsqlFailure) -> [TableRow] {
-        let read = Self.tableRead(query, table)
+        let read = Self.tableRead(query, table, table.keys)
         let deadline = NIODeadline.now() + .nanoseconds(Int64(Self.patience / .nanoseconds(1)))
         while true {
             do throws(RunError) {

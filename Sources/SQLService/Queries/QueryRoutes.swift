@@ -9,16 +9,8 @@ extension SQLAPI {
         let engine = engine
         let queryTypes: [MediaType] = [.json, .plainJSON, .delimited, .protobuf]
         let streamTypes: [MediaType] = [.delimited, .plainJSON, .json, .protobuf]
-        quick("/query", offers: queryTypes) { (body, type) in
-            guard let text = body["ksql"]?.text, let context = try? RequestContext(body) else { return nil }
-            return service.answerAtHand(text, context, ResultWriter.Form(type, on: "/query"))
-        }
-        quick("/query-stream", offers: streamTypes) { (body, type) in
-            guard let text = body["sql"]?.text,
-                let context = try? RequestContext(body, propertiesName: "properties")
-            else { return nil }
-            return service.answerAtHand(text, context, ResultWriter.Form(type, on: "/query-stream"))
-        }
+        quickPulls("/query", members: ("ksql", "streamsProperties"), offers: queryTypes, service)
+        quickPulls("/query-stream", members: ("sql", "properties"), offers: streamTypes, service)
         post("/query", offers: queryTypes, traits: .isShort) {
             (_, body, type) throws(KsqlFailure) in
             guard let text = body["ksql"]?.text else {

@@ -1,4 +1,5 @@
 import HTTPKit
+import JSONFormat
 import Logging
 import NIOCore
 import SQLFormats
@@ -42,25 +43,47 @@ struct QueryService: Sendable {
         }
     }
 
-    /// The answer to a pull query by key whose plan and whose rows are at hand; nil for everything else, mistakes included:
-    /// `answer` deals with it.
-    func answerAtHand(_ text: String, _ context: RequestContext, _ form: ResultWriter.Form) -> QuickAnswer? {
-        guard (context.sequenceNumber ?? -1) < 0, let (prepared, pull, table) = preparation.prepared(text, context),
-            let head = prepared.heads[form],
-            let rows = reader.rowsAtHand(pull, table, prepared.configuration.properties)
-        else { return nil }
-        var output: [UInt8] = []
+    /// The answer to a pull query by key whose plan and whose rows are at hand.
+    ///
+    /// - Parameters:
+    ///   - body: of the request.
+    ///   - members: names of its members for the statement and for the properties of the session.
+    ///   - patterns: of the path.
+    ///   - output: gets the answer.
+    /// - Returns: false for everything else, mistakes included: `answer` deals with it.
+    func answerAtHand(
+        _ body: ByteBuffer, members: (statement: String, properties: String), _ patterns: BodyPatterns,
+        _ form: ResultWriter.Form, _ output: inout [UInt8]
+    ) -> Bool {
+        guard
+            let (prepared, keys) = body.withUnsafeReadableBytes({ preparation.prepared($0, patterns) })
+                ?? prepared(body, members, patterns),
+            let head = prepared.heads[form], let rows = reader.rowsAtHand(prepared, keys)
+        else { return false }
         output.reserveCapacity(head.byteCount + 128 + 64 * rows.count)
         do {
             var writer = try ResultWriter(
-                form, queryID: QueryID.new("query"), columns: pull.columns, isStreamed: false, head: head)
+                form, queryID: QueryID.ofPull(), columns: prepared.pull.columns, isStreamed: false, head: head)
             writer.begin(&output)
             for row in rows { try writer.row(row, &output) }
             writer.end(nil, &output)
             try limits.begin()
-        } catch { return nil }  // it happens again, and is told then
+        } catch { return false }  // it happens again, and is told then
         limits.end(byteCount: output.count)
-        return QuickAnswer(contentType: MediaType(form).rawValue, body: output)
+        return true
+    }
+
+    /// What was planned for such a statement, if it was; then bodies like this one are known from now on.
+    private func prepared(
+        _ body: ByteBuffer, _ members: (statement: String, properties: String), _ patterns: BodyPatterns
+    ) -> (PreparedPull, keys: PullTable.Keys)? {
+        guard let json = try? JSONValue.read(body.readableBytesSpan), json.members != nil,
+            let text = json[members.statement]?.text,
+            let context = try? RequestContext(json, propertiesName: members.properties),
+            (context.sequenceNumber ?? -1) < 0, let (prepared, keys) = preparation.prepared(text, context)
+        else { return nil }
+        if let pattern = BodyPattern(Array(body.readableBytesView), text, prepared) { patterns.keep(pattern) }
+        return (prepared, keys)
     }
 
     private func tableAnswer(
@@ -70,7 +93,7 @@ struct QueryService: Sendable {
         var byteCount = 0
         defer { limits.end(byteCount: byteCount) }
         var writer = try ResultWriter(
-            form, queryID: QueryID.new("query"), columns: pull.columns, isStreamed: false)
+            form, queryID: QueryID.ofPull(), columns: pull.columns, isStreamed: false)
         let rows = try await reader.rows(pull, table, query)
         var output: [UInt8] = []
         writer.begin(&output)

@@ -26,6 +26,14 @@ struct StatementShape: Hashable, Sendable {
         return (StatementShape(bytes: reader.shape), reader.values)
     }
 
+    /// Where in a statement's UTF-8 its values stand, quotes and signs included; nil as `of` is.
+    static func places(in text: String) -> [Range<Int>]? {
+        let source = Array(text.utf8)
+        guard source.count <= byteCountMax else { return nil }
+        var reader = Reader(source: source)
+        return reader.read() ? reader.places : nil
+    }
+
     private struct Reader {
         let source: [UInt8]
         private var at = 0
@@ -33,6 +41,7 @@ struct StatementShape: Hashable, Sendable {
         private var kept = 0
         private(set) var shape: [UInt8] = []
         private(set) var values: [Value] = []
+        private(set) var places: [Range<Int>] = []
         private var before = Before.other
 
         /// What stands in front of the next token.
@@ -88,6 +97,7 @@ struct StatementShape: Hashable, Sendable {
 
         private mutating func take(_ value: Value, _ letter: Unicode.Scalar, _ count: Int) {
             values.append(value)
+            places.append(at..<(at + count))
             shape += source[kept..<at]
             shape.append(0)
             shape.append(UInt8(ascii: letter))

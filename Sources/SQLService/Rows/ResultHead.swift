@@ -5,8 +5,11 @@ import SQLTypes
 struct ResultHead: Sendable {
     private var before: [UInt8] = []
     private var after: [UInt8] = []
+    /// Of the columns.
+    let types: [SQLType]
 
     init(_ form: ResultWriter.Form, _ columns: [SQLColumn], protoSchema: String? = nil) {
+        types = columns.map(\.type)
         switch form {
         case .rows, .protobuf:
             before += "{\"header\":{\"queryId\":".utf8

@@ -37,7 +37,7 @@ struct ResultWriter {
         self.queryID = queryID
         self.columns = columns
         self.isStreamed = isStreamed
-        types = columns.map(\.type)
+        types = head?.types ?? columns.map(\.type)
         guard form == .protobuf else {
             encoder = nil
             protoSchema = nil

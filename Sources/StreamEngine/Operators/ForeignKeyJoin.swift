@@ -59,7 +59,7 @@ final class ForeignKeyJoinOperator: Operator {
     override var isReadable: Bool { true }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
+        let collector = takeCollector(receiver)
         func give(_ key: UnsafeRawBufferPointer) throws(ReadEnd) {
             guard let found = leftRow(key) else { return }
             var failures: [CompiledExpression.Failure] = []  // told when the row was processed
@@ -69,12 +69,12 @@ final class ForeignKeyJoinOperator: Operator {
             appendColumns(found.batch, 0, match?.value, isDeleted: false, to: collector.builder)
             try collector.endRow(timestamp: max(found.timestamp, match?.timestamp ?? .min))
         }
-        if let keys = try read.keys.bytes(leftTable.keyCodec) {
+        if let keys = try read.keys.bytes(leftTable.keyCodec, collector.keyScratch) {
             for key in keys { try key.withKey { (key) throws(ReadEnd) in try give(key) } }
         } else {
             try leftTable.table.forEach { (key, _) throws(ReadEnd) in try give(key) }
         }
-        try collector.flush()
+        try finish(collector)
     }
     override func demandOldValues() { result.demandOldValues() }
 

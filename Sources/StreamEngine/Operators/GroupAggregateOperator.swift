@@ -18,8 +18,8 @@ final class GroupAggregateOperator: AggregateOperator {
     }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
-        if let keys = try read.keys.bytes(keyCodec) {
+        let collector = takeCollector(receiver)
+        if let keys = try read.keys.bytes(keyCodec, collector.keyScratch) {
             for key in keys {
                 try key.withKey { (key) throws(ReadEnd) in
                     if let state = table.value(key) { try give(key, state, window: nil, to: collector) }
@@ -30,7 +30,7 @@ final class GroupAggregateOperator: AggregateOperator {
                 try give(key, state, window: nil, to: collector)
             }
         }
-        try collector.flush()
+        try finish(collector)
     }
 
     override func adopt(_ old: Operator) {

@@ -73,6 +73,31 @@ class Operator {
     /// Gives the rows of the table that it puts out, as it is now; more than asked for where it cannot tell.
     func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {}
 
+    /// Of the last read that came to its end.
+    private var collector: RowCollector?
+
+    /// Collects the rows of a read, in the memory that the read before had.
+    final func takeCollector(_ receiver: RowReceiver) -> RowCollector {
+        let collector = collector ?? RowCollector(step.schema)
+        // One that has rows of a read that failed is not used again.
+        self.collector = nil
+        collector.receiver = receiver
+        return collector
+    }
+
+    /// Gives the last rows.
+    final func finish(_ collector: RowCollector) throws(ReadEnd) {
+        try collector.flush()
+        collector.receiver = nil
+        self.collector = collector
+    }
+
+    final func read(_ read: TableRead, of table: TableState, _ receiver: RowReceiver) throws(ReadEnd) {
+        let collector = takeCollector(receiver)
+        try table.read(read, step.schema, to: collector)
+        try finish(collector)
+    }
+
     /// Whether each row that it puts out comes of one row that came, and says which: `Batch.origins` stay right.
     var keepsOrigins: Bool { false }
 

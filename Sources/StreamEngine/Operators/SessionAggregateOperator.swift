@@ -35,13 +35,13 @@ final class SessionAggregateOperator: AggregateOperator {
 
     override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
+        let collector = takeCollector(receiver)
         func give(_ key: UnsafeRawBufferPointer, _ session: SessionStore.Session) throws(ReadEnd) {
             try session.value.withKey { (state) throws(ReadEnd) in
                 try self.give(key, state, window: (session.start, session.end), to: collector)
             }
         }
-        if let keys = try read.keys.bytes(keyCodec) {
+        if let keys = try read.keys.bytes(keyCodec, collector.keyScratch) {
             for key in keys {
                 try key.withKey { (key) throws(ReadEnd) in
                     for session in store.sessions(key) { try give(key, session) }
@@ -50,7 +50,7 @@ final class SessionAggregateOperator: AggregateOperator {
         } else {
             try store.forEach { (key, session) throws(ReadEnd) in try give(key, session) }
         }
-        try collector.flush()
+        try finish(collector)
     }
 
     override func adopt(_ old: Operator) {

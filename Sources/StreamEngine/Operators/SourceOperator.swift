@@ -54,7 +54,7 @@ final class SourceOperator: Operator {
     override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        try table?.read(read, step.schema, receiver)
+        if let table { try self.read(read, of: table, receiver) }
     }
     override func demandOldValues() { table?.demandOldValues() }
 

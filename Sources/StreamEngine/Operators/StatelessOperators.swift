@@ -235,7 +235,7 @@ final class SelectKeyOperator: Operator {
     override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        try table?.read(read, step.schema, receiver)
+        if let table { try self.read(read, of: table, receiver) }
     }
 
     /// The table's own state knows the old rows by their new keys.

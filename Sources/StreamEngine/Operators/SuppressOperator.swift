@@ -94,7 +94,7 @@ final class SuppressOperator: Operator {
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
         guard let finals else { return }
-        let collector = RowCollector(step.schema, receiver)
+        let collector = takeCollector(receiver)
         func give(_ start: Int64, _ value: UnsafeRawBufferPointer) throws(ReadEnd) {
             var at = 16
             rowCodec.read(value, at: &at, into: collector.builder.columns[...])
@@ -102,7 +102,7 @@ final class SuppressOperator: Operator {
                 timestamp: value.loadUnaligned(fromByteOffset: 8, as: Int64.self),
                 window: (start, value.loadUnaligned(as: Int64.self)))
         }
-        if let keys = try read.keys.bytes(keyCodec) {
+        if let keys = try read.keys.bytes(keyCodec, collector.keyScratch) {
             for key in keys {
                 try key.withKey { (key) throws(ReadEnd) in
                     // Sessions start anywhere.
@@ -114,7 +114,7 @@ final class SuppressOperator: Operator {
         } else {
             try finals.forEach { (_, start, value) throws(ReadEnd) in try give(start, value) }
         }
-        try collector.flush()
+        try finish(collector)
     }
 
     /// Keeps a result that is final.

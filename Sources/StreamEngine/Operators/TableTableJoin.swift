@@ -41,8 +41,8 @@ final class TableTableJoinOperator: Operator {
     override var isReadable: Bool { true }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
-        if let keys = try read.keys.bytes(tables[0].keyCodec) {
+        let collector = takeCollector(receiver)
+        if let keys = try read.keys.bytes(tables[0].keyCodec, collector.keyScratch) {
             for key in keys {
                 try key.withKey { (key) throws(ReadEnd) in
                     try give(key, tables[0].lookup(key), tables[1].lookup(key), collector)
@@ -58,7 +58,7 @@ final class TableTableJoinOperator: Operator {
                 }
             }
         }
-        try collector.flush()
+        try finish(collector)
     }
 
     private typealias Found = (timestamp: Int64, value: UnsafeRawBufferPointer)

@@ -34,12 +34,12 @@ final class WindowAggregateOperator: AggregateOperator {
 
     override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(step.schema, receiver)
+        let collector = takeCollector(receiver)
         func end(_ start: Int64) -> Int64 {
             let (end, overflow) = start.addingReportingOverflow(size)
             return overflow ? .max : end
         }
-        if let keys = try read.keys.bytes(keyCodec) {
+        if let keys = try read.keys.bytes(keyCodec, collector.keyScratch) {
             for key in keys {
                 try key.withKey { (key) throws(ReadEnd) in
                     try store.forEach(key, in: read.windowStart ?? 0...(.max), advance: advance) {
@@ -53,7 +53,7 @@ final class WindowAggregateOperator: AggregateOperator {
                 try give(key, state, window: (start, end(start)), to: collector)
             }
         }
-        try collector.flush()
+        try finish(collector)
     }
 
     override func adopt(_ old: Operator) {

@@ -19,11 +19,13 @@ final class RowCollector {
     private static let rowsMax = 1024
 
     let builder: BatchBuilder
-    private let receiver: RowReceiver
+    /// For the bytes of keys that are asked for.
+    let keyScratch = ScratchBytes()
+    /// nil between reads.
+    var receiver: RowReceiver?
 
-    init(_ schema: RowSchema, _ receiver: RowReceiver) {
+    init(_ schema: RowSchema) {
         builder = BatchBuilder(schema.columns.map(\.type), hasWindows: schema.window != nil)
-        self.receiver = receiver
     }
 
     /// Ends a row whose columns have been appended.
@@ -34,16 +36,15 @@ final class RowCollector {
     }
 
     func flush() throws(ReadEnd) {
-        if builder.count > 0 { try receiver.take(builder.finish()) }
+        if builder.count > 0 { try receiver?.take(builder.finish()) }
     }
 }
 
 extension TableRead.Keys {
     /// The bytes of the keys that are asked for, each once; nil: all rows are to be looked at. Keys with a null in them are
     /// of no row.
-    func bytes(_ codec: KeyCodec) throws(ReadEnd) -> [[UInt8]]? {
+    func bytes(_ codec: KeyCodec, _ scratch: ScratchBytes) throws(ReadEnd) -> [[UInt8]]? {
         guard case .keys(let keys) = self else { return nil }
-        let scratch = ScratchBytes()
         var seen: Set<[UInt8]> = []
         var result: [[UInt8]] = []
         for key in keys {
@@ -57,7 +58,7 @@ extension TableRead.Keys {
             scratch.clear()
             codec.append(key, to: scratch)
             let bytes = [UInt8](scratch.bytes)
-            if seen.insert(bytes).inserted { result.append(bytes) }
+            if keys.count == 1 || seen.insert(bytes).inserted { result.append(bytes) }
         }
         return result
     }
@@ -70,8 +71,7 @@ func reading(_ body: () throws(EngineError) -> Void) throws(ReadEnd) {
 
 extension TableState {
     /// Gives the rows of a table as they are now.
-    func read(_ read: TableRead, _ schema: RowSchema, _ receiver: RowReceiver) throws(ReadEnd) {
-        let collector = RowCollector(schema, receiver)
+    func read(_ read: TableRead, _ schema: RowSchema, to collector: RowCollector) throws(ReadEnd) {
         let windowBytes = schema.window == nil ? 0 : 16
         func give(_ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) throws(ReadEnd) {
             let inner = UnsafeRawBufferPointer(rebasing: key[..<(key.count - windowBytes)])
@@ -87,7 +87,7 @@ extension TableState {
             }
             try collector.endRow(timestamp: value.loadUnaligned(as: Int64.self), window: window)
         }
-        if let keys = try read.keys.bytes(keyCodec) {
+        if let keys = try read.keys.bytes(keyCodec, collector.keyScratch) {
             if windowBytes == 0 {
                 for key in keys {
                     try key.withKey { (key) throws(ReadEnd) in
@@ -104,7 +104,6 @@ extension TableState {
         } else {
             try table.forEach { (key, value) throws(ReadEnd) in try give(key, value) }
         }
-        try collector.flush()
     }
 }
 

@@ -74,7 +74,7 @@ final class RepartitionSourceOperator: Operator {
     override func keepForReading() { table?.keepForReading() }
 
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
-        try table?.read(read, step.schema, receiver)
+        if let table { try self.read(read, of: table, receiver) }
     }
 
     /// Those of groups come with the rows.
