@@ -68,6 +68,9 @@ package protocol QueryRunner: Sendable {
     /// How far the state of queries is that this node has.
     func progress() async -> [StoreProgress]
 
+    /// What each node is to have of the queries of this one, by query and the node's address; only of those that are shared.
+    func shares() async -> [String: [String: NodeShare]]
+
     /// "host:port" by which other nodes reach this one; called before the first query starts.
     func announce(_ address: String)
 }
@@ -83,6 +86,7 @@ extension QueryRunner {
     package func readAtHand(_ read: TableRead, of id: String, rowCountMax: Int) -> [TableRow]? { nil }
     package func nodes() async -> Set<String> { [] }
     package func progress() async -> [StoreProgress] { [] }
+    package func shares() async -> [String: [String: NodeShare]] { [:] }
     package func announce(_ address: String) {}
 }
 

@@ -128,6 +128,12 @@ package final class QueryRuntime: QueryRunner {
         return all
     }
 
+    package func shares() async -> [String: [String: NodeShare]] {
+        var all: [String: [String: NodeShare]] = [:]
+        for (id, query) in state.withLock({ $0.queries }) { all[id] = await query.shares }
+        return all
+    }
+
     // MARK: Queries of clients
 
     package func subscribe(

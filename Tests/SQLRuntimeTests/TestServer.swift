@@ -161,14 +161,16 @@ final class TestServer {
 
     /// Another node, which shares all queries with those of before.
     ///
-    /// - Parameter address: its name; a node that comes back has its snapshots.
-    func node(_ address: String) async throws -> QueryRuntime {
+    /// - Parameters:
+    ///   - address: its name; a node that comes back has its snapshots.
+    ///   - cluster: what it sees of the cluster.
+    func node(_ address: String, on cluster: (any Cluster)? = nil) async throws -> QueryRuntime {
         var settings = settings
         let sharing = Sharing()
         sharing.address = address
         settings.sharing = sharing
         settings.snapshotFolder = settings.snapshotFolder.map { "\($0)-\(address)" }
-        let node = Self.runtime(cluster, settings)
+        let node = Self.runtime(cluster ?? self.cluster, settings)
         for (_, plan) in plans.sorted(by: { $0.key < $1.key }) {
             try await node.start(plan, properties: properties, isPaused: false)
         }

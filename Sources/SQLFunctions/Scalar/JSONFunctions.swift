@@ -169,7 +169,14 @@ enum JSONDocument {
         case .null: output += "null".utf8
         case .bool(let value): output += (value ? "true" : "false").utf8
         case .number(let value): output += String(value).utf8
-        case .raw(let text): output += text
+        case .raw(let text):
+            // Numbers with an exponent are read as exact decimals, and written as Java writes those.
+            let hasExponent = text.contains { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") }
+            if hasExponent, let number = SQLDecimal(utf8: Array(text)) {
+                output += number.description.utf8
+            } else {
+                output += text
+            }
         case .string(let text): quote(text, to: &output)
         case .array(let elements):
             output.append(UInt8(ascii: "["))

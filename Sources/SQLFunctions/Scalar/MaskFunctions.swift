@@ -15,7 +15,7 @@ enum MaskFunctions {
                     "With masks of one's own; one that is null leaves its characters as they are."
                 ) { values, _ throws(EvaluationError) in
                     guard let text = values[0].string else { return .null }
-                    return .string(Masks(values[1...]).masked(text) { _, _ in true })
+                    return .string(try Masks(values[1...]).masked(text) { _, _ in true })
                 },
             ]),
         partial("MASK_KEEP_LEFT", "The text masked except for its first characters.") { at, count, total in at >= count
@@ -50,7 +50,7 @@ enum MaskFunctions {
                         "input": .string, "numChars": .int, "upper": .string, "lower": .string, "digit": .string,
                         "other": .string,
                     ], .string, "With masks of one's own; one that is null leaves its characters as they are."
-                ) { values, _ throws(EvaluationError) in try mask(values, Masks(values[2...])) },
+                ) { values, _ throws(EvaluationError) in try mask(values, try Masks(values[2...])) },
             ])
     }
 
@@ -60,9 +60,17 @@ enum MaskFunctions {
 
         init() {}
 
-        init(_ values: ArraySlice<SQLValue>) {
-            units = values.map { value in
-                value.string.map { text in text.unicodeScalars.first.map { Array(String($0).utf16) } ?? [] }
+        init(_ values: ArraySlice<SQLValue>) throws(EvaluationError) {
+            units = []
+            for value in values {
+                guard let text = value.string else {
+                    units.append(nil)
+                    continue
+                }
+                guard let first = text.unicodeScalars.first else {
+                    throw EvaluationError("Invalid mask character. Must be only single character, but was ''")
+                }
+                units.append(Array(String(first).utf16))
             }
         }
 

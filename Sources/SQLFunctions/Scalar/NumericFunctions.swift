@@ -8,14 +8,14 @@ enum NumericFunctions {
             real("ACOS", "The angle, in radians, whose cosine is the value.", acos),
             real("ASIN", "The angle, in radians, whose sine is the value.", asin),
             real("ATAN", "The angle, in radians, whose tangent is the value.", atan),
-            real("CBRT", "The cube root.", cbrt),
+            real("CBRT", "The cube root.", cubeRoot),
             real("COS", "The cosine of an angle in radians.", cos),
             real("COSH", "The hyperbolic cosine.", cosh),
             real("COT", "The cotangent of an angle in radians.") { 1 / tan($0) },
             real("DEGREES", "An angle in radians as degrees.") { $0 * (180 / Double.pi) },
             real("EXP", "Euler's number to the power of the value.", exp),
             real("LN", "The natural logarithm.", log),
-            real("RADIANS", "An angle in degrees as radians.") { $0 / 180 * Double.pi },
+            real("RADIANS", "An angle in degrees as radians.") { radians($0) },
             real("SIN", "The sine of an angle in radians.", sin),
             real("SINH", "The hyperbolic sine.", sinh),
             real("SQRT", "The square root; NaN below zero.") { $0.squareRoot() },
@@ -175,12 +175,38 @@ enum NumericFunctions {
             throw EvaluationError(
                 "valid longitude values for GeoDistance function are in the range of -180 to +180 decimal degrees")
         }
-        func radians(_ degrees: Double) -> Double { degrees / 180 * .pi }
         let latitude = radians(degrees[2] - degrees[0])
         let longitude = radians(degrees[3] - degrees[1])
         let a =
             sin(latitude / 2) * sin(latitude / 2)
             + sin(longitude / 2) * sin(longitude / 2) * cos(radians(degrees[0])) * cos(radians(degrees[2]))
         return 2 * asin(a.squareRoot()) * radius
+    }
+
+    private static func radians(_ degrees: Double) -> Double { degrees * 0.017453292519943295 }
+
+    /// As Java's: the C library's is often a unit off, also for cubes of whole numbers.
+    ///
+    /// - SeeAlso: fdlibm's `cbrt`.
+    private static func cubeRoot(_ value: Double) -> Double {
+        guard value.isFinite, value != 0 else { return value }
+        let size = value.magnitude
+        func highWord(_ number: Double) -> UInt64 { number.bitPattern >> 32 }
+        var root =
+            highWord(size) < 0x0010_0000
+            ? Double(bitPattern: (highWord(0x1p54 * size) / 3 + 696_219_795) << 32)
+            : Double(bitPattern: (highWord(size) / 3 + 715_094_163) << 32)
+        // To 23 bits.
+        var ratio = root * root / size
+        let sum = 5.42857142857142815906e-01 + ratio * root
+        root *=
+            3.57142857142857150787e-01 + 1.60714285714285720630e+00
+            / (sum + 1.41428571428571436819e+00 + -7.05306122448979611050e-01 / sum)
+        // Cut to 20 bits and made larger than the root; then one step of Newton's method.
+        root = Double(bitPattern: (highWord(root) + 1) << 32)
+        ratio = size / (root * root)
+        ratio = (ratio - root) / (root + root + ratio)
+        root += root * ratio
+        return value < 0 ? -root : root
     }
 }

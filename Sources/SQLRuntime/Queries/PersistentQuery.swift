@@ -31,6 +31,8 @@ actor PersistentQuery {
     nonisolated let placed = Mutex<Placement?>(nil)
     /// Where rows of the query's table are, for readers, who do not wait for the query's other business.
     nonisolated let routing = Mutex<Routing?>(nil)
+    /// Tasks that are being made ready.
+    var preparing: [TaskRun] = []
     var errors: [(timestamp: Int64, message: String)] = []
     private(set) var isPaused: Bool
     /// Raised by everything that makes the tasks of before meaningless.
@@ -99,6 +101,8 @@ actor PersistentQuery {
             throw ClusterError(.invalidRequest, error.message, hint: Self.planHint)
         }
         try await makeChangelogs(of: made.map { ($0.place, $0.engine) }, environment.environment)
+        preparing += made
+        defer { preparing.removeAll { task in made.contains { $0 === task } } }
         do throws(ClusterError) {
             try await each(made) { task throws(ClusterError) in try await task.take() }
             let offsets = try await startOffsets(environment.places)

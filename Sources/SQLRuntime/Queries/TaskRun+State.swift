@@ -4,6 +4,7 @@ import Environment
 import Logging
 import SQLPlan
 import StreamEngine
+import Synchronization
 
 /// State that survives: changelogs, and snapshots that shorten the way through them.
 extension TaskRun {
@@ -34,10 +35,17 @@ extension TaskRun {
         let ends = try await context.cluster.offsets(wanted, isolation: .readCommitted)
         changelogEnds = ends
         guard changelogs.values.contains(where: { starts[$0] != ends[$0] }) else { return }
-        var known = try loadSnapshot(changelogs, ends)
+        let known = try loadSnapshot(changelogs, ends)
+        func start(of store: String, _ partition: TopicPartition) -> Int64 {
+            max(known[store] ?? 0, starts[partition] ?? 0)
+        }
+        restoring.withLock { restoring in
+            for (store, partition) in changelogs {
+                restoring[partition] = (start(of: store, partition), ends[partition] ?? 0)
+            }
+        }
         for (store, partition) in changelogs.sorted(by: { $0.key < $1.key }) {
-            let start = max(known.removeValue(forKey: store) ?? 0, starts[partition] ?? 0)
-            try await replay(store, partition, from: start, to: ends[partition] ?? 0)
+            try await replay(store, partition, from: start(of: store, partition), to: ends[partition] ?? 0)
         }
     }
 
@@ -88,6 +96,8 @@ extension TaskRun {
                     }
                 }
             }
+            let position = reader.position
+            restoring.withLock { $0[partition] = (min(position, end), end) }
         }
     }
 

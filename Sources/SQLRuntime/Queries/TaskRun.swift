@@ -48,6 +48,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private let worker: Worker
     private let mailbox = Mailbox<Message>()
     private let published = Mutex(Published())
+    let restoring = Mutex<[TopicPartition: (position: Int64, end: Int64)]>([:])
     /// Held by the worker for a stretch of work; readers take it only when it is free.
     private let turn = Mutex(())
 
@@ -154,6 +155,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     }
 
     var status: Published { published.withLock { $0 } }
+
+    /// Of each changelog that is being read back, how far that is, and where it ends.
+    var restored: [TopicPartition: (position: Int64, end: Int64)] { restoring.withLock { $0 } }
 
     // MARK: On the worker's thread
 

@@ -226,6 +226,8 @@ extension PersistentQuery: QueryGroup.Owner {
         } catch let error as ClusterError {
             return error
         } catch { return ClusterError(.invalidRequest, "\(error)") }
+        preparing.append(task)
+        defer { preparing.removeAll { $0 === task } }
         do throws(ClusterError) {
             try await task.take()
             let committed = try await self.committed(task.place.partitions)
@@ -358,14 +360,44 @@ extension PersistentQuery: QueryGroup.Owner {
     /// Addresses of the nodes of the group.
     var nodes: Set<String> { Set(share?.decision?.nodes.keys.map { $0 } ?? []) }
 
-    /// How far the state is that this node has: what is committed is in it.
+    /// What each node is to have, by its address, as the group has decided.
+    var shares: [String: NodeShare] {
+        guard let decision = share?.decision else { return [:] }
+        return decision.nodes.mapValues { tasks in
+            var partitions: Set<TopicPartition> = []
+            var stores: Set<String> = []
+            for task in tasks {
+                guard topology.parts.indices.contains(task.part) else { continue }
+                let part = topology.parts[task.part]
+                for topic in part.sourceTopics {
+                    for partition in 0..<Int32(clamping: decision.sources[topic] ?? 0)
+                    where part.isUndivided || partition == task.partition {
+                        partitions.insert(TopicPartition(topic, partition))
+                    }
+                }
+                stores.formUnion(part.stores.map(\.name))
+            }
+            return NodeShare(partitions: partitions.sorted(), stores: stores.sorted())
+        }
+    }
+
+    /// How far the state is that this node has, or is reading back: in that of running tasks is what is committed.
     func progress() -> [StoreProgress] {
-        tasks.flatMap { task in
-            task.status.changelogEnds.map { changelog, end in
-                StoreProgress(
-                    query: id, store: task.context.store(ofChangelog: changelog.topic), partition: changelog.partition,
-                    position: end, end: end)
+        func part(_ task: TaskRun, _ changelog: TopicPartition, _ position: Int64, _ end: Int64) -> StoreProgress {
+            StoreProgress(
+                query: id, store: task.context.store(ofChangelog: changelog.topic), partition: changelog.partition,
+                position: position, end: end)
+        }
+        let running = tasks.flatMap { task in
+            task.status.changelogEnds.map { changelog, end in part(task, changelog, end, end) }
+        }
+        let places = Set(tasks.map(\.place.task))
+        // A task that has just begun is still among those in preparation.
+        let restoring = preparing.filter { !places.contains($0.place.task) }.flatMap { task in
+            task.restored.map { changelog, place in
+                part(task, changelog, place.position, place.end)
             }
         }
+        return running + restoring
     }
 }

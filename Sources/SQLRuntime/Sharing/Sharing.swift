@@ -1,3 +1,4 @@
+package import Cluster
 import StreamEngine
 import Synchronization
 
@@ -25,6 +26,18 @@ package struct NodePart: Sendable, Hashable {
     package init(address: String?, partitions: [Int32]) {
         self.address = address
         self.partitions = partitions
+    }
+}
+
+/// What a node has of a query.
+package struct NodeShare: Sendable, Hashable {
+    /// Of the topics of streams and tables.
+    package var partitions: [TopicPartition]
+    package var stores: [String]
+
+    package init(partitions: [TopicPartition], stores: [String]) {
+        self.partitions = partitions
+        self.stores = stores
     }
 }
 
