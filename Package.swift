@@ -123,8 +123,9 @@ let package = Package(
                 "Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP1, nioHTTPTypesHTTP2,
                 nioHTTP1, nioHTTP2, nioWebSocket, crypto, nio, nioPosix, logging,
             ]),
-        target("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", asyncHTTPClient, nio, nioHTTP1]),
-        target("SQLClient", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
+        target("JSONCalls", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
+        target("RegistryClient", ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"]),
+        target("SQLClient", ["Bytes", "JSONCalls", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
         target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
         target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
         target(
@@ -152,15 +153,17 @@ let package = Package(
         target(
             "SQLService",
             [
-                "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
-                "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes",
+                "Bytes", "Cluster", "HTTPKit", "JSONCalls", "JSONFormat", "Observability", "RecordBatches",
+                "RegistryClient", "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax",
+                "SQLTypes",
                 "Columns", "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
             ]),
         target(
             "ConnectService",
             [
                 "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules",
-                "SchemaSerdes", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio, nioHTTP1,
+                "SchemaSerdes", "JSONCalls", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio,
+                nioHTTP1,
                 httpTypes, logging,
             ]),
         target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", nio]),
@@ -168,7 +171,8 @@ let package = Package(
             "ConsoleService",
             [
                 "Bytes", "Compression", "Cluster", "Administration", "RecordBatches", "HTTPKit", "RegistryClient",
-                "SchemaRules", "SchemaSerdes", "JSONFormat", "Observability", "CConsolePages", asyncHTTPClient, nio,
+                "SchemaRules", "SchemaSerdes", "JSONCalls", "JSONFormat", "Observability", "CConsolePages",
+                asyncHTTPClient, nio,
                 nioHTTP1, httpTypes, logging,
             ]),
         // Layer 3: connectors
@@ -197,12 +201,13 @@ let package = Package(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
+                "Broker", "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes",
+                "RegistryClient",
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
                 "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
                 "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio, httpTypes,
-                asyncHTTPClient, nioHTTP1, logging, arguments,
+                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio, httpTypes, nioHTTP1,
+                logging, arguments,
             ],
             swiftSettings: swiftSettings),
 
@@ -291,6 +296,7 @@ let package = Package(
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
         tests("ConnectorJDBC", ["ConnectCore", "SQLTypes", "CSQLite"]),
+        tests("JSONCalls", ["JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("ConnectorDatagen", ["ConnectCore", "Avro", "JSONFormat", "Patterns", "SQLTypes"]),
         tests("ConnectorFile", ["ConnectCore"]),

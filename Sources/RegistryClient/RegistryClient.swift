@@ -1,6 +1,5 @@
 package import Bytes
 package import JSONFormat
-import NIOHTTP1
 package import SchemaRules
 
 /// A client of a schema registry, ours or another one, by Confluent's REST API.
@@ -170,7 +169,7 @@ package struct RegistryClient: Sendable {
     /// - Returns: the versions that are deleted now.
     package func delete(_ subject: String, permanently: Bool = false) async throws(RegistryFailure) -> [Int32] {
         try Self.numbers(
-            await transport.exchange(.DELETE, ["subjects", subject], Self.flags(("permanent", permanently)), nil))
+            await transport.exchange("DELETE", ["subjects", subject], Self.flags(("permanent", permanently)), nil))
     }
 
     /// - Returns: the version that is deleted now.
@@ -178,7 +177,8 @@ package struct RegistryClient: Sendable {
         _ subject: String, _ version: SchemaVersion, permanently: Bool = false
     ) async throws(RegistryFailure) -> Int32 {
         let answer = try await transport.exchange(
-            .DELETE, ["subjects", subject, "versions", version.description], Self.flags(("permanent", permanently)), nil
+            "DELETE", ["subjects", subject, "versions", version.description], Self.flags(("permanent", permanently)),
+            nil
         )
         guard let version = answer.integer.flatMap({ Int32(exactly: $0) }) else {
             throw Self.notUnderstood("a version")
@@ -203,13 +203,13 @@ package struct RegistryClient: Sendable {
     package func setConfiguration(
         of subject: String?, _ members: [(String, JSONValue)]
     ) async throws(RegistryFailure) -> JSONValue {
-        try await transport.exchange(.PUT, ["config"] + (subject.map { [$0] } ?? []), [], .object(members))
+        try await transport.exchange("PUT", ["config"] + (subject.map { [$0] } ?? []), [], .object(members))
     }
 
     /// - Returns: what was set before.
     @discardableResult
     package func deleteConfiguration(of subject: String?) async throws(RegistryFailure) -> JSONValue {
-        try await transport.exchange(.DELETE, ["config"] + (subject.map { [$0] } ?? []), [], nil)
+        try await transport.exchange("DELETE", ["config"] + (subject.map { [$0] } ?? []), [], nil)
     }
 
     /// `READWRITE`, `READONLY`, `IMPORT` ...
@@ -223,19 +223,19 @@ package struct RegistryClient: Sendable {
         of subject: String?, _ mode: String, force: Bool = false
     ) async throws(RegistryFailure) {
         _ = try await transport.exchange(
-            .PUT, ["mode"] + (subject.map { [$0] } ?? []), Self.flags(("force", force)),
+            "PUT", ["mode"] + (subject.map { [$0] } ?? []), Self.flags(("force", force)),
             .object([("mode", .string(mode))]))
     }
 
     // MARK: Exchanges
 
     private func get(_ path: [String], _ query: [(String, String)] = []) async throws(RegistryFailure) -> JSONValue {
-        try await transport.exchange(.GET, path, query, nil)
+        try await transport.exchange("GET", path, query, nil)
     }
 
     private func post(
         _ path: [String], _ query: [(String, String)], _ body: JSONValue
-    ) async throws(RegistryFailure) -> JSONValue { try await transport.exchange(.POST, path, query, body) }
+    ) async throws(RegistryFailure) -> JSONValue { try await transport.exchange("POST", path, query, body) }
 
     private static func flags(_ flags: (String, Bool)...) -> [(String, String)] {
         flags.filter(\.1).map { ($0.0, "true") }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import JSONCalls
 package import JSONFormat
 import NIOCore
 
@@ -40,7 +41,7 @@ package struct RowStream {
             } catch {
                 if Task.isCancelled { return nil }
                 throw SQLFailure(
-                    .unreachable, "the SQL server at \(address) broke the query off: \(SQLClient.words(error))")
+                    .unreachable, "the SQL server at \(address) broke the query off: \(JSONCalls.words(error))")
             }
         }
     }

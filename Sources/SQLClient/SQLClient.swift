@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 package import Bytes
+import JSONCalls
 package import JSONFormat
 import NIOCore
 import NIOHTTP1
@@ -9,7 +10,7 @@ package struct SQLClient: Sendable {
     package let address: HTTPAddress
     /// For `Authorization: Bearer`; nil for none, or for the user and password of the address.
     private let token: String?
-    private let timeout: TimeAmount
+    private let timeout: Duration
 
     /// What goes with a request: the session of whoever asks.
     package struct Session: Sendable {
@@ -27,26 +28,17 @@ package struct SQLClient: Sendable {
     package init(_ address: HTTPAddress, token: String? = nil, timeout seconds: Double = 60) {
         self.address = address
         self.token = token
-        timeout = .nanoseconds(Int64(seconds * 1e9))
+        timeout = .seconds(seconds)
     }
 
-    /// Lives as long as the process.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(10)), decompression: .disabled)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.httpVersion = .http1Only
-        return HTTPClient(configuration: configuration)
-    }()
-
+    private static let calls = JSONCalls(answerByteCountMax: 256 << 20)
     private static let contentType = "application/vnd.ksql.v1+json"
-    private static let answerByteCountMax = 256 << 20
 
     // MARK: Exchanges
 
     /// `KsqlServerInfo` of `/info`: `version`, `kafkaClusterId`, `ksqlServiceId`, `serverStatus`.
     package func info() async throws(SQLFailure) -> JSONValue {
-        let answer = try await exchange(.GET, "/info", nil)
+        let answer = try await exchange("GET", "/info", nil)
         guard let info = answer["KsqlServerInfo"] else { throw notUnderstood }
         return info
     }
@@ -56,7 +48,7 @@ package struct SQLClient: Sendable {
     /// - Returns: what each answered.
     /// - Throws: `.refused` with what the statements before the first bad one answered.
     package func execute(_ statements: String, _ session: Session = Session()) async throws(SQLFailure) -> [JSONValue] {
-        let answer = try await exchange(.POST, "/ksql", Self.body(statements, session))
+        let answer = try await exchange("POST", "/ksql", Self.body(statements, session))
         guard let entities = answer.elements else { throw notUnderstood }
         return entities
     }
@@ -65,25 +57,25 @@ package struct SQLClient: Sendable {
     ///
     /// - Throws: `.refused` when it may not, or there is none.
     package func check(property name: String) async throws(SQLFailure) {
-        _ = try await exchange(.GET, "/is_valid_property/" + PercentEncoding.encoded(name), nil)
+        _ = try await exchange("GET", "/is_valid_property/" + PercentEncoding.encoded(name), nil)
     }
 
     /// Ends a push query of any client.
     package func close(queryID: String) async throws(SQLFailure) {
-        _ = try await exchange(.POST, "/close-query", .object([("queryId", .string(queryID))]))
+        _ = try await exchange("POST", "/close-query", .object([("queryId", .string(queryID))]))
     }
 
     /// Starts a query, or PRINT.
     ///
     /// - Returns: its rows as they come.
     package func query(_ statement: String, _ session: Session = Session()) async throws(SQLFailure) -> RowStream {
-        let request = self.request(.POST, "/query", Self.body(statement, session))
+        let request = self.request("POST", "/query", Self.body(statement, session))
         do {
             // A query has no end of its own: only its first sign of life has a time limit, that of connecting.
-            let response = try await Self.client.execute(request, deadline: .distantFuture)
+            let response = try await Self.calls.client.execute(request, deadline: .distantFuture)
             guard response.status == .ok else {
-                let bytes = Array(try await response.body.collect(upTo: Self.answerByteCountMax).readableBytesView)
-                throw SQLFailure(status: Int(response.status.code), JSONValue.parse(bytes), address.description)
+                let answer = try await Self.calls.answer(response)
+                throw SQLFailure(status: answer.status, answer.json, address.description)
             }
             return RowStream(response.body, address.description)
         } catch let failure as SQLFailure {
@@ -105,37 +97,23 @@ package struct SQLClient: Sendable {
         return .object(members)
     }
 
-    private func request(_ method: HTTPMethod, _ path: String, _ body: JSONValue?) -> HTTPClientRequest {
-        var request = HTTPClientRequest(url: address.base + path)
-        request.method = method
-        request.headers.add(name: "accept", value: Self.contentType)
-        if let token {
-            request.headers.add(name: "authorization", value: "Bearer " + token)
-        } else if let user = address.user {
-            request.setBasicAuth(username: user, password: address.password)
-        }
-        if let body {
-            request.headers.add(name: "content-type", value: Self.contentType)
-            request.body = .bytes(ByteBuffer(bytes: body.bytes))
-        }
-        return request
+    private func request(_ method: String, _ path: String, _ body: JSONValue?) -> HTTPClientRequest {
+        JSONCalls.request(
+            method, address.base + path, body: body, type: Self.contentType,
+            headers: token.map { [("authorization", "Bearer " + $0)] } ?? [],
+            user: token == nil ? address.user : nil, password: address.password)
     }
 
     private func exchange(
-        _ method: HTTPMethod, _ path: String, _ body: JSONValue?
+        _ method: String, _ path: String, _ body: JSONValue?
     ) async throws(SQLFailure) -> JSONValue {
-        let status: Int
-        let bytes: [UInt8]
-        do {
-            let response = try await Self.client.execute(request(method, path, body), timeout: timeout)
-            status = Int(response.status.code)
-            bytes = Array(try await response.body.collect(upTo: Self.answerByteCountMax).readableBytesView)
-        } catch {
+        let answer: JSONCalls.Answer
+        do { answer = try await Self.calls.exchange(request(method, path, body), timeout: timeout) } catch {
             throw unreachable(error)
         }
-        let value = JSONValue.parse(bytes)
-        guard (200..<300).contains(status) else { throw SQLFailure(status: status, value, address.description) }
-        if bytes.isEmpty { return .null }
+        let value = answer.json
+        guard answer.isSuccess else { throw SQLFailure(status: answer.status, value, address.description) }
+        if answer.bytes.isEmpty { return .null }
         guard let value else { throw notUnderstood }
         return value
     }
@@ -145,20 +123,6 @@ package struct SQLClient: Sendable {
     }
 
     private func unreachable(_ error: any Error) -> SQLFailure {
-        SQLFailure(.unreachable, "the SQL server at \(address) cannot be reached: \(Self.words(error))")
-    }
-
-    static func words(_ error: any Error) -> String {
-        if let error = error as? HTTPClientError {
-            switch error {
-            case .connectTimeout, .deadlineExceeded, .readTimeout: return "no answer in time"
-            case .remoteConnectionClosed: return "the connection was closed"
-            case .cancelled: return "cancelled"
-            default: return error.shortDescription
-            }
-        }
-        if let error = error as? IOError { return error.errnoCode == 111 ? "connection refused" : "\(error)" }
-        let text = "\(error)"
-        return text.contains("Connection refused") || text.contains("errno: 111") ? "connection refused" : text
+        SQLFailure(.unreachable, "the SQL server at \(address) cannot be reached: \(JSONCalls.words(error))")
     }
 }

@@ -39,8 +39,9 @@ private let allowed: [String: Set<String>] = [
         "Bytes",
     ],
     // Layer 3: services
-    "RegistryClient": ["Bytes", "JSONFormat", "SchemaRules", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
-    "SQLClient": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "JSONCalls": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "RegistryClient": ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"],
+    "SQLClient": ["Bytes", "JSONCalls", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
     "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
     "Broker": [
@@ -61,19 +62,22 @@ private let allowed: [String: Set<String>] = [
         "HTTPTypes", "Logging",
     ],
     "SQLService": [
-        "Bytes", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient", "SchemaRules",
-        "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "Columns", "StreamEngine",
+        "Bytes", "Cluster", "HTTPKit", "JSONCalls", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
+        "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "Columns",
+        "StreamEngine",
         "Patterns", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "HTTPTypes", "Logging",
     ],
     "ConnectService": [
         "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules", "SchemaSerdes",
-        "JSONFormat", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore", "NIOHTTP1", "HTTPTypes",
+        "JSONCalls", "JSONFormat", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore", "NIOHTTP1",
+        "HTTPTypes",
         "Logging",
     ],
     "Administration": ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "NIOCore"],
     "ConsoleService": [
         "Bytes", "Compression", "Cluster", "Administration", "RecordBatches", "HTTPKit", "RegistryClient",
-        "SchemaRules", "SchemaSerdes", "JSONFormat", "Observability", "CConsolePages", "AsyncHTTPClient", "NIOCore",
+        "SchemaRules", "SchemaSerdes", "JSONCalls", "JSONFormat", "Observability", "CConsolePages", "AsyncHTTPClient",
+        "NIOCore",
         "NIOHTTP1", "HTTPTypes", "Logging",
     ],
     "ConnectorDatagen": ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"],
@@ -93,12 +97,13 @@ private let allowed: [String: Set<String>] = [
     // Layer 4: the program knows everything but C libraries, its own files aside
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
-        "Observability", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient", "RegistryService",
+        "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
+        "RegistryService",
         "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes",
         "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
         "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-        "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "AsyncHTTPClient", "NIOHTTP1",
+        "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
     ],
     // Beside
     "MessageGenerator": [],

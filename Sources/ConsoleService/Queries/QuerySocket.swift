@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import HTTPKit
+import JSONCalls
 import JSONFormat
 import NIOCore
 import NIOHTTP1
@@ -142,7 +143,7 @@ struct QuerySocket: Sendable {
         case let error as Ended: error.message
         case let error as UpstreamClient.Failure:
             if case .absent = error { "there is no SQL server here: \(ConsoleUpstream.sql.hint)" } else { error.words }
-        default: "the SQL server ended the query: \(UpstreamClient.words(error))"
+        default: "the SQL server ended the query: \(JSONCalls.words(error))"
         }
     }
 }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Bytes
+import JSONCalls
 import JSONFormat
 import NIOCore
 import NIOHTTP1
@@ -9,18 +10,8 @@ struct UpstreamClient: Sendable {
     let upstream: ConsoleUpstream
     let addresses: [HTTPAddress]
 
-    /// Answers that are looked into are not longer than this.
-    static let answerByteCountMax = 64 << 20
-
-    /// Lives as long as the process. Push queries hold their connections, so there are more than the client's default.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)), decompression: .disabled)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
-        configuration.connectionPool.idleTimeout = .seconds(20)
-        return HTTPClient(configuration: configuration)
-    }()
+    /// Push queries hold their connections, so there are more than the client's default.
+    private static let calls = JSONCalls(connectSeconds: 5, connectionCountMax: 1024, idleSeconds: 20)
 
     /// Why there is no answer of a service.
     enum Failure: Error {
@@ -56,9 +47,11 @@ struct UpstreamClient: Sendable {
             if let user = address.user { request.setBasicAuth(username: user, password: address.password) }
             if let body { request.body = .bytes(body) }
             do {
-                return try await Self.client.execute(request, deadline: timeout.map { .now() + $0 } ?? .distantFuture)
+                return try await Self.calls.client.execute(
+                    request, deadline: timeout.map { .now() + $0 } ?? .distantFuture)
             } catch {
-                failure = .unreachable("the \(upstream.title) at \(address) cannot be reached: \(Self.words(error))")
+                failure = .unreachable(
+                    "the \(upstream.title) at \(address) cannot be reached: \(JSONCalls.words(error))")
                 if error is CancellationError { break }
             }
         }
@@ -72,15 +65,12 @@ struct UpstreamClient: Sendable {
         _ method: HTTPMethod, _ path: [String], _ query: [(String, String)] = [], _ body: JSONValue? = nil,
         timeout: TimeAmount = .seconds(10)
     ) async throws(Failure) -> JSONValue {
-        var target = "/" + path.map(PercentEncoding.encoded).joined(separator: "/")
-        for (index, (name, value)) in query.enumerated() {
-            target += (index == 0 ? "?" : "&") + PercentEncoding.encoded(name) + "=" + PercentEncoding.encoded(value)
-        }
         var headers = [("accept", "application/json")]
         if upstream == .sql { headers = [("accept", "application/vnd.ksql.v1+json, application/json")] }
         if body != nil { headers.append(("content-type", "application/json")) }
         let response = try await send(
-            method, target, headers: headers, body: body.map { ByteBuffer(bytes: $0.bytes) }, timeout: timeout)
+            method, JSONCalls.target(path, query), headers: headers, body: body.map { ByteBuffer(bytes: $0.bytes) },
+            timeout: timeout)
         let bytes = try await collect(response)
         let status = Int(response.status.code)
         let value = JSONValue.parse(bytes)
@@ -95,22 +85,8 @@ struct UpstreamClient: Sendable {
     }
 
     func collect(_ response: HTTPClientResponse) async throws(Failure) -> [UInt8] {
-        do {
-            return Array(try await response.body.collect(upTo: Self.answerByteCountMax).readableBytesView)
-        } catch {
-            throw .unreachable("the answer of the \(upstream.title) did not come: \(Self.words(error))")
+        do { return try await Self.calls.answer(response).bytes } catch {
+            throw .unreachable("the answer of the \(upstream.title) did not come: \(error.words)")
         }
-    }
-
-    static func words(_ error: any Error) -> String {
-        if let error = error as? HTTPClientError {
-            switch error {
-            case .connectTimeout, .deadlineExceeded, .readTimeout: return "no answer in time"
-            case .remoteConnectionClosed: return "the connection was closed"
-            default: return error.shortDescription
-            }
-        }
-        let text = "\(error)"
-        return text.contains("Connection refused") || text.contains("errno: 111") ? "connection refused" : text
     }
 }

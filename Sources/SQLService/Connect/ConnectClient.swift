@@ -1,8 +1,5 @@
-import AsyncHTTPClient
-import Bytes
+import JSONCalls
 package import JSONFormat
-import NIOCore
-import NIOHTTP1
 
 /// A Connect worker that is asked over HTTP.
 package struct ConnectClient: ConnectorAdmin {
@@ -11,16 +8,7 @@ package struct ConnectClient: ConnectorAdmin {
     private let user: String?
     private let password: String
 
-    /// Answers longer than this are refused.
-    private static let answerByteCountMax = 64 << 20
-
-    /// Lives as long as the process.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)), decompression: .disabled)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(configuration: configuration)
-    }()
+    private static let calls = JSONCalls(connectSeconds: 5)
 
     /// - Parameters:
     ///   - url: `http://host:8083`; a slash at the end does not matter.
@@ -35,34 +23,13 @@ package struct ConnectClient: ConnectorAdmin {
     package func exchange(
         _ method: String, _ path: [String], _ body: JSONValue?
     ) async throws(ConnectorAdminError) -> (status: Int, body: JSONValue) {
-        var request = HTTPClientRequest(url: base + "/" + path.map(PercentEncoding.encoded).joined(separator: "/"))
-        request.method = HTTPMethod(rawValue: method)
-        request.headers.add(name: "accept", value: "application/json")
-        if let user { request.setBasicAuth(username: user, password: password) }
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body.bytes))
-        }
+        let request = JSONCalls.request(
+            method, base + JSONCalls.target(path), body: body, user: user, password: password)
         do {
-            let parts = timeout.components
-            let response = try await Self.client.execute(
-                request, timeout: .milliseconds(parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000))
-            let bytes = Array(try await response.body.collect(upTo: Self.answerByteCountMax).readableBytesView)
-            return (Int(response.status.code), JSONValue.parse(bytes) ?? .null)
+            let answer = try await Self.calls.exchange(request, timeout: timeout)
+            return (answer.status, answer.json ?? .null)
         } catch {
-            throw ConnectorAdminError("the Connect worker at \(base) cannot be reached: \(Self.words(error))")
+            throw ConnectorAdminError("the Connect worker at \(base) cannot be reached: \(error.words)")
         }
-    }
-
-    private static func words(_ error: any Error) -> String {
-        if let error = error as? HTTPClientError {
-            switch error {
-            case .connectTimeout, .deadlineExceeded, .readTimeout: return "no answer in time"
-            case .remoteConnectionClosed: return "the connection was closed"
-            default: return error.shortDescription
-            }
-        }
-        let text = "\(error)"
-        return text.contains("Connection refused") || text.contains("errno: 111") ? "connection refused" : text
     }
 }

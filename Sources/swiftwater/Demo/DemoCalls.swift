@@ -1,32 +1,22 @@
-import AsyncHTTPClient
+import JSONCalls
 import JSONFormat
-import NIOCore
 import NIOHTTP1
 
 /// The demonstration's small questions to the HTTP surfaces around it.
 enum DemoCalls {
-    /// Lives as long as the process.
-    private static let client = HTTPClient(
-        configuration: .init(redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5))))
+    private static let calls = JSONCalls(connectSeconds: 5)
 
     /// - Returns: status and JSON of the answer; null for one without a body or of another kind.
     /// - Throws: `CommandFailure` when nobody answers.
     static func exchange(
         _ method: HTTPMethod, _ url: String, headers: [(name: String, value: String)] = [], _ body: JSONValue? = nil
     ) async throws -> (status: Int, body: JSONValue) {
-        var request = HTTPClientRequest(url: url)
-        request.method = method
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body.bytes))
-        }
+        let request = JSONCalls.request(method.rawValue, url, body: body, headers: headers.map { ($0, $1) })
         do {
-            let response = try await client.execute(request, timeout: .seconds(10))
-            let bytes = Array(try await response.body.collect(upTo: 16 << 20).readableBytesView)
-            return (Int(response.status.code), JSONValue.parse(bytes) ?? .null)
+            let answer = try await calls.exchange(request, timeout: .seconds(10))
+            return (answer.status, answer.json ?? .null)
         } catch {
-            throw CommandFailure("\(url) cannot be reached: \(error)")
+            throw CommandFailure("\(url) cannot be reached: \(error.words)")
         }
     }
 }

@@ -1,9 +1,7 @@
-import AsyncHTTPClient
 import Bytes
 import ConnectService
+import JSONCalls
 import JSONFormat
-import NIOCore
-import NIOHTTP1
 import RegistryService
 import SQLService
 import SchemaRules
@@ -47,16 +45,7 @@ struct RemoteImpact: ImpactSource {
     /// "SQL server": what is expected at the addresses.
     let kind: String
 
-    private static let answerByteCountMax = 64 << 20
-    private static let timeout = TimeAmount.seconds(10)
-
-    /// Lives as long as the process.
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: .seconds(3)), decompression: .disabled)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(configuration: configuration)
-    }()
+    private static let calls = JSONCalls(connectSeconds: 3)
 
     func answer(_ question: ImpactQuestion) async throws(ImpactUnanswered) -> ImpactAnswer {
         var last = ImpactUnanswered("no \(kind) is named")
@@ -69,22 +58,13 @@ struct RemoteImpact: ImpactSource {
     private func ask(
         _ address: HTTPAddress, _ question: ImpactQuestion
     ) async throws(ImpactUnanswered) -> ImpactAnswer {
-        var request = HTTPClientRequest(url: address.base + "/impact")
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        request.headers.add(name: "accept", value: "application/json")
-        if let user = address.user { request.setBasicAuth(username: user, password: address.password) }
-        request.body = .bytes(ByteBuffer(bytes: question.json.bytes))
-        let status: Int
-        let body: JSONValue?
-        do {
-            let response = try await Self.client.execute(request, timeout: Self.timeout)
-            status = Int(response.status.code)
-            body = JSONValue.parse(
-                Array(try await response.body.collect(upTo: Self.answerByteCountMax).readableBytesView))
-        } catch {
-            throw ImpactUnanswered("the \(kind) at \(address) cannot be reached: \(ConnectClient.words(error))")
+        let request = JSONCalls.request(
+            "POST", address.base + "/impact", body: question.json, user: address.user, password: address.password)
+        let answer: JSONCalls.Answer
+        do { answer = try await Self.calls.exchange(request, timeout: .seconds(10)) } catch {
+            throw ImpactUnanswered("the \(kind) at \(address) cannot be reached: \(error.words)")
         }
+        let (status, body) = (answer.status, answer.json)
         if let answer = body.flatMap({ ImpactAnswer($0) }), status == 200 { return answer }
         if status == 404 || status == 405 {
             throw ImpactUnanswered(
