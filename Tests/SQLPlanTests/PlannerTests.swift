@@ -80,19 +80,6 @@ private let sources = """
             "CREATE STREAM R AS SELECT I.NAME, O.ID FROM ORDERS O JOIN ITEMS I ON O.ITEM = I.WEIGHT;",
             "stream-table joins require to join on the table's primary key"
         ),
-        (
-            "CREATE STREAM R AS SELECT A.ID, B.ITEM FROM ORDERS A JOIN ORDERS B WITHIN 1 DAY ON A.ID = B.ID;",
-            "Can not join 'ORDERS' to 'ORDERS': self joins are not yet supported."
-        ),
-        (
-            "CREATE STREAM R AS SELECT A.ID, B.ITEM FROM ORDERS A JOIN PAYMENTS P WITHIN 1 DAY ON A.ID = P.ORDER_ID"
-                + " JOIN ORDERS B WITHIN 1 DAY ON A.ID = B.ID;",
-            "N-way joins do not support multiple occurrences of the same source. Source: 'ORDERS'."
-        ),
-        (
-            "CREATE STREAM R AS SELECT A.ID FROM ORDERS A JOIN PAYMENTS A WITHIN 1 DAY ON A.ID = A.ORDER_ID;",
-            "The alias 'A' stands for two sources."
-        ),
         ("CREATE STREAM R WITH (VALUE_FORMAT='NONSENSE') AS SELECT * FROM ORDERS;", "Unknown format: NONSENSE"),
         ("CREATE STREAM R WITH (NONSENSE=1) AS SELECT * FROM ORDERS;", "NONSENSE"),
         ("CREATE STREAM ORDERS AS SELECT * FROM PAYMENTS;", "A stream with the same name already exists"),

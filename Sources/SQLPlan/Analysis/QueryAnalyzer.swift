@@ -49,19 +49,13 @@ struct QueryAnalyzer {
                     "Exception while preparing statement: \(reference.name.text) does not exist."
                         + ExpressionBinder.hint(reference.name.text, catalog.sourceNames), at: reference.name.position)
             }
-            guard !result.sources.contains(where: { $0.source.name == source.name }) else {
-                let name = source.name
-                let way = "\nMake a second one of its rows, with CREATE ... AS SELECT * FROM \(name), and join that."
-                throw PlanError(
-                    (result.sources.count > 1
-                        ? "N-way joins do not support multiple occurrences of the same source. Source: '\(name)'."
-                        : "Can not join '\(name)' to '\(name)': self joins are not yet supported.") + way,
-                    at: reference.name.position)
-            }
             guard !result.sources.contains(where: { $0.alias == reference.alias.text }) else {
+                let name = reference.name.text
                 throw PlanError(
-                    "The alias '\(reference.alias.text)' stands for two sources. Give each one of its own.",
-                    at: reference.alias.position)
+                    result.sources.count > 1
+                        ? "N-way joins do not support multiple occurrences of the same source. Source: '\(name)'."
+                        : "Can not join '\(name)' to '\(name)': self joins are not yet supported."
+                            + "\nGive the second one another alias.", at: reference.alias.position)
             }
             result.sources.append(AliasedSource(alias: reference.alias.text, source: source))
             let names = Set(source.columns.map(\.name))
