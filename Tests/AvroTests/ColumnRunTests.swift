@@ -87,8 +87,9 @@ import Testing
         let sink = AvroColumnSink(layout)
         var records: [[UInt8]] = []
         for _ in 0..<random.below(300) {
-            records.append(try encoder.encode(value(&random, isASCII: seed % 2 == 0)))
-            try program.append(records[records.count - 1].span.bytes, to: sink)
+            let record = try encoder.encode(value(&random, isASCII: seed % 2 == 0))
+            try program.append(record.span.bytes, to: sink)
+            records.append(record)
         }
         let prefix: [UInt8] = [0, 0, 0, 0, 7]
         let written = try AvroColumnEncoder(schema: schema).encode(sink.finish(), prefix: prefix)
