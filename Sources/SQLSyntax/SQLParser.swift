@@ -32,13 +32,14 @@ package enum SQLParser {
         reader.isTerminated = false
         guard let statement = try reader.next() else {
             throw SQLSyntaxError(
-                .syntax, "line 1:1: Syntax Error\nThere is no statement", at: Position(), statement: text)
+                .syntax, "Expected exactly one KSQL statement; found 0 instead", at: Position(), statement: text)
         }
         if let other = try reader.next() {
+            var count = 2
+            while try reader.next() != nil { count += 1 }
             throw SQLSyntaxError(
-                .syntax,
-                "line \(other.position.line):\(other.position.column): Syntax Error\nThere is more than one statement",
-                at: other.position, statement: other.text)
+                .syntax, "Expected exactly one KSQL statement; found \(count) instead", at: other.position,
+                statement: text)
         }
         return statement
     }

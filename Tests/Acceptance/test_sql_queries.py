@@ -152,14 +152,32 @@ def test_inserts_stream(server):
     send({"k": "a", "V": "1", "d": 1.5})
     # Rows are written while the body is open.
     wait_until(lambda: len(server.rows("SELECT * FROM TARGET;")) == 1, what="the first row in the topic")
-    send({"`K`": "b", "v": 2})
+    # Members that are no columns are passed over, and places too many are rounded.
+    send({"`K`": "b", "v": 2, "d": 0.125, "colour": "red"})
     send({"k": "c", "v": "x"})
     output, _ = curl.communicate(timeout=60)
     acks = [json.loads(line) for line in output.splitlines()]
     assert [ack["status"] for ack in acks] == ["ok", "ok", "error"]
     assert [ack["seq"] for ack in acks] == [0, 1, 2]
     assert "V" in acks[2]["message"]
-    assert server.rows("SELECT * FROM TARGET;") == [["a", 1, 1.5], ["b", 2, None]]
+    assert server.rows("SELECT * FROM TARGET;") == [["a", 1, 1.5], ["b", 2, 0.13]]
+
+
+@pytest.mark.parametrize("target", ["NOTHING", "`target`", "TOTALS_BY_HOUR"])
+def test_inserts_stream_refuses_what_is_no_target(server, target):
+    if target == "TOTALS_BY_HOUR":
+        server.ksql(
+            "CREATE TABLE IF NOT EXISTS TOTALS_BY_HOUR AS SELECT USER_ID, COUNT(*) AS N FROM CLICKS"
+            " WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY USER_ID;"
+        )
+    body = json.dumps({"target": target}) + "\n" + json.dumps({"V": 1}) + "\n"
+    answer = subprocess.run(
+        ["curl", "-sS", "--http2-prior-knowledge", "--data-binary", "@-", f"{server.url}/inserts-stream"],
+        input=body.encode(), capture_output=True, timeout=60, check=True,
+    )
+    error = json.loads(answer.stdout)
+    assert (error["@type"], error["error_code"]) == ("generic_error", 40001)
+    assert "Cannot insert values into" in error["message"]
 
 
 def test_inserts_stream_needs_http2(server):
@@ -197,7 +215,7 @@ def test_errors(server):
         return answer.status_code, answer.json().get("error_code"), answer.json().get("message")
 
     assert refused("/query", {"ksql": "SELECT * FROM NOTHING;"})[:2] == (400, 40001)
-    assert refused("/query", {"ksql": "SHOW STREAMS;"})[:2] == (400, 40001)
+    assert refused("/query", {"ksql": "SHOW STREAMS;"})[:2] == (400, 40000)
     assert refused("/query", {"ksql": "SELEC;"})[:2] == (400, 40001)
     assert refused("/query", {})[:2] == (400, 40000)
     assert refused("/query", {"ksql": "SELECT * FROM CLICKS;"}, Accept="text/csv")[0] == 406

@@ -117,6 +117,7 @@ import Testing
             ("1", .int, .int(1)), ("\"12\"", .bigint, .bigint(12)), ("1", .double, .double(1)),
             ("\"1.5\"", .double, .double(1.5)), ("7", .string, .string("7")), ("\"IQ==\"", .bytes, .bytes([33])),
             ("1.2", .decimal(precision: 4, scale: 2), .decimal(SQLDecimal(unscaled: 120, scale: 2))),
+            ("1.235", .decimal(precision: 4, scale: 2), .decimal(SQLDecimal(unscaled: 124, scale: 2))),
             ("\"1970-01-02\"", .date, .date(1)), ("1000", .timestamp, .timestamp(1000)),
             (
                 "{\"`a`\":1,\"B\":\"2\"}", .structure([SQLField("a", .int), SQLField("B", .int)]),
@@ -133,7 +134,7 @@ import Testing
         arguments: [
             ("1.5", .int), ("3000000000", .int), ("\"x\"", .bigint), ("true", .int), ("[1]", .string),
             ("\"!\"", .bytes),
-            ("123.4", .decimal(precision: 4, scale: 2)), ("1.234", .decimal(precision: 4, scale: 2)),
+            ("123.4", .decimal(precision: 4, scale: 2)),
             ("{}", .array(.int)),
         ] as [(String, SQLType)])
     func `refuses values of inserts that lose something`(text: String, type: SQLType) throws {

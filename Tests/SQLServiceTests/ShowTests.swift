@@ -39,6 +39,15 @@ private let statements = """
                         $0["name"]?.text == "_confluent-ksql-default__command_topic"
                     } == true)
 
+                // Queries that run on one node alone are consumers, too.
+                let id = try #require(node.runner.runningIDs.first)
+                var status = QueryStatus(id: id, state: .running)
+                status.positions = [.init(topic: "s", partition: 0, committed: 0, start: 0, end: 0)]
+                node.runner.set(status)
+                let extended = try await node.run("SHOW TOPICS EXTENDED;").first?["topics"]?.elements
+                #expect(extended?.compactMap { $0["consumerCount"]?.integer } == [0, 1])
+                #expect(extended?.compactMap { $0["consumerGroupCount"]?.integer } == [0, 1])
+
                 let described = try await node.run("DESCRIBE S EXTENDED;")
                 let source = try #require(described.first?["sourceDescription"])
                 #expect(source["partitions"]?.integer == 1)

@@ -126,6 +126,63 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         }
     }
 
+    @Test(arguments: [
+        "CREATE STREAM L (K STRING KEY, V INT) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='JSON', PARTITIONS=1, TIMESTAMP='V');",
+        "CREATE STREAM L (V STRUCT<A INT>) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='DELIMITED', PARTITIONS=1);",
+        "CREATE TABLE L (K STRING, V INT) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        "CREATE STREAM L (K STRING, V INT KEY) WITH (KAFKA_TOPIC='late', FORMAT='AVRO', PARTITIONS=1, TIMESTAMP='V');",
+        "CREATE STREAM L WITH (KAFKA_TOPIC='late', PARTITIONS=3) AS SELECT V FROM S;",
+    ])
+    func `a refused statement leaves neither topic nor schema`(text: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                #expect(try await node.ksql(text).status == 400)
+                await #expect(throws: ClusterError.self) { _ = try await platform.cluster.topic("late") }
+                for subject in ["late-key", "late-value"] {
+                    #expect(try await platform.schemas.latest(of: subject) == nil)
+                }
+                // With its mistakes mended it needs no other topic.
+                try await node.run(
+                    "CREATE STREAM L (V INT) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='JSON', PARTITIONS=4);")
+            }
+        }
+    }
+
+    @Test func `a status is found by the name as people write it`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                for name in ["S", "%60S%60"] {
+                    let status = try await node.request(.get, "/status/stream/\(name)/create")
+                    #expect(status.body["message"]?.text == "Stream created")
+                }
+                #expect(try await node.request(.get, "/status/table/S/create").status == 404)
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("SHOW STREAMS;", 40000, "not supported for this resource"),
+            ("PRINT nothing;", 40000, "Could not find topic 'nothing'"),
+            ("SELECT * FROM S; SELECT * FROM S;", 40001, "Expected exactly one KSQL statement; found 2 instead"),
+            (" ", 40001, "Expected exactly one KSQL statement; found 0 instead"),
+        ] as [(String, Int64, String)])
+    func `queries that are none are refused`(text: String, code: Int64, part: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                for (path, member) in [("/query", "ksql"), ("/query-stream", "sql")] {
+                    let answer = try await node.request(.post, path, .object([(member, .string(text))]))
+                    #expect(answer.status == 400)
+                    #expect(answer.body["error_code"]?.integer == code)
+                    #expect(answer.body["message"]?.text?.contains(part) == true, "\(answer.body)")
+                }
+            }
+        }
+    }
+
     @Test(
         arguments: [
             ("SELECT * FROM S EMIT CHANGES;", 400, 40002, "'/query'"),
@@ -142,6 +199,7 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
             ),
             ("SET 'ksql.service.id'='x';", 400, 40001, "Cannot override property 'ksql.service.id'"),
             ("SET 'auto.offset.reset'='never';", 400, 40001, "earliest, latest"),
+            ("SET 'ksql.query.pull.enable.standby.reads'='true';", 400, 40001, "no standby copies of state"),
             ("ASSERT TOPIC none TIMEOUT 10 MILLISECONDS;", 417, 41700, "Topic none does not exist"),
             ("ASSERT TOPIC s WITH (COLOUR=1) TIMEOUT 10 MILLISECONDS;", 400, 40001, "COLOUR"),
             ("INSERT INTO NONE VALUES (1);", 400, 40001, "NONE"),

@@ -72,18 +72,28 @@ extension SQLEngine {
         let base = command
         let limit = configuration.properties["ksql.query.persistent.active.limit"].flatMap { Int($0) }
         return try await work { () throws(KsqlFailure) in
-            let recorded = RecordedSurroundings(
-                ClusterTopics(self.cluster), self.schemas.map { StatementSchemas(schemas: $0) })
-            let environment = self.environment(
-                configuration, topics: recorded.topics, registry: recorded.registry)
-            let (outcome, changed) = try Self.perform(parsed, environment, start)
-            if let limit, changed.queryIDs.count > limit, changed.queryIDs.count > start.queryIDs.count {
+            let topics = ClusterTopics(self.cluster)
+            let registry = self.schemas.map { StatementSchemas(schemas: $0) }
+            var result = start
+            switch parsed.statement {
+            case .createSource, .createSourceAs, .insertInto:
+                // Of a mistake that is found late neither a topic nor a schema is to be left.
+                let tried = TriedSurroundings(topics, registry)
+                let environment = self.environment(configuration, topics: tried.topics, registry: tried.registry)
+                (_, result) = try Self.perform(parsed, environment, start)
+            default: break
+            }
+            if let limit, result.queryIDs.count > limit, result.queryIDs.count > start.queryIDs.count {
                 throw .badStatement(
                     "Not executing statement(s) '\(parsed.text)' as it would cause the number of active, persistent "
                         + "queries to exceed the configured limit. Use the TERMINATE command to terminate existing "
                         + "queries. Current persistent query count: \(start.queryIDs.count). Configured limit: \(limit).",
                     parsed.text)
             }
+            let recorded = RecordedSurroundings(topics, registry)
+            let environment = self.environment(
+                configuration, topics: recorded.topics, registry: recorded.registry)
+            let (outcome, _) = try Self.perform(parsed, environment, start)
             var command = base
             command.surroundings = recorded.answers
             return Prepared(

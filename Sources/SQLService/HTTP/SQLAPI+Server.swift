@@ -3,6 +3,7 @@ import HTTPKit
 import HTTPTypes
 import JSONFormat
 import SQLRuntime
+import SQLSyntax
 import Synchronization
 
 /// What the server tells of itself.
@@ -62,9 +63,10 @@ extension SQLAPI {
         getJSON("/status/{type}/{entity}/{action}", traits: .isShort) { call throws(KsqlFailure) in
             try engine.checkReady()
             let id = CommandID(call.parameter("type"), call.parameter("entity"), call.parameter("action"))
-            guard let status = engine.state.withLock({ $0.statuses[id.description] }) else {
-                throw .notFound("Command not found")
-            }
+            // Names of streams and tables are quoted in ids of commands, and plain in what people type.
+            let quoted = CommandID(id.type, Identifier.quote(id.entity), id.action)
+            let found = engine.state.withLock { $0.statuses[id.description] ?? $0.statuses[quoted.description] }
+            guard let status = found else { throw .notFound("Command not found") }
             return (200, StatementRequest.json(status))
         }
         getJSON("/is_valid_property/{name}") { call throws(KsqlFailure) in
@@ -142,17 +144,11 @@ extension SQLEngine {
 
     func clusterStatus() async -> JSONValue {
         let now = WallClock.milliseconds()
+        let stores = Dictionary(grouping: await runner.progress(), by: \.query)
+            .mapValues { Set($0.map(\.store)).sorted() }
         let queries = await runner.statuses().sorted { $0.id < $1.id }.map { status -> (String, JSONValue) in
-            let partitions = status.positions.map {
-                JSONValue.object([("topic", .string($0.topic)), ("partition", .number(Int64($0.partition)))])
-            }
-            return (
-                status.id,
-                .object([
-                    ("activeStores", .array([])), ("activePartitions", .array(partitions)),
-                    ("standByStores", .array([])), ("standByPartitions", .array([])),
-                ])
-            )
+            let partitions = status.positions.map { TopicPartition($0.topic, $0.partition) }
+            return (status.id, Self.json(NodeShare(partitions: partitions, stores: stores[status.id] ?? [])))
         }
         let own = JSONValue.object([
             ("hostAlive", .bool(true)), ("lastStatusUpdateMs", .number(now)),
@@ -160,14 +156,16 @@ extension SQLEngine {
             ("hostStoreLags", await storeLags()),
         ])
         let window = settings.properties["ksql.heartbeat.window.ms"].flatMap { Int64($0) } ?? 2000
+        let shares = await runner.shares().sorted { $0.key < $1.key }
         var hosts: [(String, JSONValue)] = [(address, own)]
         for (host, peer) in peers.all where host != address {
+            let queries = shares.compactMap { id, nodes in nodes[host].map { (id, Self.json($0)) } }
             hosts.append(
                 (
                     host,
                     .object([
                         ("hostAlive", .bool(now - peer.heard < window)), ("lastStatusUpdateMs", .number(peer.heard)),
-                        ("activeStandbyPerQuery", .object([])),
+                        ("activeStandbyPerQuery", .object(queries)),
                         (
                             "hostStoreLags",
                             peer.lags ?? .object([("stateStoreLags", .object([])), ("updateTimeMs", .number(0))])
@@ -176,5 +174,15 @@ extension SQLEngine {
                 ))
         }
         return .object([("clusterStatus", .object(hosts))])
+    }
+
+    private static func json(_ share: NodeShare) -> JSONValue {
+        let partitions = share.partitions.map {
+            JSONValue.object([("topic", .string($0.topic)), ("partition", .number(Int64($0.partition)))])
+        }
+        return .object([
+            ("activeStores", .array(share.stores.map { .string($0) })), ("activePartitions", .array(partitions)),
+            ("standByStores", .array([])), ("standByPartitions", .array([])),
+        ])
     }
 }

@@ -84,7 +84,7 @@ package enum PropertyCatalog {
         flag("ksql.query.pull.limit.clause.enabled", true, "Whether pull queries may have LIMIT.", set: true),
         flag("ksql.query.pull.stream.enabled", true, "Whether pull queries may read streams.", set: true),
         flag("ksql.query.pull.interpreter.enabled", true, "Taken and not used.", set: true),
-        flag("ksql.query.pull.enable.standby.reads", false, "Whether pull queries may be answered by standbys."),
+        flag(standbyReads, false, "Only false: there are no standbys that could answer pull queries.", set: true),
         number("ksql.query.pull.max.qps", nil, count, "Pull queries per second; more are answered 429."),
         number("ksql.query.pull.max.concurrent.requests", nil, count, "Pull queries at a time; more are answered 429."),
         number(
@@ -228,8 +228,13 @@ package enum PropertyCatalog {
             || freePrefixes.contains { name.hasPrefix($0) }
     }
 
+    package static let standbyReads = "ksql.query.pull.enable.standby.reads"
+
     /// What is wrong with a value; nil when it is right.
     package static func problem(_ name: String, _ value: String) -> String? {
+        if name == standbyReads, value.lowercased() == "true" {
+            return "there are no standby copies of state: other nodes read it back from its changelog and answer then"
+        }
         guard let definition = definition(name), !(value.isEmpty && definition.defaultValue.isEmpty) else { return nil }
         switch definition.kind {
         case .text: return nil
@@ -253,6 +258,17 @@ package enum PropertyCatalog {
     ) throws(KsqlFailure) -> String {
         do throws(Refusal) { return try checked(name, value, settings) } catch {
             throw .badStatement(error.message, text)
+        }
+    }
+
+    /// The properties of a request.
+    ///
+    /// - Throws: 40000: what is wrong with the first that cannot be set.
+    static func check(_ properties: [String: String], _ settings: SQLServerSettings) throws(KsqlFailure) {
+        for name in properties.keys.sorted() {
+            do throws(Refusal) { _ = try checked(name, properties[name] ?? "", settings) } catch {
+                throw .badRequest(error.message)
+            }
         }
     }
 

@@ -129,9 +129,8 @@ struct QueryPreparation: Sendable {
         case .printTopic(let print):
             return ClientQuery(kind: .print(print), text: parsed.text, configuration: configuration)
         default:
-            throw .badStatement(
-                "Statement type not supported for this resource: only SELECT and PRINT are. Send it to /ksql.",
-                parsed.text)
+            throw .badRequest(
+                "Statement type not supported for this resource: only SELECT and PRINT are. Send it to /ksql.")
         }
     }
 

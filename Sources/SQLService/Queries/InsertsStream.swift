@@ -5,6 +5,7 @@ import JSONFormat
 import NIOCore
 import SQLFormats
 import SQLPlan
+import SQLSyntax
 import SQLTypes
 import Synchronization
 
@@ -90,18 +91,27 @@ struct InsertsStream: Sendable {
         guard let found = catalog.sourceNames.first(where: { RowReading.matches(name, $0) }),
             let source = catalog[found]
         else {
-            throw .badRequest("Cannot insert values into an unknown stream/table: \(name)")
+            throw Self.badTarget("Cannot insert values into an unknown stream/table: \(Self.shown(name))")
         }
         if source.isReadOnly {
-            throw .badRequest("Cannot insert into read-only \(source.isTable ? "table" : "stream"): \(source.name)")
+            throw Self.badTarget(
+                "Cannot insert values into read-only \(source.isTable ? "table" : "stream"): \(source.name)")
         }
-        if source.isWindowed { throw .badRequest("Cannot insert values into windowed stream/table!") }
+        if source.isWindowed { throw Self.badTarget("Cannot insert values into windowed stream/table!") }
         guard engine.configuration(context)["ksql.insert.into.values.enabled"]?.lowercased() != "false" else {
             throw .badRequest(
                 "The server has disabled INSERT INTO ... VALUES functionality. To enable it, restart your ksqlDB server with"
                     + " 'ksql.insert.into.values.enabled'=true")
         }
         return source
+    }
+
+    /// 40001 without a statement, as the original has it.
+    private static func badTarget(_ message: String) -> KsqlFailure { KsqlFailure(40001, message) }
+
+    /// A name as the catalog has it, in back quotes.
+    private static func shown(_ name: String) -> String {
+        name.hasPrefix("`") ? name : Identifier.quote(name.uppercased())
     }
 }
 
@@ -214,12 +224,9 @@ private final class InsertTarget: Sendable {
     }
 
     private func record(_ line: [UInt8], _ encoders: Encoders) throws(KsqlFailure) -> ProducerRecord {
-        guard let row = JSONValue.parse(line), let members = row.members else {
+        // Members that are no columns are passed over, as by the original: rows may hold more than the source wants.
+        guard let row = JSONValue.parse(line), row.members != nil else {
             throw .badRequest("Invalid JSON in inserts stream")
-        }
-        let columns = source.keyColumns + source.valueColumns
-        for (name, _) in members where !columns.contains(where: { RowReading.matches(name, $0.name) }) {
-            throw .badRequest("Unrecognized field name: \(name). \(source.name) has the columns \(source.schemaText)")
         }
         func values(_ columns: [SQLColumn], isKey: Bool) throws(KsqlFailure) -> [SQLValue] {
             var values: [SQLValue] = []

@@ -15,7 +15,7 @@ struct PrintQuery: Sendable {
     let id: String
     private let readers: [any PartitionReader]
 
-    /// - Throws: 40001 when there is no such topic.
+    /// - Throws: 40000 when there is no such topic.
     init(_ statement: PrintTopic, _ text: String, _ engine: SQLEngine) async throws(KsqlFailure) {
         self.engine = engine
         self.statement = statement
@@ -41,7 +41,7 @@ struct PrintQuery: Sendable {
             let others = (try? await engine.cluster.topics())?.map(\.name) ?? []
             let similar = others.filter { $0.lowercased() == statement.topic.lowercased() }.map { "\tprint \($0);" }
             if !similar.isEmpty { message += "\nDid you mean:\n" + similar.joined(separator: "\n") }
-            throw .badStatement(message, text)
+            throw .badRequest(message)
         }
     }
 

@@ -22,12 +22,9 @@ enum RowReading {
         case .double:
             if let text = numberText(json), let value = try? NumberText.double(text) { return .double(value) }
         case .decimal(let precision, let scale):
-            if let text = numberText(json), let value = try? SQLDecimal(text),
-                let fitted = try? SQLCast(
-                    from: .decimal(precision: max(value.precision, 1), scale: value.scale), to: type)(
-                        .decimal(value)), value.scale <= scale, value.precision - value.scale <= precision - scale
-            {
-                return fitted
+            // More places behind the point than the column has are rounded, as INSERT VALUES rounds them.
+            if let text = numberText(json), let value = try? SQLDecimal(text).cast(precision: precision, scale: scale) {
+                return .decimal(value)
             }
         case .string:
             if let text = json.text { return .string(text) }

@@ -78,7 +78,7 @@ extension StatementRequest {
         all: Bool, extended: Bool, _ parsed: ParsedStatement
     ) async throws(KsqlFailure) -> JSONValue {
         let found: [TopicDescription]
-        var consumers: [String: (members: Int, groups: Int)] = [:]
+        var consumers: [String: (partitions: Int, groups: Int)] = [:]
         do {
             found = try await engine.cluster.topics()
             if extended { consumers = try await self.consumers() }
@@ -90,7 +90,7 @@ extension StatementRequest {
             ]
             if extended {
                 let counts = consumers[topic.name] ?? (0, 0)
-                members.append(("consumerCount", .number(Int64(counts.members))))
+                members.append(("consumerCount", .number(Int64(counts.partitions))))
                 members.append(("consumerGroupCount", .number(Int64(counts.groups))))
             }
             return JSONValue.object(members)
@@ -98,21 +98,24 @@ extension StatementRequest {
         return entity(extended ? "kafka_topics_extended" : "kafka_topics", parsed, [("topics", .array(list))])
     }
 
-    /// Members and groups that read each topic at the moment.
-    private func consumers() async throws(ClusterError) -> [String: (members: Int, groups: Int)] {
-        var counts: [String: (members: Int, groups: Int)] = [:]
+    /// Of each topic, how many of its partitions are read at the moment, counted by group, and by how many groups.
+    private func consumers() async throws(ClusterError) -> [String: (partitions: Int, groups: Int)] {
+        var readers: [String: [String: Int]] = [:]
         for listing in try await engine.cluster.groups() {
-            let group = try await engine.cluster.group(listing.id)
-            var topics: [String: Int] = [:]
-            for member in group.members {
-                for topic in Set(member.assignment.map(\.topic)) { topics[topic, default: 0] += 1 }
-            }
-            for (topic, members) in topics {
-                let known = counts[topic] ?? (0, 0)
-                counts[topic] = (known.members + members, known.groups + 1)
+            for member in try await engine.cluster.group(listing.id).members {
+                for partition in member.assignment {
+                    readers[partition.topic, default: [:]][listing.id, default: 0] += 1
+                }
             }
         }
-        return counts
+        let active = Set(readers.values.flatMap(\.keys))
+        // A query that one node runs alone reads without being a member of its group.
+        for status in await engine.runner.statuses() where status.state != .error {
+            let group = groupID(status.id)
+            guard !active.contains(group) else { continue }
+            for position in status.positions { readers[position.topic, default: [:]][group, default: 0] += 1 }
+        }
+        return readers.mapValues { groups in (groups.values.reduce(0, +), groups.count) }
     }
 
     // MARK: Queries

@@ -17,11 +17,7 @@ package struct StatementRequest: Sendable {
     /// - Throws: what is wrong; `entities` holds what the statements before it gave.
     package func run(_ text: String, _ context: RequestContext) async throws(KsqlFailure) -> [JSONValue] {
         try engine.checkReady()
-        for name in context.properties.keys.sorted() {
-            do throws(PropertyCatalog.Refusal) {
-                _ = try PropertyCatalog.checked(name, context.properties[name] ?? "", engine.settings)
-            } catch { throw .badRequest(error.message) }
-        }
+        try PropertyCatalog.check(context.properties, engine.settings)
         let statements: [ParsedStatement]
         do throws(SQLSyntaxError) { statements = try SQLParser.script(text) } catch { throw KsqlFailure(error) }
         try await wait(for: context.sequenceNumber)

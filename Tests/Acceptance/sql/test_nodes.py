@@ -405,6 +405,11 @@ def test_nodes_hear_of_each_other(cluster, make_node):
     wait_until(lambda: name in status(b)["hostStoreLags"]["stateStoreLags"], what="a report of the other node")
     lags = status(b)["hostStoreLags"]["stateStoreLags"][name]["lagByPartition"]
     assert all(lag["offsetLag"] == 0 for lag in lags.values())
+    # What either has of the query either knows.
+    shares = [status(node)["activeStandbyPerQuery"][table] for node in (a, b)]
+    assert [share["activeStores"] for share in shares] == [["Aggregate-Aggregate-Materialize"]] * 2
+    partitions = [entry["partition"] for share in shares for entry in share["activePartitions"]]
+    assert sorted(partitions) == list(range(PARTITIONS))
     b.kill()
     wait_until(lambda: status(b).get("hostAlive") is False, what="the silence of the other node")
 
