@@ -14,8 +14,10 @@ import Testing
         _ context: SinkContext = SinkContext()
     ) async throws {
         let task = try SearchSinkPlugin(.elasticsearch, version: "1").makeTask(
-            ["connection.url": url, "key.ignore": "true", "schema.ignore": "true", "retry.backoff.ms": "0"]
-                .merging(properties) { $1 }, context)
+            [
+                "connection.url": url, "key.ignore": "true", "schema.ignore": "true", "retry.backoff.ms": "0",
+                "connection.timeout.ms": "60000", "read.timeout.ms": "60000",
+            ].merging(properties) { $1 }, context)
         do {
             try await task.start()
             try await task.put(records)

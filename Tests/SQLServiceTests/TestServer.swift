@@ -122,7 +122,7 @@ struct Node: Sendable {
         request.method = .init(rawValue: method.rawValue)
         if let accept { request.headers.add(name: "accept", value: accept) }
         if let body { request.body = .bytes(ByteBuffer(bytes: body.bytes)) }
-        let answer = try await client.execute(request, timeout: .seconds(30))
+        let answer = try await client.execute(request, timeout: .seconds(180))
         let bytes = Array(try await answer.body.collect(upTo: 16 << 20).readableBytesView)
         return (Int(answer.status.code), JSONValue.parse(bytes) ?? .null)
     }
