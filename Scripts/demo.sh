@@ -105,8 +105,9 @@ start_database() {
     local user=()
     if ((EUID == 0)); then user=(--user=root); fi
     # Temporary tables in a folder of their own: a server that starts deletes those it finds, of other servers too.
+    # --force: a machine whose own name has no address, as a bare one, is good enough for a server on 127.0.0.1.
     mkdir "$folder/temporary"
-    mariadb-install-db --no-defaults "${user[@]}" --datadir="$folder/database" --tmpdir="$folder/temporary" \
+    mariadb-install-db --no-defaults --force "${user[@]}" --datadir="$folder/database" --tmpdir="$folder/temporary" \
         --skip-test-db --auth-root-authentication-method=normal >"$folder/database.log" 2>&1 ||
         fail database "mariadb-install-db failed" "$folder/database.log"
     cat >"$folder/users.sql" <<'SQL'

@@ -13,10 +13,10 @@ def temporary(folder):
 
 
 def make(folder):
-    """Makes the folder `data` in the folder."""
+    """Makes the folder `data` in the folder, also on a machine whose own name has no address."""
     user = ["--user=root"] if os.getuid() == 0 else []
     done = subprocess.run(
-        ["mariadb-install-db", "--no-defaults", *user, f"--datadir={folder}/data", temporary(folder), "--skip-test-db",
-         "--auth-root-authentication-method=normal"],
+        ["mariadb-install-db", "--no-defaults", "--force", *user, f"--datadir={folder}/data", temporary(folder),
+         "--skip-test-db", "--auth-root-authentication-method=normal"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")  # fmt: skip
     assert done.returncode == 0, done.stdout
