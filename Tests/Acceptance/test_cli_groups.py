@@ -221,7 +221,9 @@ RESETS = [  # arguments, the offsets of ten records per partition, a second apar
 
 @pytest.mark.parametrize(("arguments", "expected"), RESETS, ids=lambda v: " ".join(map(str, v)))
 def test_reset_offsets(swiftwater, fresh, shared_broker, arguments, expected):
-    topic, group = create_topic(shared_broker.address, fresh("reset"), 2), fresh("group")
+    # Records of 2023 are to stay, however long this takes.
+    topic = create_topic(shared_broker.address, fresh("reset"), 2, {"retention.ms": "-1"})
+    group = fresh("group")
     for partition in range(2):
         lines = "".join(json.dumps({"value": str(n), "timestamp": 1_700_000_000_000 + n * 1000}) + "\n" for n in range(10))
         swiftwater("produce", topic, "-p", str(partition), "--input", "json", given=lines.encode())

@@ -755,8 +755,13 @@ def test_keyboard_alone(page, pictures):
     page.open("/overview", "Overview")
     page.key("Tab")
     assert page.js("document.activeElement.textContent") == "Skip to content"
+    # The page stays as it is: loaded again, it would take the focus.
+    page.js("document.querySelector('main h1').dataset.stays = 'yes'")
     page.key("Enter")
     page.until("document.activeElement.id === 'main'")
+    page.js("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.js("document.activeElement.id") == "main"
+    assert page.js("document.querySelector('main h1').dataset.stays") == "yes"
     page.key("g")
     page.key("t")
     page.loaded("Topics")

@@ -45,6 +45,9 @@ export function match(pathname) {
 
 let show = () => {};
 let leaving = null;
+/** The page that is shown, by its address. */
+let shown = "";
+const here = () => location.pathname + location.search;
 
 /** Goes to another page of ours. */
 export function navigate(to, { replace = false } = {}) {
@@ -62,14 +65,16 @@ export function setQuery(values) {
   }
   const text = query.toString();
   history.replaceState(null, "", location.pathname + (text ? `?${text}` : ""));
+  shown = here();
 }
 
 /** `ask` is called before the page is left; false stays. */
 export const guardLeaving = (ask) => { leaving = ask; };
 
 export function start(render) {
-  show = () => { leaving = null; render(); };
-  addEventListener("popstate", show);
+  show = () => { leaving = null; shown = here(); render(); };
+  // A link within the page, as that to its content, comes here too: loading the page again would take the focus away.
+  addEventListener("popstate", () => { if (here() !== shown) show(); });
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target.closest?.("a[href]");
