@@ -94,7 +94,11 @@ class Producer:
                     self.producer.produce(
                         topic, value, partition=partition, on_delivery=lambda error, _: error and failed.append(error)
                     )
-                self.producer.flush(20)
+                try:
+                    self.producer.flush(20)
+                except SystemError as raised:
+                    # A fatal error that comes together with a delivery report is raised into the report's callback.
+                    raise raised.__cause__ or raised from None
                 if failed:
                     raise confluent_kafka.KafkaException(failed[0])
 
