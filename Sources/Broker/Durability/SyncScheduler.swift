@@ -1,26 +1,38 @@
+import Dispatch
 import LogStorage
 import NIOCore
 import NIOPosix
 import Observability
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#endif
-
 /// Group commit: forces partition logs to disk on disk threads, one force for all who wait.
 ///
 /// While a log is being forced, further requests for it gather and share the next force; so the rate of forces follows
 /// what the disk can do, and every producer waits for at most two of them. When many logs wait, one of the threads forces
-/// all of them with one request to the device. What one force completes is answered together: the producers' next
-/// requests then arrive together too, and share a force again.
+/// all of them with one request to the device. What one force completes is answered together, and the next force begins
+/// when the producers have written again, all of whose requests then share it; without that, those in flight would part
+/// into two groups that wait for each other's forces.
 final class SyncScheduler: Sendable {
     /// Called once, on a disk thread, with nil when the log is durable up to the offset, or with what failed. What it
     /// returns is sent together with the other answers of this force.
     typealias Completion = @Sendable (LogError?) -> PendingSend?
 
-    /// Time for producers that were answered together to write again; small against a force.
-    private static let lingerMicroseconds: UInt32 = 100
+    /// A thread that waits for those it has answered to write again.
+    private final class Lingering: Sendable {
+        /// The log that was forced; nil when many were, whose thread is the only one.
+        private let log: ObjectIdentifier?
+        let answeredCount: Int
+        /// Signalled when as many requests have come.
+        let returned = DispatchSemaphore(value: 0)
+
+        init(_ log: ObjectIdentifier?, answeredCount: Int) {
+            self.log = log
+            self.answeredCount = answeredCount
+        }
+
+        /// Whether it is this thread that forces `log` next.
+        func takes(_ log: ObjectIdentifier) -> Bool { self.log == nil || self.log == log }
+    }
 
     private struct State {
         var waiters: [ObjectIdentifier: [(offset: Int64, completion: Completion)]] = [:]
@@ -29,8 +41,39 @@ final class SyncScheduler: Sendable {
         /// Threads at work, and how many of them are forcing logs right now.
         var threadCount = 0
         var forcingCount = 0
-        /// Threads that linger and then take what is queued.
-        var lingeringCount = 0
+        /// Threads that linger and then take what is queued, with how many requests each still waits for.
+        var lingering: [(thread: Lingering, missing: Int)] = []
+        /// Producers that do not come back soon are not waited for: after each time in vain twice as many forces begin
+        /// at once.
+        var vainCount = 0
+        var skipCount = 0
+
+        mutating func noteRequest(for log: ObjectIdentifier) {
+            for index in lingering.indices where lingering[index].thread.takes(log) {
+                lingering[index].missing -= 1
+                if lingering[index].missing == 0 { lingering[index].thread.returned.signal() }
+            }
+        }
+
+        /// Notes a thread that has answered some and is to wait for them, unless nobody shares their forces, another log
+        /// waits for this thread, or such waits were in vain.
+        mutating func startLingering(on partitions: [Partition], answered: Int, left: Int) -> Lingering? {
+            guard answered > 0, answered + left > 1 else { return nil }
+            guard partitions.count > 1 || queue.allSatisfy({ $0 === partitions[0] }) else { return nil }
+            guard skipCount == 0 else {
+                skipCount -= 1
+                return nil
+            }
+            let thread = Lingering(
+                partitions.count > 1 ? nil : ObjectIdentifier(partitions[0]), answeredCount: answered)
+            lingering.append((thread, answered))
+            return thread
+        }
+
+        /// Whether a queued log will be taken by a thread that lingers.
+        func isAwaited(_ partition: Partition) -> Bool {
+            lingering.contains { $0.thread.takes(ObjectIdentifier(partition)) }
+        }
 
         /// When so many logs are waited for, one thread at a time forces whatever has gathered; with few, each log has a
         /// thread of its own.
@@ -41,13 +84,18 @@ final class SyncScheduler: Sendable {
     private let pool: NIOThreadPool
     private let threadCountMax: Int
     private let durations: Histogram
+    private let patience: ClosedRange<TimeAmount>
     private let state = Mutex(State())
 
-    /// - Parameter durations: gets the duration of each force, in nanoseconds.
+    /// - Parameters:
+    ///   - durations: gets the duration of each force, in nanoseconds.
+    ///   - patience: a force waits for the requests of those just answered as long as the last one took, within this.
     init(
-        _ directory: LogDirectory, alarm: StorageAlarm, pool: NIOThreadPool, threadCountMax: Int, durations: Histogram
+        _ directory: LogDirectory, alarm: StorageAlarm, pool: NIOThreadPool, threadCountMax: Int, durations: Histogram,
+        patience: ClosedRange<TimeAmount> = .microseconds(100)...(.milliseconds(2))
     ) {
         self.durations = durations
+        self.patience = patience
         self.directory = directory
         self.alarm = alarm
         self.pool = pool
@@ -63,9 +111,9 @@ final class SyncScheduler: Sendable {
                 state.waiters[key] = [(offset, completion)]
                 state.queue.append(partition)
             }
-            // Each thread that lingers will take one of the queued.
-            guard state.queue.count > state.lingeringCount,
-                state.threadCount < (state.isCrowded ? 1 : threadCountMax)
+            state.noteRequest(for: key)
+            guard state.threadCount < (state.isCrowded ? 1 : threadCountMax),
+                state.queue.contains(where: { !state.isAwaited($0) })
             else { return false }
             state.threadCount += 1
             return true
@@ -90,13 +138,10 @@ final class SyncScheduler: Sendable {
             } else {
                 results = directory.sync(partitions.map(\.log))
             }
-            durations.record((.now() - began).nanoseconds)
-            let answered = finish(partitions, results)
-            // Those just answered are about to write again. Forcing what the first of them writes would make all the
-            // others wait for the force after it.
-            if answered > 1 && mayLinger(after: partitions.count) {
-                usleep(Self.lingerMicroseconds)
-                state.withLock { $0.lingeringCount -= 1 }
+            let took = NIODeadline.now() - began
+            durations.record(took.nanoseconds)
+            if let lingering = finish(partitions, results) {
+                linger(lingering, for: min(max(took, patience.lowerBound), patience.upperBound))
             }
         }
     }
@@ -109,33 +154,45 @@ final class SyncScheduler: Sendable {
                 state.threadCount -= 1
                 return nil
             }
-            state.forcingCount += 1
             if state.queue.count >= LogDirectory.groupSyncCountMin {
+                state.forcingCount += 1
                 defer { state.queue.removeAll(keepingCapacity: true) }
                 return state.queue
             }
-            return [state.queue.removeFirst()]
+            guard let index = state.queue.firstIndex(where: { !state.isAwaited($0) }) else {
+                state.threadCount -= 1
+                return nil
+            }
+            state.forcingCount += 1
+            return [state.queue.remove(at: index)]
         }
     }
 
-    /// Whether a thread that has just forced `count` logs may wait a moment without holding up others; it then counts as
-    /// lingering.
-    private func mayLinger(after count: Int) -> Bool {
+    /// Waits until those that were answered have written again, or for `patience`.
+    private func linger(_ lingering: Lingering, for patience: TimeAmount) {
+        _ = lingering.returned.wait(timeout: .now() + .nanoseconds(Int(patience.nanoseconds)))
         state.withLock { state in
-            guard count > 1 || state.queue.count <= 1 else { return false }
-            state.lingeringCount += 1
-            return true
+            guard let index = state.lingering.firstIndex(where: { $0.thread === lingering }) else { return }
+            let missing = state.lingering.remove(at: index).missing
+            if missing * 2 > lingering.answeredCount {
+                state.vainCount = min(state.vainCount + 1, 6)
+                state.skipCount = 1 << state.vainCount
+            } else {
+                state.vainCount = 0
+            }
         }
     }
 
     /// Answers those whose records are durable, and queues the logs again for which others wait.
     ///
-    /// - Returns: how many were answered.
-    private func finish(_ partitions: [Partition], _ results: [Result<Int64, LogError>]) -> Int {
+    /// - Returns: set when the thread is to wait for those it has answered. A producer that waits alone is never made to
+    ///   wait for others.
+    private func finish(_ partitions: [Partition], _ results: [Result<Int64, LogError>]) -> Lingering? {
         for case .failure(let error) in results { alarm.note(error) }
         var done: [(completion: Completion, failure: LogError?)] = []
-        state.withLock { state in
+        let lingering = state.withLock { state in
             state.forcingCount -= 1
+            var leftCount = 0
             for (partition, result) in zip(partitions, results) {
                 let key = ObjectIdentifier(partition)
                 var left: [(offset: Int64, completion: Completion)] = []
@@ -151,11 +208,13 @@ final class SyncScheduler: Sendable {
                 } else {
                     state.waiters[key] = left
                     state.queue.append(partition)
+                    leftCount += left.count
                 }
             }
+            return state.startLingering(on: partitions, answered: done.count, left: leftCount)
         }
         PendingSend.send(done.compactMap { $0.completion($0.failure) })
-        return done.count
+        return lingering
     }
 
     /// The pool stops: nobody must take what was not forced for durable.
