@@ -1,6 +1,5 @@
 import Environment
 import KafkaMessages
-import Logging
 import Observability
 import Synchronization
 import Testing
@@ -8,21 +7,6 @@ import Testing
 @testable import Broker
 
 @Suite struct ClockWatchTests {
-    private final class Lines: Sendable {
-        let all = Mutex<[String]>([])
-    }
-
-    private struct Handler: LogHandler {
-        let lines: Lines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-        func log(event: LogEvent) { lines.all.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") } }
-    }
-
     /// How far each clock moves between two looks, in milliseconds, and the step that is seen.
     @Test(
         arguments: [
@@ -30,20 +14,19 @@ import Testing
             (0, 1000, -1000), (86_400_000, 86_400_000, 0),
         ] as [(Int64, Int64, Int64)])
     func `tells a step of the clock once`(wallMs: Int64, monotonicMs: Int64, step: Int64) {
-        let lines = Lines()
+        let log = RecordedLog()
         let wall = ManualClock(1_700_000_000_000)
         let monotonic = ManualClock(5)
         let steps = Counter()
         let watch = ClockWatch(
-            logger: Logger(label: "test") { _ in Handler(lines: lines) }, wallClock: wall, monotonicClock: monotonic,
-            steps: steps)
+            logger: log.logger, wallClock: wall, monotonicClock: monotonic, steps: steps)
         #expect(watch.look() == 0)
         wall.advance(by: wallMs)
         monotonic.advance(by: monotonicMs * 1_000_000)
         #expect(watch.look() == step)
         #expect(watch.look() == 0)
         #expect(steps.total == (step == 0 ? 0 : 1))
-        #expect(lines.all.withLock { $0.count } == (step == 0 ? 0 : 1))
+        #expect(log.lines.count == (step == 0 ? 0 : 1))
     }
 }
 

@@ -2,37 +2,18 @@ import Foundation
 import KafkaMessages
 import Logging
 import NIOCore
+import TestKit
 
 @testable import Broker
-
-#if canImport(Glibc)
-import Glibc
-#endif
 
 /// A plain blocking client of the wire protocol for tests.
 final class WireClient {
     struct Failure: Error { var message: String }
 
-    private let descriptor: Int32
+    private let socket: BlockingSocket
     private var correlationId: Int32 = 0
 
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure(message: "connect: errno \(errno)") }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    }
-
-    deinit { close(descriptor) }
+    init(port: Int) throws { socket = try BlockingSocket(port: port) }
 
     /// Sends a request and reads its answer to the last byte.
     func ask<Request: KafkaRequest>(_ request: Request, version: Int16) throws -> Request.Response {
@@ -66,14 +47,7 @@ final class WireClient {
         return response
     }
 
-    func write(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard count > 0 else { throw Failure(message: "send: errno \(errno)") }
-            rest = rest.dropFirst(count)
-        }
-    }
+    func write(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
     func readFrame() throws -> ByteBuffer {
         var prefix = try read(4)
@@ -84,22 +58,14 @@ final class WireClient {
     }
 
     /// Whether the broker has closed the connection.
-    func isClosedByBroker() -> Bool {
-        var byte: UInt8 = 0
-        return recv(descriptor, &byte, 1, 0) <= 0
-    }
+    func isClosedByBroker() -> Bool { (try? socket.receive(1)) == nil }
 
     private func read(_ byteCount: Int) throws -> ByteBuffer {
-        var bytes = [UInt8](repeating: 0, count: byteCount)
-        var at = 0
-        while at < byteCount {
-            let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + at, byteCount - at, 0) }
-            guard count > 0 else {
-                throw Failure(message: count == 0 ? "closed by the broker" : "recv: errno \(errno)")
-            }
-            at += count
+        var bytes = ByteBuffer()
+        while bytes.readableBytes < byteCount {
+            bytes.writeBytes(try socket.receive(byteCount - bytes.readableBytes))
         }
-        return ByteBuffer(bytes: bytes)
+        return bytes
     }
 }
 

@@ -1,14 +1,12 @@
-import Glibc
 import JSONFormat
 import NIOPosix
+import TestKit
 
 /// A WebSocket as a browser would have it, which reads only when it is asked to.
 ///
 /// It blocks on threads of its own: the server under test answers on those of Swift's tasks. One task uses it at a time,
 /// which makes it safe to hand to such a thread.
 final class SocketClient: @unchecked Sendable {
-    struct Failure: Error { var message: String }
-
     /// What a server sends.
     enum Frame: Equatable {
         case text(String)
@@ -21,27 +19,11 @@ final class SocketClient: @unchecked Sendable {
         return pool
     }()
 
-    private let descriptor: Int32
+    private let socket: BlockingSocket
     private var buffered: [UInt8] = []
     private var start = 0
 
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure(message: "connect: errno \(errno)") }
-        var limit = timeval(tv_sec: 30, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    }
-
-    deinit { close(descriptor) }
+    init(port: Int) throws { socket = try BlockingSocket(port: port, patience: 30) }
 
     /// Asks for a WebSocket. - Returns: the status line.
     func open(_ path: String, _ headers: [(String, String)]) async throws -> String {
@@ -98,17 +80,11 @@ final class SocketClient: @unchecked Sendable {
         return Array(buffered[start..<start + count])
     }
 
-    private func send(_ bytes: [UInt8]) throws {
-        let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        guard count == bytes.count else { throw Failure(message: "send: \(count) bytes, errno \(errno)") }
-    }
+    private func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
     private func fill() throws {
         buffered.removeFirst(start)
         start = 0
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        guard count > 0 else { throw Failure(message: count == 0 ? "closed" : "recv: errno \(errno)") }
-        buffered += bytes[..<count]
+        buffered += try socket.receive()
     }
 }

@@ -3,6 +3,7 @@ import JSONFormat
 import Logging
 import NIOCore
 import Synchronization
+import TestKit
 import Testing
 
 @testable import HTTPKit
@@ -296,7 +297,7 @@ import Testing
         mayGo.yield()
         #expect(try await busy.answer().body == "done\n")
         await stopped
-        #expect(throws: TextClient.Failure.self) { try TextClient(port: server.port) }
+        #expect(throws: BlockingSocket.Failure.self) { try TextClient(port: server.port) }
         await loops.shutdown()
     }
 

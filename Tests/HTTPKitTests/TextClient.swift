@@ -1,5 +1,5 @@
-import Glibc
 import NIOPosix
+import TestKit
 
 /// A client that sends text and reads text, for what a well-behaved client would not send.
 ///
@@ -14,40 +14,17 @@ final class TextClient: @unchecked Sendable {
         return pool
     }()
 
-    private let descriptor: Int32
+    private let socket: BlockingSocket
     private var buffered: [UInt8] = []
 
-    init(port: Int) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure(message: "connect: errno \(errno)") }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-    }
-
-    deinit { close(descriptor) }
+    init(port: Int) throws { socket = try BlockingSocket(port: port) }
 
     func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) throws {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard count > 0 else { throw Failure(message: "send: errno \(errno)") }
-            rest = rest.dropFirst(count)
-        }
-    }
+    func send(_ bytes: [UInt8]) throws { try socket.send(bytes) }
 
     /// Nothing more is sent; answers can still come.
-    func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+    func endSending() { socket.endSending() }
 
     /// Head and body of the next answer, by its Content-Length; without one, the head alone.
     func answer(hasBody: Bool = true) async throws -> (head: String, body: String) {
@@ -85,16 +62,11 @@ final class TextClient: @unchecked Sendable {
 
     private func readRest() -> String? {
         while true {
-            do { try fill() } catch let failure as Failure {
-                return failure.message == "closed" ? String(decoding: buffered, as: UTF8.self) : nil
-            } catch { return nil }
+            do { try fill() } catch {
+                return error.isClosedByPeer ? String(decoding: buffered, as: UTF8.self) : nil
+            }
         }
     }
 
-    private func fill() throws {
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        guard count > 0 else { throw Failure(message: count == 0 ? "closed" : "recv: errno \(errno)") }
-        buffered += bytes[..<count]
-    }
+    private func fill() throws(BlockingSocket.Failure) { buffered += try socket.receive() }
 }
