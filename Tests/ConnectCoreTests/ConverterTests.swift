@@ -156,6 +156,31 @@ actor MemoryRegistry: ConverterRegistry {
         }
     }
 
+    @Test func `Protobuf keeps what decimals and short integers are, also in arrays`() async throws {
+        let price = ConnectSchema.decimal(scale: 2)
+        let exact = price.with(parameters: price.parameters + [.init("connect.decimal.precision", "10")])
+        let schema = ConnectSchema.structure(
+            [
+                .init("price", exact), .init("any", price), .init("prices", .array(exact)),
+                .init("shorts", .array(.int16)),
+            ], name: "Sale")
+        let converter = ProtobufConverter(MemoryRegistry(), RegistryOptions())
+        let text = try converter.protoText(schema)
+        let both = #"[{ key: "precision", value: "10" }, { key: "scale", value: "2" }]"#
+        #expect(text.contains("Decimal price = 1 [(confluent.field_meta) = { params: \(both) }];"), "\(text)")
+        #expect(text.contains("Decimal prices = 3 [(confluent.field_meta) = { params: \(both) }];"), "\(text)")
+        let amount = ConnectValue.decimal(SQLDecimal(unscaled: 1234, scale: 2))
+        let row = ConnectStruct(schema, values: [amount, amount, .array([amount]), .array([.int16(300)])])
+        let bytes = try await converter.bytes(SchemaAndValue(schema, .structure(row)), topic: "t")
+        let back = try await converter.value(bytes, topic: "t")
+        func precision(_ schema: ConnectSchema?) -> String? { schema?.parameter("connect.decimal.precision") }
+        #expect(precision(back.schema?.field("price")?.schema) == "10")
+        #expect(precision(back.schema?.field("any")?.schema) == nil)
+        #expect(precision(back.schema?.field("prices")?.schema.valueSchema) == "10")
+        #expect(try back.schema?.field("prices")?.schema.valueSchema?.decimalScale() == 2)
+        #expect(back.value.structure?.values == row.values)
+    }
+
     @Test func `Protobuf's wrappers, unions and integers are read as in the original`() throws {
         let text = """
             syntax = "proto3"; package p; import "google/protobuf/wrappers.proto";

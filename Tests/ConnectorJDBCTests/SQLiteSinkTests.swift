@@ -276,7 +276,7 @@ import Testing
         let message = await failure {
             try await file.put(["connection.url": "jdbc:sqlite:/nonexistent/folder/x.db"], [person(1, "a")])
         }
-        #expect(message.hasPrefix("Cannot open the database: unable to open database file"))
+        #expect(message.hasPrefix("Cannot open the database: unable to open database file '/nonexistent/folder/x.db'"))
     }
 
     @Test func `a locked file is tried again`() async throws {

@@ -173,6 +173,25 @@ private let statements = """
         }
     }
 
+    @Test func `whoever waits for the server waits until it answers statements`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                node.engine.state.withLock { $0.isReady = false }
+                let health = try await node.request(.get, "/healthcheck")
+                #expect(health.status == 503)
+                #expect(health.body["isHealthy"]?.flag == false)
+                #expect(health.body["serverState"]?.text == "INITIALIZING")
+                let info = try await node.request(.get, "/info")
+                #expect(info.status == 503)
+                #expect(info.body["error_code"]?.integer == 50302)
+                #expect(try await node.request(.get, "/chc/ready").status == 200)
+                node.engine.state.withLock { $0.isReady = true }
+                #expect(try await node.request(.get, "/healthcheck").status == 200)
+                #expect(try await node.request(.get, "/info").status == 200)
+            }
+        }
+    }
+
     @Test func `the server tells of itself`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in

@@ -127,6 +127,35 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
     }
 
     @Test(arguments: [
+        "DESCRIBE NONE;", "DESCRIBE NONE EXTENDED;", "DESCRIBE FUNCTION NONE;",
+        "EXPLAIN SELECT NONE FROM S EMIT CHANGES;", "EXPLAIN CREATE STREAM T AS SELECT NONE FROM S;",
+    ])
+    func `a mistake in what is to be described leaves nothing either`(text: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let (status, body) = try await node.ksql(stream + text)
+                #expect(status == 400)
+                #expect(body["statementText"]?.text == text)
+                #expect(body["entities"]?.elements?.isEmpty == true)
+                #expect(node.engine.current.sourceNames.isEmpty)
+            }
+        }
+    }
+
+    @Test func `what a request makes can be described and explained in it`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let entities = try await node.run(
+                    stream + "DESCRIBE S; DESCRIBE FUNCTION ABS; EXPLAIN SELECT * FROM S EMIT CHANGES;"
+                        + "CREATE STREAM T AS SELECT * FROM S;"
+                        + "EXPLAIN CREATE OR REPLACE STREAM T AS SELECT NONE FROM S UPGRADE; DROP STREAM T;")
+                #expect(entities.count == 7)
+                #expect(node.engine.current.sourceNames == ["S"])
+            }
+        }
+    }
+
+    @Test(arguments: [
         "CREATE STREAM L (K STRING KEY, V INT) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='JSON', PARTITIONS=1, TIMESTAMP='V');",
         "CREATE STREAM L (V STRUCT<A INT>) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='DELIMITED', PARTITIONS=1);",
         "CREATE TABLE L (K STRING, V INT) WITH (KAFKA_TOPIC='late', VALUE_FORMAT='JSON', PARTITIONS=1);",

@@ -152,11 +152,16 @@ struct ProtobufText: Sendable {
                 }
             }
             var meta: [(String, String)] = []
-            if field.schema.kind == .int8 || field.schema.kind == .int16 {
-                meta.append(("connect.type", field.schema.kind.rawValue.lowercased()))
+            // Of a repeated field it is about the elements.
+            let element = field.schema.kind == .array ? field.schema.valueSchema ?? field.schema : field.schema
+            if element.kind == .int8 || element.kind == .int16 {
+                meta.append(("connect.type", element.kind.rawValue.lowercased()))
             }
-            if field.schema.logicalType == .decimal {
-                meta.append(("scale", String(try field.schema.decimalScale())))
+            if element.logicalType == .decimal {
+                if let precision = element.parameter(AvroMapping.precision).flatMap({ Int64($0) }) {
+                    meta.append(("precision", String(precision)))
+                }
+                meta.append(("scale", String(try element.decimalScale())))
             }
             var options = ""
             if !meta.isEmpty {

@@ -122,7 +122,11 @@ struct ProtobufMapping: Sendable {
             case "google.type.Date": return .date
             case "google.type.TimeOfDay": return .time
             case "confluent.type.Decimal":
-                return .decimal(scale: meta(schema, field, owner)["scale"].flatMap { Int($0) } ?? 0)
+                let told = meta(schema, field, owner)
+                let decimal = ConnectSchema.decimal(scale: told["scale"].flatMap { Int($0) } ?? 0)
+                guard let precision = told["precision"].flatMap({ Int($0) }) else { return decimal }
+                return decimal.with(
+                    parameters: decimal.parameters + [.init(AvroMapping.precision, String(precision))])
             case let name:
                 if let plain = ProtobufOptions.wrapped(name) { return plain }
                 return try message(schema, field.typeIndex, options, open: open)

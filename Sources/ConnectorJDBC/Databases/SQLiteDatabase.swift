@@ -17,7 +17,8 @@ final class SQLiteDatabase: Database {
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX
         let code = sqlite3_open_v2(path, &handle, flags, nil)
         guard code == SQLITE_OK else {
-            let failure = failure(code)
+            var failure = failure(code)
+            failure.message += " '\(path)'; the folder has to exist, and the server has to be allowed to write there"
             close()
             throw failure
         }

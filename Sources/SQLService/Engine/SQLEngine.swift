@@ -137,6 +137,11 @@ package final class SQLEngine: Sendable {
         guard isReady else { throw .starting }
     }
 
+    /// - Throws: 50302 while the command topic is being read.
+    func checkStarted() throws(KsqlFailure) {
+        guard state.withLock({ $0.isReady }) else { throw .starting }
+    }
+
     /// What statements are planned by now, as a number that is another one after every change; nil when `checkReady` throws.
     var readyVersion: UInt64? {
         state.withLock { $0.isReady && !$0.isTerminated && !$0.isStopping ? $0.version : nil }

@@ -30,7 +30,9 @@ extension SQLAPI {
             HTTPAnswer(status: .temporaryRedirect, headers: [.location: "/info"])
         }
         getJSON("/info", traits: .isShort) { _ throws(KsqlFailure) in
-            (
+            // Scripts wait for 200 here before they send statements.
+            try engine.checkStarted()
+            return (
                 200,
                 .object([
                     (
@@ -125,7 +127,7 @@ extension SQLEngine {
         var canReach = true
         do { _ = try await cluster.describeCluster() } catch { canReach = false }
         let (isReady, degradation) = state.withLock { ($0.isReady, $0.degradation) }
-        let isHealthy = canReach && degradation == nil
+        let isHealthy = canReach && degradation == nil && isReady
         func detail(_ isHealthy: Bool) -> JSONValue { .object([("isHealthy", .bool(isHealthy))]) }
         return (
             isHealthy ? 200 : 503,
@@ -134,7 +136,7 @@ extension SQLEngine {
                 (
                     "details",
                     .object([
-                        ("metastore", detail(true)), ("kafka", detail(canReach)),
+                        ("metastore", detail(isReady)), ("kafka", detail(canReach)),
                         ("commandRunner", detail(degradation == nil)),
                     ])
                 ), ("serverState", .string(isReady ? "READY" : "INITIALIZING")),

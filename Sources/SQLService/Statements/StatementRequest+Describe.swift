@@ -19,12 +19,7 @@ extension StatementRequest {
         case .connector(let name): return try await describeConnector(name, parsed)
         case .source(let name, let extended):
             let catalog = engine.current
-            guard let source = catalog[name.text] else {
-                let hint = nearestName(to: name.text, among: catalog.sourceNames)
-                throw .badStatement(
-                    "Could not find STREAM/TABLE '\(name.text)' in the Metastore"
-                        + (hint.map { "\nDid you mean '\($0)'?" } ?? ""), parsed.text)
-            }
+            let source = try Self.source(name, catalog, parsed)
             return entity(
                 "sourceDescription", parsed,
                 [
@@ -34,6 +29,17 @@ extension StatementRequest {
                     )
                 ])
         }
+    }
+
+    /// - Throws: 40001 with the nearest name, where there is none of that name.
+    static func source(
+        _ name: Identifier, _ catalog: Catalog, _ parsed: ParsedStatement
+    ) throws(KsqlFailure) -> SourceDescription {
+        if let source = catalog[name.text] { return source }
+        let hint = nearestName(to: name.text, among: catalog.sourceNames)
+        throw .badStatement(
+            "Could not find STREAM/TABLE '\(name.text)' in the Metastore"
+                + (hint.map { "\nDid you mean '\($0)'?" } ?? ""), parsed.text)
     }
 
     private func descriptions(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {

@@ -5,8 +5,8 @@ import SQLSyntax
 
 /// The statements of one request, one after another.
 ///
-/// All are parsed first; of several, those that change something are tried together against surroundings that remember
-/// instead of acting, so that a mistake in the third leaves nothing of the first two behind.
+/// All are parsed first; of several, those that change or describe something are tried together against surroundings that
+/// remember instead of acting, so that a mistake in the third leaves nothing of the first two behind.
 package struct StatementRequest: Sendable {
     let engine: SQLEngine
 
@@ -66,11 +66,26 @@ package struct StatementRequest: Sendable {
                 switch parsed.statement {
                 // These are about a moment that is yet to come, or about a client's query.
                 case .assertTopic, .assertSchema, .alterSystemProperty, .terminate, .insertValues: continue
+                case .describe(.source(let name, _)):
+                    _ = try Self.source(name, catalog, parsed)
+                    continue
+                case .describe(.function(let name)):
+                    _ = try describe(function: name, parsed)
+                    continue
                 default: break
                 }
-                guard StatementExecutor.executes(parsed.statement) else { continue }
                 let environment = engine.environment(
                     engine.configuration(context), topics: tried.topics, registry: tried.registry)
+                if case .explain(let explain) = parsed.statement {
+                    // Ids of queries are known only when those before are made, and a verdict tells its mistake itself.
+                    guard case .statement = explain.subject, !explain.isUpgrade else { continue }
+                    do throws(PlanError) { _ = try StatementExecutor(environment).explain(explain, in: catalog) } catch
+                    {
+                        throw KsqlFailure(error, parsed.text)
+                    }
+                    continue
+                }
+                guard StatementExecutor.executes(parsed.statement) else { continue }
                 (_, catalog) = try SQLEngine.perform(parsed, environment, catalog)
             }
         }

@@ -18,7 +18,9 @@ enum PortProbe {
             return answer.count >= 8 && Array(answer[4..<8]) == [1, 2, 3, 4]
         case "registry": return http(address, "/subjects").contains("schemaregistry")
         case "connect": return http(address, "/").contains("kafka_cluster_id")
-        case "sql": return http(address, "/info").contains("KsqlServerInfo")
+        case "sql":
+            let answer = http(address, "/info")
+            return answer.contains("KsqlServerInfo") || answer.contains("50302")  // one that is starting
         case "console": return http(address, "/").contains("Swiftwater")
         case "admin": return http(address, "/").contains(", administration")
         default: return false
