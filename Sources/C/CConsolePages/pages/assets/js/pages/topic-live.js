@@ -26,7 +26,7 @@ export default function live({ signal }, topic) {
     queue = [];
     if (!batch.length) return;
     if (list.parentElement !== holder) holder.replaceChildren(list);
-    list.prepend(...batch.reverse().map((message) => messageItem(message, { mark: text.value })));
+    list.prepend(...batch.reverse().map((message) => messageItem(message, { topic: topic.name, mark: text.value })));
     while (list.children.length > KEPT) list.lastChild.remove();
   }
   function connect() {
