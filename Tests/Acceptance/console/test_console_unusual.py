@@ -199,3 +199,39 @@ def test_panel_says_why_it_draws_nothing_and_shows_fractions(page, platform, nam
     page.js("document.querySelector('[aria-label=\"mean: as a table\"]').click()")
     page.until("[...document.querySelectorAll('.panel td')].some((cell) => cell.textContent === '3.5')")
     check(page)
+
+
+def test_live_tail_says_why_it_is_refused(page, platform, name):
+    write(platform, name, [])
+    page.open(f"/topics/{name}/live", name)
+    page.fill("Only with this JSON path", "$[")
+    page.sees("'$[' is no path into JSON")
+    page.sees("Not connected")
+    page.fill("Only with this JSON path", "$.n")
+    page.until("!document.querySelector('main').innerText.includes('is no path') && document.querySelector('.tail-bar').innerText.includes('0/s')")
+    platform.console.produce(name, {"n": 1})
+    page.until("document.querySelectorAll('.message').length === 1")
+    page.complaints = [text for text in page.complaints if "status of 4" not in text]  # the refusal was meant
+
+
+def test_connector_as_json_is_saved_as_it_is_written(page, platform, tmp_path, name):
+    write(platform, name, [])
+    page.open("/connectors/new?plugin=FileStreamSinkConnector", "New FileStreamSink sink")
+    page.press("JSON")
+    good = {"name": name, "config": {"topics": name, "file": str(tmp_path / "out"), "tasks.max": 1, "left.out": None}}
+    field = "Configuration as JSON"
+    page.fill(field, json.dumps(good))
+    page.sees("The worker accepts this configuration.")
+    for text, problem in (("null", "This is no object of options"), ("[1]", "This is no object of options"), ('{"topics": "x"', "This is not JSON")):
+        page.fill(field, text)
+        page.sees(problem)
+        # What was valid before is not what is written now.
+        page.press("Create connector")
+        page.until("document.activeElement === document.querySelector('form textarea')")
+        assert platform.console.ask("GET", f"/api/connect/connectors/{name}").status == 404
+    good["config"]["tasks.max"] = 2
+    page.fill(field, json.dumps(good))
+    page.press("Create connector")  # at once, before the worker was asked
+    page.loaded(name)
+    config = platform.console.get(f"/api/connect/connectors/{name}")["config"]
+    assert config["tasks.max"] == "2" and "left.out" not in config
