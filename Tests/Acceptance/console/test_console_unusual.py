@@ -195,7 +195,7 @@ def test_panel_says_why_it_draws_nothing_and_shows_fractions(page, platform, nam
     page.sees("The query gives no column W, N. It gives STARS.")
     page.sees("Rows come, but none has a number to draw")
     page.sees("NOT_THERE does not exist")
-    assert page.js("!document.querySelector('main').innerText.includes('Waiting for the first rows')")
+    page.until("!document.querySelector('main').innerText.includes('Waiting for the first rows')")
     page.js("document.querySelector('[aria-label=\"mean: as a table\"]').click()")
     page.until("[...document.querySelectorAll('.panel td')].some((cell) => cell.textContent === '3.5')")
     check(page)
