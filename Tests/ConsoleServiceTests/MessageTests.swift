@@ -34,7 +34,10 @@ import Testing
         let decoder = MessageDecoder(nil)
         #expect(decoder.value(Self.record(nil, nil)) == Field(.null))
         let long = decoder.value(Self.record(nil, Array(repeating: UInt8(ascii: "x"), count: 100_000)))
-        #expect(long.isCut && long.text?.count == Field.byteCountMax)
+        #expect(!long.isCut && long.text?.count == 100_000)
+        #expect(long.shortened.isCut && long.shortened.text?.count == Field.byteCountMax)
+        let bytes = decoder.value(Self.record(nil, Array(repeating: 0xFF, count: 100_000)))
+        #expect(bytes.format == .bytes && bytes.shortened.text?.count == Field.byteCountMax)
         let number = Self.record([0x31, 0x32, 0x33, 0x34], nil)
         #expect(decoder.key(number).text == "1234")
         #expect(decoder.key(number, as: .int).text == "825373492")
@@ -99,6 +102,30 @@ import Testing
     }
 
     // MARK: Search
+
+    @Test func `what stands far behind in a long message is found, and shown when it is asked for`() async throws {
+        try await TestConsole.with { console in
+            try await console.cluster.createTopic(NewTopic("t", partitionCount: 1), validateOnly: false)
+            let long = "{\"pad\": \"\(String(repeating: "x", count: 200_000))\", \"last\": {\"city\": \"Tromsø\"}}"
+            try await console.write("t", [("short", "{\"last\": {\"city\": \"Oslo\"}}"), ("long", long)])
+            func found(_ query: String) async throws -> [JSONValue] {
+                let answer = try await console.ask(.GET, "/api/topics/t/messages?from=earliest&\(query)")
+                #expect(answer.status == 200, "\(query): \(answer.text)")
+                return answer.json["messages"]?.elements ?? []
+            }
+            for query in ["path=$.last.city&op=eq&value=Troms%C3%B8", "text=troms%C3%B8"] {
+                let messages = try await found(query)
+                #expect(messages.map { $0["key"]?["text"]?.text } == ["long"])
+                #expect(messages.first?["value"]?["cut"]?.flag == true)
+                #expect(messages.first?["value"]?["text"]?.text?.utf8.count == Field.byteCountMax)
+            }
+            let whole = try await found("key=long&whole=true&limit=1")
+            #expect(whole.first?["value"]?["text"]?.text == long)
+            #expect(whole.first?["value"]?["cut"] == nil)
+            let refused = try await console.ask(.GET, "/api/topics/t/messages?whole=true")
+            #expect(refused.status == 400 && refused.text.contains("limit=1"))
+        }
+    }
 
     @Test func `a search goes on where it was cut, and sees every message once`() async throws {
         try await TestConsole.with { console in

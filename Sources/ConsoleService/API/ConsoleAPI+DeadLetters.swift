@@ -33,6 +33,7 @@ extension ConsoleAPI {
         await console.decoder.prepare(console.decoder.missing(Array(records)))
         let letters = records.map { record -> JSONValue in
             let message = Message(record, key: console.decoder.key(record), value: console.decoder.value(record))
+                .shortened
             func context(_ name: String) -> JSONValue { .string(record.deadLetterContext(name)) }
             func number(_ name: String) -> JSONValue {
                 record.deadLetterContext(name).flatMap { Int64($0) }.map { .number($0) } ?? .null

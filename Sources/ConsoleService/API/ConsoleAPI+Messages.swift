@@ -54,6 +54,10 @@ extension ConsoleAPI {
             throw HTTPFailure(.badRequest, "limit is between 1 and \(MessageSearch.limitMax)")
         }
         search.limit = Int(limit)
+        search.isWhole = call.query("whole") == "true"
+        guard !search.isWhole || limit == 1 else {
+            throw HTTPFailure(.badRequest, "whole=true is for one message: add limit=1")
+        }
         search.start = .newest(limit)
         if let text = call.query("from"), !text.isEmpty {
             guard let start = MessageSearch.start(text, limit: search.limit) else {

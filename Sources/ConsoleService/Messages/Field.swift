@@ -7,7 +7,7 @@ package struct Field: Sendable, Equatable {
     }
 
     package var format: Format
-    /// What to show; nil for null. Cut when it is long.
+    /// What to show; nil for null.
     package var text: String?
     /// The value, when it is one of JSON or of a schema.
     package var json: JSONValue?
@@ -18,7 +18,7 @@ package struct Field: Sendable, Equatable {
     /// Why the bytes are not shown by their schema.
     package var problem: String?
 
-    /// Of text that is shown.
+    /// Of text that is shown when it is shortened.
     static let byteCountMax = 64 << 10
 
     package init(_ format: Format, _ text: String? = nil, json: JSONValue? = nil, schemaID: Int32? = nil) {
@@ -26,12 +26,17 @@ package struct Field: Sendable, Equatable {
         self.text = text
         self.json = json
         self.schemaID = schemaID
-        if let text, text.utf8.count > Self.byteCountMax {
-            // A cut in the midst of a character makes that character the replacement character.
-            self.text = String(decoding: text.utf8.prefix(Self.byteCountMax), as: UTF8.self)
-            self.json = nil
-            isCut = true
-        }
+    }
+
+    /// Only the beginning where it is long: enough to look at. Filters look at all of it before.
+    package var shortened: Field {
+        guard let text, text.utf8.count > Self.byteCountMax else { return self }
+        var field = self
+        // A cut in the midst of a character makes that character the replacement character.
+        field.text = String(decoding: text.utf8.prefix(Self.byteCountMax), as: UTF8.self)
+        field.json = nil
+        field.isCut = true
+        return field
     }
 
     package var value: JSONValue {

@@ -91,7 +91,7 @@ final class LiveTail: Sendable {
             let isFull = state.withLock { state in
                 state.decoded += 1
                 guard matches else { return false }
-                state.shown.append(message)
+                state.shown.append(message.shortened)
                 state.shownCount += 1
                 return state.shownCount >= Self.shownPerSecond
             }

@@ -23,6 +23,14 @@ package struct Message: Sendable {
         }
     }
 
+    /// With the beginnings of what is long.
+    package var shortened: Message {
+        var message = self
+        message.key = key.shortened
+        message.value = value.shortened
+        return message
+    }
+
     package var size: Int {
         record.headers.reduce((record.key?.readableBytes ?? 0) + (record.value?.readableBytes ?? 0)) {
             $0 + $1.key.utf8.count + ($1.value?.count ?? 0)
@@ -40,7 +48,7 @@ package struct Message: Sendable {
                     record.headers.map { header in
                         .object([
                             ("key", .string(header.key)),
-                            ("value", (header.value.map { MessageDecoder.plain($0) } ?? Field(.null)).value),
+                            ("value", (header.value.map { MessageDecoder.plain($0) } ?? Field(.null)).shortened.value),
                         ])
                     })
             ),

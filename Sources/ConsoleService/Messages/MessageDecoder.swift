@@ -94,7 +94,10 @@ package final class MessageDecoder: Sendable {
         }
         // Five bytes are no payload of a schema but an integer with its sign, or nothing.
         guard bytes.readableBytes > 4 else { return nil }
-        return SchemaFrame.read(bytes.readableBytesView).map { ($0.frame, $0.byteCount) }
+        guard let found = SchemaFrame.read(bytes.readableBytesView) else { return nil }
+        // Registries count from 1: other numbers are those of bytes that happen to begin with a zero.
+        if case .id(let id) = found.frame, id < 1 { return nil }
+        return (found.frame, found.byteCount)
     }
 
     // MARK: Fields
@@ -181,9 +184,6 @@ package final class MessageDecoder: Sendable {
     }
 
     private static func hexadecimal(_ bytes: [UInt8]) -> Field {
-        let shown = bytes.prefix(Field.byteCountMax / 2)
-        var field = Field(.bytes, String(decoding: Hexadecimal.encode(shown), as: UTF8.self))
-        field.isCut = shown.count < bytes.count
-        return field
+        Field(.bytes, String(decoding: Hexadecimal.encode(bytes), as: UTF8.self))
     }
 }

@@ -22,6 +22,8 @@ package struct MessageSearch: Sendable {
     package var until: Int64?
     package var limit = 50
     package var filter = MessageFilter()
+    /// Whether long keys and values are told as a whole, not only their beginnings.
+    package var isWhole = false
     package var keyReading = MessageDecoder.Reading.auto
     package var valueReading = MessageDecoder.Reading.auto
     /// Of the records that are looked at.
@@ -140,7 +142,7 @@ package struct MessageSearch: Sendable {
                     let message = Message(
                         record, key: decoder.key(record, as: keyReading), value: decoder.value(record, as: valueReading)
                     )
-                    if filter.matches(message) { answer.messages.append(message) }
+                    if filter.matches(message) { answer.messages.append(isWhole ? message : message.shortened) }
                     if answer.messages.count >= countMax || clock.now >= deadline {
                         isFull = true
                         break

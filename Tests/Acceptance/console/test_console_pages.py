@@ -451,6 +451,8 @@ def test_connector_from_the_form(page, platform, name, pictures):
     page.press("Create connector")
     page.loaded(name)
     page.until("document.querySelector('main .badge.ok')?.textContent === 'RUNNING'", 60)
+    # The source makes the topic with its first record.
+    wait_until(lambda: platform.console.ask("GET", f"/api/topics/{name}").status == 200, 30, "the topic")
     wait_until(lambda: platform.console.messages(name, "from=earliest&limit=5"), 30, "made-up records")
     page.press("Pause")
     page.until("document.querySelector('h1').parentElement.innerText.includes('PAUSED')", 30)

@@ -83,11 +83,25 @@ export const api = {
   delete: (address, options) => send("DELETE", address, options),
 };
 
+/** Why the server refuses a stream; undefined when it does not. */
+async function refusal(address) {
+  const asking = new AbortController();
+  try {
+    const response = await fetch(`/api/${address}`, { signal: asking.signal, cache: "no-store" });
+    return response.ok ? undefined : await failure(response);
+  } catch {
+    return undefined;
+  } finally {
+    asking.abort();
+  }
+}
+
 /**
  * Server-sent events until `signal` aborts or close() is called: { name: handler(data) }; `state` hears "on" and "off".
+ * `refused` hears why the server does not want to: browsers do not ask again then.
  * A tab that nobody sees lets go of its stream: browsers give a server six connections, for all its tabs together.
  */
-export function events(address, handlers, { signal, state } = {}) {
+export function events(address, handlers, { signal, state, refused } = {}) {
   let source = null;
   function open() {
     if (source || document.hidden) return;
@@ -100,7 +114,13 @@ export function events(address, handlers, { signal, state } = {}) {
       });
     }
     source.addEventListener("open", () => state?.("on"));
-    source.addEventListener("error", () => state?.("off"));
+    const mine = source;
+    source.addEventListener("error", async () => {
+      state?.("off");
+      if (!refused || mine.readyState !== EventSource.CLOSED) return;
+      const error = await refusal(address);
+      if (error && source === mine) refused(error);
+    });
   }
   function shut() {
     source?.close();

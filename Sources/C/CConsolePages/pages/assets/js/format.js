@@ -8,6 +8,14 @@ const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", y
 export const known = (value) => value !== null && value !== undefined && Number.isFinite(Number(value));
 export const count = (value) => (known(value) ? number.format(value) : "–");
 export const short = (value) => (known(value) ? (Math.abs(value) < 10000 ? number.format(Math.round(value)) : compact.format(value)) : "–");
+const exact = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
+/** A number of any kind, as an average: its fraction counts. */
+export function figure(value) {
+  if (!known(value)) return "–";
+  const size = Math.abs(value);
+  if (size >= 10000) return compact.format(value);
+  return size > 0 && size < 0.01 ? String(Number(Number(value).toPrecision(2))) : exact.format(value);
+}
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 
 export function rate(value) {

@@ -1,7 +1,7 @@
 // Line, area and bar charts in SVG: time or category axis, legend, read-out under the pointer or the arrow keys, and the
 // same data as a table.
 import { fill, h, s, uid } from "../dom.js";
-import { short, stamp } from "../format.js";
+import { figure, stamp } from "../format.js";
 import { plainTable } from "../ui/table.js";
 import { linear, ticks, timeLabel, timeTicks } from "./scale.js";
 
@@ -12,7 +12,7 @@ const swatch = (at) => s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" },
  * A chart. `update({ series: [{ name, points: [[x, y], ...] }], categories: bool })` draws; x are milliseconds, or any text
  * with `categories`. kind: line | area | bar.
  */
-export function chart({ label, kind = "line", height = 220, format = short, wait = "Waiting for data…", tableButton = true }) {
+export function chart({ label, kind = "line", height = 220, format = figure, wait = "Waiting for data…", tableButton = true }) {
   let data = { series: [], categories: false };
   let width = 0;
   let hover = null;
@@ -183,6 +183,6 @@ export function chart({ label, kind = "line", height = 220, format = short, wait
 }
 
 function describe({ series }) {
-  const last = series.slice(0, 4).map(({ name, points }) => (points.length ? `${name}: now ${short(points[points.length - 1][1])}` : null)).filter(Boolean);
+  const last = series.slice(0, 4).map(({ name, points }) => (points.length ? `${name}: now ${figure(points[points.length - 1][1])}` : null)).filter(Boolean);
   return last.length ? `${last.join("; ")}. Arrow keys read single values; the same data is in the table.` : "No data yet.";
 }

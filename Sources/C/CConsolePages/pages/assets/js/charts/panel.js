@@ -29,6 +29,8 @@ export class PanelData {
   constructor({ x, y = [], series }, columns) {
     const find = (name) => (name ? columns.findIndex((column) => column.toUpperCase() === name.toUpperCase()) : -1);
     this.columns = columns;
+    /** Names that the panel was told and the query does not give. */
+    this.missing = [x, ...y, series].filter((name) => name && find(name) < 0);
     this.x = find(x);
     this.split = find(series);
     this.ys = (y.length ? y : columns).map((name) => [name, find(name)]).filter(([, at]) => at >= 0);
@@ -97,17 +99,28 @@ export function panelBody(panel, { signal, height = 220 }) {
   let parsed;
   try { parsed = parsePanel(panel.sql); } catch (error) { host.append(note("error", describe(error))); return host; }
   const problem = h("div");
+  const hindrance = h("div");
   const view = panel.kind === "table" || panel.kind === "number" ? h("div") : chart({ label: panel.title || "Panel", kind: panel.kind, height, wait: parsed.push ? "Waiting for the first rows…" : "No rows yet" });
   const spark = panel.kind === "number" ? chart({ label: `${panel.title || "Number"} over time`, kind: "area", height: 90, tableButton: false, wait: "" }) : null;
-  host.append(view, ...(spark ? [spark] : []), problem);
+  host.append(view, ...(spark ? [spark] : []), hindrance, problem);
   if (panel.kind === "number") fill(view, h("div", { class: "big-number" }, "–"));
   let data = null;
   let frame = 0;
   let last = 0;
 
+  /** What keeps the rows from being drawn; null when they are. */
+  const obstacle = () => {
+    if (panel.kind === "table") return null;
+    if (data.missing.length) return `The query gives no column ${data.missing.join(", ")}. It gives ${data.columns.join(", ")}.`;
+    return data.turn && !data.lines.size ? "Rows come, but none has a number to draw: show them as a table, or choose another column." : null;
+  };
+
   function draw() {
     frame = 0;
     if (!data || signal.aborted) return;
+    const why = obstacle();
+    if (hindrance.textContent !== (why ?? "")) fill(hindrance, why ? note("warn", why) : null);
+    view.hidden = Boolean(why);
     if (panel.kind === "table") {
       const rows = [...data.rows.values()].slice(-50).reverse();
       fill(view, plainTable(panel.title || "Rows", data.columns, rows.map((values) => values.map(cellText))));
@@ -137,7 +150,7 @@ export function panelBody(panel, { signal, height = 220 }) {
     const release = parsed.push ? await turn(own.signal) : () => {};
     await sqlStream(parsed.query, {
       properties: parsed.properties, signal: own.signal,
-      onHeader: (header) => { problem.replaceChildren(); fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
+      onHeader: (header) => { problem.replaceChildren(); view.hidden = false; fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
       onRow: (values) => { rows += 1; fresh?.add(values, Date.now()); if (parsed.push) later(); },
       onError: (message) => { failed = message; },
     }).finally(() => {
@@ -171,6 +184,7 @@ export function panelBody(panel, { signal, height = 220 }) {
       } catch (error) {
         if (signal.aborted) return;
         if (error?.name === "AbortError") { await seenAgain(); continue; }
+        view.hidden = !data;
         fill(problem, note("error", describe(error)));
         pause = Math.min(pause * 2, 30000);
       }

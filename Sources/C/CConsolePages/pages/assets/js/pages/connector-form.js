@@ -31,6 +31,8 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
   const body = h("div", { class: "stack" });
   const button1 = h("button", { type: "submit", class: "button primary" }, action);
   let mode = "form";
+  /** Takes what is written as JSON; false when it is none. The form's fields are taken as they change. */
+  let readText = () => true;
   let turn = 0;
 
   const clean = () => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
@@ -115,22 +117,29 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
     const shown = { ...clean() };
     const text = h("textarea", { rows: 18, spellcheck: "false", value: JSON.stringify(shown, null, 2) });
     const element = field("Configuration as JSON", text, { hint: "The object of options, or {\"name\": …, \"config\": {…}} as for Connect's API." });
-    text.addEventListener("input", debounce(() => {
+    const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+    /** Whether the text is a configuration; it is taken over then. */
+    readText = () => {
       let parsed;
-      try { parsed = JSON.parse(text.value); } catch (error) { element.problem(`This is not JSON: ${error.message}`); return; }
+      try { parsed = JSON.parse(text.value); } catch (error) { element.problem(`This is not JSON: ${error.message}`); return false; }
+      if (!isObject(parsed)) { element.problem("This is no object of options, as {\"topics\": \"orders\"}."); return false; }
       element.problem(null);
-      const next = parsed.config && typeof parsed.config === "object" ? { name: parsed.name, ...parsed.config } : parsed;
-      values = Object.fromEntries(Object.entries(next).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
+      const next = isObject(parsed.config) ? { name: parsed.name, ...parsed.config } : parsed;
+      values = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
       if (fixedName) values.name = fixedName;
       values["connector.class"] ??= plugin;
-      check();
-    }, 300));
+      return true;
+    };
+    // What the worker said of another text is of no use.
+    const look = debounce(() => { if (!text.isConnected) return; if (readText()) check(); else fill(summary); }, 300);
+    text.addEventListener("input", look);
     fill(body, element);
   }
 
   await drawForm();
   const form = h("form", { class: "stack", novalidate: true, on: { submit: async (event) => {
     event.preventDefault();
+    if (!readText()) { form.querySelector('[aria-invalid="true"]')?.focus(); return; }
     button1.disabled = true;
     try {
       const answer = await check(true);
@@ -147,7 +156,7 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
     } finally {
       button1.disabled = false;
     }
-  } } }, segmented("How to write it", [["form", "Form"], ["json", "JSON"]], mode, (next) => { mode = next; if (next === "json") drawJson(); else drawForm(); }),
+  } } }, segmented("How to write it", [["form", "Form"], ["json", "JSON"]], mode, (next) => { mode = next; if (next === "json") { drawJson(); } else { readText(); readText = () => true; drawForm(); } }),
   body, summary, h("div", { class: "row" }, button1));
   return form;
 }

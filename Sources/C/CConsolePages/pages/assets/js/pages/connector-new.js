@@ -7,6 +7,7 @@ import { pageHead } from "../ui/page.js";
 import { emptyState } from "../ui/states.js";
 import { done } from "../ui/toast.js";
 import { connectorForm } from "./connector-form.js";
+import { pageOf } from "./connectors.js";
 
 const known = {
   DatagenConnector: "Made-up records of many kinds, for demonstrations and tests",
@@ -27,7 +28,7 @@ export default async function connectorNew({ query, signal }) {
       submit: async (name, config) => {
         await api.put(path`connect/connectors/${name}/config`, config);
         done(`Connector "${name}" was created.`);
-        navigate(path`/connectors/${name}`);
+        navigate(pageOf(name));
       },
     });
     return h("div", {}, pageHead({ title: `New ${simple(found.class).replace(/Connector$/, "")} ${found.type}`, crumbs: [["Connectors", "/connectors"], ["New", "/connectors/new"]], lead: known[simple(found.class)] }), h("div", { class: "card body" }, form));

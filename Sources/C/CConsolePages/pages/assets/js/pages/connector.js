@@ -8,7 +8,7 @@ import { button, codeBlock, pageHead, tabs } from "../ui/page.js";
 import { emptyState, note, region, stateBadge } from "../ui/states.js";
 import { act, done } from "../ui/toast.js";
 import { connectorForm } from "./connector-form.js";
-import { overall, shortClass } from "./connectors.js";
+import { overall, pageOf, shortClass } from "./connectors.js";
 import deadLettersTab from "./dead-letters.js";
 
 function taskCard(name, task, refresh) {
@@ -98,12 +98,12 @@ export default async function connector(visit) {
     content = h("div", { class: "card body" }, await connectorForm({ plugin: config["connector.class"], config, fixedName: name, action: "Save", signal, submit: async (_, next) => {
       await api.put(path`connect/connectors/${name}/config`, next);
       done("The configuration was saved; the connector restarts with it.");
-      navigate(path`/connectors/${name}`);
+      navigate(pageOf(name));
     } }));
   } else if (tab === "offsets") content = offsetsTab(name, () => stateNow, visit);
   else if (tab === "dead-letters") content = deadLettersTab(visit, name, deadLetters);
   else content = statusTab(name, first, visit);
-  const link = (id, label) => [label, id === "status" ? path`/connectors/${name}` : path`/connectors/${name}/` + id, tab === id];
+  const link = (id, label) => [label, id === "status" ? pageOf(name) : path`/connectors/${name}/` + id, tab === id];
   return h("div", {},
     pageHead({ title: name, badge, crumbs: [["Connectors", "/connectors"]], lead: `${shortClass(config["connector.class"])}, a ${info.type}`, actions: [controls, button("Delete", { kind: "danger", icon: "trash", click: remove })] }),
     topics.length ? h("p", { class: "row small" }, h("span", { class: "muted" }, "Topics:"), topics.map((topic) => h("a", { href: path`/topics/${topic}` }, topic))) : null,

@@ -9,6 +9,9 @@ import { linkButton, pageHead } from "../ui/page.js";
 import { emptyState, stateBadge } from "../ui/states.js";
 import { table } from "../ui/table.js";
 
+/** The page of a connector; "/connectors/new" is that of making one, also when one has this name. */
+export const pageOf = (name) => path`/connectors/${name}` + (name === "new" ? "/status" : "");
+
 export const shortClass = (name) => (name ?? "").split(".").pop().replace(/Connector$/, "");
 
 /** A connector's state with its tasks in mind: a failed task makes it failed. */
@@ -30,7 +33,7 @@ export default async function connectors({ query, signal }) {
   const list = table({
     label: "Connectors", key: (row) => row.name, sort: { id: "name", down: false },
     columns: [
-      { id: "name", title: "Name", value: (row) => row.name, cell: (row) => h("a", { class: "name", href: path`/connectors/${row.name}` }, row.name) },
+      { id: "name", title: "Name", value: (row) => row.name, cell: (row) => h("a", { class: "name", href: pageOf(row.name) }, row.name) },
       { id: "state", title: "State", value: (row) => row.state, cell: (row) => stateBadge(row.state) },
       { id: "tasks", title: "Tasks", end: true, value: (row) => row.tasks.length, sig: (row) => row.tasks.map((task) => task.state).join(), cell: (row) => `${row.tasks.filter((task) => task.state === "RUNNING").length} of ${row.tasks.length}` },
       { id: "type", title: "Kind", low: true, value: (row) => row.type },

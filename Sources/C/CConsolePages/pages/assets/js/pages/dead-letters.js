@@ -31,11 +31,16 @@ export default function deadLetters({ signal }, name, topic) {
       let edit = () => null;
       const box = h("input", { type: "checkbox", "aria-label": `Choose the record at ${message.partition}·${message.offset}`, on: { change: () => { if (box.checked) chosen.set(`${message.partition} ${message.offset}`, { message, edit: () => edit() }); else chosen.delete(`${message.partition} ${message.offset}`); mark(); } } });
       boxes.push(box);
-      const item = messageItem(message, { extra: () => {
+      const item = messageItem(message, { topic, extra: () => {
         const text = h("textarea", { rows: 5, spellcheck: "false", value: message.value?.text ?? "" });
-        edit = () => (text.value === (message.value?.text ?? "") ? null : text.value);
+        // Where the text area has turned line ends into its own, nothing was repaired.
+        const untouched = text.value;
+        edit = () => (text.value === untouched ? null : text.value);
+        // What is seen only in part, or is no text, goes back as it is.
+        const repair = message.value?.cut ? h("p", { class: "muted" }, "This value is too long to be repaired here; it goes back as it is.")
+          : (message.value?.format ?? "null") === "null" ? null : field(`Repair the value before it goes back${message.value.format === "bytes" ? ", in hexadecimal" : ""}`, text);
         return h("div", { class: "stack-s" }, facts([["Stage", reason.stage ?? "–"], ["Came from", reason.topic ? `${reason.topic}, partition ${reason.partition}, offset ${reason.offset}` : "–"], ["Task", reason.task ?? "–"], ["Error", reason.class ?? reason.exception ?? "–"]]),
-          reason.stack_trace ? codeBlock(reason.stack_trace, { label: "Stack trace", wrap: true }) : null, field("Repair the value before it goes back", text));
+          reason.stack_trace ? codeBlock(reason.stack_trace, { label: "Stack trace", wrap: true }) : null, repair);
       } });
       item.prepend(h("div", { class: "row dead-reason" }, box, h("span", { class: "badge bad" }, reason.stage ?? "failed"), h("span", { class: "break small" }, reason.message ?? reason.class ?? "no reason was kept"),
         message.sent_again ? h("span", { class: "badge" }, "was sent again") : null));

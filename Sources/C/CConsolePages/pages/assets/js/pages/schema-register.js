@@ -2,7 +2,7 @@
 import { api, path } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count } from "../format.js";
-import { field, select, textInput } from "../ui/form.js";
+import { field, numberInput, select, textInput } from "../ui/form.js";
 import { prettyJson } from "../ui/json.js";
 import { button } from "../ui/page.js";
 import { describe, note } from "../ui/states.js";
@@ -66,13 +66,32 @@ export function registerForm({ subject, latest, done }) {
   let untouched = !latest;
   text.addEventListener("input", () => { untouched = false; });
   kind.addEventListener("change", () => { if (untouched) text.value = start[kind.value]; });
-  const body = () => ({ schema: text.value, schemaType: kind.value, ...(latest?.references?.length ? { references: latest.references } : {}) });
+  const references = h("div", { class: "stack-s" });
+  const addReference = (given = {}) => {
+    const inputs = [textInput({ "aria-label": "Name of the reference", placeholder: "name in the schema", value: given.name ?? "" }), textInput({ "aria-label": "Subject of the reference", placeholder: "subject", value: given.subject ?? "" }),
+      numberInput({ "aria-label": "Version of the reference", placeholder: "newest", min: 1, value: given.version ?? "" })];
+    for (const input of inputs) { input.style.flex = "1 1 120px"; input.style.width = "auto"; }
+    const row = h("div", { class: "row", role: "group", "aria-label": "Reference" }, inputs, button("Remove", { small: true, click: () => row.remove() }));
+    row.read = () => inputs.map((input) => input.value.trim());
+    references.append(row);
+    return row;
+  };
+  latest?.references?.forEach(addReference);
+  const body = async () => {
+    const rows = [...references.children].map((row) => row.read()).filter((parts) => parts.some(Boolean));
+    const wrong = rows.find(([name, of]) => !name || !of);
+    if (wrong) throw new Error("a reference needs a name, as it stands in the schema, and a subject");
+    const read = await Promise.all(rows.map(async ([name, of, version]) => ({ name, subject: of, version: version ? Number(version) : (await api.get(path`registry/subjects/${of}/versions/latest`)).version })));
+    return { schema: text.value, schemaType: kind.value, ...(read.length ? { references: read } : {}) };
+  };
   const target = () => (subject ?? name.value.trim());
   const named = () => { nameField.problem(target() ? null : "A subject needs a name."); if (!target()) name.focus(); return Boolean(target()); };
   const check = async () => {
     if (!named()) return;
+    let wanted;
+    try { wanted = await body(); } catch (error) { fill(answer, note("error", describe(error))); return; }
     try {
-      fill(answer, impactView(await api.post(path`registry/compatibility/subjects/${target()}/versions` + "?verbose=true&impact=true", body())));
+      fill(answer, impactView(await api.post(path`registry/compatibility/subjects/${target()}/versions` + "?verbose=true&impact=true", wanted)));
     } catch (error) {
       fill(answer, error.status === 404 && error.code !== 40401 ? note("info", "The subject is new: there is nothing to be compatible with.")
         : error.code === 40401 ? note("info", "The subject is new: there is nothing to be compatible with.") : note("error", describe(error)));
@@ -84,7 +103,7 @@ export function registerForm({ subject, latest, done }) {
     if (!named()) return;
     submit.disabled = true;
     try {
-      const { id } = await api.post(path`registry/subjects/${target()}/versions`, body());
+      const { id } = await api.post(path`registry/subjects/${target()}/versions`, await body());
       say(`Registered under id ${id}.`);
       done(target());
     } catch (error) {
@@ -92,6 +111,9 @@ export function registerForm({ subject, latest, done }) {
     } finally {
       submit.disabled = false;
     }
-  } } }, subject ? field("Type", kind) : h("div", { class: "fields" }, nameField, field("Type", kind)), textField, answer,
+  } } }, subject ? field("Type", kind) : h("div", { class: "fields" }, nameField, field("Type", kind)), textField,
+  h("details", { open: Boolean(latest?.references?.length) }, h("summary", {}, "References to other schemas"), h("div", { class: "stack-s" },
+    h("p", { class: "muted small" }, "For Avro the full name of a type, for Protobuf the path of an import, for JSON Schema what stands in $ref."), references,
+    h("div", { class: "row" }, button("Add a reference", { small: true, icon: "plus", click: () => addReference().querySelector("input").focus() })))), answer,
   h("div", { class: "row end" }, button("Check compatibility and impact", { click: check }), submit));
 }

@@ -52,7 +52,7 @@ function queryList(signal) {
     const list = table({
       label: "Queries", key: (row) => row.id, rows: await load(), sort: { id: "id", down: false }, height: "50vh",
       columns: [
-        { id: "id", title: "Query", value: (row) => row.id, cell: (row) => h("a", { class: "name", href: path`/queries/${row.id}` }, row.id) },
+        { id: "id", title: "Query", value: (row) => row.id, cell: (row) => (row.queryType === "PUSH" ? row.id : h("a", { class: "name", href: path`/queries/${row.id}` }, row.id)) },  // servers explain what stays
         { id: "state", title: "State", value: (row) => row.state, cell: (row) => stateBadge(row.state) },
         { id: "kind", title: "Kind", low: true, value: (row) => (row.queryType ?? "").toLowerCase() },
         { id: "sinks", title: "Writes to", low: true, value: (row) => (row.sinks ?? []).join(", ") || "a client" },

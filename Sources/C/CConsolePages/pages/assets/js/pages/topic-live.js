@@ -5,7 +5,7 @@ import { count, rate } from "../format.js";
 import { textInput, searchInput } from "../ui/form.js";
 import { messageItem } from "../ui/message.js";
 import { button } from "../ui/page.js";
-import { emptyState } from "../ui/states.js";
+import { describe, emptyState, note } from "../ui/states.js";
 
 const KEPT = 200;
 
@@ -13,6 +13,7 @@ export default function live({ signal }, topic) {
   const list = h("ul", { class: "messages", "aria-label": "New messages, newest first" });
   const figures = h("span", { class: "num", role: "status" }, "Connecting…");
   const holder = h("div", {}, emptyState("Waiting for new messages", "Whatever is written to the topic from now on appears here."));
+  const problem = h("div", { role: "status" });
   let running = true;
   let queue = [];
   let shown = 0;
@@ -26,11 +27,12 @@ export default function live({ signal }, topic) {
     queue = [];
     if (!batch.length) return;
     if (list.parentElement !== holder) holder.replaceChildren(list);
-    list.prepend(...batch.reverse().map((message) => messageItem(message, { mark: text.value })));
+    list.prepend(...batch.reverse().map((message) => messageItem(message, { topic: topic.name, mark: text.value })));
     while (list.children.length > KEPT) list.lastChild.remove();
   }
   function connect() {
     stream?.close();
+    problem.replaceChildren();
     const filters = queryOf({ text: text.value, key: key.value, path: condition.value });
     stream = events(path`topics/${topic.name}/tail` + filters, {
       messages: ({ messages }) => {
@@ -43,7 +45,8 @@ export default function live({ signal }, topic) {
         const sampled = data.sampled_out ? `, a sample is shown (${count(data.sampled_out)} left out)` : "";
         figures.textContent = `${rate(data.per_second)}${sampled}${running ? "" : `, paused (${count(missed)} passed by)`}`;
       },
-    }, { signal, state: (state) => { if (state === "off") figures.textContent = "Reconnecting…"; else if (!shown) figures.textContent = "Connected, nothing new yet"; } });
+    }, { signal, state: (state) => { if (state === "off") figures.textContent = "Reconnecting…"; else if (!shown) figures.textContent = "Connected, nothing new yet"; },
+      refused: (error) => { figures.textContent = "Not connected"; problem.replaceChildren(note("error", describe(error))); } });
   }
   const again = debounce(connect, 350);
   const text = searchInput("Only messages with this text", "", again);
@@ -57,5 +60,5 @@ export default function live({ signal }, topic) {
   } });
   connect();
   return h("div", {}, h("div", { class: "filters" }, h("div", { class: "field wide" }, text), h("div", { class: "field" }, key), h("div", { class: "field wide" }, condition)),
-    h("div", { class: "tail-bar" }, pause, button("Clear", { click: () => list.replaceChildren() }), figures), holder);
+    h("div", { class: "tail-bar" }, pause, button("Clear", { click: () => list.replaceChildren() }), figures), problem, holder);
 }

@@ -12,13 +12,17 @@ const local = (ms) => { const at = new Date(ms - new Date(ms).getTimezoneOffset(
 const names = ["from", "time", "until", "offset", "partition", "key", "text", "path", "op", "value", "kf", "vf"];
 const formats = [["auto", "recognise"], ["string", "text"], ["json", "JSON"], ["long", "integer"], ["bytes", "bytes"]];
 
+const usual = (value) => (value === "" ? "exists" : "eq");
+
 export default function messages({ query, signal }, topic) {
   const at = (name, fallback = "") => query.get(name) ?? fallback;
   const text = searchInput("Search in keys and values", at("text"), () => {});
-  const key = textInput({ value: at("key"), placeholder: "contains" });
+  const key = textInput({ value: at("key"), placeholder: "the whole key" });
   const jsonPath = textInput({ value: at("path"), placeholder: "$.customer.city" });
-  const op = select([["eq", "is"], ["ne", "is not"], ["contains", "contains"], ["gt", "is greater than"], ["lt", "is less than"]], at("op", "eq"));
+  const op = select([["exists", "is there"], ["eq", "is"], ["ne", "is not"], ["contains", "contains"], ["gt", "is greater than"], ["ge", "is at least"], ["lt", "is less than"], ["le", "is at most"]], at("op", usual(at("value"))));
   const value = textInput({ value: at("value") });
+  // A value wants to be compared; without one the path alone is looked for.
+  value.addEventListener("input", () => { if (op.value === usual(value.value ? "" : "x")) op.value = usual(value.value); });
   const from = select([["last:50", "the newest"], ["earliest", "the oldest"], ["time", "a time"], ["offset", "an offset"]], at("from", "last:50"));
   const time = h("input", { type: "datetime-local", step: 1, value: at("time") || local(Date.now() - 600000) });
   const until = h("input", { type: "datetime-local", step: 1, value: at("until") });
@@ -40,7 +44,7 @@ export default function messages({ query, signal }, topic) {
   let seen = 0;
   let scanned = 0;
 
-  const searching = () => text.value || key.value || (jsonPath.value && value.value !== "");
+  const searching = () => text.value || key.value || jsonPath.value;
 
   async function load(cursor) {
     run?.abort();
@@ -53,14 +57,15 @@ export default function messages({ query, signal }, topic) {
     // A search looks from the oldest, unless a place is chosen: the newest 50 alone would hardly be a search.
     const start = from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}`
       : from.value === "last:50" && searching() ? "earliest" : from.value;
+    const formatsNow = { key_format: keyFormat.value, value_format: valueFormat.value };
     const wanted = {
       partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: 50, key: key.value, text: text.value,
-      ...(jsonPath.value ? { path: jsonPath.value, op: op.value, value: value.value } : {}), key_format: keyFormat.value, value_format: valueFormat.value, cursor,
+      ...(jsonPath.value ? { path: jsonPath.value, op: op.value, value: value.value } : {}), ...formatsNow, cursor,
     };
     try {
       const answer = await api.get(path`topics/${topic.name}/messages` + queryOf(wanted), { signal: mine.signal });
       if (!cursor) list.replaceChildren();
-      answer.messages.forEach((message) => list.append(messageItem(message, { mark: text.value })));
+      answer.messages.forEach((message) => list.append(messageItem(message, { topic: topic.name, formats: formatsNow, mark: text.value })));
       seen += answer.messages.length;
       scanned += answer.scanned ?? answer.messages.length;
       summary.textContent = `${plural(seen, "message")}${searching() ? ` found in ${count(scanned)}` : ""}, ${duration(answer.elapsed_ms ?? 0)}${answer.complete === false && searching() ? "; there is more to search" : ""}`;
@@ -85,7 +90,7 @@ export default function messages({ query, signal }, topic) {
 
   function keep() {
     const values = { from: from.value === "last:50" ? "" : from.value, time: from.value === "time" ? time.value : "", until: until.value, offset: from.value === "offset" ? offset.value : "",
-      partition: partition.value === "all" ? "" : partition.value, key: key.value, text: text.value, path: jsonPath.value, op: jsonPath.value && op.value !== "eq" ? op.value : "", value: value.value,
+      partition: partition.value === "all" ? "" : partition.value, key: key.value, text: text.value, path: jsonPath.value, op: jsonPath.value && op.value !== usual(value.value) ? op.value : "", value: value.value,
       kf: keyFormat.value === "auto" ? "" : keyFormat.value, vf: valueFormat.value === "auto" ? "" : valueFormat.value };
     setQuery(Object.fromEntries(names.map((name) => [name, values[name]])));
   }
@@ -96,7 +101,7 @@ export default function messages({ query, signal }, topic) {
       h("button", { type: "submit", class: "button primary" }, "Search")),
     h("details", { open: ["key", "path", "until", "kf", "vf"].some((name) => query.get(name)) },
       h("summary", {}, "By key, JSON path, time, format"),
-      h("div", { class: "fields" }, field("Key", key), field("JSON path in the value", jsonPath), field("Compare", op), field("With", value), field("Until", until),
+      h("div", { class: "fields" }, field("Key", key, { hint: "Of a key with fields a part is enough." }), field("JSON path in the value", jsonPath), field("Compare", op), field("With", value), field("Until", until),
         field("Keys are", keyFormat), field("Values are", valueFormat))));
   load();
   return h("div", { class: "stack-s" }, form, summary, host, more);

@@ -5,7 +5,7 @@ import { field, numberInput, select, textInput } from "../ui/form.js";
 import { button } from "../ui/page.js";
 import { describe, note } from "../ui/states.js";
 
-const formats = [["string", "Text"], ["json", "JSON"], ["avro", "Avro, by the registry"], ["protobuf", "Protobuf, by the registry"], ["json-schema", "JSON with schema, by the registry"], ["long", "64-bit integer"], ["bytes", "Bytes, base64"], ["null", "Null"]];
+const formats = [["string", "Text"], ["json", "JSON"], ["avro", "Avro, by the registry"], ["protobuf", "Protobuf, by the registry"], ["json-schema", "JSON with schema, by the registry"], ["long", "64-bit integer"], ["bytes", "Bytes, in hexadecimal"], ["null", "Null"]];
 const withSchema = new Set(["avro", "protobuf", "json-schema"]);
 
 function side(name, subject, kind, rows) {

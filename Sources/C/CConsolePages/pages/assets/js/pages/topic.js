@@ -26,6 +26,7 @@ export default async function topic(visit) {
   const data = await api.get(path`topics/${name}`, { signal });
   const amount = data.partitions.reduce((sum, part) => sum + (part.end_offset - part.start_offset), 0);
   const sizes = data.partitions.map((part) => part.log_bytes).filter((size) => size !== null && size !== undefined);
+  const compacted = data.configs?.some((row) => row.name === "cleanup.policy" && row.value?.includes("compact"));
   const rateText = h("span", {}, "–");
   const ends = h("span", {}, count(amount));
   const starts = data.partitions.reduce((sum, part) => sum + part.start_offset, 0);
@@ -47,7 +48,7 @@ export default async function topic(visit) {
       title: name, crumbs: [["Topics", "/topics"]], badge: data.internal ? h("span", { class: "badge" }, "internal") : null,
       actions: [button("Delete", { kind: "danger", icon: "trash", click: remove })],
     }),
-    h("div", { class: "stats" }, stat("Messages", ends), stat("Rate", rateText), stat("Size", sizes.length ? bytes(sizes.reduce((a, b) => a + b, 0)) : "–"),
+    h("div", { class: "stats" }, stat("Messages", ends, compacted ? "by offsets; compaction keeps fewer" : undefined), stat("Rate", rateText), stat("Size", sizes.length ? bytes(sizes.reduce((a, b) => a + b, 0)) : "–"),
       stat("Partitions", count(data.partitions.length)), stat("Groups", count(data.groups?.length ?? 0))),
     h("div", { class: "section" },
       tabs("Parts of the topic", [link("messages", "Messages"), link("live", "Live tail"), link("produce", "Produce"), link("partitions", "Partitions", data.partitions.length),

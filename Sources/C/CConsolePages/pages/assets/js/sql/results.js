@@ -29,7 +29,7 @@ function listOf(name, rows) {
   if (!rows.length) return h("p", { class: "muted" }, `No ${name}.`);
   if (typeof rows[0] !== "object") return h("p", { class: "break" }, rows.join(", "));
   const titles = [...new Set(rows.flatMap(Object.keys))];
-  const linkOf = { id: (row) => (name === "queries" ? path`/queries/${row.id}` : null), topic: (row) => path`/topics/${row.topic}`, name: (row) => (name === "topics" ? path`/topics/${row.name}` : null) };
+  const linkOf = { id: (row) => (name === "queries" && row.queryType !== "PUSH" ? path`/queries/${row.id}` : null), topic: (row) => path`/topics/${row.topic}`, name: (row) => (name === "topics" ? path`/topics/${row.name}` : null) };
   let key = 0;
   const keys = new WeakMap(rows.map((row) => [row, key++]));
   return table({ label: name, key: (row) => keys.get(row), rows, height: "60vh", columns: titles.map((title) => ({
