@@ -193,6 +193,14 @@ def test_a_terminal_that_is_closed_is_a_clean_stop():
     assert not os.path.exists(folder)
 
 
+def test_a_closed_terminal_may_say_so_twice(broker):
+    """The system does, and the shell: that is no hurry."""
+    process, broker.process = broker.process, None
+    for _ in range(3):
+        process.send_signal(signal.SIGHUP)
+    assert process.wait(5) == 0
+
+
 def test_what_nohup_starts_outlives_the_terminal(make_broker):
     broker = make_broker(wrapper=["nohup"])
     broker.process.send_signal(signal.SIGHUP)

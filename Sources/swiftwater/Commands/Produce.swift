@@ -403,7 +403,7 @@ struct LineSplitter {
 private func linesBefore(_ count: Int, _ done: String) -> String {
     switch count {
     case 0: "nothing was \(done)"
-    case 1: "the record before it was \(done)"
+    case 1: "the 1 record before it was \(done)"
     default: "the \(count) records before it were \(done)"
     }
 }

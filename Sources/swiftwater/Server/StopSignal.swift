@@ -35,7 +35,8 @@ struct StopSignal {
         let reader = reader
         // Ends with the process: it waits for a signal that may never come.
         Task {
-            _ = try await onThread { Self.readSignal(reader) }
+            // A terminal that is closed may send SIGHUP more than once: from the system, and from the shell.
+            while try await onThread({ Self.readSignal(reader) }) == SIGHUP {}
             Output.complain("swiftwater: stopped at once by a second signal; the next start checks the data")
             _exit(130)
         }

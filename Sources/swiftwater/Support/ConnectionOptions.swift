@@ -71,12 +71,12 @@ struct ConnectionOptions: ParsableArguments {
         do {
             try await cluster.connect(timeout: .milliseconds(Int64(min(timeout, 10) * 1000)))
         } catch {
-            guard error.code == .brokerNotAvailable || error.code == .requestTimedOut else { throw error }
             if let text = Self.textOfAnotherProtocol(error.message) {
                 throw CommandFailure(
                     "cannot connect to \(servers): no Kafka broker answers there: the answer begins with '\(text)'",
                     hint: "the Kafka port of 'swiftwater start' is 9092, unless --kafka says otherwise")
             }
+            guard error.code == .brokerNotAvailable || error.code == .requestTimedOut else { throw error }
             throw CommandFailure(
                 error.message,
                 hint: bootstrap == nil && EnvironmentVariables.value("SWIFTWATER_BOOTSTRAP") == nil

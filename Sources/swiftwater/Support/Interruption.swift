@@ -29,7 +29,8 @@ struct Interruption {
             signal(number) { number in
                 var byte: UInt8 = 1
                 _ = write(interruptionDescriptor, &byte, 1)
-                signal(number, SIG_DFL)
+                // A terminal that is closed may send SIGHUP more than once: from the system, and from the shell.
+                signal(number, number == SIGHUP ? SIG_IGN : SIG_DFL)
             }
         }
     }
