@@ -204,7 +204,8 @@ package final class BrokerServer: Sendable {
         } catch {
             throw BrokerError(
                 .addressUnavailable,
-                "cannot listen on \(configuration.listenHost):\(configuration.listenPort): \(error)")
+                "cannot listen on \(configuration.listenHost):\(configuration.listenPort): "
+                    + ((error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"))
         }
         let port = listener.localAddress?.port ?? configuration.listenPort
         let host = listener.localAddress?.ipAddress ?? configuration.listenHost

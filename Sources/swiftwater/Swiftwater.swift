@@ -11,7 +11,7 @@ struct Swiftwater: ParsableCommand {
         discussion: """
             EXAMPLES
               swiftwater demo                        a whole pipeline, live
-              swiftwater start                       on 127.0.0.1:9092, in ./swiftwater-data
+              swiftwater start                       on :9092, data in ./swiftwater-data
               swiftwater topic create ratings --partitions 4
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater consume ratings --from beginning

@@ -463,6 +463,40 @@ def test_broker_configs(java, bootstrap):
     assert shown["num.partitions"]["value"] is not None
 
 
+def test_the_default_of_brokers_is_what_was_altered(java, bootstrap):
+    """Not what each broker has besides, as `kafka-configs.sh --entity-default --describe` shows it."""
+    setting = "log.index.interval.bytes"
+
+    def alter(*operation):
+        java.call("alterConfigs", bootstrap, type="BROKER", name="", operations=[operation])
+
+    before = java.call("describeConfigs", bootstrap, type="BROKER", name="")
+    assert not {"node.id", "num.partitions", setting} & set(before), before
+    alter("SET", setting, "5000")
+    try:
+        shown = java.call("describeConfigs", bootstrap, type="BROKER", name="")
+        assert set(shown) - set(before) == {setting}
+        assert shown[setting]["value"] == "5000"
+        assert shown[setting]["source"] == "DYNAMIC_DEFAULT_BROKER_CONFIG"
+    finally:
+        alter("DELETE", setting)
+
+
+def test_authorized_operations_are_all_there_are(java, bootstrap, topic):
+    """As Kafka answers without an authorizer; user interfaces show what they may do by it."""
+    client = Confluent()
+    client.produce(bootstrap, topic, [Record(b"x")])
+    group = f"group-of-{topic}"
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    consumer.commit(offsets=[confluent_kafka.TopicPartition(topic, 0, 1)], asynchronous=False)
+    consumer.close()
+    told = java.call("authorizedOperations", bootstrap, topic=topic, group=group)
+    configs = ["ALTER_CONFIGS", "DESCRIBE_CONFIGS"]
+    assert told["topic"] == sorted([*configs, "ALTER", "CREATE", "DELETE", "DESCRIBE", "READ", "WRITE"])
+    assert set(told["group"]) >= {"DELETE", "DESCRIBE", "READ"}
+    assert told["cluster"] == sorted([*configs, "ALTER", "CLUSTER_ACTION", "CREATE", "DESCRIBE", "IDEMPOTENT_WRITE"])
+
+
 def test_altered_max_message_bytes_works_at_once(client, bootstrap, topic):
     change = ConfigResource(
         ConfigResource.Type.TOPIC,

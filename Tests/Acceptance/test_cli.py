@@ -1,11 +1,16 @@
 """The `swiftwater` command line, end to end: what it prints, what it does, how it fails."""
 
+import fcntl
+import http.server
 import json
 import os
+import pty
 import re
 import signal
 import socket
 import subprocess
+import termios
+import threading
 import time
 
 import pytest
@@ -60,7 +65,9 @@ def test_start_says_what_one_needs(broker):
     assert done.code == 0, "the command it suggests must work"
 
 
-@pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT), ids=("SIGTERM", "SIGINT"))
+@pytest.mark.parametrize(
+    "number", (signal.SIGTERM, signal.SIGINT, signal.SIGHUP), ids=("SIGTERM", "SIGINT", "SIGHUP")
+)
 def test_a_signal_stops_it_cleanly(broker, number):
     process, broker.process = broker.process, None
     process.send_signal(number)
@@ -158,6 +165,66 @@ def test_ephemeral_leaves_nothing(tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0
     assert not os.path.exists(folder)
+
+
+def test_a_terminal_that_is_closed_is_a_clean_stop():
+    """Nothing can be printed any more, and nothing temporary stays."""
+    ours, theirs = pty.openpty()
+
+    def take_the_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    process = subprocess.Popen(
+        [binary(), "start", "--ephemeral", "--roles", "kafka", "--kafka", "127.0.0.1:0", "--admin", "none"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=take_the_terminal,
+    )
+    os.close(theirs)
+    said = ""
+    while "ready in" not in said:
+        said += os.read(ours, 4096).decode()
+    folder = re.search(r"data +(\S+) \(temporary\)", said).group(1)
+    assert os.path.isdir(folder)
+    os.close(ours)
+    assert process.wait(10) == 0
+    assert not os.path.exists(folder)
+
+
+def test_a_closed_terminal_may_say_so_twice(broker):
+    """The system does, and the shell: that is no hurry."""
+    process, broker.process = broker.process, None
+    for _ in range(3):
+        process.send_signal(signal.SIGHUP)
+    assert process.wait(5) == 0
+
+
+def test_what_nohup_starts_outlives_the_terminal(make_broker):
+    broker = make_broker(wrapper=["nohup"])
+    broker.process.send_signal(signal.SIGHUP)
+    assert call("topic", "list", "-b", broker.address).code == 0
+    process, broker.process = broker.process, None
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+
+
+def test_roles_that_wait_for_a_cluster_say_so(tmp_path):
+    port = free_port()
+    flags = ["--bootstrap-servers", f"127.0.0.1:{port}", "--admin", "none"]
+    for role in ("registry", "connect"):
+        with open(tmp_path / role, "wb") as log:
+            process = subprocess.Popen(
+                [binary(), "start", "--roles", role, f"--{role}", "127.0.0.1:0", *flags], stdout=log, stderr=log
+            )
+            try:
+                wait_until(lambda: f"127.0.0.1:{port}" in (tmp_path / role).read_text(), what=f"{role}: a warning")
+                assert "cannot reach the cluster, trying again" in (tmp_path / role).read_text()
+            finally:
+                process.kill()
+                process.wait()
 
 
 @pytest.mark.parametrize(
@@ -540,6 +607,27 @@ def test_a_listener_that_is_not_kafka():
     assert done.code == 1 and done.err
 
 
+def test_a_port_that_speaks_http(run_http):
+    """Such as the registry's, which stands in the same line of what start prints."""
+    done = call("topic", "list", "-b", run_http, "--timeout", "5")
+    assert done.code == 1 and "no Kafka broker" in done.err and "9092" in done.err, done.err
+    done = call("schema", "list", "--registry", f"http://{run_http}")
+    assert done.code == 1 and "404" in done.err and "is it a schema registry" in done.err, done.err
+
+
+@pytest.fixture
+def run_http():
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Handler.do_GET = lambda handler: handler.send_error(404)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def test_cluster_describe(swiftwater, shared_broker):
     shown = swiftwater("cluster", "describe", "-o", "json").json
     assert [f"{b['host']}:{b['port']}" for b in shown["brokers"]] == [shared_broker.address]
@@ -579,6 +667,30 @@ def test_help_and_version():
         done = call(*command, "--help")
         assert done.code == 0 and "USAGE" in done.out
         assert "EXAMPLES" in done.out or command in ((), ("config",)), command
+
+
+def commands(*path):
+    """All commands, those of commands too."""
+    text = call(*path, "--help").out
+    yield path, text
+    _, _, rest = text.partition("\nSUBCOMMANDS:\n")
+    for name in re.findall(r"^  ([a-z-]+)(?:\s|$)", rest.partition("\n\n")[0], re.MULTILINE):
+        yield from commands(*path, name)
+
+
+def test_examples_of_the_help_are_not_wrapped():
+    """A line of 80 columns holds each, so that it can be copied."""
+    found = dict(commands())
+    assert len(found) > 40
+    for path, text in found.items():
+        _, _, examples = text.partition("\nEXAMPLES\n")
+        for line in examples.partition("\n\n")[0].splitlines():
+            assert line.startswith("  "), f"{' '.join(path)}: {line}"
+
+
+def test_a_search_for_tests_that_finds_none_says_so(tmp_path):
+    done = call("test", str(tmp_path))
+    assert done.code == 0 and done.out == "0 passed, 0 failed\n" and "no tests" in done.err, done.err
 
 
 @pytest.mark.parametrize("shell", ("bash", "zsh", "fish"))

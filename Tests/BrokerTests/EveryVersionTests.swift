@@ -280,6 +280,8 @@ import Testing
                 let response = try client.ask(DescribeClusterRequest(), version: version)
                 #expect(response.brokers.map(\.brokerId) == [1])
                 #expect(response.clusterAuthorizedOperations == .min)
+                let asking = DescribeClusterRequest(includeClusterAuthorizedOperations: true)
+                #expect(try client.ask(asking, version: version).clusterAuthorizedOperations == 8096)
             }
             try Self.each(DescribeProducersRequest.self) { version in
                 var request = DescribeProducersRequest()

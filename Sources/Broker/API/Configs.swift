@@ -53,8 +53,12 @@ extension BrokerNode {
                 topic, server: controller.server, dynamic: Set(controller.brokerOverrides.keys))
         case ResourceType.broker:
             try checkBroker(name)
-            return ConfigDescriptions.broker(
-                server: controller.server, staticServer: controller.staticServer, overrides: controller.brokerOverrides)
+            let overrides = controller.brokerOverrides
+            let all = ConfigDescriptions.broker(
+                server: controller.server, staticServer: controller.staticServer, overrides: overrides)
+            guard name.isEmpty else { return all }
+            // As Kafka answers: what was altered, not what each broker has besides.
+            return all.filter { overrides[$0.name] != nil }.map { $0.asDefaultOfBrokers() }
         case ResourceType.group:
             try ResourceType.checkGroup(name)
             return ConfigDescriptions.group(overrides: controller.groupConfigs(name), server: controller.server)

@@ -43,6 +43,11 @@ extension BrokerNode {
                 refused($0)
             }
         }
+        if request.includeAuthorizedOperations {
+            for index in response.groups.indices where response.groups[index].errorCode == ErrorCode.none.rawValue {
+                response.groups[index].authorizedOperations = PermittedOperations.group
+            }
+        }
         send(response, responder, whenDurable: hosts)
     }
 }

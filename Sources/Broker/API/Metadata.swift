@@ -5,7 +5,7 @@ extension BrokerNode {
     func handleMetadata(_ request: MetadataRequest, _ responder: Responder) {
         // Version 0 has no null: there an empty list asks for all topics; later versions mean none by it.
         guard let wanted = request.topics, !(responder.apiVersion == 0 && wanted.isEmpty) else {
-            return responder.send(metadata(of: catalog.snapshot.sorted.map { describe($0) }))
+            return responder.send(metadata(of: catalog.snapshot.sorted.map { describe($0) }, request))
         }
         let snapshot = catalog.snapshot
         var missing: [String] = []
@@ -18,7 +18,7 @@ extension BrokerNode {
             }
         }
         guard !missing.isEmpty else {
-            return responder.send(metadata(of: wanted.map { describe($0, snapshot, [:]) }))
+            return responder.send(metadata(of: wanted.map { describe($0, snapshot, [:]) }, request))
         }
         controller.perform { [self, missing] controller in
             // Another connection may have been faster: what exists by now is no failure.
@@ -29,11 +29,13 @@ extension BrokerNode {
             for (name, result) in zip(missing, results) {
                 if case .failure(let error) = result { failures[name] = error }
             }
-            responder.send(metadata(of: wanted.map { describe($0, catalog.snapshot, failures) }))
+            responder.send(metadata(of: wanted.map { describe($0, catalog.snapshot, failures) }, request))
         }
     }
 
-    private func metadata(of topics: [MetadataResponse.MetadataResponseTopic]) -> MetadataResponse {
+    private func metadata(
+        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest
+    ) -> MetadataResponse {
         var response = MetadataResponse()
         var broker = MetadataResponse.MetadataResponseBroker()
         broker.nodeId = nodeId
@@ -43,6 +45,14 @@ extension BrokerNode {
         response.clusterId = clusterId
         response.controllerId = nodeId
         response.topics = topics
+        if request.includeClusterAuthorizedOperations {
+            response.clusterAuthorizedOperations = PermittedOperations.cluster
+        }
+        if request.includeTopicAuthorizedOperations {
+            for index in topics.indices where topics[index].errorCode == ErrorCode.none.rawValue {
+                response.topics[index].topicAuthorizedOperations = PermittedOperations.topic
+            }
+        }
         return response
     }
 
@@ -107,6 +117,7 @@ extension BrokerNode {
             }
             answer.topicId = topic.id
             answer.isInternal = Topic.isInternal(name)
+            answer.topicAuthorizedOperations = PermittedOperations.topic  // its request has no way to ask for them
             var first: Int32 = 0
             if let cursor = request.cursor, cursor.topicName == name { first = max(0, cursor.partitionIndex) }
             for partition in topic.partitions.dropFirst(Int(first)) {
@@ -152,6 +163,9 @@ extension BrokerNode {
         broker.host = advertised.host
         broker.port = advertised.port
         response.brokers = [broker]
+        if request.includeClusterAuthorizedOperations {
+            response.clusterAuthorizedOperations = PermittedOperations.cluster
+        }
         responder.send(response)
     }
 }

@@ -18,6 +18,16 @@ package struct ConfigDescription: Sendable {
     package var synonyms: [Synonym]
     package var type: ConfigDefinition.ValueType
     package var documentation: String
+
+    /// An altered setting, described for all brokers and not for this one.
+    func asDefaultOfBrokers() -> ConfigDescription {
+        var description = self
+        description.source = .dynamicDefaultBroker
+        for index in synonyms.indices where synonyms[index].source == .dynamicBroker {
+            description.synonyms[index].source = .dynamicDefaultBroker
+        }
+        return description
+    }
 }
 
 package enum ConfigDescriptions {

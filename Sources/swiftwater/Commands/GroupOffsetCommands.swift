@@ -12,8 +12,9 @@ struct GroupResetOffsets: AsyncParsableCommand {
 
             EXAMPLES
               swiftwater group reset-offsets billing --topic ratings --to-earliest
-              swiftwater group reset-offsets billing --topic ratings:0,2 --to-offset 1200 --execute
-              swiftwater group reset-offsets billing --all-topics --to-datetime 2026-11-25T18:00 --execute
+              swiftwater group reset-offsets billing --topic ratings:0,2 --to-offset 1200
+              swiftwater group reset-offsets billing --all-topics --execute \\
+                  --to-datetime 2026-11-25T18:00
               swiftwater group reset-offsets billing --all-topics --shift-by -100 --execute
               swiftwater group reset-offsets billing --all-topics --by-duration 1h30m
             """)

@@ -15,11 +15,12 @@ struct Produce: AsyncParsableCommand {
 
             EXAMPLES
               echo '{"stars": 5}' | swiftwater produce ratings
-              swiftwater produce ratings --key 42 --value '{"stars": 4}' --header source=phone
+              swiftwater produce ratings --key 42 --value '{"stars": 4}' -H source=phone
               swiftwater produce users --key-separator : < users.txt
               swiftwater consume a -e -o json | swiftwater produce b --input json
               swiftwater produce users --transactional import-1 < users.txt
-              swiftwater produce ratings --value-format avro --value-schema ratings.avsc < ratings.jsonl
+              swiftwater produce ratings --value-format avro \\
+                  --value-schema ratings.avsc < ratings.jsonl
             """)
 
     enum Acks: String, CaseIterable, ExpressibleByArgument {
@@ -288,7 +289,7 @@ struct ProduceSession: Sendable {
             if let failure {
                 if transactions != nil { throw failure }
                 try finish()
-                throw CommandFailure(failure.message, hint: "the \(counted(count, "record")) before it were written")
+                throw CommandFailure(failure.message, hint: linesBefore(count, "written"))
             }
             if byteCount == 0 { return try finish() }
         }
@@ -363,7 +364,7 @@ struct Transactions: Sendable {
         } catch {
             failure?.message += ": the transaction is left to the cluster to abort (\(error.message))"
         }
-        if committed > 0 { failure?.hint = "the \(counted(committed, "record")) before it were committed" }
+        if committed > 0 { failure?.hint = linesBefore(committed, "committed") }
         open = nil
         return failure ?? error
     }
@@ -395,5 +396,14 @@ struct LineSplitter {
         defer { partial = [] }
         count += 1
         return partial
+    }
+}
+
+/// What became of the `count` records in front of the one that failed.
+private func linesBefore(_ count: Int, _ done: String) -> String {
+    switch count {
+    case 0: "nothing was \(done)"
+    case 1: "the 1 record before it was \(done)"
+    default: "the \(count) records before it were \(done)"
     }
 }

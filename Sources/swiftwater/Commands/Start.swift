@@ -51,6 +51,8 @@ struct Start: AsyncParsableCommand {
         let logger = log.logger("swiftwater", level: try level())
 
         let process = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
+        // Before anybody is told that it runs: a signal that comes then finds a clean stop.
+        let stopSignal = try StopSignal()
         let milliseconds = ProcessClock.millisecondsSinceStart()
         let kafka = process.broker.map { HostPort(host: $0.host, port: $0.port) }
         let admin = process.adminAddress?.description
@@ -95,13 +97,22 @@ struct Start: AsyncParsableCommand {
                     "ms": "\(milliseconds)",
                 ])
         }
-        let number = try await StopSignal.wait()
-        try tell("stopping", format, logger, ["signal": "\(number == SIGINT ? "SIGINT" : "SIGTERM")"])
+        let number = try await stopSignal.wait()
+        // The stop does not depend on somebody reading about it: a terminal may be gone by now.
+        try? tell("stopping", format, logger, ["signal": "\(Self.name(ofSignal: number))"])
         let isClean = await process.stop()
         guard isClean else {
             throw CommandFailure("the data folder was not closed cleanly; the next start checks it")
         }
-        try tell("stopped", format, logger, [:])
+        try? tell("stopped", format, logger, [:])  // as above
+    }
+
+    private static func name(ofSignal number: Int32) -> String {
+        switch number {
+        case SIGINT: "SIGINT"
+        case SIGHUP: "SIGHUP"
+        default: "SIGTERM"
+        }
     }
 
     /// On standard output for people; for programs in the log, where everything else is.

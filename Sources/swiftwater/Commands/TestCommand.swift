@@ -66,6 +66,13 @@ struct TestCommand: ParsableCommand {
         if let json { try TestFiles.write(TestReport.json(suites), to: json) }
         if counts.skipped > 0 { try Output.standard.line("\(counts.skipped) skipped") }
         try Output.standard.line("\(counts.passed) passed, \(counts.failed) failed")
+        if counts.passed + counts.failed + counts.skipped == 0 {
+            try Output.standard.flush()
+            // No failure, as a folder may be meant to be empty; but 0 passed is not what one looks for.
+            Output.complain(
+                "swiftwater: there are no tests in \(files.joined(separator: ", "))"
+                    + (filter.map { " whose name matches '\($0)'" } ?? ""))
+        }
         if counts.failed > 0 {
             try Output.standard.flush()
             throw ExitCode.failure

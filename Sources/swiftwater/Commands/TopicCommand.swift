@@ -198,7 +198,8 @@ struct TopicAlter: AsyncParsableCommand {
             Partitions can only be added. Records that are there stay where they are, so keys may come to another partition.
 
             EXAMPLES
-              swiftwater topic alter ratings --config retention.ms=3600000 --reset max.message.bytes
+              swiftwater topic alter ratings --config retention.ms=3600000 \\
+                  --reset max.message.bytes
               swiftwater topic alter ratings --partitions 8
             """)
 
@@ -271,7 +272,7 @@ struct TopicDelete: AsyncParsableCommand {
                 try await cluster.deleteTopic(name)
                 try Output.standard.line("deleted topic '\(name)'")
             } catch let error as ClusterError where error.code == .unknownTopicOrPartition {
-                guard ifExists else { throw await ConnectionOptions.unknownTopic(name, in: cluster) }
+                guard ifExists else { throw await ConnectionOptions.unknownTopic(name, in: cluster, isWanted: false) }
                 try Output.standard.line("topic '\(name)' does not exist")
             }
         }

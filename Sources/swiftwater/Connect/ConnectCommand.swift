@@ -77,7 +77,8 @@ struct ConnectCreate: AsyncParsableCommand {
 
             EXAMPLES
               swiftwater connect create --config ratings.json
-              swiftwater connect create --name lines connector.class=FileStreamSource file=in.txt topic=lines
+              swiftwater connect create --name lines connector.class=FileStreamSource \\
+                  file=in.txt topic=lines
               swiftwater connect create --config ratings.json --replace tasks.max=2
               swiftwater connect create --config ratings.json --state stopped
             """)

@@ -105,7 +105,8 @@ struct ConnectValidate: AsyncParsableCommand {
 
             EXAMPLES
               swiftwater connect validate --config ratings.json
-              swiftwater connect validate connector.class=FileStreamSource name=lines topic=lines
+              swiftwater connect validate connector.class=FileStreamSource \\
+                  name=lines topic=lines
             """)
 
     @OptionGroup var source: ConnectorSource

@@ -51,8 +51,21 @@ struct ConnectOptions: ParsableArguments {
                     )
                 }
             }
+            if let name = Self.unknownClass(failure.message) {
+                throw CommandFailure(
+                    "the worker has no connector class '\(name)'",
+                    hint: "'swiftwater connect plugins' lists those that it has")
+            }
             throw CommandFailure(failure.message)
         }
+    }
+
+    /// The class that the worker does not have. Its own message, which is Java's, goes on with everything that it has.
+    private static func unknownClass(_ message: String) -> String? {
+        guard let start = message.firstRange(of: "any class that implements Connector and which name matches "),
+            let end = message.firstRange(of: ", available connectors are:"), start.upperBound <= end.lowerBound
+        else { return nil }
+        return String(message[start.upperBound..<end.lowerBound])
     }
 }
 

@@ -173,7 +173,8 @@ struct DeadLetterRedrive: AsyncParsableCommand {
             EXAMPLES
               swiftwater connect dlq redrive ratings-sink --dry-run
               swiftwater connect dlq redrive ratings-sink
-              swiftwater connect dlq redrive ratings-sink --offset 17 --value '{"stars": 5}'
+              swiftwater connect dlq redrive ratings-sink --offset 17 \\
+                  --value '{"stars": 5}'
               swiftwater connect dlq redrive ratings-dlq --topic --to ratings
             """)
 

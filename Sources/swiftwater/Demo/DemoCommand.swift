@@ -13,17 +13,18 @@ struct DemoCommand: AsyncParsableCommand {
             connectors are real; they are in the folder that is named at the start. What is in the folder goes with the \
             end, unless --data names one that stays.
 
-            ratings  ratings of flights, customers and their changes, alerts, counts by minute, a data lake
-            widgets  a factory's widgets: filter, count, average with a condition, a warehouse
+            ratings  ratings of flights, customers that change, alerts, a data lake
+            widgets  a factory's widgets: filter, count, average, a warehouse
             balance  the balance of an account: streams become tables and tables streams
-            talk     ratings with customers from a MySQL or MariaDB server, and a search index
+            talk     ratings with customers from MySQL or MariaDB, and a search index
 
             EXAMPLES
               swiftwater demo
-              swiftwater demo --tour                 statement by statement, with a sentence about each
+              swiftwater demo --tour                 statement by statement, explained
               swiftwater demo --once                 a bounded run that checks each stage
               swiftwater demo --pipeline widgets --define interval=10
-              swiftwater demo --pipeline talk --define mysql_port=3307 --define search=http://127.0.0.1:9200
+              swiftwater demo --pipeline talk --define mysql_port=3307 \\
+                  --define search=http://127.0.0.1:9200
             """)
 
     @Option(help: "Which pipeline to run.") var pipeline = DemoPipeline.Name.ratings

@@ -74,6 +74,9 @@ extension RegistryOptions {
                 "subject '\(subject)' does not exist", hint: "'swiftwater schema list' shows those that do")
         case .refused(401, _), .refused(403, _):
             return CommandFailure(failure.message, hint: "the user of this registry is not permitted to do that")
+        case .refused(let status, let code) where status == code && status == 404:
+            // The registry's own codes have five digits: this one comes from something else.
+            return CommandFailure(failure.message, hint: "is it a schema registry that runs there?")
         case .refused, .notUnderstood: return CommandFailure(failure.message)
         }
     }

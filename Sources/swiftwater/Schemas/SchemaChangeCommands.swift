@@ -12,7 +12,8 @@ struct SchemaRegister: AsyncParsableCommand {
 
             EXAMPLES
               swiftwater schema register ratings-value ratings.avsc
-              swiftwater schema register orders-value order.proto --reference customer.proto=customers-value:2
+              swiftwater schema register orders-value order.proto \\
+                  --reference customer.proto=customers-value:2
               swiftwater schema register users-value - --type json-schema < users.json
             """)
 

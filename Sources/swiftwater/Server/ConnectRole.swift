@@ -36,11 +36,17 @@ enum ConnectRole {
                     hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
             }
             do throws(ClusterError) {
-                let other = try RemoteCluster(
-                    RemoteConfiguration(
-                        bootstrapServers: servers, properties: try WorkerProperties.connection(worker), logger: logger))
+                let configuration = RemoteConfiguration(
+                    bootstrapServers: servers, properties: try WorkerProperties.connection(worker), logger: logger)
+                let other = try RemoteCluster(configuration)
                 remote = other
                 cluster = other
+                // Of a cluster that the other roles are on, too, they tell.
+                if broker != nil || servers != settings.registryServers
+                    || (settings.registry == nil && settings.sql == nil && settings.console == nil)
+                {
+                    ClusterWatch.start(configuration, logger)
+                }
             } catch {
                 throw CommandFailure(error)
             }

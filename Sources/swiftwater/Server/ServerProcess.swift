@@ -179,10 +179,12 @@ final class ServerProcess {
 
     private static func connect(_ settings: ServerSettings, _ logger: Logger) throws -> RemoteCluster {
         do throws(ClusterError) {
-            return try RemoteCluster(
-                RemoteConfiguration(
-                    bootstrapServers: settings.registryServers ?? "", properties: settings.registryConnection(),
-                    logger: logger))
+            let configuration = RemoteConfiguration(
+                bootstrapServers: settings.registryServers ?? "", properties: try settings.registryConnection(),
+                logger: logger)
+            let cluster = try RemoteCluster(configuration)
+            ClusterWatch.start(configuration, logger)
+            return cluster
         } catch {
             throw CommandFailure(error)
         }

@@ -1,33 +1,42 @@
 import Cluster
 import Glibc
 
-/// Waits for SIGTERM or SIGINT. A second one ends the process at once.
-enum StopSignal {
-    /// Returns when the first signal comes: its number.
+/// Waits for SIGTERM, SIGINT, or SIGHUP of a terminal that is closed. A second one ends the process at once.
+struct StopSignal {
+    private let reader: Int32
+
+    /// From here on the signals do not end the process by themselves.
     ///
     /// - Throws: `CommandFailure` when the system gives no pipe.
-    static func wait() async throws -> Int32 {
+    init() throws {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else {
             throw CommandFailure("cannot wait for signals: \(String(cString: strerror(errno)))")
         }
         stopDescriptor = ends[1]
-        for number in [SIGTERM, SIGINT] {
+        for number in [SIGTERM, SIGINT] + Interruption.hangup {
             signal(number) { number in
                 var byte = UInt8(truncatingIfNeeded: number)
                 _ = write(stopDescriptor, &byte, 1)
             }
         }
-        let reader = ends[0]
-        let first = try await onThread { readSignal(reader) }
-        startForcing(reader)
+        reader = ends[0]
+    }
+
+    /// Returns when the first signal comes, or at once when it has come: its number.
+    func wait() async throws -> Int32 {
+        let reader = reader
+        let first = try await onThread { Self.readSignal(reader) }
+        startForcing()
         return first
     }
 
-    private static func startForcing(_ reader: Int32) {
+    private func startForcing() {
+        let reader = reader
         // Ends with the process: it waits for a signal that may never come.
         Task {
-            _ = try await onThread { readSignal(reader) }
+            // A terminal that is closed may send SIGHUP more than once: from the system, and from the shell.
+            while try await onThread({ Self.readSignal(reader) }) == SIGHUP {}
             Output.complain("swiftwater: stopped at once by a second signal; the next start checks the data")
             _exit(130)
         }

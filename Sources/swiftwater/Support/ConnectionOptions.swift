@@ -71,6 +71,11 @@ struct ConnectionOptions: ParsableArguments {
         do {
             try await cluster.connect(timeout: .milliseconds(Int64(min(timeout, 10) * 1000)))
         } catch {
+            if let text = Self.textOfAnotherProtocol(error.message) {
+                throw CommandFailure(
+                    "cannot connect to \(servers): no Kafka broker answers there: the answer begins with '\(text)'",
+                    hint: "the Kafka port of 'swiftwater start' is 9092, unless --kafka says otherwise")
+            }
             guard error.code == .brokerNotAvailable || error.code == .requestTimedOut else { throw error }
             throw CommandFailure(
                 error.message,
@@ -81,14 +86,29 @@ struct ConnectionOptions: ParsableArguments {
         return cluster
     }
 
+    /// The four letters, such as "HTTP", that a server of another protocol sends where Kafka has the length of its answer.
+    static func textOfAnotherProtocol(_ message: String) -> String? {
+        guard let name = message.firstRange(of: "invalid response size "),
+            let size = UInt32(message[name.upperBound...].prefix { $0.isNumber })
+        else { return nil }
+        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: size >> (24 - 8 * $0)) }
+        return bytes.allSatisfy { (0x20..<0x7F).contains($0) } ? String(decoding: bytes, as: UTF8.self) : nil
+    }
+
     /// The failure for a topic that does not exist: with the nearest name that does.
-    static func unknownTopic(_ name: String, in cluster: any Cluster) async -> CommandFailure {
+    ///
+    /// - Parameter isWanted: whether making it would help, which it would not where topics are deleted.
+    static func unknownTopic(
+        _ name: String, in cluster: any Cluster, isWanted: Bool = true
+    ) async -> CommandFailure {
         let names = (try? await cluster.topics().map(\.name)) ?? []  // only for the hint
         if let nearest = nearestName(to: name, among: names) {
             return CommandFailure("topic '\(name)' does not exist: did you mean '\(nearest)'?")
         }
         return CommandFailure(
-            "topic '\(name)' does not exist", hint: "create it with 'swiftwater topic create \(name)'")
+            "topic '\(name)' does not exist",
+            hint: isWanted
+                ? "create it with 'swiftwater topic create \(name)'" : "'swiftwater topic list' shows those that do")
     }
 
     /// The topic, or `unknownTopic`.

@@ -1,13 +1,13 @@
 import Cluster
 import Glibc
 
-/// Ctrl-C and SIGTERM for commands that have something to bring to an end. A second signal ends the process at once, unless
-/// it is asked to keep handling Ctrl-C.
+/// Ctrl-C, SIGTERM and the end of the terminal for commands that have something to bring to an end. A second signal ends the
+/// process at once, unless it is asked to keep handling Ctrl-C.
 struct Interruption {
     /// Becomes readable with the first signal, and stays so.
     let descriptor: Int32
 
-    /// Takes over both signals for the rest of the process.
+    /// Takes over the signals for the rest of the process.
     ///
     /// - Parameter keepsHandling: every Ctrl-C is one to be awaited by `next`; SIGTERM is left as it is.
     /// - Throws: `CommandFailure` when the system gives no pipe.
@@ -25,13 +25,23 @@ struct Interruption {
             }
             return
         }
-        for number in [SIGTERM, SIGINT] {
+        for number in [SIGTERM, SIGINT] + Self.hangup {
             signal(number) { number in
                 var byte: UInt8 = 1
                 _ = write(interruptionDescriptor, &byte, 1)
-                signal(number, SIG_DFL)
+                // A terminal that is closed may send SIGHUP more than once: from the system, and from the shell.
+                signal(number, number == SIGHUP ? SIG_IGN : SIG_DFL)
             }
         }
+    }
+
+    /// SIGHUP, unless whoever started the process wants it to outlive its terminal (`nohup`).
+    static var hangup: [Int32] {
+        var action = sigaction()
+        guard sigaction(SIGHUP, nil, &action) == 0 else { return [] }
+        // SIG_IGN is no function, but the address 1.
+        let isIgnored = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+        return isIgnored ? [] : [SIGHUP]
     }
 
     /// Returns when the first signal comes.

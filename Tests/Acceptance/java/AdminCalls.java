@@ -16,8 +16,11 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.CreatePartitionsOptions;
 import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.CreateTopicsResult;
+import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.admin.DescribeClusterResult;
 import org.apache.kafka.clients.admin.DescribeConfigsOptions;
+import org.apache.kafka.clients.admin.DescribeConsumerGroupsOptions;
+import org.apache.kafka.clients.admin.DescribeTopicsOptions;
 import org.apache.kafka.clients.admin.FeatureMetadata;
 import org.apache.kafka.clients.admin.ListOffsetsResult;
 import org.apache.kafka.clients.admin.LogDirDescription;
@@ -34,6 +37,7 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.config.ConfigResource;
 
 /** The Java Admin client's calls. */
@@ -53,6 +57,7 @@ final class AdminCalls {
             Map.of(topic(request), NewPartitions.increaseTo(request.get("count").asInt())),
             new CreatePartitionsOptions().validateOnly(request.path("validateOnly").asBoolean())).all().get());
         add(operations, "describeConfigs", AdminCalls::describeConfigs);
+        add(operations, "authorizedOperations", AdminCalls::authorizedOperations);
         add(operations, "alterConfigs", AdminCalls::alterConfigs);
         add(operations, "describeCluster", AdminCalls::describeCluster);
         add(operations, "describeLogDirs", AdminCalls::describeLogDirs);
@@ -132,6 +137,24 @@ final class AdminCalls {
         }
         shown.put("partitions", partitions);
         return shown;
+    }
+
+    /// What the client is told that it may do, by name: of the cluster, a topic and a group.
+    static Object authorizedOperations(Admin admin, JsonNode request) throws Exception {
+        String group = request.get("group").asText();
+        return Map.of(
+            "cluster", names(admin.describeCluster(new DescribeClusterOptions().includeAuthorizedOperations(true))
+                .authorizedOperations().get()),
+            "topic", names(admin.describeTopics(List.of(topic(request)),
+                new DescribeTopicsOptions().includeAuthorizedOperations(true))
+                .allTopicNames().get().get(topic(request)).authorizedOperations()),
+            "group", names(admin.describeConsumerGroups(List.of(group),
+                new DescribeConsumerGroupsOptions().includeAuthorizedOperations(true))
+                .all().get().get(group).authorizedOperations()));
+    }
+
+    private static Object names(Set<AclOperation> operations) {
+        return operations == null ? List.of() : operations.stream().map(Enum::name).sorted().toList();
     }
 
     static List<Integer> ids(Collection<Node> nodes) {
