@@ -51,6 +51,8 @@ fi
 folder=$(cd "$folder" && pwd)
 echo "newcomer: $(chroot "$folder" dpkg-query -W -f '.\n' | wc -l) packages, $(cat "$folder/etc/debian_version")"
 cp -L /etc/resolv.conf "$folder/etc/resolv.conf"
+# What Debian's installer writes, and debootstrap does not.
+[[ -e $folder/etc/hosts ]] || printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n' >"$folder/etc/hosts"
 rm -rf "$folder/root/swiftwater"
 git clone -q "$root" "$folder/root/swiftwater"
 for bind in "${binds[@]}"; do mkdir -p "$folder$bind"; done
