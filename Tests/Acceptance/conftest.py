@@ -36,6 +36,10 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_sessionstart(session):
+    # The programs under test inherit what is ignored, which those that nohup or a shell's background started would be.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     for tool in ("kcat", "java", "javac", "gcc"):
         if shutil.which(tool) is None:
             pytest.exit(f"{tool} is missing: run ./dev install-deps", returncode=1)
