@@ -13,11 +13,11 @@ import uuid
 from pathlib import Path
 
 import pytest
-from browser import Browser
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from console import Api, Platform, wait_until
 from console_checks import axe, check, check_quiet
+from console_fixtures import browser, name, page  # noqa: F401
 
 MARKUP = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 WIDTHS = (360, 900, 1440)
@@ -121,13 +121,6 @@ def commit(address, group, topic, offset):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     folder = (
         Path(os.environ["SWIFTWATER_ARTEFACTS"]) / "console"
@@ -136,21 +129,6 @@ def pictures(tmp_path_factory):
     )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@pytest.fixture
-def page(browser, platform, request):
-    """A tab of the test's own; what it complained about fails the test."""
-    page = browser.page(f"http://127.0.0.1:{platform.console_port}")
-    yield page
-    if not getattr(page, "noisy", False):
-        check_quiet(page)
-    page.close()
-
-
-@pytest.fixture
-def name():
-    return f"t-{uuid.uuid4().hex[:8]}"
 
 
 GROUP = urllib.parse.quote(f"group {MARKUP}", safe="")

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from browser import Browser
 from console import Platform, wait_until
 from console_checks import check, check_quiet
+from console_fixtures import browser  # noqa: F401
 
 COUNT = 10
 
@@ -34,13 +34,6 @@ def platform(tmp_path_factory):
     console.send("PUT", "/api/dashboards/many", {"id": "many", "title": "Many", "panels": panels})
     yield platform
     platform.stop()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
 
 
 def push_queries(platform):

@@ -2,13 +2,13 @@
 
 import json
 import threading
-import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import Browser
-from console import Platform, wait_until
-from console_checks import check, check_quiet
+from console import wait_until
+from console_checks import check
+from console_fixtures import browser, name, page  # noqa: F401
+from console_fixtures import empty_platform as platform  # noqa: F401
 
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 STRING = "org.apache.kafka.connect.storage.StringConverter"
@@ -43,33 +43,6 @@ class Receiver:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    platform = Platform(tmp_path_factory.mktemp("recovery")).start()
-    yield platform
-    platform.stop()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def page(browser, platform):
-    page = browser.page(f"http://127.0.0.1:{platform.console_port}")
-    yield page
-    check_quiet(page)
-    page.close()
-
-
-@pytest.fixture
-def name():
-    return f"t-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture

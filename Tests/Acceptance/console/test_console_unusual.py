@@ -1,40 +1,12 @@
 """What a stranger brings to the pages: nulls, bytes, what no schema explains, long messages, references, wrong columns."""
 
 import json
-import uuid
 
-import pytest
-from browser import Browser
 from confluent_kafka import Consumer, Producer, TopicPartition
-from console import Platform, wait_until
-from console_checks import check, check_quiet
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    platform = Platform(tmp_path_factory.mktemp("unusual")).start()
-    yield platform
-    platform.stop()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def page(browser, platform):
-    page = browser.page(f"http://127.0.0.1:{platform.console_port}")
-    yield page
-    check_quiet(page)
-    page.close()
-
-
-@pytest.fixture
-def name():
-    return f"t-{uuid.uuid4().hex[:8]}"
+from console import wait_until
+from console_checks import check
+from console_fixtures import browser, name, page  # noqa: F401
+from console_fixtures import empty_platform as platform  # noqa: F401
 
 
 def write(platform, topic, records):
