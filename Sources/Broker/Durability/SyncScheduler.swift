@@ -48,6 +48,7 @@ final class SyncScheduler: Sendable {
         var vainCount = 0
         var skipCount = 0
 
+        /// Counts a request as one of those that the thread which forces its log next waits for.
         mutating func noteRequest(for log: ObjectIdentifier) {
             for index in lingering.indices where lingering[index].thread.takes(log) {
                 lingering[index].missing -= 1

@@ -1,8 +1,8 @@
 import Cluster
 import Logging
 
-/// Tells in the log that a cluster of other brokers cannot be reached, as long as that is so after the process has started: the
-/// roles on it wait for it, and whoever looks on would see nothing.
+/// Tells in the log that a cluster of other brokers cannot be reached, as long as that is so after the process has
+/// started: the roles on it wait for it, and whoever looks on would see nothing.
 enum ClusterWatch {
     /// Looks with a client of its own, so that it waits for none of the roles' requests and they not for it.
     static func start(_ configuration: RemoteConfiguration, _ logger: Logger) {
