@@ -1,6 +1,7 @@
 """The wall clock steps, as an administrator or NTP makes it; timers must follow the clock that does not."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,7 +10,7 @@ from faults import SteppedBroker
 from groups_wire import Joined, assemble, commit, committed, find_coordinator
 from process import wait_until
 from transactions_wire import Transaction, read, stable_offset
-from wire import Connection
+from wire import Connection, batch, produce
 
 DAY = 24 * 3600
 
@@ -74,3 +75,20 @@ def test_transactions_end_one_way_or_the_other(stepped, seconds):
         late.send(topic, [b"late"])
         wait_until(lambda: len(set(stable_offset(connection, topic))) == 1, 15, "the timeout's abort")
         assert b"late" not in read(connection, topic)
+
+
+@pytest.mark.parametrize("seconds", (-3000, 3000))
+def test_forces_wait_by_the_clock_that_does_not_step(stepped, seconds):
+    """A force waits a moment for producers that were answered to write again; those who write later are not kept."""
+    topic = create_topic(stepped.address, "t")
+
+    def write(connection):
+        return produce(connection, topic, batch([b"x"]), acks=-1).error_code
+
+    stepped.step(seconds)
+    connections = [Connection(stepped.address) for _ in range(4)]
+    with ThreadPoolExecutor(len(connections)) as threads:
+        for _ in range(50):
+            assert set(threads.map(write, connections)) == {0}
+    for connection in connections:
+        connection.socket.close()

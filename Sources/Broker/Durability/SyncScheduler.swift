@@ -1,4 +1,4 @@
-import Dispatch
+import Cluster
 import LogStorage
 import NIOCore
 import NIOPosix
@@ -22,8 +22,8 @@ final class SyncScheduler: Sendable {
         /// The log that was forced; nil when many were, whose thread is the only one.
         private let log: ObjectIdentifier?
         let answeredCount: Int
-        /// Signalled when as many requests have come.
-        let returned = DispatchSemaphore(value: 0)
+        /// Woken when as many requests have come.
+        let thread = BlockedThread()
 
         init(_ log: ObjectIdentifier?, answeredCount: Int) {
             self.log = log
@@ -42,7 +42,7 @@ final class SyncScheduler: Sendable {
         var threadCount = 0
         var forcingCount = 0
         /// Threads that linger and then take what is queued, with how many requests each still waits for.
-        var lingering: [(thread: Lingering, missing: Int)] = []
+        var lingering: [(who: Lingering, missing: Int)] = []
         /// Producers that do not come back soon are not waited for: after each time in vain twice as many forces begin
         /// at once.
         var vainCount = 0
@@ -50,9 +50,9 @@ final class SyncScheduler: Sendable {
 
         /// Counts a request as one of those that the thread which forces its log next waits for.
         mutating func noteRequest(for log: ObjectIdentifier) {
-            for index in lingering.indices where lingering[index].thread.takes(log) {
+            for index in lingering.indices where lingering[index].who.takes(log) {
                 lingering[index].missing -= 1
-                if lingering[index].missing == 0 { lingering[index].thread.returned.signal() }
+                if lingering[index].missing == 0 { lingering[index].who.thread.wake() }
             }
         }
 
@@ -65,15 +65,15 @@ final class SyncScheduler: Sendable {
                 skipCount -= 1
                 return nil
             }
-            let thread = Lingering(
+            let who = Lingering(
                 partitions.count > 1 ? nil : ObjectIdentifier(partitions[0]), answeredCount: answered)
-            lingering.append((thread, answered))
-            return thread
+            lingering.append((who, answered))
+            return who
         }
 
         /// Whether a queued log will be taken by a thread that lingers.
         func isAwaited(_ partition: Partition) -> Bool {
-            lingering.contains { $0.thread.takes(ObjectIdentifier(partition)) }
+            lingering.contains { $0.who.takes(ObjectIdentifier(partition)) }
         }
 
         /// When so many logs are waited for, one thread at a time forces whatever has gathered; with few, each log has a
@@ -171,9 +171,9 @@ final class SyncScheduler: Sendable {
 
     /// Waits until those that were answered have written again, or for `patience`.
     private func linger(_ lingering: Lingering, for patience: TimeAmount) {
-        _ = lingering.returned.wait(timeout: .now() + .nanoseconds(Int(patience.nanoseconds)))
+        lingering.thread.wait(.nanoseconds(patience.nanoseconds))
         state.withLock { state in
-            guard let index = state.lingering.firstIndex(where: { $0.thread === lingering }) else { return }
+            guard let index = state.lingering.firstIndex(where: { $0.who === lingering }) else { return }
             let missing = state.lingering.remove(at: index).missing
             if missing * 2 > lingering.answeredCount {
                 state.vainCount = min(state.vainCount + 1, 6)
