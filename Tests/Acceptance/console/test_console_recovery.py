@@ -5,7 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from console import wait_until
+from console import Platform, wait_until
 from console_checks import check
 from console_fixtures import browser, name, page  # noqa: F401
 from console_fixtures import empty_platform as platform  # noqa: F401
@@ -154,3 +154,43 @@ def test_offsets_of_a_source_are_moved_and_reset(page, platform, name, tmp_path)
     page.press("Resume")
     state(page, "RUNNING")
     wait_until(lambda: values()[5:] == ["one", "two", "three"], 60, "all lines again")
+
+
+class Unavailable(BaseHTTPRequestHandler):
+    """What a proxy answers while the server behind it is away."""
+
+    asked = []
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        self.send_response(503)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.deadline(180)
+def test_live_tail_comes_back_after_refusals(browser, platform, name, tmp_path):
+    """A lost connection is taken up by the browser; after an answer that is an error it asks no more, but the page does."""
+    platform.console.send("POST", "/api/topics", {"name": name, "partitions": 1})
+    console = Platform(tmp_path / "console", of=platform).start()
+    page = browser.page(f"http://127.0.0.1:{console.console_port}")
+    try:
+        page.open(f"/topics/{name}/live", name)
+        page.sees("0/s")
+        console.stop()
+        away = ThreadingHTTPServer(("127.0.0.1", console.console_port), Unavailable)
+        threading.Thread(target=away.serve_forever, daemon=True).start()
+        page.sees("the server answered 503", 30)
+        assert any(path.startswith(f"/api/topics/{name}/tail") for path in Unavailable.asked)
+        away.shutdown()
+        away.server_close()
+        console.start()
+        page.until("document.querySelector('.tail-bar').innerText.includes('0/s') && !document.querySelector('main').innerText.includes('503')", 30)
+        platform.console.produce(name, {"n": 1})
+        page.until("document.querySelectorAll('.message').length === 1")
+    finally:
+        page.close()
+        console.stop()

@@ -96,33 +96,47 @@ async function refusal(address) {
   }
 }
 
+/** Whether asking again later may help: the server, or one between, is not itself right now. */
+const mayPass = (error) => !error?.status || error.status >= 500 || error.status === 408 || error.status === 429;
+const PAUSE_MAX = 10000;
+
 /**
  * Server-sent events until `signal` aborts or close() is called: { name: handler(data) }; `state` hears "on" and "off".
- * `refused` hears why the server does not want to: browsers do not ask again then.
+ * `refused` hears why the server does not want to. Browsers do not ask again after that: this does, unless it is final.
  * A tab that nobody sees lets go of its stream: browsers give a server six connections, for all its tabs together.
  */
 export function events(address, handlers, { signal, state, refused } = {}) {
   let source = null;
+  let pause = 1000;
+  let waiting = 0;
   function open() {
     if (source || document.hidden) return;
-    source = new EventSource(`/api/${address}`);
+    const mine = source = new EventSource(`/api/${address}`);
     for (const [name, handler] of Object.entries(handlers)) {
-      source.addEventListener(name, (event) => {
+      mine.addEventListener(name, (event) => {
         let data;
         try { data = JSON.parse(event.data); } catch { return; }  // a damaged event is as good as none
         handler(data);
       });
     }
-    source.addEventListener("open", () => state?.("on"));
-    const mine = source;
-    source.addEventListener("error", async () => {
+    mine.addEventListener("open", () => {
+      pause = 1000;
+      state?.("on");
+    });
+    mine.addEventListener("error", async () => {
       state?.("off");
-      if (!refused || mine.readyState !== EventSource.CLOSED) return;
+      if (mine.readyState !== EventSource.CLOSED) return;  // the browser tries again
       const error = await refusal(address);
-      if (error && source === mine) refused(error);
+      if (source !== mine) return;
+      if (error) refused?.(error);
+      if (!mayPass(error)) return;
+      source = null;
+      waiting = setTimeout(open, pause);
+      pause = Math.min(2 * pause, PAUSE_MAX);
     });
   }
   function shut() {
+    clearTimeout(waiting);
     source?.close();
     source = null;
   }

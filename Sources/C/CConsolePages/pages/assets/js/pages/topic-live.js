@@ -45,7 +45,10 @@ export default function live({ signal }, topic) {
         const sampled = data.sampled_out ? `, a sample is shown (${count(data.sampled_out)} left out)` : "";
         figures.textContent = `${rate(data.per_second)}${sampled}${running ? "" : `, paused (${count(missed)} passed by)`}`;
       },
-    }, { signal, state: (state) => { if (state === "off") figures.textContent = "Reconnecting…"; else if (!shown) figures.textContent = "Connected, nothing new yet"; },
+    }, { signal, state: (state) => {
+        figures.textContent = state === "off" ? "Reconnecting…" : shown ? "" : "Connected, nothing new yet";
+        if (state === "on") problem.replaceChildren();
+      },
       refused: (error) => { figures.textContent = "Not connected"; problem.replaceChildren(note("error", describe(error))); } });
   }
   const again = debounce(connect, 350);
