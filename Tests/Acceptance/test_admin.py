@@ -74,6 +74,7 @@ BAD_TOPICS = [  # (name, partitions, replicas, configs, expected code)
     ("ok-isr", 1, 1, {"min.insync.replicas": "0"}, Error.INVALID_CONFIG),
     ("ok-boolean", 1, 1, {"unclean.leader.election.enable": "perhaps"}, Error.INVALID_CONFIG),
     ("ok-segment", 1, 1, {"segment.bytes": "-1"}, Error.INVALID_CONFIG),
+    ("ok-remote", 1, 1, {"remote.storage.enable": "true"}, Error.INVALID_CONFIG),
 ]
 
 
@@ -300,7 +301,9 @@ TOPIC_CONFIGS = [  # Kafka 4's topic configs with their defaults
     ("message.timestamp.type", "CreateTime"), ("min.cleanable.dirty.ratio", "0.5"), ("min.compaction.lag.ms", "0"),
     ("min.insync.replicas", "1"), ("preallocate", "false"), ("retention.bytes", "-1"), ("retention.ms", "604800000"),
     ("segment.bytes", "1073741824"), ("segment.index.bytes", "10485760"), ("segment.jitter.ms", "0"),
-    ("segment.ms", "604800000"), ("unclean.leader.election.enable", "false"),
+    ("segment.ms", "604800000"), ("unclean.leader.election.enable", "false"), ("local.retention.bytes", "-2"),
+    ("local.retention.ms", "-2"), ("remote.log.copy.disable", "false"), ("remote.log.delete.on.disable", "false"),
+    ("remote.storage.enable", "false"),
 ]  # fmt: skip
 
 

@@ -15,7 +15,9 @@ import Testing
         ("preallocate", "TRUE", true), ("preallocate", "yes", false), ("min.insync.replicas", "0", false),
         ("segment.bytes", "13", false), ("message.timestamp.type", "LogAppendTime", true),
         ("message.timestamp.type", "logappendtime", false), ("compression.gzip.level", "9", true),
-        ("compression.gzip.level", "10", false),
+        ("compression.gzip.level", "10", false), ("remote.storage.enable", "false", true),
+        ("remote.storage.enable", "True", false), ("local.retention.ms", "-2", true),
+        ("local.retention.ms", "-3", false), ("remote.log.copy.disable", "yes", false),
     ])
     func `permits what Kafka permits`(name: String, value: String, isPermitted: Bool) {
         #expect((TopicConfigs.problem(name, value) == nil) == isPermitted, "\(TopicConfigs.problem(name, value) ?? "")")

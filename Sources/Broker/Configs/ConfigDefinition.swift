@@ -13,6 +13,8 @@ package struct ConfigDefinition: Sendable {
         case oneOf([String])
         /// Comma-separated items, each one of these.
         case subset([String])
+        /// A value that the key may have elsewhere, and why not here.
+        case never(String, String)
     }
 
     package var name: String
@@ -29,6 +31,7 @@ package struct ConfigDefinition: Sendable {
         switch type {
         case .boolean:
             if value.lowercased() != "true" && value.lowercased() != "false" { return "expected true or false" }
+            if case .never(let refused, let reason) = rule, value.lowercased() == refused { return reason }
         case .int, .short, .long:
             let limits: ClosedRange<Int64> =
                 type == .int

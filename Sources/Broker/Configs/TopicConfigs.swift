@@ -49,6 +49,12 @@ package enum TopicConfigs {
             name: "leader.replication.throttled.replicas", type: .list, defaultValue: "", rule: .anything,
             serverName: nil, documentation: "Kept for tools that set it; there is no replication to throttle."),
         .init(
+            name: "local.retention.bytes", type: .long, defaultValue: "-2", rule: .range(-2 ... .max),
+            serverName: nil, documentation: "Kept for tools that set it; nothing of a log is stored elsewhere."),
+        .init(
+            name: "local.retention.ms", type: .long, defaultValue: "-2", rule: .range(-2 ... .max),
+            serverName: nil, documentation: "Kept for tools that set it; nothing of a log is stored elsewhere."),
+        .init(
             name: "max.compaction.lag.ms", type: .long, defaultValue: "9223372036854775807", rule: .range(1 ... .max),
             serverName: "log.cleaner.max.compaction.lag.ms",
             documentation: "Longest time a record may stay uncompacted, in milliseconds."),
@@ -82,6 +88,16 @@ package enum TopicConfigs {
         .init(
             name: "preallocate", type: .boolean, defaultValue: "false", rule: .anything, serverName: "log.preallocate",
             documentation: "Whether new segment files get their disk space at once."),
+        .init(
+            name: "remote.log.copy.disable", type: .boolean, defaultValue: "false", rule: .anything,
+            serverName: nil, documentation: "Kept for tools that set it; nothing of a log is stored elsewhere."),
+        .init(
+            name: "remote.log.delete.on.disable", type: .boolean, defaultValue: "false", rule: .anything,
+            serverName: nil, documentation: "Kept for tools that set it; nothing of a log is stored elsewhere."),
+        .init(
+            name: "remote.storage.enable", type: .boolean, defaultValue: "false",
+            rule: .never("true", "Tiered Storage functionality is disabled in the broker."), serverName: nil,
+            documentation: "Whether segments are also stored elsewhere (KIP-405), which this broker does not do."),
         .init(
             name: "retention.bytes", type: .long, defaultValue: "-1", rule: .range(-1 ... .max),
             serverName: "log.retention.bytes",
