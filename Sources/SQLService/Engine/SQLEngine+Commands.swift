@@ -163,7 +163,8 @@ extension SQLEngine {
 
     private func note(_ error: RunError, _ id: String) {
         let isNew = state.withLock { state in
-            guard state.catalog.queries[id] != nil else { return false }
+            // A stop ends starts that are under way, which is no news.
+            guard !state.isStopping, state.catalog.queries[id] != nil else { return false }
             return state.startFailures.updateValue(error.message, forKey: id) != error.message
         }
         if isNew { tell(error, id, "start") }
