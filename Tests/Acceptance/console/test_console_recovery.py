@@ -183,7 +183,7 @@ def test_live_tail_comes_back_after_refusals(browser, platform, name, tmp_path):
         console.stop()
         away = ThreadingHTTPServer(("127.0.0.1", console.console_port), Unavailable)
         threading.Thread(target=away.serve_forever, daemon=True).start()
-        page.sees("the server answered 503", 30)
+        page.sees("The server answered 503", 30)
         assert any(path.startswith(f"/api/topics/{name}/tail") for path in Unavailable.asked)
         away.shutdown()
         away.server_close()
