@@ -153,10 +153,10 @@ let package = Package(
         target(
             "SQLService",
             [
-                "Bytes", "Cluster", "HTTPKit", "JSONCalls", "JSONFormat", "Observability", "RecordBatches",
-                "RegistryClient", "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax",
-                "SQLTypes",
-                "Columns", "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1, httpTypes, logging,
+                "Bytes", "Cluster", "Environment", "HTTPKit", "JSONCalls", "JSONFormat", "Observability",
+                "RecordBatches", "RegistryClient", "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime",
+                "SQLSyntax", "SQLTypes", "Columns", "StreamEngine", "Patterns", asyncHTTPClient, nio, nioHTTP1,
+                httpTypes, logging,
             ]),
         target(
             "ConnectService",

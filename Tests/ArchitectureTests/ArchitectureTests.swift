@@ -62,7 +62,8 @@ private let allowed: [String: Set<String>] = [
         "HTTPTypes", "Logging",
     ],
     "SQLService": [
-        "Bytes", "Cluster", "HTTPKit", "JSONCalls", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
+        "Bytes", "Cluster", "Environment", "HTTPKit", "JSONCalls", "JSONFormat", "Observability", "RecordBatches",
+        "RegistryClient",
         "SchemaRules", "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "Columns",
         "StreamEngine",
         "Patterns", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "HTTPTypes", "Logging",

@@ -1,5 +1,6 @@
 import Cluster
 import Columns
+import Environment
 import Logging
 import SQLPlan
 import StreamEngine
@@ -103,7 +104,7 @@ extension PersistentQuery {
     }
 
     func note(_ message: String) {
-        errors.append((wallClock(), message))
+        errors.append((SystemWallClock().now(), message))
         if errors.count > properties.errorCountMax { errors.removeFirst(errors.count - properties.errorCountMax) }
     }
 }

@@ -1,5 +1,6 @@
 import Cluster
 import Columns
+import Environment
 import Logging
 import SQLPlan
 import StreamEngine
@@ -252,7 +253,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         guard isDirty, !isCommitting, let inputs, let committer else { return }
         // Retention of changelogs goes by the wall clock: with the time of old records a broker would delete state that
         // has just been written.
-        let time = wallClock()
+        let time = SystemWallClock().now()
         var receivers: [String: ChangelogWriting] = [:]
         func receiver(_ store: String) -> ChangelogWriting {
             if let known = receivers[store] { return known }
@@ -302,7 +303,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         case .success(let ends):
             changelogEnds.merge(ends) { _, new in new }
             current.committed.merge(committing) { _, new in new }
-            current.lastMessage = wallClock()
+            current.lastMessage = SystemWallClock().now()
             publish()
             context.committed()
             if let failure = context.account.failure(context.settings) { return fail(failure) }

@@ -1,4 +1,5 @@
 package import Cluster
+import Environment
 package import Logging
 import SQLFormats
 package import SQLFunctions
@@ -82,7 +83,7 @@ package final class SQLEngine: Sendable {
     ) -> StatementEnvironment {
         StatementEnvironment(
             functions: functions, topics: topics, registry: registry, translation: FormatTranslation(),
-            configuration: configuration, now: WallClock.milliseconds(), random: { UInt64.random(in: .min ... .max) },
+            configuration: configuration, now: SystemWallClock().now(), random: { UInt64.random(in: .min ... .max) },
             zones: settings.zones)
     }
 

@@ -1,3 +1,4 @@
+import Environment
 import SQLFormats
 package import SQLFunctions
 package import SQLRuntime
@@ -12,7 +13,7 @@ package enum SQLLibraries {
     ) -> @Sendable (_ properties: [String: String]) -> EngineLibraries {
         { properties in
             var context = EvaluationContext(
-                now: { WallClock.milliseconds() }, random: { UInt64.random(in: .min ... .max) }, zones: zones)
+                now: { SystemWallClock().now() }, random: { UInt64.random(in: .min ... .max) }, zones: zones)
             context.limits = FunctionLimits(properties: properties)
             return EngineLibraries(
                 functions: SQLFunctionLibrary(functions, context: context),

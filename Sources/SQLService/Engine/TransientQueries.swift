@@ -1,3 +1,4 @@
+import Environment
 import Synchronization
 
 /// Queries of clients that are running, for SHOW QUERIES, TERMINATE and `/close-query`.
@@ -16,7 +17,7 @@ package final class TransientQueries: Sendable {
 
     /// - Parameter cancel: ends the query; its client is told.
     package func add(_ id: String, statement: String, cancel: @escaping @Sendable () async -> Void) {
-        let entry = Entry(id: id, statement: statement, start: WallClock.milliseconds(), cancel: cancel)
+        let entry = Entry(id: id, statement: statement, start: SystemWallClock().now(), cancel: cancel)
         entries.withLock { $0[id] = entry }
     }
 

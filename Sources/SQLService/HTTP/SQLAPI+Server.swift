@@ -1,4 +1,5 @@
 import Cluster
+import Environment
 import HTTPKit
 import HTTPTypes
 import JSONFormat
@@ -145,7 +146,7 @@ extension SQLEngine {
     }
 
     func clusterStatus() async -> JSONValue {
-        let now = WallClock.milliseconds()
+        let now = SystemWallClock().now()
         let stores = Dictionary(grouping: await runner.progress(), by: \.query)
             .mapValues { Set($0.map(\.store)).sorted() }
         let queries = await runner.statuses().sorted { $0.id < $1.id }.map { status -> (String, JSONValue) in

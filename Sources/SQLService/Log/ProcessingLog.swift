@@ -1,5 +1,6 @@
 import Bytes
 import Cluster
+import Environment
 import JSONFormat
 package import Logging
 import NIOCore
@@ -54,7 +55,7 @@ package final class ProcessingLog: Sendable {
         logger.warning("a record could not be processed", metadata: metadata)
         guard writesTopic else { return }
         let line = Self.line(
-            logger: name, entry, time: WallClock.milliseconds(),
+            logger: name, entry, time: SystemWallClock().now(),
             includesRows: flag("ksql.logging.processing.rows.include"))
         let record = ProducerRecord(value: ByteBuffer(bytes: line.bytes))
         inside.withLock { inside in

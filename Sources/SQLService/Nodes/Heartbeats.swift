@@ -1,3 +1,4 @@
+import Environment
 import JSONFormat
 import SQLRuntime
 
@@ -54,7 +55,7 @@ extension SQLEngine {
     }
 
     private var heartbeat: JSONValue {
-        .object([("hostInfo", host), ("timestamp", .number(WallClock.milliseconds()))])
+        .object([("hostInfo", host), ("timestamp", .number(SystemWallClock().now()))])
     }
 
     private func lagReport() async -> JSONValue {
@@ -78,7 +79,7 @@ extension SQLEngine {
                     stores.sorted { $0.key < $1.key }.map { name, partitions in
                         (name, .object([("lagByPartition", .object(partitions))]))
                     })
-            ), ("updateTimeMs", .number(WallClock.milliseconds())),
+            ), ("updateTimeMs", .number(SystemWallClock().now())),
         ])
     }
 }

@@ -1,3 +1,4 @@
+import Environment
 import HTTPKit
 import HTTPTypes
 import JSONFormat
@@ -13,7 +14,7 @@ extension SQLAPI {
             guard let info = body["hostInfo"], let host = info["host"]?.text, let port = info["port"]?.integer else {
                 throw .badRequest("A heartbeat has a 'hostInfo' with 'host' and 'port'")
             }
-            engine.peers.hear("\(host):\(port)", at: WallClock.milliseconds())
+            engine.peers.hear("\(host):\(port)", at: SystemWallClock().now())
             return .json(.object([("ok", .bool(true))]), contentType: type.rawValue)
         }
         post("/lag", offers: Self.offered) { _, body, type throws(KsqlFailure) in

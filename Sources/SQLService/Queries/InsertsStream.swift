@@ -1,4 +1,5 @@
 import Cluster
+import Environment
 import HTTPKit
 import HTTPTypes
 import JSONFormat
@@ -249,7 +250,7 @@ private final class InsertTarget: Sendable {
             let value = try encoders.value.bytes(valueValues)
             return ProducerRecord(
                 key: key.map { ByteBuffer(bytes: $0) }, value: value.map { ByteBuffer(bytes: $0) },
-                timestamp: WallClock.milliseconds())
+                timestamp: SystemWallClock().now())
         } catch { throw .badRequest(error.message) }
     }
 }

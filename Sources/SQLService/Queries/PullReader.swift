@@ -1,3 +1,4 @@
+import Environment
 import NIOCore
 import SQLFunctions
 import SQLPlan
@@ -57,7 +58,8 @@ struct PullReader: Sendable {
             }
         } else {
             var context = EvaluationContext(
-                now: WallClock.milliseconds, random: { UInt64.random(in: .min ... .max) }, zones: engine.settings.zones,
+                now: { SystemWallClock().now() }, random: { UInt64.random(in: .min ... .max) },
+                zones: engine.settings.zones,
                 limits: FunctionLimits(properties: properties))
             for row in found {
                 if result.isComplete { break }

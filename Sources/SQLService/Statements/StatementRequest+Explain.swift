@@ -1,3 +1,4 @@
+import Environment
 import JSONFormat
 import SQLFormats
 import SQLPlan
@@ -115,7 +116,7 @@ extension StatementRequest {
         if let failure = engine.state.withLock({ $0.startFailures[query.id] }) {
             errors.append(
                 .object([
-                    ("timestamp", .number(WallClock.milliseconds())), ("errorMessage", .string(failure)),
+                    ("timestamp", .number(SystemWallClock().now())), ("errorMessage", .string(failure)),
                     ("type", .string("SYSTEM")),
                 ]))
         }

@@ -1,4 +1,4 @@
-import Glibc
+import Environment
 
 /// Points in time as people write and read them, in UTC.
 enum Timestamps {
@@ -6,11 +6,7 @@ enum Timestamps {
     static func now() -> String { text(milliseconds: nowMilliseconds()) }
 
     /// Milliseconds since 1970.
-    static func nowMilliseconds() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
+    static func nowMilliseconds() -> Int64 { SystemWallClock().now() }
 
     /// ISO 8601 of milliseconds since 1970, or the number itself where the calendar ends (years beyond 9999).
     static func text(milliseconds: Int64) -> String {
