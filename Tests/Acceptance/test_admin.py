@@ -603,6 +603,16 @@ def test_quorum(java, bootstrap):
     assert quorum["leader"] == node and quorum["voters"] == [node]
 
 
+def test_access_is_not_kept(java, bootstrap, topic):
+    """As a Kafka broker without an authorizer and without users, so that tools know what they see."""
+    for call in ("describeAcls", "createAcls", "deleteAcls"):
+        with pytest.raises(JavaError) as caught:
+            java.call(call, bootstrap, topic=topic)
+        assert caught.value.type == "SecurityDisabledException"
+        assert "No Authorizer is configured" in str(caught.value)
+    assert java.call("describeUsers", bootstrap) == 0
+
+
 def test_features(java, bootstrap):
     features = java.call("describeFeatures", bootstrap)
     for name, level in features["finalized"].items():

@@ -42,6 +42,7 @@ PROMISED = [
     (22, 4),
     (23, 2),
     (23, 4),
+    *((key, n) for key in (29, 30, 31) for n in (1, 3)),  # SECURITY_DISABLED
     (32, 1),
     (32, 4),
     (33, 0),
@@ -55,6 +56,7 @@ PROMISED = [
     (44, 1),
     (45, 0),
     (46, 0),
+    (50, 0),
     (55, 0),
     (60, 0),
     (60, 1),
@@ -180,6 +182,8 @@ def requests_of(key, version, topic, topic_id):
     """Meaningful fields of a request per api key, in the JSON form of Kafka's message classes; {} sends defaults."""
     new = f"versions-{key}-{version}-{uuid.uuid4().hex[:8]}"
     partitions = {"topics": [{"name": topic, "topic": topic, "partitionIndexes": [0, 7], "partitions": [0, 1]}]}
+    rule = {"principal": "User:bob", "host": "*", "operation": 3, "permissionType": 3}
+    acl = {"principalFilter": "User:bob", "hostFilter": None, "operation": 3, "permissionType": 3}
     config = {"configs": [{"name": "retention.ms", "value": "3600000", "configOperation": 0}]}
     table = {
         0: {
@@ -280,6 +284,9 @@ def requests_of(key, version, topic, topic_id):
                 }
             ]
         },
+        29: {"resourceTypeFilter": 2, "resourceNameFilter": topic, "patternTypeFilter": 3, **acl},
+        30: {"creations": [{"resourceType": 2, "resourceName": topic, "resourcePatternType": 3, **rule}] * 2},
+        31: {"filters": [{"resourceTypeFilter": 2, "resourceNameFilter": topic, "patternTypeFilter": 3, **acl}]},
         32: {
             "resources": [
                 {"resourceType": 2, "resourceName": topic, "configurationKeys": None},
@@ -303,6 +310,7 @@ def requests_of(key, version, topic, topic_id):
         44: {"validateOnly": True, "resources": [{"resourceType": 2, "resourceName": topic, **config}]},
         45: {"timeoutMs": 5000, "topics": [{"name": topic, "partitions": [{"partitionIndex": 0, "replicas": None}]}]},
         46: {"timeoutMs": 5000, "topics": [{"name": topic, "partitionIndexes": [0]}]},
+        50: {"users": [{"name": "nobody"}]},
         55: {"topics": [{"topicName": "__cluster_metadata", "partitions": [{"partitionIndex": 0}]}]},
         60: {"includeClusterAuthorizedOperations": True},
         61: partitions,

@@ -256,6 +256,29 @@ import Testing
                 let isEmpty = try client.ask(ListPartitionReassignmentsRequest(), version: version).topics.isEmpty
                 #expect(isEmpty)
             }
+            try Self.each(DescribeAclsRequest.self) { version in
+                let response = try client.ask(DescribeAclsRequest(), version: version)
+                #expect(response.errorCode == 54)
+                #expect(response.resources.isEmpty)
+            }
+            try Self.each(CreateAclsRequest.self) { version in
+                let request = CreateAclsRequest(creations: [.init(), .init()])
+                let results = try client.ask(request, version: version).results
+                #expect(results.map(\.errorCode) == [54, 54])
+            }
+            try Self.each(DeleteAclsRequest.self) { version in
+                let request = DeleteAclsRequest(filters: [.init()])
+                let results = try client.ask(request, version: version).filterResults
+                #expect(results.map(\.errorCode) == [54])
+            }
+            try Self.each(DescribeUserScramCredentialsRequest.self) { version in
+                var response = try client.ask(DescribeUserScramCredentialsRequest(users: nil), version: version)
+                #expect(response.errorCode == 0)
+                #expect(response.results.isEmpty)
+                response = try client.ask(
+                    DescribeUserScramCredentialsRequest(users: [.init(name: "bob")]), version: version)
+                #expect(response.results.map(\.errorCode) == [91])
+            }
             try Self.each(DescribeQuorumRequest.self) { version in
                 var request = DescribeQuorumRequest()
                 var topic = DescribeQuorumRequest.TopicData()

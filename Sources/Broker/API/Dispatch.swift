@@ -83,6 +83,12 @@ extension BrokerNode {
         case .listPartitionReassignments:
             handleListPartitionReassignments(
                 try ListPartitionReassignmentsRequest(from: &reader, version: version), responder)
+        case .describeAcls: handleDescribeAcls(try DescribeAclsRequest(from: &reader, version: version), responder)
+        case .createAcls: handleCreateAcls(try CreateAclsRequest(from: &reader, version: version), responder)
+        case .deleteAcls: handleDeleteAcls(try DeleteAclsRequest(from: &reader, version: version), responder)
+        case .describeUserScramCredentials:
+            handleDescribeUserScramCredentials(
+                try DescribeUserScramCredentialsRequest(from: &reader, version: version), responder)
         case .describeQuorum:
             handleDescribeQuorum(try DescribeQuorumRequest(from: &reader, version: version), responder)
         case .updateFeatures:

@@ -37,8 +37,15 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicCollection;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionInfo;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 
 /** The Java Admin client's calls. */
 final class AdminCalls {
@@ -81,6 +88,15 @@ final class AdminCalls {
                 Map.of(partition(request), Optional.of(new NewPartitionReassignment(replicas)))).all().get();
         });
         add(operations, "describeQuorum", AdminCalls::describeQuorum);
+        add(operations, "describeAcls",
+            (admin, request) -> admin.describeAcls(AclBindingFilter.ANY).values().get().size());
+        add(operations, "deleteAcls",
+            (admin, request) -> admin.deleteAcls(Set.of(AclBindingFilter.ANY)).all().get().size());
+        add(operations, "createAcls", (admin, request) -> admin.createAcls(Set.of(new AclBinding(
+            new ResourcePattern(ResourceType.TOPIC, topic(request), PatternType.LITERAL),
+            new AccessControlEntry("User:bob", "*", AclOperation.READ, AclPermissionType.ALLOW)))).all().get());
+        add(operations, "describeUsers",
+            (admin, request) -> admin.describeUserScramCredentials().all().get().size());
         add(operations, "describeFeatures", AdminCalls::describeFeatures);
         add(operations, "listConfigResources", (admin, request) -> {
             TreeSet<String> names = new TreeSet<>();
