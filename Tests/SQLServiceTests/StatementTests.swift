@@ -44,6 +44,21 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
     }
 
     @Test(arguments: [
+        ("auto.offset.reset", nil), ("ksql.streams.consumer.max.poll.records", nil), ("producer.linger.ms", nil),
+        ("ksql.functions.mine.limit", nil), ("topic.retention.ms", nil), ("request.ksql.debug.request", nil),
+        ("auto.offset.rest", "Unknown property: auto.offset.rest. Did you mean 'auto.offset.reset'?"),
+        ("ksql.streams.nope", "Unknown property: ksql.streams.nope"), ("ksql.nope", "Unknown property: ksql.nope"),
+    ])
+    func `SET and UNSET tell a name that is none`(name: String, message: String?) throws {
+        var failure: KsqlFailure?
+        do throws(KsqlFailure) { try PropertyCatalog.checkName(name, text: "SET '\(name)'='1';") } catch {
+            failure = error
+        }
+        #expect(failure?.message == message)
+        if message != nil { #expect(failure?.code == 40001) }
+    }
+
+    @Test(arguments: [
         ("INSERT INTO A SELECT * FROM B;", "made from it by CSAS_B"),
         ("INSERT INTO S SELECT * FROM B;", "made from it by CSAS_A"),
         ("INSERT INTO S SELECT * FROM TWIN;", "it has the same topic"),

@@ -43,8 +43,11 @@ extension SQLEngine {
     func changes(_ context: inout RequestContext, by parsed: ParsedStatement) throws(KsqlFailure) -> Bool {
         switch parsed.statement {
         case .setProperty(let name, let value):
+            try PropertyCatalog.checkName(name, text: parsed.text)
             context.properties[name] = try PropertyCatalog.checked(name, value, settings, text: parsed.text)
-        case .unsetProperty(let name): context.properties[name] = nil
+        case .unsetProperty(let name):
+            try PropertyCatalog.checkName(name, text: parsed.text)
+            context.properties[name] = nil
         case .defineVariable(let name, let value): context.define(name, value)
         case .undefineVariable(let name): context.undefine(name)
         default: return false

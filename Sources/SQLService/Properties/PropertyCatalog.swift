@@ -250,6 +250,18 @@ package enum PropertyCatalog {
         }
     }
 
+    /// Whether SET and UNSET may name it: a slip of the pen is told there, while requests may bring what they like.
+    ///
+    /// - Throws: 40001 in the original's words, with the nearest name.
+    static func checkName(_ name: String, text: String) throws(KsqlFailure) {
+        let isServers = name.hasPrefix("ksql.") && !name.hasPrefix("ksql.streams.")
+        let bare = bare(name)
+        if isServers ? isKnown(name) : name.hasPrefix("request.ksql.") || ClientProperties.contain(bare) { return }
+        let hint =
+            isServers ? nearestName(to: name, among: names) : nearestName(to: bare, among: ClientProperties.names)
+        throw .badStatement("Unknown property: \(name)" + (hint.map { ". Did you mean '\($0)'?" } ?? ""), text)
+    }
+
     /// A property of SET, checked.
     ///
     /// - Throws: 40001 in the original's words, with the nearest name for an unknown one.
