@@ -258,19 +258,19 @@ def test_topic_from_creation_to_deletion(page, platform, name, pictures):
     page.go(f"/topics/{name}/config")
     page.loaded(name)
     page.press("Edit retention.ms")
-    page.fill("Value", "3600000")
+    page.fill("Value", "5400000")
     page.press("Save")
     wait_until(
         lambda: (
             next(c for c in platform.console.get(f"/api/topics/{name}")["configs"] if c["name"] == "retention.ms")[
                 "value"
             ]
-            == "3600000"
+            == "5400000"
         ),
         20,
         "the new value",
     )
-    page.until("!document.querySelector('dialog[open]') && document.querySelector('main').innerText.includes('3600000')")
+    page.until("!document.querySelector('dialog[open]') && document.querySelector('main').innerText.includes('5400000')")
     page.press("Edit retention.ms")
     page.fill("Value", "soon")
     page.press("Save")
