@@ -13,8 +13,8 @@ package struct ConfigDefinition: Sendable {
         case oneOf([String])
         /// Comma-separated items, each one of these.
         case subset([String])
-        /// A value that the key may have elsewhere, and why not here.
-        case never(String, String)
+        /// A value, in small letters, that the key has elsewhere, and the sentence that says why not here.
+        case never(_ value: String, because: String)
     }
 
     package var name: String
@@ -28,10 +28,10 @@ package struct ConfigDefinition: Sendable {
     /// The reason why `value` is not permitted, in the words of a sentence after "Invalid value ... for configuration
     /// NAME: "; nil when it is permitted.
     package func problem(with value: String) -> String? {
+        if case .never(let refused, let reason) = rule, value.lowercased() == refused { return reason }
         switch type {
         case .boolean:
             if value.lowercased() != "true" && value.lowercased() != "false" { return "expected true or false" }
-            if case .never(let refused, let reason) = rule, value.lowercased() == refused { return reason }
         case .int, .short, .long:
             let limits: ClosedRange<Int64> =
                 type == .int

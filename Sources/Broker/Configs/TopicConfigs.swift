@@ -96,7 +96,10 @@ package enum TopicConfigs {
             serverName: nil, documentation: "Kept for tools that set it; nothing of a log is stored elsewhere."),
         .init(
             name: "remote.storage.enable", type: .boolean, defaultValue: "false",
-            rule: .never("true", "Tiered Storage functionality is disabled in the broker."), serverName: nil,
+            rule: .never(
+                "true",
+                because: "Tiered Storage functionality is disabled in the broker. "
+                    + "Topic cannot be configured with remote log storage."), serverName: nil,
             documentation: "Whether segments are also stored elsewhere (KIP-405), which this broker does not do."),
         .init(
             name: "retention.bytes", type: .long, defaultValue: "-1", rule: .range(-1 ... .max),

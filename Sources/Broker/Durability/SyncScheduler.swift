@@ -22,7 +22,8 @@ final class SyncScheduler: Sendable {
         /// The log that was forced; nil when many were, whose thread is the only one.
         private let log: ObjectIdentifier?
         let answeredCount: Int
-        /// Woken when as many requests have come.
+        /// Woken when as many requests have come. Not a semaphore of Dispatch: that waits for a time of day, and as much
+        /// longer as the clock is set back meanwhile.
         let thread = BlockedThread()
 
         init(_ log: ObjectIdentifier?, answeredCount: Int) {

@@ -4,7 +4,8 @@ enum ClientProperties {
     /// Behind these, any name.
     private static let families = ["sasl.", "ssl.", "topic.", "metrics.", "rack.aware.assignment."]
 
-    static let names: Set<String> = Set(
+    /// By the alphabet.
+    static let names: [String] =
         """
         acceptable.recovery.lag acks allow.auto.create.topics application.id application.server auto.commit.interval.ms
         auto.include.jmx.reporter auto.offset.reset batch.size bootstrap.servers buffer.memory
@@ -32,7 +33,7 @@ enum ClientProperties {
         statestore.cache.max.bytes task.assignor.class task.timeout.ms topology.optimization transaction.timeout.ms
         transaction.two.phase.commit.enable transactional.id upgrade.from value.deserializer value.serializer
         window.size.ms windowed.inner.class.serde windowstore.changelog.additional.retention.ms
-        """.split { $0 == " " || $0 == "\n" }.map(String.init))
+        """.split { $0 == " " || $0 == "\n" }.map(String.init)
 
     /// - Parameter name: without `ksql.streams.`, `consumer.` or `producer.` in front.
     static func contain(_ name: String) -> Bool {

@@ -36,7 +36,8 @@ enum StatementCatalog {
         StatementEntry(
             "SET, UNSET", "SET 'property' = 'value'\nUNSET 'property'",
             "A property of the session, for the statements that follow: in the shell until it ends, over HTTP within the "
-                + "request. `auto.offset.reset` decides where queries begin that have not read yet.",
+                + "request. `auto.offset.reset` decides where queries begin that have not read yet. A name that is no property is "
+                + "refused, with the nearest one that is.",
             [
                 "SET 'auto.offset.reset' = 'earliest';", "SET 'cache.max.bytes.buffering' = '0';",
                 "UNSET 'cache.max.bytes.buffering';",
