@@ -26,12 +26,14 @@ package final class BlockedThread: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Ends the wait, also one that has not begun.
+    /// Ends the wait, also one that has not begun. To be called without locks that the woken thread will want: it runs at
+    /// once, on another processor, and would sleep again.
     package func wake() {
         pthread_mutex_lock(mutex)
         isWoken = true
-        pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
+        // After the unlock for the same reason; the caller's reference keeps the condition.
+        pthread_cond_signal(condition)
     }
 
     /// Returns when woken.

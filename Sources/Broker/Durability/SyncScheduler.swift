@@ -50,11 +50,15 @@ final class SyncScheduler: Sendable {
         var skipCount = 0
 
         /// Counts a request as one of those that the thread which forces its log next waits for.
-        mutating func noteRequest(for log: ObjectIdentifier) {
+        ///
+        /// - Returns: the threads for which it was the last; to be woken when the lock is free again.
+        mutating func noteRequest(for log: ObjectIdentifier) -> [Lingering] {
+            var ready: [Lingering] = []
             for index in lingering.indices where lingering[index].who.takes(log) {
                 lingering[index].missing -= 1
-                if lingering[index].missing == 0 { lingering[index].who.thread.wake() }
+                if lingering[index].missing == 0 { ready.append(lingering[index].who) }
             }
+            return ready
         }
 
         /// Notes a thread that has answered some and is to wait for them, unless nobody shares their forces, another log
@@ -107,19 +111,20 @@ final class SyncScheduler: Sendable {
     /// Calls `completion` when `partition`'s log is durable up to `offset` (exclusive).
     func sync(_ partition: Partition, upTo offset: Int64, completion: @escaping Completion) {
         let key = ObjectIdentifier(partition)
-        let needsThread = state.withLock { state in
+        let (ready, needsThread) = state.withLock { state -> ([Lingering], Bool) in
             // A log that has waiters already is queued or being forced, and looked at again afterwards.
             if state.waiters[key]?.append((offset, completion)) == nil {
                 state.waiters[key] = [(offset, completion)]
                 state.queue.append(partition)
             }
-            state.noteRequest(for: key)
+            let ready = state.noteRequest(for: key)
             guard state.threadCount < (state.isCrowded ? 1 : threadCountMax),
                 state.queue.contains(where: { !state.isAwaited($0) })
-            else { return false }
+            else { return (ready, false) }
             state.threadCount += 1
-            return true
+            return (ready, true)
         }
+        for lingering in ready { lingering.thread.wake() }
         guard needsThread else { return }
         pool.submit { [self] poolState in
             switch poolState {
