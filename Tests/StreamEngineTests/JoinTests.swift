@@ -191,14 +191,21 @@ import Testing
                 if kind == .left { right = nil } else { left = nil }
             }
             var row = Self.record(key, left, right, time)
+            // The keys of both sides as columns: a side that has no row has no key either.
+            row.value?.append(left == nil ? .null : key)
+            row.value?.append(right == nil ? .null : key)
             if !isThere { row.value = nil }
             expected.append(row)
         }
         var join = TableTableJoinStep(
             left: Plans.source("A", values: Self.values, isTable: true),
-            right: Plans.source("B", values: Self.values, isTable: true), kind: kind, columns: Self.columns)
+            right: Plans.source("B", values: Self.values, isTable: true), kind: kind,
+            columns: Self.columns + [.left(0), .right(0)])
         if isConditional { join.residual = Self.condition }
-        let step = PlanStep(["Join"], .tableTableJoin(join), schema: Self.schema, isTable: true)
+        let schema = RowSchema(
+            keys: Array(Self.schema.keys),
+            values: Array(Self.schema.values) + ["LK", "RK"].map { Plans.Column($0, .int) })
+        let step = PlanStep(["Join"], .tableTableJoin(join), schema: schema, isTable: true)
         try expectSame(Plans.sink(step), records, expected, &random)
     }
 

@@ -157,7 +157,8 @@ final class TableTableJoinOperator: Operator {
         let isLeft = input == 0
         guard let condition else {
             return pairs.columns(
-                join.columns, own: blanked(own, present, input), others: others, isLeft: isLeft, types: types)
+                join.columns, own: blanked(own, present, input), others: others, isLeft: isLeft, types: types,
+                keys: Array(own[..<keyCount]))
         }
         // Where two rows must not meet, only that of the side that the join keeps is there.
         var pairs = pairs
@@ -181,12 +182,10 @@ final class TableTableJoinOperator: Operator {
         return rows
     }
 
-    /// Columns that are null where there is no row, except for the key: a deletion has one.
+    /// Columns that are null where there is no row, those of its key among them: only the result's own key stays.
     private func blanked(_ columns: [Vector], _ present: Validity, _ input: Int) -> [Vector] {
         guard present.nullCount > 0 else { return columns }
         let types = sides[input].step.schema.columns.map(\.type)
-        return columns.enumerated().map { index, column in
-            index < keyCount ? column : column.nulled(types[index]) { !present.isValid($0) }
-        }
+        return zip(columns, types).map { $0.nulled($1) { !present.isValid($0) } }
     }
 }
