@@ -206,6 +206,7 @@ private let statements = """
                 #expect(try await node.request(.get, "/chc/ready").status == 200)
                 #expect(try await node.request(.get, "/is_valid_property/auto.offset.reset").body.flag == true)
                 #expect(try await node.request(.get, "/is_valid_property/ksql.service.id").status == 400)
+                #expect(try await node.request(.get, "/is_valid_property/auto.offset.rest").status == 400)
                 #expect(try await node.request(.get, "/info", accept: "text/html").status == 406)
                 let none = try await node.request(.get, "/none")
                 #expect(none.body["error_code"]?.integer == 40400)

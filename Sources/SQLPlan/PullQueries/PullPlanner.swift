@@ -73,7 +73,13 @@ struct PullPlanner {
         var analyzer = QueryAnalyzer(catalog: catalog, functions: functions, isPersistent: false)
         let analysis = try analyzer.analyze(query)
         try checkAnalysis(analysis)
-        if analysis.isAggregating { return try groups(query, analysis, id) }
+        if analysis.isAggregating {
+            // Groups of a table would have to forget the rows that others have replaced.
+            if analysis.from.source.isTable {
+                throw Self.unsupported(query.groupBy == nil ? "aggregate functions on tables" : "GROUP BY clauses")
+            }
+            return try groups(query, analysis, id)
+        }
         return analysis.from.source.isTable ? try table(query, analysis) : try stream(query, analysis, id)
     }
 
@@ -106,6 +112,10 @@ struct PullPlanner {
             throw PlanError(
                 "LIMIT clause in pull queries is currently disabled. You can enable them by setting"
                     + " ksql.query.pull.limit.clause.enabled=true." + KeyConstraints.help)
+        }
+        if let limit = query.limit, limit < 0 {
+            throw PlanError(
+                "Pull queries don't support negative integers in the LIMIT clause." + KeyConstraints.help)
         }
     }
 
@@ -167,7 +177,6 @@ struct PullPlanner {
     /// Aggregates over everything that a stream's or table's topic holds now: beyond ksqlDB.
     private func groups(_ query: Query, _ analysis: QueryAnalysis, _ id: String) throws(PlanError) -> PullQuery {
         guard configuration.isEnabled("ksql.query.pull.table.scan.enabled") else { throw KeyConstraints.needsScan }
-        guard query.times == nil || !analysis.from.source.isTable else { throw Self.timesOfTable(analysis.from.source) }
         var result = try stream(query, analysis, id)
         if case .stream(let plan) = result.source { result.source = .groups(plan) }
         return result

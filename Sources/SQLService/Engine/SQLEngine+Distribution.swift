@@ -64,6 +64,7 @@ extension SQLEngine {
         command.serverProperties = PropertyCatalog.withoutSecrets(serverProperties)
         command.number = number
         if case .alterSystemProperty(let name, let value) = parsed.statement {
+            try PropertyCatalog.checkName(name, text: parsed.text)
             _ = try PropertyCatalog.checked(name, value, settings, text: parsed.text)
             command.surroundings = Surroundings()
             return Prepared(command: command, message: "System property '\(name)' was set to '\(value)'.")

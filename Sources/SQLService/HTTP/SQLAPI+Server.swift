@@ -78,6 +78,7 @@ extension SQLAPI {
             do throws(PropertyCatalog.Refusal) {
                 try PropertyCatalog.checkOverridable(name, engine.settings)
             } catch { throw .badRequest(error.message) }
+            try PropertyCatalog.checkName(name, text: name)
             return (200, .bool(true))
         }
         getJSON("/v1/metadata") { _ throws(KsqlFailure) in

@@ -59,6 +59,7 @@ struct QueryPreparation: Sendable {
     /// - Throws: 40001 for what is no query or cannot be planned.
     func prepare(_ text: String, _ context: RequestContext) async throws(KsqlFailure) -> ClientQuery {
         try engine.checkReady()
+        try PropertyCatalog.check(context.properties, engine.settings)
         if context.sequenceNumber != nil { try await StatementRequest(engine).wait(for: context.sequenceNumber) }
         guard text.utf8.count <= Self.shortByteCountMax else {
             return try await engine.work { () throws(KsqlFailure) in try plan(try parse(text, context), context) }
