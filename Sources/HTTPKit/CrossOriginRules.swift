@@ -75,7 +75,7 @@ package struct CrossOriginRules: Sendable, Equatable {
         headers.contains { $0.lowercased() == header.lowercased() }
     }
 
-    private func allowedOrigin(_ request: HTTPRequest) -> String? {
+    func allowedOrigin(_ request: HTTPRequest) -> String? {
         guard let origin = request.headerFields[.origin] else { return nil }
         if allowsAll { return origin }
         let parts = origin.split(separator: " ")

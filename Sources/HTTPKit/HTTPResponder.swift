@@ -35,6 +35,7 @@ struct HTTPResponder: Sendable {
                 route = "OPTIONS"
                 answer = preflight
             } else {
+                try refuseOtherSites(request.head)
                 let (found, call) = try find(request, remote, isHTTP2)
                 route = found.pattern
                 if found.traits.contains(.hasEndlessBody) {
@@ -82,6 +83,18 @@ struct HTTPResponder: Sendable {
                 "method": "\(request.method)", "path": "\(request.head.path ?? "")", "status": "\(status.code)",
                 "us": "\(nanoseconds / 1000)", "remote": "\(remote)",
             ])
+    }
+
+    /// There is no login on an address of this machine alone, and any page that is open in a browser here may send to it: what
+    /// changes something is refused to pages of other sites (W3C, Fetch Metadata), unless their origin is allowed.
+    private func refuseOtherSites(_ request: HTTPRequest) throws(HTTPFailure) {
+        guard request.method != .get, request.method != .head, request.method != .options,
+            let name = HTTPField.Name("Sec-Fetch-Site"), request.headerFields[name] == "cross-site",
+            configuration.crossOrigin?.allowedOrigin(request) == nil
+        else { return }
+        throw HTTPFailure(
+            .forbidden,
+            "requests of pages of other sites are refused; access.control.allow.origin names origins that may")
     }
 
     private func find(
@@ -136,7 +149,7 @@ struct HTTPResponder: Sendable {
         let call = call(
             Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", [:], nil,
             false)
-        guard route.accepts(call) else { return nil }
+        guard route.accepts(call), !isOfOtherSite(head) else { return nil }
         let configuration = configuration
         return WebSocketCall(messageCountMax: route.messageCountMax) { socket in
             let began = NIODeadline.now()
@@ -147,6 +160,23 @@ struct HTTPResponder: Sendable {
                     nanoseconds: (NIODeadline.now() - began).nanoseconds))
             return closing
         }
+    }
+
+    /// Any page may open a WebSocket anywhere and read from it, but browsers tell where the page is from.
+    private func isOfOtherSite(_ upgrade: HTTPRequest) -> Bool {
+        guard let origin = upgrade.headerFields[.origin], let scheme = origin.firstRange(of: "://") else {
+            return false
+        }
+        let host = Self.host(origin[scheme.upperBound...])
+        let own = Self.host((upgrade.authority ?? "")[...])
+        let local: Set = ["localhost", "127.0.0.1", "[::1]"]
+        guard host != own, !(local.contains(host) && local.contains(own)) else { return false }
+        return configuration.crossOrigin?.allowedOrigin(upgrade) == nil
+    }
+
+    private static func host(_ authority: Substring) -> String {
+        let end = authority.lastIndex(of: ":").flatMap { authority[$0...].contains("]") ? nil : $0 }
+        return authority[..<(end ?? authority.endIndex)].lowercased()
     }
 
     private static func list(_ methods: [HTTPRequest.Method]) -> String {

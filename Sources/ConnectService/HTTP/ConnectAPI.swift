@@ -60,6 +60,9 @@ struct ConnectAPI: Sendable {
         router.on(method, pattern) { call in
             guard let herder = slot.herder else { return Self.answer(503, 503, "Worker is still starting up.") }
             let body = method == .get ? [] : Array(try await call.bytes().readableBytesView)
+            guard body.isEmpty || Self.isTaken(call.headers[.contentType]) else {
+                return Self.answer(415, 415, "HTTP 415 Unsupported Media Type")
+            }
             do {
                 return try await handler(herder, call, body)
             } catch let failure as HerderFailure {
@@ -102,6 +105,13 @@ struct ConnectAPI: Sendable {
     }
 
     // MARK: Bodies
+
+    /// Whether a body of this `Content-Type` is taken. Without one it is, as in the original. No other type may be: a browser
+    /// lets any page send it anywhere, and JSON only after asking.
+    static func isTaken(_ contentType: String?) -> Bool {
+        guard let contentType else { return true }
+        return contentType.prefix { $0 != ";" }.filter { $0 != " " }.lowercased() == "application/json"
+    }
 
     /// - Throws: 400 when the body is no JSON object.
     static func object(_ body: [UInt8]) throws(HerderFailure) -> JSONValue {

@@ -37,7 +37,7 @@ class Failure(AssertionError):
 class Browser:
     """One Chromium process with a profile of its own."""
 
-    def __init__(self, program=None):
+    def __init__(self, program=None, flags=()):
         self.program = program or next(filter(None, map(shutil.which, NAMES)), None)
         assert self.program, "chromium is missing: run ./dev install-deps"
         self.folder = tempfile.mkdtemp(prefix="swiftwater-browser-")
@@ -46,7 +46,7 @@ class Browser:
             [self.program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
              "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
              "--no-first-run", "--no-default-browser-check", "--force-color-profile=srgb", "--lang=en-GB",
-             "--remote-debugging-port=0", f"--user-data-dir={self.folder}", "about:blank"],
+             "--remote-debugging-port=0", f"--user-data-dir={self.folder}", *flags, "about:blank"],
             stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env={**os.environ, "HOME": self.folder, "LANG": "C.UTF-8"},
         )  # fmt: skip
         place = Path(self.folder) / "DevToolsActivePort"

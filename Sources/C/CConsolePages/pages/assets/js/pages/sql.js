@@ -21,6 +21,9 @@ const remember = (name, value) => { try { localStorage.setItem(`swiftwater.${nam
 
 const welcome = "-- Ctrl-Enter runs the statement at the cursor, Ctrl-Space completes.\nSHOW STREAMS;\n";
 
+/** What a link may run: one statement that only looks. */
+const LOOKS = /^\s*(describe|show|list)\b[^;]*;?\s*$/i;
+
 /** Streams and tables that may be seen without scrolling. */
 const SEEN = 50;
 
@@ -90,6 +93,7 @@ export default async function sql({ query, signal }) {
     const tools = h("div", { class: "row" });
     try {
       await sqlStream(statement, {
+        exact: true,
         properties: { ...(push && !print ? { "auto.offset.reset": from.value } : {}), ...properties }, variables, signal: abort,
         onHeader: view.header, onRow: view.row, onLine: view.line, onError: (message) => { failed = true; view.fail(message); },
       });
@@ -122,7 +126,7 @@ export default async function sql({ query, signal }) {
       host.append(waiting);
       try {
         const entities = await ksql(statement.endsWith(";") ? statement : `${statement};`, { properties, variables, signal: abort });
-        waiting.replaceWith(...entities.map(entityView));
+        waiting.replaceWith(...(entities.length ? entities.map(entityView) : [note("ok", /^\s*insert\b/i.test(statement) ? "The row was written." : "Done.")]));
         if (/^\s*(create|drop|alter|terminate|insert|pause|resume)/i.test(statement)) { forgetCatalog(); tree.reload(); queries.reload(); }
       } catch (error) {
         waiting.remove();
@@ -151,7 +155,11 @@ export default async function sql({ query, signal }) {
   }
 
   const share = button("Copy link", { kind: "quiet", icon: "link", click: () => copyText(`${location.origin}/sql?sql=${encodeURIComponent(editor.value())}`, "The link was copied.") });
-  if (query.has("run")) queueMicrotask(() => run(editor.value()));
+  // A link may be anybody's: it runs what only looks, and once, not with every reload.
+  if (query.has("run")) {
+    setQuery({ run: null });
+    if (LOOKS.test(editor.value())) queueMicrotask(() => run(editor.value()));
+  }
   return h("div", {}, pageHead({ title: "SQL", lead: "Filter, join and aggregate streams while they flow." }),
     h("div", { class: "sql-layout" },
       h("div", { class: "stack" }, h("div", { class: "stack-s" }, editor, h("div", { class: "row" }, runButton, stop, h("label", { class: "row small" }, h("span", { class: "muted" }, "Push queries read"), h("span", {}, from)), share)), output),
