@@ -845,3 +845,47 @@ def test_a_thousand_topics(page, platform, pictures):
             [f"many.{number:04}" for number in range(1000)], request_timeout=120
         ).values():
             future.result()
+
+
+def test_sql_shows_numbers_as_they_are(page, platform, name):
+    stream = name.replace("-", "_").upper()
+    platform.console.ksql(
+        f"CREATE STREAM {stream} (ID BIGINT KEY, D DECIMAL(30,10), X DOUBLE, A ARRAY<BIGINT>) WITH (KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', PARTITIONS=1);"
+    )
+    page.open("/sql", "SQL")
+    page.fill(
+        "SQL statements",
+        f"INSERT INTO {stream} VALUES (9007199254740993, 12345678901234567890.1234567890, 5.0, ARRAY[9223372036854775807]);",
+    )
+    page.press("Run")
+    page.sees("The row was written.")
+    page.fill("Push queries read", "earliest")
+    page.fill("SQL statements", f"SELECT * FROM {stream} EMIT CHANGES LIMIT 1;")
+    page.press("Run")
+    page.until("document.querySelectorAll('section[aria-label^=\"Result of\"] tbody tr').length === 1", 60, "the row")
+    cells = page.js(
+        "[...document.querySelectorAll('section[aria-label^=\"Result of\"] tbody td')].map((cell) => cell.innerText.trim())"
+    )
+    for digits in ("9007199254740993", "12345678901234567890.1234567890", "5.0", "[9223372036854775807]"):
+        assert digits in cells, cells
+    page.fill("Push queries read", "latest")
+
+
+def test_a_connector_keeps_its_empty_options(page, platform, name):
+    config = {
+        "connector.class": "DatagenConnector", "kafka.topic": f"pre-{name}", "quickstart": "users", "max.interval": "1000",
+        "transforms": "r", "transforms.r.type": "org.apache.kafka.connect.transforms.RegexRouter", "transforms.r.regex": "^pre-",
+        "transforms.r.replacement": "",
+    }  # fmt: skip
+    platform.console.send("PUT", f"/api/connect/connectors/{name}/config", config)
+    page.open(f"/connectors/{name}/config", name)
+    page.until("document.querySelector('[data-name=\"max.interval\"]')")
+    page.fill("max.interval", "2000")
+    page.press("Save")
+
+    def saved():
+        return platform.console.get(f"/api/connect/connectors/{name}/config")
+
+    wait_until(lambda: saved()["max.interval"] == "2000", what="the change")
+    assert saved()["transforms.r.replacement"] == ""
+    platform.console.send("DELETE", f"/api/connect/connectors/{name}")

@@ -87,13 +87,24 @@ async function requestText(question, signal, take) {
   }
 }
 
-/** Runs one SELECT or PRINT and gives its lines as they come. Aborting the signal ends the query. */
-export async function sqlStream(sql, { properties = {}, variables = {}, signal, onHeader, onRow, onLine, onError }) {
+/** A number whose digits JavaScript would change: to be shown, and counted with as well as it goes. */
+export class Digits extends Number {
+  constructor(value, text) { super(value); this.text = text; }
+  toString() { return this.text; }
+  toJSON() { return JSON.rawJSON ? JSON.rawJSON(this.text) : this.text; }
+}
+
+/** Whether a row may have such numbers: most have none, and are read in half the time. */
+const MAY_CHANGE = /\d[\d.]{15}|\.\d*0(?!\d)|\d[eE]/;
+const keepDigits = (_, value, context) => (typeof value === "number" && context?.source !== undefined && context.source !== String(value) ? new Digits(value, context.source) : value);
+
+/** Runs one SELECT or PRINT and gives its lines as they come. Aborting the signal ends the query. With `exact`, numbers may be `Digits`. */
+export async function sqlStream(sql, { properties = {}, variables = {}, signal, exact = false, onHeader, onRow, onLine, onError }) {
   let rest = "";
   const take = (text) => {
     if (!text.trim()) return;
     let value;
-    try { value = JSON.parse(text); } catch { onLine?.(text); return; }  // PRINT writes plain lines
+    try { value = exact && MAY_CHANGE.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text); } catch { onLine?.(text); return; }  // PRINT writes plain lines
     if (Array.isArray(value)) onRow?.(value);
     else if (value && value.columnNames) onHeader?.(value);
     else if (value && (value.error_code || value["@type"]?.endsWith("error"))) onError?.(value.message ?? "the query failed");

@@ -35,7 +35,9 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
   let readText = () => true;
   let turn = 0;
 
-  const clean = () => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null && value !== undefined));
+  /** Options that were given empty, which for some says something: the replacement of a pattern, for one. */
+  let empty = new Set(Object.keys(values).filter((name) => values[name] === ""));
+  const clean = () => Object.fromEntries(Object.entries(values).filter(([name, value]) => (value !== "" || empty.has(name)) && value !== null && value !== undefined));
   const validate = () => api.put(path`connect/connector-plugins/${values["connector.class"]}/config/validate`, { ...clean(), name: values.name || "new-connector" }, { signal });
 
   /** `known` is what the worker has just said of these values. */
@@ -126,6 +128,7 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
       element.problem(null);
       const next = isObject(parsed.config) ? { name: parsed.name, ...parsed.config } : parsed;
       values = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]));
+      empty = new Set(Object.keys(values).filter((name) => values[name] === ""));
       if (fixedName) values.name = fixedName;
       values["connector.class"] ??= plugin;
       return true;

@@ -2,6 +2,7 @@
 import { path } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, duration, rate } from "../format.js";
+import { Digits } from "../queries.js";
 import { codeBlock, facts } from "../ui/page.js";
 import { note } from "../ui/states.js";
 import { plainTable, table } from "../ui/table.js";
@@ -9,7 +10,9 @@ import { typeText } from "./catalog.js";
 import { analysisView } from "./analysis.js";
 import { planView } from "./plan.js";
 
-export const cellText = (value) => (value === null || value === undefined ? "null" : typeof value === "object" ? JSON.stringify(value) : String(value));
+export const cellText = (value) => (value instanceof Digits ? value.text : value === null || value === undefined ? "null" : typeof value === "object" ? JSON.stringify(value) : String(value));
+
+const sortable = (value) => (value instanceof Digits ? Number(value) : value !== null && typeof value === "object" ? JSON.stringify(value) : value);
 
 const fieldsTable = (fields) => plainTable("Columns", ["Column", "Type", ""], (fields ?? []).map(({ name, schema, type }) => [name, h("code", {}, typeText(schema)), type ? h("span", { class: "badge" }, type.toLowerCase()) : ""]));
 
@@ -86,7 +89,7 @@ export function rowsView({ push }) {
     header: ({ columnNames, columnTypes }) => {
       columns = columnNames;
       grid = table({ label: "Rows of the query", key: (row) => row.at, height: "60vh", columns: columnNames.map((name, at) => ({
-        id: String(at), title: name, end: /^(INT|BIGINT|DOUBLE|DECIMAL)/.test(columnTypes?.[at] ?? ""), value: (row) => (row.values[at] !== null && typeof row.values[at] === "object" ? JSON.stringify(row.values[at]) : row.values[at]), cell: (row) => cellText(row.values[at]),
+        id: String(at), title: name, end: /^(INT|BIGINT|DOUBLE|DECIMAL)/.test(columnTypes?.[at] ?? ""), value: (row) => sortable(row.values[at]), cell: (row) => cellText(row.values[at]),
       })) });
       fill(holder, grid);
     },
