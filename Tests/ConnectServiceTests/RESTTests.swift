@@ -127,6 +127,7 @@ import Testing
             try await platform.withWorker { worker in
                 _ = try await worker.create("k", ["connector.class": "KeepingSink", "topics": "lines"])
                 #expect(try await worker.ask("PUT", "/connectors/k/stop").status == 204)
+                try await eventually("stopped") { try await worker.states("k") == "STOPPED / " }
                 let keys = "must contain the keys 'kafka_topic' and 'kafka_partition'"
                 for (place, offset, message) in [
                     ("null", "null", "The partition for a sink connector offset cannot be null or missing"),
