@@ -74,6 +74,7 @@ BAD_TOPICS = [  # (name, partitions, replicas, configs, expected code)
     ("ok-isr", 1, 1, {"min.insync.replicas": "0"}, Error.INVALID_CONFIG),
     ("ok-boolean", 1, 1, {"unclean.leader.election.enable": "perhaps"}, Error.INVALID_CONFIG),
     ("ok-segment", 1, 1, {"segment.bytes": "-1"}, Error.INVALID_CONFIG),
+    ("ok-lags", 1, 1, {"min.compaction.lag.ms": "1000", "max.compaction.lag.ms": "10"}, Error.INVALID_CONFIG),
     ("ok-remote", 1, 1, {"remote.storage.enable": "true"}, Error.INVALID_CONFIG),
 ]
 
@@ -120,6 +121,26 @@ def test_an_existing_topic(client, topic, java, bootstrap, python_admin):
     assert caught.value.type == "TopicExistsException"
     with pytest.raises(kafka.errors.TopicAlreadyExistsError):
         python_admin.create_topics([PythonNewTopic(topic, 1, 1)])
+
+
+def test_spaces_around_numbers_and_flags_are_none_of_them(client, fresh):
+    topic = fresh()
+    code, text = create(client, topic, configs={"retention.ms": " 1000 ", "preallocate": " TRUE "})
+    assert code == 0, text
+
+
+def test_refused_values_have_the_words_of_kafka(client, fresh):
+    for name, value, words in (
+        ("retention.ms", "-2", "Value must be at least -1"),
+        ("retention.ms", "1d", "Not a number of type LONG"),
+        ("preallocate", "yes", "Expected value to be either true or false"),
+        ("cleanup.policy", "shred", "String must be one of: compact, delete"),
+    ):
+        code, text = create(client, fresh(), configs={name: value})
+        assert code == Error.INVALID_CONFIG
+        assert f"Invalid value {value} for configuration {name}: {words}" in text, text
+    code, text = create(client, fresh(), configs={"min.compaction.lag.ms": "1000", "max.compaction.lag.ms": "10"})
+    assert "conflict topic config setting min.compaction.lag.ms (1000) > max.compaction.lag.ms (10)" in text, text
 
 
 def test_names_that_differ_by_dot_and_underscore_collide(client, fresh):

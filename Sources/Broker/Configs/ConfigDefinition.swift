@@ -28,30 +28,36 @@ package struct ConfigDefinition: Sendable {
     /// The reason why `value` is not permitted, in the words of a sentence after "Invalid value ... for configuration
     /// NAME: "; nil when it is permitted.
     package func problem(with value: String) -> String? {
+        // As Kafka's parser, which says nothing about spaces around numbers and flags.
+        let value = type == .string ? value : value.trimmingSpaces
         if case .never(let refused, let reason) = rule, value.lowercased() == refused { return reason }
         switch type {
         case .boolean:
-            if value.lowercased() != "true" && value.lowercased() != "false" { return "expected true or false" }
+            if value.lowercased() != "true" && value.lowercased() != "false" {
+                return "Expected value to be either true or false"
+            }
         case .int, .short, .long:
             let limits: ClosedRange<Int64> =
                 type == .int
                 ? Int64(Int32.min)...Int64(Int32.max)
                 : type == .short ? Int64(Int16.min)...Int64(Int16.max) : .min ... .max
             guard let number = Int64(value), limits.contains(number) else {
-                return "not a number of type \(type == .int ? "INT" : type == .short ? "SHORT" : "LONG")"
+                return "Not a number of type \(type == .int ? "INT" : type == .short ? "SHORT" : "LONG")"
             }
             if case .range(let range) = rule, !range.contains(number) {
                 return number < range.lowerBound
-                    ? "value must be at least \(range.lowerBound)" : "value must be no more than \(range.upperBound)"
+                    ? "Value must be at least \(range.lowerBound)" : "Value must be no more than \(range.upperBound)"
             }
         case .double:
-            guard let number = Double(value), number.isFinite else { return "not a number of type DOUBLE" }
-            if case .fraction = rule, !(0...1).contains(number) { return "value must be between 0 and 1" }
+            guard let number = Double(value), number.isFinite else { return "Not a number of type DOUBLE" }
+            if case .fraction = rule, !(0...1).contains(number) {
+                return number < 0 ? "Value must be at least 0" : "Value must be no more than 1"
+            }
         case .list:
             if case .subset(let permitted) = rule {
                 let items = Self.items(of: value)
                 for item in items where !permitted.contains(item) {
-                    return "'\(item)' is not one of \(permitted.joined(separator: ", "))"
+                    return "String must be one of: \(permitted.joined(separator: ", ")), not '\(item)'"
                 }
                 if Set(items).count != items.count { return "an item occurs twice" }
             }
@@ -65,9 +71,17 @@ package struct ConfigDefinition: Sendable {
 
     /// The items of a list value, without the spaces around the commas.
     package static func items(of list: String) -> [String] {
-        list.split(separator: ",").map { item in
-            String(item.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-        }
+        list.split(separator: ",").map { String($0).trimmingSpaces }
+    }
+}
+
+extension String {
+    /// Without the spaces at both ends.
+    var trimmingSpaces: String {
+        var rest = self[...]
+        while rest.first == " " { rest = rest.dropFirst() }
+        while rest.last == " " { rest = rest.dropLast() }
+        return String(rest)
     }
 }
 

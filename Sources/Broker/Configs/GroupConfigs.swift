@@ -35,12 +35,3 @@ package enum GroupConfigs {
         return nil
     }
 }
-
-extension String {
-    fileprivate var trimmingSpaces: Substring {
-        var rest = self[...]
-        while rest.first == " " { rest = rest.dropFirst() }
-        while rest.last == " " { rest = rest.dropLast() }
-        return rest
-    }
-}

@@ -24,8 +24,8 @@ package struct ServerProperties: Sendable, Equatable {
 
     /// The value of a known property, or its default.
     package func text(_ name: String) -> String { values[name] ?? Self.byName[name]?.defaultValue ?? "" }
-    package func number(_ name: String) -> Int64 { Int64(text(name)) ?? 0 }
-    package func flag(_ name: String) -> Bool { text(name).lowercased() == "true" }
+    package func number(_ name: String) -> Int64 { Int64(text(name).trimmingSpaces) ?? 0 }
+    package func flag(_ name: String) -> Bool { text(name).trimmingSpaces.lowercased() == "true" }
     package func isSet(_ name: String) -> Bool { values[name] != nil }
     package static func definition(_ name: String) -> ConfigDefinition? { byName[name] }
 

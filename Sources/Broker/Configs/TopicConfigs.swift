@@ -143,6 +143,15 @@ package enum TopicConfigs {
         }
         return definition.problem(with: value).map { "Invalid value \(value) for configuration \(name): \($0)" }
     }
+
+    /// The reason why settings that are each permitted cannot stand together; nil when they can.
+    static func conflict(_ overrides: [String: String], server: ServerProperties) -> String? {
+        let log = EffectiveTopicConfig(overrides: overrides, server: server).log
+        guard log.minCompactionLagMs > log.maxCompactionLagMs else { return nil }
+        return
+            "conflict topic config setting min.compaction.lag.ms (\(log.minCompactionLagMs)) > max.compaction.lag.ms "
+            + "(\(log.maxCompactionLagMs))"
+    }
 }
 
 /// The settings of one topic as the data path reads them: overrides of the topic over the server's properties over
@@ -165,8 +174,7 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
     /// folder all the same, the default stands in for it.
     package init(overrides: [String: String], server: ServerProperties) {
         func text(_ name: String) -> String {
-            if let value = overrides[name] { return value }
-            return server.topicDefault(name)
+            (overrides[name] ?? server.topicDefault(name)).trimmingSpaces
         }
         func number(_ name: String) -> Int64 {
             Int64(text(name)) ?? TopicConfigs.definition(name).flatMap { Int64($0.defaultValue) } ?? 0

@@ -213,6 +213,9 @@ package final class Controller: Sendable {
             if let problem = TopicConfigs.problem(name, value) { throw ControlError(.invalidConfig, problem) }
             overrides[name] = value
         }
+        if let conflict = TopicConfigs.conflict(overrides, server: state.server) {
+            throw ControlError(.invalidConfig, conflict)
+        }
         let config = EffectiveTopicConfig(overrides: overrides, server: state.server)
         var partitions: [Partition] = []
         if opensLogs {
@@ -331,6 +334,9 @@ package final class Controller: Sendable {
             let overrides = try TopicRules.applied(
                 alterations, to: isIncremental ? topic.overrides : [:], definition: TopicConfigs.definition,
                 current: { server.topicDefault($0) }, problem: TopicConfigs.problem)
+            if let conflict = TopicConfigs.conflict(overrides, server: server) {
+                throw ControlError(.invalidConfig, conflict)
+            }
             guard !validateOnly else { return }
             try commit([.topicConfigs(id: topic.id, values: overrides)], &state)
             publish(topic, overrides: overrides, server: server)
