@@ -161,7 +161,7 @@ def test_properties_and_variables_of_a_session(server):
         assert client.rows(key) == client.rows(scan) == [[7]]
         off = {"ksql.query.pull.table.scan.enabled": "false"}
         assert client.rows(key, **off) == [[7]]
-        assert "Pull queries are disabled" in client.rows(key, **{"ksql.pull.queries.enable": "false"})
+        assert "Cannot override property" in client.rows(key, **{"ksql.pull.queries.enable": "false"})
         for user, count in (("u1", 7), ("nobody", None)):
             answer = client.post("/query", {
                 "ksql": "SELECT N FROM TOTALS WHERE USER_ID = '${user}';", "sessionVariables": {"user": user},
