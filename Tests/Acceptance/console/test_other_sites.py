@@ -9,17 +9,11 @@ import urllib.request
 
 import pytest
 from browser import Browser, Failure
-from console import Platform, wait_until
+from console import wait_until
+from console_fixtures import empty_platform as platform  # noqa: F401
 
 CONFIG = {"connector.class": "FileStreamSource", "file": "/etc/hostname", "topic": "evil", "tasks.max": "1"}
 CREATE = "CREATE SOURCE CONNECTOR EVIL WITH ('connector.class'='FileStreamSource','file'='/etc/hostname','topic'='evil','tasks.max'='1');"
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory):
-    platform = Platform(tmp_path_factory.mktemp("sites")).start()
-    yield platform
-    platform.stop()
 
 
 @pytest.fixture(scope="module")
