@@ -106,8 +106,11 @@ def confluent_round():
             )
             if aborts():
                 producer.abort_transaction(20)
-                tell("aborted", count=len(messages))
-                for place in consumer.committed(consumer.assignment(), timeout=20):
+                places = consumer.committed(consumer.assignment(), timeout=20)
+                tell("aborted", count=len(messages), places=[[p.partition, p.offset, str(p.error)] for p in places])
+                for place in places:
+                    if place.error:  # which is no "nothing committed yet"
+                        raise confluent_kafka.KafkaException(place.error)
                     place.offset = place.offset if place.offset >= 0 else confluent_kafka.OFFSET_BEGINNING
                     consumer.seek(place)
                 continue
