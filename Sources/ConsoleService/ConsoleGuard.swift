@@ -23,7 +23,7 @@ package struct ConsoleGuard: Sendable {
     ///
     /// - Parameter isHook: whether other programs send it, which know nothing of our header.
     package func check(_ call: HTTPCall, isHook: Bool = false) throws(HTTPFailure) {
-        guard let authority = call.authority, let host = Self.host(authority), isOurs(host) else {
+        guard let authority = call.authority, let host = HTTPAuthority.host(authority), isOurs(host) else {
             throw HTTPFailure(
                 .forbidden,
                 "the console is not known by the name '\(call.authority ?? "")': "
@@ -58,26 +58,6 @@ package struct ConsoleGuard: Sendable {
         guard isSame(origin, call.authority ?? "") else {
             throw HTTPFailure(.forbidden, "WebSockets of the origin '\(origin)' are refused", code: 40302)
         }
-    }
-
-    /// The host of `HOST` or `HOST:PORT`, in lower case and without the brackets of IPv6; nil for anything else.
-    static func host(_ authority: String) -> String? {
-        let text = authority.lowercased()
-        var host = text[...]
-        var port: Substring?
-        if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { return nil }
-            host = text[text.index(after: text.startIndex)..<end]
-            let behind = text[text.index(after: end)...]
-            guard behind.isEmpty || behind.hasPrefix(":") else { return nil }
-            port = behind.isEmpty ? nil : behind.dropFirst()
-        } else if let colon = text.firstIndex(of: ":") {
-            host = text[..<colon]
-            port = text[text.index(after: colon)...]
-        }
-        if let port { guard !port.isEmpty, port.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else { return nil } }
-        while host.hasSuffix(".") { host.removeLast() }  // a name with its root is the same name
-        return host.isEmpty ? nil : String(host)
     }
 
     /// An address in digits cannot be made to mean another machine later, as a name can.

@@ -75,6 +75,7 @@ package struct CrossOriginRules: Sendable, Equatable {
         headers.contains { $0.lowercased() == header.lowercased() }
     }
 
+    /// The origin of the request's page, if it is one of those that may use the server; nil for all others.
     func allowedOrigin(_ request: HTTPRequest) -> String? {
         guard let origin = request.headerFields[.origin] else { return nil }
         if allowsAll { return origin }

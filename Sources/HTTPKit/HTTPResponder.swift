@@ -94,7 +94,8 @@ struct HTTPResponder: Sendable {
         else { return }
         throw HTTPFailure(
             .forbidden,
-            "requests of pages of other sites are refused; access.control.allow.origin names origins that may")
+            "requests of pages of other sites are refused; where the service has access.control.allow.origin, that names "
+                + "the origins that may")
     }
 
     private func find(
@@ -164,19 +165,13 @@ struct HTTPResponder: Sendable {
 
     /// Any page may open a WebSocket anywhere and read from it, but browsers tell where the page is from.
     private func isOfOtherSite(_ upgrade: HTTPRequest) -> Bool {
-        guard let origin = upgrade.headerFields[.origin], let scheme = origin.firstRange(of: "://") else {
-            return false
-        }
-        let host = Self.host(origin[scheme.upperBound...])
-        let own = Self.host((upgrade.authority ?? "")[...])
-        let local: Set = ["localhost", "127.0.0.1", "[::1]"]
-        guard host != own, !(local.contains(host) && local.contains(own)) else { return false }
+        guard let origin = upgrade.headerFields[.origin] else { return false }
+        // A page without an origin of its own says "null": it is of another site, too.
+        let host = origin.firstRange(of: "://").flatMap { HTTPAuthority.host(String(origin[$0.upperBound...])) }
+        let own = HTTPAuthority.host(upgrade.authority ?? "")
+        let local: Set = ["localhost", "127.0.0.1", "::1"]
+        if let host, let own, host == own || (local.contains(host) && local.contains(own)) { return false }
         return configuration.crossOrigin?.allowedOrigin(upgrade) == nil
-    }
-
-    private static func host(_ authority: Substring) -> String {
-        let end = authority.lastIndex(of: ":").flatMap { authority[$0...].contains("]") ? nil : $0 }
-        return authority[..<(end ?? authority.endIndex)].lowercased()
     }
 
     private static func list(_ methods: [HTTPRequest.Method]) -> String {

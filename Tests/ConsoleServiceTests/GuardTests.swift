@@ -1,4 +1,5 @@
 import Cluster
+import HTTPKit
 import JSONFormat
 import NIOHTTP1
 import Testing
@@ -14,7 +15,7 @@ import Testing
             ("evil.com:80@localhost", nil),
         ] as [(String, String?)])
     func `reads the host of an authority`(authority: String, host: String?) {
-        #expect(ConsoleGuard.host(authority) == host)
+        #expect(HTTPAuthority.host(authority) == host)
     }
 
     @Test(

@@ -164,6 +164,11 @@ private let tables = """
         #expect(failure(text).contains(message))
     }
 
+    @Test func `are refused by a server that has them off`() {
+        let text = failure("SELECT * FROM TOTALS WHERE USER_ID = 'a';", ["ksql.pull.queries.enable": "false"])
+        #expect(text.contains("Pull queries are disabled"))
+    }
+
     @Test(arguments: [
         (
             "SELECT PAGE, COUNT(*) AS N FROM CLICKS GROUP BY PAGE HAVING COUNT(*) > 1 ORDER BY N;",

@@ -174,7 +174,7 @@ struct PullPlanner {
 
     // MARK: Groups
 
-    /// Aggregates over everything that a stream's or table's topic holds now: beyond ksqlDB.
+    /// Aggregates over everything that a stream's topic holds now: beyond ksqlDB.
     private func groups(_ query: Query, _ analysis: QueryAnalysis, _ id: String) throws(PlanError) -> PullQuery {
         guard configuration.isEnabled("ksql.query.pull.table.scan.enabled") else { throw KeyConstraints.needsScan }
         var result = try stream(query, analysis, id)

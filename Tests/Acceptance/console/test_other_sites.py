@@ -1,5 +1,6 @@
 """Pages of other sites that are open in the same browser: none of the servers lets them change anything."""
 
+import http.client
 import http.server
 import json
 import threading
@@ -106,6 +107,18 @@ def test_a_websocket_of_another_site_is_not_opened(platform, page):
         % (platform.sql_port, urllib.parse.quote(json.dumps({"ksql": "SHOW STREAMS;", "streamsProperties": {}})))
     )
     assert opened is False
+
+
+@pytest.mark.parametrize("origin, opens", [
+    (None, True), ("http://127.0.0.1:3000", True), ("http://localhost", True), ("null", False),
+    ("http://other.example", False), ("http://127.0.0.1.other.example", False),
+])  # fmt: skip
+def test_whose_websockets_are_opened(platform, origin, opens):
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    connection = http.client.HTTPConnection("127.0.0.1", platform.sql_port, timeout=20)
+    connection.request("GET", "/ws/query?request=%7B%22ksql%22%3A%22x%22%7D", headers=headers | ({"Origin": origin} if origin else {}))
+    assert (connection.getresponse().status == 101) is opens
+    connection.close()
 
 
 def test_connect_takes_json_alone(platform):
