@@ -22,8 +22,8 @@ package actor Sampler {
     private var watcherCount = 0
     private var wantedUntil: ContinuousClock.Instant
 
-    /// Counters of the last few seconds, for rates.
-    private var counts: [Counts] = []
+    private var topicRates = RateWindow<String>()
+    private var groupRates = RateWindow<GroupTopic>()
     private var slow = Slow()
     private var history: [String: [(time: Int64, lag: Int64)]] = [:]
 
@@ -32,10 +32,9 @@ package actor Sampler {
     /// Points of lag that are kept for a group: ten minutes.
     static let historyCountMax = 300
 
-    private struct Counts {
-        var at: ContinuousClock.Instant
-        var ends: [String: Int64]
-        var committed: [String: [String: Int64]]
+    private struct GroupTopic: Hashable {
+        var group: String
+        var topic: String
     }
 
     /// What is looked at every few seconds only.
@@ -171,7 +170,7 @@ package actor Sampler {
                     entry.key.topic.hasPrefix("__")
                         ? sum : sum + max(0, entry.value - (old.byteCounts[entry.key] ?? entry.value))
                 }
-                slow.byteRate = Double(grown) / Self.seconds(at - before)
+                slow.byteRate = Double(grown) / ((at - before) / .seconds(1))
             }
             slow.sizes = sizes
             slow.at = at
@@ -193,36 +192,21 @@ package actor Sampler {
 
     /// Lags and rates.
     private func count(_ sample: inout Sample, _ at: ContinuousClock.Instant) {
-        var counted = Counts(at: at, ends: [:], committed: [:])
-        for topic in sample.topics { counted.ends[topic.name] = sample.end(topic) }
+        var committed: [GroupTopic: Int64] = [:]
         for group in slow.groups {
             var shown = Sample.Group(
                 id: group.id, protocolType: group.protocolType, state: group.state, memberCount: group.memberCount,
                 offsets: group.offsets)
             for (partition, offset) in group.offsets {
-                counted.committed[group.id, default: [:]][partition.topic, default: 0] += offset.offset
+                committed[GroupTopic(group: group.id, topic: partition.topic), default: 0] += offset.offset
                 guard let end = sample.ends[partition] else { continue }
                 shown.lags[partition.topic, default: 0] += max(0, end - offset.offset)
             }
             sample.groups[group.id] = shown
         }
-        counts.removeAll { at - $0.at > .seconds(6) }
-        if let first = counts.first(where: { at - $0.at < .milliseconds(4500) }) ?? counts.last {
-            let seconds = Self.seconds(at - first.at)
-            if seconds > 0.2 {
-                for (topic, end) in counted.ends {
-                    guard let before = first.ends[topic] else { continue }
-                    sample.rates[topic] = Double(max(0, end - before)) / seconds
-                }
-                for (group, topics) in counted.committed {
-                    for (topic, offset) in topics {
-                        guard let before = first.committed[group]?[topic] else { continue }
-                        sample.groups[group]?.rates[topic] = Double(max(0, offset - before)) / seconds
-                    }
-                }
-            }
-        }
-        counts.append(counted)
+        let ends = Dictionary(sample.topics.map { ($0.name, sample.end($0)) }) { first, _ in first }
+        sample.rates = topicRates.add(ends, at: at)
+        for (place, rate) in groupRates.add(committed, at: at) { sample.groups[place.group]?.rates[place.topic] = rate }
         for (id, group) in sample.groups {
             var points = history[id] ?? []
             if points.last.map({ sample.time - $0.time >= 1900 }) ?? true { points.append((sample.time, group.lag)) }
@@ -231,6 +215,4 @@ package actor Sampler {
         }
         for id in history.keys where sample.groups[id] == nil { history[id] = nil }
     }
-
-    private static func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
 }
