@@ -89,7 +89,13 @@ struct DatagenOptions: Sendable {
 
     static let sources = ["schema.string", "schema.filename", "quickstart"]
 
-    init(_ properties: [String: String]) throws(ConnectError) {
+    /// Published pipelines call `max.interval` what the generator on the command line called it, and the original's connector
+    /// then goes on at its own pace; here they get what they ask for.
+    private static let otherNames = ["maxInterval": "max.interval"]
+
+    init(_ given: [String: String]) throws(ConnectError) {
+        var properties = given
+        for (other, name) in Self.otherNames where properties[name] == nil { properties[name] = given[other] }
         let values = try Self.definition.parse(properties)
         topic = values.string("kafka.topic") ?? ""
         intervalMax = values.integer("max.interval") ?? 500

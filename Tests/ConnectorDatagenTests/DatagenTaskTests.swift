@@ -108,6 +108,20 @@ import Testing
         #expect(try await task.poll().records.isEmpty)
     }
 
+    @Test(
+        arguments: [
+            (["maxInterval": "30"], 30), (["maxInterval": "30", "max.interval": "7"], 7), ([:], 500),
+        ] as [([String: String], Int64)])
+    func `the pause goes by the generator's other name too`(properties: [String: String], expected: Int64) throws {
+        let given = ["kafka.topic": "t", "quickstart": "users"].merging(properties) { $1 }
+        #expect(try DatagenOptions(given).intervalMax == expected)
+    }
+
+    @Test func `a pause of the other name that is no number is refused`() async {
+        let problems = await plugin.problems(with: ["kafka.topic": "t", "quickstart": "users", "maxInterval": "soon"])
+        #expect(problems.first?.message.contains("soon") == true)
+    }
+
     @Test func `a key comes from the field that is named`() async throws {
         let schema = #"{"type":"record","name":"r","fields":[{"name":"a","type":"int"},{"name":"b","type":"string"}]}"#
         let keyed = try await run(["schema.string": schema, "schema.keyfield": "b"], count: 1)
