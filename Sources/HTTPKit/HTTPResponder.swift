@@ -16,6 +16,8 @@ struct HTTPResponder: Sendable {
         self.logger = logger
     }
 
+    var errors: ErrorBody { router.errors }
+
     /// nil where there are none.
     var quickRoutes: QuickRoutes? {
         router.quickRoutes.isEmpty

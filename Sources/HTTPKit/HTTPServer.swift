@@ -134,7 +134,7 @@ package final class HTTPServer: Sendable {
             }
             group.addTask {
                 do { try await Task.sleep(for: limit) } catch { return }
-                self.connections.closeAll()
+                await self.connections.closeAll()
                 self.run.cancel()
             }
             await group.next()

@@ -16,9 +16,13 @@ final class OpenConnections: Sendable {
         channel.closeFuture.whenComplete { _ in self.channels.withLock { $0[id] = nil } }
     }
 
-    /// Ends all connections, whatever they are doing.
-    func closeAll() {
-        for channel in channels.withLock({ Array($0.values) }) { channel.close(promise: nil) }
+    /// Ends all connections, whatever they are doing, and returns when none is left of them.
+    func closeAll() async {
+        let open = channels.withLock { Array($0.values) }
+        for channel in open { channel.close(promise: nil) }
+        for channel in open {
+            try? await channel.closeFuture.get()  // how it ended does not matter
+        }
     }
 }
 

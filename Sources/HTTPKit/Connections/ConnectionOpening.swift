@@ -26,6 +26,8 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
     private static let get = Array("GET ".utf8)
     private static let headEnd = Array("\r\n\r\n".utf8)
+    /// What some write instead; HTTP/1.1 deals with it.
+    private static let bareEnd = Array("\n\n".utf8)
 
     private let headByteCountMax: Int
     private let idleTimeout: TimeAmount
@@ -94,6 +96,7 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
         guard bytes.starts(with: Self.get), bytes.count <= headByteCountMax else { return .http1 }
         let from = bytes.startIndex + max(0, searchedByteCount - Self.headEnd.count)
         guard let end = bytes[from...].firstRange(of: Self.headEnd) else {
+            guard bytes[from...].firstRange(of: Self.bareEnd) == nil else { return .http1 }
             searchedByteCount = bytes.count
             return nil
         }

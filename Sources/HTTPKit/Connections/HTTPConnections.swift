@@ -123,6 +123,7 @@ struct HTTPConnections: ServerChildChannel {
             withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
         try pipeline.addHandlers([
+            HTTP1Manners(limits: limits, errors: responder.errors),
             HTTP1ToHTTPServerCodec(secure: false),
             ConnectionGuard(
                 requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout, isStream: false),
