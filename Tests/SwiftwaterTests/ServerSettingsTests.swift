@@ -62,6 +62,7 @@ import Testing
             ("num.partitions", "many", "invalid value 'many'"),
             ("num.partitions", "0", "num.partitions"), ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
             ("listeners", "127.0.0.1:1,127.0.0.1:2", "several listeners"),
+            ("listeners", "PLAINTEXT://127.0.0.1:1,SASL_SSL://127.0.0.1:2", "several listeners"),
             ("listeners", "127.0.0.1:70000", "HOST:PORT"),
             ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
             ("listeners", "kafka.example.com:9092", "no authentication"),
@@ -73,6 +74,48 @@ import Testing
         let failure = #expect(throws: CommandFailure.self) { try settings(file: [name: value]) }
         #expect(failure?.kind == .usage)
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    /// As Kafka's own file is for one process that is broker and controller.
+    @Test func `a file for Kafka is taken`() throws {
+        let settings = try settings(
+            file: [
+                "process.roles": "broker,controller", "broker.id": "5", "controller.quorum.voters": "5@localhost:9093",
+                "listeners": "CLIENTS://127.0.0.1:19092, CONTROLLER://127.0.0.1:9093",
+                "advertised.listeners": "CLIENTS://localhost:19092,CONTROLLER://localhost:9093",
+                "controller.listener.names": "CONTROLLER", "inter.broker.listener.name": "CLIENTS",
+                "listener.security.protocol.map": "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL",
+                "num.io.threads": "8", "socket.send.buffer.bytes": "102400", "num.partitions": "3",
+                "share.coordinator.state.topic.min.isr": "1", "log.dirs": "/tmp/kafka-logs",
+            ])
+        #expect(settings.listener == HostPort(host: "127.0.0.1", port: 19092))
+        #expect(settings.advertised == HostPort(host: "localhost", port: 19092))
+        #expect(settings["node.id"].text == "5")
+        #expect(settings.properties.number("num.partitions") == 3)
+        #expect(settings.dataDirectory == "/tmp/kafka-logs")
+        #expect(
+            settings.withoutUse == [
+                "controller.listener.names", "controller.quorum.voters", "inter.broker.listener.name",
+                "listener.security.protocol.map", "process.roles", "share.coordinator.state.topic.min.isr",
+                "socket.send.buffer.bytes",
+            ])
+    }
+
+    /// What would protect something is not passed over, and one look tells all that is to be mended.
+    @Test func `every name that is unknown or has nothing behind it is told at once`() {
+        let failure = #expect(throws: CommandFailure.self) {
+            try settings(
+                file: [
+                    "ssl.keystore.location": "/k", "listener.name.internal.sasl.enabled.mechanisms": "PLAIN",
+                    "authorizer.class.name": "A", "num.partition": "1", "metrics.topic.max": "7",
+                ])
+        }
+        for words in [
+            "'ssl.keystore.location' (file server.properties): this version has no TLS", "no authentication",
+            "no authorization", "did you mean 'num.partitions'?", "did you mean 'metrics.topics.max'?",
+        ] {
+            #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+        }
     }
 
     @Test func `other addresses are for those who insist`() throws {

@@ -50,6 +50,11 @@ struct Start: AsyncParsableCommand {
         defer { log.finish() }
         let logger = log.logger("swiftwater", level: try level())
 
+        if !settings.withoutUse.isEmpty {
+            logger.notice(
+                "passed over settings of Kafka for parts that one process does not have",
+                metadata: ["names": "\(settings.withoutUse.joined(separator: ", "))"])
+        }
         let process = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
         // Before anybody is told that it runs: a signal that comes then finds a clean stop.
         let stopSignal = try StopSignal()

@@ -83,6 +83,8 @@ struct ServerSettings {
 
     /// Values that are set, by name.
     private(set) var set: [String: Value] = [:]
+    /// Names of Kafka's that have nothing behind them here, sorted.
+    private(set) var withoutUse: [String] = []
     let properties: ServerProperties
 
     /// The folder chosen by `--ephemeral` is not a setting; it replaces `log.dirs` when the broker starts.
@@ -132,7 +134,10 @@ struct ServerSettings {
                     set["sql.listener"] = Value(text: listener, origin: .file(file.path))
                     continue
                 }
-                set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
+                // A file for Kafka also names what its controllers listen on.
+                let isOfListeners = name == "listeners" || name == "advertised.listeners"
+                let text = isOfListeners ? KafkaProperties.listeners(value, file.properties) : value
+                set[Self.canonical(name)] = Value(text: text, origin: .file(file.path))
             }
         }
         for (variable, value) in sources.environment.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
@@ -147,15 +152,8 @@ struct ServerSettings {
             set[Self.canonical(flag.name)] = Value(text: flag.value, origin: .flag(flag.flag))
         }
 
+        withoutUse = try Self.setAside(&set)
         let ownNames = Self.own.map(\.name)
-        let known = Self.names
-        for (name, value) in set.sorted(by: { $0.key < $1.key })
-        where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
-            && !SQLProperties.isKnown(name)
-        {
-            let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
-            throw CommandFailure.usage("unknown setting '\(name)' (\(value.origin))" + nearest)
-        }
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
             let problem =
                 ServerProperties.definition(name)?.problem(with: value.text)
@@ -186,6 +184,33 @@ struct ServerSettings {
         console = consoleText == "none" || !roles.contains("console") ? nil : try Self.listener(consoleText)
         runsBroker = roles.contains("kafka")
         try check()
+    }
+
+    /// Takes out what has no meaning here.
+    ///
+    /// - Returns: the names of it, sorted.
+    /// - Throws: `CommandFailure` that names every setting that there is not, so that a file is mended at once.
+    private static func setAside(_ set: inout [String: Value]) throws -> [String] {
+        let known = names
+        var withoutUse: [String] = []
+        var problems: [String] = []
+        for (name, value) in set.sorted(by: { $0.key < $1.key })
+        where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
+            && !SQLProperties.isKnown(name)
+        {
+            switch KafkaProperties.meaning(name) {
+            case .nothing:
+                withoutUse.append(name)
+                set[name] = nil
+            case .missing(let what):
+                problems.append("'\(name)' (\(value.origin)): this version has no \(what)")
+            case nil:
+                let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
+                problems.append("unknown setting '\(name)' (\(value.origin))" + nearest)
+            }
+        }
+        guard problems.isEmpty else { throw CommandFailure.usage(problems.joined(separator: "; ")) }
+        return withoutUse
     }
 
     private static func roles(_ text: String?) -> [String] {
@@ -258,6 +283,7 @@ struct ServerSettings {
     private static func canonical(_ name: String) -> String {
         switch name {
         case "log.dir": "log.dirs"
+        case "broker.id": "node.id"
         case "bootstrap.servers": "kafkastore.bootstrap.servers"
         default: RegistryProperties.canonical(name)
         }
