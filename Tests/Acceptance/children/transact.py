@@ -73,11 +73,14 @@ def confluent_round():
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "isolation.level": "read_committed",
+        "log_level": 4,  # tells why a partition is read from the beginning
     }
     if OPTIONS.get("protocol") == "consumer":
         settings["group.protocol"] = "consumer"
     else:
         settings |= {"session.timeout.ms": OPTIONS.get("sessionMs", 6000), "heartbeat.interval.ms": 500}
+    if OPTIONS.get("debug"):
+        settings["log_level"] = 7
     consumer = confluent_kafka.Consumer(base | settings)
     try:
         if OPTIONS.get("partitions"):
