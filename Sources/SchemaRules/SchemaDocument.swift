@@ -20,7 +20,9 @@ package protocol SchemaDocument: Sendable {
     /// The text in one of the formats of the `format` query parameter: "" is `canonicalText`; Avro has "resolved",
     /// Protobuf "serialized" and "ignore_extensions".
     ///
-    /// - Throws: `SchemaFailure` for a format that this type of schema does not have; the message names those it has.
+    /// A format that newer versions may have is the default to Avro and Protobuf.
+    ///
+    /// - Throws: `SchemaFailure` for any but the default of a JSON Schema.
     func text(format: String) throws(SchemaFailure) -> String
 
     /// Why this schema cannot read what was written with `writer`; empty when it can. Both are of the same type.

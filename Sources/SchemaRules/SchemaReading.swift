@@ -12,7 +12,7 @@ extension SchemaType {
     ) throws(SchemaFailure) -> any SchemaDocument {
         switch self {
         case .avro: try AvroDocument(text, references: references, isNew: isNew)
-        case .json: try JSONDocument(text, references: references, isNew: isNew)
+        case .json: try JSONDocument(text, references: references)
         case .protobuf: try ProtobufDocument(text, references: references, isNew: isNew)
         }
     }

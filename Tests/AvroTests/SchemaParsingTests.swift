@@ -189,9 +189,9 @@ import Testing
 
     @Test(arguments: [
         (#""int""#, "1.0"), (#""int""#, "2147483648"), (#""int""#, #""x""#), (#""long""#, "1.5"), (#""string""#, "5"),
-        (#""boolean""#, "1"), (#""bytes""#, #""Ā""#), (#"["null","int"]"#, "1"), (#"["int","null"]"#, "null"),
+        (#""boolean""#, "1"), (#""bytes""#, "5"), (#"["null","int"]"#, "1"), (#"["int","null"]"#, "null"),
         (#"{"type":"array","items":"int"}"#, #"["x"]"#), (#"{"type":"map","values":"int"}"#, "[]"),
-        (#"{"type":"fixed","name":"F","size":2}"#, #""a""#), (#"{"type":"enum","name":"E","symbols":["A"]}"#, #""B""#),
+        (#"{"type":"fixed","name":"F","size":2}"#, "5"), (#"{"type":"enum","name":"E","symbols":["A"]}"#, "null"),
         (#"{"type":"record","name":"S","fields":[{"name":"x","type":"int"}]}"#, "{}"), (#""double""#, #""x""#),
     ])
     func `defaults that do not fit are refused in new schemas only`(type: String, json: String) throws {
@@ -203,6 +203,9 @@ import Testing
     }
 
     @Test(arguments: [
+        // Java asks for a string and no more.
+        (#""bytes""#, #""Ā""#), (#"{"type":"fixed","name":"F","size":2}"#, #""a""#),
+        (#"{"type":"enum","name":"E","symbols":["A"]}"#, #""B""#),
         (#""long""#, "1"), (#""float""#, "1"), (#""double""#, #""NaN""#), (#""bytes""#, #""ÿ""#),
         (#"["null","int"]"#, "null"), (#"["int","null"]"#, "1"), (#"{"type":"array","items":["int","null"]}"#, "[1]"),
         (#"{"type":"record","name":"S","fields":[{"name":"x","type":"int","default":1}]}"#, #"{"y":2}"#),

@@ -304,7 +304,7 @@ import Testing
             Line("POST /subjects/outer", avro(whole), #""version":1,"id":2"#),
             Line("POST /subjects/outer/versions", avro(whole), #""id":2,"version":1"#),
             Line("GET /schemas/ids/2/schema?format=resolved", #""name":"x""#),
-            Line("GET /schemas/ids/2?format=nonsense", nil, 422, "nonsense"),
+            Line("GET /schemas/ids/2?format=nonsense", #"\"name\":\"Outer\""#),
             Line("GET /subjects/outer/versions/1?referenceFormat=qualified", #""subject":"inner""#),
         ])
     }
@@ -384,12 +384,81 @@ import Testing
         ])
     }
 
+    @Test func `a registration says what tags parts get, lose and keep`() async throws {
+        func body(_ fields: String, _ more: [(String, JSONValue)] = []) -> JSONValue {
+            .object([("schema", .string(#"{"type":"record","name":"R","fields":[\#(fields)]}"#))] + more)
+        }
+        let plain = #"{"name":"f","type":"int"}"#
+        let tags = object(#"[{"schemaEntity":{"entityPath":"R.f","entityType":"sr_field"},"tags":["PII"]}]"#)
+        let other = object(#"[{"schemaEntity":{"entityPath":"R.z","entityType":"sr_field"},"tags":["PII"]}]"#)
+        let more = plain + #",{"name":"g","type":"int","default":1}"#
+        try await talk([
+            Line("POST /subjects/t/versions", body(plain, [("schemaTagsToAdd", tags)]), #""id":1"#),
+            Line("GET /subjects/t/versions/1", #"confluent:tags\":[\"PII\"]"#),
+            Line("GET /subjects/t/versions/1", #""confluent:version":"1""#),
+            Line("POST /subjects/t/versions", body(plain, [("schemaTagsToAdd", other)]), 422, "R.z"),
+            Line("POST /subjects/t/versions", body(more, [("propagateSchemaTags", .bool(true))]), #""version":2"#),
+            Line("GET /subjects/t/versions/2?findTags=PII", #""entityPath":"R.f""#),
+            Line(
+                "POST /subjects/t/versions",
+                body(#"{"name":"f","type":"int","confluent:tags":["PII"]}"#, [("schemaTagsToRemove", tags)]),
+                #""version":3"#),
+            Line("GET /subjects/t/versions/3?findTags=*", #""schemaTags":[]"#),
+        ])
+    }
+
+    @Test func `a rule set keeps where it is carried out`() async throws {
+        let rules =
+            #"{"domainRules":[{"name":"r","kind":"CONDITION","mode":"WRITE","type":"CEL","expr":"false","#
+            + #""disabled":"true"}],"enableAt":"GATEWAY"}"#
+        try await talk([
+            Line(
+                "POST /subjects/g/versions", .object([("schema", .string(#""int""#)), ("ruleSet", object(rules))]),
+                #""enableAt":"GATEWAY""#),
+            Line("GET /subjects/g/versions/1", #""disabled":true}],"enableAt":"GATEWAY"}"#),
+        ])
+    }
+
+    @Test func `imports take JSON Schemas that lead elsewhere`() async throws {
+        let schema = #"{"properties":{"a":{"$ref":"https://example.com/x.json"}}}"#
+        func body(_ more: [(String, JSONValue)]) -> JSONValue {
+            .object([("schemaType", .string("JSON")), ("schema", .string(schema))] + more)
+        }
+        try await talk([
+            Line("POST /subjects/i/versions", body([]), 422, "leads nowhere"),
+            Line("PUT /mode/i?force=true", object(#"{"mode":"IMPORT"}"#), "IMPORT"),
+            Line("POST /subjects/i/versions", body([("id", .number(9002)), ("version", .number(2))]), #""id":9002"#),
+            Line("GET /subjects/i/versions/2/schema", "https://example.com/x.json"),
+            Line(
+                "POST /subjects/i/versions",
+                object(#"{"schemaType":"JSON","schema":"{","id":9003,"version":3}"#), 422, "42201"),
+        ])
+    }
+
+    @Test func `defaults are checked as Java does, and not where names are not validated`() async throws {
+        func body(_ field: String) -> JSONValue {
+            .object([("schema", .string(#"{"type":"record","name":"R","fields":[{"name":"a",\#(field)}]}"#))])
+        }
+        try await talk([
+            Line(
+                "POST /subjects/a/versions", body(#""type":{"type":"enum","name":"E","symbols":["A"]},"default":"Z""#),
+                "1"),
+            Line(
+                "POST /subjects/b/versions", body(#""type":{"type":"fixed","name":"F","size":2},"default":"abc""#), "2"),
+            Line("POST /subjects/c/versions", body(#""type":"bytes","default":"\u20ac""#), "3"),
+            Line("POST /subjects/d/versions", body(#""type":"bytes","default":5"#), 422, "Invalid default for field a"),
+            Line("POST /subjects/e/versions", body(#""type":"int","default":"x""#), 422, "Invalid default for field a"),
+            Line("PUT /config/e", object(#"{"validateNames":false}"#), "validateNames"),
+            Line("POST /subjects/e/versions", body(#""type":"int","default":"x""#), "4"),
+        ])
+    }
+
     @Test func `what is no request is refused in the API's codes`() async throws {
         let bodies = [
             ("", 422, 422), ("{", 400, 400), ("null", 422, 422), ("[]", 422, 422), (#"{"schema":{}}"#, 422, 422),
             (#"{"schema":"message {","schemaType":"PROTOBUF"}"#, 422, 42201), (#"{"schema":""}"#, 422, 42201),
             (#"{"schema":"x","schemaType":"XML"}"#, 422, 42201), (#"{"schema":"x","references":5}"#, 422, 422),
-            (#"{"schema":"x","references":[{"name":"a"}]}"#, 422, 42201), (#"{"schema":"x","id":"1"}"#, 422, 422),
+            (#"{"schema":"x","references":[{"name":"a"}]}"#, 422, 42201), (#"{"schema":"x","id":"one"}"#, 422, 422),
             (#"{"schema":"x","metadata":[]}"#, 422, 422), (String(repeating: "[", count: 100_000), 400, 400),
             (#"{"schema":"\#(String(repeating: "{\\\"a\\\":", count: 50_000))","schemaType":"JSON"}"#, 422, 42201),
             (#"{"schema":"\#(String(repeating: "a", count: 2_000_000))","schemaType":"PROTOBUF"}"#, 422, 42201),

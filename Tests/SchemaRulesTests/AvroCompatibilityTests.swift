@@ -110,7 +110,7 @@ import Testing
         #expect(person.canonicalText == text)
         #expect(try person.text(format: "") == text)
         #expect(try person.text(format: "resolved").contains(#""type":{"type":"record","name":"Address""#))
-        #expect(throws: SchemaFailure.self) { try person.text(format: "serialized") }
+        #expect(try person.text(format: "serialized") == text)  // what newer versions may have is the default
         #expect(person.names == ["y.Person"])
         #expect(throws: SchemaFailure.self) { try SchemaType.avro.read(text) }
     }

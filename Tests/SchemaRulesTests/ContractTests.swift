@@ -123,6 +123,36 @@ private func json(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8
             try SchemaTags.changing(avro, .avro, add: [SchemaTags(.field, "n.R.z", ["A"])], remove: [])
         }
     }
+
+    /// Where the tag stands (`T`), and how the part is called.
+    @Test(arguments: [
+        (#"{"type":"object",T}"#, "sr_record object"),
+        (#"{"properties":{"b":{"type":"object",T,"properties":{}}}}"#, "sr_field object.b"),
+        (
+            #"{"properties":{"l":{"type":"array","items":{"properties":{"d":{T}}}}}}"#,
+            "sr_field object.l.array.object.d"
+        ),
+        (#"{"properties":{"l":{"type":"array","items":{"type":"object",T}}}}"#, "sr_record object.l.array.object"),
+        (
+            #"{"properties":{"o":{"oneOf":[{"type":"object","properties":{"z":{T}}},{"type":"null"}]}}}"#,
+            "sr_field object.o.oneof.1.object.z"
+        ),
+        (#"{"type":"object","definitions":{"D":{"properties":{"w":{T}}}}}"#, "sr_field object.definitions.D.object.w"),
+        (#"{"type":"object","$defs":{"D":{"type":"object",T}}}"#, "sr_record object.$defs.D.object"),
+        (#"{"if":{"properties":{"a":{T}}},"then":{}}"#, "sr_field conditional.if.object.a"),
+        (#"{"not":{"properties":{"a":{T}}}}"#, "sr_field not.object.a"),
+        (#"{"type":["object","null"],"properties":{"a":{T}}}"#, "sr_field anyof.1.object.a"),
+    ])
+    func `parts of JSON Schemas have the original's paths`(template: String, path: String) throws {
+        let tagged = template.replacing("T", with: #""confluent:tags":["PII"]"#)
+        #expect(SchemaTags.found(in: tagged, .json).map { "\($0.entity.rawValue) \($0.path)" } == [path])
+        let tags = SchemaTags.found(in: tagged, .json)
+        let bare = try SchemaTags.changing(tagged, .json, add: [], remove: tags)
+        #expect(SchemaTags.found(in: bare, .json) == [])
+        #expect(SchemaTags.found(in: try SchemaTags.changing(bare, .json, add: tags, remove: []), .json) == tags)
+        #expect(SchemaTags.found(in: SchemaTags.adding(tags, to: bare, .json), .json) == tags)
+        #expect(SchemaTags.adding(tags, to: "{}", .json) == "{}")
+    }
 }
 
 /// GUIDs that the original gives, from the reference data outside of the package.

@@ -65,7 +65,7 @@ import Testing
         #expect(again.canonicalText == text.canonicalText)
         #expect(try again.text(format: "serialized") == serialized)
         #expect(again.names == ["p.M"])
-        #expect(throws: SchemaFailure.self) { try text.text(format: "resolved") }
+        #expect(try text.text(format: "resolved") == text.canonicalText)  // what newer versions may have is the default
     }
 
     @Test func `what is new has to hold, what is there may fail`() throws {

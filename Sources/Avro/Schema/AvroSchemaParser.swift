@@ -269,7 +269,7 @@ struct AvroSchemaParser {
             }
             let field = record.fields[index]
             do throws(AvroError) {
-                _ = try schema[field.type].defaultValue(json)
+                try schema[field.type].checkDefault(json)
             } catch {
                 let type = Self.cut(schema[field.type].text(.canonical))
                 throw Self.invalid("Invalid default for field \(field.name): \(Self.text(json)) not a \(type)")

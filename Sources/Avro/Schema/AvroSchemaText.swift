@@ -233,6 +233,8 @@ extension AvroSchema {
             guard case .primitive(.float) = kind, let value = Float(String(decoding: text, as: UTF8.self)) else {
                 return json
             }
+            // JSON has no number for it.
+            guard value.isFinite else { return .string(JavaNumber.text(value)) }
             return .raw(Array(JavaNumber.text(value).utf8))
         case (.raw, _): return nil
         case (.string, .primitive(.string)), (.string, .primitive(.bytes)), (.string, .fixed), (.string, .enumeration):

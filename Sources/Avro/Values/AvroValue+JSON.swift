@@ -30,6 +30,19 @@ extension AvroSchema {
         }
     }
 
+    /// Checks a default of a field of this type as Java does when it reads a schema: of enums, fixed and bytes it asks for
+    /// a string and no more, so that schemas whose defaults can never be used exist.
+    ///
+    /// - Throws: `.invalidSchema` when it does not fit.
+    package func checkDefault(_ json: JSONValue) throws(AvroError) {
+        do throws(AvroError) {
+            var reading = JSONReading(schema: self, isLenient: true)
+            _ = try reading.value(json, root, isDefault: true, 0)
+        } catch {
+            throw AvroError(.invalidSchema, "default: \(error.message)")
+        }
+    }
+
     /// Appends the JSON encoding of `value`.
     ///
     /// - Throws: `.unfit` with the path of what does not fit the schema.
@@ -47,12 +60,17 @@ extension AvroSchema {
 
 private struct JSONReading {
     let schema: AvroSchema
+    /// Takes any string for an enum, fixed or bytes; what is read is not the value then.
+    let isLenient: Bool
     /// Fields that may still be filled in while a default is read: defaults may lack fields again, which doubles with
     /// every level of a schema made for that.
     private var defaultsLeft = Self.defaultsMax
     private static let defaultsMax = 1 << 18
 
-    init(schema: AvroSchema) { self.schema = schema }
+    init(schema: AvroSchema, isLenient: Bool = false) {
+        self.schema = schema
+        self.isLenient = isLenient
+    }
 
     mutating func value(
         _ json: JSONValue, _ id: AvroSchema.ID, isDefault: Bool, _ depth: Int
@@ -87,10 +105,11 @@ private struct JSONReading {
         case .union(let branches): return try union(json, branches, isDefault: isDefault, depth)
         case .record(let record): return try self.record(json, record, isDefault: isDefault, depth)
         case .enumeration(let enumeration):
-            guard let symbol = json.text, enumeration.index(of: symbol) != nil else {
+            guard let symbol = json.text, isLenient || enumeration.index(of: symbol) != nil else {
                 throw Self.mismatch(json, "a symbol of enum \(enumeration.name.full)")
             }
             return .enumeration(symbol)
+        case .fixed where isLenient && json.text != nil: return .fixed([])
         case .fixed(let fixed):
             guard let text = json.text, let bytes = Self.bytes(text), bytes.count == fixed.size else {
                 throw Self.mismatch(json, "\(fixed.size) bytes as characters U+0000 to U+00FF")
@@ -174,6 +193,7 @@ private struct JSONReading {
         case .long: if let number = integer(json, isDefault) { return .long(number) }
         case .float: if let value = double(json) { return .float(Float(value)) }
         case .double: if let value = double(json) { return .double(value) }
+        case .bytes where isLenient && json.text != nil: return .bytes([])
         case .bytes: if let bytes = json.text.flatMap(Self.bytes) { return .bytes(bytes) }
         case .string: if let text = json.text { return .string(text) }
         }

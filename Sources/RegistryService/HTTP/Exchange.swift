@@ -158,7 +158,9 @@ extension SchemaRequest {
         }
         func number(_ name: String) throws(RegistryError) -> Int32? {
             guard let value = present(name) else { return nil }
-            guard let number = value.integer.flatMap(Int32.init(exactly:)) else {
+            // A number that is written as a string is one to the original.
+            let given = value.integer ?? value.text.flatMap { Int64($0) }
+            guard let number = given.flatMap(Int32.init(exactly:)) else {
                 throw .unprocessable("'\(name)' must be an integer of 32 bits")
             }
             return number
@@ -182,6 +184,16 @@ extension SchemaRequest {
                 throw .invalidRuleSet(error.message)
             }
         }
+        do throws(SchemaFailure) {
+            for element in present("schemaTagsToAdd")?.elements ?? [] { tagsToAdd.append(try SchemaTags(element)) }
+            for element in present("schemaTagsToRemove")?.elements ?? [] {
+                tagsToRemove.append(try SchemaTags(element))
+            }
+        } catch {
+            throw .unprocessable(error.message)
+        }
+        let propagates = present("propagateSchemaTags")
+        propagatesTags = propagates?.flag ?? (propagates?.text?.lowercased() == "true")
         if let id = try number("id"), id >= 0 { self.id = id }
         version = try number("version") ?? 0
     }

@@ -12,6 +12,11 @@ package struct SchemaRequest: Sendable, Equatable {
     package var id: Int32?
     /// 0: not given. -1: the next one, noted in the metadata.
     package var version: Int32
+    /// Tags that parts of the schema are to get, and to lose.
+    package var tagsToAdd: [SchemaTags] = []
+    package var tagsToRemove: [SchemaTags] = []
+    /// Whether parts keep the tags that they have in the version before.
+    package var propagatesTags = false
 
     package init(
         text: String, typeName: String = SchemaType.avro.rawValue, references: [StoredReference] = [],
@@ -25,6 +30,9 @@ package struct SchemaRequest: Sendable, Equatable {
         self.id = id
         self.version = version
     }
+
+    /// Whether what is registered is another text than the one given.
+    var changesTags: Bool { !tagsToAdd.isEmpty || !tagsToRemove.isEmpty || propagatesTags }
 
     var isEmpty: Bool { !text.contains { !$0.isWhitespace } }
 

@@ -8,10 +8,13 @@ extension SchemaRegistry {
     package func existing(
         _ subject: String, _ request: SchemaRequest, normalize: Bool
     ) async throws(RegistryError) -> Registered? {
-        guard !request.isEmpty else { return nil }
+        guard !request.isEmpty, !request.changesTags else { return nil }
         return try await work { () throws(RegistryError) in
-            let config = self.holder.read { $0.configInForce(subject, default: self.settings.level) }
-            guard !config.hasDefaultsOrOverrides else { return nil }
+            let (config, mode) = self.holder.read {
+                ($0.configInForce(subject, default: self.settings.level), $0.modeInForce(subject))
+            }
+            // An import may not be readable.
+            guard !config.hasDefaultsOrOverrides, !mode.isImport else { return nil }
             let latestOnly = request.version == StoredReference.latest
             guard
                 let found = try self.find(

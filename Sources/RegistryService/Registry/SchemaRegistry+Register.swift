@@ -45,11 +45,30 @@ extension SchemaRegistry {
     package func register(
         _ subject: String, _ request: SchemaRequest, normalize: Bool
     ) async throws(RegistryError) -> Registered {
+        let request = try tagged(request)
         // One subject's registrations come one after another, as each is compared with those before; those of different
         // subjects go together.
-        try await turns.pass(subject) { () async throws(RegistryError) -> Registered in
+        return try await turns.pass(subject) { () async throws(RegistryError) -> Registered in
             try await self.registerInTurn(subject, request, normalize: normalize)
         }
+    }
+
+    /// The request with the tags that it asks for in its text.
+    private func tagged(_ given: SchemaRequest) throws(RegistryError) -> SchemaRequest {
+        guard !given.tagsToAdd.isEmpty || !given.tagsToRemove.isEmpty, let type = SchemaType(rawValue: given.typeName)
+        else {
+            return given
+        }
+        guard !given.isEmpty else { throw .emptySchema }
+        var request = given
+        do throws(SchemaFailure) {
+            request.text = try SchemaTags.changing(given.text, type, add: given.tagsToAdd, remove: given.tagsToRemove)
+        } catch {
+            throw .invalidSchema(error.message)
+        }
+        // So that the version is noted in the metadata, as where tags of a version are changed.
+        if request.version == 0 { request.version = StoredReference.latest }
+        return request
     }
 
     private func registerInTurn(
@@ -142,7 +161,17 @@ extension SchemaRegistry {
         if !view.mode.isImport { complete(&request, after: live.last, view.config, next) }
         guard !request.isEmpty else { throw .emptySchema }
 
-        let candidate = try candidate(request, subject: subject, isNew: request.id == nil, normalize: normalize)
+        let isNew = request.id == nil && view.config.validateNames != false
+        let candidate: Candidate
+        do throws(RegistryError) {
+            candidate = try self.candidate(request, subject: subject, isNew: isNew, normalize: normalize)
+        } catch {
+            guard view.mode.isImport, let unchecked = uncheckedCandidate(request) else { throw error }
+            candidate = unchecked
+        }
+        if view.config.validateFields == true, let document = candidate.document as? JSONDocument {
+            do { try document.checkNames() } catch { throw .invalidSchema(type: .json, error) }
+        }
         var id = request.id
         let known = holder.read { state -> (id: Int32, version: RegistryState.Version?)? in
             let context = SubjectName(subject).context
@@ -187,6 +216,9 @@ extension SchemaRegistry {
             request.text = previous.schema.string
             request.typeName = previous.schema.type.rawValue
             request.references = previous.schema.references
+        } else if request.propagatesTags, let previous, let type = SchemaType(rawValue: request.typeName) {
+            let tags = SchemaTags.found(in: previous.schema.string, previous.schema.type)
+            request.text = SchemaTags.adding(tags, to: request.text, type)
         }
         var metadata = SchemaMetadata.merged(
             SchemaMetadata.merged(config.defaultMetadata, request.metadata ?? previous?.schema.metadata),
@@ -224,6 +256,20 @@ extension SchemaRegistry {
             document: read.document,
             schema: StoredSchema(
                 type: read.document.type, text: Array(text.utf8), references: references, metadata: request.metadata,
+                ruleSet: request.ruleSet))
+    }
+
+    /// Imports take JSON Schemas unread, as the original does: what they refer to may come later, or from elsewhere.
+    private func uncheckedCandidate(_ request: SchemaRequest) -> Candidate? {
+        // A version that is not noted yet is one that has to be looked up.
+        guard SchemaType(rawValue: request.typeName) == .json, !request.references.contains(where: { $0.version < 1 }),
+            let document = try? UncheckedDocument(request.text)
+        else { return nil }
+        return Candidate(
+            document: document,
+            schema: StoredSchema(
+                type: .json, text: Array(document.canonicalText.utf8), references: request.references,
+                metadata: request.metadata,
                 ruleSet: request.ruleSet))
     }
 

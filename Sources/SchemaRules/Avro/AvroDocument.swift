@@ -20,11 +20,8 @@ package struct AvroDocument: SchemaDocument {
     package func normalizedText() throws(SchemaFailure) -> String { schema.text(.normalized) }
 
     package func text(format: String) throws(SchemaFailure) -> String {
-        switch format {
-        case "": return canonicalText
-        case "resolved": return schema.text(.resolved)
-        default: throw SchemaFailure("\"\(format)\" is no format of Avro schemas; there is \"resolved\"")
-        }
+        // What a newer version may have is the default to the original.
+        format == "resolved" ? schema.text(.resolved) : canonicalText
     }
 
     package func incompatibilities(

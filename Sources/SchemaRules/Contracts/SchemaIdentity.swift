@@ -58,6 +58,7 @@ package struct SchemaIdentity: Hashable, Sendable, CustomStringConvertible {
                 for part in [rule.expr, rule.onSuccess, rule.onFailure] { feed(part) }
                 if rule.isDisabled { one() }
             }
+            if let place = ruleSet.enableAt { feed(place) }
         }
         let digest = Array(hash.finalize())
         high = Self.number(digest[0..<8])

@@ -67,7 +67,15 @@ package struct SchemaRule: Hashable, Sendable {
                 params[key] = text
             }
         }
-        isDisabled = json["disabled"]?.flag ?? false
+        isDisabled = false
+        if let value = json["disabled"], value != .null {
+            // A rule must not come into force because its switch is written in another way.
+            switch value.scalarText?.lowercased() {
+            case "true": isDisabled = true
+            case "false": break
+            default: throw SchemaFailure("'disabled' of a rule is true or false")
+            }
+        }
     }
 
     /// Without what is empty.
@@ -115,13 +123,17 @@ package struct SchemaRuleSet: Hashable, Sendable {
     package var migrationRules: [SchemaRule]
     package var domainRules: [SchemaRule]
     package var encodingRules: [SchemaRule]
+    /// Where the rules are carried out, such as `CLIENT` or `GATEWAY`; nil where nothing is said.
+    package var enableAt: String?
 
     package init(
-        migrationRules: [SchemaRule] = [], domainRules: [SchemaRule] = [], encodingRules: [SchemaRule] = []
+        migrationRules: [SchemaRule] = [], domainRules: [SchemaRule] = [], encodingRules: [SchemaRule] = [],
+        enableAt: String? = nil
     ) {
         self.migrationRules = migrationRules
         self.domainRules = domainRules
         self.encodingRules = encodingRules
+        self.enableAt = enableAt
     }
 
     /// - Throws: `SchemaFailure` when `json` has another shape; see also `validate`.
@@ -137,6 +149,10 @@ package struct SchemaRuleSet: Hashable, Sendable {
         migrationRules = try rules("migrationRules")
         domainRules = try rules("domainRules")
         encodingRules = try rules("encodingRules")
+        if let place = json["enableAt"], place != .null {
+            guard let text = place.text else { throw SchemaFailure("'enableAt' of a rule set is a string") }
+            enableAt = text
+        }
     }
 
     /// Without what is empty.
@@ -144,7 +160,9 @@ package struct SchemaRuleSet: Hashable, Sendable {
         let lists = [
             ("migrationRules", migrationRules), ("domainRules", domainRules), ("encodingRules", encodingRules),
         ]
-        return .object(lists.filter { !$0.1.isEmpty }.map { ($0.0, .array($0.1.map(\.json))) })
+        var members = lists.filter { !$0.1.isEmpty }.map { ($0.0, JSONValue.array($0.1.map(\.json))) }
+        if let enableAt, !enableAt.isEmpty { members.append(("enableAt", .string(enableAt))) }
+        return .object(members)
     }
 
     /// All rules.
@@ -181,13 +199,14 @@ package struct SchemaRuleSet: Hashable, Sendable {
         return SchemaRuleSet(
             migrationRules: merge(lower.migrationRules, upper.migrationRules),
             domainRules: merge(lower.domainRules, upper.domainRules),
-            encodingRules: merge(lower.encodingRules, upper.encodingRules))
+            encodingRules: merge(lower.encodingRules, upper.encodingRules), enableAt: upper.enableAt ?? lower.enableAt)
     }
 
     /// The same without the rules of these names.
     package func removing(_ names: Set<String>) -> SchemaRuleSet {
         func keep(_ rules: [SchemaRule]) -> [SchemaRule] { rules.filter { !names.contains($0.name ?? "") } }
         return SchemaRuleSet(
-            migrationRules: keep(migrationRules), domainRules: keep(domainRules), encodingRules: keep(encodingRules))
+            migrationRules: keep(migrationRules), domainRules: keep(domainRules), encodingRules: keep(encodingRules),
+            enableAt: enableAt)
     }
 }

@@ -3,15 +3,14 @@ package import JSONFormat
 /// Tags on parts of a schema, written inside its text as the property `confluent:tags` of a record or field, in Protobuf as
 /// options (`ProtobufTags`).
 ///
-/// Parts are named by paths: an Avro record by its full name, an Avro field by that of its record and its own; the main
-/// object of a JSON Schema is `object`, its properties are `object.name`, those of a property that is an object itself
-/// `object.name.object.inner`; a Protobuf message is `.Outer.Inner`, without its package, a field `.Outer.name`, and one of
+/// Parts are named by paths: an Avro record by its full name, an Avro field by that of its record and its own; those of JSON
+/// Schemas see `JSONSchemaTags`; a Protobuf message is `.Outer.Inner`, without its package, a field `.Outer.name`, and one of
 /// a oneof `.Outer.choice.name`.
 ///
 /// - SeeAlso: upstream `SchemaEntity`, `SchemaTags`.
 package struct SchemaTags: Hashable, Sendable {
     package static let property = "confluent:tags"
-    private static let depthMax = 200
+    static let depthMax = 200
 
     package enum Entity: String, Sendable { case record = "sr_record", field = "sr_field" }
 
@@ -45,8 +44,8 @@ package struct SchemaTags: Hashable, Sendable {
     package static func found(in text: String, _ type: SchemaType) -> [SchemaTags] {
         if type == .protobuf { return ProtobufTags.found(in: text) }
         var found: [SchemaTags] = []
-        _ = walk(text, type) { entity, path, tags in
-            if !tags.isEmpty { found.append(SchemaTags(entity, path, tags)) }
+        _ = walk(text, type) { entity, path, tags, isListed in
+            if !tags.isEmpty, isListed { found.append(SchemaTags(entity, path, tags)) }
         }
         return found
     }
@@ -59,7 +58,7 @@ package struct SchemaTags: Hashable, Sendable {
     ) throws(SchemaFailure) -> String {
         if type == .protobuf { return try ProtobufTags.changing(text, add: add, remove: remove) }
         var missing = Set((add + remove).map { "\($0.entity.rawValue) \($0.path)" })
-        let changed = walk(text, type) { entity, path, tags in
+        let changed = walk(text, type) { entity, path, tags, _ in
             missing.remove("\(entity.rawValue) \(path)")
             for change in remove where change.entity == entity && change.path == path {
                 tags.removeAll { change.tags.contains($0) }
@@ -73,11 +72,25 @@ package struct SchemaTags: Hashable, Sendable {
         return String(decoding: changed.bytes, as: UTF8.self)
     }
 
-    private typealias Visit = (_ entity: Entity, _ path: String, _ tags: inout [String]) -> Void
+    /// The text with tags added to the parts that it has; the text itself where nothing is to be added.
+    package static func adding(_ tags: [SchemaTags], to text: String, _ type: SchemaType) -> String {
+        let own = found(in: text, type)
+        var changed = text
+        for tag in tags {
+            let present = own.first { $0.entity == tag.entity && $0.path == tag.path }?.tags ?? []
+            guard tag.tags.contains(where: { !present.contains($0) }) else { continue }
+            // A part that the text does not have has nothing to be tagged.
+            if let next = try? changing(changed, type, add: [tag], remove: []) { changed = next }
+        }
+        return changed
+    }
+
+    /// Called for each part. One that is not listed has the tags of another part as well, which is listed.
+    typealias Visit = (_ entity: Entity, _ path: String, _ tags: inout [String], _ isListed: Bool) -> Void
 
     private static func walk(_ text: String, _ type: SchemaType, _ visit: Visit) -> JSONValue? {
         guard let json = JSONValue.parse(Array(text.utf8)) else { return nil }
-        return type == .avro ? avro(json, "", 0, visit) : object(json, "", 0, visit)
+        return type == .avro ? avro(json, "", 0, visit) : JSONSchemaTags.walk(json, visit)
     }
 
     private static func set(_ tags: [String], _ members: inout [(String, JSONValue)]) {
@@ -89,13 +102,13 @@ package struct SchemaTags: Hashable, Sendable {
         }
     }
 
-    private static func visited(
-        _ value: JSONValue, _ entity: Entity, _ path: String, _ visit: Visit
+    static func visited(
+        _ value: JSONValue, _ entity: Entity, _ path: String, isListed: Bool = true, _ visit: Visit
     ) -> JSONValue {
         guard var members = value.members else { return value }
         let before = (value[property]?.elements ?? []).compactMap(\.text)
         var tags = before
-        visit(entity, path, &tags)
+        visit(entity, path, &tags, isListed)
         if tags != before { set(tags, &members) }
         return .object(members)
     }
@@ -126,18 +139,5 @@ package struct SchemaTags: Hashable, Sendable {
             members[index].1 = .array(fields)
         }
         return visited(.object(members), .record, fullName, visit)
-    }
-
-    private static func object(_ value: JSONValue, _ prefix: String, _ depth: Int, _ visit: Visit) -> JSONValue {
-        guard depth < depthMax, var members = value.members, value["properties"]?.members != nil else { return value }
-        let path = prefix + "object"
-        for index in members.indices where members[index].0 == "properties" {
-            let properties = (members[index].1.members ?? []).map { name, property -> (String, JSONValue) in
-                let inner = object(property, "\(path).\(name).", depth + 1, visit)
-                return (name, visited(inner, .field, "\(path).\(name)", visit))
-            }
-            members[index].1 = .object(properties)
-        }
-        return visited(.object(members), .record, path, visit)
     }
 }

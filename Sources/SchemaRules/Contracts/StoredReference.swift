@@ -21,7 +21,8 @@ package struct StoredReference: Hashable, Sendable {
         guard let name = json["name"]?.text, !name.isEmpty, let subject = json["subject"]?.text, !subject.isEmpty else {
             throw SchemaFailure("Invalid reference: a reference has a name, a subject and a version")
         }
-        let number = json["version"]?.integer
+        // A number that is written as a string is one to the original.
+        let number = json["version"].flatMap { $0.integer ?? $0.text.flatMap { Int64($0) } }
         guard let version = number.flatMap(Int32.init(exactly:)), version >= 1 || version == Self.latest else {
             throw SchemaFailure("Invalid reference: '\(name)' has no version (1 or more, or -1 for the latest)")
         }

@@ -9,9 +9,7 @@ package struct JSONDocument: SchemaDocument {
     let model: JSONModel
 
     /// - Throws: `SchemaFailure` when the text is no JSON Schema, or refers to something that `references` do not have.
-    package init(
-        _ text: String, references: [ReferencedSchema] = [], isNew: Bool = false
-    ) throws(SchemaFailure) {
+    package init(_ text: String, references: [ReferencedSchema] = []) throws(SchemaFailure) {
         let root = try Self.read(text, "schema")
         var documents: [(String, JSONValue)] = []
         for reference in references {
@@ -24,7 +22,13 @@ package struct JSONDocument: SchemaDocument {
         }
         canonicalText = String(decoding: root.javaBytes(), as: UTF8.self)
         model = try JSONModel(schema)
-        if isNew { try checkNames() }
+    }
+
+    /// The canonical text of a schema of which nothing is known but that it is JSON.
+    ///
+    /// - Throws: `SchemaFailure` when it is not.
+    package static func canonicalText(unchecked text: String) throws(SchemaFailure) -> String {
+        String(decoding: try read(text, "schema").javaBytes(), as: UTF8.self)
     }
 
     private static func read(_ text: String, _ what: String) throws(SchemaFailure) -> JSONValue {
@@ -35,8 +39,10 @@ package struct JSONDocument: SchemaDocument {
         }
     }
 
-    /// `$$` is reserved in the names of properties.
-    private func checkNames() throws(SchemaFailure) {
+    /// `$$` is reserved in the names of properties, where fields are validated.
+    ///
+    /// - Throws: `SchemaFailure` in the original's words.
+    package func checkNames() throws(SchemaFailure) {
         guard case .object(let rules)? = model.nodes.first?.shape else { return }
         if let name = rules.properties.first(where: { $0.name.text.hasPrefix("$$") })?.name.text {
             throw SchemaFailure("Field names cannot start with $$ prefix: #/properties/\(name)")

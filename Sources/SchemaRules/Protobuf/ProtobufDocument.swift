@@ -52,15 +52,12 @@ package struct ProtobufDocument: SchemaDocument {
 
     package func text(format: String) throws(SchemaFailure) -> String {
         switch format {
-        case "", "default": return canonicalText
         case "ignore_extensions": return file.textWithoutExtensions
         case "serialized":
             do throws(ProtobufError) {
                 return Base64.encode(try ProtobufSchema(file: file, imports: imports).fileDescriptor())
             } catch { throw SchemaFailure("\(error)") }
-        default:
-            throw SchemaFailure(
-                "unknown format \"\(format)\" of Protobuf, known are default, serialized and ignore_extensions")
+        default: return canonicalText  // as the original, for what newer versions may have
         }
     }
 

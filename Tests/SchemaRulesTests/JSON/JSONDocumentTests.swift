@@ -49,10 +49,12 @@ import Testing
         }
     }
 
-    @Test func `keeps new schemas from reserved names`() throws {
-        let text = #"{"properties": {"$$a": {}}}"#
-        _ = try SchemaType.json.read(text)
-        #expect(throws: SchemaFailure.self) { try SchemaType.json.read(text, isNew: true) }
+    @Test func `reserved names are refused where fields are validated`() throws {
+        let document = try JSONDocument(#"{"properties": {"$$a": {}}}"#)
+        _ = try SchemaType.json.read(document.canonicalText, isNew: true)
+        let failure = #expect(throws: SchemaFailure.self) { try document.checkNames() }
+        #expect(failure?.message == "Field names cannot start with $$ prefix: #/properties/$$a")
+        try JSONDocument(#"{"properties": {"$a": {}}}"#).checkNames()
     }
 
     @Test func `compares through references`() throws {
