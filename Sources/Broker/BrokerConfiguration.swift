@@ -25,6 +25,10 @@ package struct BrokerError: Error, CustomStringConvertible {
         case dataDirectoryLocked(holder: Int32?)
         /// The data folder cannot be read or written, or is from a newer program.
         case dataDirectoryUnusable
+        /// There is no space for the few bytes that a start writes.
+        case dataDirectoryFull
+        /// Files that say what there is are damaged or gone.
+        case dataDirectoryDamaged
         case invalidConfiguration
     }
     package var code: Code

@@ -125,6 +125,13 @@ package final class BrokerServer: Sendable {
                 configuration.dataDirectory + "/meta", disk: disk, files: files,
                 health: directory.health, wasClean: directory.wasClean, now: clock.now())
             if image.clusterId == nil {
+                // The id is written before the first topic is made.
+                guard directory.unopened.isEmpty else {
+                    throw LogError(
+                        .corruptSegment,
+                        "'topics' holds \(directory.unopened.count) partitions, but the metadata in 'meta' is gone: "
+                            + "nothing says whose they are; restore 'meta' from a backup, nothing was changed")
+                }
                 var random = SystemRandomNumberGenerator()
                 let configured = server.text("cluster.id")
                 let record = MetadataRecord.clusterId(
@@ -150,8 +157,14 @@ package final class BrokerServer: Sendable {
                     "data folder '\(configuration.dataDirectory)' is in use"
                         + (error.holder.map { " by process \($0)" } ?? ""))
             }
+            let code: BrokerError.Code =
+                switch error.code {
+                case .diskFull: .dataDirectoryFull
+                case .corruptSegment: .dataDirectoryDamaged
+                default: .dataDirectoryUnusable
+                }
             throw BrokerError(
-                .dataDirectoryUnusable, "data folder '\(configuration.dataDirectory)' cannot be used: \(error)")
+                code, "data folder '\(configuration.dataDirectory)' cannot be used: \(error)")
         }
     }
 

@@ -5,6 +5,15 @@ import Glibc
 package struct RealDisk: Disk {
     package init() {}
 
+    /// The path from the root, without `.` and `..` being resolved; the path itself where the current folder is unknown.
+    package static func absolutePath(_ path: String) -> String {
+        guard !path.hasPrefix("/") else { return path }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard getcwd(&buffer, buffer.count) != nil else { return path }
+        let current = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        return "\(current)/\(path.hasPrefix("./") ? String(path.dropFirst(2)) : path)"
+    }
+
     package func open(_ path: String, create: Bool) throws(DiskError) -> any DiskFile {
         let flags = O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0)
         let descriptor = retried { Glibc.open(path, flags, 0o644) }

@@ -110,6 +110,8 @@ package final class LogDirectory: Sendable {
 
     /// Folders of partitions that are there and were not opened yet.
     package var unopened: [PartitionName] { state.withLock { $0.found.sorted() } }
+    /// Whether there is a folder of a partition that was not opened yet.
+    package func has(_ name: PartitionName) -> Bool { state.withLock { $0.found.contains(name) } }
     package var logs: [PartitionLog] { state.withLock { Array($0.logs.values) } }
     package func log(_ name: PartitionName) -> PartitionLog? { state.withLock { $0.logs[name] } }
 

@@ -120,10 +120,31 @@ extension LogOpening {
         guard let reason else { return true }
         cut("segment \(segment.baseOffset): \(reason)")
         report.truncatedByteCount += Int64(byteCount - position)
+        report.cutRecordCount += try wholeRecordCount(file, from: position, byteCount: byteCount)
         try doing("truncate segment \(segment.baseOffset)") { () throws(DiskError) in
             try file.truncate(to: Int64(position))
         }
         return false
+    }
+
+    /// Records of whole batches behind the one at `position`, as far as the batches before tell where they are.
+    private func wholeRecordCount(_ file: any DiskFile, from position: Int, byteCount: Int) throws(LogError) -> Int64 {
+        var count: Int64 = 0
+        var at = position
+        while byteCount - at >= BatchHeader.byteCount {
+            let bytes = try doing("read what is cut") { () throws(DiskError) in
+                try file.read(at: Int64(at), count: BatchHeader.byteCount)
+            }
+            guard let header = try? BatchHeader(bytes.span.bytes), header.byteCount <= byteCount - at else { break }
+            if at > position {
+                let batch = try doing("read what is cut") { () throws(DiskError) in
+                    try file.read(at: Int64(at), count: header.byteCount)
+                }
+                if (try? header.checksumMatches(batch.span.bytes, at: 0)) == true { count += Int64(header.recordCount) }
+            }
+            at += header.byteCount
+        }
+        return count
     }
 
     /// - Returns: what is wrong with the batch, nil if nothing.

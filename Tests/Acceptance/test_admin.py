@@ -709,3 +709,16 @@ def test_describe_topic_partitions_goes_page_by_page(make_broker, java):
         if answer["nextCursor"] is None:
             break
     assert seen == list(range(100))
+
+
+def test_a_client_that_wants_to_log_in_is_told_at_once(bootstrap):
+    """Without an answer to its handshake it would try until its time is over."""
+    told = []
+    settings = {
+        "bootstrap.servers": bootstrap, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN",
+        "sasl.username": "u", "sasl.password": "p", "error_cb": told.append, "log_level": 0,
+    }  # fmt: skip
+    client = confluent_kafka.admin.AdminClient(settings)
+    wait_until(lambda: client.poll(0.1) or told, what="an error", timeout=20)
+    assert "SASL" in told[0].str(), told[0].str()
+    assert "not supported by broker" not in told[0].str()

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -649,6 +650,47 @@ def test_damaged_metadata_never_loses_topics_in_silence(broker, java, part, kill
         assert java.call("listTopics", broker.address) == [f"t{n:02}" for n in range(20)]
     else:
         assert path.name in done or str(path.parent) in done, done
+
+
+@pytest.mark.parametrize("loss", ("folder", "file", "contents"))
+def test_lost_metadata_never_begins_a_new_cluster(broker, loss):
+    """Partitions that nothing tells whose they are: no start, so that a restored folder finds all as it was."""
+    filled(broker)
+    meta, kept = broker.data / "meta", broker.data.parent / "kept"
+    shutil.copytree(meta, kept)
+    if loss == "folder":
+        shutil.rmtree(meta)
+    elif loss == "file":
+        metadata_log(broker).unlink()
+    else:
+        metadata_log(broker).write_bytes(b"")
+    with pytest.raises(AssertionError, match="restore 'meta' from a backup"):
+        broker.start()
+    broker.process = None
+    assert (broker.data / "topics" / "t-0").is_dir()
+    shutil.rmtree(meta, ignore_errors=True)
+    shutil.copytree(kept, meta)
+    broker.start()
+    assert read_values(broker.address, "t") == values_of(50)
+
+
+def test_a_lost_partition_folder_is_told(broker):
+    filled(broker)
+    shutil.rmtree(broker.data / "topics" / "t-0")
+    mark = len(broker.log())
+    broker.start()
+    assert "the folder of a partition is gone" in broker.log()[mark:]
+
+
+def test_records_behind_damage_are_counted(broker):
+    log = filled(broker)
+    data = bytearray(log.read_bytes())
+    data[100] ^= 0x10
+    log.write_bytes(data)
+    mark = len(broker.log())
+    broker.start()
+    said = broker.log()[mark:]
+    assert "records of a partition are gone" in said and "cutRecords=" in said and "lostDurableRecords=0" not in said
 
 
 def test_what_does_not_belong_there_is_left_alone(broker):

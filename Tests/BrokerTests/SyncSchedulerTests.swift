@@ -93,7 +93,7 @@ import Testing
         await producers.run(window: window)
         #expect(producers.early.load(ordering: .relaxed) == 0)
         // The first requests find nobody to wait for; some more forces go by until all are together.
-        #expect(producers.forces.figures.count <= Int64(rounds + 2 * together))
+        #expect(producers.forces.figures.count <= Int64(rounds + 3 * together))
     }
 
     @Test(.timeLimit(.minutes(5))) func `one that waits alone is not made to wait for others`() async throws {

@@ -66,7 +66,8 @@ import Testing
             ("listeners", "127.0.0.1:70000", "HOST:PORT"),
             ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
             ("listeners", "kafka.example.com:9092", "no authentication"),
-            ("console.inbox", "perhaps", "true or false"),
+            ("console.inbox", "perhaps", "true or false"), ("advertised.listeners", "0.0.0.0:9092", "no client can"),
+            ("advertised.listeners", "[::]:9092", "no client can"), ("advertised.listeners", "h:0", "no client can"),
             ("roles", "kafak", "did you mean 'kafka'?"),
             ("roles", "", "no roles"), ("insecure", "yes", "true or false"), ("log.dirs", "/a,/b", "one folder"),
         ])

@@ -59,6 +59,8 @@ extension BrokerNode {
             handleDescribeTransactions(try DescribeTransactionsRequest(from: &reader, version: version), responder)
         case .listTransactions:
             handleListTransactions(try ListTransactionsRequest(from: &reader, version: version), responder)
+        case .saslHandshake:
+            handleSaslHandshake(try SaslHandshakeRequest(from: &reader, version: version), responder)
         case .createTopics: handleCreateTopics(try CreateTopicsRequest(from: &reader, version: version), responder)
         case .deleteTopics: handleDeleteTopics(try DeleteTopicsRequest(from: &reader, version: version), responder)
         case .deleteRecords: handleDeleteRecords(try DeleteRecordsRequest(from: &reader, version: version), responder)

@@ -8,7 +8,7 @@ extension BrokerNode {
         onDiskThread(responder) { [self] in
             var response = DescribeLogDirsResponse()
             var result = DescribeLogDirsResponse.DescribeLogDirsResult()
-            result.logDir = directory.directory
+            result.logDir = RealDisk.absolutePath(directory.directory)
             do throws(DiskError) {
                 let space = try disk.space(directory.directory)
                 result.totalBytes = space.total

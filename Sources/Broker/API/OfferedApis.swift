@@ -18,6 +18,7 @@ package enum OfferedApis {
         .syncGroup: 0...5,
         .describeGroups: 0...6,
         .listGroups: 0...5,
+        .saslHandshake: 0...1,
         .apiVersions: 0...4,
         .createTopics: 2...7,
         .deleteTopics: 1...6,

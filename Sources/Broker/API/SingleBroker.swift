@@ -28,6 +28,14 @@ extension BrokerNode {
         responder.send(response)
     }
 
+    /// A client that wants to authenticate is told at once that this is no listener for it, as by Kafka on one without SASL;
+    /// without an answer it would try until its time is over.
+    func handleSaslHandshake(_ request: SaslHandshakeRequest, _ responder: Responder) {
+        var response = SaslHandshakeResponse()
+        response.errorCode = ErrorCode.illegalSaslState.rawValue
+        responder.send(response)
+    }
+
     func handleAlterPartitionReassignments(_ request: AlterPartitionReassignmentsRequest, _ responder: Responder) {
         var response = AlterPartitionReassignmentsResponse()
         response.errorMessage = nil

@@ -116,6 +116,11 @@ package final class Controller: Sendable {
         for index in indexes {
             let partition = PartitionName(topic: name, partition: index)
             if areNew { try directory.forget(partition) }
+            if !areNew, !directory.has(partition) {
+                // It was there before the topic was.
+                logger.error(
+                    "the folder of a partition is gone; it begins anew, empty", metadata: ["partition": "\(partition)"])
+            }
             let log = try openLog(partition, id, config.log)
             partitions.append(Partition(topicName: name, index: index, log: log))
         }
@@ -142,12 +147,19 @@ package final class Controller: Sendable {
     /// Tells what was found damaged: it is gone for good, and the operator may have a backup or a failing disk.
     private func report(_ recovery: RecoveryReport, of name: PartitionName) {
         guard recovery.truncatedByteCount > 0 || recovery.lostRecordCount > 0 else { return }
-        logger.warning(
-            "the end of a partition was not whole after an unclean stop and was cut off",
-            metadata: [
-                "partition": "\(name)", "cutBytes": "\(recovery.truncatedByteCount)",
-                "lostDurableRecords": "\(recovery.lostRecordCount)", "reason": "\(recovery.reason ?? "")",
-            ])
+        var metadata: Logger.Metadata = [
+            "partition": "\(name)", "cutBytes": "\(recovery.truncatedByteCount)", "reason": "\(recovery.reason ?? "")",
+        ]
+        // Only what is known: a number that is 0 would be a promise.
+        if recovery.cutRecordCount > 0 { metadata["cutRecords"] = "\(recovery.cutRecordCount)" }
+        if recovery.lostRecordCount > 0 { metadata["lostDurableRecords"] = "\(recovery.lostRecordCount)" }
+        let isDamage = recovery.cutRecordCount > 0 || recovery.lostRecordCount > 0
+        logger.log(
+            level: isDamage ? .error : .warning,
+            isDamage
+                ? "records of a partition are gone: its files were changed or lost by something else than a stop"
+                : "the end of a partition was not whole after an unclean stop and was cut off",
+            metadata: metadata)
     }
 
     // MARK: Topics
@@ -195,6 +207,10 @@ package final class Controller: Sendable {
         id: KafkaUUID
     ) throws(ControlError) -> Topic {
         let count = try TopicRules.partitionCount(of: creation, server: state.server, nodeId: nodeId)
+        if creation.name == "__cluster_metadata" {
+            throw ControlError(
+                .invalidRequest, "Creation of internal topic \(creation.name) is prohibited.")
+        }
         let existing = catalog.snapshot.byName
         if existing[creation.name] != nil {
             throw ControlError(.topicAlreadyExists, "Topic '\(creation.name)' already exists.")
@@ -209,7 +225,9 @@ package final class Controller: Sendable {
         partitionCountLeft -= Int(count)
         var overrides: [String: String] = [:]
         for (name, value) in creation.configs {
-            guard let value else { continue }
+            guard let value else {
+                throw ControlError(.invalidConfig, "Null value not supported for topic configs: \(name)")
+            }
             if let problem = TopicConfigs.problem(name, value) { throw ControlError(.invalidConfig, problem) }
             overrides[name] = value
         }

@@ -118,7 +118,10 @@ struct Produce: AsyncParsableCommand {
     func run() async throws {
         var parser = try parser()
         // Lines come in groups: a few milliseconds let a batch take a whole group, which also compresses better.
-        let cluster = try await connection.connect(["compression.type": compression.rawValue, "linger.ms": "5"])
+        let cluster = try await connection.connect([
+            "compression.type": compression.rawValue, "linger.ms": "5",
+            "message.timeout.ms": String(Int64(connection.timeout * 1000)),
+        ])
         if let partition {
             _ = try await chosenPartitions(String(partition), of: topic, in: cluster)
         } else {

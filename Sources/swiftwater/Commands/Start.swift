@@ -42,7 +42,7 @@ struct Start: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try options.resolve()
-        let isEphemeral = ephemeral || EnvironmentVariables.value("SWIFTWATER_EPHEMERAL")?.lowercased() == "true"
+        let isEphemeral = try ephemeral || Self.isEphemeralByEnvironment()
         let folder = try isEphemeral ? TemporaryFolder() : nil
         defer { folder?.remove() }
         let format = try format()
@@ -128,6 +128,15 @@ struct Start: AsyncParsableCommand {
         }
     }
 
+    /// What is meant to be thrown away must not be kept because of how it is written, nor the other way round.
+    private static func isEphemeralByEnvironment() throws -> Bool {
+        switch EnvironmentVariables.value("SWIFTWATER_EPHEMERAL")?.lowercased() {
+        case nil, "", "false": return false
+        case "true": return true
+        case let text?: throw CommandFailure.usage("SWIFTWATER_EPHEMERAL is true or false, not '\(text)'")
+        }
+    }
+
     private func format() throws -> LogFormat {
         if let logFormat { return logFormat }
         guard let text = EnvironmentVariables.value("SWIFTWATER_LOG_FORMAT")?.lowercased() else { return .text }
@@ -160,6 +169,8 @@ struct Start: AsyncParsableCommand {
             configuration.advertisedPort = advertised.port
         } else if ["0.0.0.0", "::"].contains(settings.listener.host) {
             configuration.advertisedHost = Self.hostName()  // "all addresses" is nothing that a client can connect to
+        } else if settings.listener.host != "localhost" {
+            configuration.advertisedHost = settings.listener.host  // a name stays a name, as in Kafka
         }
         do {
             return try await ServerProcess.start(settings, configuration, logger)
@@ -171,6 +182,13 @@ struct Start: AsyncParsableCommand {
                 throw CommandFailure(error.message, hint: "stop that process, or choose another folder with --data-dir")
             case .dataDirectoryUnusable:
                 throw CommandFailure(error.message, hint: "choose another folder with --data-dir")
+            case .dataDirectoryFull:
+                throw CommandFailure(
+                    error.message,
+                    hint: "make room on its disk; topics can be deleted only while it runs, so remove something else")
+            case .dataDirectoryDamaged:
+                throw CommandFailure(
+                    error.message, hint: "another folder with --data-dir would begin an empty cluster")
             case .invalidConfiguration: throw CommandFailure.usage(error.message)
             }
         }

@@ -25,6 +25,7 @@ struct DataFolderCheck {
             return
         }
         isWritable = access(existing, W_OK | X_OK) == 0
+        let isReadOnly = !isWritable && errno == EROFS
         let facts: [(String, JSONValue)] = [("path", .string(path)), ("exists", .bool(isThere))]
         guard isThere else {
             findings = [
@@ -46,8 +47,12 @@ struct DataFolderCheck {
                 isWritable
                     ? Finding(check, .ok, "\(path) \(what)\(who)", facts: facts + [("in_use", .bool(isLocked))])
                     : Finding(
-                        check, .problem, "\(path) \(what) and may not be written by this user",
-                        hint: "run as the user that owns it: \(Self.owner(path))", facts: facts)
+                        check, .problem,
+                        "\(path) \(what) and may not be written"
+                            + (isReadOnly ? ": its file system is read-only" : " by this user"),
+                        hint: isReadOnly
+                            ? "mount it for writing, or name another with --data-dir FOLDER"
+                            : "run as the user that owns it: \(Self.owner(path))", facts: facts)
             ]
         } catch {
             findings = [

@@ -338,6 +338,11 @@ struct ServerSettings {
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
         }
+        if let advertised, ["0.0.0.0", "::"].contains(advertised.host) || advertised.port == 0 {
+            throw CommandFailure.usage(
+                "advertised.listeners is '\(self["advertised.listeners"].text)', which no client can connect to",
+                hint: "name the address and port by which clients reach this broker, with --advertised HOST:PORT")
+        }
         let insecure = self["insecure"]
         guard ["true", "false"].contains(insecure.text.lowercased()) else {
             throw CommandFailure.usage("insecure is true or false, not '\(insecure.text)' (\(insecure.origin))")
