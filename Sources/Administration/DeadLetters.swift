@@ -54,18 +54,48 @@ package enum DeadLetters {
         return letters
     }
 
+    /// The oldest letters that were not sent again, which is the order that they go back in.
+    ///
+    /// - Parameter starts: up to where they were sent again.
+    /// - Returns: at most `count` letters, those of each partition without a gap, and how many wait in all.
+    package static func oldestWaiting(
+        _ count: Int, of topic: String, from starts: [TopicPartition: Int64], in cluster: any Cluster
+    ) async throws(ClusterError) -> (letters: [ConsumerRecord], waitingCount: Int64) {
+        let partitions = try await cluster.topic(topic).partitions.map { TopicPartition(topic, $0.partition) }
+        let ends = try await cluster.offsets(
+            Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
+        let waiting = try await waiting(partitions, starts, in: cluster)
+        var waitingCount: Int64 = 0
+        // With the latest time up to it in its partition, so that an order by it keeps that of the partition.
+        var letters: [(time: Int64, letter: ConsumerRecord)] = []
+        for partition in partitions {
+            let (start, end) = (waiting[partition] ?? 0, ends[partition] ?? 0)
+            waitingCount += max(0, end - start)
+            var time = Int64.min
+            for letter in try await read(partition, from: .offset(start), to: end, countMax: count, in: cluster) {
+                time = max(time, letter.timestamp)
+                letters.append((time, letter))
+            }
+        }
+        letters.sort {
+            ($0.time, $0.letter.partition, $0.letter.offset) < ($1.time, $1.letter.partition, $1.letter.offset)
+        }
+        return (letters.prefix(count).map(\.letter), waitingCount)
+    }
+
     private static func read(
-        _ partition: TopicPartition, from start: LogPosition, to end: Int64, in cluster: any Cluster
+        _ partition: TopicPartition, from start: LogPosition, to end: Int64, countMax: Int = .max,
+        in cluster: any Cluster
     ) async throws(ClusterError) -> [ConsumerRecord] {
         let reader = try await cluster.reader(partition, from: start, isolation: .readCommitted)
         defer { reader.close() }
         var letters: [ConsumerRecord] = []
-        while reader.position < end {
+        while reader.position < end, letters.count < countMax {
             letters += try await reader.next(maxBytes: 1 << 20, timeout: .seconds(5)).records().filter {
                 $0.offset < end
             }
         }
-        return letters
+        return Array(letters.prefix(countMax))
     }
 
     /// How far the letters go without a gap that are among `chosen`, from `starts` on: what may be remembered as sent again

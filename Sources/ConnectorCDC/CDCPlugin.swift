@@ -118,6 +118,7 @@ package struct PostgresCDCPlugin: SourcePlugin {
     package let version: String
     package let definition = ConfigDef()
     package let classNames = ["io.debezium.connector.postgresql.PostgresConnector"]
+    package let isAvailable = false
 
     package init(version: String) { self.version = version }
 

@@ -77,6 +77,17 @@ import Testing
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
     }
 
+    /// As the registry's own file is.
+    @Test func `the listeners of a file for the registry are the registry's`() throws {
+        let settings = try settings(
+            file: [
+                "listeners": "http://127.0.0.1:18081", "kafkastore.bootstrap.servers": "PLAINTEXT://k:9092",
+                "kafkastore.topic": "_schemas", "debug": "false",
+            ], flags: [("roles", "--roles", "registry")])
+        #expect(settings.registry == HostPort(host: "127.0.0.1", port: 18081))
+        #expect(settings.sql == nil)
+    }
+
     /// As Kafka's own file is for one process that is broker and controller.
     @Test func `a file for Kafka is taken`() throws {
         let settings = try settings(

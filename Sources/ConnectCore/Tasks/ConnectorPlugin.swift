@@ -9,6 +9,10 @@ package protocol ConnectorPlugin: Sendable {
     /// The options of its own; those of every connector come from `ConnectorConfig`.
     var definition: ConfigDef { get }
 
+    /// Whether there are connectors of it; where there are none, it is known so that a configuration is refused with what
+    /// there is.
+    var isAvailable: Bool { get }
+
     /// A configuration with today's names for options that had others in earlier versions; what was given stays in it.
     func modernized(_ properties: [String: String]) -> [String: String]
 
@@ -27,6 +31,7 @@ package protocol ConnectorPlugin: Sendable {
 }
 
 extension ConnectorPlugin {
+    package var isAvailable: Bool { true }
     package func modernized(_ properties: [String: String]) -> [String: String] { properties }
 
     package func problems(with properties: [String: String]) async -> [ConfigProblem] { [] }

@@ -51,7 +51,9 @@ extension ConnectAPI {
             let (x, y) = (PluginRegistry.type(a), PluginRegistry.type(b))
             return x == y ? (a.classNames.first ?? "") < (b.classNames.first ?? "") : x < y
         }
-        return sorted.map { entry($0.classNames.first ?? "", PluginRegistry.type($0), $0.version) }
+        return sorted.filter(\.isAvailable).map {
+            entry($0.classNames.first ?? "", PluginRegistry.type($0), $0.version)
+        }
     }
 
     private static func otherPlugins(_ version: String) -> [JSONValue] {

@@ -25,10 +25,18 @@ extension ConsoleAPI {
     }
 
     private static func letters(_ topic: String, _ limit: Int, _ console: Console) async throws -> JSONValue {
-        let records = try await DeadLetters.newest(Int64(limit), of: topic, in: console.cluster)
-            .sorted { ($0.timestamp, $0.partition, $0.offset) < ($1.timestamp, $1.partition, $1.offset) }
-            .suffix(limit)
         let sent = try await console.cluster.groupOffsets(DeadLetters.group(topic))
+        let (waiting, waitingCount) = try await DeadLetters.oldestWaiting(
+            limit, of: topic, from: sent.mapValues(\.offset), in: console.cluster)
+        // What was sent again fills up the rest.
+        let old =
+            waiting.count == limit
+            ? []
+            : try await DeadLetters.newest(Int64(limit), of: topic, in: console.cluster)
+                .filter { $0.offset < sent[TopicPartition($0.topic, $0.partition)]?.offset ?? 0 }
+                .sorted { ($0.timestamp, $0.partition, $0.offset) < ($1.timestamp, $1.partition, $1.offset) }
+                .suffix(limit - waiting.count)
+        let records = old + waiting
         console.decoder.forgetProblems()
         await console.decoder.prepare(console.decoder.missing(Array(records)))
         let letters = records.map { record -> JSONValue in
@@ -50,7 +58,7 @@ extension ConsoleAPI {
                     ("reason", reason), ("sent_again", .bool(record.offset < (sent[place]?.offset ?? 0))),
                 ])
         }
-        return .object([("messages", .array(letters))])
+        return .object([("messages", .array(letters)), ("waiting", .number(waitingCount))])
     }
 
     /// `{"topic", "to"?, "messages": [{"partition", "offset", "key"?: FIELD, "value"?: FIELD}]}`; without messages all

@@ -98,7 +98,14 @@ package struct MessageSearch: Sendable {
                 wanted[partition] = offsets[partition.partition].map { .offset($0) } ?? .end
             }
         }
-        var found = try await cluster.offsets(wanted, isolation: .readCommitted)
+        var found: [TopicPartition: Int64]
+        if case .newest(let count) = start, let until {
+            // The newest before that time.
+            found = try await cluster.offsets(wanted.mapValues { _ in .timestamp(until) }, isolation: .readCommitted)
+                .mapValues { $0 - count }
+        } else {
+            found = try await cluster.offsets(wanted, isolation: .readCommitted)
+        }
         // An offset that retention has removed meanwhile, or that never was.
         let beginnings = try await cluster.offsets(wanted.mapValues { _ in .beginning }, isolation: .readCommitted)
         for (partition, beginning) in beginnings { found[partition] = max(found[partition] ?? beginning, beginning) }

@@ -42,6 +42,8 @@ enum KafkaProperties {
         "producer.id.expiration.check.interval.ms", "transaction.abort.timed.out.transaction.cleanup.interval.ms",
         "transaction.remove.expired.transaction.cleanup.interval.ms", "transaction.state.log.load.buffer.size",
         "offsets.commit.timeout.ms", "offsets.load.buffer.size", "offsets.topic.compression.codec",
+        // Of the registry's file.
+        "debug",
         "unstable.api.versions.enable", "unstable.feature.versions.enable",
     ]
 

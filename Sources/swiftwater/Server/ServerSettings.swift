@@ -130,8 +130,12 @@ struct ServerSettings {
             // In their order, so that of two names of one setting the same one counts at every start.
             for (name, value) in file.properties.sorted(by: { $0.key < $1.key }) {
                 if name == "listeners", let listener = SQLProperties.listener(value) {
-                    // As ksql-server.properties has it.
-                    set["sql.listener"] = Value(text: listener, origin: .file(file.path))
+                    // As ksql-server.properties and schema-registry.properties have it.
+                    let isOfRegistry = file.properties.keys.contains {
+                        $0.hasPrefix("kafkastore.") || $0.hasPrefix("schema.registry.")
+                    }
+                    let owner = isOfRegistry ? "registry.listener" : "sql.listener"
+                    set[owner] = Value(text: listener, origin: .file(file.path))
                     continue
                 }
                 // A file for Kafka also names what its controllers listen on.

@@ -175,7 +175,7 @@ def test_groups(api, platform, name):
     assert api.ask("GET", f"/api/groups/{name}").status == 404
 
 
-@pytest.mark.deadline(180)
+@pytest.mark.deadline(240)
 def test_connectors_queries_lineage_and_dead_letters(api, platform, name, tmp_path):
     """A pipeline with everything, seen as a graph; its bad record becomes a dead letter, is mended and arrives."""
     upper = name.upper()
@@ -234,7 +234,8 @@ def test_connectors_queries_lineage_and_dead_letters(api, platform, name, tmp_pa
         ]
         return lineage if all(edge in edges for edge in wanted) and edges[wanted[2]]["lag"] == 0 else None
 
-    lineage = wait_until(graph, what="the graph", timeout=60)
+    # A sink commits its offsets once a minute.
+    lineage = wait_until(graph, what="the graph", timeout=130)
     sink = next(node for node in lineage["nodes"] if node["id"] == f"connector:{name}")
     assert (sink["kind"], sink["state"], sink["link"]) == ("connector-sink", "RUNNING", f"/connectors/{name}")
     api.send("DELETE", f"/api/connect/connectors/{name}")

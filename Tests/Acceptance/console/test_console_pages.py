@@ -438,8 +438,16 @@ def test_connector_from_the_form(page, platform, name, pictures):
     page.until("document.querySelector('h1').parentElement.innerText.includes('RUNNING')", 30)
     page.press("Stop")
     page.until("document.querySelector('h1').parentElement.innerText.includes('STOPPED')", 30)
-    page.go(f"/connectors/{name}/config")
-    page.loaded(name)
+    # A new one does not take its place.
+    page.open("/connectors/new?plugin=DatagenConnector", "New Datagen source")
+    page.fill("Connector name", name)
+    page.fill("kafka.topic", f"{name}-other")
+    page.fill("quickstart", "ratings")
+    page.press("Create connector")
+    page.sees("already exists")
+    page.complaints = [text for text in page.complaints if "status of 409" not in text]  # the refusal was meant
+    assert platform.console.get(f"/api/connect/connectors/{name}")["config"]["quickstart"] == "users"
+    page.open(f"/connectors/{name}/config", name)
     page.press("JSON")
     page.until("document.querySelector('textarea')?.value.includes('kafka.topic')")
     page.press("Delete")

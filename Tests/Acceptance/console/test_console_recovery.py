@@ -80,6 +80,9 @@ def test_dead_letters_are_mended_and_sent_back(page, platform, name, receiver):
 
     wait_until(lambda: len(letters()) == 3, 60, "three dead letters")
     assert sorted(letter["reason"]["stage"] for letter in letters()) == ["TASK_PUT", "TASK_PUT", "VALUE_CONVERTER"]
+    # The oldest come first, which is the order that they go back in.
+    two = console.get(f"/api/dead-letters?topic={name}-dlq&limit=2")
+    assert ([letter["offset"] for letter in two["messages"]], two["waiting"]) == ([0, 1], 3)
     page.press("Dead letters")
     page.loaded(name)
     page.until("document.querySelectorAll('.message').length === 3")

@@ -33,7 +33,8 @@ export class PanelData {
     this.missing = [x, ...y, series].filter((name) => name && find(name) < 0);
     this.x = find(x);
     this.split = find(series);
-    this.ys = (y.length ? y : columns).map((name) => [name, find(name)]).filter(([, at]) => at >= 0);
+    this.ys = y.map((name) => [name, find(name)]).filter(([, at]) => at >= 0);
+    this.candidates = columns.map((name, at) => [name, at]).filter(([, at]) => at !== this.x && at !== this.split);
     this.lines = new Map();
     this.rows = new Map();
     this.categories = false;
@@ -45,19 +46,22 @@ export class PanelData {
 
   add(values, now) {
     this.turn += 1;
-    if (this.guessed && this.turn === 1) {
-      this.ys = this.ys.filter(([, at]) => at !== this.x && at !== this.split && Number.isFinite(numberOf(values[at]))).slice(0, 4);
-      this.guessed = false;
-    }
-    let x = this.x < 0 ? now : values[this.x];
-    if (this.x >= 0) {
-      const time = typeof x === "number" && x > 1e11 ? x : typeof x === "string" && /^\d{4}-\d\d-\d\dT/.test(x) ? dateOf(x)?.getTime() : null;
-      if (time === null || time === undefined) { this.categories = true; x = cellText(x); } else x = time;
+    // A column is one of numbers from its first number on: rows before may have nulls.
+    if (this.guessed && this.ys.length < 4) {
+      for (const [name, at] of this.candidates) {
+        if (this.ys.length < 4 && Number.isFinite(numberOf(values[at])) && typeof values[at] !== "boolean" && !this.ys.some(([, known]) => known === at)) this.ys.push([name, at]);
+      }
     }
     const key = this.x < 0 ? this.turn : `${cellText(values[this.x])}\n${this.split < 0 ? "" : cellText(values[this.split])}`;
     this.rows.delete(key);
     this.rows.set(key, values);
     if (this.rows.size > KEPT) this.rows.delete(this.rows.keys().next().value);
+    let x = this.x < 0 ? now : values[this.x];
+    if (this.x >= 0 && (x === null || x === undefined)) return;  // no place on the axis
+    if (this.x >= 0) {
+      const time = typeof x === "number" && x > 1e11 ? x : typeof x === "string" && /^\d{4}-\d\d-\d\dT/.test(x) ? dateOf(x)?.getTime() : null;
+      if (time === null || time === undefined) { this.categories = true; x = cellText(x); } else x = time;
+    }
     this.ys.forEach(([name, at], index) => {
       const value = numberOf(values[at]);
       if (!Number.isFinite(value)) return;
@@ -149,7 +153,7 @@ export function panelBody(panel, { signal, height = 220 }) {
     document.addEventListener("visibilitychange", look);
     const release = parsed.push ? await turn(own.signal) : () => {};
     await sqlStream(parsed.query, {
-      properties: parsed.properties, signal: own.signal,
+      properties: parsed.properties, signal: own.signal, exact: panel.kind === "table",
       onHeader: (header) => { problem.replaceChildren(); view.hidden = false; fresh = new PanelData(panel, header.columnNames); if (parsed.push) data = fresh; },
       onRow: (values) => { rows += 1; fresh?.add(values, Date.now()); if (parsed.push) later(); },
       onError: (message) => { failed = message; },

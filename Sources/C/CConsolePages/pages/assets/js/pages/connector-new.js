@@ -26,7 +26,8 @@ export default async function connectorNew({ query, signal }) {
     const form = await connectorForm({
       plugin: found.class, action: "Create connector", signal,
       submit: async (name, config) => {
-        await api.put(path`connect/connectors/${name}/config`, config);
+        // Not as a change of what may be there by that name.
+        await api.post("connect/connectors", { name, config });
         done(`Connector "${name}" was created.`);
         navigate(pageOf(name));
       },

@@ -1,7 +1,7 @@
 // Records that a sink could not deliver: why, and once the reason is gone, back to where they came from.
 import { api, path } from "../api.js";
 import { fill, h } from "../dom.js";
-import { plural } from "../format.js";
+import { count, plural } from "../format.js";
 import { field } from "../ui/form.js";
 import { messageItem } from "../ui/message.js";
 import { button, codeBlock, facts } from "../ui/page.js";
@@ -24,12 +24,15 @@ export default function deadLetters({ signal }, name, topic) {
     }) });
     const boxes = [];
     const mark = () => { send.disabled = chosen.size === 0; send.lastChild.textContent = chosen.size ? `Send ${plural(chosen.size, "record")} back` : "Send back"; };
-    const all = h("input", { type: "checkbox", on: { change: () => boxes.forEach((box) => { box.checked = all.checked; box.dispatchEvent(new Event("change")); }) } });
-    fill(bar, h("label", { class: "check" }, all, "All"), send, h("span", { class: "muted" }, "of ", h("a", { href: path`/topics/${topic}` }, topic)));
+    const all = h("input", { type: "checkbox", on: { change: () => boxes.forEach((box) => { if (box.dataset.sent) return; box.checked = all.checked; box.dispatchEvent(new Event("change")); }) } });
+    const shown = messages.filter((message) => !message.sent_again).length;
+    const more = answer.waiting > shown ? h("span", { class: "muted" }, `the oldest ${count(shown)} of ${count(answer.waiting)} that wait; the next come when these are sent`) : null;
+    fill(bar, h("label", { class: "check" }, all, messages.length > shown ? "All that wait" : "All"), send, h("span", { class: "muted" }, "of ", h("a", { href: path`/topics/${topic}` }, topic)), more);
     const items = messages.map((message) => {
       const reason = message.reason ?? {};
       let edit = () => null;
       const box = h("input", { type: "checkbox", "aria-label": `Choose the record at ${message.partition}·${message.offset}`, on: { change: () => { if (box.checked) chosen.set(`${message.partition} ${message.offset}`, { message, edit: () => edit() }); else chosen.delete(`${message.partition} ${message.offset}`); mark(); } } });
+      if (message.sent_again) box.dataset.sent = "true";
       boxes.push(box);
       const item = messageItem(message, { topic, extra: () => {
         const text = h("textarea", { rows: 5, spellcheck: "false", value: message.value?.text ?? "" });

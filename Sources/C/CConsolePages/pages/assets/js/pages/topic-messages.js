@@ -55,8 +55,8 @@ export default function messages({ query, signal }, topic) {
     summary.textContent = "Reading…";
     more.replaceChildren(button("Stop", { icon: "stop", small: true, click: () => mine.abort() }));
     // A search looks from the oldest, unless a place is chosen: the newest 50 alone would hardly be a search.
-    const start = from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}`
-      : from.value === "last:50" && searching() ? "earliest" : from.value;
+    if (from.value === "last:50" && searching()) { from.value = "earliest"; reveal(); }
+    const start = from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}` : from.value;
     const formatsNow = { key_format: keyFormat.value, value_format: valueFormat.value };
     const wanted = {
       partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: 50, key: key.value, text: text.value,
