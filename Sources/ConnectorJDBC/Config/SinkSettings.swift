@@ -12,12 +12,15 @@ struct SinkSettings: Sendable {
         case recordValue = "record_value"
     }
 
+    let flavour: JDBCSinkPlugin.Flavour
     var connector: String
     var url: JDBCURL
     var dialect: Dialect
     var insertMode: InsertMode
     var batchCountMax: Int
     var deletes: Bool
+    /// Whether events of truncations empty tables.
+    var truncates: Bool
     var tableKinds: Set<TableDefinition.Kind>
     var tableFormat: String
     /// Whether `.` of topics are parts of a table's name or, as Debezium has it, become `_`.
@@ -41,8 +44,6 @@ struct SinkSettings: Sendable {
     var offsetsTable: String?
     /// Whether failed records go to the dead letters.
     var reportsFailures: Bool
-    /// Whether values may be Debezium's change events.
-    var unwrapsEvents = false
 
     func takes(_ field: String) -> Bool {
         (takenFields.isEmpty || takenFields.contains(field)) && !leftOutFields.contains(field)
@@ -54,6 +55,7 @@ struct SinkSettings: Sendable {
         func number(_ name: String) -> Int64 { values.integer(name) ?? 0 }
         func word(_ name: String) -> String { (values.string(name) ?? "").lowercased() }
         let isDebezium = flavour == .debezium
+        self.flavour = flavour
         connector = properties["name"] ?? ""
         var url = try JDBCURL(values.string("connection.url") ?? "")
         if let user = values.text(isDebezium ? "connection.username" : "connection.user") { url.user = user }
@@ -71,6 +73,7 @@ struct SinkSettings: Sendable {
         insertMode = InsertMode(rawValue: word("insert.mode")) ?? .insert
         batchCountMax = max(1, Int(number("batch.size")))
         deletes = values.flag("delete.enabled")
+        truncates = isDebezium && values.flag("truncate.enabled")
         tableKinds = [.table, .partitioned]
         if !isDebezium {
             tableKinds = Set(
@@ -80,10 +83,9 @@ struct SinkSettings: Sendable {
         foldsDots = isDebezium
         tableFormat = values.string("table.name.format") ?? "${topic}"
         if isDebezium, let format = values.text("collection.name.format") { tableFormat = format }
-        keyMode = KeyMode(rawValue: word(isDebezium ? "primary.key.mode" : "pk.mode")) ?? KeyMode.none
-        keyFields = values.list(isDebezium ? "primary.key.fields" : "pk.fields").filter { !$0.isEmpty }
-        takenFields = Set(
-            values.list(isDebezium ? "field.include.list" : "fields.whitelist").filter { !$0.isEmpty })
+        keyMode = KeyMode(rawValue: word(flavour.keyModeOption)) ?? KeyMode.none
+        keyFields = values.list(flavour.keyFieldsOption).filter { !$0.isEmpty }
+        takenFields = Set(values.list(flavour.takenFieldsOption).filter { !$0.isEmpty })
         if isDebezium { leftOutFields = Set(values.list("field.exclude.list").filter { !$0.isEmpty }) }
         let zoneOption = isDebezium ? "use.time.zone" : "db.timezone"
         let zone = try SinkOptions.zone(zoneOption, values.string(zoneOption) ?? "UTC")
@@ -101,7 +103,6 @@ struct SinkSettings: Sendable {
         trimsMessages = values.flag("trim.sensitive.log")
         offsetsTable = values.text("offsets.table")
         reportsFailures = properties["errors.tolerance"]?.trimmed.lowercased() == "all"
-        unwrapsEvents = isDebezium
         if deletes, keyMode != .recordKey {
             throw .config("Primary key mode must be 'record_key' when delete support is enabled")
         }

@@ -76,7 +76,7 @@ struct Dialect: Sendable, Hashable {
         case 3: return TableID(catalog: parts[0], schema: parts[1], name: parts[2])
         default:
             throw ConnectError(
-                .connect, "'\(text)' is no name of a table: it has \(parts.count) parts; see table.name.format")
+                .connect, "'\(text)' is no name of a table: it has \(parts.count) parts, of at most three")
         }
     }
 
@@ -259,6 +259,11 @@ struct Dialect: Sendable, Hashable {
 
     func deleteText(_ write: TableWrite) -> String {
         "DELETE FROM \(quoted(write.table)) WHERE " + condition(write.columns)
+    }
+
+    /// Without rows that are deleted one by one where the database can: it commits with it in MySQL.
+    func truncateText(_ table: TableID) -> String {
+        (product == .sqlite ? "DELETE FROM " : "TRUNCATE TABLE ") + quoted(table)
     }
 
     private func condition(_ columns: [TableWrite.Column]) -> String {

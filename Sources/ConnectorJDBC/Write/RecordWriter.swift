@@ -236,9 +236,7 @@ final class RecordWriter: @unchecked Sendable {
         do throws(WriteFailure) {
             guard let database else { throw WriteFailure(.again, ConnectError(.connect, "no connection")) }
             for record in records where !isDone(record) {
-                try buffer(record).add(
-                    settings.unwrapsEvents ? DebeziumEvent.unwrapped(record) : record, database, &structure
-                ) { () throws(WriteFailure) in try checkpoint() }
+                try take(record, database)
                 note(record)
             }
             for table in order { try buffers[table]?.flush(database) }
@@ -247,6 +245,48 @@ final class RecordWriter: @unchecked Sendable {
             fail(error)
             throw error
         }
+    }
+
+    private func take(_ record: ConnectRecord, _ database: any Database) throws(WriteFailure) {
+        var row = record
+        if settings.flavour == .debezium {
+            switch DebeziumEvent(record) {
+            case .row(let inner): row = inner
+            case .deletion(let deletion):
+                guard settings.deletes else { return skipped("deletion", record, "delete.enabled") }
+                row = deletion
+            case .truncation:
+                guard settings.truncates else { return skipped("truncation", record, "truncate.enabled") }
+                return try truncate(try buffer(record).table, record, database)
+            }
+        }
+        try buffer(record).add(row, database, &structure) { () throws(WriteFailure) in try checkpoint() }
+    }
+
+    private func skipped(_ what: String, _ record: ConnectRecord, _ option: String) {
+        log(.debug, "A \(what) in topic \(record.topic) is skipped, as \(option) is false")
+    }
+
+    /// Empties a table, behind everything that came before.
+    private func truncate(
+        _ table: TableID, _ record: ConnectRecord, _ database: any Database
+    ) throws(WriteFailure) {
+        for table in order { try buffers[table]?.flush(database) }
+        guard try structure.has(table, database) else {
+            log(.info, "Table \(table), which is to be truncated, is not there")
+            return
+        }
+        try checkpoint()
+        let sql = database.dialect.truncateText(table)
+        do throws(SQLFailure) {
+            log(.info, "Truncating table \(table): \(sql)")
+            try database.execute(sql)
+        } catch {
+            throw WriteFailure(error, trimmed: settings.trimsMessages)
+        }
+        // MySQL has committed; the offset follows at once.
+        note(record)
+        try checkpoint()
     }
 
     private func buffer(_ record: ConnectRecord) throws(WriteFailure) -> TableBuffer {
@@ -285,7 +325,7 @@ final class RecordWriter: @unchecked Sendable {
         progress[partition] = max(progress[partition] ?? 0, offset + 1)
     }
 
-    /// Before a change of a table: MySQL commits with it, whatever is under way, so everything has to be in order by
+    /// Around a change of a table: MySQL commits with it, whatever is under way, so everything has to be in order by
     /// then.
     private func checkpoint() throws(WriteFailure) {
         guard settings.dialect.product == .mysql, let database else { return }

@@ -1,0 +1,118 @@
+import ConnectCore
+import Testing
+
+@testable import ConnectorJDBC
+
+/// Debezium's own sink: change events with the row inside. What is expected is what `JdbcChangeEventSink` of Debezium 3
+/// does.
+@Suite struct DebeziumSinkTests {
+    private static let key = structure([("id", .int32)])
+    private static let inner = structure([("id", .int32), ("name", .optionalString)]).with(isOptional: true)
+    private static let source = structure([
+        ("db", .string), ("table", .string), ("pos", .int64), ("snapshot", .optionalString),
+    ])
+    private static let envelope = structure([("before", inner), ("after", inner), ("source", source), ("op", .string)])
+
+    private func person(_ id: Int32, _ name: String) -> ConnectValue {
+        .structure(ConnectStruct(Self.inner, values: [.int32(id), .string(name)]))
+    }
+
+    private func event(
+        _ operation: String, _ before: ConnectValue = .null, _ after: ConnectValue = .null, _ id: Int32? = nil,
+        offset: Int64 = 0, table: String = "people"
+    ) -> ConnectRecord {
+        let origin = ConnectStruct(Self.source, values: [.string("shop"), .string(table), .int64(4), .null])
+        return record(
+            row(Self.envelope, [before, after, .structure(origin), .string(operation)]),
+            key: id.map { row(Self.key, [.int32($0)]) } ?? .null, offset: offset, topic: "server.db.people")
+    }
+
+    private func tombstone(_ id: Int32, offset: Int64 = 0) -> ConnectRecord {
+        record(.null, key: row(Self.key, [.int32(id)]), offset: offset, topic: "server.db.people")
+    }
+
+    private func put(
+        _ file: TestFile, _ options: [String: String], _ records: [ConnectRecord],
+        _ context: SinkContext = SinkContext()
+    ) async throws {
+        let task = try JDBCSinkPlugin(.debezium, version: "1").makeTask(
+            [
+                "name": "c", "connection.url": "jdbc:sqlite:" + file.path, "insert.mode": "upsert",
+                "primary.key.mode": "record_key", "schema.evolution": "basic",
+            ]
+            .merging(options) { $1 }, context)
+        do {
+            try await task.open([SinkPartition(topic: "server.db.people", partition: 0)])
+            try await task.put(records)
+        } catch {
+            await task.stop()
+            throw error
+        }
+        await task.stop()
+    }
+
+    @Test func `takes events`() async throws {
+        let file = try TestFile()
+        try await put(
+            file, ["delete.enabled": "true"],
+            [
+                event("c", .null, person(1, "a"), 1), event("r", .null, person(2, "b"), 2),
+                event("u", person(1, "a"), person(1, "c"), 1), event("d", person(2, "b"), .null, 2), tombstone(2),
+            ])
+        #expect(try file.sql("SELECT * FROM server_db_people") == ["1|c"])
+    }
+
+    @Test func `deletions are skipped where they are not enabled, and counted`() async throws {
+        let file = try TestFile()
+        try await put(
+            file, ["offsets.table": "offsets"],
+            [
+                event("c", .null, person(1, "a"), 1, offset: 0), event("d", person(1, "a"), .null, 1, offset: 1),
+                tombstone(1, offset: 2), event("c", .null, person(2, "b"), 2, offset: 3), tombstone(2, offset: 4),
+            ])
+        #expect(try file.sql("SELECT * FROM server_db_people ORDER BY id") == ["1|a", "2|b"])
+        #expect(try file.sql("SELECT next_offset FROM offsets") == ["5"])
+    }
+
+    @Test func `refusals name Debezium's options`() async throws {
+        let file = try TestFile()
+        let plain = record(SchemaAndValue(.string, .string("x")), key: row(Self.key, [.int32(1)]), topic: "t")
+        #expect(
+            await failure { try await put(file, [:], [plain]) }.contains(
+                "'delete.enabled=false' and 'primary.key.mode=record_key'"))
+        #expect(
+            await failure { try await put(file, ["schema.evolution": "none"], [event("c", .null, person(1, "a"), 1)]) }
+                == "Table \"server_db_people\" is missing and schema.evolution is 'none'")
+    }
+
+    @Test func `truncations are skipped where they are not enabled`() async throws {
+        let file = try TestFile()
+        try await put(
+            file, [:], [event("c", .null, person(1, "a"), 1), event("t"), event("c", .null, person(2, "b"), 2)])
+        #expect(try file.sql("SELECT * FROM server_db_people ORDER BY id") == ["1|a", "2|b"])
+    }
+
+    @Test func `truncations empty the table in their place`() async throws {
+        let file = try TestFile()
+        let options = ["truncate.enabled": "true", "offsets.table": "offsets"]
+        // A table that is not there has nothing to lose.
+        try await put(
+            file, options,
+            [
+                event("t", offset: 0), event("c", .null, person(1, "a"), 1, offset: 1), event("t", offset: 2),
+                event("c", .null, person(2, "b"), 2, offset: 3),
+            ])
+        #expect(try file.sql("SELECT * FROM server_db_people") == ["2|b"])
+        try await put(file, options, [event("t", offset: 4)])
+        #expect(try file.sql("SELECT count(*) FROM server_db_people") == ["0"])
+        #expect(try file.sql("SELECT next_offset FROM offsets") == ["5"])
+    }
+
+    @Test(arguments: [
+        (Dialect.Product.postgresql, "TRUNCATE TABLE \"s\".\"t\""), (.mysql, "TRUNCATE TABLE `s`.`t`"),
+        (.sqlite, "DELETE FROM \"s\".\"t\""),
+    ])
+    func `texts of truncations`(product: Dialect.Product, text: String) {
+        #expect(Dialect(product).truncateText(TableID(schema: "s", name: "t")) == text)
+    }
+}
