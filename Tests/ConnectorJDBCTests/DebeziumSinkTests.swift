@@ -1,4 +1,5 @@
 import ConnectCore
+import Synchronization
 import Testing
 
 @testable import ConnectorJDBC
@@ -106,6 +107,51 @@ import Testing
         try await put(file, options, [event("t", offset: 4)])
         #expect(try file.sql("SELECT count(*) FROM server_db_people") == ["0"])
         #expect(try file.sql("SELECT next_offset FROM offsets") == ["5"])
+    }
+
+    @Test(arguments: ["collection.name.format", "table.name.format"])
+    func `tables are named after the source of events`(option: String) async throws {
+        let file = try TestFile()
+        let context = SinkContext()
+        try await put(
+            file, [option: "${source.db}_${source.table}_${topic}"],
+            [
+                event("c", .null, person(1, "a"), 1), event("c", .null, person(2, "b"), 2, table: "staff"),
+                event("u", .null, person(1, "c"), 1), tombstone(1),
+                record(row(Self.inner, [.int32(9), .null]), key: row(Self.key, [.int32(9)]), offset: 7, topic: "plain"),
+            ], context)
+        #expect(try file.sql("SELECT * FROM shop_people_server_db_people") == ["1|c"])
+        #expect(try file.sql("SELECT * FROM shop_staff_server_db_people") == ["2|b"])
+        #expect(
+            context.lines.withLock { $0 }.contains(
+                "A record of topic plain, partition 0, offset 7, is no change event, has no table and is skipped"))
+    }
+
+    @Test(arguments: [
+        ("schema", "has only the fields db, table, pos, snapshot"), ("pos", "has no text in it"),
+        ("snapshot", "has nothing in it"),
+    ])
+    func `a source without the field`(field: String, problem: String) async throws {
+        let file = try TestFile()
+        #expect(
+            await failure {
+                try await put(
+                    file, ["collection.name.format": "x_${source.\(field)}"], [event("c", .null, person(1, "a"), 1)])
+            }
+                == "No table for an event of topic 'server.db.people': collection.name.format 'x_${source.\(field)}' "
+                + "asks for field '\(field)' of the event's source, which \(problem)")
+    }
+
+    @Test(arguments: [
+        ("a_${table}", "unknown placeholder '${table}'"), ("${source.}", "unknown placeholder '${source.}'"),
+        ("${topic", "'${topic' has no closing brace"),
+    ])
+    func `placeholders that mean nothing`(format: String, problem: String) async {
+        let problems = await JDBCSinkPlugin(.debezium, version: "1").problems(with: [
+            "connection.url": "jdbc:sqlite:x", "collection.name.format": format,
+        ])
+        #expect(problems.map(\.option) == ["collection.name.format"])
+        #expect(problems.first?.message.contains(problem) ?? false, "\(problems)")
     }
 
     @Test(arguments: [

@@ -133,7 +133,9 @@ enum SinkOptions {
         group = "Data Mapping"
         add(
             "table.name.format", .string, text("${topic}"), .medium,
-            "The table's name, with ${topic} for the topic's; dots and quotes as in schema.table.", .notEmpty)
+            "The table's name, with ${topic} for the topic's"
+                + (isDebezium ? " and ${source.FIELD} for what an event's source has" : "")
+                + "; dots and quotes as in schema.table.", .notEmpty)
         let mode = words(["none", "kafka", "record_key", "record_value"])
         let modeText = "Where the primary key comes from: none, kafka, record_key or record_value."
         let keyText = "The key's columns. Without them all fields of the key or value."

@@ -22,9 +22,7 @@ struct SinkSettings: Sendable {
     /// Whether events of truncations empty tables.
     var truncates: Bool
     var tableKinds: Set<TableDefinition.Kind>
-    var tableFormat: String
-    /// Whether `.` of topics are parts of a table's name or, as Debezium has it, become `_`.
-    var foldsDots = false
+    var naming: TableNaming
     var keyMode: KeyMode
     var keyFields: [String]
     /// Empty for all fields of the value.
@@ -80,9 +78,10 @@ struct SinkSettings: Sendable {
                 values.list("table.types").compactMap { TableDefinition.Kind(rawValue: $0.uppercased()) })
             if tableKinds.contains(.table) { tableKinds.insert(.partitioned) }
         }
-        foldsDots = isDebezium
-        tableFormat = values.string("table.name.format") ?? "${topic}"
-        if isDebezium, let format = values.text("collection.name.format") { tableFormat = format }
+        let newer = isDebezium ? values.text("collection.name.format") : nil
+        naming = try TableNaming(
+            newer ?? values.string("table.name.format") ?? "${topic}",
+            newer == nil ? "table.name.format" : "collection.name.format", flavour)
         keyMode = KeyMode(rawValue: word(flavour.keyModeOption)) ?? KeyMode.none
         keyFields = values.list(flavour.keyFieldsOption).filter { !$0.isEmpty }
         takenFields = Set(values.list(flavour.takenFieldsOption).filter { !$0.isEmpty })
@@ -131,20 +130,6 @@ struct SinkSettings: Sendable {
         }
         return Dialect(product)
     }
-
-    /// The name of the table of a topic.
-    ///
-    /// - Throws: `.connect` in the original's words.
-    func table(ofTopic topic: String) throws(ConnectError) -> TableID {
-        let shown = foldsDots ? String(topic.map { $0 == "." ? "_" : $0 }) : topic
-        let name = tableFormat.replacing("${topic}", with: shown)
-        guard !name.isEmpty else {
-            throw ConnectError(
-                .connect,
-                "Destination table name for topic '\(topic)' is empty using the format string '\(tableFormat)'")
-        }
-        return try dialect.table(name)
-    }
 }
 
 extension String {
@@ -153,16 +138,5 @@ extension String {
         while text.first?.isWhitespace == true { text.removeFirst() }
         while text.last?.isWhitespace == true { text.removeLast() }
         return String(text)
-    }
-
-    func replacing(_ part: String, with other: String) -> String {
-        var result = ""
-        var rest = Substring(self)
-        while let found = rest.range(of: part) {
-            result += rest[..<found]
-            result += other
-            rest = rest[rest.index(found, offsetBy: part.count)...]
-        }
-        return result + rest
     }
 }

@@ -32,4 +32,10 @@ enum DebeziumEvent {
             self = .row(row)
         }
     }
+
+    /// Where a change event comes from; nil for a record that is none.
+    static func source(_ record: ConnectRecord) -> ConnectStruct? {
+        guard let event = record.value.value.structure, case .string? = event["op"] else { return nil }
+        return event["source"]?.structure
+    }
 }

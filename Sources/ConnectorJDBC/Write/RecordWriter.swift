@@ -16,6 +16,7 @@ final class RecordWriter: @unchecked Sendable {
     private let log: @Sendable (TaskLogLevel, String) -> Void
     private var database: (any Database)?
     private var structure: TableStructure
+    /// By topic, or by name where the names are those of events.
     private var tables: [String: TableID] = [:]
     private var buffers: [TableID: TableBuffer] = [:]
     /// In the order of their first record, so that the same records make the same statements.
@@ -248,6 +249,7 @@ final class RecordWriter: @unchecked Sendable {
     }
 
     private func take(_ record: ConnectRecord, _ database: any Database) throws(WriteFailure) {
+        guard let table = try table(record) else { return }
         var row = record
         if settings.flavour == .debezium {
             switch DebeziumEvent(record) {
@@ -257,10 +259,10 @@ final class RecordWriter: @unchecked Sendable {
                 row = deletion
             case .truncation:
                 guard settings.truncates else { return skipped("truncation", record, "truncate.enabled") }
-                return try truncate(try buffer(record).table, record, database)
+                return try truncate(table, record, database)
             }
         }
-        try buffer(record).add(row, database, &structure) { () throws(WriteFailure) in try checkpoint() }
+        try buffer(table).add(row, database, &structure) { () throws(WriteFailure) in try checkpoint() }
     }
 
     private func skipped(_ what: String, _ record: ConnectRecord, _ option: String) {
@@ -289,20 +291,32 @@ final class RecordWriter: @unchecked Sendable {
         try checkpoint()
     }
 
-    private func buffer(_ record: ConnectRecord) throws(WriteFailure) -> TableBuffer {
-        let table: TableID
-        if let known = tables[record.topic] {
-            table = known
-        } else {
-            do throws(ConnectError) {
-                table = try settings.table(ofTopic: record.topic)
-            } catch {
-                throw WriteFailure(.refused, error)
+    /// The table of a record; nil for one that has none.
+    private func table(_ record: ConnectRecord) throws(WriteFailure) -> TableID? {
+        let naming = settings.naming
+        if !naming.readsEvents, let known = tables[record.topic] { return known }
+        do throws(ConnectError) {
+            guard let name = try naming.name(record) else {
+                // Each deletion has its tombstone behind it; anything else was not to be expected.
+                log(
+                    record.value.value.isNull ? .debug : .warning,
+                    "A record of topic \(record.topic), partition \(record.partition ?? 0), offset "
+                        + "\(record.kafkaOffset ?? 0), is no change event, has no table and is skipped")
+                return nil
             }
+            let key = naming.readsEvents ? name : record.topic
+            if let known = tables[key] { return known }
+            let table = try settings.dialect.table(name)
             // Routers may make a topic of each record.
             if tables.count >= 10_000 { tables = [:] }
-            tables[record.topic] = table
+            tables[key] = table
+            return table
+        } catch {
+            throw WriteFailure(.refused, error)
         }
+    }
+
+    private func buffer(_ table: TableID) -> TableBuffer {
         if let buffer = buffers[table] { return buffer }
         let buffer = TableBuffer(table, settings)
         buffers[table] = buffer
