@@ -154,6 +154,40 @@ import Testing
         #expect(problems.first?.message.contains(problem) ?? false, "\(problems)")
     }
 
+    /// As `BytesType` of Debezium's dialect of MySQL, with Hibernate's types behind it.
+    @Test(
+        arguments: [
+            (nil, nil, "LONGBLOB NULL"), ("BLOB", nil, "BLOB NULL"), ("tinyblob", nil, "TINYBLOB NULL"),
+            ("MEDIUMBLOB", "9", "MEDIUMBLOB NULL"), ("LONGBLOB", nil, "LONGBLOB NULL"),
+            ("VARBINARY", "2000", "VARBINARY(2000) NULL"), ("BINARY", "16", "VARBINARY(16) NULL"),
+            ("RAW", "70000", "MEDIUMBLOB NULL"), ("BYTEA", "2147483647", "LONGBLOB NULL"),
+            ("BYTEA", "x", "LONGBLOB NULL"),
+        ] as [(String?, String?, String)])
+    func `columns of bytes in MySQL`(type: String?, length: String?, column: String) throws {
+        var parameters: [ConnectSchema.Parameter] = []
+        if let type { parameters.append(.init("__debezium.source.column.type", type)) }
+        if let length { parameters.append(.init("__debezium.source.column.length", length)) }
+        var dialect = Dialect(.mysql)
+        let field = SinkField("b", ConnectSchema(.bytes, isOptional: true, parameters: parameters), isKey: false)
+        #expect(try dialect.addColumns(TableID(name: "t"), [field]) == ["ALTER TABLE `t` ADD `b` VARBINARY(1024) NULL"])
+        dialect.hasDebeziumTypes = true
+        #expect(try dialect.addColumns(TableID(name: "t"), [field]) == ["ALTER TABLE `t` ADD `b` \(column)"])
+    }
+
+    @Test func `other columns of texts and bytes in MySQL`() throws {
+        var dialect = Dialect(.mysql)
+        dialect.hasDebeziumTypes = true
+        let fields = [
+            SinkField("k", .bytes, isKey: true), SinkField("s", .string, isKey: true),
+            SinkField("b", ConnectSchema(.bytes, defaultValue: .bytes([1])), isKey: false),
+            SinkField("t", ConnectSchema(.string, defaultValue: .string("x")), isKey: false),
+        ]
+        #expect(
+            try dialect.createTable(TableID(name: "t"), fields)
+                == "CREATE TABLE `t` (\n`k` VARBINARY(1024) NOT NULL,\n`s` VARCHAR(256) NOT NULL,\n"
+                + "`b` LONGBLOB NOT NULL,\n`t` LONGTEXT DEFAULT ('x'),\nPRIMARY KEY(`k`,`s`))")
+    }
+
     @Test(arguments: [
         (Dialect.Product.postgresql, "TRUNCATE TABLE \"s\".\"t\""), (.mysql, "TRUNCATE TABLE `s`.`t`"),
         (.sqlite, "DELETE FROM \"s\".\"t\""),

@@ -67,6 +67,7 @@ struct SinkSettings: Sendable {
         var dialect = try Self.dialect(values.text("dialect.name"), url)
         dialect.quotesAlways =
             isDebezium ? values.flag("quote.identifiers") : word("quote.sql.identifiers") != "never"
+        dialect.hasDebeziumTypes = isDebezium
         self.dialect = dialect
         insertMode = InsertMode(rawValue: word("insert.mode")) ?? .insert
         batchCountMax = max(1, Int(number("batch.size")))
