@@ -30,7 +30,7 @@ package struct JDBCSinkPlugin: SinkPlugin {
 
     package func problems(with properties: [String: String]) async -> [ConfigProblem] {
         let isTrue = properties["delete.enabled"]?.trimmed.lowercased() == "true"
-        let option = flavour == .debezium ? "primary.key.mode" : "pk.mode"
+        let option = flavour.keyModeOption
         if isTrue, properties[option]?.trimmed.lowercased() != "record_key" {
             let message = "Deletes are only supported for \(option) record_key"
             return [ConfigProblem(option, message), ConfigProblem("delete.enabled", message)]

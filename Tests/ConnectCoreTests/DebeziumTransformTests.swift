@@ -55,6 +55,31 @@ import Testing
         #expect((try chain.apply(empty) == nil ? "drop" : "keep") == tombstone)
     }
 
+    /// As Debezium's `ExtractChangedRecordState`.
+    @Test func `headers name what an update changes`() throws {
+        func header(_ name: String, _ fields: [String]) -> ConnectHeader {
+            ConnectHeader(
+                name, ConnectSchema(.array, isOptional: true, name: name, valueSchema: .optionalString),
+                .array(fields.map { .string($0) }))
+        }
+        let chain = try Self.chain(
+            "ExtractChangedRecordState", ["header.changed.name": "Changed", "header.unchanged.name": "Unchanged"])
+        let update = Self.event("u", before: "a", after: "b")
+        let output = try #require(try chain.apply(update))
+        #expect(output.headers == [header("Changed", ["name"]), header("Unchanged", ["id"])])
+        #expect(output.value == update.value)
+        let same = try chain.apply(Self.event("u", before: "a", after: "a"))
+        #expect(same?.headers == [header("Changed", []), header("Unchanged", ["id", "name"])])
+        var tombstone = Self.event("d")
+        tombstone.value = .null
+        for record in [Self.event("c", after: "a"), Self.event("d", before: "a"), tombstone] {
+            #expect(try chain.apply(record) == record)
+        }
+        let one = try Self.chain("ExtractChangedRecordState", ["header.changed.name": "Changed"]).apply(update)
+        #expect(one?.headers.map(\.name) == ["Changed"])
+        #expect(try Self.chain("ExtractChangedRecordState", [:]).apply(update) == update)
+    }
+
     @Test func `rows are taken out with fields and headers of the event`() throws {
         let chain = try Self.chain(
             "ExtractNewRecordState",

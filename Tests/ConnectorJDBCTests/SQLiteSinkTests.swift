@@ -346,32 +346,4 @@ import Testing
         #expect(try file.sql("SELECT next_offset FROM offsets") == ["2"])
         #expect(try file.sql("SELECT id FROM t") == ["1"])
     }
-
-    // MARK: Debezium's own sink
-
-    @Test func `takes Debezium's events`() async throws {
-        let file = try TestFile()
-        let inner = structure([("id", .int32), ("name", .optionalString)]).with(isOptional: true)
-        let envelope = structure([("before", inner), ("after", inner), ("op", .string)])
-        func event(_ operation: String, _ before: ConnectValue, _ after: ConnectValue, _ id: Int32) -> ConnectRecord {
-            record(
-                row(envelope, [before, after, .string(operation)]), key: row(idKey, [.int32(id)]),
-                topic: "server.db.people")
-        }
-        func person(_ id: Int32, _ name: String) -> ConnectValue {
-            .structure(ConnectStruct(inner, values: [.int32(id), .string(name)]))
-        }
-        let task = try JDBCSinkPlugin(.debezium, version: "1").makeTask(
-            [
-                "name": "c", "connection.url": "jdbc:sqlite:" + file.path, "insert.mode": "upsert",
-                "primary.key.mode": "record_key", "delete.enabled": "true", "schema.evolution": "basic",
-            ], SinkContext())
-        try await task.put([
-            event("c", .null, person(1, "a"), 1), event("r", .null, person(2, "b"), 2),
-            event("u", person(1, "a"), person(1, "c"), 1), event("d", person(2, "b"), .null, 2),
-            record(.null, key: row(idKey, [.int32(2)]), topic: "server.db.people"),
-        ])
-        await task.stop()
-        #expect(try file.sql("SELECT * FROM server_db_people") == ["1|c"])
-    }
 }

@@ -130,7 +130,7 @@ package final class AvroSchemaReader: Sendable {
                 valueSchema = try schema(values, depth: depth + 1)
             case .record(let record):
                 kind = .structure
-                if record.name.full != AvroMapping.defaultName { name = record.name.full }
+                if !record.name.full.hasPrefix(AvroMapping.defaultName) { name = record.name.full }
                 doc = doc ?? record.doc
                 for field in record.fields {
                     fields.append(.init(field.name, try self.field(field, depth)))

@@ -1,3 +1,4 @@
+import Avro
 import JSONFormat
 import SQLTypes
 
@@ -6,6 +7,10 @@ struct AvroSchemaWriter {
     let options: AvroMapping.Options
     /// Full names of the types that were written out.
     private var defined: [String: ConnectSchema] = [:]
+    /// Names that were made up for structs without one.
+    private var madeUp: [ConnectSchema: String] = [:]
+    /// The namespace of the record whose fields are written: names without one are taken to be of it.
+    private var space: String?
 
     init(_ options: AvroMapping.Options) { self.options = options }
 
@@ -87,22 +92,24 @@ struct AvroSchemaWriter {
         if keys.kind == .string, !keys.isOptional {
             return [("type", .string("map")), ("values", try json(values, depth: depth + 1))]
         }
-        let (namespace, name) = Self.split(schema.name ?? AvroMapping.namespace + "." + AvroMapping.entry)
-        let fullName = namespace.map { $0 + "." + name } ?? name
+        let fullName = schema.name ?? AvroMapping.namespace + "." + AvroMapping.entry
         if let known = try reference(fullName, schema) { return [("type", .string("array")), ("items", known)] }
+        let outer = enter(fullName)
         let fields: [JSONValue] = [
             .object([("name", .string("key")), ("type", try json(keys, depth: depth + 1))]),
             .object([("name", .string("value")), ("type", try json(values, depth: depth + 1))]),
         ]
-        var record: [(String, JSONValue)] = [("type", .string("record")), ("name", .string(name))]
-        if let namespace { record.append(("namespace", .string(namespace))) }
+        space = outer
+        var record = [("type", .string("record"))] + nameMembers(fullName)
         record.append(("fields", .array(fields)))
         if schema.name != nil { record.append(("connect.internal.type", .string(AvroMapping.entry))) }
         return [("type", .string("array")), ("items", .object(record))]
     }
 
     private mutating func record(_ schema: ConnectSchema, _ depth: Int) throws(ConnectError) -> JSONValue {
-        if let known = try reference(schema.name ?? AvroMapping.defaultName, schema) { return known }
+        let fullName = schema.name ?? madeUpName(schema)
+        if let known = try reference(fullName, schema) { return known }
+        let outer = enter(fullName)
         var fields: [JSONValue] = []
         for field in schema.fields {
             var members: [(String, JSONValue)] = [("name", .string(field.name))]
@@ -115,15 +122,14 @@ struct AvroSchemaWriter {
             }
             fields.append(.object(members))
         }
-        return try named(schema.name ?? AvroMapping.defaultName, "record", schema, [("fields", .array(fields))])
+        space = outer
+        return try named(fullName, "record", schema, [("fields", .array(fields))])
     }
 
     private mutating func named(
         _ fullName: String, _ word: String, _ schema: ConnectSchema, _ body: [(String, JSONValue)]
     ) throws(ConnectError) -> JSONValue {
-        let (namespace, name) = Self.split(fullName)
-        var members: [(String, JSONValue)] = [("type", .string(word)), ("name", .string(name))]
-        if let namespace { members.append(("namespace", .string(namespace))) }
+        var members = [("type", .string(word))] + nameMembers(fullName)
         if let doc = schema.doc, word != "fixed" { members.append(("doc", .string(doc))) }
         return .object(try members + body + properties(schema, connectType: nil))
     }
@@ -144,7 +150,31 @@ struct AvroSchemaWriter {
         guard known == plain else {
             throw .data("Two different schemas have the name \(fullName), which Avro cannot tell apart")
         }
-        return .string(fullName)
+        let (namespace, name) = Self.split(fullName)
+        return .string(namespace == space && AvroPrimitive(rawValue: name) == nil ? name : fullName)
+    }
+
+    /// A struct without a name is told from others by everything it is, but for whether it may be null.
+    private mutating func madeUpName(_ schema: ConnectSchema) -> String {
+        let plain = schema.with(isOptional: false)
+        if let known = madeUp[plain] { return known }
+        let name = AvroMapping.defaultName + (madeUp.isEmpty ? "" : String(madeUp.count + 1))
+        madeUp[plain] = name
+        return name
+    }
+
+    /// - Returns: the namespace to come back to.
+    private mutating func enter(_ fullName: String) -> String? {
+        defer { space = Self.split(fullName).namespace }
+        return space
+    }
+
+    /// As Avro's library writes them: the namespace where it is not that of the record around. An empty one says that
+    /// there is none.
+    private func nameMembers(_ fullName: String) -> [(String, JSONValue)] {
+        let (namespace, name) = Self.split(fullName)
+        let members: [(String, JSONValue)] = [("name", .string(name))]
+        return namespace == space ? members : members + [("namespace", .string(namespace ?? ""))]
     }
 
     private static func split(_ fullName: String) -> (namespace: String?, name: String) {

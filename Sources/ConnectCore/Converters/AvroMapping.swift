@@ -19,7 +19,7 @@ package enum AvroMapping {
     }
 
     static let namespace = "io.confluent.connect.avro"
-    /// The name of records whose struct has none.
+    /// The name of the first record of a schema whose struct has none; those behind it have a number, from 2.
     static let defaultName = namespace + ".ConnectDefault"
     static let union = namespace + ".Union"
     static let enumeration = namespace + ".Enum"

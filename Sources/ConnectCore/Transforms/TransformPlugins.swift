@@ -80,6 +80,9 @@ package enum TransformPlugins {
         add(whole: debezium + "ExtractNewRecordState", ExtractNewRecordState.definition) {
             (values) throws(ConnectError) in try ExtractNewRecordState(values)
         }
+        add(whole: debezium + "ExtractChangedRecordState", ExtractChangedRecordState.definition) {
+            (values) throws(ConnectError) in ExtractChangedRecordState(values)
+        }
         add(whole: debezium + "ByLogicalTableRouter", ByLogicalTableRouter.definition) {
             (values) throws(ConnectError) in
             try ByLogicalTableRouter(values)

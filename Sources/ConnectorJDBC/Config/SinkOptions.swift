@@ -2,6 +2,13 @@ internal import ConnectCore
 internal import Environment
 internal import SQLTypes
 
+/// What the two sinks call the same options.
+extension JDBCSinkPlugin.Flavour {
+    var keyModeOption: String { self == .debezium ? "primary.key.mode" : "pk.mode" }
+    var keyFieldsOption: String { self == .debezium ? "primary.key.fields" : "pk.fields" }
+    var takenFieldsOption: String { self == .debezium ? "field.include.list" : "fields.whitelist" }
+}
+
 /// The options of the sinks, as `validate` shows them.
 enum SinkOptions {
     private static let timeZones = TimeZones(read: TimeZoneFiles.read)
@@ -111,8 +118,13 @@ enum SinkOptions {
             "The most rows that go to the database at once.", .between(0, 1_000_000))
         add(
             "delete.enabled", .boolean, flag(false), .medium,
-            "Whether a record without a value deletes the row of its key; for keys of records only.")
-        if !isDebezium {
+            "Whether a record without a value deletes the row of its key; for keys of records only."
+                + (isDebezium ? " Deletions are skipped otherwise." : ""))
+        if isDebezium {
+            add(
+                "truncate.enabled", .boolean, flag(false), .low,
+                "Whether the event of a truncation (op t) empties the table; it is skipped otherwise.")
+        } else {
             add(
                 "table.types", .list, .value(.list(["TABLE"])), .low,
                 "What may be written to: TABLE, PARTITIONED TABLE, VIEW.", areTableKinds)
@@ -121,7 +133,9 @@ enum SinkOptions {
         group = "Data Mapping"
         add(
             "table.name.format", .string, text("${topic}"), .medium,
-            "The table's name, with ${topic} for the topic's; dots and quotes as in schema.table.", .notEmpty)
+            "The table's name, with ${topic} for the topic's"
+                + (isDebezium ? " and ${source.FIELD} for what an event's source has" : "")
+                + "; dots and quotes as in schema.table.", .notEmpty)
         let mode = words(["none", "kafka", "record_key", "record_value"])
         let modeText = "Where the primary key comes from: none, kafka, record_key or record_value."
         let keyText = "The key's columns. Without them all fields of the key or value."

@@ -12,16 +12,17 @@ struct SinkSettings: Sendable {
         case recordValue = "record_value"
     }
 
+    let flavour: JDBCSinkPlugin.Flavour
     var connector: String
     var url: JDBCURL
     var dialect: Dialect
     var insertMode: InsertMode
     var batchCountMax: Int
     var deletes: Bool
+    /// Whether events of truncations empty tables.
+    var truncates: Bool
     var tableKinds: Set<TableDefinition.Kind>
-    var tableFormat: String
-    /// Whether `.` of topics are parts of a table's name or, as Debezium has it, become `_`.
-    var foldsDots = false
+    var naming: TableNaming
     var keyMode: KeyMode
     var keyFields: [String]
     /// Empty for all fields of the value.
@@ -41,8 +42,6 @@ struct SinkSettings: Sendable {
     var offsetsTable: String?
     /// Whether failed records go to the dead letters.
     var reportsFailures: Bool
-    /// Whether values may be Debezium's change events.
-    var unwrapsEvents = false
 
     func takes(_ field: String) -> Bool {
         (takenFields.isEmpty || takenFields.contains(field)) && !leftOutFields.contains(field)
@@ -54,6 +53,7 @@ struct SinkSettings: Sendable {
         func number(_ name: String) -> Int64 { values.integer(name) ?? 0 }
         func word(_ name: String) -> String { (values.string(name) ?? "").lowercased() }
         let isDebezium = flavour == .debezium
+        self.flavour = flavour
         connector = properties["name"] ?? ""
         var url = try JDBCURL(values.string("connection.url") ?? "")
         if let user = values.text(isDebezium ? "connection.username" : "connection.user") { url.user = user }
@@ -67,23 +67,25 @@ struct SinkSettings: Sendable {
         var dialect = try Self.dialect(values.text("dialect.name"), url)
         dialect.quotesAlways =
             isDebezium ? values.flag("quote.identifiers") : word("quote.sql.identifiers") != "never"
+        dialect.hasDebeziumTypes = isDebezium
         self.dialect = dialect
         insertMode = InsertMode(rawValue: word("insert.mode")) ?? .insert
         batchCountMax = max(1, Int(number("batch.size")))
         deletes = values.flag("delete.enabled")
+        truncates = isDebezium && values.flag("truncate.enabled")
         tableKinds = [.table, .partitioned]
         if !isDebezium {
             tableKinds = Set(
                 values.list("table.types").compactMap { TableDefinition.Kind(rawValue: $0.uppercased()) })
             if tableKinds.contains(.table) { tableKinds.insert(.partitioned) }
         }
-        foldsDots = isDebezium
-        tableFormat = values.string("table.name.format") ?? "${topic}"
-        if isDebezium, let format = values.text("collection.name.format") { tableFormat = format }
-        keyMode = KeyMode(rawValue: word(isDebezium ? "primary.key.mode" : "pk.mode")) ?? KeyMode.none
-        keyFields = values.list(isDebezium ? "primary.key.fields" : "pk.fields").filter { !$0.isEmpty }
-        takenFields = Set(
-            values.list(isDebezium ? "field.include.list" : "fields.whitelist").filter { !$0.isEmpty })
+        let newer = isDebezium ? values.text("collection.name.format") : nil
+        naming = try TableNaming(
+            newer ?? values.string("table.name.format") ?? "${topic}",
+            newer == nil ? "table.name.format" : "collection.name.format", flavour)
+        keyMode = KeyMode(rawValue: word(flavour.keyModeOption)) ?? KeyMode.none
+        keyFields = values.list(flavour.keyFieldsOption).filter { !$0.isEmpty }
+        takenFields = Set(values.list(flavour.takenFieldsOption).filter { !$0.isEmpty })
         if isDebezium { leftOutFields = Set(values.list("field.exclude.list").filter { !$0.isEmpty }) }
         let zoneOption = isDebezium ? "use.time.zone" : "db.timezone"
         let zone = try SinkOptions.zone(zoneOption, values.string(zoneOption) ?? "UTC")
@@ -101,7 +103,6 @@ struct SinkSettings: Sendable {
         trimsMessages = values.flag("trim.sensitive.log")
         offsetsTable = values.text("offsets.table")
         reportsFailures = properties["errors.tolerance"]?.trimmed.lowercased() == "all"
-        unwrapsEvents = isDebezium
         if deletes, keyMode != .recordKey {
             throw .config("Primary key mode must be 'record_key' when delete support is enabled")
         }
@@ -130,20 +131,6 @@ struct SinkSettings: Sendable {
         }
         return Dialect(product)
     }
-
-    /// The name of the table of a topic.
-    ///
-    /// - Throws: `.connect` in the original's words.
-    func table(ofTopic topic: String) throws(ConnectError) -> TableID {
-        let shown = foldsDots ? String(topic.map { $0 == "." ? "_" : $0 }) : topic
-        let name = tableFormat.replacing("${topic}", with: shown)
-        guard !name.isEmpty else {
-            throw ConnectError(
-                .connect,
-                "Destination table name for topic '\(topic)' is empty using the format string '\(tableFormat)'")
-        }
-        return try dialect.table(name)
-    }
 }
 
 extension String {
@@ -152,16 +139,5 @@ extension String {
         while text.first?.isWhitespace == true { text.removeFirst() }
         while text.last?.isWhitespace == true { text.removeLast() }
         return String(text)
-    }
-
-    func replacing(_ part: String, with other: String) -> String {
-        var result = ""
-        var rest = Substring(self)
-        while let found = rest.range(of: part) {
-            result += rest[..<found]
-            result += other
-            rest = rest[rest.index(found, offsetBy: part.count)...]
-        }
-        return result + rest
     }
 }

@@ -9,6 +9,8 @@ struct Dialect: Sendable, Hashable {
     let product: Product
     /// `quote.sql.identifiers`
     var quotesAlways = true
+    /// Whether texts and bytes of MySQL get the columns of Debezium's sink and not those of Confluent's.
+    var hasDebeziumTypes = false
     /// Whether `\` is a character like any other in texts of MySQL.
     var hasPlainBackslash = false
 
@@ -76,7 +78,7 @@ struct Dialect: Sendable, Hashable {
         case 3: return TableID(catalog: parts[0], schema: parts[1], name: parts[2])
         default:
             throw ConnectError(
-                .connect, "'\(text)' is no name of a table: it has \(parts.count) parts; see table.name.format")
+                .connect, "'\(text)' is no name of a table: it has \(parts.count) parts, of at most three")
         }
     }
 
@@ -157,6 +159,41 @@ struct Dialect: Sendable, Hashable {
         }
     }
 
+    /// The column of Debezium's sink where the one of Confluent's would be too short: that of the source where it was
+    /// propagated (`column.propagate.source.type`), otherwise one for values of any length.
+    ///
+    /// An index has no values of any length; keys keep the shorter columns.
+    private func mySQLLongType(_ field: SinkField) -> String? {
+        guard product == .mysql, hasDebeziumTypes else { return nil }
+        switch field.kind {
+        case .string: return field.isKey ? nil : "LONGTEXT"
+        case .bytes:
+            if let source = field.schema.parameter("__debezium.source.column.type")?.uppercased() {
+                let length = field.schema.parameter("__debezium.source.column.length").flatMap { Int($0) } ?? 0
+                switch source {
+                case "TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB": return field.isKey ? nil : source
+                default: break
+                }
+                switch length {
+                case ...0: break
+                case ...Self.varbinaryMax: return "VARBINARY(\(length))"
+                case ...Self.mediumBlobMax: return field.isKey ? nil : "MEDIUMBLOB"
+                default: break
+                }
+            }
+            return field.isKey ? nil : "LONGBLOB"
+        default: return nil
+        }
+    }
+
+    private static let varbinaryMax = 65_535
+    private static let mediumBlobMax = 16_777_215
+
+    private func type(_ field: SinkField) throws(ConnectError) -> String {
+        if let long = mySQLLongType(field) { return long }
+        return try type(field.kind, isKey: field.isKey)
+    }
+
     // MARK: Structure
 
     func createTable(_ table: TableID, _ fields: [SinkField]) throws(ConnectError) -> String {
@@ -177,9 +214,11 @@ struct Dialect: Sendable, Hashable {
 
     private func specification(_ field: SinkField) throws(ConnectError) -> String {
         guard !field.name.utf8.contains(0) else { throw ConnectError(.connect, "A field's name has a zero byte in it") }
-        let type = try type(field.kind, isKey: field.isKey)
+        let type = try type(field)
         var text = quoted(field.name) + " " + type
-        if let value = field.schema.defaultValue, !value.isNull {
+        // Debezium's sink has no defaults for bytes, and older servers have none either.
+        let takesDefault = !(product == .mysql && hasDebeziumTypes && field.kind == .bytes)
+        if takesDefault, let value = field.schema.defaultValue, !value.isNull {
             text += " DEFAULT " + (try defaultText(value, field, type))
         } else {
             text += field.isOptional ? " NULL" : " NOT NULL"
@@ -193,7 +232,7 @@ struct Dialect: Sendable, Hashable {
         let encoder = CellEncoder(kind: field.kind, field: field.name, isRaw: false, zones: zones)
         let literal = try literal(try encoder.cell(value), field.name)
         // MySQL takes defaults of texts as expressions only.
-        return product == .mysql && type == "TEXT" ? "(\(literal))" : literal
+        return product == .mysql && type.hasSuffix("TEXT") ? "(\(literal))" : literal
     }
 
     private func literal(_ cell: Cell, _ field: String) throws(ConnectError) -> String {
@@ -259,6 +298,11 @@ struct Dialect: Sendable, Hashable {
 
     func deleteText(_ write: TableWrite) -> String {
         "DELETE FROM \(quoted(write.table)) WHERE " + condition(write.columns)
+    }
+
+    /// Without rows that are deleted one by one where the database can: it commits with it in MySQL.
+    func truncateText(_ table: TableID) -> String {
+        (product == .sqlite ? "DELETE FROM " : "TRUNCATE TABLE ") + quoted(table)
     }
 
     private func condition(_ columns: [TableWrite.Column]) -> String {

@@ -7,8 +7,8 @@ extension JDBCSinkPlugin {
     ) -> [RecordChange.Consequence] {
         // A configuration that does not hold has no connector that runs.
         guard let settings = try? SinkSettings(properties, flavour) else { return [] }
-        let keyOption = flavour == .debezium ? "primary.key.fields" : "pk.fields"
-        let takenOption = flavour == .debezium ? "field.include.list" : "fields.whitelist"
+        let keyOption = flavour.keyFieldsOption
+        let takenOption = flavour.takenFieldsOption
         var found: [RecordChange.Consequence] = []
         switch settings.keyMode {
         case .recordKey: found += change.named(settings.keyFields, by: "option '\(keyOption)'", in: .key)
@@ -53,7 +53,7 @@ extension JDBCSinkPlugin {
 
     private func opened(_ record: ConnectRecord, _ settings: SinkSettings) -> ConnectSchema? {
         let schema = record.value.schema
-        guard settings.unwrapsEvents, let after = schema?.field("after"), schema?.field("op") != nil else {
+        guard settings.flavour == .debezium, let after = schema?.field("after"), schema?.field("op") != nil else {
             return schema
         }
         return after.schema
@@ -73,8 +73,9 @@ extension JDBCSinkPlugin {
             return [
                 .init(
                     breaks: true,
-                    "field \(name) (\(schema.shown)) is new, and auto-evolution is disabled: a table without a column "
-                        + "for it takes no more rows")
+                    "field \(name) (\(schema.shown)) is new, and "
+                        + (flavour == .debezium ? "schema.evolution is 'none'" : "auto-evolution is disabled")
+                        + ": a table without a column for it takes no more rows")
             ]
         }
         guard schema.isOptional || schema.defaultValue != nil else {

@@ -16,6 +16,7 @@ final class RecordWriter: @unchecked Sendable {
     private let log: @Sendable (TaskLogLevel, String) -> Void
     private var database: (any Database)?
     private var structure: TableStructure
+    /// By topic, or by name where the names are those of events.
     private var tables: [String: TableID] = [:]
     private var buffers: [TableID: TableBuffer] = [:]
     /// In the order of their first record, so that the same records make the same statements.
@@ -236,9 +237,7 @@ final class RecordWriter: @unchecked Sendable {
         do throws(WriteFailure) {
             guard let database else { throw WriteFailure(.again, ConnectError(.connect, "no connection")) }
             for record in records where !isDone(record) {
-                try buffer(record).add(
-                    settings.unwrapsEvents ? DebeziumEvent.unwrapped(record) : record, database, &structure
-                ) { () throws(WriteFailure) in try checkpoint() }
+                try take(record, database)
                 note(record)
             }
             for table in order { try buffers[table]?.flush(database) }
@@ -249,20 +248,75 @@ final class RecordWriter: @unchecked Sendable {
         }
     }
 
-    private func buffer(_ record: ConnectRecord) throws(WriteFailure) -> TableBuffer {
-        let table: TableID
-        if let known = tables[record.topic] {
-            table = known
-        } else {
-            do throws(ConnectError) {
-                table = try settings.table(ofTopic: record.topic)
-            } catch {
-                throw WriteFailure(.refused, error)
+    private func take(_ record: ConnectRecord, _ database: any Database) throws(WriteFailure) {
+        guard let table = try table(record) else { return }
+        var row = record
+        if settings.flavour == .debezium {
+            switch DebeziumEvent(record) {
+            case .row(let inner): row = inner
+            case .deletion(let deletion):
+                guard settings.deletes else { return skipped("deletion", record, "delete.enabled") }
+                row = deletion
+            case .truncation:
+                guard settings.truncates else { return skipped("truncation", record, "truncate.enabled") }
+                return try truncate(table, record, database)
             }
+        }
+        try buffer(table).add(row, database, &structure) { () throws(WriteFailure) in try checkpoint() }
+    }
+
+    private func skipped(_ what: String, _ record: ConnectRecord, _ option: String) {
+        log(.debug, "A \(what) in topic \(record.topic) is skipped, as \(option) is false")
+    }
+
+    /// Empties a table, behind everything that came before.
+    private func truncate(
+        _ table: TableID, _ record: ConnectRecord, _ database: any Database
+    ) throws(WriteFailure) {
+        for table in order { try buffers[table]?.flush(database) }
+        guard try structure.has(table, database) else {
+            log(.info, "Table \(table), which is to be truncated, is not there")
+            return
+        }
+        try checkpoint()
+        let sql = database.dialect.truncateText(table)
+        do throws(SQLFailure) {
+            log(.info, "Truncating table \(table): \(sql)")
+            try database.execute(sql)
+        } catch {
+            throw WriteFailure(error, trimmed: settings.trimsMessages)
+        }
+        // MySQL has committed; the offset follows at once.
+        note(record)
+        try checkpoint()
+    }
+
+    /// The table of a record; nil for one that has none.
+    private func table(_ record: ConnectRecord) throws(WriteFailure) -> TableID? {
+        let naming = settings.naming
+        if !naming.readsEvents, let known = tables[record.topic] { return known }
+        do throws(ConnectError) {
+            guard let name = try naming.name(record) else {
+                // Each deletion has its tombstone behind it; anything else was not to be expected.
+                log(
+                    record.value.value.isNull ? .debug : .warning,
+                    "A record of topic \(record.topic), partition \(record.partition ?? 0), offset "
+                        + "\(record.kafkaOffset ?? 0), is no change event, has no table and is skipped")
+                return nil
+            }
+            let key = naming.readsEvents ? name : record.topic
+            if let known = tables[key] { return known }
+            let table = try settings.dialect.table(name)
             // Routers may make a topic of each record.
             if tables.count >= 10_000 { tables = [:] }
-            tables[record.topic] = table
+            tables[key] = table
+            return table
+        } catch {
+            throw WriteFailure(.refused, error)
         }
+    }
+
+    private func buffer(_ table: TableID) -> TableBuffer {
         if let buffer = buffers[table] { return buffer }
         let buffer = TableBuffer(table, settings)
         buffers[table] = buffer
@@ -285,7 +339,7 @@ final class RecordWriter: @unchecked Sendable {
         progress[partition] = max(progress[partition] ?? 0, offset + 1)
     }
 
-    /// Before a change of a table: MySQL commits with it, whatever is under way, so everything has to be in order by
+    /// Around a change of a table: MySQL commits with it, whatever is under way, so everything has to be in order by
     /// then.
     private func checkpoint() throws(WriteFailure) {
         guard settings.dialect.product == .mysql, let database else { return }

@@ -188,8 +188,9 @@ enum RecordRules {
         return ConnectError(
             .connect,
             "Sink connector '\(settings.connector)' is configured with 'delete.enabled=\(settings.deletes)' and "
-                + "'pk.mode=\(settings.keyMode.rawValue)' and therefore requires records with a non-null \(wanted) and "
-                + "non-null \(wantedSchema), but found record at (topic='\(record.topic)',partition=\(partition),"
+                + "'\(settings.flavour.keyModeOption)=\(settings.keyMode.rawValue)' and therefore requires records "
+                + "with a non-null \(wanted) and non-null \(wantedSchema), but found record at "
+                + "(topic='\(record.topic)',partition=\(partition),"
                 + "offset=\(offset),timestamp=\(record.timestamp.map { String($0) } ?? "null")) with a "
                 + "\(simpleName(part.value)) \(word) and \(part.schema?.kind.rawValue.lowercased() ?? "null") "
                 + "\(word) schema."

@@ -18,6 +18,11 @@ struct TableStructure {
         WriteFailure(failure, trimmed: settings.trimsMessages)
     }
 
+    /// Why a table stays as it is, in the words of the connector's own options.
+    private func lock(_ what: String) -> String {
+        settings.flavour == .debezium ? "schema.evolution is 'none'" : "\(what) is disabled"
+    }
+
     private mutating func look(_ table: TableID, _ database: any Database) throws(WriteFailure) -> TableDefinition? {
         if let definition = known[table] { return definition }
         do throws(SQLFailure) {
@@ -26,6 +31,11 @@ struct TableStructure {
             throw failure(error)
         }
         return known[table]
+    }
+
+    /// Whether there is such a table.
+    mutating func has(_ table: TableID, _ database: any Database) throws(WriteFailure) -> Bool {
+        try look(table, database) != nil
     }
 
     /// The table with columns for all fields.
@@ -83,7 +93,7 @@ struct TableStructure {
     ) throws(WriteFailure) -> TableDefinition? {
         guard settings.creates else {
             throw WriteFailure(
-                .refused, ConnectError(.connect, "Table \(table) is missing and auto-creation is disabled"))
+                .refused, ConnectError(.connect, "Table \(table) is missing and \(lock("auto-creation"))"))
         }
         let sql: String
         do throws(ConnectError) {
@@ -123,8 +133,7 @@ struct TableStructure {
         guard settings.evolves else {
             return try refuse(
                 "\(definition.kind.capitalized) \(table) is missing fields (\(Self.shown(missing))) and "
-                    + "auto-evolution is "
-                    + "disabled")
+                    + lock("auto-evolution"))
         }
     }
 }

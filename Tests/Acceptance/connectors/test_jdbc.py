@@ -1,5 +1,6 @@
 """The JDBC sink on real databases: PostgreSQL and MariaDB from Debian's packages, each test with a database of its own."""
 
+import base64
 import json
 import os
 import shutil
@@ -316,6 +317,39 @@ def test_evolves(database):
     rows = [row.replace("\\\\", "\\") for row in database.sql("SELECT * FROM t ORDER BY id")]
     assert [row.replace("NULL", "") for row in rows] == [
         "1|a||it's \\", "2|b||it's \\", "3|c|5|it's \\", "4|d||it's \\"]
+
+
+def test_debezium_events(database):
+    """Truncations in their place, deletions that are skipped, tables after the event's source, bytes of any length."""
+    state = {**struct(("id", "int32", False), ("data", "bytes", True), ("note", "string", True)), "optional": True}
+    envelope = struct(("before", state, True), ("after", state, True),
+                      ("source", struct(("db", "string", False), ("table", "string", False)), False),
+                      ("op", "string", False))
+
+    def event(operation, offset, number=None, size=0):
+        row = number and {"id": number, "data": base64.b64encode(b"x" * size).decode(), "note": "n" * size}
+        return {"offset": offset,
+                "key": number and {"schema": KEY, "payload": {"id": number}},
+                "value": {"schema": envelope, "payload": {
+                    "before": row if operation == "d" else None, "after": None if operation == "d" else row,
+                    "source": {"db": "shop", "table": "people"}, "op": operation}}}
+
+    options = {"connector_class": "io.debezium.connector.jdbc.JdbcSinkConnector", "insert_mode": "upsert",
+               "schema_evolution": "basic", "primary_key_mode": "record_key", "offsets_table": "sink_offsets",
+               "collection_name_format": "${source.db}_${source.table}"}
+    user = {"connection_username": database.server.login()["connection.user"]}
+    with database.sink(**{**options, **user}) as sink:
+        sink.put_all(event("c", 0, 1, 2000), event("t", 1), event("c", 2, 2, 100_000), event("d", 3, 1),
+                     {"offset": 4, "key": event("d", 3, 1)["key"], "value": None})
+    rows = "SELECT id, length(data), length(note) FROM shop_people ORDER BY id"
+    assert database.sql(rows) == ["1|2000|2000", "2|100000|100000"]
+    assert database.sql("SELECT next_offset FROM sink_offsets") == ["5"]
+    with database.sink(truncate_enabled="true", **{**options, **user}) as sink:
+        sink.put_all(event("c", 5, 3, 1), event("t", 6), event("c", 7, 4, 2))
+        assert database.sql(rows) == ["4|2|2"]
+        sink.put_all(event("t", 8))
+    assert database.sql(rows) == []
+    assert database.sql("SELECT next_offset FROM sink_offsets") == ["9"]
 
 
 def test_native_columns_take_texts(database):

@@ -173,7 +173,7 @@ struct ExtractNewRecordState: Transformation {
         return record
     }
 
-    private static func isEvent(_ schema: ConnectSchema) -> Bool {
+    static func isEvent(_ schema: ConnectSchema) -> Bool {
         guard schema.kind == .structure, let name = schema.name, name.hasSuffix(".Envelope") || name == "Envelope"
         else {
             return false
