@@ -69,7 +69,8 @@ import Testing
                 + #""fields":[{"name":"y","type":"string"}]}}],"connect.name":"Root"}"#
         ),
         (
-            structure([("s", structure([("q", .string)], "n.Sub")), ("g", structure([("x", foo)], "g.Bar"))], "n.Root"),
+            structure(
+                [("s", structure([("q", .string)], "n.Sub")), ("g", structure([("x", foo)], "g.Bar"))], "n.Root"),
             #"{"type":"record","name":"Root","namespace":"n","fields":[{"name":"s","type":{"type":"record","#
                 + #""name":"Sub","#
                 + #""fields":[{"name":"q","type":"string"}],"connect.name":"n.Sub"}},{"name":"g","type":{"#

@@ -118,7 +118,8 @@ import Testing
             [
                 event("c", .null, person(1, "a"), 1), event("c", .null, person(2, "b"), 2, table: "staff"),
                 event("u", .null, person(1, "c"), 1), tombstone(1),
-                record(row(Self.inner, [.int32(9), .null]), key: row(Self.key, [.int32(9)]), offset: 7, topic: "plain"),
+                record(
+                    row(Self.inner, [.int32(9), .null]), key: row(Self.key, [.int32(9)]), offset: 7, topic: "plain"),
             ], context)
         #expect(try file.sql("SELECT * FROM shop_people_server_db_people") == ["1|c"])
         #expect(try file.sql("SELECT * FROM shop_staff_server_db_people") == ["2|b"])

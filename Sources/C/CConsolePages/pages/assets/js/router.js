@@ -72,7 +72,12 @@ export function setQuery(values) {
 export const guardLeaving = (ask) => { leaving = ask; };
 
 export function start(render) {
-  show = () => { leaving = null; shown = here(); render(); };
+  show = () => {
+    leaving = null;
+    shown = here();
+    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();  // it was of the page that is left
+    render();
+  };
   // A link within the page, as that to its content, comes here too: loading the page again would take the focus away.
   addEventListener("popstate", () => { if (here() !== shown) show(); });
   document.addEventListener("click", (event) => {

@@ -159,7 +159,14 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
     } finally {
       button1.disabled = false;
     }
-  } } }, segmented("How to write it", [["form", "Form"], ["json", "JSON"]], mode, (next) => { mode = next; if (next === "json") { drawJson(); } else { readText(); readText = () => true; drawForm(); } }),
+  } } }, segmented("How to write it", [["form", "Form"], ["json", "JSON"]], mode, (next) => {
+    if (next === mode) return undefined;
+    // What is no configuration yet stays where it can be mended.
+    if (next === "form" && !readText()) { form.querySelector('[aria-invalid="true"]')?.focus(); return false; }
+    mode = next;
+    if (next === "json") drawJson(); else { readText = () => true; drawForm(); }
+    return true;
+  }),
   body, summary, h("div", { class: "row" }, button1));
   return form;
 }

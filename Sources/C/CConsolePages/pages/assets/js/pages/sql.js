@@ -97,7 +97,9 @@ export default async function sql({ query, signal }) {
         properties: { ...(push && !print ? { "auto.offset.reset": from.value } : {}), ...properties }, variables, signal: abort,
         onHeader: view.header, onRow: view.row, onLine: view.line, onError: (message) => { failed = true; view.fail(message); },
       });
-      if (!failed) view.done();
+      // One that has no end of its own was ended by the server, as when it stops.
+      const isEndless = push && !print && !/\bLIMIT\s+\d+/i.test(statement);
+      if (!failed) view.done(isEndless ? `The server ended the query after ${plural(view.total, "row")}.` : undefined);
     } catch (error) {
       if (error.name === "AbortError") view.done(`Stopped after ${plural(view.total, "row")}.`);
       else { view.fail(describe(error)); throw null; }

@@ -45,9 +45,11 @@ export function segmented(label, options, value, change) {
   const group = h("div", { class: "segmented", role: "group", "aria-label": label });
   for (const [key, name] of options) {
     group.append(h("button", { type: "button", "aria-pressed": String(key === value), on: { click: (event) => {
-      for (const other of group.children) other.setAttribute("aria-pressed", "false");
-      event.currentTarget.setAttribute("aria-pressed", "true");
-      change(key);
+      const before = [...group.children].find((other) => other.getAttribute("aria-pressed") === "true");
+      const chosen = event.currentTarget;
+      const press = (button) => { for (const other of group.children) other.setAttribute("aria-pressed", String(other === button)); };
+      press(chosen);
+      if (change(key) === false) press(before);
     } } }, name));
   }
   return group;
