@@ -1,4 +1,5 @@
 import ConnectCore
+import SQLTypes
 import Testing
 
 @testable import ConnectorCDC
@@ -73,6 +74,58 @@ import Testing
         #expect(
             apply(.hash("SHA-256", salt: "salt", isSecond: true), "text", 10)
                 == String("8f40d2c1caea4f10a6375603f18ed44f186066fd94eb7c3f1d115d8dc245527d".prefix(10)))
+    }
+
+    private static func events(
+        _ options: [String: String], _ columns: String
+    ) throws -> TableEvents {
+        let config = try CDCConfig(.mysql, Self.plain.merging(options) { $1 })
+        var catalog = TableCatalog()
+        _ = try DDLParser.apply("CREATE TABLE t (\(columns))", database: "d", to: &catalog)
+        return TableEvents(
+            try #require(catalog[TableID("d", "t")]), config, try TableFilters(config), try ColumnRules(config),
+            source: SourceInfo(config, version: "1").schema)
+    }
+
+    /// As recorded from Debezium 3.6: what is no text stays, and is marked all the same.
+    @Test func `masks are for texts, NULL among them, and are told in schemas`() throws {
+        let events = try Self.events(
+            ["column.mask.with.5.chars": "d.t.(a|b|c|d|e)", "column.mask.hash.MD5.with.salt.q": "d.t.(b|f|g)"],
+            "a VARCHAR(9), b INT, c VARBINARY(9), d ENUM('x','y'), e DECIMAL(8,2), f INT, g TEXT, h TEXT")
+        let bytes = Array("ab".utf8)
+        try bytes.withUnsafeBytes { text in
+            for isStreaming in [false, true] {
+                let row = try #require(
+                    try events.row(
+                        [
+                            .bytes(text), .integer(5), .bytes(text), .null,
+                            .decimal(SQLDecimal(unscaled: 150, scale: 2)), .integer(6), .null, .bytes(text),
+                        ], isStreaming: isStreaming
+                    ).structure)
+                #expect(row.values[0] == .string("*****") && row.values[3] == .string("*****"))
+                #expect(row.values[1] == .int32(5) && row.values[5] == .int32(6))
+                #expect(row.values[2] == .bytes(bytes))
+                #expect(row.values[6] == .null && row.values[7] == .string("ab"))
+                for (field, value) in zip(row.schema.fields, row.values) { try field.schema.check(value) }
+            }
+        }
+        let marked = events.rowSchema.fields.filter { $0.schema.parameters.contains(.init("masked", "true")) }
+        #expect(marked.map(\.name) == ["a", "b", "c", "d", "e", "f", "g"])
+        let decimal = events.rowSchema.field("e")?.schema.parameters.map(\.name)
+        #expect(decimal == ["scale", "connect.decimal.precision", "masked"])
+    }
+
+    /// As recorded from Debezium 3.6, whose first rule for a column is the only one.
+    @Test func `schemas tell where values are cut`() throws {
+        let events = try Self.events(
+            [
+                "column.truncate.to.4.chars": "d.t.(a|b|c)", "column.mask.with.1.chars": "d.t.a",
+                "column.propagate.source.type": "d.t.(a|d)",
+            ], "a TEXT, b VARCHAR(4), c VARBINARY(5), d VARCHAR(3)")
+        let parameters = events.rowSchema.fields.map { $0.schema.parameters.map { "\($0.name)=\($0.value)" } }
+        let cut = ["truncateLength=4"]
+        #expect(parameters[0] == cut && parameters[1] == [] && parameters[2] == cut)
+        #expect(parameters[3].first == "__debezium.source.column.type=VARCHAR")
     }
 
     @Test func `Postgres is told to be missing`() async {

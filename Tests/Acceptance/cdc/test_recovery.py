@@ -211,6 +211,9 @@ def test_columns_are_masked_and_keys_are_given(database, connector):
     assert connector.wait() == 0
     event = connector.events()[-1]
     assert payload(event)["after"] == {"id": 1, "name": "Ale", "mail": "*****", "code": 7}
+    row = next(field for field in event["value"]["schema"]["fields"] if field["field"] == "after")
+    assert {field["field"]: field["parameters"] for field in row["fields"] if "parameters" in field} == {
+        "name": {"truncateLength": "3"}, "mail": {"masked": "true"}}
     assert payload(event, "key") == {"code": 7}
 
 
