@@ -33,6 +33,8 @@ struct CDCConfig: Sendable {
     let hasTransactions: Bool
     let transactionTopic: String
     let skippedOperations: Set<String>
+    /// Updates that change no column that events have are no events.
+    let skipsUnchanged: Bool
     let hasSchemaChanges: Bool
     let hasComments: Bool
     let hasQuery: Bool
@@ -95,6 +97,7 @@ struct CDCConfig: Sendable {
         hasTransactions = values.flag("provide.transaction.metadata")
         transactionTopic = prefix + "." + (properties["topic.transaction"] ?? "transaction")
         skippedOperations = Set(values.list("skipped.operations").map { $0.lowercased() })
+        skipsUnchanged = values.flag("skip.messages.without.change")
         hasSchemaChanges = values.flag("include.schema.changes")
         hasComments = values.flag("include.schema.comments")
         hasQuery = values.flag("include.query")

@@ -150,6 +150,9 @@ enum CDCOptions {
             ]
         for name in names { definition.define(name, .string, .null, nil, .low, "", isInternal: true) }
         definition.define(
+            "skip.messages.without.change", .boolean, .value(.boolean(false)), nil, .low,
+            "Whether updates that change no column that events have are left out.", isInternal: true)
+        definition.define(
             "binary.handling.mode", .string, .value(.string("bytes")),
             .choice(HandlingModes.Bytes.allCases.map(\.rawValue)), .medium,
             "Bytes as bytes, base64, base64-url-safe or hex.", isInternal: true)

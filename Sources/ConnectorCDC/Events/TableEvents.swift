@@ -95,6 +95,12 @@ final class TableEvents {
         return column.rewrite.map { ColumnRules.apply($0, to: value, length: column.length) } ?? value
     }
 
+    /// Whether two rows of the log are the same as events show them.
+    func isSame(_ before: [Cell], _ after: [Cell]) throws(ConnectError) -> Bool {
+        for column in columns where try value(column, before, true) != value(column, after, true) { return false }
+        return true
+    }
+
     func key(_ cells: [Cell], isStreaming: Bool) throws(ConnectError) -> SchemaAndValue {
         guard let keySchema else { return .null }
         var values: [ConnectValue] = []

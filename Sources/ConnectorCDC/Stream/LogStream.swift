@@ -384,6 +384,7 @@ final class LogStream {
         let wasDone = isDone
         let doneRows = isSkipping && position.eventCount == skippedEvents ? skippedRows : 0
         let count = map.types.count
+        let skipsSame = config.skipsUnchanged && rows.operation == .update
         // Only "row" changes from one row to the next.
         var offset = position.offset
         // The records that were written last do not know yet where to go on.
@@ -400,10 +401,11 @@ final class LogStream {
             if rows.operation == .update { try image(rows.after, count, map, &cursor, &otherCells) }
             guard cursor.at > before else { throw WireError.corrupt("a row without bytes") }
             defer { index += 1 }
-            if isWanted { transaction?.count(map.id) }
+            let isEvent = try isWanted && !(skipsSame && emitter.events.isSame(cells, otherCells))
+            if isEvent { transaction?.count(map.id) }
             if wasDone || Int64(index) < doneRows { continue }
             if isSignal, rows.operation == .insert { try signal(emitter.events) }
-            guard isWanted else {
+            guard isEvent else {
                 position.rowCount = Int64(index + 1)
                 continue
             }
