@@ -35,10 +35,13 @@ final class SnapshotRows {
 
     /// Reads a table.
     ///
-    /// - Parameter source: of its events, without a mark.
+    /// - Parameters:
+    ///   - source: of its events, without a mark.
+    ///   - statement: instead of the configuration's.
     /// - Throws: `MySQLError`, `ConnectError`, `StopError`.
-    func read(_ events: TableEvents, source: SourceInfo, isFirst: Bool) throws {
-        let reader = SnapshotTable(events: events, overrides: context.config.properties)
+    func read(_ events: TableEvents, source: SourceInfo, isFirst: Bool, statement: String? = nil) throws {
+        let own = statement.map { [SnapshotTable.override(of: events.table.id): $0] }
+        let reader = SnapshotTable(events: events, overrides: own ?? context.config.properties)
         var plain = source
         plain.setSnapshot("true")
         var writer = context.writer(of: events)

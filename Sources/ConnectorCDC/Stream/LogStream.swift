@@ -197,7 +197,14 @@ final class LogStream {
     }
 
     private func end(_ header: BinlogHeader) throws {
+        var start = position
+        start.eventCount = 0
+        start.rowCount = 0
         close(header)
+        let behind = position
+        let hasBlocking = incremental?.hasBlocking ?? false
+        // Until their rows are there, a start reads the signals again.
+        if hasBlocking { position = start }
         if let transaction {
             context.add(
                 transaction.end(
@@ -207,6 +214,14 @@ final class LogStream {
         transaction = nil
         try context.flush(offset: position.offset, endsTransaction: true)
         if let incremental {
+            if hasBlocking {
+                var own = source
+                own.setPlace(file: file, position: header.position)
+                own.setRow(0)
+                own.setQuery(nil)
+                try incremental.runBlocking(source: own, offset: position.offset, end: behind.offset)
+                position = behind
+            }
             try incremental.proceed()
             position.incremental = incremental.entries
         }
