@@ -128,6 +128,34 @@ import Testing
         #expect(parameters[3].first == "__debezium.source.column.type=VARCHAR")
     }
 
+    @Test func `topics take a delimiter of their own`() throws {
+        let options = [
+            "topic.delimiter": "_", "topic.transaction": "mytx", "topic.heartbeat.prefix": "hb",
+        ]
+        let config = try CDCConfig(.mysql, Self.plain.merging(options) { $1 })
+        #expect(config.topic(of: TableID("demo", "t1")) == "s_demo_t1")
+        #expect(config.transactionTopic == "s_mytx" && config.heartbeatTopic == "hb_s")
+        let plain = try CDCConfig(.mysql, Self.plain)
+        #expect(plain.topic(of: TableID("demo", "t1")) == "s.demo.t1")
+        #expect(plain.transactionTopic == "s.transaction" && plain.heartbeatTopic == "__debezium-heartbeat.s")
+    }
+
+    @Test(
+        arguments: [
+            ("topic.naming.strategy", "io.debezium.schema.DefaultRegexTopicNamingStrategy", false),
+            ("topic.naming.strategy", "io.debezium.schema.SchemaTopicNamingStrategy", true),
+            ("topic.naming.strategy", "io.debezium.schema.DefaultTopicNamingStrategy", true),
+            ("notification.enabled.channels", "sink", false), ("notification.enabled.channels", "", true),
+        ])
+    func `refuses what is not available`(name: String, value: String, isTaken: Bool) throws {
+        var properties = Self.plain
+        properties[name] = value
+        let errors = CDCPlugin.mysql(version: "1", clusters: nil).definition.validate(properties)
+            .filter { $0.option.name == name }.flatMap(\.errors)
+        #expect(errors.isEmpty == isTaken)
+        #expect(errors.allSatisfy { $0.contains("not available") })
+    }
+
     @Test func `Postgres is told to be missing`() async {
         let plugin = PostgresCDCPlugin(version: "1")
         await #expect(throws: ConnectError.self) { try await plugin.taskConfigs([:], countMax: 1) }

@@ -223,6 +223,20 @@ extension ConfigValidator {
         }
     }
 
+    static let topicNaming = ConfigValidator { (name, value) throws(ConnectError) in
+        let known = ["SchemaTopicNamingStrategy", "DefaultTopicNamingStrategy"].map { "io.debezium.schema." + $0 }
+        guard let text = value.text, !text.isEmpty, !known.contains(text) else { return }
+        throw invalid(
+            name,
+            "\(text) is not available; there are \(known.joined(separator: " and ")). To give topics other names, use "
+                + "the transform io.debezium.transforms.ByLogicalTableRouter")
+    }
+
+    static let noNotifications = ConfigValidator { (name, value) throws(ConnectError) in
+        guard case .list(let names) = value, names.contains(where: { !$0.isEmpty }) else { return }
+        throw invalid(name, "Notifications are not available, in no channel. Leave the option out")
+    }
+
     /// Regular expressions, separated by commas.
     static let patterns = ConfigValidator { (name, value) throws(ConnectError) in
         let text: String? =
