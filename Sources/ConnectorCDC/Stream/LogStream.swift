@@ -301,7 +301,7 @@ final class LogStream {
     private func define(_ header: BinlogHeader, _ query: QueryEvent) throws {
         source.setTime(microseconds: Int64(header.timestamp) * 1_000_000)
         source.setPlace(file: file, position: header.position)
-        source.setSnapshot("false")
+        source.setSnapshot(nil)
         source.setRow(0)
         source.setQuery(nil)
         // The history names the place behind the statement; a group that goes on is read again from its beginning.
@@ -374,7 +374,7 @@ final class LogStream {
         let isWanted = context.filters.isCaptured(map.id) && !config.skippedOperations.contains(code)
         source.setTime(microseconds: Int64(header.timestamp) * 1_000_000)
         source.setPlace(file: file, position: header.position)
-        source.setSnapshot("false")
+        source.setSnapshot(nil)
         source.setTable(map.id.database, map.id.table)
         source.setQuery(statement)
         position.seconds = Int64(header.timestamp)
