@@ -156,6 +156,14 @@ import Testing
         #expect(errors.allSatisfy { $0.contains("not available") })
     }
 
+    /// The order of rows in Debezium's snapshots.
+    @Test func `snapshots go by the order of table.include.list`() throws {
+        let config = try CDCConfig(.mysql, Self.plain.merging(["table.include.list": "d.t1,d.c.*,d.aaa"]) { $1 })
+        let tables = ["aaa", "c1", "c2", "t1"].map { TableID("d", $0) }
+        #expect(try TableFilters(config).inOrderOfPatterns(tables).map(\.table) == ["t1", "c1", "c2", "aaa"])
+        #expect(try TableFilters(try CDCConfig(.mysql, Self.plain)).inOrderOfPatterns(tables) == tables)
+    }
+
     @Test func `Postgres is told to be missing`() async {
         let plugin = PostgresCDCPlugin(version: "1")
         await #expect(throws: ConnectError.self) { try await plugin.taskConfigs([:], countMax: 1) }
