@@ -171,6 +171,7 @@ import Testing
             value: SchemaAndValue(
                 envelope,
                 .structure(ConnectStruct(envelope, values: [.null, .structure(value), .string("c"), .int64(9)]))),
+            headers: [ConnectHeader("kept", .string, .string("x"))],
             origin: .source(partition: ConnectMap(), offset: ConnectMap()))
         let chain = try Self.chain(
             "outbox.EventRouter",
@@ -178,7 +179,7 @@ import Testing
         let output = try #require(try chain.apply(record))
         #expect(output.topic == "outbox.event.order")
         #expect(output.key.value == .string("7"))
-        #expect(output.headers.map(\.name) == ["id", "eventType"])
+        #expect(output.headers.map(\.name) == ["kept", "id", "eventType"])
         #expect(output.value.value.structure?["a"] == .int32(1))
         #expect(output.value.value.structure?["b"] == .array([.boolean(true)]))
         #expect(output.value.schema?.name == "payload")

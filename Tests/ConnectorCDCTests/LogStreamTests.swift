@@ -138,6 +138,33 @@ private struct LogWriter {
         #expect(records.last?.value.value.structure?["event_count"] == .int64(count))
     }
 
+    /// As recorded from Debezium 3.6: a row's own headers, then those of the context; none for transactions.
+    @Test(arguments: [true, false]) func `records tell which run they are of`(isEnabled: Bool) async throws {
+        let reader = try Reader([
+            "extended.headers.enabled": "\(isEnabled)", "provide.transaction.metadata": "true",
+            "include.schema.changes": "true",
+        ])
+        try reader.change(24, [LogWriter.row(4, "a", 1), LogWriter.row(5, "a", 1)])
+        let records = try await reader.records()
+        let context = isEnabled ? ["connectorLogicalName", "taskId", "connectorName", "runId"] : []
+        let names = context.map { "__debezium.context." + $0 }
+        #expect(
+            records.map { $0.headers.map(\.name) } == [
+                names, [], ["__debezium.newkey"] + names, ["__debezium.newkey"] + names,
+                ["__debezium.oldkey"] + names, [],
+            ])
+        let values = records[0].headers.map(\.value.string)
+        #expect(values.dropLast() == (isEnabled ? ["s", "0", "mysql"] : []))
+        #expect(Set(records.compactMap { $0.headers.last?.value.string }).count == (isEnabled ? 1 : 0))
+    }
+
+    /// By hand from RFC 9562.
+    @Test func `runs have UUIDs of version 7`() {
+        #expect(
+            ContextHeaders.runID(milliseconds: 0x01A2_1C43_655A, random: (0xFFF8, .max))
+                == "01a21c43-655a-78ff-bfff-ffffffffffff")
+    }
+
     /// The server's words for a missing right to INSERT.
     @Test func `a snapshot that fails leaves the log alone`() async throws {
         let reader = try Reader([:], failure: MySQLError(number: 1142, message: "INSERT command denied"))

@@ -37,6 +37,7 @@ struct CDCConfig: Sendable {
     let skippedOperations: Set<String>
     /// Updates that change no column that events have are no events.
     let skipsUnchanged: Bool
+    let hasContextHeaders: Bool
     let hasSchemaChanges: Bool
     let hasComments: Bool
     let hasQuery: Bool
@@ -101,6 +102,7 @@ struct CDCConfig: Sendable {
         transactionTopic = prefix + delimiter + (properties["topic.transaction"] ?? "transaction")
         skippedOperations = Set(values.list("skipped.operations").map { $0.lowercased() })
         skipsUnchanged = values.flag("skip.messages.without.change")
+        hasContextHeaders = values.flag("extended.headers.enabled")
         hasSchemaChanges = values.flag("include.schema.changes")
         hasComments = values.flag("include.schema.comments")
         hasQuery = values.flag("include.query")

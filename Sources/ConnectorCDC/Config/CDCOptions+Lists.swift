@@ -132,7 +132,7 @@ extension CDCOptions {
             "Not available.", nil)
         define(
             "extended.headers.enabled", .boolean, .boolean(true), .low, .short, "Enable/Disable extended headers",
-            "Not used.", nil)
+            "Whether records have headers with the connector's prefix, kind, task and run.", nil)
         define(
             "guardrail.collections.max", .int, .integer(0), .medium, .short, "Maximum number of collections or tables",
             "Tables that may be captured at most; 0 without a limit.", nil)

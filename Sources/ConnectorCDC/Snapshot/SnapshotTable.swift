@@ -13,7 +13,7 @@ struct SnapshotRow {
     ) -> ConnectRecord {
         events.record(
             key: key, before: .null, after: row, source: source.value, transaction: nil, operation: .string(operation),
-            origin: .source(partition: context.partition, offset: offset))
+            headers: context.headers, origin: .source(partition: context.partition, offset: offset))
     }
 }
 

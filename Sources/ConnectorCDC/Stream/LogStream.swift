@@ -338,7 +338,8 @@ final class LogStream {
                                 values: [
                                     .null, .null, source.value, .null, .string("t"), .int64(now / 1_000_000),
                                     .int64(now / 1000), .int64(now),
-                                ]))), origin: .source(partition: context.partition, offset: after.offset)),
+                                ]))), headers: context.headers,
+                    origin: .source(partition: context.partition, offset: after.offset)),
                 byteCount: 500)
         }
     }
