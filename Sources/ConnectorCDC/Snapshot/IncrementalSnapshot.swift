@@ -261,9 +261,6 @@ final class IncrementalSnapshot {
         let marks = "{}"
         try server.connection.execute(
             "INSERT INTO \(signals) VALUES (\(sqlText(id + "-open")), 'snapshot-window-open', \(sqlText(marks)))")
-        var source = context.source()
-        source.setSnapshot("incremental")
-        source.setTable(request.table.database, request.table.table)
         forgetChunk()
         try server.connection.streamRows(select.statement) { row in
             let values = try select.values(row)
@@ -272,8 +269,7 @@ final class IncrementalSnapshot {
             rows.append(
                 (
                     values.key,
-                    SnapshotRow(
-                        events: events, key: values.key, row: values.row, source: source, byteCount: values.byteCount)
+                    SnapshotRow(events: events, key: values.key, row: values.row, byteCount: values.byteCount)
                 ))
             return true
         }
@@ -322,10 +318,15 @@ final class IncrementalSnapshot {
         let done = rows
         forgetChunk()
         let now = wallClockNanoseconds()
+        // As with the original, the rows are of the server and thread that closed the window.
+        var own = source
+        own.setSnapshot("incremental")
+        own.setPlace(file: position.file, position: position.position)
+        own.setTime(microseconds: now / 1000, nanoseconds: now)
+        own.setRow(0)
+        own.setQuery(nil)
         for (key, row) in done where key.schema != nil {
-            var own = row.source
-            own.setPlace(file: position.file, position: position.position)
-            own.setTime(microseconds: now / 1000, nanoseconds: now)
+            own.setTable(row.events.table.id.database, row.events.table.id.table)
             context.add(row.record(own, "r", context, offset), byteCount: row.byteCount)
             if context.isChunkFull { try context.flush() }
         }

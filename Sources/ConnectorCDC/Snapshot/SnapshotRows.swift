@@ -50,7 +50,7 @@ final class SnapshotRows {
         if nextSource == nil { writer = nil }
         var isFirstOfTable = true
         try connection.streamRows(reader.statement) { row in
-            let content = try content(row, reader, writer, source)
+            let content = try content(row, reader, writer)
             try release(mark: isFirstOfTable ? .lastOfTable : .none)
             if let next = nextSource {
                 plainSource = next
@@ -67,7 +67,7 @@ final class SnapshotRows {
     func finish(offset: ConnectMap) throws { try release(mark: .last, offset: offset) }
 
     private func content(
-        _ row: MySQLConnection.Row, _ reader: SnapshotTable, _ writer: TableWriter?, _ source: SourceInfo
+        _ row: MySQLConnection.Row, _ reader: SnapshotTable, _ writer: TableWriter?
     ) throws -> Content {
         let byteCount = try reader.read(row, into: &cells)
         if let writer {
@@ -85,7 +85,7 @@ final class SnapshotRows {
         return .value(
             SnapshotRow(
                 events: reader.events, key: try reader.events.key(cells, isStreaming: false),
-                row: try reader.events.row(cells, isStreaming: false), source: source, byteCount: byteCount))
+                row: try reader.events.row(cells, isStreaming: false), byteCount: byteCount))
     }
 
     // MARK: Marks

@@ -5,7 +5,6 @@ struct SnapshotRow {
     var events: TableEvents
     var key: SchemaAndValue
     var row: ConnectValue
-    var source: SourceInfo
     var byteCount: Int
 
     func record(
