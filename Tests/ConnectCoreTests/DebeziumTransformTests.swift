@@ -93,6 +93,47 @@ import Testing
         #expect(output.topic == "other")
     }
 
+    /// As Debezium 3.6 does it in a source.
+    @Test func `tombstones have the headers of the delete in front`() throws {
+        let chain = try Self.chain(
+            "ExtractNewRecordState",
+            [
+                "delete.tombstone.handling.mode": "rewrite-with-tombstone", "add.headers": "op,source.table:tt",
+                "add.headers.prefix": "h_",
+            ])
+        let op = ConnectHeader("h_op", .string, .string("d"))
+        var tombstone = Self.event("d")
+        tombstone.value = .null
+        #expect(try chain.apply(tombstone)?.headers == [op])
+        let deleted = try #require(try chain.apply(Self.event("d", before: "gone")))
+        #expect(deleted.headers.map(\.name) == ["h_op", "h_tt"])
+        #expect(try chain.apply(tombstone)?.headers == [op, ConnectHeader("h_tt", .optionalString, .string("t"))])
+        tombstone.key = .null
+        #expect(try chain.apply(tombstone)?.headers == [op])
+    }
+
+    /// As Debezium 3.6 does it: rows of a log have no `source.snapshot`, whose default says false.
+    @Test func `added fields are null where the event has only a default`() throws {
+        let source = ConnectSchema.structure(
+            [.init("snapshot", ConnectSchema(.string, isOptional: true, defaultValue: .string("false")))])
+        let envelope = ConnectSchema.structure(
+            [.init("before", Self.row), .init("after", Self.row), .init("source", source), .init("op", .string)],
+            name: "p.db.t.Envelope")
+        var record = Self.event("c")
+        let row = ConnectStruct(Self.row, values: [.int32(1), .null])
+        let place = ConnectStruct(source, values: [.null])
+        record.value = SchemaAndValue(
+            envelope,
+            .structure(
+                ConnectStruct(
+                    envelope,
+                    values: [.null, .structure(row), .structure(place), .string("c")])))
+        let chain = try Self.chain("ExtractNewRecordState", ["add.fields": "source.snapshot"])
+        let output = try #require(try chain.apply(record)?.value.value.structure)
+        #expect(output.schema.fields.map(\.name) == ["id", "name", "__source_snapshot"])
+        #expect(output.values == [.int32(1), .null, .null])
+    }
+
     /// As Debezium 3.6 does it: what an event does not have is left out, but a route has to be there.
     @Test func `fields that are not there are not added`() throws {
         let chain = try Self.chain(
@@ -155,6 +196,7 @@ import Testing
             value: SchemaAndValue(
                 envelope,
                 .structure(ConnectStruct(envelope, values: [.null, .structure(value), .string("c"), .int64(9)]))),
+            headers: [ConnectHeader("kept", .string, .string("x"))],
             origin: .source(partition: ConnectMap(), offset: ConnectMap()))
         let chain = try Self.chain(
             "outbox.EventRouter",
@@ -162,7 +204,7 @@ import Testing
         let output = try #require(try chain.apply(record))
         #expect(output.topic == "outbox.event.order")
         #expect(output.key.value == .string("7"))
-        #expect(output.headers.map(\.name) == ["id", "eventType"])
+        #expect(output.headers.map(\.name) == ["kept", "id", "eventType"])
         #expect(output.value.value.structure?["a"] == .int32(1))
         #expect(output.value.value.structure?["b"] == .array([.boolean(true)]))
         #expect(output.value.schema?.name == "payload")

@@ -30,6 +30,21 @@ import Testing
         }
     }
 
+    @Test func `records that a source has written have its headers`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker { worker in
+                _ = try await worker.create("s", Self.source.merging(["written": "true"]) { $1 })
+                try await eventually("all lines") { (try? await platform.records("lines").count) == 100 }
+            }
+            let records = try await platform.records("lines")
+            #expect(records.map { $0.value.map { String(buffer: $0) } ?? "" } == (0..<100).map { "line \($0)" })
+            for record in records {
+                let texts = record.headers.map { String(decoding: $0.value ?? [], as: UTF8.self) }
+                #expect(record.headers.map(\.key) == ["run", "task"] && texts == ["r1", "0"])
+            }
+        }
+    }
+
     @Test(arguments: [true, false])
     func `a source goes on where it was, exactly once and at least once`(isExact: Bool) async throws {
         let worker = isExact ? [:] : ["exactly.once.source.support": "disabled"]

@@ -1,7 +1,8 @@
 import ConnectCore
 import Synchronization
 
-/// A source of numbered lines: `count` of them per task, from where the offset says, `batch` at a time.
+/// A source of numbered lines: `count` of them per task, from where the offset says, `batch` at a time; as bytes with headers
+/// when `written` is true.
 struct CountingSource: SourcePlugin {
     let classNames = ["test.CountingSourceConnector"]
     let version = "1.0"
@@ -71,7 +72,20 @@ final class CountingTask: SourceTask {
                         partition: partition, offset: ConnectMap([("next", ConnectValue.int64(number + 1))]))))
         }
         next.withLock { $0 = end }
-        return SourcePoll(records)
+        guard values.originals["written"] == "true" else { return SourcePoll(records) }
+        var written = WrittenRecords(
+            topic: values.string("topic") ?? "", partition: partition,
+            offset: ConnectMap([("next", ConnectValue.int64(end))]), recordsBefore: 0,
+            headers: [ConnectHeader("run", .string, .string("r1")), ConnectHeader("task", .string, .string("0"))])
+        for number in first..<end {
+            written.append(key: nil) { bytes in
+                bytes += "line \(number)".utf8
+                return true
+            }
+        }
+        var poll = SourcePoll()
+        poll.written = [written]
+        return poll
     }
 
     func stop() async {}

@@ -1,4 +1,5 @@
 import ConnectCore
+import SQLTypes
 import Testing
 
 @testable import ConnectorCDC
@@ -73,6 +74,94 @@ import Testing
         #expect(
             apply(.hash("SHA-256", salt: "salt", isSecond: true), "text", 10)
                 == String("8f40d2c1caea4f10a6375603f18ed44f186066fd94eb7c3f1d115d8dc245527d".prefix(10)))
+    }
+
+    private static func events(
+        _ options: [String: String], _ columns: String
+    ) throws -> TableEvents {
+        let config = try CDCConfig(.mysql, Self.plain.merging(options) { $1 })
+        var catalog = TableCatalog()
+        _ = try DDLParser.apply("CREATE TABLE t (\(columns))", database: "d", to: &catalog)
+        return TableEvents(
+            try #require(catalog[TableID("d", "t")]), config, try TableFilters(config), try ColumnRules(config),
+            source: SourceInfo(config, version: "1").schema)
+    }
+
+    /// As recorded from Debezium 3.6: what is no text stays, and is marked all the same.
+    @Test func `masks are for texts, NULL among them, and are told in schemas`() throws {
+        let events = try Self.events(
+            ["column.mask.with.5.chars": "d.t.(a|b|c|d|e)", "column.mask.hash.MD5.with.salt.q": "d.t.(b|f|g)"],
+            "a VARCHAR(9), b INT, c VARBINARY(9), d ENUM('x','y'), e DECIMAL(8,2), f INT, g TEXT, h TEXT")
+        let bytes = Array("ab".utf8)
+        try bytes.withUnsafeBytes { text in
+            for isStreaming in [false, true] {
+                let row = try #require(
+                    try events.row(
+                        [
+                            .bytes(text), .integer(5), .bytes(text), .null,
+                            .decimal(SQLDecimal(unscaled: 150, scale: 2)), .integer(6), .null, .bytes(text),
+                        ], isStreaming: isStreaming
+                    ).structure)
+                #expect(row.values[0] == .string("*****") && row.values[3] == .string("*****"))
+                #expect(row.values[1] == .int32(5) && row.values[5] == .int32(6))
+                #expect(row.values[2] == .bytes(bytes))
+                #expect(row.values[6] == .null && row.values[7] == .string("ab"))
+                for (field, value) in zip(row.schema.fields, row.values) { try field.schema.check(value) }
+            }
+        }
+        let marked = events.rowSchema.fields.filter { $0.schema.parameters.contains(.init("masked", "true")) }
+        #expect(marked.map(\.name) == ["a", "b", "c", "d", "e", "f", "g"])
+        let decimal = events.rowSchema.field("e")?.schema.parameters.map(\.name)
+        #expect(decimal == ["scale", "connect.decimal.precision", "masked"])
+    }
+
+    /// As recorded from Debezium 3.6, whose first rule for a column is the only one.
+    @Test func `schemas tell where values are cut`() throws {
+        let events = try Self.events(
+            [
+                "column.truncate.to.4.chars": "d.t.(a|b|c)", "column.mask.with.1.chars": "d.t.a",
+                "column.propagate.source.type": "d.t.(a|d)",
+            ], "a TEXT, b VARCHAR(4), c VARBINARY(5), d VARCHAR(3)")
+        let parameters = events.rowSchema.fields.map { $0.schema.parameters.map { "\($0.name)=\($0.value)" } }
+        let cut = ["truncateLength=4"]
+        #expect(parameters[0] == cut && parameters[1] == [] && parameters[2] == cut)
+        #expect(parameters[3].first == "__debezium.source.column.type=VARCHAR")
+    }
+
+    @Test func `topics take a delimiter of their own`() throws {
+        let options = [
+            "topic.delimiter": "_", "topic.transaction": "mytx", "topic.heartbeat.prefix": "hb",
+        ]
+        let config = try CDCConfig(.mysql, Self.plain.merging(options) { $1 })
+        #expect(config.topic(of: TableID("demo", "t1")) == "s_demo_t1")
+        #expect(config.transactionTopic == "s_mytx" && config.heartbeatTopic == "hb_s")
+        let plain = try CDCConfig(.mysql, Self.plain)
+        #expect(plain.topic(of: TableID("demo", "t1")) == "s.demo.t1")
+        #expect(plain.transactionTopic == "s.transaction" && plain.heartbeatTopic == "__debezium-heartbeat.s")
+    }
+
+    @Test(
+        arguments: [
+            ("topic.naming.strategy", "io.debezium.schema.DefaultRegexTopicNamingStrategy", false),
+            ("topic.naming.strategy", "io.debezium.schema.SchemaTopicNamingStrategy", true),
+            ("topic.naming.strategy", "io.debezium.schema.DefaultTopicNamingStrategy", true),
+            ("notification.enabled.channels", "sink", false), ("notification.enabled.channels", "", true),
+        ])
+    func `refuses what is not available`(name: String, value: String, isTaken: Bool) throws {
+        var properties = Self.plain
+        properties[name] = value
+        let errors = CDCPlugin.mysql(version: "1", clusters: nil).definition.validate(properties)
+            .filter { $0.option.name == name }.flatMap(\.errors)
+        #expect(errors.isEmpty == isTaken)
+        #expect(errors.allSatisfy { $0.contains("not available") })
+    }
+
+    /// The order of rows in Debezium's snapshots.
+    @Test func `snapshots go by the order of table.include.list`() throws {
+        let config = try CDCConfig(.mysql, Self.plain.merging(["table.include.list": "d.t1,d.c.*,d.aaa"]) { $1 })
+        let tables = ["aaa", "c1", "c2", "t1"].map { TableID("d", $0) }
+        #expect(try TableFilters(config).inOrderOfPatterns(tables).map(\.table) == ["t1", "c1", "c2", "aaa"])
+        #expect(try TableFilters(try CDCConfig(.mysql, Self.plain)).inOrderOfPatterns(tables) == tables)
     }
 
     @Test func `Postgres is told to be missing`() async {

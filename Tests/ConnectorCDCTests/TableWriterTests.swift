@@ -202,7 +202,7 @@ import Testing
                 let block = round % 3 == 0 ? transaction.block(events.table.id) : nil
                 let now = Int64.random(in: 1...Int64.max / 2, using: &random)
                 source.setRow(round)
-                source.setSnapshot(isStreaming ? "false" : "first")
+                source.setSnapshot(isStreaming ? nil : "first")
 
                 let code = TableWriter.Operation.codes[operation.rawValue]
                 let record = try Self.value(

@@ -61,7 +61,9 @@ import Testing
             ("DATETIME DEFAULT '2020-01-01'", "1577836800000"), ("DATETIME DEFAULT '0000-00-00 00:00:00'", nil),
             ("DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'", "0"), ("TIME DEFAULT '01:02:03'", "3723000000"),
             ("TINYINT(1) DEFAULT TRUE", "1"),
-            ("BIGINT UNSIGNED DEFAULT 18446744073709551615", "-1"), ("ENUM('a','b') DEFAULT 'b'", "b"),
+            ("BIGINT UNSIGNED DEFAULT 18446744073709551615", "9223372036854775807"),
+            ("BIGINT UNSIGNED NOT NULL DEFAULT 7", "7"), ("YEAR DEFAULT 70", "1970"), ("YEAR DEFAULT 69", "2069"),
+            ("YEAR DEFAULT 0", "0"), ("YEAR DEFAULT 2024", "2024"), ("ENUM('a','b') DEFAULT 'b'", "b"),
             ("INT DEFAULT '1.5'", "2"),
             ("DATE DEFAULT '2021-02-03'", "18661"), ("FLOAT DEFAULT 1.5", "1.5"), ("INT DEFAULT (1 + 2)", nil),
         ] as [(String, String?)])

@@ -26,14 +26,19 @@ package struct WrittenRecords: Sendable {
     package var offset: ConnectMap
     /// How many of the poll's records that came as values stand before these.
     package var recordsBefore: Int
+    /// Of each of them.
+    package let headers: [ConnectHeader]
     package private(set) var bytes: [UInt8] = []
     package private(set) var places: [Place] = []
 
-    package init(topic: String, partition: ConnectMap, offset: ConnectMap, recordsBefore: Int) {
+    package init(
+        topic: String, partition: ConnectMap, offset: ConnectMap, recordsBefore: Int, headers: [ConnectHeader] = []
+    ) {
         self.topic = topic
         self.partition = partition
         self.offset = offset
         self.recordsBefore = recordsBefore
+        self.headers = headers
     }
 
     package var count: Int { places.count }

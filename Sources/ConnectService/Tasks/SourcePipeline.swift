@@ -63,12 +63,33 @@ final class SourcePipeline: Sendable {
     }
 
     /// Records that the task has written, for the producer.
-    static func records(_ written: WrittenRecords) -> [ProducerRecord] {
+    ///
+    /// - Throws: `TaskFailure` when their headers cannot be written.
+    func records(_ written: WrittenRecords) async throws -> [ProducerRecord] {
+        let headers: [RecordHeader]
+        do throws(StageFailure) {
+            headers = try await self.headers(written.headers, topic: written.topic)
+        } catch {
+            throw error.fatal
+        }
         let bytes = ByteBuffer(bytes: written.bytes)
         func slice(_ range: Range<Int>?) -> ByteBuffer? {
             range.flatMap { bytes.getSlice(at: bytes.readerIndex + $0.lowerBound, length: $0.count) }
         }
-        return written.places.map { ProducerRecord(key: slice($0.key), value: slice($0.value)) }
+        return written.places.map { ProducerRecord(key: slice($0.key), value: slice($0.value), headers: headers) }
+    }
+
+    private func headers(_ headers: [ConnectHeader], topic: String) async throws(StageFailure) -> [RecordHeader] {
+        var converted: [RecordHeader] = []
+        for header in headers {
+            do throws(ConnectError) {
+                converted.append(
+                    RecordHeader(key: header.name, value: try await converters.header.bytes(header, topic: topic)))
+            } catch {
+                throw StageFailure(stage: .headerConverter, className: converters.headerClass, error: error)
+            }
+        }
+        return converted
     }
 
     /// - Returns: nil when a transform dropped the record, or it failed and that is tolerated.
@@ -131,16 +152,7 @@ final class SourcePipeline: Sendable {
         } catch {
             throw StageFailure(stage: .valueConverter, className: converters.valueClass, error: error)
         }
-        var headers: [RecordHeader] = []
-        for header in record.headers {
-            do throws(ConnectError) {
-                headers.append(
-                    RecordHeader(
-                        key: header.name, value: try await converters.header.bytes(header, topic: record.topic)))
-            } catch {
-                throw StageFailure(stage: .headerConverter, className: converters.headerClass, error: error)
-            }
-        }
+        let headers = try await headers(record.headers, topic: record.topic)
         return (
             record.topic,
             ProducerRecord(

@@ -368,7 +368,7 @@ actor SourceWork {
             if end > next { try await submit(poll.records[next..<end], &tally, &receipts) }
             next = end
             tally.note(written.partition, written.offset)
-            try await submit(SourcePipeline.records(written), to: written.topic, &receipts)
+            try await submit(pipeline.records(written), to: written.topic, &receipts)
         }
         if next < poll.records.count { try await submit(poll.records[next...], &tally, &receipts) }
         isPartial = false

@@ -15,6 +15,8 @@ struct CDCConfig: Sendable {
     let properties: [String: String]
     let address: MySQLAddress
     let prefix: String
+    /// Between the parts of topics' names.
+    let delimiter: String
     let serverID: UInt32
     let modes: HandlingModes
     let snapshotMode: SnapshotMode
@@ -33,6 +35,9 @@ struct CDCConfig: Sendable {
     let hasTransactions: Bool
     let transactionTopic: String
     let skippedOperations: Set<String>
+    /// Updates that change no column that events have are no events.
+    let skipsUnchanged: Bool
+    let hasContextHeaders: Bool
     let hasSchemaChanges: Bool
     let hasComments: Bool
     let hasQuery: Bool
@@ -68,6 +73,7 @@ struct CDCConfig: Sendable {
         self.flavor = flavor
         self.properties = properties
         prefix = values.text("topic.prefix") ?? ""
+        delimiter = properties["topic.delimiter"] ?? "."
         serverID = UInt32(clamping: values.integer("database.server.id") ?? 0)
         address = Self.address(values)
         modes = Self.modes(values)
@@ -90,11 +96,13 @@ struct CDCConfig: Sendable {
         heartbeatInterval = heartbeat > 0 ? .milliseconds(heartbeat) : nil
         let heartbeatPrefix =
             properties["topic.heartbeat.prefix"] ?? values.text("heartbeat.topics.prefix") ?? "__debezium-heartbeat"
-        heartbeatTopic = heartbeatPrefix + "." + prefix
+        heartbeatTopic = heartbeatPrefix + delimiter + prefix
         heartbeatQuery = values.text("heartbeat.action.query")
         hasTransactions = values.flag("provide.transaction.metadata")
-        transactionTopic = prefix + "." + (properties["topic.transaction"] ?? "transaction")
+        transactionTopic = prefix + delimiter + (properties["topic.transaction"] ?? "transaction")
         skippedOperations = Set(values.list("skipped.operations").map { $0.lowercased() })
+        skipsUnchanged = values.flag("skip.messages.without.change")
+        hasContextHeaders = values.flag("extended.headers.enabled")
         hasSchemaChanges = values.flag("include.schema.changes")
         hasComments = values.flag("include.schema.comments")
         hasQuery = values.flag("include.query")
@@ -210,7 +218,9 @@ struct CDCConfig: Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    func topic(of table: TableID) -> String { Self.topic("\(prefix).\(table.database).\(table.table)") }
+    func topic(of table: TableID) -> String {
+        Self.topic([prefix, table.database, table.table].joined(separator: delimiter))
+    }
 
     /// The name of a schema as Avro takes it, where that is wanted.
     func schemaName(_ name: String) -> String { Self.adjusted(name, schemaNames, keepsDots: true) }

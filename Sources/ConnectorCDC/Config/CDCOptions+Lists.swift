@@ -132,7 +132,7 @@ extension CDCOptions {
             "Not available.", nil)
         define(
             "extended.headers.enabled", .boolean, .boolean(true), .low, .short, "Enable/Disable extended headers",
-            "Not used.", nil)
+            "Whether records have headers with the connector's prefix, kind, task and run.", nil)
         define(
             "guardrail.collections.max", .int, .integer(0), .medium, .short, "Maximum number of collections or tables",
             "Tables that may be captured at most; 0 without a limit.", nil)
@@ -258,10 +258,11 @@ extension CDCOptions {
         define(
             "topic.naming.strategy", .className, .string("io.debezium.schema.SchemaTopicNamingStrategy"), .medium,
             .medium, "Topic naming strategy class",
-            "Not used: topics are named prefix.database.table.", nil)
+            "SchemaTopicNamingStrategy or DefaultTopicNamingStrategy, which are the same here: prefix.database.table, "
+                + "with topic.delimiter between them.", .topicNaming)
         define(
             "notification.enabled.channels", .list, nil, .medium, .long, "Enabled notification channels names",
-            "Not available.", nil)
+            "Not available: there are no notifications.", .noNotifications)
         define(
             "notification.sink.topic.name", .string, nil, .high, .long, "Notification topic name",
             "Not available.", nil)

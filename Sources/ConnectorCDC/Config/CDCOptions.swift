@@ -150,6 +150,9 @@ enum CDCOptions {
             ]
         for name in names { definition.define(name, .string, .null, nil, .low, "", isInternal: true) }
         definition.define(
+            "skip.messages.without.change", .boolean, .value(.boolean(false)), nil, .low,
+            "Whether updates that change no column that events have are left out.", isInternal: true)
+        definition.define(
             "binary.handling.mode", .string, .value(.string("bytes")),
             .choice(HandlingModes.Bytes.allCases.map(\.rawValue)), .medium,
             "Bytes as bytes, base64, base64-url-safe or hex.", isInternal: true)
@@ -218,6 +221,20 @@ extension ConfigValidator {
                 name,
                 "\(text) has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)")
         }
+    }
+
+    static let topicNaming = ConfigValidator { (name, value) throws(ConnectError) in
+        let known = ["SchemaTopicNamingStrategy", "DefaultTopicNamingStrategy"].map { "io.debezium.schema." + $0 }
+        guard let text = value.text, !text.isEmpty, !known.contains(text) else { return }
+        throw invalid(
+            name,
+            "\(text) is not available; there are \(known.joined(separator: " and ")). To give topics other names, use "
+                + "the transform io.debezium.transforms.ByLogicalTableRouter")
+    }
+
+    static let noNotifications = ConfigValidator { (name, value) throws(ConnectError) in
+        guard case .list(let names) = value, names.contains(where: { !$0.isEmpty }) else { return }
+        throw invalid(name, "Notifications are not available, in no channel. Leave the option out")
     }
 
     /// Regular expressions, separated by commas.

@@ -10,20 +10,30 @@ final class ColumnRules {
         case mask(String)
         case truncate(Int)
         case hash(String, salt: String, isSecond: Bool)
+
+        /// Kinds of rules count in this order, whatever the order of a configuration.
+        fileprivate var rank: Int {
+            switch self {
+            case .truncate: 0
+            case .mask: 1
+            case .hash(_, _, let isSecond): isSecond ? 3 : 2
+            }
+        }
     }
 
+    /// In the order in which they count: the first that names a column is the column's.
     private let rewrites: [(patterns: NamePatterns, rewrite: Rewrite)]
     private let sourceTypes: NamePatterns?
     private let sourceDataTypes: NamePatterns?
     private let keys: [(tables: NamePatterns, columns: [String])]
 
     init(_ config: CDCConfig) throws(ConnectError) {
-        var rewrites: [(NamePatterns, Rewrite)] = []
+        var rewrites: [(patterns: NamePatterns, rewrite: Rewrite)] = []
         for (name, value) in config.properties.sorted(by: { $0.key < $1.key }) {
             guard let rewrite = try Self.rewrite(name) else { continue }
             rewrites.append((try NamePatterns(value), rewrite))
         }
-        self.rewrites = rewrites
+        self.rewrites = rewrites.sorted { $0.rewrite.rank < $1.rewrite.rank }
         sourceTypes = try config.properties["column.propagate.source.type"].map { (text) throws(ConnectError) in
             try NamePatterns(text)
         }
@@ -77,11 +87,34 @@ final class ColumnRules {
         return columns.isEmpty ? nil : columns
     }
 
-    func rewrite(_ column: String, of table: TableID) -> Rewrite? {
-        rewrites.first { $0.patterns.matches("\(table).\(column)") }?.rewrite
+    /// JDBC's numbers of types that are texts.
+    private static let textTypes: Set<Int32> = [-16, -15, -9, -1, 1, 12, 70, 2005, 2011]
+
+    private func rule(_ column: ColumnDefinition, of table: TableID) -> Rewrite? {
+        rewrites.first { $0.patterns.matches("\(table).\(column.name)") }?.rewrite
     }
 
+    /// What is done to a column's values; nil for those that stay: masks and hashes are for texts.
+    func rewrite(_ column: ColumnDefinition, of table: TableID) -> Rewrite? {
+        guard let rule = rule(column, of: table) else { return nil }
+        if case .truncate = rule { return rule }
+        return Self.textTypes.contains(column.jdbcType) ? rule : nil
+    }
+
+    /// What a column's schema says besides its type: what was done to its values, or else its type in the source. As
+    /// with the original, a rule for values leaves none for types.
     func parameters(_ column: ColumnDefinition, of table: TableID) -> [ConnectSchema.Parameter] {
+        switch rule(column, of: table) {
+        case .mask, .hash: return [.init("masked", "true")]
+        case .truncate(let count):
+            // Of a column that cannot be longer nothing is cut.
+            let isCut = column.length.map { $0 > count } ?? true
+            return isCut ? [.init("truncateLength", String(count))] : []
+        case nil: return sourceParameters(column, of: table)
+        }
+    }
+
+    private func sourceParameters(_ column: ColumnDefinition, of table: TableID) -> [ConnectSchema.Parameter] {
         let isNamed = sourceTypes?.matches("\(table).\(column.name)") ?? false
         let isTyped =
             sourceDataTypes.map {
@@ -109,6 +142,8 @@ final class ColumnRules {
         }
     }
 
+    /// NULL is masked, too, but neither cut nor hashed.
+    ///
     /// - Parameter length: of the column; hashes are cut to it.
     static func apply(_ rewrite: Rewrite, to value: ConnectValue, length: Int?) -> ConnectValue {
         switch (rewrite, value) {

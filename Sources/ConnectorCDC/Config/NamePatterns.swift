@@ -45,11 +45,21 @@ final class NamePatterns {
         return parts.map { $0.trimmingSpaces }.filter { !$0.isEmpty }
     }
 
+    private static func matches(_ pattern: JavaPattern, _ name: [UInt8]) -> Bool {
+        // An expression that takes too long to match does not match.
+        ((try? pattern.firstMatch(in: name)) ?? nil) != nil
+    }
+
+    /// Which of the expressions is the first that matches; their number when none does.
+    func place(of name: String) -> Int {
+        let bytes = Array(name.utf8)
+        return patterns.firstIndex { Self.matches($0, bytes) } ?? patterns.count
+    }
+
     func matches(_ name: String) -> Bool {
         if let answer = known[name] { return answer }
         let bytes = Array(name.utf8)
-        // An expression that takes too long to match does not match.
-        let answer = patterns.contains { ((try? $0.firstMatch(in: bytes)) ?? nil) != nil }
+        let answer = patterns.contains { Self.matches($0, bytes) }
         if known.count >= Self.knownCountMax { known.removeAll() }
         known[name] = answer
         return answer

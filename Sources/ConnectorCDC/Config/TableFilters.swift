@@ -53,6 +53,13 @@ final class TableFilters {
         isCaptured(table) && !isSignal(table) && (snapshotTables?.matches(table.description) ?? true)
     }
 
+    /// Sorted tables in the order in which `table.include.list` has their expressions.
+    func inOrderOfPatterns(_ names: [TableID]) -> [TableID] {
+        guard let tables else { return names }
+        let ranked = names.enumerated().map { (rank: tables.place(of: $1.description), place: $0, name: $1) }
+        return ranked.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }.map(\.name)
+    }
+
     func isCaptured(_ column: String, of table: TableID) -> Bool {
         let name = "\(table).\(column)"
         if let columns { return columns.matches(name) }

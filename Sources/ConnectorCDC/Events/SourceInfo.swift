@@ -31,7 +31,6 @@ struct SourceInfo {
         values[0] = .string(version)
         values[1] = .string(config.flavor.rawValue)
         values[2] = .string(config.prefix)
-        values[4] = .string("false")
         values[5] = .string("")
         values[10] = .int64(0)
         values[12] = .string("")
@@ -46,7 +45,8 @@ struct SourceInfo {
         values[8] = .int64(nanoseconds ?? microseconds &* 1000)
     }
 
-    mutating func setSnapshot(_ text: String) { values[4] = .string(text) }
+    /// - Parameter text: nil for rows of the log. The field is null then, and its default says `false`.
+    mutating func setSnapshot(_ text: String?) { values[4] = text.map { .string($0) } ?? .null }
 
     /// nil table: a definition of the database.
     mutating func setTable(_ database: String, _ table: String?) {

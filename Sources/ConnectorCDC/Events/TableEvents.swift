@@ -50,7 +50,7 @@ final class TableEvents {
             if case .unknown = codec.kind { continue }
             columns.append(
                 Column(
-                    index: index, codec: codec, rewrite: rules.rewrite(column.name, of: table.id),
+                    index: index, codec: codec, rewrite: rules.rewrite(column, of: table.id),
                     length: column.length))
             fields.append(.init(config.fieldName(column.name), codec.schema))
         }
@@ -84,14 +84,21 @@ final class TableEvents {
     func row(_ cells: [Cell], isStreaming: Bool) throws(ConnectError) -> ConnectValue {
         var values: [ConnectValue] = []
         values.reserveCapacity(columns.count)
-        for column in columns {
-            var value = try column.codec.value(cells[column.index], isStreaming: isStreaming)
-            if let rewrite = column.rewrite, !value.isNull {
-                value = ColumnRules.apply(rewrite, to: value, length: column.length)
-            }
-            values.append(value)
-        }
+        for column in columns { values.append(try value(column, cells, isStreaming)) }
         return .structure(ConnectStruct(rowSchema, values: values))
+    }
+
+    private func value(
+        _ column: Column, _ cells: [Cell], _ isStreaming: Bool
+    ) throws(ConnectError) -> ConnectValue {
+        let value = try column.codec.value(cells[column.index], isStreaming: isStreaming)
+        return column.rewrite.map { ColumnRules.apply($0, to: value, length: column.length) } ?? value
+    }
+
+    /// Whether two rows of the log are the same as events show them.
+    func isSame(_ before: [Cell], _ after: [Cell]) throws(ConnectError) -> Bool {
+        for column in columns where try value(column, before, true) != value(column, after, true) { return false }
+        return true
     }
 
     func key(_ cells: [Cell], isStreaming: Bool) throws(ConnectError) -> SchemaAndValue {

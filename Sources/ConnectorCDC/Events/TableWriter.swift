@@ -172,7 +172,7 @@ final class TableWriter {
         _ column: Column, _ cell: Cell, _ isStreaming: Bool, to output: inout [UInt8]
     ) throws(ConnectError) -> Bool {
         var value = try column.codec.value(cell, isStreaming: isStreaming)
-        if let rewrite = column.rewrite, !value.isNull {
+        if let rewrite = column.rewrite {
             value = ColumnRules.apply(rewrite, to: value, length: column.length)
         }
         // A converter's failure is met where the record goes as a value.

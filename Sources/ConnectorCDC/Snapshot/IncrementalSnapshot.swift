@@ -11,6 +11,10 @@ final class IncrementalSnapshot {
     private struct Request {
         var table: TableID
         var condition: String?
+        /// A column by which chunks go in the place of the key.
+        var surrogateKey: String?
+        /// The id of its signal; nil when it came out of an offset.
+        var signal: String?
     }
 
     private let context: ReaderContext
@@ -27,6 +31,8 @@ final class IncrementalSnapshot {
     private var chunkNumber = 0
     private var isOpen = false
     private var isPaused = false
+    /// What `runBlocking` is to do.
+    private var blocking: [BlockingSnapshot.Request] = []
 
     init(
         _ context: ReaderContext, entries: [String: String], connect: @escaping () throws(MySQLError) -> MySQLServer
@@ -44,7 +50,8 @@ final class IncrementalSnapshot {
             requests.append(
                 Request(
                     table: TableID(String(id[..<dot]), String(id[id.index(after: dot)...])),
-                    condition: next["incremental_snapshot_collections_additional_condition"]?.text))
+                    condition: next["incremental_snapshot_collections_additional_condition"]?.text,
+                    surrogateKey: next["incremental_snapshot_collections_surrogate_key"]?.text))
         }
         last = Self.literals(entries["incremental_snapshot_primary_key"])
         maximum = Self.literals(entries["incremental_snapshot_maximum_key"])
@@ -65,6 +72,7 @@ final class IncrementalSnapshot {
                         .object([
                             ("incremental_snapshot_collections_id", .string($0.table.description)),
                             ("incremental_snapshot_collections_additional_condition", .string($0.condition)),
+                            ("incremental_snapshot_collections_surrogate_key", .string($0.surrogateKey)),
                         ])
                     }))
         ]
@@ -83,8 +91,10 @@ final class IncrementalSnapshot {
             if id == chunk.map({ $0 + "-close" }) || (context.config.deletesWatermarks && id == chunk) {
                 try closeWindow(position, source)
             }
-        case "execute-snapshot": execute(data)
-        case "stop-snapshot": stop(data)
+        case "execute-snapshot":
+            if let signal = SnapshotSignal(id: id, data: data, log: context.log) { execute(signal, data) }
+        case "stop-snapshot":
+            if let signal = SnapshotSignal(id: id, data: data, log: context.log) { stop(signal, data) }
         case "pause-snapshot": isPaused = true
         case "resume-snapshot": isPaused = false
         case "log":
@@ -94,47 +104,54 @@ final class IncrementalSnapshot {
         }
     }
 
-    private func tables(_ json: JSONValue?) -> [TableID] {
-        var tables: [TableID] = []
-        for text in (json?["data-collections"]?.elements ?? []).compactMap(\.text) {
-            guard let patterns = try? NamePatterns(text) else {
-                context.log(.warning, "'\(text)' in a signal is no expression for tables")
-                continue
-            }
-            for table in context.catalog.ids
-            where context.filters.isCaptured(table) && patterns.matches(table.description) && !tables.contains(table) {
-                tables.append(table)
-            }
+    private func execute(_ signal: SnapshotSignal, _ data: String) {
+        let tables = signal.tables(context)
+        guard !tables.isEmpty else {
+            context.log(.warning, "the signal '\(signal.id)' names no table that is captured: \(data)")
+            return
         }
-        return tables
-    }
-
-    private func execute(_ data: String) {
-        let json = JSONValue.parse(Array(data.utf8))
-        let conditions = (json?["additional-conditions"]?.elements ?? []).compactMap { next in
-            next["data-collection"]?.text.flatMap { name in next["filter"]?.text.map { (name, $0) } }
-        }
-        let tables = tables(json)
-        if tables.isEmpty {
-            context.log(.warning, "the signal execute-snapshot names no table that is captured: \(data)")
+        if signal.kind == .blocking {
+            blocking.append(
+                BlockingSnapshot.Request(
+                    signal: signal.id, tables: tables.map { (table: $0, statement: signal.filter(of: $0)) }))
+            return
         }
         for table in tables where !requests.contains(where: { $0.table == table }) {
-            let own = conditions.first { $0.0.lowercased() == table.description.lowercased() }?.1
-            requests.append(Request(table: table, condition: own ?? json?["additional-condition"]?.text))
+            var request = Request(
+                table: table, condition: signal.filter(of: table), surrogateKey: signal.surrogateKey, signal: signal.id)
+            if let name = request.surrogateKey, context.catalog[table]?.index(of: name) == nil {
+                context.log(
+                    .warning,
+                    "the signal '\(signal.id)' names the surrogate-key '\(name)', which is no column of \(table): its "
+                        + "key is taken")
+                request.surrogateKey = nil
+            }
+            requests.append(request)
         }
     }
 
-    private func stop(_ data: String) {
-        let json = JSONValue.parse(Array(data.utf8))
-        let names = json?["data-collections"]?.elements ?? []
+    private func stop(_ signal: SnapshotSignal, _ data: String) {
+        let names = JSONValue.parse(Array(data.utf8))?["data-collections"]?.elements ?? []
         if names.isEmpty {
             requests = []
             forgetTable()
             return
         }
-        let stopped = tables(json)
+        let stopped = signal.tables(context)
         if let first = requests.first, stopped.contains(first.table) { forgetTable() }
         requests.removeAll { stopped.contains($0.table) }
+    }
+
+    /// Whether signals of the transaction that ends have asked for rows before the log goes on.
+    var hasBlocking: Bool { !blocking.isEmpty }
+
+    /// Between groups: see `BlockingSnapshot.run`.
+    func runBlocking(source: SourceInfo, offset: ConnectMap, end: ConnectMap) throws {
+        while let request = blocking.first {
+            blocking.removeFirst()
+            try BlockingSnapshot(context: context).run(
+                request, connect, source: source, offset: offset, end: blocking.isEmpty ? end : offset)
+        }
     }
 
     private func forgetTable() {
@@ -184,7 +201,16 @@ final class IncrementalSnapshot {
                 forgetTable()
                 continue
             }
-            if try read(request, events) { return }
+            do {
+                if try read(request, events) { return }
+            } catch let error as MySQLError where !error.isConnectionLost {
+                let signal = request.signal.map { " of the signal '\($0)'" } ?? ""
+                context.log(
+                    .warning,
+                    "the incremental snapshot\(signal) cannot read \(request.table), which is passed over: \(error). "
+                        + "Check the signal's filter, and that the user may INSERT into \(context.config.signalTable ?? "")")
+                self.server = nil
+            }
             requests.removeFirst()
             forgetTable()
         }
@@ -207,7 +233,8 @@ final class IncrementalSnapshot {
         let signals = TableID(
             String(signalTable[..<dot]), String(signalTable[signalTable.index(after: dot)...])
         ).sql
-        let keys = events.keyColumns.map { sqlIdentifier(events.table.columns[$0.index].name) }
+        let keyColumns = keyColumns(request, events)
+        let keys = keyColumns.map { sqlIdentifier(events.table.columns[$0.index].name) }
         if maximum == nil {
             let order = keys.map { $0 + " DESC" }.joined(separator: ", ")
             let condition = request.condition.map { " WHERE (\($0))" } ?? ""
@@ -215,7 +242,7 @@ final class IncrementalSnapshot {
             try server.connection.streamRows(
                 "SELECT \(keys.joined(separator: ", ")) FROM \(request.table.sql)\(condition) ORDER BY \(order) LIMIT 1"
             ) { row in
-                found = literals(row, events)
+                found = keyColumns.indices.map { Self.literal(row[$0], keyColumns[$0].codec) }
                 return true
             }
             guard let found else { return false }
@@ -226,7 +253,7 @@ final class IncrementalSnapshot {
         if let last { conditions.append("(\(Self.isBehind(keys, last)))") }
         if let own = request.condition { conditions.append("(\(own))") }
         let select = SnapshotTable(
-            events: events, overrides: [:],
+            events: events, overrides: [:], also: keyColumns,
             condition: " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY " + keys.joined(separator: ", ")
                 + " LIMIT \(context.config.chunkRowCount)")
         chunkNumber += 1
@@ -234,19 +261,15 @@ final class IncrementalSnapshot {
         let marks = "{}"
         try server.connection.execute(
             "INSERT INTO \(signals) VALUES (\(sqlText(id + "-open")), 'snapshot-window-open', \(sqlText(marks)))")
-        var source = context.source()
-        source.setSnapshot("incremental")
-        source.setTable(request.table.database, request.table.table)
         forgetChunk()
         try server.connection.streamRows(select.statement) { row in
             let values = try select.values(row)
-            nextLast = select.keyLiterals(row)
+            nextLast = select.literals(row, of: keyColumns)
             places[values.key.value] = rows.count
             rows.append(
                 (
                     values.key,
-                    SnapshotRow(
-                        events: events, key: values.key, row: values.row, source: source, byteCount: values.byteCount)
+                    SnapshotRow(events: events, key: values.key, row: values.row, byteCount: values.byteCount)
                 ))
             return true
         }
@@ -260,8 +283,11 @@ final class IncrementalSnapshot {
         return true
     }
 
-    private func literals(_ row: MySQLConnection.Row, _ events: TableEvents) -> [String] {
-        events.keyColumns.indices.map { index in Self.literal(row[index], events.keyColumns[index].codec) }
+    /// The columns by which a table's chunks go.
+    private func keyColumns(_ request: Request, _ events: TableEvents) -> [(index: Int, codec: ColumnCodec)] {
+        guard let name = request.surrogateKey, let index = events.table.index(of: name)
+        else { return events.keyColumns }
+        return [(index, ColumnCodec(events.table.columns[index], context.config.modes))]
     }
 
     static func literal(_ bytes: UnsafeRawBufferPointer?, _ codec: ColumnCodec) -> String {
@@ -292,10 +318,15 @@ final class IncrementalSnapshot {
         let done = rows
         forgetChunk()
         let now = wallClockNanoseconds()
+        // As with the original, the rows are of the server and thread that closed the window.
+        var own = source
+        own.setSnapshot("incremental")
+        own.setPlace(file: position.file, position: position.position)
+        own.setTime(microseconds: now / 1000, nanoseconds: now)
+        own.setRow(0)
+        own.setQuery(nil)
         for (key, row) in done where key.schema != nil {
-            var own = row.source
-            own.setPlace(file: position.file, position: position.position)
-            own.setTime(microseconds: now / 1000, nanoseconds: now)
+            own.setTable(row.events.table.id.database, row.events.table.id.table)
             context.add(row.record(own, "r", context, offset), byteCount: row.byteCount)
             if context.isChunkFull { try context.flush() }
         }

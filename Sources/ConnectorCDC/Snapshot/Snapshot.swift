@@ -208,6 +208,7 @@ struct Snapshot {
     }
 
     private func ordered(_ tables: [TableID]) throws -> [TableID] {
+        let tables = context.filters.inOrderOfPatterns(tables)
         guard config.snapshotOrder != "disabled" else { return tables }
         var counts: [TableID: Int64] = [:]
         for table in tables {

@@ -35,10 +35,13 @@ final class SnapshotRows {
 
     /// Reads a table.
     ///
-    /// - Parameter source: of its events, without a mark.
+    /// - Parameters:
+    ///   - source: of its events, without a mark.
+    ///   - statement: instead of the configuration's.
     /// - Throws: `MySQLError`, `ConnectError`, `StopError`.
-    func read(_ events: TableEvents, source: SourceInfo, isFirst: Bool) throws {
-        let reader = SnapshotTable(events: events, overrides: context.config.properties)
+    func read(_ events: TableEvents, source: SourceInfo, isFirst: Bool, statement: String? = nil) throws {
+        let own = statement.map { [SnapshotTable.override(of: events.table.id): $0] }
+        let reader = SnapshotTable(events: events, overrides: own ?? context.config.properties)
         var plain = source
         plain.setSnapshot("true")
         var writer = context.writer(of: events)
@@ -47,7 +50,7 @@ final class SnapshotRows {
         if nextSource == nil { writer = nil }
         var isFirstOfTable = true
         try connection.streamRows(reader.statement) { row in
-            let content = try content(row, reader, writer, source)
+            let content = try content(row, reader, writer)
             try release(mark: isFirstOfTable ? .lastOfTable : .none)
             if let next = nextSource {
                 plainSource = next
@@ -64,7 +67,7 @@ final class SnapshotRows {
     func finish(offset: ConnectMap) throws { try release(mark: .last, offset: offset) }
 
     private func content(
-        _ row: MySQLConnection.Row, _ reader: SnapshotTable, _ writer: TableWriter?, _ source: SourceInfo
+        _ row: MySQLConnection.Row, _ reader: SnapshotTable, _ writer: TableWriter?
     ) throws -> Content {
         let byteCount = try reader.read(row, into: &cells)
         if let writer {
@@ -82,7 +85,7 @@ final class SnapshotRows {
         return .value(
             SnapshotRow(
                 events: reader.events, key: try reader.events.key(cells, isStreaming: false),
-                row: try reader.events.row(cells, isStreaming: false), source: source, byteCount: byteCount))
+                row: try reader.events.row(cells, isStreaming: false), byteCount: byteCount))
     }
 
     // MARK: Marks

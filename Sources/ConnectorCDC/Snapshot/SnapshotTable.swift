@@ -5,7 +5,6 @@ struct SnapshotRow {
     var events: TableEvents
     var key: SchemaAndValue
     var row: ConnectValue
-    var source: SourceInfo
     var byteCount: Int
 
     func record(
@@ -13,7 +12,7 @@ struct SnapshotRow {
     ) -> ConnectRecord {
         events.record(
             key: key, before: .null, after: row, source: source.value, transaction: nil, operation: .string(operation),
-            origin: .source(partition: context.partition, offset: offset))
+            headers: context.headers, origin: .source(partition: context.partition, offset: offset))
     }
 }
 
@@ -28,23 +27,33 @@ struct SnapshotTable {
     /// Whether every column is selected.
     private let isWhole: Bool
 
+    /// The option with a table's own statement.
+    static func override(of table: TableID) -> String { "snapshot.select.statement.overrides.\(table)" }
+
     init(events: TableEvents, overrides: [String: String]) {
         self.init(events: events, overrides: overrides, condition: "")
     }
 
-    /// - Parameter condition: what stands behind the table's name.
-    init(events: TableEvents, overrides: [String: String], condition: String) {
+    /// - Parameters:
+    ///   - others: columns that `literals` is asked for and events may not have.
+    ///   - condition: what stands behind the table's name.
+    init(
+        events: TableEvents, overrides: [String: String], also others: [(index: Int, codec: ColumnCodec)] = [],
+        condition: String
+    ) {
         self.events = events
         var codecByIndex: [Int: ColumnCodec] = [:]
         for column in events.columns { codecByIndex[column.index] = column.codec }
-        for (index, codec) in events.keyColumns where codecByIndex[index] == nil { codecByIndex[index] = codec }
+        for (index, codec) in events.keyColumns + others where codecByIndex[index] == nil {
+            codecByIndex[index] = codec
+        }
         indexes = codecByIndex.keys.sorted()
         codecs = indexes.compactMap { codecByIndex[$0] }
         let table = events.table
         isWhole = indexes.count == table.columns.count
         let columns = indexes.map { sqlIdentifier(table.columns[$0].name) }.joined(separator: ", ")
         // A statement of one's own may have its columns in any order: they are picked out by their names.
-        if let own = overrides["snapshot.select.statement.overrides.\(table.id)"], condition.isEmpty {
+        if let own = overrides[Self.override(of: table.id)], condition.isEmpty {
             statement =
                 "SELECT \(columns) FROM (\(own.trimmingSpaces.last == ";" ? String(own.trimmingSpaces.dropLast()) : own)) AS overridden"
         } else {
@@ -52,9 +61,9 @@ struct SnapshotTable {
         }
     }
 
-    /// The key of a row as literals for statements.
-    func keyLiterals(_ row: MySQLConnection.Row) -> [String] {
-        events.keyColumns.map { index, codec in
+    /// Columns of a row as literals for statements.
+    func literals(_ row: MySQLConnection.Row, of columns: [(index: Int, codec: ColumnCodec)]) -> [String] {
+        columns.map { index, codec in
             guard let place = indexes.firstIndex(of: index), place < row.count else { return "NULL" }
             return IncrementalSnapshot.literal(row[place], codec)
         }

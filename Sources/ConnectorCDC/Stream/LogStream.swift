@@ -197,7 +197,14 @@ final class LogStream {
     }
 
     private func end(_ header: BinlogHeader) throws {
+        var start = position
+        start.eventCount = 0
+        start.rowCount = 0
         close(header)
+        let behind = position
+        let hasBlocking = incremental?.hasBlocking ?? false
+        // Until their rows are there, a start reads the signals again.
+        if hasBlocking { position = start }
         if let transaction {
             context.add(
                 transaction.end(
@@ -207,6 +214,14 @@ final class LogStream {
         transaction = nil
         try context.flush(offset: position.offset, endsTransaction: true)
         if let incremental {
+            if hasBlocking {
+                var own = source
+                own.setPlace(file: file, position: header.position)
+                own.setRow(0)
+                own.setQuery(nil)
+                try incremental.runBlocking(source: own, offset: position.offset, end: behind.offset)
+                position = behind
+            }
             try incremental.proceed()
             position.incremental = incremental.entries
         }
@@ -286,7 +301,7 @@ final class LogStream {
     private func define(_ header: BinlogHeader, _ query: QueryEvent) throws {
         source.setTime(microseconds: Int64(header.timestamp) * 1_000_000)
         source.setPlace(file: file, position: header.position)
-        source.setSnapshot("false")
+        source.setSnapshot(nil)
         source.setRow(0)
         source.setQuery(nil)
         // The history names the place behind the statement; a group that goes on is read again from its beginning.
@@ -323,7 +338,8 @@ final class LogStream {
                                 values: [
                                     .null, .null, source.value, .null, .string("t"), .int64(now / 1_000_000),
                                     .int64(now / 1000), .int64(now),
-                                ]))), origin: .source(partition: context.partition, offset: after.offset)),
+                                ]))), headers: context.headers,
+                    origin: .source(partition: context.partition, offset: after.offset)),
                 byteCount: 500)
         }
     }
@@ -359,7 +375,7 @@ final class LogStream {
         let isWanted = context.filters.isCaptured(map.id) && !config.skippedOperations.contains(code)
         source.setTime(microseconds: Int64(header.timestamp) * 1_000_000)
         source.setPlace(file: file, position: header.position)
-        source.setSnapshot("false")
+        source.setSnapshot(nil)
         source.setTable(map.id.database, map.id.table)
         source.setQuery(statement)
         position.seconds = Int64(header.timestamp)
@@ -384,6 +400,7 @@ final class LogStream {
         let wasDone = isDone
         let doneRows = isSkipping && position.eventCount == skippedEvents ? skippedRows : 0
         let count = map.types.count
+        let skipsSame = config.skipsUnchanged && rows.operation == .update
         // Only "row" changes from one row to the next.
         var offset = position.offset
         // The records that were written last do not know yet where to go on.
@@ -400,10 +417,11 @@ final class LogStream {
             if rows.operation == .update { try image(rows.after, count, map, &cursor, &otherCells) }
             guard cursor.at > before else { throw WireError.corrupt("a row without bytes") }
             defer { index += 1 }
-            if isWanted { transaction?.count(map.id) }
+            let isEvent = try isWanted && !(skipsSame && emitter.events.isSame(cells, otherCells))
+            if isEvent { transaction?.count(map.id) }
             if wasDone || Int64(index) < doneRows { continue }
             if isSignal, rows.operation == .insert { try signal(emitter.events) }
-            guard isWanted else {
+            guard isEvent else {
                 position.rowCount = Int64(index + 1)
                 continue
             }

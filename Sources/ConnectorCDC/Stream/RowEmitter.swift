@@ -127,7 +127,7 @@ final class RowEmitter {
         context.add(
             events.record(
                 key: key, before: before, after: after, source: source, transaction: transaction,
-                operation: Self.operations[operation], headers: headers,
+                operation: Self.operations[operation], headers: headers + context.headers,
                 origin: .source(partition: context.partition, offset: offset)),
             byteCount: byteCount + 300)
     }
@@ -136,7 +136,7 @@ final class RowEmitter {
         guard context.config.hasTombstones else { return }
         context.add(
             ConnectRecord(
-                topic: events.topic, key: key, headers: headers,
+                topic: events.topic, key: key, headers: headers + context.headers,
                 origin: .source(partition: context.partition, offset: offset)), byteCount: 100)
     }
 }

@@ -25,6 +25,8 @@ final class ReaderContext {
     private let writings: RecordWritings
     /// The source's name in offsets.
     let partition: ConnectMap
+    /// Of events of rows, tombstones and definitions.
+    let headers: [ConnectHeader]
     var catalog = TableCatalog()
     private var events: [TableID: TableEvents] = [:]
     private let sourceSchema: ConnectSchema
@@ -49,6 +51,11 @@ final class ReaderContext {
         filters = try TableFilters(config)
         rules = try ColumnRules(config)
         partition = ConnectMap([("server", .string(config.prefix))])
+        headers = ContextHeaders.make(
+            config,
+            runID: ContextHeaders.runID(
+                milliseconds: wallClockNanoseconds() / 1_000_000,
+                random: (.random(in: 0 ... .max), .random(in: 0 ... .max))))
         sourceSchema = SourceInfo.schema(config.flavor)
         changeKeySchema = TableChangesText.key(config.flavor)
         changeValueSchema = TableChangesText.value(config.flavor, source: sourceSchema)
@@ -107,7 +114,8 @@ final class ReaderContext {
         if last < 0 || chunk.written[last].topic != topic || chunk.written[last].recordsBefore != chunk.records.count {
             chunk.written.append(
                 WrittenRecords(
-                    topic: topic, partition: partition, offset: offset, recordsBefore: chunk.records.count))
+                    topic: topic, partition: partition, offset: offset, recordsBefore: chunk.records.count,
+                    headers: headers))
         }
         let place = chunk.written.count - 1
         let byteCount = chunk.written[place].bytes.count
@@ -249,7 +257,7 @@ final class ReaderContext {
                                 source.value, .int64(record.milliseconds), .string(record.database), .null,
                                 .string(record.ddl),
                                 TableChangesText.event(changes, hasComments: config.hasComments),
-                            ]))),
+                            ]))), headers: headers,
                 origin: .source(partition: partition, offset: offset)), byteCount: record.ddl.utf8.count + 1000)
     }
 

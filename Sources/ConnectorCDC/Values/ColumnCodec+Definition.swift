@@ -172,6 +172,9 @@ extension ColumnCodec {
         switch codec.kind {
         case .boolean: return .boolean(upper == "TRUE" || (Int64(text).map { $0 != 0 } ?? false))
         case .bits: return bits(text).map { .bytes($0) }
+        case .int64 where UInt64(text).map { $0 > UInt64(Int64.max) } ?? false:
+            // As Java narrows a number that is too large.
+            return .int64(.max)
         case .int16, .int32, .int64, .unsignedDecimal:
             return integer(upper).flatMap { try? codec.value(.integer($0), isStreaming: true) }
         case .float32, .float64: return Double(text).flatMap { try? codec.value(.double($0), isStreaming: true) }
@@ -188,8 +191,17 @@ extension ColumnCodec {
             if text == "1970-01-01 00:00:00" { return column.isOptional ? nil : .string("1970-01-01T00:00:00Z") }
             return withCell(text, column, codec)
         case .time: return withCell(text, column, codec)
-        case .year: return Int64(text).map { .int32(Int32(truncatingIfNeeded: $0)) }
+        case .year: return Int64(text).map { .int32(Int32(truncatingIfNeeded: year($0))) }
         case .point, .geometry, .vector, .unknown: return nil
+        }
+    }
+
+    /// Two digits are a year between 1970 and 2069.
+    private static func year(_ number: Int64) -> Int64 {
+        switch number {
+        case 1...69: number + 2000
+        case 70...99: number + 1900
+        default: number
         }
     }
 

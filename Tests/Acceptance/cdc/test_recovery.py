@@ -1,6 +1,7 @@
 """What must never happen, whatever breaks: a change that is lost or comes in another order, a table read with the columns of
 another day."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -186,9 +187,40 @@ def test_an_incremental_snapshot_among_changes(database, connector):
         state[row["id"]] = row["v"]
     wanted = {number: 0 for number in range(1, 501)} | {number * 8: number for number in range(1, 60)}
     connector.wait_for(lambda events: {row["id"]: row["v"] for _, row in rows(events, "t")} == wanted)
-    marks = {payload(event)["source"]["snapshot"] for event in connector.events()
+    marks = {(payload(event)["source"]["snapshot"], payload(event)["source"]["server_id"]) for event in connector.events()
              if payload(event) and payload(event).get("op") == "r" and event["topic"].endswith(".t")}
-    assert marks == {"incremental"}
+    assert marks == {("incremental", 223344)}
+
+
+def test_signals_that_fail_and_a_blocking_snapshot(database, connector):
+    database.sql("CREATE TABLE demo.signals (id VARCHAR(200) PRIMARY KEY, type VARCHAR(32), data VARCHAR(2048));"
+                 "CREATE TABLE demo.t (id INT PRIMARY KEY, v INT); INSERT INTO demo.t SELECT seq, 10 - seq FROM demo.seq_1_to_5")
+    connector.set({"snapshot.mode": "no_data", "signal.data.collection": "demo.signals",
+                   "incremental.snapshot.chunk.size": 2, "table.include.list": "demo.t"}).start()
+    until(lambda: database.value(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE command='Binlog Dump'") == "1", what="streaming")
+
+    def signal(name, **data):
+        text = json.dumps({"data-collections": ["demo.t"], **data}).replace("'", "''")
+        database.sql(f"INSERT INTO demo.signals VALUES ('{name}', 'execute-snapshot', '{text}')")
+
+    def only(filter):
+        return [{"data-collection": "demo.t", "filter": filter}]
+
+    signal("bad", **{"type": "incremental", "additional-conditions": only("nosuch = 1")})
+    signal("wrong", **{"type": "blocking", "additional-conditions": only("SELECT FROM demo.t")})
+    signal("good", **{"type": "blocking", "additional-conditions": only("SELECT * FROM demo.t WHERE id < 3")})
+    connector.wait_for(lambda events: len(rows(events, "t")) == 2)
+    signal("other", **{"type": "incremental", "surrogate-key": "v", "additional-conditions": only("id > 3")})
+    connector.wait_for(lambda events: len(rows(events, "t")) == 4)
+    database.sql("UPDATE demo.t SET v = 0 WHERE id = 1")
+    connector.wait_for(lambda events: len(rows(events, "t")) == 5)
+    assert [(operation, row["id"]) for operation, row in rows(connector.events(), "t")] == [
+        ("r", 1), ("r", 2), ("r", 5), ("r", 4), ("u", 1)]
+    assert [payload(event)["source"]["snapshot"] for event in connector.events()
+            if event["topic"].endswith(".t")] == ["first", "last", "incremental", "incremental", "false"]
+    text = connector.log.read_text()
+    assert "'bad'" in text and "'wrong'" in text
 
 
 def test_heartbeats_move_the_offset_along(database, connector):
@@ -211,6 +243,9 @@ def test_columns_are_masked_and_keys_are_given(database, connector):
     assert connector.wait() == 0
     event = connector.events()[-1]
     assert payload(event)["after"] == {"id": 1, "name": "Ale", "mail": "*****", "code": 7}
+    row = next(field for field in event["value"]["schema"]["fields"] if field["field"] == "after")
+    assert {field["field"]: field["parameters"] for field in row["fields"] if "parameters" in field} == {
+        "name": {"truncateLength": "3"}, "mail": {"masked": "true"}}
     assert payload(event, "key") == {"code": 7}
 
 

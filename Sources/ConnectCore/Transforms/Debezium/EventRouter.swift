@@ -97,7 +97,7 @@ struct EventRouter: Transformation {
         // The producer's partitioner finds one by the new key.
         if case .source = record.origin { output.partition = nil }
         let id = try column("table.field.event.id", "id", row)
-        output.headers = [ConnectHeader("id", id.schema, id.value)]
+        output.headers.append(ConnectHeader("id", id.schema, id.value))
         let key = try column("table.field.event.key", "aggregateid", row)
         output.key = SchemaAndValue(key.schema, key.value)
         if let name = values.text("table.field.event.timestamp") {

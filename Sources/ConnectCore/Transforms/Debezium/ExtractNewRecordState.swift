@@ -1,3 +1,5 @@
+import Synchronization
+
 /// `io.debezium.transforms.ExtractNewRecordState`: the row itself in the place of a change event.
 struct ExtractNewRecordState: Transformation {
     /// What becomes of deletes and the tombstones behind them.
@@ -24,7 +26,9 @@ struct ExtractNewRecordState: Transformation {
 
         func find(_ event: ConnectStruct) -> (schema: ConnectSchema, value: ConnectValue)? {
             if path.count == 1, let name = path.first {
-                if let index = event.schema.index(of: name) { return (event.schema.fields[index].schema, event[index]) }
+                if let index = event.schema.index(of: name) {
+                    return (event.schema.fields[index].schema, event.values[index])
+                }
                 return Self.find(["source", name], event)
             }
             return Self.find(path, event)
@@ -36,9 +40,10 @@ struct ExtractNewRecordState: Transformation {
             var schema = event.schema
             var value = ConnectValue.structure(event)
             for step in path {
-                guard let field = schema.field(step) else { return nil }
-                value = value.structure?[step] ?? .null
-                schema = field.schema
+                guard let index = schema.index(of: step) else { return nil }
+                // What is null stays null, also where the schema has a default.
+                value = value.structure?.values[index] ?? .null
+                schema = schema.fields[index].schema
             }
             return (schema, value)
         }
@@ -80,6 +85,7 @@ struct ExtractNewRecordState: Transformation {
     private let dropHeader: String?
     private let dropsFromKey: Bool
     private let keepsCompatible: Bool
+    private let lastDelete = LastDelete()
     private let schemas = ConnectCache<SchemaPair, ConnectSchema>(countMax: 64)
 
     private struct SchemaPair: Hashable, Sendable {
@@ -128,8 +134,13 @@ struct ExtractNewRecordState: Transformation {
             // With `tombstone` too: there the delete in front has become one.
             guard deletes == .rewriteWithTombstone else { return nil }
             var record = record
-            for addition in headers where addition.path == ["op"] {
-                record.headers.append(ConnectHeader(addition.name, .string, .string("d")))
+            let known = lastDelete.headers(of: record)
+            for addition in headers {
+                if addition.path == ["op"] {
+                    record.headers.append(ConnectHeader(addition.name, .string, .string("d")))
+                } else if let header = known.first(where: { $0.name == addition.name }) {
+                    record.headers.append(header)
+                }
             }
             return record
         }
@@ -139,11 +150,12 @@ struct ExtractNewRecordState: Transformation {
         var record = record
         let after = event["after"]?.structure
         let isDelete = after == nil
-        for addition in headers {
-            guard let (schema, value) = addition.find(event) else { continue }
-            record.headers.append(
-                ConnectHeader(addition.name, schema.with(isOptional: true, defaultValue: .some(nil)), value))
+        let added = headers.compactMap { addition -> ConnectHeader? in
+            guard let (schema, value) = addition.find(event) else { return nil }
+            return ConnectHeader(addition.name, schema.with(isOptional: true, defaultValue: .some(nil)), value)
         }
+        if isDelete, !added.isEmpty, deletes == .rewriteWithTombstone { lastDelete.keep(record, added) }
+        record.headers += added
         guard let row = after ?? event["before"]?.structure else {
             // A truncate has no row.
             return isDelete && event["op"]?.string == "t" ? nil : record
@@ -222,5 +234,30 @@ struct ExtractNewRecordState: Transformation {
         if marksDeletes { values.append(.string(isDelete ? "true" : "false")) }
         values += added.map(\.value)
         record.value = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: values)))
+    }
+}
+
+/// The headers that a delete out of a source got, for the tombstone behind it, which has no event to take them from.
+private final class LastDelete: Sendable {
+    private struct Delete {
+        var topic: String
+        var key: ConnectValue
+        var headers: [ConnectHeader]
+    }
+
+    private let last = Mutex<Delete?>(nil)
+
+    func keep(_ record: ConnectRecord, _ headers: [ConnectHeader]) {
+        guard case .source = record.origin else { return }
+        last.withLock { $0 = Delete(topic: record.topic, key: record.key.value, headers: headers) }
+    }
+
+    /// None when the record in front was no delete of the same row.
+    func headers(of tombstone: ConnectRecord) -> [ConnectHeader] {
+        last.withLock { last in
+            guard let delete = last, delete.topic == tombstone.topic, delete.key == tombstone.key.value
+            else { return [] }
+            return delete.headers
+        }
     }
 }

@@ -1,0 +1,63 @@
+internal import ConnectCore
+internal import JSONFormat
+
+/// What the signal `execute-snapshot` asks for.
+struct SnapshotSignal {
+    enum Kind: String {
+        case incremental, blocking
+    }
+
+    let id: String
+    let kind: Kind
+    private let names: [NamePatterns]
+    private let conditions: [(tables: NamePatterns, filter: String)]
+    /// Of earlier versions: for all of the signal's tables.
+    private let condition: String?
+    /// A column by which chunks go in the place of the key.
+    let surrogateKey: String?
+
+    /// - Parameter log: of what cannot be followed.
+    /// - Returns: nil for a kind of snapshot that is not known.
+    init?(id: String, data: String, log: (TaskLogLevel, String) -> Void) {
+        let json = JSONValue.parse(Array(data.utf8))
+        let type = json?["type"]?.text ?? Kind.incremental.rawValue
+        guard let kind = Kind(rawValue: type.lowercased()) else {
+            log(
+                .warning,
+                "the signal '\(id)' asks for a snapshot of type '\(type)'; there are incremental and blocking")
+            return nil
+        }
+        func patterns(_ text: String) -> NamePatterns? {
+            do throws(ConnectError) { return try NamePatterns(text) } catch {
+                log(.warning, "the signal '\(id)' has an expression for tables that is none: \(error.message)")
+                return nil
+            }
+        }
+        self.id = id
+        self.kind = kind
+        names = (json?["data-collections"]?.elements ?? []).compactMap(\.text).compactMap(patterns)
+        conditions = (json?["additional-conditions"]?.elements ?? []).compactMap { next in
+            guard let name = next["data-collection"]?.text, let filter = next["filter"]?.text else { return nil }
+            return patterns(name).map { ($0, filter) }
+        }
+        condition = json?["additional-condition"]?.text
+        surrogateKey = json?["surrogate-key"]?.text.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The tables that it names, in its order.
+    func tables(_ context: ReaderContext) -> [TableID] {
+        var tables: [TableID] = []
+        for patterns in names {
+            for table in context.catalog.ids
+            where context.filters.isCaptured(table) && patterns.matches(table.description) && !tables.contains(table) {
+                tables.append(table)
+            }
+        }
+        return tables
+    }
+
+    /// Which of a table's rows: a condition for incremental snapshots, a statement for blocking ones.
+    func filter(of table: TableID) -> String? {
+        conditions.first { $0.tables.matches(table.description) }?.filter ?? condition
+    }
+}
