@@ -77,6 +77,20 @@ import Testing
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
     }
 
+    @Test func `options of the worker and of connections are known by name`() throws {
+        let settings = try settings(
+            flags: [
+                ("connect.group.id", "--set", "x"), ("kafkastore.security.protocol", "--set", "PLAINTEXT"),
+                ("ksql.streams.foo", "--set", "1"), ("num.partitions", "--set", "2"),
+            ])
+        #expect(settings.furtherNames == ["connect.group.id", "kafkastore.security.protocol", "ksql.streams.foo"])
+        #expect(!ServerSettings.documentation("connect.group.id").isEmpty)
+        let failure = #expect(throws: CommandFailure.self) {
+            try self.settings(flags: [("connect.grup.id", "--set", "x")])
+        }
+        #expect(failure?.text.contains("did you mean 'connect.group.id'?") == true, "\(failure?.text ?? "")")
+    }
+
     /// As the registry's own file is.
     @Test func `the listeners of a file for the registry are the registry's`() throws {
         let settings = try settings(

@@ -17,7 +17,9 @@ enum ContextHeaders {
     /// A UUID of version 7 (RFC 9562): milliseconds since 1970 in front, chance behind.
     static func runID(milliseconds: Int64, random: (UInt64, UInt64)) -> String {
         var bytes: [UInt8] = []
-        for shift in stride(from: 40, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: milliseconds >> shift)) }
+        for shift in stride(from: 40, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: milliseconds >> shift))
+        }
         bytes.append(0x70 | UInt8(truncatingIfNeeded: random.0 & 0x0F))
         bytes.append(UInt8(truncatingIfNeeded: random.0 >> 8))
         bytes.append(0x80 | UInt8(truncatingIfNeeded: random.1 & 0x3F))

@@ -208,7 +208,8 @@ final class IncrementalSnapshot {
                 context.log(
                     .warning,
                     "the incremental snapshot\(signal) cannot read \(request.table), which is passed over: \(error). "
-                        + "Check the signal's filter, and that the user may INSERT into \(context.config.signalTable ?? "")")
+                        + "Check the signal's filter, and that the user may INSERT into \(context.config.signalTable ?? "")"
+                )
                 self.server = nil
             }
             requests.removeFirst()

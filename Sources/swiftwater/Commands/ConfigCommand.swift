@@ -27,8 +27,11 @@ struct ConfigShow: ParsableCommand {
     func run() throws {
         let settings = try options.resolve()
         let ownCount = ServerSettings.own.count
-        let shown = ServerSettings.names.enumerated().compactMap { index, name -> (String, ServerSettings.Value)? in
-            let value = settings[name]
+        let names = ServerSettings.names + settings.furtherNames
+        let shown = names.enumerated().compactMap { index, name -> (String, ServerSettings.Value)? in
+            var value = settings[name]
+            // Whoever looks over a shoulder, or reads a ticket, need not see them.
+            if Self.isSecret(name), !value.text.isEmpty { value.text = "[hidden]" }
             if file { if case .file = value.origin { return (name, value) } else { return nil } }
             return all || index < ownCount || value.origin != .byDefault ? (name, value) : nil
         }
@@ -50,5 +53,9 @@ struct ConfigShow: ParsableCommand {
             }
             try Output.standard.line(table.text)
         }
+    }
+
+    private static func isSecret(_ name: String) -> Bool {
+        ["password", "secret", "token", "jaas", "credential"].contains { name.lowercased().contains($0) }
     }
 }

@@ -9,7 +9,7 @@ struct Doctor: ParsableCommand {
         discussion: """
             Looks at ports, the data folder and its disk, limits, memory, the clock and the libraries in use. Takes the \
             flags of start and judges what it would run with. Ends with 0 when nothing keeps start from running, else \
-            with 1.
+            with 1. What a server has that runs already, a folder or ports, is told and is no problem.
 
             EXAMPLES
               swiftwater doctor

@@ -209,7 +209,8 @@ struct ServerSettings {
             case .missing(let what):
                 problems.append("'\(name)' (\(value.origin)): this version has no \(what)")
             case nil:
-                let nearest = nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""
+                let nearest =
+                    nearestName(to: name, among: known + WorkerProperties.names).map { ": did you mean '\($0)'?" } ?? ""
                 problems.append("unknown setting '\(name)' (\(value.origin))" + nearest)
             }
         }
@@ -271,6 +272,9 @@ struct ServerSettings {
         return Value(text: text, origin: .byDefault)
     }
 
+    /// Names that are set and are not among `names`: options of the worker, of connections and of queries.
+    var furtherNames: [String] { Set(self.set.keys).subtracting(Self.names).sorted() }
+
     /// All names, sorted, the program's own first.
     static var names: [String] {
         own.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
@@ -281,6 +285,7 @@ struct ServerSettings {
     static func documentation(_ name: String) -> String {
         own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
             ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
+            ?? WorkerProperties.documentation(name)
             ?? ""
     }
 

@@ -14,6 +14,15 @@ enum WorkerProperties {
         return WorkerSettings.definition[option] != nil || WorkerSettings.prefixes.contains { option.hasPrefix($0) }
     }
 
+    /// The names of these settings.
+    static var names: [String] { WorkerSettings.definition.names.map { prefix + $0 } }
+
+    /// What an option of the worker means; nil for what is none, or has its meaning elsewhere.
+    static func documentation(_ name: String) -> String? {
+        guard isOption(name) else { return nil }
+        return WorkerSettings.definition[String(name.dropFirst(prefix.count))]?.documentation
+    }
+
     /// What the worker runs with: its file, then variables as the original's images take them (`CONNECT_GROUP_ID`),
     /// then the program's settings.
     ///
