@@ -72,7 +72,7 @@ def test_two_workers_and_one_dies(broker, java, tmp_path, capsys):
         def lines(n):
             return sinks[n].read_text().split() if sinks[n].exists() else []
 
-        wait_until(lambda: all(len(set(lines(n))) == 1000 for n in range(2)), 30, "a thousand lines in each sink", 0.1)
+        wait_until(lambda: all(len(set(lines(n))) == 1000 for n in range(2)), 90, "a thousand lines in each sink", 0.1)
         groups = java.call("listGroups", broker.address)
         assert groups["connect-workers"] == ["Classic", "Stable", "connect"]
         assert groups["connect-sink-0"][2] == "consumer"

@@ -116,6 +116,29 @@ import Testing
         }
     }
 
+    /// Whatever of its joining is under way.
+    @Test(arguments: Transport.allCases, types)
+    func `a member that leaves at once leaves nothing behind`(transport: Transport, type: GroupType) async throws {
+        try await withCluster(transport, properties: Self.fast(type)) { cluster in
+            try await cluster.createTopic(NewTopic("t", partitionCount: 1), validateOnly: false)
+            for round in 0..<30 {
+                let group = "g\(round)"
+                let member = cluster.membership(group: group, .topics(["t"]), options: Self.options(type))
+                let joining = Task { try? await member.next() }
+                for _ in 0..<round { await Task.yield() }
+                if round % 3 == 2 { try await Task.sleep(for: .milliseconds(round / 3)) }
+                await member.leave()
+                _ = await joining.value
+                do throws(ClusterError) {
+                    let members = try await cluster.group(group).members
+                    #expect(members.isEmpty, "round \(round)")
+                } catch {
+                    #expect(error.code == .groupIdNotFound)
+                }
+            }
+        }
+    }
+
     @Test(arguments: Transport.allCases, types)
     func `topics that come, and partitions that are added, are shared out`(
         transport: Transport, type: GroupType

@@ -78,6 +78,8 @@ actor ClassicMember {
         startHeart()
         while !isOver {
             let joined = try await join(protocols)
+            // Also one that is over has to know its id, to leave.
+            if memberId.isEmpty { memberId = joined.memberId }
             switch ErrorCode(rawValue: joined.errorCode) {
             case .none: break
             case .memberIdRequired:
@@ -227,6 +229,11 @@ actor ClassicMember {
         guard !isOver else { return }
         isOver = true
         changes.notify()
+        // The coordinator tells a new member its id at once and then waits for it to join: one that left without knowing it
+        // would hold up the others until its session is over.
+        for _ in 0..<200 where isJoining && memberId.isEmpty && options.instanceId == nil {
+            try? await Task.sleep(for: .milliseconds(10))  // a cancelled one just looks sooner
+        }
         waiting.close()
         heart?.cancel()
         await heart?.value

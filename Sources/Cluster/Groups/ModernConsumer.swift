@@ -145,11 +145,12 @@ actor ModernConsumer: ConsumerMembership {
             else { return fail(error) }
             return .milliseconds(500)
         }
+        // Also one that is over has to know that it has joined, to leave.
+        if answer.errorCode == 0 { epoch = answer.memberEpoch }
         guard !isOver else { return nil }
         switch ErrorCode(rawValue: answer.errorCode) {
         case .none:
             told = sent
-            epoch = answer.memberEpoch
             if answer.heartbeatIntervalMs > 0 { interval = .milliseconds(Int64(answer.heartbeatIntervalMs)) }
             if let assignment = answer.assignment {
                 let new = Dictionary(assignment.topicPartitions.map { ($0.topicId, $0.partitions) }) { $0 + $1 }
@@ -248,8 +249,10 @@ actor ModernConsumer: ConsumerMembership {
         guard !isOver else { return }
         isOver = true
         changes.notify()
-        heart?.cancel()
-        await heart?.value
+        hurry.notify()
+        // A join that is under way is answered at once: a member that left before would join behind its own leaving, and
+        // keep its partitions from others until its session is over.
+        await heart?.value(within: .seconds(2))
         owned = []
         revoking = []
         guard epoch > 0 else { return }
