@@ -27,7 +27,7 @@ def append(file, numbers):
         opened.writelines(f"{number}\n" for number in numbers)
 
 
-@pytest.mark.deadline(240)
+@pytest.mark.deadline(400)
 def test_two_workers_and_one_dies(broker, java, tmp_path, capsys):
     """FileStream sources and sinks on two workers; kill -9 of one: the other has its tasks within the session timeout
     and a moment, and no line is lost. Sources write in transactions (KIP-618), so none comes twice either."""
@@ -89,7 +89,7 @@ def test_two_workers_and_one_dies(broker, java, tmp_path, capsys):
             60, first.log, 0.2,
         )  # fmt: skip
         took = time.monotonic() - began
-        wait_until(lambda: all(len(set(lines(n))) == 2000 for n in range(2)), 60, first.log, 0.1)
+        wait_until(lambda: all(len(set(lines(n))) == 2000 for n in range(2)), 120, first.log, 0.1)
         for n in range(2):
             assert set(map(int, lines(n))) == set(range(2000)), "nothing is lost on the way to the sink"
             found = []
