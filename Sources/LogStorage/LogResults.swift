@@ -83,7 +83,8 @@ package struct RecoveryReport: Sendable, Equatable {
     package var scannedByteCount: Int64 = 0
     /// Bytes cut off the end because they were not whole batches, or followed such.
     package var truncatedByteCount: Int64 = 0
-    /// Records of whole batches among those bytes, which no crash leaves there: something changed what lay before them.
+    /// Records of whole batches among those bytes. A crash of the program leaves none there: the machine stopped before what
+    /// lies before them was on disk, or something changed it.
     package var cutRecordCount: Int64 = 0
     package var rebuiltIndexCount = 0
     /// Records that had been made durable but are gone: the disk lost or changed them.

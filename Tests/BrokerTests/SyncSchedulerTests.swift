@@ -86,7 +86,7 @@ import Testing
     /// Requests that are in flight together stay together, however slowly they return.
     @Test(arguments: [(partitions: 1, window: 5), (1, 2), (6, 3)])
     func `those that wait together share each force`(partitions: Int, window: Int) async throws {
-        let rounds = 40
+        let rounds = 120
         let together = partitions * window
         let producers = try Producers(
             partitionCount: partitions, requestCount: rounds * together, patience: .seconds(2))

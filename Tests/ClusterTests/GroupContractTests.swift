@@ -125,8 +125,7 @@ import Testing
                 let group = "g\(round)"
                 let member = cluster.membership(group: group, .topics(["t"]), options: Self.options(type))
                 let joining = Task { try? await member.next() }
-                for _ in 0..<round { await Task.yield() }
-                if round % 3 == 2 { try await Task.sleep(for: .milliseconds(round / 3)) }
+                for _ in 0..<(round * round) { await Task.yield() }
                 await member.leave()
                 _ = await joining.value
                 do throws(ClusterError) {

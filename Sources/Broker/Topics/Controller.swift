@@ -157,7 +157,7 @@ package final class Controller: Sendable {
         logger.log(
             level: isDamage ? .error : .warning,
             isDamage
-                ? "records of a partition are gone: its files were changed or lost by something else than a stop"
+                ? "records of a partition are gone: the machine stopped before all was on disk, or its files were changed"
                 : "the end of a partition was not whole after an unclean stop and was cut off",
             metadata: metadata)
     }

@@ -20,6 +20,9 @@ actor ClassicMember {
     /// Notified when the owner has something to look at.
     nonisolated let changes = Signal()
 
+    /// Notified when a JoinGroup has told the member's id, or there is none under way any more.
+    private nonisolated let joined = Signal()
+
     private var memberId = ""
     private var generation: Int32 = -1
     /// The place that was lost last. A name that no coordinator gives, at first.
@@ -74,32 +77,38 @@ actor ClassicMember {
         assign: @Sendable (GroupProposal) async throws(ClusterError) -> [String: ByteBuffer]
     ) async throws(ClusterError) -> Outcome {
         isJoining = true
-        defer { isJoining = false }
+        defer {
+            isJoining = false
+            joined.notify()
+        }
         startHeart()
         while !isOver {
-            let joined = try await join(protocols)
+            let answer = try await join(protocols)
             // Also one that is over has to know its id, to leave.
-            if memberId.isEmpty { memberId = joined.memberId }
-            switch ErrorCode(rawValue: joined.errorCode) {
+            if memberId.isEmpty {
+                memberId = answer.memberId
+                joined.notify()
+            }
+            switch ErrorCode(rawValue: answer.errorCode) {
             case .none: break
             case .memberIdRequired:
-                memberId = joined.memberId
+                memberId = answer.memberId
                 continue
             case .unknownMemberId, .illegalGeneration:
-                forgetGeneration(memberId: joined.errorCode == ErrorCode.unknownMemberId.rawValue)
+                forgetGeneration(memberId: answer.errorCode == ErrorCode.unknownMemberId.rawValue)
                 return .lost
             case let code: throw fail(ClusterError(code: code, "join group '\(group)'"))
             }
             guard !isOver else { break }  // left meanwhile, with the id that it had
-            memberId = joined.memberId
-            generation = joined.generationId
-            let name = joined.protocolName ?? ""
+            memberId = answer.memberId
+            generation = answer.generationId
+            let name = answer.protocolName ?? ""
             var assignments: [String: ByteBuffer] = [:]
-            if joined.leader == joined.memberId, !joined.skipAssignment {
+            if answer.leader == answer.memberId, !answer.skipAssignment {
                 assignments = try await assign(
                     GroupProposal(
-                        generation: joined.generationId, memberId: joined.memberId, protocolName: name,
-                        members: joined.members.map {
+                        generation: answer.generationId, memberId: answer.memberId, protocolName: name,
+                        members: answer.members.map {
                             .init(id: $0.memberId, instanceId: $0.groupInstanceId, metadata: $0.metadata)
                         }))
             }
@@ -109,7 +118,7 @@ actor ClassicMember {
                 needsRound = false
                 return .round(
                     GroupRound(
-                        generation: joined.generationId, memberId: joined.memberId, leader: joined.leader,
+                        generation: answer.generationId, memberId: answer.memberId, leader: answer.leader,
                         protocolName: name, assignment: synced.assignment))
             case .rebalanceInProgress: continue  // another member came meanwhile
             case .unknownMemberId, .illegalGeneration:
@@ -231,8 +240,9 @@ actor ClassicMember {
         changes.notify()
         // The coordinator tells a new member its id at once and then waits for it to join: one that left without knowing it
         // would hold up the others until its session is over.
-        for _ in 0..<200 where isJoining && memberId.isEmpty && options.instanceId == nil {
-            try? await Task.sleep(for: .milliseconds(10))  // a cancelled one just looks sooner
+        let seen = joined.generation
+        if isJoining, memberId.isEmpty, options.instanceId == nil {
+            await joined.wait(after: seen, timeout: .seconds(2))
         }
         waiting.close()
         heart?.cancel()
