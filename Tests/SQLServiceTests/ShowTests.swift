@@ -243,11 +243,32 @@ private let statements = """
             }
         }
     }
+
+    @Test func `a connector that no worker has begun is shown`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode(connectors: TestConnect(begins: false)) { node in
+                try await node.run(#"CREATE SOURCE CONNECTOR C WITH ("connector.class"='a.b.Gen');"#)
+                let entry = try await node.run("SHOW CONNECTORS;").first?["connectors"]?.elements?.first
+                #expect(entry?["name"]?.text == "C")
+                #expect(entry?["type"]?.text == "source")
+                #expect(entry?["className"]?.text == "a.b.Gen")
+                #expect(entry?["state"]?.text == "UNASSIGNED")
+                #expect(try await node.run("SHOW SINK CONNECTORS;").first?["connectors"]?.elements?.isEmpty == true)
+                let status = try await node.run("DESCRIBE CONNECTOR C;").first?["status"]
+                #expect(status?["connector"]?["state"]?.text == "UNASSIGNED")
+                #expect(try await node.ksql("DESCRIBE CONNECTOR D;").status == 404)
+            }
+        }
+    }
 }
 
 /// A Connect worker with one kind of connector.
 private final class TestConnect: ConnectorAdmin {
     private let configs = Mutex<[String: JSONValue]>([:])
+    /// Whether connectors that were made have a status.
+    private let begins: Bool
+
+    init(begins: Bool = true) { self.begins = begins }
 
     func exchange(
         _ method: String, _ path: [String], _ body: JSONValue?
@@ -269,7 +290,7 @@ private final class TestConnect: ConnectorAdmin {
                 guard let config = configs[path[1]] else { return missing }
                 return (200, .object([("config", config), ("type", .string("source"))]))
             default:
-                guard configs[path[1]] != nil else { return missing }
+                guard configs[path[1]] != nil, begins || path[2] != "status" else { return missing }
                 let running = JSONValue.object([("state", .string("RUNNING"))])
                 return (
                     200,

@@ -132,12 +132,11 @@ extension StatementRequest {
         }
         var list: [JSONValue] = []
         for name in names.sorted() {
-            let status = try await ask(what, parsed) { admin throws(ConnectorAdminError) in try await admin.status(name)
-            }
             let info = try await ask(what, parsed) { admin throws(ConnectorAdminError) in try await admin.describe(name)
             }
             // It may have been dropped meanwhile.
-            guard status.status != 404 else { continue }
+            guard info.status != 404 else { continue }
+            let status = try await status(of: name, info, what, parsed)
             let type = status.body["type"]?.text ?? info.body["type"]?.text ?? "unknown"
             if let kind, kind.rawValue.lowercased() != type { continue }
             list.append(
@@ -148,6 +147,22 @@ extension StatementRequest {
                 ]))
         }
         return entity("connector_list", parsed, [("connectors", .array(list))])
+    }
+
+    /// The status that the worker tells; of a connector that is new, and that no worker has begun, "UNASSIGNED".
+    private func status(
+        of name: String, _ info: Answer, _ what: String, _ parsed: ParsedStatement
+    ) async throws(KsqlFailure) -> Answer {
+        let status = try await ask(what, parsed) { admin throws(ConnectorAdminError) in try await admin.status(name) }
+        guard status.status == 404, info.status == 200 else { return status }
+        let waiting: [(String, JSONValue)] = [("state", .string("UNASSIGNED")), ("worker_id", .string(""))]
+        return (
+            200,
+            .object([
+                ("name", .string(name)), ("connector", .object(waiting)), ("tasks", .array([])),
+                ("type", info.body["type"] ?? .string("unknown")),
+            ])
+        )
     }
 
     /// "RUNNING (1/1 tasks RUNNING)"
@@ -176,14 +191,12 @@ extension StatementRequest {
     func describeConnector(_ name: Identifier, _ parsed: ParsedStatement) async throws(KsqlFailure) -> JSONValue {
         let what = "Failed to query connector status"
         let connector = name.text
-        let status = try await ask(what, parsed) { admin throws(ConnectorAdminError) in
-            try await admin.status(connector)
-        }
-        guard status.status == 200 else { throw refusal(what, status, parsed) }
         let info = try await ask(what, parsed) { admin throws(ConnectorAdminError) in
             try await admin.describe(connector)
         }
         guard info.status == 200 else { throw refusal(what, info, parsed) }
+        let status = try await status(of: connector, info, what, parsed)
+        guard status.status == 200 else { throw refusal(what, status, parsed) }
         let topics = try await ask(what, parsed) { admin throws(ConnectorAdminError) in
             try await admin.topics(connector)
         }
