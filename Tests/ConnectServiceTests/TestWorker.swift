@@ -55,8 +55,8 @@ final class TestPlatform: Sendable {
     }
 
     func start(
-        _ properties: [String: String] = [:], isEmbedded: Bool = true, plugins: [any ConnectorPlugin] = [],
-        cluster other: (any Cluster)? = nil
+        _ properties: [String: String] = [:], isEmbedded: Bool = true, identity: String? = nil,
+        plugins: [any ConnectorPlugin] = [], cluster other: (any Cluster)? = nil
     ) async throws -> Worker {
         let kept = KeepingSink.Kept()
         var given = properties
@@ -65,6 +65,7 @@ final class TestPlatform: Sendable {
         }
         var settings = try WorkerSettings(given)
         settings.isEmbedded = isEmbedded
+        settings.identity = identity
         settings.version = "test"
         let own: [any ConnectorPlugin] = [CountingSource(), KeepingSink(kept: kept)]
         let surroundings = ConnectServer.Surroundings(

@@ -177,6 +177,20 @@ extension Cluster {
         }
     }
 
+    /// Puts members out of a group, whose partitions the others take over at once.
+    ///
+    /// - Throws: `.unknownMemberId` when one of them is not there any more, `.groupAuthorizationFailed`,
+    ///   `.unsupportedVersion` by brokers before Kafka 2.4.
+    package func removeMembers(_ ids: [String], from group: String) async throws(ClusterError) {
+        let attempt = "put members out of group '\(group)'"
+        let answer = try await requests.coordinated(by: .groupCoordinator(group), attempt, versions: 3...5) { _ in
+            LeaveGroupRequest(groupId: group, members: ids.map { .init(memberId: $0, groupInstanceId: nil) })
+        } code: {
+            $0.errorCode
+        }
+        for member in answer.members { try check(member.errorCode, "\(attempt): '\(member.memberId)'") }
+    }
+
     /// Deletes a group that has no members, with its offsets.
     ///
     /// - Throws: `.groupIdNotFound`, `.nonEmptyGroup`, `.groupAuthorizationFailed`.

@@ -114,19 +114,14 @@ actor Herder {
             try await status.make()
             try await parts.offsets.common.make()
         }
-        if settings.isEmbedded, await !hasOthers() {
-            standing = Standing(role: .leader, isAlone: true)
-        }
-        group = WorkerGroup(
+        let group = WorkerGroup(
             parts.cluster, settings, config, logger, running: { [weak self] in await self?.running ?? Work() },
             settle: { [weak self] standing in await self?.settle(standing) })
+        if settings.isEmbedded, await !group.hasOthers() {
+            standing = Standing(role: .leader, isAlone: true)
+        }
+        self.group = group
         loop = Task { await self.run() }
-    }
-
-    private func hasOthers() async -> Bool {
-        // A cluster that does not answer is asked again by the group itself.
-        guard let found = try? await parts.cluster.group(settings.groupId) else { return false }
-        return !found.members.isEmpty
     }
 
     /// What this worker runs.

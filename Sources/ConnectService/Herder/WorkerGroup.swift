@@ -71,6 +71,30 @@ final class WorkerGroup: Sendable {
         }
     }
 
+    /// Whether there are other workers.
+    ///
+    /// Where the worker knows itself again, what it left in the group when it was killed is put out: nobody else has its
+    /// URL, and waiting for that member's session to end would hold up all work.
+    func hasOthers() async -> Bool {
+        // A cluster that does not answer is asked again by the member itself.
+        guard let found = try? await cluster.group(settings.groupId) else { return false }
+        let former = found.members.filter { settings.identity != nil && Self.url(of: $0) == url }.map(\.id)
+        guard !former.isEmpty else { return !found.members.isEmpty }
+        do {
+            try await cluster.removeMembers(former, from: settings.groupId)
+        } catch {
+            logger.warning(
+                "what this Connect worker was before is still in its group", metadata: ["error": "\(error)"])
+            return true
+        }
+        return found.members.count > former.count
+    }
+
+    /// Nil for members of which the coordinator tells nothing, as while the group settles.
+    private static func url(of member: GroupMember) -> String? {
+        member.metadata.flatMap { try? WorkerMetadata($0) }?.url
+    }
+
     /// Has the work shared out anew.
     func requestRound() async { await inside.withLock { $0.member }?.requestRound() }
 

@@ -128,6 +128,24 @@ def test_a_sink_goes_on_at_once_after_a_kill(tmp_path):
     worker.stop()
 
 
+@pytest.mark.deadline(120)
+def test_a_source_goes_on_at_once_after_a_kill(tmp_path):
+    """The worker's member of before would hold up its group for as long as its session lasts: here longer than this test."""
+    worker = Worker(tmp_path / "broker", settings={"session.timeout.ms": 600_000}).start()
+    path = tmp_path / "in.txt"
+    path.write_text("line 0\n")
+    worker.put("lines", file=str(path), **LINES)
+    for round in range(3):
+        wait_until(
+            lambda: "lines" in topics(worker) and read_all(worker.address, "lines") == [f"line {n}" for n in range(round + 1)],  # noqa: B023
+            what="all lines, each once", timeout=30)
+        worker.kill()
+        with open(path, "a") as file:
+            file.write(f"line {round + 1}\n")
+        worker.start()
+    worker.stop()
+
+
 @pytest.mark.deadline(60)
 def test_formats_of_hosted_connectors_name_converters(tmp_path):
     worker = Worker(tmp_path / "broker", registry=True).start()
