@@ -36,6 +36,11 @@ package struct SQLClient: Sendable {
 
     // MARK: Exchanges
 
+    /// What a server says it is, by what `info` returned: "Swiftwater 0.1.0", or the original's version alone.
+    package static func version(in info: JSONValue) -> String {
+        info["swiftwaterVersion"]?.text.map { "Swiftwater \($0)" } ?? info["version"]?.text ?? "?"
+    }
+
     /// `KsqlServerInfo` of `/info`: `version`, `kafkaClusterId`, `ksqlServiceId`, `serverStatus`.
     package func info() async throws(SQLFailure) -> JSONValue {
         let answer = try await exchange("GET", "/info", nil)

@@ -14,6 +14,8 @@ import Testing
                 #expect(try await worker.ask("GET", "/health").json["status"]?.text == "healthy")
                 let root = try await worker.ask("GET", "/").json
                 #expect(root.members?.map(\.0) == ["version", "commit", "kafka_cluster_id"])
+                #expect(root["version"]?.text == "4.3.0")
+                #expect(root["commit"]?.text == "swiftwater-test")
                 let body =
                     #"{"name":"s","config":{"connector.class":"CountingSource","topic":"lines"},"initial_state":"STOPPED"}"#
                 let made = try await worker.ask("POST", "/connectors", body)

@@ -187,7 +187,11 @@ private let statements = """
                 #expect(try await node.request(.get, "/chc/ready").status == 200)
                 node.engine.state.withLock { $0.isReady = true }
                 #expect(try await node.request(.get, "/healthcheck").status == 200)
-                #expect(try await node.request(.get, "/info").status == 200)
+                let started = try await node.request(.get, "/info")
+                #expect(started.status == 200)
+                // Clients of the original compare it with what they need.
+                #expect(started.body["KsqlServerInfo"]?["version"]?.text == "8.5.0")
+                #expect(started.body["KsqlServerInfo"]?["swiftwaterVersion"]?.text == "test")
             }
         }
     }

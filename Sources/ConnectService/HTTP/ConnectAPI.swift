@@ -144,12 +144,17 @@ struct ConnectAPI: Sendable {
 
     // MARK: The worker
 
+    /// What clients are told that they speak with: the release of Kafka Connect whose API this is. Tools that need one
+    /// of at least such a version compare it.
+    static let originalVersion = "4.3.0"
+
     private mutating func addRoot() {
         on(.get, "/") { herder, _, _ in
             let id = try await herder.parts.cluster.describeCluster().id
             return .json(
                 .object([
-                    ("version", .string(herder.settings.version)), ("commit", .string("unknown")),
+                    ("version", .string(Self.originalVersion)),
+                    ("commit", .string("swiftwater-\(herder.settings.version)")),
                     ("kafka_cluster_id", .string(id)),
                 ]))
         }

@@ -25,6 +25,10 @@ extension SQLAPI {
         }
     }
 
+    /// What clients are told that they speak with: the original's release whose API this is. Its own tools refuse servers
+    /// that say they are older than what the tool needs, such as 6.0 for `ksql-migrations` (`ServerVersionUtil`).
+    static let originalVersion = "8.5.0"
+
     mutating func addServer() {
         let engine = engine
         get("/") { _ throws(KsqlFailure) in
@@ -39,7 +43,8 @@ extension SQLAPI {
                     (
                         "KsqlServerInfo",
                         .object([
-                            ("version", .string(engine.settings.version)),
+                            ("version", .string(Self.originalVersion)),
+                            ("swiftwaterVersion", .string(engine.settings.version)),
                             ("kafkaClusterId", .string(await engine.clusterID())),
                             ("ksqlServiceId", .string(engine.settings.serviceID)),
                             ("serverStatus", .string(engine.serverStatus)),
@@ -85,7 +90,7 @@ extension SQLAPI {
             (
                 200,
                 .object([
-                    ("version", .string(engine.settings.version)), ("clusterId", await engine.clusterScope()),
+                    ("version", .string(Self.originalVersion)), ("clusterId", await engine.clusterScope()),
                 ])
             )
         }

@@ -253,7 +253,7 @@ package final class Shell {
             for (index, line) in history.enumerated() { try print("\(index + 1): \(EntityText.oneLine(line))") }
         case .version:
             let info = try await client.info()
-            try print("CLI v\(version), server v\(EntityText.cell(info["version"]))")
+            try print("CLI v\(version), server \(SQLClient.version(in: info))")
         case .output(nil): try print("Current output format: \(options.format.rawValue.uppercased())")
         case .output(let name?):
             guard let format = ShellFormat(rawValue: name.lowercased()) else {
@@ -271,7 +271,7 @@ package final class Shell {
             client = next
             session.commandSequenceNumber = nil
             try tell(
-                "Server \(address) is \(EntityText.cell(info["serverStatus"])), version \(EntityText.cell(info["version"]))"
+                "Server \(address) is \(EntityText.cell(info["serverStatus"])), version \(SQLClient.version(in: info))"
             )
         case .wrap(let text):
             guard ["on", "off"].contains(text.lowercased()) else {

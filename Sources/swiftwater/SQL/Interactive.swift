@@ -28,7 +28,7 @@ struct Interactive {
         do throws(SQLFailure) {
             let info = try await shell.client.info()
             try? output.line(
-                "Server version \(info["version"]?.text ?? "?"), \(info["serverStatus"]?.text ?? "?"). Type help for help."
+                "Server version \(SQLClient.version(in: info)), \(info["serverStatus"]?.text ?? "?"). Type help for help."
             )
         } catch {
             Output.complain(SQLCommand.explained(error, isGiven: false).text)
