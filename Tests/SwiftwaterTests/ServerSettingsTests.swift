@@ -63,7 +63,9 @@ import Testing
             ("num.partitions", "0", "num.partitions"), ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
             ("listeners", "127.0.0.1:1,127.0.0.1:2", "several listeners"),
             ("listeners", "PLAINTEXT://127.0.0.1:1,SASL_SSL://127.0.0.1:2", "several listeners"),
-            ("listeners", "127.0.0.1:70000", "HOST:PORT"),
+            ("listeners", "127.0.0.1:70000", "HOST:PORT"), ("listeners", "::1:9092", "'::1:9092' is not HOST:PORT"),
+            ("admin.listener", "127.0.0.1:9092", "listeners (default) and admin.listener (file server.properties) are"),
+            ("sql.listener", "127.0.0.1:8081", "both 127.0.0.1:8081"),
             ("listeners", "0.0.0.0:9092", "no authentication"), ("listeners", ":9092", "no authentication"),
             ("listeners", "kafka.example.com:9092", "no authentication"),
             ("console.inbox", "perhaps", "true or false"), ("advertised.listeners", "0.0.0.0:9092", "no client can"),
@@ -75,6 +77,20 @@ import Testing
         let failure = #expect(throws: CommandFailure.self) { try settings(file: [name: value]) }
         #expect(failure?.kind == .usage)
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `ports that the system chooses may be named several times`() throws {
+        _ = try settings(file: ["listeners": "127.0.0.1:0", "admin.listener": "127.0.0.1:0"])
+    }
+
+    @Test func `variables that are nearly the program's are told of`() throws {
+        let settings = try settings(environment: [
+            "SWIFTWATER_KAFAK": "127.0.0.1:1", "SWIFTWATER_DATADIR": "/x", "SWIFTWATER_LOG_LEVEL": "info",
+            "SWIFTWATER_SQL_PASSWORD": "x", "SWIFTWATER_SET_NUM_PARTITIONS": "3", "SWIFTWATER_PORT": "tcp://10.0.0.1:9092",
+            "SWIFTWATER_SERVICE_HOST": "10.0.0.1", "SWIFTWATER_PORT_9092_TCP_ADDR": "10.0.0.1",
+        ])
+        #expect(settings.misspelledVariables.map(\.variable) == ["SWIFTWATER_DATADIR", "SWIFTWATER_KAFAK"])
+        #expect(settings.misspelledVariables.map(\.nearest) == ["SWIFTWATER_DATA_DIR", "SWIFTWATER_KAFKA"])
     }
 
     @Test func `options of the worker and of connections are known by name`() throws {

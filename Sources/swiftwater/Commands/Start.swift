@@ -55,6 +55,11 @@ struct Start: AsyncParsableCommand {
                 "passed over settings of Kafka for parts that one process does not have",
                 metadata: ["names": "\(settings.withoutUse.joined(separator: ", "))"])
         }
+        for (variable, nearest) in settings.misspelledVariables {
+            logger.warning(
+                "a variable of the environment is passed over: did you mean \(nearest)?",
+                metadata: ["variable": "\(variable)"])
+        }
         let process = try await start(settings, dataDirectory: folder?.path ?? settings.dataDirectory, logger)
         // Before anybody is told that it runs: a signal that comes then finds a clean stop.
         let stopSignal = try StopSignal()

@@ -85,6 +85,9 @@ struct ServerSettings {
     private(set) var set: [String: Value] = [:]
     /// Names of Kafka's that have nothing behind them here, sorted.
     private(set) var withoutUse: [String] = []
+    /// Variables of the environment that are none of the program's, but nearly, with what they may have been meant to be.
+    /// Others that begin like them are not told of: Kubernetes makes some for every service.
+    private(set) var misspelledVariables: [(variable: String, nearest: String)] = []
     let properties: ServerProperties
 
     /// The folder chosen by `--ephemeral` is not a setting; it replaces `log.dirs` when the broker starts.
@@ -150,6 +153,8 @@ struct ServerSettings {
             } else if variable.hasPrefix("SWIFTWATER_SET_") {
                 let name = variable.dropFirst("SWIFTWATER_SET_".count).lowercased().replacing("_", with: ".")
                 set[Self.canonical(name)] = Value(text: value, origin: .environment(variable))
+            } else if let nearest = EnvironmentVariables.misspelled(variable, besides: Self.variables.keys) {
+                misspelledVariables.append((variable, nearest))
             }
         }
         for flag in sources.flags {
@@ -311,7 +316,7 @@ struct ServerSettings {
             }
             rest = rest[scheme.upperBound...]
         }
-        if rest.first == ":" { rest = "0.0.0.0" + rest }
+        if rest.first == ":", !rest.dropFirst().contains(":") { rest = "0.0.0.0" + rest }
         if let port = Int(rest), 0...65535 ~= port { return HostPort(host: "127.0.0.1", port: port) }
         return try HostPort(String(rest))
     }
@@ -340,6 +345,7 @@ struct ServerSettings {
                 "the console needs a cluster to show",
                 hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
         }
+        try checkAddresses()
         let inbox = self["console.inbox"]
         guard ["true", "false"].contains(inbox.text.lowercased()) else {
             throw CommandFailure.usage("console.inbox is true or false, not '\(inbox.text)' (\(inbox.origin))")
@@ -391,6 +397,23 @@ struct ServerSettings {
                 "the admin port at \(admin) tells names and sizes of topics to everybody who reaches it, because this "
                     + "version has no authentication",
                 hint: "use a loopback address such as 127.0.0.1:\(admin.port), or add --insecure")
+        }
+    }
+
+    /// Each part needs an address of its own, which is better said before one of them finds it taken.
+    private func checkAddresses() throws {
+        let all = [
+            ("listeners", runsBroker ? listener : nil), ("registry.listener", registry), ("connect.listener", connect),
+            ("sql.listener", sql), ("console.listener", console), ("admin.listener", admin),
+        ]
+        var owners: [String: String] = [:]
+        for (name, address) in all {
+            guard let address, address.port != 0 else { continue }
+            if let other = owners.updateValue(name, forKey: address.description) {
+                throw CommandFailure.usage(
+                    "\(other) (\(self[other].origin)) and \(name) (\(self[name].origin)) are both \(address)",
+                    hint: "each needs a port of its own; 0 takes any that is free")
+            }
         }
     }
 }

@@ -140,4 +140,22 @@ enum EnvironmentVariables {
         let text = String(cString: value)
         return text.isEmpty ? nil : text
     }
+
+    /// Variables that the program looks for besides those that are settings of `start`.
+    private static let others = [
+        "BOOTSTRAP", "REGISTRY", "CONNECT", "SQL", "SQL_PASSWORD", "SQL_TOKEN", "CONFIG", "EPHEMERAL", "LOG_LEVEL",
+        "LOG_FORMAT", "CONSOLE_PAGES",
+    ]
+
+    /// What a variable was probably meant to be that begins like the program's and is none of them.
+    ///
+    /// - Parameter names: variables that are known as well.
+    static func misspelled(_ variable: String, besides names: some Sequence<String>) -> String? {
+        let prefix = "SWIFTWATER_"
+        guard variable.hasPrefix(prefix) else { return nil }
+        let known = others + names.map { String($0.dropFirst(prefix.count)) }
+        let name = String(variable.dropFirst(prefix.count))
+        guard !known.contains(name) else { return nil }
+        return nearestName(to: name, among: known.sorted()).map { prefix + $0 }
+    }
 }
