@@ -232,6 +232,21 @@ def test_json_logs_are_json_from_start_to_stop(make_broker):
     assert "closing connection" in messages
 
 
+def test_json_logs_say_why_a_start_failed(make_broker):
+    """A program that reads the log finds the reason in it, of settings as of the data folder."""
+    running = make_broker(flags=["--admin", "none"])
+    for flags, code, words in (
+        (["--set", "num.partitons=3"], 64, "did you mean 'num.partitions'?"),
+        (["--data-dir", str(running.data), "--kafka", "127.0.0.1:0"], 1, "process"),
+    ):
+        done = subprocess.run(
+            [binary(), "start", "--log-format", "json", "--admin", "none", "--roles", "kafka", *flags],
+            capture_output=True, text=True, timeout=60)
+        assert done.returncode == code and not done.stdout
+        (line,) = map(json.loads, done.stderr.splitlines())
+        assert line["level"] == "critical" and words in line["message"] + line.get("hint", ""), line
+
+
 def test_silent_when_idle_and_brief_when_abused(make_broker):
     broker = make_broker(flags=["--log-level", "info"])
     began = len(broker.log())

@@ -41,13 +41,25 @@ struct Start: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let format = try format()
+        let log = ProgramLog(format: format)
+        defer { log.finish() }
+        do {
+            try await serve(format, log)
+        } catch let failure as CommandFailure where format == .json {
+            // Whoever reads the log as JSON finds in it why the program ended.
+            log.logger("swiftwater", level: .critical)
+                .critical("\(failure.message)", metadata: failure.hint.map { ["hint": "\($0)"] })
+            throw ExitCode(failure.exitCode)
+        }
+    }
+
+    /// Runs until a signal comes.
+    private func serve(_ format: LogFormat, _ log: ProgramLog) async throws {
         let settings = try options.resolve()
         let isEphemeral = try ephemeral || Self.isEphemeralByEnvironment()
         let folder = try isEphemeral ? TemporaryFolder() : nil
         defer { folder?.remove() }
-        let format = try format()
-        let log = ProgramLog(format: format)
-        defer { log.finish() }
         let logger = log.logger("swiftwater", level: try level())
 
         if !settings.withoutUse.isEmpty {
