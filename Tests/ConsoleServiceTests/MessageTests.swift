@@ -77,6 +77,30 @@ import Testing
         #expect(!filter.matches(Message(other, key: decoder.key(other), value: decoder.value(other))))
     }
 
+    @Test(
+        arguments: [
+            ("9007199254741000", .eq, "9007199254741000", true), ("9007199254740999", .eq, "9007199254741000", false),
+            ("9007199254741001", .eq, "9007199254741000", false), ("9007199254741001", .ne, "9007199254741000", true),
+            ("9007199254741001", .gt, "9007199254741000", true), ("9007199254740999", .lt, "9007199254741000", true),
+            ("9007199254741000", .le, "9007199254741000", true), ("9007199254741000", .gt, "9007199254741000", false),
+            ("-9007199254741001", .lt, "-9007199254741000", true), ("1e3", .eq, "1000", true), ("-0", .eq, "0", true),
+            ("0.1000000000000000001", .gt, "0.1", true), ("0.10", .eq, "0.1", true), ("5", .eq, "+5", true),
+            ("0.5", .eq, ".5", true), ("\"9007199254741001\"", .gt, "9007199254741000", true),
+            ("\"b\"", .gt, "a", true), ("true", .eq, "true", true), ("null", .eq, "0", false),
+            ("\"5\"", .eq, "5.0", false),
+        ] as [(String, MessageFilter.Comparison, String, Bool)])
+    func `numbers are compared with all their digits`(
+        number: String, comparison: MessageFilter.Comparison, operand: String, matches: Bool
+    ) {
+        var filter = MessageFilter()
+        filter.path = JSONPath("$.n")
+        filter.comparison = comparison
+        filter.operand = operand
+        let record = Self.record(nil, Array("{\"n\": \(number)}".utf8))
+        let decoder = MessageDecoder(nil)
+        #expect(filter.matches(Message(record, key: decoder.key(record), value: decoder.value(record))) == matches)
+    }
+
     @Test func `keys are found whole, texts anywhere`() {
         let decoder = MessageDecoder(nil)
         let record = Self.record(
@@ -96,7 +120,8 @@ import Testing
     @Test func `passwords in the topics of Connect are hidden`() {
         let decoder = MessageDecoder(nil)
         let record = Self.record(
-            Array("connector-c".utf8), Array("{\"properties\": {\"db.password\": \"hunter2\"}}".utf8))
+            Array("connector-c".utf8),
+            Array("{\"properties\": {\"db.password\": \"hunter2\", \"u\": \"http://u:hunter2@h\"}}".utf8))
         let message = Message(record, key: decoder.key(record), value: decoder.value(record))
         #expect(!String(decoding: message.json.bytes, as: UTF8.self).contains("hunter2"))
     }

@@ -81,9 +81,80 @@ import Testing
             ("aws.secret.access.key", true),
             ("sasl.jaas.config", true), ("ssl.keystore.location", false), ("database.user", false),
             ("key.converter", false), ("errors.deadletterqueue.topic.name", false), ("tasks.max", false),
+            ("http.authorization.type", false), ("oauth2.access.token.url", false),
+            ("oauth2.response.token.property", false), ("sasl.oauthbearer.token.endpoint.url", false),
+            ("slack.webhook.url", true), ("http.headers.authorization", true), ("oauth2.client.secret", true),
         ])
     func `knows secrets by their names`(option: String, isSecret: Bool) {
         #expect(SecretMask.isSecret(option) == isSecret)
+    }
+
+    @Test(
+        arguments: [
+            ("connection.url", "jdbc:mysql://h/d?user=u&password=S3", "jdbc:mysql://h/d?user=u&password=********"),
+            ("connection.url", "jdbc:mysql://h/d?password=S3&user=u", "jdbc:mysql://h/d?password=********&user=u"),
+            (
+                "connection.url", "jdbc:sqlserver://h;databaseName=d;password=S3;encrypt=true",
+                "jdbc:sqlserver://h;databaseName=d;password=********;encrypt=true"
+            ),
+            ("connection.url", "jdbc:sqlserver://h:1433;password=a@b", "jdbc:sqlserver://h:1433;password=********"),
+            ("http.url", "http://u:PW@host/a?b=c", "http://u:********@host/a?b=c"),
+            ("http.url", "http://u:P@W@host", "http://u:********@host"),
+            (
+                "http.url", "http://a,http://u:PW@host,http://v:QW@host",
+                "http://a,http://u:********@host,http://v:********@host"
+            ),
+            ("http.url", "http://host/hook?api_key=k3y#x", "http://host/hook?api_key=********#x"),
+            ("http.url", "http://host:80/a@b", "http://host:80/a@b"),
+            ("http.url", "http://u:${env:PW}@host", "http://u:${env:PW}@host"),
+            ("http.headers.additional", "X-Api-Key:k3y", "X-Api-Key:********"),
+            ("http.headers.additional", "Accept:text/plain,X-Api-Key: k3y", "Accept:text/plain,X-Api-Key: ********"),
+            ("headers", "Authorization:Bearer a.b-c|Accept:x/y", "Authorization:********|Accept:x/y"),
+            ("headers", "Authorization: Digest a=b, c=d, Accept: x", "Authorization: ********, Accept: x"),
+            ("headers", "Accept:x/y", "Accept:x/y"), ("transforms.h.headers", "token,key", "token,key"),
+            ("topics", "a,b", "a,b"), ("consumer.override.sasl.mechanism", "PLAIN", "PLAIN"),
+        ])
+    func `secrets inside of values are hidden, and kept when they come back`(
+        option: String, value: String, shown: String
+    ) {
+        let config = JSONValue.object([(option, .string(value))])
+        let masked = SecretMask.masked(config: config)
+        #expect(masked[option]?.text == shown)
+        #expect(SecretMask.hasHidden(masked) == (value != shown))
+        #expect(SecretMask.restored(masked, from: config)[option]?.text == value)
+    }
+
+    @Test func `around a hidden part the value can be changed`() {
+        func saved(_ given: String, _ present: String) -> String? {
+            SecretMask.restored(.object([("url", .string(given))]), from: .object([("url", .string(present))]))["url"]?
+                .text
+        }
+        #expect(saved("http://v:********@new", "http://u:PW@old") == "http://v:PW@new")
+        #expect(saved("http://v:other@new", "http://u:PW@old") == "http://v:other@new")
+        // Which of two it stands for nobody knows.
+        #expect(saved("http://v:********@new", "http://u:PW@old?token=t") == "http://v:********@new")
+    }
+
+    @Test func `the own level of a subject is told from the general one`() async throws {
+        let servers = Kept<HTTPServer>()
+        try await TestConsole.with { settings, loops in
+            let service = try await TestConsole.service(on: loops) { call in
+                switch call.path {
+                case "/config", "/config/a%2Fb": .json(try JSONValue.read("{\"compatibilityLevel\": \"BACKWARD\"}"))
+                case "/config/broken": .empty(.internalServerError)
+                default: .empty(.notFound)
+                }
+            }
+            servers.add(service)
+            settings.registry = [try #require(HTTPAddress("http://127.0.0.1:\(service.port)"))]
+        } _: { console in
+            let own = try await console.ask(.GET, "/api/subjects/a%2Fb/compatibility")
+            #expect(own.json["own"]?.text == "BACKWARD" && own.json["general"]?.text == "BACKWARD")
+            let none = try await console.ask(.GET, "/api/subjects/none/compatibility")
+            #expect(none.status == 200 && none.json["own"] == .null && none.json["general"]?.text == "BACKWARD")
+            #expect(try await console.ask(.GET, "/api/subjects/broken/compatibility").status == 502)
+        }
+        for server in servers.all { await server.stop(within: .zero) }
     }
 
     @Test func `answers of Connect lose their secrets, configurations that come back keep them`() async throws {

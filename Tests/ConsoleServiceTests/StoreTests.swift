@@ -35,6 +35,49 @@ import Testing
         }
     }
 
+    @Test func `of two changes of one version the second is refused`() async throws {
+        try await TestConsole.with { console in
+            func put(_ body: String, as id: String = "ratings") async throws -> TestConsole.Answer {
+                try await console.ask(.PUT, "/api/dashboards/\(id)", try .read(body))
+            }
+            func board(_ title: String, _ version: Int64) -> String {
+                "{\"title\": \"\(title)\", \"panels\": [], \"version\": \(version)}"
+            }
+            let made = try await put(board("made", 0))
+            let version = try #require(made.json["version"]?.integer)
+            #expect(made.status == 200 && version > 0)
+            let again = try await put(board("again", 0))
+            #expect(again.status == 409 && again.text.contains("already"))
+            let first = try await put(board("first", version))
+            #expect(first.status == 200)
+            let second = try await put(board("second", version))
+            #expect(second.status == 409 && second.text.contains("was changed meanwhile"))
+            #expect(try await console.ask(.GET, "/api/dashboards/ratings").json["title"]?.text == "first")
+            // A program that knows nothing of versions writes as before.
+            #expect(try await put(Self.dashboard).status == 200)
+            let now = try await console.ask(.GET, "/api/dashboards/ratings").json["version"]?.integer ?? 0
+            #expect(now > first.json["version"]?.integer ?? .max)
+            #expect(try await console.ask(.DELETE, "/api/dashboards/ratings").status == 204)
+            let gone = try await put(board("gone", now))
+            #expect(gone.status == 409 && gone.text.contains("deleted"))
+            #expect(try await put("{\"title\": \"t\", \"panels\": [], \"version\": \"1\"}").status == 400)
+            // All at once: one of them wins.
+            let answers = try await withThrowingTaskGroup(of: Int.self) { group in
+                for number in 0..<8 { group.addTask { try await put(board("t\(number)", 0), as: "race").status } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(answers.sorted() == [200] + Array(repeating: 409, count: 7))
+        }
+    }
+
+    @Test func `dashboards without a version, as earlier programs wrote them, are read`() throws {
+        func version(_ text: String) -> Int64? { DashboardStore.read(Array(text.utf8))?["version"]?.integer }
+        #expect(version("{\"title\": \"t\", \"updated\": 17, \"panels\": []}") == 17)
+        #expect(version("{\"title\": \"t\", \"panels\": []}") == 1)
+        #expect(version("{\"title\": \"t\", \"updated\": 17, \"version\": 20, \"panels\": []}") == 20)
+        #expect(DashboardStore.read(Array("{}".utf8)) == nil)
+    }
+
     @Test(
         arguments: [
             ("a b", dashboard), ("x", "{}"), ("x", "{\"title\": \"\", \"panels\": []}"),

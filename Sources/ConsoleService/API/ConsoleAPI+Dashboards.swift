@@ -26,7 +26,7 @@ extension ConsoleAPI {
             do {
                 return .json(try await store.put(call.parameter("id"), try await call.json(), at: now()))
             } catch let refusal as DashboardStore.Refusal {
-                throw HTTPFailure(.badRequest, refusal.message)
+                throw HTTPFailure(refusal.isConflict ? .conflict : .badRequest, refusal.message)
             }
         }
         on(.delete, "/api/dashboards/{id}", &router) { call in

@@ -21,6 +21,7 @@ package struct ConsoleAPI: Sendable {
         addDeadLetters(&router)
         addDashboards(&router)
         addInbox(&router)
+        addSchemas(&router)
         addQuerySocket(&router)
         for upstream in ConsoleUpstream.allCases {
             let proxy = ServiceProxy(upstream, console.settings)

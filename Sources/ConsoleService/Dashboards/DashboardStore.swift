@@ -8,7 +8,11 @@ import NIOCore
 /// none of them costs anything while nobody looks.
 package actor DashboardStore {
     /// Why a dashboard is not taken.
-    package struct Refusal: Error { package var message: String }
+    package struct Refusal: Error {
+        package var message: String
+        /// Whether it is another version than the one that was changed.
+        package var isConflict = false
+    }
 
     private let cluster: any Cluster
     private let topic: String
@@ -17,6 +21,8 @@ package actor DashboardStore {
     private var positions: [Int32: Int64] = [:]
     /// One look at a time: while one waits, others must not read the same records.
     private var looking: Task<Result<Void, ClusterError>, Never>?
+    /// One change at a time: between the look at the version and the write nobody else may write.
+    private var changing: Task<JSONValue, any Error>?
 
     static let panelCountMax = 60
     static let byteCountMax = 512 << 10
@@ -40,11 +46,33 @@ package actor DashboardStore {
         return known[id]
     }
 
-    /// Keeps a dashboard in place of the one with its id.
+    /// Keeps a dashboard in place of the one with its id. A body with `version` is a change of that version, with 0 a new
+    /// dashboard; one without is kept whatever is there.
     ///
     /// - Throws: `Refusal`, `ClusterError`.
     package func put(_ id: String, _ body: JSONValue, at time: Int64) async throws -> JSONValue {
-        let dashboard = try Self.checked(id, body, at: time)
+        while let changing { _ = await changing.result }
+        let task = Task {
+            defer { self.changing = nil }  // here, so that those who wait find it gone
+            return try await self.replace(id, body, at: time)
+        }
+        changing = task
+        return try await task.value
+    }
+
+    private func replace(_ id: String, _ body: JSONValue, at time: Int64) async throws -> JSONValue {
+        try await look()
+        let present = known[id]?["version"]?.integer ?? 0
+        let dashboard = try Self.checked(id, body, at: time, after: present)
+        if let given = body["version"]?.integer, given != present {
+            throw Refusal(
+                message: present == 0
+                    ? "the dashboard '\(id)' was deleted meanwhile: make a new one"
+                    : given == 0
+                        ? "there is a dashboard '\(id)' already: choose another id"
+                        : "the dashboard '\(id)' was changed meanwhile, in another tab or by somebody else: "
+                            + "read it again, and change what is there now", isConflict: true)
+        }
         try await write(id, dashboard.bytes)
         try await look()
         return dashboard
@@ -60,13 +88,22 @@ package actor DashboardStore {
     }
 
     /// What is kept of a body: its title and panels, whatever else it has.
-    static func checked(_ id: String, _ body: JSONValue, at time: Int64) throws(Refusal) -> JSONValue {
+    ///
+    /// - Parameter present: the version that it takes the place of. Versions are times, so that one that was deleted and
+    ///   made anew has none of those before.
+    static func checked(
+        _ id: String, _ body: JSONValue, at time: Int64, after present: Int64 = 0
+    ) throws(Refusal) -> JSONValue {
         guard 1...120 ~= id.utf8.count, id.utf8.allSatisfy({ isIdentifier($0) }) else {
             throw Refusal(
                 message: "an id of a dashboard has letters, digits, dots, dashes and underscores, at most 120")
         }
         guard let title = body["title"]?.text, !title.isEmpty, title.utf8.count <= 400 else {
             throw Refusal(message: "a dashboard has a title")
+        }
+        switch body["version"] {
+        case nil, .some(.null), .some(.number): break
+        default: throw Refusal(message: "the version of a dashboard is the number that came with it")
         }
         guard let panels = body["panels"]?.elements, panels.count <= panelCountMax else {
             throw Refusal(message: "a dashboard has panels, at most \(panelCountMax)")
@@ -82,11 +119,23 @@ package actor DashboardStore {
         guard body.bytes.count <= byteCountMax else {
             throw Refusal(message: "a dashboard has at most \(byteCountMax) bytes")
         }
-        let own = ["id", "title", "updated", "panels"]
+        let own = ["id", "title", "updated", "version", "panels"]
         let others = (body.members ?? []).filter { !own.contains($0.0) }
         return .object(
-            [("id", .string(id)), ("title", .string(title)), ("updated", .number(time)), ("panels", .array(panels))]
-                + others)
+            [
+                ("id", .string(id)), ("title", .string(title)), ("updated", .number(time)),
+                ("version", .number(max(time, present + 1))), ("panels", .array(panels)),
+            ] + others)
+    }
+
+    /// A dashboard as it is stored. Those of earlier programs have no version: theirs is when they were changed.
+    static func read(_ bytes: [UInt8]) -> JSONValue? {
+        guard let board = JSONValue.parse(bytes), let members = board.members, board["panels"]?.elements != nil else {
+            return nil  // what others wrote there and is no dashboard is nobody's
+        }
+        if board["version"]?.integer != nil { return board }
+        let version = max(1, board["updated"]?.integer ?? 1)
+        return .object(members.filter { $0.0 != "version" } + [("version", .number(version))])
     }
 
     private static func isIdentifier(_ byte: UInt8) -> Bool {
@@ -166,9 +215,6 @@ package actor DashboardStore {
 
     private func take(_ record: ConsumerRecord) {
         guard let key = record.key else { return }
-        // What others wrote there and is no dashboard is nobody's.
-        known[String(buffer: key)] = record.value.flatMap { value in
-            JSONValue.parse(Array(value.readableBytesView)).flatMap { $0["panels"]?.elements == nil ? nil : $0 }
-        }
+        known[String(buffer: key)] = record.value.flatMap { Self.read(Array($0.readableBytesView)) }
     }
 }

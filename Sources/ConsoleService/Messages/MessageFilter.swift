@@ -78,7 +78,7 @@ package struct MessageFilter: Sendable {
         case .ne: return !isEqual(value, text)
         case .gt, .ge, .lt, .le:
             let order: Int
-            if let a = value.double ?? value.text.flatMap({ Double($0) }), let b = Double(operand) {
+            if let a = Self.number(text), let b = Self.number(operand) {
                 order = a < b ? -1 : a > b ? 1 : 0
             } else {
                 order = text < operand ? -1 : text > operand ? 1 : 0
@@ -94,7 +94,14 @@ package struct MessageFilter: Sendable {
 
     private func isEqual(_ value: JSONValue, _ text: String) -> Bool {
         if text == operand { return true }
-        guard value.decimal != nil, let a = value.double, let b = Double(operand) else { return false }
+        guard value.decimal != nil, let a = Self.number(text), let b = Self.number(operand) else { return false }
         return a == b
+    }
+
+    /// A number with all its digits: as doubles, integers beyond 2^53 would equal their neighbours.
+    private static func number(_ text: String) -> JSONNumber? {
+        if let number = JSONNumber(Array(text.utf8)) { return number }
+        // "+5" and ".5", as people write them.
+        return Double(text).flatMap { $0.isFinite ? JSONNumber(Array("\($0)".utf8)) : nil }
     }
 }

@@ -7,7 +7,7 @@ const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", y
 
 export const known = (value) => value !== null && value !== undefined && Number.isFinite(Number(value));
 export const count = (value) => (known(value) ? number.format(value) : "–");
-export const short = (value) => (known(value) ? (Math.abs(value) < 10000 ? number.format(Math.round(value)) : compact.format(value)) : "–");
+export const short = (value) => (known(value) ? (Math.abs(value) < 10000 ? number.format(Math.round(value) || 0) : compact.format(value)) : "–");
 const exact = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 /** A number of any kind, as an average: its fraction counts. */
 export function figure(value) {
@@ -15,6 +15,14 @@ export function figure(value) {
   const size = Math.abs(value);
   if (size >= 10000) return compact.format(value);
   return size > 0 && size < 0.01 ? String(Number(Number(value).toPrecision(2))) : exact.format(value);
+}
+/** A number with all its digits. */
+export function exactly(value) {
+  if (!known(value)) return "–";
+  const text = String(Number(value));
+  if (/e/.test(text)) return text;
+  const [whole, fraction] = text.split(".");
+  return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (fraction === undefined ? "" : `.${fraction}`);
 }
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 

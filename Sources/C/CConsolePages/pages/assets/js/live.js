@@ -44,14 +44,22 @@ export function watchRates(handler, { topics = [], signal } = {}) {
 
 export const watchConnection = (handler) => states.add(handler);
 
-/** Runs `action` now and then every `milliseconds` while the page is open and the tab is seen. */
-export function poll(action, milliseconds, signal) {
+/**
+ * Runs `action` every `milliseconds` while the page is open and the tab is seen. `gone` is called when the server answers that
+ * it knows no such thing; then it is not asked again, unless `gone` answers false.
+ */
+export function poll(action, milliseconds, signal, gone) {
   let timer;
   const next = () => { if (!signal.aborted) timer = setTimeout(turn, milliseconds); };
   async function turn() {
     if (signal.aborted) return;
     if (document.hidden) { next(); return; }
-    try { await action(); } catch { /* the next turn tries again; the page shows what it has */ }
+    try {
+      await action();
+    } catch (error) {
+      // Otherwise the next turn tries again, and the page shows what it has.
+      if (error?.status === 404 && gone && !signal.aborted && await gone() !== false) return;
+    }
     next();
   }
   signal.addEventListener("abort", () => clearTimeout(timer));

@@ -1,4 +1,5 @@
 // Starts the console: the frame first, then the page that the address names.
+import { api, ApiError } from "./api.js";
 import { announce, fill, h } from "./dom.js";
 import { match, start } from "./router.js";
 import { markNavigation, startFigures, startShell } from "./ui/shell.js";
@@ -7,9 +8,41 @@ import { errorState, loading } from "./ui/states.js";
 const main = document.getElementById("main");
 let current = null;
 
-function showFailure(error, retry) {
+/** How often a server that does not answer is asked whether it is there again, and when a page may be loaded anew by itself. */
+const AGAIN = 3000;
+const RELOAD_PAUSE = 30000;
+
+/** The script of a page did not come: browsers keep that in mind, so only loading all anew helps. */
+class ScriptError extends ApiError {}
+
+async function scriptOf(load) {
+  try { return await load(); } catch (error) {
+    if (!(error instanceof TypeError)) throw error;  // a fault of the script itself
+    throw new ScriptError("the console's server does not answer, or was replaced by another version. Is Swiftwater still running? This page comes as soon as it does.", 0);
+  }
+}
+
+/** Loads all anew, but not again and again. */
+function reloadOnce() {
+  let last = 0;
+  try { last = Number(sessionStorage.getItem("swiftwater.reloaded")) || 0; sessionStorage.setItem("swiftwater.reloaded", String(Date.now())); } catch { return; }
+  if (Date.now() - last > RELOAD_PAUSE) location.reload();
+}
+
+function showFailure(error, visit) {
+  const again = async (isAsked) => {
+    if (!(error instanceof ScriptError)) { render(); return; }
+    // The browser's own page on a server that is not there would be the end of this one.
+    try { await api.get("about", { signal: visit.signal }); } catch { return; }
+    if (isAsked) location.reload(); else reloadOnce();
+  };
   fill(main, h("div", { class: "page-head" }, h("div", { class: "titles" }, h("h1", { tabindex: -1 }, "This page did not load"))),
-    errorState(error, retry));
+    errorState(error, () => again(true)));
+  if (error?.status !== 0) return;
+  const timer = setInterval(() => {
+    if (visit.signal.aborted) clearInterval(timer);
+    else if (!document.hidden) api.get("about", { signal: visit.signal }).then(() => { clearInterval(timer); again(false); }, () => {});
+  }, AGAIN);
 }
 
 async function render() {
@@ -20,7 +53,7 @@ async function render() {
   const found = match(location.pathname);
   const waiting = setTimeout(() => { if (!visit.signal.aborted) fill(main, loading("Loading the page")); }, first ? 60 : 120);
   try {
-    const module = found ? await found.load() : await import("./pages/missing.js");
+    const module = await scriptOf(found ? found.load : () => import("./pages/missing.js"));
     if (visit.signal.aborted) return;
     const query = new URLSearchParams(location.search);
     const page = await module.default({ params: found?.params ?? {}, query, signal: visit.signal, reload: render });
@@ -30,7 +63,7 @@ async function render() {
   } catch (error) {
     clearTimeout(waiting);
     if (visit.signal.aborted) return;
-    showFailure(error, render);
+    showFailure(error, visit);
   }
   main.dataset.ready = "1";
   const heading = main.querySelector("h1");

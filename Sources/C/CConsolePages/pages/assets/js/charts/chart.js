@@ -1,18 +1,20 @@
 // Line, area and bar charts in SVG: time or category axis, legend, read-out under the pointer or the arrow keys, and the
 // same data as a table.
 import { fill, h, s, uid } from "../dom.js";
-import { figure, stamp } from "../format.js";
+import { exactly, figure, plural, stamp } from "../format.js";
 import { plainTable } from "../ui/table.js";
-import { linear, ticks, timeLabel, timeTicks } from "./scale.js";
+import { inOrder, linear, ticks, timeLabel, timeTicks } from "./scale.js";
 
 const MARGIN = { top: 10, right: 12, bottom: 24, left: 46 };
+/** Of a digit on the axis, about. */
+const DIGIT = 7;
 const swatch = (at) => s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("rect", { width: 10, height: 10, rx: 3, class: `s${(at % 8) + 1}`, stroke: "none" }));
 
 /**
- * A chart. `update({ series: [{ name, points: [[x, y], ...] }], categories: bool })` draws; x are milliseconds, or any text
- * with `categories`. kind: line | area | bar.
+ * A chart. `update({ series: [{ name, points: [[x, y], ...] }], categories: bool, hidden })` draws; x are milliseconds, or any
+ * text with `categories`; `hidden` says how many series there are besides. kind: line | area | bar.
  */
-export function chart({ label, kind = "line", height = 220, format = figure, wait = "Waiting for data…", tableButton = true }) {
+export function chart({ label, kind = "line", height = 220, format = figure, exact = exactly, wait = "Waiting for data…", tableButton = true }) {
   let data = { series: [], categories: false };
   let width = 0;
   let hover = null;
@@ -33,15 +35,17 @@ export function chart({ label, kind = "line", height = 220, format = figure, wai
   const xs = () => {
     const all = new Set();
     for (const { points } of data.series) for (const [x] of points) all.add(x);
-    return data.categories ? [...all] : [...all].sort((a, b) => a - b);
+    return data.categories ? inOrder([...all]) : [...all].sort((a, b) => a - b);
   };
   const nameOf = (x) => (data.categories ? String(x) : stamp(x).slice(0, 19));
 
   function drawTable() {
-    const all = xs().slice(-200);
+    const every = xs();
+    const all = every.slice(-200);
     const maps = data.series.map(({ points }) => new Map(points));
     fill(tableHost, plainTable(label, [data.categories ? "" : "Time", ...data.series.map(({ name }) => name)],
-      all.reverse().map((x) => [nameOf(x), ...maps.map((map) => (map.has(x) ? format(map.get(x)) : "–"))]), { ends: data.series.map((_, at) => at + 1) }));
+      all.reverse().map((x) => [nameOf(x), ...maps.map((map) => (map.has(x) ? exact(map.get(x)) : "–"))]), { ends: data.series.map((_, at) => at + 1) }),
+      every.length > all.length ? h("p", { class: "muted small" }, `The last ${all.length} of ${plural(every.length, "row")}.`) : null);
   }
 
   function draw() {
@@ -61,18 +65,20 @@ export function chart({ label, kind = "line", height = 220, format = figure, wai
     if (high === low) high = low + 1;
     const marks = ticks(low, high, Math.max(2, Math.floor(height / 56)));
     if (marks[marks.length - 1] < high) high = marks[marks.length - 1] + (marks[1] - marks[0] || 1);
-    const y = linear(low, high, floor, MARGIN.top);
     const shown = marks[marks.length - 1] < high ? [...marks, high] : marks;
+    const texts = shown.map((value) => format(value));
+    const edge = Math.min(width / 3, Math.max(MARGIN.left, 12 + DIGIT * Math.max(...texts.map((text) => text.length))));
+    const y = linear(low, high, floor, MARGIN.top);
     const axis = s("g", { class: "axis" });
-    for (const value of shown) {
-      axis.append(s("line", { class: "grid", x1: MARGIN.left, x2: right, y1: y(value), y2: y(value) }), s("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, format(value)));
-    }
-    const wide = right - MARGIN.left;
+    shown.forEach((value, at) => {
+      axis.append(s("line", { class: "grid", x1: edge, x2: right, y1: y(value), y2: y(value) }), s("text", { x: edge - 8, y: y(value) + 4, "text-anchor": "end" }, texts[at]));
+    });
+    const wide = right - edge;
     const banded = data.categories || kind === "bar";
     const band = wide / all.length;
     const place = new Map(all.map((value, at) => [value, at]));
-    const time = linear(all[0], all[all.length - 1], MARGIN.left + (all.length === 1 ? wide / 2 : 0), right);
-    const x = banded ? (value) => MARGIN.left + band * (place.get(value) + 0.5) : time;
+    const time = linear(all[0], all[all.length - 1], edge + (all.length === 1 ? wide / 2 : 0), right);
+    const x = banded ? (value) => edge + band * (place.get(value) + 0.5) : time;
     if (data.categories) {
       const every = Math.ceil(all.length / Math.max(1, Math.floor(wide / 72)));
       const fits = Math.max(3, Math.floor((band * every) / 7));
@@ -86,7 +92,7 @@ export function chart({ label, kind = "line", height = 220, format = figure, wai
       const places = banded ? all.filter((_, at) => at % Math.ceil(all.length / wanted) === 0) : timeTicks(all[0], all[all.length - 1], wanted);
       for (const at of places) {
         const left = x(at);
-        axis.append(s("text", { x: left, y: height - 6, "text-anchor": left < MARGIN.left + 24 ? "start" : left > right - 24 ? "end" : "middle" }, timeLabel(at, span)));
+        axis.append(s("text", { x: left, y: height - 6, "text-anchor": left < edge + 24 ? "start" : left > right - 24 ? "end" : "middle" }, timeLabel(at, span)));
       }
     }
     plot.append(axis);
@@ -128,8 +134,8 @@ export function chart({ label, kind = "line", height = 220, format = figure, wai
   function showReadout(left) {
     fill(readout, h("div", { class: "muted" }, nameOf(hover)), h("dl", {}, data.series.slice(0, 8).map(({ name, points }, at) => {
       const found = points.find(([x]) => x === hover);
-      return [swatch(at), h("dt", {}, name), h("dd", {}, found ? format(found[1]) : "–")];
-    })));
+      return [swatch(at), h("dt", {}, name), h("dd", {}, found ? exact(found[1]) : "–")];
+    })), data.series.length > 8 ? h("div", { class: "muted" }, `and ${data.series.length - 8} more, in the table`) : null);
     readout.hidden = false;
     const half = width / 2;
     readout.style.left = left < half ? `${left + 12}px` : "auto";
@@ -172,9 +178,10 @@ export function chart({ label, kind = "line", height = 220, format = figure, wai
   host.update = (next) => {
     data = { categories: false, ...next };
     const names = data.series.map(({ name }) => name);
-    if (legend.names !== names.join("\n")) {
-      legend.names = names.join("\n");
-      fill(legend, names.slice(0, 12).map((name, at) => h("span", {}, swatch(at), name)), names.length > 12 ? h("span", {}, `and ${names.length - 12} more`) : null);
+    const told = [...names, data.hidden ?? 0].join("\n");
+    if (legend.told !== told) {
+      legend.told = told;
+      fill(legend, names.map((name, at) => h("span", {}, swatch(at), name)), data.hidden ? h("span", {}, `and ${data.hidden} more that ${data.hidden === 1 ? "is" : "are"} not drawn`) : null);
     }
     plot.setAttribute("aria-label", `${label}. ${describe(data)}`);
     later();

@@ -1,27 +1,52 @@
 // One panel of a dashboard: runs its query and shows the rows as a chart, a table or a number.
 import { fill, h } from "../dom.js";
-import { count, dateOf, short } from "../format.js";
+import { count, dateOf, exactly, plural } from "../format.js";
 import { queriesShareSocket, sqlStream } from "../queries.js";
-import { assignment, kindOf, statements } from "../sql/text.js";
+import { assignment, kindOf, statements, withLine } from "../sql/text.js";
 import { cellText } from "../sql/results.js";
 import { describe, note } from "../ui/states.js";
 import { plainTable } from "../ui/table.js";
 import { chart } from "./chart.js";
+import { inOrder } from "./scale.js";
 
 const KEPT = 300;
+/** Lines that are drawn, and rows of a push query that its table shows. */
+const LINES = 24;
+const ROWS = 50;
 const numberOf = (value) => (typeof value === "number" ? value : value === null || value === undefined || value === "" ? NaN : Number(value));
 
-/** SET statements and the query of a panel's text. */
+/** The query of a panel's text, what it sets, and the statements that do. */
 export function parsePanel(sql) {
   const properties = {};
   let query = "";
-  for (const { text } of statements(sql)) {
+  let settings = "";
+  for (const { text, start } of statements(sql)) {
     const kind = kindOf(text);
-    if (kind === "set") { const [name, value] = assignment(text); properties[name] = value; } else if (kind === "rows") query = text;
+    if (kind === "set") {
+      let pair;
+      try { pair = assignment(text); } catch (error) { throw new Error(withLine(error.message, sql.slice(0, start))); }
+      properties[pair[0]] = pair[1];
+      settings += text.endsWith(";") ? text : `${text};`;
+    } else if (kind === "rows" && !query) query = text;
     else throw new Error("a panel takes one SELECT, with SET statements before it");
   }
   if (!query) throw new Error("a panel needs a SELECT");
-  return { query: query.endsWith(";") ? query : `${query};`, properties, push: /\bEMIT\s+(CHANGES|FINAL)\b/i.test(query) };
+  return { settings, query: query.endsWith(";") ? query : `${query};`, properties, push: /\bEMIT\s+(CHANGES|FINAL)\b/i.test(query) };
+}
+
+/** The time that a value tells, in milliseconds; null when it tells none. Texts of TIMESTAMP columns have no zone and are UTC. */
+function timeOf(value) {
+  if (typeof value === "number") return value > 1e11 ? value : null;
+  if (typeof value !== "string" || !/^\d{4}-\d\d-\d\dT/.test(value)) return null;
+  return dateOf(/T\d\d(:\d\d(:\d\d(\.\d+)?)?)?$/.test(value) ? `${value}Z` : value)?.getTime() ?? null;
+}
+
+/** A number as a panel shows it at large. */
+export function numberText(value) {
+  if (value === null) return "–";
+  if (Number.isInteger(value)) return count(value);
+  const cents = Math.round(value * 100);
+  return cents === 0 ? String(value) : count(cents / 100);
 }
 
 /** Collects rows into what a chart draws. Pure: rows in, series out. */
@@ -41,6 +66,9 @@ export class PanelData {
     this.last = null;
     this.history = [];
     this.turn = 0;
+    this.dropped = 0;
+    /** Whether there ever was something to draw. */
+    this.drawn = false;
     this.guessed = y.length === 0;
   }
 
@@ -55,26 +83,44 @@ export class PanelData {
     const key = this.x < 0 ? this.turn : `${cellText(values[this.x])}\n${this.split < 0 ? "" : cellText(values[this.split])}`;
     this.rows.delete(key);
     this.rows.set(key, values);
-    if (this.rows.size > KEPT) this.rows.delete(this.rows.keys().next().value);
+    if (this.rows.size > KEPT) { this.rows.delete(this.rows.keys().next().value); this.dropped += 1; }
     let x = this.x < 0 ? now : values[this.x];
     if (this.x >= 0 && (x === null || x === undefined)) return;  // no place on the axis
     if (this.x >= 0) {
-      const time = typeof x === "number" && x > 1e11 ? x : typeof x === "string" && /^\d{4}-\d\d-\d\dT/.test(x) ? dateOf(x)?.getTime() : null;
-      if (time === null || time === undefined) { this.categories = true; x = cellText(x); } else x = time;
+      const time = timeOf(x);
+      if (time === null) { this.categories = true; x = cellText(x); } else x = time;
     }
     this.ys.forEach(([name, at], index) => {
       const value = numberOf(values[at]);
-      if (!Number.isFinite(value)) return;
-      if (index === 0) { this.last = value; this.history.push([now, value]); if (this.history.length > KEPT) this.history.shift(); }
+      const isNumber = Number.isFinite(value);
+      if (index === 0 && (isNumber || values[at] === null)) this.last = isNumber ? value : null;
       const line = this.split < 0 ? name : this.ys.length > 1 ? `${cellText(values[this.split])} ${name}` : cellText(values[this.split]);
+      if (!isNumber) {
+        // What was there is no longer so.
+        const points = this.lines.get(line);
+        if (points?.delete(x) && !points.size) this.lines.delete(line);
+        return;
+      }
+      if (index === 0) { this.history.push([now, value]); if (this.history.length > KEPT) this.history.shift(); }
       const points = this.lines.get(line) ?? this.lines.set(line, new Map()).get(line);
       points.set(x, value);
+      this.drawn = true;
       if (points.size > KEPT) points.delete(this.categories ? points.keys().next().value : Math.min(...points.keys()));
     });
   }
 
+  /** What a table shows of the rows: the newest ones first, or all in their order; with a word on those that it does not show. */
+  table(push) {
+    const all = [...this.rows.values()];
+    const rows = push ? all.slice(-ROWS).reverse() : all;
+    const total = all.length + this.dropped;
+    return { rows, word: rows.length < total ? `The last ${rows.length} of ${plural(total, "row")}${push ? ", the newest first" : ""}.` : push && rows.length > 1 ? "The newest first." : "" };
+  }
+
   get series() {
-    return { categories: this.categories, series: [...this.lines].slice(0, 24).map(([name, points]) => ({ name, points: [...points].sort(this.categories ? (a, b) => String(a[0]).localeCompare(String(b[0]), "en", { numeric: true }) : (a, b) => a[0] - b[0]) })) };
+    const order = new Map(this.categories ? inOrder([...new Set([...this.lines.values()].flatMap((points) => [...points.keys()]))]).map((x, at) => [x, at]) : []);
+    const place = (x) => (this.categories ? order.get(x) : x);
+    return { categories: this.categories, hidden: Math.max(0, this.lines.size - LINES), series: [...this.lines].slice(0, LINES).map(([name, points]) => ({ name, points: [...points].sort((a, b) => place(a[0]) - place(b[0])) })) };
   }
 }
 
@@ -116,7 +162,7 @@ export function panelBody(panel, { signal, height = 220 }) {
   const obstacle = () => {
     if (panel.kind === "table") return null;
     if (data.missing.length) return `The query gives no column ${data.missing.join(", ")}. It gives ${data.columns.join(", ")}.`;
-    return data.turn && !data.lines.size ? "Rows come, but none has a number to draw: show them as a table, or choose another column." : null;
+    return data.turn && !data.drawn ? "Rows come, but none has a number to draw: show them as a table, or choose another column." : null;
   };
 
   function draw() {
@@ -126,10 +172,11 @@ export function panelBody(panel, { signal, height = 220 }) {
     if (hindrance.textContent !== (why ?? "")) fill(hindrance, why ? note("warn", why) : null);
     view.hidden = Boolean(why);
     if (panel.kind === "table") {
-      const rows = [...data.rows.values()].slice(-50).reverse();
-      fill(view, plainTable(panel.title || "Rows", data.columns, rows.map((values) => values.map(cellText))));
+      const { rows, word } = data.table(parsed.push);
+      fill(view, plainTable(panel.title || "Rows", data.columns, rows.map((values) => values.map(cellText))), word ? h("p", { class: "muted small" }, word) : null);
     } else if (panel.kind === "number") {
-      view.firstChild.textContent = data.last === null ? "–" : Number.isInteger(data.last) ? count(data.last) : short(data.last * 100) === "0" ? String(data.last) : count(Math.round(data.last * 100) / 100);
+      view.firstChild.textContent = numberText(data.last);
+      view.firstChild.title = data.last === null ? "" : exactly(data.last);
       spark.update({ series: [{ name: data.ys[0]?.[0] ?? "value", points: [...data.history] }] });
     } else {
       view.update(data.series);

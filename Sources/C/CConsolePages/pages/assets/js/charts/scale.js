@@ -37,3 +37,10 @@ export const linear = (low, high, from, to) => {
   const width = high - low || 1;
   return (value) => from + ((value - low) / width) * (to - from);
 };
+
+const isFinite = (value) => String(value).trim() !== "" && Number.isFinite(Number(value));
+/** Categories in their order: numbers as numbers where all are, others as texts. */
+export function inOrder(categories) {
+  const compare = categories.every(isFinite) ? (a, b) => Number(a) - Number(b) : (a, b) => String(a).localeCompare(String(b), "en", { numeric: true });
+  return [...categories].sort(compare);
+}

@@ -5,12 +5,14 @@ import { field, select, textInput } from "../ui/form.js";
 import { button, segmented } from "../ui/page.js";
 import { describe, note } from "../ui/states.js";
 
-const secret = /password|secret|token|credential|sasl\.jaas/i;
+// As the console's server hides them: what only points to a secret, or says of which kind it is, is none.
+const secret = (name) => /password|passwd|secret|token|credential|sasl\.jaas\.config|access\.key|api\.?key|private\.key|authorization|user\.info|webhook\.url|passphrase/i.test(name)
+  && !/(file|location|topic|class|converter|format|\.type|\.property|(token|endpoint)\.ur[li])$/i.test(name);
 const own = new Set(["connector.class", "connector.plugin.version", "key.converter.plugin.version", "value.converter.plugin.version", "header.converter.plugin.version"]);
 
 function control(definition, value, list) {
   const props = { "data-name": definition.name, value: value ?? "", placeholder: definition.default_value ?? "" };
-  if (definition.type === "PASSWORD" || secret.test(definition.name)) return textInput({ ...props, type: "password", autocomplete: "new-password" });
+  if (definition.type === "PASSWORD" || secret(definition.name)) return textInput({ ...props, type: "password", autocomplete: "new-password" });
   if (definition.type === "BOOLEAN") {
     const fallback = definition.default_value === null || definition.default_value === undefined ? "not set" : `default (${definition.default_value})`;
     return select([["", fallback], ["true", "true"], ["false", "false"]], value ?? "", { "data-name": definition.name });
@@ -116,6 +118,7 @@ export async function connectorForm({ plugin, config = {}, fixedName, action, su
   }
 
   function drawJson() {
+    controls.clear();  // what is wrong with an option is told beneath the text
     const shown = { ...clean() };
     const text = h("textarea", { rows: 18, spellcheck: "false", value: JSON.stringify(shown, null, 2) });
     const element = field("Configuration as JSON", text, { hint: "The object of options, or {\"name\": …, \"config\": {…}} as for Connect's API." });

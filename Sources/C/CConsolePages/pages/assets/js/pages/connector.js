@@ -5,7 +5,7 @@ import { poll } from "../live.js";
 import { navigate } from "../router.js";
 import { confirmDialog } from "../ui/dialog.js";
 import { button, codeBlock, pageHead, tabs } from "../ui/page.js";
-import { emptyState, note, region, stateBadge } from "../ui/states.js";
+import { emptyState, goneNote, note, region, stateBadge } from "../ui/states.js";
 import { act, done } from "../ui/toast.js";
 import { connectorForm } from "./connector-form.js";
 import { overall, pageOf, shortClass } from "./connectors.js";
@@ -17,6 +17,9 @@ function taskCard(name, task, refresh) {
     h("div", { class: "head" }, h("h2", {}, `Task ${task.id}`), stateBadge(task.state), h("span", { class: "muted small" }, task.worker_id), restart),
     task.trace ? h("div", { class: "body" }, codeBlock(task.trace, { label: `Trace of task ${task.id}`, wrap: true })) : null);
 }
+
+/** Whether there is no such connector any more; one that moves between workers has no state for a while. */
+const isGone = (name, signal) => api.get(path`connect/connectors/${name}`, { signal }).then(() => false, (error) => error.status === 404);
 
 function statusTab(name, first, { signal }) {
   const host = h("div", { class: "stack" });
@@ -30,7 +33,7 @@ function statusTab(name, first, { signal }) {
   };
   const refresh = async () => show(await api.get(path`connect/connectors/${name}/status`, { signal }));
   show(first);
-  poll(refresh, 2000, signal);
+  poll(refresh, 2000, signal, () => isGone(name, signal));
   return host;
 }
 
@@ -91,7 +94,14 @@ export default async function connector(visit) {
   };
   const refresh = async () => show(await api.get(path`connect/connectors/${name}/status`, { signal }));
   show(first);
-  poll(refresh, 2000, signal);
+  const word = h("div", { role: "status" });
+  poll(refresh, 2000, signal, async () => {
+    if (!await isGone(name, signal)) return false;
+    controls.replaceChildren();
+    fill(badge, stateBadge("gone"));
+    fill(word, goneNote(name, "All connectors", "/connectors"));
+    return true;
+  });
   const remove = () => confirmDialog({ title: "Delete this connector?", text: `"${name}" stops for good. Its topics and offsets stay.`, submit: () => api.delete(path`connect/connectors/${name}`) })
     .then((gone) => { if (gone) { done(`Connector "${name}" is gone.`); navigate("/connectors"); } });
   if (tab === "config") {
@@ -106,7 +116,7 @@ export default async function connector(visit) {
   const link = (id, label) => [label, id === "status" ? pageOf(name) : path`/connectors/${name}/` + id, tab === id];
   return h("div", {},
     pageHead({ title: name, badge, crumbs: [["Connectors", "/connectors"]], lead: `${shortClass(config["connector.class"])}, a ${info.type}`, actions: [controls, button("Delete", { kind: "danger", icon: "trash", click: remove })] }),
-    topics.length ? h("p", { class: "row small" }, h("span", { class: "muted" }, "Topics:"), topics.map((topic) => h("a", { href: path`/topics/${topic}` }, topic))) : null,
+    word, topics.length ? h("p", { class: "row small" }, h("span", { class: "muted" }, "Topics:"), topics.map((topic) => h("a", { href: path`/topics/${topic}` }, topic))) : null,
     h("div", { class: "section" }, tabs("Parts of the connector", [link("status", "Tasks"), link("config", "Configuration"), link("offsets", "Offsets"), ...(info.type === "sink" ? [link("dead-letters", "Dead letters")] : [])]), content));
 }
 

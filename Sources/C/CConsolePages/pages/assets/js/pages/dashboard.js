@@ -9,33 +9,43 @@ import { icon } from "../ui/icons.js";
 import { button, pageHead } from "../ui/page.js";
 import { emptyState } from "../ui/states.js";
 import { act, copyText, done } from "../ui/toast.js";
+import { movedPanel, PanelConflict, saveBoard, withoutPanel, withPanel } from "./board-change.js";
 import { panelForm } from "./panel-form.js";
 
 export default async function dashboard({ params, query, signal, reload }) {
   const board = await api.get(path`dashboards/${params.id}`, { signal });
   const panels = board.panels ?? [];
   const editing = query.get("edit") === "1";
-  const save = (next) => api.put(path`dashboards/${params.id}`, { ...board, ...next, id: params.id });
+  let newest = board;
+  const save = (change) => saveBoard(params.id, newest, change);
   const here = path`/dashboards/${params.id}`;
   const edit = async (at) => {
-    const form = panelForm(panels[at] ?? { title: "", sql: "", kind: "line", x: "", y: [], series: "", width: 1 });
+    let seen = panels[at] ?? null;
+    let conflicted = false;
+    const form = panelForm(seen ?? { title: "", sql: "", kind: "line", x: "", y: [], series: "", width: 1 });
     const saved = await formDialog({
-      title: panels[at] ? "Edit the panel" : "New panel", action: "Save", wide: true, body: form.element,
-      submit: async () => { const next = [...panels]; next[at] = form.read(); await save({ panels: next }); },
+      title: seen ? "Edit the panel" : "New panel", action: "Save", wide: true, body: form.element,
+      submit: async () => {
+        const panel = await form.checked();
+        try {
+          await save((now) => ({ panels: withPanel(now.panels ?? [], seen, panel) }));
+        } catch (error) {
+          // It is told; saving again is meant.
+          if (error instanceof PanelConflict) { seen = error.theirs; newest = error.board; conflicted = true; }
+          throw error;
+        }
+      },
     });
-    if (saved) reload();
+    if (saved || conflicted) reload();
   };
   const move = (at, by) => async (event) => {
-    const next = [...panels];
-    const [taken] = next.splice(at, 1);
-    next.splice(Math.max(0, at + by), 0, taken);
-    await act(event.currentTarget, () => save({ panels: next }));
+    await act(event.currentTarget, () => save((now) => ({ panels: movedPanel(now.panels ?? [], panels[at], by) })));
     reload();
   };
-  const drop = async (at) => { if (await confirmDialog({ title: "Remove this panel?", action: "Remove", text: `“${panels[at].title}” is taken off the dashboard.`, submit: () => save({ panels: panels.filter((_, index) => index !== at) }) })) reload(); };
+  const drop = async (at) => { if (await confirmDialog({ title: "Remove this panel?", action: "Remove", text: `“${panels[at].title}” is taken off the dashboard.`, submit: () => save((now) => ({ panels: withoutPanel(now.panels ?? [], panels[at]) })) })) reload(); };
   const rename = async () => {
     const title = textInput({ value: board.title });
-    if (await formDialog({ title: "Rename", action: "Save", body: field("Title", title), submit: () => save({ title: title.value.trim() || board.title }) })) reload();
+    if (await formDialog({ title: "Rename", action: "Save", body: field("Title", title), submit: () => save((now) => ({ title: title.value.trim() || now.title })) })) reload();
   };
   const remove = () => confirmDialog({ title: "Delete this dashboard?", text: `“${board.title}” will be gone for everybody.`, submit: () => api.delete(here.slice(1)) }).then((gone) => { if (gone) { done("The dashboard is gone."); navigate("/dashboards"); } });
   const tool = (label, name, click, disabled) => h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, on: { click }, disabled }, icon(name));

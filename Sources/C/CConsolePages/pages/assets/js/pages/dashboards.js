@@ -8,6 +8,7 @@ import { field, select, textInput } from "../ui/form.js";
 import { button, pageHead } from "../ui/page.js";
 import { emptyState } from "../ui/states.js";
 import { table } from "../ui/table.js";
+import { saveBoard, withPanel } from "./board-change.js";
 import { panelForm } from "./panel-form.js";
 
 const slug = (title) => title.toLowerCase().normalize("NFKD").replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60) || "dashboard";
@@ -20,7 +21,7 @@ async function newDashboard(all) {
       if (!title.value.trim()) throw new Error("a dashboard needs a title");
       let id = slug(title.value);
       for (let at = 2; all.some((entry) => entry.id === id); at += 1) id = `${slug(title.value)}-${at}`;
-      await api.put(path`dashboards/${id}`, { id, title: title.value.trim(), panels: [] });
+      await api.put(path`dashboards/${id}`, { id, title: title.value.trim(), panels: [], version: 0 });
       return id;
     },
   });
@@ -39,11 +40,11 @@ async function placePanel(sql, all) {
   const made = await formDialog({
     title: "Add a panel", action: "Add", wide: true, body: [h("div", { class: "fields" }, field("To dashboard", where), titleField), form.element],
     submit: async () => {
-      const panel = form.read();
+      const panel = await form.checked();
       let id = where.value;
-      const board = id ? await api.get(path`dashboards/${id}`) : { title: title.value.trim() || "My dashboard", panels: [] };
+      const board = id ? await api.get(path`dashboards/${id}`) : { title: title.value.trim() || "My dashboard", panels: [], version: 0 };
       if (!id) { id = slug(board.title); for (let at = 2; all.some((entry) => entry.id === id); at += 1) id = `${slug(board.title)}-${at}`; }
-      await api.put(path`dashboards/${id}`, { ...board, id, panels: [...board.panels, panel] });
+      await saveBoard(id, board, (now) => ({ panels: withPanel(now.panels, null, panel) }));
       return id;
     },
   });

@@ -7,7 +7,7 @@ import { navigate } from "../router.js";
 import { chart } from "../charts/chart.js";
 import { confirmDialog } from "../ui/dialog.js";
 import { button, card, pageHead, stat } from "../ui/page.js";
-import { emptyState, stateBadge } from "../ui/states.js";
+import { emptyState, goneNote, stateBadge } from "../ui/states.js";
 import { plainTable, table } from "../ui/table.js";
 import { done } from "../ui/toast.js";
 import { resetDialog } from "./group-reset.js";
@@ -24,6 +24,7 @@ export default async function group({ params, signal, reload }) {
   const points = (data.history ?? []).map(({ time, lag }) => [time, lag]);
   const lagChart = chart({ label: "Lag of the group over time", kind: "area", wait: "The first measurement comes within seconds…" });
   const badge = h("span");
+  const word = h("div", { role: "status" });
   const figures = h("div", { class: "stats" });
   const membersHost = h("div");
   const offsets = table({
@@ -51,7 +52,7 @@ export default async function group({ params, signal, reload }) {
   }
   show();
   draw();
-  poll(async () => { data = await api.get(path`groups/${id}`, { signal }); show(); }, 3000, signal);
+  poll(async () => { data = await api.get(path`groups/${id}`, { signal }); show(); }, 3000, signal, () => { fill(badge, stateBadge("gone")); fill(word, goneNote(id, "All consumer groups", "/groups")); });
   watchRates((live) => {
     const lag = live.groups?.[id]?.lag;
     if (!Number.isFinite(lag)) return;
@@ -66,6 +67,6 @@ export default async function group({ params, signal, reload }) {
   return h("div", { class: "stack" },
     pageHead({ title: id, badge, crumbs: [["Consumer groups", "/groups"]], actions: [
       button("Move offsets", { icon: "edit", click: () => resetDialog(id, data).then((moved) => { if (moved) reload(); }) }), button("Delete", { kind: "danger", icon: "trash", click: remove })] }),
-    figures, card("Lag over time", h("div", { class: "body" }, lagChart)), card("Members", membersHost),
+    word, figures, card("Lag over time", h("div", { class: "body" }, lagChart)), card("Members", membersHost),
     h("section", { "aria-label": "Offsets" }, h("div", { class: "section-head" }, h("h2", {}, "Offsets")), offsets));
 }

@@ -1,4 +1,5 @@
 // The form of a panel, with a preview that runs.
+import { ksql } from "../api.js";
 import { h } from "../dom.js";
 import { panelBody, parsePanel } from "../charts/panel.js";
 import { sqlEditor } from "../sql/editor.js";
@@ -21,6 +22,13 @@ export function panelForm(panel) {
     parsePanel(editor.value());
     return { ...panel, title: title.value.trim() || "Panel", sql: editor.value().trim(), kind: kind.value, x: x.value.trim(), y: y.value.split(",").map((name) => name.trim()).filter(Boolean), series: series.value.trim(), width: Number(width.value) };
   };
+  /** Reads it, and lets the server look at what it sets. */
+  const checked = async () => {
+    const found = read();
+    const { settings } = parsePanel(editor.value());
+    if (settings) await ksql(settings);
+    return found;
+  };
   function show() {
     preview?.abort();
     preview = new AbortController();
@@ -34,5 +42,5 @@ export function panelForm(panel) {
   // The preview ends with the form that holds it.
   const watch = new MutationObserver(() => { if (!element.isConnected) { lifetime.abort(); watch.disconnect(); } });
   queueMicrotask(() => watch.observe(document.body, { childList: true, subtree: true }));
-  return { element, read };
+  return { element, checked };
 }

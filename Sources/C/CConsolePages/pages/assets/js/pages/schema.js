@@ -57,10 +57,8 @@ async function versionsTab({ query, signal }, subject, versions, load) {
 
 function settingsTab({ signal, reload }, subject) {
   return region(async () => {
-    // What is in force and what is general: asking for the subject's own would be an error where there is none.
-    const [inForce, general] = await Promise.all([api.get(path`registry/config/${subject}` + "?defaultToGlobal=true", { signal }), api.get("registry/config", { signal })]);
-    const own = inForce.compatibilityLevel !== general.compatibilityLevel;
-    const level = select([["", `as everywhere (${general.compatibilityLevel})`], ...levels.map((name) => [name, name])], own ? inForce.compatibilityLevel : "");
+    const { own, general } = await api.get(path`subjects/${subject}/compatibility`, { signal });
+    const level = select([["", `as everywhere (${general})`], ...levels.map((name) => [name, name])], own ?? "");
     const save = button("Save", { kind: "primary", click: async () => {
       const saved = await act(save, async () => {
         if (level.value) await api.put(path`registry/config/${subject}`, { compatibility: level.value }); else if (own) await api.delete(path`registry/config/${subject}`);

@@ -1,6 +1,7 @@
 // The SQL page: editor, results, streams and tables, queries that run.
 import { ksql, path } from "../api.js";
 import { add, debounce, h } from "../dom.js";
+import { draftOf, keepDraft } from "../drafts.js";
 import { plural } from "../format.js";
 import { poll } from "../live.js";
 import { sqlStream } from "../queries.js";
@@ -15,9 +16,6 @@ import { button, card, pageHead } from "../ui/page.js";
 import { describe, note, region, stateBadge } from "../ui/states.js";
 import { table } from "../ui/table.js";
 import { copyText } from "../ui/toast.js";
-
-const remembered = (name, fallback) => { try { return localStorage.getItem(`swiftwater.${name}`) ?? fallback; } catch { return fallback; } };
-const remember = (name, value) => { try { localStorage.setItem(`swiftwater.${name}`, value); } catch { /* kept for this visit only */ } };
 
 const welcome = "-- Ctrl-Enter runs the statement at the cursor, Ctrl-Space completes.\nSHOW STREAMS;\n";
 
@@ -73,19 +71,35 @@ export default async function sql({ query, signal }) {
   const variables = {};
   let running = null;
   const output = h("div", { class: "stack", "aria-label": "Results", role: "region" });
-  const from = select([["latest", "from now on"], ["earliest", "from the beginning"]], remembered("sql.from", "latest"), { "aria-label": "Push queries read" });
-  from.addEventListener("change", () => remember("sql.from", from.value));
+  const from = select([["latest", "from now on"], ["earliest", "from the beginning"]], draftOf("sql.from") ?? "latest", { "aria-label": "Push queries read" });
+  from.addEventListener("change", () => keepDraft("sql.from", from.value));
   const stop = button("Stop", { icon: "stop", disabled: true, click: () => running?.abort() });
-  const runButton = button("Run", { icon: "play", kind: "primary", title: "Ctrl+Enter", click: () => { const chosen = editor.area.selectionStart !== editor.area.selectionEnd ? editor.chosen() : editor.value(); run(chosen); } });
+  const runButton = button("Run", { icon: "play", kind: "primary", title: "Ctrl+Enter", click: () => {
+    const { text, at } = editor.area.selectionStart !== editor.area.selectionEnd ? editor.chosen() : { text: editor.value(), at: 0 };
+    run(text, at);
+  } });
+  // The text of a link takes the place of a draft in the editor, not for good.
+  const linked = query.get("sql");
+  const draft = draftOf("sql.text");
+  if (linked !== null && draft?.trim() && draft.trim() !== linked.trim() && draft !== welcome) keepDraft("sql.before", draft);
   const editor = sqlEditor({
-    value: query.get("sql") ?? remembered("sql.text", welcome), label: "SQL statements", signal, run: (text) => run(text),
-    change: debounce((text) => { remember("sql.text", text); if (query.has("sql")) setQuery({ sql: null }); }, 300),
+    value: linked ?? draft ?? welcome, label: "SQL statements", signal, run: (text, at) => run(text, at),
+    change: debounce((text) => { keepDraft("sql.text", text); if (linked !== null) setQuery({ sql: null }); }, 300),
   });
+  const before = draftOf("sql.before");
+  const back = before === null || before === editor.value() ? null : button("Bring back my draft", { kind: "quiet", title: before.slice(0, 400), click: () => { editor.set(before); keepDraft("sql.before", null); back.remove(); editor.area.focus(); } });
   const insert = (text) => { const value = editor.value().trimEnd(); editor.set(value && value !== welcome.trimEnd() ? `${value}\n\n${text}\n` : `${text}\n`); editor.area.focus(); editor.area.selectionEnd = editor.area.selectionStart = editor.value().length - 1; };
   const tree = sources(signal, insert);
   const queries = queryList(signal);
 
-  async function rows(statement, host, print, abort) {
+  /** What is wrong, with the line of the editor; `front` is what stood before the statement when it was run. */
+  function fault(error, front) {
+    const message = withLine(error?.message ?? error, front);
+    const at = positionOf(message, editor.value());
+    return [describe(message), at === null ? null : [" ", button("Show it", { small: true, kind: "quiet", click: () => editor.mark(at) })]];
+  }
+
+  async function rows(statement, host, print, abort, front) {
     const push = print || /\bEMIT\s+(CHANGES|FINAL)\b/i.test(statement);
     const view = rowsView({ push });
     host.append(view.element);
@@ -95,14 +109,14 @@ export default async function sql({ query, signal }) {
       await sqlStream(statement, {
         exact: true,
         properties: { ...(push && !print ? { "auto.offset.reset": from.value } : {}), ...properties }, variables, signal: abort,
-        onHeader: view.header, onRow: view.row, onLine: view.line, onError: (message) => { failed = true; view.fail(message); },
+        onHeader: view.header, onRow: view.row, onLine: view.line, onError: (message) => { failed = true; view.fail(fault(message, front)); },
       });
       // One that has no end of its own was ended by the server, as when it stops.
       const isEndless = push && !print && !/\bLIMIT\s+\d+/i.test(statement);
       if (!failed) view.done(isEndless ? `The server ended the query after ${plural(view.total, "row")}.` : undefined);
     } catch (error) {
       if (error.name === "AbortError") view.done(`Stopped after ${plural(view.total, "row")}.`);
-      else { view.fail(describe(error)); throw null; }
+      else { view.fail(fault(error, front)); throw null; }
     }
     if (!print && view.columns().length) {
       tools.append(button("As a dashboard panel", { small: true, icon: "dashboards", click: () => navigate(`/dashboards?panel=${encodeURIComponent(statement)}`) }));
@@ -111,8 +125,18 @@ export default async function sql({ query, signal }) {
     if (failed) throw null;
   }
 
-  async function runOne(statement, host, abort) {
+  async function runOne(statement, host, abort, front) {
     const kind = kindOf(statement);
+    if (["set", "unset", "define", "undefine"].includes(kind)) {
+      try {
+        assignment(statement);
+        // The server knows which properties there are, and what they may be.
+        if (kind === "set" || kind === "unset") await ksql(statement.endsWith(";") ? statement : `${statement};`, { variables, signal: abort });
+      } catch (error) {
+        host.append(error.name === "AbortError" ? note("info", "Stopped.") : note("error", fault(error, front)));
+        throw null;  // said already; what follows is not run
+      }
+    }
     if (kind === "set" || kind === "define") {
       const [name, value] = assignment(statement);
       (kind === "set" ? properties : variables)[name] = value;
@@ -122,7 +146,7 @@ export default async function sql({ query, signal }) {
       delete (kind === "unset" ? properties : variables)[name];
       host.append(note("ok", `${name} has its default again.`));
     } else if (kind === "rows" || kind === "print") {
-      await rows(statement, host, kind === "print", abort);
+      await rows(statement, host, kind === "print", abort, front);
     } else {
       const waiting = h("p", { class: "muted", role: "status" }, "Running…");
       host.append(waiting);
@@ -133,13 +157,15 @@ export default async function sql({ query, signal }) {
       } catch (error) {
         waiting.remove();
         if (error.name === "AbortError") { host.append(note("info", "Stopped.")); return; }
-        host.append(note("error", describe(error)));
+        host.append(note("error", fault(error, front)));
         throw null;  // said already; what follows is not run
       }
     }
   }
 
-  async function run(text) {
+  /** Runs the statements of a text that begins at a position of the editor. */
+  async function run(text, at = 0) {
+    const front = editor.value().slice(0, at);
     const all = statements(text);
     if (!all.length) { editor.area.focus(); return; }
     running?.abort();
@@ -147,10 +173,10 @@ export default async function sql({ query, signal }) {
     signal.addEventListener("abort", () => mine.abort(), { once: true });
     stop.disabled = false;
     output.replaceChildren();
-    for (const { text: statement } of all) {
+    for (const { text: statement, start } of all) {
       const host = h("div", { class: "body stack-s" });
       output.append(h("section", { class: "card", "aria-label": `Result of ${statement.slice(0, 60)}` }, h("div", { class: "head" }, h("code", { class: "grow break" }, colourSql(statement.length > 400 ? `${statement.slice(0, 400)}…` : statement))), host));
-      try { await runOne(statement, host, mine.signal); } catch (error) { if (error) throw error; break; }
+      try { await runOne(statement, host, mine.signal, front + text.slice(0, start)); } catch (error) { if (error) throw error; break; }
       if (mine.signal.aborted) break;
     }
     if (running === mine) stop.disabled = true;
@@ -164,7 +190,7 @@ export default async function sql({ query, signal }) {
   }
   return h("div", {}, pageHead({ title: "SQL", lead: "Filter, join and aggregate streams while they flow." }),
     h("div", { class: "sql-layout" },
-      h("div", { class: "stack" }, h("div", { class: "stack-s" }, editor, h("div", { class: "row" }, runButton, stop, h("label", { class: "row small" }, h("span", { class: "muted" }, "Push queries read"), h("span", {}, from)), share)), output),
+      h("div", { class: "stack" }, h("div", { class: "stack-s" }, editor, h("div", { class: "row" }, runButton, stop, h("label", { class: "row small" }, h("span", { class: "muted" }, "Push queries read"), h("span", {}, from)), share, back)), output),
       card("Streams and tables", tree)),
     h("section", { class: "section", "aria-label": "Queries" }, h("div", { class: "section-head" }, h("h2", {}, "Queries that run")), queries));
 }

@@ -16,7 +16,7 @@ export default function config({ query, reload }, topic) {
     const value = textInput({ value: row.value ?? "" });
     const saved = await formDialog({
       title: row.name, action: "Save",
-      body: [row.documentation ? h("p", {}, row.documentation) : null, field("Value", value, { hint: row.default !== undefined && row.default !== null ? `Default: ${row.default}` : undefined })],
+      body: [row.documentation ? h("p", {}, row.documentation) : null, field("Value", value, { hint: row.default_value === undefined || row.default_value === null ? undefined : `Default: ${row.default_value === "" ? "empty" : row.default_value}` })],
       submit: () => api.patch(path`topics/${topic.name}/configs`, { set: { [row.name]: value.value }, delete: [] }).then(() => true),
     });
     if (saved) { done(`${row.name} was changed.`); reload(); }

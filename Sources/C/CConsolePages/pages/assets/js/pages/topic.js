@@ -1,12 +1,12 @@
 // One topic: its messages, live tail, producing, partitions, configuration, who reads it.
 import { api, path } from "../api.js";
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { bytes, count, rate } from "../format.js";
-import { watchRates } from "../live.js";
+import { poll, watchRates } from "../live.js";
 import { navigate } from "../router.js";
 import { confirmDialog } from "../ui/dialog.js";
 import { button, pageHead, stat, tabs } from "../ui/page.js";
-import { emptyState } from "../ui/states.js";
+import { emptyState, goneNote } from "../ui/states.js";
 import { done } from "../ui/toast.js";
 import missing from "./missing.js";
 import config from "./topic-config.js";
@@ -37,6 +37,8 @@ export default async function topic(visit) {
     // The last sample may be older than what this page was told.
     if (Number.isFinite(mine.end) && mine.end >= starts + amount) ends.textContent = count(mine.end - starts);
   }, { topics: [name], signal });
+  const word = h("div", { role: "status" });
+  poll(() => api.get(path`topics/${name}`, { signal }), 5000, signal, () => fill(word, goneNote(name, "All topics", "/topics")));
   const remove = () => confirmDialog({
     title: "Delete this topic?", type: name, text: `All ${count(amount)} records of "${name}" will be gone, and programs that use it will fail.`,
     submit: () => api.delete(path`topics/${name}`),
@@ -48,7 +50,7 @@ export default async function topic(visit) {
       title: name, crumbs: [["Topics", "/topics"]], badge: data.internal ? h("span", { class: "badge" }, "internal") : null,
       actions: [button("Delete", { kind: "danger", icon: "trash", click: remove })],
     }),
-    h("div", { class: "stats" }, stat("Messages", ends, compacted ? "by offsets; compaction keeps fewer" : undefined), stat("Rate", rateText), stat("Size", sizes.length ? bytes(sizes.reduce((a, b) => a + b, 0)) : "–"),
+    word, h("div", { class: "stats" }, stat("Messages", ends, compacted ? "by offsets; compaction keeps fewer" : "by offsets; ends of transactions count, too"), stat("Rate", rateText), stat("Size", sizes.length ? bytes(sizes.reduce((a, b) => a + b, 0)) : "–"),
       stat("Partitions", count(data.partitions.length)), stat("Groups", count(data.groups?.length ?? 0))),
     h("div", { class: "section" },
       tabs("Parts of the topic", [link("messages", "Messages"), link("live", "Live tail"), link("produce", "Produce"), link("partitions", "Partitions", data.partitions.length),

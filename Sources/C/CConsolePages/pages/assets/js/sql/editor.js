@@ -26,7 +26,7 @@ async function candidates(text, position, signal) {
   return { word, list: [...found.values()].sort((a, b) => a.weight - b.weight || a.name.localeCompare(b.name)).slice(0, 60) };
 }
 
-/** The editor. `run(text)` is called by Ctrl-Enter with the selection, or the statement at the cursor. */
+/** The editor. `run(text, at)` is called by Ctrl-Enter with the selection, or the statement at the cursor, and where it begins. */
 export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal }) {
   const listId = uid("completions");
   const layer = h("pre", { "aria-hidden": "true" });
@@ -96,7 +96,8 @@ export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       close();
-      run?.(element.chosen());
+      const { text, at: start } = element.chosen();
+      run?.(text, start);
     } else if (event.key === " " && event.ctrlKey) { event.preventDefault(); complete(true); }
     else if (!list.hidden) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
@@ -113,7 +114,20 @@ export function sqlEditor({ value = "", label = "SQL", run, change, rows, signal
   element.area = area;
   element.value = () => area.value;
   element.set = (text) => { area.value = text; changed(); };
-  /** The selection, or all of the text's statement at the cursor. */
-  element.chosen = () => area.value.slice(area.selectionStart, area.selectionEnd).trim() || statementAt(area.value, area.selectionStart)?.text || "";
+  /** The selection, or all of the text's statement at the cursor, and where it begins: { text, at }. */
+  element.chosen = () => {
+    const selected = area.value.slice(area.selectionStart, area.selectionEnd);
+    const text = selected.trim();
+    if (text) return { text, at: area.selectionStart + selected.indexOf(text) };
+    const found = statementAt(area.value, area.selectionStart);
+    return { text: found?.text ?? "", at: found?.start ?? 0 };
+  };
+  /** Selects the line of a position, from there on. */
+  element.mark = (position) => {
+    const end = area.value.indexOf("\n", position);
+    area.focus();
+    area.setSelectionRange(position, end < 0 ? area.value.length : end);
+    area.scrollTop = Math.max(0, area.value.slice(0, position).split("\n").length - 3) * parseFloat(getComputedStyle(area).lineHeight);
+  };
   return element;
 }

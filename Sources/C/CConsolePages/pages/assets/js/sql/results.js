@@ -78,7 +78,7 @@ export function rowsView({ push }) {
   const began = performance.now();
   const draw = () => { frame = 0; grid?.update(push ? [...rows].reverse() : [...rows]); };
   const tick = () => {
-    status.textContent = `${count(total)} rows, ${rate((total - lastTotal))}${total > KEPT ? `, the last ${count(KEPT)} are shown` : ""}${total === 0 && push ? ". Waiting for new records; “from the beginning” reads those that are there" : ""}`;
+    status.textContent = `${count(total)} ${total === 1 ? "row" : "rows"}, ${rate((total - lastTotal))}${total > KEPT ? `, the last ${count(KEPT)} are shown` : ""}${total === 0 && push ? ". Waiting for new records; “from the beginning” reads those that are there" : ""}`;
     lastTotal = total;
   };
   let timer = setInterval(tick, 1000);
@@ -100,7 +100,7 @@ export function rowsView({ push }) {
       if (!frame) frame = requestAnimationFrame(draw);
     },
     line: (text) => {
-      total += 1;
+      if (/^rowtime: /.test(text)) total += 1;  // in front are two lines that tell the formats
       if (!holder.firstChild) holder.append(h("pre", { class: "code", tabindex: 0, role: "region", "aria-label": "Printed records" }));
       const pre = holder.firstChild;
       pre.append(`${text}\n`);

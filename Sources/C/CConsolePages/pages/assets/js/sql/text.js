@@ -65,9 +65,64 @@ export function sourcesOf(statement) {
   return found;
 }
 
-const literal = (text) => (text?.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : text);
-/** The name and the value of SET 'a'='b' and DEFINE a='b'. */
+/** What is wrong with a statement, and where: `at` is a position in its text. */
+export class StatementError extends Error {
+  constructor(message, at) {
+    super(message);
+    this.at = at;
+  }
+}
+
+const isString = ([kind, text]) => kind === "string" && text.length > 1 && /^'(?:[^']|'')*'$/.test(text);
+const isName = ([kind, text]) => kind === "word" || kind === "keyword" && !/^(SET|DEFINE|UNSET|UNDEFINE)$/i.test(text);
+const literal = (text) => text.slice(1, -1).replaceAll("''", "'");
+
+const STRING = ["a text in single quotes", isString];
+const NAME = ["a name without quotes", isName];
+const EQUALS = ["=", ([, text]) => text === "="];
+const shapes = {
+  SET: [[STRING, EQUALS, STRING], "SET 'auto.offset.reset' = 'earliest';"], UNSET: [[STRING], "UNSET 'auto.offset.reset';"],
+  DEFINE: [[NAME, EQUALS, STRING], "DEFINE topic = 'orders';"], UNDEFINE: [[NAME], "UNDEFINE topic;"],
+};
+
+/** The name and the value of SET 'a' = 'b' and DEFINE a = 'b'; the name of UNSET 'a' and UNDEFINE a. Throws what is wrong with others. */
 export function assignment(statement) {
-  const words = tokens(statement).filter(([kind, text]) => kind !== "space" && kind !== "comment" && text !== ";" && text !== "=").map(([, text]) => text);
-  return [literal(words[1]), literal(words[2])];
+  const words = tokens(statement).filter(([kind]) => kind !== "space" && kind !== "comment");
+  const verb = words[0][1].toUpperCase();
+  const [shape, example] = shapes[verb];
+  const given = words.slice(1);
+  if (given.length && given[given.length - 1][1] === ";") given.pop();
+  const values = [];
+  for (let at = 0; at < Math.max(shape.length, given.length); at += 1) {
+    const [expected, fits] = shape[at] ?? ["the end of the statement", () => false];
+    if (given[at] && fits(given[at])) { values.push(given[at][1]); continue; }
+    const place = given[at]?.[2] ?? statement.replace(/\s*;?\s*$/, "").length;
+    throw new StatementError(`${lineOf(statement, place)}: ${verb} expects ${expected} here${given[at] ? `, not ${given[at][1]}` : ""}, as in ${example}`, place);
+  }
+  const plain = values.filter((value) => value !== "=").map((value) => (value.startsWith("'") ? literal(value) : value));
+  return [plain[0], plain[1]];
+}
+
+/** "line 2:7": lines count from one, columns too, as the SQL server's. */
+export function lineOf(text, at) {
+  const before = text.slice(0, at).split("\n");
+  return `line ${before.length}:${before[before.length - 1].length + 1}`;
+}
+
+/** A message about a statement with the line of the text that it stands in: `before` is what stands in front of it. */
+export function withLine(message, before) {
+  const lines = before.split("\n");
+  return String(message).replace(/\bline (\d+):(\d+)/g, (_, line, column) => {
+    const own = Number(line);
+    return `line ${own + lines.length - 1}:${Number(column) + (own === 1 ? lines[lines.length - 1].length : 0)}`;
+  });
+}
+
+/** The position of "line 2:7" in a text; null when a message has none. */
+export function positionOf(message, text) {
+  const found = String(message).match(/\bline (\d+):(\d+)/);
+  const lines = text.split("\n");
+  if (!found || Number(found[1]) > lines.length) return null;
+  const before = lines.slice(0, Number(found[1]) - 1).reduce((sum, line) => sum + line.length + 1, 0);
+  return Math.min(text.length, before + Math.max(0, Number(found[2]) - 1));
 }

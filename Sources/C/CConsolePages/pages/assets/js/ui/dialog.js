@@ -3,8 +3,11 @@ import { add, h, uid } from "../dom.js";
 import { describe } from "./states.js";
 import { icon } from "./icons.js";
 
-/** Opens a dialog. `buttons` are elements for its foot. Answers { element, body, close }. */
-export function dialog({ title, body, buttons = [], wide = false, onClose }) {
+/**
+ * Opens a dialog. `buttons` are elements for its foot. With `keeps`, Escape and a click beside it ask before what was written
+ * is lost. Answers { element, body, close }.
+ */
+export function dialog({ title, body, buttons = [], wide = false, keeps = false, onClose }) {
   const id = uid("dialog");
   const opener = document.activeElement;
   const close = () => element.close();
@@ -15,10 +18,37 @@ export function dialog({ title, body, buttons = [], wide = false, onClose }) {
     buttons.length ? h("div", { class: "dialog-foot" }, buttons) : null);
   element.addEventListener("close", () => {
     element.remove();
+    document.removeEventListener("keydown", onKey);
     onClose?.();
     if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
   });
-  element.addEventListener("click", (event) => { if (event.target === element) close(); });
+  let written = false;
+  let asking = false;
+  element.addEventListener("input", () => { written = true; });
+  async function leave() {
+    if (!keeps || !written) { close(); return; }
+    if (asking) return;
+    asking = true;
+    const gone = await confirmDialog({ title: "Discard what you wrote?", action: "Discard", text: `What you wrote in “${title}” is not saved.`, submit: () => true });
+    asking = false;
+    if (gone) close();
+  }
+  // Who selects a text may let go of it outside: a click beside the dialog begins there, too.
+  let began = null;
+  element.addEventListener("pointerdown", (event) => { began = event.target; });
+  element.addEventListener("click", (event) => {
+    if (event.target === element && began === element) leave();
+    began = null;
+  });
+  // Browsers close a dialog at the second Escape whatever "cancel" says, so the key itself is taken.
+  const onKey = (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || event.isComposing || !keeps || !written) return;
+    if ([...document.querySelectorAll("dialog[open]")].pop() !== element) return;
+    event.preventDefault();
+    leave();
+  };
+  document.addEventListener("keydown", onKey);
+  element.addEventListener("cancel", (event) => { if (event.target === element && keeps && written) { event.preventDefault(); leave(); } });
   document.body.append(element);
   element.showModal();
   const first = element.querySelector(".dialog-body :is(input, select, textarea, button, a[href])");
@@ -47,7 +77,7 @@ export function formDialog({ title, body, action, danger = false, wide = false, 
       }
     } } }, body, problem);
     const view = dialog({
-      title, body: form, wide, onClose: () => resolve(result),
+      title, body: form, wide, keeps: !danger, onClose: () => resolve(result),
       buttons: [h("button", { type: "button", class: "button", on: { click: () => view.close() } }, "Cancel"), button],
     });
   });

@@ -29,6 +29,9 @@ export function note(kind, ...content) {
   return h("div", { class: `note ${kind}` }, icon(icons[kind] ?? "info"), add(h("div"), ...content));
 }
 
+/** Says that what a page shows is gone. */
+export const goneNote = (name, list, href) => note("warn", `“${name}” is gone: it was deleted meanwhile. This page shows what was last known of it. `, h("a", { href }, list));
+
 /** A part of a page that loads by itself: shows that it waits, then what `load` gives, or the error with a way to try again. */
 export function region(load, { signal, label, onError } = {}) {
   const host = h("div", {});
