@@ -10,7 +10,7 @@ import { catalog, columnsOf, forgetCatalog, sqlName } from "../sql/catalog.js";
 import { sqlEditor } from "../sql/editor.js";
 import { colourSql } from "../sql/highlight.js";
 import { entityView, rowsView } from "../sql/results.js";
-import { assignment, kindOf, statements } from "../sql/text.js";
+import { assignment, kindOf, positionOf, statements, withLine } from "../sql/text.js";
 import { select } from "../ui/form.js";
 import { button, card, pageHead } from "../ui/page.js";
 import { describe, note, region, stateBadge } from "../ui/states.js";
