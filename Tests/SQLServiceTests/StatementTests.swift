@@ -109,6 +109,33 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         }
     }
 
+    /// Plans are made anew of what the command topic has, so those of an earlier version come out right, too.
+    @Test func `groups over windows have none, also after a restart`() async throws {
+        try await TestPlatform.with { platform in
+            for isFirst in [true, false] {
+                try await platform.withNode { node in
+                    if isFirst {
+                        try await node.run(
+                            """
+                            CREATE STREAM WS (G STRING KEY, N BIGINT) WITH (KAFKA_TOPIC='w', VALUE_FORMAT='JSON',
+                              PARTITIONS=1, WINDOW_TYPE='TUMBLING', WINDOW_SIZE='10 SECONDS');
+                            CREATE TABLE WAGG AS SELECT G, MAX(N) MX FROM WS GROUP BY G;
+                            """)
+                    }
+                    let catalog = node.engine.current
+                    let table = try #require(catalog["WAGG"])
+                    #expect(table.window == nil)
+                    let query = try #require(catalog.queries(into: "WAGG").first)
+                    #expect(query.plan.root.schema.window == nil)
+                    let described = try await node.run("SHOW TABLES EXTENDED;").first?["sourceDescriptions"]?.elements
+                    #expect(described?.first?["name"]?.text == "WAGG")
+                    #expect(described?.count == 1)
+                    #expect(described?.first?["windowType"]?.text == nil)
+                }
+            }
+        }
+    }
+
     @Test func `two servers on one topic take turns and agree`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { first in
