@@ -377,4 +377,51 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
             }
         }
     }
+
+    @Test(arguments: [
+        ("auto.ofset.reset", "earliest", "Did you mean 'auto.offset.reset'?"), ("nope", "x", "'nope'"),
+        ("ksql.streams.nope", "1", "'ksql.streams.nope'"),
+    ])
+    func `requests may not bring properties that nothing knows`(name: String, value: String, part: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let first = try await node.ksql("SHOW STREAMS;", properties: [name: value])
+                let properties = JSONValue.object([(name, .string(value))])
+                let select = JSONValue.string("SELECT * FROM S;")
+                let others = [
+                    try await node.request(
+                        .post, "/query", .object([("ksql", select), ("streamsProperties", properties)])),
+                    try await node.request(
+                        .post, "/query-stream", .object([("sql", select), ("properties", properties)])),
+                ]
+                for answer in [first] + others {
+                    #expect(answer.status == 400)
+                    let message = answer.body["message"]?.text ?? ""
+                    #expect(message.hasPrefix("Failed to set '\(name)' to '\(value)'"), "\(answer.body)")
+                    #expect(message.contains(part))
+                }
+                try await node.run(
+                    "SHOW STREAMS;",
+                    properties: [
+                        "ksql.streams.consumer.max.poll.records": "5", "producer.linger.ms": "1", "max.poll.records": "1",
+                        "ksql.streams.auto.offset.reset": "earliest", "ksql.streams.producer.acks": "all",
+                        "request.ksql.debug.request": "true", "sasl.mechanism": "PLAIN",
+                    ])
+            }
+        }
+    }
+
+    /// The value is more than the original's endpoint takes.
+    @Test(arguments: [
+        ("auto.offset.reset", 200), ("auto.offset.reset?value=earliest", 200), ("auto.offset.reset?value=bogus", 400),
+        ("nope?value=1", 400), ("ksql.service.id?value=1", 400),
+    ])
+    func `a property is checked before it is set`(path: String, status: Int) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let answer = try await node.request(.get, "/is_valid_property/" + path)
+                #expect(answer.status == status)
+            }
+        }
+    }
 }
