@@ -378,6 +378,19 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         }
     }
 
+    @Test(arguments: ["TERMINATE transient_P_7_2;", "TERMINATE TRANSIENT_P_7_2;", "TERMINATE `transient_P_7_2`;"])
+    func `queries of clients end by their ids in any case`(text: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                node.engine.transients.add("transient_P_7_2", statement: "SELECT") {}
+                let entities = try await node.run(text)
+                #expect(entities.first?["@type"]?.text == "terminate_query")
+                #expect(entities.first?["queryId"]?.text == "transient_P_7_2")
+                #expect(node.engine.transients.count == 0)
+            }
+        }
+    }
+
     @Test(arguments: [
         ("auto.ofset.reset", "earliest", "Did you mean 'auto.offset.reset'?"), ("nope", "x", "'nope'"),
         ("ksql.streams.nope", "1", "'ksql.streams.nope'"),
