@@ -378,6 +378,21 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         }
     }
 
+    @Test func `a table whose query could not be started says so at once`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                node.runner.fail(RunError(.cluster, "no room"))
+                try await node.run("CREATE TABLE T AS SELECT K, COUNT(*) AS N FROM S GROUP BY K;")
+                let answer = try await node.request(
+                    .post, "/query-stream", .object([("sql", .string("SELECT * FROM T WHERE K = 'a';"))]))
+                #expect(
+                    answer.body["message"]?.text?.contains("query CTAS_T_3 is in state ERROR: no room") == true,
+                    "\(answer.body)")
+            }
+        }
+    }
+
     @Test(arguments: ["TERMINATE transient_P_7_2;", "TERMINATE TRANSIENT_P_7_2;", "TERMINATE `transient_P_7_2`;"])
     func `queries of clients end by their ids in any case`(text: String) async throws {
         try await TestPlatform.with { platform in
