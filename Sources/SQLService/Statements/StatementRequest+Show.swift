@@ -256,7 +256,9 @@ extension StatementRequest {
                 ("name", .string(name)), ("scope", .string(isStreams ? "KAFKA STREAMS" : "KSQL")),
                 (
                     "value",
-                    PropertyCatalog.isSecret(name) && !entry.value.isEmpty ? .string("[hidden]") : .string(entry.value)
+                    .string(
+                        PropertyCatalog.isSecret(name) && !entry.value.isEmpty
+                            ? "[hidden]" : PropertyCatalog.withoutUserInfo(entry.value))
                 ),
                 ("editable", .bool(PropertyCatalog.definition(name)?.isEditable ?? isStreams)),
                 ("level", .string("SERVER")),

@@ -141,7 +141,7 @@ package struct StatementRequest: Sendable {
         _ type: String, _ parsed: ParsedStatement, _ members: [(String, JSONValue)], warnings: [String] = []
     ) -> JSONValue {
         .object(
-            [("@type", .string(type)), ("statementText", .string(parsed.text))] + members + [
+            [("@type", .string(type)), ("statementText", .string(StatementMask(parsed.text).text))] + members + [
                 ("warnings", .array(warnings.map { .object([("message", .string($0))]) }))
             ])
     }
