@@ -38,7 +38,8 @@ package protocol QueryRunner: Sendable {
     /// Rows of the table that a persistent query keeps: its sink's columns, as of the last commit. For the internal query of
     /// a source table the columns of the source.
     ///
-    /// - Throws: `.unknown`; `.notMaterialized` when the query keeps no table; `.notReady` while its state is being read back.
+    /// - Throws: `.unknown`; `.notMaterialized` when the query keeps no table; `.notReady` while its state is being read back;
+    ///   `.failed` when the query has ended.
     func read(_ read: TableRead, of id: String) async throws(RunError) -> [TableRow]
 
     /// The same for keys, on the thread that asks and without waiting for anything; nil when `read` has to be asked: rows of
@@ -94,6 +95,8 @@ extension QueryRunner {
 package struct RunError: Error, Sendable, Hashable, CustomStringConvertible {
     package enum Code: Sendable, Hashable {
         case invalidPlan, duplicate, unknown, notMaterialized, notReady, cluster
+        /// The query has ended with an error, which the message tells.
+        case failed
         /// The memory of the query or of all queries is used up.
         case memory
         /// A record or an expression ended the query.

@@ -26,6 +26,8 @@ package struct RuntimeSettings: Sendable {
     package var upkeepInterval = Duration.seconds(5)
     /// Gets what queries note about single records; called on the threads that process them, and should return soon.
     package var processingLog: (@Sendable (_ queryID: String, _ entry: ProcessingLogEntry) -> Void)?
+    /// Deletes subjects of the registry, those of topics that a query that was dropped had for itself; some may not be there.
+    package var deleteSubjects: (@Sendable (_ subjects: [String]) async -> Void)?
     /// Of topics that queries make for themselves; nil: the cluster's default.
     package var replicationFactor: Int16?
     /// nil: this process runs all tasks of its queries.

@@ -33,7 +33,7 @@ package struct KsqlFailure: Error, Sendable, CustomStringConvertible {
         }
         return .object([
             ("@type", .string("statement_error")), ("error_code", .number(Int64(code))), ("message", .string(message)),
-            ("statementText", .string(statementText)), ("entities", .array(entities)),
+            ("statementText", .string(StatementMask(statementText).text)), ("entities", .array(entities)),
         ])
     }
 
@@ -72,5 +72,9 @@ extension KsqlFailure {
     }
 
     /// A text that cannot be read.
-    package init(_ error: SQLSyntaxError) { self.init(40001, error.message, statementText: error.statement) }
+    package init(_ error: SQLSyntaxError) {
+        let mask = StatementMask(error.statement)
+        let message = mask.hiding(error.headline) + (mask.text.isEmpty ? "" : "\nStatement: " + mask.text)
+        self.init(40001, message, statementText: mask.text)
+    }
 }

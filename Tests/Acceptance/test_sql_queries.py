@@ -163,6 +163,21 @@ def test_inserts_stream(server):
     assert server.rows("SELECT * FROM TARGET;") == [["a", 1, 1.5], ["b", 2, 0.13]]
 
 
+def test_inserts_stream_refuses_headers(server):
+    server.ksql(
+        "CREATE STREAM WITH_HEADER (K STRING KEY, V INT, H BYTES HEADER('h'))"
+        " WITH (KAFKA_TOPIC='with_header', VALUE_FORMAT='JSON', PARTITIONS=1);"
+    )
+    lines = [{"target": "WITH_HEADER"}, {"K": "a", "V": 1}, {"K": "b", "V": 2, "H": "aGk="}]
+    answer = subprocess.run(
+        ["curl", "-sS", "--http2-prior-knowledge", "--data-binary", "@-", f"{server.url}/inserts-stream"],
+        input="".join(json.dumps(line) + "\n" for line in lines).encode(), capture_output=True, timeout=60, check=True,
+    )
+    acks = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [ack["status"] for ack in acks] == ["ok", "error"]
+    assert "HEADER columns: H" in acks[1]["message"]
+
+
 @pytest.mark.parametrize("target", ["NOTHING", "`target`", "TOTALS_BY_HOUR"])
 def test_inserts_stream_refuses_what_is_no_target(server, target):
     if target == "TOTALS_BY_HOUR":

@@ -1,6 +1,7 @@
 import Cluster
 import NIOCore
 import SQLPlan
+import StreamEngine
 import Testing
 
 @testable import SQLRuntime
@@ -152,6 +153,20 @@ import Testing
             try await server.write("s", [("a", "{\"V\":4}", 4)])
             try await server.runtime.resume(good)
             try await server.eventually("three rows") { try await server.records("GOOD").count == 3 }
+        }
+    }
+
+    @Test func `reads of a query that has failed end at once and say why`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            server.properties["ksql.fail.on.deserialization.error"] = "true"
+            let bad = try await server.execute("CREATE TABLE bad AS SELECT k, COUNT(*) FROM s GROUP BY k EMIT CHANGES;")
+            try await server.write("s", [("a", "no json", 2)])
+            try await server.eventually("an error") { await server.runtime.status(of: bad)?.state == .error }
+            var failure: RunError?
+            do throws(RunError) { _ = try await server.runtime.read(TableRead(.all), of: bad) } catch { failure = error }
+            #expect(failure?.code == .failed)
+            #expect(failure?.message.hasPrefix("query \(bad) is in state ERROR: ") == true)
         }
     }
 

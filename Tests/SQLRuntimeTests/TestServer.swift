@@ -24,6 +24,8 @@ final class TestServer {
     /// Plans by query id.
     private(set) var plans: [String: PhysicalPlan] = [:]
     var properties = ["auto.offset.reset": "earliest"]
+    /// For statements; queries have the one of `RuntimeSettings.libraries`.
+    var registry: MemorySchemaRegistry?
 
     private init(_ cluster: any Cluster, _ settings: RuntimeSettings) {
         self.cluster = cluster
@@ -110,7 +112,7 @@ final class TestServer {
     private var executor: StatementExecutor {
         StatementExecutor(
             StatementEnvironment(
-                functions: .builtIn, topics: topics, registry: nil, translation: FormatTranslation(),
+                functions: .builtIn, topics: topics, registry: registry, translation: FormatTranslation(),
                 configuration: SQLConfiguration(properties), now: 0, random: { 0 }))
     }
 

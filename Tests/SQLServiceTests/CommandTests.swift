@@ -116,14 +116,25 @@ import Testing
         try await TestPlatform.with { platform in
             try await platform.withNode { node in
                 try await node.run(
-                    "CREATE STREAM S (V INT) WITH (KAFKA_TOPIC='one', VALUE_FORMAT='JSON', PARTITIONS=1);"
-                        + "CREATE STREAM T (V INT) WITH (KAFKA_TOPIC='two', VALUE_FORMAT='JSON', PARTITIONS=1);")
+                    """
+                    CREATE STREAM S (K STRING KEY, V INT)
+                      WITH (KAFKA_TOPIC='one', FORMAT='AVRO', PARTITIONS=1);
+                    CREATE STREAM ONE AS SELECT * FROM S;
+                    CREATE STREAM TWO AS SELECT * FROM S;
+                    """)
+                #expect(
+                    platform.schemas.subjects
+                        == ["ONE-key", "ONE-value", "TWO-key", "TWO-value", "one-key", "one-value"])
                 let answer = try await node.request(
-                    .post, "/ksql/terminate", .object([("deleteTopicList", .array([.string("on.*")]))]))
+                    .post, "/ksql/terminate",
+                    .object([("deleteTopicList", .array([.string("(?i)one"), .string("T")]))]))
                 #expect(answer.status == 200)
-                await #expect(throws: ClusterError.self) { _ = try await platform.cluster.topic("one") }
-                #expect(try await platform.cluster.topic("two").name == "two")
-                #expect(try await node.ksql("SHOW STREAMS;").body["error_code"]?.integer == 50304)
+                try await until { try await node.ksql("SHOW STREAMS;").body["error_code"]?.integer == 50304 }
+                await #expect(throws: ClusterError.self) { _ = try await platform.cluster.topic("ONE") }
+                // Not made by a query, and not meant.
+                #expect(try await platform.cluster.topic("one").name == "one")
+                #expect(try await platform.cluster.topic("TWO").name == "TWO")
+                #expect(platform.schemas.subjects == ["TWO-key", "TWO-value", "one-key", "one-value"])
             }
         }
     }
@@ -148,11 +159,27 @@ import Testing
         }
     }
 
+    /// By `Pattern.matches` of Java.
     @Test(arguments: [
-        ("a.*", "abc", true), ("a*", "abc", true), ("abc", "abc", true), ("abc", "abcd", false), (".*c", "abc", true),
-        ("_confluent.*", "_confluent-ksql-default__command_topic", true), ("a.*c", "abd", false),
+        ("a.*", "abc", true), ("a*", "abc", false), ("a*", "aaa", true), ("abc", "abc", true), ("abc", "abcd", false),
+        (".*c", "abc", true), ("FOO[12]", "FOO1", true), ("FOO[12]", "FOO3", false), ("BA(R|Z)", "BAZ", true),
+        ("R|Z", "RZ", false), ("_confluent.*", "_confluent-ksql-default__command_topic", true), ("a.*c", "abd", false),
     ])
     func `patterns of topics`(pattern: String, topic: String, matches: Bool) {
-        #expect(TopicPattern.matches(pattern, topic) == matches)
+        #expect(TopicPatterns([pattern]).match(topic) == matches)
+    }
+
+    @Test(arguments: ["[bad", "*.x", "a)(b"])
+    func `a pattern that is none stops TERMINATE CLUSTER before anything is done`(pattern: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let answer = try await node.request(
+                    .post, "/ksql/terminate", .object([("deleteTopicList", .array([.string("S.*"), .string(pattern)]))]))
+                #expect(answer.status == 400)
+                #expect(answer.body["error_code"]?.integer == 40000)
+                #expect(answer.body["message"]?.text == "Invalid pattern: \(pattern)")
+                try await node.run("SHOW STREAMS;")
+            }
+        }
     }
 }

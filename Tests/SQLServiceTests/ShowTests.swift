@@ -97,6 +97,50 @@ private let statements = """
         }
     }
 
+    @Test(arguments: [
+        ("http://USER:PASSWORD@reg:8081", "http://[hidden]@reg:8081"), ("http://reg:8081/a@b", "http://reg:8081/a@b"),
+        ("https://u:p@ss@a:1/x,http://v:q@b", "https://[hidden]@a:1/x,http://[hidden]@b"), ("a@b", "a@b"), ("", ""),
+    ])
+    func `URLs are shown without user and password`(value: String, shown: String) async throws {
+        #expect(PropertyCatalog.withoutUserInfo(value) == shown)
+        try await TestPlatform.with { platform in
+            try await platform.withNode(["ksql.schema.registry.url": value]) { node in
+                let properties = try await node.run("SHOW PROPERTIES;").first?["properties"]?.elements
+                let entry = properties?.first { $0["name"]?.text == "ksql.schema.registry.url" }
+                #expect(entry?["value"]?.text == shown)
+            }
+        }
+    }
+
+    @Test func `answers do not tell what a connector is configured with`() async throws {
+        let connect = TestConnect()
+        try await TestPlatform.with { platform in
+            try await platform.withNode(connectors: connect) { node in
+                let create =
+                    "CREATE SINK CONNECTOR C WITH ('connector.class'='a.b.C', 'connection.password'='S3cret');"
+                let answers = [
+                    try await node.ksql(create), try await node.ksql(create),
+                    try await node.ksql(create.replacing("CONNECTOR C", with: "CONNECTOR IF NOT EXISTS C")),
+                    try await node.ksql(create.replacing("'='S3", with: "' 'S3")),
+                    try await node.ksql(create.replacing("');", with: ");")),
+                    try await node.ksql(create.replacing("connector.class", with: "klass")),
+                ]
+                #expect(answers.map(\.status) == [200, 409, 200, 400, 400, 400])
+                for answer in answers {
+                    var text = String(decoding: answer.body.bytes, as: UTF8.self)
+                    // The worker's own answer has the configuration, as that of the original.
+                    if let info = answer.body.elements?.first?["info"] {
+                        text = text.replacing(String(decoding: info.bytes, as: UTF8.self), with: "")
+                    }
+                    #expect(!text.contains("S3cret"), "\(text)")
+                    #expect(text.contains("[string]"), "\(text)")
+                }
+                let made = try await connect.exchange("GET", ["connectors", "C"], nil).body
+                #expect(made["config"]?["connection.password"]?.text == "S3cret")
+            }
+        }
+    }
+
     @Test func `EXPLAIN ANALYZE says why there is no output`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in

@@ -109,6 +109,33 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         }
     }
 
+    /// Plans are made anew of what the command topic has, so those of an earlier version come out right, too.
+    @Test func `groups over windows have none, also after a restart`() async throws {
+        try await TestPlatform.with { platform in
+            for isFirst in [true, false] {
+                try await platform.withNode { node in
+                    if isFirst {
+                        try await node.run(
+                            """
+                            CREATE STREAM WS (G STRING KEY, N BIGINT) WITH (KAFKA_TOPIC='w', VALUE_FORMAT='JSON',
+                              PARTITIONS=1, WINDOW_TYPE='TUMBLING', WINDOW_SIZE='10 SECONDS');
+                            CREATE TABLE WAGG AS SELECT G, MAX(N) MX FROM WS GROUP BY G;
+                            """)
+                    }
+                    let catalog = node.engine.current
+                    let table = try #require(catalog["WAGG"])
+                    #expect(table.window == nil)
+                    let query = try #require(catalog.queries(into: "WAGG").first)
+                    #expect(query.plan.root.schema.window == nil)
+                    let described = try await node.run("SHOW TABLES EXTENDED;").first?["sourceDescriptions"]?.elements
+                    #expect(described?.first?["name"]?.text == "WAGG")
+                    #expect(described?.count == 1)
+                    #expect(described?.first?["windowType"]?.text == nil)
+                }
+            }
+        }
+    }
+
     @Test func `two servers on one topic take turns and agree`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { first in
@@ -347,6 +374,81 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
                 #expect(queries.first?["queries"]?.elements?.first?["state"]?.text == "ERROR")
                 node.runner.fail(nil)
                 try await until { node.runner.runningIDs == ["CSAS_T_3"] }
+            }
+        }
+    }
+
+    @Test func `a table whose query could not be started says so at once`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(stream)
+                node.runner.fail(RunError(.cluster, "no room"))
+                try await node.run("CREATE TABLE T AS SELECT K, COUNT(*) AS N FROM S GROUP BY K;")
+                let answer = try await node.request(
+                    .post, "/query-stream", .object([("sql", .string("SELECT * FROM T WHERE K = 'a';"))]))
+                #expect(
+                    answer.body["message"]?.text?.contains("query CTAS_T_3 is in state ERROR: no room") == true,
+                    "\(answer.body)")
+            }
+        }
+    }
+
+    @Test(arguments: ["TERMINATE transient_P_7_2;", "TERMINATE TRANSIENT_P_7_2;", "TERMINATE `transient_P_7_2`;"])
+    func `queries of clients end by their ids in any case`(text: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                node.engine.transients.add("transient_P_7_2", statement: "SELECT") {}
+                let entities = try await node.run(text)
+                #expect(entities.first?["@type"]?.text == "terminate_query")
+                #expect(entities.first?["queryId"]?.text == "transient_P_7_2")
+                #expect(node.engine.transients.count == 0)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("auto.ofset.reset", "earliest", "Did you mean 'auto.offset.reset'?"), ("nope", "x", "'nope'"),
+        ("ksql.streams.nope", "1", "'ksql.streams.nope'"),
+    ])
+    func `requests may not bring properties that nothing knows`(name: String, value: String, part: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let first = try await node.ksql("SHOW STREAMS;", properties: [name: value])
+                let properties = JSONValue.object([(name, .string(value))])
+                let select = JSONValue.string("SELECT * FROM S;")
+                let others = [
+                    try await node.request(
+                        .post, "/query", .object([("ksql", select), ("streamsProperties", properties)])),
+                    try await node.request(
+                        .post, "/query-stream", .object([("sql", select), ("properties", properties)])),
+                ]
+                for answer in [first] + others {
+                    #expect(answer.status == 400)
+                    let message = answer.body["message"]?.text ?? ""
+                    #expect(message.hasPrefix("Failed to set '\(name)' to '\(value)'"), "\(answer.body)")
+                    #expect(message.contains(part))
+                }
+                try await node.run(
+                    "SHOW STREAMS;",
+                    properties: [
+                        "ksql.streams.consumer.max.poll.records": "5", "producer.linger.ms": "1", "max.poll.records": "1",
+                        "ksql.streams.auto.offset.reset": "earliest", "ksql.streams.producer.acks": "all",
+                        "request.ksql.debug.request": "true", "sasl.mechanism": "PLAIN",
+                    ])
+            }
+        }
+    }
+
+    /// The value is more than the original's endpoint takes.
+    @Test(arguments: [
+        ("auto.offset.reset", 200), ("auto.offset.reset?value=earliest", 200), ("auto.offset.reset?value=bogus", 400),
+        ("nope?value=1", 400), ("ksql.service.id?value=1", 400),
+    ])
+    func `a property is checked before it is set`(path: String, status: Int) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let answer = try await node.request(.get, "/is_valid_property/" + path)
+                #expect(answer.status == status)
             }
         }
     }

@@ -209,7 +209,10 @@ final class RecordingRunner: QueryRunner {
     func tap(_ id: String, _ options: SubscriptionOptions) async throws(RunError) -> any RowSubscription {
         throw RunError(.unknown, "a test runs no queries")
     }
-    func read(_ read: TableRead, of id: String) async throws(RunError) -> [TableRow] { [] }
+    func read(_ read: TableRead, of id: String) async throws(RunError) -> [TableRow] {
+        guard inside.withLock({ $0.running[id] != nil }) else { throw RunError(.unknown, "there is no query \(id)") }
+        return []
+    }
     func shutdown() async {}
 }
 

@@ -86,6 +86,38 @@ func expectSame(
         ]
     }
 
+    /// A plan that an earlier version made of GROUP BY over windows; it ended the process.
+    @Test func `results with windows that nothing makes are refused`() throws {
+        var step = Self.plan(nil)
+        step.schema.window = WindowInfo(.tumbling, size: 10)
+        #expect(throws: EngineError.self) { _ = try Plans.task(Plans.sink(step)) }
+    }
+
+    @Test func `rows without the windows of their topic end the query, not the process`() throws {
+        var plan = Plans.sink(Plans.source("A", values: Self.values))
+        plan.root.schema.window = WindowInfo(.session, size: nil)
+        let record = TestRecord(topic: "A", key: [.int(1)], value: [.int(1), .int(2)], timestamp: 5)
+        let result = try Plans.run(plan, [record])
+        #expect(result.output.isEmpty)
+        #expect(result.failure?.code == .invalidPlan)
+    }
+
+    @Test func `groups of windows have none`() throws {
+        let window = WindowInfo(.tumbling, size: 10)
+        let group = Plans.group(
+            Plans.source("A", values: Self.values, window: window),
+            by: [TypedExpression(.column(1), .int)])
+        let plan = Plans.sink(Plans.aggregate(group, [Plans.call("COUNT", [], .bigint)]))
+        let records = ([0, 10] as [Int64]).map { start in
+            TestRecord(
+                topic: "A", key: [.int(1)], value: [.int(7), .int(2)], timestamp: start, window: [start])
+        }
+        let result = try Plans.run(plan, records, cuts: [])
+        #expect(result.failure == nil)
+        #expect(result.output.map(\.value) == [[.bigint(1)], [.bigint(2)]])
+        #expect(result.output.allSatisfy { $0.window == nil })
+    }
+
     /// - Parameter hasList: whether a state has no fixed size, which takes another way.
     static func plan(_ window: WindowSpecification?, hasList: Bool = true) -> PlanStep {
         let source = Plans.source("A", values: values)

@@ -162,9 +162,10 @@ struct AggregatePlanner {
             input.step, keys: keys, carried: carried, isByKey: isByKey,
             repartition: isByKey && !input.isRekeyed ? nil : RepartitionTopic("Aggregate-GroupBy", formats: formats),
             formats: formats)
+        // Rows of a windowed source that have a group in common are of many windows: groups have none.
         var planned = input.adding(
             ["Aggregate", "GroupBy"], .group(step),
-            schema: RowSchema(keys: columns, values: carried.map { schema.columns[$0] }, window: schema.window))
+            schema: RowSchema(keys: columns, values: carried.map { schema.columns[$0] }))
         planned.keyFormat = format
         planned.isRekeyed = false
         // Arguments have moved with their columns.
@@ -225,7 +226,7 @@ struct AggregatePlanner {
             store: StateStore(name, formats: group.formats))
         step.columnsRead = rules.columnsRead
         let schema = RowSchema(
-            keys: Array(input.schema.keys), values: values, window: window.map(Self.info) ?? input.schema.window)
+            keys: Array(input.schema.keys), values: values, window: window.map(Self.info))
         return input.adding(["Aggregate", "Aggregate"], .aggregate(step), schema: schema, isTable: true)
     }
 

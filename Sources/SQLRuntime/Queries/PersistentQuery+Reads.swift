@@ -78,8 +78,7 @@ extension PersistentQuery {
     }
 
     var notReady: RunError {
-        state == .rebalancing
-            ? RunError(.notReady, "the state of query \(id) is being read back")
-            : RunError(.notReady, "query \(id) does not run: \(errors.last?.message ?? "it was stopped")")
+        guard state == .error else { return RunError(.notReady, "the state of query \(id) is being read back") }
+        return RunError(.failed, "query \(id) is in state ERROR: \(errors.last?.message ?? "it was stopped")")
     }
 }

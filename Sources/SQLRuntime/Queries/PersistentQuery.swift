@@ -1,6 +1,7 @@
 import Cluster
 import Environment
 import Logging
+import SQLFormats
 import SQLPlan
 import StreamEngine
 import Synchronization
@@ -215,10 +216,20 @@ actor PersistentQuery {
                 }
             }
         }
+        if let delete = settings.deleteSubjects, usesRegistryInside {
+            await delete(Set(names).sorted().flatMap { ["\($0)-key", "\($0)-value"] })
+        }
         do throws(ClusterError) { try await cluster.deleteGroup(applicationID) } catch {
             if error.code != .groupIdNotFound {
                 logger.warning("group \(applicationID) of the dropped query \(id) stays: \(error)")
             }
+        }
+    }
+
+    /// Whether records of the query's own topics have schemas.
+    private var usesRegistryInside: Bool {
+        topology.parts.flatMap(\.inputs).contains { topic in
+            topic.formats.key.info.format.usesRegistry || topic.formats.value.info.format.usesRegistry
         }
     }
 

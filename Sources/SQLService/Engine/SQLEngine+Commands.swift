@@ -1,5 +1,6 @@
 import Cluster
 import Logging
+import SQLFormats
 import SQLPlan
 import SQLRuntime
 import SQLSyntax
@@ -218,18 +219,8 @@ extension SQLEngine {
 
     private func terminateCluster(_ command: Command, isLive: Bool) async {
         let catalog = current
-        let topics = Set(catalog.sources.values.map(\.topic))
-        let patterns = command.deletedTopics
         for query in catalog.allQueries { await runner.stop(query.id, forgets: true) }
-        for topic in topics.sorted() where patterns.contains(where: { TopicPattern.matches($0, topic) }) {
-            do { try await cluster.deleteTopic(topic) } catch {
-                if error.code != .unknownTopicOrPartition {
-                    logger.warning(
-                        "cannot delete a topic of the terminated cluster",
-                        metadata: ["topic": "\(topic)", "error": "\(error.message)"])
-                }
-            }
-        }
+        await deleteResults(of: catalog, command.deletedTopics)
         state.withLock { state in
             state.catalog = Catalog()
             state.queryProperties = [:]
@@ -240,6 +231,28 @@ extension SQLEngine {
         do { try await log.deleteTopic() } catch {
             logger.warning("cannot delete the command topic", metadata: ["error": "\(error.message)"])
         }
+    }
+
+    /// Deletes topics that queries wrote, and their subjects. Those of plain CREATE were there before, or others read them.
+    private func deleteResults(of catalog: Catalog, _ patterns: [String]) async {
+        let patterns = TopicPatterns(patterns)
+        var subjects: Set<String> = []
+        var topics: Set<String> = []
+        for source in catalog.sources.values where source.isResultOfQuery && patterns.match(source.topic) {
+            topics.insert(source.topic)
+            if source.keyFormat.info.format.usesRegistry { subjects.insert(source.topic + "-key") }
+            if source.valueFormat.info.format.usesRegistry { subjects.insert(source.topic + "-value") }
+        }
+        for topic in topics.sorted() {
+            do { try await cluster.deleteTopic(topic) } catch {
+                if error.code != .unknownTopicOrPartition {
+                    logger.warning(
+                        "cannot delete a topic of the terminated cluster",
+                        metadata: ["topic": "\(topic)", "error": "\(error.message)"])
+                }
+            }
+        }
+        await schemas?.source.delete(subjects.sorted(), logger)
     }
 
     // MARK: Headless
@@ -272,26 +285,5 @@ extension SQLEngine {
         let prepared = try await prepare(parsed, id, context, number: number, changing: current)
         // Queries start together, when the file has been read.
         _ = try await change(by: prepared.command)
-    }
-}
-
-/// `deleteTopicList` of `/ksql/terminate`: names, or patterns in which `.*` stands for anything.
-enum TopicPattern {
-    static func matches(_ pattern: String, _ topic: String) -> Bool {
-        guard pattern.contains("*") else { return pattern == topic }
-        let parts = pattern.replacing(".*", with: "*").split(separator: "*", omittingEmptySubsequences: false)
-        var rest = topic[...]
-        for (index, part) in parts.enumerated() {
-            if index == 0 {
-                guard rest.hasPrefix(part) else { return false }
-                rest = rest.dropFirst(part.count)
-            } else if index == parts.count - 1 {
-                return rest.hasSuffix(part)
-            } else {
-                guard let found = rest.firstRange(of: part) else { return false }
-                rest = rest[found.upperBound...]
-            }
-        }
-        return rest.isEmpty
     }
 }

@@ -28,11 +28,16 @@ package final class TransientQueries: Sendable {
     /// In the order of their ids.
     package var all: [Entry] { entries.withLock { $0.values.sorted { $0.id < $1.id } } }
 
-    /// - Returns: false when there is no such query.
-    package func cancel(_ id: String) async -> Bool {
-        guard let entry = entries.withLock({ $0.removeValue(forKey: id) }) else { return false }
-        await entry.cancel()
-        return true
+    /// - Parameter id: in any case, as ids are the same whatever their case: statements have it in capitals.
+    /// - Returns: the id; nil when there is no such query.
+    package func cancel(_ id: String) async -> String? {
+        let found = entries.withLock { entries in
+            entries.removeValue(forKey: id)
+                ?? entries.keys.first { $0.uppercased() == id.uppercased() }.flatMap { entries.removeValue(forKey: $0) }
+        }
+        guard let found else { return nil }
+        await found.cancel()
+        return found.id
     }
 
     func cancelAll() async { for entry in all { _ = await cancel(entry.id) } }

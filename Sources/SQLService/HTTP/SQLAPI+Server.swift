@@ -84,6 +84,10 @@ extension SQLAPI {
                 try PropertyCatalog.checkOverridable(name, engine.settings)
             } catch { throw .badRequest(error.message) }
             try PropertyCatalog.checkName(name, text: name)
+            // More than the original, which looks at names alone: what a session is about to set.
+            if let value = call.query("value") {
+                _ = try PropertyCatalog.checked(name, value, engine.settings, text: name)
+            }
             return (200, .bool(true))
         }
         getJSON("/v1/metadata") { _ throws(KsqlFailure) in

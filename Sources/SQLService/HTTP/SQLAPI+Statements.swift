@@ -23,6 +23,9 @@ extension SQLAPI {
         post("/ksql/terminate", offers: Self.offered) { _, body, type throws(KsqlFailure) in
             try engine.checkReady()
             let topics = body["deleteTopicList"]?.elements?.compactMap(\.text) ?? []
+            if let pattern = TopicPatterns.invalid(among: topics) {
+                throw .badRequest("Invalid pattern: \(pattern)")
+            }
             let offset = try await engine.terminate(deleting: topics)
             let status = CommandStatus(status: .queued, message: "Statement written to command topic")
             return .json(
@@ -44,9 +47,9 @@ extension SQLAPI {
 }
 
 extension SQLEngine {
-    /// Ends all queries, deletes topics of streams and tables, and the command topic.
+    /// Ends all queries, deletes topics that they wrote, and the command topic.
     ///
-    /// - Parameter topics: names, or patterns with `.*`.
+    /// - Parameter topics: regular expressions for whole names.
     /// - Returns: the offset of the command.
     func terminate(deleting topics: [String]) async throws(KsqlFailure) -> Int64 {
         guard settings.script == nil else {

@@ -250,16 +250,28 @@ package enum PropertyCatalog {
         }
     }
 
-    /// Whether SET and UNSET may name it: a slip of the pen is told there, while requests may bring what they like.
+    /// Whether SET and UNSET may name it.
     ///
     /// - Throws: 40001 in the original's words, with the nearest name.
     static func checkName(_ name: String, text: String) throws(KsqlFailure) {
-        let isServers = name.hasPrefix("ksql.") && !name.hasPrefix("ksql.streams.")
-        let bare = bare(name)
-        if isServers ? isKnown(name) : name.hasPrefix("request.ksql.") || ClientProperties.contain(bare) { return }
-        let hint =
-            isServers ? nearestName(to: name, among: names) : nearestName(to: bare, among: ClientProperties.names)
-        throw .badStatement("Unknown property: \(name)" + (hint.map { ". Did you mean '\($0)'?" } ?? ""), text)
+        if isSettable(name) { return }
+        throw .badStatement("Unknown property: \(name)" + (hint(name).map { ". \($0)" } ?? ""), text)
+    }
+
+    /// Whether it is a name of the server's, of Kafka Streams or of Kafka's clients: what sessions and requests may name.
+    private static func isSettable(_ name: String) -> Bool {
+        isServers(name) ? isKnown(name) : name.hasPrefix("request.ksql.") || ClientProperties.contain(bare(name))
+    }
+
+    private static func isServers(_ name: String) -> Bool {
+        name.hasPrefix("ksql.") && !name.hasPrefix("ksql.streams.")
+    }
+
+    private static func hint(_ name: String) -> String? {
+        let found =
+            isServers(name)
+            ? nearestName(to: name, among: names) : nearestName(to: bare(name), among: ClientProperties.names)
+        return found.map { "Did you mean '\($0)'?" }
     }
 
     /// A property of SET, checked.
@@ -278,8 +290,15 @@ package enum PropertyCatalog {
     /// - Throws: 40000: what is wrong with the first that cannot be set.
     static func check(_ properties: [String: String], _ settings: SQLServerSettings) throws(KsqlFailure) {
         for name in properties.keys.sorted() {
-            do throws(Refusal) { _ = try checked(name, properties[name] ?? "", settings) } catch {
+            let value = properties[name] ?? ""
+            do throws(Refusal) { _ = try checked(name, value, settings) } catch {
                 throw .badRequest(error.message)
+            }
+            // The original's sentence, and behind it what is wrong.
+            guard isSettable(name) else {
+                throw .badRequest(
+                    "Failed to set '\(name)' to '\(value)'\nCaused by: Not recognizable as ksql, streams, consumer, or "
+                        + "producer property: '\(name)'" + (hint(name).map { ". \($0)" } ?? ""))
             }
         }
     }
@@ -309,9 +328,9 @@ package enum PropertyCatalog {
                 message: "Property '\(name)' cannot be overridden: the server's administrator does not allow it")
         }
         if name.hasPrefix("ksql."), !isKnown(name) {
-            let hint = nearestName(to: name, among: names).map { " Did you mean '\($0)'?" } ?? ""
             throw Refusal(
-                message: "Not recognizable as ksql, streams, consumer, or producer property: '\(name)'." + hint)
+                message: "Not recognizable as ksql, streams, consumer, or producer property: '\(name)'."
+                    + (hint(name).map { " \($0)" } ?? ""))
         }
         if let definition = definition(name), !definition.isEditable {
             throw Refusal(message: "Cannot override property '\(name)'")
@@ -327,6 +346,19 @@ package enum PropertyCatalog {
     }
 
     static func withoutSecrets(_ properties: [String: String]) -> [String: String] {
-        properties.filter { !isSecret($0.key) }
+        properties.filter { !isSecret($0.key) }.mapValues(withoutUserInfo)
+    }
+
+    /// Without what stands before the `@` of URLs: user and password.
+    static func withoutUserInfo(_ value: String) -> String {
+        guard value.contains("@") else { return value }
+        return value.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            guard let scheme = part.firstRange(of: "://") else { return String(part) }
+            let rest = part[scheme.upperBound...]
+            // A password may have any sign but a slash, an `@` as well.
+            let authority = rest.prefix { $0 != "/" }
+            guard let at = authority.lastIndex(of: "@") else { return String(part) }
+            return part[..<scheme.upperBound] + "[hidden]" + part[at...]
+        }.joined(separator: ",")
     }
 }

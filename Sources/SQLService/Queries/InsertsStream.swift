@@ -229,6 +229,11 @@ private final class InsertTarget: Sendable {
         guard let row = JSONValue.parse(line), row.members != nil else {
             throw .badRequest("Invalid JSON in inserts stream")
         }
+        // Headers are none of the value, so that the row would lose them.
+        let headers = source.headerColumns.map(\.name).filter { RowReading.member(row, $0) != nil }
+        guard headers.isEmpty else {
+            throw .badRequest("Cannot insert into HEADER columns: \(headers.joined(separator: ", "))")
+        }
         func values(_ columns: [SQLColumn], isKey: Bool) throws(KsqlFailure) -> [SQLValue] {
             var values: [SQLValue] = []
             for column in columns {

@@ -5,6 +5,7 @@ import SQLPlan
 import SQLRuntime
 import SQLTypes
 import StreamEngine
+import Synchronization
 
 /// Reads the rows of pull queries over tables.
 struct PullReader: Sendable {
@@ -111,7 +112,11 @@ struct PullReader: Sendable {
                 case .notMaterialized:
                     throw KsqlFailure(
                         PlanError(.invalid, "The table isn't queryable: \(error.message)"), client.text)
-                default: throw .server("Failed to get values of the table: \(error.message)")
+                default:
+                    // The runner does not know what it could not start.
+                    let reason = engine.state.withLock { $0.startFailures[table.queryID] }
+                    let message = reason.map { "query \(table.queryID) is in state ERROR: \($0)" } ?? error.message
+                    throw .server("Failed to get values of the table: \(message)")
                 }
             }
         }

@@ -32,7 +32,7 @@ extension SQLAPI {
             guard let id = body["queryId"]?.text else {
                 throw .badRequest("The request names no query: 'queryId' is its id")
             }
-            guard await engine.transients.cancel(id) else { throw .badRequest("No query with id \(id)") }
+            guard await engine.transients.cancel(id) != nil else { throw .badRequest("No query with id \(id)") }
             return .empty(.ok)
         }
         let inserts = InsertsStream(engine: engine)

@@ -66,12 +66,10 @@ extension StatementRequest {
 
     // MARK: Topics
 
-    private func isHidden(_ topic: String) -> Bool {
+    private var hiddenTopics: TopicPatterns {
         let configured = engine.settings.properties["ksql.hidden.topics"]
         let patterns = configured ?? PropertyCatalog.definition("ksql.hidden.topics")?.defaultValue ?? ""
-        return patterns.split(separator: ",").contains {
-            TopicPattern.matches($0.filter { $0 != " " }, topic)
-        }
+        return TopicPatterns(patterns.split(separator: ",").map { $0.filter { $0 != " " } })
     }
 
     private func topics(
@@ -83,7 +81,8 @@ extension StatementRequest {
             found = try await engine.cluster.topics()
             if extended { consumers = try await self.consumers() }
         } catch { throw .server("Failed to list the topics: \(error.message)", parsed.text) }
-        let list = found.filter { all || !isHidden($0.name) && !$0.isInternal }.map { topic in
+        let hidden = hiddenTopics
+        let list = found.filter { all || !hidden.match($0.name) && !$0.isInternal }.map { topic in
             var members: [(String, JSONValue)] = [
                 ("name", .string(topic.name)),
                 ("replicaInfo", .array(topic.partitions.map { .number(Int64($0.replicas.count)) })),
@@ -257,7 +256,9 @@ extension StatementRequest {
                 ("name", .string(name)), ("scope", .string(isStreams ? "KAFKA STREAMS" : "KSQL")),
                 (
                     "value",
-                    PropertyCatalog.isSecret(name) && !entry.value.isEmpty ? .string("[hidden]") : .string(entry.value)
+                    .string(
+                        PropertyCatalog.isSecret(name) && !entry.value.isEmpty
+                            ? "[hidden]" : PropertyCatalog.withoutUserInfo(entry.value))
                 ),
                 ("editable", .bool(PropertyCatalog.definition(name)?.isEditable ?? isStreams)),
                 ("level", .string("SERVER")),

@@ -106,9 +106,9 @@ package struct StatementRequest: Sendable {
             try await insert(parsed, context)
             return nil
         case .terminate(.query(let id)) where engine.current.queries[id.text] == nil:
-            if await engine.transients.cancel(id.text) {
+            if let ended = await engine.transients.cancel(id.text) {
                 return entity(
-                    "terminate_query", parsed, [("queryId", .string(id.text)), ("wasTerminated", .bool(true))])
+                    "terminate_query", parsed, [("queryId", .string(ended)), ("wasTerminated", .bool(true))])
             }
             return try await distribute(parsed, context)
         case .createSource, .createSourceAs, .alterSource, .dropSource, .insertInto, .createType, .dropType,
@@ -141,7 +141,7 @@ package struct StatementRequest: Sendable {
         _ type: String, _ parsed: ParsedStatement, _ members: [(String, JSONValue)], warnings: [String] = []
     ) -> JSONValue {
         .object(
-            [("@type", .string(type)), ("statementText", .string(parsed.text))] + members + [
+            [("@type", .string(type)), ("statementText", .string(StatementMask(parsed.text).text))] + members + [
                 ("warnings", .array(warnings.map { .object([("message", .string($0))]) }))
             ])
     }

@@ -1,3 +1,4 @@
+package import Logging
 package import SQLFormats
 
 /// A schema registry as the SQL server needs it; owned here, implemented by whoever wires the registry of this process
@@ -14,6 +15,19 @@ package protocol SchemaSource: Sendable {
     func register(_ schema: RegistrySchema, under subject: String) async throws(SchemaSourceError) -> Int32
     /// Deletes a subject for good; nothing happens when there is none.
     func delete(_ subject: String) async throws(SchemaSourceError)
+}
+
+extension SchemaSource {
+    /// Deletes subjects of topics that are gone. What stays is told, and nobody is the worse for it.
+    package func delete(_ subjects: [String], _ logger: Logger) async {
+        for subject in subjects {
+            do { try await delete(subject) } catch {
+                logger.warning(
+                    "cannot delete a subject of a topic that is gone",
+                    metadata: ["subject": "\(subject)", "error": "\(error.message)"])
+            }
+        }
+    }
 }
 
 package struct SchemaSourceError: Error, Sendable, CustomStringConvertible {

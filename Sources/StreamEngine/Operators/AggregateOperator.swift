@@ -29,6 +29,10 @@ class AggregateOperator: Operator {
     private(set) var plain: PlainResults?
 
     init(_ step: PlanStep, _ aggregate: AggregateStep, input: Operator, _ context: TaskContext) throws(EngineError) {
+        guard aggregate.window != nil || step.schema.window == nil else {
+            throw EngineError(
+                .invalidPlan, "The results of \(step.name) are to have windows, but the query has no WINDOW clause.")
+        }
         self.input = input
         self.aggregate = aggregate
         layout = try AggregateLayout(

@@ -32,6 +32,7 @@ final class GroupOperator: Operator {
         var result = batch
         result.columns = columns
         result.hasKey = .all
+        if step.schema.window == nil { result.windows = nil }
         guard let isIn else { return emit(result) }
         let rows = (0..<batch.count).filter { isIn[$0] }.map { Int32($0) }
         counters.filtered += batch.count - rows.count

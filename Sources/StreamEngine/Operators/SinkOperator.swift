@@ -50,6 +50,12 @@ final class SinkOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        guard hasItsWindows(batch) else {
+            return context.fail(
+                EngineError(
+                    .invalidPlan,
+                    "Keys of topic \(sink.topic) have windows, but \(self.input.step.name) gives rows without them."))
+        }
         do throws(EngineError) { try write(batch) } catch {
             // The rows before the one that cannot be written are.
             var first = 0
@@ -61,6 +67,12 @@ final class SinkOperator: Operator {
             }
             context.fail(error)
         }
+    }
+
+    private func hasItsWindows(_ batch: Batch) -> Bool {
+        guard step.schema.window != nil, batch.count > 0 else { return true }
+        guard let windows = batch.windows else { return false }
+        return windows.starts.count == batch.count && windows.ends.count == batch.count
     }
 
     private func isWritable(_ batch: Batch) -> Bool {

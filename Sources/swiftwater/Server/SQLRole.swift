@@ -55,6 +55,7 @@ struct SQLRole {
         runtime.queryStateByteCountMax = Self.byteCount(sql, "ksql.query.state.max.bytes")
         runtime.stateByteCountMax = Self.byteCount(sql, "ksql.state.max.bytes")
         runtime.processingLog = { query, entry in log.note(query, entry) }
+        if let source { runtime.deleteSubjects = { await source.delete($0, logger) } }
         let engine = SQLEngine(
             cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql),
             sql,
