@@ -227,6 +227,11 @@ package struct RegistryClient: Sendable {
             .object([("mode", .string(mode))]))
     }
 
+    /// Takes a subject's own mode back.
+    package func deleteMode(of subject: String) async throws(RegistryFailure) {
+        _ = try await transport.exchange("DELETE", ["mode", subject], [], nil)
+    }
+
     // MARK: Exchanges
 
     private func get(_ path: [String], _ query: [(String, String)] = []) async throws(RegistryFailure) -> JSONValue {

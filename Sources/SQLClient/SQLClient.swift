@@ -50,10 +50,13 @@ package struct SQLClient: Sendable {
 
     /// Runs statements that are no queries.
     ///
+    /// - Parameter count: how many there are; each has the time of an exchange.
     /// - Returns: what each answered.
     /// - Throws: `.refused` with what the statements before the first bad one answered.
-    package func execute(_ statements: String, _ session: Session = Session()) async throws(SQLFailure) -> [JSONValue] {
-        let answer = try await exchange("POST", "/ksql", Self.body(statements, session))
+    package func execute(
+        _ statements: String, _ session: Session = Session(), count: Int = 1
+    ) async throws(SQLFailure) -> [JSONValue] {
+        let answer = try await exchange("POST", "/ksql", Self.body(statements, session), timeout: timeout * count)
         guard let entities = answer.elements else { throw notUnderstood }
         return entities
     }
@@ -110,10 +113,12 @@ package struct SQLClient: Sendable {
     }
 
     private func exchange(
-        _ method: String, _ path: String, _ body: JSONValue?
+        _ method: String, _ path: String, _ body: JSONValue?, timeout: Duration? = nil
     ) async throws(SQLFailure) -> JSONValue {
         let answer: JSONCalls.Answer
-        do { answer = try await Self.calls.exchange(request(method, path, body), timeout: timeout) } catch {
+        do {
+            answer = try await Self.calls.exchange(request(method, path, body), timeout: timeout ?? self.timeout)
+        } catch {
             throw unreachable(error)
         }
         let value = answer.json

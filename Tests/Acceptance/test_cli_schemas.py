@@ -193,6 +193,17 @@ def test_check_tells_reasons_and_exit_code(swiftwater, topic, schemas, tmp_path)
     assert done.out == f"compatible with '{subject}'\n"
 
 
+def test_a_read_only_subject_is_opened_with_its_settings(swiftwater, topic, schemas):
+    subject = f"{topic}-value"
+    swiftwater("schema", "register", subject, schemas["avro"])
+    swiftwater("schema", "config", subject, "--compatibility", "full", "--mode", "readonly")
+    opened = swiftwater("schema", "config", subject, "--compatibility", "none", "--mode", "readwrite").out
+    assert "none" in opened and "readwrite" in opened
+    swiftwater("schema", "config", subject, "--mode", "readonly")
+    taken_back = swiftwater("schema", "config", subject, "--reset").out
+    assert "backward" in taken_back and "readwrite" in taken_back
+
+
 def test_check_names_the_groups_that_read_the_topic(swiftwater, topic, schemas):
     swiftwater(
         "produce", topic, "--value-format", "avro", "--value-schema", schemas["avro"],

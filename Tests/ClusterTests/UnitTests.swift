@@ -147,6 +147,31 @@ import Testing
                 ["sasl.jaas.config": "x required password='b' username = 'a';"],
                 ["sasl.username": "a", "sasl.password": "b"]
             ),
+            // A file as Confluent Cloud makes it.
+            (
+                [
+                    "client.dns.lookup": "use_all_dns_ips", "session.timeout.ms": "45000", "acks": "all",
+                    "schema.registry.url": "https://x", "basic.auth.credentials.source": "USER_INFO",
+                    "basic.auth.user.info": "a:b",
+                ], ["session.timeout.ms": "45000", "acks": "all"]
+            ),
+            (
+                ["default.api.timeout.ms": "1", "max.poll.records": "1", "buffer.memory": "1", "max.block.ms": "1",
+                    "ssl.enabled.protocols": "TLSv1.3", "interceptor.classes": "x.Y", "max.request.size": "2000"],
+                ["message.max.bytes": "2000"]
+            ),
+            (["ssl.endpoint.identification.algorithm": ""], ["ssl.endpoint.identification.algorithm": "none"]),
+            (
+                ["partition.assignment.strategy": "[org.apache.kafka.clients.consumer.CooperativeStickyAssignor]"],
+                ["partition.assignment.strategy": "cooperative-sticky"]
+            ),
+            (
+                [
+                    "partition.assignment.strategy":
+                        "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+                ], ["partition.assignment.strategy": "range"]
+            ),
+            (["partition.assignment.strategy": "org.apache.kafka.clients.consumer.StickyAssignor"], [:]),
         ] as [([String: String], [String: String])])
     func `Java's properties become librdkafka's`(java: [String: String], ours: [String: String]) throws {
         #expect(try RemoteConfiguration.properties(fromJava: java) == ours)
@@ -160,6 +185,16 @@ import Testing
         ] as [[String: String]])
     func `what has no counterpart is refused`(java: [String: String]) async {
         await expectFailure(.invalidConfig) { try RemoteConfiguration.properties(fromJava: java) }
+    }
+
+    @Test func `a name that no client knows is refused with the nearest`() throws {
+        var notices: [String] = []
+        _ = try RemoteConfiguration.properties(fromJava: ["metric.reporters": "x"]) { notices.append($0) }
+        #expect(notices.count == 1 && notices[0].contains("metric.reporters"))
+        let failure = #expect(throws: ClusterError.self) {
+            try RemoteConfiguration.properties(fromJava: ["max.pol.records": "1"])
+        }
+        #expect(failure?.message.contains("'max.poll.records'") == true)
     }
 
     @Test(arguments: [["no.such.property": "1"], ["linger.ms": "soon"]] as [[String: String]])

@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import HTTPKit
 import HTTPTypes
 import JSONFormat
@@ -178,6 +179,113 @@ import Testing
         }
     }
 
+    @Test func `a property with a wrong value is refused where it is set`() async throws {
+        try await withShell([
+            ("/is_valid_property/auto.offset.reset", "", 200, "true"),
+            ("/ksql", "middle", 400, #"{"error_code":40000,"message":"Invalid value middle"}"#), ("/ksql", "", 200, "[]"),
+        ]) { shell, screen, asked in
+            _ = try await shell.run("SET 'auto.offset.reset' = 'earliest';")
+            await #expect(throws: SQLFailure.self) { try await shell.run("SET 'auto.offset.reset' = 'middle';") }
+            _ = try await shell.run("SHOW TOPICS;")
+            #expect(asked.lines.withLock { $0.last ?? "" }.contains(#"{"auto.offset.reset":"earliest"}"#))
+        }
+    }
+
+    @Test func `changes that follow each other go to the server together`() async throws {
+        try await withShell([("/ksql", "", 200, "[]")]) { shell, _, asked in
+            _ = try await shell.run(
+                "CREATE STREAM a (x INT) WITH (KAFKA_TOPIC='t'); DROP STREAM b; DEFINE v = 'w'; DROP STREAM c; SHOW TOPICS;")
+            let lines = asked.lines.withLock { $0 }
+            #expect(lines.count == 3 && lines[0].contains("CREATE STREAM a") && lines[0].contains("DROP STREAM b;"))
+            await #expect(throws: ShellFailure.self) { try await shell.run("DROP STREAM a; DROP STREEM b;") }
+            #expect(asked.lines.withLock { $0.count } == 3, "nothing of a text that cannot be read")
+        }
+    }
+
+    @Test func `lines of a pipe are statements and commands`() async throws {
+        try await withShell([("/ksql", "", 200, "[]")]) { shell, screen, asked in
+            var pieces = [["-- a comment; with more", "", "SHOW", "TOPICS;", "SET CLI COLUMN-WIDTH 8"], ["output json;"],
+                ["exit ;", "SHOW STREAMS;"]]
+            try await shell.run(lines: { pieces.isEmpty ? nil : pieces.removeFirst() })
+            #expect(asked.lines.withLock { $0 }.count == 1)
+            #expect(shell.options.format == .json && pieces.isEmpty)
+            pieces = [["SHOW STREAMS"]]
+            await #expect(throws: ShellFailure.self, "a statement without its end") {
+                try await shell.run(lines: { pieces.isEmpty ? nil : pieces.removeFirst() })
+            }
+        }
+    }
+
+    @Test func `who gives up waiting is back at once`() async throws {
+        // Nobody accepts what the kernel connects.
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let port: UInt16 = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length)
+                listen(listener, 4)
+                getsockname(listener, $0, &length)
+            }
+            return UInt16(bigEndian: $0.pointee.sin_port)
+        }
+        let running = Shell.RunningQuery()
+        let shell = Shell(
+            SQLClient(try #require(HTTPAddress("127.0.0.1:\(port)"))), makeClient: { SQLClient($0) }, output: Screen(),
+            options: ShellOptions(), running: running, version: "1.2")
+        let ending = Task {
+            while !running.end() { await Task.yield() }
+        }
+        let failure = await #expect(throws: ShellFailure.self) { try await shell.run("SHOW STREAMS;") }
+        #expect(failure?.message.contains("may still carry out") == true)
+        await ending.value
+    }
+
+    @Test func `a spool file has statements, commands and errors`() async throws {
+        let path = "/tmp/swiftwater-spool-\(getpid())"
+        defer { unlink(path) }
+        try await withShell([
+            ("/ksql", "TYPES", 400, #"{"error_code":40001,"message":"gone wrong"}"#), ("/ksql", "", 200, "[]"),
+        ]) { shell, _, _ in
+            _ = try await shell.run("SPOOL \(path)")
+            _ = try await shell.run("output")
+            await #expect(throws: SQLFailure.self) { try await shell.run("SHOW TYPES;") }
+            _ = try await shell.run("spool off")
+            let text = try TextFile.read(path)
+            #expect(
+                text.split(separator: "\n").dropFirst() == [
+                    "output", "Current output format: TABULAR", "SHOW TYPES;", "gone wrong", "spool off",
+                ])
+        }
+    }
+
+    @Test(arguments: [
+        ("RUN SCRIPT s1.sql", ShellCommand.runScript("s1.sql")), ("run  script 'a b.sql' ;", .runScript("a b.sql")),
+        ("SPOOL \"/tmp/x\"", .spool("/tmp/x")), ("spool off;", .spool(nil)), ("RUN SCRIPT 'a'; SHOW STREAMS;", nil),
+        ("RUN SCRIPT '${x}';", nil), ("SPOOL", nil), ("spooling x", nil), ("RUN SCRIPT a b", nil),
+    ])
+    func `scripts and spool files end with the line`(text: String, command: ShellCommand?) {
+        #expect(ShellCommand(text) == command)
+    }
+
+    @Test func `a limit of rows counts records of PRINT`() throws {
+        let printer = RowPrinter(.init(format: .tabular, overflow: .wrap)) { _ in }
+        for line in ["Key format: JSON", "Value format: JSON", "rowtime: 1, key: 1, value: 2"] {
+            try printer.take(.line(line))
+        }
+        #expect(printer.rowCount == 1)
+    }
+
+    @Test(arguments: [("\u{1F680}", 2), ("\u{2764}\u{FE0F}", 2), ("\u{1F1E9}\u{1F1EA}", 2), ("\u{2705}", 2), ("\u{E9}", 1)])
+    func `emoji take two cells`(text: String, width: Int) { #expect(TextWidth.of(text) == width) }
+
+    @Test func `control characters do not reach the terminal`() {
+        #expect(RowGrid.cell(.string("a\tb\u{1B}[2J\r\n\u{9B}c")) == "a\\tb\\u001b[2J\\r\n\\u009bc")
+    }
+
     @Test func `what is no statement is told without the server`() async throws {
         try await withShell([]) { shell, _, asked in
             let failure = await #expect(throws: ShellFailure.self) { try await shell.run("SELEC * FROM s;") }
@@ -216,6 +324,21 @@ import Testing
         #expect(clipped.line(["12345"]) == "|123|")
     }
 
+    @Test(arguments: [
+        ("SELECT *\n  FROM a;", "SELECT * FROM a;"), ("VALUES ('a\n   b',\n 1);", "VALUES ('a\n   b', 1);"),
+        ("SELECT 1 -- one\nFROM a;", "SELECT 1 -- one\nFROM a;"), ("SELECT '--'\n;", "SELECT '--' ;"),
+    ])
+    func `history joins lines outside of quotes`(text: String, line: String) { #expect(HistoryText.joined(text) == line) }
+
+    @Test func `Tab is text in what is pasted and in front of a line`() {
+        func isLiteral(_ line: String, _ isPasting: Bool, _ isPending: Bool, _ isContinued: Bool) -> Bool {
+            LineEditor.isLiteralTab(behind: line, isPasting: isPasting, isPending: isPending, isContinued: isContinued)
+        }
+        #expect(isLiteral("'a", true, false, false) && isLiteral("id", false, true, true))
+        #expect(isLiteral("", false, false, true) && isLiteral("  ", false, false, false))
+        #expect(!isLiteral("", false, false, false) && !isLiteral("SHOW ST", false, false, true))
+    }
+
     @Test func `Tab completes names where they belong`() {
         var completion = Completion()
         completion.sources = ["RATINGS", "RANKS"]
@@ -226,5 +349,14 @@ import Testing
         #expect(completion.candidates(after: "SELECT ", "ra") == ["RANKS", "RATINGS", "RATING_ID", "radians("])
         #expect(completion.candidates(after: "PRINT ", "'") == ["'raw'"])
         #expect(completion.candidates(after: "", "SPO") == ["SPOOL"])
+        completion.functions += ["STDDEV_SAMP", "CHR", "CEIL"]
+        completion.queries = ["CTAS_A_1"]
+        #expect(completion.candidates(after: "SHOW ", "ST") == ["STREAMS"])
+        #expect(completion.candidates(after: "list ", "st") == ["streams"])
+        #expect(completion.candidates(after: "SELECT * FROM a EMIT ", "CH") == ["CHANGES"])
+        #expect(completion.candidates(after: "SELECT a FROM b GROUP ", "B") == ["BY"])
+        #expect(completion.candidates(after: "DROP ", "ST") == ["STREAM"])
+        #expect(completion.candidates(after: "TERMINATE ", "C") == ["CTAS_A_1"])
+        #expect(completion.candidates(after: "CREATE OR ", "R") == ["REPLACE STREAM", "REPLACE TABLE"])
     }
 }

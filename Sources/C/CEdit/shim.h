@@ -1,5 +1,8 @@
+#include <langinfo.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <editline/readline.h>
 
 // The library's state is in variables, which Swift does not let through: one function for each that is needed.
@@ -16,3 +19,13 @@ static inline void edit_end_completion(int character) {
     rl_completion_append_character = character;
 }
 static inline const char *edit_line(void) { return rl_line_buffer; }
+
+// Keys and what is shown are UTF-8; in the locale "C", which programs begin with, the library drops all beyond ASCII. Only
+// characters are concerned: numbers, dates and messages stay those of "C". 0: the system has no such locale.
+static inline int edit_use_utf8(void) {
+    const char *names[] = {"", "C.UTF-8", "C.utf8", "en_US.UTF-8"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (setlocale(LC_CTYPE, names[i]) && strcmp(nl_langinfo(CODESET), "UTF-8") == 0) return 1;
+    setlocale(LC_CTYPE, "C");
+    return 0;
+}

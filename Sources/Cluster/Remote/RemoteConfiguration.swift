@@ -1,3 +1,4 @@
+import Bytes
 package import Logging
 
 /// How to reach a cluster.
@@ -22,12 +23,14 @@ package struct RemoteConfiguration: Sendable {
         self.logger = logger
     }
 
-    /// Properties by the Java client's names, translated to librdkafka's. Names that both share pass through; a name
-    /// neither knows is refused when the cluster is opened.
+    /// Properties by the Java client's names, translated to librdkafka's. Names that both share pass through; what only Java
+    /// knows is passed over.
     ///
-    /// - Throws: `.invalidConfig` for values that have no counterpart, such as Java key stores.
+    /// - Parameter notice: is told what is passed over.
+    /// - Throws: `.invalidConfig` for values that have no counterpart, such as Java key stores, and for names that neither
+    ///   knows.
     package static func properties(
-        fromJava properties: [String: String]
+        fromJava properties: [String: String], notice: (String) -> Void = { _ in }
     ) throws(ClusterError) -> [String: String] {
         var translated: [String: String] = [:]
         for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
@@ -50,7 +53,17 @@ package struct RemoteConfiguration: Sendable {
             case "ssl.truststore.password": continue  // a PEM file of certificates has no password
             case "bootstrap.servers", "key.serializer", "value.serializer", "key.deserializer", "value.deserializer":
                 continue  // the first is an argument of ours, the others are about Java classes
-            default: translated[name] = value
+            case "ssl.endpoint.identification.algorithm": translated[name] = value.isEmpty ? "none" : value
+            case "partition.assignment.strategy":
+                translated[name] = JavaProperties.assignors(value, notice: notice)
+            case _ where JavaProperties.renamed[name] != nil: translated[JavaProperties.renamed[name] ?? name] = value
+            case _ where JavaProperties.isOfLibrary(name, value): translated[name] = value
+            case _ where JavaProperties.contain(name): notice("\(name) is passed over: it is for Java's clients alone")
+            default:
+                let nearest = nearestName(to: name, among: Array(JavaProperties.names) + JavaProperties.namesOfLibrary())
+                throw ClusterError(
+                    .invalidConfig,
+                    "no Kafka client has a property '\(name)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""))
             }
         }
         return translated

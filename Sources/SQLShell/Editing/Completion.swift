@@ -7,12 +7,16 @@ package struct Completion: Sendable {
     package var columns: [String] = []
     package var functions: [String] = []
     package var topics: [String] = []
+    /// Ids of queries.
+    package var queries: [String] = []
 
     package init() {}
 
     private static let keywords = [
-        "ADVANCE BY", "ALTER", "AND", "ARRAY", "AS", "ASSERT", "BETWEEN", "BIGINT", "BOOLEAN", "BYTES", "CASE", "CAST(",
-        "CREATE", "CREATE OR REPLACE", "CREATE SINK CONNECTOR", "CREATE SOURCE CONNECTOR", "CREATE STREAM",
+        "ADVANCE BY", "ALTER", "ALTER STREAM", "ALTER TABLE", "AND", "ARRAY", "AS", "ASSERT", "BETWEEN", "BIGINT",
+        "BOOLEAN", "BYTES", "CASE", "CAST(",
+        "CREATE", "CREATE OR REPLACE STREAM", "CREATE OR REPLACE TABLE", "CREATE SINK CONNECTOR",
+        "CREATE SOURCE CONNECTOR", "CREATE STREAM",
         "CREATE TABLE",
         "CREATE TYPE", "DATE", "DECIMAL(", "DEFINE", "DELETE TOPIC", "DESCRIBE", "DESCRIBE FUNCTION", "DOUBLE", "DROP",
         "DROP CONNECTOR", "DROP STREAM", "DROP TABLE", "DROP TYPE", "ELSE", "EMIT CHANGES", "EMIT FINAL", "END",
@@ -22,7 +26,8 @@ package struct Completion: Sendable {
         "HEADERS", "HOPPING", "IF EXISTS", "IF NOT EXISTS", "IN", "INNER JOIN", "INSERT INTO", "INT", "IS NOT NULL",
         "IS NULL", "JOIN", "KEY", "LEFT JOIN", "LIKE", "LIMIT", "LIST", "MAP<", "NOT", "NULL", "ON", "OR", "ORDER BY",
         "PARTITION BY", "PAUSE", "PRIMARY KEY", "PRINT", "QUERIES", "RESUME", "RIGHT JOIN", "RUN SCRIPT", "SELECT",
-        "SESSION", "SET", "SHOW", "SHOW CONNECTORS", "SHOW FUNCTIONS", "SHOW PROPERTIES", "SHOW QUERIES",
+        "SESSION", "SET", "SHOW", "SHOW ALL TOPICS", "SHOW CONNECTOR PLUGINS", "SHOW CONNECTORS",
+        "SHOW FUNCTIONS", "SHOW PROPERTIES", "SHOW QUERIES",
         "SHOW STREAMS",
         "SHOW TABLES", "SHOW TOPICS", "SHOW TYPES", "SHOW VARIABLES", "SIZE", "SPOOL", "STRING", "STRUCT<", "TERMINATE",
         "THEN", "TIME", "TIMESTAMP", "TUMBLING", "UNDEFINE", "UNSET", "VALUES", "VARCHAR", "WHEN", "WHERE", "WINDOW",
@@ -30,19 +35,37 @@ package struct Completion: Sendable {
     ]
 
     private static let behindSource: Set<String> = ["FROM", "JOIN", "INTO", "STREAM", "TABLE", "DESCRIBE", "EXISTS"]
+    private static let behindQuery: Set<String> = ["TERMINATE", "PAUSE", "RESUME", "EXPLAIN", "ANALYZE"]
+
+    /// What goes on behind the words of a line: `STREAMS` behind `SHOW`, `BY` behind `GROUP`.
+    private static func continuations(of line: [String]) -> [String] {
+        keywords.flatMap { keyword -> [String] in
+            let words = keyword.split(separator: " ").map(String.init)
+            return (1..<max(1, words.count)).compactMap { count in
+                guard line.count >= count, line.suffix(count).elementsEqual(words.prefix(count)) else { return nil }
+                return words.dropFirst(count).joined(separator: " ")
+            }
+        }
+    }
 
     /// - Parameters:
     ///   - line: what is written before the word.
     ///   - word: the beginning to be completed.
     /// - Returns: whole words, sorted, in the case of the word's first letter where case does not matter.
     package func candidates(after line: String, _ word: String) -> [String] {
-        let previous = line.split { $0.isWhitespace || $0 == "(" || $0 == "," }.last.map { $0.uppercased() } ?? ""
+        let written = line.split { $0.isWhitespace || $0 == "(" || $0 == "," }.map { $0.uppercased() }
+        let previous = written.last ?? ""
+        let isLower = word.first?.isLowercase ?? false
         if previous == "PRINT" { return Self.matching(topics.map { "'\($0)'" }, word) }
+        // LIST shows as SHOW does.
+        let next = Self.continuations(of: written == ["LIST"] ? ["SHOW"] : written)
+            .map { isLower ? $0.lowercased() : $0 }
         if Self.behindSource.contains(previous) {
-            let found = Self.matching(sources, word)
+            let found = Self.matching(sources + (previous == "DESCRIBE" ? next : []), word)
             if !found.isEmpty { return found }
         }
-        let isLower = word.first?.isLowercase ?? false
+        let found = Self.matching(next + (Self.behindQuery.contains(previous) ? queries : []), word)
+        if !found.isEmpty { return found }
         let words =
             (Self.keywords + (line.allSatisfy(\.isWhitespace) ? ShellCommand.names.map { $0.uppercased() } : []))
             .map { isLower ? $0.lowercased() : $0 }

@@ -14,10 +14,17 @@ package final class LineEditor: Sendable {
 
     private let historyPath: String?
     private static let historyCountMax = 2000
+    /// Whether characters beyond ASCII can be typed: false where the system has no locale of UTF-8.
+    package let isUnicode: Bool
+    /// Whether the terminal is asked to tell pasted text from keys.
+    private let marksPastes: Bool
 
     /// - Parameter historyPath: where statements of before are kept; nil for nowhere.
     package init(historyPath: String?) {
         self.historyPath = historyPath
+        isUnicode = edit_use_utf8() == 1
+        let terminal = getenv("TERM").map { String(cString: $0) } ?? "dumb"
+        marksPastes = isatty(STDOUT_FILENO) == 1 && terminal != "dumb"
         Self.name.withUnsafeBufferPointer { edit_set_name($0.baseAddress) }
         Self.wordBreaks.withUnsafeBufferPointer { edit_set_word_breaks($0.baseAddress) }
         rl_initialize()
@@ -33,6 +40,19 @@ package final class LineEditor: Sendable {
         rl_parse_and_bind("bind ^[[B ed-search-next-history")
         rl_parse_and_bind("bind ^R em-inc-search-prev")
         edit_set_completion { text, start, _ in complete(text, start) }
+        bindPastes()
+    }
+
+    /// What a terminal puts before and behind pasted text: `ESC [ 200 ~` and `ESC [ 201 ~`. A function of ours is told nothing
+    /// but the last byte of its sequence, so the `~` that both end in is read by the functions.
+    private func bindPastes() {
+        rl_add_defun("paste-begin", { _, _ in pasteMark(true) }, Int32(UInt8(ascii: "0")))
+        rl_add_defun("paste-end", { _, _ in pasteMark(false) }, Int32(UInt8(ascii: "1")))
+        rl_parse_and_bind("bind ^[[200 paste-begin")
+        rl_parse_and_bind("bind ^[[201 paste-end")
+        // The library has bound the digits themselves, too.
+        rl_parse_and_bind("bind 0 ed-digit")
+        rl_parse_and_bind("bind 1 ed-digit")
     }
 
     /// Live as long as the library that refers to them.
@@ -42,7 +62,10 @@ package final class LineEditor: Sendable {
     package func setCompletion(_ completion: Completion) { currentCompletion.withLock { $0 = completion } }
 
     /// Blocks the calling thread, which must not be one of the cooperative pool.
-    package func read(prompt: String) -> Line {
+    ///
+    /// - Parameter isContinued: whether lines of the same statement stand above.
+    package func read(prompt: String, isContinued: Bool = false) -> Line {
+        isBehindLines.store(isContinued, ordering: .sequentiallyConsistent)
         isInterrupted.store(false, ordering: .sequentiallyConsistent)
         // Threads of ours begin with signals blocked.
         var wake = sigset_t()
@@ -51,11 +74,28 @@ package final class LineEditor: Sendable {
         pthread_sigmask(SIG_UNBLOCK, &wake, nil)
         reader.store(pthread_self(), ordering: .sequentiallyConsistent)
         defer { reader.store(0, ordering: .sequentiallyConsistent) }
+        // Off while a statement runs: the terminal may be another program's afterwards.
+        if marksPastes { Self.send("\u{1B}[?2004h") }
+        defer { if marksPastes { Self.send("\u{1B}[?2004l") } }
         guard let line = readline(prompt) else {
+            isPasting.store(false, ordering: .sequentiallyConsistent)
             return isInterrupted.load(ordering: .sequentiallyConsistent) ? .interrupted : .end
         }
         defer { free(line) }
         return .text(String(cString: line))
+    }
+
+    private static func send(_ sequence: StaticString) {
+        _ = write(STDOUT_FILENO, sequence.utf8Start, sequence.utf8CodeUnitCount)
+    }
+
+    /// Whether Tab stands for itself instead of asking for names: in pasted text, and where a statement is indented.
+    ///
+    /// - Parameters:
+    ///   - line: what is written before it.
+    ///   - isPending: whether more input is there already, which nobody types that fast.
+    static func isLiteralTab(behind line: String, isPasting: Bool, isPending: Bool, isContinued: Bool) -> Bool {
+        isPasting || isPending || (line.allSatisfy(\.isWhitespace) && (isContinued || !line.isEmpty))
     }
 
     private static let wakeSignal = SIGUSR1
@@ -87,6 +127,9 @@ package final class LineEditor: Sendable {
 }
 
 private let isInterrupted = Atomic<Bool>(false)
+/// Between the marks of a paste.
+private let isPasting = Atomic<Bool>(false)
+private let isBehindLines = Atomic<Bool>(false)
 /// The thread that reads a line; 0 for none.
 private let reader = Atomic<pthread_t>(0)
 /// For the library's callbacks, which carry nothing with them.
@@ -94,14 +137,27 @@ private let currentCompletion = Mutex(Completion())
 /// What the library takes one by one while it completes a word.
 private let offered = Mutex<[String]>([])
 
+private func pasteMark(_ isBegin: Bool) -> Int32 {
+    _ = rl_read_key()
+    isPasting.store(isBegin, ordering: .sequentiallyConsistent)
+    return 0
+}
+
 private func complete(_ text: UnsafePointer<CChar>?, _ start: Int32) -> UnsafeMutablePointer<
     UnsafeMutablePointer<CChar>?
 >? {
     guard let text else { return nil }
+    let word = String(cString: text)
     let line = edit_line().map { String(cString: $0) } ?? ""
-    let before = String(decoding: Array(line.utf8).prefix(Int(max(0, start))), as: UTF8.self)
-    let found = currentCompletion.withLock { $0.candidates(after: before, String(cString: text)) }
-    edit_end_completion(found.count == 1 && found[0].last.map { "(<".contains($0) } == true ? 0 : 32)
+    // The library counts characters.
+    let before = String(String.UnicodeScalarView(line.unicodeScalars.prefix(Int(max(0, start)))))
+    var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+    let isLiteral = LineEditor.isLiteralTab(
+        behind: before + word, isPasting: isPasting.load(ordering: .sequentiallyConsistent),
+        isPending: poll(&input, 1, 0) > 0, isContinued: isBehindLines.load(ordering: .sequentiallyConsistent))
+    let found = isLiteral ? [word + "\t"] : currentCompletion.withLock { $0.candidates(after: before, word) }
+    let isOpen = isLiteral || (found.count == 1 && found[0].last.map { "(<".contains($0) } == true)
+    edit_end_completion(isOpen ? 0 : 32)
     offered.withLock { $0 = found.reversed() }
     guard !found.isEmpty else { return nil }
     return rl_completion_matches(text) { _, _ in offered.withLock { $0.popLast() }.flatMap { strdup($0) } }

@@ -74,9 +74,10 @@ struct RowGrid {
         return lines.joined(separator: "\n")
     }
 
-    /// A cell as people read it: text without quotes, everything else as JSON, `null` for nothing.
+    /// A cell as people read it: text without quotes, everything else as JSON, `null` for nothing. Lines stay lines; other
+    /// control characters, which would move the cursor or worse, are written as in JSON.
     static func cell(_ value: JSONValue) -> String {
-        if case .string(let text) = value { return text }
+        if case .string(let text) = value { return TextWidth.withoutControls(text) }
         return String(decoding: value.bytes, as: UTF8.self)
     }
 }

@@ -29,6 +29,47 @@ package enum TextFile {
     }
 }
 
+/// Lines of standard input as they come, from a pipe that may stay open. One reader.
+package final class InputLines: Sendable {
+    private struct State {
+        var rest: [UInt8] = []
+        var isEnded = false
+    }
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// Blocks until there are lines: those that have come as a whole, without their ends, and what is left at the end.
+    ///
+    /// - Returns: nil at the end.
+    /// - Throws: `TextFile.Failure`, also for what is no UTF-8.
+    package func next() throws(TextFile.Failure) -> [String]? {
+        var taken: [UInt8] = []
+        var rest = state.withLock { $0.isEnded ? nil : $0.rest }
+        guard rest != nil else { return nil }
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        var isEnded = false
+        while taken.isEmpty, !isEnded {
+            let count = Glibc.read(STDIN_FILENO, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw TextFile.Failure(message: String(cString: strerror(errno))) }
+            let all = (rest ?? []) + chunk[..<count]
+            isEnded = count == 0
+            let end = isEnded ? all.count : chunk[..<count].lastIndex(of: 0x0A).map { all.count - count + $0 + 1 } ?? 0
+            taken = Array(all[..<end])
+            rest = Array(all[end...])
+        }
+        let left = rest ?? []
+        state.withLock { $0 = State(rest: left, isEnded: isEnded) }
+        guard let text = String(validating: taken, as: UTF8.self) else {
+            throw TextFile.Failure(message: "it is no UTF-8 text")
+        }
+        var lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
+        if lines.last == "" { lines.removeLast() }
+        return lines
+    }
+}
+
 /// The file that SPOOL prints to.
 final class Spool: Sendable {
     private let descriptor = Mutex<Int32>(-1)

@@ -42,7 +42,9 @@ final class RowPrinter: Sendable {
             }
         case .row(let values, let isTombstone): try row(values, isTombstone)
         case .line(let text):
-            state.withLock { $0.rowCount += 1 }
+            // What PRINT says about the topic's formats is no record.
+            let isRecord = !["Key format: ", "Value format: "].contains { text.hasPrefix($0) }
+            if isRecord { state.withLock { $0.rowCount += 1 } }
             try write(text)
         case .message(let text):
             try flush()

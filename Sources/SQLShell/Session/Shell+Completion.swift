@@ -7,19 +7,29 @@ extension Shell {
     package func isWhole(_ text: String) -> Bool { ShellCommand(text) != nil || SQLParser.isComplete(text) }
 
     /// The server's names, as far as it tells them.
-    package func completion() async -> Completion {
+    ///
+    /// - Throws: `ShellFailure` when the user gives up waiting.
+    package func completion() async throws -> Completion {
         var completion = Completion()
-        // Without an answer there is nothing to offer but keywords.
-        for entity in (try? await client.execute("SHOW STREAMS EXTENDED; SHOW TABLES EXTENDED;")) ?? [] {
+        for entity in try await entities("SHOW STREAMS EXTENDED; SHOW TABLES EXTENDED;") {
             for source in entity["sourceDescriptions"]?.elements ?? [] {
                 if let name = source["name"]?.text { completion.sources.append(name) }
                 completion.columns += (source["fields"]?.elements ?? []).compactMap { $0["name"]?.text }
             }
         }
-        for entity in (try? await client.execute("SHOW FUNCTIONS; SHOW TOPICS;")) ?? [] {
+        for entity in try await entities("SHOW FUNCTIONS; SHOW TOPICS; SHOW QUERIES;") {
             completion.functions += (entity["functions"]?.elements ?? []).compactMap { $0["name"]?.text }
             completion.topics += (entity["topics"]?.elements ?? []).compactMap { $0["name"]?.text }
+            completion.queries += (entity["queries"]?.elements ?? []).compactMap { $0["id"]?.text }
         }
         return completion
+    }
+
+    private func entities(_ statements: String) async throws -> [JSONValue] {
+        do {
+            return try await answer { client throws(SQLFailure) in try await client.execute(statements) }
+        } catch is SQLFailure {
+            return []  // without an answer there is nothing to offer but keywords
+        }
     }
 }

@@ -1,5 +1,5 @@
 package import Bytes
-import JSONFormat
+package import JSONFormat
 package import SQLClient
 import SQLSyntax
 import Synchronization
@@ -25,20 +25,44 @@ package final class Shell {
     /// What `interrupt` ends.
     private let running: RunningQuery
 
-    /// Ends the query that runs, from any thread.
+    /// Ends the query that runs, or the waiting for an answer, from any thread.
     package final class RunningQuery: Sendable {
-        private let task = Mutex<Task<Void, any Error>?>(nil)
+        private let cancel = Mutex<(@Sendable () -> Void)?>(nil)
 
         package init() {}
 
         /// - Returns: whether there was one.
         @discardableResult package func end() -> Bool {
-            let task = task.withLock { $0 }
-            task?.cancel()
-            return task != nil
+            let cancel = cancel.withLock { $0 }
+            cancel?()
+            return cancel != nil
         }
 
-        fileprivate func hold(_ next: Task<Void, any Error>?) { task.withLock { $0 = next } }
+        fileprivate func hold(_ next: (@Sendable () -> Void)?) { cancel.withLock { $0 = next } }
+    }
+
+    /// Waits for the server, as long as the user does.
+    ///
+    /// - Throws: what the server refuses; `ShellFailure` when the user gives up.
+    func answer<Value: Sendable>(
+        _ body: @escaping @Sendable (SQLClient) async throws(SQLFailure) -> Value
+    ) async throws -> Value {
+        let client = client
+        let task = Task { try await body(client) }
+        running.hold { task.cancel() }
+        defer { running.hold(nil) }
+        do {
+            return try await task.value
+        } catch {
+            guard task.isCancelled else { throw error }
+            throw ShellFailure(
+                "stopped waiting for the server at \(client.address): it may still carry out what it was sent")
+        }
+    }
+
+    /// What the server tells about itself.
+    package func serverInfo() async throws -> JSONValue {
+        try await answer { client throws(SQLFailure) in try await client.info() }
     }
 
     /// - Parameters:
@@ -71,21 +95,82 @@ package final class Shell {
 
     // MARK: Statements
 
-    /// Runs a command of the shell, or all statements of a text.
+    /// Runs a command of the shell, or all statements of a text. Statements that follow each other and change something go to
+    /// the server together, which tries all of them before it carries out the first.
     ///
     /// - Returns: false to leave the shell.
-    /// - Throws: `ShellFailure`, `SQLFailure` of the first statement that fails; those before it are done.
+    /// - Throws: `ShellFailure`, `SQLFailure` of the first statement that fails. Nothing is done when the text cannot be read.
     package func run(_ text: String) async throws -> Bool {
-        if let command = ShellCommand(text) { return try await perform(command) }
-        var reader = StatementReader(text, dialect: .commandLine)
-        while true {
-            let parsed: ParsedStatement?
-            do throws(SQLSyntaxError) { parsed = try reader.next() } catch { throw Self.failure(error) }
-            guard let parsed else { return true }
-            try spool.write(parsed.closedText + "\n")
-            try await run(parsed)
+        do {
+            if let command = ShellCommand(text) {
+                try spool.write(text + "\n")
+                return try await perform(command)
+            }
+            try await runStatements(text)
+            return true
+        } catch {
+            // Of scripts that run others, once.
+            if scriptDepth == 0 { try spool.write(Self.words(error) + "\n") }
+            throw error
         }
     }
+
+    /// Runs lines as a person would type them: commands of the shell, and statements that end with their semicolon.
+    ///
+    /// - Parameter next: lines as they come, nil at the end.
+    /// - Throws: as `run`.
+    package func run(lines next: () async throws -> [String]?) async throws {
+        var statement = ""
+        while let lines = try await next() {
+            for line in lines {
+                let isFirst = statement.isEmpty
+                statement += (isFirst ? "" : "\n") + line
+                guard line.contains(";") || isFirst, isWhole(statement) else {
+                    if statement.allSatisfy(\.isWhitespace) { statement = "" }
+                    continue
+                }
+                let whole = statement
+                statement = ""
+                guard try await run(whole) else { return }
+            }
+        }
+        if !statement.isEmpty { _ = try await run(statement) }
+    }
+
+    private static func words(_ error: any Error) -> String {
+        switch error {
+        case let failure as SQLFailure: failure.message
+        case let failure as ShellFailure: failure.message
+        default: "\(error)"
+        }
+    }
+
+    private func runStatements(_ text: String) async throws {
+        let statements: [ParsedStatement]
+        do throws(SQLSyntaxError) { statements = try SQLParser.script(text, dialect: .commandLine) } catch {
+            throw Self.failure(error)
+        }
+        var together: [String] = []
+        var byteCount = 0
+        for parsed in statements {
+            let joins = parsed.statement.goesWithOthers
+            if !joins || byteCount > Self.togetherByteCountMax {
+                try await execute(together)
+                (together, byteCount) = ([], 0)
+            }
+            if joins {
+                together.append(parsed.closedText)
+                byteCount += parsed.closedText.utf8.count
+            } else {
+                try spool.write(parsed.closedText + "\n")
+                try await run(parsed)
+            }
+        }
+        try await execute(together)
+    }
+
+    /// More than scripts of people have; a server takes a body of a few megabytes.
+    private static let togetherByteCountMax = 512 << 10
 
     private static func failure(_ error: SQLSyntaxError) -> ShellFailure { ShellFailure(error.report) }
 
@@ -100,14 +185,14 @@ package final class Shell {
             }
             try await runHere(statement)
         case .query, .printTopic: try await query(parsed)
-        default: try await execute(parsed.closedText)
+        default: try await send([parsed.closedText])
         }
     }
 
     private func runHere(_ statement: Statement) async throws {
         switch statement {
         case .setProperty(let name, let value):
-            try await client.check(property: name)
+            try await check(property: name, value)
             setProperty(name, value)
             try tell(
                 "Successfully changed local property '\(name)' to '\(value)'. Use the UNSET command to revert your change."
@@ -129,10 +214,26 @@ package final class Shell {
             }
             set(&session.variables, name, nil)
         case .runScript(let path): try await runScript(path)
-        case .spool(let path):
-            try spool.open(path)
-            try tell(path.map { "Session will be spooled to \($0). Enter SPOOL OFF to disable." } ?? "Spooling is off.")
+        case .spool(let path): try startSpool(path)
         default: break
+        }
+    }
+
+    private func startSpool(_ path: String?) throws {
+        try spool.open(path)
+        try tell(path.map { "Session will be spooled to \($0). Enter SPOOL OFF to disable." } ?? "Spooling is off.")
+    }
+
+    /// Makes sure that the session may have a property with a value: a session with a wrong one can do nothing.
+    ///
+    /// - Throws: `.refused` in the server's words.
+    package func check(property name: String, _ value: String) async throws {
+        var tried = SQLClient.Session()
+        tried.properties = [(name, value)]
+        try await answer { [tried] client throws(SQLFailure) in
+            try await client.check(property: name)
+            // Values are looked at with statements, of which none is needed.
+            _ = try await client.execute("", tried)
         }
     }
 
@@ -152,15 +253,30 @@ package final class Shell {
         if options.format == .tabular { try print(text) }
     }
 
-    private func execute(_ statement: String) async throws {
+    private func execute(_ statements: [String]) async throws {
+        guard !statements.isEmpty else { return }
+        for statement in statements { try spool.write(statement + "\n") }
+        try await send(statements)
+    }
+
+    private func send(_ statements: [String]) async throws {
+        let session = session
         let entities: [JSONValue]
-        do throws(SQLFailure) { entities = try await client.execute(statement, session) } catch {
-            for entity in error.entities { try show(entity) }
-            throw error
+        do {
+            entities = try await answer { client throws(SQLFailure) in
+                try await client.execute(statements.joined(separator: "\n"), session, count: statements.count)
+            }
+        } catch var failure as SQLFailure {
+            for entity in failure.entities { try show(entity) }
+            // Of several it is to be told which one.
+            if statements.count > 1, let statement = failure.statement, !failure.message.contains(statement) {
+                failure.message += "\nStatement: " + statement
+            }
+            throw failure
         }
         for entity in entities {
             if let number = entity["commandSequenceNumber"]?.integer, number >= 0 {
-                session.commandSequenceNumber = number
+                self.session.commandSequenceNumber = number
             }
             try show(entity)
         }
@@ -191,7 +307,7 @@ package final class Shell {
                 if let rowLimit, printer.rowCount >= rowLimit { return }
             }
         }
-        running.hold(task)
+        running.hold { task.cancel() }
         defer { running.hold(nil) }
         let waiting = waiting(for: parsed)
         let output = output
@@ -252,7 +368,7 @@ package final class Shell {
         case .history:
             for (index, line) in history.enumerated() { try print("\(index + 1): \(EntityText.oneLine(line))") }
         case .version:
-            let info = try await client.info()
+            let info = try await serverInfo()
             try print("CLI v\(version), server \(SQLClient.version(in: info))")
         case .output(nil): try print("Current output format: \(options.format.rawValue.uppercased())")
         case .output(let name?):
@@ -267,7 +383,7 @@ package final class Shell {
                 throw ShellFailure("a server is named like http://127.0.0.1:8088, not '\(text)'")
             }
             let next = makeClient(address)
-            let info = try await next.info()
+            let info = try await answer { _ throws(SQLFailure) in try await next.info() }
             client = next
             session.commandSequenceNumber = nil
             try tell(
@@ -283,10 +399,24 @@ package final class Shell {
                 throw ShellFailure("COLUMN-WIDTH is a number from 0 to 10000, not '\(text)'")
             }
             columnWidth = width == 0 ? nil : width
+        case .runScript(let path): try await runScript(path)
+        case .spool(let path): try startSpool(path)
         case .requestPipelining:
             try tell("Statements wait for those before them; there is nothing to switch.")
         }
         return true
+    }
+}
+
+extension Statement {
+    /// Whether it may go to the server in one request with others. TERMINATE may not: what comes behind it is tried while the
+    /// query still runs.
+    fileprivate var goesWithOthers: Bool {
+        switch self {
+        case .createSource, .createSourceAs, .alterSource, .dropSource, .insertInto, .insertValues, .createType, .dropType:
+            true
+        default: false
+        }
     }
 }
 

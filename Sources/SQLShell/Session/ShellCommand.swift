@@ -10,6 +10,9 @@ enum ShellCommand: Equatable {
     case server(String?)
     case wrap(String)
     case columnWidth(String)
+    case runScript(String)
+    /// nil ends it.
+    case spool(String?)
     /// Of ksqlDB's command line: every statement here waits for those before it anyway.
     case requestPipelining
 
@@ -20,6 +23,14 @@ enum ShellCommand: Equatable {
 
     /// nil: the text is a statement.
     init?(_ text: String) {
+        if let path = Self.path(in: text, behind: ["run", "script"]) {
+            self = .runScript(path)
+            return
+        }
+        if let path = Self.path(in: text, behind: ["spool"]) {
+            self = .spool(path.lowercased() == "off" ? nil : path)
+            return
+        }
         var words = text.split(whereSeparator: { $0.isWhitespace || $0 == ";" }).map(String.init)
         guard let first = words.first?.lowercased(), text.split(separator: "\n").count <= 1 else { return nil }
         words.removeFirst()
@@ -44,9 +55,31 @@ enum ShellCommand: Equatable {
         }
     }
 
+    /// The path that ends a line, bare or in quotes, with or without a semicolon. nil where it is none, and where variables
+    /// stand in it: statements know them.
+    private static func path(in text: String, behind words: [String]) -> String? {
+        var rest = Substring(text)
+        func skipSpace() { rest = rest.drop(while: \.isWhitespace) }
+        for word in words {
+            skipSpace()
+            guard rest.prefix(word.count).lowercased() == word else { return nil }
+            rest = rest.dropFirst(word.count)
+            guard rest.first?.isWhitespace == true else { return nil }
+        }
+        skipSpace()
+        while let last = rest.last, last.isWhitespace || last == ";" { rest.removeLast() }
+        guard let first = rest.first, !rest.contains(where: \.isNewline), !rest.contains("${") else { return nil }
+        guard first == "'" || first == "\"" else {
+            return rest.contains { $0.isWhitespace || $0 == ";" || $0 == "'" } ? nil : String(rest)
+        }
+        let inside = rest.dropFirst()
+        guard let end = inside.firstIndex(of: first), end > inside.startIndex, inside[end...].count == 1 else { return nil }
+        return String(inside[..<end])
+    }
+
     static let helpText = """
-        Statements end with ';' and may have several lines. Tab completes keywords and names, Ctrl-C ends a query,
-        Ctrl-D the shell.
+        Statements end with ';' and may have several lines. Tab completes keywords and names, Ctrl-C ends a query
+        or the waiting for an answer, Ctrl-D the shell.
 
           SHOW STREAMS; TABLES; TOPICS; QUERIES; FUNCTIONS; TYPES; PROPERTIES; VARIABLES; CONNECTORS;
           DESCRIBE name [EXTENDED];            EXPLAIN [ANALYZE] query_id;
@@ -60,8 +93,8 @@ enum ShellCommand: Equatable {
           version                  of this program and the server
           output [JSON|TABULAR]    show or choose how results are printed
           server [URL]             show or choose the server
-          RUN SCRIPT 'file';       run a file's statements
-          SPOOL 'file'; SPOOL OFF; print to a file, too
+          RUN SCRIPT file          run a file's statements
+          SPOOL file, SPOOL OFF    print to a file, too
           SET CLI WRAP ON|OFF      whether long cells go on in the next line
           SET CLI COLUMN-WIDTH n   the same width for all columns; 0 fits them to the terminal
         """

@@ -1,5 +1,6 @@
 import Administration
 import ArgumentParser
+import Bytes
 import Cluster
 import JSONFormat
 
@@ -30,10 +31,30 @@ struct GroupList: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Show only groups in this state, such as stable or empty; may be repeated.", valueName: "state"))
+            "Show only groups in these states, such as stable or stable,empty; may be repeated.", valueName: "states"))
     var state: [String] = []
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
+
+    /// Those of Kafka's groups, of all types.
+    private static let stateNames = [
+        "PreparingRebalance", "CompletingRebalance", "Stable", "Dead", "Empty", "Assigning", "Reconciling", "NotReady",
+    ]
+
+    /// In lower case.
+    private static func states(_ texts: [String]) -> Set<String> {
+        Set(texts.flatMap { $0.split(separator: ",").map { $0.trimmed.lowercased() } })
+    }
+
+    func validate() throws {
+        let names = Self.stateNames.map { $0.lowercased() }
+        for state in Self.states(state).sorted() where !names.contains(state) {
+            throw ValidationError(
+                "no group has the state '\(state)'"
+                    + (nearestName(to: state, among: names).map { ": did you mean '\($0)'?" }
+                        ?? ": there are \(names.joined(separator: ", "))"))
+        }
+    }
 
     private struct Row {
         var listing: GroupListing
@@ -42,8 +63,8 @@ struct GroupList: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let wanted = Self.states(state)
         let cluster = try await connection.connect()
-        let wanted = Set(state.map { $0.lowercased() })
         let listings = try await cluster.groups().filter { listing in
             wanted.isEmpty || listing.state.map { wanted.contains($0.rawValue.lowercased()) } ?? true
         }

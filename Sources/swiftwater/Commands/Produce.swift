@@ -62,11 +62,12 @@ struct Produce: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Register this schema for the values, under TOPIC-value. (default: the latest one there)",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var valueSchema: String?
     @Option(
         help: ArgumentHelp(
-            "Register this schema for the keys, under TOPIC-key. (default: the latest one there)", valueName: "file"))
+            "Register this schema for the keys, under TOPIC-key. (default: the latest one there)", valueName: "file"),
+        completion: .file())
     var keySchema: String?
     @Option(
         help: ArgumentHelp("The message of a Protobuf schema that values are. (default: the first)", valueName: "name"))

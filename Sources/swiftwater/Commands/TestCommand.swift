@@ -21,7 +21,8 @@ struct TestCommand: ParsableCommand {
               swiftwater test cases/ --junit results.xml
             """)
 
-    @Argument(help: ArgumentHelp("Files and folders with tests.", valueName: "file|folder")) var files: [String]
+    @Argument(help: ArgumentHelp("Files and folders with tests.", valueName: "file|folder"), completion: .file())
+    var files: [String]
     @Option(help: ArgumentHelp("Run only tests whose name matches.", valueName: "regex")) var filter: String?
     @Option(
         help: ArgumentHelp(
@@ -29,8 +30,10 @@ struct TestCommand: ParsableCommand {
                 + "are skipped anyway.", valueName: "names"))
     var skipRequires: String?
     @Flag(help: "Of errors that tests expect, only the stage counts, not the text.") var lenientErrors = false
-    @Option(help: ArgumentHelp("Write the results as JUnit's XML.", valueName: "file")) var junit: String?
-    @Option(help: ArgumentHelp("Write the results as JSON.", valueName: "file")) var json: String?
+    @Option(help: ArgumentHelp("Write the results as JUnit's XML.", valueName: "file"), completion: .file())
+    var junit: String?
+    @Option(help: ArgumentHelp("Write the results as JSON.", valueName: "file"), completion: .file())
+    var json: String?
     @Flag(name: .shortAndLong, help: "Of tests that fail: plans, and records that could not be processed.")
     var verbose = false
     @Flag(help: "Plans and counters of every step, of all tests.") var explain = false

@@ -14,7 +14,9 @@ struct ConnectOffsets: AsyncParsableCommand {
             """)
 
     @Argument(help: "The connector.") var name: String
-    @Option(help: ArgumentHelp("Take the offsets of a file, in the form that -o json prints.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Take the offsets of a file, in the form that -o json prints.", valueName: "file"),
+        completion: .file())
     var set: String?
     @Flag(help: "Take all offsets back: the connector begins anew.") var reset = false
     @OptionGroup var output: OutputOptions

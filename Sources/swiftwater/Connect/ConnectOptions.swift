@@ -74,7 +74,7 @@ struct ConnectorSource: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "A file with the configuration: JSON, with or without \"name\" and \"config\" around it, or properties.",
-            valueName: "file"))
+            valueName: "file"), completion: .file())
     var config: String?
 
     @Argument(help: ArgumentHelp("Options of the connector, which win over the file's.", valueName: "option=value"))

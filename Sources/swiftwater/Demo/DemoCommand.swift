@@ -31,7 +31,9 @@ struct DemoCommand: AsyncParsableCommand {
     @Flag(help: "Check what each stage gives, then end; the exit code is 1 and the stage is named if one fails.")
     var once = false
     @Flag(help: "Show and explain each statement before it runs. On a terminal, Enter goes on.") var tour = false
-    @Option(help: ArgumentHelp("A folder for all data, which stays. (default: a temporary one)", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("A folder for all data, which stays. (default: a temporary one)", valueName: "folder"),
+        completion: .directory)
     var data: String?
     @Option(
         help: ArgumentHelp("A value for a variable of the statements; may be repeated.", valueName: "name=value"))

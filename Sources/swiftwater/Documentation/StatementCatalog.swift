@@ -217,11 +217,14 @@ enum StatementCatalog {
 
     private static let shell = [
         StatementEntry(
-            "SPOOL", "SPOOL 'file' | OFF", "Writes what the shell shows to a file, too.",
+            "SPOOL", "SPOOL 'file' | OFF",
+            "Writes statements and what the shell shows, errors included, to a file, too. On a line of its own it needs no "
+                + "quotes and no semicolon.",
             ["SPOOL 'shown.txt';", "SPOOL OFF;"], place: .shell),
         StatementEntry(
-            "RUN SCRIPT", "RUN SCRIPT 'file'", "Runs the statements of a file.", ["RUN SCRIPT 'more.sql';"],
-            place: .shell),
+            "RUN SCRIPT", "RUN SCRIPT 'file'",
+            "Runs the statements of a file. On a line of its own it needs no quotes and no semicolon.",
+            ["RUN SCRIPT 'more.sql';"], place: .shell),
     ]
 
     private static let tests = [

@@ -14,7 +14,10 @@ struct Interactive {
     func run() async throws {
         let output = Output.standard
         let editor = LineEditor(historyPath: Self.historyPath())
-        // Ctrl-C ends a query or gives a line up; the shell stays.
+        if !editor.isUnicode {
+            Output.complain("This system has no locale of UTF-8, such as C.UTF-8: only ASCII can be typed.")
+        }
+        // Ctrl-C ends a query, the waiting for an answer, or gives a line up; the shell stays.
         let signals = try Interruption(keepsHandling: true)
         let running = running
         // Lives as long as the process: it waits for signals.
@@ -25,20 +28,23 @@ struct Interactive {
             }
         }
         try output.line("Swiftwater SQL \(Swiftwater.version), server \(address)")
-        do throws(SQLFailure) {
-            let info = try await shell.client.info()
-            try? output.line(
+        do {
+            let info = try await shell.serverInfo()
+            try output.line(
                 "Server version \(SQLClient.version(in: info)), \(info["serverStatus"]?.text ?? "?"). Type help for help."
             )
-        } catch {
-            Output.complain(SQLCommand.explained(error, isGiven: false).text)
+            editor.setCompletion(try await shell.completion())
+        } catch let failure as SQLFailure {
+            Output.complain(SQLCommand.explained(failure, isGiven: false).text)
+        } catch is ShellFailure {
+            throw CommandFailure("no answer of \(address) was waited for any longer", kind: .interrupted)
         }
-        await refresh(editor)
         var statement = ""
         while true {
             try output.flush()
             let prompt = statement.isEmpty ? "swiftwater> " : "          > "
-            let line = try await onThread { editor.read(prompt: prompt) }
+            let isContinued = !statement.isEmpty
+            let line = try await onThread { editor.read(prompt: prompt, isContinued: isContinued) }
             switch line {
             case .end:
                 try output.line("")
@@ -52,7 +58,7 @@ struct Interactive {
                 if trimmed.isEmpty {
                     statement = ""
                 } else if shell.isWhole(statement) {
-                    editor.remember(Self.oneLine(trimmed))
+                    editor.remember(HistoryText.joined(trimmed))
                     shell.history = editor.history
                     statement = ""
                     guard try await perform(trimmed, editor) else { return }
@@ -75,12 +81,10 @@ struct Interactive {
         return true
     }
 
-    /// Statements of several lines come back as one, unless a comment would swallow what follows it.
-    private static func oneLine(_ text: String) -> String {
-        text.contains("--") ? text : text.split(separator: "\n").map { $0.trimmed }.joined(separator: " ")
+    private func refresh(_ editor: LineEditor) async {
+        // Who gives up waiting for the names keeps those of before.
+        if let completion = try? await shell.completion() { editor.setCompletion(completion) }
     }
-
-    private func refresh(_ editor: LineEditor) async { editor.setCompletion(await shell.completion()) }
 
     /// `$XDG_STATE_HOME/swiftwater/sql_history`; nil when the folder cannot be made.
     private static func historyPath() -> String? {

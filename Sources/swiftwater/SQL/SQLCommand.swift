@@ -10,7 +10,8 @@ struct SQLCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sql", abstract: "Run streaming SQL: statements, files, or a shell.",
         discussion: """
-            Without -e and -f a shell starts, or statements are read from standard input. Works with any ksqlDB server, too.
+            Without -e and -f a shell starts, or statements and the shell's commands are read from standard input. Works with
+            any ksqlDB server, too.
 
             EXAMPLES
               swiftwater sql
@@ -25,12 +26,12 @@ struct SQLCommand: AsyncParsableCommand {
             valueName: "url"))
     var server: String?
     @Option(
-        name: [.short, .customLong("execute")],
+        name: [.short, .customLong("execute")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp("Statements to run; may be repeated.", valueName: "sql"))
     var execute: [String] = []
     @Option(
         name: [.short, .customLong("file")],
-        help: ArgumentHelp("A file of statements to run; may be repeated.", valueName: "file"))
+        help: ArgumentHelp("A file of statements to run; may be repeated.", valueName: "file"), completion: .file())
     var file: [String] = []
     @Option(help: "tabular for people, json for programs.") var output: Format = .tabular
     @Option(
@@ -41,7 +42,8 @@ struct SQLCommand: AsyncParsableCommand {
         name: [.customShort("X"), .customLong("property")],
         help: ArgumentHelp("A property of the session, as SET gives it; may be repeated.", valueName: "name=value"))
     var properties: [String] = []
-    @Option(help: ArgumentHelp("A file of session properties.", valueName: "file")) var configFile: String?
+    @Option(help: ArgumentHelp("A file of session properties.", valueName: "file"), completion: .file())
+    var configFile: String?
     @Option(help: ArgumentHelp("End a query after so many rows.", valueName: "rows")) var queryRowLimit: Int?
     @Option(help: ArgumentHelp("End a query after this time.", valueName: "ms")) var queryTimeout: Int?
     @Option(name: .shortAndLong, help: "User of the server.") var user: String?
@@ -105,7 +107,10 @@ struct SQLCommand: AsyncParsableCommand {
                 shell.setProperty(name, value)
             }
         }
-        for (name, value) in try pairs(properties, option: "--property") { shell.setProperty(name, value) }
+        for (name, value) in try pairs(properties, option: "--property") {
+            try await explaining { try await shell.check(property: name, value) }
+            shell.setProperty(name, value)
+        }
         for (name, value) in try pairs(define, option: "--define") { shell.define(name, value) }
         if !execute.isEmpty || !file.isEmpty {
             try await explaining {
@@ -115,12 +120,17 @@ struct SQLCommand: AsyncParsableCommand {
         } else if isatty(STDIN_FILENO) == 1 {
             try await Interactive(shell: shell, running: running, address: address).run()
         } else {
-            try await explaining { _ = try await shell.run(try Self.standardInput()) }
+            let lines = InputLines()
+            try await explaining {
+                try await shell.run(lines: {
+                    do {
+                        return try await onThread { try lines.next() }
+                    } catch let failure as TextFile.Failure {
+                        throw CommandFailure("standard input: \(failure.message)")
+                    }
+                })
+            }
         }
-    }
-
-    private static func standardInput() throws -> String {
-        do { return try TextFile.read("/dev/stdin") } catch { throw CommandFailure("standard input: \(error.message)") }
     }
 
     private func explaining(_ body: () async throws -> Void) async throws {

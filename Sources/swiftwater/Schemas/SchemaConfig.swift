@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import JSONFormat
 import RegistryClient
 
@@ -37,7 +38,7 @@ struct SchemaConfig: AsyncParsableCommand {
             "Another setting by the API's name, as in normalize=true; a JSON object or text. May be repeated.",
             valueName: "name=value"))
     var set: [String] = []
-    @Flag(help: "Take the settings back, to what holds for all subjects.") var reset = false
+    @Flag(help: "Take the settings and the mode back, to what holds for all subjects.") var reset = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var registry: RegistryOptions
 
@@ -47,24 +48,46 @@ struct SchemaConfig: AsyncParsableCommand {
         }
         if force, mode == nil { throw ValidationError("--force is for --mode") }
         do {
-            _ = try pairs(set, option: "--set")
+            for (name, _) in try pairs(set, option: "--set") where !Self.names.contains(name) {
+                throw ValidationError(
+                    "a registry has no setting '\(name)'"
+                        + (nearestName(to: name, among: Self.names).map { ": did you mean '\($0)'?" }
+                            ?? ": there are \(Self.names.joined(separator: ", "))"))
+            }
         } catch let failure as CommandFailure {
             throw ValidationError(failure.message)
         }
     }
 
+    /// Members of Confluent's `ConfigUpdateRequest`.
+    private static let names = [
+        "alias", "normalize", "compatibility", "validateFields", "validateNames", "validateRules", "compatibilityGroup",
+        "compatibilityPolicy", "defaultMetadata", "overrideMetadata", "defaultRuleSet", "overrideRuleSet",
+    ]
+
     func run() async throws {
         let (configuration, mode) = try await registry.explaining(subject: subject) { registry in
             if reset {
-                do throws(RegistryFailure) {
+                // The mode first: a subject that is read-only keeps its settings.
+                if let subject {
+                    try await Self.takingBack { () throws(RegistryFailure) in
+                        try await registry.deleteMode(of: subject)
+                    }
+                }
+                try await Self.takingBack { () throws(RegistryFailure) in
                     _ = try await registry.deleteConfiguration(of: subject)
-                } catch {
-                    guard error.isNotFound else { throw error }  // it had none
                 }
             }
             let changes = try changes()
+            func setMode() async throws(RegistryFailure) {
+                guard let mode = self.mode else { return }
+                try await registry.setMode(of: subject, Self.name(mode.rawValue), force: force)
+            }
+            // Settings can be changed only where the mode lets them: one that opens goes first, one that closes last.
+            let opens = self.mode == .readwrite || self.mode == .import
+            if opens { try await setMode() }
             if !changes.isEmpty { try await registry.setConfiguration(of: subject, changes) }
-            if let mode = self.mode { try await registry.setMode(of: subject, Self.name(mode.rawValue), force: force) }
+            if !opens { try await setMode() }
             return (try await registry.configuration(of: subject), try await registry.mode(of: subject))
         }
         switch output.format {
@@ -78,6 +101,12 @@ struct SchemaConfig: AsyncParsableCommand {
             }
             table.add("mode", Self.text(.string(mode)))
             try Output.standard.line(table.text)
+        }
+    }
+
+    private static func takingBack(_ body: () async throws(RegistryFailure) -> Void) async throws(RegistryFailure) {
+        do throws(RegistryFailure) { try await body() } catch {
+            guard error.isNotFound else { throw error }  // it had none
         }
     }
 

@@ -5,7 +5,7 @@ import SchemaRules
 
 /// A candidate schema on the command line: a file and what it refers to.
 struct SchemaSource: ParsableArguments {
-    @Argument(help: "A file with the schema, or - for standard input.") var file: String
+    @Argument(help: "A file with the schema, or - for standard input.", completion: .file()) var file: String
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(

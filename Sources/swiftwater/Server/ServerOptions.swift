@@ -4,7 +4,8 @@ import ArgumentParser
 struct ServerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The data folder; made when it is not there. (default: ./swiftwater-data)", valueName: "folder"))
+            "The data folder; made when it is not there. (default: ./swiftwater-data)", valueName: "folder"),
+        completion: .directory)
     var dataDir: String?
 
     @Option(
@@ -43,7 +44,8 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A file of the worker's options by the names of connect-distributed.properties.", valueName: "file"))
+            "A file of the worker's options by the names of connect-distributed.properties.", valueName: "file"),
+        completion: .file())
     var connectConfig: String?
 
     @Option(
@@ -93,7 +95,9 @@ struct ServerOptions: ParsableArguments {
     @Flag(help: "Listen on other than loopback addresses although there is no authentication.")
     var insecure = false
 
-    @Option(help: ArgumentHelp("A file of settings by the names of Kafka's server.properties.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A file of settings by the names of Kafka's server.properties.", valueName: "file"),
+        completion: .file())
     var config: String?
 
     @Option(

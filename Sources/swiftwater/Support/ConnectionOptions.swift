@@ -18,7 +18,9 @@ struct ConnectionOptions: ParsableArguments {
         help: ArgumentHelp("A client property by librdkafka's name; may be repeated.", valueName: "name=value"))
     var properties: [String] = []
 
-    @Option(help: ArgumentHelp("A file of client properties by the Java client's names.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("A file of client properties by the Java client's names.", valueName: "file"),
+        completion: .file())
     var commandConfig: String?
 
     @Option(help: ArgumentHelp("Seconds to wait for an answer of the cluster.", valueName: "seconds"))
@@ -38,21 +40,34 @@ struct ConnectionOptions: ParsableArguments {
         }
     }
 
-    /// Where to connect to: the option, else the environment, else this machine.
-    func bootstrapServers(environment: (String) -> String? = EnvironmentVariables.value) throws -> String {
-        let text = bootstrap ?? environment("SWIFTWATER_BOOTSTRAP") ?? "127.0.0.1:9092"
+    private static let serversName = "bootstrap.servers"
+
+    /// Where to connect to: the option, else the property of `-X` or the file, else the environment, else this machine.
+    ///
+    /// - Parameter file: what `--command-config` has.
+    func bootstrapServers(
+        file: [String: String] = [:], environment: (String) -> String? = EnvironmentVariables.value
+    ) throws -> String {
+        let given = try pairs(properties, option: "--property").last { $0.name == Self.serversName }?.value
+        let text =
+            bootstrap ?? given ?? file[Self.serversName] ?? environment("SWIFTWATER_BOOTSTRAP") ?? "127.0.0.1:9092"
         return try text.split(separator: ",").map { part in
             try HostPort(String(part).trimmed, defaultPort: 9092).description
         }.joined(separator: ",")
     }
 
     /// What the file and `-X` set, which wins.
-    func clientProperties() throws -> [String: String] {
-        var given: [String: String] = [:]
-        if let commandConfig {
-            given = try RemoteConfiguration.properties(fromJava: PropertiesFile.read(commandConfig))
+    func clientProperties() throws -> [String: String] { try clientProperties(file: file()) }
+
+    private func file() throws -> [String: String] { try commandConfig.map(PropertiesFile.read) ?? [:] }
+
+    private func clientProperties(file: [String: String]) throws -> [String: String] {
+        var given = try RemoteConfiguration.properties(fromJava: file) { text in
+            if verbose { Output.complain(text) }
         }
-        for (name, value) in try pairs(properties, option: "--property") { given[name] = value }
+        for (name, value) in try pairs(properties, option: "--property") where name != Self.serversName {
+            given[name] = value
+        }
         return given
     }
 
@@ -60,8 +75,9 @@ struct ConnectionOptions: ParsableArguments {
     ///
     /// - Parameter overrides: properties that the command's own options stand for; `-X` wins over them.
     func connect(_ overrides: [String: String] = [:]) async throws -> RemoteCluster {
-        let servers = try bootstrapServers()
-        let given = try clientProperties()
+        let file = try file()
+        let servers = try bootstrapServers(file: file)
+        let given = try clientProperties(file: file)
         var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
         logger.logLevel = verbose ? .trace : .critical
         let cluster = try RemoteCluster(
