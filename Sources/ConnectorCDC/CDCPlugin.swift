@@ -89,6 +89,8 @@ package struct CDCPlugin: SourcePlugin {
 
     package func supportsExactlyOnce(_ properties: [String: String]) -> Bool { true }
 
+    package func definesBoundaries(_ properties: [String: String]) -> Bool { true }
+
     package func alterOffsets(
         _ properties: [String: String], _ offsets: [(partition: ConnectMap, offset: ConnectMap?)]
     ) async throws(ConnectError) -> Bool {

@@ -314,6 +314,15 @@ actor MemoryRegistry: ConverterRegistry {
         #expect(ValueText.parse(text) == SchemaAndValue(schema, value))
     }
 
+    /// From runs of Kafka 4.3's converter.
+    @Test(arguments: ["", " \n"]) func `JSON of no bytes is null, and no envelope`(text: String) throws {
+        var options = JSONConverter.Options()
+        options.hasSchemas = false
+        #expect(try JSONConverter(options).value(Array(text.utf8), topic: "t") == .null)
+        let error = #expect(throws: ConnectError.self) { try JSONConverter().value(Array(text.utf8), topic: "t") }
+        #expect(error?.message.hasPrefix("JsonConverter with schemas.enable requires") == true)
+    }
+
     @Test(arguments: NumberConverter.Kind.allCases)
     func `numbers come back`(kind: NumberConverter.Kind) throws {
         let value: ConnectValue =

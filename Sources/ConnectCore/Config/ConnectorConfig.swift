@@ -27,7 +27,7 @@ package enum ConnectorConfig {
             let isTurned = properties[prefix + "negate"] != nil && properties[prefix + "predicate"] == nil
             let isNamed = ConfigValidator.knownClass { TransformPlugins.transform($0) != nil }
             embed(
-                own, prefix, "Transforms: \(name)", "Transformation", name, plugin != nil ? version : nil,
+                own, prefix, "Transforms: \(name)", "Transformation", name, plugin?.className, version,
                 TransformPlugins.transforms.map(\.className),
                 ConfigValidator { (name, value) throws(ConnectError) in
                     try isNamed.check(name, value)
@@ -42,7 +42,7 @@ package enum ConnectorConfig {
             let plugin = properties[prefix + "type"].flatMap { TransformPlugins.predicate($0.trimmed) }
             embed(
                 plugin?.definition ?? ConfigDef(), prefix, "Predicates: \(name)", "Predicate", name,
-                plugin != nil ? version : nil, TransformPlugins.predicates.map(\.className),
+                plugin?.className, version, TransformPlugins.predicates.map(\.className),
                 .knownClass { TransformPlugins.predicate($0) != nil }, &definition)
         }
         return definition
@@ -64,9 +64,10 @@ package enum ConnectorConfig {
     }
 
     private static func embed(
-        _ own: ConfigDef, _ prefix: String, _ group: String, _ word: String, _ name: String, _ version: String?,
-        _ classes: [String], _ validator: ConfigValidator, _ definition: inout ConfigDef
+        _ own: ConfigDef, _ prefix: String, _ group: String, _ word: String, _ name: String, _ className: String?,
+        _ available: String, _ classes: [String], _ validator: ConfigValidator, _ definition: inout ConfigDef
     ) {
+        let version = className.map { _ in available }
         let sorted = classes.sorted()
         definition.define(
             prefix + "type", .className, .required, validator, .high,
@@ -74,7 +75,8 @@ package enum ConnectorConfig {
             displayName: "\(word) type for \(name)",
             recommender: .init(values: { _, _ in sorted.map { .string($0) } }))
         definition.define(
-            prefix + "plugin.version", .string, version.map { .value(.string($0)) } ?? .null, nil, .high,
+            prefix + "plugin.version", .string, version.map { .value(.string($0)) } ?? .null,
+            PluginVersion.validator(className, available: available), .high,
             "Version of the \(word.lowercased()) '\(name)'.", group: group, order: 1, width: .long,
             displayName: "\(word) version for \(name)",
             recommender: .init(values: { _, _ in version.map { [.string($0)] } ?? [] }))
@@ -104,7 +106,9 @@ package enum ConnectorConfig {
             "The connector's class: in full, or its last part with or without `Connector` at the end.", group: common,
             order: 2, width: .long, displayName: "Connector class")
         definition.define(
-            "connector.plugin.version", .string, .value(.string(version)), nil, .medium, "Version of the connector.",
+            "connector.plugin.version", .string, .value(.string(version)),
+            PluginVersion.validator(properties["connector.class"] ?? "", available: version), .medium,
+            "The connector's version, or a range of versions.",
             group: common, order: 3, width: .medium, displayName: "Connector version", recommender: versions)
         definition.define(
             "tasks.max", .int, .value(.integer(1)), .atLeast(1), .high, "The most tasks that the connector may have.",
@@ -127,7 +131,8 @@ package enum ConnectorConfig {
             let given = properties[option]?.trimmed
             let isThere = given.map { ConverterPlugins.isKnown($0, among: known) } ?? true
             definition.define(
-                option + ".plugin.version", .string, isThere ? .value(.string(version)) : .null, nil, .low,
+                option + ".plugin.version", .string, isThere ? .value(.string(version)) : .null,
+                PluginVersion.validator(isThere ? given ?? fallback : nil, available: version), .low,
                 "Version of the converter.", group: common, order: order + 1, width: .short,
                 displayName: title + " version",
                 recommender: .init(

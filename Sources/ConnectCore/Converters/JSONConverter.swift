@@ -79,6 +79,11 @@ package struct JSONConverter: Converter, HeaderConverter {
 
     package func value(_ bytes: [UInt8]?, topic: String) throws(ConnectError) -> SchemaAndValue {
         guard let bytes else { return .null }
+        // Nothing is no value: null without schemas, and no envelope with them.
+        if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) {
+            guard fixedSchema != nil || !options.hasSchemas else { throw Self.noEnvelope }
+            return try value(JSONValue.null)
+        }
         let json: JSONValue
         do throws(JSONError) {
             json = try JSONValue.read(bytes.span.bytes, duplicates: .last)
@@ -95,13 +100,17 @@ package struct JSONConverter: Converter, HeaderConverter {
         if case .null = json { return .null }
         guard let members = json.members, members.count == 2, let schema = json["schema"], let payload = json["payload"]
         else {
-            throw .data(
-                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain "
-                    + "additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in "
-                    + "your converter configuration.")
+            throw Self.noEnvelope
         }
         let connectSchema = try self.schema(schema)
         return SchemaAndValue(connectSchema, try connectValue(payload, connectSchema))
+    }
+
+    private static var noEnvelope: ConnectError {
+        .data(
+            "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain additional "
+                + "fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in your converter "
+                + "configuration.")
     }
 
     package func bytes(_ header: ConnectHeader, topic: String) throws(ConnectError) -> [UInt8]? {

@@ -4,6 +4,9 @@ package protocol SourcePlugin: ConnectorPlugin {
     /// (KIP-618).
     func supportsExactlyOnce(_ properties: [String: String]) -> Bool
 
+    /// Whether the connector says where transactions end, which `transaction.boundary=connector` asks for.
+    func definesBoundaries(_ properties: [String: String]) -> Bool
+
     /// Looks at offsets that somebody wants to set, each with its partition; nil drops it.
     ///
     /// - Returns: whether the connector knows such offsets: the answer to the request says so.
@@ -20,6 +23,8 @@ package protocol SourcePlugin: ConnectorPlugin {
 
 extension SourcePlugin {
     package func supportsExactlyOnce(_ properties: [String: String]) -> Bool { false }
+
+    package func definesBoundaries(_ properties: [String: String]) -> Bool { false }
 
     package func alterOffsets(
         _ properties: [String: String], _ offsets: [(partition: ConnectMap, offset: ConnectMap?)]

@@ -21,6 +21,16 @@ package final class JavaRegex: Sendable {
         }
     }
 
+    /// The expression of a transform's option.
+    ///
+    /// - Throws: `.config` that names the option.
+    convenience init(_ values: ConfigValues, _ option: String) throws(ConnectError) {
+        let text = values.string(option) ?? ""
+        do throws(ConnectError) { try self.init(text) } catch {
+            throw .config(option, text, "Invalid regex: \(error.message)")
+        }
+    }
+
     /// The commonest mistakes as Java names them.
     private static func javaWords(_ message: String) -> String {
         for (word, java) in [

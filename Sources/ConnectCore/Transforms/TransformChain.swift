@@ -138,7 +138,7 @@ package struct TransformChain: Sendable {
         try definition.parse(own(prefix, properties))
     }
 
-    private static func own(_ prefix: String, _ properties: [String: String]) -> [String: String] {
+    static func own(_ prefix: String, _ properties: [String: String]) -> [String: String] {
         var own: [String: String] = [:]
         for (name, value) in properties where name.hasPrefix(prefix) {
             own[String(name.dropFirst(prefix.count))] = value

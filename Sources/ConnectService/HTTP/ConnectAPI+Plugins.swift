@@ -15,6 +15,13 @@ extension ConnectAPI {
             guard let options = Self.options(name, herder) else {
                 throw HerderFailure.notFound("Unknown plugin \(name).")
             }
+            do throws(ConnectError) {
+                try PluginVersion.check(
+                    call.query("version"), of: name,
+                    available: herder.plugins.plugin(name)?.version ?? herder.settings.version)
+            } catch {
+                throw HerderFailure.badRequest(error.message)
+            }
             return .json(.array(options.filter { !$0.isInternal }.map(\.json)))
         }
         for method in [HTTPRequest.Method.put, .post] {

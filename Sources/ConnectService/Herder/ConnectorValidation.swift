@@ -31,7 +31,8 @@ struct ConnectorValidation: Sendable {
         for group in plugin.definition.groups where !groups.contains(group) { groups.append(group) }
         findings += own
         addConverters(resolved)
-        for problem in Self.overrideProblems(resolved, settings) { add(problem, resolved) }
+        for problem in TransformChain.problems(resolved) { add(problem, resolved) }
+        for problem in ClientOverrides.problems(resolved, plugin, settings) { add(problem, resolved) }
         // Servers are asked only about a configuration that is right in itself.
         if errorCount == 0 {
             for problem in await plugin.problems(with: resolved) { add(problem, resolved) }
@@ -144,6 +145,7 @@ struct ConnectorValidation: Sendable {
         do throws(ConnectError) { _ = try TopicCreation(properties) } catch {
             problems.append(ConfigProblem("topic.creation.groups", error.message))
         }
+        if let problem = boundaryProblem(properties, plugin) { problems.append(problem) }
         guard properties["exactly.once.support"]?.lowercased() == "required" else { return problems }
         if settings.exactlyOnce != .enabled {
             problems.append(
@@ -157,38 +159,14 @@ struct ConnectorValidation: Sendable {
         return problems
     }
 
-    private static func overrideProblems(
-        _ properties: [String: String], _ settings: WorkerSettings
-    ) -> [ConfigProblem] {
-        var problems: [ConfigProblem] = []
-        let policy = settings.overridePolicy.split(separator: ".").last.map(String.init) ?? "All"
-        let name =
-            policy.hasSuffix("ConnectorClientConfigOverridePolicy")
-            ? String(policy.dropLast("ConnectorClientConfigOverridePolicy".count)) : policy
-        let allowed: Set<String>?
-        switch name {
-        case "None": allowed = []
-        case "Principal":
-            allowed = ["security.protocol", "sasl.jaas.config", "sasl.mechanism"]
-        case "Allowlist":
-            allowed = Set(
-                (settings.properties["connector.client.config.override.allowlist"] ?? "").split(separator: ",").map {
-                    String($0.filter { $0 != " " })
-                })
-        default: allowed = nil
-        }
-        guard let allowed else { return problems }
-        for key in properties.keys.sorted() {
-            for prefix in ["producer.override.", "consumer.override.", "admin.override."] where key.hasPrefix(prefix) {
-                let option = String(key.dropFirst(prefix.count))
-                guard !allowed.contains(option) else { continue }
-                problems.append(
-                    ConfigProblem(
-                        key,
-                        "The '\(name)' policy does not allow '\(option)' to be overridden in the connector configuration."
-                    ))
-            }
-        }
-        return problems
+    /// A transaction that nobody ends would hide its records, and what others write to their topic, for ever.
+    static func boundaryProblem(_ properties: [String: String], _ plugin: any ConnectorPlugin) -> ConfigProblem? {
+        guard properties["transaction.boundary"].map({ ConnectAPI.trimmed($0).lowercased() }) == "connector",
+            let source = plugin as? any SourcePlugin, !source.definesBoundaries(properties)
+        else { return nil }
+        return ConfigProblem(
+            "transaction.boundary",
+            "The connector does not support connector-defined transaction boundaries with the given configuration. "
+                + "Please reconfigure it to use a different transaction boundary definition.")
     }
 }

@@ -8,13 +8,24 @@ extension Herder {
     func runConnector(
         _ name: String, _ properties: [String: String], _ target: TargetState, _ reconfigure: Signal
     ) async {
-        let className = properties["connector.class"] ?? ""
+        var className = properties["connector.class"] ?? ""
         do throws(ConnectError) {
+            do throws(ConnectError) {
+                className = try await resolved(properties)["connector.class"] ?? ""
+            } catch {
+                // What does not run needs no provider.
+                if target == .started { throw error }
+            }
             guard let plugin = plugins.plugin(className) else {
                 throw ConnectError(.connect, plugins.unknown(className))
             }
             switch target {
-            case .stopped: return await tell(name, .stopped, version: plugin.version)
+            case .stopped:
+                // What was laid out while the connector was being stopped came behind the stop.
+                if config.read({ ($0.tasks(name)?.count ?? 0) > 0 }) {
+                    try? await publish(name, properties, [])  // they do not run in any case
+                }
+                return await tell(name, .stopped, version: plugin.version)
             case .paused: return await tell(name, .paused, version: plugin.version)
             case .started: break
             }

@@ -25,7 +25,7 @@ extension Herder {
     }
 
     private func isSink(_ properties: [String: String]) -> Bool {
-        plugins.plugin(properties["connector.class"] ?? "") is any SinkPlugin
+        plugin(of: properties) is any SinkPlugin
     }
 
     private func sinkOffsets(_ name: String, _ properties: [String: String]) async throws(ConnectError) -> [JSONValue] {
@@ -86,7 +86,7 @@ extension Herder {
         if let body {
             for element in body["offsets"]?.elements ?? [] {
                 guard let partition = element["partition"], partition.members != nil else {
-                    let isSink = plugins.plugin(properties["connector.class"] ?? "") is any SinkPlugin
+                    let isSink = isSink(properties)
                     throw .badRequest(
                         "The partition for a \(isSink ? "sink connector" : "connector") offset cannot be null or missing"
                     )
@@ -104,14 +104,14 @@ extension Herder {
         }
         do {
             let resolved = try await resolved(properties)
-            let plugin = plugins.plugin(properties["connector.class"] ?? "")
+            let plugin = plugins.plugin(resolved["connector.class"] ?? "")
             let isKnown: Bool
             switch plugin {
             case let sink as any SinkPlugin:
                 isKnown = try await alterSink(name, resolved, sink, body == nil ? nil : entries)
             case let source as any SourcePlugin:
                 isKnown = try await alterSource(name, resolved, source, body == nil ? nil : entries)
-            default: throw HerderFailure.badRequest(plugins.unknown(properties["connector.class"] ?? ""))
+            default: throw HerderFailure.badRequest(plugins.unknown(resolved["connector.class"] ?? ""))
             }
             let word = body == nil ? "reset" : "altered"
             return isKnown

@@ -55,6 +55,8 @@ extension Herder {
                 throw HerderFailure.badRequest("Connector config {\(shown)} contains no connector type")
             }
             guard let plugin = plugins.plugin(name) else { throw HerderFailure.badRequest(plugins.unknown(name)) }
+            try PluginVersion.check(
+                resolved["connector.plugin.version"], of: plugin.classNames.first ?? name, available: plugin.version)
             return await ConnectorValidation(properties, resolved, plugin, settings)
         } catch let failure as HerderFailure {
             throw failure
@@ -180,7 +182,7 @@ extension Herder {
     // MARK: Answers
 
     nonisolated func type(_ properties: [String: String]) -> String {
-        plugins.plugin(properties["connector.class"] ?? "").map(PluginRegistry.type) ?? "unknown"
+        plugin(of: properties).map(PluginRegistry.type) ?? "unknown"
     }
 
     nonisolated func info(_ name: String, _ given: [String: String]? = nil) throws(HerderFailure) -> JSONValue {
@@ -209,7 +211,7 @@ extension Herder {
                 ("state", .string((isRestarting ? RunState.restarting : status.state).rawValue)),
                 ("worker_id", .string(status.workerId)),
             ]
-            let version = status.version ?? plugins.plugin(properties["connector.class"] ?? "")?.version
+            let version = status.version ?? plugin(of: properties)?.version
             if let version { members.append(("version", .string(version))) }
             if let trace = status.trace, !isRestarting { members.append(("trace", .string(trace))) }
             return members

@@ -37,6 +37,8 @@ actor Herder {
     /// Notified when what should run may have changed.
     nonisolated let signal = Signal()
     private nonisolated let providers: [String: any ConfigProvider]
+    /// What providers gave last for classes that are placeholders, so that answers need not ask them.
+    private nonisolated let foundClasses = Mutex<[String: String]>([:])
     private var group: WorkerGroup?
     private(set) var standing = Standing()
     private(set) var connectors: [String: RunningConnector] = [:]
@@ -45,11 +47,14 @@ actor Herder {
     private var taskRestarts: Set<TaskIdentity> = []
     private var loop: Task<Void, Never>?
     private var readers: [Task<Void, Never>] = []
-    private var isStopping = false
+    private(set) var isStopping = false
     /// What the leader laid out last, so that the group meets again only when there is something to share out.
     private var sharedOut = Work()
+    /// States that wait until they can be written, and who writes them then.
+    var unwritten = UnwrittenStates()
+    var rewriting: Task<Void, Never>?
     /// States told by this worker, so that one is told once.
-    private var told: [String: RunState] = [:]
+    var told: [String: RunState] = [:]
 
     init(
         _ parts: WorkerParts, _ plugins: PluginRegistry, peers: WorkerPeers, loggers: LoggerLevels
@@ -172,6 +177,8 @@ actor Herder {
         await loop?.value
         await halt(Set(connectors.keys), Set(tasks.keys), tells: true)
         await group?.stop()
+        rewriting?.cancel()
+        await rewriting?.value
         for reader in readers { reader.cancel() }
         for reader in readers { await reader.value }
         await config.close()
@@ -365,71 +372,38 @@ actor Herder {
     }
 
     /// Whether another worker has not taken over already.
-    private func isMine(_ status: RunStatus?) -> Bool { status?.workerId == settings.workerId }
+    func isMine(_ status: RunStatus?) -> Bool { status?.workerId == settings.workerId }
 
-    private func key(_ task: TaskIdentity) -> String { task.connector + "\u{0}\(task.task)" }
-
-    // MARK: States
-
-    func tell(_ name: String, _ state: RunState, _ failure: TaskFailure? = nil, version: String? = nil) async {
-        guard told[name] != state || state == .failed else { return }
-        guard config.read({ $0.connectors[name] != nil }) else { return }
-        told[name] = state
-        await write([
-            StatusRecords.connector(
-                name,
-                RunStatus(
-                    state, trace: failure?.trace(of: name), workerId: settings.workerId,
-                    generation: Int64(standing.generation), version: version))
-        ])
-    }
-
-    func tell(_ task: TaskIdentity, _ state: RunState, _ failure: TaskFailure? = nil, version: String? = nil) async {
-        guard told[key(task)] != state || state == .failed else { return }
-        let isThere = config.read { state in (state.tasks(task.connector)?.count ?? 0) > task.task }
-        guard isThere else { return }
-        told[key(task)] = state
-        await write([
-            StatusRecords.task(
-                task,
-                RunStatus(
-                    state, trace: failure?.trace(of: task.description), workerId: settings.workerId,
-                    generation: Int64(standing.generation), version: version))
-        ])
-    }
-
-    func write(_ records: [StatusRecords.Record]) async {
-        do throws(ClusterError) {
-            try await status.write(records)
-        } catch {
-            logger.error("a state could not be written", metadata: ["error": "\(error)"])
-        }
-    }
-
-    func track(_ topic: String, _ task: TaskIdentity) async {
-        guard settings.tracksTopics, status.read({ !($0.topics[task.connector]?.contains(topic) ?? false) }) else {
-            return
-        }
-        await write([StatusRecords.topic(topic, task, at: parts.now())])
-    }
+    func key(_ task: TaskIdentity) -> String { task.connector + "\u{0}\(task.task)" }
 
     // MARK: For the runs
 
     nonisolated func resolved(_ properties: [String: String]) async throws(ConnectError) -> [String: String] {
-        try await ConfigPlaceholders.resolved(properties, providers: providers)
+        let found = try await ConfigPlaceholders.resolved(properties, providers: providers)
+        if let given = properties["connector.class"], let name = found["connector.class"], name != given {
+            foundClasses.withLock { $0[given] = name }
+        }
+        return found
+    }
+
+    /// The kind of a connector, also where a provider has its class.
+    nonisolated func plugin(of properties: [String: String]) -> (any ConnectorPlugin)? {
+        let given = properties["connector.class"] ?? ""
+        return plugins.plugin(foundClasses.withLock { $0[given] } ?? given)
     }
 
     private func runTask(
         _ task: TaskIdentity, _ properties: [String: String], _ connector: [String: String], _ control: TaskControl
     ) async {
-        let className = connector["connector.class"] ?? ""
         do throws(ConnectError) {
+            let whole = try await resolved(connector)
+            let className = whole["connector.class"] ?? ""
             guard let plugin = plugins.plugin(className) else {
                 throw ConnectError(.connect, plugins.unknown(className))
             }
             let version = plugin.version
             let environment = TaskEnvironment(
-                parts: parts, identity: task, connector: try await resolved(connector),
+                parts: parts, identity: task, connector: whole,
                 properties: try await resolved(properties), plugin: plugin, control: control,
                 report: { [weak self] state, failure in await self?.tell(task, state, failure, version: version) },
                 track: { [weak self] topic in await self?.track(topic, task) },

@@ -39,17 +39,16 @@ package final class LoggerLevels: Sendable {
         entries.withLock { $0[name].map { ($0.level, $0.modified) } }
     }
 
-    /// Sets a logger and those below it.
+    /// Sets a logger and those below it. A name that nothing logs by keeps its level, for what comes below it.
     ///
-    /// - Returns: the loggers that were set, sorted; none for a name that no logger has or is below.
+    /// - Returns: the loggers that were set, sorted.
     @discardableResult
     func set(_ name: String, _ level: String) -> [String] {
         let time = now()
         return entries.withLock { entries in
-            let below = entries.keys.filter { $0 == name || $0.hasPrefix(name + ".") || name == "root" }
-            guard !below.isEmpty else { return [] }
-            for name in Set(below).union([name]) { entries[name] = Entry(level: level, modified: time) }
-            return Set(below).union([name]).sorted()
+            let all = Set(entries.keys.filter { $0.hasPrefix(name + ".") || name == "root" }).union([name])
+            for name in all { entries[name] = Entry(level: level, modified: time) }
+            return all.sorted()
         }
     }
 

@@ -54,27 +54,20 @@ struct StatusState: Sendable {
     private(set) var topics: [String: Set<String>] = [:]
 
     mutating func apply(_ record: ConsumerRecord) {
-        guard let key = record.keyText else { return }
         let json = record.valueBytes.flatMap { JSONValue.parse($0) }
-        if key.hasPrefix("status-connector-") {
-            connectors[String(key.dropFirst("status-connector-".count))] = json.flatMap(RunStatus.init)
-        } else if key.hasPrefix("status-task-") {
-            let rest = key.dropFirst("status-task-".count)
-            guard let dash = rest.lastIndex(of: "-"), let number = Int(rest[rest.index(after: dash)...]) else { return }
-            let name = String(rest[..<dash])
-            tasks[name, default: [:]][number] = json.flatMap(RunStatus.init)
-            if tasks[name]?.isEmpty ?? false { tasks[name] = nil }
-        } else if key.hasPrefix("status-topic-") {
-            // A topic's name has no colon.
-            let rest = key.dropFirst("status-topic-".count)
-            guard let colon = rest.firstIndex(of: ":"), rest[colon...].hasPrefix(":connector-") else { return }
-            let (topic, name) = (String(rest[..<colon]), String(rest[colon...].dropFirst(":connector-".count)))
+        switch record.keyText.flatMap(StatusRecords.subject) {
+        case .connector(let name): connectors[name] = json.flatMap(RunStatus.init)
+        case .task(let task):
+            tasks[task.connector, default: [:]][task.task] = json.flatMap(RunStatus.init)
+            if tasks[task.connector]?.isEmpty ?? false { tasks[task.connector] = nil }
+        case .topic(let topic, let name):
             if record.value == nil {
                 topics[name]?.remove(topic)
                 if topics[name]?.isEmpty ?? false { topics[name] = nil }
             } else {
                 topics[name, default: []].insert(topic)
             }
+        case nil: break
         }
     }
 }
@@ -82,6 +75,31 @@ struct StatusState: Sendable {
 /// The records that change the status topic.
 enum StatusRecords {
     typealias Record = (key: [UInt8], value: [UInt8]?)
+
+    enum Subject {
+        case connector(String)
+        case task(TaskIdentity)
+        case topic(String, connector: String)
+    }
+
+    /// What a record is about by its key; nil for what is none of ours.
+    static func subject(_ key: String) -> Subject? {
+        if key.hasPrefix("status-connector-") { return .connector(String(key.dropFirst("status-connector-".count))) }
+        if key.hasPrefix("status-task-") {
+            let rest = key.dropFirst("status-task-".count)
+            guard let dash = rest.lastIndex(of: "-"), let number = Int(rest[rest.index(after: dash)...]) else {
+                return nil
+            }
+            return .task(TaskIdentity(connector: String(rest[..<dash]), task: number))
+        }
+        if key.hasPrefix("status-topic-") {
+            // A topic's name has no colon.
+            let rest = key.dropFirst("status-topic-".count)
+            guard let colon = rest.firstIndex(of: ":"), rest[colon...].hasPrefix(":connector-") else { return nil }
+            return .topic(String(rest[..<colon]), connector: String(rest[colon...].dropFirst(":connector-".count)))
+        }
+        return nil
+    }
 
     static func connector(_ name: String, _ status: RunStatus?) -> Record {
         (Array("status-connector-\(name)".utf8), status?.json.bytes)

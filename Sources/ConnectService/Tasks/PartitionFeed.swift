@@ -26,10 +26,12 @@ final class PartitionFeed: Sendable {
     private let own = Signal()
     /// Notified when there is something to take.
     private let news: Signal
+    /// Told once when reading begins to fail and is tried again.
+    private let warn: @Sendable (String) -> Void
 
     init(
         _ cluster: any Cluster, _ partition: TopicPartition, position: Int64, isolation: Isolation, byteCountMax: Int,
-        reset: LogPosition?, news: Signal
+        reset: LogPosition?, news: Signal, warn: @escaping @Sendable (String) -> Void
     ) {
         self.cluster = cluster
         self.partition = partition
@@ -37,6 +39,7 @@ final class PartitionFeed: Sendable {
         self.byteCountMax = byteCountMax
         self.reset = reset
         self.news = news
+        self.warn = warn
         inside = Mutex(Inside(position: position))
     }
 
@@ -95,17 +98,31 @@ final class PartitionFeed: Sendable {
 
     /// Reads until the feed is closed.
     func run() async {
+        var failedAt: Int64?
         while !isClosed {
             let moves = inside.withLock { $0.moves }
             do throws(ClusterError) {
                 try await read()
+                failedAt = nil
             } catch {
                 if isClosed { break }
                 if inside.withLock({ $0.moves }) != moves {
                     // The reader was closed because the position has moved.
                 } else if error.code == .offsetOutOfRange {
                     await goBack(error)
+                } else if error.code == .corruptMessage {
+                    // Kafka counts it among what may pass, but the same bytes come again.
+                    fail(
+                        ClusterError(
+                            .corruptMessage,
+                            "the records of \(partition) from offset \(position) on cannot be read: \(error.message); "
+                                + "to go on behind them, stop the connector and set its offset past them"))
+                    await waitForMove()
                 } else if error.code.isRetriable || error.code == .unknownTopicOrPartition {
+                    if failedAt != position {
+                        failedAt = position
+                        warn("\(partition) cannot be read at offset \(position), trying again: \(error)")
+                    }
                     let generation = own.generation
                     await own.wait(after: generation, timeout: .seconds(1))
                 } else {

@@ -398,7 +398,8 @@ actor SinkWork {
             let wanted = seeks[SinkPartition(topic: partition.topic, partition: partition.partition)]
             let feed = PartitionFeed(
                 environment.parts.cluster, partition, position: wanted ?? start.offset, isolation: isolation,
-                byteCountMax: byteCountMax, reset: reset, news: control.signal)
+                byteCountMax: byteCountMax, reset: reset, news: control.signal,
+                warn: { [environment] in environment.log(.warning, $0) })
             // Owned here: `close` awaits it.
             let run = Task { await feed.run() }
             parts[partition] = Part(

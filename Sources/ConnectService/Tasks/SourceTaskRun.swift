@@ -14,12 +14,16 @@ struct SourceTaskRun: TaskRun {
     func live() async throws {
         let values = try ConnectorConfig.definition(.source, environment.connector, version: plugin.version)
             .parse(environment.connector)
+        let isTransactional = Self.isTransactional(plugin, environment)
+        if isTransactional, let problem = ConnectorValidation.boundaryProblem(environment.connector, plugin) {
+            throw ConnectError(.config, problem.message)
+        }
         let policy = ErrorPolicy(values)
         let pipeline = try SourcePipeline(environment, policy)
         let context = SourceContext(environment, pipeline)
         let task = try plugin.makeTask(environment.properties, context)
         let work = SourceWork(
-            environment, task, pipeline, policy, values, isTransactional: Self.isTransactional(plugin, environment))
+            environment, task, pipeline, policy, values, isTransactional: isTransactional)
         do {
             try await work.open()
             do throws(ConnectError) {

@@ -43,10 +43,10 @@ struct ByLogicalTableRouter: Transformation {
         for option in ["topic.regex", "topic.replacement"] where values.text(option) == nil {
             throw .config("The '\(option)' value is invalid: A value is required")
         }
-        topicRegex = try JavaRegex(values.string("topic.regex") ?? "")
+        topicRegex = try JavaRegex(values, "topic.regex")
         topicReplacement = values.string("topic.replacement") ?? ""
         enforcesUniqueness = values.flag("key.enforce.uniqueness")
-        keyFieldRegex = try values.text("key.field.regex").map { text throws(ConnectError) in try JavaRegex(text) }
+        keyFieldRegex = values.text("key.field.regex") == nil ? nil : try JavaRegex(values, "key.field.regex")
         keyFieldReplacement = values.string("key.field.replacement") ?? ""
         keyFieldName = values.string("key.field.name") ?? "__dbz__physicalTableIdentifier"
         adjustment = values.string("schema.name.adjustment.mode") ?? "none"

@@ -56,7 +56,7 @@ struct EventRouter: Transformation {
 
     init(_ values: ConfigValues) throws(ConnectError) {
         self.values = values
-        routeRegex = try JavaRegex(values.string("route.topic.regex") ?? "")
+        routeRegex = try JavaRegex(values, "route.topic.regex")
         var additional: [Additional] = []
         for text in values.list("table.fields.additional.placement") {
             let parts = text.split(separator: ":").map(\.trimmed)

@@ -8,8 +8,11 @@ private struct ExpressionScope: Sendable {
     let nulls: NullHandling
 
     init(_ values: ConfigValues, _ option: String) throws(ConnectError) {
-        expression = try RecordExpression(values.string(option) ?? "")
-        topics = try values.text("topic.regex").map { text throws(ConnectError) in try JavaRegex(text) }
+        let text = values.string(option) ?? ""
+        do throws(ConnectError) { expression = try RecordExpression(text) } catch {
+            throw .config(option, text, error.message)
+        }
+        topics = values.text("topic.regex") == nil ? nil : try JavaRegex(values, "topic.regex")
         nulls = NullHandling(rawValue: values.string("null.handling.mode")?.lowercased() ?? "keep") ?? .keep
     }
 

@@ -111,8 +111,12 @@ struct ExtractNewRecordState: Transformation {
         if values.originals[option] == nil,
             values.string("delete.handling.mode") != nil || values["drop.tombstones"] != .null
         {
+            let mode = values.string("delete.handling.mode") ?? "drop"
+            guard ["drop", "rewrite", "none"].contains(mode.lowercased()) else {
+                throw .config("The 'delete.handling.mode' value is invalid: Value must be one of drop, rewrite, none")
+            }
             let dropsTombstones = values["drop.tombstones"] != .boolean(false)
-            switch (values.string("delete.handling.mode") ?? "drop", dropsTombstones) {
+            switch (mode.lowercased(), dropsTombstones) {
             case ("rewrite", true): return .rewrite
             case ("rewrite", false): return .rewriteWithTombstone
             case ("none", true): return .deleteToTombstone
