@@ -105,6 +105,10 @@ final class PartitionFeed: Sendable {
                     // The reader was closed because the position has moved.
                 } else if error.code == .offsetOutOfRange {
                     await goBack(error)
+                } else if error.code == .corruptMessage {
+                    // Stored so: whoever asks again gets it again, and passing over it would lose records in silence.
+                    fail(error)
+                    await waitForMove()
                 } else if error.code.isRetriable || error.code == .unknownTopicOrPartition {
                     let generation = own.generation
                     await own.wait(after: generation, timeout: .seconds(1))
