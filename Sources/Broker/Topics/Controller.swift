@@ -146,6 +146,18 @@ package final class Controller: Sendable {
 
     /// Tells what was found damaged: it is gone for good, and the operator may have a backup or a failing disk.
     private func report(_ recovery: RecoveryReport, of name: PartitionName) {
+        if !recovery.missing.isEmpty {
+            let ranges = recovery.missing.prefix(10).map { "\($0.lowerBound)-\($0.upperBound - 1)" }
+            logger.error(
+                """
+                records of a partition are gone or damaged: files of closed segments were removed, cut or changed; \
+                readers pass over what is gone. Stop the server and restore the partition's folder from a backup
+                """,
+                metadata: [
+                    "partition": "\(name)", "folder": "\(directory.folder(of: name))",
+                    "missingOffsets": "\(ranges.joined(separator: ", "))\(recovery.missing.count > 10 ? ", ..." : "")",
+                ])
+        }
         guard recovery.truncatedByteCount > 0 || recovery.lostRecordCount > 0 else { return }
         var metadata: Logger.Metadata = [
             "partition": "\(name)", "cutBytes": "\(recovery.truncatedByteCount)", "reason": "\(recovery.reason ?? "")",
