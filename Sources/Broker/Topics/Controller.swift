@@ -17,6 +17,8 @@ package final class Controller: Sendable {
         var server: ServerProperties
         /// As the configuration file and flags have them, without what was altered while running.
         let staticServer: ServerProperties
+        /// How far the metadata log reached when that was noted last.
+        var checkpointedEnd: Int64 = -1
     }
 
     let catalog: TopicCatalog
@@ -467,6 +469,18 @@ package final class Controller: Sendable {
         } catch {
             // The log still has everything; only the next start is slower.
             logger.warning("metadata snapshot cannot be written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Notes how far the metadata log reaches; on the control thread.
+    func checkpointMetadata() {
+        state.withLock { state in
+            guard state.log.end != state.checkpointedEnd else { return }
+            state.checkpointedEnd = state.log.end
+            do throws(LogError) { try state.log.checkpoint() } catch {
+                // What is appended is on disk all the same.
+                logger.warning("checkpoint of the metadata cannot be written", metadata: ["error": "\(error)"])
+            }
         }
     }
 
