@@ -227,6 +227,7 @@ package final class BrokerServer: Sendable {
         }
         let port = listener.localAddress?.port ?? configuration.listenPort
         let host = listener.localAddress?.ipAddress ?? configuration.listenHost
+        node.listener = (host, Int32(clamping: port))
         node.advertised = (
             configuration.advertisedHost ?? host, Int32(clamping: configuration.advertisedPort ?? port)
         )

@@ -41,8 +41,7 @@ package final class Controller: Sendable {
         directory: LogDirectory, log: MetadataLog, image: MetadataImage, server: ServerProperties, nodeId: Int32,
         clock: any WallClock, pool: NIOThreadPool, logger: Logger
     ) throws {
-        var effective = server
-        for (name, value) in image.brokerConfigs { effective.set(name, to: value) }
+        let effective = Self.effective(server, image)
         self.directory = directory
         self.clock = clock
         self.nodeId = nodeId
@@ -55,10 +54,17 @@ package final class Controller: Sendable {
         try openTopics()
     }
 
+    /// The broker's own settings go before the defaults of all brokers, these before the configuration file.
+    private static func effective(_ staticServer: ServerProperties, _ image: MetadataImage) -> ServerProperties {
+        var effective = staticServer
+        for values in [image.brokerDefaults, image.brokerConfigs] {
+            for (name, value) in values { effective.set(name, to: value) }
+        }
+        return effective
+    }
+
     /// The properties in force.
     package var server: ServerProperties { settings.withLock { $0 } }
-    /// The properties as they were when the program started.
-    package var staticServer: ServerProperties { state.withLock { $0.staticServer } }
     /// The offset after the last metadata record.
     var metadataEnd: Int64 { state.withLock { $0.log.end } }
     package var clusterId: String { state.withLock { $0.image.clusterId ?? "" } }
@@ -375,14 +381,15 @@ package final class Controller: Sendable {
         }
     }
 
-    /// Changes settings of the broker that may change while it runs.
+    /// Changes settings of the broker that may change while it runs: its own, or the defaults of all brokers.
     func alterBroker(
-        _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+        _ alterations: [ConfigAlteration], isDefault: Bool, isIncremental: Bool, validateOnly: Bool
     ) throws(ControlError) {
         try state.withLock { state throws(ControlError) in
             let server = state.server
+            let present = isDefault ? state.image.brokerDefaults : state.image.brokerConfigs
             let overrides = try TopicRules.applied(
-                alterations, to: isIncremental ? state.image.brokerConfigs : [:],
+                alterations, to: isIncremental ? present : [:],
                 definition: ServerProperties.definition, current: { server.text($0) },
                 problem: { name, value in
                     guard let definition = ServerProperties.definition(name) else {
@@ -397,9 +404,8 @@ package final class Controller: Sendable {
                     }
                 })
             guard !validateOnly else { return }
-            try commit([.brokerConfigs(values: overrides)], &state)
-            var effective = state.staticServer
-            for (name, value) in overrides { effective.set(name, to: value) }
+            try commit([isDefault ? .brokerDefaults(values: overrides) : .brokerConfigs(values: overrides)], &state)
+            let effective = Self.effective(state.staticServer, state.image)
             state.server = effective
             settings.withLock { $0 = effective }
             for topic in catalog.snapshot.sorted {
@@ -439,8 +445,13 @@ package final class Controller: Sendable {
     /// Groups with settings of their own, in the order of their names.
     var configuredGroups: [String] { groupSettings.withLock { $0.keys.sorted() } }
 
-    /// Settings of the broker that were altered while it ran.
-    var brokerOverrides: [String: String] { state.withLock { $0.image.brokerConfigs } }
+    /// What the settings of the broker come from.
+    var brokerLayers: BrokerConfigLayers {
+        state.withLock {
+            BrokerConfigLayers(
+                own: $0.image.brokerConfigs, defaults: $0.image.brokerDefaults, staticServer: $0.staticServer)
+        }
+    }
 
     // MARK: Producer ids
 
