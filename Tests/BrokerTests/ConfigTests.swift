@@ -51,7 +51,9 @@ import Testing
     }
 
     /// What is taken can be read: `FetchedBatches` stops at the same number.
-    @Test(arguments: [("1048588", 64 << 20), ("4194304", 128 << 20), ("16777216", 256 << 20), ("2147483647", 256 << 20)])
+    @Test(arguments: [
+        ("1048588", 64 << 20), ("4194304", 128 << 20), ("16777216", 256 << 20), ("2147483647", 256 << 20),
+    ])
     func `bounds what batches decompress to`(byteCountMax: String, expected: Int) {
         let config = EffectiveTopicConfig(overrides: ["max.message.bytes": byteCountMax], server: ServerProperties())
         #expect(config.rules.decompressedByteCountMax == expected)

@@ -65,7 +65,7 @@ extension BrokerNode {
         }
     }
 
-    /// What tells the broker and its places, which the program's own configuration has under other names: tools ask for it.
+    /// The broker and its places, which the program's own configuration has under other names: tools ask for them.
     private func identity() -> [ConfigDescription] {
         let folder = directory.directory
         let listener = "PLAINTEXT://\(listener.host):\(listener.port)"

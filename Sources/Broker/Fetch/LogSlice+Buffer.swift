@@ -13,7 +13,8 @@ extension LogSlice {
                 let count = try file.read(
                     at: position, into: UnsafeMutableRawBufferPointer(rebasing: free[..<byteCount]))
                 if count == byteCount { return count }
-                failure = LogError(.corruptSegment, "segment '\(file.path)' ends before byte \(position + Int64(byteCount))")
+                failure = LogError(
+                    .corruptSegment, "segment '\(file.path)' ends before byte \(position + Int64(byteCount))")
             } catch {
                 failure = LogError(.corruptSegment, "segment '\(file.path)' cannot be read: \(error)")
             }

@@ -36,8 +36,8 @@ enum MetadataDamage {
                 throw LogError(.corruptSegment, "metadata log: \(error.reason)", cause: error)
             }
         }
-        // A file that says where the log ended is written after what lies below is on disk; and once there is a snapshot,
-        // there always is a log file, be it empty.
+        // A file that says where the log ended is written after what lies below is on disk; and once there is a
+        // snapshot, there always is a log file, be it empty.
         let promised = names.compactMap { $0.hasSuffix(".snapshot") ? Int64($0.dropLast(9)) : nil }.max()
         if let promised, (end ?? 0) < promised { throw missing((end ?? 0)..<promised, directory) }
         if let snapshot, logs.isEmpty {
@@ -52,8 +52,8 @@ enum MetadataDamage {
     private static func missing(_ offsets: Range<Int64>, _ directory: String) -> LogError {
         LogError(
             .corruptSegment,
-            "metadata log: the records from offset \(offsets.lowerBound) to \(offsets.upperBound - 1), which were on disk, "
-                + "are gone from '\(directory)'; restore 'meta' from a backup, nothing was changed")
+            "metadata log: the records from offset \(offsets.lowerBound) to \(offsets.upperBound - 1), which were on "
+                + "disk, are gone from '\(directory)'; restore 'meta' from a backup, nothing was changed")
     }
 
     /// Where the first batch begins that is not whole, or does not follow the one before; and the offset after the batches

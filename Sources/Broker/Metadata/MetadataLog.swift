@@ -31,7 +31,8 @@ struct MetadataLog {
         _ directory: String, disk: any Disk, files: FileCache, health: LogHealth, wasClean: Bool, now: Int64
     ) throws(LogError) -> (MetadataLog, MetadataImage) {
         let snapshot = try newestSnapshot(in: directory, disk)
-        try MetadataDamage.check(directory + "/__cluster_metadata-0", disk, wasClean: wasClean, snapshot: snapshot?.offset)
+        try MetadataDamage.check(
+            directory + "/__cluster_metadata-0", disk, wasClean: wasClean, snapshot: snapshot?.offset)
         // All of it is checked at every start, and the snapshot says where it begins.
         let log = try PartitionLog.open(
             directory: directory + "/__cluster_metadata-0", topicId: (0, 1), config: LogConfig(), disk: disk,
