@@ -43,6 +43,7 @@ package final class BrokerNode: Sendable {
     let syncsBeforeAnswer: Bool
 
     private let address = Mutex<(host: String, port: Int32)>(("", 0))
+    private let listening = Mutex<(host: String, port: Int32)>(("", 0))
 
     init(
         controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
@@ -106,6 +107,12 @@ package final class BrokerNode: Sendable {
     var groups: CoordinatorTopic<GroupShard> { coordination.groups }
     var transactions: TransactionCoordinators { coordination.transactions }
     var markers: MarkerWriter { coordination.markers }
+
+    /// Where the broker listens.
+    var listener: (host: String, port: Int32) {
+        get { listening.withLock { $0 } }
+        set { listening.withLock { $0 = newValue } }
+    }
 
     /// Where clients are told to connect to.
     var advertised: (host: String, port: Int32) {

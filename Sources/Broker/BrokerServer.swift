@@ -124,6 +124,11 @@ package final class BrokerServer: Sendable {
             var (log, image) = try MetadataLog.open(
                 configuration.dataDirectory + "/meta", disk: disk, files: files,
                 health: directory.health, wasClean: directory.wasClean, now: clock.now())
+            if log.cutByteCount > 0 {
+                logger.warning(
+                    "the metadata's end, never acknowledged, was not whole after an unclean stop and was cut off",
+                    metadata: ["cutBytes": "\(log.cutByteCount)"])
+            }
             if image.clusterId == nil {
                 // The id is written before the first topic is made.
                 guard directory.unopened.isEmpty else {
@@ -222,6 +227,7 @@ package final class BrokerServer: Sendable {
         }
         let port = listener.localAddress?.port ?? configuration.listenPort
         let host = listener.localAddress?.ipAddress ?? configuration.listenHost
+        node.listener = (host, Int32(clamping: port))
         node.advertised = (
             configuration.advertisedHost ?? host, Int32(clamping: configuration.advertisedPort ?? port)
         )

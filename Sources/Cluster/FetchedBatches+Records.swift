@@ -4,7 +4,7 @@ import RecordBatches
 
 extension FetchedBatches {
     /// Bytes that one compressed batch may become; a batch beyond it is refused, not decompressed without end.
-    package static let decompressedByteCountMax = 256 << 20
+    package static let decompressedByteCountMax = ProduceRules.decompressedByteCountLimit
 
     /// The records, from `startOffset` on. Control records are left out. Bytes of uncompressed batches are shared,
     /// those of compressed ones are copied once per batch.

@@ -10,6 +10,9 @@ package import Bytes
 package enum Codec: Int, Sendable, CaseIterable {
     case none, gzip, snappy, lz4, zstd
 
+    /// What `decompress` throws for more than `limit` bytes.
+    package func exceeded(_ limit: Int) -> WireError { BoundedOutput.exceeded(name, limit) }
+
     /// The name in `compression.type` of topics and producers.
     package var name: String {
         switch self {

@@ -30,6 +30,13 @@ package enum DataFolder {
         }
         let strangers = names.filter { !isOurs($0) && !isHarmless($0) }.sorted()
         guard strangers.isEmpty else {
+            if names.contains("meta"), names.contains("topics") {
+                throw LogError(
+                    .unsupportedVersion,
+                    "the file 'version' is missing in '\(directory)', which holds data ('meta' and 'topics'): restore it "
+                        + "from a backup, or, if this program was the last to use the folder, make it with the one line "
+                        + "'\(version)'")
+            }
             let some = strangers.prefix(3).map { "'\($0)'" }.joined(separator: ", ")
             let more = strangers.count > 3 ? " and \(strangers.count - 3) more" : ""
             throw LogError(

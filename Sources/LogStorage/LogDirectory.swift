@@ -134,7 +134,7 @@ package final class LogDirectory: Sendable {
         let log = try PartitionLog.open(
             directory: folder(of: name), topicId: topicId, config: config, disk: disk, files: files,
             leaderEpoch: leaderEpoch, recoveryPoint: recoveryPoint, cleanShutdown: wasClean, now: now,
-            logStart: logStart, gapsBelow: gapsBelow, health: health
+            logStart: logStart, gapsBelow: gapsBelow, cleanedBelow: config.compacts ? .max : cleanedEnd, health: health
         ) { [weak self] offset throws(LogError) in
             try self?.save(logStart: offset, of: name)
         }

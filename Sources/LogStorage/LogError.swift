@@ -67,7 +67,7 @@ package struct LogError: Error, CustomStringConvertible {
     package var kafkaCode: Int16 {
         switch code {
         case .offsetOutOfRange: 1  // OFFSET_OUT_OF_RANGE
-        case .corruptBatch: 2  // CORRUPT_MESSAGE
+        case .corruptBatch, .corruptSegment: 2  // CORRUPT_MESSAGE
         case .closed: 6  // NOT_LEADER_OR_FOLLOWER
         case .batchTooLarge: 18  // RECORD_LIST_TOO_LARGE
         case .outOfOrderSequence: 45  // OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -76,7 +76,7 @@ package struct LogError: Error, CustomStringConvertible {
         case .invalidTxnState: 48  // INVALID_TXN_STATE
         case .transactionCoordinatorFenced: 52  // TRANSACTION_COORDINATOR_FENCED
         case .inconsistentTopicId: 103  // INCONSISTENT_TOPIC_ID
-        case .corruptSegment, .diskFull, .failed, .io, .locked, .unsupportedVersion: 56  // KAFKA_STORAGE_ERROR
+        case .diskFull, .failed, .io, .locked, .unsupportedVersion: 56  // KAFKA_STORAGE_ERROR
         }
     }
 }

@@ -8,6 +8,7 @@ extension LogOpening {
     /// - Returns: the log end.
     mutating func recover(leaderEpochMax: Int32) throws(LogError) -> Int64 {
         let first = max(0, segments.partitionPoint { $0.baseOffset <= recoveryPoint } - 1)
+        missing = []
         for index in 0..<first { try adopt(index) }
         // Epochs above may be of a future that did not happen; the scan finds the true ones.
         _ = epochs.truncate(end: max(recoveryPoint, segments[0].baseOffset))

@@ -89,6 +89,8 @@ package struct RecoveryReport: Sendable, Equatable {
     package var rebuiltIndexCount = 0
     /// Records that had been made durable but are gone: the disk lost or changed them.
     package var lostRecordCount: Int64 = 0
+    /// Offsets between others that no file has any more, though nothing deleted them; ascending.
+    package var missing: [Range<Int64>] = []
     /// Why the log was cut, for the operator.
     package var reason: String?
 }

@@ -12,17 +12,19 @@ extension PartitionLog {
     ///     files confirm it.
     ///   - logStart: log start offset from the checkpoint; 0 when there is none.
     ///   - gapsBelow: below this offset cleaning may have left offsets out; anywhere else a gap is damage.
+    ///   - cleanedBelow: as `gapsBelow`, without what a recovery point makes of it: below it a gap between segments is told
+    ///     only if there is more to it.
     ///   - saveLogStart: makes a new log start durable.
     /// - Throws: `.inconsistentTopicId` when the folder belongs to another topic; `.io`, `.diskFull`; `.failed` when what
     ///   was found could not be synced.
     package static func open(
         directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache,
         leaderEpoch: Int32, recoveryPoint: Int64, cleanShutdown: Bool, now: Int64, logStart: Int64,
-        gapsBelow: Int64 = 0, health: LogHealth, saveLogStart: @escaping LogStartSaver
+        gapsBelow: Int64 = 0, cleanedBelow: Int64 = 0, health: LogHealth, saveLogStart: @escaping LogStartSaver
     ) throws(LogError) -> PartitionLog {
         var opening = LogOpening(
             directory: directory, topicId: topicId, config: config, disk: disk, files: files, now: now,
-            recoveryPoint: recoveryPoint, gapsBelow: gapsBelow)
+            recoveryPoint: recoveryPoint, gapsBelow: gapsBelow, cleanedBelow: cleanedBelow)
         let state = try opening.run(leaderEpoch: leaderEpoch, cleanShutdown: cleanShutdown, logStart: logStart)
         return PartitionLog(
             directory: directory, topicId: topicId, disk: disk, files: files, health: health,
@@ -40,10 +42,15 @@ struct LogOpening {
     let now: Int64
     let recoveryPoint: Int64
     let gapsBelow: Int64
+    let cleanedBelow: Int64
 
     var report = RecoveryReport()
     /// Ascending.
     var segments: [Segment] = []
+    /// Base offsets of indexes without a log file.
+    var orphans: Set<Int64> = []
+    /// Offsets that segments should have and have not.
+    var missing: [Range<Int64>] = []
     var snapshots: [Int64] = []
     /// Base offsets of the segments that have a transaction index.
     var txnIndexes: Set<Int64> = []
@@ -53,7 +60,7 @@ struct LogOpening {
 
     init(
         directory: String, topicId: (UInt64, UInt64), config: LogConfig, disk: any Disk, files: FileCache, now: Int64,
-        recoveryPoint: Int64, gapsBelow: Int64 = 0
+        recoveryPoint: Int64, gapsBelow: Int64 = 0, cleanedBelow: Int64 = 0
     ) {
         self.directory = directory
         self.topicId = topicId
@@ -63,6 +70,7 @@ struct LogOpening {
         self.now = now
         self.recoveryPoint = recoveryPoint
         self.gapsBelow = max(recoveryPoint, gapsBelow)
+        self.cleanedBelow = cleanedBelow
     }
 
     mutating func run(leaderEpoch: Int32, cleanShutdown: Bool, logStart: Int64) throws(LogError) -> LogState {
@@ -86,6 +94,8 @@ struct LogOpening {
         }
         _ = epochs.truncate(end: logEnd)
         let producers = try restoreProducers(logEnd: logEnd)
+        try dropEmptied()
+        reportMissing(after: logStart, cleanShutdown)
         if logEnd < logStart {
             // Records were deleted up to an offset that the disk did not keep: the log goes on from there.
             try restart(at: logStart, producers)
@@ -156,6 +166,7 @@ struct LogOpening {
             }
             // Left behind by a crash in the middle of a replacement, a removal or a compaction that never took effect.
             let isLeftover = [".tmp", ".deleted", ".cleaned"].contains { name.hasSuffix($0) }
+            if isOrphan == true, let (base, _) = FileNames.parse(name) { orphans.insert(base) }
             if isOrphan == true || isLeftover {
                 try doing("remove leftover '\(name)'") { () throws(DiskError) in
                     try disk.removeFile(directory + "/" + name)
@@ -199,7 +210,7 @@ struct LogOpening {
         segments.removeSubrange(index...)
     }
 
-    private func removeFiles(_ segment: Segment) throws(LogError) {
+    func removeFiles(_ segment: Segment) throws(LogError) {
         for suffix in FileNames.Suffix.ofSegment {
             try doing("remove segment \(segment.baseOffset)") { () throws(DiskError) in
                 do throws(DiskError) {
@@ -243,6 +254,7 @@ struct LogOpening {
     /// - Returns: the log end, or nil when the files contradict a clean stop.
     private mutating func adoptAll() throws(LogError) -> Int64? {
         var end: Int64 = 0
+        missing = []
         for index in segments.indices { end = try adopt(index) }
         guard let last = segments.last, try Int64(last.byteCount) == fileByteCount(last) else { return nil }
         return end < recoveryPoint ? nil : end
@@ -274,9 +286,16 @@ struct LogOpening {
         let endMax = isClosed ? segments[index + 1].baseOffset : .max
         let end = try noteHeaders(&segment, file, byteCount, endMax)
         // Behind the batches may stand what a refused append left. But where batches are missing, the disk changed
-        // durable data: it is kept, what comes before is served, and readers who come there are told.
+        // durable data: it is kept, what comes before is served, and readers who come there are told; where the file just
+        // ends they go on with the next segment, as with Kafka.
         if isClosed {
-            if end < endMax { segment.adopt(byteCount: byteCount) }
+            if end < endMax {
+                let isCutOff = try isCutOff(segment, file, byteCount)
+                if !isCutOff { segment.adopt(byteCount: byteCount) }
+                // A file that ends with a batch may have been cleaned.
+                let mayBeCleaned = isCutOff && segment.byteCount == byteCount && byteCount > 0 && endMax <= cleanedBelow
+                if !mayBeCleaned { missing.append(end..<endMax) }
+            }
             segment.noteTime()
         }
         if segment.offsets.fileCount == 0 {

@@ -51,6 +51,9 @@ package struct AdmittedBatch: Sendable {
 }
 
 extension ProduceRules {
+    /// The most that a batch of any topic may decompress to: what its readers take.
+    package static let decompressedByteCountLimit = 256 << 20
+
     /// Checks the records of one partition in a Produce request, and makes of them what the topic stores.
     ///
     /// - Parameters:
@@ -74,10 +77,12 @@ extension ProduceRules {
             header.maxTimestamp = try checkRecords(bytes.extracting(payload), header, now: now)
         } else {
             let records: [UInt8]
-            do {
+            do throws(WireError) {
                 records = try codec.decompress(bytes.extracting(payload), limit: decompressedByteCountMax)
             } catch {
-                throw BatchRejection(.corruptMessage, "\(error)")
+                // Split into smaller ones, as producers do then, the records may fit.
+                let isTooLarge = error == codec.exceeded(decompressedByteCountMax)
+                throw BatchRejection(isTooLarge ? .messageTooLarge : .corruptMessage, "\(error)")
             }
             header.maxTimestamp = try checkRecords(records.span.bytes, header, now: now)
             decompressed = records

@@ -1,3 +1,4 @@
+import Foundation
 import LogStorage
 import RecordBatches
 import Testing
@@ -47,6 +48,78 @@ import Testing
         throws
     {
         #expect(try ServerProperties(values).topicDefault("retention.ms") == expected)
+    }
+
+    /// What is taken can be read: `FetchedBatches` stops at the same number.
+    @Test(arguments: [
+        ("1048588", 64 << 20), ("4194304", 128 << 20), ("16777216", 256 << 20), ("2147483647", 256 << 20),
+    ])
+    func `bounds what batches decompress to`(byteCountMax: String, expected: Int) {
+        let config = EffectiveTopicConfig(overrides: ["max.message.bytes": byteCountMax], server: ServerProperties())
+        #expect(config.rules.decompressedByteCountMax == expected)
+    }
+
+    /// Kafka's DynamicBrokerConfig: the broker's own value, then the default of all brokers, then the file's, then the
+    /// built-in one. The sequence is the one of `kafka-configs --entity-default` and `--entity-name 1`.
+    @Test func `a broker's own settings and the defaults of all brokers are two layers`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "swiftwater-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func alter(_ server: BrokerServer, _ broker: String, _ value: String?) async throws {
+            let node = server.node
+            try await node.controller.value { _ in
+                Result { () throws(ControlError) in
+                    let change = ConfigAlteration(
+                        name: "log.retention.ms", operation: value == nil ? .delete : .set, value: value)
+                    try node.alter(4, broker, [change], isIncremental: true, validateOnly: false)
+                }
+            }.get()
+        }
+        func shown(_ server: BrokerServer, _ broker: String) async throws -> String {
+            let node = server.node
+            let all = try await node.controller.value { _ in
+                Result { () throws(ControlError) in try node.configs(of: 4, broker) }
+            }.get()
+            guard let config = all.first(where: { $0.name == "log.retention.ms" }) else { return "none" }
+            return "\(config.value) " + config.synonyms.map { "\($0.source)=\($0.value)" }.joined(separator: " ")
+        }
+        let rest = "staticBroker=5 defaultValue=604800000"
+        try await withBroker(in: folder, ["log.retention.ms": "5"]) { server in
+            #expect(try await shown(server, "1") == "5 \(rest)")
+            #expect(try await shown(server, "") == "none")
+            try await alter(server, "", "111000")
+            #expect(try await shown(server, "1") == "111000 dynamicDefaultBroker=111000 \(rest)")
+            try await alter(server, "1", "222000")
+            #expect(
+                try await shown(server, "1") == "222000 dynamicBroker=222000 dynamicDefaultBroker=111000 \(rest)")
+            #expect(try await shown(server, "") == "111000 dynamicDefaultBroker=111000 \(rest)")
+            #expect(server.node.controller.server.topicDefault("retention.ms") == "222000")
+        }
+        try await withBroker(in: folder, ["log.retention.ms": "5"]) { server in
+            #expect(server.node.controller.server.topicDefault("retention.ms") == "222000")
+            try await alter(server, "1", nil)
+            #expect(try await shown(server, "1") == "111000 dynamicDefaultBroker=111000 \(rest)")
+            try await alter(server, "", nil)
+            #expect(try await shown(server, "1") == "5 \(rest)")
+        }
+    }
+
+    /// Tools ask a broker for these and take it that they are there.
+    @Test func `a broker tells its places and roles`() async throws {
+        try await withBroker { server in
+            let node = server.node
+            let all = try await node.controller.value { _ in
+                Result { () throws(ControlError) in try node.configs(of: 4, "1") }
+            }.get()
+            let found = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+            #expect(found["listeners"]?.value == "PLAINTEXT://\(server.host):\(server.port)")
+            #expect(found["advertised.listeners"]?.value == "PLAINTEXT://\(server.host):\(server.port)")
+            #expect(found["log.dirs"]?.value == node.directory.directory)
+            #expect(found["log.dir"]?.value == node.directory.directory)
+            #expect(found["node.id"]?.value == "1" && found["broker.id"]?.value == "1")
+            #expect(found["process.roles"]?.value == "broker,controller")
+            #expect(found["broker.rack"]?.isUnset == true)
+            #expect(found["log.dirs"]?.isReadOnly == true && found["log.dirs"]?.source == .staticBroker)
+        }
     }
 
     @Test func `overrides of a topic win over the server's properties`() throws {

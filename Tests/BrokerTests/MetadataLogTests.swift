@@ -19,11 +19,11 @@ import Testing
     }
 
     /// A disk with one batch per topic, all of them durable.
-    private static func filled(topicCount: UInt64) throws -> SimulatedDisk {
+    private static func filled(topicCount: UInt64, closes: Bool = true) throws -> SimulatedDisk {
         let disk = SimulatedDisk(seed: 1)
         var (log, _) = try open(disk)
         for number in 0..<topicCount { try log.append([topic(number)], now: 0) }
-        try log.close()
+        if closes { try log.close() }
         return disk
     }
 
@@ -61,10 +61,25 @@ import Testing
     }
 
     @Test func `cuts what a crash left half written, but not after a clean stop`() throws {
-        let disk = try Self.filled(topicCount: 5)
+        let disk = try Self.filled(topicCount: 5, closes: false)
         try Self.overwrite(disk) { $0.removeLast(10) }
         #expect(throws: LogError.self) { try Self.open(disk, wasClean: true) }
-        #expect(try Self.open(disk).1.topics.count == 4)
+        let (log, image) = try Self.open(disk)
+        #expect(image.topics.count == 4 && log.cutByteCount > 0)
+    }
+
+    /// How the end of the log goes missing, and whether it was noted by a stop or by a checkpoint before a crash.
+    @Test(arguments: [3, 95, 200, Int.max], [true, false])
+    func `refuses to start without metadata that was on disk`(cut: Int, closes: Bool) throws {
+        let disk = try Self.filled(topicCount: 5, closes: false)
+        var (log, _) = try Self.open(disk)
+        if closes { try log.close() } else { try log.checkpoint() }
+        try Self.overwrite(disk) { $0.removeLast(min(cut, $0.count)) }
+        let error = #expect(throws: LogError.self) { try Self.open(disk) }
+        #expect(error?.code == .corruptSegment)
+        #expect(error?.message.contains("to 4, which were on disk, are gone") == true, "\(error?.message ?? "")")
+        try disk.removeFile(Self.file)
+        #expect(throws: LogError.self) { try Self.open(disk, wasClean: true) }
     }
 
     @Test func `replaces a long log by a snapshot`() throws {
@@ -82,8 +97,22 @@ import Testing
         let names = try disk.list(Self.folder).filter { $0.hasSuffix(".metadata") }
         #expect(names.count == 1)
         disk.crash()
-        let (reopened, found) = try Self.open(disk)
+        let found: MetadataImage
+        var reopened: MetadataLog
+        (reopened, found) = try Self.open(disk)
         #expect(found.records == image.records)
         #expect(reopened.end == log.end)
+
+        // What came after the snapshot is as good as what it holds.
+        let name = try #require(
+            try disk.list(Self.folder + "/__cluster_metadata-0").filter { $0.hasSuffix(".log") }.sorted().last)
+        try reopened.append([.topicRemoved(id: KafkaUUID(high: 1, low: 3))], now: 0)
+        try reopened.close()
+        #expect(try Self.open(disk, wasClean: true).1.topics.count == 59)
+        try disk.replaceDurably(Self.folder + "/__cluster_metadata-0/" + name, with: [])
+        #expect(throws: LogError.self) { try Self.open(disk, wasClean: true) }
+        try disk.removeFile(Self.folder + "/__cluster_metadata-0/" + name)
+        let error = #expect(throws: LogError.self) { try Self.open(disk, wasClean: true) }
+        #expect(error?.message.contains("restore 'meta' from a backup") == true)
     }
 }

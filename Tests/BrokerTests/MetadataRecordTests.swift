@@ -11,7 +11,8 @@ import Testing
         .clusterId("abc"), .topic(name: "ratings", id: id, partitionCount: 3), .topicRemoved(id: id),
         .partitionCount(id: id, count: 9),
         .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
-        .brokerConfigs(values: [:]), .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
+        .brokerConfigs(values: [:]), .brokerDefaults(values: ["a": "1"]),
+        .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
     ]
 
     @Test(arguments: all.indices)

@@ -1,4 +1,5 @@
 import Cluster
+import Environment
 import NIOCore
 import Testing
 
@@ -27,6 +28,44 @@ import Testing
                     (0..<10).map { ProducerRecord(value: text("\($0)"), timestamp: 1000 + Int64($0)) }, to: "t")
             }
             await writer.close()
+        }
+    }
+
+    @Test(arguments: Transport.allCases)
+    func `a batch that was changed on disk is told, and what comes before it is read`(
+        transport: Transport
+    ) async throws {
+        try await withCluster(transport) { cluster, folder in
+            try await cluster.createTopic(NewTopic("t"), validateOnly: false)
+            let writer = try await cluster.writer(.acks(.all))
+            for value in ["first", "second", "third"] {
+                _ = try await writer.write([ProducerRecord(value: text(value))], to: "t")
+            }
+            await writer.close()
+            let file = try RealDisk().open(folder + "/topics/t-0/00000000000000000000.log", create: false)
+            let bytes = try file.read(at: 0, count: Int(file.byteCount()))
+            let at = try #require(bytes.firstRange(of: Array("second".utf8))).lowerBound
+            try file.write([UInt8(ascii: "S")], at: Int64(at))
+            let reader = try await cluster.reader(TopicPartition("t", 0), from: .beginning, isolation: .readCommitted)
+            let found = try await read(reader, 1)
+            #expect(found.map { $0.value.map { String(buffer: $0) } } == ["first"])
+            var failure: ClusterError?
+            for _ in 0..<20 where failure == nil {
+                do throws(ClusterError) {
+                    let batches = try await reader.next(maxBytes: 1 << 20, timeout: .seconds(5))
+                    #expect(try batches.records().isEmpty)
+                } catch { failure = error }
+            }
+            #expect(failure?.code == .corruptMessage, "\(failure.map { "\($0)" } ?? "none")")
+            if transport == .embedded {
+                #expect(failure?.message.contains("t-0 from offset 1") == true, "\(failure?.message ?? "")")
+                #expect(failure?.hint?.contains("from a backup") == true)
+            }
+            reader.close()
+            // Behind the damage everything is as before.
+            let next = try await cluster.reader(TopicPartition("t", 0), from: .offset(2), isolation: .readCommitted)
+            #expect(try await read(next, 1).first?.offset == 2)
+            next.close()
         }
     }
 

@@ -18,6 +18,14 @@ enum Transport: String, CaseIterable, CustomTestStringConvertible {
 func withCluster(
     _ transport: Transport, properties: [String: String] = [:], _ body: (any Cluster) async throws -> Void
 ) async throws {
+    try await withCluster(transport, properties: properties) { cluster, _ in try await body(cluster) }
+}
+
+/// As the other one; `body` is told the broker's data folder, too.
+func withCluster(
+    _ transport: Transport, properties: [String: String] = [:],
+    _ body: (_ cluster: any Cluster, _ folder: String) async throws -> Void
+) async throws {
     var template = Array("/tmp/swiftwater-tests-XXXXXX".utf8CString)
     guard let made = mkdtemp(&template) else { throw SystemFailure(errno) }
     let folder = String(cString: made)
@@ -33,13 +41,13 @@ func withCluster(
     let server = try await BrokerServer.start(configuration, logger: logger)
     do {
         switch transport {
-        case .embedded: try await body(EmbeddedCluster(server.node))
+        case .embedded: try await body(EmbeddedCluster(server.node), folder)
         case .remote:
             let remote = RemoteConfiguration(
                 bootstrapServers: "\(server.host):\(server.port)",
                 // There is one broker, which knows at once that a topic was deleted.
                 properties: ["topic.metadata.propagation.max.ms": "100"], logger: logger)
-            try await body(RemoteCluster(remote))
+            try await body(RemoteCluster(remote), folder)
         }
     } catch {
         await server.stop()

@@ -1,5 +1,6 @@
 import Cluster
 import ConnectCore
+import Foundation
 import JSONFormat
 import NIOCore
 import RecordBatches
@@ -75,6 +76,25 @@ import Testing
                 _ = try await worker.create("s", Self.source)
                 try await eventually("running") { try await worker.states("s") == "RUNNING / RUNNING" }
                 try await eventually("all") { try await platform.records("lines").count == 100 }
+            }
+        }
+    }
+
+    @Test func `a sink that comes to a batch which the disk changed fails`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines"), validateOnly: false)
+            for line in ["one", "two", "three"] { try await platform.write("lines", [line]) }
+            let path = platform.folder + "/topics/lines-0/00000000000000000000.log"
+            var bytes = try Data(contentsOf: URL(filePath: path))
+            let at = try #require(bytes.firstRange(of: Data("two".utf8))).lowerBound
+            bytes[at] = UInt8(ascii: "T")
+            try bytes.write(to: URL(filePath: path))
+            try await platform.withWorker { worker in
+                #expect(try await worker.create("k", Self.sink).status == 201)
+                try await eventually("failed") { try await worker.states("k") == "RUNNING / FAILED" }
+                #expect(worker.kept.texts == ["one"])
+                let trace = try await worker.ask("GET", "/connectors/k/tasks/0/status").json["trace"]?.text ?? ""
+                #expect(trace.contains("read lines-0 from offset 1") && trace.contains("from a backup"), "\(trace)")
             }
         }
     }

@@ -17,13 +17,16 @@ final class TestPlatform: Sendable {
     let broker: BrokerServer
     let loops: MultiThreadedEventLoopGroup
     let logger: Logger
+    /// The broker's data.
+    let folder: String
 
     var cluster: any Cluster { broker.cluster }
 
-    private init(_ broker: BrokerServer, _ loops: MultiThreadedEventLoopGroup, _ logger: Logger) {
+    private init(_ broker: BrokerServer, _ loops: MultiThreadedEventLoopGroup, _ logger: Logger, _ folder: String) {
         self.broker = broker
         self.loops = loops
         self.logger = logger
+        self.folder = folder
     }
 
     static func with(
@@ -39,7 +42,7 @@ final class TestPlatform: Sendable {
         logger.logLevel = ProcessInfo.processInfo.environment["CONNECT_TEST_LOG"] == nil ? .critical : .info
         let platform = TestPlatform(
             try await BrokerServer.start(configuration, logger: logger),
-            MultiThreadedEventLoopGroup(numberOfThreads: 1), logger)
+            MultiThreadedEventLoopGroup(numberOfThreads: 1), logger, folder)
         do {
             try await body(platform)
         } catch {

@@ -373,6 +373,7 @@ struct CompactionSimulation {
         try expect(found.logStart == 0, "log start \(found.logStart)")
         try expect(durableEnd...logEnd ~= found.logEnd, "log end \(found.logEnd), expected \(durableEnd)...\(logEnd)")
         try expect(log.recovery.lostRecordCount == 0, "\(log.recovery.lostRecordCount) durable records are lost")
+        try expect(log.recovery.missing.isEmpty, "missing: \(log.recovery.missing)")
         logEnd = found.logEnd
         written.removeAll { $0.offset >= logEnd }
         markers = markers.filter { $0 < logEnd }

@@ -64,6 +64,15 @@ import Testing
         #expect(try names(disk) == ["a.txt", "b", "c", "d"])
     }
 
+    @Test func `data without its version is refused, saying how to restore it`() throws {
+        let disk = try disk([], folders: ["/data/meta", "/data/topics", "/data/state"])
+        let error = #expect(throws: LogError.self) { try LogDirectory(directory: "/data", disk: disk) }
+        #expect(error?.message.contains("the file 'version' is missing in '/data'") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("with the one line '1'") == true)
+        try disk.replaceDurably("/data/version", with: Array("1\n".utf8))
+        _ = try LogDirectory(directory: "/data", disk: disk)
+    }
+
     @Test func `a Kafka broker's folder is recognised`() throws {
         let disk = try disk([("/data/meta.properties", "version=1")], folders: ["/data/ratings-0"])
         let error = #expect(throws: LogError.self) { try LogDirectory(directory: "/data", disk: disk) }

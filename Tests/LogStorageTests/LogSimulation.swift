@@ -483,6 +483,7 @@ struct LogSimulation {
             "log start \(found.logStart), expected \(logStartMin)...\(logStartMax)")
         try expect(
             log.recovery.lostRecordCount == 0, "\(log.recovery.lostRecordCount) records below the recovery point")
+        try expect(log.recovery.missing.isEmpty, "missing: \(log.recovery.missing)")
         batches.removeAll { $0.nextOffset > found.logEnd }
         for id in windows.keys {
             windows[id]?.removeAll { $0.nextOffset > found.logEnd }

@@ -439,13 +439,13 @@ import Testing
         }
         try fixture.file(name(0, .txnIndex)).truncate(to: 20)
         let cut = #expect(throws: LogError.self) { try fixture.log.abortedTransactions(from: 0, upTo: 2) }
-        #expect(cut?.code == .corruptSegment && cut?.kafkaCode == 56)
+        #expect(cut?.code == .corruptSegment && cut?.kafkaCode == 2)
         let next = fixture.log.state.withLock { $0.segments[1].baseOffset }
         try fixture.disk.removeFile(Fixture.folder + "/" + name(next, .txnIndex))
         let removed = #expect(throws: LogError.self) {
             try fixture.log.abortedTransactions(from: next, upTo: next + 1)
         }
-        #expect(removed?.kafkaCode == 56)
+        #expect(removed?.kafkaCode == 56)  // the disk refuses, which is no damage
     }
 
     @Test func `takes no snapshot while the disk has no room for the index`() throws {

@@ -203,6 +203,7 @@ import Testing
             try rules.admit(batch.span.bytes, version: 9, now: Self.now)
         }
         #expect(error?.message == "zstd data decompresses to more than the 1048576 bytes allowed")
+        #expect(error?.code == .messageTooLarge)
     }
 
     /// The time index relies on the header's maximum.

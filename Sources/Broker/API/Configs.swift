@@ -1,4 +1,5 @@
 import KafkaMessages
+import LogStorage
 
 /// The resource types of configurations.
 private enum ResourceType {
@@ -49,16 +50,14 @@ extension BrokerNode {
             guard let topic = catalog.topic(named: name) else {
                 throw ControlError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
             }
-            return ConfigDescriptions.topic(
-                topic, server: controller.server, dynamic: Set(controller.brokerOverrides.keys))
+            return ConfigDescriptions.topic(topic, server: controller.server, layers: controller.brokerLayers)
         case ResourceType.broker:
             try checkBroker(name)
-            let overrides = controller.brokerOverrides
-            let all = ConfigDescriptions.broker(
-                server: controller.server, staticServer: controller.staticServer, overrides: overrides)
-            guard name.isEmpty else { return all }
-            // As Kafka answers: what was altered, not what each broker has besides.
-            return all.filter { overrides[$0.name] != nil }.map { $0.asDefaultOfBrokers() }
+            var layers = controller.brokerLayers
+            guard name.isEmpty else { return ConfigDescriptions.broker(layers) + identity() }
+            // As Kafka answers: what was altered for all, not what each broker has besides.
+            layers.own = [:]
+            return ConfigDescriptions.broker(layers).filter { layers.defaults[$0.name] != nil }
         case ResourceType.group:
             try ResourceType.checkGroup(name)
             return ConfigDescriptions.group(overrides: controller.groupConfigs(name), server: controller.server)
@@ -66,7 +65,30 @@ extension BrokerNode {
         }
     }
 
-    /// The empty name is the default of all brokers, which with one broker is the same.
+    /// The broker and its places, which the program's own configuration has under other names: tools ask for them.
+    private func identity() -> [ConfigDescription] {
+        let folder = directory.directory
+        let listener = "PLAINTEXT://\(listener.host):\(listener.port)"
+        let values: [(name: String, value: String?, type: ConfigDefinition.ValueType, documentation: String)] = [
+            ("advertised.listeners", "PLAINTEXT://\(advertised.host):\(advertised.port)", .string,
+             "The address that clients are told."),
+            ("broker.id", String(nodeId), .int, "The same as node.id."),
+            ("broker.rack", nil, .string, "The rack of this broker; there is none."),
+            ("listeners", listener, .string, "The address that the broker listens on."),
+            ("log.dir", folder, .string, "The data folder."), ("log.dirs", folder, .string, "The data folder."),
+            ("process.roles", "broker,controller", .list, "The roles of this process."),
+        ]
+        return values.map { entry in
+            let source: ConfigDescription.Source = entry.value == nil ? .defaultValue : .staticBroker
+            return ConfigDescription(
+                name: entry.name, value: entry.value ?? "", isUnset: entry.value == nil, source: source,
+                isReadOnly: true,
+                synonyms: entry.value.map { [.init(name: entry.name, value: $0, source: source)] } ?? [],
+                type: entry.type, documentation: entry.documentation)
+        }
+    }
+
+    /// The empty name is the default of all brokers.
     private func checkBroker(_ name: String) throws(ControlError) {
         guard name.isEmpty || Int32(name) == nodeId else {
             throw ControlError(
@@ -80,7 +102,7 @@ extension BrokerNode {
     ) -> DescribeConfigsResponse.DescribeConfigsResourceResult {
         var entry = DescribeConfigsResponse.DescribeConfigsResourceResult()
         entry.name = config.name
-        entry.value = config.value
+        entry.value = config.isUnset ? nil : config.value
         entry.readOnly = config.isReadOnly
         entry.configSource = config.source.rawValue
         entry.configType = config.type.rawValue
@@ -168,7 +190,8 @@ extension BrokerNode {
             try controller.alterTopic(name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)
         case ResourceType.broker:
             try checkBroker(name)
-            try controller.alterBroker(alterations, isIncremental: isIncremental, validateOnly: validateOnly)
+            try controller.alterBroker(
+                alterations, isDefault: name.isEmpty, isIncremental: isIncremental, validateOnly: validateOnly)
         case ResourceType.group:
             try ResourceType.checkGroup(name)
             try controller.alterGroup(name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)

@@ -111,7 +111,7 @@ extension BrokerNode {
             data.records = .bytes(try slice.buffer())
         } catch {
             data.errorCode = error.kafkaCode
-            logger.error("fetch failed", metadata: ["error": "\(error)"])
+            alarm.note(error, reading: slice.file?.path ?? "a log")
         }
     }
 }

@@ -53,7 +53,9 @@ extension BrokerNode {
                 ? (wantedCount == -1 ? Int32(clamping: controller.server.number("num.partitions")) : wantedCount)
                 : Int32(clamping: topic.partitions.count)
             entry.replicationFactor = 1
-            entry.configs = ConfigDescriptions.topic(topic, server: controller.server).map { config in
+            entry.configs = ConfigDescriptions.topic(
+                topic, server: controller.server, layers: controller.brokerLayers
+            ).map { config in
                 var described = CreateTopicsResponse.CreatableTopicConfigs()
                 described.name = config.name
                 described.value = config.value

@@ -12,27 +12,38 @@ package struct ConfigDescription: Sendable {
     }
     package var name: String
     package var value: String
+    /// There is no value, not even an empty one.
+    package var isUnset = false
     package var source: Source
     package var isReadOnly: Bool
     /// From the value in force to the default.
     package var synonyms: [Synonym]
     package var type: ConfigDefinition.ValueType
     package var documentation: String
+}
 
-    /// An altered setting, described for all brokers and not for this one.
-    func asDefaultOfBrokers() -> ConfigDescription {
-        var description = self
-        description.source = .dynamicDefaultBroker
-        for index in synonyms.indices where synonyms[index].source == .dynamicBroker {
-            description.synonyms[index].source = .dynamicDefaultBroker
-        }
-        return description
+/// Where a broker's settings come from: what goes first comes first.
+package struct BrokerConfigLayers: Sendable {
+    /// Altered while the broker ran, for this one.
+    package var own: [String: String]
+    /// Altered while it ran, for all brokers.
+    package var defaults: [String: String]
+    /// From the configuration file and flags.
+    package var staticServer: ServerProperties
+
+    /// What was altered of one setting.
+    fileprivate func dynamic(_ name: String) -> [ConfigDescription.Synonym] {
+        var found: [ConfigDescription.Synonym] = []
+        if let value = own[name] { found.append(.init(name: name, value: value, source: .dynamicBroker)) }
+        if let value = defaults[name] { found.append(.init(name: name, value: value, source: .dynamicDefaultBroker)) }
+        return found
     }
 }
 
 package enum ConfigDescriptions {
+    /// - Parameter server: the properties in force.
     package static func topic(
-        _ topic: Topic, server: ServerProperties, dynamic: Set<String> = []
+        _ topic: Topic, server: ServerProperties, layers: BrokerConfigLayers
     ) -> [ConfigDescription] {
         TopicConfigs.definitions.map { definition in
             var synonyms: [ConfigDescription.Synonym] = []
@@ -41,10 +52,13 @@ package enum ConfigDescriptions {
             }
             let inherited = server.topicDefault(definition.name)
             if let name = definition.serverName {
-                if dynamic.contains(name) {
-                    synonyms.append(.init(name: name, value: inherited, source: .dynamicBroker))
-                } else if inherited != definition.defaultValue || server.isSet(name) {
-                    synonyms.append(.init(name: name, value: inherited, source: .staticBroker))
+                let dynamic = layers.dynamic(name)
+                synonyms += dynamic
+                // A coarser unit may have been altered: then it is what is inherited.
+                let below = dynamic.isEmpty ? server : layers.staticServer
+                let value = below.topicDefault(definition.name)
+                if value != definition.defaultValue || below.isSet(name) {
+                    synonyms.append(.init(name: name, value: value, source: .staticBroker))
                 }
                 synonyms.append(.init(name: name, value: definition.defaultValue, source: .defaultValue))
             }
@@ -75,23 +89,18 @@ package enum ConfigDescriptions {
         }
     }
 
-    /// - Parameter overrides: what was altered while the broker ran.
-    package static func broker(
-        server: ServerProperties, staticServer: ServerProperties, overrides: [String: String]
-    ) -> [ConfigDescription] {
+    /// - Parameter layers: of the broker; without its own values they describe the defaults of all brokers.
+    package static func broker(_ layers: BrokerConfigLayers) -> [ConfigDescription] {
         ServerProperties.known.map { definition in
-            var synonyms: [ConfigDescription.Synonym] = []
-            if let value = overrides[definition.name] {
-                synonyms.append(.init(name: definition.name, value: value, source: .dynamicBroker))
-            }
-            if staticServer.isSet(definition.name) {
+            var synonyms = layers.dynamic(definition.name)
+            if layers.staticServer.isSet(definition.name) {
                 synonyms.append(
-                    .init(name: definition.name, value: staticServer.text(definition.name), source: .staticBroker))
+                    .init(
+                        name: definition.name, value: layers.staticServer.text(definition.name), source: .staticBroker))
             }
             synonyms.append(.init(name: definition.name, value: definition.defaultValue, source: .defaultValue))
             return ConfigDescription(
-                name: definition.name, value: server.text(definition.name),
-                source: synonyms.first?.source ?? .defaultValue,
+                name: definition.name, value: synonyms[0].value, source: synonyms[0].source,
                 isReadOnly: !ServerProperties.isDynamic(definition.name), synonyms: synonyms, type: definition.type,
                 documentation: definition.documentation)
         }

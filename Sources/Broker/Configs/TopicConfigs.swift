@@ -204,7 +204,9 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         let byteCountMax = Int(number("max.message.bytes"))
         rules = ProduceRules(
             byteCountMax: byteCountMax,
-            decompressedByteCountMax: max(Self.decompressedByteCountMin, Self.compressionRatioMax * byteCountMax),
+            decompressedByteCountMax: min(
+                ProduceRules.decompressedByteCountLimit,
+                max(Self.decompressedByteCountMin, Self.compressionRatioMax * byteCountMax)),
             isCompacted: log.compacts,
             usesLogAppendTime: text("message.timestamp.type") == "LogAppendTime",
             timestampBeforeMax: before == .max ? nil : before, timestampAfterMax: after == .max ? nil : after,

@@ -32,7 +32,12 @@ enum ShardLoading {
             while position < bytes.count {
                 let batch = bytes.span.bytes.extracting(position..<bytes.count)
                 let header = try BatchHeader(batch)
-                guard header.byteCount <= batch.byteCount else { throw WireError.truncated }
+                guard try header.checksumMatches(batch) else {
+                    throw LogError(
+                        .corruptSegment,
+                        "the batch with offset \(header.baseOffset) in '\(log.directory)' is damaged: its CRC does not "
+                            + "match (\(StoredBatches.hint(log.directory)))")
+                }
                 try replay(batch, header, into: &shard, unreadable)
                 position += header.byteCount
             }

@@ -87,6 +87,7 @@ final class Maintenance: Sendable {
                 }
             }
         }
+        if flush { node.controller.perform { $0.checkpointMetadata() } }
         if !dirty.isEmpty { checkpoint(dirty) }
     }
 

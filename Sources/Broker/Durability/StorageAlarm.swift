@@ -7,6 +7,9 @@ import Synchronization
 /// failure is told at once and then at most every ten seconds, as every request meets it again.
 final class StorageAlarm: Sendable {
     private static let silenceMs: Int64 = 10_000
+    /// One partition's reads.
+    private static let readSilenceMs: Int64 = 60_000
+    private static let toldCountMax = 1000
 
     private let logger: Logger
     private let clock: any MonotonicClock
@@ -31,12 +34,29 @@ final class StorageAlarm: Sendable {
         default: return
         }
         metrics?.noteStorageFailure(error.code)
+        if mustTell(error.code.rawValue, Self.silenceMs) {
+            logger.error("\(consequence)", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Looks at why a fetch from a partition, or a file, failed: clients ask again and again.
+    func note(_ error: LogError, reading source: String, folder: String? = nil) {
+        guard mustTell("\(error.code.rawValue) \(source)", Self.readSilenceMs) else { return }
+        var metadata: Logger.Metadata = ["source": "\(source)", "error": "\(error)"]
+        if error.code == .corruptSegment, let folder {
+            metadata["hint"] = "\(StoredBatches.hint(folder)); consumers can only go on behind the damage"
+        }
+        logger.error("fetch failed", metadata: metadata)
+    }
+
+    private func mustTell(_ what: String, _ silenceMs: Int64) -> Bool {
         let now = clock.now() / 1_000_000
-        let mustTell = lastTold.withLock { lastTold in
-            if let last = lastTold[error.code.rawValue], now - last < Self.silenceMs { return false }
-            lastTold[error.code.rawValue] = now
+        return lastTold.withLock { lastTold in
+            if let last = lastTold[what], now - last < silenceMs { return false }
+            if lastTold.count >= Self.toldCountMax { lastTold = lastTold.filter { now - $0.value < silenceMs } }
+            guard lastTold.count < Self.toldCountMax else { return false }
+            lastTold[what] = now
             return true
         }
-        if mustTell { logger.error("\(consequence)", metadata: ["error": "\(error)"]) }
     }
 }

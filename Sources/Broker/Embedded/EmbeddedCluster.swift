@@ -95,7 +95,8 @@ package final class EmbeddedCluster: Cluster {
         }
         return descriptions.map { config in
             ConfigEntry(
-                name: config.name, value: config.value, source: .init(rawValue: config.source.rawValue) ?? .unknown,
+                name: config.name, value: config.isUnset ? nil : config.value,
+                source: .init(rawValue: config.source.rawValue) ?? .unknown,
                 isReadOnly: config.isReadOnly,
                 synonyms: config.synonyms.map {
                     .init(name: $0.name, value: $0.value, source: .init(rawValue: $0.source.rawValue) ?? .unknown)

@@ -108,8 +108,9 @@ final class EmbeddedReader: PartitionReader {
         let end = isolation == .readCommitted ? offsets.lastStable : offsets.logEnd
         do throws(LogError) {
             let slice = try source.log.read(from: position, maxBytes: maxBytes, upTo: end, minOneBatch: true)
-            var bytes = try slice.buffer()
-            let next = slice.isEmpty ? position : slice.nextOffset
+            let found = try StoredBatches.verified(slice.buffer(), of: source.log.directory, from: position)
+            var bytes = found.bytes
+            let next = found.nextOffset ?? (slice.isEmpty ? position : slice.nextOffset)
             if isolation == .readCommitted, !slice.isEmpty {
                 let aborted = try source.log.abortedTransactions(from: position, upTo: next)
                 if !aborted.isEmpty { bytes = try Self.without(aborted, bytes) }
@@ -119,7 +120,9 @@ final class EmbeddedReader: PartitionReader {
                 partition: partition, bytes: bytes, startOffset: position, nextOffset: next,
                 highWatermark: offsets.logEnd, lastStableOffset: offsets.lastStable)
         } catch {
-            throw ClusterError(ControlError(error), "read \(partition)")
+            var failure = ClusterError(ControlError(error), "read \(partition) from offset \(position)")
+            if failure.code == .corruptMessage { failure.hint = StoredBatches.hint(source.log.directory) }
+            throw failure
         }
     }
 

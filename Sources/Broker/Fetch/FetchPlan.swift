@@ -138,9 +138,8 @@ extension BrokerNode {
             part.error = ErrorCode(rawValue: error.kafkaCode)
             // An offset outside the log is the client's affair; anything else is ours to know.
             if error.code != .offsetOutOfRange {
-                logger.error(
-                    "fetch failed",
-                    metadata: ["partition": "\(partition.topicName)-\(partition.index)", "error": "\(error)"])
+                alarm.note(
+                    error, reading: "\(partition.topicName)-\(partition.index)", folder: partition.log.directory)
             }
         }
         return part

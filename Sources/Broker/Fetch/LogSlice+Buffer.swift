@@ -13,9 +13,10 @@ extension LogSlice {
                 let count = try file.read(
                     at: position, into: UnsafeMutableRawBufferPointer(rebasing: free[..<byteCount]))
                 if count == byteCount { return count }
-                failure = LogError(.corruptSegment, "segment ends before byte \(position + Int64(byteCount))")
+                failure = LogError(
+                    .corruptSegment, "segment '\(file.path)' ends before byte \(position + Int64(byteCount))")
             } catch {
-                failure = LogError(.corruptSegment, "segment cannot be read: \(error)")
+                failure = LogError(.corruptSegment, "segment '\(file.path)' cannot be read: \(error)")
             }
             return 0
         }

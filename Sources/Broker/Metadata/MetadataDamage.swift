@@ -7,39 +7,71 @@ import RecordBatches
 /// is damaged. Recovery would cut both at the first bad byte; but behind damage there are topics whose loss nobody asked
 /// for, so then the broker does not start and changes nothing.
 enum MetadataDamage {
-    /// - Throws: `.corruptSegment`, naming the file and the byte.
-    static func check(_ directory: String, _ disk: any Disk, wasClean: Bool) throws(LogError) {
-        guard disk.exists(directory) else { return }
+    /// - Parameter snapshot: offset of the newest snapshot of the metadata, which the log goes on from.
+    /// - Throws: `.corruptSegment`, naming the file and the byte, or what is missing.
+    static func check(
+        _ directory: String, _ disk: any Disk, wasClean: Bool, snapshot: Int64? = nil
+    ) throws(LogError) {
+        let names: [String]
         do throws(DiskError) {
-            let names = try disk.list(directory).filter { $0.hasSuffix(".log") }.sorted()
-            for name in names {
-                let path = directory + "/" + name
-                let bytes = try disk.contents(path)
-                guard let bad = firstBadByte(bytes, from: Int64(name.dropLast(4))),
-                    wasClean || name != names.last || holdsBatch(bytes, after: bad)
-                else { continue }
-                throw DiskError(
-                    code: .io, operation: "check", path: path,
-                    reason: "the batch at byte \(bad) is damaged; restore the file from a backup, nothing was changed")
-            }
+            names = disk.exists(directory) ? try disk.list(directory).sorted() : []
         } catch {
             throw LogError(.corruptSegment, "metadata log: \(error.reason)", cause: error)
         }
+        var end = snapshot
+        let logs = names.filter { $0.hasSuffix(".log") }
+        for name in logs {
+            let base = Int64(name.dropLast(4))
+            if let base, let end, base > end { throw missing(end..<base, directory) }
+            let path = directory + "/" + name
+            do throws(DiskError) {
+                let bytes = try disk.contents(path)
+                let (bad, found) = walk(bytes, from: base)
+                if let found { end = max(end ?? found, found) }
+                guard let bad, wasClean || name != logs.last || holdsBatch(bytes, after: bad) else { continue }
+                throw DiskError(
+                    code: .io, operation: "check", path: path,
+                    reason: "the batch at byte \(bad) is damaged; restore the file from a backup, nothing was changed")
+            } catch {
+                throw LogError(.corruptSegment, "metadata log: \(error.reason)", cause: error)
+            }
+        }
+        // A file that says where the log ended is written after what lies below is on disk; and once there is a
+        // snapshot, there always is a log file, be it empty.
+        let promised = names.compactMap { $0.hasSuffix(".snapshot") ? Int64($0.dropLast(9)) : nil }.max()
+        if let promised, (end ?? 0) < promised { throw missing((end ?? 0)..<promised, directory) }
+        if let snapshot, logs.isEmpty {
+            throw LogError(
+                .corruptSegment,
+                "metadata log: '\(directory)' has no file that goes on from the snapshot at offset \(snapshot); "
+                    + "restore 'meta' from a backup, nothing was changed")
+        }
     }
 
-    /// Where the first batch begins that is not whole, or does not follow the one before.
+    /// What was acknowledged is not there any more: topics would be lost, or deleted ones return.
+    private static func missing(_ offsets: Range<Int64>, _ directory: String) -> LogError {
+        LogError(
+            .corruptSegment,
+            "metadata log: the records from offset \(offsets.lowerBound) to \(offsets.upperBound - 1), which were on "
+                + "disk, are gone from '\(directory)'; restore 'meta' from a backup, nothing was changed")
+    }
+
+    /// Where the first batch begins that is not whole, or does not follow the one before; and the offset after the batches
+    /// before it.
     ///
     /// - Parameter baseOffset: of the segment, from its name.
-    private static func firstBadByte(_ bytes: [UInt8], from baseOffset: Int64?) -> Int? {
+    private static func walk(_ bytes: [UInt8], from baseOffset: Int64?) -> (bad: Int?, end: Int64?) {
         let span = bytes.span.bytes
         var at = 0
         var expected = baseOffset
         while at < bytes.count {
-            guard let header = wholeBatch(span, at), expected == nil || header.baseOffset == expected else { return at }
+            guard let header = wholeBatch(span, at), expected == nil || header.baseOffset == expected else {
+                return (at, expected)
+            }
             at += header.byteCount
             expected = header.nextOffset
         }
-        return nil
+        return (nil, expected)
     }
 
     /// Whether a whole batch lies anywhere behind a bad byte: a torn write is the last of all.

@@ -21,6 +21,8 @@ struct MetadataLog {
 
     /// The offset of the next record.
     var end: Int64 { log.logEnd }
+    /// What a crash left half written and the start cut off.
+    var cutByteCount: Int64 { log.recovery.truncatedByteCount }
 
     /// - Parameter directory: the data folder's `meta`.
     /// - Parameter wasClean: the last stop was clean, so that nothing may be torn.
@@ -29,7 +31,8 @@ struct MetadataLog {
         _ directory: String, disk: any Disk, files: FileCache, health: LogHealth, wasClean: Bool, now: Int64
     ) throws(LogError) -> (MetadataLog, MetadataImage) {
         let snapshot = try newestSnapshot(in: directory, disk)
-        try MetadataDamage.check(directory + "/__cluster_metadata-0", disk, wasClean: wasClean)
+        try MetadataDamage.check(
+            directory + "/__cluster_metadata-0", disk, wasClean: wasClean, snapshot: snapshot?.offset)
         // All of it is checked at every start, and the snapshot says where it begins.
         let log = try PartitionLog.open(
             directory: directory + "/__cluster_metadata-0", topicId: (0, 1), config: LogConfig(), disk: disk,
@@ -92,6 +95,9 @@ struct MetadataLog {
             try? disk.removeFile(Self.path(old, in: directory))
         }
     }
+
+    /// Notes on disk how far the log reaches, so that a start after a crash knows when some of it is gone.
+    func checkpoint() throws(LogError) { _ = try log.checkpoint() }
 
     mutating func close() throws(LogError) { try log.close(clean: true) }
 

@@ -14,8 +14,10 @@ enum MetadataRecord: Equatable {
     case partitionCount(id: KafkaUUID, count: Int32)
     /// All overrides of the topic, replacing the ones before.
     case topicConfigs(id: KafkaUUID, values: [String: String])
-    /// All dynamic settings of the broker, replacing the ones before.
+    /// All dynamic settings of this broker, replacing the ones before.
     case brokerConfigs(values: [String: String])
+    /// All dynamic settings of brokers without their own, replacing the ones before.
+    case brokerDefaults(values: [String: String])
     /// All settings of a group, replacing the ones before.
     case groupConfigs(group: String, values: [String: String])
     /// Producer ids below this may have been handed out.
@@ -51,6 +53,9 @@ enum MetadataRecord: Equatable {
             try Self.write(values, to: &writer)
         case .brokerConfigs(let values):
             head(6)
+            try Self.write(values, to: &writer)
+        case .brokerDefaults(let values):
+            head(9)
             try Self.write(values, to: &writer)
         case .producerIds(let below):
             head(7)
@@ -89,6 +94,7 @@ enum MetadataRecord: Equatable {
         case 8:
             let group = try reader.readString(compact: true)
             self = .groupConfigs(group: group, values: try Self.readValues(&reader))
+        case 9: self = .brokerDefaults(values: try Self.readValues(&reader))
         default: throw .unsupported("metadata record of type \(type): written by a newer program")
         }
     }
@@ -122,6 +128,7 @@ struct MetadataImage {
     var clusterId: String?
     var topics: [KafkaUUID: TopicState] = [:]
     var brokerConfigs: [String: String] = [:]
+    var brokerDefaults: [String: String] = [:]
     var producerIdsBelow: Int64 = 0
     var groupConfigs: [String: [String: String]] = [:]
 
@@ -133,6 +140,7 @@ struct MetadataImage {
         case .partitionCount(let id, let count): topics[id]?.partitionCount = count
         case .topicConfigs(let id, let values): topics[id]?.overrides = values
         case .brokerConfigs(let values): brokerConfigs = values
+        case .brokerDefaults(let values): brokerDefaults = values
         case .producerIds(let below): producerIdsBelow = max(producerIdsBelow, below)
         case .groupConfigs(let group, let values): groupConfigs[group] = values.isEmpty ? nil : values
         }
@@ -143,6 +151,7 @@ struct MetadataImage {
         var records: [MetadataRecord] = []
         if let clusterId { records.append(.clusterId(clusterId)) }
         if !brokerConfigs.isEmpty { records.append(.brokerConfigs(values: brokerConfigs)) }
+        if !brokerDefaults.isEmpty { records.append(.brokerDefaults(values: brokerDefaults)) }
         if producerIdsBelow > 0 { records.append(.producerIds(below: producerIdsBelow)) }
         for topic in topics.values.sorted(by: { $0.name < $1.name }) {
             records.append(.topic(name: topic.name, id: topic.id, partitionCount: topic.partitionCount))

@@ -17,6 +17,8 @@ package final class Controller: Sendable {
         var server: ServerProperties
         /// As the configuration file and flags have them, without what was altered while running.
         let staticServer: ServerProperties
+        /// How far the metadata log reached when that was noted last.
+        var checkpointedEnd: Int64 = -1
     }
 
     let catalog: TopicCatalog
@@ -39,8 +41,7 @@ package final class Controller: Sendable {
         directory: LogDirectory, log: MetadataLog, image: MetadataImage, server: ServerProperties, nodeId: Int32,
         clock: any WallClock, pool: NIOThreadPool, logger: Logger
     ) throws {
-        var effective = server
-        for (name, value) in image.brokerConfigs { effective.set(name, to: value) }
+        let effective = Self.effective(server, image)
         self.directory = directory
         self.clock = clock
         self.nodeId = nodeId
@@ -53,10 +54,17 @@ package final class Controller: Sendable {
         try openTopics()
     }
 
+    /// The broker's own settings go before the defaults of all brokers, these before the configuration file.
+    private static func effective(_ staticServer: ServerProperties, _ image: MetadataImage) -> ServerProperties {
+        var effective = staticServer
+        for values in [image.brokerDefaults, image.brokerConfigs] {
+            for (name, value) in values { effective.set(name, to: value) }
+        }
+        return effective
+    }
+
     /// The properties in force.
     package var server: ServerProperties { settings.withLock { $0 } }
-    /// The properties as they were when the program started.
-    package var staticServer: ServerProperties { state.withLock { $0.staticServer } }
     /// The offset after the last metadata record.
     var metadataEnd: Int64 { state.withLock { $0.log.end } }
     package var clusterId: String { state.withLock { $0.image.clusterId ?? "" } }
@@ -146,6 +154,18 @@ package final class Controller: Sendable {
 
     /// Tells what was found damaged: it is gone for good, and the operator may have a backup or a failing disk.
     private func report(_ recovery: RecoveryReport, of name: PartitionName) {
+        if !recovery.missing.isEmpty {
+            let ranges = recovery.missing.prefix(10).map { "\($0.lowerBound)-\($0.upperBound - 1)" }
+            logger.error(
+                """
+                records of a partition are gone or damaged: files of closed segments were removed, cut or changed; \
+                readers pass over what is gone. Stop the server and restore the partition's folder from a backup
+                """,
+                metadata: [
+                    "partition": "\(name)", "folder": "\(directory.folder(of: name))",
+                    "missingOffsets": "\(ranges.joined(separator: ", "))\(recovery.missing.count > 10 ? ", ..." : "")",
+                ])
+        }
         guard recovery.truncatedByteCount > 0 || recovery.lostRecordCount > 0 else { return }
         var metadata: Logger.Metadata = [
             "partition": "\(name)", "cutBytes": "\(recovery.truncatedByteCount)", "reason": "\(recovery.reason ?? "")",
@@ -361,14 +381,15 @@ package final class Controller: Sendable {
         }
     }
 
-    /// Changes settings of the broker that may change while it runs.
+    /// Changes settings of the broker that may change while it runs: its own, or the defaults of all brokers.
     func alterBroker(
-        _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+        _ alterations: [ConfigAlteration], isDefault: Bool, isIncremental: Bool, validateOnly: Bool
     ) throws(ControlError) {
         try state.withLock { state throws(ControlError) in
             let server = state.server
+            let present = isDefault ? state.image.brokerDefaults : state.image.brokerConfigs
             let overrides = try TopicRules.applied(
-                alterations, to: isIncremental ? state.image.brokerConfigs : [:],
+                alterations, to: isIncremental ? present : [:],
                 definition: ServerProperties.definition, current: { server.text($0) },
                 problem: { name, value in
                     guard let definition = ServerProperties.definition(name) else {
@@ -383,9 +404,8 @@ package final class Controller: Sendable {
                     }
                 })
             guard !validateOnly else { return }
-            try commit([.brokerConfigs(values: overrides)], &state)
-            var effective = state.staticServer
-            for (name, value) in overrides { effective.set(name, to: value) }
+            try commit([isDefault ? .brokerDefaults(values: overrides) : .brokerConfigs(values: overrides)], &state)
+            let effective = Self.effective(state.staticServer, state.image)
             state.server = effective
             settings.withLock { $0 = effective }
             for topic in catalog.snapshot.sorted {
@@ -425,8 +445,13 @@ package final class Controller: Sendable {
     /// Groups with settings of their own, in the order of their names.
     var configuredGroups: [String] { groupSettings.withLock { $0.keys.sorted() } }
 
-    /// Settings of the broker that were altered while it ran.
-    var brokerOverrides: [String: String] { state.withLock { $0.image.brokerConfigs } }
+    /// What the settings of the broker come from.
+    var brokerLayers: BrokerConfigLayers {
+        state.withLock {
+            BrokerConfigLayers(
+                own: $0.image.brokerConfigs, defaults: $0.image.brokerDefaults, staticServer: $0.staticServer)
+        }
+    }
 
     // MARK: Producer ids
 
@@ -455,6 +480,18 @@ package final class Controller: Sendable {
         } catch {
             // The log still has everything; only the next start is slower.
             logger.warning("metadata snapshot cannot be written", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Notes how far the metadata log reaches; on the control thread.
+    func checkpointMetadata() {
+        state.withLock { state in
+            guard state.log.end != state.checkpointedEnd else { return }
+            state.checkpointedEnd = state.log.end
+            do throws(LogError) { try state.log.checkpoint() } catch {
+                // What is appended is on disk all the same.
+                logger.warning("checkpoint of the metadata cannot be written", metadata: ["error": "\(error)"])
+            }
         }
     }
 

@@ -167,6 +167,8 @@ final class ConsumerClient: Sendable {
             properties: [
                 "allow.auto.create.topics": "false",
                 "auto.offset.reset": "error",
+                // As the Java consumer does.
+                "check.crcs": "true",
                 "enable.partition.eof": "true",
                 "isolation.level": isolation == .readCommitted ? "read_committed" : "read_uncommitted",
                 "queued.max.messages.kbytes": "16384",
