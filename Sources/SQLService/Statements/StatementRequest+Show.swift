@@ -1,3 +1,4 @@
+import Bytes
 import Cluster
 import JSONFormat
 import SQLFormats
@@ -257,7 +258,9 @@ extension StatementRequest {
                 ("name", .string(name)), ("scope", .string(isStreams ? "KAFKA STREAMS" : "KSQL")),
                 (
                     "value",
-                    PropertyCatalog.isSecret(name) && !entry.value.isEmpty ? .string("[hidden]") : .string(entry.value)
+                    .string(
+                        PropertyCatalog.isSecret(name) && !entry.value.isEmpty
+                            ? "[hidden]" : HTTPAddress.hidingPasswords(entry.value))
                 ),
                 ("editable", .bool(PropertyCatalog.definition(name)?.isEditable ?? isStreams)),
                 ("level", .string("SERVER")),
