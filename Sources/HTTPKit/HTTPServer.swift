@@ -98,7 +98,7 @@ package final class HTTPServer: Sendable {
             childChannelSetup: child,
             configuration: ServerConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: .maximum(configuration.connectionCountMax, logger: inner)),
+                availableConnectionsDelegate: ConnectionPlaces(configuration, logger: logger)),
             onServerRunning: { isRunning.yield(.success($0)) }, eventLoopGroup: group, logger: inner)
         // Owned by the server that is returned: `stop` ends and awaits it.
         let run = Task {

@@ -180,6 +180,79 @@ import Testing
         }
     }
 
+    private static let halves: [String] = [
+        "G", "GET / HTTP/1.1\r\nX: ", "GET /text HTTP/1.1\r\nHost: x\r\nX", "POST /json HTTP/1.1\r\nHost: x\r\nX: ",
+        "POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[1",
+        "POST /json HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1",
+        "GET /text HTTP/1.1\r\nHost: x\r\n\r\nGET /text HTTP/1.1\r\nHo", "PRI * HTTP/2", "BREW ", "\u{16}\u{3}\u{1}",
+        String(decoding: FrameClient.preface, as: UTF8.self),
+        String(decoding: FrameClient.preface + FrameClient.bytes(1, 4, 1, [0x83, 0x86, 0x84]), as: UTF8.self),
+    ]
+
+    private static let wholes = ["GET /text HTTP/1.1\r\nHost: x\r\n\r\n"]
+
+    /// Places of clients that are gone are free long before anything times out.
+    @Test(arguments: halves)
+    func `a client that ends in the middle frees its place`(sent: String) async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(sent)
+            for _ in 0..<400 where server.connectionCount < 1 { try await Task.sleep(for: .milliseconds(5)) }
+            client.endSending()
+            _ = try await client.rest()
+            for _ in 0..<1000 where server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(server.connectionCount == 0)
+        }
+    }
+
+    @Test(arguments: wholes)
+    func `a client that only ends its sending gets its answer`(sent: String) async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(sent)
+            client.endSending()
+            let rest = try await client.rest()
+            #expect(rest?.hasPrefix("HTTP/1.1 200 ") == true, "\(rest ?? "-")")
+        }
+    }
+
+    @Test func `a client of HTTP 2 that only ends its sending gets its answer`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(FrameClient.preface)
+            try client.request(1, "GET", "/text")
+            client.client.endSending()
+            #expect(try await client.text(1) == "hello true\n")
+            _ = try await client.client.rest()
+        }
+    }
+
+    @Test func `that all places are taken is told once a minute`() {
+        let lines = Lines()
+        var configuration = HTTPServerConfiguration(host: "127.0.0.1", port: 0)
+        configuration.connectionCountMax = 2
+        var places = ConnectionPlaces(configuration, logger: Logger(label: "test") { _ in lines })
+        let start = NIODeadline.now()
+        // Seconds, and how many lines there are then.
+        for (second, count) in [(0, 0), (0, 1), (1, 1), (59, 1), (61, 2)] as [(Int64, Int)] {
+            if second > 0 { places.connectionClosed() }
+            places.opened(at: start + .seconds(second))
+            #expect(lines.count == count, "after \(second) seconds")
+            #expect(places.isAcceptingNewConnections() == (count == 0))
+        }
+    }
+
+    /// Counts lines of a log.
+    private final class Lines: LogHandler, Sendable {
+        private let lines = Mutex(0)
+        var count: Int { lines.withLock { $0 } }
+        var metadata: Logger.Metadata { get { [:] } set {} }
+        var logLevel: Logger.Level { get { .trace } set {} }
+        subscript(metadataKey _: String) -> Logger.Metadata.Value? { get { nil } set {} }
+
+        func log(event: LogEvent) { lines.withLock { $0 += 1 } }
+    }
+
     @Test func `ends an endless answer when its client is gone`() async throws {
         try await withServer { server, ends in
             do {

@@ -75,8 +75,9 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
         case is ChannelShouldQuiesceEvent where !isDecided: context.close(promise: nil)
         case ChannelEvent.inputClosed where !isDecided && pending.readableBytes == 0: context.close(promise: nil)
         case ChannelEvent.inputClosed where !isDecided:
-            decide(.http1, context)
-            context.fireUserInboundEventTriggered(event)
+            // Those behind must hear of the end, or they would wait for the rest of the request, and once this handler has
+            // left, they cannot be told.
+            decide(.http1, context, telling: event)
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -113,12 +114,13 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    private func decide(_ decision: Decision, _ context: ChannelHandlerContext) {
+    private func decide(_ decision: Decision, _ context: ChannelHandlerContext, telling event: Any? = nil) {
         isDecided = true
         idle?.cancel()
         let bytes = pending
         pending = ByteBuffer()
         decided(decision, bytes, context)
+        if let event { context.fireUserInboundEventTriggered(event) }
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 

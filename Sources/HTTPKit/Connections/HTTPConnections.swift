@@ -148,11 +148,14 @@ struct HTTPConnections: ServerChildChannel {
                 maxIdleTime: configuration.idleTimeout, maxAge: nil, maxGraceTime: nil,
                 keepalive: .init(pingInterval: .seconds(60), ackTimeout: .seconds(20))))
         let routes = responder.quickRoutes
+        let streamEnds = StreamEnds()
+        let bound = NIOLoopBound(streamEnds, eventLoop: channel.eventLoop)
         let handler = NIOHTTP2Handler(
             mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: settings.connection,
             streamConfiguration: settings.stream, streamDelegate: manager.http2StreamDelegate
         ) { [configuration] stream in
             stream.eventLoop.makeCompletedFuture {
+                bound.value.add(stream)
                 try stream.pipeline.syncOperations.addHandlers([
                     HTTP2FramePayloadToHTTPServerCodec(),
                     ConnectionGuard(
@@ -169,7 +172,7 @@ struct HTTPConnections: ServerChildChannel {
                 try stream.pipeline.syncOperations.addHandler(QuickStream(routes, open: open))
             }
         }
-        try channel.pipeline.syncOperations.addHandlers([handler, manager])
+        try channel.pipeline.syncOperations.addHandlers([streamEnds, handler, manager])
         channel.closeFuture.whenComplete { _ in continuation.finish() }
         return streams
     }
