@@ -3,7 +3,7 @@ package import HTTPTypes
 /// Keeps pages of others that are open in somebody's browser from using a server, which asks nobody for a password.
 ///
 /// A browser tells of a page's request where the page is from: `Origin` with all that changes something and with
-/// WebSockets, to any server; `Sec-Fetch-Site` only to servers by https or on this machine (W3C, Fetch Metadata). What has
+/// WebSockets, to any server; `Sec-Fetch-Site` only by https or to a loopback address (W3C, Fetch Metadata). What has
 /// neither is no page's request that could change anything, and passes, as does what a user typed.
 ///
 /// | the request of a page | |
