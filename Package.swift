@@ -123,7 +123,7 @@ let package = Package(
                 "Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP1, nioHTTPTypesHTTP2,
                 nioHTTP1, nioHTTP2, nioWebSocket, crypto, nio, nioPosix, logging,
             ]),
-        target("JSONCalls", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
+        target("JSONCalls", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioPosix, nioHTTP1, nioSSL]),
         target("RegistryClient", ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"]),
         target("SQLClient", ["Bytes", "JSONCalls", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
         target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
@@ -180,7 +180,7 @@ let package = Package(
             "ConnectorDatagen", ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"]),
         target("ConnectorFile", ["Environment", "ConnectCore", nioPosix]),
         target(
-            "HTTPCalls", ["Bytes", "Environment", "ConnectCore", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
+            "HTTPCalls", ["Bytes", "Environment", "ConnectCore", "JSONCalls", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
         target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
         target(

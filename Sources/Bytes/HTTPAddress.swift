@@ -34,6 +34,24 @@ package struct HTTPAddress: Sendable, Hashable, CustomStringConvertible {
     /// Without user and password: fit for messages.
     package var description: String { base }
 
+    /// A text with the passwords of the addresses in it hidden, of any scheme: `http://USER:[hidden]@HOST`.
+    package static func hidingPasswords(_ text: String) -> String {
+        var shown = ""
+        var rest = text[...]
+        while let scheme = rest.firstRange(of: "://") {
+            shown += rest[..<scheme.upperBound]
+            rest = rest[scheme.upperBound...]
+            // A password may have a slash, an at sign or a comma that somebody did not encode: better too much is hidden.
+            let authority = rest[..<(rest.firstRange(of: "://")?.lowerBound ?? rest.endIndex)]
+            let end = authority.firstIndex(of: "/") ?? authority.endIndex
+            guard let at = authority[..<end].lastIndex(of: "@") ?? authority.lastIndex(of: "@") else { continue }
+            let user = authority[..<at].prefix { $0 != ":" }
+            shown += user.endIndex == at ? user : user + ":[hidden]"
+            rest = rest[at...]
+        }
+        return shown + rest
+    }
+
     private static func isHostAndPort(_ text: Substring) -> Bool {
         guard !text.isEmpty else { return false }
         var port: Substring?

@@ -76,6 +76,8 @@ package final class ConnectServer: Sendable {
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.bodyByteCountMax = 16 << 20
         configuration.requestTimeout = .seconds(120)
+        configuration.names = [settings.advertisedHost]
+        configuration.pageOption = .origins
         configuration.crossOrigin = CrossOriginRules(
             origins: settings.values.string("access.control.allow.origin") ?? "",
             methods: settings.values.string("access.control.allow.methods") ?? "")

@@ -4,41 +4,34 @@ import HTTPTypes
 
 /// Who may use the console, and what its answers allow a browser.
 ///
-/// There is no login, so a page of somebody else that is open in the same browser must be kept from using it: by a name
-/// of its own that resolves to this machine (the header Host must be one of ours), by forms and scripts (what changes
-/// something needs a header that only our pages send, and an Origin that is ours), in a frame (none is allowed).
+/// There is no login, so a page of somebody else that is open in the same browser must be kept from using it. `PageGuard`
+/// does so for every server; here whoever asks must know the console by one of its names, what changes something needs a
+/// header that only our pages send, and no frame is allowed.
 package struct ConsoleGuard: Sendable {
     /// What requests that change something carry.
     package static let header = "X-Swiftwater-Console"
     private static let headerName = HTTPField.Name("X-Swiftwater-Console")
-    private static let secFetchSite = HTTPField.Name("Sec-Fetch-Site")
+    static let pageOption = PageGuard.Option.names("--console-hosts")
 
-    /// In lower case.
-    private let hosts: Set<String>
+    private let pages: PageGuard
 
-    /// - Parameter hosts: names besides loopback names and addresses in digits.
-    package init(hosts: [String]) { self.hosts = Set(hosts.map { $0.lowercased() }) }
+    /// - Parameter hosts: names besides loopback names, the machine's and addresses in digits.
+    package init(hosts: [String]) { pages = PageGuard(names: hosts, option: Self.pageOption) }
 
     /// Refuses what does not come from our own pages.
     ///
     /// - Parameter isHook: whether other programs send it, which know nothing of our header.
     package func check(_ call: HTTPCall, isHook: Bool = false) throws(HTTPFailure) {
-        guard let authority = call.authority, let host = HTTPAuthority.host(authority), isOurs(host) else {
+        guard let authority = call.authority, pages.isKnown(authority) else {
             throw HTTPFailure(
                 .forbidden,
                 "the console is not known by the name '\(call.authority ?? "")': "
                     + "use 127.0.0.1 or localhost, or allow the name with --console-hosts", code: 40301)
         }
-        let changes = call.method != .get && call.method != .head
-        if let site = Self.secFetchSite.flatMap({ call.headers[$0] }), site == "cross-site",
-            changes || call.path.hasPrefix("/api")
-        {
+        if PageGuard.site(call.head) == "cross-site", call.path.hasPrefix("/api") {
             throw HTTPFailure(.forbidden, "requests of other sites are refused", code: 40302)
         }
-        guard changes else { return }
-        if let origin = call.headers[.origin], !isSame(origin, authority) {
-            throw HTTPFailure(.forbidden, "requests of the origin '\(origin)' are refused", code: 40302)
-        }
+        guard PageGuard.changes(call.method) else { return }
         guard isHook || Self.headerName.flatMap({ call.headers[$0] }) == "1" else {
             throw HTTPFailure(
                 .forbidden, "requests that change something need the header \(Self.header): 1", code: 40303)
@@ -48,35 +41,12 @@ package struct ConsoleGuard: Sendable {
     /// As `check`, for a WebSocket: any page may open one and send no header of ours, but browsers tell where it is from.
     package func checkSocket(_ call: HTTPCall) throws(HTTPFailure) {
         try check(call)
-        guard let origin = call.headers[.origin] else {
-            guard Self.headerName.flatMap({ call.headers[$0] }) == "1" else {
-                throw HTTPFailure(
-                    .forbidden, "WebSockets without an Origin need the header \(Self.header): 1", code: 40303)
-            }
-            return
+        try pages.check(call.head, opensSocket: true)
+        guard call.headers[.origin] == nil else { return }
+        guard Self.headerName.flatMap({ call.headers[$0] }) == "1" else {
+            throw HTTPFailure(
+                .forbidden, "WebSockets without an Origin need the header \(Self.header): 1", code: 40303)
         }
-        guard isSame(origin, call.authority ?? "") else {
-            throw HTTPFailure(.forbidden, "WebSockets of the origin '\(origin)' are refused", code: 40302)
-        }
-    }
-
-    /// An address in digits cannot be made to mean another machine later, as a name can.
-    private func isOurs(_ host: String) -> Bool {
-        host == "localhost" || hosts.contains(host) || Self.isAddress(host)
-    }
-
-    static func isAddress(_ host: String) -> Bool {
-        if host.contains(":") {
-            return host.utf8.allSatisfy { $0 == 0x3A || $0 == 0x2E || Hexadecimal.value($0) != nil }
-        }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && $0.utf8.allSatisfy { 0x30...0x39 ~= $0 } }
-    }
-
-    /// A proxy in front may add TLS, so the scheme does not count.
-    private func isSame(_ origin: String, _ authority: String) -> Bool {
-        guard let scheme = origin.firstRange(of: "://") else { return false }
-        return origin[scheme.upperBound...].lowercased() == authority.lowercased()
     }
 
     // MARK: Answers

@@ -33,6 +33,8 @@ package final class ConsoleServer: Sendable {
         configuration.bodyByteCountMax = 2 << 20
         configuration.requestTimeout = .seconds(120)
         configuration.connectionCountMax = 512
+        configuration.names = settings.hosts
+        configuration.pageOption = ConsoleGuard.pageOption
         configuration.observe = { figures.count(status: Int($0.status.code)) }
         let console = Console(cluster, settings, now: now, logger: logger)
         let http = try await HTTPServer.start(

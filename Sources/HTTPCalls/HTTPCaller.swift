@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import Bytes
 package import ConnectCore
+import JSONCalls
 import NIOCore
 import NIOHTTP1
 import NIOSSL
@@ -146,15 +147,13 @@ package final class HTTPCaller: Sendable {
                 return ConnectError(.retriable, "\(place) did not answer in time")
             case .remoteConnectionClosed:
                 return ConnectError(.retriable, "\(place) closed the connection")
-            default: return ConnectError(.retriable, "\(place): \(error.shortDescription)")
+            default: return ConnectError(.retriable, "\(place): \(JSONCalls.words(error))")
             }
         }
         if error is NIOTooManyBytesError {
             return ConnectError(.connect, "\(place) gave an answer that is longer than allowed")
         }
-        let text = "\(error)"
-        let isRefused = text.contains("Connection refused") || text.contains("errno: 111")
-        return ConnectError(.retriable, "\(place) cannot be reached: \(isRefused ? "connection refused" : text)")
+        return ConnectError(.retriable, "\(place) cannot be reached: \(JSONCalls.words(error))")
     }
 
     private static func amount(_ duration: Duration) -> TimeAmount {

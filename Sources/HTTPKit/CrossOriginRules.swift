@@ -75,6 +75,14 @@ package struct CrossOriginRules: Sendable, Equatable {
         headers.contains { $0.lowercased() == header.lowercased() }
     }
 
+    /// Whether an origin that may use the server has the host and port: it is then a name of the server as well.
+    func names(_ authority: String) -> Bool {
+        ["http://", "https://"].contains { scheme in
+            let origin = scheme + authority.lowercased()
+            return allowsAll || origins.contains { Self.matches(origin[...], $0) }
+        }
+    }
+
     /// The origin of the request's page, if it is one of those that may use the server; nil for all others.
     func allowedOrigin(_ request: HTTPRequest) -> String? {
         guard let origin = request.headerFields[.origin] else { return nil }

@@ -7,6 +7,8 @@ import Synchronization
 
 /// One request on its way through a handler.
 package struct HTTPCall: Sendable {
+    /// The request as it came.
+    package let head: HTTPRequest
     package let method: HTTPRequest.Method
     /// As it was sent, without the query.
     package let path: String
@@ -31,6 +33,7 @@ package struct HTTPCall: Sendable {
         bodyByteCountMax: Int, isHTTP2: Bool
     ) {
         self.isHTTP2 = isHTTP2
+        head = request.head
         method = request.method
         path = target.path
         rawQuery = target.rawQuery

@@ -8,12 +8,16 @@ struct HTTPResponder: Sendable {
     private let router: HTTPRouter
     private let configuration: HTTPServerConfiguration
     private let logger: Logger
+    private let pages: PageGuard
     private let date = HTTPDate()
 
     init(router: HTTPRouter, configuration: HTTPServerConfiguration, logger: Logger) {
         self.router = router
         self.configuration = configuration
         self.logger = logger
+        pages = PageGuard(
+            names: configuration.names + [configuration.host], crossOrigin: configuration.crossOrigin,
+            option: configuration.pageOption)
     }
 
     var errors: ErrorBody { router.errors }
@@ -37,7 +41,7 @@ struct HTTPResponder: Sendable {
                 route = "OPTIONS"
                 answer = preflight
             } else {
-                try refuseOtherSites(request.head)
+                try pages.check(request.head)
                 let (found, call) = try find(request, remote, isHTTP2)
                 route = found.pattern
                 if found.traits.contains(.hasEndlessBody) {
@@ -85,19 +89,6 @@ struct HTTPResponder: Sendable {
                 "method": "\(request.method)", "path": "\(request.head.path ?? "")", "status": "\(status.code)",
                 "us": "\(nanoseconds / 1000)", "remote": "\(remote)",
             ])
-    }
-
-    /// There is no login on an address of this machine alone, and any page that is open in a browser here may send to it: what
-    /// changes something is refused to pages of other sites (W3C, Fetch Metadata), unless their origin is allowed.
-    private func refuseOtherSites(_ request: HTTPRequest) throws(HTTPFailure) {
-        guard request.method != .get, request.method != .head, request.method != .options,
-            let name = HTTPField.Name("Sec-Fetch-Site"), request.headerFields[name] == "cross-site",
-            configuration.crossOrigin?.allowedOrigin(request) == nil
-        else { return }
-        throw HTTPFailure(
-            .forbidden,
-            "requests of pages of other sites are refused; where the service has access.control.allow.origin, that names "
-                + "the origins that may")
     }
 
     private func find(
@@ -152,7 +143,8 @@ struct HTTPResponder: Sendable {
         let call = call(
             Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", [:], nil,
             false)
-        guard route.accepts(call), !isOfOtherSite(head) else { return nil }
+        do { try pages.check(head, opensSocket: true) } catch { return nil }
+        guard route.accepts(call) else { return nil }
         let configuration = configuration
         return WebSocketCall(messageCountMax: route.messageCountMax) { socket in
             let began = NIODeadline.now()
@@ -163,17 +155,6 @@ struct HTTPResponder: Sendable {
                     nanoseconds: (NIODeadline.now() - began).nanoseconds))
             return closing
         }
-    }
-
-    /// Any page may open a WebSocket anywhere and read from it, but browsers tell where the page is from.
-    private func isOfOtherSite(_ upgrade: HTTPRequest) -> Bool {
-        guard let origin = upgrade.headerFields[.origin] else { return false }
-        // A page without an origin of its own says "null": it is of another site, too.
-        let host = origin.firstRange(of: "://").flatMap { HTTPAuthority.host(String(origin[$0.upperBound...])) }
-        let own = HTTPAuthority.host(upgrade.authority ?? "")
-        let local: Set = ["localhost", "127.0.0.1", "::1"]
-        if let host, let own, host == own || (local.contains(host) && local.contains(own)) { return false }
-        return configuration.crossOrigin?.allowedOrigin(upgrade) == nil
     }
 
     private static func list(_ methods: [HTTPRequest.Method]) -> String {

@@ -28,6 +28,10 @@ package struct HTTPServerConfiguration: Sendable {
     package var streamWindowByteCount = 1 << 20
     /// Pages of other origins that may use the server; nil for none.
     package var crossOrigin: CrossOriginRules?
+    /// Names by which pages may reach the server, besides where it listens, see `PageGuard`.
+    package var names: [String] = []
+    /// What lets further pages in, for messages.
+    package var pageOption = PageGuard.Option.none
     /// Called after each answer, on any thread.
     package var observe: (@Sendable (HTTPExchange) -> Void)?
 
@@ -94,7 +98,7 @@ package final class HTTPServer: Sendable {
             childChannelSetup: child,
             configuration: ServerConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: .maximum(configuration.connectionCountMax, logger: inner)),
+                availableConnectionsDelegate: ConnectionPlaces(configuration, logger: logger)),
             onServerRunning: { isRunning.yield(.success($0)) }, eventLoopGroup: group, logger: inner)
         // Owned by the server that is returned: `stop` ends and awaits it.
         let run = Task {

@@ -111,24 +111,6 @@ package struct JSONCalls: Sendable {
         }
     }
 
-    /// A failed request in the words of people.
-    package static func words(_ error: any Error) -> String {
-        switch error {
-        case let error as NoAnswer: return error.words
-        case let error as HTTPClientError:
-            switch error {
-            case .connectTimeout, .deadlineExceeded, .readTimeout: return "no answer in time"
-            case .remoteConnectionClosed: return "the connection was closed"
-            case .cancelled: return "cancelled"
-            default: return error.shortDescription
-            }
-        case let error as IOError where error.errnoCode == 111: return "connection refused"
-        default:
-            let text = "\(error)"
-            return text.contains("Connection refused") || text.contains("errno: 111") ? "connection refused" : text
-        }
-    }
-
     package static func amount(_ duration: Duration) -> TimeAmount {
         let parts = duration.components
         return .milliseconds(parts.seconds * 1000 + parts.attoseconds / 1_000_000_000_000_000)

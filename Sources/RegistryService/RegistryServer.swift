@@ -40,6 +40,8 @@ package final class RegistryServer: Sendable {
         let registry = SchemaRegistry(cluster, settings, metrics: metrics, logger: logger)
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.bodyByteCountMax = settings.requestByteCountMax
+        configuration.names = [settings.host]
+        configuration.pageOption = .origins
         configuration.crossOrigin = CrossOriginRules(
             origins: settings.allowedOrigins, methods: settings.allowedMethods, headers: settings.allowedHeaders)
         let figures = registry.figures

@@ -36,6 +36,11 @@ package final class SQLServer: Sendable {
         configuration.bodyByteCountMax = engine.settings.requestByteCountMax
         // Queries end before: their clients have this long to come back and read why.
         configuration.stallTimeout = .milliseconds(engine.settings.stallMilliseconds) + .seconds(30)
+        configuration.names = [engine.settings.advertised.flatMap(HTTPAuthority.host)].compactMap { $0 }
+        configuration.pageOption = .origins
+        configuration.crossOrigin = CrossOriginRules(
+            origins: engine.settings.allowedOrigins, methods: engine.settings.allowedMethods,
+            headers: engine.settings.allowedHeaders)
         configuration.observe = { exchange in
             figures.count(status: Int(exchange.status.code))
             figures.durations.record(exchange.nanoseconds)

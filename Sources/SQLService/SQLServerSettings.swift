@@ -10,6 +10,12 @@ package struct SQLServerSettings: Sendable {
     package var advertised: String?
     /// `ksql.internal.listener`: where other nodes reach this one, apart from clients; where clients do when nil.
     package var internalListener: InternalListener?
+    /// `access.control.allow.origin`: origins whose pages may use the server; none when empty.
+    package var allowedOrigins = ""
+    /// `access.control.allow.methods`
+    package var allowedMethods = ""
+    /// `access.control.allow.headers`
+    package var allowedHeaders = ""
     /// The largest body of a request.
     package var requestByteCountMax = 8 << 20
     /// How long the start may take to reach the command topic and to read it.

@@ -195,6 +195,17 @@ def test_inserts_stream_refuses_what_is_no_target(server, target):
     assert "Cannot insert values into" in error["message"]
 
 
+def test_inserts_stream_by_upgrade(server):
+    """As the Python client `ksql` does: a POST with `Upgrade: h2c`, whose body comes before HTTP/2."""
+    server.ksql("CREATE STREAM UPGRADED (ID INT KEY, V STRING) WITH (KAFKA_TOPIC='upgraded', VALUE_FORMAT='JSON', PARTITIONS=1);")
+    body = json.dumps({"target": "UPGRADED"}) + "\n" + json.dumps({"ID": 51, "V": "x"}) + "\n"
+    answer = subprocess.run(
+        ["curl", "-sS", "--http2", "--data-binary", "@-", f"{server.url}/inserts-stream"],
+        input=body.encode(), capture_output=True, timeout=60, check=True,
+    )
+    assert json.loads(answer.stdout) == {"status": "ok", "seq": 0}
+
+
 def test_inserts_stream_needs_http2(server):
     answer = requests.post(f"{server.url}/inserts-stream", data=b'{"target":"CLICKS"}\n', timeout=20)
     assert (answer.status_code, answer.json()["error_code"]) == (400, 40004)

@@ -39,7 +39,7 @@ private let allowed: [String: Set<String>] = [
         "Bytes",
     ],
     // Layer 3: services
-    "JSONCalls": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
+    "JSONCalls": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL"],
     "RegistryClient": ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"],
     "SQLClient": ["Bytes", "JSONCalls", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
@@ -83,7 +83,9 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectorDatagen": ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"],
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
-    "HTTPCalls": ["Bytes", "Environment", "ConnectCore", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL"],
+    "HTTPCalls": [
+        "Bytes", "Environment", "ConnectCore", "JSONCalls", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL",
+    ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
     "ConnectorObjectStore": [

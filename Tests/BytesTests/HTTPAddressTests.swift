@@ -17,6 +17,17 @@ import Testing
         #expect(address.description == base, "a password must not get into messages")
     }
 
+    @Test(
+        arguments: [
+            ("http://user:secret@r:1", "http://user:[hidden]@r:1"), ("http://r:8081", "http://r:8081"),
+            ("http://u:a@r:1/x,https://v:b@s", "http://u:[hidden]@r:1/x,https://v:[hidden]@s"),
+            ("http://u@r", "http://u@r"), ("http://u:a/b@r", "http://u:[hidden]@r"),
+            ("http://u:a@b@r", "http://u:[hidden]@r"),
+            ("PLAINTEXT://127.0.0.1:9092", "PLAINTEXT://127.0.0.1:9092"), ("a@b", "a@b"), ("", ""),
+            ("jdbc:postgresql://u:p@db/x", "jdbc:postgresql://u:[hidden]@db/x"),
+        ])
+    func `passwords are hidden`(text: String, shown: String) { #expect(HTTPAddress.hidingPasswords(text) == shown) }
+
     @Test(arguments: [
         "", "ftp://r", "http://", "http://r:0", "http://r:65536", "http://r:x", "a b", "http://[::1", "http://r:1:2",
     ])

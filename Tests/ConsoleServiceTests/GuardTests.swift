@@ -24,7 +24,7 @@ import Testing
             ("256.1.1.1", false), ("localhost.evil.com", false), ("+1.2.3.4", false),
         ])
     func `tells addresses in digits from names`(host: String, isAddress: Bool) {
-        #expect(ConsoleGuard.isAddress(host) == isAddress)
+        #expect(HTTPAuthority.isAddress(host) == isAddress)
     }
 
     @Test func `names that are not ours are refused`() async throws {

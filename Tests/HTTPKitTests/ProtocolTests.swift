@@ -30,6 +30,7 @@ import Testing
         var router = HTTPRouter(errors: .errorCode)
         router.get("/text") { call in .text("hello \(call.isHTTP2)\n") }
         router.post("/json", bodyByteCountMax: 10) { call in .json(.object([("got", try await call.json())])) }
+        router.post("/length") { call in .text("\(try await call.bytes().readableBytes)") }
         router.get("/endless") { _ in
             .stream(contentType: "text/plain") { writer in
                 defer { ends.add() }
@@ -167,17 +168,174 @@ import Testing
         }
     }
 
-    @Test func `answers a request with a body that asks for an upgrade, and closes`() async throws {
+    private static func upgrade(_ line: String, _ body: String, _ fields: String = "", length: Int? = nil) -> String {
+        "\(line) HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+            + "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\(fields)"
+            + "Content-Length: \(length ?? body.utf8.count)\r\n\r\n\(body)"
+    }
+
+    /// RFC 7540, 3.2: the request is sent whole, then the client waits for 101.
+    @Test(arguments: [1, 60, 144, 150])
+    func `upgrades a request with a body, however it comes`(cut: Int) async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            let request = Array(Self.upgrade("POST /json", "[1, 2, 3]").utf8)
+            try client.client.send(Array(request.prefix(cut)))
+            try await Task.sleep(for: .milliseconds(20))
+            try client.client.send(Array(request.dropFirst(cut)))
+            #expect(try await client.client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 101 "))
+            try client.client.send(FrameClient.preface)
+            #expect(try await client.text(1) == "{\"got\":[1,2,3]}")
+            try client.request(3, "POST", "/json", hasBody: true)
+            try client.body(3, "[4]", isLast: true)
+            #expect(try await client.text(3) == "{\"got\":[4]}")
+        }
+    }
+
+    /// The body is longer than a frame and than the first window of flow control.
+    @Test func `a long body of an upgraded request is whole, and counted by nobody`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(Self.upgrade("POST /length", String(repeating: "x", count: 900_000)))
+            #expect(try await client.client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 101 "))
+            try client.client.send(FrameClient.preface)
+            var updates: [FrameClient.Frame] = []
+            while true {
+                let frame = try await client.frame()
+                if frame.kind == 8 { updates.append(frame) }
+                if frame.kind == FrameClient.data, frame.stream == 1 {
+                    #expect(String(decoding: frame.payload, as: UTF8.self) == "900000")
+                    break
+                }
+            }
+            #expect(updates.isEmpty, "the client has nothing to get back")
+            try client.request(3, "POST", "/length", hasBody: true)
+            try client.body(3, "1234", isLast: true)
+            #expect(try await client.text(3) == "4")
+        }
+    }
+
+    @Test func `answers a body that is echoed in an upgraded request`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(Self.upgrade("POST /echo", "{\"target\":\"s\"}\n{\"ID\":1}\n"))
+            #expect(try await client.client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 101 "))
+            try client.client.send(FrameClient.preface)
+            #expect(try await client.text(1) == "{\"target\":\"s\"}\n{\"ID\":1}\n")
+        }
+    }
+
+    /// What is not upgraded is answered as it is, and the connection goes on.
+    @Test(
+        arguments: [
+            "POST /json HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                + "HTTP2-Settings: AAMAAABk\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1]\r\n0\r\n\r\n",
+            "POST /json HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 3\r\n\r\n[1]",
+            "POST /json HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\n"
+                + "[1]",
+        ])
+    func `answers a request with a body that cannot be upgraded`(request: String) async throws {
         try await withServer { server, _ in
             let client = try TextClient(port: server.port)
-            try client.send(
-                "POST /json HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-                    + "HTTP2-Settings: AAMAAABk\r\nContent-Length: 3\r\n\r\n[1]")
-            let answer = try await client.answer()
-            #expect(answer.body == "{\"got\":[1]}")
-            #expect(answer.head.lowercased().contains("connection: close"))
-            #expect(try await client.rest() == "")
+            try client.send(request)
+            #expect(try await client.answer().body == "{\"got\":[1]}")
+            try client.send("GET /text HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(try await client.answer().body == "hello false\n")
         }
+    }
+
+    @Test func `asks for the body of an upgrade that waits to be asked, over HTTP 1`() async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(Self.upgrade("POST /json", "", "Expect: 100-continue\r\n", length: 3))
+            #expect(try await client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 100 "))
+            try client.send("[1]")
+            #expect(try await client.answer().body == "{\"got\":[1]}")
+        }
+    }
+
+    @Test func `a body beyond the limit of an upgrade is refused over HTTP 1`() async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(Self.upgrade("POST /json", "[1]", length: 1 << 21))
+            #expect(try await client.answer().head.hasPrefix("HTTP/1.1 413 "))
+        }
+    }
+
+    private static let halves: [String] = [
+        "G", "GET / HTTP/1.1\r\nX: ", "GET /text HTTP/1.1\r\nHost: x\r\nX", "POST /json HTTP/1.1\r\nHost: x\r\nX: ",
+        "POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n[1",
+        "POST /json HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1",
+        "GET /text HTTP/1.1\r\nHost: x\r\n\r\nGET /text HTTP/1.1\r\nHo", "PRI * HTTP/2", "BREW ", "\u{16}\u{3}\u{1}",
+        upgrade("POST /json", "[1", length: 9), upgrade("GET /text", ""),
+        String(decoding: FrameClient.preface, as: UTF8.self),
+        String(decoding: FrameClient.preface + FrameClient.bytes(1, 4, 1, [0x83, 0x86, 0x84]), as: UTF8.self),
+    ]
+
+    private static let wholes = [
+        "GET /text HTTP/1.1\r\nHost: x\r\n\r\n", upgrade("POST /json", "[1]", "Expect: nothing\r\n"),
+    ]
+
+    /// Places of clients that are gone are free long before anything times out.
+    @Test(arguments: halves)
+    func `a client that ends in the middle frees its place`(sent: String) async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(sent)
+            for _ in 0..<400 where server.connectionCount < 1 { try await Task.sleep(for: .milliseconds(5)) }
+            client.endSending()
+            _ = try await client.rest()
+            for _ in 0..<1000 where server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(server.connectionCount == 0)
+        }
+    }
+
+    @Test(arguments: wholes)
+    func `a client that only ends its sending gets its answer`(sent: String) async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(sent)
+            client.endSending()
+            let rest = try await client.rest()
+            #expect(rest?.hasPrefix("HTTP/1.1 200 ") == true, "\(rest ?? "-")")
+        }
+    }
+
+    @Test func `a client of HTTP 2 that only ends its sending gets its answer`() async throws {
+        try await withServer { server, _ in
+            let client = try FrameClient(port: server.port)
+            try client.client.send(FrameClient.preface)
+            try client.request(1, "GET", "/text")
+            client.client.endSending()
+            #expect(try await client.text(1) == "hello true\n")
+            _ = try await client.client.rest()
+        }
+    }
+
+    @Test func `that all places are taken is told once a minute`() {
+        let lines = Lines()
+        var configuration = HTTPServerConfiguration(host: "127.0.0.1", port: 0)
+        configuration.connectionCountMax = 2
+        var places = ConnectionPlaces(configuration, logger: Logger(label: "test") { _ in lines })
+        let start = NIODeadline.now()
+        // Seconds, and how many lines there are then.
+        for (second, count) in [(0, 0), (0, 1), (1, 1), (59, 1), (61, 2)] as [(Int64, Int)] {
+            if second > 0 { places.connectionClosed() }
+            places.opened(at: start + .seconds(second))
+            #expect(lines.count == count, "after \(second) seconds")
+            #expect(places.isAcceptingNewConnections() == (count == 0))
+        }
+    }
+
+    /// Counts lines of a log.
+    private final class Lines: LogHandler, Sendable {
+        private let lines = Mutex(0)
+        var count: Int { lines.withLock { $0 } }
+        var metadata: Logger.Metadata { get { [:] } set {} }
+        var logLevel: Logger.Level { get { .trace } set {} }
+        subscript(metadataKey _: String) -> Logger.Metadata.Value? { get { nil } set {} }
+
+        func log(event: LogEvent) { lines.withLock { $0 += 1 } }
     }
 
     @Test func `ends an endless answer when its client is gone`() async throws {

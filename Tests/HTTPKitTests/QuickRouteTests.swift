@@ -158,7 +158,12 @@ import Testing
     @Test(
         arguments: [
             ("POST /ask HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "200", "slow a"),
-            ("POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nOrigin: y\r\n\r\na", "200", "slow a"),
+            ("POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nOrigin: y\r\n\r\na", "403", "by the name 'x'"),
+            (
+                "POST /ask HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 1\r\nSec-Fetch-Site: cross-site\r\n\r\na", "403",
+                "another origin"
+            ),
+            ("POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nSec-Fetch-Site: none\r\n\r\na", "200", "slow a"),
             ("POST /ask HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\na", "200", "slow a"),
             ("POST /ask?q HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na", "200", "slow a"),
             ("POST /ask HTTP/1.0\r\nHost: x\r\nContent-Length: 1\r\n\r\na", "200", "slow a"),

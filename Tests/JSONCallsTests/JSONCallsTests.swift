@@ -91,4 +91,19 @@ import Testing
         }
         #expect(failure?.words == "connection refused")
     }
+
+    @Test func `a server without TLS and a host that nobody knows are told in words`() async throws {
+        try await withServer { base in
+            let failure = await #expect(throws: JSONCalls.NoAnswer.self) {
+                try await Self.calls.exchange(
+                    JSONCalls.request("GET", base.replacing("http:", with: "https:")), timeout: .seconds(30))
+            }
+            #expect(failure?.words == "it does not speak TLS: use http://")
+        }
+        // By RFC 6761 there is no such host.
+        let failure = await #expect(throws: JSONCalls.NoAnswer.self) {
+            try await Self.calls.exchange(JSONCalls.request("GET", "http://host.invalid:1/"), timeout: .seconds(30))
+        }
+        #expect(failure?.words == "the host 'host.invalid' is not known")
+    }
 }

@@ -98,11 +98,10 @@ private let statements = """
     }
 
     @Test(arguments: [
-        ("http://USER:PASSWORD@reg:8081", "http://[hidden]@reg:8081"), ("http://reg:8081/a@b", "http://reg:8081/a@b"),
-        ("https://u:p@ss@a:1/x,http://v:q@b", "https://[hidden]@a:1/x,http://[hidden]@b"), ("a@b", "a@b"), ("", ""),
+        ("http://USER:PASSWORD@reg:8081", "http://USER:[hidden]@reg:8081"), ("http://reg:8081/a", "http://reg:8081/a"),
+        ("https://u:p@ss@a:1/x,http://v:q@b", "https://u:[hidden]@a:1/x,http://v:[hidden]@b"), ("a@b", "a@b"), ("", ""),
     ])
-    func `URLs are shown without user and password`(value: String, shown: String) async throws {
-        #expect(PropertyCatalog.withoutUserInfo(value) == shown)
+    func `URLs are shown without passwords`(value: String, shown: String) async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode(["ksql.schema.registry.url": value]) { node in
                 let properties = try await node.run("SHOW PROPERTIES;").first?["properties"]?.elements

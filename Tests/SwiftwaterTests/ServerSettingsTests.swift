@@ -217,6 +217,20 @@ import Testing
     }
 }
 
+@Suite struct ConfigShowTests {
+    @Test(
+        arguments: [
+            ("ksql.schema.registry.basic.auth.user.info", "u:p", "[hidden]"),
+            ("ssl.keystore.password", "p", "[hidden]"),
+            ("ssl.keystore.password", "", ""), ("sasl.jaas.config", "x", "[hidden]"),
+            ("console.registry.url", "http://u:p@r:8081,http://s", "http://u:[hidden]@r:8081,http://s"),
+            ("ksql.connect.url", "https://u:p@c", "https://u:[hidden]@c"), ("num.partitions", "4", "4"),
+        ])
+    func `secrets are not shown`(name: String, value: String, shown: String) {
+        #expect(ConfigShow.shown(name, value) == shown)
+    }
+}
+
 @Suite struct TextTests {
     @Test(
         arguments: [

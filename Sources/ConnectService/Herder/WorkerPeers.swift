@@ -3,6 +3,7 @@ import Bytes
 import Cluster
 import ConnectCore
 import Crypto
+import JSONCalls
 import JSONFormat
 import Logging
 import NIOCore
@@ -59,7 +60,7 @@ final class WorkerPeers: Sendable {
                 location: response.headers.first(name: "location"),
                 body: Array(try await response.body.collect(upTo: Self.byteCountMax).readableBytesView))
         } catch {
-            throw Failure(description: "the worker at \(url) does not answer: \(error)")
+            throw Failure(description: "the worker at \(url) does not answer: \(JSONCalls.words(error))")
         }
     }
 

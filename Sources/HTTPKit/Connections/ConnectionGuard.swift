@@ -87,9 +87,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event, !isStream {
+        if case ChannelEvent.inputClosed = event {
             isInputClosed = true
-            if gone != nil { context.close(promise: nil) }
+            // Of a connection of HTTP/1.1, the decoder tells that a request ended in its middle.
+            if gone != nil || (isStream && !isBodyComplete) { return context.close(promise: nil) }
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -142,7 +143,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             let written = promise ?? context.eventLoop.makePromise()
             let channel = context.channel
             linger = closing(channel, in: Self.lingerTime)
-            written.futureResult.whenSuccess { channel.close(mode: .output, promise: nil) }
+            // Where nothing more comes, nothing is waited for.
+            let mode = isInputClosed ? CloseMode.all : .output
+            written.futureResult.whenSuccess { channel.close(mode: mode, promise: nil) }
             return context.write(data, promise: written)
         case .end:
             gone = nil

@@ -5,9 +5,12 @@ import NIOCore
 /// | first bytes | protocol |
 /// |---|---|
 /// | the preface `PRI * HTTP/2.0` ... | HTTP/2 by prior knowledge (RFC 9113, 3.3) |
-/// | a GET with `Upgrade: h2c` and without a body | HTTP/2 by upgrade (RFC 7540, 3.2) |
+/// | a request with `Upgrade: h2c`, whole | HTTP/2 by upgrade (RFC 7540, 3.2) |
 /// | a GET with `Upgrade: websocket` | WebSocket (RFC 6455), if there is a route |
 /// | anything else | HTTP/1.1 |
+///
+/// A request for an upgrade may have a body of known length, up to a limit: its client sends all of it before it speaks
+/// HTTP/2. With a longer one, chunks, or a body that it asks about first, it is one of HTTP/1.1.
 ///
 /// The decision is made once; then the handler hands on what it kept and leaves.
 final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
@@ -19,15 +22,19 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
         case http1
         case http2
         /// The request that asked for it becomes the connection's first stream.
-        case upgradeToHTTP2(UpgradeRequest)
+        case upgradeToHTTP2(UpgradeRequest, body: ByteBuffer)
         case webSocket(UpgradeRequest)
     }
 
     private static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
-    private static let get = Array("GET ".utf8)
+    private static let methods = ["GET ", "POST ", "PUT ", "PATCH ", "DELETE ", "HEAD ", "OPTIONS "].map {
+        Array($0.utf8)
+    }
     private static let headEnd = Array("\r\n\r\n".utf8)
     /// What some write instead; HTTP/1.1 deals with it.
     private static let bareEnd = Array("\n\n".utf8)
+    /// The longest body of a request that asks for HTTP/2.
+    static let bodyByteCountMax = 1 << 20
 
     private let headByteCountMax: Int
     private let idleTimeout: TimeAmount
@@ -36,6 +43,8 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     private var pending = ByteBuffer()
     /// Bytes in which no head ended.
     private var searchedByteCount = 0
+    /// A request for HTTP/2 whose body is still to come, taken from `pending`.
+    private var incomplete: UpgradeRequest?
     private var isDecided = false
     private var idle: Scheduled<Void>?
 
@@ -73,10 +82,12 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ChannelShouldQuiesceEvent where !isDecided: context.close(promise: nil)
-        case ChannelEvent.inputClosed where !isDecided && pending.readableBytes == 0: context.close(promise: nil)
         case ChannelEvent.inputClosed where !isDecided:
-            decide(.http1, context)
-            context.fireUserInboundEventTriggered(event)
+            if let request = incomplete { putBack(request) }
+            guard pending.readableBytes > 0 else { return context.close(promise: nil) }
+            // Those behind must hear of the end, or they would wait for the rest of the request, and once this handler has
+            // left, they cannot be told.
+            decide(.http1, context, telling: event)
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -89,36 +100,52 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
 
     /// nil when more bytes have to come.
     private func look() -> Decision? {
+        if let request = incomplete { return upgrade(request) }
         let bytes = pending.readableBytesView
         if bytes.starts(with: Self.preface) { return .http2 }
         if Self.preface.starts(with: bytes) { return nil }
-        if Self.get.starts(with: bytes) { return nil }
-        guard bytes.starts(with: Self.get), bytes.count <= headByteCountMax else { return .http1 }
+        guard Self.methods.contains(where: { bytes.starts(with: $0) }) else {
+            return Self.methods.contains { $0.starts(with: bytes) } ? nil : .http1
+        }
         let from = bytes.startIndex + max(0, searchedByteCount - Self.headEnd.count)
-        guard let end = bytes[from...].firstRange(of: Self.headEnd) else {
-            guard bytes[from...].firstRange(of: Self.bareEnd) == nil else { return .http1 }
+        let looked = bytes[from...].prefix(headByteCountMax)
+        guard let end = looked.firstRange(of: Self.headEnd) else {
+            guard bytes.count <= headByteCountMax, looked.firstRange(of: Self.bareEnd) == nil else { return .http1 }
             searchedByteCount = bytes.count
             return nil
         }
         guard let request = UpgradeRequest(head: bytes[..<end.lowerBound]) else { return .http1 }
         pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
         switch request.protocolName {
-        case "websocket": return .webSocket(request)
-        case "h2c" where request.canBeFirstStream: return .upgradeToHTTP2(request)
+        case "websocket" where request.method == "GET": return .webSocket(request)
+        case "h2c" where request.canBeFirstStream:
+            incomplete = request
+            return upgrade(request)
         default:
-            var whole = request.bytes
-            whole.writeImmutableBuffer(pending)
-            pending = whole
+            putBack(request)
             return .http1
         }
     }
 
-    private func decide(_ decision: Decision, _ context: ChannelHandlerContext) {
+    private func upgrade(_ request: UpgradeRequest) -> Decision? {
+        guard let byteCount = request.bodyByteCount, let body = pending.readSlice(length: byteCount) else { return nil }
+        return .upgradeToHTTP2(request, body: body)
+    }
+
+    private func putBack(_ request: UpgradeRequest) {
+        incomplete = nil
+        var whole = request.bytes
+        whole.writeImmutableBuffer(pending)
+        pending = whole
+    }
+
+    private func decide(_ decision: Decision, _ context: ChannelHandlerContext, telling event: Any? = nil) {
         isDecided = true
         idle?.cancel()
         let bytes = pending
         pending = ByteBuffer()
         decided(decision, bytes, context)
+        if let event { context.fireUserInboundEventTriggered(event) }
         context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 

@@ -73,14 +73,14 @@ struct HTTPConnections: ServerChildChannel {
             case .http2:
                 negotiated.succeed(.http2(try http2Pipeline(channel)))
                 hand(bytes, to: context)
-            case .upgradeToHTTP2(let request):
+            case .upgradeToHTTP2(let request, let body):
                 context.writeAndFlush(
                     NIOAny(
                         ByteBuffer(
                             string: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")),
                     promise: nil)
                 try channel.pipeline.syncOperations.addHandler(FirstStream(headerBlock: request.headerBlock))
-                negotiated.succeed(.http2(try http2Pipeline(channel)))
+                negotiated.succeed(.http2(try http2Pipeline(channel, firstBody: body)))
                 hand(bytes, to: context)
             case .webSocket(let request):
                 guard let accept = WebSocketConnection.acceptance(of: request),
@@ -133,7 +133,10 @@ struct HTTPConnections: ServerChildChannel {
             wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
     }
 
-    private func http2Pipeline(_ channel: any Channel) throws -> AsyncStream<Exchange> {
+    /// - Parameter firstBody: of the request that the first stream begins with, if it came otherwise than in frames.
+    private func http2Pipeline(
+        _ channel: any Channel, firstBody: ByteBuffer = ByteBuffer()
+    ) throws -> AsyncStream<Exchange> {
         var settings = NIOHTTP2Handler.Configuration()
         settings.connection.initialSettings = [
             HTTP2Setting(parameter: .maxConcurrentStreams, value: configuration.streamCountMax),
@@ -148,13 +151,21 @@ struct HTTPConnections: ServerChildChannel {
                 maxIdleTime: configuration.idleTimeout, maxAge: nil, maxGraceTime: nil,
                 keepalive: .init(pingInterval: .seconds(60), ackTimeout: .seconds(20))))
         let routes = responder.quickRoutes
+        let streamEnds = StreamEnds()
+        let first = NIOLoopBoundBox(firstBody.readableBytes > 0 ? firstBody : nil, eventLoop: channel.eventLoop)
+        let bound = NIOLoopBound(streamEnds, eventLoop: channel.eventLoop)
         let handler = NIOHTTP2Handler(
             mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: settings.connection,
             streamConfiguration: settings.stream, streamDelegate: manager.http2StreamDelegate
         ) { [configuration] stream in
             stream.eventLoop.makeCompletedFuture {
+                bound.value.add(stream)
+                try stream.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTPServerCodec())
+                if let body = first.value {
+                    first.value = nil
+                    try stream.pipeline.syncOperations.addHandler(FirstBody(body))
+                }
                 try stream.pipeline.syncOperations.addHandlers([
-                    HTTP2FramePayloadToHTTPServerCodec(),
                     ConnectionGuard(
                         requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout,
                         isStream: true),
@@ -169,7 +180,7 @@ struct HTTPConnections: ServerChildChannel {
                 try stream.pipeline.syncOperations.addHandler(QuickStream(routes, open: open))
             }
         }
-        try channel.pipeline.syncOperations.addHandlers([handler, manager])
+        try channel.pipeline.syncOperations.addHandlers([streamEnds, handler, manager])
         channel.closeFuture.whenComplete { _ in continuation.finish() }
         return streams
     }

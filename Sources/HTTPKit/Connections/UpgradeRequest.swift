@@ -1,10 +1,12 @@
 import HTTPTypes
 import NIOCore
+import NIOHTTPTypes
 
 /// The head of a request that asks for another protocol on its connection.
 struct UpgradeRequest {
     /// What stands after `Upgrade`, in lower case.
     var protocolName: String
+    var method: String
     var target: String
     /// With `Host` among them; names as they were sent.
     var fields: [(name: String, value: String)]
@@ -14,8 +16,9 @@ struct UpgradeRequest {
         guard let text = String(validating: head, as: UTF8.self) else { return nil }
         var lines = text.split(separator: "\r\n", omittingEmptySubsequences: false)[...]
         guard let request = lines.popFirst()?.split(separator: " ", omittingEmptySubsequences: false),
-            request.count == 3, request[0] == "GET", request[2] == "HTTP/1.1"
+            request.count == 3, request[2] == "HTTP/1.1"
         else { return nil }
+        method = String(request[0])
         target = String(request[1])
         fields = []
         for line in lines {
@@ -33,7 +36,7 @@ struct UpgradeRequest {
 
     /// The request without its wish, for HTTP/1.1, whose decoder would read nothing behind a request for an upgrade.
     var bytes: ByteBuffer {
-        var head = ByteBuffer(string: "GET \(target) HTTP/1.1\r\n")
+        var head = ByteBuffer(string: "\(method) \(target) HTTP/1.1\r\n")
         for (name, value) in fields {
             switch name.lowercased() {
             case "upgrade", "http2-settings": continue
@@ -64,16 +67,26 @@ struct UpgradeRequest {
         }
     }
 
-    /// Whether the request can be answered on the first stream of an HTTP/2 connection: it has the client's settings and no
-    /// body, whose bytes would not be counted by flow control.
+    /// The length of the body; nil where its end is to be found in another way, or it is told in several.
+    var bodyByteCount: Int? {
+        let lengths = fields.filter { $0.name.lowercased() == "content-length" }
+        guard value("transfer-encoding") == nil, lengths.count <= 1 else { return nil }
+        guard let text = lengths.first?.value else { return 0 }
+        return text.utf8.allSatisfy { 0x30...0x39 ~= $0 } ? Int(text) : nil
+    }
+
+    /// Whether the request can be answered on the first stream of an HTTP/2 connection: it has the client's settings, and
+    /// a body that can be waited for.
     var canBeFirstStream: Bool {
-        value("http2-settings") != nil && value("transfer-encoding") == nil
-            && (value("content-length").map { $0 == "0" } ?? true)
+        guard let bodyByteCount, bodyByteCount <= ConnectionOpening.bodyByteCountMax else { return false }
+        return value("http2-settings") != nil && value("expect") == nil
             && headerBlock.readableBytes <= FirstStream.headerBlockByteCountMax
     }
 
     private static let connectionFields: Set<String> = [
         "connection", "upgrade", "http2-settings", "host", "keep-alive", "proxy-connection", "transfer-encoding", "te",
+        // The frames that the stream begins with have no body, see `FirstBody`.
+        "content-length",
     ]
 
     /// The request as a header block of HPACK: literals that enter no table (RFC 7541, 6.2.2), so that the client's and the
@@ -87,7 +100,7 @@ struct UpgradeRequest {
                 block.writeString(text)
             }
         }
-        write(":method", "GET")
+        write(":method", method)
         write(":scheme", "http")
         write(":path", target)
         if let host = value("host") { write(":authority", host) }
@@ -158,5 +171,24 @@ final class FirstStream: ChannelInboundHandler, RemovableChannelHandler {
         frame.writeInteger(UInt32(1))
         frame.writeImmutableBuffer(headerBlock)
         return frame
+    }
+}
+
+/// Gives the first stream of an HTTP/2 connection that came by upgrade the body of its request. As it did not come in
+/// frames, flow control must not count it, and the client's window for the connection stays what both sides know.
+final class FirstBody: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+
+    private let body: ByteBuffer
+
+    init(_ body: ByteBuffer) { self.body = body }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+        head.headerFields[.contentLength] = String(body.readableBytes)
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+        context.fireChannelRead(wrapInboundOut(.body(body)))
+        context.pipeline.syncOperations.removeHandler(self, promise: nil)
     }
 }

@@ -111,6 +111,7 @@ struct PlainHead: Equatable {
         case 6 where isNamed("origin") || isNamed("expect"): isPlain = false
         case 10 where isNamed("connection"):
             if !Self.isSame(bytes, value, "keep-alive", ignoringCase: true) { (isPlain, isLast) = (false, true) }
+        case 14 where isNamed("sec-fetch-site"): isPlain = false
         case 14 where isNamed("content-length"):
             guard !seen.hasLength, 1...9 ~= value.count else { return false }
             seen.hasLength = true

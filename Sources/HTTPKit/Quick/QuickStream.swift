@@ -42,7 +42,7 @@ final class QuickStream: ChannelInboundHandler, RemovableChannelHandler {
 
     private func route(of head: HTTPRequest) -> QuickRoutes.Route? {
         guard head.method == .post, let path = head.path, let route = routes.routes.first(where: { $0.path == path }),
-            head.headerFields[.origin] == nil, head.headerFields[.expect] == nil,
+            head.headerFields[.origin] == nil, PageGuard.site(head) == nil, head.headerFields[.expect] == nil,
             head.headerFields[.contentLength].flatMap(Int.init) ?? 0 <= route.bodyByteCountMax
         else { return nil }
         return route

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import JSONCalls
 import JSONFormat
 import NIOCore
 import NIOHTTP1
@@ -29,7 +30,8 @@ struct NodeClient: Sendable {
             bytes = try await post(
                 NodeMessage.path, NodeMessage.encode(question), "application/octet-stream", to: address, .seconds(30))
         } catch {
-            throw RunError(.notReady, "the node at \(address), which has rows of the table, does not answer: \(error)")
+            throw RunError(.notReady, "the node at \(address), which has rows of the table, does not answer: "
+                    + JSONCalls.words(error))
         }
         let answer: Result<NodeMessage.Rows, RunError>
         do throws(NodeMessage.Malformed) { answer = try NodeMessage.answer(bytes) } catch {

@@ -346,19 +346,6 @@ package enum PropertyCatalog {
     }
 
     static func withoutSecrets(_ properties: [String: String]) -> [String: String] {
-        properties.filter { !isSecret($0.key) }.mapValues(withoutUserInfo)
-    }
-
-    /// Without what stands before the `@` of URLs: user and password.
-    static func withoutUserInfo(_ value: String) -> String {
-        guard value.contains("@") else { return value }
-        return value.split(separator: ",", omittingEmptySubsequences: false).map { part in
-            guard let scheme = part.firstRange(of: "://") else { return String(part) }
-            let rest = part[scheme.upperBound...]
-            // A password may have any sign but a slash, an `@` as well.
-            let authority = rest.prefix { $0 != "/" }
-            guard let at = authority.lastIndex(of: "@") else { return String(part) }
-            return part[..<scheme.upperBound] + "[hidden]" + part[at...]
-        }.joined(separator: ",")
+        properties.filter { !isSecret($0.key) }.mapValues(HTTPAddress.hidingPasswords)
     }
 }

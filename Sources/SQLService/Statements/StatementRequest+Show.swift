@@ -1,3 +1,4 @@
+import Bytes
 import Cluster
 import JSONFormat
 import SQLFormats
@@ -258,7 +259,7 @@ extension StatementRequest {
                     "value",
                     .string(
                         PropertyCatalog.isSecret(name) && !entry.value.isEmpty
-                            ? "[hidden]" : PropertyCatalog.withoutUserInfo(entry.value))
+                            ? "[hidden]" : HTTPAddress.hidingPasswords(entry.value))
                 ),
                 ("editable", .bool(PropertyCatalog.definition(name)?.isEditable ?? isStreams)),
                 ("level", .string("SERVER")),

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import JSONFormat
 
 struct ConfigCommand: ParsableCommand {
@@ -31,7 +32,7 @@ struct ConfigShow: ParsableCommand {
         let shown = names.enumerated().compactMap { index, name -> (String, ServerSettings.Value)? in
             var value = settings[name]
             // Whoever looks over a shoulder, or reads a ticket, need not see them.
-            if Self.isSecret(name), !value.text.isEmpty { value.text = "[hidden]" }
+            value.text = Self.shown(name, value.text)
             if file { if case .file = value.origin { return (name, value) } else { return nil } }
             return all || index < ownCount || value.origin != .byDefault ? (name, value) : nil
         }
@@ -55,7 +56,11 @@ struct ConfigShow: ParsableCommand {
         }
     }
 
-    private static func isSecret(_ name: String) -> Bool {
-        ["password", "secret", "token", "jaas", "credential"].contains { name.lowercased().contains($0) }
+    /// A value without what is secret in it.
+    static func shown(_ name: String, _ text: String) -> String {
+        let isSecret = ["password", "secret", "token", "jaas", "credential", "user.info", "ssl.key"].contains {
+            name.lowercased().contains($0)
+        }
+        return isSecret && !text.isEmpty ? "[hidden]" : HTTPAddress.hidingPasswords(text)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Broker
 import Glibc
+import HTTPKit
 import Logging
 
 struct Start: AsyncParsableCommand {
@@ -185,7 +186,7 @@ struct Start: AsyncParsableCommand {
             configuration.advertisedHost = advertised.host
             configuration.advertisedPort = advertised.port
         } else if ["0.0.0.0", "::"].contains(settings.listener.host) {
-            configuration.advertisedHost = Self.hostName()  // "all addresses" is nothing that a client can connect to
+            configuration.advertisedHost = HTTPAuthority.machine  // "all addresses" is nothing that a client can connect to
         } else if settings.listener.host != "localhost" {
             configuration.advertisedHost = settings.listener.host  // a name stays a name, as in Kafka
         }
@@ -219,13 +220,6 @@ struct Start: AsyncParsableCommand {
         } catch is OutputClosed {
             return
         }
-    }
-
-    static func hostName() -> String? {
-        var name = [CChar](repeating: 0, count: 256)
-        guard gethostname(&name, name.count - 1) == 0 else { return nil }
-        let text = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        return text.isEmpty ? nil : text
     }
 }
 

@@ -55,7 +55,7 @@ enum ConnectRole {
         // "All addresses" is nothing that another worker can connect to.
         worker.advertisedHost =
             worker.values.string("rest.advertised.host.name")
-            ?? (["0.0.0.0", "::"].contains(host) ? Start.hostName() ?? host : host)
+            ?? (["0.0.0.0", "::"].contains(host) ? HTTPAuthority.machine ?? host : host)
         worker.version = Swiftwater.version
         worker.registryURL = registry.map { "http://\($0)" }
         let surroundings = ConnectServer.Surroundings(

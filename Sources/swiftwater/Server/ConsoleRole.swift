@@ -27,7 +27,7 @@ struct ConsoleRole {
     func start(
         at address: HostPort, _ loops: HTTPLoops, _ metrics: MetricRegistry, _ logger: Logger
     ) async throws -> Running {
-        let console = try consoleSettings(address)
+        let console = try consoleSettings()
         let host = address.host == "localhost" ? "127.0.0.1" : address.host
         do throws(HTTPServerError) {
             let server = try await ConsoleServer.start(
@@ -43,7 +43,7 @@ struct ConsoleRole {
         }
     }
 
-    private func consoleSettings(_ address: HostPort) throws -> ConsoleSettings {
+    private func consoleSettings() throws -> ConsoleSettings {
         var console = ConsoleSettings()
         console.version = Swiftwater.version
         console.build = BuildInfo.line
@@ -55,8 +55,6 @@ struct ConsoleRole {
         console.connect = try addresses("console.connect.url", "ksql.connect.url", connect)
         console.sql = try addresses("console.ksql.url", nil, sql)
         console.hosts = settings["console.hosts"].text.split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
-        // Who listens on all addresses is reached by the machine's name.
-        if ["0.0.0.0", "::"].contains(address.host), let name = Start.hostName() { console.hosts.append(name) }
         console.hasInbox = settings["console.inbox"].text.lowercased() == "true"
         console.pagesFolder = EnvironmentVariables.value("SWIFTWATER_CONSOLE_PAGES")
         return console

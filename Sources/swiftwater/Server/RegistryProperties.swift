@@ -65,7 +65,7 @@ enum RegistryProperties {
         ) { $1.contextLimit = $0 },
         text(
             "access.control.allow.origin", "",
-            "Origins whose pages may use the registry (CORS), with commas between; `*` is all, none when empty."
+            "Origins whose pages may use registry and SQL server (CORS), with commas; `*` is all, none when empty."
         ) { $1.allowedOrigins = $0 },
         text(
             "access.control.allow.methods", "", "Methods that such pages may use; GET, POST and HEAD when empty."

@@ -29,6 +29,9 @@ struct SQLRole {
         var sql = SQLServerSettings()
         sql.properties = settings.sqlProperties
         sql.version = Swiftwater.version
+        sql.allowedOrigins = settings["access.control.allow.origin"].text
+        sql.allowedMethods = settings["access.control.allow.methods"].text
+        sql.allowedHeaders = settings["access.control.allow.headers"].text
         sql.zones = TimeZones { TimeZoneFiles.read($0) }
         if let advertised = sql.properties["ksql.advertised.listener"], !advertised.isEmpty {
             let address = advertised.firstRange(of: "://").map { advertised[$0.upperBound...] } ?? advertised[...]
@@ -48,7 +51,7 @@ struct SQLRole {
             runtime.sharing = Sharing()
             // Other nodes cannot reach this one by an address that stands for all of its own.
             let nodes = sql.internalListener ?? InternalListener(host: host, port: address.port)
-            if sql.advertised == nil, ["0.0.0.0", "::"].contains(nodes.host), let name = Start.hostName() {
+            if sql.advertised == nil, ["0.0.0.0", "::"].contains(nodes.host), let name = HTTPAuthority.machine {
                 sql.advertised = "\(name):\(nodes.port)"
             }
         }

@@ -196,7 +196,7 @@ final class ServerProcess {
     ) async throws -> (RegistryServer?, problem: String?) {
         let host = address.host == "localhost" ? "127.0.0.1" : address.host
         // "All addresses" is nothing that another node can connect to.
-        let reachable = ["0.0.0.0", "::"].contains(host) ? Start.hostName() ?? host : host
+        let reachable = ["0.0.0.0", "::"].contains(host) ? HTTPAuthority.machine ?? host : host
         do throws(RegistryServer.StartFailure) {
             let registry = try await RegistryServer.start(
                 cluster, settings.registrySettings(HostPort(host: reachable, port: address.port)), host: host,

@@ -100,8 +100,8 @@ STATEMENTS = [
     "SELECT N FROM PAIRS WHERE SPENT=-3 AND PAGE='p0';",
     *(f"SELECT * FROM SPENDERS WHERE SPENT = {number};" for number in (-3, 0, 3, 99)),
 ]  # fmt: skip
-# The long way, as the short one leaves pages of other origins to it.
-LONG = ("Origin: http://elsewhere",)
+# The long way, as the short one leaves browsers to it.
+LONG = ("Sec-Fetch-Site: none",)
 
 
 @pytest.mark.parametrize("path", ["/query", "/query-stream"])
