@@ -156,8 +156,10 @@ import Testing
                 ], ["session.timeout.ms": "45000", "acks": "all"]
             ),
             (
-                ["default.api.timeout.ms": "1", "max.poll.records": "1", "buffer.memory": "1", "max.block.ms": "1",
-                    "ssl.enabled.protocols": "TLSv1.3", "interceptor.classes": "x.Y", "max.request.size": "2000"],
+                [
+                    "default.api.timeout.ms": "1", "max.poll.records": "1", "buffer.memory": "1", "max.block.ms": "1",
+                    "ssl.enabled.protocols": "TLSv1.3", "interceptor.classes": "x.Y", "max.request.size": "2000",
+                ],
                 ["message.max.bytes": "2000"]
             ),
             (["ssl.endpoint.identification.algorithm": ""], ["ssl.endpoint.identification.algorithm": "none"]),

@@ -100,22 +100,27 @@ import Testing
     }
 
     /// All that has to be given is; what making the transform refuses is told where it is.
-    @Test(arguments: [
-        ("HeaderFrom$Value", ["fields": "a,b", "headers": "h", "operation": "copy"], "headers"),
-        ("InsertField$Value", [:], "type"), ("InsertField$Value", ["static.field": "x"], "static.value"),
-        ("SetSchemaMetadata$Value", [:], "type"), ("TimestampConverter$Value", ["target.type": "string"], "type"),
-        ("ReplaceField$Key", ["renames": "a"], "renames"), ("TimestampRouter", ["timestamp.format": "q"], "type"),
-        ("io.confluent.connect.transforms.Filter$Value", ["filter.condition": "$[", "filter.type": "include"],
-            "filter.condition"),
-        ("io.debezium.transforms.Filter", ["condition": "value.", "language": "jsr223.groovy"], "condition"),
-        ("io.debezium.transforms.Filter", ["condition": "true", "topic.regex": "("], "topic.regex"),
-        ("io.debezium.transforms.ByLogicalTableRouter", ["topic.regex": "a"], "topic.replacement"),
-        ("io.debezium.transforms.outbox.EventRouter", ["route.topic.regex": "("], "route.topic.regex"),
-        ("io.debezium.transforms.outbox.EventRouter", ["table.fields.additional.placement": "a:nowhere"],
-            "table.fields.additional.placement"),
-        ("io.debezium.transforms.ExtractNewRecordState", ["delete.handling.mode": "bogus"], "delete.handling.mode"),
-        ("Flatten$Value", [:], nil), ("Filter", ["unknown": "x"], nil),
-    ] as [(String, [String: String], String?)])
+    @Test(
+        arguments: [
+            ("HeaderFrom$Value", ["fields": "a,b", "headers": "h", "operation": "copy"], "headers"),
+            ("InsertField$Value", [:], "type"), ("InsertField$Value", ["static.field": "x"], "static.value"),
+            ("SetSchemaMetadata$Value", [:], "type"), ("TimestampConverter$Value", ["target.type": "string"], "type"),
+            ("ReplaceField$Key", ["renames": "a"], "renames"), ("TimestampRouter", ["timestamp.format": "q"], "type"),
+            (
+                "io.confluent.connect.transforms.Filter$Value", ["filter.condition": "$[", "filter.type": "include"],
+                "filter.condition"
+            ),
+            ("io.debezium.transforms.Filter", ["condition": "value.", "language": "jsr223.groovy"], "condition"),
+            ("io.debezium.transforms.Filter", ["condition": "true", "topic.regex": "("], "topic.regex"),
+            ("io.debezium.transforms.ByLogicalTableRouter", ["topic.regex": "a"], "topic.replacement"),
+            ("io.debezium.transforms.outbox.EventRouter", ["route.topic.regex": "("], "route.topic.regex"),
+            (
+                "io.debezium.transforms.outbox.EventRouter", ["table.fields.additional.placement": "a:nowhere"],
+                "table.fields.additional.placement"
+            ),
+            ("io.debezium.transforms.ExtractNewRecordState", ["delete.handling.mode": "bogus"], "delete.handling.mode"),
+            ("Flatten$Value", [:], nil), ("Filter", ["unknown": "x"], nil),
+        ] as [(String, [String: String], String?)])
     func `what cannot be made is a problem of the configuration`(
         type: String, options: [String: String], option: String?
     ) {

@@ -4,12 +4,13 @@ import Testing
 
 /// By hand from Maven's "Version Range Specification" and "Version Order Specification".
 @Suite struct VersionRangeTests {
-    @Test(arguments: [
-        ("4.3.0", "[4.3.0,4.3.0]", ["4.3.0", "4.3"], ["4.3.1", "4.3.0-SNAPSHOT"]),
-        ("[1.0,2.0)", "[1.0,2.0)", ["1.0", "1.9.9"], ["2.0", "0.9", "1.0-rc1"]),
-        ("(,1.0],[1.2,)", "(,1.0],[1.2,)", ["0.1", "1.0", "1.2", "10"], ["1.1"]),
-        ("(1.0, 2.0]", "(1.0,2.0]", ["1.0.1", "2.0"], ["1.0", "2.0.1"]),
-    ] as [(String, String, [String], [String])])
+    @Test(
+        arguments: [
+            ("4.3.0", "[4.3.0,4.3.0]", ["4.3.0", "4.3"], ["4.3.1", "4.3.0-SNAPSHOT"]),
+            ("[1.0,2.0)", "[1.0,2.0)", ["1.0", "1.9.9"], ["2.0", "0.9", "1.0-rc1"]),
+            ("(,1.0],[1.2,)", "(,1.0],[1.2,)", ["0.1", "1.0", "1.2", "10"], ["1.1"]),
+            ("(1.0, 2.0]", "(1.0,2.0]", ["1.0.1", "2.0"], ["1.0", "2.0.1"]),
+        ] as [(String, String, [String], [String])])
     func `ranges hold versions`(text: String, shown: String, inside: [String], outside: [String]) throws {
         let range = try VersionRange(text)
         #expect(range.description == shown)

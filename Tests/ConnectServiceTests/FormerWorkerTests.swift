@@ -7,7 +7,9 @@ import Testing
 /// A worker of the broker's own process that was killed, and comes back.
 @Suite struct FormerWorkerTests {
     private static let options = ["rest.advertised.port": "8083"]
-    private static let source = ["connector.class": "CountingSource", "topic": "lines", "count": "10", "tasks.max": "1"]
+    private static let source = [
+        "connector.class": "CountingSource", "topic": "lines", "count": "10", "tasks.max": "1",
+    ]
 
     /// A member that has joined and says nothing more, for as long as its session lasts.
     private static func silentMember(
@@ -21,7 +23,10 @@ import Testing
                 [GroupProtocol("sessioned", metadata: WorkerMetadata(url: url, offset: -1).encoded(.sessioned))]
             },
             assign: { proposal throws(ClusterError) in
-                [proposal.memberId: GroupDecision(leader: proposal.memberId, leaderURL: url, offset: -1).encoded(.sessioned)]
+                [
+                    proposal.memberId: GroupDecision(leader: proposal.memberId, leaderURL: url, offset: -1).encoded(
+                        .sessioned)
+                ]
             })
         while let event = try await member.next() {
             if case .settled(let round) = event { return (member, round.memberId) }

@@ -70,7 +70,8 @@ import Testing
                     let made = try await worker.create("x", config)
                     #expect(made.status == 400, "\(one.more): \(made)")
                     #expect(made.message.contains(one.message), "\(made)")
-                    let body = JSONValue.object((config.merging(["name": "x"]) { $1 }).map { ($0.key, .string($0.value)) })
+                    let body = JSONValue.object(
+                        (config.merging(["name": "x"]) { $1 }).map { ($0.key, .string($0.value)) })
                     let found = try await worker.ask(
                         "PUT", "/connector-plugins/\(config["connector.class"] ?? "")/config/validate",
                         String(decoding: body.bytes, as: UTF8.self))

@@ -331,9 +331,18 @@ import Testing
     private final class Lines: LogHandler, Sendable {
         private let lines = Mutex(0)
         var count: Int { lines.withLock { $0 } }
-        var metadata: Logger.Metadata { get { [:] } set {} }
-        var logLevel: Logger.Level { get { .trace } set {} }
-        subscript(metadataKey _: String) -> Logger.Metadata.Value? { get { nil } set {} }
+        var metadata: Logger.Metadata {
+            get { [:] }
+            set {}
+        }
+        var logLevel: Logger.Level {
+            get { .trace }
+            set {}
+        }
+        subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+            get { nil }
+            set {}
+        }
 
         func log(event: LogEvent) { lines.withLock { $0 += 1 } }
     }

@@ -164,7 +164,9 @@ import Testing
             try await server.write("s", [("a", "no json", 2)])
             try await server.eventually("an error") { await server.runtime.status(of: bad)?.state == .error }
             var failure: RunError?
-            do throws(RunError) { _ = try await server.runtime.read(TableRead(.all), of: bad) } catch { failure = error }
+            do throws(RunError) { _ = try await server.runtime.read(TableRead(.all), of: bad) } catch {
+                failure = error
+            }
             #expect(failure?.code == .failed)
             #expect(failure?.message.hasPrefix("query \(bad) is in state ERROR: ") == true)
         }

@@ -174,7 +174,8 @@ import Testing
         try await TestPlatform.with { platform in
             try await platform.withNode { node in
                 let answer = try await node.request(
-                    .post, "/ksql/terminate", .object([("deleteTopicList", .array([.string("S.*"), .string(pattern)]))]))
+                    .post, "/ksql/terminate",
+                    .object([("deleteTopicList", .array([.string("S.*"), .string(pattern)]))]))
                 #expect(answer.status == 400)
                 #expect(answer.body["error_code"]?.integer == 40000)
                 #expect(answer.body["message"]?.text == "Invalid pattern: \(pattern)")

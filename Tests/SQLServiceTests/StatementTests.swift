@@ -410,7 +410,8 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
         ("auto.ofset.reset", "earliest", "Did you mean 'auto.offset.reset'?"), ("nope", "x", "'nope'"),
         ("ksql.streams.nope", "1", "'ksql.streams.nope'"),
     ])
-    func `requests may not bring properties that nothing knows`(name: String, value: String, part: String) async throws {
+    func `requests may not bring properties that nothing knows`(name: String, value: String, part: String) async throws
+    {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in
                 let first = try await node.ksql("SHOW STREAMS;", properties: [name: value])
@@ -431,7 +432,8 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
                 try await node.run(
                     "SHOW STREAMS;",
                     properties: [
-                        "ksql.streams.consumer.max.poll.records": "5", "producer.linger.ms": "1", "max.poll.records": "1",
+                        "ksql.streams.consumer.max.poll.records": "5", "producer.linger.ms": "1",
+                        "max.poll.records": "1",
                         "ksql.streams.auto.offset.reset": "earliest", "ksql.streams.producer.acks": "all",
                         "request.ksql.debug.request": "true", "sasl.mechanism": "PLAIN",
                     ])

@@ -182,7 +182,8 @@ import Testing
     @Test func `a property with a wrong value is refused where it is set`() async throws {
         try await withShell([
             ("/is_valid_property/auto.offset.reset", "", 200, "true"),
-            ("/ksql", "middle", 400, #"{"error_code":40000,"message":"Invalid value middle"}"#), ("/ksql", "", 200, "[]"),
+            ("/ksql", "middle", 400, #"{"error_code":40000,"message":"Invalid value middle"}"#),
+            ("/ksql", "", 200, "[]"),
         ]) { shell, screen, asked in
             _ = try await shell.run("SET 'auto.offset.reset' = 'earliest';")
             await #expect(throws: SQLFailure.self) { try await shell.run("SET 'auto.offset.reset' = 'middle';") }
@@ -194,7 +195,8 @@ import Testing
     @Test func `changes that follow each other go to the server together`() async throws {
         try await withShell([("/ksql", "", 200, "[]")]) { shell, _, asked in
             _ = try await shell.run(
-                "CREATE STREAM a (x INT) WITH (KAFKA_TOPIC='t'); DROP STREAM b; DEFINE v = 'w'; DROP STREAM c; SHOW TOPICS;")
+                "CREATE STREAM a (x INT) WITH (KAFKA_TOPIC='t'); DROP STREAM b; DEFINE v = 'w'; DROP STREAM c; SHOW TOPICS;"
+            )
             let lines = asked.lines.withLock { $0 }
             #expect(lines.count == 3 && lines[0].contains("CREATE STREAM a") && lines[0].contains("DROP STREAM b;"))
             await #expect(throws: ShellFailure.self) { try await shell.run("DROP STREAM a; DROP STREEM b;") }
@@ -204,8 +206,10 @@ import Testing
 
     @Test func `lines of a pipe are statements and commands`() async throws {
         try await withShell([("/ksql", "", 200, "[]")]) { shell, screen, asked in
-            var pieces = [["-- a comment; with more", "", "SHOW", "TOPICS;", "SET CLI COLUMN-WIDTH 8"], ["output json;"],
-                ["exit ;", "SHOW STREAMS;"]]
+            var pieces = [
+                ["-- a comment; with more", "", "SHOW", "TOPICS;", "SET CLI COLUMN-WIDTH 8"], ["output json;"],
+                ["exit ;", "SHOW STREAMS;"],
+            ]
             try await shell.run(lines: { pieces.isEmpty ? nil : pieces.removeFirst() })
             #expect(asked.lines.withLock { $0 }.count == 1)
             #expect(shell.options.format == .json && pieces.isEmpty)
@@ -279,7 +283,9 @@ import Testing
         #expect(printer.rowCount == 1)
     }
 
-    @Test(arguments: [("\u{1F680}", 2), ("\u{2764}\u{FE0F}", 2), ("\u{1F1E9}\u{1F1EA}", 2), ("\u{2705}", 2), ("\u{E9}", 1)])
+    @Test(arguments: [
+        ("\u{1F680}", 2), ("\u{2764}\u{FE0F}", 2), ("\u{1F1E9}\u{1F1EA}", 2), ("\u{2705}", 2), ("\u{E9}", 1),
+    ])
     func `emoji take two cells`(text: String, width: Int) { #expect(TextWidth.of(text) == width) }
 
     @Test func `control characters do not reach the terminal`() {
@@ -328,7 +334,9 @@ import Testing
         ("SELECT *\n  FROM a;", "SELECT * FROM a;"), ("VALUES ('a\n   b',\n 1);", "VALUES ('a\n   b', 1);"),
         ("SELECT 1 -- one\nFROM a;", "SELECT 1 -- one\nFROM a;"), ("SELECT '--'\n;", "SELECT '--' ;"),
     ])
-    func `history joins lines outside of quotes`(text: String, line: String) { #expect(HistoryText.joined(text) == line) }
+    func `history joins lines outside of quotes`(text: String, line: String) {
+        #expect(HistoryText.joined(text) == line)
+    }
 
     @Test func `Tab is text in what is pasted and in front of a line`() {
         func isLiteral(_ line: String, _ isPasting: Bool, _ isPending: Bool, _ isContinued: Bool) -> Bool {

@@ -32,7 +32,8 @@ import Testing
     }
 
     @Test(arguments: [
-        tumbling, ("HOPPING (SIZE 10 SECONDS, ADVANCE BY 10 SECONDS)", "WINDOW_TYPE='HOPPING', WINDOW_SIZE='10 SECONDS'"),
+        tumbling,
+        ("HOPPING (SIZE 10 SECONDS, ADVANCE BY 10 SECONDS)", "WINDOW_TYPE='HOPPING', WINDOW_SIZE='10 SECONDS'"),
         ("SESSION (5 SECONDS)", "WINDOW_TYPE='SESSION'"),
     ])
     func `windows of every kind`(window: String, source: String) throws {
@@ -48,34 +49,40 @@ import Testing
                 """))
     }
 
-    @Test(arguments: [
-        (
-            "SELECT g, n, COUNT(*) c FROM ws GROUP BY g, n", "(g, n, c)", ["('x', 1, 1)", "('x', 1, 2)", "('y', 1, 1)"]
-        ),
-        ("SELECT st->a x, COUNT(*) c FROM ws GROUP BY st->a", "(x, c)", ["(1, 1)", "(2, 1)", "(5, 1)"]),
-        ("SELECT UCASE(g) x, COUNT(*) c FROM ws GROUP BY UCASE(g)", "(x, c)", ["('X', 1)", "('X', 2)", "('Y', 1)"]),
-        (
-            "SELECT WINDOWSTART x, COUNT(*) c FROM ws GROUP BY WINDOWSTART", "(x, c)",
-            ["(0, 1)", "(60000, 1)", "(120000, 1)"]
-        ),
-        (
-            "SELECT g, WINDOWEND x, COUNT(*) c FROM ws GROUP BY g, WINDOWEND", "(g, x, c)",
-            ["('x', 10000, 1)", "('x', 70000, 1)", "('y', 130000, 1)"]
-        ),
-        ("SELECT 1 x, COUNT(*) c FROM ws GROUP BY 1", "(x, c)", ["(1, 1)", "(1, 2)", "(1, 3)"]),
-        (
-            "SELECT g, MAX(WINDOWEND) x, COUNT(*) c FROM ws WHERE n > 0 GROUP BY g HAVING COUNT(*) > 0", "(g, x, c)",
-            ["('x', 10000, 1)", "('x', 70000, 2)", "('y', 130000, 1)"]
-        ),
-        (
-            "SELECT ws.g x, COUNT(*) c FROM ws JOIN ws2 WITHIN 1 SECOND ON ws.g = ws2.g GROUP BY ws.g", "(x, c)",
-            ["('x', 1)", "('x', 2)", "('y', 1)"]
-        ),
-        (
-            "SELECT g, COUNT(*) c FROM ws WINDOW TUMBLING (SIZE 100 SECONDS) GROUP BY g", "(g, c)",
-            ["('x', 1)", "('x', 2)", "('y', 1)"]
-        ),
-    ] as [(String, String, [String])])
+    @Test(
+        arguments: [
+            (
+                "SELECT g, n, COUNT(*) c FROM ws GROUP BY g, n", "(g, n, c)",
+                ["('x', 1, 1)", "('x', 1, 2)", "('y', 1, 1)"]
+            ),
+            ("SELECT st->a x, COUNT(*) c FROM ws GROUP BY st->a", "(x, c)", ["(1, 1)", "(2, 1)", "(5, 1)"]),
+            (
+                "SELECT UCASE(g) x, COUNT(*) c FROM ws GROUP BY UCASE(g)", "(x, c)",
+                ["('X', 1)", "('X', 2)", "('Y', 1)"]
+            ),
+            (
+                "SELECT WINDOWSTART x, COUNT(*) c FROM ws GROUP BY WINDOWSTART", "(x, c)",
+                ["(0, 1)", "(60000, 1)", "(120000, 1)"]
+            ),
+            (
+                "SELECT g, WINDOWEND x, COUNT(*) c FROM ws GROUP BY g, WINDOWEND", "(g, x, c)",
+                ["('x', 10000, 1)", "('x', 70000, 1)", "('y', 130000, 1)"]
+            ),
+            ("SELECT 1 x, COUNT(*) c FROM ws GROUP BY 1", "(x, c)", ["(1, 1)", "(1, 2)", "(1, 3)"]),
+            (
+                "SELECT g, MAX(WINDOWEND) x, COUNT(*) c FROM ws WHERE n > 0 GROUP BY g HAVING COUNT(*) > 0",
+                "(g, x, c)",
+                ["('x', 10000, 1)", "('x', 70000, 2)", "('y', 130000, 1)"]
+            ),
+            (
+                "SELECT ws.g x, COUNT(*) c FROM ws JOIN ws2 WITHIN 1 SECOND ON ws.g = ws2.g GROUP BY ws.g", "(x, c)",
+                ["('x', 1)", "('x', 2)", "('y', 1)"]
+            ),
+            (
+                "SELECT g, COUNT(*) c FROM ws WINDOW TUMBLING (SIZE 100 SECONDS) GROUP BY g", "(g, c)",
+                ["('x', 1)", "('x', 2)", "('y', 1)"]
+            ),
+        ] as [(String, String, [String])])
     func `groups of every kind`(query: String, columns: String, rows: [String]) throws {
         try run(
             Self.script(

@@ -21,10 +21,12 @@ import Testing
         #expect(try SQLCommand.parse(["-e", "-- all\nSHOW STREAMS;"]).execute == ["-- all\nSHOW STREAMS;"])
     }
 
-    @Test(arguments: [
-        (["-b", "a:1", "-X", "bootstrap.servers=b:2"], [:], "a:1"), (["-X", "bootstrap.servers=b:2,c"], [:], "b:2,c:9092"),
-        (["-X", "linger.ms=2"], ["bootstrap.servers": "d:4"], "d:4"), ([], [:], "e:5"),
-    ] as [([String], [String: String], String)])
+    @Test(
+        arguments: [
+            (["-b", "a:1", "-X", "bootstrap.servers=b:2"], [:], "a:1"),
+            (["-X", "bootstrap.servers=b:2,c"], [:], "b:2,c:9092"),
+            (["-X", "linger.ms=2"], ["bootstrap.servers": "d:4"], "d:4"), ([], [:], "e:5"),
+        ] as [([String], [String: String], String)])
     func `the brokers are those of the option, else of the properties`(
         arguments: [String], file: [String: String], servers: String
     ) throws {

@@ -86,7 +86,8 @@ import Testing
     @Test func `variables that are nearly the program's are told of`() throws {
         let settings = try settings(environment: [
             "SWIFTWATER_KAFAK": "127.0.0.1:1", "SWIFTWATER_DATADIR": "/x", "SWIFTWATER_LOG_LEVEL": "info",
-            "SWIFTWATER_SQL_PASSWORD": "x", "SWIFTWATER_SET_NUM_PARTITIONS": "3", "SWIFTWATER_PORT": "tcp://10.0.0.1:9092",
+            "SWIFTWATER_SQL_PASSWORD": "x", "SWIFTWATER_SET_NUM_PARTITIONS": "3",
+            "SWIFTWATER_PORT": "tcp://10.0.0.1:9092",
             "SWIFTWATER_SERVICE_HOST": "10.0.0.1", "SWIFTWATER_PORT_9092_TCP_ADDR": "10.0.0.1",
         ])
         #expect(settings.misspelledVariables.map(\.variable) == ["SWIFTWATER_DATADIR", "SWIFTWATER_KAFAK"])

@@ -70,8 +70,10 @@ extension BrokerNode {
         let folder = directory.directory
         let listener = "PLAINTEXT://\(listener.host):\(listener.port)"
         let values: [(name: String, value: String?, type: ConfigDefinition.ValueType, documentation: String)] = [
-            ("advertised.listeners", "PLAINTEXT://\(advertised.host):\(advertised.port)", .string,
-             "The address that clients are told."),
+            (
+                "advertised.listeners", "PLAINTEXT://\(advertised.host):\(advertised.port)", .string,
+                "The address that clients are told."
+            ),
             ("broker.id", String(nodeId), .int, "The same as node.id."),
             ("broker.rack", nil, .string, "The rack of this broker; there is none."),
             ("listeners", listener, .string, "The address that the broker listens on."),

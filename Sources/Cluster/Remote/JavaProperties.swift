@@ -46,7 +46,8 @@ enum JavaProperties {
     /// - Parameter notice: is told what is left out.
     static func assignors(_ list: String, notice: (String) -> Void) -> String? {
         let known = [
-            "RangeAssignor": "range", "RoundRobinAssignor": "roundrobin", "CooperativeStickyAssignor": "cooperative-sticky",
+            "RangeAssignor": "range", "RoundRobinAssignor": "roundrobin",
+            "CooperativeStickyAssignor": "cooperative-sticky",
         ]
         var taken: [String] = []
         for part in list.split(separator: ",") {

@@ -60,7 +60,8 @@ package struct RemoteConfiguration: Sendable {
             case _ where JavaProperties.isOfLibrary(name, value): translated[name] = value
             case _ where JavaProperties.contain(name): notice("\(name) is passed over: it is for Java's clients alone")
             default:
-                let nearest = nearestName(to: name, among: Array(JavaProperties.names) + JavaProperties.namesOfLibrary())
+                let nearest = nearestName(
+                    to: name, among: Array(JavaProperties.names) + JavaProperties.namesOfLibrary())
                 throw ClusterError(
                     .invalidConfig,
                     "no Kafka client has a property '\(name)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""))

@@ -53,7 +53,8 @@ enum ClientOverrides {
         _ properties: [String: String], _ plugin: any ConnectorPlugin, _ settings: WorkerSettings
     ) -> ConfigProblem? {
         let option = "producer.override.acks"
-        guard plugin is any SourcePlugin, let acks = properties[option].map(ConnectAPI.trimmed), acks == "0" || acks == "1"
+        guard plugin is any SourcePlugin, let acks = properties[option].map(ConnectAPI.trimmed),
+            acks == "0" || acks == "1"
         else { return nil }
         func says(_ option: String, _ word: String) -> Bool {
             properties[option].map { ConnectAPI.trimmed($0).lowercased() } == word

@@ -116,7 +116,8 @@ final class PartitionFeed: Sendable {
                         ClusterError(
                             .corruptMessage,
                             "the records of \(partition) from offset \(position) on cannot be read: \(error.message); "
-                                + "to go on behind them, stop the connector and set its offset past them"))
+                                + "bring the partition's files back from a backup, or, to go on behind them, stop the connector "
+                                + "and set its offset past them"))
                     await waitForMove()
                 } else if error.code.isRetriable || error.code == .unknownTopicOrPartition {
                     if failedAt != position {

@@ -168,7 +168,7 @@ struct HTTPConnections: ServerChildChannel {
                 try stream.pipeline.syncOperations.addHandlers([
                     ConnectionGuard(
                         requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout,
-                        isStream: true),
+                        isStream: true)
                 ])
                 func open(_ stream: any Channel) throws {
                     continuation.yield(

@@ -30,7 +30,9 @@ struct NodeClient: Sendable {
             bytes = try await post(
                 NodeMessage.path, NodeMessage.encode(question), "application/octet-stream", to: address, .seconds(30))
         } catch {
-            throw RunError(.notReady, "the node at \(address), which has rows of the table, does not answer: "
+            throw RunError(
+                .notReady,
+                "the node at \(address), which has rows of the table, does not answer: "
                     + JSONCalls.words(error))
         }
         let answer: Result<NodeMessage.Rows, RunError>

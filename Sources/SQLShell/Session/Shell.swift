@@ -413,7 +413,8 @@ extension Statement {
     /// query still runs.
     fileprivate var goesWithOthers: Bool {
         switch self {
-        case .createSource, .createSourceAs, .alterSource, .dropSource, .insertInto, .insertValues, .createType, .dropType:
+        case .createSource, .createSourceAs, .alterSource, .dropSource, .insertInto, .insertValues, .createType,
+            .dropType:
             true
         default: false
         }

@@ -73,7 +73,9 @@ enum ShellCommand: Equatable {
             return rest.contains { $0.isWhitespace || $0 == ";" || $0 == "'" } ? nil : String(rest)
         }
         let inside = rest.dropFirst()
-        guard let end = inside.firstIndex(of: first), end > inside.startIndex, inside[end...].count == 1 else { return nil }
+        guard let end = inside.firstIndex(of: first), end > inside.startIndex, inside[end...].count == 1 else {
+            return nil
+        }
         return String(inside[..<end])
     }
 

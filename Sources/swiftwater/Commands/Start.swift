@@ -186,7 +186,8 @@ struct Start: AsyncParsableCommand {
             configuration.advertisedHost = advertised.host
             configuration.advertisedPort = advertised.port
         } else if ["0.0.0.0", "::"].contains(settings.listener.host) {
-            configuration.advertisedHost = HTTPAuthority.machine  // "all addresses" is nothing that a client can connect to
+            // "all addresses" is nothing that a client can connect to
+            configuration.advertisedHost = HTTPAuthority.machine
         } else if settings.listener.host != "localhost" {
             configuration.advertisedHost = settings.listener.host  // a name stays a name, as in Kafka
         }
