@@ -31,9 +31,8 @@ def test_curl_gets_the_same_answers(shared, flag, version):
     assert curl(flag, f"{shared.url}/nothing")[:2] == (version, 404)
 
 
-@pytest.mark.parametrize("flag, version", [("--http2-prior-knowledge", "2"), ("--http2", "1.1"), ("--http1.1", "1.1")])
+@pytest.mark.parametrize("flag, version", [("--http2-prior-knowledge", "2"), ("--http2", "2"), ("--http1.1", "1.1")])
 def test_curl_posts(shared, flag, version):
-    # A request with a body is not upgraded, but answered as it is.
     body = '{"schema": "\\"string\\""}'
     answer = curl(flag, "-H", "Content-Type: application/json", "-d", body, f"{shared.url}/subjects/curl-value/versions")
     assert answer[:2] == (version, 200), answer

@@ -79,7 +79,7 @@ def test_pull_queries(server):
     assert groups == [["p0", 17], ["p1", 17], ["p2", 16]]
 
 
-@pytest.mark.parametrize("flag, version", [("--http2-prior-knowledge", "2"), ("--http2", "1.1"), ("--http1.1", "1.1")])
+@pytest.mark.parametrize("flag, version", [("--http2-prior-knowledge", "2"), ("--http2", "2"), ("--http1.1", "1.1")])
 def test_query_stream_over_each_protocol(server, flag, version):
     body = json.dumps({"sql": "SELECT USER_ID, N FROM TOTALS WHERE USER_ID = 'u2';"})
     result = subprocess.run(

@@ -103,7 +103,7 @@ import Testing
     @Test(
         arguments: [
             ("HeaderFrom$Value", ["fields": "a,b", "headers": "h", "operation": "copy"], "headers"),
-            ("InsertField$Value", [:], "type"), ("InsertField$Value", ["static.field": "x"], "static.value"),
+            ("InsertField$Value", [:], "type"), ("InsertField$Value", ["static.field": "x"], nil),
             ("SetSchemaMetadata$Value", [:], "type"), ("TimestampConverter$Value", ["target.type": "string"], "type"),
             ("ReplaceField$Key", ["renames": "a"], "renames"), ("TimestampRouter", ["timestamp.format": "q"], "type"),
             (
@@ -112,7 +112,7 @@ import Testing
             ),
             ("io.debezium.transforms.Filter", ["condition": "value.", "language": "jsr223.groovy"], "condition"),
             ("io.debezium.transforms.Filter", ["condition": "true", "topic.regex": "("], "topic.regex"),
-            ("io.debezium.transforms.ByLogicalTableRouter", ["topic.regex": "a"], "topic.replacement"),
+            ("io.debezium.transforms.ByLogicalTableRouter", ["topic.regex": "a"], nil),
             ("io.debezium.transforms.outbox.EventRouter", ["route.topic.regex": "("], "route.topic.regex"),
             (
                 "io.debezium.transforms.outbox.EventRouter", ["table.fields.additional.placement": "a:nowhere"],

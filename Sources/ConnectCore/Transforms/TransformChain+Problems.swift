@@ -37,7 +37,10 @@ extension TransformChain {
             try make(try definition.parse(own))
             return nil
         } catch {
-            return ConfigProblem(prefix + (option(in: error.message, definition) ?? "type"), error.message)
+            let option = option(in: error.message, definition)
+            // That one option lacks another is for the task to tell, as in the original.
+            if let option, own[option] == nil { return nil }
+            return ConfigProblem(prefix + (option ?? "type"), error.message)
         }
     }
 
