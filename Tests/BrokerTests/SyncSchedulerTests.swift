@@ -1,3 +1,4 @@
+import Cluster
 import Environment
 import LogStorage
 import Logging
@@ -24,7 +25,15 @@ import Testing
         private let finished: AsyncStream<Void>.Continuation
         private let end: AsyncStream<Void>
         private let batch: [UInt8]
-        private let loop = MultiThreadedEventLoopGroup.singleton.next()
+        /// Threads that no other test uses, so that nobody holds them up longer than `patience`. They stay: one that waits
+        /// for those that have written all they had is not stopped.
+        private static let pool: NIOThreadPool = {
+            let pool = NIOThreadPool(numberOfThreads: threadCount)
+            pool.start()
+            return pool
+        }()
+        private static let threadCount = 16
+        private static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
 
         init(partitionCount: Int, requestCount: Int, patience: TimeAmount) throws {
             let directory = try LogDirectory(directory: "/data", disk: SimulatedDisk(seed: 1))
@@ -34,7 +43,7 @@ import Testing
                 return Partition(topicName: "t", index: Int32(index), log: log)
             }
             scheduler = SyncScheduler(
-                directory, alarm: StorageAlarm(logger: Logger(label: "test")), pool: .singleton, threadCountMax: 4,
+                directory, alarm: StorageAlarm(logger: Logger(label: "test")), pool: Self.pool, threadCountMax: 4,
                 durations: forces, patience: patience...patience)
             var builder = BatchBuilder()
             try builder.append(timestamp: 1_000, key: nil, value: [1])
@@ -44,10 +53,35 @@ import Testing
             (end, finished) = AsyncStream.makeStream()
         }
 
-        /// Sends all requests, `window` of them at a time for each partition, and returns when all are answered.
-        func run(window: Int) async {
-            for partition in partitions { for _ in 0..<window { send(to: partition) } }
+        /// Sends all requests, `window` of them at a time for each partition, and returns when all are answered. No force
+        /// begins before the first ones are all there.
+        func run(window: Int) async throws {
+            try await beforeForces {
+                for partition in partitions { for _ in 0..<window { send(to: partition) } }
+            }
             for await _ in end {}
+        }
+
+        /// Keeps the disk threads busy until what `requests` sends has arrived.
+        func beforeForces(_ requests: () -> Void) async throws {
+            let blocked = (0..<Self.threadCount).map { _ in BlockedThread() }
+            for thread in blocked { Self.pool.submit { _ in thread.wait() } }
+            defer { for thread in blocked { thread.wake() } }
+            requests()
+            try await Self.loop.submit {}.get()
+        }
+
+        /// Appends a record and calls `answered` when it is durable, as a connection does: off the thread that answers.
+        func write(to partition: Partition, answered: @escaping @Sendable () -> Void) {
+            Self.loop.execute { [self] in
+                guard append(to: partition.log) else { return finished.finish() }
+                let offset = partition.log.logEnd
+                scheduler.sync(partition, upTo: offset) { [self] failure in
+                    if failure != nil || partition.log.offsets.durableEnd < offset { early.add(1, ordering: .relaxed) }
+                    answered()
+                    return nil
+                }
+            }
         }
 
         private func append(to log: PartitionLog) -> Bool {
@@ -68,17 +102,10 @@ import Testing
             }
             guard !isOver else { return }
             inFlight.add(1, ordering: .relaxed)
-            // As a connection does: off the thread that answers.
-            loop.execute { [self] in
-                guard append(to: partition.log) else { return finished.finish() }
-                let offset = partition.log.logEnd
-                scheduler.sync(partition, upTo: offset) { [self] failure in
-                    if failure != nil || partition.log.offsets.durableEnd < offset { early.add(1, ordering: .relaxed) }
-                    send(to: partition)
-                    let rest = inFlight.subtract(1, ordering: .relaxed).newValue
-                    if rest == 0, left.withLock({ $0 == 0 }) { finished.finish() }
-                    return nil
-                }
+            write(to: partition) { [self] in
+                send(to: partition)
+                let rest = inFlight.subtract(1, ordering: .relaxed).newValue
+                if rest == 0, left.withLock({ $0 == 0 }) { finished.finish() }
             }
         }
     }
@@ -89,23 +116,43 @@ import Testing
         let rounds = 120
         let together = partitions * window
         let producers = try Producers(
-            partitionCount: partitions, requestCount: rounds * together, patience: .seconds(2))
-        await producers.run(window: window)
+            partitionCount: partitions, requestCount: rounds * together, patience: .minutes(1))
+        try await producers.run(window: window)
         #expect(producers.early.load(ordering: .relaxed) == 0)
-        // The first requests find nobody to wait for; some more forces go by until all are together.
-        #expect(producers.forces.figures.count <= Int64(rounds + 3 * together))
+        #expect(producers.forces.figures.count == rounds)
+    }
+
+    /// Of two that have parted, the one that is answered is waited for.
+    @Test func `those that wait for each other's forces come together`() async throws {
+        let producers = try Producers(partitionCount: 1, requestCount: 0, patience: .minutes(1))
+        let partition = producers.partitions[0]
+        let (answers, answer) = AsyncStream.makeStream(of: String.self)
+        try await producers.beforeForces {
+            producers.write(to: partition) {
+                producers.write(to: partition) { answer.yield("again") }
+            }
+            // What the first force does not complete.
+            producers.scheduler.sync(partition, upTo: 2) { _ in
+                answer.yield("the other")
+                return nil
+            }
+        }
+        var order: [String] = []
+        for await name in answers.prefix(2) { order.append(name) }
+        #expect(order == ["the other", "again"])
+        #expect(producers.forces.figures.count == 2)
     }
 
     @Test(.timeLimit(.minutes(5))) func `one that waits alone is not made to wait for others`() async throws {
         let producers = try Producers(partitionCount: 1, requestCount: 50, patience: .minutes(10))
-        await producers.run(window: 1)
+        try await producers.run(window: 1)
         #expect(producers.forces.figures.count == 50)
     }
 
     /// With no patience at all everybody is answered as well.
     @Test(arguments: [1, 3, 6]) func `all are answered when nobody returns in time`(partitions: Int) async throws {
         let producers = try Producers(partitionCount: partitions, requestCount: 1_000, patience: .nanoseconds(1))
-        await producers.run(window: 3)
+        try await producers.run(window: 3)
         #expect(producers.early.load(ordering: .relaxed) == 0)
         #expect(producers.partitions.reduce(0) { $0 + $1.log.logEnd } == 1_000)
     }
