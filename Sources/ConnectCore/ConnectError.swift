@@ -10,6 +10,8 @@ package struct ConnectError: Error, Sendable, Hashable, CustomStringConvertible 
         case retriable
         /// Any other failure of a connector, converter or transform.
         case connect
+        /// What Kafka's own clients end with: records that are damaged, whichever time they are asked for.
+        case kafka
         case schemaBuilder
         case schemaProjection
         /// What the original fails with by accident; kept where its words are recorded.
@@ -45,6 +47,7 @@ package struct ConnectError: Error, Sendable, Hashable, CustomStringConvertible 
         case .config: "org.apache.kafka.common.config.ConfigException"
         case .retriable: "org.apache.kafka.connect.errors.RetriableException"
         case .connect: "org.apache.kafka.connect.errors.ConnectException"
+        case .kafka: "org.apache.kafka.common.KafkaException"
         case .schemaBuilder: "org.apache.kafka.connect.errors.SchemaBuilderException"
         case .schemaProjection: "org.apache.kafka.connect.errors.SchemaProjectorException"
         case .illegalArgument: "java.lang.IllegalArgumentException"

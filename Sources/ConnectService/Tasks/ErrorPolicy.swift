@@ -52,7 +52,13 @@ struct TaskFailure: Error, CustomStringConvertible {
 
 extension ConnectError {
     init(_ error: ClusterError) {
-        self.init(error.code.isRetriable ? .retriable : .connect, error.description)
+        let code: Code =
+            switch error.code {
+            case .corruptMessage: .kafka
+            case let code where code.isRetriable: .retriable
+            default: .connect
+            }
+        self.init(code, error.description)
     }
 }
 
