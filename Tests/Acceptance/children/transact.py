@@ -82,17 +82,36 @@ def confluent_round():
     if OPTIONS.get("debug"):
         settings["log_level"] = 7
     consumer = confluent_kafka.Consumer(base | settings)
+
+    def places_of(partitions):
+        """Where to go on, as numbers. A seek while librdkafka asks where a logical offset is makes it ask again half a
+        second after the answer that came too late, and then go there, wherever the consumer is by that time."""
+        places = consumer.committed(partitions, timeout=20)
+        for place in places:
+            if place.error:  # which is no "nothing committed yet"
+                raise confluent_kafka.KafkaException(place.error)
+            if place.offset < 0:
+                place.offset = consumer.get_watermark_offsets(place, 20)[0]
+        return places
+
+    def on_assign(consumer, partitions):
+        try:
+            places = places_of(partitions)
+        except confluent_kafka.KafkaException as error:
+            tell("failed", error=type(error).__name__, message=str(error)[:300])
+            os._exit(3)
+        if OPTIONS.get("protocol") == "consumer":
+            consumer.incremental_assign(places)
+        else:
+            consumer.assign(places)
+
     try:
         if OPTIONS.get("partitions"):
-            found = consumer.committed(
-                [confluent_kafka.TopicPartition(OPTIONS["input"], n) for n in OPTIONS["partitions"]], timeout=20
+            consumer.assign(
+                places_of([confluent_kafka.TopicPartition(OPTIONS["input"], n) for n in OPTIONS["partitions"]])
             )
-            for one in found:
-                if one.offset < 0:
-                    one.offset = confluent_kafka.OFFSET_BEGINNING
-            consumer.assign(found)
         else:
-            consumer.subscribe([OPTIONS["input"]])
+            consumer.subscribe([OPTIONS["input"]], on_assign=on_assign)
         while not CLOSING.is_set():
             messages = consumer.consume(batch_max(), 0.1)
             failed = next((m.error() for m in messages if m.error()), None)
@@ -109,12 +128,9 @@ def confluent_round():
             )
             if aborts():
                 producer.abort_transaction(20)
-                places = consumer.committed(consumer.assignment(), timeout=20)
-                tell("aborted", count=len(messages), places=[[p.partition, p.offset, str(p.error)] for p in places])
+                places = places_of(consumer.assignment())
+                tell("aborted", count=len(messages), places=[[p.partition, p.offset] for p in places])
                 for place in places:
-                    if place.error:  # which is no "nothing committed yet"
-                        raise confluent_kafka.KafkaException(place.error)
-                    place.offset = place.offset if place.offset >= 0 else confluent_kafka.OFFSET_BEGINNING
                     consumer.seek(place)
                 continue
             producer.commit_transaction(20)
