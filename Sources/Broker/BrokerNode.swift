@@ -69,9 +69,10 @@ package final class BrokerNode: Sendable {
             durations: metrics.syncDurations)
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
         requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
-        gate = ConnectionGate(
-            totalMax: Int(server.number("max.connections")), perAddressMax: Int(server.number("max.connections.per.ip"))
-        )
+        gate = ConnectionGate { [controller] in
+            let server = controller.server
+            return (Int(server.number("max.connections")), Int(server.number("max.connections.per.ip")))
+        }
         producerIds = ProducerIdPool(controller)
         coordination = Coordination(
             CoordinationEnvironment(

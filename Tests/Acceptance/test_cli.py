@@ -439,6 +439,11 @@ def test_formats(swiftwater, topic):
         swiftwater("consume", topic, "--from", "2", "-e", "--null-value", "-", "--print", "key,value").out
         == "gone\t-\n"
     )
+    said = swiftwater("consume", topic, "-e", "--format", "json", code=1).err
+    assert "offset 0" in said and "not JSON" in said
+    assert (
+        swiftwater("consume", topic, "-e", "--format", "json", "--skip-errors").out == '{"a":[1,2.50,"ü"]}\nnull\n'
+    )
     said = swiftwater("produce", topic, "--format", "json", given=b'{"fine": 1}\n{"broken": \n', code=1).err
     assert "line 2" in said and "1 record" in said
     assert swiftwater("produce", topic, "--format", "hex", "--value", "0g", code=1).err

@@ -13,7 +13,7 @@ from transactions_wire import Transaction, read
 from wire import Connection
 
 EAGER = {
-    "cleanup.policy": "compact", "segment.bytes": "65536", "min.cleanable.dirty.ratio": "0.01",
+    "cleanup.policy": "compact", "internal.segment.bytes": "65536", "min.cleanable.dirty.ratio": "0.01",
     "min.compaction.lag.ms": "0", "delete.retention.ms": "0",
 }  # fmt: skip
 

@@ -272,7 +272,7 @@ def test_a_careful_reader_that_waits_is_woken_by_the_marker(bootstrap, connectio
 def test_aborted_data_over_several_segments(make_broker, fresh):
     """Every fetch names the aborted transactions of its range, also those that began segments before."""
     broker = make_broker()
-    topic = create_topic(broker.address, "t", 1, {"segment.bytes": "16384"})
+    topic = create_topic(broker.address, "t", 1, {"internal.segment.bytes": "16384"})
     find_coordinator(broker.address, kind=1)
     generator = random.Random(7)
     expected, everything = [], []

@@ -197,6 +197,15 @@ import Testing
             try RemoteConfiguration.properties(fromJava: ["max.pol.records": "1"])
         }
         #expect(failure?.message.contains("'max.poll.records'") == true)
+        let alias = #expect(throws: ClusterError.self) {
+            try RemoteConfiguration.properties(fromJava: ["linger.mss": "1"])
+        }
+        #expect(alias?.message.contains("'linger.ms'") == true)
+        let ofLibrary = #expect(throws: ClusterError.self) {
+            try RemoteCluster(
+                RemoteConfiguration(bootstrapServers: "127.0.0.1:1", properties: ["sesion.timeout.ms": "5"]))
+        }
+        #expect(ofLibrary?.message.contains("'session.timeout.ms'") == true)
     }
 
     @Test(arguments: [["no.such.property": "1"], ["linger.ms": "soon"]] as [[String: String]])

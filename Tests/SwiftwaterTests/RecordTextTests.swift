@@ -51,6 +51,30 @@ import Testing
         #expect(line(printer, binary).contains(#""keyHex":"ff","value":null,"#))
     }
 
+    /// By RFC 8259: one value, in UTF-8.
+    @Test(arguments: [
+        (Array("{\"a\": 1}".utf8), true), (Array(" 5 ".utf8), true), ([0xFF, 0xFE], false), (Array("abc".utf8), false),
+        (Array("{\"a\":1}{\"b\":2}".utf8), false), ([], false),
+    ] as [([UInt8], Bool)])
+    func `a value that is not JSON is no record in this format`(bytes: [UInt8], fits: Bool) {
+        var record = Self.record
+        record.value = ByteBuffer(bytes: bytes)
+        func isTaken(_ strict: StrictJSON) -> Bool {
+            do {
+                try strict.check(record)
+                return true
+            } catch {
+                return false
+            }
+        }
+        #expect(isTaken(StrictJSON(key: false, value: true)) == fits)
+        #expect(isTaken(StrictJSON(key: false, value: false)))
+        #expect(!isTaken(StrictJSON(key: true, value: false)))  // "k"
+        record.key = nil
+        record.value = nil
+        #expect(isTaken(StrictJSON(key: true, value: true)))
+    }
+
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
     func `reads back the JSON objects it prints`(seed: UInt64) throws {
         var random = SeededRandom(seed: seed)

@@ -60,7 +60,13 @@ import Testing
             ("log.retention.mss", "1", "did you mean 'log.retention.ms'?"),
             ("num.partition", "1", "did you mean 'num.partitions'?"),
             ("num.partitions", "many", "invalid value 'many'"),
-            ("num.partitions", "0", "num.partitions"), ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
+            ("num.partitions", "0", "num.partitions"),
+            ("log.retention.ms", "0", "log.retention.ms must be unlimited (-1) or, greater than or equal to 1"),
+            ("log.retention.minutes", "0", "log.retention.minutes is 0"),
+            ("log.retention.hours", " 0 ", "log.retention.hours is 0"),
+            ("log.retention.minutes", "soon", "Not a number of type INT"),
+            ("log.segment.bytes", "1048575", "at least 1048576"),
+            ("config.providers", "file", "no providers of settings"), ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
             ("listeners", "127.0.0.1:1,127.0.0.1:2", "several listeners"),
             ("listeners", "PLAINTEXT://127.0.0.1:1,SASL_SSL://127.0.0.1:2", "several listeners"),
             ("listeners", "127.0.0.1:70000", "HOST:PORT"), ("listeners", "::1:9092", "'::1:9092' is not HOST:PORT"),
@@ -142,6 +148,25 @@ import Testing
                 "listener.security.protocol.map", "process.roles", "share.coordinator.state.topic.min.isr",
                 "socket.send.buffer.bytes",
             ])
+    }
+
+    /// Names of Kafka 4.3's `AbstractKafkaConfig.CONFIG_DEF`, of its parts one or two each, besides those above.
+    @Test func `what Kafka knows and is not here is passed over`() throws {
+        let names = [
+            "log.local.retention.ms", "log.local.retention.bytes", "log.remote.copy.lag.ms",
+            "transaction.two.phase.commit.enable", "transaction.partition.verification.enable",
+            "group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
+            "group.consumer.max.assignment.interval.ms", "group.consumer.assignor.offload.enable",
+            "group.coordinator.cached.buffer.max.bytes", "group.share.max.groups", "group.streams.max.size",
+            "share.fetch.purgatory.purge.interval.requests", "share.coordinator.threads", "quota.window.num",
+            "alter.log.dirs.replication.quota.window.num", "alter.log.dirs.replication.quota.window.size.seconds",
+            "add.partitions.to.txn.retry.backoff.ms", "add.partitions.to.txn.retry.backoff.max.ms",
+            "socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms", "cordoned.log.dirs",
+            "unclean.leader.election.interval.ms", "internal.metadata.log.segment.bytes", "background.threads",
+            "max.request.partition.size.limit", "metadata.log.segment.bytes", "telemetry.max.bytes",
+        ]
+        let settings = try settings(file: Dictionary(uniqueKeysWithValues: names.map { ($0, "1") }))
+        #expect(settings.withoutUse == names.sorted())
     }
 
     /// What would protect something is not passed over, and one look tells all that is to be mended.

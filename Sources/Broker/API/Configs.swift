@@ -57,7 +57,11 @@ extension BrokerNode {
             guard name.isEmpty else { return ConfigDescriptions.broker(layers) + identity() }
             // As Kafka answers: what was altered for all, not what each broker has besides.
             layers.own = [:]
-            return ConfigDescriptions.broker(layers).filter { layers.defaults[$0.name] != nil }
+            return ConfigDescriptions.broker(layers).filter { layers.defaults[$0.name] != nil }.map { config in
+                var config = config
+                config.synonyms.removeAll { $0.source != .dynamicDefaultBroker }
+                return config
+            }
         case ResourceType.group:
             try ResourceType.checkGroup(name)
             return ConfigDescriptions.group(overrides: controller.groupConfigs(name), server: controller.server)

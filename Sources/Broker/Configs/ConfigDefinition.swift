@@ -13,6 +13,8 @@ package struct ConfigDefinition: Sendable {
         case oneOf([String])
         /// Comma-separated items, each one of these.
         case subset([String])
+        /// `*`, or `PARTITION:BROKER` separated by commas.
+        case throttledReplicas
         /// A value, in small letters, that the key has elsewhere, and the sentence that says why not here.
         case never(_ value: String, because: String)
     }
@@ -24,6 +26,10 @@ package struct ConfigDefinition: Sendable {
     /// The server property whose value is the default of this topic config, if there is one.
     package var serverName: String?
     package var documentation: String
+    /// There is no value as long as none is set, not even an empty one; `defaultValue` is empty.
+    package var hasNoDefault = false
+    /// Not told of where it is not set.
+    package var isHidden = false
 
     /// The reason why `value` is not permitted, in the words of a sentence after "Invalid value ... for configuration
     /// NAME: "; nil when it is permitted.
@@ -61,12 +67,26 @@ package struct ConfigDefinition: Sendable {
                 }
                 if Set(items).count != items.count { return "an item occurs twice" }
             }
+            if case .throttledReplicas = rule, value != "*", !Self.items(of: value).allSatisfy(Self.isReplica) {
+                return "\(name) must be the literal '*' or a list of replicas in the following format: "
+                    + "[partitionId]:[brokerId],[partitionId]:[brokerId],..."
+            }
         case .string, .class, .password:
             if case .oneOf(let permitted) = rule, !permitted.contains(value) {
                 return "String must be one of: \(permitted.joined(separator: ", "))"
             }
         }
         return nil
+    }
+
+    /// Whether an item of `throttledReplicas` is one; empty ones are none and no harm.
+    private static func isReplica(_ item: String) -> Bool {
+        let numbers = item.split(separator: ":", omittingEmptySubsequences: false)
+        return item.isEmpty
+            || (numbers.count == 2
+                && numbers.allSatisfy { number in
+                    !number.isEmpty && number.utf8.allSatisfy { (0x30...0x39).contains($0) }
+                })
     }
 
     /// The items of a list value, without the spaces around the commas.
@@ -76,11 +96,11 @@ package struct ConfigDefinition: Sendable {
 }
 
 extension String {
-    /// Without the spaces at both ends.
+    /// Without spaces and control characters at both ends, as Java's `trim`.
     var trimmingSpaces: String {
-        var rest = self[...]
-        while rest.first == " " { rest = rest.dropFirst() }
-        while rest.last == " " { rest = rest.dropLast() }
+        var rest = unicodeScalars[...]
+        while let first = rest.first, first.value <= 0x20 { rest.removeFirst() }
+        while let last = rest.last, last.value <= 0x20 { rest.removeLast() }
         return String(rest)
     }
 }

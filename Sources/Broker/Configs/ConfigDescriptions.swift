@@ -31,13 +31,24 @@ package struct BrokerConfigLayers: Sendable {
     /// From the configuration file and flags.
     package var staticServer: ServerProperties
 
-    /// What was altered of one setting.
-    fileprivate func dynamic(_ name: String) -> [ConfigDescription.Synonym] {
-        var found: [ConfigDescription.Synonym] = []
-        if let value = own[name] { found.append(.init(name: name, value: value, source: .dynamicBroker)) }
-        if let value = defaults[name] { found.append(.init(name: name, value: value, source: .dynamicDefaultBroker)) }
-        return found
+    /// All that was set of one setting and of its other units, what counts first, down to the defaults.
+    fileprivate func synonyms(of name: String) -> [ConfigDescription.Synonym] {
+        let definitions = ServerProperties.synonyms(of: name).compactMap(ServerProperties.alterable)
+        func found(
+            _ source: ConfigDescription.Source, _ value: (ConfigDefinition) -> String?
+        ) -> [ConfigDescription.Synonym] {
+            definitions.compactMap { definition in
+                value(definition).map {
+                    ConfigDescription.Synonym(name: definition.name, value: $0, source: source)
+                }
+            }
+        }
+        return found(.dynamicBroker) { own[$0.name] } + found(.dynamicDefaultBroker) { defaults[$0.name] }
+            + found(.staticBroker) { staticServer.values[$0.name] }
+            + found(.defaultValue) { $0.hasNoDefault ? nil : $0.defaultValue }
     }
+
+    fileprivate func isAltered(_ name: String) -> Bool { own[name] != nil || defaults[name] != nil }
 }
 
 package enum ConfigDescriptions {
@@ -45,25 +56,15 @@ package enum ConfigDescriptions {
     package static func topic(
         _ topic: Topic, server: ServerProperties, layers: BrokerConfigLayers
     ) -> [ConfigDescription] {
-        TopicConfigs.definitions.map { definition in
+        TopicConfigs.definitions.compactMap { definition in
+            let override = topic.overrides[definition.name]
+            if definition.isHidden, override == nil { return nil }
             var synonyms: [ConfigDescription.Synonym] = []
-            if let value = topic.overrides[definition.name] {
-                synonyms.append(.init(name: definition.name, value: value, source: .dynamicTopic))
-            }
-            let inherited = server.topicDefault(definition.name)
-            if let name = definition.serverName {
-                let dynamic = layers.dynamic(name)
-                synonyms += dynamic
-                // A coarser unit may have been altered: then it is what is inherited.
-                let below = dynamic.isEmpty ? server : layers.staticServer
-                let value = below.topicDefault(definition.name)
-                if value != definition.defaultValue || below.isSet(name) {
-                    synonyms.append(.init(name: name, value: value, source: .staticBroker))
-                }
-                synonyms.append(.init(name: name, value: definition.defaultValue, source: .defaultValue))
-            }
+            if let override { synonyms.append(.init(name: definition.name, value: override, source: .dynamicTopic)) }
+            if let name = definition.serverName { synonyms += layers.synonyms(of: name) }
+            // What is inherited may have been set in another unit.
             return ConfigDescription(
-                name: definition.name, value: synonyms.first?.value ?? inherited,
+                name: definition.name, value: override ?? server.topicDefault(definition.name),
                 source: synonyms.first?.source ?? .defaultValue, isReadOnly: false, synonyms: synonyms,
                 type: definition.type, documentation: definition.documentation)
         }
@@ -91,18 +92,15 @@ package enum ConfigDescriptions {
 
     /// - Parameter layers: of the broker; without its own values they describe the defaults of all brokers.
     package static func broker(_ layers: BrokerConfigLayers) -> [ConfigDescription] {
-        ServerProperties.known.map { definition in
-            var synonyms = layers.dynamic(definition.name)
-            if layers.staticServer.isSet(definition.name) {
-                synonyms.append(
-                    .init(
-                        name: definition.name, value: layers.staticServer.text(definition.name), source: .staticBroker))
-            }
-            synonyms.append(.init(name: definition.name, value: definition.defaultValue, source: .defaultValue))
+        let withoutUse = ServerProperties.withoutUse.filter { layers.isAltered($0.name) }
+        return (ServerProperties.known + withoutUse).map { definition in
+            // As Kafka shows a setting with units: what goes before it is told at the finer unit.
+            let synonyms = layers.synonyms(of: definition.name).drop { $0.name != definition.name }
             return ConfigDescription(
-                name: definition.name, value: synonyms[0].value, source: synonyms[0].source,
-                isReadOnly: !ServerProperties.isDynamic(definition.name), synonyms: synonyms, type: definition.type,
-                documentation: definition.documentation)
+                name: definition.name, value: synonyms.first?.value ?? "", isUnset: synonyms.isEmpty,
+                source: synonyms.first?.source ?? .defaultValue,
+                isReadOnly: !ServerProperties.isDynamic(definition.name), synonyms: Array(synonyms),
+                type: definition.type, documentation: definition.documentation)
         }
     }
 }

@@ -20,6 +20,7 @@ package struct ServerProperties: Sendable, Equatable {
             }
         }
         self.values = values
+        if let conflict { throw ConfigError(conflict) }
     }
 
     /// The value of a known property, or its default.
@@ -32,6 +33,17 @@ package struct ServerProperties: Sendable, Equatable {
     /// Sets or, with nil, resets a property that was checked before (broker configs altered while running).
     package mutating func set(_ name: String, to value: String?) { values[name] = value }
 
+    /// The reason why values that are each permitted cannot stand together, in Kafka's words; nil when they can.
+    var conflict: String? {
+        if let name = Self.synonyms(of: "log.retention.ms").first(where: isSet), number(name) == 0 {
+            return "log.retention.ms must be unlimited (-1) or, greater than or equal to 1, and \(name) is 0"
+        }
+        if number("log.cleaner.dedupe.buffer.size") / max(1, number("log.cleaner.threads")) < 1_048_576 {
+            return "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread (log.cleaner.threads)"
+        }
+        return nil
+    }
+
     /// What a topic without an override of `topicConfig` has.
     package func topicDefault(_ topicConfig: String) -> String {
         guard let definition = TopicConfigs.definition(topicConfig) else { return "" }
@@ -39,36 +51,7 @@ package struct ServerProperties: Sendable, Equatable {
         return definition.defaultValue
     }
 
-    /// The set value of a topic config's server property; Kafka's coarser units stand in where the finest is not set.
-    private func topicDefaultOverride(_ name: String) -> String? {
-        if let value = values[name] { return value }
-        let coarser: [(name: String, ms: Int64)] =
-            switch name {
-            case "log.retention.ms": [("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)]
-            case "log.roll.ms": [("log.roll.hours", 3_600_000)]
-            case "log.roll.jitter.ms": [("log.roll.jitter.hours", 3_600_000)]
-            default: []
-            }
-        for unit in coarser {
-            guard let value = values[unit.name].flatMap(Int64.init) else { continue }
-            if value < 0 { return "-1" }
-            let (product, overflow) = value.multipliedReportingOverflow(by: unit.ms)
-            return String(overflow ? .max : product)
-        }
-        return nil
-    }
-
     private static let byName = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0) })
-
-    /// Properties that can be changed while the broker runs (IncrementalAlterConfigs on the broker resource).
-    package static func isDynamic(_ name: String) -> Bool {
-        TopicConfigs.definitions.contains { $0.serverName == name }
-            || [
-                "log.retention.minutes", "log.retention.hours", "log.roll.hours", "num.partitions",
-                "auto.create.topics.enable", "log.cleaner.dedupe.buffer.size", "log.cleaner.io.buffer.load.factor",
-                "log.cleaner.io.buffer.size", "log.cleaner.io.max.bytes.per.second",
-            ].contains(name)
-    }
 
     /// Every property that we know. An unknown one is an error, so that a misspelling is never silently ignored.
     package static let known: [ConfigDefinition] = {
@@ -80,6 +63,14 @@ package struct ServerProperties: Sendable, Equatable {
             .init(
                 name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
                 documentation: documentation)
+        }
+        /// A unit that stands before a coarser one, and has no value of its own.
+        func unit(
+            _ name: String, _ type: ConfigDefinition.ValueType, _ rule: ConfigDefinition.Rule, _ documentation: String
+        ) -> ConfigDefinition {
+            .init(
+                name: name, type: type, defaultValue: "", rule: rule, serverName: nil, documentation: documentation,
+                hasNoDefault: true)
         }
         let own = [
             property("node.id", .int, "1", .range(0...Int64(Int32.max)), "The id of this broker in metadata."),
@@ -123,9 +114,19 @@ package struct ServerProperties: Sendable, Equatable {
             property(
                 "log.retention.check.interval.ms", .long, "300000", .range(1 ... .max),
                 "Milliseconds between two looks for segments to delete."),
-            property("log.retention.minutes", .int, "10080", .anything, "Like log.retention.ms, in minutes."),
+            unit(
+                "log.retention.ms", .long, .anything,
+                "How long topics keep records, in milliseconds; log.retention.minutes or log.retention.hours where it "
+                    + "is not set. Negative is no limit."),
+            unit("log.retention.minutes", .int, .anything, "Like log.retention.ms, in minutes."),
             property("log.retention.hours", .int, "168", .anything, "Like log.retention.ms, in hours."),
+            unit(
+                "log.roll.ms", .long, .range(1 ... .max),
+                "Age at which a new segment begins, in milliseconds; log.roll.hours where it is not set."),
             property("log.roll.hours", .int, "168", count, "Like log.roll.ms, in hours."),
+            unit(
+                "log.roll.jitter.ms", .long, .range(0 ... .max),
+                "Random time taken from log.roll.ms, in milliseconds; log.roll.jitter.hours where it is not set."),
             property(
                 "log.roll.jitter.hours", .int, "0", .range(0...Int64(Int32.max)), "Like log.roll.jitter.ms, in hours."),
             property(

@@ -40,13 +40,17 @@ package enum TopicConfigs {
             serverName: "log.flush.interval.ms",
             documentation: "Milliseconds after which the log is forced to disk even when no producer waits for it."),
         .init(
-            name: "follower.replication.throttled.replicas", type: .list, defaultValue: "", rule: .anything,
+            name: "follower.replication.throttled.replicas", type: .list, defaultValue: "", rule: .throttledReplicas,
             serverName: nil, documentation: "Kept for tools that set it; there is no replication to throttle."),
         .init(
             name: "index.interval.bytes", type: .int, defaultValue: "4096", rule: .range(0...Int64(Int32.max)),
             serverName: "log.index.interval.bytes", documentation: "Log bytes between two entries of the offset index."),
         .init(
-            name: "leader.replication.throttled.replicas", type: .list, defaultValue: "", rule: .anything,
+            name: "internal.segment.bytes", type: .int, defaultValue: "", rule: .range(14...Int64(Int32.max)),
+            serverName: nil, documentation: "Like segment.bytes, for tests, which need small segments.",
+            hasNoDefault: true, isHidden: true),
+        .init(
+            name: "leader.replication.throttled.replicas", type: .list, defaultValue: "", rule: .throttledReplicas,
             serverName: nil, documentation: "Kept for tools that set it; there is no replication to throttle."),
         .init(
             name: "local.retention.bytes", type: .long, defaultValue: "-2", rule: .range(-2 ... .max),
@@ -102,16 +106,16 @@ package enum TopicConfigs {
                     + "Topic cannot be configured with remote log storage."), serverName: nil,
             documentation: "Whether segments are also stored elsewhere (KIP-405), which this broker does not do."),
         .init(
-            name: "retention.bytes", type: .long, defaultValue: "-1", rule: .range(-1 ... .max),
+            name: "retention.bytes", type: .long, defaultValue: "-1", rule: .anything,
             serverName: "log.retention.bytes",
-            documentation: "Size above which a partition's oldest segments are deleted; -1 is no limit."),
+            documentation: "Size above which a partition's oldest segments are deleted; negative is no limit."),
         .init(
             name: "retention.ms", type: .long, defaultValue: "604800000", rule: .range(-1 ... .max),
             serverName: "log.retention.ms",
             documentation: "Age above which a partition's oldest segments are deleted, in milliseconds; -1 is no limit."
         ),
         .init(
-            name: "segment.bytes", type: .int, defaultValue: "1073741824", rule: .range(14...Int64(Int32.max)),
+            name: "segment.bytes", type: .int, defaultValue: "1073741824", rule: .range(1_048_576...Int64(Int32.max)),
             serverName: "log.segment.bytes", documentation: "Size at which a new segment begins, in bytes."),
         .init(
             name: "segment.index.bytes", type: .int, defaultValue: "10485760", rule: .range(4...Int64(Int32.max)),
@@ -181,7 +185,8 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         }
         let policies = ConfigDefinition.items(of: text("cleanup.policy"))
         var log = LogConfig()
-        log.segmentBytes = Int32(clamping: number("segment.bytes"))
+        let testBytes = overrides["internal.segment.bytes"].flatMap { Int64($0.trimmingSpaces) }
+        log.segmentBytes = Int32(clamping: testBytes ?? number("segment.bytes"))
         log.segmentMs = number("segment.ms")
         log.segmentJitterMs = number("segment.jitter.ms")
         log.segmentIndexBytes = Int32(clamping: number("segment.index.bytes"))

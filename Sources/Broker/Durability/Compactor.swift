@@ -18,6 +18,8 @@ package final class Compactor: Sendable {
     private static let pauseMs: Int64 = 600_000
     /// Added to the priority of the rest of the process (nice(2)): requests come first where they compete.
     private static let niceness: Int32 = 10
+    /// How often it looks whether `log.cleaner.backoff.ms`, which may change, is over; more often where that is less.
+    private static let tickMsMax: Int64 = 1000
 
     private struct State {
         var metrics = CompactionMetrics()
@@ -25,6 +27,8 @@ package final class Compactor: Sendable {
         var uncleanable: [PartitionName: Int64] = [:]
         /// Cleaner threads at work.
         var running = 0
+        /// When it was last looked for work, in nanoseconds of the clock.
+        var wokenAt: Int64 = 0
     }
 
     private let node: BrokerNode
@@ -53,11 +57,24 @@ package final class Compactor: Sendable {
         guard node.controller.server.flag("log.cleaner.enable") else {
             return node.logger.warning("log.cleaner.enable=false: compacted topics grow without bound")
         }
-        let interval = TimeAmount.milliseconds(max(1, node.controller.server.number("log.cleaner.backoff.ms")))
+        let tickMs = min(Self.tickMsMax, max(1, node.controller.server.number("log.cleaner.backoff.ms")))
+        state.withLock { $0.wokenAt = throttle.clock.now() }
+        let interval = TimeAmount.milliseconds(tickMs)
         let repeated = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in
-            wake()
+            if isDue(tickMs: tickMs) { wake() }
         }
         task.withLock { $0 = repeated }
+    }
+
+    /// Whether the backoff since the last look is over, at the tick that is nearest to its end.
+    private func isDue(tickMs: Int64) -> Bool {
+        let backoffMs = node.controller.server.number("log.cleaner.backoff.ms")
+        return state.withLock { state in
+            let now = throttle.clock.now()
+            guard (now - state.wokenAt) / 1_000_000 >= backoffMs - tickMs / 2 else { return false }
+            state.wokenAt = now
+            return true
+        }
     }
 
     /// Sets the threads to work that are not; each goes on while there is something to clean.

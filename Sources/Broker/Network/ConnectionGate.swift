@@ -6,20 +6,20 @@ package final class ConnectionGate: Sendable {
         var total = 0
         var byAddress: [String: Int] = [:]
     }
-    private let totalMax: Int
-    private let perAddressMax: Int
+    private let limits: @Sendable () -> (total: Int, perAddress: Int)
     private let state = Mutex(State())
 
-    package init(totalMax: Int, perAddressMax: Int) {
-        self.totalMax = totalMax
-        self.perAddressMax = perAddressMax
-    }
+    /// - Parameter limits: asked for each connection, as they may change; those that are there stay.
+    package init(limits: @escaping @Sendable () -> (total: Int, perAddress: Int)) { self.limits = limits }
+
+    package convenience init(totalMax: Int, perAddressMax: Int) { self.init { (totalMax, perAddressMax) } }
 
     /// Takes a place for a connection from `address`.
     ///
     /// - Returns: nil, or the property whose bound is reached.
     package func enter(_ address: String) -> String? {
-        state.withLock { state in
+        let (totalMax, perAddressMax) = limits()
+        return state.withLock { state in
             guard state.total < totalMax else { return "max.connections" }
             guard state.byAddress[address, default: 0] < perAddressMax else { return "max.connections.per.ip" }
             state.total += 1

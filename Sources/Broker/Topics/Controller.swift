@@ -390,9 +390,9 @@ package final class Controller: Sendable {
             let present = isDefault ? state.image.brokerDefaults : state.image.brokerConfigs
             let overrides = try TopicRules.applied(
                 alterations, to: isIncremental ? present : [:],
-                definition: ServerProperties.definition, current: { server.text($0) },
+                definition: ServerProperties.alterable, current: { server.text($0) },
                 problem: { name, value in
-                    guard let definition = ServerProperties.definition(name) else {
+                    guard let definition = ServerProperties.alterable(name) else {
                         let hint = nearestName(to: name, among: ServerProperties.known.lazy.map(\.name))
                         return "Unknown broker config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
                     }
@@ -403,6 +403,11 @@ package final class Controller: Sendable {
                         "Invalid value \(value) for configuration \(name): \($0)"
                     }
                 })
+            var image = state.image
+            if isDefault { image.brokerDefaults = overrides } else { image.brokerConfigs = overrides }
+            if let conflict = Self.effective(state.staticServer, image).conflict {
+                throw ControlError(.invalidConfig, conflict)
+            }
             guard !validateOnly else { return }
             try commit([isDefault ? .brokerDefaults(values: overrides) : .brokerConfigs(values: overrides)], &state)
             let effective = Self.effective(state.staticServer, state.image)

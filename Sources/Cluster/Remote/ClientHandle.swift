@@ -1,3 +1,4 @@
+import Bytes
 import CRdKafka
 import Glibc
 import Logging
@@ -49,8 +50,14 @@ final class ClientHandle: Sendable {
         for (name, value) in all.sorted(by: { $0.key < $1.key }) + [
             ("bootstrap.servers", configuration.bootstrapServers)
         ] {
-            guard rd_kafka_conf_set(conf, name, value, &text, text.count) == RD_KAFKA_CONF_OK else {
-                throw ClusterError(.invalidConfig, Self.string(text))
+            switch rd_kafka_conf_set(conf, name, value, &text, text.count) {
+            case RD_KAFKA_CONF_OK: break
+            case RD_KAFKA_CONF_UNKNOWN:
+                let nearest = nearestName(to: name, among: JavaProperties.namesOfLibrary())
+                throw ClusterError(
+                    .invalidConfig,
+                    "there is no client property '\(name)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""))
+            default: throw ClusterError(.invalidConfig, Self.string(text))
             }
         }
         rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)

@@ -74,13 +74,19 @@ enum JavaProperties {
         return rd_kafka_conf_set(conf, name, value, nil, 0) != RD_KAFKA_CONF_UNKNOWN
     }
 
-    /// What librdkafka calls its properties, as far as they have values by default.
+    /// Kafka's names that librdkafka takes for others of its own, and does not list.
+    private static let aliases = [
+        "acks", "bootstrap.servers", "compression.type", "delivery.timeout.ms", "linger.ms",
+        "max.in.flight.requests.per.connection", "retries",
+    ]
+
+    /// What librdkafka calls its properties, as far as they have values by default, and what Kafka calls them.
     static func namesOfLibrary() -> [String] {
         guard let conf = rd_kafka_conf_new() else { return [] }
         defer { rd_kafka_conf_destroy(conf) }
         var count = 0
         guard let pairs = rd_kafka_conf_dump(conf, &count) else { return [] }
         defer { rd_kafka_conf_dump_free(pairs, count) }
-        return stride(from: 0, to: count, by: 2).compactMap { pairs[$0].map { String(cString: $0) } }
+        return stride(from: 0, to: count, by: 2).compactMap { pairs[$0].map { String(cString: $0) } } + aliases
     }
 }

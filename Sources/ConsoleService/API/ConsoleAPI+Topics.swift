@@ -145,16 +145,25 @@ extension ConsoleAPI {
                     case .defaultConfig: "default"
                     default: "broker"
                     }
-                // What holds when the topic's own value is taken away.
-                let otherwise = entry.synonyms.first { $0.source != .dynamicTopic }?.value
                 return .object([
                     ("name", .string(entry.name)), ("value", .string(entry.value)), ("source", .string(source)),
                     ("default", .bool(entry.source != .dynamicTopic)),
-                    ("default_value", .string(entry.source == .dynamicTopic ? otherwise : entry.value)),
+                    ("default_value", .string(entry.source == .dynamicTopic ? inherited(entry) : entry.value)),
                     ("sensitive", .bool(entry.isSensitive)), ("read_only", .bool(entry.isReadOnly)),
                     ("documentation", .string(texts[entry.name] ?? "")),
                 ])
             })
+    }
+
+    /// What holds when the topic's own value is taken away. The broker may have it in a coarser unit.
+    static func inherited(_ entry: ConfigEntry) -> String? {
+        guard let synonym = entry.synonyms.first(where: { $0.source != .dynamicTopic }) else { return nil }
+        let unit: Int64? =
+            synonym.name.hasSuffix(".hours") ? 3_600_000 : synonym.name.hasSuffix(".minutes") ? 60_000 : nil
+        guard let unit, entry.name.hasSuffix(".ms"), let text = synonym.value,
+            let number = Int64(text.filter { !$0.isWhitespace })
+        else { return synonym.value }
+        return number < 0 ? "-1" : String(number.multipliedReportingOverflow(by: unit).partialValue)
     }
 
     // MARK: Values

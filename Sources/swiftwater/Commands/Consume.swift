@@ -97,11 +97,13 @@ struct Consume: AsyncParsableCommand {
         let printer = try printer()
         let cluster = try await connection.connect()
         let decoder = try decoder()
+        let strict = StrictJSON(key: keyFormat == .json, value: (valueFormat ?? format) == .json)
         let show: @Sendable ([ConsumerRecord]) throws -> Void = { [skipErrors] records in
             for record in records {
                 let decoded: ConsumerRecord
                 do throws(SchemaFailure) {
                     decoded = if let decoder { try decoder.decoded(record) } else { record }
+                    try strict.check(decoded)
                 } catch {
                     let place = "topic '\(record.topic)', partition \(record.partition), offset \(record.offset)"
                     guard skipErrors else {

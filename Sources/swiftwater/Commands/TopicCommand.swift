@@ -41,6 +41,11 @@ struct TopicCreate: AsyncParsableCommand {
     @Flag(help: "Only check that the topic could be created.") var dryRun = false
     @OptionGroup var connection: ConnectionOptions
 
+    func validate() throws {
+        try checkPartitions(partitions)
+        try checkGivenOnce(config)
+    }
+
     func run() async throws {
         let configs = Dictionary(try pairs(config, option: "--config").map { ($0.name, $0.value) }) { $1 }
         let cluster = try await connection.connect()
@@ -169,8 +174,11 @@ struct TopicDescribe: AsyncParsableCommand {
         }
 
         var json: JSONValue {
-            .object([
-                ("name", .string(topic.name)), ("id", .string(topic.id)), ("internal", .bool(topic.isInternal)),
+            var members: [(String, JSONValue)] = [("name", .string(topic.name))]
+            // librdkafka does not tell it.
+            if let id = topic.id { members.append(("id", .string(id))) }
+            members += [
+                ("internal", .bool(topic.isInternal)),
                 (
                     "partitions",
                     .array(
@@ -186,7 +194,8 @@ struct TopicDescribe: AsyncParsableCommand {
                         })
                 ),
                 ("configs", .array(configs.map(\.json))),
-            ])
+            ]
+            return .object(members)
         }
     }
 }
@@ -219,6 +228,8 @@ struct TopicAlter: AsyncParsableCommand {
         guard partitions != nil || !config.isEmpty || !reset.isEmpty else {
             throw ValidationError("nothing to change: give --partitions, --config or --reset")
         }
+        try checkPartitions(partitions)
+        try checkGivenOnce(config, reset)
     }
 
     func run() async throws {
@@ -311,6 +322,25 @@ struct TopicDeleteRecords: AsyncParsableCommand {
 }
 
 // MARK: Shared pieces
+
+private func checkPartitions(_ count: Int32?) throws {
+    if let count, count < 1 { throw ValidationError("a topic has at least 1 partition, not \(count)") }
+}
+
+/// Which of two values counts would be a guess.
+///
+/// - Parameters:
+///   - settings: `NAME=VALUE` of `--config`.
+///   - resets: names of `--reset`.
+private func checkGivenOnce(_ settings: [String], _ resets: [String] = []) throws {
+    var seen: Set<String> = []
+    for name in settings.map({ String($0.prefix { $0 != "=" }).trimmed }) + resets
+    where !seen.insert(name).inserted {
+        throw ValidationError(
+            "configuration '\(name)' is given twice: "
+                + (resets.contains(name) ? "set it or reset it, once" : "which of the values is it to have?"))
+    }
+}
 
 /// The partitions that an option names, or all; checked.
 func chosenPartitions(

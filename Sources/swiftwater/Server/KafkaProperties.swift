@@ -16,6 +16,7 @@ enum KafkaProperties {
         ("authorizer.", "authorization"), ("super.users", "authorization"), ("allow.everyone.", "authorization"),
         ("principal.builder.", "authentication"), ("security.providers", "TLS"),
         ("create.topic.policy.", "policies"), ("alter.config.policy.", "policies"),
+        ("config.providers", "providers of settings"),
         ("client.quota.callback.", "quotas"), ("remote.", "tiered storage"),
         ("max.connections.per.ip.overrides", "limits for single addresses"),
     ]
@@ -24,7 +25,9 @@ enum KafkaProperties {
         "controller.", "replica.", "replication.", "follower.", "leader.imbalance.", "leader.replication.", "metadata.",
         "quota.",
         "share.coordinator.", "group.share.", "group.streams.", "group.coordinator.", "inter.broker.", "broker.",
-        "zookeeper.", "quorum.", "controlled.shutdown.", "telemetry.", "transaction.partition.",
+        "zookeeper.", "quorum.", "controlled.shutdown.", "telemetry.", "transaction.partition.", "share.fetch.",
+        "log.local.retention.", "log.remote.copy.", "alter.log.dirs.replication.", "add.partitions.to.txn.",
+        "socket.connection.setup.", "internal.metadata.",
     ]
 
     private static let names: Set<String> = [
@@ -41,6 +44,9 @@ enum KafkaProperties {
         "log.flush.scheduler.interval.ms", "log.flush.start.offset.checkpoint.interval.ms",
         "producer.id.expiration.check.interval.ms", "transaction.abort.timed.out.transaction.cleanup.interval.ms",
         "transaction.remove.expired.transaction.cleanup.interval.ms", "transaction.state.log.load.buffer.size",
+        "transaction.two.phase.commit.enable", "unclean.leader.election.interval.ms", "cordoned.log.dirs",
+        "group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
+        "group.consumer.max.assignment.interval.ms", "group.consumer.assignor.offload.enable",
         "offsets.commit.timeout.ms", "offsets.load.buffer.size", "offsets.topic.compression.codec",
         // Of the registry's file.
         "debug",

@@ -62,13 +62,24 @@ struct ConnectionOptions: ParsableArguments {
     private func file() throws -> [String: String] { try commandConfig.map(PropertiesFile.read) ?? [:] }
 
     private func clientProperties(file: [String: String]) throws -> [String: String] {
-        var given = try RemoteConfiguration.properties(fromJava: file) { text in
-            if verbose { Output.complain(text) }
+        var given = try Self.checked { () throws(ClusterError) in
+            try RemoteConfiguration.properties(fromJava: file) { text in
+                if verbose { Output.complain(text) }
+            }
         }
         for (name, value) in try pairs(properties, option: "--property") where name != Self.serversName {
             given[name] = value
         }
         return given
+    }
+
+    /// What is wrong with properties is wrong with the command line.
+    private static func checked<Value>(_ body: () throws(ClusterError) -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error where error.code == .invalidConfig {
+            throw CommandFailure.usage(error.message, hint: error.hint)
+        }
     }
 
     /// Connects and makes sure that a broker answers.
@@ -80,10 +91,10 @@ struct ConnectionOptions: ParsableArguments {
         let given = try clientProperties(file: file)
         var logger = Logger(label: "swiftwater", factory: StandardErrorLog.init)
         logger.logLevel = verbose ? .trace : .critical
-        let cluster = try RemoteCluster(
-            RemoteConfiguration(
-                bootstrapServers: servers, properties: overrides.merging(given) { $1 },
-                requestTimeout: .milliseconds(Int64(timeout * 1000)), logger: logger))
+        let configuration = RemoteConfiguration(
+            bootstrapServers: servers, properties: overrides.merging(given) { $1 },
+            requestTimeout: .milliseconds(Int64(timeout * 1000)), logger: logger)
+        let cluster = try Self.checked { () throws(ClusterError) in try RemoteCluster(configuration) }
         do {
             try await cluster.connect(timeout: .milliseconds(Int64(min(timeout, 10) * 1000)))
         } catch {

@@ -60,7 +60,7 @@ enum ByteFormat: String, CaseIterable, ExpressibleByArgument {
         return high == nil ? bytes : nil
     }
 
-    private static func shortened(_ bytes: [UInt8]) -> String {
+    static func shortened(_ bytes: [UInt8]) -> String {
         let text = String(decoding: bytes, as: UTF8.self)
         return text.count <= 60 ? text : text.prefix(57) + "..."
     }

@@ -120,6 +120,28 @@ struct RecordPrinter {
     }
 }
 
+/// Which parts of records are promised to be JSON, for who reads the output by a program.
+///
+/// Values in the format `json` are. Keys are where the format is theirs: with the one for both, texts are as good a key.
+struct StrictJSON {
+    var key: Bool
+    var value: Bool
+
+    func check(_ record: ConsumerRecord) throws(SchemaFailure) {
+        if key { try Self.check(record.key, .key) }
+        if value { try Self.check(record.value, .value) }
+    }
+
+    private static func check(_ bytes: ByteBuffer?, _ part: RecordPart) throws(SchemaFailure) {
+        guard let bytes else { return }
+        let text = Array(bytes.readableBytesView)
+        guard !JSONText.isValid(text) else { return }
+        throw SchemaFailure(
+            text.isEmpty ? "the \(part.rawValue) is empty, which is not JSON"
+                : "the \(part.rawValue) is not JSON: \(ByteFormat.shortened(text))")
+    }
+}
+
 /// How lines become records to produce.
 struct RecordParser {
     enum Input: String, CaseIterable, ExpressibleByArgument {
