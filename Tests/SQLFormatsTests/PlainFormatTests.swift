@@ -124,6 +124,40 @@ import Testing
         #expect(message.hasPrefix("Failed to deserialize value from topic: t. "))
     }
 
+    /// As Java's Double.parseDouble reads what the formats themselves write for such numbers.
+    @Test(arguments: [
+        (SQLFormat.json, #"{"A":"NaN","B":"Infinity","C":"-Infinity","D":1e400,"E":["NaN",-1e400]}"#),
+        (.json, #"{"A":" NaN\n","B":"1e400","C":"-1e999","D":"+Infinity","E":["NaN","-Infinity"]}"#),
+        (.delimited, #""NaN",Infinity,-1e400,1e400,"#),
+    ])
+    func `numbers that are none and infinite ones are read`(_ format: SQLFormat, _ text: String) throws {
+        let isJSON = format == .json
+        let row = try Self.read(
+            Self.format(format), "`A` DOUBLE, `B` DOUBLE, `C` DOUBLE, `D` DOUBLE, `E` "
+                + (isJSON ? "ARRAY<DOUBLE>" : "DOUBLE"), Array(text.utf8))
+        #expect(row == "NaN | Infinity | -Infinity | Infinity | " + (isJSON ? "[NaN, -Infinity]" : "null"))
+    }
+
+    @Test(arguments: ["nan", "inf", "Infinity1", "1e", ""])
+    func `texts that Java has no number for are none`(_ text: String) throws {
+        let message = try Self.read(Self.format(.json), "`A` DOUBLE", Array(#"{"A":"\#(text)"}"#.utf8))
+        #expect(message.contains("Can't coerce string to type. targetType: DOUBLE, path: $.A"))
+    }
+
+    /// DOUBLE values come back as they were written, by every format that has them.
+    @Test(arguments: [SQLFormat.json, .jsonSR, .delimited, .avro, .protobuf, .protobufNoSR, .kafka])
+    func `what is written for any number is read again`(_ name: SQLFormat) throws {
+        let columns = try Self.fields(name == .kafka ? "`A` DOUBLE" : "`A` DOUBLE, `B` DOUBLE, `C` DOUBLE")
+        let values = Array([SQLValue.double(.nan), .double(.infinity), .double(-.infinity)].prefix(columns.count))
+        let formats = RecordFormats(schemas: MemorySchemaStore())
+        for isKey in [false, true] {
+            let encoder = try formats.rowEncoder(Self.format(name), topic: "t", isKey: isKey, columns: columns)
+            let bytes = try #require(try encoder.bytes(values))
+            let decoder = try formats.rowDecoder(Self.format(name), topic: "t", isKey: isKey, columns: columns)
+            #expect(try bytes.withUnsafeBytes { try decoder.row($0) } == values)
+        }
+    }
+
     @Test func `a framed text is read by JSON_SR only`() throws {
         let record = [0, 0, 0, 0, 1] + Array(#"{"F":1}"#.utf8)
         #expect(try Self.read(Self.format(.jsonSR), "`F` INT", record) == "1")
