@@ -192,6 +192,37 @@ private let sources = """
         #expect(row.timestamp == 5)
     }
 
+    /// DefaultSqlValueCoercer: what does not fit without rounding is refused, CAST rounds.
+    @Test(arguments: [
+        ("123.45", "123.45"), ("1.500", "1.50"), ("7", "7.00"), ("1.25 + 0.25", "1.50"),
+        ("CAST(123.456 AS DECIMAL(5, 2))", "123.46"), ("-0.01", "-0.01"),
+        ("123.456", nil), ("0.001", nil), ("1.005 + 0.001", nil), ("1234", nil), ("999.999", nil),
+    ])
+    func `INSERT takes decimals that fit, and no others`(text: String, stored: String?) throws {
+        let lab = try Lab(
+            "CREATE STREAM DC (DE DECIMAL(5, 2), L ARRAY<DECIMAL(5, 2)>) WITH (KAFKA_TOPIC='dc', VALUE_FORMAT='JSON', PARTITIONS=1);"
+        )
+        let statements = ["INSERT INTO DC (DE) VALUES (\(text));", "INSERT INTO DC (L) VALUES (ARRAY[\(text)]);"]
+        for (index, statement) in statements.enumerated() {
+            guard let stored else {
+                let failure = try lab.failure(statement)
+                let prefix = "Failed to insert values into 'DC'. Expected type "
+                #expect(failure?.hasPrefix(prefix) == true, "\(failure ?? "it does not fail")")
+                continue
+            }
+            guard case .insert(let row)? = try lab.run(statement).first?.effects.first else {
+                throw Lab.Missing(id: "insert")
+            }
+            let number = SQLValue.decimal(try SQLDecimal(stored))
+            #expect(row.value[index] == (index == 0 ? number : .array([number])))
+        }
+        if text == "123.456" {
+            #expect(
+                try lab.failure(statements[0])
+                    == "Failed to insert values into 'DC'. Expected type DECIMAL(5, 2) for field `DE` but got DECIMAL(123.456)")
+        }
+    }
+
     @Test func `what others are built from stays`() throws {
         let lab = try Lab(sources)
         try lab.run("CREATE STREAM R AS SELECT * FROM ORDERS; CREATE STREAM S AS SELECT * FROM R;")

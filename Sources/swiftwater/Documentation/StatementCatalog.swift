@@ -85,7 +85,8 @@ enum StatementCatalog {
     private static let rows = [
         StatementEntry(
             "INSERT VALUES", "INSERT INTO name [(column, ...)] VALUES (value, ...)",
-            "Writes a row. Columns that are left out are null; `ROWTIME` may be one of them.",
+            "Writes a row. Columns that are left out are null; `ROWTIME` may be one of them. A decimal with more places than "
+                + "its column has is refused; `CAST` rounds it.",
             [
                 "INSERT INTO ratings VALUES (1, 7, 1, 'late again', 'web');",
                 "INSERT INTO ratings (rating_id, user_id, stars) VALUES (2, 7, 5);",
