@@ -1,3 +1,5 @@
+import SQLFormats
+import SQLFunctions
 import SQLPlan
 import SQLSyntax
 import SQLTypes
@@ -223,6 +225,46 @@ private let sources = """
         }
     }
 
+    /// The name says which message the columns are, at the top or inside another; of Avro it is only written.
+    @Test func `a message that the schema does not have is refused with the names of those it has`() throws {
+        let lab = try Lab()
+        let proto = """
+            syntax = "proto3"; package x.y;
+            message M { int32 A = 1; message I { int32 C = 1; } } message N { string B = 1; }
+            """
+        _ = try lab.registry.register(RegistrySchema(type: "PROTOBUF", text: proto), under: "t-value")
+        func create(_ name: String, _ columns: String = "", format: String = "PROTOBUF", topic: String = "t") -> String {
+            "CREATE OR REPLACE STREAM S \(columns) WITH (KAFKA_TOPIC='\(topic)', VALUE_FORMAT='\(format)', "
+                + "PARTITIONS=1, VALUE_SCHEMA_FULL_NAME='\(name)');"
+        }
+        let failure = try lab.failure(create("x.y.Q"))
+        #expect(failure?.contains("the schema has no message 'x.y.Q'") == true, "\(failure ?? "it does not fail")")
+        #expect(failure?.contains("VALUE_SCHEMA_FULL_NAME to one that it has: 'x.y.M', 'x.y.N'") == true)
+        for (name, schema) in [("x.y.N", "`B` STRING"), (" x.y.M ", "`A` INTEGER"), ("x.y.M.I", "`C` INTEGER")] {
+            let lab = try Lab()
+            _ = try lab.registry.register(RegistrySchema(type: "PROTOBUF", text: proto), under: "t-value")
+            try lab.run(create(name))
+            #expect(lab.schema("S") == schema)
+        }
+        // What was accepted before goes on after a restart.
+        var catalog = lab.catalog
+        let replay = StatementExecutor(
+            StatementEnvironment(
+                functions: .builtIn, topics: lab.topics, registry: AcceptedBefore(registry: lab.registry),
+                translation: FormatTranslation(), now: 0, random: { 0 }))
+        for statement in try SQLParser.script(create("x.y.Q")) {
+            _ = try replay.execute(statement.statement, text: statement.text, in: &catalog)
+        }
+        #expect(catalog["S"]?.schemaText == "`A` INTEGER")
+        // With columns, the name is what is written.
+        try lab.run(create("z.Q", "(A INT)", topic: "u"))
+        let record = #"{"type":"record","name":"M","namespace":"x.y","fields":[{"name":"A","type":"int"}]}"#
+        let other = try Lab()
+        _ = try other.registry.register(RegistrySchema(type: "AVRO", text: record), under: "v-value")
+        try other.run(create("x.y.Q", format: "AVRO", topic: "v"))
+        #expect(other.schema("S") == "`A` INTEGER")
+    }
+
     @Test func `what others are built from stays`() throws {
         let lab = try Lab(sources)
         try lab.run("CREATE STREAM R AS SELECT * FROM ORDERS; CREATE STREAM S AS SELECT * FROM R;")
@@ -243,4 +285,22 @@ private let sources = """
         #expect(plan.limit == 3)
         #expect(plan.sourceTopics == ["orders"])
     }
+}
+
+/// Schemas as a command that is replayed sees them.
+private struct AcceptedBefore: SchemaRegistryAccess {
+    let registry: MemorySchemaRegistry
+    var isReplayed: Bool { true }
+
+    func latest(of subject: String) throws(PlanError) -> (id: Int32, schema: RegistrySchema)? {
+        try registry.latest(of: subject)
+    }
+    func schema(id: Int32) throws(PlanError) -> RegistrySchema? { try registry.schema(id: id) }
+    func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
+        try registry.register(schema, under: subject)
+    }
+    func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
+        try registry.schema(of: subject, version: version)
+    }
+    func delete(_ subject: String) throws(PlanError) { try registry.delete(subject) }
 }

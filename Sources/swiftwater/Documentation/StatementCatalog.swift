@@ -264,7 +264,11 @@ enum StatementCatalog {
         ("VALUE_DELIMITER", "CREATE, AS", "Of DELIMITED values."),
         ("KEY_SCHEMA_ID", "CREATE, AS", "The schema of the registry that says the columns of the key."),
         ("VALUE_SCHEMA_ID", "CREATE, AS", "The schema of the registry that says the columns of the value."),
-        ("KEY_SCHEMA_FULL_NAME", "CREATE, AS", "The name of the Avro record or Protobuf message of keys."),
+        (
+            "KEY_SCHEMA_FULL_NAME", "CREATE, AS",
+            "The name of the Avro record or Protobuf message of keys. Where the columns come from a Protobuf schema, it must "
+                + "have the message."
+        ),
         ("VALUE_SCHEMA_FULL_NAME", "CREATE, AS", "The same of values."),
         ("VALUE_AVRO_SCHEMA_FULL_NAME", "CREATE, AS", "The earlier name of the line above."),
         (
