@@ -285,6 +285,30 @@ private let sources = """
         #expect(plan.limit == 3)
         #expect(plan.sourceTopics == ["orders"])
     }
+
+    /// LogicalSchema.Builder of the original: names of a result are each of one column.
+    @Test(arguments: [
+        ("SELECT ID, ID FROM ORDERS", "Duplicate key columns found in schema: `ID` INTEGER KEY"),
+        ("SELECT *, ITEM FROM ORDERS", "Duplicate value columns found in schema: `ITEM` STRING"),
+        ("SELECT ITEM AS X, PRICE AS X FROM ORDERS", "Duplicate value columns found in schema: `X` DOUBLE"),
+        ("SELECT ID, ITEM AS ID FROM ORDERS", "Duplicate value columns found in schema: `ID` STRING"),
+        ("SELECT ROWTIME, * FROM ORDERS", nil), ("SELECT ITEM AS ID FROM ORDERS", nil),
+        ("SELECT ITEM, ITEM AS I FROM ORDERS", nil), ("SELECT ID, ID AS I FROM ORDERS", nil),
+        ("SELECT ITEM, COUNT(*) AS ITEM FROM ORDERS GROUP BY ITEM", "columns found in schema: `ITEM` BIGINT"),
+        ("SELECT * FROM ORDERS O JOIN ITEMS I ON O.ITEM = I.NAME", nil),
+    ])
+    func `names of a client's columns are unlike each other`(text: String, message: String?) throws {
+        let lab = try Lab(sources)
+        guard case .query(let query)? = try SQLParser.script("\(text) EMIT CHANGES;").first?.statement else {
+            throw Lab.Missing(id: "query")
+        }
+        do throws(PlanError) {
+            _ = try lab.executor.planPushQuery(query, id: "q", in: lab.catalog)
+            #expect(message == nil)
+        } catch {
+            #expect(message.map { error.message.contains($0) } == true, "\(error.message)")
+        }
+    }
 }
 
 /// Schemas as a command that is replayed sees them.
