@@ -124,6 +124,71 @@ import Testing
         #expect(message.hasPrefix("Failed to deserialize value from topic: t. "))
     }
 
+    /// As Java's Double.parseDouble reads what the formats themselves write for such numbers.
+    @Test(arguments: [
+        (SQLFormat.json, #"{"A":"NaN","B":"Infinity","C":"-Infinity","D":1e400,"E":["NaN",-1e400]}"#),
+        (.json, #"{"A":" NaN\n","B":"1e400","C":"-1e999","D":"+Infinity","E":["NaN","-Infinity"]}"#),
+        (.delimited, #""NaN",Infinity,-1e400,1e400,"#),
+    ])
+    func `numbers that are none and infinite ones are read`(_ format: SQLFormat, _ text: String) throws {
+        let isJSON = format == .json
+        let row = try Self.read(
+            Self.format(format), "`A` DOUBLE, `B` DOUBLE, `C` DOUBLE, `D` DOUBLE, `E` "
+                + (isJSON ? "ARRAY<DOUBLE>" : "DOUBLE"), Array(text.utf8))
+        #expect(row == "NaN | Infinity | -Infinity | Infinity | " + (isJSON ? "[NaN, -Infinity]" : "null"))
+    }
+
+    @Test(arguments: ["nan", "inf", "Infinity1", "1e", ""])
+    func `texts that Java has no number for are none`(_ text: String) throws {
+        let message = try Self.read(Self.format(.json), "`A` DOUBLE", Array(#"{"A":"\#(text)"}"#.utf8))
+        #expect(message.contains("Can't coerce string to type. targetType: DOUBLE, path: $.A"))
+    }
+
+    /// DOUBLE values come back as they were written, by every format that has them.
+    @Test(arguments: [SQLFormat.json, .jsonSR, .delimited, .avro, .protobuf, .protobufNoSR, .kafka])
+    func `what is written for any number is read again`(_ name: SQLFormat) throws {
+        let columns = try Self.fields(name == .kafka ? "`A` DOUBLE" : "`A` DOUBLE, `B` DOUBLE, `C` DOUBLE")
+        let values = Array([SQLValue.double(.nan), .double(.infinity), .double(-.infinity)].prefix(columns.count))
+        let formats = RecordFormats(schemas: MemorySchemaStore())
+        for isKey in [false, true] {
+            let encoder = try formats.rowEncoder(Self.format(name), topic: "t", isKey: isKey, columns: columns)
+            let bytes = try #require(try encoder.bytes(values))
+            let decoder = try formats.rowDecoder(Self.format(name), topic: "t", isKey: isKey, columns: columns)
+            #expect(try bytes.withUnsafeBytes { try decoder.row($0) } == values)
+        }
+    }
+
+    /// By hand from Jackson's table of how JSON begins in each encoding.
+    static let encodings: [(name: String, mark: [UInt8], bytes: @Sendable (Unicode.Scalar) -> [UInt8])] = [
+        ("UTF-8", [0xEF, 0xBB, 0xBF], { Array(String($0).utf8) }),
+        ("UTF-16BE", [0xFE, 0xFF], { String($0).utf16.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xFF)] } }),
+        ("UTF-16LE", [0xFF, 0xFE], { String($0).utf16.flatMap { [UInt8($0 & 0xFF), UInt8($0 >> 8)] } }),
+        ("UTF-32BE", [0, 0, 0xFE, 0xFF], { scalar in [24, 16, 8, 0].map { UInt8(scalar.value >> $0 & 0xFF) } }),
+        ("UTF-32LE", [0xFF, 0xFE, 0, 0], { scalar in [0, 8, 16, 24].map { UInt8(scalar.value >> $0 & 0xFF) } }),
+    ]
+
+    @Test(arguments: 0..<5, [true, false])
+    func `JSON is read in every encoding that it may have`(_ index: Int, _ hasMark: Bool) throws {
+        let (name, mark, bytes) = Self.encodings[index]
+        let text = #" {"a":"é\#u{1F600}","b":[1]}"#
+        let encoded = (hasMark ? mark : []) + text.unicodeScalars.flatMap(bytes)
+        let row = "é\u{1F600} | [1]"
+        #expect(try Self.read(Self.format(.json), "`A` STRING, `B` ARRAY<INT>", encoded) == row, "\(name)")
+        let framed = [0, 0, 0, 0, 1] + encoded
+        #expect(try Self.read(Self.format(.jsonSR), "`A` STRING, `B` ARRAY<INT>", framed) == row, "\(name)")
+        let bare = (hasMark ? mark : []) + "12".unicodeScalars.flatMap(bytes)
+        #expect(try Self.read(Self.format(.json, unwrapped: true), "`A` INT", bare) == "12", "\(name)")
+        // Half a character is an error and no crash.
+        let broken = try Self.read(Self.format(.json), "`A` STRING", Array(encoded.dropLast()))
+        #expect(broken.hasPrefix("Failed to deserialize value from topic: t. "), "\(name)")
+    }
+
+    @Test(arguments: [[0xEF, 0xBB, 0xBF], [0xFE, 0xFF], [0xFF, 0xFE], [0, 0, 0xFE, 0xFF], [0xFF, 0xFE, 0xD8, 0x00]])
+    func `a byte order mark alone is no row`(_ record: [UInt8]) throws {
+        let message = try Self.read(Self.format(.json), "`A` STRING", record)
+        #expect(message.hasPrefix("Failed to deserialize value from topic: t. "))
+    }
+
     @Test func `a framed text is read by JSON_SR only`() throws {
         let record = [0, 0, 0, 0, 1] + Array(#"{"F":1}"#.utf8)
         #expect(try Self.read(Self.format(.jsonSR), "`F` INT", record) == "1")

@@ -1,3 +1,5 @@
+import SQLFormats
+import SQLFunctions
 import SQLPlan
 import SQLSyntax
 import SQLTypes
@@ -192,6 +194,77 @@ private let sources = """
         #expect(row.timestamp == 5)
     }
 
+    /// DefaultSqlValueCoercer: what does not fit without rounding is refused, CAST rounds.
+    @Test(arguments: [
+        ("123.45", "123.45"), ("1.500", "1.50"), ("7", "7.00"), ("1.25 + 0.25", "1.50"),
+        ("CAST(123.456 AS DECIMAL(5, 2))", "123.46"), ("-0.01", "-0.01"),
+        ("123.456", nil), ("0.001", nil), ("1.005 + 0.001", nil), ("1234", nil), ("999.999", nil),
+    ])
+    func `INSERT takes decimals that fit, and no others`(text: String, stored: String?) throws {
+        let lab = try Lab(
+            "CREATE STREAM DC (DE DECIMAL(5, 2), L ARRAY<DECIMAL(5, 2)>) WITH (KAFKA_TOPIC='dc', VALUE_FORMAT='JSON', PARTITIONS=1);"
+        )
+        let statements = ["INSERT INTO DC (DE) VALUES (\(text));", "INSERT INTO DC (L) VALUES (ARRAY[\(text)]);"]
+        for (index, statement) in statements.enumerated() {
+            guard let stored else {
+                let failure = try lab.failure(statement)
+                let prefix = "Failed to insert values into 'DC'. Expected type "
+                #expect(failure?.hasPrefix(prefix) == true, "\(failure ?? "it does not fail")")
+                continue
+            }
+            guard case .insert(let row)? = try lab.run(statement).first?.effects.first else {
+                throw Lab.Missing(id: "insert")
+            }
+            let number = SQLValue.decimal(try SQLDecimal(stored))
+            #expect(row.value[index] == (index == 0 ? number : .array([number])))
+        }
+        if text == "123.456" {
+            #expect(
+                try lab.failure(statements[0])
+                    == "Failed to insert values into 'DC'. Expected type DECIMAL(5, 2) for field `DE` but got DECIMAL(123.456)")
+        }
+    }
+
+    /// The name says which message the columns are, at the top or inside another; of Avro it is only written.
+    @Test func `a message that the schema does not have is refused with the names of those it has`() throws {
+        let lab = try Lab()
+        let proto = """
+            syntax = "proto3"; package x.y;
+            message M { int32 A = 1; message I { int32 C = 1; } } message N { string B = 1; }
+            """
+        _ = try lab.registry.register(RegistrySchema(type: "PROTOBUF", text: proto), under: "t-value")
+        func create(_ name: String, _ columns: String = "", format: String = "PROTOBUF", topic: String = "t") -> String {
+            "CREATE OR REPLACE STREAM S \(columns) WITH (KAFKA_TOPIC='\(topic)', VALUE_FORMAT='\(format)', "
+                + "PARTITIONS=1, VALUE_SCHEMA_FULL_NAME='\(name)');"
+        }
+        let failure = try lab.failure(create("x.y.Q"))
+        #expect(failure?.contains("the schema has no message 'x.y.Q'") == true, "\(failure ?? "it does not fail")")
+        #expect(failure?.contains("VALUE_SCHEMA_FULL_NAME to one that it has: 'x.y.M', 'x.y.N'") == true)
+        for (name, schema) in [("x.y.N", "`B` STRING"), (" x.y.M ", "`A` INTEGER"), ("x.y.M.I", "`C` INTEGER")] {
+            let lab = try Lab()
+            _ = try lab.registry.register(RegistrySchema(type: "PROTOBUF", text: proto), under: "t-value")
+            try lab.run(create(name))
+            #expect(lab.schema("S") == schema)
+        }
+        // What was accepted before goes on after a restart.
+        var catalog = lab.catalog
+        let replay = StatementExecutor(
+            StatementEnvironment(
+                functions: .builtIn, topics: lab.topics, registry: AcceptedBefore(registry: lab.registry),
+                translation: FormatTranslation(), now: 0, random: { 0 }))
+        for statement in try SQLParser.script(create("x.y.Q")) {
+            _ = try replay.execute(statement.statement, text: statement.text, in: &catalog)
+        }
+        #expect(catalog["S"]?.schemaText == "`A` INTEGER")
+        // With columns, the name is what is written.
+        try lab.run(create("z.Q", "(A INT)", topic: "u"))
+        let record = #"{"type":"record","name":"M","namespace":"x.y","fields":[{"name":"A","type":"int"}]}"#
+        let other = try Lab()
+        _ = try other.registry.register(RegistrySchema(type: "AVRO", text: record), under: "v-value")
+        try other.run(create("x.y.Q", format: "AVRO", topic: "v"))
+        #expect(other.schema("S") == "`A` INTEGER")
+    }
+
     @Test func `what others are built from stays`() throws {
         let lab = try Lab(sources)
         try lab.run("CREATE STREAM R AS SELECT * FROM ORDERS; CREATE STREAM S AS SELECT * FROM R;")
@@ -212,4 +285,46 @@ private let sources = """
         #expect(plan.limit == 3)
         #expect(plan.sourceTopics == ["orders"])
     }
+
+    /// LogicalSchema.Builder of the original: names of a result are each of one column.
+    @Test(arguments: [
+        ("SELECT ID, ID FROM ORDERS", "Duplicate key columns found in schema: `ID` INTEGER KEY"),
+        ("SELECT *, ITEM FROM ORDERS", "Duplicate value columns found in schema: `ITEM` STRING"),
+        ("SELECT ITEM AS X, PRICE AS X FROM ORDERS", "Duplicate value columns found in schema: `X` DOUBLE"),
+        ("SELECT ID, ITEM AS ID FROM ORDERS", "Duplicate value columns found in schema: `ID` STRING"),
+        ("SELECT ROWTIME, * FROM ORDERS", nil), ("SELECT ITEM AS ID FROM ORDERS", nil),
+        ("SELECT ITEM, ITEM AS I FROM ORDERS", nil), ("SELECT ID, ID AS I FROM ORDERS", nil),
+        ("SELECT ITEM, COUNT(*) AS ITEM FROM ORDERS GROUP BY ITEM", "columns found in schema: `ITEM` BIGINT"),
+        ("SELECT * FROM ORDERS O JOIN ITEMS I ON O.ITEM = I.NAME", nil),
+    ])
+    func `names of a client's columns are unlike each other`(text: String, message: String?) throws {
+        let lab = try Lab(sources)
+        guard case .query(let query)? = try SQLParser.script("\(text) EMIT CHANGES;").first?.statement else {
+            throw Lab.Missing(id: "query")
+        }
+        do throws(PlanError) {
+            _ = try lab.executor.planPushQuery(query, id: "q", in: lab.catalog)
+            #expect(message == nil)
+        } catch {
+            #expect(message.map { error.message.contains($0) } == true, "\(error.message)")
+        }
+    }
+}
+
+/// Schemas as a command that is replayed sees them.
+private struct AcceptedBefore: SchemaRegistryAccess {
+    let registry: MemorySchemaRegistry
+    var isReplayed: Bool { true }
+
+    func latest(of subject: String) throws(PlanError) -> (id: Int32, schema: RegistrySchema)? {
+        try registry.latest(of: subject)
+    }
+    func schema(id: Int32) throws(PlanError) -> RegistrySchema? { try registry.schema(id: id) }
+    func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
+        try registry.register(schema, under: subject)
+    }
+    func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
+        try registry.schema(of: subject, version: version)
+    }
+    func delete(_ subject: String) throws(PlanError) { try registry.delete(subject) }
 }

@@ -46,7 +46,7 @@ final class DelimitedCodec: RowDecoder, RowEncoder {
             case .boolean: return .boolean(text.lowercased() == "true")
             case .int: return .int(try NumberText.int(text))
             case .bigint: return .bigint(try NumberText.bigint(text))
-            case .double: return .double(try NumberText.double(text))
+            case .double: return .double(try NumberText.anyDouble(text))
             case .decimal(let precision, let scale):
                 return .decimal(try SQLDecimal(text).fitted(precision: precision, scale: scale))
             case .string: return .string(text)

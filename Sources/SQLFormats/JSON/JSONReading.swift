@@ -193,7 +193,7 @@ enum JSONReading {
             return value == 0 ? 0 : value  // numbers of Java's decimals have no -0
         case .string:
             let text = try string(&cursor, bytes)
-            do throws(SQLTypesError) { return try NumberText.double(text) } catch {
+            do throws(SQLTypesError) { return try NumberText.anyDouble(text) } catch {
                 throw JSONFailure("Can't coerce string to type. targetType: DOUBLE")
             }
         default: throw mismatch(&cursor, bytes, kind, "DOUBLE")

@@ -40,13 +40,20 @@ final class JSONRowDecoder: RowDecoder {
             }
             guard record.count >= 5 else { throw JSONFailure("a record of \(record.count) bytes has no schema id") }
             text = UnsafeRawBufferPointer(rebasing: record[5...])
-        } else if record.first == 0 {
+        }
+        if JSONEncodingMark.isLikely(text), let utf8 = JSONEncodingMark.utf8(text) {
+            return try values(utf8.span.bytes)
+        }
+        if !isFramed, text.first == 0 {
             throw JSONFailure(
                 "Got unexpected JSON serialization format that starts with the magic byte. If this stream was"
                     + " serialized using the JsonSchemaConverter, then make sure the stream is declared with JSON_SR"
                     + " format (not JSON).")
         }
-        let bytes = text.bytes
+        return try values(text.bytes)
+    }
+
+    private func values(_ bytes: RawSpan) throws(JSONFailure) -> [SQLValue]? {
         var cursor = JSONCursor()
         cursor.skipSpace(in: bytes)
         guard cursor.at < bytes.byteCount else {

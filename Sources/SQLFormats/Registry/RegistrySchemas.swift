@@ -76,7 +76,8 @@ package enum RegistrySchemas {
         case "PROTOBUF":
             return try inference.type(
                 of: try protobuf(schema, references),
-                message: format.info.properties[FormatInfo.fullSchemaNameProperty], unwraps: unwraps)
+                message: format.info.properties[FormatInfo.fullSchemaNameProperty].map { NumberText.trim($0) },
+                unwraps: unwraps)
         default: throw UnsupportedType(message: "Unknown schema type: \(schema.type)")
         }
     }
@@ -111,6 +112,20 @@ package enum RegistrySchemas {
             }
         } catch {
             return []  // a schema that cannot be read defines nothing that could be named
+        }
+    }
+
+    /// Whether records of a schema can be of the message of that name, at its top or inside another one.
+    ///
+    /// True for schemas other than Protobuf's: the name of an Avro record only says what is written.
+    package static func hasMessage(named name: String, in schema: RegistrySchema, references: References) -> Bool {
+        let name = NumberText.trim(name)
+        // The original's name for messages that nobody names.
+        guard schema.type == "PROTOBUF", !name.hasPrefix("ConnectDefault") else { return true }
+        do throws(FormatError) {
+            return try LoadedSchema.protobuf(schema, references).messageIndex(named: name) != nil
+        } catch {
+            return true  // why it cannot be read is told where its columns are asked for
         }
     }
 

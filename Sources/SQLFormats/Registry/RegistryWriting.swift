@@ -65,7 +65,7 @@ struct RegistryWriting {
                 columns: columns, isUnwrapped: isUnwrapped, frame: frame, others: try otherProperties(schema))
         default:
             let loaded = try LoadedSchema.protobuf(schema, look)
-            let name = format.info.properties[FormatInfo.fullSchemaNameProperty]
+            let name = format.info.properties[FormatInfo.fullSchemaNameProperty].map { NumberText.trim($0) }
             guard let message = name.flatMap({ loaded.messageIndex(named: $0) }) ?? loaded.mainMessageIndex else {
                 throw FormatError(.schema, "the schema has no messages")
             }

@@ -35,6 +35,15 @@ package struct FormatTranslation: SchemaTranslation {
         RegistrySchemas.names(in: schema) { reference throws(FormatError) in try Self.found(reference, references) }
     }
 
+    package func hasMessage(
+        named name: String, in schema: RegistrySchema,
+        references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
+    ) -> Bool {
+        RegistrySchemas.hasMessage(named: name, in: schema) { reference throws(FormatError) in
+            try Self.found(reference, references)
+        }
+    }
+
     private static func found(
         _ reference: RegistrySchema.Reference,
         _ references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?

@@ -15,6 +15,10 @@ extension QueryPlanner {
     }
 
     private func clientOutput(_ input: PlannedStep) throws(PlanError) -> PlannedQuery {
+        // Clients get keys that are selected among the values.
+        let keys = Set(input.schema.keys)
+        try checkDuplicates(
+            input.schema.values.map { SQLColumn($0.name, $0.type, role: keys.contains($0) ? .key : .value) })
         let plan = finished(input, .push, sinkName: nil)
         return PlannedQuery(
             plan: plan, isTable: input.isTable, columns: columns(input.schema), keyFormat: input.keyFormat,

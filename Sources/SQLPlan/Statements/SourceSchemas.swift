@@ -127,6 +127,7 @@ struct SourceSchemas {
         }
         let columns: [RowSchema.Column]
         do {
+            try checkMessage(in: schema, registry, isKey: isKey)
             columns = try executor.environment.translation.columns(
                 of: schema,
                 references: { reference throws(PlanError) in
@@ -146,6 +147,25 @@ struct SourceSchemas {
                     + " time.\nSchema:\(schema.text)")
         }
         return Found(id: id, schema: schema, columns: columns)
+    }
+
+    /// The statement may say which message its columns are; another one's would be wrong.
+    private func checkMessage(
+        in schema: RegistrySchema, _ registry: any SchemaRegistryAccess, isKey: Bool
+    ) throws(PlanError) {
+        guard !registry.isReplayed, let name = isKey ? properties.keySchemaName : properties.valueSchemaName else {
+            return
+        }
+        let isThere = executor.environment.translation.hasMessage(named: name, in: schema) {
+            reference throws(PlanError) in
+            try registry.schema(of: reference.subject, version: reference.version)
+        }
+        if isThere { return }
+        let names = names(in: schema).map { "'\($0)'" }.joined(separator: ", ")
+        throw PlanError(
+            .schema,
+            "the schema has no message '\(name)'. Set \(isKey ? "KEY" : "VALUE")_SCHEMA_FULL_NAME to one that it has: "
+                + names)
     }
 
     private static func schemaType(of format: SQLFormat) -> String {

@@ -139,6 +139,9 @@ extension StatementExecutor {
     private static func convert(_ value: SQLValue, from source: SQLType, to target: SQLType) -> SQLValue? {
         if value.isNull || source == target { return value }
         switch (value, source, target) {
+        case (.decimal(let number), _, .decimal(let precision, let scale)):
+            // Unlike CAST, which rounds: what is inserted is what was written.
+            return (try? number.fitted(precision: precision, scale: scale)).map { .decimal($0) }
         case (.array(let elements), .array(let a), .array(let b)):
             var converted: [SQLValue] = []
             for element in elements {

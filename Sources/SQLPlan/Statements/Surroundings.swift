@@ -68,6 +68,12 @@ package protocol SchemaRegistryAccess {
     /// A reference's schema; nil when there is none.
     func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema?
     func delete(_ subject: String) throws(PlanError)
+    /// Whether a statement is executed once more that was accepted before, maybe by rules that were not as strict.
+    var isReplayed: Bool { get }
+}
+
+extension SchemaRegistryAccess {
+    package var isReplayed: Bool { false }
 }
 
 /// A registry that only remembers and never refuses: for tests and for tools without one.
@@ -131,4 +137,17 @@ package protocol SchemaTranslation: Sendable {
     func names(
         in schema: RegistrySchema, references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
     ) -> [String]
+
+    /// Whether records of a schema can be of the message of that name.
+    func hasMessage(
+        named name: String, in schema: RegistrySchema,
+        references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
+    ) -> Bool
+}
+
+extension SchemaTranslation {
+    package func hasMessage(
+        named name: String, in schema: RegistrySchema,
+        references: (RegistrySchema.Reference) throws(PlanError) -> RegistrySchema?
+    ) -> Bool { true }
 }

@@ -215,6 +215,7 @@ final class ReplayedSurroundings: TopicAccess, SchemaRegistryAccess {
     init(_ answers: Surroundings) { self.answers = answers }
 
     var registry: (any SchemaRegistryAccess)? { answers.hasRegistry ? self : nil }
+    var isReplayed: Bool { true }
 
     func partitionCount(of topic: String) -> Int? { (answers.topics[topic] ?? nil)?.partitions }
     func replicaCount(of topic: String) -> Int? { (answers.topics[topic] ?? nil)?.replicas }

@@ -22,7 +22,8 @@ enum RowReading {
         case .double:
             if let text = numberText(json), let value = try? NumberText.double(text) { return .double(value) }
         case .decimal(let precision, let scale):
-            // More places behind the point than the column has are rounded, as INSERT VALUES rounds them.
+            // More places behind the point than the column has are rounded half up, unlike by INSERT VALUES: a row's numbers
+            // are those of the client's JSON, which tends to make doubles of them.
             if let text = numberText(json), let value = try? SQLDecimal(text).cast(precision: precision, scale: scale) {
                 return .decimal(value)
             }

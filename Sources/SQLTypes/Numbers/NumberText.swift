@@ -27,14 +27,21 @@ package enum NumberText {
         SQLTypesError(.invalidText, "For input string: \"\(text)\"")
     }
 
-    /// `Double.parseDouble`, with one exception: no infinities and NaN, as ksqlDB refuses them.
+    /// What CAST takes: as `anyDouble`, but no infinities and NaN, as ksqlDB refuses them.
     /// - Throws: `.invalidText`.
     package static func double(_ text: String) throws(SQLTypesError) -> Double {
+        let number = try anyDouble(text)
+        guard number.isFinite else { throw SQLTypesError(.invalidText, "Value out of range: \(trim(text))") }
+        return number
+    }
+
+    /// `Double.parseDouble`, which records are read with: NaN and infinities, too.
+    /// - Throws: `.invalidText` in Java's words.
+    package static func anyDouble(_ text: String) throws(SQLTypesError) -> Double {
         let trimmed = trim(text)
         guard let number = javaDouble(Array(trimmed.utf8)) else {
             throw SQLTypesError(.invalidText, trimmed.isEmpty ? "empty String" : "For input string: \"\(trimmed)\"")
         }
-        guard number.isFinite else { throw SQLTypesError(.invalidText, "Value out of range: \(trimmed)") }
         return number
     }
 

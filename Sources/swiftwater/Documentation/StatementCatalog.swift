@@ -85,7 +85,8 @@ enum StatementCatalog {
     private static let rows = [
         StatementEntry(
             "INSERT VALUES", "INSERT INTO name [(column, ...)] VALUES (value, ...)",
-            "Writes a row. Columns that are left out are null; `ROWTIME` may be one of them.",
+            "Writes a row. Columns that are left out are null; `ROWTIME` may be one of them. A decimal with more places than "
+                + "its column has is refused; `CAST` rounds it.",
             [
                 "INSERT INTO ratings VALUES (1, 7, 1, 'late again', 'web');",
                 "INSERT INTO ratings (rating_id, user_id, stars) VALUES (2, 7, 5);",
@@ -263,7 +264,11 @@ enum StatementCatalog {
         ("VALUE_DELIMITER", "CREATE, AS", "Of DELIMITED values."),
         ("KEY_SCHEMA_ID", "CREATE, AS", "The schema of the registry that says the columns of the key."),
         ("VALUE_SCHEMA_ID", "CREATE, AS", "The schema of the registry that says the columns of the value."),
-        ("KEY_SCHEMA_FULL_NAME", "CREATE, AS", "The name of the Avro record or Protobuf message of keys."),
+        (
+            "KEY_SCHEMA_FULL_NAME", "CREATE, AS",
+            "The name of the Avro record or Protobuf message of keys. Where the columns come from a Protobuf schema, it must "
+                + "have the message."
+        ),
         ("VALUE_SCHEMA_FULL_NAME", "CREATE, AS", "The same of values."),
         ("VALUE_AVRO_SCHEMA_FULL_NAME", "CREATE, AS", "The earlier name of the line above."),
         (
