@@ -26,7 +26,7 @@ import Testing
         init(_ request: String, _ answer: String) { self.init(request, nil, 200, answer) }
     }
 
-    private func talk(_ lines: [Line], at location: SourceLocation = #_sourceLocation) async throws {
+    func talk(_ lines: [Line], at location: SourceLocation = #_sourceLocation) async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in
                 for line in lines {
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    private func object(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
+    func object(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
 
     /// An id that a schema gone for good has had must not name another one: old records still carry it.
     @Test func `ids are not given again, also beside a schema that has one`() async throws {
