@@ -66,6 +66,8 @@ import Testing
             Line("POST /subjects/inner/versions", .object([("schema", .string(inner))]), #""id":1"#),
             Line("POST /subjects/inner/versions", .object([("schema", .string(wider))]), #""id":2"#),
             Line("DELETE /subjects/inner", "[1,2]"),
+            // New names are checked together with the rest of what a new schema has to hold.
+            Line("PUT /config/outer", object(#"{"validateNames":false}"#), "validateNames"),
             Line(
                 "POST /subjects/outer/versions", .object([("schema", .string(outer)), ("references", references)]),
                 #""id":3"#),

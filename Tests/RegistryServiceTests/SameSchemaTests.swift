@@ -78,4 +78,29 @@ extension RegistryTests {
             Line("GET /subjects/l/versions", "[1]"),
         ])
     }
+
+    @Test func `a new schema refers to live versions only`() async throws {
+        let inner = #"{"type":"fixed","name":"F","size":3}"#
+        let outer = avro(#"{"type":"array","items":"F"}"#, [reference("F", "sd")])
+        let imported = avro(
+            #"{"type":"array","items":"F"}"#, [reference("F", "sd"), ("id", .number(90)), ("version", .number(1))])
+        try await talk([
+            Line("POST /subjects/sd/versions", avro(inner), #""id":1"#),
+            Line("DELETE /subjects/sd/versions/1", "1"),
+            Line(
+                "POST /subjects/sdu/versions", outer, 422,
+                #"No schema reference found for subject \"sd\" and version 1"#),
+            Line("POST /compatibility/subjects/sdu/versions", outer, 422, "42201"),
+            // One that is there, here by an import, stays readable.
+            Line("PUT /mode/old", object(#"{"mode":"IMPORT"}"#), "IMPORT"),
+            Line("POST /subjects/old/versions", imported, #""id":90"#),
+            Line("DELETE /mode/old", "IMPORT"),
+            Line("GET /schemas/ids/90?format=resolved", #"\"size\":3"#),
+            Line("POST /subjects/old", outer, #""id":90"#),
+            Line("POST /subjects/old/versions", outer, #""id":90"#),
+            Line("DELETE /subjects/sd/versions/1?permanent=true", nil, 422, "42206"),
+            Line("DELETE /subjects/old", "[1]"), Line("DELETE /subjects/old?permanent=true", "[1]"),
+            Line("DELETE /subjects/sd/versions/1?permanent=true", "1"),
+        ])
+    }
 }

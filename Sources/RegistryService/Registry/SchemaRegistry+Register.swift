@@ -25,6 +25,8 @@ extension SchemaRegistry {
         var subjectRevision: Int64?
         var settingsRevision: Int64
         var isImport: Bool
+        /// Whether it may refer to live versions only.
+        var isNew: Bool
     }
 
     private enum Preparation: Sendable {
@@ -105,7 +107,11 @@ extension SchemaRegistry {
             guard state.subject(subject)?.revision == prepared.subjectRevision,
                 state.settingsRevision == prepared.settingsRevision
             else { return .answer(nil) }
-            for place in places where state.version(place.subject, place.version) == nil { return .answer(nil) }
+            for place in places {
+                guard let version = state.version(place.subject, place.version),
+                    !(prepared.isNew && version.isDeleted)
+                else { return .answer(nil) }
+            }
             let content = RegistryState.Content(prepared.schema)
             let id: Int32
             if let wanted = prepared.id {
@@ -208,7 +214,7 @@ extension SchemaRegistry {
             Prepared(
                 schema: candidate.schema, id: id, version: version, deleted: versions.filter(\.isDeleted),
                 subjectRevision: view.subject?.revision, settingsRevision: view.settingsRevision,
-                isImport: view.mode.isImport))
+                isImport: view.mode.isImport, isNew: isNew))
     }
 
     /// Puts into a request what it leaves to the version before and to the settings.
