@@ -150,6 +150,13 @@ def test_references(shared):
     # Sent with everything inside it is the same schema.
     found = http.ask("POST", "/subjects/ref-person", {"schema": resolved})
     assert found.status == 200 and found.json["id"] == made.json["id"], found
+    # What is deleted can be referred to no more.
+    http.register("ref-gone", record("street", name="acme.Gone"))
+    assert http.ask("DELETE", "/subjects/ref-gone/versions/1").status == 200
+    gone = {"name": "acme.Gone", "subject": "ref-gone", "version": 1}
+    late = http.register("ref-late", record(("gone", "acme.Gone"), name="acme.Late"), references=[gone])
+    assert (late.status, late.code) == (422, 42201)
+    assert http.ask("DELETE", "/subjects/ref-gone/versions/1?permanent=true").status == 200
 
 
 def test_names_that_need_escapes(shared):

@@ -215,6 +215,38 @@ def test_data_contract(shared, client):
     assert client.get_latest_with_metadata("contract", {"owner": "me"}).version == 1
 
 
+def test_a_contract_goes_with_an_inlined_schema(client):
+    def owned(text, owner, references=()):
+        return Schema(text, "AVRO", list(references), Metadata(None, MetadataProperties({"owner": owner}), None), None)
+
+    inner = {"type": "fixed", "name": "Inner", "size": 3}
+    client.register_schema("inlined-inner", Schema(json.dumps(inner), "AVRO"))
+    reference = SchemaReference("Inner", "inlined-inner", 1)
+    referring = json.dumps(record(("x", "Inner"), name="Outer"))
+    number = client.register_schema("inlined", owned(referring, "me", [reference]))
+    whole = json.dumps(record(("x", inner), name="Outer"))
+    assert client.register_schema("inlined", owned(whole, "me")) == number
+    with pytest.raises(SchemaRegistryError) as missing:
+        client.lookup_schema("inlined", owned(whole, "you"))
+    assert missing.value.error_code == 40403
+    assert client.register_schema("inlined", owned(whole, "you")) != number
+    assert client.get_latest_version("inlined").schema.metadata.properties.properties == {"owner": "you"}
+
+
+def test_a_noted_version_is_looked_at(client):
+    def noted(version):
+        properties = MetadataProperties({"confluent:version": version})
+        return Schema('"bytes"', "AVRO", [], Metadata(None, properties, None), None)
+
+    first = client.register_schema("noted", noted("1"))
+    assert client.register_schema("noted", noted("2")) != first
+    assert client.get_versions("noted") == [1, 2]
+    assert client.lookup_schema("noted", noted("1")).version == 1
+    with pytest.raises(SchemaRegistryError) as missing:
+        client.lookup_schema("noted", noted("5"))
+    assert missing.value.error_code == 40403
+
+
 def test_modes_and_import(shared, client):
     http = shared.http
     assert http.ask("PUT", "/mode/imported", {"mode": "IMPORT"}).status == 200

@@ -26,7 +26,7 @@ import Testing
         init(_ request: String, _ answer: String) { self.init(request, nil, 200, answer) }
     }
 
-    private func talk(_ lines: [Line], at location: SourceLocation = #_sourceLocation) async throws {
+    func talk(_ lines: [Line], at location: SourceLocation = #_sourceLocation) async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in
                 for line in lines {
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    private func object(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
+    func object(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8)) ?? .null }
 
     /// An id that a schema gone for good has had must not name another one: old records still carry it.
     @Test func `ids are not given again, also beside a schema that has one`() async throws {
@@ -66,6 +66,8 @@ import Testing
             Line("POST /subjects/inner/versions", .object([("schema", .string(inner))]), #""id":1"#),
             Line("POST /subjects/inner/versions", .object([("schema", .string(wider))]), #""id":2"#),
             Line("DELETE /subjects/inner", "[1,2]"),
+            // New names are checked together with the rest of what a new schema has to hold.
+            Line("PUT /config/outer", object(#"{"validateNames":false}"#), "validateNames"),
             Line(
                 "POST /subjects/outer/versions", .object([("schema", .string(outer)), ("references", references)]),
                 #""id":3"#),

@@ -79,6 +79,31 @@ import Testing
         #expect(throws: SchemaFailure.self) { try document("{\"type\":\"record\"}", isNew: false) }
     }
 
+    /// As with the original's `dependenciesWithLogicalTypes()`, and as its `normalize()` writes it (8.0).
+    @Test func `types that are built in need no import`() throws {
+        let text = "syntax = \"proto3\"; package p; message C { google.protobuf.Timestamp b = 1; Inner c = 2; "
+            + "message Inner { map<string, .google.type.Money> d = 1; } }"
+        let found = try document(text)
+        #expect(found.canonicalText.contains("google.protobuf.Timestamp b = 1;"))
+        #expect(!found.canonicalText.contains("import"))
+        #expect(try found.normalizedText().contains(".google.protobuf.Timestamp b = 1;"))
+        #expect(try found.schema().messageIndex(named: "google.type.Money") != nil)
+        let imported = try document(
+            text.replacing("package", with: "import \"google/protobuf/timestamp.proto\"; package"))
+        #expect(imported.incompatibilities(reading: found, policy: .strict).isEmpty)
+
+        // In a file that is referred to, and where someone has types of these names.
+        let reference = ReferencedSchema(name: "c.proto", subject: "c", version: 1, text: text)
+        _ = try ProtobufDocument(
+            "syntax = \"proto3\"; import \"c.proto\"; message D { p.C c = 1; }", references: [reference], isNew: true)
+        let own = try document(
+            "syntax = \"proto3\"; package google.protobuf; message Timestamp { string own = 1; } "
+                + "message D { google.protobuf.Timestamp t = 1; }")
+        #expect(try own.schema().messages.count == 2)
+        #expect(throws: SchemaFailure.self) { try document("message A { optional google.protobuf.Gone a = 1; }") }
+        #expect(throws: SchemaFailure.self) { try document("message A { optional Timestamp a = 1; }") }
+    }
+
     /// 40 imported messages, each with two fields of the next: 2^40 ways through them, and a change at the end.
     @Test func `imported types are compared once each`() throws {
         func references(_ last: String, version: Int32) -> [ReferencedSchema] {

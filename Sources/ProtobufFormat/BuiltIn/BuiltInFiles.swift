@@ -18,4 +18,33 @@ package enum BuiltInFiles {
         parsed.withLock { $0[path] = file }
         return file
     }
+
+    static func contains(_ path: String) -> Bool { BuiltInDeclarations.texts[path] != nil }
+
+    /// The paths of all types by their full names, and the last parts of these names.
+    private static let types: (paths: [String: String], lastNames: Set<String>) = {
+        var paths: [String: String] = [:]
+        var lastNames: Set<String> = []
+        for path in BuiltInDeclarations.texts.keys {
+            // One that could not be read would fail where it is imported.
+            guard let file = (try? file(path)) ?? nil else { continue }
+            for name in TypeNames(file: file, imports: []).fullNames {
+                paths[name] = path
+                lastNames.insert(lastPart(name))
+            }
+        }
+        return (paths, lastNames)
+    }()
+
+    private static func lastPart(_ name: String) -> String {
+        name.lastIndex(of: ".").map { String(name[name.index(after: $0)...]) } ?? name
+    }
+
+    /// The file with the type that a name means if it means a built-in one.
+    ///
+    /// - Parameter scope: as for `TypeNames.resolve`.
+    static func path(ofType name: String, in scope: [String]) -> String? {
+        guard types.lastNames.contains(lastPart(name)) else { return nil }
+        return TypeNames.resolve(name, in: scope) { types.paths[$0] != nil }.flatMap { types.paths[$0] }
+    }
 }

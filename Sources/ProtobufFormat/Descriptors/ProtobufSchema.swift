@@ -16,8 +16,8 @@ package struct ProtobufSchema: Sendable {
     /// Links a file.
     ///
     /// - Parameter imports: files by the path they are imported by; those that come with Protocol Buffers or the
-    ///   registry need not be given (see `BuiltInFiles`). An import that is not there matters when a type of it is
-    ///   named. Types of all given files can be named, imported directly or not.
+    ///   registry need not be given (see `BuiltInFiles`), nor imported. An import that is not there matters when a type
+    ///   of it is named. Types of all given files can be named, imported directly or not.
     /// - Throws: `.unresolved` for a type that nobody defines, `.invalid` for what breaks a rule of the language: a
     ///   name or number that is there twice, a number that fields cannot have, files that import each other in a
     ///   circle.
@@ -64,10 +64,15 @@ struct ImportClosure {
     init(
         file: ProtoFile, imports: [String: ProtoFile], including: [String] = []
     ) throws(ProtobufError) {
-        let given = imports.keys.sorted()
+        try add(including + file.allImports + imports.keys.sorted(), imports)
+        // The original has the built-in files at hand for every schema: their types need no import.
+        try add(builtInFiles(namedIn: file), imports)
+    }
+
+    private mutating func add(_ paths: [String], _ imports: [String: ProtoFile]) throws(ProtobufError) {
         // Not recursive: a chain of imports may be long.
         var stack: [(path: String, isDone: Bool)] = []
-        for path in (including + file.allImports + given).reversed() { stack.append((path, false)) }
+        for path in paths.reversed() { stack.append((path, false)) }
         while let (path, isDone) = stack.popLast() {
             if isDone {
                 state[path] = true
@@ -88,6 +93,21 @@ struct ImportClosure {
             stack.append((path, true))
             for next in found.allImports.reversed() { stack.append((next, false)) }
         }
+    }
+
+    /// Built-in files whose types are named, directly or by others, though nobody imports them.
+    private func builtInFiles(namedIn file: ProtoFile) throws(ProtobufError) -> [String] {
+        var wanted: [(name: String, scope: [String], path: String)] = []
+        let others = files.filter { !BuiltInFiles.contains($0.key) }.values
+        for source in [file] + others {
+            try source.forEachTypeName { name, scope, _ in
+                guard let path = BuiltInFiles.path(ofType: name, in: scope), files[path] == nil else { return }
+                wanted.append((name, scope, path))
+            }
+        }
+        guard !wanted.isEmpty else { return [] }
+        let known = TypeNames(file: file, imports: files.values)
+        return Set(wanted.filter { known.resolve($0.name, in: $0.scope) == nil }.map(\.path)).sorted()
     }
 }
 

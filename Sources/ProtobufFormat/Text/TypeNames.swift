@@ -21,6 +21,8 @@ package struct TypeNames: Sendable {
 
     package func kind(of fullName: String) -> Kind? { kinds[fullName] }
 
+    var fullNames: Dictionary<String, Kind>.Keys { kinds.keys }
+
     private mutating func collect(_ file: ProtoFile) {
         collect(file.types, file.package.map { $0 + "." } ?? "")
     }
@@ -57,18 +59,21 @@ package struct TypeNames: Sendable {
     ///   - scope: the full name's parts of the place where it is written; the first may be a package with points.
     /// - Returns: the full name without a leading point; nil when nothing of that name is defined.
     package func resolve(_ name: String, in scope: [String]) -> String? {
+        Self.resolve(name, in: scope.isEmpty ? package.map { [$0] } ?? [] : scope) { kinds[$0] != nil }
+    }
+
+    static func resolve(_ name: String, in scope: [String], where isDefined: (String) -> Bool) -> String? {
         if name.hasPrefix(".") {
             let full = String(name.dropFirst())
-            return kinds[full] == nil ? nil : full
+            return isDefined(full) ? full : nil
         }
         var prefix = scope.joined(separator: ".")
-        if prefix.isEmpty { prefix = package ?? "" }
         while !prefix.isEmpty {
             let candidate = prefix + "." + name
-            if kinds[candidate] != nil { return candidate }
+            if isDefined(candidate) { return candidate }
             prefix = prefix.lastIndex(of: ".").map { String(prefix[..<$0]) } ?? ""
         }
-        return kinds[name] == nil ? nil : name
+        return isDefined(name) ? name : nil
     }
 
     /// The full name with a leading point; nil when it is not defined.
@@ -104,35 +109,45 @@ extension ProtoFile {
 
     /// Checks that every type that is named is defined.
     package func requireTypes(_ types: TypeNames) throws(ProtobufError) {
+        try forEachTypeName { (name, scope, position) throws(ProtobufError) in
+            guard types.resolve(name, in: scope) != nil else {
+                throw ProtobufError(.unresolved, "could not resolve type: \(name)", at: position)
+            }
+        }
+    }
+
+    /// A name as it is written, the scope that it is written in (see `TypeNames.resolve`), and where.
+    typealias TypeNameVisitor = (String, [String], TextPosition?) throws(ProtobufError) -> Void
+
+    /// Calls `visit` with the types of all fields and methods.
+    func forEachTypeName(_ visit: TypeNameVisitor) throws(ProtobufError) {
         let scope = package.map { [$0] } ?? []
-        for type in self.types { try Self.require(type, types, scope) }
+        for type in types { try Self.visit(type, scope, visit) }
         for service in services {
             for method in service.methods {
-                for name in [method.request, method.response] where types.resolve(name, in: scope) == nil {
-                    throw ProtobufError(.unresolved, "could not resolve type: \(name)", at: method.position)
-                }
+                for name in [method.request, method.response] { try visit(name, scope, method.position) }
             }
         }
     }
 
-    private static func require(_ type: ProtoType, _ types: TypeNames, _ scope: [String]) throws(ProtobufError) {
+    private static func visit(
+        _ type: ProtoType, _ scope: [String], _ visit: TypeNameVisitor
+    ) throws(ProtobufError) {
         guard case .message(let message) = type else { return }
-        try require(message, types, scope)
+        try Self.visit(message, scope, visit)
     }
 
-    private static func require(_ message: ProtoMessage, _ types: TypeNames, _ scope: [String]) throws(ProtobufError) {
+    private static func visit(
+        _ message: ProtoMessage, _ scope: [String], _ visit: TypeNameVisitor
+    ) throws(ProtobufError) {
         let inner = scope + [message.name]
         for field in message.fields + message.oneofs.flatMap(\.fields) {
-            let name: String
             switch field.type {
             case .scalar, .map(_, .scalar): continue
-            case .named(let type), .map(_, .named(let type)): name = type
-            }
-            guard types.resolve(name, in: inner) != nil else {
-                throw ProtobufError(.unresolved, "could not resolve type: \(name)", at: field.position)
+            case .named(let name), .map(_, .named(let name)): try visit(name, inner, field.position)
             }
         }
-        for group in message.groups + message.oneofs.flatMap(\.groups) { try require(group.body, types, inner) }
-        for type in message.types { try require(type, types, inner) }
+        for group in message.groups + message.oneofs.flatMap(\.groups) { try Self.visit(group.body, inner, visit) }
+        for type in message.types { try Self.visit(type, inner, visit) }
     }
 }

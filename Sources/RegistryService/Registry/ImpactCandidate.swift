@@ -40,7 +40,7 @@ extension SchemaRegistry {
             own = try self.candidate(
                 SchemaRequest(text: schema.text, typeName: schema.type.rawValue), subject: subject, isNew: false,
                 normalize: false)
-            version = equivalent(own, in: candidate.versions, subject)
+            version = equivalent(own, noted: nil, in: candidate.versions, subject)
         } else {
             // Its records have had the latest version, as far as the registry knows.
             guard let latest = candidate.versions.last, let document = candidate.documents.last?.document else {
@@ -62,7 +62,7 @@ extension SchemaRegistry {
             ]
         }
         var refusal: [String] = []
-        if writer.mode != .fixed, equivalent(own, in: [next], subject) == nil {
+        if writer.mode != .fixed, equivalent(own, noted: nil, in: [next], subject) == nil {
             refusal = try incompatibilities(of: own, with: candidate.versions + [next], of: subject, config)
         }
         if version == nil, writer.mode != .fixed {

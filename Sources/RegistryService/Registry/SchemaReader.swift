@@ -69,6 +69,8 @@ struct SchemaReader: Sendable {
 
     /// Reads a schema of a request. Takes as long as its text is long: not for threads that others wait for.
     ///
+    /// - Parameter isNew: whether it is to hold for a new schema, which may refer to no version that is deleted; those
+    ///   that are there stay readable.
     /// - Throws: `.invalidSchema`.
     func read(_ request: SchemaRequest, subject: String, isNew: Bool) throws(RegistryError) -> Read {
         guard let type = SchemaType(rawValue: request.typeName) else {
@@ -87,7 +89,7 @@ struct SchemaReader: Sendable {
         do throws(SchemaFailure) {
             return ImpactQuestion.Schema(
                 schema.type, schema.string,
-                references: try collect(schema.references, from: SubjectName(subject)))
+                references: try collect(schema.references, from: SubjectName(subject), isNew: false))
         } catch {
             throw .invalidSchema(type: schema.type, error)
         }
@@ -102,14 +104,15 @@ struct SchemaReader: Sendable {
         let revision = holder.read { $0.removalRevision }
         do throws(SchemaFailure) {
             for index in resolved.indices {
-                let place = try place(of: resolved[index], from: parent)
+                let place = try place(of: resolved[index], from: parent, isNew: isNew)
                 resolved[index].version = place.version
                 key.references.append(.init(name: resolved[index].name, place: place))
             }
             if let document = cache.document(key, revision: revision) {
                 return Read(document: document, references: resolved)
             }
-            let document = try type.read(text, references: collect(resolved, from: parent), isNew: isNew)
+            let document = try type.read(
+                text, references: collect(resolved, from: parent, isNew: isNew), isNew: isNew)
             cache.keep(document, as: key, revision: revision)
             return Read(document: document, references: resolved)
         } catch {
@@ -118,12 +121,13 @@ struct SchemaReader: Sendable {
     }
 
     /// Where a reference leads; of the latest version, the one that it is now.
-    private func place(of reference: StoredReference, from parent: SubjectName) throws(SchemaFailure) -> SubjectVersion
-    {
+    private func place(
+        of reference: StoredReference, from parent: SubjectName, isNew: Bool
+    ) throws(SchemaFailure) -> SubjectVersion {
         let name = SubjectName.qualified(reference.subject, from: parent).description
         let version = holder.read { state -> Int32? in
             guard reference.version == StoredReference.latest else {
-                return state.version(name, reference.version)?.number
+                return state.version(name, reference.version).flatMap { isNew && $0.isDeleted ? nil : $0.number }
             }
             return state.subject(name)?.latest?.number
         }
@@ -136,18 +140,18 @@ struct SchemaReader: Sendable {
 
     /// All that is referred to, directly or through others: what is referred to before what refers to it, each once.
     private func collect(
-        _ references: [StoredReference], from parent: SubjectName
+        _ references: [StoredReference], from parent: SubjectName, isNew: Bool
     ) throws(SchemaFailure) -> [ReferencedSchema] {
         var found: [ReferencedSchema] = []
         var seen: Set<String> = []
         var byteCount = 0
-        try collect(references, parent, depth: 0, &found, &seen, &byteCount)
+        try collect(references, parent, isNew: isNew, depth: 0, &found, &seen, &byteCount)
         return found
     }
 
     private func collect(
-        _ references: [StoredReference], _ parent: SubjectName, depth: Int, _ found: inout [ReferencedSchema],
-        _ seen: inout Set<String>, _ byteCount: inout Int
+        _ references: [StoredReference], _ parent: SubjectName, isNew: Bool, depth: Int,
+        _ found: inout [ReferencedSchema], _ seen: inout Set<String>, _ byteCount: inout Int
     ) throws(SchemaFailure) {
         guard depth < Self.depthMax else {
             throw SchemaFailure("references lead through more than \(Self.depthMax) schemas")
@@ -155,7 +159,7 @@ struct SchemaReader: Sendable {
         for reference in references {
             // By name, as the original does: a name means one schema, whoever uses it. This ends circles, too.
             guard seen.insert(reference.name).inserted else { continue }
-            let place = try place(of: reference, from: parent)
+            let place = try place(of: reference, from: parent, isNew: isNew)
             guard let schema = holder.read({ $0.version(place.subject, place.version)?.schema }) else {
                 throw SchemaFailure(
                     "No schema reference found for subject \"\(reference.subject)\" and version \(place.version)")
@@ -166,7 +170,8 @@ struct SchemaReader: Sendable {
                     "references bring in more than \(Self.referencedCountMax) schemas or too many bytes")
             }
             try collect(
-                schema.references, SubjectName(place.subject), depth: depth + 1, &found, &seen, &byteCount)
+                schema.references, SubjectName(place.subject), isNew: isNew, depth: depth + 1, &found, &seen,
+                &byteCount)
             found.append(
                 ReferencedSchema(
                     name: reference.name, subject: place.subject, version: place.version, text: schema.string))

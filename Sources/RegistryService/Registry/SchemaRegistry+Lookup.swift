@@ -18,7 +18,8 @@ extension SchemaRegistry {
             let latestOnly = request.version == StoredReference.latest
             guard
                 let found = try self.find(
-                    request, subject, normalize: normalize, deleted: false, latestOnly: latestOnly)
+                    request, noted: request.metadata?.version, subject, normalize: normalize, deleted: false,
+                    latestOnly: latestOnly)
             else { return nil }
             if request.version > 0 {
                 guard found.id == request.id, found.number == request.version else { return nil }
@@ -83,9 +84,10 @@ extension SchemaRegistry {
         _ subject: String, _ request: SchemaRequest, _ normalize: Bool, _ deleted: Bool
     ) throws(RegistryError) -> RegistryState.Version? {
         guard !request.isEmpty else { return nil }
-        if let found = try find(request, subject, normalize: normalize, deleted: deleted, latestOnly: false) {
-            return found
-        }
+        let found = try find(
+            request, noted: request.metadata?.version, subject, normalize: normalize, deleted: deleted,
+            latestOnly: false)
+        if let found { return found }
         // With what a registration would take over from the version before.
         let (latest, config) = holder.read {
             ($0.subject(subject)?.latest, $0.configInForce(subject, default: settings.level))
@@ -94,11 +96,14 @@ extension SchemaRegistry {
         var completed = request
         complete(&completed, after: latest, config, nil)
         guard completed != request else { return nil }
-        return try find(completed, subject, normalize: normalize, deleted: deleted, latestOnly: false)
+        return try find(
+            completed, noted: request.metadata?.version, subject, normalize: normalize, deleted: deleted,
+            latestOnly: false)
     }
 
+    /// - Parameter noted: the version that the client notes in the metadata.
     private func find(
-        _ request: SchemaRequest, _ subject: String, normalize: Bool, deleted: Bool, latestOnly: Bool
+        _ request: SchemaRequest, noted: String?, _ subject: String, normalize: Bool, deleted: Bool, latestOnly: Bool
     ) throws(RegistryError) -> RegistryState.Version? {
         let candidate = try candidate(request, subject: subject, isNew: false, normalize: normalize)
         let (exact, versions) = holder.read { state -> (RegistryState.Version?, [RegistryState.Version]) in
@@ -110,7 +115,7 @@ extension SchemaRegistry {
             let exact = number.flatMap { entry.version($0) }
             return (exact.flatMap { deleted || !$0.isDeleted ? $0 : nil }, deleted ? entry.versions : entry.live)
         }
-        return exact ?? equivalent(candidate, in: versions, subject)
+        return exact ?? equivalent(candidate, noted: noted, in: versions, subject)
     }
 
     // MARK: Versions and ids

@@ -25,6 +25,8 @@ extension SchemaRegistry {
         var subjectRevision: Int64?
         var settingsRevision: Int64
         var isImport: Bool
+        /// Whether it may refer to live versions only.
+        var isNew: Bool
     }
 
     private enum Preparation: Sendable {
@@ -105,7 +107,11 @@ extension SchemaRegistry {
             guard state.subject(subject)?.revision == prepared.subjectRevision,
                 state.settingsRevision == prepared.settingsRevision
             else { return .answer(nil) }
-            for place in places where state.version(place.subject, place.version) == nil { return .answer(nil) }
+            for place in places {
+                guard let version = state.version(place.subject, place.version),
+                    !(prepared.isNew && version.isDeleted)
+                else { return .answer(nil) }
+            }
             let content = RegistryState.Content(prepared.schema)
             let id: Int32
             if let wanted = prepared.id {
@@ -184,7 +190,11 @@ extension SchemaRegistry {
             if request.version == 0, let version = known.version, !version.isDeleted { return .existing(version) }
             id = known.id
         }
-        if request.version == 0, let same = equivalent(candidate, in: live, subject), id == nil || id == same.id {
+        // What the client has not noted itself was noted for it above, and makes no new version.
+        let noted = given.metadata?.version == nil ? nil : candidate.schema.metadata?.version
+        if request.version == 0, let same = equivalent(candidate, noted: noted, in: live, subject),
+            id == nil || id == same.id
+        {
             return .existing(same)
         }
         if !view.mode.isImport {
@@ -204,7 +214,7 @@ extension SchemaRegistry {
             Prepared(
                 schema: candidate.schema, id: id, version: version, deleted: versions.filter(\.isDeleted),
                 subjectRevision: view.subject?.revision, settingsRevision: view.settingsRevision,
-                isImport: view.mode.isImport))
+                isImport: view.mode.isImport, isNew: isNew))
     }
 
     /// Puts into a request what it leaves to the version before and to the settings.
@@ -273,23 +283,30 @@ extension SchemaRegistry {
                 ruleSet: request.ruleSet))
     }
 
-    /// The newest of `versions` that is the same schema but for its version noted in the metadata, or but for its
-    /// references, which the candidate has within its text.
+    /// The newest of `versions` that is the same schema with the same contract, but for the version noted in the
+    /// metadata, or but for its references, which the candidate has within its text.
+    ///
+    /// - Parameter noted: the version that the client notes; one that notes none takes any. Where the stored schema
+    ///   notes none, it is the number that has to be right.
+    /// - SeeAlso: upstream `AbstractSchemaProvider.canLookupIgnoringVersion`.
     func equivalent(
-        _ candidate: Candidate, in versions: [RegistryState.Version], _ subject: String
+        _ candidate: Candidate, noted: String?, in versions: [RegistryState.Version], _ subject: String
     ) -> RegistryState.Version? {
         let schema = candidate.schema
         func plain(_ metadata: SchemaMetadata?) -> SchemaMetadata? {
             metadata.map(\.withoutVersion).flatMap { $0.isEmpty ? nil : $0 }
         }
+        func isNoted(_ version: RegistryState.Version) -> Bool {
+            guard let noted else { return true }
+            guard let stored = version.schema.metadata?.version else { return Int32(noted) == version.number }
+            return noted == stored
+        }
         return versions.last { version in
             let old = version.schema
-            guard old.type == schema.type else { return false }
-            if old.text == schema.text, old.references == schema.references, old.ruleSet == schema.ruleSet,
-                plain(old.metadata) == plain(schema.metadata)
-            {
-                return true
-            }
+            guard old.type == schema.type, old.ruleSet == schema.ruleSet, plain(old.metadata) == plain(schema.metadata),
+                isNoted(version)
+            else { return false }
+            if old.text == schema.text, old.references == schema.references { return true }
             guard schema.type == .avro, schema.references.isEmpty, !old.references.isEmpty else { return false }
             // What cannot be read or resolved is not what the client has.
             guard let document = try? reader.read(old, subject: subject),

@@ -162,7 +162,8 @@ struct JSONModelBuilder {
         if draft <= .draft7 || !place.pointer.isEmpty { node.id = value[draft.idKeyword]?.text }
         node.title = value["title"]?.text
         node.description = value["description"]?.text
-        node.defaultValue = value["default"]
+        // A modern schema's null is none: it becomes Java's null in the original (`SchemaTranslator`).
+        if draft <= .draft7 || value["default"] != .null { node.defaultValue = value["default"] }
         node.connectType = value["connect.type"]?.text
         return node
     }

@@ -73,6 +73,25 @@ import Testing
         #expect(try document("number").incompatibilities(reading: document("integer"), policy: .strict).isEmpty)
     }
 
+    /// `SchemaTranslator` makes Java's null of a modern schema's, which is no default; until draft 7 it is a value.
+    @Test(
+        arguments: [
+            ("http://json-schema.org/draft-07/schema#", true), ("https://json-schema.org/draft/2019-09/schema", false),
+            ("https://json-schema.org/draft/2020-12/schema", false),
+        ])
+    func `a default that is null is one until draft 7`(draft: String, isCompatible: Bool) throws {
+        func document(_ value: String, _ more: String = "") throws -> JSONDocument {
+            try JSONDocument(
+                #"{"$schema":"\#(draft)","type":"object","properties":{"a":{"type":["string","null"],"default":\#(value)}}"#
+                    + more + "}")
+        }
+        let required = #","required":["a"]"#
+        let found = try document("null", required).incompatibilities(reading: document("null"), policy: .strict)
+        #expect(found.map(\.kind) == (isCompatible ? [] : ["REQUIRED_ATTRIBUTE_ADDED"]))
+        #expect(
+            try document("\"x\"", required).incompatibilities(reading: document("\"x\""), policy: .strict).isEmpty)
+    }
+
     /// From `Difference.toString()` of the original's JSON Schema provider.
     @Test func `tells of a difference in the original's words`() throws {
         let narrow = try JSONDocument(#"{"type": "string", "maxLength": 3}"#)
