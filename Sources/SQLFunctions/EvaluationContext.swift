@@ -109,7 +109,7 @@ final class PatternCache {
     func simpleDate(_ text: String) throws(EvaluationError) -> SimpleDatePattern {
         if let known = simpleDates[text] { return known }
         let made: SimpleDatePattern
-        do { made = try SimpleDatePattern(text) } catch { throw EvaluationError(error) }
+        do { made = try SimpleDatePattern(text, allowsStandaloneMonth: false) } catch { throw EvaluationError(error) }
         if simpleDates.count >= Self.countMax { simpleDates = [:] }
         simpleDates[text] = made
         return made

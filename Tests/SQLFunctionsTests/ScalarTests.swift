@@ -320,6 +320,8 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("FROM_DAYS", 5, gives: .date(5)), ScalarCase("FROM_UNIXTIME", .bigint(5), gives: .timestamp(5)),
         ScalarCase("UNIX_DATE", gives: 18_518), ScalarCase("UNIX_DATE", .date(3), gives: 3),
         ScalarCase("UNIX_TIMESTAMP", gives: .bigint(1_600_000_000_000)),
+        ScalarCase("PARSE_DATE", "2020-W09-6", "YYYY-'W'ww-u", gives: .date(18_321)),
+        ScalarCase("PARSE_DATE", "2004-01-01", "yyyy-LL-dd", gives: nil),
         ScalarCase("PARSE_DATE", "2004", "yyyy-MM-dd", gives: nil),
         ScalarCase("PARSE_DATE", "2008-08-13-01-01", "yyyy-MM-dd", gives: .date(14_104)),
         ScalarCase("PARSE_DATE", "1970-01-01 01", "yyyy-MM-dd HH", gives: nil),
