@@ -7,6 +7,8 @@ struct JavaSyntax {
     private let pattern: String
     private var at = 0
     private var output = ""
+    /// Whether (?x) may have made comments of what follows.
+    private var mayHaveComments = false
 
     /// Classes nested deeper than this are refused.
     private static let depthMax = 50
@@ -46,7 +48,8 @@ struct JavaSyntax {
                 }
                 output += "?"
                 at += 1
-                flags()
+                try group()
+            case "{" where !mayHaveComments: try repetition()
             default:
                 output.unicodeScalars.append(scalar)
                 at += 1
@@ -54,11 +57,37 @@ struct JavaSyntax {
         }
     }
 
-    /// Flags that PCRE2 does not have are left out.
-    private mutating func flags() {
+    /// `{2}`, `{2,}` or `{2,3}`. PCRE2 takes a brace that is none of these for itself.
+    private mutating func repetition() throws(PatternError) {
+        func skipDigits(from start: Int) -> Int {
+            var end = start
+            while end < source.count, ("0"..."9").contains(source[end]) { end += 1 }
+            return end
+        }
+        var end = skipDigits(from: at + 1)
+        guard end > at + 1 else { throw error("Illegal repetition") }
+        if end < source.count, source[end] == "," { end = skipDigits(from: end + 1) }
+        guard end < source.count, source[end] == "}" else { throw error("Unclosed counted closure") }
+        for scalar in source[at...end] { output.unicodeScalars.append(scalar) }
+        at = end + 1
+    }
+
+    /// What may stand behind `(?`; PCRE2 knows more. Flags that it does not have are left out.
+    private mutating func group() throws(PatternError) {
+        guard let scalar = next else { throw error("Unknown inline modifier") }
+        if ":=!>".unicodeScalars.contains(scalar) { return }
+        if scalar == "<" {
+            let following = at + 1 < source.count ? source[at + 1] : ">"
+            guard "=!".unicodeScalars.contains(following) || following.properties.isAlphabetic && following.isASCII
+            else { throw error("Unknown look-behind group") }
+            return
+        }
         var end = at
         while end < source.count, "idmsuxU-".unicodeScalars.contains(source[end]) { end += 1 }
-        guard end < source.count, source[end] == ")" || source[end] == ":" else { return }
+        guard end < source.count, source[end] == ")" || source[end] == ":" else {
+            throw error("Unknown inline modifier")
+        }
+        if source[at..<end].contains("x") { mayHaveComments = true }
         for flag in source[at..<end] where "imsx-".unicodeScalars.contains(flag) { output.unicodeScalars.append(flag) }
         at = end
     }
@@ -135,8 +164,32 @@ struct JavaSyntax {
         "IsWhiteSpace": "\\s\\p{Z}", "IsIdeographic": "\\p{Han}", "IsHex_Digit": "0-9a-fA-F",
     ]
 
+    /// Blocks that people name, by their names without spaces, hyphens and underscores.
+    private static let blocks: [String: ClosedRange<UInt32>] = [
+        "BASICLATIN": 0...0x7F, "LATIN1SUPPLEMENT": 0x80...0xFF, "LATINEXTENDEDA": 0x100...0x17F,
+        "LATINEXTENDEDB": 0x180...0x24F, "IPAEXTENSIONS": 0x250...0x2AF, "COMBININGDIACRITICALMARKS": 0x300...0x36F,
+        "GREEK": 0x370...0x3FF, "GREEKANDCOPTIC": 0x370...0x3FF, "CYRILLIC": 0x400...0x4FF,
+        "CYRILLICSUPPLEMENT": 0x500...0x52F, "CYRILLICSUPPLEMENTARY": 0x500...0x52F, "ARMENIAN": 0x530...0x58F,
+        "HEBREW": 0x590...0x5FF, "ARABIC": 0x600...0x6FF, "DEVANAGARI": 0x900...0x97F, "BENGALI": 0x980...0x9FF,
+        "TAMIL": 0xB80...0xBFF, "THAI": 0xE00...0xE7F, "GEORGIAN": 0x10A0...0x10FF, "HANGULJAMO": 0x1100...0x11FF,
+        "GREEKEXTENDED": 0x1F00...0x1FFF, "GENERALPUNCTUATION": 0x2000...0x206F, "CURRENCYSYMBOLS": 0x20A0...0x20CF,
+        "LETTERLIKESYMBOLS": 0x2100...0x214F, "ARROWS": 0x2190...0x21FF, "MATHEMATICALOPERATORS": 0x2200...0x22FF,
+        "BOXDRAWING": 0x2500...0x257F, "GEOMETRICSHAPES": 0x25A0...0x25FF, "MISCELLANEOUSSYMBOLS": 0x2600...0x26FF,
+        "DINGBATS": 0x2700...0x27BF, "CJKSYMBOLSANDPUNCTUATION": 0x3000...0x303F, "HIRAGANA": 0x3040...0x309F,
+        "KATAKANA": 0x30A0...0x30FF, "CJKUNIFIEDIDEOGRAPHS": 0x4E00...0x9FFF, "HANGULSYLLABLES": 0xAC00...0xD7AF,
+        "EMOTICONS": 0x1F600...0x1F64F,
+    ]
+
     private func property(_ name: String, isNegated: Bool) throws(PatternError) -> String {
         if let members = Self.ascii[name] ?? Self.binary[name] { return "[\(isNegated ? "^" : "")\(members)]" }
+        for prefix in ["In", "block=", "blk="] where name.hasPrefix(prefix) {
+            let block = name.dropFirst(prefix.count).filter { !" -_".contains($0) }.uppercased()
+            guard let range = Self.blocks[block] else {
+                throw error("Unknown character block name {\(name.dropFirst(prefix.count))}")
+            }
+            let members = "\\x{\(String(range.lowerBound, radix: 16))}-\\x{\(String(range.upperBound, radix: 16))}"
+            return "[\(isNegated ? "^" : "")\(members)]"
+        }
         var plain = name
         for prefix in ["Is", "general_category=", "gc=", "script=", "sc="] where plain.hasPrefix(prefix) {
             plain.removeFirst(prefix.count)

@@ -50,6 +50,8 @@ package struct FunctionLimits: Sendable {
     package var collectSetMax = Int.max
     /// `ksql.functions.substring.legacy.args`: SUBSTRING counts from 0 and its third argument is the end.
     package var usesLegacySubstring = false
+    /// `ksql.nested.error.set.null`: a part that fails, such as a CAST or an element of ARRAY, is null on its own.
+    package var isolatesNestedErrors = true
 
     package init() {}
 
@@ -57,6 +59,9 @@ package struct FunctionLimits: Sendable {
     package init(properties: [String: String]) {
         if let text = properties["ksql.functions.substring.legacy.args"] {
             usesLegacySubstring = NumberText.boolean(NumberText.trim(text))
+        }
+        if let text = properties["ksql.nested.error.set.null"] {
+            isolatesNestedErrors = NumberText.boolean(NumberText.trim(text))
         }
         func limit(_ name: String) -> Int {
             let value = properties["ksql.functions.\(name).limit"].flatMap { Int(NumberText.trim($0)) } ?? -1
@@ -104,7 +109,7 @@ final class PatternCache {
     func simpleDate(_ text: String) throws(EvaluationError) -> SimpleDatePattern {
         if let known = simpleDates[text] { return known }
         let made: SimpleDatePattern
-        do { made = try SimpleDatePattern(text) } catch { throw EvaluationError(error) }
+        do { made = try SimpleDatePattern(text, allowsStandaloneMonth: false) } catch { throw EvaluationError(error) }
         if simpleDates.count >= Self.countMax { simpleDates = [:] }
         simpleDates[text] = made
         return made

@@ -10,6 +10,10 @@ import Testing
             ("\\p{Upper}\\w*", "an Apple", "Apple"), ("\\u0041", "xA", "A"), ("(?i)ABC", "xabc", "abc"),
             ("\\Qa.b\\E", "aab a.b", "a.b"), ("[^\\d\\s]+", "12 ab", "ab"), ("\\p{L}+", "1é2", "é"), ("", "abc", ""),
             ("[]a]+", "x]a", "]a"), ("(?<n>x)\\k<n>", "axx", "xx"), ("a{2}", "aaa", "aa"), ("[&]", "&", "&"),
+            ("\\p{InCyrillic}+", "ab привет", "привет"), ("\\p{blk=Greek}", "bγ", "γ"),
+            ("[\\p{InGreek}x]+", "bγx", "γx"),
+            ("\\P{InBasic_Latin}", "aé", "é"), ("a{2,}", "aaa", "aaa"), ("(?<=a)b", "ab", "b"), ("(?i:A)b", "ab", "ab"),
+            ("[{]", "{", "{"), ("\\{", "{", "{"), ("}", "}", "}"),
         ] as [(String, String, String)])
     func `finds the first match`(pattern: String, text: String, found: String) throws {
         let expression = try JavaPattern(pattern)
@@ -23,7 +27,10 @@ import Testing
         #expect(match?.groups == [0..<1, nil, 0..<1])
     }
 
-    @Test(arguments: ["(", "[a", "*a", "(*ACCEPT)", "\\y", "a**b[", "[z-a]", "\\p{Foo1}", "\\"])
+    @Test(arguments: [
+        "(", "[a", "*a", "(*ACCEPT)", "\\y", "a**b[", "[z-a]", "\\p{Foo1}", "\\", "{", "a{", "x{,3}", "a{2",
+        "(?P<n>a)", "a(?#c)b", "(?|a)", "(?<1x>a)", "\\p{InNowhere}",
+    ])
     func `refuses what is no expression`(pattern: String) {
         #expect(throws: PatternError.self) { try JavaPattern(pattern) }
     }

@@ -97,6 +97,11 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("CONCAT_WS", "-", gives: nil), ScalarCase("ELT", 2, "a", "b", gives: "b"),
         ScalarCase("ELT", 3, "a", "b", gives: .null),
         ScalarCase("FIELD", "b", "a", "b", gives: 2), ScalarCase("FIELD", "c", "a", nil, gives: 0),
+        ScalarCase("INITCAP", "  ßa  Éb\u{A0}c\u{85}d ", gives: "SSa  Éb\u{A0}c\u{85}d "),
+        ScalarCase("INITCAP", " \t", gives: ""), ScalarCase("INITCAP", "𐐨𐐨 ǆ", gives: "𐐨𐐨 Ǆ"),
+        ScalarCase("LCASE", "ΟΔΟΣ Σ ΣΑΣ. Α1Σ Σ1 ΑΣ'Α", gives: "οδος σ σας. α1ς σ1 ασ'α"),
+        ScalarCase("LCASE", "ΑΣ.Α ΑΣ,Α Α·Σ Α-Σ Α漢Σ ΑΣ:Β Α^Σ aΣ²", gives: "ασ.α ας,α α·σ α-ς α漢σ ας:β α^σ aς²"),
+        ScalarCase("LCASE", "Α\u{301}Σ\u{301} Σ\u{301} ΑΣ\u{301}Β", gives: "α\u{301}ς\u{301} σ\u{301} ασ\u{301}β"),
         ScalarCase("INITCAP", "the   Quick br0wn fOx", gives: "The   Quick Br0wn Fox"),
         ScalarCase("INSTR", "corporate floor", "or", gives: 2),
         ScalarCase("INSTR", "corporate floor", "or", 4, gives: 5),
@@ -226,6 +231,15 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("JSON_ARRAY_CONTAINS", "[1]", 1.0, gives: false),
         ScalarCase("JSON_ARRAY_CONTAINS", "[1, null]", nil, gives: true),
         ScalarCase("JSON_ARRAY_CONTAINS", "{}", 1, gives: false),
+        ScalarCase("JSON_ARRAY_CONTAINS", "[1,2", 1, gives: true),
+        ScalarCase("JSON_ARRAY_CONTAINS", "[1,2", 2, gives: true),
+        ScalarCase("JSON_ARRAY_CONTAINS", "[1,[2", 2, gives: false),
+        ScalarCase("JSON_ARRAY_CONTAINS", "[]", 2, gives: false),
+        ScalarCase("JSON_ARRAY_CONTAINS", nil, 1, gives: nil),
+        ScalarCase("JSON_CONCAT", "{\"a\":1e5}", "{}", gives: "{\"a\":100000}"),
+        ScalarCase("JSON_CONCAT", "[1.50e-9]", gives: "[0.00000000150]"),
+        ScalarCase("EXTRACTJSONFIELD", "{\"a\":1e5}", "$.a", gives: "1E+5"),
+        ScalarCase("TO_JSON_STRING", decimal("1.00E-8"), gives: "0.0000000100"),
         ScalarCase("JSON_ARRAY_LENGTH", "[1,[2,3]]", gives: 2), ScalarCase("JSON_ARRAY_LENGTH", "{}", gives: .null),
         ScalarCase("JSON_CONCAT", "{\"a\": 1}", "{\"a\": 2, \"b\": 3}", gives: "{\"a\":2,\"b\":3}"),
         ScalarCase("JSON_CONCAT", "null", "[1]", "4", gives: "[null,1,4]"),
@@ -306,6 +320,8 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("FROM_DAYS", 5, gives: .date(5)), ScalarCase("FROM_UNIXTIME", .bigint(5), gives: .timestamp(5)),
         ScalarCase("UNIX_DATE", gives: 18_518), ScalarCase("UNIX_DATE", .date(3), gives: 3),
         ScalarCase("UNIX_TIMESTAMP", gives: .bigint(1_600_000_000_000)),
+        ScalarCase("PARSE_DATE", "2020-W09-6", "YYYY-'W'ww-u", gives: .date(18_321)),
+        ScalarCase("PARSE_DATE", "2004-01-01", "yyyy-LL-dd", gives: nil),
         ScalarCase("PARSE_DATE", "2004", "yyyy-MM-dd", gives: nil),
         ScalarCase("PARSE_DATE", "2008-08-13-01-01", "yyyy-MM-dd", gives: .date(14_104)),
         ScalarCase("PARSE_DATE", "1970-01-01 01", "yyyy-MM-dd HH", gives: nil),
@@ -354,6 +370,9 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("URL_EXTRACT_HOST", "http://[::1]:80/", gives: "[::1]"),
         ScalarCase("URL_EXTRACT_HOST", "mailto:a@b", gives: .null),
         ScalarCase("URL_EXTRACT_HOST", "http://a b", gives: nil),
+        ScalarCase("URL_EXTRACT_PATH", "", gives: ""), ScalarCase("URL_EXTRACT_HOST", "", gives: .null),
+        ScalarCase("URL_EXTRACT_PROTOCOL", "http://[::1", gives: nil),
+        ScalarCase("URL_EXTRACT_PROTOCOL", "http://a_b.c/", gives: "http"),
         ScalarCase("URL_EXTRACT_PATH", "http://a.b", gives: ""),
         ScalarCase("URL_EXTRACT_PATH", "http://a.b/c%20d/e", gives: "/c d/e"),
         ScalarCase("URL_EXTRACT_PORT", "http://a.b:81/", gives: 81),
@@ -378,6 +397,9 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
             .boolean((values[0].int ?? 0) % 2 == 1)
         }
         #expect(try calls.call("FILTER", [list, isOdd]) == [1, 3])
+        // Java cannot unbox the null, nor collect it into a map.
+        let nothing = Calls.Argument.lambda(1, { _ in .boolean }) { _, _ throws(EvaluationError) in .null }
+        #expect(throws: EvaluationError.self) { try calls.call("FILTER", [list, nothing]) }
         let sum = Calls.Argument.lambda(2, { $0[0] }) { values, _ throws(EvaluationError) in
             .int((values[0].int ?? 0) + (values[1].int ?? 0))
         }
@@ -388,6 +410,10 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         let same = Calls.Argument.lambda(2, { _ in .string }) { _, _ throws(EvaluationError) in "k" }
         let second = Calls.Argument.lambda(2, { $0[1] }) { values, _ throws(EvaluationError) in values[1] }
         #expect(throws: EvaluationError.self) { try calls.call("TRANSFORM", [map, same, second]) }
+        let first = Calls.Argument.lambda(2, { $0[0] }) { values, _ throws(EvaluationError) in values[0] }
+        let empty = Calls.Argument.lambda(2, { _ in .int }) { _, _ throws(EvaluationError) in .null }
+        #expect(try calls.call("TRANSFORM", [map, first, second]) == .map(SQLMap([("a", 1), ("b", 2)])))
+        #expect(throws: EvaluationError.self) { try calls.call("TRANSFORM", [map, first, empty]) }
         // The result of the state's lambda must be the state's type.
         let text = Calls.Argument.lambda(2, { _ in .string }) { _, _ throws(EvaluationError) in "x" }
         #expect(throws: FunctionError.self) { try calls.call("REDUCE", [list, .value(10, .int), text]) }

@@ -23,10 +23,8 @@ enum JSONFunctions {
             "JSON_ARRAY_CONTAINS", .json, "Whether a JSON array has the value, of the same type.",
             [
                 .nullable(["jsonArray": .string, "val": .generic("T")], .boolean) { values, _ throws(EvaluationError) in
-                    guard let text = values[0].string, let elements = JSONDocument.elements(text) else {
-                        return .boolean(false)
-                    }
-                    return .boolean(elements.contains { isEqual($0, values[1]) })
+                    guard let text = values[0].string else { throw EvaluationError("the array is null") }
+                    return .boolean(contains(text, values[1]))
                 }
             ]),
         ScalarFunction(
@@ -94,6 +92,19 @@ enum JSONFunctions {
         return .string(JSONDocument.text(value))
     }
 
+    /// Reads no further than the element, so what stands behind it need not be JSON.
+    private static func contains(_ text: String, _ wanted: SQLValue) -> Bool {
+        var scanner = JSONScanner(Array(text.utf8))
+        scanner.skipSpace()
+        guard scanner.skip("[") else { return false }
+        repeat {
+            guard let bytes = scanner.value(), let element = JSONValue.parse(bytes) else { return false }
+            if isEqual(element, wanted) { return true }
+            scanner.skipSpace()
+        } while scanner.skip(",")
+        return false
+    }
+
     private static func isEqual(_ json: JSONValue, _ value: SQLValue) -> Bool {
         switch (json, value) {
         case (.null, .null): true
@@ -117,13 +128,13 @@ enum JSONFunctions {
             documents.append(json)
         }
         guard let first = documents.first else { return .null }
-        if documents.count == 1 { return .string(JSONDocument.text(first)) }
+        if documents.count == 1 { return .string(JSONDocument.text(first, isPlain: true)) }
         if documents.allSatisfy({ $0.members != nil }) {
             let members = documents.flatMap { $0.members ?? [] }
-            return .string(JSONDocument.text(.object(members)))
+            return .string(JSONDocument.text(.object(members), isPlain: true))
         }
         let elements = documents.flatMap { $0.elements ?? [$0] }
-        return .string(JSONDocument.text(.array(elements)))
+        return .string(JSONDocument.text(.array(elements), isPlain: true))
     }
 }
 
@@ -158,13 +169,14 @@ enum JSONDocument {
         return result
     }
 
-    static func text(_ value: JSONValue) -> String {
+    /// - Parameter isPlain: whether numbers with an exponent are written without.
+    static func text(_ value: JSONValue, isPlain: Bool = false) -> String {
         var output: [UInt8] = []
-        write(value, to: &output)
+        write(value, isPlain, to: &output)
         return String(decoding: output, as: UTF8.self)
     }
 
-    private static func write(_ value: JSONValue, to output: inout [UInt8]) {
+    private static func write(_ value: JSONValue, _ isPlain: Bool, to output: inout [UInt8]) {
         switch value {
         case .null: output += "null".utf8
         case .bool(let value): output += (value ? "true" : "false").utf8
@@ -173,7 +185,7 @@ enum JSONDocument {
             // Numbers with an exponent are read as exact decimals, and written as Java writes those.
             let hasExponent = text.contains { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") }
             if hasExponent, let number = SQLDecimal(utf8: Array(text)) {
-                output += number.description.utf8
+                output += (isPlain ? plainText(number) : number.description).utf8
             } else {
                 output += text
             }
@@ -182,7 +194,7 @@ enum JSONDocument {
             output.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
-                write(element, to: &output)
+                write(element, isPlain, to: &output)
             }
             output.append(UInt8(ascii: "]"))
         case .object(let members):
@@ -191,10 +203,15 @@ enum JSONDocument {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
                 quote(member.0, to: &output)
                 output.append(UInt8(ascii: ":"))
-                write(member.1, to: &output)
+                write(member.1, isPlain, to: &output)
             }
             output.append(UInt8(ascii: "}"))
         }
+    }
+
+    /// Jackson's WRITE_BIGDECIMAL_AS_PLAIN. Numbers that would take more than its 9999 zeros keep their exponent.
+    private static func plainText(_ number: SQLDecimal) -> String {
+        abs(number.scale) <= 9999 ? number.plainText : number.description
     }
 
     private static func quote(_ text: String, to output: inout [UInt8]) {
@@ -225,7 +242,7 @@ enum JSONDocument {
             } else {
                 quote(DoubleText.text(value), to: &output)
             }
-        case .decimal(let value): output += value.description.utf8
+        case .decimal(let value): output += plainText(value).utf8
         case .boolean, .int, .bigint: output += SQLText.text(of: value, type: type).utf8
         case .string(let text): quote(text, to: &output)
         case .bytes(let bytes): quote(TextEncoding.base64.encode(bytes, isMIME: true), to: &output)

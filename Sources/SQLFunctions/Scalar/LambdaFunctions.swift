@@ -17,14 +17,14 @@ enum LambdaFunctions {
                     values, lambdas, context throws(EvaluationError) in
                     var kept: [SQLValue] = []
                     for element in values[0].arrayArgument
-                    where try lambdas[0]([element], &context).boolean == true { kept.append(element) }
+                    where try isTrue(lambdas[0]([element], &context)) { kept.append(element) }
                     return .array(kept)
                 },
                 overload(["map": map, "lambda": .lambda([k, v], .boolean)], map, seesNulls: false) {
                     values, lambdas, context throws(EvaluationError) in
                     var kept: [(key: SQLValue, value: SQLValue)] = []
                     for (key, value) in values[0].mapArgument.javaOrdered
-                    where try lambdas[0]([key, value], &context).boolean == true { kept.append((key, value)) }
+                    where try isTrue(lambdas[0]([key, value], &context)) { kept.append((key, value)) }
                     return .map(SQLMap(kept))
                 },
             ]),
@@ -68,12 +68,20 @@ enum LambdaFunctions {
                         guard seen.insert(newKey).inserted else {
                             throw EvaluationError("Duplicate key \(SQLText.text(of: newKey, type: .string))")
                         }
-                        made.append((newKey, try lambdas[1]([key, value], &context)))
+                        let newValue = try lambdas[1]([key, value], &context)
+                        // Java's Collectors.toMap takes none.
+                        guard !newValue.isNull else { throw EvaluationError("a value of the new map is null") }
+                        made.append((newKey, newValue))
                     }
                     return .map(SQLMap(made))
                 },
             ]),
     ]
+
+    private static func isTrue(_ value: SQLValue) throws(EvaluationError) -> Bool {
+        guard let isTrue = value.boolean else { throw EvaluationError("the condition of FILTER is null") }
+        return isTrue
+    }
 
     private static func overload(
         _ parameters: KeyValuePairs<String, ParameterType>, _ result: ParameterType, seesNulls: Bool,

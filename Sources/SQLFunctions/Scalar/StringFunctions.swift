@@ -91,7 +91,7 @@ enum StringFunctions {
             "LCASE", .string, "The text in small letters.",
             [
                 .plain(["input": .string], .string) { values, _ throws(EvaluationError) in
-                    .string(values[0].textArgument.lowercased())
+                    .string(values[0].textArgument.smallLetters)
                 }
             ]),
         ScalarFunction(
@@ -228,16 +228,25 @@ enum StringFunctions {
         return String(decoding: output, as: UTF16.self)
     }
 
+    /// As the original does: what stands before the first word is lost, words end at Java's `\s`, and the first UTF-16
+    /// unit of each becomes large, which may make two letters of it.
     private static func capitalized(_ text: String) -> String {
         var output = ""
         var isStart = true
-        for scalar in text.lowercased().unicodeScalars {
-            if isStart {
-                output += scalar.properties.titlecaseMapping
-            } else {
+        for scalar in text.smallLetters.unicodeScalars {
+            switch scalar {
+            case " ", "\t", "\n", "\u{B}", "\u{C}", "\r":
+                isStart = true
+                if output.isEmpty { continue }
                 output.unicodeScalars.append(scalar)
+            default:
+                if isStart, scalar.value <= 0xFFFF {
+                    output += scalar.properties.uppercaseMapping
+                } else {
+                    output.unicodeScalars.append(scalar)
+                }
+                isStart = false
             }
-            isStart = scalar.properties.isWhitespace
         }
         return output
     }

@@ -108,7 +108,10 @@ struct URLParts {
     /// - Throws: "URL input has invalid syntax".
     init(_ text: String) throws(EvaluationError) {
         let invalid = EvaluationError("URL input has invalid syntax: \(text)")
-        guard !text.isEmpty else { throw invalid }
+        guard !text.isEmpty else {
+            path = ""
+            return
+        }
         guard Self.isLegal(text) else { throw invalid }
         var rest = text[...]
         if let hash = rest.firstIndex(of: "#") {
@@ -136,6 +139,8 @@ struct URLParts {
             rest = rest.dropFirst(authority.count)
             guard !authority.isEmpty || !rest.isEmpty || query != nil else { throw invalid }
             readServer(authority)
+            // Only an IPv6 address has brackets.
+            guard host != nil || !authority.contains(where: { "[]".contains($0) }) else { throw invalid }
         }
         guard !rest.contains(where: { $0 == "[" || $0 == "]" }) else { throw invalid }
         path = String(rest)

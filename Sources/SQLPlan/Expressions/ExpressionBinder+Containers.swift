@@ -103,7 +103,7 @@ extension ExpressionBinder {
         do throws(SQLTypesError) {
             let converted: TypedExpression
             if key.type.isNumber, keyType == .int, !key.isNull {
-                converted = key.cast(to: .int)
+                converted = key.converted(to: .int)
             } else {
                 converted = try key.coerced(to: keyType, as: index)
             }
@@ -183,11 +183,16 @@ extension TypedExpression {
         self.type == type ? self : TypedExpression(.cast(self), type, position: position)
     }
 
+    /// For an operator.
+    func converted(to type: SQLType) -> Self {
+        self.type == type ? self : TypedExpression(.converted(self), type, position: position)
+    }
+
     /// Integers as the DECIMALs that hold them.
     var asDecimal: Self {
         switch type {
-        case .int: cast(to: .intAsDecimal)
-        case .bigint: cast(to: .bigintAsDecimal)
+        case .int: converted(to: .intAsDecimal)
+        case .bigint: converted(to: .bigintAsDecimal)
         default: self
         }
     }

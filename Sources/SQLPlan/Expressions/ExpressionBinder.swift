@@ -149,8 +149,8 @@ package struct ExpressionBinder: Sendable {
         }
         switch type {
         case .int, .bigint, .double:
-            a = a.cast(to: type)
-            b = b.cast(to: type)
+            a = a.converted(to: type)
+            b = b.converted(to: type)
         case .decimal:
             a = a.asDecimal
             b = b.asDecimal
@@ -175,7 +175,7 @@ package struct ExpressionBinder: Sendable {
             throw PlanError(
                 .type, "Cannot compare \(left) (\(a.type)) to \(right) (\(b.type)) with \(sign.name).", at: position)
         }
-        let sides = type.base == .decimal ? (a.asDecimal, b.asDecimal) : (a.cast(to: type), b.cast(to: type))
+        let sides = type.base == .decimal ? (a.asDecimal, b.asDecimal) : (a.converted(to: type), b.converted(to: type))
         return TypedExpression(.comparison(sign, sides.0, sides.1), .boolean, position: position)
     }
 

@@ -5,8 +5,11 @@ package import SQLTypes
 /// Evaluates typed expressions one row at a time: constants of statements, and the measure of what compiled expressions
 /// must give.
 ///
-/// Nulls are ksqlDB's: comparisons, LIKE, IN and BETWEEN of null are false; a null operand of arithmetic, a null
-/// condition and a null index of an array are errors. Where a compiled expression notes a failure, this one throws.
+/// Nulls are ksqlDB's: comparisons, IN and BETWEEN of null are false; a null operand of arithmetic, a null condition, a
+/// null index of an array and LIKE of null are errors. Where a compiled expression notes a failure, this one throws.
+///
+/// As in the original, where this is what pull queries do, no part becomes null on its own, and DOUBLEs have Java's
+/// `compareTo` as their order: NaN equals itself and is above all, -0.0 is below 0.0.
 package struct ExpressionInterpreter: Sendable {
     private let functions: FunctionCatalog
 
@@ -68,9 +71,11 @@ package struct ExpressionInterpreter: Sendable {
         case .like(let value, let pattern, let escape):
             let value = try evaluate(value, frame, &context)
             guard let pattern = try evaluate(pattern, frame, &context).string, let text = value.string else {
-                return .boolean(false)
+                throw EvaluationError("an operand of LIKE is null")
             }
-            return .boolean(LikePattern(pattern, escape: escape).matches(text))
+            do { return .boolean(try LikePattern(pattern, escape: escape).matches(text)) } catch {
+                throw EvaluationError(error)
+            }
         case .searchedCase(let whens, let otherwise):
             for when in whens where try isTrue(when.condition, frame, &context) {
                 return try evaluate(when.result, frame, &context)
@@ -93,7 +98,7 @@ package struct ExpressionInterpreter: Sendable {
                 return .null
             }
             return fields[index]
-        case .cast(let value):
+        case .cast(let value), .converted(let value):
             let inner = try evaluate(value, frame, &context)
             do { return try SQLCast(from: value.type, to: expression.type)(inner) } catch {
                 throw EvaluationError(error)
@@ -222,55 +227,6 @@ package struct ExpressionInterpreter: Sendable {
     }
 }
 
-/// LIKE: `%` stands for any text, `_` for one character.
-package struct LikePattern: Sendable {
-    private enum Part: Equatable { case any, one, scalar(Unicode.Scalar) }
-    private let parts: [Part]
-
-    package init(_ pattern: String, escape: Character?) {
-        var parts: [Part] = []
-        var isEscaped = false
-        let mark = escape?.unicodeScalars.first
-        for scalar in pattern.unicodeScalars {
-            if !isEscaped, scalar == mark {
-                isEscaped = true
-                continue
-            }
-            switch scalar {
-            case "%" where !isEscaped: parts.append(.any)
-            case "_" where !isEscaped: parts.append(.one)
-            default: parts.append(.scalar(scalar))
-            }
-            isEscaped = false
-        }
-        self.parts = parts
-    }
-
-    /// Takes time proportional to text and pattern, at worst their product.
-    package func matches(_ text: String) -> Bool {
-        let text = Array(text.unicodeScalars)
-        var at = 0
-        var part = 0
-        var star: (part: Int, at: Int)?
-        while at < text.count {
-            if part < parts.count, parts[part] == .one || parts[part] == .scalar(text[at]) {
-                at += 1
-                part += 1
-            } else if part < parts.count, parts[part] == .any {
-                star = (part, at)
-                part += 1
-            } else if let last = star {
-                part = last.part + 1
-                at = last.at + 1
-                star = (last.part, at)
-            } else {
-                return false
-            }
-        }
-        return parts[part...].allSatisfy { $0 == .any }
-    }
-}
-
 extension TypedExpression {
     /// With constant parts computed; those that fail or have no value stay as they are.
     package func folded(_ functions: FunctionCatalog? = nil) -> Self {
@@ -313,18 +269,28 @@ extension TypedExpression {
         case .subscripted(let base, let index): copy.node = .subscripted(part(base), index: part(index))
         case .field(let base, let index): copy.node = .field(part(base), index)
         case .cast(let value): copy.node = .cast(part(value))
+        case .converted(let value): copy.node = .converted(part(value))
         }
         guard copy.parts.allSatisfy(\.isConstant) else { return copy }
+        // Queries that run compare DOUBLEs otherwise than the interpreter.
+        if functions == nil, copy.comparesDoubles { return copy }
         let interpreter = ExpressionInterpreter(functions ?? FunctionCatalog())
         guard let value = try? interpreter.evaluate(copy, &context), !value.isNull else { return copy }
         copy.node = .literal(value)
         return copy
     }
 
+    private var comparesDoubles: Bool {
+        switch node {
+        case .comparison(_, let a, _), .between(let a, _, _): a.type == .double
+        default: false
+        }
+    }
+
     private var isConstant: Bool {
         switch node {
         case .literal, .timeUnit: true
-        case .lambda, .cast: parts.allSatisfy(\.isConstant)
+        case .lambda, .cast, .converted: parts.allSatisfy(\.isConstant)
         default: false
         }
     }
@@ -337,7 +303,7 @@ extension TypedExpression {
         case .lambda(let lambda): [lambda.body]
         case .arithmetic(_, let a, let b), .comparison(_, let a, let b), .and(let a, let b), .or(let a, let b): [a, b]
         case .negate(let value), .not(let value), .isNull(let value), .isNotNull(let value), .field(let value, _),
-            .cast(let value):
+            .cast(let value), .converted(let value):
             [value]
         case .between(let value, let a, let b): [value, a, b]
         case .inList(let value, let list): [value] + list

@@ -161,8 +161,8 @@ package enum PropertyCatalog {
         text("ksql.metrics.tags.custom", "", "Taken and not used."),
         flag("ksql.cast.strings.preserve.nulls", true, "Whether CAST keeps nulls.", set: true),
         flag(
-            "ksql.nested.error.set.null", true, "Whether an error in a nested value makes only that one null.",
-            set: true),
+            "ksql.nested.error.set.null", true,
+            "Whether a failing CAST, array item, map entry, field or inner call is null on its own.", set: true),
         flag("ksql.json_sr.converter.deserializer.enabled", true, "Taken and not used."),
         text("ksql.runtime.feature.shared.enabled", "false", "Taken and not used: queries always share their threads."),
         flag("ksql.new.query.planner.enabled", false, "Taken and not used.", set: true),

@@ -173,10 +173,10 @@ enum DateTimeNames {
     }
 }
 
-/// The names of time zones for people. The short ones come with the zone's rules; long ones are known for zones in wide
-/// use, elsewhere the offset stands in for them.
+/// The names of time zones for people, by `ZoneNameTable`; elsewhere the short ones come with the zone's rules, and the
+/// offset stands in for long ones.
 enum ZoneNames {
-    /// By what their names begin with: the zone that a text means, the words of the long names.
+    /// Names that are read, and those without a season: the zone that a text means, the words of the long names.
     private static let known: [(abbreviations: [String], zone: String, long: [String])] = [
         (
             ["PST", "PDT", "PT"], "America/Los_Angeles",
@@ -234,10 +234,20 @@ enum ZoneNames {
         if isFull || isGeneric, zone.id == "UTC" || zone.id == "Etc/UTC" {
             return isFull ? "Coordinated Universal Time" : "UTC"
         }
-        if isFull || isGeneric, let names = known.first(where: { $0.abbreviations[..<2].contains(period.abbreviation) })
-        {
-            let at = isGeneric ? 2 : (period.isDaylight ? 1 : 0)
-            return isFull ? names.long[at] : names.abbreviations[at]
+        if let names = ZoneNameTable.byZone[zone.id] {
+            if isGeneric, let general = known.first(where: { $0.long[0] == names.long }) {
+                return isFull ? general.long[2] : general.abbreviations[2]
+            }
+            // To Java, summer time is ahead of standard time here as elsewhere; to the zones' files winter is behind it.
+            let isReversed = ["Europe/Dublin", "Eire", "Africa/Casablanca", "Africa/El_Aaiun"].contains(zone.id)
+            let isSummer = isReversed ? period.offset > 0 : period.isDaylight
+            let name: String?
+            if isSummer {
+                name = isFull ? names.summer?.long : names.summer?.short
+            } else {
+                name = isFull ? names.long : names.short
+            }
+            if !isGeneric, let name, !name.isEmpty { return name }
         }
         // Abbreviations that are only an offset, as of zones without one in use.
         guard isFull || period.abbreviation.hasPrefix("+") || period.abbreviation.hasPrefix("-") else {
@@ -246,15 +256,24 @@ enum ZoneNames {
         return period.offset == 0 ? "GMT" : "GMT" + ZoneOffset.text(period.offset)
     }
 
-    /// The region that an abbreviation or a long name means, and how long the name is; the longest counts.
-    static func zone(at text: String, isCaseInsensitive: Bool) -> (zone: String, count: Int)? {
+    /// The region that an abbreviation or a long name means, how long the name is, and whether it is a standard time's; the
+    /// longest counts.
+    static func zone(
+        at text: String, isCaseInsensitive: Bool
+    ) -> (zone: String, count: Int, isStandard: Bool)? {
         let text = isCaseInsensitive ? text.lowercased() : text
-        var best: (zone: String, count: Int)?
+        var best: (zone: String, count: Int, isStandard: Bool)?
         for entry in known {
-            for name in entry.abbreviations + entry.long {
+            for (index, name) in (entry.abbreviations + entry.long).enumerated() {
                 guard text.hasPrefix(isCaseInsensitive ? name.lowercased() : name) else { continue }
-                if name.utf8.count > best?.count ?? 0 { best = (entry.zone, name.utf8.count) }
+                if name.utf8.count > best?.count ?? 0 { best = (entry.zone, name.utf8.count, index % 3 == 0) }
             }
+        }
+        let word = text.prefix { $0.isASCII && $0.isLetter }
+        if word.utf8.count > best?.count ?? 0, let entry = ZoneNameTable.byShortName[word.lowercased()],
+            isCaseInsensitive || word == word.uppercased()
+        {
+            best = (entry.zone, word.utf8.count, entry.isStandard)
         }
         return best
     }

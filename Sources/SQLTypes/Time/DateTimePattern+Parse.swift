@@ -5,6 +5,8 @@ package struct ParsedDateTime: Sendable {
     /// Nanoseconds of the day.
     package var nanos: Int?
     package var zone: TimeZoneID?
+    /// Whether the zone was named by its standard time, such as EST.
+    package var namesStandardTime = false
     package var offset: Int?
     /// What neither became part of a date nor of a time.
     package var others = DateTimeFields()
@@ -42,6 +44,7 @@ extension DateTimePattern {
     struct ParseState {
         var fields = DateTimeFields()
         var zone: TimeZoneID?
+        var namesStandardTime = false
     }
 
     private struct Parser {
@@ -294,7 +297,10 @@ extension DateTimePattern {
                     start + name.count >= known?.end ?? 0, let zone = try? zones.zone(name.zone)
                 {
                     // "GMT" and "UTC" are zones of their own.
-                    if name.zone != "Europe/London" || known == nil { known = (zone, start + name.count) }
+                    if name.zone != "Europe/London" || known == nil {
+                        known = (zone, start + name.count)
+                        state.namesStandardTime = name.isStandard
+                    }
                 }
             }
             guard let known else { return fail(start) }
@@ -320,6 +326,7 @@ extension DateTimePattern.ParseState {
         }
         var result = ParsedDateTime()
         result.zone = zone
+        result.namesStandardTime = namesStandardTime
         result.offset = fields.take(.offsetSeconds)
         try Self.resolveDate(&fields, &result)
         let extraDays = try Self.resolveTime(&fields, &result)

@@ -13,15 +13,16 @@ extension DateTimePattern {
         }
         let nanos = parsed.nanos ?? Self.partialTime(parsed)
         let local = Int64(date.days) * 86_400 + Int64(nanos / 1_000_000_000)
-        // Where clocks show a time twice, a whole date and time with a zone is the earlier of the two; else the offset is
-        // kept that the same day had in 1970, where Java begins.
+        // Where clocks show a time twice, a whole date and time with a zone is the earlier of the two, unless the zone is
+        // named by its standard time; else the offset is kept that the same day had in 1970, where Java begins.
         var preferred = parsed.offset
         if preferred == nil, parsed.zone == nil || parsed.date == nil || parsed.nanos == nil {
             let start = zone.offset(at: zone.epochSecond(local: 0))
             let sameDay = Int64((date.dayOfYear - 1) * 86_400 + nanos / 1_000_000_000)
             preferred = zone.offset(at: zone.epochSecond(local: sameDay, preferring: start))
         }
-        let second = zone.epochSecond(local: local, preferring: preferred)
+        let second = zone.epochSecond(
+            local: local, preferring: preferred, isLater: preferred == nil && parsed.namesStandardTime)
         let (millis, overflow) = second.multipliedReportingOverflow(by: 1000)
         guard !overflow else { throw SQLTypesError(.invalidText, "long overflow") }
         return millis + Int64(nanos / 1_000_000 % 1000)

@@ -16,14 +16,18 @@ package struct SimpleDatePattern: Sendable {
 
     private enum Unit: Sendable {
         case year, shortYear, month, day, dayOfYear, hour, clockHour, halfHour, clockHalfHour, minute, second, milli
-        /// Weeks and weekdays as numbers: read, but a day of the month or year decides.
-        case ignored
+        /// 1 is Monday.
+        case weekday
+        /// The third in "the third Monday of the month".
+        case weekdayInMonth
+        case weekOfMonth, weekOfYear
     }
 
     private let fields: [Field]
 
+    /// - Parameter allowsStandaloneMonth: whether L is a letter; it is SimpleDateFormat's, not FastDateFormat's.
     /// - Throws: `.invalidText`.
-    package init(_ text: String) throws(SQLTypesError) {
+    package init(_ text: String, allowsStandaloneMonth: Bool = true) throws(SQLTypesError) {
         var fields: [Field] = []
         let pattern = Array(text.unicodeScalars)
         var at = 0
@@ -57,6 +61,9 @@ package struct SimpleDatePattern: Sendable {
             groups.append(("'", 0, String(literal)))
         }
         for (index, group) in groups.enumerated() {
+            guard allowsStandaloneMonth || group.letter != "L" else {
+                throw SQLTypesError(.invalidText, "Format 'L' not supported")
+            }
             // A number that another one follows ends after its own width.
             let next = index + 1 < groups.count ? groups[index + 1] : ("'", 0, "")
             let width = Self.isNumber(next.0, next.1) ? group.width : 0
@@ -89,7 +96,10 @@ package struct SimpleDatePattern: Sendable {
         case "m": .number(.minute, width: limit)
         case "s": .number(.second, width: limit)
         case "S": .number(.milli, width: limit)
-        case "F", "W", "u", "w": .number(.ignored, width: limit)
+        case "u": .number(.weekday, width: limit)
+        case "F": .number(.weekdayInMonth, width: limit)
+        case "W": .number(.weekOfMonth, width: limit)
+        case "w": .number(.weekOfYear, width: limit)
         case "E": .weekday
         case "a": .half
         case "G": .era
@@ -120,9 +130,7 @@ package struct SimpleDatePattern: Sendable {
         let zones: TimeZones
         var at = 0
         var year = 1970
-        var month = 1
-        var day: Int?
-        var dayOfYear: Int?
+        var date = CalendarDate()
         var hour = 0
         var halfHour: Int?
         var half = 0
@@ -144,9 +152,12 @@ package struct SimpleDatePattern: Sendable {
                 return true
             case .month:
                 guard let index = name(DateTimeNames.months) else { return false }
-                month = index + 1
+                date.set(.month, index + 1)
                 return true
-            case .weekday: return name(DateTimeNames.weekdays) != nil
+            case .weekday:
+                guard let index = name(DateTimeNames.weekdays) else { return false }
+                date.set(.weekday, index + 1)
+                return true
             case .half:
                 guard let index = name(["AM", "PM"]) else { return false }
                 half = index
@@ -181,9 +192,13 @@ package struct SimpleDatePattern: Sendable {
             case .shortYear:
                 // Java counts from 80 years ago; a fixed year gives the same result whenever a stream is read.
                 year = value < 100 ? (value < 46 ? 2000 + value : 1900 + value) : value
-            case .month: month = value
-            case .day: day = value
-            case .dayOfYear: dayOfYear = value
+            case .month: date.set(.month, value)
+            case .day: date.set(.day, value)
+            case .dayOfYear: date.set(.dayOfYear, value)
+            case .weekday: date.set(.weekday, value)
+            case .weekdayInMonth: date.set(.weekdayInMonth, value)
+            case .weekOfMonth: date.set(.weekOfMonth, value)
+            case .weekOfYear: date.set(.weekOfYear, value)
             case .hour: hour = value
             case .clockHour: hour = value == 24 ? 0 : value
             case .halfHour: halfHour = value
@@ -191,7 +206,6 @@ package struct SimpleDatePattern: Sendable {
             case .minute: minute = value
             case .second: second = value
             case .milli: milli = value
-            case .ignored: break
             }
         }
 
@@ -250,16 +264,7 @@ package struct SimpleDatePattern: Sendable {
 
         /// nil when it does not fit.
         var milliseconds: Int64? {
-            var year = isBeforeChrist ? 1 - year : year
-            // Months beyond the twelfth are those of later years.
-            year += floorDiv(month - 1, 12)
-            let month = floorMod(month - 1, 12) + 1
-            let days: Int
-            if let dayOfYear, day == nil {
-                days = CivilDate(year: year, month: 1, day: 1).days + dayOfYear - 1
-            } else {
-                days = CivilDate(year: year, month: month, day: 1).days + (day ?? 1) - 1
-            }
+            let days = date.days(year: isBeforeChrist ? 1 - year : year)
             let hours = halfHour.map { $0 + half * 12 } ?? hour
             let local = Int64(days) * 86_400 + Int64((hours * 60 + minute) * 60 + second)
             let seconds = zone?.epochSecond(local: local) ?? local

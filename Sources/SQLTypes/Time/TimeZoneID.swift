@@ -38,7 +38,8 @@ package struct TimeZoneID: Sendable {
     /// - Parameters:
     ///   - local: seconds since 1970-01-01 00:00 of the local clock.
     ///   - preferred: the offset to keep where both are possible.
-    package func epochSecond(local: Int64, preferring preferred: Int? = nil) -> Int64 {
+    ///   - isLater: whether it is the later of the two without one.
+    package func epochSecond(local: Int64, preferring preferred: Int? = nil, isLater: Bool = false) -> Int64 {
         guard let rules else { return local - Int64(fixedOffset) }
         // Offsets differ by less than two days, so the two nearest the local time are those in question.
         let before = rules.period(at: local - 86_400 - Int64(ZoneOffset.secondsMax) / 2).offset
@@ -52,7 +53,7 @@ package struct TimeZoneID: Sendable {
             return local - Int64(before)
         }
         if let preferred, valid.contains(preferred) { return local - Int64(preferred) }
-        return local - Int64(valid.max() ?? before)
+        return local - Int64((isLater ? valid.min() : valid.max()) ?? before)
     }
 }
 

@@ -1,4 +1,5 @@
 import Columns
+import SQLFunctions
 import SQLPlan
 import SQLTypes
 
@@ -11,7 +12,7 @@ enum FunctionKernels {
             return mapped(arguments[0]) {
                 $0 &- 65 < 26 ? $0 | 0x20 : $0
             } other: {
-                $0.lowercased()
+                $0.smallLetters
             }
         case ("UCASE", 1) where type == .string:
             return mapped(arguments[0]) {
@@ -42,10 +43,7 @@ enum FunctionKernels {
         let rest = [SQLValue.int(position)] + (length.map { [.int($0)] } ?? [])
         let argument = arguments[0]
         return { frame in
-            let child = frame.child()
-            let vector = argument(child)
-            frame.adoptAsLogs(child)
-            guard let column = strings(vector) else { return .nulls(frame.count) }
+            guard let column = strings(argument(frame)) else { return .nulls(frame.count) }
             let result: Vector
             if isASCII(column) {
                 result = .string(part(of: column, from: Int(position), length.map { Int($0) }))
@@ -53,12 +51,12 @@ enum FunctionKernels {
                 result = KernelCompiler.perRow(frame.count, .string) { row in
                     guard let text = column.string(row) else { return .null }
                     do throws(EvaluationFailure) { return try function.body([.string(text)] + rest, []) } catch {
-                        frame.log(row, "Failed to invoke function SUBSTRING: \(error.message)")
+                        frame.fail(row, "Failed to invoke function SUBSTRING: \(error.message)")
                         return .null
                     }
                 }
             }
-            return child.hasFailures ? result.nulled(.string, where: child.hasFailed) : result
+            return result
         }
     }
 
@@ -110,10 +108,7 @@ enum FunctionKernels {
         _ argument: @escaping Kernel, _ byte: @escaping (UInt8) -> UInt8, other: @escaping (String) -> String
     ) -> Kernel {
         { frame in
-            let child = frame.child()
-            let vector = argument(child)
-            frame.adoptAsLogs(child)
-            guard let column = strings(vector) else { return .nulls(frame.count) }
+            guard let column = strings(argument(frame)) else { return .nulls(frame.count) }
             let result: Vector
             if isASCII(column) {
                 let bytes = ColumnBuffer<UInt8>(count: column.bytes.count) { target in
@@ -127,16 +122,14 @@ enum FunctionKernels {
                     column.string(row).map { .string(other($0)) } ?? .null
                 }
             }
-            return child.hasFailures ? result.nulled(.string, where: child.hasFailed) : result
+            return result
         }
     }
 
     /// Nulls are passed over.
     private static func concat(_ arguments: [Kernel]) -> Kernel {
         { frame in
-            let child = frame.child()
-            let columns = arguments.map { strings($0(child)) }
-            frame.adoptAsLogs(child)
+            let columns = arguments.map { strings($0(frame)) }
             // Column by column: first how long each row becomes, then where the next piece of each row goes.
             var places = [Int](repeating: 0, count: frame.count)
             for case let column? in columns {
@@ -174,8 +167,7 @@ enum FunctionKernels {
                     }
                 }
             }
-            let result = Vector.string(BytesColumn(runs: Runs(ends: ends), bytes: bytes))
-            return child.hasFailures ? result.nulled(.string, where: child.hasFailed) : result
+            return .string(BytesColumn(runs: Runs(ends: ends), bytes: bytes))
         }
     }
 }

@@ -60,8 +60,11 @@ package protocol FunctionLibrary {
         -> ([SQLValue]) throws(EvaluationFailure) -> [SQLValue]
     /// `ksql.functions.substring.legacy.args`: SUBSTRING does not mean what its kernel does.
     var usesLegacySubstring: Bool { get }
+    /// `ksql.nested.error.set.null`.
+    var isolatesNestedErrors: Bool { get }
 }
 
 extension FunctionLibrary {
     package var usesLegacySubstring: Bool { false }
+    package var isolatesNestedErrors: Bool { true }
 }

@@ -32,6 +32,7 @@ extension KernelCompiler {
     /// The comparison of two values.
     static func holds(_ operation: ComparisonOperator, _ a: SQLValue, _ b: SQLValue) -> Bool {
         if a.isNull || b.isNull { return operation == .isDistinctFrom && a.isNull != b.isNull }
+        if case (.double(let x), .double(let y)) = (a, b) { return holds(operation, x, y) }
         let order = a.compare(to: b)
         switch operation {
         case .equal: return order.map { $0 == 0 } ?? (a == b)
@@ -40,6 +41,19 @@ extension KernelCompiler {
         case .lessOrEqual: return order.map { $0 <= 0 } ?? false
         case .greater: return order.map { $0 > 0 } ?? false
         case .greaterOrEqual: return order.map { $0 >= 0 } ?? false
+        }
+    }
+
+    /// Java's operators, not its `compareTo`: NaN fulfils nothing, not even <>, and -0.0 equals 0.0.
+    @inline(__always)
+    private static func holds(_ operation: ComparisonOperator, _ x: Double, _ y: Double) -> Bool {
+        switch operation {
+        case .equal: x == y
+        case .notEqual, .isDistinctFrom: x < y || x > y
+        case .less: x < y
+        case .lessOrEqual: x <= y
+        case .greater: x > y
+        case .greaterOrEqual: x >= y
         }
     }
 
@@ -54,6 +68,12 @@ extension KernelCompiler {
         case (.int64(let x), .constant(.bigint(let y), _)): return compare(operation, x, count) { _ in y }
         case (.int64(let x), .int64(let y)):
             return compare(operation, x, count, also: y.validity) { y.values[$0] }
+        case (.double(let x), .constant(.double(let y), _)):
+            return buffer(count) { x.validity.isValid($0) && holds(operation, x.values[$0], y) }
+        case (.double(let x), .double(let y)):
+            return buffer(count) {
+                x.validity.isValid($0) && y.validity.isValid($0) && holds(operation, x.values[$0], y.values[$0])
+            }
         case (.string(let x), .constant(.string(var y), _)) where operation == .equal || operation == .notEqual:
             let wantsEqual = operation == .equal
             return y.withUTF8 { wanted in

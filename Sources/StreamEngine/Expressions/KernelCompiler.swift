@@ -6,8 +6,11 @@ import SQLTypes
 /// Turns expressions into kernels. Typed loops where they pay; everything else row by row over `SQLValue`, with the same
 /// results.
 ///
-/// Nulls are ksqlDB's: comparisons, LIKE, IN and BETWEEN of null are false; arithmetic and logic of null fail, so that
+/// Nulls are ksqlDB's: comparisons, IN and BETWEEN of null are false; LIKE, arithmetic and logic of null fail, so that
 /// the column is null and a condition drops the row.
+///
+/// What fails makes the whole expression null, but for the parts that the original's code generator guards: a CAST, what
+/// ARRAY, MAP and STRUCT are made of, and calls and fields as arguments of a function are null themselves.
 struct KernelCompiler {
     let functions: any FunctionLibrary
 
@@ -64,13 +67,14 @@ struct KernelCompiler {
         case .like(let operand, let pattern, let escape): return try like(operand, pattern, escape)
         case .searchedCase(let cases, let otherwise): return try searchedCase(cases, otherwise, type)
         case .array(let elements):
-            return try boxed(elements) { .array($0) }
+            return try boxed(elements, ["array item"]) { .array($0) }
         case .map(let entries):
             let count = entries.count
-            return try boxed(entries.map(\.key) + entries.map(\.value)) {
+            let parts = Array(repeating: "map key", count: count) + Array(repeating: "map value", count: count)
+            return try boxed(entries.map(\.key) + entries.map(\.value), parts) {
                 .map(SQLMap(keys: Array($0[..<count]), values: Array($0[count...])))
             }
-        case .structure(let fields): return try boxed(fields) { .structure($0) }
+        case .structure(let fields): return try boxed(fields, ["struct field"]) { .structure($0) }
         case .subscripted(let base, let index): return try subscripted(base, index, type)
         case .field(let base, let index):
             let kernel = try compile(base)
@@ -83,7 +87,8 @@ struct KernelCompiler {
                     return fields[index]
                 }
             }
-        case .cast(let operand): return try cast(operand, to: type)
+        case .cast(let operand): return isolated(try cast(operand, to: type), type, "\(type)")
+        case .converted(let operand): return try cast(operand, to: type)
         }
     }
 
@@ -103,12 +108,31 @@ struct KernelCompiler {
         return builder.finish()
     }
 
+    /// A part that is null where it fails, which is logged, while what is around it goes on.
+    private func isolated(_ kernel: @escaping Kernel, _ type: SQLType, _ what: String) -> Kernel {
+        guard functions.isolatesNestedErrors else { return kernel }
+        return { frame in
+            let child = frame.child()
+            let vector = kernel(child)
+            frame.adoptAsLogs(child, of: what)
+            return child.hasFailures ? vector.nulled(type, where: child.hasFailed) : vector
+        }
+    }
+
     /// A function of the values of several expressions that cannot fail itself.
+    ///
+    /// - Parameter names: what each of them is called in the log; one stands for all.
     private func boxed(
-        _ expressions: [TypedExpression], _ make: @escaping ([SQLValue]) -> SQLValue
+        _ expressions: [TypedExpression], _ names: [String], _ make: @escaping ([SQLValue]) -> SQLValue
     ) throws(EngineError) -> Kernel {
         var kernels: [Kernel] = []
-        for expression in expressions { kernels.append(try compile(expression)) }
+        for (index, expression) in expressions.enumerated() {
+            let kernel = try compile(expression)
+            switch expression.node {
+            case .column, .literal: kernels.append(kernel)
+            default: kernels.append(isolated(kernel, expression.type, names[names.count == 1 ? 0 : index]))
+            }
+        }
         let types = expressions.map(\.type)
         return { frame in
             let values = kernels.map { $0(frame) }
@@ -214,6 +238,14 @@ struct KernelCompiler {
             let value = kernel(frame)
             var hits = [Bool](repeating: false, count: frame.count)
             for (element, type) in zip(kernels, types) {
+                if type == .double {
+                    // Java's equals, unlike its ==: NaN is NaN, and -0.0 is not 0.0.
+                    let other = element(frame)
+                    for row in 0..<frame.count where !hits[row] {
+                        hits[row] = value.value(row, operand.type).compare(to: other.value(row, type)) == 0
+                    }
+                    continue
+                }
                 let equal = Self.comparison(.equal, { _ in value }, operand.type, element, type)(frame)
                 guard case .boolean(let column) = equal else { continue }
                 for row in 0..<frame.count where column.values[row] { hits[row] = true }
@@ -227,10 +259,21 @@ struct KernelCompiler {
     ) throws(EngineError) -> Kernel {
         let kernel = try compile(operand)
         if case .literal(.string(let text)) = pattern.node {
-            let matcher = LikePattern(text, escape: escape)
+            let matcher: LikePattern
+            do throws(SQLTypesError) {
+                matcher = try LikePattern(text, escape: escape)
+            } catch {
+                let message = error.message
+                return { frame in
+                    _ = kernel(frame)
+                    for row in 0..<frame.count { frame.fail(row, message) }
+                    return .nulls(frame.count)
+                }
+            }
             return { frame in
                 let vector = kernel(frame)
                 guard case .string(let column) = vector else { return Self.like(vector, frame) { _ in matcher } }
+                Self.failNullTexts(column.validity, frame)
                 let values = column.bytes.withUnsafeBufferPointer { bytes in
                     column.runs.ends.withUnsafeBufferPointer { ends in
                         Self.buffer(frame.count) { row in
@@ -247,11 +290,26 @@ struct KernelCompiler {
         return { frame in
             let patterns = patternKernel(frame)
             return Self.like(kernel(frame), frame) { row in
-                patterns.value(row, .string).string.map { LikePattern($0, escape: escape) }
+                guard let text = patterns.value(row, .string).string else {
+                    frame.fail(row, Self.nullOfLike)
+                    return nil
+                }
+                do throws(SQLTypesError) { return try LikePattern(text, escape: escape) } catch {
+                    frame.fail(row, error.message)
+                    return nil
+                }
             }
         }
     }
 
+    private static let nullOfLike = "an operand of LIKE is null"
+
+    private static func failNullTexts(_ validity: Validity, _ frame: KernelFrame) {
+        guard validity.nullCount > 0 else { return }
+        for row in 0..<frame.count where !validity.isValid(row) { frame.fail(row, nullOfLike) }
+    }
+
+    /// - Parameter pattern: nil where it has failed.
     private static func like(_ vector: Vector, _ frame: KernelFrame, _ pattern: (Int) -> LikePattern?) -> Vector {
         let values: ColumnBuffer<Bool> =
             switch vector {
@@ -262,10 +320,11 @@ struct KernelCompiler {
                 }
             default:
                 buffer(frame.count) { row in
-                    guard var text = vector.value(row, .string).string, let pattern = pattern(row) else { return false }
-                    return text.withUTF8 { pattern.matches($0) }
+                    guard let pattern = pattern(row), let text = vector.value(row, .string).string else { return false }
+                    return pattern.matches(text)
                 }
             }
+        for row in 0..<frame.count where vector.isNull(row) { frame.fail(row, nullOfLike) }
         return .boolean(FixedColumn(values: values))
     }
 
@@ -312,7 +371,7 @@ struct KernelCompiler {
                 lambda.body.collectColumns(into: &columns)
                 lambdas.append((try compile(lambda.body), columns))
             } else {
-                arguments.append((try compile(argument), argument.type))
+                arguments.append((try self.argument(argument), argument.type))
             }
         }
         let lambdaTypes = call.arguments.compactMap { argument -> SQLType? in
@@ -325,13 +384,12 @@ struct KernelCompiler {
         }
         if function.isLazy { return Self.coalesce(arguments.map(\.kernel), type) }
         return { frame in
-            let child = frame.child()
-            let vectors = arguments.map { $0.kernel(child) }
+            let vectors = arguments.map { $0.kernel(frame) }
             let builder = VectorBuilder(type)
             builder.reserve(frame.count)
             var values = [SQLValue](repeating: .null, count: arguments.count)
             for row in 0..<frame.count {
-                guard !child.hasFailed(row) else {
+                guard !frame.hasFailed(row) else {
                     builder.appendNull()
                     continue
                 }
@@ -345,8 +403,8 @@ struct KernelCompiler {
                         let inner = KernelFrame(
                             columns: columns, count: 1, parameters: frame.parameters + [parameters])
                         let result = lambda.kernel(inner)
+                        for entry in inner.logs { frame.log(row, entry.message) }
                         if let message = inner.failures[0] { throw EvaluationFailure(message) }
-                        for entry in inner.logs { child.log(row, entry.message) }
                         return result.value(0, lambdaTypes[place])
                     }
                 }
@@ -354,11 +412,21 @@ struct KernelCompiler {
                     builder.append(try function.body(values, calls))
                 } catch {
                     builder.appendNull()
-                    child.log(row, "Failed to invoke function \(call.function): \(error.message)")
+                    frame.fail(row, "Failed to invoke function \(call.function): \(error.message)")
                 }
             }
-            frame.adoptAsLogs(child)
             return builder.finish()
+        }
+    }
+
+    /// An argument of a function. The original guards calls and fields there, and nothing else.
+    private func argument(_ expression: TypedExpression) throws(EngineError) -> Kernel {
+        let kernel = try compile(expression)
+        switch expression.node {
+        case .call(let call): return isolated(kernel, expression.type, call.function)
+        case .field(let base, let index):
+            return isolated(kernel, expression.type, base.type.fields?[index].name ?? "field")
+        default: return kernel
         }
     }
 
@@ -366,19 +434,16 @@ struct KernelCompiler {
     private static func coalesce(_ arguments: [Kernel], _ type: SQLType) -> Kernel {
         { frame in
             var open = [Bool](repeating: true, count: frame.count)
-            var isFailed = [Bool](repeating: false, count: frame.count)
             var choice = [Int](repeating: -1, count: frame.count)
             var vectors: [Vector] = []
-            let call = frame.child()
             for (index, argument) in arguments.enumerated() {
                 guard open.contains(true) else { break }
                 let child = frame.child()
                 let vector = argument(child)
                 vectors.append(vector)
-                call.adopt(child) { open[$0] }
+                frame.adopt(child) { open[$0] }
                 for row in 0..<frame.count where open[row] {
                     if child.hasFailed(row) {
-                        isFailed[row] = true
                         open[row] = false
                     } else if !vector.isNull(row) {
                         choice[row] = index
@@ -386,11 +451,10 @@ struct KernelCompiler {
                     }
                 }
             }
-            frame.adoptAsLogs(call)
             let builder = VectorBuilder(type)
             builder.reserve(frame.count)
             for row in 0..<frame.count {
-                if choice[row] >= 0, !isFailed[row] {
+                if choice[row] >= 0 {
                     builder.append(from: vectors[choice[row]], row: row)
                 } else {
                     builder.appendNull()
@@ -413,7 +477,8 @@ extension TypedExpression {
             .like(let a, let b, _), .subscripted(let a, let b):
             a.collectColumns(into: &columns)
             b.collectColumns(into: &columns)
-        case .negate(let a), .not(let a), .isNull(let a), .isNotNull(let a), .field(let a, _), .cast(let a):
+        case .negate(let a), .not(let a), .isNull(let a), .isNotNull(let a), .field(let a, _), .cast(let a),
+            .converted(let a):
             a.collectColumns(into: &columns)
         case .between(let a, let b, let c):
             for part in [a, b, c] { part.collectColumns(into: &columns) }

@@ -3,8 +3,8 @@ import SQLTypes
 
 /// What the kernels of an expression share while they work on the rows of a batch.
 ///
-/// A row for which a part fails is noted; the whole expression is null there. A call of a function that fails, or whose
-/// arguments fail, is null itself and does not spoil what is around it (`ksql.nested.error.set.null`): that is a `log`.
+/// A row for which a part fails is noted; the whole expression is null there. Parts that stand on their own are null
+/// themselves and do not spoil what is around them (`ksql.nested.error.set.null`): that is a `log`.
 final class KernelFrame {
     let columns: [Vector]
     let count: Int
@@ -39,9 +39,11 @@ final class KernelFrame {
         for entry in child.logs where counts(entry.row) { logs.append(entry) }
     }
 
-    /// Turns failures of a child into nulls of a function's call.
-    func adoptAsLogs(_ child: KernelFrame) {
-        for (row, message) in child.failures.sorted(by: { $0.key < $1.key }) { logs.append((row, message)) }
+    /// Failures of a part that is null there, and what it logged.
+    func adoptAsLogs(_ child: KernelFrame, of what: String) {
+        for (row, message) in child.failures.sorted(by: { $0.key < $1.key }) {
+            logs.append((row, "Error processing \(what): \(message)"))
+        }
         logs.append(contentsOf: child.logs)
     }
 }

@@ -14,6 +14,7 @@ package final class SQLFunctionLibrary: FunctionLibrary {
     }
 
     package var usesLegacySubstring: Bool { context.limits.usesLegacySubstring }
+    package var isolatesNestedErrors: Bool { context.limits.isolatesNestedErrors }
 
     package func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall {
         let function: BoundFunction
