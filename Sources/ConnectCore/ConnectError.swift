@@ -23,6 +23,8 @@ package struct ConnectError: Error, Sendable, Hashable, CustomStringConvertible 
 
     package var code: Code
     package var message: String
+    /// What the failure came of, as Java prints causes: the nearest first.
+    package var causes: [String] = []
 
     package init(_ code: Code, _ message: String) {
         self.code = code
@@ -57,6 +59,8 @@ package struct ConnectError: Error, Sendable, Hashable, CustomStringConvertible 
         }
     }
 
-    /// As Java prints an exception.
-    package var description: String { "\(javaClass): \(message)" }
+    /// As Java prints an exception, without causes.
+    package var heading: String { "\(javaClass): \(message)" }
+
+    package var description: String { heading + causes.map { ", caused by \($0)" }.joined() }
 }

@@ -4,7 +4,7 @@ extension JSONCursor {
         skipSpace(in: bytes)
         let start = at
         if peek(in: bytes) == UInt8(ascii: "-") { at &+= 1 }
-        if peek(in: bytes) == UInt8(ascii: "0") { at &+= 1 } else { try passDigits(in: bytes) }
+        if peek(in: bytes) == UInt8(ascii: "0"), !allowsLeadingZeros { at &+= 1 } else { try passDigits(in: bytes) }
         var isInteger = true
         if peek(in: bytes) == UInt8(ascii: ".") {
             at &+= 1

@@ -53,10 +53,13 @@ package struct JSONCursor: Sendable {
     package var at: Int
     /// How deep arrays and objects may be nested in a value that is passed over.
     package var depthMax: Int
+    /// Whether `007` is a number, which it is to some readers but not to RFC 8259.
+    package var allowsLeadingZeros: Bool
 
-    @inlinable package init(at: Int = 0, depthMax: Int = JSONText.depthMax) {
+    @inlinable package init(at: Int = 0, depthMax: Int = JSONText.depthMax, allowsLeadingZeros: Bool = false) {
         self.at = at
         self.depthMax = depthMax
+        self.allowsLeadingZeros = allowsLeadingZeros
     }
 
     // MARK: Tokens

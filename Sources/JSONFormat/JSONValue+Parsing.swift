@@ -43,6 +43,28 @@ extension JSONValue {
         return try read(bytes.span.bytes, duplicates: duplicates, depthMax: depthMax)
     }
 
+    /// Reads the first value of a text as Kafka Connect's JSON deserializer does: in any of JSON's encodings, with numbers
+    /// that begin with zeros; of two members with one name the last counts, and nobody looks at what stands behind.
+    package static func readFirst(_ text: [UInt8]) throws(JSONError) -> JSONValue {
+        let utf8 = JSONText.utf8(text)
+        let bytes = utf8.span.bytes
+        var cursor = JSONCursor(allowsLeadingZeros: true)
+        let value = try read(&cursor, bytes, .last, depth: 0)
+        guard cursor.at < bytes.byteCount else { return value }
+        // A number ends at white space, a word where a name would.
+        let next = cursor.peek(in: bytes)
+        let ends =
+            switch value {
+            case .number, .raw: next == 0x20 || next == 0x09 || next == 0x0A || next == 0x0D
+            case .bool, .null:
+                !(0x30...0x39 ~= next || 0x61...0x7A ~= next | 0x20 || next == UInt8(ascii: "_")
+                    || next == UInt8(ascii: "$") || next >= 0x80)
+            default: true
+            }
+        guard ends else { throw cursor.unexpected("white space behind the value", in: bytes) }
+        return value
+    }
+
     /// Reads the value at `cursor` and leaves the cursor behind it.
     package static func read(
         at cursor: inout JSONCursor, in bytes: RawSpan, duplicates: JSONDuplicates = .keep

@@ -315,6 +315,15 @@ actor MemoryRegistry: ConverterRegistry {
     }
 
     /// From runs of Kafka 4.3's converter.
+    /// As Kafka's `JsonDeserializer` takes them.
+    @Test(arguments: [#"{"a":007}"#, #"{"a":7} {"b":2}"#, #"{"a":7}}"#, "\u{FEFF}{\"a\":7}"])
+    func `JSON is taken as Jackson takes it`(text: String) throws {
+        var options = JSONConverter.Options()
+        options.hasSchemas = false
+        let value = try JSONConverter(options).value(Array(text.utf8), topic: "t")
+        #expect(value.value == .map(ConnectMap([("a", .int64(7))])))
+    }
+
     @Test(arguments: ["", " \n"]) func `JSON of no bytes is null, and no envelope`(text: String) throws {
         var options = JSONConverter.Options()
         options.hasSchemas = false

@@ -15,6 +15,10 @@ import Testing
 
     @Test func `options that would fail a task are told at their names`() async throws {
         let rename = "org.apache.kafka.connect.transforms.ReplaceField$Value"
+        let avro = [
+            "value.converter": "io.confluent.connect.avro.AvroConverter",
+            "value.converter.schema.registry.url": "http://localhost:1",
+        ]
         let unwrap = ["transforms": "x", "transforms.x.type": "io.debezium.transforms.ExtractNewRecordState"]
         let cases: [(base: [String: String], more: [String: String], option: String, message: String)] = [
             (
@@ -62,6 +66,27 @@ import Testing
                 Self.sink, ["value.converter": "JsonConverter", "value.converter.plugin.version": "[bogus"],
                 "value.converter.plugin.version", "Unbounded range: [bogus"
             ),
+            (
+                Self.sink, avro.merging(["value.converter.scrub.invalid.names": "maybe"]) { $1 },
+                "value.converter.scrub.invalid.names",
+                "Invalid value maybe for configuration scrub.invalid.names: Expected value to be either true or false"
+            ),
+            (
+                Self.sink, avro.merging(["value.converter.value.subject.name.strategy": "nope"]) { $1 },
+                "value.converter.value.subject.name.strategy",
+                "Invalid value nope for configuration value.subject.name.strategy: Class nope could not be found."
+            ),
+            (
+                Self.sink, avro.merging(["value.converter.schema.registry.url": ""]) { $1 },
+                "value.converter.schema.registry.url",
+                "Invalid value [] for configuration schema.registry.url: Empty list"
+            ),
+            (
+                Self.sink, avro.merging(["value.converter.generalized.sum.type.support": "true"]) { $1 },
+                "value.converter.generalized.sum.type.support",
+                "Invalid value true for configuration generalized.sum.type.support: Swiftwater has only false here: enums "
+                    + "and unions have the names of their format"
+            ),
         ]
         try await TestPlatform.with { platform in
             try await platform.withWorker { worker in
@@ -105,6 +130,23 @@ import Testing
                 }
                 #expect(try await worker.ask("GET", "/connector-plugins/KeepingSink/config?version=9.9").status == 400)
                 #expect(try await worker.ask("GET", "/connector-plugins/KeepingSink/config?version=1.0").status == 200)
+            }
+        }
+    }
+
+    @Test func `converters with a registry list their options`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker { worker in
+                for (name, own) in [
+                    ("avro.AvroConverter", "scrub.invalid.names"), ("json.JsonSchemaConverter", "decimal.format"),
+                    ("protobuf.ProtobufConverter", "flatten.unions"),
+                ] {
+                    let answer = try await worker.ask("GET", "/connector-plugins/io.confluent.connect.\(name)/config")
+                    let names = answer.json.elements?.compactMap { $0["name"]?.text } ?? []
+                    for option in ["schema.registry.url", "auto.register.schemas", "latest.compatibility.strict", own] {
+                        #expect(names.contains(option), "\(name) \(option)")
+                    }
+                }
             }
         }
     }

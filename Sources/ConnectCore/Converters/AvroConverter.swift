@@ -44,6 +44,8 @@ package struct AvroConverter: Converter {
     package func avroText(_ schema: ConnectSchema) throws(ConnectError) -> String {
         if let known = texts[schema] { return known }
         let text = try AvroSchemaWriter.text(schema, options)
+        // A name that Avro does not take is told here, by itself, and not by the registry.
+        _ = try AvroValueWriter.avro { () throws(AvroError) in try AvroSchema(text) }
         texts[schema] = text
         return text
     }
@@ -54,7 +56,7 @@ package struct AvroConverter: Converter {
             throw .data("Converting value of topic \(topic) to Avro needs a schema")
         }
         // Kafka's null, unless a required schema would be broken by it.
-        if value.value.isNull, schema.defaultValue == nil {
+        if value.value.isNull, schema.defaultValue == nil || options.ignoresDefaults {
             guard schema.isOptional else {
                 throw .data("Invalid null value for required \(schema.kind.rawValue) field")
             }
@@ -103,7 +105,7 @@ package struct AvroConverter: Converter {
             encoders[registered] = encoder
         }
         return Writing(
-            id: registered.id, encoder: encoder, program: AvroValueProgram.make(schema, encoder.schema))
+            id: registered.id, encoder: encoder, program: AvroValueProgram.make(schema, encoder.schema, options))
     }
 
     package func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue {
@@ -130,7 +132,10 @@ package struct AvroConverter: Converter {
             readers[frame] = reader
         }
         let payload = Array(bytes[start...])
-        let avro = try AvroValueWriter.avro { () throws(AvroError) in try reader.decoder.decode(payload) }
+        let avro: AvroValue
+        do throws(AvroError) { avro = try reader.decoder.decode(payload) } catch {
+            throw link.damaged(topic, .avro, frame, error.message)
+        }
         return SchemaAndValue(reader.mapping.root, try reader.mapping.value(avro))
     }
 }

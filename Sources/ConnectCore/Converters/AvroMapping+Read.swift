@@ -37,7 +37,9 @@ package final class AvroSchemaReader: Sendable {
             if let known = connect[id] { return known }
             guard depth < AvroMapping.depthMax else { throw .data("Avro schema is nested too deep") }
             guard open.insert(id).inserted else {
-                throw .data("Avro type \(schema.types[id].branchName) contains itself, which Connect cannot hold")
+                throw .data(
+                    "Avro type \(schema.types[id].branchName) contains itself; Swiftwater's Connect does not read "
+                        + "recursive schemas")
             }
             defer { open.remove(id) }
             let made = try build(id, depth)
@@ -157,7 +159,7 @@ package final class AvroSchemaReader: Sendable {
             for id in branches {
                 if case .primitive(.null) = schema.types[id].kind { hasNull = true } else { others.append(id) }
             }
-            if others.count == 1, let only = others.first {
+            if others.count == 1, hasNull || options.flattensSingletons, let only = others.first {
                 let inner = try schema(only, depth: depth + 1)
                 return hasNull ? inner.with(isOptional: true) : inner
             }

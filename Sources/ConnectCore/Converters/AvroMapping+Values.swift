@@ -12,7 +12,7 @@ struct AvroValueWriter {
     ) throws(ConnectError) -> AvroValue {
         guard depth < AvroMapping.depthMax else { throw .data("Value is nested too deep for Avro") }
         var given = value
-        if value.isNull, let fallback = connect?.defaultValue { given = fallback }
+        if value.isNull, !options.ignoresDefaults, let fallback = connect?.defaultValue { given = fallback }
         let type = schema.types[id]
         if case .union(let branches) = type.kind { return try union(given, connect, branches, depth) }
         if let connect { given = try LogicalValues.encoded(given, connect) }
@@ -60,16 +60,16 @@ struct AvroValueWriter {
         case (.record(let record), .structure(let structure)):
             var values: [AvroValue] = []
             for field in record.fields {
-                guard let index = structure.schema.index(of: field.name) else {
+                guard let index = options.place(of: field.name, in: structure.schema) else {
                     guard let json = field.defaultValue else {
                         throw .data("Field \(field.name) of \(record.name.full) has no value and no default")
                     }
                     values.append(try Self.avro { () throws(AvroError) in try schema[field.type].defaultValue(json) })
                     continue
                 }
+                let member = options.ignoresDefaults ? structure.values[index] : structure[index]
                 values.append(
-                    try self.value(
-                        structure[index], structure.schema.fields[index].schema, field.type, depth: depth + 1))
+                    try self.value(member, structure.schema.fields[index].schema, field.type, depth: depth + 1))
             }
             return .record(values)
         default: break
@@ -100,7 +100,7 @@ struct AvroValueWriter {
             throw .data("Struct of a union holds no value of one of its types")
         }
         // Of several types a record goes by its name first, then whatever takes the value.
-        let wanted = connect?.name
+        let wanted = connect?.name.map { options.typeName($0) }
         let order = branches.indices.sorted { a, b in
             let first = schema.types[branches[a]].branchName == wanted
             return first != (schema.types[branches[b]].branchName == wanted) ? first : a < b

@@ -64,6 +64,7 @@ struct AvroSchemaWriter {
             if options.isEnhanced, schema.logicalType == nil, let name = schema.name,
                 let size = schema.parameter(AvroMapping.fixedSize).flatMap({ Int64($0) })
             {
+                let name = options.typeName(name)
                 if let known = try reference(name, schema) { return known }
                 return try named(name, "fixed", schema, [("size", .number(size))])
             }
@@ -89,10 +90,10 @@ struct AvroSchemaWriter {
         guard let keys = schema.keySchema, let values = schema.valueSchema else {
             throw .data("Map schema did not specify the key and value types")
         }
-        if keys.kind == .string, !keys.isOptional {
+        if options.hasPlainKeys(schema) {
             return [("type", .string("map")), ("values", try json(values, depth: depth + 1))]
         }
-        let fullName = schema.name ?? AvroMapping.namespace + "." + AvroMapping.entry
+        let fullName = options.typeName(schema.name ?? AvroMapping.namespace + "." + AvroMapping.entry)
         if let known = try reference(fullName, schema) { return [("type", .string("array")), ("items", known)] }
         let outer = enter(fullName)
         let fields: [JSONValue] = [
@@ -107,16 +108,16 @@ struct AvroSchemaWriter {
     }
 
     private mutating func record(_ schema: ConnectSchema, _ depth: Int) throws(ConnectError) -> JSONValue {
-        let fullName = schema.name ?? madeUpName(schema)
+        let fullName = options.typeName(schema.name ?? madeUpName(schema))
         if let known = try reference(fullName, schema) { return known }
         let outer = enter(fullName)
         var fields: [JSONValue] = []
         for field in schema.fields {
-            var members: [(String, JSONValue)] = [("name", .string(field.name))]
+            var members: [(String, JSONValue)] = [("name", .string(options.fieldName(field.name)))]
             members.append(("type", try json(field.schema, depth: depth + 1)))
             if let doc = schema.parameter(AvroMapping.fieldDoc + field.name) { members.append(("doc", .string(doc))) }
             if let value = field.schema.defaultValue, !value.isNull {
-                members.append(("default", try AvroDefaultWriter.json(value, field.schema, depth: 0)))
+                members.append(("default", try AvroDefaultWriter.json(value, field.schema, options)))
             } else if field.schema.isOptional {
                 members.append(("default", .null))
             }
@@ -195,7 +196,7 @@ struct AvroSchemaWriter {
                     ("connect.parameters", .object(schema.parameters.map { ($0.name, .string($0.value)) })))
             }
             if let value = schema.defaultValue, !value.isNull {
-                members.append(("connect.default", try AvroDefaultWriter.json(value, schema, depth: 0)))
+                members.append(("connect.default", try AvroDefaultWriter.json(value, schema, options)))
             }
             if let name = schema.name { members.append(("connect.name", .string(name))) }
             if let connectType { members.append(("connect.type", .string(connectType))) }
@@ -213,7 +214,9 @@ struct AvroSchemaWriter {
 
 /// Defaults as Avro's schemas hold them: bytes are texts of characters 0 to 255.
 enum AvroDefaultWriter {
-    static func json(_ value: ConnectValue, _ schema: ConnectSchema, depth: Int) throws(ConnectError) -> JSONValue {
+    static func json(
+        _ value: ConnectValue, _ schema: ConnectSchema, _ options: AvroMapping.Options, depth: Int = 0
+    ) throws(ConnectError) -> JSONValue {
         guard depth < AvroMapping.depthMax else { throw .data("Default is nested too deep for Avro") }
         let encoded = try LogicalValues.encoded(value, schema)
         switch encoded {
@@ -230,20 +233,18 @@ enum AvroDefaultWriter {
         case .array(let elements):
             var values: [JSONValue] = []
             for element in elements {
-                values.append(try json(element, schema.valueSchema ?? .optionalString, depth: depth + 1))
+                values.append(try json(element, schema.valueSchema ?? .optionalString, options, depth: depth + 1))
             }
             return .array(values)
         case .map(let map):
             var members: [(String, JSONValue)] = []
             var entries: [JSONValue] = []
             for entry in map.entries {
-                let value = try json(entry.value, schema.valueSchema ?? .optionalString, depth: depth + 1)
-                if schema.keySchema?.kind == .string, schema.keySchema?.isOptional == false,
-                    case .string(let key) = entry.key
-                {
+                let value = try json(entry.value, schema.valueSchema ?? .optionalString, options, depth: depth + 1)
+                if options.hasPlainKeys(schema), case .string(let key) = entry.key {
                     members.append((key, value))
                 } else {
-                    let key = try json(entry.key, schema.keySchema ?? .optionalString, depth: depth + 1)
+                    let key = try json(entry.key, schema.keySchema ?? .optionalString, options, depth: depth + 1)
                     entries.append(.object([("key", key), ("value", value)]))
                 }
             }
@@ -251,7 +252,11 @@ enum AvroDefaultWriter {
         case .structure(let structure):
             var members: [(String, JSONValue)] = []
             for (index, field) in structure.schema.fields.enumerated() {
-                members.append((field.name, try json(structure[index], field.schema, depth: depth + 1)))
+                members.append(
+                    (
+                        options.fieldName(field.name),
+                        try json(structure[index], field.schema, options, depth: depth + 1)
+                    ))
             }
             return .object(members)
         case .decimal, .instant: throw .data("Invalid default value for schema \(schema)")

@@ -5,16 +5,42 @@ package enum AvroMapping {
         package var writesMetadata = true
         /// `enhanced.avro.schema.support`.
         package var isEnhanced = false
+        /// `scrub.invalid.names`.
+        package var scrubs = false
+        /// `ignore.default.for.nullables`.
+        package var ignoresDefaults = false
+        /// `allow.optional.map.keys`.
+        package var allowsOptionalKeys = false
+        /// `flatten.singleton.unions`.
+        package var flattensSingletons = true
 
         package init() {}
 
         package init(_ properties: [String: String]) throws(ConnectError) {
-            if let text = properties["connect.meta.data"] {
-                writesMetadata = try ConfigItem.parse(text, .boolean, "connect.meta.data") == .boolean(true)
-            }
-            if let text = properties["enhanced.avro.schema.support"] {
-                isEnhanced = try ConfigItem.parse(text, .boolean, "enhanced.avro.schema.support") == .boolean(true)
-            }
+            writesMetadata = try ConfigItem.flag("connect.meta.data", properties, true)
+            isEnhanced = try ConfigItem.flag("enhanced.avro.schema.support", properties, false)
+            scrubs = try ConfigItem.flag("scrub.invalid.names", properties, false)
+            ignoresDefaults = try ConfigItem.flag("ignore.default.for.nullables", properties, false)
+            allowsOptionalKeys = try ConfigItem.flag("allow.optional.map.keys", properties, false)
+            flattensSingletons = try ConfigItem.flag("flatten.singleton.unions", properties, true)
+        }
+
+        /// A name of one part, as Avro has it.
+        func fieldName(_ name: String) -> String { scrubs ? ScrubbedName.avro(name) : name }
+
+        /// The name of a type.
+        func typeName(_ name: String) -> String { scrubs ? ScrubbedName.parts(name, ScrubbedName.avro) : name }
+
+        /// The place of the struct's field that has this name in Avro.
+        func place(of name: String, in schema: ConnectSchema) -> Int? {
+            schema.index(of: name)
+                ?? (scrubs ? schema.fields.firstIndex { ScrubbedName.avro($0.name) == name } : nil)
+        }
+
+        /// Whether a map is Avro's own, whose keys are texts.
+        func hasPlainKeys(_ schema: ConnectSchema) -> Bool {
+            guard let keys = schema.keySchema, keys.kind == .string else { return false }
+            return !keys.isOptional || allowsOptionalKeys
         }
     }
 

@@ -17,7 +17,7 @@ package struct AvroRecordEncoder: Sendable {
         self.schema = schema
         encoder = AvroEncoder(schema: schema)
         writer = AvroValueWriter(schema: schema, options: options)
-        program = AvroValueProgram.make(connect, schema)
+        program = AvroValueProgram.make(connect, schema, options)
     }
 
     /// Appends the value's encoding. When this throws, a part of it may have been appended.

@@ -31,11 +31,15 @@ final class AvroValueProgram: ValueProgram {
     private let byteCount: Int
 
     /// - Returns: nil where something of the schema is beyond this.
-    static func make(_ connect: ConnectSchema, _ avro: AvroSchema) -> AvroValueProgram? {
-        AvroValueProgram(connect, avro, avro.root, depth: 0)
+    static func make(
+        _ connect: ConnectSchema, _ avro: AvroSchema, _ options: AvroMapping.Options = .init()
+    ) -> AvroValueProgram? {
+        AvroValueProgram(connect, avro, options, avro.root, depth: 0)
     }
 
-    private init?(_ connect: ConnectSchema, _ avro: AvroSchema, _ given: AvroSchema.ID, depth: Int) {
+    private init?(
+        _ connect: ConnectSchema, _ avro: AvroSchema, _ options: AvroMapping.Options, _ given: AvroSchema.ID, depth: Int
+    ) {
         guard depth < AvroMapping.depthMax / 2 else { return nil }
         var id = given
         if case .union(let types) = avro.types[id].kind {
@@ -47,7 +51,7 @@ final class AvroValueProgram: ValueProgram {
         } else {
             branches = nil
         }
-        fallback = connect.defaultValue.flatMap { $0.isNull ? nil : $0 }
+        fallback = options.ignoresDefaults ? nil : connect.defaultValue.flatMap { $0.isNull ? nil : $0 }
         logical = connect.logicalType == nil ? nil : connect
         var fields: [Field] = []
         var elements: AvroValueProgram?
@@ -70,13 +74,13 @@ final class AvroValueProgram: ValueProgram {
             enumeration = found
         case .array(let items):
             guard connect.kind == .array, let schema = connect.valueSchema,
-                let program = AvroValueProgram(schema, avro, items, depth: depth + 1)
+                let program = AvroValueProgram(schema, avro, options, items, depth: depth + 1)
             else { return nil }
             kind = .array
             elements = program
         case .map(let values):
             guard connect.kind == .map, let schema = connect.valueSchema,
-                let program = AvroValueProgram(schema, avro, values, depth: depth + 1)
+                let program = AvroValueProgram(schema, avro, options, values, depth: depth + 1)
             else { return nil }
             kind = .map
             elements = program
@@ -84,8 +88,9 @@ final class AvroValueProgram: ValueProgram {
             guard connect.kind == .structure else { return nil }
             kind = .record
             for field in record.fields {
-                guard let place = connect.index(of: field.name),
-                    let program = AvroValueProgram(connect.fields[place].schema, avro, field.type, depth: depth + 1)
+                guard let place = options.place(of: field.name, in: connect),
+                    let program = AvroValueProgram(
+                        connect.fields[place].schema, avro, options, field.type, depth: depth + 1)
                 else { return nil }
                 fields.append(Field(place: place, program: program))
             }

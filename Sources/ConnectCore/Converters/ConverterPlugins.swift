@@ -68,15 +68,14 @@ package enum ConverterPlugins {
         case json: return try jsonConverter(options, hasSchemas: true)
         case string: return StringConverter()
         case avro, jsonSchema, protobuf:
-            guard let url = options["schema.registry.url"], !url.isEmpty else {
-                throw .config("Missing required configuration \"schema.registry.url\" which has no default value.")
-            }
-            let addresses = url.split(separator: ",").map(\.trimmed)
-            let link = try registry(addresses, options)
+            let values = try ConverterOptions.definition(name)?.parse(options)
+            let link = try registry(values?.list("schema.registry.url") ?? [], options)
             let shared = try RegistryOptions(options, isKey: option.hasPrefix("key"))
             switch name {
             case avro: return AvroConverter(link, shared, try AvroMapping.Options(options))
-            case jsonSchema: return JSONSchemaConverter(link, shared, try jsonOptions(options, hasSchemas: false))
+            case jsonSchema:
+                return JSONSchemaConverter(
+                    link, shared, try jsonOptions(options, hasSchemas: false), try JSONSchemaOptions(options))
             default: return ProtobufConverter(link, shared, try ProtobufOptions(options))
             }
         default: return plainConverter(name)
@@ -117,12 +116,12 @@ package enum ConverterPlugins {
     ) throws(ConnectError) -> JSONConverter.Options {
         var result = JSONConverter.Options()
         result.hasSchemas = hasSchemas
-        if hasSchemas, let text = options["schemas.enable"] {
-            result.hasSchemas = try ConfigItem.parse(text, .boolean, "schemas.enable") == .boolean(true)
-        }
-        if let text = options["replace.null.with.default"] {
-            result.replacesNull = try ConfigItem.parse(text, .boolean, "replace.null.with.default") == .boolean(true)
-        }
+        if hasSchemas { result.hasSchemas = try ConfigItem.flag("schemas.enable", options, true) }
+        // The plain converter and the registry's have the same choice by different names.
+        result.replacesNull =
+            hasSchemas
+            ? try ConfigItem.flag("replace.null.with.default", options, true)
+            : try !ConfigItem.flag("ignore.default.for.nullables", options, false)
         if let text = options["decimal.format"] {
             try ConfigValidator.oneOf(["BASE64", "NUMERIC"], ignoresCase: true).check("decimal.format", .string(text))
             result.writesDecimalsAsNumbers = text.uppercased() == "NUMERIC"

@@ -86,7 +86,7 @@ package struct JSONConverter: Converter, HeaderConverter {
         }
         let json: JSONValue
         do throws(JSONError) {
-            json = try JSONValue.read(bytes.span.bytes, duplicates: .last)
+            json = try JSONValue.readFirst(bytes)
         } catch {
             throw .data("Converting byte[] to Kafka Connect data failed due to serialization error: \(error)")
         }

@@ -7,13 +7,16 @@ import SchemaSerdes
 package struct JSONSchemaConverter: Converter {
     private let link: RegistryLink
     private let json: JSONConverter
+    private let own: JSONSchemaOptions
     private let texts = ConnectCache<ConnectSchema, String>(countMax: 1000)
     private let schemas = ConnectCache<SchemaFrame, ConnectSchema>(countMax: 1000)
 
     package init(
-        _ registry: any ConverterRegistry, _ options: RegistryOptions, _ jsonOptions: JSONConverter.Options = .init()
+        _ registry: any ConverterRegistry, _ options: RegistryOptions, _ jsonOptions: JSONConverter.Options = .init(),
+        _ own: JSONSchemaOptions = .init()
     ) {
         link = RegistryLink(registry, options)
+        self.own = own
         var plain = jsonOptions
         plain.hasSchemas = false
         plain.isSchemaForm = true
@@ -23,7 +26,8 @@ package struct JSONSchemaConverter: Converter {
     /// The JSON Schema that a Connect schema becomes.
     package func schemaText(_ schema: ConnectSchema) throws(ConnectError) -> String {
         if let known = texts[schema] { return known }
-        let writer = JSONSchemaWriter(writesDecimalsAsNumbers: json.options.writesDecimalsAsNumbers)
+        let writer = JSONSchemaWriter(
+            writesDecimalsAsNumbers: json.options.writesDecimalsAsNumbers, closesObjects: own.closesObjects)
         let text = String(decoding: try writer.json(schema, index: nil, depth: 0).bytes, as: UTF8.self)
         texts[schema] = text
         return text
@@ -34,7 +38,7 @@ package struct JSONSchemaConverter: Converter {
             if value.value.isNull { return nil }
             throw .data("Converting value of topic \(topic) to JSON Schema needs a schema")
         }
-        if value.value.isNull, schema.defaultValue == nil {
+        if value.value.isNull, schema.defaultValue == nil || !json.options.replacesNull {
             guard schema.isOptional else {
                 throw .data("Invalid null value for required \(schema.kind.rawValue) field")
             }
@@ -52,7 +56,7 @@ package struct JSONSchemaConverter: Converter {
         if let known = schemas[frame] {
             schema = known
         } else {
-            schema = try JSONSchemaReader(registered).schema()
+            schema = try JSONSchemaReader(registered, own).schema()
             schemas[frame] = schema
         }
         let payload = Array(bytes[start...])
@@ -60,7 +64,7 @@ package struct JSONSchemaConverter: Converter {
         do throws(JSONError) {
             value = try JSONValue.read(payload.span.bytes, duplicates: .last)
         } catch {
-            throw .data("Converting byte[] to Kafka Connect data failed due to serialization error: \(error)")
+            throw link.damaged(topic, .json, frame, "\(error)")
         }
         return SchemaAndValue(schema, try Self.connectValue(value, schema, json, depth: 0))
     }
@@ -124,6 +128,7 @@ enum JSONSchemaNames {
 /// JSON Schema of Connect schemas: Confluent's `JsonSchemaData`.
 struct JSONSchemaWriter {
     let writesDecimalsAsNumbers: Bool
+    let closesObjects: Bool
 
     func json(_ schema: ConnectSchema, index: Int?, depth: Int) throws(ConnectError) -> JSONValue {
         guard depth < ConnectSchema.depthMax else { throw .data("Schema is nested too deep for JSON Schema") }
@@ -201,6 +206,7 @@ struct JSONSchemaWriter {
                 properties.append((field.name, try json(field.schema, index: place, depth: depth + 1)))
             }
             body.append(("properties", .object(properties)))
+            if closesObjects { body.append(("additionalProperties", .bool(false))) }
         }
         var members: [(String, JSONValue)] = [("type", .string(type))]
         if let name = schema.name { members.append(("title", .string(name))) }
@@ -220,8 +226,10 @@ struct JSONSchemaWriter {
 struct JSONSchemaReader {
     private let root: JSONValue
     private let references: [String: JSONValue]
+    private let options: JSONSchemaOptions
 
-    init(_ registered: RegistrySchema) throws(ConnectError) {
+    init(_ registered: RegistrySchema, _ options: JSONSchemaOptions = .init()) throws(ConnectError) {
+        self.options = options
         func read(_ text: String) throws(ConnectError) -> JSONValue {
             do throws(JSONError) { return try JSONValue.read(text, duplicates: .last) } catch {
                 throw .data("Invalid JSON Schema: \(error)")
@@ -236,7 +244,11 @@ struct JSONSchemaReader {
     func schema() throws(ConnectError) -> ConnectSchema { try schema(root, in: root, depth: 0) }
 
     private func schema(_ json: JSONValue, in document: JSONValue, depth: Int) throws(ConnectError) -> ConnectSchema {
-        guard depth < 64 else { throw .data("JSON Schema contains itself or is nested more than 64 levels deep") }
+        guard depth < 64 else {
+            throw .data(
+                "JSON Schema contains itself or is nested more than 64 levels deep; Swiftwater's Connect does not read "
+                    + "recursive schemas")
+        }
         if let reference = json["$ref"]?.text {
             let (target, owner) = try resolve(reference, in: document)
             return try schema(target, in: owner, depth: depth + 1)
@@ -246,9 +258,8 @@ struct JSONSchemaReader {
         }
         if let parts = json["allOf"]?.elements, json["type"] == nil {
             guard parts.count == 1 else {
-                let fields = try parts.map { part throws(ConnectError) in
-                    try schema(part, in: document, depth: depth + 1).fields
-                }.flatMap { $0 }
+                var fields: [ConnectSchema.Field] = []
+                for part in parts { fields += try schema(part, in: document, depth: depth + 1).fields }
                 try ConnectSchema.checkFields(fields)
                 return .structure(fields, name: json["title"]?.text)
             }
@@ -291,7 +302,7 @@ struct JSONSchemaReader {
     ) throws(ConnectError) -> ConnectSchema {
         let others = branches.filter { $0["type"]?.text != "null" }
         let isOptional = others.count < branches.count
-        if others.count == 1 {
+        if others.count == 1, isOptional || options.flattensSingletons {
             let inner = try schema(others[0], in: document, depth: depth + 1)
             return try withDefault(json, inner.with(isOptional: isOptional || inner.isOptional))
         }
@@ -349,8 +360,11 @@ struct JSONSchemaReader {
                     let second = b.element.1["connect.index"]?.integer ?? Int64.max
                     return (first, a.offset) < (second, b.offset)
                 }
+                let required = Set((json["required"]?.elements ?? []).compactMap(\.text))
                 for (_, (name, property)) in properties {
-                    fields.append(.init(name, try schema(property, in: document, depth: depth + 1)))
+                    let made = try schema(property, in: document, depth: depth + 1)
+                    let isOptional = made.isOptional || (options.makesOptional && !required.contains(name))
+                    fields.append(.init(name, isOptional ? made.with(isOptional: true) : made))
                 }
             }
         case let type: throw .data("Unsupported JSON Schema type \(type)")

@@ -55,7 +55,7 @@ package struct ProtobufConverter: Converter {
         guard let index, schema.messages.indices.contains(index) else {
             throw .data("Schema of topic \(topic) has no message \(text.messageName)")
         }
-        let message = try ProtobufValues(schema: schema).message(structure, index, depth: 0)
+        let message = try ProtobufValues(schema: schema, options: options).message(structure, index, depth: 0)
         var output = SchemaFrame.prefix(id: registered.id)
         MessageIndexes.append(schema.messages[index].path ?? [0], to: &output)
         do throws(ProtobufError) { try schema.encode(message, to: &output) } catch { throw .data(error.message) }
@@ -68,7 +68,7 @@ package struct ProtobufConverter: Converter {
         var at = start
         let path: [Int32]
         do { path = try MessageIndexes.decode(bytes.span.bytes, at: &at) } catch {
-            throw .data("Failed to deserialize data for topic \(topic) to Protobuf: \(error)")
+            throw link.damaged(topic, .protobuf, frame, "\(error)")
         }
         let key = MessageKey(frame: frame, path: path)
         let mapping: ProtobufMapping
@@ -77,7 +77,7 @@ package struct ProtobufConverter: Converter {
         } else {
             let schema = try Self.schema(registered)
             guard let index = schema.messageIndex(at: path) else {
-                throw .data("Failed to deserialize data for topic \(topic) to Protobuf: no message at \(path)")
+                throw link.damaged(topic, .protobuf, frame, "no message at \(path)")
             }
             mapping = try ProtobufMapping(schema, index, options)
             readers[key] = mapping
@@ -86,9 +86,9 @@ package struct ProtobufConverter: Converter {
         do {
             message = try mapping.schema.decode(Array(bytes[at...]), as: mapping.index)
         } catch {
-            throw .data("Failed to deserialize data for topic \(topic) to Protobuf: \(error)")
+            throw link.damaged(topic, .protobuf, frame, "\(error)")
         }
-        return SchemaAndValue(mapping.connect, .structure(try mapping.value(message, mapping.connect, depth: 0)))
+        return SchemaAndValue(mapping.connect, try mapping.value(of: message, mapping.connect, depth: 0))
     }
 
     static func schema(_ registered: RegistrySchema) throws(ConnectError) -> ProtobufSchema {
@@ -112,7 +112,10 @@ struct ProtobufText: Sendable {
     init(_ schema: ConnectSchema, _ options: ProtobufOptions) throws(ConnectError) {
         guard schema.kind == .structure else { throw .data("ProtobufConverter needs a struct, found \(schema)") }
         let fullName = schema.name ?? Self.defaultName
-        let parts = fullName.split(separator: ".").map { Self.identifier(String($0)) }
+        var parts: [String] = []
+        for part in fullName.split(separator: ".") {
+            parts.append(try options.identifier(String(part), in: parts.joined(separator: ".")))
+        }
         let package = parts.dropLast().joined(separator: ".")
         let name = parts.last ?? Self.defaultName
         var imports: Set<String> = []
@@ -125,12 +128,6 @@ struct ProtobufText: Sendable {
         messageName = package.isEmpty ? name : package + "." + name
     }
 
-    /// What may stand in a name; other characters become an underscore.
-    private static func identifier(_ text: String) -> String {
-        let safe = String(text.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") ? $0 : "_" })
-        return safe.first?.isNumber ?? true ? "x" + safe : safe
-    }
-
     private static func message(
         _ schema: ConnectSchema, _ name: String, _ given: ProtobufOptions, indent: String, _ lines: inout [String],
         _ imports: inout Set<String>, depth: Int
@@ -139,8 +136,8 @@ struct ProtobufText: Sendable {
         lines.append(indent + "message \(name) {")
         var nested: [(ConnectSchema, String)] = []
         for (index, field) in schema.fields.enumerated() {
-            let fieldName = identifier(field.name)
-            var type = try self.type(field.schema, fieldName, &nested, &imports, isInside: false)
+            let fieldName = try given.identifier(field.name, in: name)
+            var type = try self.type(field.schema, fieldName, given, &nested, &imports, isInside: false)
             if field.schema.isOptional, field.schema.logicalType == nil,
                 let wrapper = ProtobufOptions.wrapper(field.schema.kind)
             {
@@ -178,7 +175,7 @@ struct ProtobufText: Sendable {
     }
 
     private static func type(
-        _ schema: ConnectSchema, _ field: String, _ nested: inout [(ConnectSchema, String)],
+        _ schema: ConnectSchema, _ field: String, _ given: ProtobufOptions, _ nested: inout [(ConnectSchema, String)],
         _ imports: inout Set<String>, isInside: Bool
     ) throws(ConnectError) -> String {
         switch schema.logicalType {
@@ -217,7 +214,7 @@ struct ProtobufText: Sendable {
             guard let element = schema.valueSchema, !isInside else {
                 throw .data("Protobuf has no arrays inside arrays or maps (field \(field))")
             }
-            return "repeated " + (try type(element, field, &nested, &imports, isInside: true))
+            return "repeated " + (try type(element, field, given, &nested, &imports, isInside: true))
         case .map:
             guard let key = schema.keySchema, let value = schema.valueSchema, !isInside else {
                 throw .data("Protobuf has no maps inside arrays or maps (field \(field))")
@@ -230,9 +227,10 @@ struct ProtobufText: Sendable {
             case .boolean: keyType = "bool"
             default: throw .data("Protobuf has no maps with keys of type \(key.kind.rawValue) (field \(field))")
             }
-            return "map<\(keyType), \(try type(value, field, &nested, &imports, isInside: true))>"
+            return "map<\(keyType), \(try type(value, field, given, &nested, &imports, isInside: true))>"
         case .structure:
-            let wanted = schema.name?.split(separator: ".").last.map { identifier(String($0)) } ?? "ConnectDefault"
+            let wanted = try given.identifier(
+                schema.name?.split(separator: ".").last.map(String.init) ?? "ConnectDefault", in: field)
             var name = wanted
             var count = 1
             while let known = nested.first(where: { $0.1 == name }),

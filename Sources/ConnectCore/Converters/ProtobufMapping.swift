@@ -6,6 +6,7 @@ struct ProtobufMapping: Sendable {
     let schema: ProtobufSchema
     let index: Int
     let connect: ConnectSchema
+    private let options: ProtobufOptions
 
     /// The parameter that keeps which of Protobuf's integers one was.
     static let integerType = "io.confluent.connect.protobuf.Type"
@@ -19,6 +20,13 @@ struct ProtobufMapping: Sendable {
     ) throws(ConnectError) {
         self.schema = schema
         self.index = index
+        self.options = options
+        if options.unwraps, schema.messages.indices.contains(index),
+            let plain = ProtobufOptions.wrapped(schema.messages[index].fullName)
+        {
+            connect = plain
+            return
+        }
         connect = try Self.message(schema, index, options, open: [])
     }
 
@@ -28,7 +36,9 @@ struct ProtobufMapping: Sendable {
         guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
         let descriptor = schema.messages[index]
         guard !open.contains(index), open.count < 64 else {
-            throw .data("Protobuf message \(descriptor.fullName) contains itself, which Connect cannot hold")
+            throw .data(
+                "Protobuf message \(descriptor.fullName) contains itself; Swiftwater's Connect does not read recursive "
+                    + "schemas")
         }
         let open = open.union([index])
         var fields: [ConnectSchema.Field] = []
@@ -45,10 +55,15 @@ struct ProtobufMapping: Sendable {
         // Unions stand in front.
         var choices: [ConnectSchema.Field] = []
         for (oneof, members) in unions.sorted(by: { $0.key < $1.key }) where descriptor.oneofs.indices.contains(oneof) {
+            guard !options.flattensUnions else {
+                choices += members
+                continue
+            }
             let name = descriptor.oneofs[oneof]
             let owner = options.isEnhanced ? descriptor.fullName + "." : ""
             choices.append(
-                .init(name + "_" + String(oneof), .structure(members, name: union + owner + name, isOptional: true)))
+                .init(
+                    options.unionField(name, oneof), .structure(members, name: union + owner + name, isOptional: true)))
         }
         fields = choices + fields
         try ConnectSchema.checkFields(fields)
@@ -76,8 +91,9 @@ struct ProtobufMapping: Sendable {
         default:
             // With options for what may be null, a plain number or text may not.
             let isMessage = field.kind == .message || field.kind == .group || field.kind == .enumeration
+            let isMarked = field.isProto3Optional || field.hasPresence
             let mayBeNull =
-                options.hasOptionalFields || isMessage || (options.marksOptional && field.isProto3Optional)
+                options.hasOptionalFields || isMessage || (options.marksOptional && isMarked)
             return try single(schema, field, owner, options, open: open).with(isOptional: isOptional && mayBeNull)
         }
     }
@@ -113,7 +129,7 @@ struct ProtobufMapping: Sendable {
         case .enumeration:
             let descriptor = schema.enums[field.typeIndex]
             return ConnectSchema(
-                .string,
+                options.usesNumbers ? .int32 : .string,
                 parameters: [.init(enumeration, descriptor.name)]
                     + descriptor.constants.map { .init(enumeration + "." + $0.name, String($0.number)) })
         case .message, .group:
@@ -128,7 +144,7 @@ struct ProtobufMapping: Sendable {
                 return decimal.with(
                     parameters: decimal.parameters + [.init(AvroMapping.precision, String(precision))])
             case let name:
-                if let plain = ProtobufOptions.wrapped(name) { return plain }
+                if options.unwraps || options.wraps, let plain = ProtobufOptions.wrapped(name) { return plain }
                 return try message(schema, field.typeIndex, options, open: open)
             }
         }
@@ -189,10 +205,11 @@ struct ProtobufMapping: Sendable {
         var unions: [Int: ConnectStruct] = [:]
         for (place, field) in descriptor.fields.enumerated() {
             let given = message.values[place]
-            if let oneof = field.oneofIndex, !field.isProto3Optional, descriptor.oneofs.indices.contains(oneof) {
-                guard let given, let target = connect.index(of: descriptor.oneofs[oneof] + "_" + String(oneof)) else {
-                    continue
-                }
+            if let oneof = field.oneofIndex, !field.isProto3Optional, !options.flattensUnions,
+                descriptor.oneofs.indices.contains(oneof)
+            {
+                guard let given, let target = connect.index(of: options.unionField(descriptor.oneofs[oneof], oneof))
+                else { continue }
                 let union = connect.fields[target].schema
                 guard let member = union.index(of: field.name) else { continue }
                 var inner = ConnectStruct(union)
@@ -202,11 +219,33 @@ struct ProtobufMapping: Sendable {
             }
             guard let target = connect.index(of: field.name) else { continue }
             // A field that knows whether it is set is null when it is not; others have their default.
-            guard let given = given ?? (field.hasPresence ? nil : schema.defaultValue(of: field)) else { continue }
+            guard let given = given ?? (isNullUnset(field) ? nil : schema.defaultValue(of: field)) else { continue }
             structure[target] = try value(given, connect.fields[target].schema, field, depth)
         }
         for (target, union) in unions { structure[target] = .structure(union) }
         return structure
+    }
+
+    private func isNullUnset(_ field: FieldDescriptor) -> Bool {
+        guard field.hasPresence else { return false }
+        let isUnion = field.oneofIndex != nil && !field.isProto3Optional
+        if isUnion { return true }
+        if options.fillsUnset { return false }
+        let isMessage = field.kind == .message || field.kind == .group
+        return isMessage || field.isProto3Optional || options.supportsProto2
+    }
+
+    /// A message as a struct, or as the value of a logical type or of a wrapper.
+    func value(
+        of message: ProtobufMessage, _ connect: ConnectSchema, depth: Int
+    ) throws(ConnectError) -> ConnectValue {
+        if let type = connect.logicalType { return try logical(message, type) }
+        guard connect.kind != .structure else { return .structure(try value(message, connect, depth: depth)) }
+        // A wrapper: its one field is the value.
+        let descriptor = schema.messages[message.typeIndex]
+        guard let place = descriptor.fieldIndex(number: 1) else { return .null }
+        let inner = descriptor.fields[place]
+        return try value(message.values[place] ?? schema.defaultValue(of: inner), connect, inner, depth)
     }
 
     private func value(
@@ -228,6 +267,7 @@ struct ProtobufMapping: Sendable {
         case .string(let text): return .string(text)
         case .bytes(let bytes): return .bytes(bytes)
         case .enumeration(let number):
+            if connect.kind == .int32 { return .int32(number) }
             // A constant that the schema does not know keeps its number.
             return .string(schema.enums[field.typeIndex].name(of: number) ?? String(number))
         case .list(let elements):
@@ -244,19 +284,7 @@ struct ProtobufMapping: Sendable {
                     try self.value(pair.value, connect.valueSchema ?? .optionalString, entry.fields[value], depth + 1)
             }
             return .map(map)
-        case .message(let message):
-            guard let type = connect.logicalType else {
-                guard connect.kind != .structure else {
-                    return .structure(try self.value(message, connect, depth: depth + 1))
-                }
-                // A wrapper: its one field is the value.
-                let descriptor = schema.messages[message.typeIndex]
-                guard let place = descriptor.fieldIndex(number: 1) else { return .null }
-                let inner = descriptor.fields[place]
-                let given = message.values[place] ?? schema.defaultValue(of: inner)
-                return try self.value(given, connect, inner, depth + 1)
-            }
-            return try logical(message, type)
+        case .message(let message): return try self.value(of: message, connect, depth: depth + 1)
         }
     }
 

@@ -4,6 +4,7 @@ import SQLTypes
 /// Structs as messages.
 struct ProtobufValues {
     let schema: ProtobufSchema
+    let options: ProtobufOptions
 
     /// Fields go by their names, so that a message of the registry may have others and in another order.
     func message(_ structure: ConnectStruct, _ index: Int, depth: Int) throws(ConnectError) -> ProtobufMessage {
@@ -13,19 +14,14 @@ struct ProtobufValues {
         let descriptor = schema.messages[index]
         var message = schema.emptyMessage(index)
         for (place, field) in structure.schema.fields.enumerated() {
-            let value = structure[place]
+            let value = options.ignoresDefaults ? structure.values[place] : structure[place]
             if value.isNull { continue }
-            guard let target = descriptor.fieldIndex(name: field.name) ?? placeByNumber(place, descriptor) else {
+            guard let target = descriptor.fieldIndex(name: options.fieldName(field.name)) else {
                 throw .data("Message \(descriptor.fullName) has no field \(field.name)")
             }
             message.values[target] = try self.value(value, field.schema, descriptor.fields[target], depth)
         }
         return message
-    }
-
-    /// A name that Protobuf does not allow was changed, its number was not.
-    private func placeByNumber(_ place: Int, _ descriptor: MessageDescriptor) -> Int? {
-        descriptor.fieldIndex(number: Int32(truncatingIfNeeded: place + 1))
     }
 
     private func value(

@@ -7,6 +7,7 @@ package struct RegistryConverter: Sendable {
     package let type: SchemaType
     package let options: RegistryOptions
     private let avro: AvroMapping.Options
+    private let json: JSONSchemaOptions
     private let protobuf: ProtobufOptions
 
     /// - Parameters:
@@ -19,6 +20,7 @@ package struct RegistryConverter: Sendable {
         self.type = type
         options = try RegistryOptions(own, isKey: option.hasPrefix("key"))
         avro = type == .avro ? try AvroMapping.Options(own) : AvroMapping.Options()
+        json = type == .json ? try JSONSchemaOptions(own) : JSONSchemaOptions()
         protobuf = type == .protobuf ? try ProtobufOptions(own) : ProtobufOptions()
     }
 
@@ -32,7 +34,7 @@ package struct RegistryConverter: Sendable {
                 try AvroSchema(registered.text, references: registered.references.map(\.text))
             }
             return try AvroSchemaReader(schema, avro).root
-        case .json: return try JSONSchemaReader(registered).schema()
+        case .json: return try JSONSchemaReader(registered, json).schema()
         case .protobuf:
             let schema = try ProtobufConverter.schema(registered)
             guard let index = schema.mainMessageIndex else { throw .data("the schema has no messages") }

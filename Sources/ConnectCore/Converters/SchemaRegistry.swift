@@ -17,7 +17,8 @@ package struct RegistrySchema: Sendable, Hashable {
     }
 }
 
-/// What converters need of a schema registry. Failures are `.retriable` when asking again may help, else `.data`.
+/// What converters need of a schema registry. Failures are `.retriable` when asking again may help, `.config` when the
+/// registry lets nobody do what was asked, else `.data`; the message is the registry's alone.
 package protocol ConverterRegistry: Sendable {
     /// - Returns: the id; the same one when the subject has the schema already.
     func register(
@@ -64,6 +65,10 @@ package struct RegistryOptions: Sendable {
     package var strategy = SubjectNameStrategy.topic
     /// `use.schema.id`.
     package var fixedID: Int32?
+    /// `latest.compatibility.strict` and `id.compatibility.strict`: whether a schema of the subject's own has to be able
+    /// to read what the values' schemas write.
+    package var checksLatest = true
+    package var checksFixed = true
 
     package init() {}
 
@@ -72,13 +77,11 @@ package struct RegistryOptions: Sendable {
     /// - Parameter properties: a converter's options without the prefix `key.converter.` or `value.converter.`.
     package init(_ properties: [String: String], isKey: Bool) throws(ConnectError) {
         self.isKey = isKey
-        func flag(_ name: String, _ fallback: Bool) throws(ConnectError) -> Bool {
-            guard let text = properties[name] else { return fallback }
-            return try ConfigItem.parse(text, .boolean, name) == .boolean(true)
-        }
-        registers = try flag("auto.register.schemas", true)
-        usesLatest = try flag("use.latest.version", false)
-        normalizes = try flag("normalize.schemas", false)
+        registers = try ConfigItem.flag("auto.register.schemas", properties, true)
+        usesLatest = try ConfigItem.flag("use.latest.version", properties, false)
+        normalizes = try ConfigItem.flag("normalize.schemas", properties, false)
+        checksLatest = try ConfigItem.flag("latest.compatibility.strict", properties, true)
+        checksFixed = try ConfigItem.flag("id.compatibility.strict", properties, true)
         if let text = properties["use.schema.id"],
             case .integer(let id) = try ConfigItem.parse(text, .int, "use.schema.id"),
             id >= 0
@@ -101,6 +104,7 @@ final class RegistryLink: Sendable {
     let options: RegistryOptions
     private let ids = ConnectCache<String, RegistrySchema>(countMax: 1000)
     private let schemas = ConnectCache<SchemaFrame, RegistrySchema>(countMax: 1000)
+    private let checked = ConnectCache<Pair, Bool>(countMax: 1000)
 
     init(_ registry: any ConverterRegistry, _ options: RegistryOptions) {
         self.registry = registry
@@ -112,50 +116,98 @@ final class RegistryLink: Sendable {
 
     /// The schema to write with, registered or looked up: the given one or, with `use.latest.version` or
     /// `use.schema.id`, the subject's own.
+    ///
+    /// - Throws: in the words of the original's converters.
     func writing(
         _ text: String, _ type: SchemaType, topic: String, recordName: String?
     ) async throws(ConnectError) -> RegistrySchema {
         let subject = try options.strategy.subject(topic: topic, isKey: options.isKey, recordName: recordName)
-        let isGiven = options.fixedID == nil && (options.registers || !options.usesLatest)
-        let key = isGiven ? subject + "\u{0}" + text : subject
+        // The subject's own schema is checked against each one that is given.
+        let key = subject + "\u{0}" + text
         if let known = ids[key] { return known }
+        let words = RegistryFailureWords(type: type, isKey: options.isKey)
+        let step: RegistryFailureWords.Step =
+            options.fixedID != nil ? .byID : options.registers ? .register : options.usesLatest ? .latest : .lookUp
         let schema: RegistrySchema
-        if let id = options.fixedID {
-            schema = try await registry.schema(id: id)
-        } else if options.registers {
-            let id = try await registry.register(text, type, subject: subject, normalize: options.normalizes)
-            schema = RegistrySchema(id: id, type: type, text: text)
-        } else if options.usesLatest {
-            // Not remembered: the subject may get a new version at any time.
-            return try await registry.latest(subject: subject)
-        } else {
-            let id = try await registry.id(of: text, type, subject: subject, normalize: options.normalizes)
-            schema = RegistrySchema(id: id, type: type, text: text)
+        do throws(ConnectError) {
+            switch step {
+            case .byID: schema = try await registry.schema(id: options.fixedID ?? 0)
+            case .register:
+                let id = try await registry.register(text, type, subject: subject, normalize: options.normalizes)
+                schema = RegistrySchema(id: id, type: type, text: text)
+            case .latest: schema = try await registry.latest(subject: subject)
+            case .lookUp:
+                let id = try await registry.id(of: text, type, subject: subject, normalize: options.normalizes)
+                schema = RegistrySchema(id: id, type: type, text: text)
+            }
+        } catch {
+            throw words.unwritten(topic, step, text, error)
         }
-        ids[key] = schema
+        if step == .byID, options.checksFixed {
+            try check(schema, reads: text, topic, words, option: "id.compatibility.strict")
+        }
+        if step == .latest, options.checksLatest {
+            try check(schema, reads: text, topic, words, option: "latest.compatibility.strict")
+        }
+        // The subject may get a new version at any time.
+        if step != .latest { ids[key] = schema }
         return schema
     }
 
+    /// Whether the subject's own schema can read what the given one writes. Like the original, not the other way round.
+    private func check(
+        _ own: RegistrySchema, reads text: String, _ topic: String, _ words: RegistryFailureWords, option: String
+    ) throws(ConnectError) {
+        let pair = Pair(own: own.id, text: text)
+        if checked[pair] != nil { return }
+        var reasons = [Incompatibility.differentType.message]
+        if own.type == words.type {
+            do throws(SchemaFailure) {
+                let reader = try own.type.read(own.text, references: own.references)
+                reasons = reader.incompatibilities(reading: try own.type.read(text), policy: .strict).map(\.message)
+            } catch {
+                reasons = [error.message]
+            }
+        }
+        guard reasons.isEmpty else {
+            throw words.incompatible(topic, own.text, text, option: option, reasons)
+        }
+        checked[pair] = true
+    }
+
+    private struct Pair: Hashable, Sendable {
+        var own: Int32
+        var text: String
+    }
+
     /// The schema that bytes were written with and where the payload begins.
+    ///
+    /// - Throws: in the words of the original's converters.
     func reading(
         _ bytes: [UInt8], _ type: SchemaType, topic: String
     ) async throws(ConnectError) -> (schema: RegistrySchema, frame: SchemaFrame, start: Int) {
-        guard let (frame, count) = SchemaFrame.read(bytes) else {
-            throw .data(
-                "Failed to deserialize data for topic \(topic) to \(type.rawValue): Unknown magic byte!")
-        }
+        let words = RegistryFailureWords(type: type, isKey: options.isKey)
+        guard let (frame, count) = SchemaFrame.read(bytes) else { throw words.damaged(topic, "Unknown magic byte!") }
         if let known = schemas[frame] { return (known, frame, count) }
-        let schema =
-            switch frame {
-            case .id(let id): try await registry.schema(id: id)
-            case .guid(let guid): try await registry.schema(guid: guid)
-            }
+        let schema: RegistrySchema
+        do throws(ConnectError) {
+            schema =
+                switch frame {
+                case .id(let id): try await registry.schema(id: id)
+                case .guid(let guid): try await registry.schema(guid: guid)
+                }
+        } catch {
+            throw words.unread(topic, frame, error)
+        }
         guard schema.type == type else {
-            throw .data(
-                "Failed to deserialize data for topic \(topic) to \(type.rawValue): schema \(frame) is "
-                    + "\(schema.type.rawValue)")
+            throw words.damaged(topic, "schema \(frame) is \(schema.type.rawValue)", in: frame)
         }
         schemas[frame] = schema
         return (schema, frame, count)
+    }
+
+    /// Bytes behind a frame that are not of its schema.
+    func damaged(_ topic: String, _ type: SchemaType, _ frame: SchemaFrame, _ reason: String) -> ConnectError {
+        RegistryFailureWords(type: type, isKey: options.isKey).damaged(topic, reason, in: frame)
     }
 }

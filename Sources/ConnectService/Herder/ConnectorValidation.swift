@@ -30,7 +30,7 @@ struct ConnectorValidation: Sendable {
         let own = plugin.definition.validate(plugin.modernized(resolved))
         for group in plugin.definition.groups where !groups.contains(group) { groups.append(group) }
         findings += own
-        addConverters(resolved)
+        addConverters(resolved, settings)
         for problem in TransformChain.problems(resolved) { add(problem, resolved) }
         for problem in ClientOverrides.problems(resolved, plugin, settings) { add(problem, resolved) }
         // Servers are asked only about a configuration that is right in itself.
@@ -40,12 +40,14 @@ struct ConnectorValidation: Sendable {
         hideSecrets(plugin.modernized(raw), plugin.modernized(resolved))
     }
 
-    /// The options of converters that the connector names itself, where they are all of the converter's.
-    private mutating func addConverters(_ properties: [String: String]) {
+    /// The options of converters that the connector names itself.
+    private mutating func addConverters(_ properties: [String: String], _ settings: WorkerSettings) {
         for option in ["key.converter", "value.converter"] {
-            guard let name = properties[option], let definition = ConverterOptions.validated(name) else { continue }
+            guard let name = properties[option], let definition = ConverterOptions.definition(name) else { continue }
             let prefix = option + "."
             var given = ["converter.type": String(option.prefix { $0 != "." })]
+            // The registry of this process, where there is one, is that of converters that name none.
+            given["schema.registry.url"] = settings.registryURL
             for (name, value) in properties where name.hasPrefix(prefix) {
                 given[String(name.dropFirst(prefix.count))] = value
             }

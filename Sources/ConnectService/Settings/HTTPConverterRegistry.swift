@@ -33,6 +33,9 @@ package struct HTTPConverterRegistry: ConverterRegistry {
         switch error.kind {
         case .unreachable: .init(.retriable, error.message)
         case .refused(let status, _) where status >= 500 || status == 429: .init(.retriable, error.message)
+        // Codes without a second part are not about a schema: the original takes them for faults of the configuration.
+        case .refused(_, let code) where 400..<500 ~= code: .config("\(error.message); error code: \(code)")
+        case .refused(_, let code): .data("\(error.message); error code: \(code)")
         default: .data(error.message)
         }
     }

@@ -44,7 +44,10 @@ struct TaskFailure: Error, CustomStringConvertible {
     /// As Java prints an exception, with the places that this worker knows of.
     func trace(of task: String) -> String {
         let place = "\n\tat " + (place.map { "\($0) " } ?? "") + "(task \(task))"
-        return error.description + place + (cause.map { "\nCaused by: \($0)\(place)" } ?? "")
+        func text(_ error: ConnectError) -> String {
+            error.heading + place + error.causes.map { "\nCaused by: \($0)" }.joined()
+        }
+        return text(error) + (cause.map { "\nCaused by: " + text($0) } ?? "")
     }
 
     var description: String { error.description + (cause.map { ", caused by \($0)" } ?? "") }

@@ -32,6 +32,15 @@ enum ConnectorReference {
         page.paragraph("For `key.converter` and `value.converter`: \(codes(ConverterPlugins.names)).")
         page.paragraph("For `header.converter`: \(codes(ConverterPlugins.headerNames)).")
 
+        for name in ConverterPlugins.names {
+            guard let definition = ConverterOptions.definition(name), definition["schema.registry.url"] != nil else {
+                continue
+            }
+            page.heading(3, lastPart(name))
+            page.paragraph(codes([name]) + ": options stand behind `key.converter.` and `value.converter.`.")
+            addOptions(definition, to: &page)
+        }
+
         page.heading(2, "Transforms")
         page.paragraph(
             """
