@@ -160,6 +160,37 @@ import Testing
         }
     }
 
+    @Test func `names that look like slips are taken, and told in the log`() async throws {
+        let log = RecordedLog()
+        try await TestPlatform.with(log: log) { platform in
+            try await platform.withWorker { worker in
+                let config = Self.source.merging([
+                    "bath": "5", "value.converter": "JsonConverter", "value.converter.schemas.enble": "false",
+                    "consumer.override.foo": "1", "consumer.override.max.poll.record": "1",
+                    "producer.override.acks": "all", "team": "data", "tasks.max": "1", "transforms": "f",
+                    "transforms.f.type": "ReplaceField$Value", "transforms.f.exclud": "a",
+                    "topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1",
+                    "key.converter": "AvroConverter", "key.converter.schema.registry.url": "http://127.0.0.1:1",
+                    "key.converter.scrub.invalid.nmes": "true", "key.converter.basic.auth.user.info": "a:b",
+                ]) { $1 }
+                let answer = try await worker.create("s", config)
+                #expect(answer.status == 201, "\(answer)")
+                let known = "is not known and has no effect: did you mean"
+                #expect(
+                    log.lines.filter { $0.contains("no effect") } == [
+                        "warning option 'bath' \(known) 'batch'?",
+                        "warning option 'consumer.override.foo' has no effect in this worker",
+                        "warning option 'consumer.override.max.poll.record' has no effect in this worker: did you mean "
+                            + "'consumer.override.max.poll.records'?",
+                        "warning option 'key.converter.scrub.invalid.nmes' \(known) "
+                            + "'key.converter.scrub.invalid.names'?",
+                        "warning option 'transforms.f.exclud' \(known) 'transforms.f.exclude'?",
+                        "warning option 'value.converter.schemas.enble' \(known) 'value.converter.schemas.enable'?",
+                    ])
+            }
+        }
+    }
+
     /// The words are those of upstream's `LogReporter`, `ProcessingContext` and `SourceRecord`.
     @Test(arguments: [true, false])
     func `the log has what was passed over, with the record where that is wanted`(hasRecords: Bool) async throws {
