@@ -41,6 +41,13 @@ package struct CDCPlugin: SourcePlugin {
         }
     }
 
+    package var openPrefixes: [String] {
+        [
+            "column.mask.", "column.truncate.", "database.history.", "driver.", "schema.history.internal.kafka.",
+            "snapshot.select.statement.overrides.",
+        ]
+    }
+
     package func modernized(_ properties: [String: String]) -> [String: String] { CDCOptions.modern(properties) }
 
     /// Options that do not go together, and whether the server answers.

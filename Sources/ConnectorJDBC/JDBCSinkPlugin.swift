@@ -27,6 +27,8 @@ package struct JDBCSinkPlugin: SinkPlugin {
     }
 
     package var definition: ConfigDef { SinkOptions.definition(flavour) }
+    /// Parameters of drivers.
+    package var openPrefixes: [String] { ["connection."] }
 
     package func problems(with properties: [String: String]) async -> [ConfigProblem] {
         let isTrue = properties["delete.enabled"]?.trimmed.lowercased() == "true"

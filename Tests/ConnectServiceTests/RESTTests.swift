@@ -167,6 +167,15 @@ import Testing
                     #expect(answer.status == 400, "\(answer)")
                     #expect(answer.message == message)
                 }
+                // A topic that is not there is nothing that trying again would mend.
+                let place = #"{"kafka_topic":"nope","kafka_partition":0}"#
+                let nope = try await worker.ask(
+                    "PATCH", "/connectors/k/offsets",
+                    #"{"offsets":[{"partition":\#(place),"offset":{"kafka_offset":1}}]}"#)
+                #expect(nope.status == 500)
+                let start = "Failed to alter consumer group offsets for connector k: UNKNOWN_TOPIC_OR_PARTITION"
+                #expect(nope.message.hasPrefix(start), "\(nope)")
+                #expect(nope.message.contains("nope"))
             }
         }
     }

@@ -155,7 +155,72 @@ import Testing
                 #expect(header(1, "stage") == "TASK_PUT")
                 #expect(header(1, "connector.name") == "k")
                 #expect(header(1, "exception.message") == "bad is bad")
+                #expect(header(0, "class.name") == "org.apache.kafka.connect.json.JsonConverter")
             }
+        }
+    }
+
+    @Test func `names that look like slips are taken, and told in the log`() async throws {
+        let log = RecordedLog()
+        try await TestPlatform.with(log: log) { platform in
+            try await platform.withWorker { worker in
+                let config = Self.source.merging([
+                    "bath": "5", "value.converter": "JsonConverter", "value.converter.schemas.enble": "false",
+                    "consumer.override.foo": "1", "consumer.override.max.poll.record": "1",
+                    "producer.override.acks": "all", "team": "data", "tasks.max": "1", "transforms": "f",
+                    "transforms.f.type": "ReplaceField$Value", "transforms.f.exclud": "a",
+                    "topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1",
+                    "key.converter": "AvroConverter", "key.converter.schema.registry.url": "http://127.0.0.1:1",
+                    "key.converter.scrub.invalid.nmes": "true", "key.converter.basic.auth.user.info": "a:b",
+                ]) { $1 }
+                let answer = try await worker.create("s", config)
+                #expect(answer.status == 201, "\(answer)")
+                let known = "is not known and has no effect: did you mean"
+                #expect(
+                    log.lines.filter { $0.contains("no effect") } == [
+                        "warning option 'bath' \(known) 'batch'?",
+                        "warning option 'consumer.override.foo' has no effect in this worker",
+                        "warning option 'consumer.override.max.poll.record' has no effect in this worker: did you mean "
+                            + "'consumer.override.max.poll.records'?",
+                        "warning option 'key.converter.scrub.invalid.nmes' \(known) "
+                            + "'key.converter.scrub.invalid.names'?",
+                        "warning option 'transforms.f.exclud' \(known) 'transforms.f.exclude'?",
+                        "warning option 'value.converter.schemas.enble' \(known) 'value.converter.schemas.enable'?",
+                    ])
+            }
+        }
+    }
+
+    /// The words are those of upstream's `LogReporter`, `ProcessingContext` and `SourceRecord`.
+    @Test(arguments: [true, false])
+    func `the log has what was passed over, with the record where that is wanted`(hasRecords: Bool) async throws {
+        let log = RecordedLog()
+        let common = [
+            "errors.tolerance": "all", "errors.log.enable": "true", "errors.log.include.messages": "\(hasRecords)",
+            "value.converter": "LongConverter",
+        ]
+        let long = "with class 'org.apache.kafka.connect.converters.LongConverter'"
+        try await TestPlatform.with(log: log) { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", ["x"])
+            let time = try await platform.records("lines").first?.timestamp ?? 0
+            try await platform.withWorker { worker in
+                let source = ["connector.class": "CountingSource", "topic": "numbers", "count": "1"]
+                #expect(try await worker.create("s", source.merging(common) { $1 }).status == 201)
+                #expect(try await worker.create("k", Self.sink.merging(common) { $1 }).status == 201)
+                try await eventually("both lines") { log.lines.filter { $0.contains("encountered") }.count == 2 }
+            }
+            let lines = log.lines.filter { $0.contains("encountered") }.sorted()
+            let sink = hasRecords
+                ? ", where consumed record is {topic='lines', partition=0, offset=0, timestamp=\(time), "
+                    + "timestampType=CreateTime}" : ""
+            let source = hasRecords
+                ? ", where source record is = SourceRecord{sourcePartition={task=0}, sourceOffset={next=1}} "
+                    + "ConnectRecord{topic='numbers', kafkaPartition=null, key=k0, keySchema=Schema{STRING}, "
+                    + "value=line 0, valueSchema=Schema{STRING}, timestamp=null, headers=ConnectHeaders(headers=)}" : ""
+            let start = "error Error encountered in task"
+            #expect(lines.first?.hasPrefix("\(start) k-0. Executing stage 'VALUE_CONVERTER' \(long)\(sink). ") == true)
+            #expect(lines.last?.hasPrefix("\(start) s-0. Executing stage 'VALUE_CONVERTER' \(long)\(source). ") == true)
         }
     }
 }

@@ -29,8 +29,9 @@ final class TestPlatform: Sendable {
         self.folder = folder
     }
 
+    /// - Parameter log: keeps what broker and workers log; nil for little or nothing, on the terminal.
     static func with(
-        properties: [String: String] = [:], _ body: (TestPlatform) async throws -> Void
+        properties: [String: String] = [:], log: RecordedLog? = nil, _ body: (TestPlatform) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "swiftwater-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -38,8 +39,11 @@ final class TestPlatform: Sendable {
         configuration.dataDirectory = folder
         configuration.listenPort = 0
         configuration.properties = try ServerProperties(properties)
-        var logger = Logger(label: "test")
-        logger.logLevel = ProcessInfo.processInfo.environment["CONNECT_TEST_LOG"] == nil ? .critical : .info
+        var logger = log?.logger ?? Logger(label: "test")
+        if log == nil {
+            logger.logLevel =
+                ProcessInfo.processInfo.environment["CONNECT_TEST_LOG"] == nil ? .critical : .info
+        }
         let platform = TestPlatform(
             try await BrokerServer.start(configuration, logger: logger),
             MultiThreadedEventLoopGroup(numberOfThreads: 1), logger, folder)

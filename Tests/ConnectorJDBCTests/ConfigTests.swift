@@ -43,9 +43,14 @@ import Testing
         arguments: [
             (
                 ["insert.mode": "Upsert"], "insert.mode",
-                "Invalid value Upsert for configuration insert.mode: Invalid enumerator"
+                "Invalid value Upsert for configuration insert.mode: Invalid enumerator, must be one of insert, "
+                    + "upsert, update"
             ),
-            (["pk.mode": "key"], "pk.mode", "Invalid value key for configuration pk.mode: Invalid enumerator"),
+            (
+                ["pk.mode": "key"], "pk.mode",
+                "Invalid value key for configuration pk.mode: Invalid enumerator, must be one of none, kafka, record_key, "
+                    + "record_value"
+            ),
             (
                 ["db.timezone": "Mars"], "db.timezone",
                 "Invalid value Mars for configuration db.timezone: Invalid time zone identifier"

@@ -63,6 +63,34 @@ import Testing
         #expect(try file.sql("SELECT * FROM server_db_people") == ["1|c"])
     }
 
+    /// As `KafkaDebeziumSinkRecord` makes a key of headers.
+    @Test func `headers are the key`() async throws {
+        let file = try TestFile()
+        func keyed(_ event: ConnectRecord, _ id: Int64) -> ConnectRecord {
+            var keyed = event
+            keyed.headers = [
+                ConnectHeader("hid", .int64, .int64(0)), ConnectHeader("none", nil, .null),
+                ConnectHeader("hid", .int64, .int64(id)),
+            ]
+            return keyed
+        }
+        let options = ["primary.key.mode": "record_header"]
+        try await put(
+            file, options,
+            [
+                keyed(event("c", .null, person(1, "a")), 7), keyed(event("c", .null, person(2, "b")), 8),
+                keyed(event("u", .null, person(1, "c")), 7),
+            ])
+        #expect(try file.sql("SELECT hid, id, name FROM server_db_people ORDER BY hid") == ["7|1|c", "8|2|b"])
+        let bare = await failure { try await put(file, options, [event("c", .null, person(1, "a"))]) }
+        #expect(bare.contains("the record has no headers"), "\(bare)")
+        let other = await failure {
+            let named = options.merging(["primary.key.fields": "x"]) { $1 }
+            try await put(file, named, [keyed(event("c", .null, person(1, "a")), 7)])
+        }
+        #expect(other.contains("header schema does not contain field: x"), "\(other)")
+    }
+
     @Test func `deletions are skipped where they are not enabled, and counted`() async throws {
         let file = try TestFile()
         try await put(

@@ -28,6 +28,17 @@ import Testing
             ])
     }
 
+    @Test func `a topic with dots that is no table of a database says how it was read`() async throws {
+        let file = try TestFile()
+        let options = ["auto.create": "true", "errors.tolerance": "none"]
+        let dotted = record(row(people, [.int32(1), .string("a")]), topic: "with-dash.and.dot")
+        let message = await failure { try await file.put(options, [dotted]) }
+        #expect(message.contains("was read as table 'dot' of database 'and'"), "\(message)")
+        #expect(message.contains("table.name.format=\"${topic}\""))
+        try await file.put(options.merging(["table.name.format": "\"${topic}\""]) { $1 }, [dotted])
+        #expect(try file.sql("SELECT * FROM \"with-dash.and.dot\"") == ["1|a"])
+    }
+
     /// Types as the original's dialect of SQLite has them; times as its driver stores them.
     @Test func `all types`() async throws {
         let file = try TestFile()

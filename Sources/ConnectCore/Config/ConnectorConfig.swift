@@ -176,7 +176,8 @@ package enum ConnectorConfig {
             group: errors, order: 4, width: .short, displayName: "Log Errors")
         definition.define(
             "errors.log.include.messages", .boolean, .value(.boolean(false)), nil, .medium,
-            "Whether the log names the record, too.", group: errors, order: 5, width: .short,
+            "Whether the log has the record, too: all of a source's, the place of a sink's.",
+            group: errors, order: 5, width: .short,
             displayName: "Log Error Details")
     }
 

@@ -80,7 +80,7 @@ package struct ConnectRecord: Sendable, Hashable {
 
 extension ConnectRecord {
     /// Java's `toString` of it, which stands in messages.
-    var javaText: String {
+    package var javaText: String {
         let shown: String
         switch origin {
         case .sink(let topic, let partition, let offset, let kind):

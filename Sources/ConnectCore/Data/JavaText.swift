@@ -46,8 +46,8 @@ enum JavaText {
     }
 
     private static func date(_ millis: Int64) -> String {
-        let (year, month, day) = civil(millis)
-        return pad(year, 4) + "-" + pad(month, 2) + "-" + pad(day, 2)
+        let date = JavaDate(days: floorDiv(Int(millis), Int(millisOfDay)))
+        return pad(date.year, 4) + "-" + pad(date.month, 2) + "-" + pad(date.day, 2)
     }
 
     static func civil(_ millis: Int64) -> (year: Int, month: Int, day: Int) {

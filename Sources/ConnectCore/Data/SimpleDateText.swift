@@ -9,13 +9,6 @@ package struct SimpleDateText: Sendable {
 
     package let pattern: String
     private let parts: [Part]
-    private let reader: SimpleDatePattern
-
-    private static let months = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-        "December",
-    ]
-    private static let weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
     /// - Throws: `.illegalArgument` in Java's words.
     package init(_ pattern: String) throws(ConnectError) {
@@ -43,6 +36,9 @@ package struct SimpleDateText: Sendable {
                 guard "GyYMLwWDdFEuaHkKhmsSzZX".contains(character) else {
                     throw ConnectError(.illegalArgument, "Illegal pattern character '\(character)'")
                 }
+                guard character != "X" || at - start <= 3 else {
+                    throw ConnectError(.illegalArgument, "invalid ISO 8601 format: length=\(at - start)")
+                }
                 parts.append(.field(character, width: at - start))
             } else {
                 literal.append(character)
@@ -51,11 +47,6 @@ package struct SimpleDateText: Sendable {
         }
         guard !isQuoted else { throw ConnectError(.illegalArgument, "Unterminated quote") }
         if !literal.isEmpty { parts.append(.literal(literal)) }
-        do throws(SQLTypesError) {
-            reader = try SimpleDatePattern(pattern)
-        } catch {
-            throw ConnectError(.illegalArgument, error.message)
-        }
         self.parts = parts
         self.pattern = pattern
     }
@@ -76,52 +67,35 @@ package struct SimpleDateText: Sendable {
     ///
     /// - Throws: `.data` when the text does not match.
     package func millis(_ text: String) throws(ConnectError) -> Int64 {
-        do throws(SQLTypesError) {
-            return try reader.milliseconds(text, zones: .offsetsOnly)
-        } catch {
-            if namesZone, let plain = Self.withOffset(text),
-                let millis = try? reader.milliseconds(plain, zones: .offsetsOnly)
-            {
-                return millis
+        var reader = SimpleDateReader(text)
+        var isRead = true
+        for (index, part) in parts.enumerated() where isRead {
+            switch part {
+            case .literal(let literal): isRead = reader.literal(literal)
+            case .field(let letter, let width):
+                isRead = reader.field(letter, width, isLimited: isNumber(index + 1))
             }
+        }
+        guard isRead, reader.at > 0, let millis = reader.fields.milliseconds else {
             throw .data("Could not parse timestamp: value (\(text)) does not match pattern (\(pattern))")
         }
+        return millis
     }
 
-    private var namesZone: Bool {
-        parts.contains { if case .field("z", _) = $0 { true } else { false } }
-    }
-
-    /// The abbreviations of zones in wide use, as minutes east: a summer's name is its own offset, whatever the date.
-    private static let zoneOffsets: [String: Int] = [
-        "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420,
-        "AKST": -540, "AKDT": -480, "HST": -600, "AST": -240, "ADT": -180, "NST": -210, "NDT": -150, "BRT": -180,
-        "ART": -180, "WET": 0, "WEST": 60, "BST": 60, "CET": 60, "CEST": 120, "MET": 60, "MEST": 120, "SAST": 120,
-        "EET": 120, "EEST": 180, "MSK": 180, "EAT": 180, "PKT": 300, "IST": 330, "SGT": 480, "HKT": 480, "AWST": 480,
-        "JST": 540, "KST": 540, "ACST": 570, "AEST": 600, "ACDT": 630, "AEDT": 660, "NZST": 720, "NZDT": 780,
-    ]
-
-    /// The text with an offset in the place of a zone's abbreviation.
-    private static func withOffset(_ text: String) -> String? {
-        var start: String.Index?
-        for index in text.indices + [text.endIndex] {
-            if index < text.endIndex, text[index].isASCII, text[index].isLetter {
-                start = start ?? index
-            } else if let from = start {
-                start = nil
-                guard let minutes = zoneOffsets[text[from..<index].uppercased()] else { continue }
-                let size = Int(minutes.magnitude)
-                let offset = (minutes < 0 ? "-" : "+") + JavaText.pad(size / 60, 2) + JavaText.pad(size % 60, 2)
-                return text[..<from] + offset + text[index...]
-            }
+    /// Whether a part is a number, before which another one ends after its own width.
+    private func isNumber(_ index: Int) -> Bool {
+        guard index < parts.count, case .field(let letter, let width) = parts[index] else { return false }
+        switch letter {
+        case "M", "L": return width <= 2
+        case "G", "E", "a", "z", "Z", "X": return false
+        default: return true
         }
-        return nil
     }
 
     private static func text(_ millis: Int64, _ parts: [Part]) -> String {
         let days = floorDiv(Int(millis), 86_400_000)
         let rest = floorMod(Int(millis), 86_400_000)
-        let date = CivilDate(days: days)
+        let date = JavaDate(days: days)
         let hour = rest / 3_600_000
         var output = ""
         for part in parts {
@@ -134,25 +108,22 @@ package struct SimpleDateText: Sendable {
         return output
     }
 
-    private static func field(_ letter: Character, _ width: Int, _ date: CivilDate, hour: Int, rest: Int) -> String {
+    private static func field(_ letter: Character, _ width: Int, _ date: JavaDate, hour: Int, rest: Int) -> String {
         let pad = JavaText.pad
         switch letter {
         case "G": return date.year > 0 ? "AD" : "BC"
         case "y": return year(date.year > 0 ? date.year : 1 - date.year, width)
-        case "Y": return year(weekYear(date).year, width)
+        case "Y": return year(date.weekYear.year, width)
         case "M", "L":
-            let name = months[min(max(date.month, 1), 12) - 1]
+            let name = SimpleDateNames.longMonths[min(max(date.month, 1), 12) - 1]
             return width >= 4 ? name : width == 3 ? String(name.prefix(3)) : pad(date.month, width)
-        case "w": return pad(weekYear(date).week, width)
-        case "W":
-            // Weeks begin on Sunday; the first holds the 1st.
-            let first = CivilDate(year: date.year, month: date.month, day: 1).weekday % 7
-            return pad((date.day - 1 + first) / 7 + 1, width)
+        case "w": return pad(date.weekYear.week, width)
+        case "W": return pad(date.weekOfMonth, width)
         case "D": return pad(date.dayOfYear, width)
         case "d": return pad(date.day, width)
         case "F": return pad((date.day - 1) / 7 + 1, width)
         case "E":
-            let name = weekdays[min(max(date.weekday, 1), 7) - 1]
+            let name = SimpleDateNames.longWeekdays[min(max(date.weekday, 1), 7) - 1]
             return width >= 4 ? name : String(name.prefix(3))
         case "u": return pad(date.weekday, width)
         case "a": return hour < 12 ? "AM" : "PM"
@@ -171,16 +142,5 @@ package struct SimpleDateText: Sendable {
 
     private static func year(_ year: Int, _ width: Int) -> String {
         width == 2 ? JavaText.pad(year % 100, 2) : JavaText.pad(year, width)
-    }
-
-    /// Java's weeks in the United States: they begin on Sunday, and the first is the one with January 1st.
-    private static func weekYear(_ date: CivilDate) -> (year: Int, week: Int) {
-        func start(_ year: Int) -> Int {
-            let first = CivilDate(year: year, month: 1, day: 1)
-            return first.days - first.weekday % 7
-        }
-        let days = date.days
-        if days >= start(date.year + 1) { return (date.year + 1, 1) }
-        return (date.year, (days - start(date.year)) / 7 + 1)
     }
 }

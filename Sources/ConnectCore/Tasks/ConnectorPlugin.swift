@@ -9,6 +9,9 @@ package protocol ConnectorPlugin: Sendable {
     /// The options of its own; those of every connector come from `ConnectorConfig`.
     var definition: ConfigDef { get }
 
+    /// Beginnings of names of options that are not in `definition` and may count all the same.
+    var openPrefixes: [String] { get }
+
     /// Whether there are connectors of it; where there are none, it is known so that a configuration is refused with what
     /// there is.
     var isAvailable: Bool { get }
@@ -31,6 +34,7 @@ package protocol ConnectorPlugin: Sendable {
 }
 
 extension ConnectorPlugin {
+    package var openPrefixes: [String] { [] }
     package var isAvailable: Bool { true }
     package func modernized(_ properties: [String: String]) -> [String: String] { properties }
 

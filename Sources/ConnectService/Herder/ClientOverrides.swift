@@ -1,3 +1,4 @@
+import Bytes
 import ConnectCore
 
 /// `producer.override.*` and so on: what connectors set for the clients that the worker uses for them.
@@ -28,6 +29,20 @@ enum ClientOverrides {
         definition.define("metadata.max.age.ms", .long, .null, .atLeast(0))
         return definition
     }()
+
+    /// What to say of an override that this worker does not read; nil for those that count, and for other options.
+    static func words(unread name: String) -> String? {
+        for (prefix, definition) in [
+            ("producer.override.", producer), ("consumer.override.", consumer), ("admin.override.", ConfigDef()),
+        ] where name.hasPrefix(prefix) {
+            let own = String(name.dropFirst(prefix.count))
+            if definition[own] != nil { return nil }
+            let nearest = nearestName(to: own, among: definition.names)
+            return "option '\(name)' has no effect in this worker"
+                + (nearest.map { ": did you mean '\(prefix)\($0)'?" } ?? "")
+        }
+        return nil
+    }
 
     static func problems(
         _ properties: [String: String], _ plugin: any ConnectorPlugin, _ settings: WorkerSettings

@@ -6,6 +6,8 @@ struct ConnectorValidation: Sendable {
     var findings: [ConfigFinding]
     var groups: [String]
     var className: String
+    /// What the configuration has that nothing reads, in words.
+    let unknown: [String]
 
     var errorCount: Int { findings.reduce(0) { $0 + $1.errors.count } }
     var json: JSONValue { ConfigDef.validation(className, groups: groups, findings) }
@@ -22,6 +24,7 @@ struct ConnectorValidation: Sendable {
         let role: ConnectorConfig.Role = plugin is any SinkPlugin ? .sink : .source
         let base = ConnectorConfig.definition(role, resolved, version: plugin.version)
         className = raw["connector.class"] ?? plugin.classNames.first ?? ""
+        unknown = UnknownOptions.words(role, resolved, plugin, base, settings)
         findings = base.validate(resolved)
         groups = base.groups
         let ownProblems =

@@ -199,13 +199,15 @@ extension Herder {
         } catch {
             if error.code == .groupIdNotFound { return isKnown }
             let word = entries == nil ? "reset" : "alter"
+            let failed = "Failed to \(word) consumer group offsets for connector \(name)"
+            let isInUse: [ClusterError.Code] = [.nonEmptyGroup, .unknownMemberId, .groupSubscribedToTopic]
+            guard isInUse.contains(error.code) else { throw ConnectError(.connect, "\(failed): \(error)") }
             throw ConnectError(
                 .connect,
-                "Failed to \(word) consumer group offsets for connector \(name) either because its tasks haven't stopped "
-                    + "completely yet or the connector was resumed before the request to \(word) its offsets could be "
-                    + "successfully completed. If the connector is in a stopped state, this operation can be safely "
-                    + "retried. If it doesn't eventually succeed, the Connect cluster may need to be restarted to get "
-                    + "rid of the zombie sink tasks.")
+                "\(failed) either because its tasks haven't stopped completely yet or the connector was resumed before "
+                    + "the request to \(word) its offsets could be successfully completed. If the connector "
+                    + "is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the "
+                    + "Connect cluster may need to be restarted to get rid of the zombie sink tasks.")
         }
         return isKnown
     }

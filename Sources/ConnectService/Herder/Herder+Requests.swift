@@ -1,6 +1,7 @@
 import Cluster
 import ConnectCore
 import JSONFormat
+import Logging
 
 /// What clients ask for. Questions are answered from what this worker has read; changes are the leader's.
 extension Herder {
@@ -81,6 +82,7 @@ extension Herder {
         if isNew, let initial { records.append(ConfigRecords.target(name, initial)) }
         records.append(ConfigRecords.connector(name, properties))
         try await write(config: records)
+        tell(validation.unknown, of: name)
         return isNew
     }
 
@@ -93,6 +95,11 @@ extension Herder {
         let validation = try await validate(properties)
         if let refusal = validation.refusal { throw .badRequest(refusal) }
         try await write(config: [ConfigRecords.connector(name, properties)])
+        tell(validation.unknown, of: name)
+    }
+
+    private func tell(_ unknown: [String], of name: String) {
+        for words in unknown { logger.warning("\(words)", metadata: ["connector": "\(name)"]) }
     }
 
     func delete(_ name: String) async throws(HerderFailure) {

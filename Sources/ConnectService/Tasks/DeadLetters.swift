@@ -58,10 +58,8 @@ final class DeadLetters: Sendable {
     /// - Throws: `TaskFailure` when errors are not tolerated, or the letter cannot be written.
     func take(_ record: ConsumerRecord?, at place: SinkPlace, _ failure: StageFailure) async throws(TaskFailure) {
         if policy.logs {
-            let what =
-                policy.logsRecords
-                ? " at topic '\(place.topic)', partition \(place.partition), offset \(place.offset)" : ""
-            environment.log(.error, "error in stage \(failure.stage.rawValue)\(what): \(failure.error)")
+            let what = policy.logsRecords ? "consumed record is \(place.words(record))" : nil
+            environment.log(.error, failure.logLine(environment.identity, record: what))
         }
         guard policy.toleratesAll else { throw failure.fatal }
         parts.figures.skipped.add()
@@ -120,5 +118,12 @@ struct SinkPlace: Sendable, Hashable {
         self.topic = topic
         self.partition = partition
         self.offset = offset
+    }
+
+    /// As lines of the log have it; with the time of a record that is still there.
+    func words(_ record: ConsumerRecord?) -> String {
+        let time = record.flatMap { $0.timestamp < 0 ? nil : ($0.timestamp, $0.timestampType.rawValue) }
+        return "{topic='\(topic)', partition=\(partition), offset=\(offset)"
+            + (time.map { ", timestamp=\($0), timestampType=\($1)" } ?? "") + "}"
     }
 }

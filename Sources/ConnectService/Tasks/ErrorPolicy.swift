@@ -26,6 +26,15 @@ struct StageFailure: Error {
             : TaskFailure(
                 ConnectError(.connect, "Tolerance exceeded in error handler"), at: className, cause: error)
     }
+
+    /// The original's line of the log, and what went wrong behind it.
+    ///
+    /// - Parameter record: what the line says of it; nil where the log is not to have it.
+    /// - SeeAlso: upstream `LogReporter`, `ProcessingContext.toString`.
+    func logLine(_ task: TaskIdentity, record: String?) -> String {
+        "Error encountered in task \(task). Executing stage '\(stage.rawValue)' with class '\(className)'"
+            + (record.map { ", where " + $0 } ?? "") + ". \(error)"
+    }
 }
 
 /// What ends a task, and its text in statuses.

@@ -120,8 +120,8 @@ final class SourcePipeline: Sendable {
         _ record: ConnectRecord, _ failure: StageFailure
     ) throws -> (topic: String, record: ProducerRecord)? {
         if policy.logs {
-            let what = policy.logsRecords ? " of a record for topic '\(record.topic)'" : ""
-            environment.log(.error, "error in stage \(failure.stage.rawValue)\(what): \(failure.error)")
+            let what = policy.logsRecords ? "source record is = \(record.javaText)" : nil
+            environment.log(.error, failure.logLine(environment.identity, record: what))
         }
         guard policy.toleratesAll else { throw failure.fatal }
         environment.parts.figures.skipped.add()

@@ -84,13 +84,20 @@ struct TaskConverters: Sendable {
             guard let made = try ConverterPlugins.converter(option, options, registry: parts.registries) else {
                 throw .config(option, nil, "no class is named")
             }
-            return (made, options[option] ?? "")
+            return (made, Self.fullName(options[option] ?? "", ConverterPlugins.names))
         }
         (key, keyClass) = try converter("key.converter")
         (value, valueClass) = try converter("value.converter")
         let headers = Self.options("header.converter", connector, given: given, parts.settings)
         header = try ConverterPlugins.headerConverter(headers)
-        headerClass = headers["header.converter"] ?? ""
+        headerClass = Self.fullName(headers["header.converter"] ?? "", ConverterPlugins.headerNames)
+    }
+
+    /// The class in full, as logs and dead letters have it, where a configuration has the last part alone.
+    private static func fullName(_ given: String, _ names: [String]) -> String {
+        let given = ConnectAPI.trimmed(given)
+        guard !given.contains(".") else { return given }
+        return names.first { $0.hasSuffix("." + given) || $0.hasSuffix("." + given + "Converter") } ?? given
     }
 
     /// A converter's options, with the prefix of `option`: the connector's, or the worker's.

@@ -42,7 +42,7 @@ enum SinkOptions {
     private static func words(_ words: [String]) -> ConfigValidator {
         ConfigValidator { (name, value) throws(ConnectError) in
             guard let text = value.text, words.contains(where: { text == $0 || text == $0.uppercased() }) else {
-                throw .config(name, value.text, "Invalid enumerator")
+                throw .config(name, value.text, "Invalid enumerator, must be one of \(words.joined(separator: ", "))")
             }
         }
     }
@@ -136,9 +136,13 @@ enum SinkOptions {
             "The table's name, with ${topic} for the topic's"
                 + (isDebezium ? " and ${source.FIELD} for what an event's source has" : "")
                 + "; dots and quotes as in schema.table.", .notEmpty)
-        let mode = words(["none", "kafka", "record_key", "record_value"])
-        let modeText = "Where the primary key comes from: none, kafka, record_key or record_value."
-        let keyText = "The key's columns. Without them all fields of the key or value."
+        let modes = ["none", "kafka", "record_key", "record_value"] + (isDebezium ? ["record_header"] : [])
+        let mode = words(modes)
+        let modeText =
+            "Where the primary key comes from: none, kafka, record_key"
+            + (isDebezium ? ", record_value or record_header." : " or record_value.")
+        let keyText =
+            "The key's columns. Without them all fields of the key or value" + (isDebezium ? ", or all headers." : ".")
         if isDebezium {
             add("collection.name.format", .string, .null, .medium, "The newer name of table.name.format.")
             add("primary.key.mode", .string, text("none"), .high, modeText, mode)

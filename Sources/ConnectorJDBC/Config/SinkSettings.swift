@@ -10,6 +10,8 @@ struct SinkSettings: Sendable {
         case none, kafka
         case recordKey = "record_key"
         case recordValue = "record_value"
+        /// Debezium's sink alone.
+        case recordHeader = "record_header"
     }
 
     let flavour: JDBCSinkPlugin.Flavour

@@ -189,10 +189,22 @@ final class SQLiteDatabase: Database {
         }
     }
 
+    /// Most names with dots are those of topics, and no attached file was meant.
+    private func checkSchema(_ schema: String, _ table: TableID) throws(SQLFailure) {
+        let attached = try query("SELECT name FROM pragma_database_list", []).compactMap { $0[0] }
+        guard !attached.contains(where: { $0.lowercased() == schema.lowercased() }) else { return }
+        throw SQLFailure(
+            .refused, state: "1",
+            "the name of the table was read as table '\(table.name)' of database '\(schema)', and there is no such "
+                + "database (there are: \(attached.joined(separator: ", "))): quotes make the dots a part of the name, as in "
+                + "table.name.format=\"${topic}\"")
+    }
+
     func describe(_ table: TableID, kinds: Set<TableDefinition.Kind>) throws(SQLFailure) -> TableDefinition? {
         // The catalog of an attached file, if the name has one.
         let schema = table.schema ?? table.catalog
         let master = schema.map { dialect.quoted($0) + "." } ?? ""
+        if let schema { try checkSchema(schema, table) }
         let found = try query(
             "SELECT type, name FROM \(master)sqlite_master WHERE lower(name) = lower(?) AND type IN ('table', 'view') "
                 + "ORDER BY name = ? DESC", [table.name, table.name])

@@ -33,6 +33,26 @@ enum DebeziumEvent {
         }
     }
 
+    /// A record with its headers as its key, one field for each; of a name that stands twice the last.
+    static func keyed(_ record: ConnectRecord) -> ConnectRecord {
+        var fields: [ConnectSchema.Field] = []
+        var values: [ConnectValue] = []
+        for header in record.headers {
+            // A column needs a type.
+            guard let schema = header.schema else { continue }
+            if let place = fields.firstIndex(where: { $0.name == header.name }) {
+                fields.remove(at: place)
+                values.remove(at: place)
+            }
+            fields.append(.init(header.name, schema))
+            values.append(header.value)
+        }
+        let schema = ConnectSchema.structure(fields)
+        var keyed = record
+        keyed.key = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: values)))
+        return keyed
+    }
+
     /// Where a change event comes from; nil for a record that is none.
     static func source(_ record: ConnectRecord) -> ConnectStruct? {
         guard let event = record.value.value.structure, case .string? = event["op"] else { return nil }

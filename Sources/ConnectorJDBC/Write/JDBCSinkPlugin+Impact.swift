@@ -13,7 +13,7 @@ extension JDBCSinkPlugin {
         switch settings.keyMode {
         case .recordKey: found += change.named(settings.keyFields, by: "option '\(keyOption)'", in: .key)
         case .recordValue: found += change.named(settings.keyFields, by: "option '\(keyOption)'", in: .value)
-        case .none, .kafka: break
+        case .none, .kafka, .recordHeader: break
         }
         found += change.named(settings.takenFields.sorted(), by: "option '\(takenOption)'", in: .value)
         let named = Set(settings.keyFields).union(settings.takenFields)

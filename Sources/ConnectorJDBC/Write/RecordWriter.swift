@@ -253,7 +253,7 @@ final class RecordWriter: @unchecked Sendable {
         var row = record
         if settings.flavour == .debezium {
             switch DebeziumEvent(record) {
-            case .row(let inner): row = inner
+            case .row(let inner): row = settings.keyMode == .recordHeader ? DebeziumEvent.keyed(inner) : inner
             case .deletion(let deletion):
                 guard settings.deletes else { return skipped("deletion", record, "delete.enabled") }
                 row = deletion

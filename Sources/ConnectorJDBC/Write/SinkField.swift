@@ -113,6 +113,13 @@ struct FieldsMetadata: Sendable {
                     .connect, "Key schema must be primitive type or Struct, but is of type: \(key.kind.rawValue)")
             }
             return try fields(table, "RECORD_KEY", "key", configured, key) { .keyField($0) }
+        case .recordHeader:
+            guard let key, !key.fields.isEmpty else {
+                throw ConnectError(
+                    .connect,
+                    "PK mode for table '\(table)' is RECORD_HEADER, but the record has no headers with a schema")
+            }
+            return try fields(table, "RECORD_HEADER", "header", configured, key) { .keyField($0) }
         case .recordValue:
             guard let value else {
                 throw ConnectError(

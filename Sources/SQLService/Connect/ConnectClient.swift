@@ -7,17 +7,22 @@ package struct ConnectClient: ConnectorAdmin {
     private let timeout: Duration
     private let user: String?
     private let password: String
+    private let hint: String?
 
     private static let calls = JSONCalls(connectSeconds: 5)
 
     /// - Parameters:
     ///   - url: `http://host:8083`; a slash at the end does not matter.
     ///   - user: for basic authentication; nil for none.
-    package init(url: String, timeout: Duration = .seconds(5), user: String? = nil, password: String = "") {
+    ///   - hint: what to say where nobody answers.
+    package init(
+        url: String, timeout: Duration = .seconds(5), user: String? = nil, password: String = "", hint: String? = nil
+    ) {
         base = url.hasSuffix("/") ? String(url.dropLast()) : url
         self.timeout = timeout
         self.user = user
         self.password = password
+        self.hint = hint
     }
 
     package func exchange(
@@ -29,7 +34,8 @@ package struct ConnectClient: ConnectorAdmin {
             let answer = try await Self.calls.exchange(request, timeout: timeout)
             return (answer.status, answer.json ?? .null)
         } catch {
-            throw ConnectorAdminError("the Connect worker at \(base) cannot be reached: \(error.words)")
+            throw ConnectorAdminError(
+                "the Connect worker at \(base) cannot be reached: \(error.words)" + (hint.map { ". " + $0 } ?? ""))
         }
     }
 }

@@ -10,7 +10,8 @@ enum ConnectorReference {
             """
             What each connector does and promises is in [connectors.md](connectors.md). A worker tells the same with \
             `swiftwater connect plugins CLASS` and `GET /connector-plugins/CLASS/config`. An option whose default is \
-            *required* has to be given. Names in configurations are checked: an unknown one is answered with the nearest.
+            *required* has to be given. Any other name is taken, too, as in the original; where one is near to a known \
+            name, the log of the worker tells both when the connector is made or changed.
             """)
         let plugins = PluginRegistry(ConnectorPlugins.all(histories: nil, responses: nil)).plugins
         let available = plugins.filter { !$0.definition.options.isEmpty }

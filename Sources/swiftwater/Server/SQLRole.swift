@@ -155,6 +155,11 @@ struct SQLRole {
             user = credentials["username"]
             password = credentials["password"] ?? ""
         }
-        return ConnectClient(url: url, timeout: .milliseconds(timeout), user: user, password: password)
+        let isNobodys = asked == nil && connect == nil
+        return ConnectClient(
+            url: url, timeout: .milliseconds(timeout), user: user, password: password,
+            hint: isNobodys
+                ? "This server runs no Connect worker and was told of none: start it without --connect none, or set "
+                    + "ksql.connect.url" : nil)
     }
 }

@@ -1,0 +1,60 @@
+import Bytes
+import ConnectCore
+
+/// What a connector's configuration names and nothing reads. It is taken, as in the original; the log tells what looks like
+/// a slip.
+enum UnknownOptions {
+    /// - Parameters:
+    ///   - properties: with placeholders resolved.
+    ///   - base: the options that all connectors of the role have, with those of its transforms and predicates.
+    /// - Returns: a sentence for each, in the order of their names.
+    static func words(
+        _ role: ConnectorConfig.Role, _ properties: [String: String], _ plugin: any ConnectorPlugin, _ base: ConfigDef,
+        _ settings: WorkerSettings
+    ) -> [String] {
+        var known = Set(base.names).union(plugin.definition.names)
+        let named = (try? HostedFormats.converters(role, properties)) ?? properties  // what is wrong is told elsewhere
+        for option in ["key.converter", "value.converter", "header.converter"] {
+            let className = named[option] ?? settings.values.string(option) ?? ""
+            let converter = ConverterOptions.definition(ConnectAPI.trimmed(className))
+            var names = converter?.names ?? []
+            if converter?["schema.registry.url"] != nil { names += registryNames }
+            for name in names { known.insert("\(option).\(name)") }
+        }
+        for part in ["output.data", "output.key", "input.data", "input.key"] { known.insert(part + ".format") }
+        let open = plugin.openPrefixes + ["topic.creation."]
+        return properties.keys.sorted().compactMap { name in
+            if known.contains(name) { return nil }
+            if let words = ClientOverrides.words(unread: name) { return words }
+            guard !open.contains(where: { name.hasPrefix($0) }), !isEarlier(name, properties, plugin),
+                let nearest = nearestName(to: name, among: known.sorted())
+            else { return nil }
+            return "option '\(name)' is not known and has no effect: did you mean '\(nearest)'?"
+        }
+    }
+
+    /// Options of converters with a registry, of which lists show some; also the original's without a counterpart.
+    private static let registryNames = [
+        "allow.optional.map.keys", "basic.auth.credentials.source", "basic.auth.user.info",
+        "bearer.auth.credentials.source", "bearer.auth.token", "connect.meta.data", "decimal.format",
+        "discard.type.doc.default", "enhanced.avro.schema.support", "enhanced.protobuf.schema.support",
+        "flatten.singleton.unions", "flatten.unions", "generalized.sum.type.support", "generate.index.for.unions",
+        "generate.struct.for.nulls", "ignore.default.for.nullables", "int.for.enums", "json.fail.invalid.schema",
+        "key.subject.name.strategy", "latest.compatibility.strict", "normalize.schemas",
+        "object.additional.properties", "optional.for.nullables", "optional.for.proto2",
+        "schema.registry.basic.auth.user.info", "schemas.cache.config", "schemas.cache.size", "scrub.invalid.names",
+        "use.optional.for.nonrequired", "use.schema.id", "value.subject.name.strategy", "wrapper.for.nullables",
+        "wrapper.for.raw.primitives",
+    ]
+
+    /// Whether it is what another option was called in earlier versions.
+    private static func isEarlier(
+        _ name: String, _ properties: [String: String], _ plugin: any ConnectorPlugin
+    ) -> Bool {
+        var others = properties
+        others[name] = nil
+        var modern = plugin.modernized(properties)
+        modern[name] = nil
+        return plugin.modernized(others) != modern
+    }
+}
