@@ -193,7 +193,7 @@ let package = Package(
             "ConnectorCDC",
             [
                 "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
-                "CMariaDB", crypto, nio,
+                "CMariaDB", "CPq", crypto, nio,
             ]),
 
         // Layer 4: the program
@@ -311,7 +311,7 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore", "HTTPCalls",
                 "HTTPKit", httpTypes, nio, logging,
             ]),
-        tests("ConnectorCDC", ["ConnectCore", "JSONFormat", "SQLTypes", "SchemaRules"]),
+        tests("ConnectorCDC", ["Bytes", "ConnectCore", "JSONFormat", "SQLTypes", "SchemaRules"]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),

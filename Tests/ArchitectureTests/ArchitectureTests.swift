@@ -94,7 +94,7 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectorCDC": [
         "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
-        "CMariaDB", "Crypto", "NIOCore",
+        "CMariaDB", "CPq", "Crypto", "NIOCore",
     ],
     "ConnectorJDBC": ["Bytes", "Environment", "SQLTypes", "ConnectCore", "CPq", "CMariaDB", "CSQLite"],
     // Layer 4: the program knows everything but C libraries, its own files aside
@@ -123,10 +123,10 @@ private let allowed: [String: Set<String>] = [
 private let wrappers: [String: Set<String>] = [
     "CISAL": ["Bytes"], "CZlib": ["Compression"], "CZstd": ["Compression"], "CLZ4": ["Compression"],
     "CSnappy": ["Compression"], "CRdKafka": ["Cluster"], "CLinux": ["Environment"], "CPCRE2": ["Patterns"],
-    "CConsolePages": ["ConsoleService"], "CExamples": ["swiftwater"], "CEdit": ["SQLShell"], "CPq": ["ConnectorJDBC"],
+    "CConsolePages": ["ConsoleService"], "CExamples": ["swiftwater"], "CEdit": ["SQLShell"],
     "CSQLite": ["ConnectorJDBC"],
     // One reads a server's log, the other writes to its tables: they share nothing but the library.
-    "CMariaDB": ["ConnectorCDC", "ConnectorJDBC"],
+    "CMariaDB": ["ConnectorCDC", "ConnectorJDBC"], "CPq": ["ConnectorCDC", "ConnectorJDBC"],
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:

@@ -8,7 +8,7 @@ import Testing
 @Suite struct BinlogDecoderTests {
     private static func cell(_ type: UInt8, _ metadata: UInt16, _ bytes: [UInt8]) throws -> String {
         try bytes.withUnsafeBytes { raw in
-            var cursor = BinlogCursor(raw)
+            var cursor = ByteCursor(raw)
             let cell = try ColumnImage.cell(type, metadata, &cursor)
             #expect(cursor.left == 0)
             return switch cell {
@@ -150,7 +150,7 @@ import Testing
             let value = Array(bytes.dropFirst(19))
             value.withUnsafeBytes { raw in
                 _ = try? JSONBinary.text(raw)
-                var cursor = BinlogCursor(raw)
+                var cursor = ByteCursor(raw)
                 for _ in 0..<8 {
                     _ = try? ColumnImage.cell(
                         UInt8(truncatingIfNeeded: random.next()), UInt16(truncatingIfNeeded: random.next()), &cursor)

@@ -42,11 +42,11 @@ import Testing
         properties["table.whitelist"] = "demo.customers"
         properties["database.history.kafka.topic"] = "h"
         properties["snapshot.mode"] = "schema_only"
-        let config = try CDCConfig(.mysql, properties)
+        let config = try MySQLConfig(.mysql, properties)
         #expect(config.prefix == "asgard" && config.snapshotMode == .noData)
         #expect(config.properties["schema.history.internal.kafka.topic"] == "h")
-        #expect(try TableFilters(config).isCaptured(TableID("Demo", "CUSTOMERS")))
-        #expect(try !TableFilters(config).isCaptured(TableID("demo", "customers2")))
+        #expect(try TableFilters(config.shared).isCaptured(TableID("Demo", "CUSTOMERS")))
+        #expect(try !TableFilters(config.shared).isCaptured(TableID("demo", "customers2")))
     }
 
     @Test(
@@ -57,7 +57,7 @@ import Testing
             ([:], "sys.t", false), (["table.ignore.builtin": "false"], "mysql.t", true),
         ] as [([String: String], String, Bool)])
     func `filters by whole names`(options: [String: String], name: String, expected: Bool) throws {
-        let filters = try TableFilters(try CDCConfig(.mysql, Self.plain.merging(options) { $1 }))
+        let filters = try TableFilters(try MySQLConfig(.mysql, Self.plain.merging(options) { $1 }).shared)
         let dot = try #require(name.firstIndex(of: "."))
         let table = TableID(String(name[..<dot]), String(name[name.index(after: dot)...]))
         #expect(filters.isCaptured(table) == expected)
@@ -79,11 +79,12 @@ import Testing
     private static func events(
         _ options: [String: String], _ columns: String
     ) throws -> TableEvents {
-        let config = try CDCConfig(.mysql, Self.plain.merging(options) { $1 })
+        let config = try MySQLConfig(.mysql, Self.plain.merging(options) { $1 })
         var catalog = TableCatalog()
         _ = try DDLParser.apply("CREATE TABLE t (\(columns))", database: "d", to: &catalog)
         return TableEvents(
-            try #require(catalog[TableID("d", "t")]), config, try TableFilters(config), try ColumnRules(config),
+            try #require(catalog[TableID("d", "t")]), config, try TableFilters(config.shared),
+            try ColumnRules(config.shared),
             source: SourceInfo(config, version: "1").schema)
     }
 
@@ -132,11 +133,11 @@ import Testing
         let options = [
             "topic.delimiter": "_", "topic.transaction": "mytx", "topic.heartbeat.prefix": "hb",
         ]
-        let config = try CDCConfig(.mysql, Self.plain.merging(options) { $1 })
-        #expect(config.topic(of: TableID("demo", "t1")) == "s_demo_t1")
+        let config = try MySQLConfig(.mysql, Self.plain.merging(options) { $1 })
+        #expect(config.shared.topic(of: TableID("demo", "t1")) == "s_demo_t1")
         #expect(config.transactionTopic == "s_mytx" && config.heartbeatTopic == "hb_s")
-        let plain = try CDCConfig(.mysql, Self.plain)
-        #expect(plain.topic(of: TableID("demo", "t1")) == "s.demo.t1")
+        let plain = try MySQLConfig(.mysql, Self.plain)
+        #expect(plain.shared.topic(of: TableID("demo", "t1")) == "s.demo.t1")
         #expect(plain.transactionTopic == "s.transaction" && plain.heartbeatTopic == "__debezium-heartbeat.s")
     }
 
@@ -158,15 +159,10 @@ import Testing
 
     /// The order of rows in Debezium's snapshots.
     @Test func `snapshots go by the order of table.include.list`() throws {
-        let config = try CDCConfig(.mysql, Self.plain.merging(["table.include.list": "d.t1,d.c.*,d.aaa"]) { $1 })
+        let config = try MySQLConfig(.mysql, Self.plain.merging(["table.include.list": "d.t1,d.c.*,d.aaa"]) { $1 })
         let tables = ["aaa", "c1", "c2", "t1"].map { TableID("d", $0) }
-        #expect(try TableFilters(config).inOrderOfPatterns(tables).map(\.table) == ["t1", "c1", "c2", "aaa"])
-        #expect(try TableFilters(try CDCConfig(.mysql, Self.plain)).inOrderOfPatterns(tables) == tables)
-    }
-
-    @Test func `Postgres is told to be missing`() async {
-        let plugin = PostgresCDCPlugin(version: "1")
-        await #expect(throws: ConnectError.self) { try await plugin.taskConfigs([:], countMax: 1) }
+        #expect(try TableFilters(config.shared).inOrderOfPatterns(tables).map(\.table) == ["t1", "c1", "c2", "aaa"])
+        #expect(try TableFilters(try MySQLConfig(.mysql, Self.plain).shared).inOrderOfPatterns(tables) == tables)
     }
 
     @Test func `exactly once, one task, offsets with a place`() async throws {

@@ -74,7 +74,7 @@ private struct LogWriter {
                 "topic.prefix": "s", "include.schema.changes": "false", "signal.data.collection": "d.sig",
                 "table.include.list": "d.t",
             ]
-            let config = try CDCConfig(.mysql, plain.merging(options) { $1 })
+            let config = try MySQLConfig(.mysql, plain.merging(options) { $1 })
             let lines = lines
             context = try ReaderContext(
                 config, history: MemorySchemaHistory(), queue: queue, version: "1",

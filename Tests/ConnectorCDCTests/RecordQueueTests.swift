@@ -30,10 +30,10 @@ import Testing
             Self.chunk(1), Self.chunk(0, .abort), Self.chunk(1, .commit),
         ]
         let queue = RecordQueue(recordCountMax: 1000, byteCountMax: 1000, endsWithTransactions: true)
-        for chunk in chunks { #expect(queue.push(chunk)) }
+        for chunk in chunks { #expect(queue.push(chunk) == .done) }
         #expect(try await Self.takeAll(queue) == ["5 commit", "4 none", "8 commit", "1 abort", "1 commit"])
         let plain = RecordQueue(recordCountMax: 1000, byteCountMax: 1000)
-        for chunk in chunks.prefix(3) { #expect(plain.push(chunk)) }
+        for chunk in chunks.prefix(3) { #expect(plain.push(chunk) == .done) }
         #expect(try await Self.takeAll(plain) == ["9 none"])
     }
 }

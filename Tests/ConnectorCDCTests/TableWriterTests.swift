@@ -116,14 +116,14 @@ import Testing
             "database.hostname": "h", "database.user": "u", "database.password": "p", "database.server.id": "5",
             "topic.prefix": "s",
         ]
-        let config = try CDCConfig(.mysql, plain.merging(options) { $1 })
+        let config = try MySQLConfig(.mysql, plain.merging(options) { $1 })
         var catalog = TableCatalog()
         let columns = Self.columns.enumerated().map { "c\($0) \($1.definition)" }.joined(separator: ", ")
         _ = try DDLParser.apply("CREATE TABLE t (\(columns)\(key))", database: "d", to: &catalog)
         let source = SourceInfo(config, version: "1")
         let table = try #require(catalog[TableID("d", "t")])
         let events = TableEvents(
-            table, config, try TableFilters(config), try ColumnRules(config), source: source.schema)
+            table, config, try TableFilters(config.shared), try ColumnRules(config.shared), source: source.schema)
         return (events, source)
     }
 

@@ -105,7 +105,7 @@ import Testing
     @Test(arguments: [
         ("Mixed Case-Täble", "Mixed_Case-T_ble"), ("a.b", "a.b"), ("日本", "__"), ("x😀y", "x__y"),
     ])
-    func `topics have plain names`(name: String, expected: String) { #expect(CDCConfig.topic(name) == expected) }
+    func `topics have plain names`(name: String, expected: String) { #expect(EventOptions.topic(name) == expected) }
 
     /// Every second place lies in the middle of a transaction.
     @Test func `offsets survive`() {

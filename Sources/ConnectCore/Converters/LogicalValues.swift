@@ -26,7 +26,8 @@ enum LogicalValues {
             guard let days = Int32(exactly: millis / day) else { throw .data("Date \(millis) is out of range") }
             return .int32(days)
         case (.time, .instant(let millis)):
-            guard 0..<day ~= millis else {
+            // The end of the day counts as one of its moments.
+            guard 0...day ~= millis else {
                 throw .data(
                     "Kafka Connect Time type should not have any date fields set to non-zero values.")
             }

@@ -27,7 +27,7 @@ final class ColumnRules {
     private let sourceDataTypes: NamePatterns?
     private let keys: [(tables: NamePatterns, columns: [String])]
 
-    init(_ config: CDCConfig) throws(ConnectError) {
+    init(_ config: EventOptions) throws(ConnectError) {
         var rewrites: [(patterns: NamePatterns, rewrite: Rewrite)] = []
         for (name, value) in config.properties.sorted(by: { $0.key < $1.key }) {
             guard let rewrite = try Self.rewrite(name) else { continue }

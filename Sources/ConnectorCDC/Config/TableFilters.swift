@@ -1,8 +1,11 @@
 internal import ConnectCore
 
-/// Which databases, tables and columns are captured. For one thread at a time.
+/// Which databases (of PostgreSQL: schemas), tables and columns are captured. For one thread at a time.
 final class TableFilters {
+    /// MySQL's own databases.
     static let builtIn: Set<String> = ["mysql", "information_schema", "performance_schema", "sys"]
+    /// PostgreSQL's own schemas.
+    static let builtInSchemas: Set<String> = ["pg_catalog", "information_schema", "pg_toast"]
 
     private let databases: NamePatterns?
     private let notDatabases: NamePatterns?
@@ -11,27 +14,32 @@ final class TableFilters {
     private let columns: NamePatterns?
     private let notColumns: NamePatterns?
     private let snapshotTables: NamePatterns?
-    private let ignoresBuiltIn: Bool
+    private let ignored: Set<String>
     private let signalTable: String?
 
-    init(_ config: CDCConfig) throws(ConnectError) {
+    /// - Parameters:
+    ///   - space: what tables are in: `database` or `schema`, as options are named.
+    ///   - builtIn: those that are left out unless `table.ignore.builtin=false`.
+    init(
+        _ config: EventOptions, space: String = "database", builtIn: Set<String> = TableFilters.builtIn
+    ) throws(ConnectError) {
         func patterns(_ name: String) throws(ConnectError) -> NamePatterns? {
             guard let text = config.properties[name], !text.trimmingSpaces.isEmpty else { return nil }
             return try NamePatterns(text)
         }
-        databases = try patterns("database.include.list")
-        notDatabases = try patterns("database.exclude.list")
+        databases = try patterns(space + ".include.list")
+        notDatabases = try patterns(space + ".exclude.list")
         tables = try patterns("table.include.list")
         notTables = try patterns("table.exclude.list")
         columns = try patterns("column.include.list")
         notColumns = try patterns("column.exclude.list")
         snapshotTables = try patterns("snapshot.include.collection.list")
-        ignoresBuiltIn = config.properties["table.ignore.builtin"]?.lowercased() != "false"
+        ignored = config.properties["table.ignore.builtin"]?.lowercased() != "false" ? builtIn : []
         signalTable = config.signalTable
     }
 
     func isCaptured(database: String) -> Bool {
-        if ignoresBuiltIn, Self.builtIn.contains(database.lowercased()) { return false }
+        if ignored.contains(database.lowercased()) { return false }
         if let databases { return databases.matches(database) }
         return !(notDatabases?.matches(database) ?? false)
     }

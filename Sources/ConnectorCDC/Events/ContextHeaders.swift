@@ -6,10 +6,10 @@ enum ContextHeaders {
     private static let prefix = "__debezium.context."
 
     /// - Parameter runID: another one for each start of the task.
-    static func make(_ config: CDCConfig, runID: String) -> [ConnectHeader] {
+    static func make(_ config: EventOptions, runID: String) -> [ConnectHeader] {
         guard config.hasContextHeaders else { return [] }
         return [
-            ("connectorLogicalName", config.prefix), ("taskId", "0"), ("connectorName", config.flavor.rawValue),
+            ("connectorLogicalName", config.prefix), ("taskId", "0"), ("connectorName", config.connector),
             ("runId", runID),
         ].map { ConnectHeader(prefix + $0, .string, .string($1)) }
     }

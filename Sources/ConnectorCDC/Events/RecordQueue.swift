@@ -51,10 +51,14 @@ final class RecordQueue: Sendable {
 
     var isStopped: Bool { state.withLock { $0.isStopped } }
 
+    enum Pushed { case done, full, stopped }
+
     /// Waits for room.
     ///
-    /// - Returns: false when the task was stopped.
-    func push(_ chunk: RecordChunk) -> Bool {
+    /// - Parameter timeout: nil: without an end.
+    /// - Returns: `.full` when there was none in time.
+    func push(_ chunk: RecordChunk, waiting timeout: Duration? = nil) -> Pushed {
+        let deadline = timeout.map { ContinuousClock.now + $0 }
         while true {
             let thread = BlockedThread()
             enum Outcome { case done(CheckedContinuation<Void, Never>?), stopped, full }
@@ -77,9 +81,16 @@ final class RecordQueue: Sendable {
             switch outcome {
             case .done(let reader):
                 reader?.resume()
-                return true
-            case .stopped: return false
-            case .full: thread.wait()
+                return .done
+            case .stopped: return .stopped
+            case .full:
+                guard let deadline else {
+                    thread.wait()
+                    continue
+                }
+                let rest = deadline - .now
+                guard rest > .zero else { return .full }
+                thread.wait(rest)
             }
         }
     }

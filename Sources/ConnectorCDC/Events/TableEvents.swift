@@ -35,27 +35,26 @@ final class TableEvents {
 
     var writing = Writing.asked(0)
 
+    /// - Parameter codec: of the table's column at a place, with what its schema says besides; nil parameters for keys.
     init(
-        _ table: TableDefinition, _ config: CDCConfig, _ filters: TableFilters, _ rules: ColumnRules,
-        source: ConnectSchema
+        _ table: TableDefinition, _ options: EventOptions, _ filters: TableFilters, _ rules: ColumnRules,
+        source: ConnectSchema, codec: (_ index: Int, _ parameters: [ConnectSchema.Parameter]?) -> ColumnCodec
     ) {
         self.table = table
-        topic = config.topic(of: table.id)
+        topic = options.topic(of: table.id)
         var columns: [Column] = []
         var fields: [ConnectSchema.Field] = []
         for (index, column) in table.columns.enumerated() where filters.isCaptured(column.name, of: table.id) {
-            let codec = ColumnCodec(
-                column, config.modes, parameters: rules.parameters(column, of: table.id),
-                doc: config.hasComments ? column.comment : nil)
+            let codec = codec(index, rules.parameters(column, of: table.id))
             if case .unknown = codec.kind { continue }
             columns.append(
                 Column(
                     index: index, codec: codec, rewrite: rules.rewrite(column, of: table.id),
                     length: column.length))
-            fields.append(.init(config.fieldName(column.name), codec.schema))
+            fields.append(.init(options.fieldName(column.name), codec.schema))
         }
         self.columns = columns
-        let name = config.schemaName(topic)
+        let name = options.schemaName(topic)
         rowSchema = ConnectSchema(.structure, isOptional: true, name: name + ".Value", fields: fields)
         envelope = ConnectSchema(
             .structure, name: name + ".Envelope", version: 2,
@@ -69,15 +68,28 @@ final class TableEvents {
         var keyFields: [ConnectSchema.Field] = []
         for name in names {
             guard let index = table.index(of: name) else { continue }
-            let codec = ColumnCodec(table.columns[index], config.modes)
+            let codec = codec(index, nil)
             if case .unknown = codec.kind { continue }
             keyColumns.append((index, codec))
-            keyFields.append(.init(config.fieldName(table.columns[index].name), codec.schema))
+            keyFields.append(.init(options.fieldName(table.columns[index].name), codec.schema))
         }
         self.keyColumns = keyColumns
         keySchema =
             keyFields.isEmpty ? nil : ConnectSchema(.structure, name: name + ".Key", fields: keyFields)
         keyIsPrimary = names == table.primaryKey
+    }
+
+    /// Of a table of MySQL or MariaDB.
+    convenience init(
+        _ table: TableDefinition, _ config: MySQLConfig, _ filters: TableFilters, _ rules: ColumnRules,
+        source: ConnectSchema
+    ) {
+        self.init(table, config.shared, filters, rules, source: source) { index, parameters in
+            guard let parameters else { return ColumnCodec(table.columns[index], config.modes) }
+            return ColumnCodec(
+                table.columns[index], config.modes, parameters: parameters,
+                doc: config.hasComments ? table.columns[index].comment : nil)
+        }
     }
 
     /// - Parameter cells: parallel to the table's columns.

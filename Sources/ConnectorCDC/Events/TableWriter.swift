@@ -122,6 +122,12 @@ final class TableWriter {
         // The server sends its texts in UTF-8.
         case .text: return (true, false)
         case .json: return (true, true)
+        case .postgres(let value):
+            switch value.kind {
+            case .text, .uuid: return (true, true)
+            case .name: return (true, false)
+            default: return (false, false)
+            }
         default: return (false, false)
         }
     }

@@ -1,4 +1,4 @@
-/// A table's name: its database and its own.
+/// A table's name: its database, with PostgreSQL its schema, and its own.
 struct TableID: Hashable, Sendable, Comparable, CustomStringConvertible {
     var database: String
     var table: String

@@ -1,4 +1,3 @@
-internal import Bytes
 internal import ConnectCore
 internal import JSONFormat
 
@@ -7,7 +6,7 @@ internal import JSONFormat
 /// A chunk is read between two marks that are written to the signal table. Rows that change between the marks in the log
 /// are taken from the log; the rest of the chunk becomes events when the second mark comes. Everything happens on the
 /// thread that reads the log.
-final class IncrementalSnapshot {
+final class IncrementalSnapshot<Connection: SnapshotConnection> {
     private struct Request {
         var table: TableID
         var condition: String?
@@ -17,9 +16,9 @@ final class IncrementalSnapshot {
         var signal: String?
     }
 
-    private let context: ReaderContext
-    private let connect: () throws(MySQLError) -> MySQLServer
-    private var server: MySQLServer?
+    private let context: any CapturedTables
+    private let connect: () throws -> Connection
+    private var connection: Connection?
     private var requests: [Request] = []
     /// Literals of the key behind which the next chunk begins, and of the table's last.
     private var last: [String]?
@@ -32,10 +31,13 @@ final class IncrementalSnapshot {
     private var isOpen = false
     private var isPaused = false
     /// What `runBlocking` is to do.
-    private var blocking: [BlockingSnapshot.Request] = []
+    private var blocking: [BlockingSnapshot<Connection>.Request] = []
 
+    /// - Parameters:
+    ///   - entries: what an offset keeps of it.
+    ///   - connect: makes a connection of its own.
     init(
-        _ context: ReaderContext, entries: [String: String], connect: @escaping () throws(MySQLError) -> MySQLServer
+        _ context: any CapturedTables, entries: [String: String], connect: @escaping () throws -> Connection
     ) {
         self.context = context
         self.connect = connect
@@ -83,13 +85,20 @@ final class IncrementalSnapshot {
 
     // MARK: Signals
 
-    /// - Throws: `ConnectError`, `MySQLError`, `StopError`.
-    func signal(id: String, type: String, data: String, at position: LogPosition, source: SourceInfo) throws {
+    /// - Parameters:
+    ///   - place: where the signal is, for people.
+    ///   - source: of the signal's row.
+    ///   - offset: behind the signal, with these entries.
+    /// - Throws: `ConnectError`, the database's failures, `StopError`.
+    func signal(
+        id: String, type: String, data: String, place: String, source: SourceInfo,
+        offset: (_ entries: [String: String]) -> ConnectMap
+    ) throws {
         switch type {
         case "snapshot-window-open": if id == chunk.map({ $0 + "-open" }) { isOpen = true }
         case "snapshot-window-close":
-            if id == chunk.map({ $0 + "-close" }) || (context.config.deletesWatermarks && id == chunk) {
-                try closeWindow(position, source)
+            if id == chunk.map({ $0 + "-close" }) || (context.options.deletesWatermarks && id == chunk) {
+                try closeWindow(source, offset)
             }
         case "execute-snapshot":
             if let signal = SnapshotSignal(id: id, data: data, log: context.log) { execute(signal, data) }
@@ -99,7 +108,7 @@ final class IncrementalSnapshot {
         case "resume-snapshot": isPaused = false
         case "log":
             let message = JSONValue.parse(Array(data.utf8))?["message"]?.text ?? data
-            context.log(.info, message.replacing("{}", with: position.file + ":\(position.position)"))
+            context.log(.info, message.replacing("{}", with: place))
         default: context.log(.warning, "the signal '\(id)' of type '\(type)' is not known")
         }
     }
@@ -112,14 +121,14 @@ final class IncrementalSnapshot {
         }
         if signal.kind == .blocking {
             blocking.append(
-                BlockingSnapshot.Request(
+                BlockingSnapshot<Connection>.Request(
                     signal: signal.id, tables: tables.map { (table: $0, statement: signal.filter(of: $0)) }))
             return
         }
         for table in tables where !requests.contains(where: { $0.table == table }) {
             var request = Request(
                 table: table, condition: signal.filter(of: table), surrogateKey: signal.surrogateKey, signal: signal.id)
-            if let name = request.surrogateKey, context.catalog[table]?.index(of: name) == nil {
+            if let name = request.surrogateKey, context.events(of: table)?.table.index(of: name) == nil {
                 context.log(
                     .warning,
                     "the signal '\(signal.id)' names the surrogate-key '\(name)', which is no column of \(table): its "
@@ -145,11 +154,11 @@ final class IncrementalSnapshot {
     /// Whether signals of the transaction that ends have asked for rows before the log goes on.
     var hasBlocking: Bool { !blocking.isEmpty }
 
-    /// Between groups: see `BlockingSnapshot.run`.
+    /// Between transactions: see `BlockingSnapshot.run`.
     func runBlocking(source: SourceInfo, offset: ConnectMap, end: ConnectMap) throws {
         while let request = blocking.first {
             blocking.removeFirst()
-            try BlockingSnapshot(context: context).run(
+            try BlockingSnapshot<Connection>(context: context).run(
                 request, connect, source: source, offset: offset, end: blocking.isEmpty ? end : offset)
         }
     }
@@ -182,16 +191,16 @@ final class IncrementalSnapshot {
     }
 
     /// A chunk of a table that has changed is read again.
-    func tablesChanged(_ changes: [DDLChange]) {
-        guard let table = requests.first?.table, changes.contains(where: { $0.table == table }) else { return }
+    func tableChanged(_ table: TableID, isDropped: Bool = false) {
+        guard let first = requests.first?.table, first == table else { return }
         forgetChunk()
-        if changes.contains(where: { if case .drop = $0 { true } else { false } }) {
+        if isDropped {
             requests.removeFirst()
             forgetTable()
         }
     }
 
-    /// Between groups: reads the next chunk when there is something to read.
+    /// Between transactions: reads the next chunk when there is something to read.
     func proceed() throws {
         guard chunk == nil, !isPaused else { return }
         while let request = requests.first {
@@ -203,49 +212,43 @@ final class IncrementalSnapshot {
             }
             do {
                 if try read(request, events) { return }
-            } catch let error as MySQLError where !error.isConnectionLost {
+            } catch let error as any SourceFailure where !error.isConnectionLost {
                 let signal = request.signal.map { " of the signal '\($0)'" } ?? ""
                 context.log(
                     .warning,
                     "the incremental snapshot\(signal) cannot read \(request.table), which is passed over: \(error). "
-                        + "Check the signal's filter, and that the user may INSERT into \(context.config.signalTable ?? "")"
+                        + "Check the signal's filter, and that the user may INSERT into \(context.options.signalTable ?? "")"
                 )
-                self.server = nil
+                connection = nil
             }
             requests.removeFirst()
             forgetTable()
         }
-        server = nil
+        connection = nil
     }
 
     /// - Returns: false when the table has no more rows.
     private func read(_ request: Request, _ events: TableEvents) throws -> Bool {
-        let server: MySQLServer
-        if let open = self.server {
+        let server: Connection
+        if let open = connection {
             server = open
         } else {
             server = try connect()
-            try server.normalise(context.config)
-            self.server = server
+            connection = server
         }
-        guard let signalTable = context.config.signalTable, let dot = signalTable.firstIndex(of: ".") else {
+        guard let signalTable = context.options.signalTable, let dot = signalTable.firstIndex(of: ".") else {
             return false
         }
-        let signals = TableID(
-            String(signalTable[..<dot]), String(signalTable[signalTable.index(after: dot)...])
-        ).sql
+        let signals = Connection.name(
+            TableID(String(signalTable[..<dot]), String(signalTable[signalTable.index(after: dot)...])))
         let keyColumns = keyColumns(request, events)
-        let keys = keyColumns.map { sqlIdentifier(events.table.columns[$0.index].name) }
+        let keys = keyColumns.map { Connection.identifier(events.table.columns[$0.index].name) }
         if maximum == nil {
             let order = keys.map { $0 + " DESC" }.joined(separator: ", ")
             let condition = request.condition.map { " WHERE (\($0))" } ?? ""
-            var found: [String]?
-            try server.connection.streamRows(
-                "SELECT \(keys.joined(separator: ", ")) FROM \(request.table.sql)\(condition) ORDER BY \(order) LIMIT 1"
-            ) { row in
-                found = keyColumns.indices.map { Self.literal(row[$0], keyColumns[$0].codec) }
-                return true
-            }
+            let found = try server.literals(
+                "SELECT \(keys.joined(separator: ", ")) FROM \(Connection.name(request.table))\(condition) ORDER BY "
+                    + "\(order) LIMIT 1", keyColumns.map(\.codec))
             guard let found else { return false }
             maximum = found
         }
@@ -253,30 +256,32 @@ final class IncrementalSnapshot {
         var conditions = ["NOT (\(Self.isBehind(keys, maximum)))"]
         if let last { conditions.append("(\(Self.isBehind(keys, last)))") }
         if let own = request.condition { conditions.append("(\(own))") }
-        let select = SnapshotTable(
-            events: events, overrides: [:], also: keyColumns,
-            condition: " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY " + keys.joined(separator: ", ")
-                + " LIMIT \(context.config.chunkRowCount)")
+        let condition =
+            " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY " + keys.joined(separator: ", ")
+            + " LIMIT \(context.options.chunkRowCount)"
         chunkNumber += 1
-        let id = "\(context.config.prefix)-\(wallClockNanoseconds())-\(chunkNumber)"
+        let id = "\(context.options.prefix)-\(wallClockNanoseconds())-\(chunkNumber)"
         let marks = "{}"
-        try server.connection.execute(
-            "INSERT INTO \(signals) VALUES (\(sqlText(id + "-open")), 'snapshot-window-open', \(sqlText(marks)))")
+        try server.execute(
+            "INSERT INTO \(signals) VALUES (\(Connection.text(id + "-open")), 'snapshot-window-open', \(Connection.text(marks)))"
+        )
         forgetChunk()
-        try server.connection.streamRows(select.statement) { row in
-            let values = try select.values(row)
-            nextLast = select.literals(row, of: keyColumns)
-            places[values.key.value] = rows.count
+        try server.forEachRow(events, statement: nil, also: keyColumns, condition: condition) {
+            cells, literal, byteCount in
+            let key = try events.key(cells, isStreaming: false)
+            nextLast = keyColumns.map { literal($0.index) }
+            places[key.value] = rows.count
             rows.append(
                 (
-                    values.key,
-                    SnapshotRow(events: events, key: values.key, row: values.row, byteCount: values.byteCount)
+                    key,
+                    SnapshotRow(
+                        events: events, key: key, row: try events.row(cells, isStreaming: false), byteCount: byteCount)
                 ))
-            return true
         }
         chunk = id
-        try server.connection.execute(
-            "INSERT INTO \(signals) VALUES (\(sqlText(id + "-close")), 'snapshot-window-close', \(sqlText(marks)))")
+        try server.execute(
+            "INSERT INTO \(signals) VALUES (\(Connection.text(id + "-close")), 'snapshot-window-close', \(Connection.text(marks)))"
+        )
         if rows.isEmpty {
             forgetChunk()
             return false
@@ -288,17 +293,7 @@ final class IncrementalSnapshot {
     private func keyColumns(_ request: Request, _ events: TableEvents) -> [(index: Int, codec: ColumnCodec)] {
         guard let name = request.surrogateKey, let index = events.table.index(of: name)
         else { return events.keyColumns }
-        return [(index, ColumnCodec(events.table.columns[index], context.config.modes))]
-    }
-
-    static func literal(_ bytes: UnsafeRawBufferPointer?, _ codec: ColumnCodec) -> String {
-        guard let bytes else { return "NULL" }
-        switch codec.kind {
-        case .int16, .int32, .int64, .unsignedDecimal, .decimal, .year: return String(decoding: bytes, as: UTF8.self)
-        case .binary, .bits, .boolean, .point, .geometry:
-            return "x'" + String(decoding: Hexadecimal.encode(bytes), as: UTF8.self) + "'"
-        default: return sqlText(String(decoding: bytes, as: UTF8.self))
-        }
+        return [(index, context.codec(index, of: events))]
     }
 
     /// Whether a row's key comes behind another, column by column.
@@ -311,23 +306,18 @@ final class IncrementalSnapshot {
         return alternatives.joined(separator: " OR ")
     }
 
-    private func closeWindow(_ position: LogPosition, _ source: SourceInfo) throws {
+    private func closeWindow(_ source: SourceInfo, _ offset: (_ entries: [String: String]) -> ConnectMap) throws {
         last = nextLast ?? last
-        var position = position
-        position.incremental = entries
-        let offset = position.offset
+        let offset = offset(entries)
         let done = rows
         forgetChunk()
         let now = wallClockNanoseconds()
-        // As with the original, the rows are of the server and thread that closed the window.
+        // As with the original, the rows are of the transaction that closed the window.
         var own = source
         own.setSnapshot("incremental")
-        own.setPlace(file: position.file, position: position.position)
         own.setTime(microseconds: now / 1000, nanoseconds: now)
-        own.setRow(0)
-        own.setQuery(nil)
         for (key, row) in done where key.schema != nil {
-            own.setTable(row.events.table.id.database, row.events.table.id.table)
+            own.set(row.events.table.id)
             context.add(row.record(own, "r", context, offset), byteCount: row.byteCount)
             if context.isChunkFull { try context.flush() }
         }

@@ -1,5 +1,21 @@
 internal import ConnectCore
 
+/// A row on its way out of a snapshot.
+struct SnapshotRow {
+    var events: TableEvents
+    var key: SchemaAndValue
+    var row: ConnectValue
+    var byteCount: Int
+
+    func record(
+        _ source: SourceInfo, _ operation: String, _ context: RecordOutput, _ offset: ConnectMap
+    ) -> ConnectRecord {
+        events.record(
+            key: key, before: .null, after: row, source: source.value, transaction: nil, operation: .string(operation),
+            headers: context.headers, origin: .source(partition: context.partition, offset: offset))
+    }
+}
+
 /// The rows of tables, as they come from the server. One row is held back: only when the next one comes, or none, is it
 /// known how its event is marked.
 final class SnapshotRows {
@@ -15,11 +31,9 @@ final class SnapshotRows {
         var isFirst: Bool
     }
 
-    private let context: ReaderContext
-    private let connection: MySQLConnection
+    private let context: RecordOutput
     private let offset: ConnectMap
     private var held: Held?
-    private var cells: [Cell] = []
     /// The source block of the table's rows that have no mark of their own.
     private var plainSource: [UInt8] = []
     /// Memory of rows that have gone.
@@ -27,9 +41,8 @@ final class SnapshotRows {
     private var spareRow: [UInt8] = []
 
     /// - Parameter offset: of all rows but the last.
-    init(_ context: ReaderContext, _ connection: MySQLConnection, offset: ConnectMap) {
+    init(_ context: RecordOutput, offset: ConnectMap) {
         self.context = context
-        self.connection = connection
         self.offset = offset
     }
 
@@ -37,11 +50,12 @@ final class SnapshotRows {
     ///
     /// - Parameters:
     ///   - source: of its events, without a mark.
-    ///   - statement: instead of the configuration's.
-    /// - Throws: `MySQLError`, `ConnectError`, `StopError`.
-    func read(_ events: TableEvents, source: SourceInfo, isFirst: Bool, statement: String? = nil) throws {
-        let own = statement.map { [SnapshotTable.override(of: events.table.id): $0] }
-        let reader = SnapshotTable(events: events, overrides: own ?? context.config.properties)
+    ///   - forEachRow: gives each row, parallel to the table's columns, with about how much memory its event takes.
+    /// - Throws: what `forEachRow` throws; `ConnectError`, `StopError`.
+    func read(
+        _ events: TableEvents, source: SourceInfo, isFirst: Bool,
+        _ forEachRow: (_ take: (_ cells: [Cell], _ byteCount: Int) throws -> Void) throws -> Void
+    ) throws {
         var plain = source
         plain.setSnapshot("true")
         var writer = context.writer(of: events)
@@ -49,8 +63,8 @@ final class SnapshotRows {
         var nextSource = writer.flatMap { $0.source(plain) }
         if nextSource == nil { writer = nil }
         var isFirstOfTable = true
-        try connection.streamRows(reader.statement) { row in
-            let content = try content(row, reader, writer)
+        try forEachRow { cells, byteCount in
+            let content = try content(events, cells, byteCount, writer)
             try release(mark: isFirstOfTable ? .lastOfTable : .none)
             if let next = nextSource {
                 plainSource = next
@@ -59,7 +73,6 @@ final class SnapshotRows {
             held = Held(
                 content: content, source: source, isFirstOfTable: isFirstOfTable, isFirst: isFirst && isFirstOfTable)
             isFirstOfTable = false
-            return true
         }
     }
 
@@ -67,9 +80,8 @@ final class SnapshotRows {
     func finish(offset: ConnectMap) throws { try release(mark: .last, offset: offset) }
 
     private func content(
-        _ row: MySQLConnection.Row, _ reader: SnapshotTable, _ writer: TableWriter?
+        _ events: TableEvents, _ cells: [Cell], _ byteCount: Int, _ writer: TableWriter?
     ) throws -> Content {
-        let byteCount = try reader.read(row, into: &cells)
         if let writer {
             var key: [UInt8] = []
             var bytes: [UInt8] = []
@@ -84,8 +96,8 @@ final class SnapshotRows {
         }
         return .value(
             SnapshotRow(
-                events: reader.events, key: try reader.events.key(cells, isStreaming: false),
-                row: try reader.events.row(cells, isStreaming: false), byteCount: byteCount))
+                events: events, key: try events.key(cells, isStreaming: false),
+                row: try events.row(cells, isStreaming: false), byteCount: byteCount))
     }
 
     // MARK: Marks

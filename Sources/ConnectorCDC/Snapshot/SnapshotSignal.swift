@@ -45,10 +45,10 @@ struct SnapshotSignal {
     }
 
     /// The tables that it names, in its order.
-    func tables(_ context: ReaderContext) -> [TableID] {
+    func tables(_ context: any CapturedTables) -> [TableID] {
         var tables: [TableID] = []
         for patterns in names {
-            for table in context.catalog.ids
+            for table in context.tableIDs
             where context.filters.isCaptured(table) && patterns.matches(table.description) && !tables.contains(table) {
                 tables.append(table)
             }

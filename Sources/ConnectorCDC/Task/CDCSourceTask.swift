@@ -2,31 +2,65 @@ internal import Cluster
 internal import ConnectCore
 internal import Synchronization
 
-/// The one task of a MySQL or MariaDB connector. Reading happens on a thread of its own; `poll` takes what it has read.
+/// What reads a source, on a thread of its own.
+protocol SourceReading: Sendable {
+    /// Ends the reading, from any thread.
+    func stop()
+    /// Everything up to an offset is in its topics, and the offset is stored.
+    func committed(_ offset: ConnectMap)
+}
+
+extension SourceReading {
+    func committed(_ offset: ConnectMap) {}
+}
+
+/// The one task of a connector. Reading happens on a thread of its own; `poll` takes what it has read.
 final class CDCSourceTask: SourceTask {
+    /// A reader, and what blocks the thread for the task's whole life.
+    struct Reading: Sendable {
+        var reader: any SourceReading
+        var run: @Sendable () -> Void
+    }
+
+    /// What a start gives a database's reader.
+    struct Start: Sendable {
+        var offset: ConnectMap?
+        var queue: RecordQueue
+        var writings: RecordWritings
+        var log: @Sendable (TaskLogLevel, String) -> Void
+    }
+
     private struct State {
-        var reader: SourceReader?
+        var reader: (any SourceReading)?
         var thread: Task<Void, Never>?
         var isStopped = false
         var lastHeartbeat = ContinuousClock.now
+        /// Where reading would go on behind what was polled, for heartbeats.
         var offset: ConnectMap?
+        /// Of the last record that was polled, which is the one that is stored.
+        var recordOffset: ConnectMap?
     }
 
-    private let config: CDCConfig
+    private let config: EventOptions
     private let context: any SourceTaskContext
-    private let version: String
-    private let clusters: CDCPlugin.ClusterProvider?
+    private let open: @Sendable (Start) async throws(ConnectError) -> Reading
+    private let execute: @Sendable (String) throws -> Void
     private let queue: RecordQueue
     private let state = Mutex(State())
     private let partition: ConnectMap
 
+    /// - Parameters:
+    ///   - open: makes the reader of the task's database.
+    ///   - execute: runs a statement on a connection of its own, with time limits; blocks.
     init(
-        _ config: CDCConfig, _ context: any SourceTaskContext, version: String, clusters: CDCPlugin.ClusterProvider?
+        _ config: EventOptions, _ context: any SourceTaskContext,
+        open: @escaping @Sendable (Start) async throws(ConnectError) -> Reading,
+        execute: @escaping @Sendable (String) throws -> Void
     ) {
         self.config = config
         self.context = context
-        self.version = version
-        self.clusters = clusters
+        self.open = open
+        self.execute = execute
         queue = RecordQueue(
             recordCountMax: config.queueCountMax, byteCountMax: config.queueByteCountMax,
             endsWithTransactions: config.hasOwnBoundaries)
@@ -45,52 +79,28 @@ final class CDCSourceTask: SourceTask {
                 }
             } catch { throw ConnectError(.retriable, "\(error)") }
         }
-        let reader = SourceReader(config, queue: queue, version: version, writings: writings) { context.log($0, $1) }
-        let history = try await makeHistory()
         let queue = queue
-        // Owned by the task, which waits for it in `stop`. The history is handed to the one thread that uses it.
-        nonisolated(unsafe) let handed = history
+        let reading = try await open(
+            Start(offset: offset, queue: queue, writings: writings) { context.log($0, $1) })
+        // Owned by the task, which waits for it in `stop`.
         let thread = Task {
             do {
-                try await onThread { reader.run(from: offset, history: handed) }
+                try await onThread { reading.run() }
             } catch {
                 queue.finish(ConnectError(.connect, "\(error)"))
             }
         }
         state.withLock { state in
-            state.reader = reader
+            state.reader = reading.reader
             state.thread = thread
             state.offset = offset
             state.lastHeartbeat = .now
         }
     }
 
-    private func makeHistory() async throws(ConnectError) -> any SchemaHistory {
-        let name = config.properties["schema.history.internal"] ?? SchemaHistoryKind.kafka.rawValue
-        guard let kind = SchemaHistoryKind(name) else {
-            throw .config(
-                "The schema history '\(name)' is not known; there are \(SchemaHistoryKind.kafka.rawValue), "
-                    + "\(SchemaHistoryKind.file.rawValue) and \(SchemaHistoryKind.memory.rawValue)")
-        }
-        switch kind {
-        case .memory: return MemorySchemaHistory()
-        case .file:
-            guard let path = config.properties["schema.history.internal.file.filename"], !path.isEmpty else {
-                throw ConfigValidator.invalid("schema.history.internal.file.filename", "A value is required")
-            }
-            return FileSchemaHistory(path)
-        case .kafka:
-            guard let clusters else {
-                throw .config("The schema history '\(name)' needs a cluster, and this process has none")
-            }
-            var own: [String: String] = [:]
-            let prefix = "schema.history.internal.kafka."
-            for (name, value) in config.properties where name.hasPrefix(prefix) {
-                own[String(name.dropFirst(prefix.count))] = value
-            }
-            let topic = own["topic"] ?? CDCConfig.topic("schema-history." + config.prefix)
-            return TopicSchemaHistory(try await clusters(own), topic: topic)
-        }
+    func committed() async throws(ConnectError) {
+        let (reader, offset) = state.withLock { ($0.reader, $0.recordOffset) }
+        if let reader, let offset { reader.committed(offset) }
     }
 
     func poll() async throws(ConnectError) -> SourcePoll {
@@ -98,7 +108,14 @@ final class CDCSourceTask: SourceTask {
         taken = try await queue.take(countMax: config.batchCountMax, timeout: config.pollInterval)
         var records = taken.records
         if let offset = taken.offset { state.withLock { $0.offset = offset } }
-        if let heartbeat = heartbeat() { records.append(heartbeat) }
+        var last: ConnectMap?
+        if case .source(_, let offset)? = records.last?.origin { last = offset }
+        if let written = taken.written.last, written.recordsBefore == records.count { last = written.offset }
+        if let heartbeat = heartbeat() {
+            records.append(heartbeat)
+            if case .source(_, let offset) = heartbeat.origin { last = offset }
+        }
+        if let last { state.withLock { $0.recordOffset = last } }
         var poll = SourcePoll(
             records, boundary: taken.boundary, isFinished: taken.isFinished && !state.withLock { $0.isStopped })
         poll.written = taken.written
@@ -133,12 +150,12 @@ final class CDCSourceTask: SourceTask {
 
     /// On a connection and thread of its own: a database that hangs must not hold records up.
     private func runHeartbeat(_ query: String) {
-        let address = config.address
+        let execute = execute
         let context = context
         // Nobody waits for it: the next heartbeat tries again, and reads and writes have their time limits.
         Task {
             do {
-                try await onThread { try MySQLConnection(address, readTimeout: 30).execute(query) }
+                try await onThread { try execute(query) }
             } catch {
                 context.log(.warning, "heartbeat.action.query failed: \(error)")
             }

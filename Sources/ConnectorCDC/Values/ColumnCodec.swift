@@ -2,7 +2,7 @@ internal import Bytes
 internal import ConnectCore
 internal import SQLTypes
 
-/// Makes Connect values of one column's: decided once per table, applied to every row.
+/// Makes Connect values of one column's values: decided once per table, applied to every row.
 final class ColumnCodec: Sendable {
     /// What the values are, the same for rows of the log and of snapshots.
     enum Kind: Sendable {
@@ -34,6 +34,8 @@ final class ColumnCodec: Sendable {
         case vector
         case uuid
         case inet(byteCount: Int)
+        /// Of PostgreSQL, whose values are texts.
+        case postgres(PostgresValue)
         /// Debezium leaves such columns out.
         case unknown
     }
@@ -60,6 +62,9 @@ final class ColumnCodec: Sendable {
     /// - Throws: `.data` for a value that the column's type cannot have.
     func value(_ cell: Cell, isStreaming: Bool) throws(ConnectError) -> ConnectValue {
         switch (kind, cell) {
+        case (.postgres(let postgres), _):
+            return try postgres.value(
+                cell, isOptional: isOptional, fallback: schema.defaultValue, isStreaming: isStreaming)
         case (_, .null): return .null
         case (_, .compressed(let bytes)):
             let plain: [UInt8]
@@ -165,7 +170,7 @@ final class ColumnCodec: Sendable {
 
     private static func vector(_ bytes: UnsafeRawBufferPointer) -> ConnectValue {
         var values: [ConnectValue] = []
-        var cursor = BinlogCursor(bytes)
+        var cursor = ByteCursor(bytes)
         while let bits = try? cursor.integer(4) {
             values.append(.float32(Float(bitPattern: UInt32(truncatingIfNeeded: bits))))
         }
@@ -204,7 +209,7 @@ final class ColumnCodec: Sendable {
 
     /// MySQL's form: the reference system in four bytes, then well-known binary.
     private func geometry(_ bytes: UnsafeRawBufferPointer, _ schema: ConnectSchema, isPoint: Bool) -> ConnectValue {
-        var cursor = BinlogCursor(bytes)
+        var cursor = ByteCursor(bytes)
         guard bytes.count >= 9, let system = try? cursor.integer(4) else { return .null }
         let srid: ConnectValue = system == 0 ? .null : .int32(Int32(truncatingIfNeeded: system))
         let shape = ConnectValue.bytes(Array(cursor.rest))

@@ -65,6 +65,17 @@ class MariaDB:
             "CREATE USER IF NOT EXISTS 'dbz'@'%' IDENTIFIED BY 'dbz'; GRANT ALL ON *.* TO 'dbz'@'%';")
         return self
 
+    def connector(self, folder):
+        """What a connector to it is configured with."""
+        return {
+            "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+            "database.hostname": "127.0.0.1", "database.port": self.port, "database.user": "dbz",
+            "database.password": "dbz", "database.server.id": 5401, "database.ssl.mode": "disabled",
+            "topic.prefix": "dbserver1", "database.include.list": "demo",
+            "schema.history.internal": "io.debezium.storage.file.history.FileSchemaHistory",
+            "schema.history.internal.file.filename": folder / "history.jsonl",
+        }
+
     def sql(self, text, check=True):
         return subprocess.run(
             ["mariadb", "--no-defaults", "-N", "-u", "root", "-S", self.socket, "--default-character-set=utf8mb4"],
@@ -196,15 +207,7 @@ class Connector:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.offsets = self.folder / "offsets.json"
-        self.properties = {
-            "connector.class": "io.debezium.connector.mysql.MySqlConnector",
-            "database.hostname": "127.0.0.1", "database.port": database.port, "database.user": "dbz",
-            "database.password": "dbz", "database.server.id": 5401, "database.ssl.mode": "disabled",
-            "topic.prefix": "dbserver1", "database.include.list": "demo",
-            "schema.history.internal": "io.debezium.storage.file.history.FileSchemaHistory",
-            "schema.history.internal.file.filename": self.folder / "history.jsonl",
-            "retriable.restart.connector.wait.ms": 200, "poll.interval.ms": 50,
-        }
+        self.properties = {**database.connector(self.folder), "retriable.restart.connector.wait.ms": 200, "poll.interval.ms": 50}
         self.properties.update({name.replace("__", "."): value for name, value in options.items()})
         self.runs = 0
         self.process = None

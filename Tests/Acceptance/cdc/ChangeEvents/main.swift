@@ -199,6 +199,8 @@ do {
         print(output, to: 1)
         if let last, let path = arguments.offsets { writeFile(path, json(last).bytes) }
         if poll.isFinished { isDone = true }
+        // Everything that was polled has been printed.
+        if !isDone, last != nil, arguments.offsets != nil { try await task.committed() }
     }
 } catch {
     log("failed: \(error)")

@@ -1,0 +1,56 @@
+internal import Bytes
+internal import ConnectCore
+
+extension ReaderContext: CapturedTables {
+    var tableIDs: [TableID] { catalog.ids }
+
+    func codec(_ index: Int, of events: TableEvents) -> ColumnCodec {
+        ColumnCodec(events.table.columns[index], config.modes)
+    }
+}
+
+extension MySQLServer: SnapshotConnection {
+    static func name(_ table: TableID) -> String { table.sql }
+    static func identifier(_ name: String) -> String { sqlIdentifier(name) }
+    static func text(_ text: String) -> String { sqlText(text) }
+
+    func execute(_ sql: String) throws { try connection.execute(sql) }
+
+    func beginSnapshot() throws {
+        try connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        try connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    }
+
+    func literals(_ sql: String, _ columns: [ColumnCodec]) throws -> [String]? {
+        var found: [String]?
+        try connection.streamRows(sql) { row in
+            found = columns.indices.map { Self.literal(row[$0], columns[$0]) }
+            return true
+        }
+        return found
+    }
+
+    func forEachRow(
+        _ events: TableEvents, statement: String?, also others: [(index: Int, codec: ColumnCodec)], condition: String,
+        _ take: (_ cells: [Cell], _ literal: (_ index: Int) -> String, _ byteCount: Int) throws -> Void
+    ) throws {
+        let own = statement.map { [SnapshotTable.override(of: events.table.id): $0] } ?? [:]
+        let select = SnapshotTable(events: events, overrides: own, also: others, condition: condition)
+        var cells: [Cell] = []
+        try connection.streamRows(select.statement) { row in
+            let byteCount = try select.read(row, into: &cells)
+            try take(cells, { select.literal(row, of: $0) }, byteCount)
+            return true
+        }
+    }
+
+    static func literal(_ bytes: UnsafeRawBufferPointer?, _ codec: ColumnCodec) -> String {
+        guard let bytes else { return "NULL" }
+        switch codec.kind {
+        case .int16, .int32, .int64, .unsignedDecimal, .decimal, .year: return String(decoding: bytes, as: UTF8.self)
+        case .binary, .bits, .boolean, .point, .geometry:
+            return "x'" + String(decoding: Hexadecimal.encode(bytes), as: UTF8.self) + "'"
+        default: return sqlText(String(decoding: bytes, as: UTF8.self))
+        }
+    }
+}
