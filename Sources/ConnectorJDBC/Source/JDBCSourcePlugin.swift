@@ -99,24 +99,38 @@ enum TableAssignment {
     }
 
     static func tables(_ text: String, _ dialect: Dialect) throws(ConnectError) -> [SourceTable] {
+        guard !text.isEmpty else { return [] }
         let mark: Unicode.Scalar = dialect.product == .mysql ? "`" : "\""
         var tables: [SourceTable] = []
-        var name = ""
+        var parts = [""]
         var isQuoted = false
+        var last: Unicode.Scalar?
         for scalar in text.unicodeScalars {
-            if scalar == mark { isQuoted.toggle() }
-            if scalar == ",", !isQuoted {
-                tables.append(try table(name, dialect))
-                name = ""
+            if scalar == mark {
+                // Two marks in a quoted name are one of it.
+                if !isQuoted, last == mark { parts[parts.count - 1].unicodeScalars.append(mark) }
+                isQuoted.toggle()
+            } else if !isQuoted, scalar == "." {
+                parts.append("")
+            } else if !isQuoted, scalar == "," {
+                tables.append(try table(parts, dialect))
+                parts = [""]
             } else {
-                name.unicodeScalars.append(scalar)
+                parts[parts.count - 1].unicodeScalars.append(scalar)
             }
+            last = scalar
         }
-        if !name.isEmpty { tables.append(try table(name, dialect)) }
+        tables.append(try table(parts, dialect))
         return tables
     }
 
-    private static func table(_ name: String, _ dialect: Dialect) throws(ConnectError) -> SourceTable {
-        SourceTable(id: try dialect.table(name))
+    private static func table(_ parts: [String], _ dialect: Dialect) throws(ConnectError) -> SourceTable {
+        switch (parts.count, dialect.product) {
+        case (1, _): return SourceTable(id: TableID(name: parts[0]))
+        case (2, .mysql): return SourceTable(id: TableID(catalog: parts[0], name: parts[1]))
+        case (2, _): return SourceTable(id: TableID(schema: parts[0], name: parts[1]))
+        case (3, _): return SourceTable(id: TableID(catalog: parts[0], schema: parts[1], name: parts[2]))
+        default: throw .config(own, parts.joined(separator: "."), "A table has at most three names")
+        }
     }
 }

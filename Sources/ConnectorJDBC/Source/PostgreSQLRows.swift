@@ -76,7 +76,7 @@ extension PostgreSQLDatabase: SourceDatabase {
         case "date": return .date
         case "time", "timetz": return .time
         case "timestamp", "timestamptz": return .timestamp
-        case "bit": return .bits(max(1, modifier))
+        case "bit": return modifier <= 1 ? .boolean : .bits(modifier)
         default: return .unsupported
         }
     }

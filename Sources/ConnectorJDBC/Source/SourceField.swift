@@ -307,7 +307,8 @@ struct SourceField: Sendable {
         guard moment.isZeroDate else { return moment }
         guard mapping.zeroDatesAreNull, column.isOptional else {
             throw failure(
-                "a zero date", "add zeroDateTimeBehavior=convertToNull to connection.url, which makes it null, or "
+                "a zero date",
+                "add zeroDateTimeBehavior=convertToNull to connection.url, which makes it null, or "
                     + "select it by a 'query' that leaves it out")
         }
         return nil

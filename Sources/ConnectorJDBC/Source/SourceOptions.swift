@@ -137,6 +137,7 @@ enum SourceOptions {
         add(
             "query", .string, text(""), .medium,
             "A query to read instead of tables. WHERE and ORDER BY are appended in all modes but bulk.")
+        add("query.masked", .password, .null, .medium, "The same as query, shown to nobody.")
         add("query.suffix", .string, text(""), .low, "What is appended to every query: LIMIT, for instance.")
         add(
             "query.retry.attempts", .int, number(-1), .low,
@@ -164,7 +165,7 @@ enum SourceOptions {
             "What stands in front of a table's name in its topic's; with a query the topic's name.", isPrefix)
         add(
             "timestamp.delay.interval.ms", .long, number(0), .high,
-            "How old a row's time has to be, so that transactions with earlier times have ended.", .atLeast(0))
+            "How old a row's time has to be, so that transactions with earlier times have ended.")
         add(
             "db.timezone", .string, text("UTC"), .medium, "The zone of times that have none.", SinkOptions.isZone)
         add(

@@ -233,7 +233,8 @@ extension SQLFailure {
     /// What to do about a failure that trying again does not mend; nil for all others.
     var finalHint: String? {
         switch state {
-        case "42501", "42000" where message.range(of: "denied") != nil:
+        case "42501",
+            "42000" where message.range(of: "denied") != nil:
             return "grant SELECT on it to the user of connection.user"
         case "42703", "42S22": return "the columns that the configuration names have to be in the table or query"
         case "42P01", "42S02", "3F000": return nil

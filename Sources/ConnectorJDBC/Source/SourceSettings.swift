@@ -58,7 +58,7 @@ struct SourceSettings: Sendable {
             throw .config("Query mode must be specified")
         }
         self.mode = mode
-        query = values.string("query") ?? ""
+        query = values.text("query") ?? values.text("query.masked") ?? ""
         querySuffix = values.string("query.suffix") ?? ""
         let retries = number("query.retry.attempts")
         retryCountMax = retries < 0 ? nil : Int(retries)
@@ -100,7 +100,15 @@ struct SourceSettings: Sendable {
         }
         let mode = (properties["mode"] ?? "").trimmed
         if mode.isEmpty { return [ConfigProblem("mode", "Query mode must be specified")] }
-        let query = (properties["query"] ?? "").trimmed
+        let plain = (properties["query"] ?? "").trimmed
+        let masked = (properties["query.masked"] ?? "").trimmed
+        if !plain.isEmpty, !masked.isEmpty {
+            return problems(
+                ["query", "query.masked"],
+                "Both 'query' and 'query.masked' configs cannot be set at the same time. Please use only one of them.")
+        }
+        let query = plain.isEmpty ? masked : plain
+        let queryOption = plain.isEmpty ? "query.masked" : "query"
         if (properties["transaction.isolation.mode"] ?? "").uppercased() == "SQL_SERVER_SNAPSHOT" {
             return [
                 ConfigProblem(
@@ -127,7 +135,7 @@ struct SourceSettings: Sendable {
         if !query.isEmpty {
             if SourceOptions.tableLists.contains(where: { !list($0).isEmpty }) {
                 return problems(
-                    ["query"] + SourceOptions.tableLists,
+                    [queryOption] + SourceOptions.tableLists,
                     "Do not specify table filtering configs with 'query'. Remove table.whitelist / table.blacklist / "
                         + "table.include.list / table.exclude.list when using query mode or 'query' when using table "
                         + "filtering mode.")
@@ -136,8 +144,8 @@ struct SourceSettings: Sendable {
             if !isSelect, !query.hasPrefix("("), !query.hasPrefix("-"), !query.hasPrefix("/") {
                 return [
                     ConfigProblem(
-                        "query",
-                        "Only SELECT statements are supported for 'query'. Please provide a statement that starts with "
+                        queryOption,
+                        "Only SELECT statements are supported for '\(queryOption)'. Please provide a statement that starts with "
                             + "SELECT.")
                 ]
             }
@@ -235,7 +243,8 @@ struct TableFilter: Sendable {
                     + "table names. This could lead to mixed data types in the topic and downstream processing errors. "
                     + "To prevent such processing errors, the JDBC Source connector fails to start when it detects "
                     + "duplicate table name configurations. Update the connector's 'table.whitelist' config to include "
-                    + "exactly one table in each of the tables listed below.\n\t[" + shown.joined(separator: ", ") + "]")
+                    + "exactly one table in each of the tables listed below.\n\t[" + shown.joined(separator: ", ") + "]"
+            )
         }
         return tables
     }
