@@ -33,18 +33,9 @@ enum UnknownOptions {
         }
     }
 
-    /// Options of converters with a registry, of which lists show some; also the original's without a counterpart.
+    /// Options of the registry's client that the original has and its converters do not list.
     private static let registryNames = [
-        "allow.optional.map.keys", "basic.auth.credentials.source", "basic.auth.user.info",
-        "bearer.auth.credentials.source", "bearer.auth.token", "connect.meta.data", "decimal.format",
-        "discard.type.doc.default", "enhanced.avro.schema.support", "enhanced.protobuf.schema.support",
-        "flatten.singleton.unions", "flatten.unions", "generalized.sum.type.support", "generate.index.for.unions",
-        "generate.struct.for.nulls", "ignore.default.for.nullables", "int.for.enums", "json.fail.invalid.schema",
-        "key.subject.name.strategy", "latest.compatibility.strict", "normalize.schemas",
-        "object.additional.properties", "optional.for.nullables", "optional.for.proto2",
-        "schema.registry.basic.auth.user.info", "schemas.cache.config", "schemas.cache.size", "scrub.invalid.names",
-        "use.optional.for.nonrequired", "use.schema.id", "value.subject.name.strategy", "wrapper.for.nullables",
-        "wrapper.for.raw.primitives",
+        "bearer.auth.credentials.source", "bearer.auth.token", "proxy.host", "proxy.port", "schemas.cache.size",
     ]
 
     /// Whether it is what another option was called in earlier versions.

@@ -379,7 +379,10 @@ actor SourceWork {
         _ polled: ArraySlice<ConnectRecord>, _ tally: inout OffsetTally, _ receipts: inout [WriteReceipt]
     ) async throws {
         for record in polled {
-            if case .source(let partition, let offset) = record.origin { tally.note(partition, offset) }
+            // No offset is the original's null: there is nothing to go on from.
+            if case .source(let partition, let offset) = record.origin, offset.count > 0 {
+                tally.note(partition, offset)
+            }
         }
         for batch in try await pipeline.convert(polled) {
             try await submit(batch.records, to: batch.topic, &receipts)

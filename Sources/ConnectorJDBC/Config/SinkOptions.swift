@@ -39,7 +39,7 @@ enum SinkOptions {
     }
 
     /// The original takes its words all small or all large.
-    private static func words(_ words: [String]) -> ConfigValidator {
+    static func words(_ words: [String]) -> ConfigValidator {
         ConfigValidator { (name, value) throws(ConnectError) in
             guard let text = value.text, words.contains(where: { text == $0 || text == $0.uppercased() }) else {
                 throw .config(name, value.text, "Invalid enumerator, must be one of \(words.joined(separator: ", "))")
@@ -47,11 +47,11 @@ enum SinkOptions {
         }
     }
 
-    private static let isZone = ConfigValidator { (name, value) throws(ConnectError) in
+    static let isZone = ConfigValidator { (name, value) throws(ConnectError) in
         _ = try zone(name, value.text ?? "")
     }
 
-    private static let isDialect = ConfigValidator { (name, value) throws(ConnectError) in
+    static let isDialect = ConfigValidator { (name, value) throws(ConnectError) in
         guard let text = value.text, !text.isEmpty, !dialects.contains(where: { $0.name == text }) else { return }
         throw .config(name, text, "Invalid value, must be one of \(dialects.map(\.name).joined(separator: ", "))")
     }
@@ -64,7 +64,7 @@ enum SinkOptions {
     }
 
     /// No address in the answer: it may have a password.
-    private static let isAddress = ConfigValidator { (_, value) throws(ConnectError) in
+    static let isAddress = ConfigValidator { (_, value) throws(ConnectError) in
         guard let text = value.text else { return }
         do throws(ConnectError) {
             _ = try JDBCURL(text)

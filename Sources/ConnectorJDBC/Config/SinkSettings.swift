@@ -113,7 +113,7 @@ struct SinkSettings: Sendable {
         }
     }
 
-    private static func dialect(_ name: String?, _ url: JDBCURL) throws(ConnectError) -> Dialect {
+    static func dialect(_ name: String?, _ url: JDBCURL) throws(ConnectError) -> Dialect {
         let product: Dialect.Product? =
             switch url.product {
             case "postgresql", "postgres": .postgresql

@@ -3,7 +3,7 @@ internal import CMariaDB
 /// A connection to MySQL or MariaDB, over libmariadb. For one thread.
 final class MySQLDatabase: Database {
     private(set) var dialect: Dialect
-    private var mysql: UnsafeMutablePointer<MYSQL>?
+    private(set) var mysql: UnsafeMutablePointer<MYSQL>?
     private var statements: [String: UnsafeMutablePointer<MYSQL_STMT>] = [:]
     /// The most bytes of one statement.
     private var byteCountMax = 4 << 20
@@ -85,7 +85,7 @@ final class MySQLDatabase: Database {
 
     // MARK: Failures
 
-    private func failure() -> SQLFailure {
+    func failure() -> SQLFailure {
         guard let mysql else { return SQLFailure(.again, state: "08003", "no connection") }
         return Self.failure(
             mysql_errno(mysql), String(cString: mysql_sqlstate(mysql)), String(cString: mysql_error(mysql)))
@@ -132,7 +132,7 @@ final class MySQLDatabase: Database {
 
     // MARK: Statements
 
-    private func send(_ sql: String) throws(SQLFailure) {
+    func send(_ sql: String) throws(SQLFailure) {
         guard let mysql else { throw failure() }
         var text = sql
         let code = text.withUTF8 { bytes in

@@ -7,7 +7,7 @@ internal import CPq
 /// of rows, whatever the statement does with them.
 final class PostgreSQLDatabase: Database {
     private(set) var dialect: Dialect
-    private var connection: OpaquePointer?
+    private(set) var connection: OpaquePointer?
     private var isInTransaction = false
     /// Names of the statements that the server has prepared.
     private var prepared: [String: String] = [:]
@@ -62,7 +62,7 @@ final class PostgreSQLDatabase: Database {
 
     // MARK: Statements
 
-    private func failure(_ result: OpaquePointer?) -> SQLFailure {
+    func failure(_ result: OpaquePointer?) -> SQLFailure {
         func field(_ code: Character) -> String? {
             guard let result, let scalar = code.unicodeScalars.first else { return nil }
             return PQresultErrorField(result, Int32(scalar.value)).map { String(cString: $0) }
@@ -89,7 +89,7 @@ final class PostgreSQLDatabase: Database {
         }
     }
 
-    private func check(_ result: OpaquePointer?) throws(SQLFailure) {
+    func check(_ result: OpaquePointer?) throws(SQLFailure) {
         switch PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK: return
         default:
@@ -99,7 +99,7 @@ final class PostgreSQLDatabase: Database {
         }
     }
 
-    private func simple(_ sql: String) throws(SQLFailure) {
+    func simple(_ sql: String) throws(SQLFailure) {
         guard let connection else { throw SQLFailure(.again, state: "08003", "no connection") }
         let result = PQexec(connection, sql)
         try check(result)

@@ -4,7 +4,7 @@ internal import SQLTypes
 /// A file of SQLite, opened in this process. For one thread.
 final class SQLiteDatabase: Database {
     private(set) var dialect: Dialect
-    private var handle: OpaquePointer?
+    private(set) var handle: OpaquePointer?
     private var statements: [String: OpaquePointer] = [:]
     private var isInTransaction = false
     /// How long another process may hold the file, in milliseconds.
@@ -46,7 +46,7 @@ final class SQLiteDatabase: Database {
         handle = nil
     }
 
-    private func failure(_ code: Int32) -> SQLFailure {
+    func failure(_ code: Int32) -> SQLFailure {
         let message =
             handle.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) } ?? String(cString: sqlite3_errstr(code))
         let reaction: SQLFailure.Reaction =
@@ -73,7 +73,7 @@ final class SQLiteDatabase: Database {
         return statement
     }
 
-    private func step(_ sql: String) throws(SQLFailure) {
+    func step(_ sql: String) throws(SQLFailure) {
         guard let handle else { throw SQLFailure(.again, state: "closed", "the database is closed") }
         let code = sqlite3_exec(handle, sql, nil, nil, nil)
         guard code == SQLITE_OK else { throw failure(code) }

@@ -35,6 +35,7 @@ enum ConnectorPlugins {
             HTTPSinkPlugin(version: version, reporter: responses),
             AivenHTTPSinkPlugin(version: version), SlackSinkPlugin(version: version),
             SearchSinkPlugin(.elasticsearch, version: version), SearchSinkPlugin(.opensearch, version: version),
+            JDBCSourcePlugin(version: version),
             JDBCSinkPlugin(.confluent, version: version), JDBCSinkPlugin(.debezium, version: version),
             ObjectStoreSinkPlugin(.s3, version: version), ObjectStoreSinkPlugin(.folder, version: version),
         ]

@@ -1,0 +1,161 @@
+internal import ConnectCore
+internal import Synchronization
+
+/// Asks tables for new rows in turn, on a thread of its own: drivers block.
+final class JDBCSourceTask: SourceTask {
+    private let settings: SourceSettings
+    private let tables: [SourceTable]
+    /// Of the first task, which looks for others; nil where nobody looks.
+    private let known: Set<SourceTable>?
+    private let context: any SourceTaskContext
+    private let thread = WorkThread()
+    private let reader: SourceReader
+    private let pause = TaskPause()
+    /// When tables are looked for again.
+    private let nextLook: Mutex<Int64>
+    private static let restMax: Int64 = 500
+
+    init(
+        _ settings: SourceSettings, tables: [SourceTable], known: [SourceTable]?, _ context: any SourceTaskContext
+    ) {
+        self.settings = settings
+        self.tables = tables
+        self.known = known.map { Set($0) }
+        self.context = context
+        reader = SourceReader(settings) { context.log($0, $1) }
+        nextLook = Mutex(context.now + settings.tableInterval)
+    }
+
+    func start() async throws(ConnectError) {
+        let unused = settings.url.parameters.filter { !JDBCURL.knownParameters.contains($0.name.lowercased()) }
+        if !unused.isEmpty {
+            context.log(
+                .warning,
+                "Parameters of connection.url that have no meaning here: \(unused.map(\.name).joined(separator: ", "))")
+        }
+        let reader = reader
+        try await SourceConnection.connect(reader, settings, thread, pause) { self.context.log(.warning, $0) }
+        if !settings.query.isEmpty {
+            let offset = try await context.offset(of: SourceOffset.queryPartition)
+            let query = settings.query
+            try await run { () throws(SourceFailure) in try reader.prepare(query: query, offset: offset) }
+            return
+        }
+        var found: [(table: SourceTable, offset: ConnectMap?)] = []
+        let stored = settings.mode == .bulk ? [] : try await context.offsets()
+        for table in tables {
+            let partitions = SourceOffset.partitions(table.id)
+            let offset = partitions.lazy.compactMap { wanted in stored.first { $0.partition == wanted }?.offset }.first
+            found.append((table, offset))
+        }
+        let list = found
+        try await run { () throws(SourceFailure) in try reader.prepare(list) }
+        guard known != nil else { return }
+        let missing = try await run { () throws(SourceFailure) in try reader.tables().missing }
+        if !missing.isEmpty {
+            context.log(.warning, "table.whitelist has names that no table has: \(missing.joined(separator: ", "))")
+        }
+        if tables.isEmpty { context.log(.warning, "No tables were found so there's no work to be done.") }
+    }
+
+    private func run<Value: Sendable>(
+        _ body: @escaping @Sendable () throws(SourceFailure) -> Value
+    ) async throws(ConnectError) -> Value {
+        try await SourceConnection.run(thread, body)
+    }
+
+    func poll() async throws(ConnectError) -> SourcePoll {
+        let reader = reader
+        let end = context.now + Self.restMax
+        while !pause.isEnded, !Task.isCancelled {
+            let now = context.now
+            await lookForTables(now)
+            switch await thread.run({ reader.step(now: now) }) {
+            case .records(let records): return SourcePoll(records)
+            case .failed(let error): throw error
+            case .nothing: if context.now >= end { return SourcePoll() }
+            case .rest(let millis):
+                let rest = min(millis, end - context.now)
+                guard rest > 0 else { return SourcePoll() }
+                await pause.wait(.milliseconds(rest))
+                if context.now >= end { return SourcePoll() }
+            }
+        }
+        return SourcePoll()
+    }
+
+    /// Asks for another round of tasks when there are other tables than before.
+    private func lookForTables(_ now: Int64) async {
+        guard let known, nextLook.withLock({ $0 }) <= now else { return }
+        let reader = reader
+        let result = await thread.run { () -> Result<[SourceTable], SourceFailure>? in
+            guard reader.isIdle else { return nil }
+            do throws(SourceFailure) {
+                return .success(try reader.tables().tables)
+            } catch {
+                reader.disconnect()
+                return .failure(error)
+            }
+        }
+        guard let result else { return }
+        nextLook.withLock { $0 = now + settings.tableInterval }
+        switch result {
+        case .success(let tables):
+            guard Set(tables) != known else { return }
+            context.log(.info, "The database's tables are others than before: tasks are made anew")
+            context.requestReconfiguration()
+        case .failure(.final(let error)): context.log(.warning, error.message)
+        case .failure(.database(let failure)):
+            context.log(.warning, "Tables cannot be looked for now: \(failure.text(withDetail: true))")
+        }
+    }
+
+    func stop() async {
+        pause.end()
+        let reader = reader
+        await thread.run { reader.disconnect() }
+        thread.end()
+    }
+}
+
+/// What connector and task do alike with a reader.
+enum SourceConnection {
+    /// - Throws: what the last of `connection.attempts` failed with.
+    static func connect(
+        _ reader: SourceReader, _ settings: SourceSettings, _ thread: WorkThread, _ pause: TaskPause,
+        _ warn: (String) -> Void
+    ) async throws(ConnectError) {
+        for attempt in 1... {
+            let failure = await thread.run { () -> SQLFailure? in
+                do throws(SQLFailure) {
+                    try reader.connect()
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+            guard let failure else { return }
+            let message = "Cannot open the database: \(failure.text(withDetail: true))"
+            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded else {
+                throw ConnectError(.connect, message)
+            }
+            warn("Attempt \(attempt) of \(settings.attemptCountMax) failed: \(message)")
+            await pause.wait(settings.attemptPause)
+        }
+    }
+
+    static func run<Value: Sendable>(
+        _ thread: WorkThread, _ body: @escaping @Sendable () throws(SourceFailure) -> Value
+    ) async throws(ConnectError) -> Value {
+        let result = await thread.run { () -> Result<Value, SourceFailure> in
+            do throws(SourceFailure) { return .success(try body()) } catch { return .failure(error) }
+        }
+        switch result {
+        case .success(let value): return value
+        case .failure(.final(let error)): throw error
+        case .failure(.database(let failure)):
+            let hint = failure.finalHint.map { ": " + $0 } ?? ""
+            throw ConnectError(.connect, "The tables cannot be looked at: \(failure.text(withDetail: true))\(hint)")
+        }
+    }
+}
