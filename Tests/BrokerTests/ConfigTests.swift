@@ -21,7 +21,7 @@ import Testing
         ("leader.replication.throttled.replicas", "none", false),
         ("follower.replication.throttled.replicas", "0:a", false),
         ("follower.replication.throttled.replicas", "0:1,*", false),
- ("message.timestamp.type", "LogAppendTime", true),
+        ("message.timestamp.type", "LogAppendTime", true),
         ("message.timestamp.type", "logappendtime", false), ("compression.gzip.level", "9", true),
         ("compression.gzip.level", "10", false), ("remote.storage.enable", "false", true),
         ("remote.storage.enable", "True", false), ("local.retention.ms", "-2", true),

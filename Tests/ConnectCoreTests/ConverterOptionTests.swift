@@ -1,6 +1,6 @@
 import ProtobufFormat
-import SchemaRules
 import SQLTypes
+import SchemaRules
 import Testing
 
 @testable import ConnectCore
@@ -83,7 +83,8 @@ import Testing
     }
 
     @Test func `properties that are not required are optional`() async throws {
-        let text = #"{"type":"object","properties":{"v":{"type":"integer"},"o":{"type":"object","properties":"#
+        let text =
+            #"{"type":"object","properties":{"v":{"type":"integer"},"o":{"type":"object","properties":"#
             + #"{"x":{"type":"string"}}}},"required":["v"]}"#
         let payload = Array(#"{"v":1}"#.utf8)
         await #expect(throws: ConnectError.self) { try await Self.read(.json, text, payload) }
@@ -202,14 +203,15 @@ import Testing
         #expect(other.value.structure?["v"] == .int32(0))
     }
 
-    @Test(arguments: [
-        (SchemaType.avro, ["scrub.invalid.names": "maybe"]), (.avro, ["auto.register.schemas": "maybe"]),
-        (.avro, ["value.subject.name.strategy": "nope"]), (.avro, ["schema.registry.url": ""]),
-        (.avro, ["discard.type.doc.default": "true"]), (.avro, ["generalized.sum.type.support": "true"]),
-        (.avro, ["use.latest.with.metadata": "a=b"]), (.json, ["json.fail.invalid.schema": "true"]),
-        (.json, ["decimal.format": "HEX"]), (.protobuf, ["flatten.unions": "1"]),
-        (.protobuf, ["value.schema.id.serializer": "schema.id.HeaderSchemaIdSerializer"]),
-    ] as [(SchemaType, [String: String])])
+    @Test(
+        arguments: [
+            (SchemaType.avro, ["scrub.invalid.names": "maybe"]), (.avro, ["auto.register.schemas": "maybe"]),
+            (.avro, ["value.subject.name.strategy": "nope"]), (.avro, ["schema.registry.url": ""]),
+            (.avro, ["discard.type.doc.default": "true"]), (.avro, ["generalized.sum.type.support": "true"]),
+            (.avro, ["use.latest.with.metadata": "a=b"]), (.json, ["json.fail.invalid.schema": "true"]),
+            (.json, ["decimal.format": "HEX"]), (.protobuf, ["flatten.unions": "1"]),
+            (.protobuf, ["value.schema.id.serializer": "schema.id.HeaderSchemaIdSerializer"]),
+        ] as [(SchemaType, [String: String])])
     func `what cannot be heeded is refused`(type: SchemaType, options: [String: String]) async {
         let error = await Self.failure { _ = try Self.made(type, options) }
         #expect(error?.code == .config, "\(options)")

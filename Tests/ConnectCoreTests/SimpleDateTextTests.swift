@@ -51,7 +51,10 @@ import Testing
         (-12_180_500_272_419, "AD|1584|84|1584|01|Jan|January|01|06|6|1|1|1|Fri|Friday|5|PM|23|23|11|11|42|07|581"),
         (188_126_778_411_192, "AD|7931|31|7931|07|Jul|July|07|03|184|27|1|1|Fri|Friday|5|AM|6|6|6|6|26|51|192"),
         (-12_239_101_857_900, "AD|1582|82|1582|02|Feb|February|02|17|48|7|3|3|Sat|Saturday|6|PM|17|17|5|5|29|02|100"),
-        (-12_181_191_647_793, "AD|1583|83|1583|12|Dec|December|12|29|363|53|5|5|Thu|Thursday|4|PM|23|23|11|11|39|12|207"),
+        (
+            -12_181_191_647_793,
+            "AD|1583|83|1583|12|Dec|December|12|29|363|53|5|5|Thu|Thursday|4|PM|23|23|11|11|39|12|207"
+        ),
     ])
     func `writes what Java writes`(millis: Int64, text: String) throws {
         let pattern = try SimpleDateText("G|yyyy|yy|YYYY|MM|MMM|MMMM|LL|dd|D|w|W|F|E|EEEE|u|a|H|k|K|h|mm|ss|SSS")

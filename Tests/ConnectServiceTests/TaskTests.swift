@@ -211,10 +211,12 @@ import Testing
                 try await eventually("both lines") { log.lines.filter { $0.contains("encountered") }.count == 2 }
             }
             let lines = log.lines.filter { $0.contains("encountered") }.sorted()
-            let sink = hasRecords
+            let sink =
+                hasRecords
                 ? ", where consumed record is {topic='lines', partition=0, offset=0, timestamp=\(time), "
                     + "timestampType=CreateTime}" : ""
-            let source = hasRecords
+            let source =
+                hasRecords
                 ? ", where source record is = SourceRecord{sourcePartition={task=0}, sourceOffset={next=1}} "
                     + "ConnectRecord{topic='numbers', kafkaPartition=null, key=k0, keySchema=Schema{STRING}, "
                     + "value=line 0, valueSchema=Schema{STRING}, timestamp=null, headers=ConnectHeaders(headers=)}" : ""

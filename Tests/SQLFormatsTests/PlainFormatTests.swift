@@ -133,7 +133,8 @@ import Testing
     func `numbers that are none and infinite ones are read`(_ format: SQLFormat, _ text: String) throws {
         let isJSON = format == .json
         let row = try Self.read(
-            Self.format(format), "`A` DOUBLE, `B` DOUBLE, `C` DOUBLE, `D` DOUBLE, `E` "
+            Self.format(format),
+            "`A` DOUBLE, `B` DOUBLE, `C` DOUBLE, `D` DOUBLE, `E` "
                 + (isJSON ? "ARRAY<DOUBLE>" : "DOUBLE"), Array(text.utf8))
         #expect(row == "NaN | Infinity | -Infinity | Infinity | " + (isJSON ? "[NaN, -Infinity]" : "null"))
     }
@@ -183,7 +184,9 @@ import Testing
         #expect(broken.hasPrefix("Failed to deserialize value from topic: t. "), "\(name)")
     }
 
-    @Test(arguments: [[0xEF, 0xBB, 0xBF], [0xFE, 0xFF], [0xFF, 0xFE], [0, 0, 0xFE, 0xFF], [0xFF, 0xFE, 0xD8, 0x00]])
+    @Test(arguments: [
+        [0xEF, 0xBB, 0xBF], [0xFE, 0xFF], [0xFF, 0xFE], [0, 0, 0xFE, 0xFF], [0xFF, 0xFE, 0xD8, 0x00],
+    ])
     func `a byte order mark alone is no row`(_ record: [UInt8]) throws {
         let message = try Self.read(Self.format(.json), "`A` STRING", record)
         #expect(message.hasPrefix("Failed to deserialize value from topic: t. "))

@@ -221,7 +221,8 @@ private let sources = """
         if text == "123.456" {
             #expect(
                 try lab.failure(statements[0])
-                    == "Failed to insert values into 'DC'. Expected type DECIMAL(5, 2) for field `DE` but got DECIMAL(123.456)")
+                    == "Failed to insert values into 'DC'. Expected type DECIMAL(5, 2) for field `DE` but got DECIMAL(123.456)"
+            )
         }
     }
 
@@ -233,7 +234,8 @@ private let sources = """
             message M { int32 A = 1; message I { int32 C = 1; } } message N { string B = 1; }
             """
         _ = try lab.registry.register(RegistrySchema(type: "PROTOBUF", text: proto), under: "t-value")
-        func create(_ name: String, _ columns: String = "", format: String = "PROTOBUF", topic: String = "t") -> String {
+        func create(_ name: String, _ columns: String = "", format: String = "PROTOBUF", topic: String = "t") -> String
+        {
             "CREATE OR REPLACE STREAM S \(columns) WITH (KAFKA_TOPIC='\(topic)', VALUE_FORMAT='\(format)', "
                 + "PARTITIONS=1, VALUE_SCHEMA_FULL_NAME='\(name)');"
         }

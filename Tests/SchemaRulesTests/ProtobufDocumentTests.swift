@@ -81,7 +81,8 @@ import Testing
 
     /// As with the original's `dependenciesWithLogicalTypes()`, and as its `normalize()` writes it (8.0).
     @Test func `types that are built in need no import`() throws {
-        let text = "syntax = \"proto3\"; package p; message C { google.protobuf.Timestamp b = 1; Inner c = 2; "
+        let text =
+            "syntax = \"proto3\"; package p; message C { google.protobuf.Timestamp b = 1; Inner c = 2; "
             + "message Inner { map<string, .google.type.Money> d = 1; } }"
         let found = try document(text)
         #expect(found.canonicalText.contains("google.protobuf.Timestamp b = 1;"))

@@ -52,10 +52,12 @@ import Testing
     }
 
     /// By RFC 8259: one value, in UTF-8.
-    @Test(arguments: [
-        (Array("{\"a\": 1}".utf8), true), (Array(" 5 ".utf8), true), ([0xFF, 0xFE], false), (Array("abc".utf8), false),
-        (Array("{\"a\":1}{\"b\":2}".utf8), false), ([], false),
-    ] as [([UInt8], Bool)])
+    @Test(
+        arguments: [
+            (Array("{\"a\": 1}".utf8), true), (Array(" 5 ".utf8), true), ([0xFF, 0xFE], false),
+            (Array("abc".utf8), false),
+            (Array("{\"a\":1}{\"b\":2}".utf8), false), ([], false),
+        ] as [([UInt8], Bool)])
     func `a value that is not JSON is no record in this format`(bytes: [UInt8], fits: Bool) {
         var record = Self.record
         record.value = ByteBuffer(bytes: bytes)

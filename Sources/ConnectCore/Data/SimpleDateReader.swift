@@ -196,7 +196,8 @@ enum SimpleDateNames {
     static let zones: [(name: String, value: Int)] = [
         ("UTC", 0), ("GMT", 0), ("Coordinated Universal Time", 0), ("Greenwich Mean Time", 0), ("EST", -300),
         ("EDT", -240), ("CST", -360), ("CDT", -300), ("MST", -420), ("MDT", -360), ("PST", -480), ("PDT", -420),
-        ("AKST", -540), ("AKDT", -480), ("HST", -600), ("AST", -240), ("ADT", -180), ("NST", -210), ("NDT", -150), ("BRT", -180),
+        ("AKST", -540), ("AKDT", -480), ("HST", -600), ("AST", -240), ("ADT", -180), ("NST", -210), ("NDT", -150),
+        ("BRT", -180),
         ("ART", -180), ("WET", 0), ("WEST", 60), ("BST", 60), ("CET", 60), ("CEST", 120), ("MET", 60), ("MEST", 120),
         ("SAST", 120), ("EET", 120), ("EEST", 180), ("MSK", 180), ("EAT", 180), ("PKT", 300), ("IST", 330),
         ("SGT", 480), ("HKT", 480), ("AWST", 480), ("JST", 540), ("KST", 540), ("ACST", 570), ("AEST", 600),

@@ -137,7 +137,8 @@ struct StrictJSON {
         let text = Array(bytes.readableBytesView)
         guard !JSONText.isValid(text) else { return }
         throw SchemaFailure(
-            text.isEmpty ? "the \(part.rawValue) is empty, which is not JSON"
+            text.isEmpty
+                ? "the \(part.rawValue) is empty, which is not JSON"
                 : "the \(part.rawValue) is not JSON: \(ByteFormat.shortened(text))")
     }
 }
