@@ -1,4 +1,6 @@
 import ConnectCore
+import Foundation
+import Synchronization
 import Testing
 
 @testable import ConnectorCDC
@@ -35,5 +37,26 @@ import Testing
         let plain = RecordQueue(recordCountMax: 1000, byteCountMax: 1000)
         for chunk in chunks.prefix(3) { #expect(plain.push(chunk) == .done) }
         #expect(try await Self.takeAll(plain) == ["9 none"])
+    }
+
+    @Test func `what is taken does not end the writer's sleep`() async throws {
+        let queue = RecordQueue(recordCountMax: 1000, byteCountMax: 1000)
+        for _ in 0..<100 { #expect(queue.push(Self.chunk(1)) == .done) }
+        let isAwake = Atomic(false)
+        let sleeper = Task {
+            let isWhole = await withCheckedContinuation { continuation in
+                Thread.detachNewThread { continuation.resume(returning: queue.sleep(.seconds(600))) }
+            }
+            isAwake.store(true, ordering: .sequentiallyConsistent)
+            return isWhole
+        }
+        for _ in 0..<100 {
+            _ = try await queue.take(countMax: 1, timeout: .seconds(5))
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        let wasWoken = isAwake.load(ordering: .sequentiallyConsistent)
+        #expect(!wasWoken)
+        queue.stop()
+        #expect(await sleeper.value == false)
     }
 }

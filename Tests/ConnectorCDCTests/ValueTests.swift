@@ -95,6 +95,16 @@ import Testing
     }
 
     /// MySQL's own text: intervals that touch become one.
+    /// PostgreSQL's `-infinity` among them.
+    @Test(
+        arguments: [
+            (-9_223_372_036_832_400_000, "-290308-12-21T19:59:27.6Z"), (Int64.min, "-290308-12-21T19:59:05.224192Z"),
+            (0, "1970-01-01T00:00:00Z"),
+        ] as [(Int64, String)]) func `the earliest moments are printed`(microseconds: Int64, text: String)
+    {
+        #expect(TemporalText.instant(microseconds, width: nil) == text)
+    }
+
     @Test func `joins intervals`() {
         var set = GTIDSet("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-3:5")
         set.add("3e11fa47-71ca-11e1-9e33-c80aa9429562:4")

@@ -7,8 +7,10 @@ import NIOCore
 import Testing
 
 @Suite struct JSONCallsTests {
+    /// Long enough for a machine on which everything else is tested at the same time.
+    private static let patience = Duration.seconds(180)
     /// Short answers only, so that a long one is seen.
-    private static let calls = JSONCalls(connectSeconds: 2, answerByteCountMax: 1000)
+    private static let calls = JSONCalls(connectSeconds: 180, answerByteCountMax: 1000)
 
     private func withServer(_ body: (String) async throws -> Void) async throws {
         let loops = HTTPLoops()
@@ -56,7 +58,7 @@ import Testing
             let request = JSONCalls.request(
                 "POST", base + JSONCalls.target(["echo", "a"]), body: .object([("b", .bool(true))]),
                 type: "application/vnd.x+json", user: "user", password: "secret")
-            let answer = try await Self.calls.exchange(request, timeout: .seconds(30))
+            let answer = try await Self.calls.exchange(request, timeout: Self.patience)
             #expect(answer.isSuccess)
             let type = "\"application/vnd.x+json\""
             #expect(answer.json?.elements?.count == 5)
@@ -69,9 +71,9 @@ import Testing
     @Test func `answers of every status are answers`() async throws {
         try await withServer { base in
             let refused = try await Self.calls.exchange(
-                JSONCalls.request("GET", base + "/refused"), timeout: .seconds(30))
+                JSONCalls.request("GET", base + "/refused"), timeout: Self.patience)
             #expect(refused.status == 409 && !refused.isSuccess && refused.json?["message"]?.text == "no")
-            let text = try await Self.calls.exchange(JSONCalls.request("GET", base + "/text"), timeout: .seconds(30))
+            let text = try await Self.calls.exchange(JSONCalls.request("GET", base + "/text"), timeout: Self.patience)
             #expect(text.isSuccess && text.json == nil && text.bytes == Array("hello".utf8))
         }
     }
@@ -79,7 +81,7 @@ import Testing
     @Test func `an answer beyond the limit is refused`() async throws {
         try await withServer { base in
             let failure = await #expect(throws: JSONCalls.NoAnswer.self) {
-                try await Self.calls.exchange(JSONCalls.request("GET", base + "/long"), timeout: .seconds(30))
+                try await Self.calls.exchange(JSONCalls.request("GET", base + "/long"), timeout: Self.patience)
             }
             #expect(failure?.words == "the answer is longer than 1000 bytes")
         }
@@ -87,7 +89,7 @@ import Testing
 
     @Test func `a server that is not there is told in words`() async {
         let failure = await #expect(throws: JSONCalls.NoAnswer.self) {
-            try await Self.calls.exchange(JSONCalls.request("GET", "http://127.0.0.1:1/"), timeout: .seconds(30))
+            try await Self.calls.exchange(JSONCalls.request("GET", "http://127.0.0.1:1/"), timeout: Self.patience)
         }
         #expect(failure?.words == "connection refused")
     }
@@ -96,13 +98,13 @@ import Testing
         try await withServer { base in
             let failure = await #expect(throws: JSONCalls.NoAnswer.self) {
                 try await Self.calls.exchange(
-                    JSONCalls.request("GET", base.replacing("http:", with: "https:")), timeout: .seconds(30))
+                    JSONCalls.request("GET", base.replacing("http:", with: "https:")), timeout: Self.patience)
             }
             #expect(failure?.words == "it does not speak TLS: use http://")
         }
         // By RFC 6761 there is no such host.
         let failure = await #expect(throws: JSONCalls.NoAnswer.self) {
-            try await Self.calls.exchange(JSONCalls.request("GET", "http://host.invalid:1/"), timeout: .seconds(30))
+            try await Self.calls.exchange(JSONCalls.request("GET", "http://host.invalid:1/"), timeout: Self.patience)
         }
         #expect(failure?.words == "the host 'host.invalid' is not known")
     }

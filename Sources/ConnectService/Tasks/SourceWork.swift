@@ -128,7 +128,8 @@ actor SourceWork {
             let poll: SourcePoll
             let start = ContinuousClock.now
             let result = await pollOnce()
-            if owesCommitted {
+            // With records in this poll its commit tells: until then not all that was polled is stored.
+            if owesCommitted, ((try? result.get())?.recordCount ?? 0) == 0 {
                 owesCommitted = false
                 try await tellCommitted()
             }
@@ -243,7 +244,8 @@ actor SourceWork {
             try await commitTransaction()
             lastFlush = .now
         } else {
-            try await land(downTo: Self.flightRecordCountMax)
+            // The task is told that everything it gave is stored: a source may let go of it then.
+            try await land(downTo: 0)
             try await storeOffsets()
         }
     }
@@ -328,7 +330,8 @@ actor SourceWork {
         transactionStart = nil
         transactionOffsets = OffsetTally()
         transactionRecordCount = 0
-        if tells { try await tellCommitted() } else { owesCommitted = true }
+        owesCommitted = !tells
+        if tells { try await tellCommitted() }
     }
 
     /// Drops the records of the transaction and keeps the offsets, so that they do not come again.

@@ -25,6 +25,8 @@ class RecordOutput {
     let headers: [ConnectHeader]
     /// What goes to the queue next.
     var chunk = RecordChunk()
+    /// Records that were added since the start.
+    private(set) var addedCount = 0
     /// Called every few seconds while the queue has no room: a server may want to hear of its reader.
     var whileFull: (() throws -> Void)?
     /// Records went to the queue without the end of their transaction.
@@ -72,6 +74,7 @@ class RecordOutput {
     func add(_ record: ConnectRecord, byteCount: Int) {
         chunk.records.append(record)
         chunk.recordCount += 1
+        addedCount += 1
         chunk.byteCount += byteCount
     }
 
@@ -91,6 +94,7 @@ class RecordOutput {
         let count = chunk.written[place].count
         write(&chunk.written[place])
         chunk.recordCount += chunk.written[place].count - count
+        addedCount += chunk.written[place].count - count
         chunk.byteCount += chunk.written[place].bytes.count - byteCount
     }
 

@@ -110,14 +110,19 @@ final class RecordQueue: Sendable {
     ///
     /// - Returns: false when stopped.
     func sleep(_ duration: Duration) -> Bool {
-        let thread = BlockedThread()
-        let isStopped = state.withLock { state in
-            if !state.isStopped { state.writer = thread }
-            return state.isStopped
+        let deadline = ContinuousClock.now + duration
+        while true {
+            let thread = BlockedThread()
+            let isStopped = state.withLock { state in
+                if !state.isStopped { state.writer = thread }
+                return state.isStopped
+            }
+            if isStopped { return false }
+            // Also woken by what is taken from the queue.
+            let rest = deadline - .now
+            guard rest > .zero else { return true }
+            thread.wait(rest)
         }
-        if isStopped { return false }
-        thread.wait(duration)
-        return !self.isStopped
     }
 
     // MARK: The task's side

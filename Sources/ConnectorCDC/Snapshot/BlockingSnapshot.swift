@@ -48,6 +48,9 @@ struct BlockingSnapshot<Connection: SnapshotConnection> {
                 }
             } catch let error as any SourceFailure {
                 try passOver(request, "cannot read \(table)", error)
+                // A transaction in which something failed gives nothing more.
+                try connection.execute("ROLLBACK")
+                try connection.beginSnapshot()
             }
         }
         try rows.finish(offset: end)

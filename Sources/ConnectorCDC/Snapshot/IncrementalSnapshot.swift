@@ -243,18 +243,21 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
             TableID(String(signalTable[..<dot]), String(signalTable[signalTable.index(after: dot)...])))
         let keyColumns = keyColumns(request, events)
         let keys = keyColumns.map { Connection.identifier(events.table.columns[$0.index].name) }
+        let order = KeyOrder(
+            keys: keys, optional: keyColumns.map { events.table.columns[$0.index].isOptional },
+            sortsNullsLast: Connection.sortsNullsLast)
         if maximum == nil {
-            let order = keys.map { $0 + " DESC" }.joined(separator: ", ")
+            let descending = keys.map { $0 + " DESC" }.joined(separator: ", ")
             let condition = request.condition.map { " WHERE (\($0))" } ?? ""
             let found = try server.literals(
                 "SELECT \(keys.joined(separator: ", ")) FROM \(Connection.name(request.table))\(condition) ORDER BY "
-                    + "\(order) LIMIT 1", keyColumns.map(\.codec))
+                    + "\(descending) LIMIT 1", keyColumns.map(\.codec))
             guard let found else { return false }
             maximum = found
         }
         guard let maximum else { return false }
-        var conditions = ["NOT (\(Self.isBehind(keys, maximum)))"]
-        if let last { conditions.append("(\(Self.isBehind(keys, last)))") }
+        var conditions = ["NOT \(order.isBehind(maximum))"]
+        if let last { conditions.append(order.isBehind(last)) }
         if let own = request.condition { conditions.append("(\(own))") }
         let condition =
             " WHERE " + conditions.joined(separator: " AND ") + " ORDER BY " + keys.joined(separator: ", ")
@@ -294,16 +297,6 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         guard let name = request.surrogateKey, let index = events.table.index(of: name)
         else { return events.keyColumns }
         return [(index, context.codec(index, of: events))]
-    }
-
-    /// Whether a row's key comes behind another, column by column.
-    static func isBehind(_ keys: [String], _ values: [String]) -> String {
-        var alternatives: [String] = []
-        for index in keys.indices where index < values.count {
-            let equal = (0..<index).map { "\(keys[$0]) = \(values[$0])" }
-            alternatives.append("(" + (equal + ["\(keys[index]) > \(values[index])"]).joined(separator: " AND ") + ")")
-        }
-        return alternatives.joined(separator: " OR ")
     }
 
     private func closeWindow(_ source: SourceInfo, _ offset: (_ entries: [String: String]) -> ConnectMap) throws {

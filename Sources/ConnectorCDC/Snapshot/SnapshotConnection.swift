@@ -15,6 +15,8 @@ protocol CapturedTables: RecordOutput {
 ///
 /// What it throws: the database's `SourceFailure`, and what the bodies throw.
 protocol SnapshotConnection {
+    /// Whether rows without a value come behind all others in ascending order.
+    static var sortsNullsLast: Bool { get }
     static func name(_ table: TableID) -> String
     static func identifier(_ name: String) -> String
     static func text(_ text: String) -> String

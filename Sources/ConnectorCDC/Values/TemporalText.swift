@@ -56,7 +56,8 @@ enum TemporalText {
         text.reserveCapacity(30)
         appendDate(days, to: &text)
         text.append(UInt8(ascii: "T"))
-        appendTime(microseconds - Int64(days) * day, width: width, to: &text)
+        // Not a difference: the day that the earliest moments are in begins before what an Int64 holds.
+        appendTime(Int64(floorMod(Int(microseconds), Int(day))), width: width, to: &text)
         text.append(UInt8(ascii: "Z"))
         return String(decoding: text, as: UTF8.self)
     }

@@ -10,6 +10,8 @@ extension ReaderContext: CapturedTables {
 }
 
 extension MySQLServer: SnapshotConnection {
+    static var sortsNullsLast: Bool { false }
+
     static func name(_ table: TableID) -> String { table.sql }
     static func identifier(_ name: String) -> String { sqlIdentifier(name) }
     static func text(_ text: String) -> String { sqlText(text) }

@@ -3,6 +3,8 @@ internal import ConnectCore
 extension PostgresContext: CapturedTables {}
 
 extension PostgresServer: SnapshotConnection {
+    static var sortsNullsLast: Bool { true }
+
     static func name(_ table: TableID) -> String { table.postgres }
     static func identifier(_ name: String) -> String { postgresIdentifier(name) }
     static func text(_ text: String) -> String { postgresText(text) }

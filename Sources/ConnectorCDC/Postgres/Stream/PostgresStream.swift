@@ -38,6 +38,8 @@ final class PostgresStream {
         /// Changes of it that are done.
         var doneCount: Int64
         var count: Int64 = 0
+        /// How many records there were before it.
+        var addedBefore: Int
     }
 
     private let context: PostgresContext
@@ -54,8 +56,6 @@ final class PostgresStream {
     /// Behind everything that has come.
     private(set) var received: Lsn
     private(set) var messageCount = 0
-    /// The end of the last transaction that became events, as offsets have it.
-    private(set) var lastChange = Lsn(rawValue: 0)
 
     /// - Parameter catalog: of a connection for statements, with the types of now.
     init(
@@ -142,7 +142,9 @@ final class PostgresStream {
             position.seen = nil
             position.seenUntil = nil
         }
-        var next = Transaction(id: id, commit: commit, isDone: commit < position.commitLSN, doneCount: 0)
+        var next = Transaction(
+            id: id, commit: commit, isDone: commit < position.commitLSN, doneCount: 0,
+            addedBefore: context.addedCount)
         if let seen = position.seen, seen.contains(id) { next.isDone = true }
         if position.openCommit == commit { next.doneCount = position.rowCount }
         transaction = next
@@ -180,7 +182,6 @@ final class PostgresStream {
         position.rowCount = 0
         position.processedLSN = nil
         position.messageType = "COMMIT"
-        lastChange = position.commitLSN
         let end = position
         // Until their rows are there, a start reads the signals of blocking snapshots again.
         let hasBlocking = incremental?.hasBlocking ?? false
@@ -194,6 +195,9 @@ final class PostgresStream {
                 byteCount: 500)
         }
         metadata = nil
+        if context.addedCount > transaction.addedBefore || transaction.doneCount > 0 || hasBlocking {
+            context.lastChange = end.commitLSN
+        }
         // So that the server may forget a transaction as soon as it is stored.
         context.setLastOffset(behind)
         try context.flush(offset: behind, endsTransaction: true)
@@ -379,6 +383,7 @@ final class PostgresStream {
         if isTransactional {
             try flushIfFull()
         } else {
+            context.lastChange = position.commitLSN
             try context.flush(offset: position.offset, endsTransaction: true)
         }
     }

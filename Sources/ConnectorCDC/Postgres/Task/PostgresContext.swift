@@ -7,6 +7,8 @@ final class PostgresContext: RecordOutput {
     let rules: ColumnRules
     let version: String
     var types = PostgresTypes()
+    /// The end of the last transaction that became records, as offsets have it.
+    var lastChange = Lsn(rawValue: 0)
     private var tables: [TableID: PostgresTable] = [:]
     private var events: [TableID: TableEvents] = [:]
 

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import ConnectCore
+internal import Glibc
 internal import Synchronization
 
 /// The thread of a task: snapshot, then the log, until the task is stopped.
@@ -65,12 +66,20 @@ final class PostgresReader: SourceReading {
         if config.dropsSlot, queue.isStopped { dropSlot() }
     }
 
+    private static let dropAttemptCount = 30
+
     private func dropSlot() {
-        do {
-            // The handle of a stopped task would end the connection at once.
-            try PostgresServer(config, handle: SocketHandle()).dropSlot()
-        } catch {
-            log(.warning, "slot.drop.on.stop: the slot '\(config.slot)' stays: \(error)")
+        for attempt in 1...Self.dropAttemptCount {
+            do throws(PostgresError) {
+                // The handle of a stopped task would end the connection at once.
+                return try PostgresServer(config, handle: SocketHandle()).dropSlot()
+            } catch {
+                // The server's process for our own log, which has ended, may not have let go of it yet.
+                guard error.state == "55006", attempt < Self.dropAttemptCount else {
+                    return log(.warning, "slot.drop.on.stop: the slot '\(config.slot)' stays: \(error)")
+                }
+                usleep(100_000)  // the queue's sleep ends at once for a task that is stopped
+            }
         }
     }
 
@@ -157,6 +166,7 @@ final class PostgresReader: SourceReading {
     private func stream(_ context: PostgresContext, _ position: inout PostgresPosition) throws {
         var failureCount = 0
         var slotFailureCount = 0
+        var slotFailureStart = ContinuousClock.now
         while true {
             var stream: PostgresStream?
             do {
@@ -172,8 +182,9 @@ final class PostgresReader: SourceReading {
                 // Where the last event left off, in the middle of a transaction, too.
                 if let stream { position = stream.position }
                 if error.state == "55006" {
+                    if slotFailureCount == 0 { slotFailureStart = .now }
                     slotFailureCount += 1
-                    try waitForSlot(error, slotFailureCount)
+                    try waitForSlot(error, slotFailureCount, since: slotFailureStart)
                     continue
                 }
                 failureCount += 1
@@ -189,15 +200,19 @@ final class PostgresReader: SourceReading {
         }
     }
 
-    private func waitForSlot(_ error: PostgresError, _ count: Int) throws {
-        guard count <= config.slotRetryCountMax else {
+    /// The first tries follow one another sooner than `slot.retry.delay.ms`, as a reader that was killed is soon gone; there
+    /// are as many more in the time that all tries may take.
+    private func waitForSlot(_ error: PostgresError, _ count: Int, since start: ContinuousClock.Instant) throws {
+        guard
+            count <= config.slotRetryCountMax
+                || .now - start < config.slotRetryWait * min(config.slotRetryCountMax, 10_000)
+        else {
             throw ConnectError(
                 .connect,
                 "The replication slot '\(config.slot)' is in use: \(error). Every connector needs a slot.name of its own; "
                     + "SELECT * FROM pg_stat_replication shows who reads")
         }
         log(.warning, "the replication slot '\(config.slot)' is in use and is tried again: \(error)")
-        // A reader that was killed is soon gone.
         if !queue.sleep(min(config.slotRetryWait, .milliseconds(250 * (1 << min(count - 1, 8))))) { throw StopError() }
     }
 
@@ -228,11 +243,14 @@ final class PostgresReader: SourceReading {
         var lastStatus = ContinuousClock.now
         var lastXmin: ContinuousClock.Instant?
         func report() throws(PostgresError) {
-            told = flushed(stream)
+            told = flushed(context, stream)
             lastStatus = .now
             try log.confirm(told, received: stream.received, microseconds: wallClockNanoseconds() / 1000)
         }
-        context.whileFull = { try report() }
+        context.whileFull = {
+            // A broken connection is found by the next read, when what waits is in the queue.
+            do throws(PostgresError) { try report() } catch {}
+        }
         defer { context.whileFull = nil }
         try report()
         var wantsAnswer = false
@@ -244,7 +262,9 @@ final class PostgresReader: SourceReading {
             // The clock is looked at now and then only while messages come one after the other.
             guard wantsAnswer || stream.messageCount == before || stream.messageCount % 256 == 0 else { continue }
             let now = ContinuousClock.now
-            if wantsAnswer || now - lastStatus >= config.statusInterval || flushed(stream) > told { try report() }
+            if wantsAnswer || now - lastStatus >= config.statusInterval || flushed(context, stream) > told {
+                try report()
+            }
             if let interval = config.xminInterval, lastXmin.map({ now - $0 >= interval }) ?? true {
                 lastXmin = now
                 stream.setXmin(try connect().slot()?.xmin)
@@ -253,14 +273,14 @@ final class PostgresReader: SourceReading {
     }
 
     /// The end of what the server may forget.
-    private func flushed(_ stream: PostgresStream) -> Lsn {
+    private func flushed(_ context: PostgresContext, _ stream: PostgresStream) -> Lsn {
         let committed = state.withLock { $0.committed } ?? Lsn(rawValue: 0)
         switch config.flushing {
         case .manual: return Lsn(rawValue: 0)
         case .connector: return committed
         case .connectorAndDriver:
             // Nothing has come that is not stored.
-            return stream.isBetweenTransactions && stream.lastChange <= committed
+            return stream.isBetweenTransactions && context.lastChange <= committed
                 ? max(committed, stream.position.commitLSN) : committed
         }
     }
