@@ -104,7 +104,9 @@ final class JDBCSinkTask: SinkTask {
                 }
             }
             guard let failure else { return }
-            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded else { throw failure }
+            // Once it is cancelled no pause lasts: what attempts are left would run one after the other.
+            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded, !Task.isCancelled
+            else { throw failure }
             context.log(
                 .warning, "Attempt \(attempt) of \(settings.attemptCountMax) failed: \(failure.error.message)")
             await pause.wait(settings.attemptPause)

@@ -159,6 +159,46 @@ final class SourceContext: SourceTaskContext {
         await task.stop()
     }
 
+    @Test func `a table that is gone for a moment is read once it is back`() async throws {
+        let file = try TestFile()
+        try file.sql("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        let context = SourceContext()
+        let options = [
+            "mode": "incrementing", "table.poll.interval.ms": "9223372036854775807", "poll.interval.ms": "0",
+        ]
+        let configs = try await plugin.taskConfigs(config(file, options), countMax: 1)
+        try file.sql("ALTER TABLE t RENAME TO away")
+        let task = try plugin.makeTask(configs[0], context)
+        try await task.start()
+        #expect(context.lines.withLock { $0.contains { $0.hasPrefix("Table t is gone") } })
+        var records = try await task.poll().records
+        #expect(records.isEmpty)
+        try file.sql("ALTER TABLE away RENAME TO t")
+        for _ in 0..<5 { records += try await task.poll().records }
+        #expect(numbers(records) == [1])
+        await task.stop()
+    }
+
+    /// Offsets end at milliseconds.
+    @Test(arguments: ["timestamp", "timestamp+incrementing"])
+    func `times with fractions of milliseconds come once`(mode: String) async throws {
+        let file = try TestFile()
+        try file.sql(
+            """
+            CREATE TABLE t (id INTEGER PRIMARY KEY, at TIMESTAMP NOT NULL);
+            INSERT INTO t VALUES (1, 1704067200002.004), (2, 1704067200002.6), (3, 1704067200004)
+            """)
+        let context = SourceContext()
+        let options = ["mode": mode, "timestamp.column.name": "at", "incrementing.column.name": "id"]
+        let records = try await read(file, options, context)
+        #expect(numbers(records) == [1, 2, 3])
+        #expect(
+            records.map { $0.value.value.structure?["at"] } == [
+                .instant(1_704_067_200_002), .instant(1_704_067_200_003), .instant(1_704_067_200_004),
+            ])
+        #expect(numbers(try await read(file, options, context)) == [])
+    }
+
     @Test func `failures say what to do`() async throws {
         let file = try TestFile()
         try file.sql("CREATE TABLE t (id INT, name TEXT)")

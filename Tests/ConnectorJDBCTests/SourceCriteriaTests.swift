@@ -80,6 +80,43 @@ import Testing
             await message([("table", .string("t"))], [("incrementing", .string("1"))]).hasPrefix("Source offsets have"))
         #expect(
             await message([("table", .string("t"))], [("timestamp_nanos", .int64(1))]).contains("needs 'timestamp'"))
+        // Nanoseconds.
+        #expect(
+            await message([("table", .string("t"))], [("timestamp", .int64(1_700_000_000_000_000_000))])
+                .hasPrefix("'timestamp' is milliseconds since 1970"))
+        #expect(
+            await message([("table", .string("t"))], [("timestamp", .int64(.min))])
+                .hasPrefix("'timestamp' is milliseconds since 1970"))
+    }
+
+    @Test(arguments: [Int64.min, -1_700_000_000_000_000_000, 1_700_000_000_000_000_000, .max])
+    func `stored offsets of any size are read`(number: Int64) throws {
+        let zone = try SinkOptions.zone("db.timezone", "Asia/Tokyo")
+        let map = ConnectMap([
+            ("timestamp", ConnectValue.int64(number)), ("timestamp_nanos", .int64(number)),
+            ("incrementing", .int64(number)),
+        ])
+        let offset = SourceOffset(map)
+        #expect(offset.timestamp.map { $0 < 0 } == (number < 0) && offset.incrementing == number)
+        #expect(SourceOffset(offset.map).incrementing == number)
+        for product in [Dialect.Product.postgresql, .mysql, .sqlite] {
+            #expect(criteria(product, ["t"], "id", zone).clause(offset, end: end).hasPrefix(" WHERE"))
+        }
+    }
+
+    @Test func `intervals of any size are taken`() async throws {
+        func settings(_ options: [String: String]) throws(ConnectError) -> SourceSettings {
+            try SourceSettings(["connection.url": "jdbc:mysql://h/d", "mode": "bulk"].merging(options) { $1 })
+        }
+        let most = String(Int64.max)
+        let large = try settings(["table.poll.interval.ms": most, "timestamp.delay.interval.ms": most])
+        #expect(large.tableInterval == SourceSettings.millisMax && large.timestampDelay == SourceSettings.millisMax)
+        let small = try settings(["timestamp.delay.interval.ms": String(Int64.min)])
+        #expect(small.timestampDelay == -SourceSettings.millisMax)
+        #expect(try settings(["timestamp.initial": "-1"]).timestampInitial == -1)
+        #expect(
+            await failure { _ = try settings(["timestamp.initial": "1700000000000000000"]) }.contains(
+                "Value must be milliseconds since 1970"))
     }
 
     @Test(
@@ -88,6 +125,10 @@ import Testing
             ("2024-02-29T12:34:56.123456Z", 1_709_210_096_123_456), ("2024-02-29 12:34:56+02", 1_709_202_896_000_000),
             ("2024-02-29 12:34:56-03:30", 1_709_222_696_000_000), ("1969-12-31 23:59:59.999999", -1),
             ("0044-03-15 00:00:00 BC", -63_517_824_000_000_000),
+            // Later and earlier than microseconds go.
+            ("294276-12-31 23:59:59.999999", 9_223_372_036_854_000_000),
+            ("999999999-12-31 00:00:00-12", 9_223_372_036_854_000_000),
+            ("999999999-12-31 00:00:00 BC", -9_223_372_036_854_000_000),
         ] as [(String, Int64)])
     func `texts are times`(text: String, micros: Int64) {
         #expect(MomentText(text)?.micros(.utc) == micros)

@@ -70,6 +70,28 @@ import Testing
         #expect(try field(.timestamp, .none, granularity).value(.text("1970-01-01 00:00:01.123456")) == value)
     }
 
+    @Test(
+        arguments: TimestampGranularity.allCases,
+        ["infinity", "-infinity", "294276-12-31 23:59:59.999999", "294247-01-10 04:00:54.775807", "999999999-01-01"])
+    func `times beyond all numbers end where those do`(granularity: TimestampGranularity, text: String) throws {
+        for zone in ["Asia/Tokyo", "America/New_York"] {
+            let mapping = SourceMapping(
+                numeric: .none, granularity: granularity, zone: try SinkOptions.zone("db.timezone", zone))
+            let column = ResultColumn(name: "c", type: .timestamp, isOptional: true, typeName: "T")
+            let field = try #require(mapping.field(column))
+            #expect(try field.value(.text(text)) != .null)
+        }
+    }
+
+    @Test func `numbers of any size are times`() throws {
+        #expect(try field(.timestamp).value(.integer(.min)) == .instant(-9_223_372_036_854_776))
+        #expect(try field(.timestamp).value(.real(1_795_799_427_002.004)) == .instant(1_795_799_427_002))
+        #expect(try field(.timestamp).value(.real(-1.6)) == .instant(-2))
+        #expect(try field(.date).value(.integer(.min)) == .instant(.min))
+        #expect(try field(.date).value(.text("999999999-01-01")) == .instant(.max))
+        #expect(try field(.time).value(.integer(.min)) != .null)
+    }
+
     @Test func `values that do not fit say what to do`() async throws {
         let narrow = try field(.int8)
         #expect(await failure { _ = try narrow.value(.text("300")) }.contains("does not fit into an integer of 8 bits"))

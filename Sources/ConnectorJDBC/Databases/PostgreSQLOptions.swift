@@ -22,7 +22,7 @@ struct PostgreSQLOptions: Sendable {
         set(
             "tcp_user_timeout",
             url.parameter("socketTimeout").flatMap { Int($0) }.flatMap {
-                $0 > 0 ? String($0 * 1000) : nil
+                $0 > 0 ? String(min($0, 2_000_000) * 1000) : nil
             } ?? "120000")
         set("sslmode", Self.sslMode(url))
         for name in ["sslcert", "sslkey", "sslrootcert", "sslpassword"] { set(name, url.parameter(name)) }

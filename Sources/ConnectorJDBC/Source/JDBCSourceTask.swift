@@ -136,7 +136,9 @@ enum SourceConnection {
             }
             guard let failure else { return }
             let message = "Cannot open the database: \(failure.text(withDetail: true))"
-            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded else {
+            // Once it is cancelled no pause lasts: what attempts are left would run one after the other.
+            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded, !Task.isCancelled
+            else {
                 throw ConnectError(.connect, message)
             }
             warn("Attempt \(attempt) of \(settings.attemptCountMax) failed: \(message)")

@@ -2,6 +2,9 @@ internal import SQLTypes
 
 /// A date, a time or both, as databases write them: `2024-02-29`, `12:34:56.789`, `2024-02-29 12:34:56.789+02`.
 struct MomentText: Sendable, Hashable {
+    /// What times that do not fit into microseconds become, as PostgreSQL's drivers have its infinity.
+    static let microsMax: Int64 = 9_223_372_036_854_000_000
+
     /// Days since 1970.
     var days: Int64 = 0
     /// Of the day; those of MySQL may be outside of it.
@@ -79,7 +82,13 @@ struct MomentText: Sendable, Hashable {
 
     /// Microseconds since 1970; a text without a zone is of this one.
     func micros(_ zone: TimeZoneID) -> Int64 {
-        let local = days * CellText.microsOfDay + timeMicros
+        let (midnight, isDayTooFar) = days.multipliedReportingOverflow(by: CellText.microsOfDay)
+        let (local, isTimeTooFar) = midnight.addingReportingOverflow(timeMicros)
+        // Calendars go further than microseconds do. Zones move the result by less than two days.
+        guard !isDayTooFar, !isTimeTooFar, local.magnitude < (Self.microsMax - 2 * CellText.microsOfDay).magnitude
+        else {
+            return days < 0 ? -Self.microsMax : Self.microsMax
+        }
         if let ahead { return local - Int64(ahead) * 1_000_000 }
         let second = Int64(floorDiv(Int(local), 1_000_000))
         return zone.epochSecond(local: second) * 1_000_000 + Int64(floorMod(Int(local), 1_000_000))

@@ -1,4 +1,5 @@
 internal import CMariaDB
+internal import Glibc
 internal import SQLTypes
 
 extension MySQLDatabase: SourceDatabase {
@@ -71,6 +72,8 @@ private final class MySQLRows: RowCursor {
     private let database: MySQLDatabase
     private var result: UnsafeMutablePointer<MYSQL_RES>?
     private let areBytes: [Bool]
+    /// Whether the last row, or a failure, came.
+    private var isOver = false
 
     init(_ database: MySQLDatabase, _ result: UnsafeMutablePointer<MYSQL_RES>) {
         self.database = database
@@ -134,6 +137,7 @@ private final class MySQLRows: RowCursor {
         guard let result, let mysql = database.mysql else { return nil }
         guard let row = mysql_fetch_row(result) else {
             let failure = mysql_errno(mysql) != 0 ? database.failure() : nil
+            isOver = true
             close()
             if let failure { throw failure }
             return nil
@@ -146,9 +150,16 @@ private final class MySQLRows: RowCursor {
         }
     }
 
-    /// Reads what is left of the rows, as the protocol wants it.
+    /// Before the end it takes the connection along.
     func close() {
-        if let result { mysql_free_result(result) }
-        result = nil
+        guard let result else { return }
+        // The library reads what is left of the rows, as the protocol wants it: a large table's would keep a stop
+        // waiting. Nobody goes on with a connection whose rows were not read to their end.
+        if !isOver, let mysql = database.mysql {
+            let socket = mysql_get_socket(mysql)
+            if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
+        }
+        mysql_free_result(result)
+        self.result = nil
     }
 }

@@ -3,6 +3,9 @@ internal import SQLTypes
 
 extension PostgreSQLDatabase: SourceDatabase {
     func prepareReading(isolation: String?) throws(SQLFailure) {
+        // Texts of these types depend on the server's settings: money may come as `1.234,50 €`.
+        try simple("SET lc_monetary TO 'C'")
+        try simple("SET bytea_output TO 'hex'")
         if let isolation { try simple("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL " + isolation) }
     }
 
@@ -24,7 +27,7 @@ extension PostgreSQLDatabase: SourceDatabase {
         // Before the rows come the connection is free for what is asked above; from here on it is the cursor's.
         guard PQsendQueryParams(connection, sql, 0, nil, nil, nil, nil, 0) == 1, PQsetSingleRowMode(connection) == 1
         else { throw failure(nil) }
-        return PostgreSQLRows(self, columns)
+        return PostgreSQLRows(self, columns, PostgreSQLShape(parts.map(\.name), parts.map(\.type)))
     }
 
     private struct Part {
@@ -120,15 +123,35 @@ extension PostgreSQLDatabase: SourceDatabase {
     }
 }
 
+/// What rows have to look like to be read by the columns of a description.
+private struct PostgreSQLShape: Hashable {
+    var names: [String]
+    var types: [UInt32]
+
+    init(_ names: [String], _ types: [UInt32]) {
+        self.names = names
+        self.types = types
+    }
+
+    init(_ result: OpaquePointer) {
+        let places = 0..<PQnfields(result)
+        names = places.map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
+        types = places.map { PQftype(result, $0) }
+    }
+}
+
 /// Rows in libpq's single row mode: the server sends as fast as they are read.
 private final class PostgreSQLRows: RowCursor {
     let columns: [ResultColumn]
     private let database: PostgreSQLDatabase
+    /// What was described; nil once the first row was compared with it.
+    private var shape: PostgreSQLShape?
     private var isOver = false
 
-    init(_ database: PostgreSQLDatabase, _ columns: [ResultColumn]) {
+    init(_ database: PostgreSQLDatabase, _ columns: [ResultColumn], _ shape: PostgreSQLShape) {
         self.database = database
         self.columns = columns
+        self.shape = shape
     }
 
     deinit { close() }
@@ -142,6 +165,12 @@ private final class PostgreSQLRows: RowCursor {
         defer { PQclear(result) }
         switch PQresultStatus(result) {
         case PGRES_SINGLE_TUPLE:
+            // The server parsed the statement anew: a `*` may mean other columns than it did for the description.
+            if let shape, shape != PostgreSQLShape(result) {
+                close()
+                throw SQLFailure(.again, state: "0A000", "the table was changed while it was asked")
+            }
+            shape = nil
             return (0..<PQnfields(result)).map { column in
                 guard PQgetisnull(result, 0, column) == 0, let start = PQgetvalue(result, 0, column) else {
                     return .null

@@ -316,12 +316,12 @@ struct SourceField: Sendable {
 
     private func date(_ raw: RawValue) throws(ConnectError) -> ConnectValue {
         if column.type == .year {
-            let year = try integer(raw)
-            return .instant(Int64(CivilDate(year: Int(clamping: year), month: 1, day: 1).days) * 86_400_000)
+            let year = min(max(try integer(raw), 0), 9999)
+            return .instant(Int64(CivilDate(year: Int(year), month: 1, day: 1).days) * 86_400_000)
         }
         // SQLite's drivers store milliseconds.
-        if case .integer(let millis) = raw { return .instant(Int64(floorDiv(Int(millis), 86_400_000)) * 86_400_000) }
-        return try parsed(raw).map { .instant($0.days * 86_400_000) } ?? .null
+        if case .integer(let millis) = raw { return .instant(Self.midnight(Int64(floorDiv(Int(millis), 86_400_000)))) }
+        return try parsed(raw).map { .instant(Self.midnight($0.days)) } ?? .null
     }
 
     private func clock(_ raw: RawValue) throws(ConnectError) -> Int64? {
@@ -338,17 +338,24 @@ struct SourceField: Sendable {
         switch raw {
         case .null: return nil
         case .integer(let millis): return Self.thousandfold(millis)
-        case .real(let millis) where abs(millis) < 1e15: return Int64(millis * 1000)
+        case .real(let millis) where abs(millis) < 1e15:
+            // Like the expression that asks for rows by their times.
+            return Int64(millis.rounded()) * 1000
         // PostgreSQL's: as far away as there are microseconds.
-        case .text("infinity"): return 9_223_372_036_854_000_000
-        case .text("-infinity"): return -9_223_372_036_854_000_000
+        case .text("infinity"): return MomentText.microsMax
+        case .text("-infinity"): return -MomentText.microsMax
         default: return try parsed(raw)?.micros(mapping.zone)
         }
     }
 
+    private static func thousandfold(_ value: Int64) -> Int64 { product(value, 1000) }
+
+    /// The milliseconds of a day's begin.
+    private static func midnight(_ days: Int64) -> Int64 { product(days, 86_400_000) }
+
     /// Times that do not fit end where the numbers do.
-    private static func thousandfold(_ value: Int64) -> Int64 {
-        let (product, isTooLarge) = value.multipliedReportingOverflow(by: 1000)
+    private static func product(_ value: Int64, _ factor: Int64) -> Int64 {
+        let (product, isTooLarge) = value.multipliedReportingOverflow(by: factor)
         return isTooLarge ? (value < 0 ? .min : .max) : product
     }
 
@@ -360,7 +367,10 @@ struct SourceField: Sendable {
         case .nanosNumber: return .int64(Self.thousandfold(micros))
         case .nanosString: return .string(micros == 0 ? "0" : "\(micros)000")
         case .microsText, .nanosText:
-            let local = micros + Int64(mapping.zone.offset(at: Int64(floorDiv(Int(micros), 1_000_000)))) * 1_000_000
+            let ahead = Int64(mapping.zone.offset(at: Int64(floorDiv(Int(micros), 1_000_000)))) * 1_000_000
+            // An infinite time stays where it is.
+            let (moved, isTooFar) = micros.addingReportingOverflow(ahead)
+            let local = isTooFar ? micros : moved
             let days = Int64(floorDiv(Int(local), Int(CellText.microsOfDay)))
             let time = Int64(floorMod(Int(local), Int(CellText.microsOfDay)))
             let digits = String(1_000_000 + time % 1_000_000).dropFirst()

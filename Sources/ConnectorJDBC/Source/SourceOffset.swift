@@ -7,6 +7,9 @@ struct SourceOffset: Hashable, Sendable {
     static let timestampKey = "timestamp"
     static let nanosKey = "timestamp_nanos"
 
+    /// The largest time that fits into microseconds, with room for zones.
+    private static let storedMillisMax: Int64 = 9_223_000_000_000_000
+
     /// The largest number that was seen.
     var incrementing: Int64?
     /// Microseconds since 1970.
@@ -19,9 +22,12 @@ struct SourceOffset: Hashable, Sendable {
 
     init(_ map: ConnectMap) {
         incrementing = map[Self.incrementingKey]?.integer
-        guard let millis = map[Self.timestampKey]?.integer else { return }
+        guard let stored = map[Self.timestampKey]?.integer else { return }
+        // What is stored may be of any size: no start of a task shall fail of it.
+        let millis = min(max(stored, -Self.storedMillisMax), Self.storedMillisMax)
         // Milliseconds hold the thousands of the nanoseconds as well.
-        let nanos = map[Self.nanosKey]?.integer ?? Int64(floorMod(Int(millis), 1000)) * 1_000_000
+        let storedNanos = map[Self.nanosKey]?.integer.map { min(max($0, 0), 999_999_999) }
+        let nanos = storedNanos ?? Int64(floorMod(Int(millis), 1000)) * 1_000_000
         timestamp = Int64(floorDiv(Int(millis), 1000)) * 1_000_000 + nanos / 1000
     }
 
@@ -70,6 +76,11 @@ struct SourceOffset: Hashable, Sendable {
                     "Source offsets have the form {\"incrementing\": 5, \"timestamp\": 1700000000000, "
                         + "\"timestamp_nanos\": 0}, with integers and those names only")
             }
+            guard name != timestampKey || value.magnitude <= SourceSettings.millisMax.magnitude else {
+                throw ConnectError(
+                    .connect,
+                    "'timestamp' is milliseconds since 1970, at most \(SourceSettings.millisMax) of them: not \(value)")
+            }
             guard name != nanosKey || 0..<1_000_000_000 ~= value else {
                 throw ConnectError(.connect, "'timestamp_nanos' is between 0 and 999999999, the part of a second")
             }
@@ -108,9 +119,10 @@ struct SourceCriteria: Sendable {
         let columns = timestampColumns.map(dialect.quoted)
         let first = columns.count == 1 ? columns[0] : "COALESCE(" + columns.joined(separator: ",") + ")"
         guard dialect.product == .sqlite else { return first }
-        // Times are numbers of milliseconds or texts, and of either kind in one column.
+        // Times are numbers of milliseconds or texts, and of either kind in one column. Offsets end at milliseconds:
+        // a fraction behind them would be later than itself and come again.
         return "(CASE typeof(\(first)) WHEN 'text' THEN CAST(round((julianday(\(first)) - 2440587.5) * 86400000.0) "
-            + "AS INTEGER) ELSE \(first) END)"
+            + "AS INTEGER) WHEN 'real' THEN CAST(round(\(first)) AS INTEGER) ELSE \(first) END)"
     }
 
     private func literal(_ micros: Int64) -> String {

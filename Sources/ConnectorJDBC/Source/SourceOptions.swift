@@ -51,6 +51,14 @@ enum SourceOptions {
         for item in items { _ = try ColumnsOfTables.entry(item, name) }
     }
 
+    /// Nanoseconds, for instance, are none.
+    private static let isInitialTime = ConfigValidator { (name, value) throws(ConnectError) in
+        guard case .integer(let millis) = value else { return }
+        if millis.magnitude > SourceSettings.millisMax.magnitude {
+            throw .config(name, value.text, "Value must be milliseconds since 1970, or -1 for now")
+        }
+    }
+
     static let definition: ConfigDef = {
         var definition = ConfigDef()
         var group = "Database"
@@ -129,7 +137,7 @@ enum SourceOptions {
         add(
             "timestamp.initial", .long, .null, .low,
             "Where reading by time begins, in milliseconds since 1970; -1: now. Without it all rows are read.",
-            dependsOnMode: withTimes)
+            isInitialTime, dependsOnMode: withTimes)
         add(
             "validate.non.null", .boolean, flag(true), .low,
             "Whether columns that say which rows are new have to be NOT NULL.",

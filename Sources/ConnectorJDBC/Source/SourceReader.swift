@@ -9,6 +9,10 @@ final class SourceReader: @unchecked Sendable {
     private let settings: SourceSettings
     private var database: (any SourceDatabase)?
     private var readers: [TableReader] = []
+    /// Tables that were gone when they were to be read, with their stored offsets.
+    private var waiting: [(table: SourceTable, offset: ConnectMap?)] = []
+    /// When those are asked for again, in milliseconds of the task's clock.
+    private var waitingDue: Int64 = 0
     private let log: @Sendable (TaskLogLevel, String) -> Void
 
     init(_ settings: SourceSettings, log: @escaping @Sendable (TaskLogLevel, String) -> Void) {
@@ -68,20 +72,62 @@ final class SourceReader: @unchecked Sendable {
     /// Makes the readers of tables, each from its offset.
     func prepare(_ tables: [(table: SourceTable, offset: ConnectMap?)]) throws(SourceFailure) {
         readers = []
+        waiting = []
         for (table, stored) in tables {
-            guard settings.mode != .bulk else {
-                add(.table(table), [], nil, SourceOffset())
-                continue
+            if try add(table, stored) { continue }
+            log(
+                .warning,
+                "Table \(table.fullName) is gone, or the user may not see its columns: it is not read until it is there"
+            )
+            waiting.append((table, stored))
+        }
+    }
+
+    /// - Returns: whether the table is there.
+    private func add(_ table: SourceTable, _ stored: ConnectMap?) throws(SourceFailure) -> Bool {
+        guard settings.mode != .bulk else {
+            add(.table(table), [], nil, SourceOffset())
+            return true
+        }
+        let columns = try SourceFailure.of { () throws(SQLFailure) in try connected().columns(of: table.id) }
+        guard !columns.isEmpty else { return false }
+        let choice = try SourceFailure.final { () throws(ConnectError) in
+            try ColumnChoice(table, columns, settings)
+        }
+        add(.table(table), choice.timestamps, choice.incrementing, try offset(stored))
+        return true
+    }
+
+    /// Reads tables from now on that were gone and are back. The look at all tables does not find them: to it they are
+    /// what they were.
+    ///
+    /// - Returns: what it failed with for good.
+    private func addReturned(_ now: Int64) -> ConnectError? {
+        guard !waiting.isEmpty, isIdle, waitingDue <= now else { return nil }
+        waitingDue = now + max(settings.pollInterval, 1000)
+        do throws(SourceFailure) {
+            var index = 0
+            while index < waiting.count {
+                let (table, stored) = waiting[index]
+                guard try add(table, stored) else {
+                    index += 1
+                    continue
+                }
+                waiting.remove(at: index)
+                log(.info, "Table \(table.fullName) is back and is read")
             }
-            let columns = try SourceFailure.of { () throws(SQLFailure) in try connected().columns(of: table.id) }
-            guard !columns.isEmpty else {
-                log(.warning, "Table \(table.fullName) is gone, or the user may not see its columns: it is not read")
-                continue
+            return nil
+        } catch {
+            switch error {
+            case .final(let error): return error
+            case .database(let failure):
+                // The next query finds a session of its own.
+                disconnect()
+                let message = "Tables cannot be looked for now: \(failure.text(withDetail: true))"
+                if let hint = failure.finalHint { return ConnectError(.connect, message + ": " + hint) }
+                log(.warning, message)
+                return nil
             }
-            let choice = try SourceFailure.final { () throws(ConnectError) in
-                try ColumnChoice(table, columns, settings)
-            }
-            add(.table(table), choice.timestamps, choice.incrementing, try offset(stored))
         }
     }
 
@@ -89,6 +135,7 @@ final class SourceReader: @unchecked Sendable {
         let number = settings.mode.hasNumber ? settings.incrementingColumn : nil
         let times = settings.mode.hasTime ? settings.timestampColumns : []
         readers = []
+        waiting = []
         add(.query(query), times, number, settings.mode == .bulk ? SourceOffset() : try offset(stored))
     }
 
@@ -122,9 +169,13 @@ final class SourceReader: @unchecked Sendable {
     var isIdle: Bool { !readers.contains(where: \.isReading) }
 
     func step(now: Int64) -> Step {
+        if let error = addReturned(now) { return .failed(error) }
+        let nextLook = waiting.isEmpty ? Int64.max : waitingDue
         let reading = readers.first(where: \.isReading)
-        guard let reader = reading ?? readers.min(by: { $0.due < $1.due }) else { return .rest(.max) }
-        if !reader.isReading, reader.due > now { return .rest(reader.due - now) }
+        guard let reader = reading ?? readers.min(by: { $0.due < $1.due }) else {
+            return .rest(waiting.isEmpty ? .max : nextLook - now)
+        }
+        if !reader.isReading, reader.due > now { return .rest(min(reader.due, nextLook) - now) }
         do throws(SourceFailure) {
             if !reader.isReading {
                 try SourceFailure.of { () throws(SQLFailure) in try reader.begin(try connected()) }

@@ -37,10 +37,16 @@ struct SourceSettings: Sendable {
     var attemptPause: Duration
     var mapping: SourceMapping
 
+    /// The most milliseconds, before or behind now or 1970, that are reckoned with: as microseconds they leave room to
+    /// add and subtract.
+    static let millisMax: Int64 = 9_000_000_000_000
+
     /// - Throws: `.config`, or `.connect` for an address that is none.
     init(_ properties: [String: String]) throws(ConnectError) {
         let values = try SourceOptions.definition.parse(properties)
         func number(_ name: String) -> Int64 { values.integer(name) ?? 0 }
+        // Options have no upper bounds: what is beyond means as good as never.
+        func millis(_ name: String) -> Int64 { min(max(number(name), -Self.millisMax), Self.millisMax) }
         func word(_ name: String) -> String { (values.string(name) ?? "").lowercased() }
         func names(_ name: String) -> [String] { values.list(name).filter { !$0.isEmpty } }
         var url = try JDBCURL(values.string("connection.url") ?? "")
@@ -68,16 +74,16 @@ struct SourceSettings: Sendable {
         incrementingMapping = try ColumnsOfTables(names("incrementing.column.mapping"), "incrementing.column.mapping")
         timestampMapping = try ColumnsOfTables(names("timestamp.columns.mapping"), "timestamp.columns.mapping")
         timestampInitial = values.integer("timestamp.initial")
-        timestampDelay = number("timestamp.delay.interval.ms")
+        timestampDelay = millis("timestamp.delay.interval.ms")
         requiresNonNull = values.flag("validate.non.null")
         let isolation = word("transaction.isolation.mode").uppercased()
         self.isolation = isolation == "DEFAULT" ? nil : String(isolation.map { $0 == "_" ? " " : $0 })
         topicPrefix = values.string("topic.prefix") ?? ""
-        pollInterval = number("poll.interval.ms")
+        pollInterval = millis("poll.interval.ms")
         batchCountMax = Int(number("batch.max.rows"))
-        tableInterval = number("table.poll.interval.ms")
+        tableInterval = millis("table.poll.interval.ms")
         attemptCountMax = Int(number("connection.attempts"))
-        attemptPause = .milliseconds(number("connection.backoff.ms"))
+        attemptPause = .milliseconds(millis("connection.backoff.ms"))
         let oldMapping = values.flag("numeric.precision.mapping") ? NumericMapping.precisionOnly : .none
         mapping = SourceMapping(
             numeric: values.text("numeric.mapping").flatMap { NumericMapping(rawValue: $0.lowercased()) } ?? oldMapping,

@@ -101,6 +101,20 @@ final class TableReader {
     }
 
     func next(countMax: Int) throws(SourceFailure) -> Stretch {
+        let offsetBefore = offset
+        let layoutBefore = layout
+        do throws(SourceFailure) {
+            return try stretch(countMax: countMax)
+        } catch {
+            // The records in front of the failure go with it, and so does what was noticed of their columns: the next
+            // query begins where this stretch did.
+            offset = offsetBefore
+            layout = layoutBefore
+            throw error
+        }
+    }
+
+    private func stretch(countMax: Int) throws(SourceFailure) -> Stretch {
         var stretch = Stretch()
         guard let cursor else { return Stretch(isOver: true) }
         let layout: Layout
@@ -111,9 +125,9 @@ final class TableReader {
             self.layout = layout
             stretch.leftOut = cursor.columns.filter { $0.type == .unsupported }
         }
-        if ahead == nil { ahead = try SourceFailure.of { () throws(SQLFailure) in try cursor.next() } }
+        if ahead == nil { ahead = try Self.row(cursor) }
         while let row = ahead, stretch.records.count < countMax {
-            let following = try SourceFailure.of { () throws(SQLFailure) in try cursor.next() }
+            let following = try Self.row(cursor)
             stretch.records.append(
                 try SourceFailure.final { () throws(ConnectError) in
                     try record(row, following: following, layout)
@@ -125,6 +139,20 @@ final class TableReader {
             stretch.isOver = true
         }
         return stretch
+    }
+
+    /// The next row, with a value for each of the columns; nil at the end.
+    private static func row(_ cursor: any RowCursor) throws(SourceFailure) -> [RawValue]? {
+        let row = try SourceFailure.of { () throws(SQLFailure) in try cursor.next() }
+        // Values are found by the places of their columns.
+        if let row, row.count != cursor.columns.count {
+            throw .database(
+                SQLFailure(
+                    .again, state: "0A000",
+                    "a row has \(row.count) values for \(cursor.columns.count) columns: the table was changed while it "
+                        + "was asked"))
+        }
+        return row
     }
 
     private func layout(_ columns: [ResultColumn]) throws(ConnectError) -> Layout {
