@@ -185,7 +185,7 @@ class Soak:
         self.create(
             "compacted", 2,
             {
-                "cleanup.policy": "compact", "segment.bytes": "262144", "min.cleanable.dirty.ratio": "0.1",
+                "cleanup.policy": "compact", "internal.segment.bytes": "262144", "min.cleanable.dirty.ratio": "0.1",
                 "delete.retention.ms": "600000",
             },
         )  # fmt: skip

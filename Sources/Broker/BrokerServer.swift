@@ -190,6 +190,8 @@ package final class BrokerServer: Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // Nobody is let in before the broker knows the address that it tells its clients.
+            .serverChannelOption(.autoRead, value: false)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(
@@ -231,6 +233,11 @@ package final class BrokerServer: Sendable {
         node.advertised = (
             configuration.advertisedHost ?? host, Int32(clamping: configuration.advertisedPort ?? port)
         )
+        do {
+            try await listener.setOption(.autoRead, value: true).get()
+        } catch {
+            throw BrokerError(.addressUnavailable, "cannot accept on \(host):\(port): \(error)")
+        }
         return BrokerServer(
             host: host, port: port, node: node, group: group, pools: pools, listener: listener, loops: loops,
             readiness: readiness)

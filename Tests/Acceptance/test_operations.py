@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -429,3 +430,38 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
     message = refusal(folder, ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"])
     assert "cannot be used" in message and "Permission denied" in message
     assert contents(folder) == []
+
+
+def test_who_comes_first_is_told_the_address(tmp_path):
+    """Clients that knock while the broker starts get no answer without its address: Java's would never ask again."""
+    port, told, over = free_port(), [], threading.Event()
+
+    def knock():
+        # Metadata v1 of no topics: the first broker's id, host and port.
+        request = struct.pack(">ihhihi", 14, 3, 1, 7, -1, 0)
+        while not over.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", port), 5) as client:
+                    client.sendall(request)
+                    answer = client.recv(4096)
+            except OSError:
+                continue
+            if len(answer) > 18:
+                (length,) = struct.unpack_from(">h", answer, 16)
+                told.append((answer[18 : 18 + length].decode(), *struct.unpack_from(">i", answer, 18 + length)))
+
+    threads = [threading.Thread(target=knock) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        broker = Broker(tmp_path, port=port)
+        for _ in range(10):
+            broker.start()
+            told_before = len(told)
+            wait_until(lambda: len(told) > told_before + 4)  # noqa: B023
+            broker.stop()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert set(told) == {("127.0.0.1", port)}
