@@ -179,6 +179,7 @@ let package = Package(
         target(
             "ConnectorDatagen", ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"]),
         target("ConnectorFile", ["Environment", "ConnectCore", nioPosix]),
+        target("ConnectorSyslog", ["Environment", "SQLTypes", "ConnectCore", nio, nioPosix, nioSSL]),
         target(
             "HTTPCalls", ["Bytes", "Environment", "ConnectCore", "JSONCalls", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
@@ -205,8 +206,9 @@ let package = Package(
                 "RegistryClient",
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
                 "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
-                "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-                "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio, httpTypes, nioHTTP1,
+                "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP",
+                "ConnectorSearch", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio,
+                httpTypes, nioHTTP1,
                 logging, arguments,
             ],
             swiftSettings: swiftSettings),
@@ -300,6 +302,7 @@ let package = Package(
         tests("RegistryClient", ["Bytes", "JSONFormat", "SchemaRules", "HTTPKit", httpTypes, nio, logging]),
         tests("ConnectorDatagen", ["ConnectCore", "Avro", "JSONFormat", "Patterns", "SQLTypes"]),
         tests("ConnectorFile", ["ConnectCore"]),
+        tests("ConnectorSyslog", ["ConnectCore", nio, nioPosix]),
         tests("HTTPCalls", ["ConnectCore"]),
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests(

@@ -83,6 +83,7 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectorDatagen": ["Bytes", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore"],
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
+    "ConnectorSyslog": ["Environment", "SQLTypes", "ConnectCore", "NIOCore", "NIOPosix", "NIOSSL"],
     "HTTPCalls": [
         "Bytes", "Environment", "ConnectCore", "JSONCalls", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL",
     ],
@@ -105,7 +106,7 @@ private let allowed: [String: Set<String>] = [
         "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes",
         "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
-        "ConnectorDatagen", "ConnectorFile", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
+        "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
         "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
     ],
     // Beside

@@ -8,6 +8,7 @@ import ConnectorHTTP
 import ConnectorJDBC
 import ConnectorObjectStore
 import ConnectorSearch
+import ConnectorSyslog
 import Logging
 import Synchronization
 
@@ -32,6 +33,7 @@ enum ConnectorPlugins {
             CDCPlugin.mariaDB(version: version, clusters: history), PostgresCDCPlugin(version: version),
             DatagenPlugin(version: version),
             FileSourcePlugin(version: version), FileSinkPlugin(version: version),
+            SyslogSourcePlugin(version: version),
             HTTPSinkPlugin(version: version, reporter: responses),
             AivenHTTPSinkPlugin(version: version), SlackSinkPlugin(version: version),
             SearchSinkPlugin(.elasticsearch, version: version), SearchSinkPlugin(.opensearch, version: version),
