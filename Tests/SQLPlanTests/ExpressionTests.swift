@@ -26,6 +26,9 @@ import Testing
         ("MAP('a' := I)", "MAP<STRING, INTEGER>"), ("STRUCT(X := I)", "STRUCT<`X` INTEGER>"),
         ("CAST(S AS DECIMAL(4, 1))", "DECIMAL(4, 1)"), ("S LIKE 'a%'", "BOOLEAN"), ("I IN (1, 2)", "BOOLEAN"),
         ("TRANSFORM(A, X => X + L)", "ARRAY<BIGINT>"), ("I BETWEEN 1 AND 3", "BOOLEAN"), ("-N", "DECIMAL(5, 2)"),
+        // Literals have a digit before the point.
+        ("0.5", "DECIMAL(2, 1)"), ("-0.005", "DECIMAL(4, 3)"), (".05", "DECIMAL(3, 2)"), ("0.00", "DECIMAL(3, 2)"),
+        ("12.50", "DECIMAL(4, 2)"), ("I * 0.05", "DECIMAL(14, 2)"), ("ARRAY[0.5, 1.25]", "ARRAY<DECIMAL(3, 2)>"),
     ])
     func `expressions have types`(text: String, type: String) throws {
         #expect(try Self.bind(text).type.description == type)
