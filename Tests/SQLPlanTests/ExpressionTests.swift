@@ -51,6 +51,19 @@ import Testing
         #expect(try Self.bind(text).folded(.builtIn).node == Self.bind(value).node)
     }
 
+    /// The original looks at the index only where there is an array.
+    @Test func `an element of null is null at any index`() throws {
+        let expression = try Self.bind("COALESCE(A[I], 5)")
+        var context = EvaluationContext(now: { 0 }, random: { 0 })
+        let nulls = [SQLValue](repeating: .null, count: Self.columns.count)
+        #expect(try ExpressionInterpreter(.builtIn).evaluate(expression, row: nulls, &context) == .int(5))
+        var row = nulls
+        row[6] = .array([.int(1)])
+        #expect(throws: EvaluationError.self) {
+            try ExpressionInterpreter(.builtIn).evaluate(expression, row: row, &context)
+        }
+    }
+
     @Test func `what fails stays to fail for each row`() throws {
         let folded = try Self.bind("1 / 0").folded(.builtIn)
         if case .literal = folded.node { Issue.record("1 / 0 has a value") }
