@@ -458,6 +458,32 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         #expect(throws: FunctionError.self) { try calls.call("REDUCE", [list, .value(10, .int), text]) }
     }
 
+    @Test func `maps give out their entries as those of the original`() throws {
+        var calls = Calls()
+        func keys(_ value: SQLValue) throws -> SQLValue {
+            var calls = Calls()
+            return try calls.call("MAP_KEYS", [.value(value, .map(key: .string, value: .int))])
+        }
+        // The table of Java's HashMap has 4 places for three entries, 16 where a stream collects them, and 8 after putAll.
+        #expect(try keys(Self.map(["k1": 1, "k2": 2, "k3": 3])) == ["k3", "k1", "k2"])
+        #expect(try keys(calls.call("SPLIT_TO_MAP", "k1:1,k2:2,k3:3", ",", ":")) == ["k1", "k2", "k3"])
+        let all = Calls.Argument.lambda(2, { _ in .boolean }) { _, _ throws(EvaluationError) in true }
+        let type = SQLType.map(key: .string, value: .int)
+        let three = Calls.Argument.value(Self.map(["k1": 1, "k2": 2, "k3": 3]), type)
+        #expect(try keys(calls.call("FILTER", [three, all])) == ["k1", "k2", "k3"])
+        // What is kept may not be null.
+        #expect(throws: EvaluationError.self) {
+            try calls.call("FILTER", [.value(Self.map(["k1": nil]), type), all])
+        }
+        let key = Calls.Argument.lambda(2, { $0[0] }) { values, _ throws(EvaluationError) in values[0] }
+        let value = Calls.Argument.lambda(2, { $0[1] }) { values, _ throws(EvaluationError) in values[1] }
+        #expect(try keys(calls.call("TRANSFORM", [three, key, value])) == ["k1", "k2", "k3"])
+        let colors = Self.map(["red": 1, "green": 2, "blue": 3])
+        #expect(try keys(colors) == ["red", "blue", "green"])
+        let union = try calls.call("MAP_UNION", [.value(colors, type), .value(nil, type)])
+        #expect(try keys(union) == ["red", "green", "blue"])
+    }
+
     @Test func `random functions draw from the given numbers`() throws {
         var (first, second) = (Calls(seed: 7), Calls(seed: 7))
         let (a, b) = (try first.call("UUID"), try second.call("UUID"))
