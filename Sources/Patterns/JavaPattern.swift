@@ -5,8 +5,9 @@ import CPCRE2
 /// Java matches by backtracking as PCRE2 does, without a bound; here every search has a budget in proportion to the
 /// text, so that no expression can hold the caller up.
 ///
-/// What differs from Java: lookbehind takes alternatives of fixed length only; `(?u)`, `(?d)` and `(?U)` have no effect;
-/// a vertical tab and a form feed end a line for `.` and `$`.
+/// What differs from Java: look-behinds of more than 256 lengths, or with groups of several lengths that have numbers,
+/// are refused; a vertical tab and a form feed end a line for `.` and `$`; a back reference with `(?i)` finds any
+/// letter's other case.
 ///
 /// Not for use by two threads at a time: a search keeps its state here.
 package final class JavaPattern {

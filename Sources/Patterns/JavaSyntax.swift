@@ -3,12 +3,15 @@
 ///
 /// - SeeAlso: javadoc of `java.util.regex.Pattern`.
 struct JavaSyntax {
-    private let source: [Unicode.Scalar]
+    private var source: [Unicode.Scalar]
     private let pattern: String
     private var at = 0
     private var output = ""
-    /// Whether (?x) may have made comments of what follows.
-    private var mayHaveComments = false
+    private var flags = JavaFlags()
+    /// Of the groups around the place, outermost first.
+    private var outerFlags: [JavaFlags] = []
+    /// Groups with numbers that have begun.
+    private var groupCount = 0
 
     /// Classes nested deeper than this are refused.
     private static let depthMax = 50
@@ -33,27 +36,63 @@ struct JavaSyntax {
 
     private mutating func expression() throws(PatternError) {
         while let scalar = next {
+            if skipComment() { continue }
             switch scalar {
             case "\\": try escape()
             case "[":
                 at += 1
-                output += try characterClass(depth: 0)
+                let members = try characterClass(depth: 0)
+                output += flags.foldsASCIIOnly ? "(?-i:\(members))" : members
             case "(":
-                output += "("
                 at += 1
-                guard next == "?" else {
-                    // "(*" would be a verb of PCRE2; a dangling star to Java.
-                    if next == "*" { throw error("Dangling meta character '*'") }
+                if next == "?" {
+                    at += 1
+                    try group()
                     continue
                 }
-                output += "?"
+                // "(*" would be a verb of PCRE2; a dangling star to Java.
+                if next == "*" { throw error("Dangling meta character '*'") }
+                groupCount += 1
+                begin("(")
+            case ")":
+                if let outer = outerFlags.popLast() { flags = outer }
+                output += ")"
                 at += 1
-                try group()
-            case "{" where !mayHaveComments: try repetition()
+            case "{": try repetition()
+            case ".", "^", "$":
+                output += lineEnd(scalar)
+                at += 1
             default:
-                output.unicodeScalars.append(scalar)
+                output += needsFolding(scalar) ? literal(scalar) : String(scalar)
                 at += 1
             }
+        }
+    }
+
+    private mutating func begin(_ group: String) {
+        outerFlags.append(flags)
+        output += group
+    }
+
+    /// White space and what stands behind # with (?x), which holds in classes as well.
+    private mutating func skipComment() -> Bool {
+        guard flags.hasComments, let scalar = next else { return false }
+        if scalar == "#" {
+            while let inside = next, !"\n\r\u{85}\u{2028}\u{2029}".unicodeScalars.contains(inside) { at += 1 }
+            return true
+        }
+        guard " \t\n\u{b}\u{c}\r".unicodeScalars.contains(scalar) else { return false }
+        at += 1
+        return true
+    }
+
+    private func lineEnd(_ scalar: Unicode.Scalar) -> String {
+        guard flags.hasUnixLines else { return String(scalar) }
+        return switch scalar {
+        case "." where !flags.matchesLineEnds: "[^\\n]"
+        case "$": flags.isMultiline ? "(?=\\n|\\z)" : "(?=\\n?\\z)"
+        case "^" where flags.isMultiline: "(?:\\A|(?<=\\n)(?!\\z))"
+        default: String(scalar)
         }
     }
 
@@ -72,24 +111,75 @@ struct JavaSyntax {
         at = end + 1
     }
 
-    /// What may stand behind `(?`; PCRE2 knows more. Flags that it does not have are left out.
+    /// What may stand behind `(?`; PCRE2 knows more.
     private mutating func group() throws(PatternError) {
         guard let scalar = next else { throw error("Unknown inline modifier") }
-        if ":=!>".unicodeScalars.contains(scalar) { return }
-        if scalar == "<" {
-            let following = at + 1 < source.count ? source[at + 1] : ">"
-            guard "=!".unicodeScalars.contains(following) || following.properties.isAlphabetic && following.isASCII
-            else { throw error("Unknown look-behind group") }
+        if ":=!>".unicodeScalars.contains(scalar) {
+            begin("(?" + String(scalar))
+            at += 1
             return
         }
-        var end = at
-        while end < source.count, "idmsuxU-".unicodeScalars.contains(source[end]) { end += 1 }
-        guard end < source.count, source[end] == ")" || source[end] == ":" else {
-            throw error("Unknown inline modifier")
+        if scalar == "<" {
+            let following = at + 1 < source.count ? source[at + 1] : ">"
+            if "=!".unicodeScalars.contains(following) {
+                begin("(?<" + String(following))
+                at += 2
+                writeOutLookBehind()
+                return
+            }
+            guard following.properties.isAlphabetic, following.isASCII else {
+                throw error("Unknown look-behind group")
+            }
+            groupCount += 1
+            begin("(?")
+            try name()
+            return
         }
-        if source[at..<end].contains("x") { mayHaveComments = true }
-        for flag in source[at..<end] where "imsx-".unicodeScalars.contains(flag) { output.unicodeScalars.append(flag) }
-        at = end
+        try inlineFlags()
+    }
+
+    /// `<name>` as it is.
+    private mutating func name() throws(PatternError) {
+        guard let end = source[at...].firstIndex(of: ">") else {
+            throw error("named capturing group is missing trailing '>'")
+        }
+        for scalar in source[at...end] { output.unicodeScalars.append(scalar) }
+        at = end + 1
+    }
+
+    private mutating func writeOutLookBehind() {
+        guard let end = JavaLookBehind.end(of: source, from: at),
+            let alternatives = JavaLookBehind.expanded(source[at..<end])
+        else { return }
+        source.replaceSubrange(at..<end, with: alternatives)
+    }
+
+    /// `i-s)` or `i-s:`. PCRE2 is told of those that it has and that are not dealt with here.
+    private mutating func inlineFlags() throws(PatternError) {
+        var new = flags
+        var texts = (on: "", off: "")
+        var isOn = true
+        while let scalar = next, scalar != ")", scalar != ":" {
+            if scalar == "-", isOn {
+                isOn = false
+            } else {
+                guard JavaFlags.letters.contains(scalar) else { throw error("Unknown inline modifier") }
+                new.set(scalar, isOn)
+                if "ims".unicodeScalars.contains(scalar) {
+                    if isOn { texts.on.unicodeScalars.append(scalar) } else { texts.off.unicodeScalars.append(scalar) }
+                }
+            }
+            at += 1
+        }
+        guard let end = next else { throw error("Unknown inline modifier") }
+        at += 1
+        let text = texts.on + (texts.off.isEmpty ? "" : "-" + texts.off)
+        if end == ":" {
+            begin("(?\(text):")
+        } else if !text.isEmpty {
+            output += "(?\(text))"
+        }
+        flags = new
     }
 
     private mutating func escape() throws(PatternError) {
@@ -103,12 +193,24 @@ struct JavaSyntax {
                     at += 2
                     return
                 }
-                output += Self.literal(source[at])
+                output += literal(source[at])
                 at += 1
             }
         case "E", "g", "K", "N", "C", "L", "l", "o", "y", "i", "j", "m", "q", "F", "I", "J", "M", "O", "T", "U", "Y":
             throw error("Illegal/unsupported escape sequence")
-        case "1"..."9", "k", "b", "B", "A", "Z", "z", "G", "R", "X":
+        case "1"..."9": reference()
+        case "k":
+            at += 2
+            guard next == "<" else { throw error("\\k is not followed by '<' for named capturing group") }
+            output += "\\k"
+            try name()
+        case "b" where flags.hasUnicodeClasses:
+            output += JavaUnicodeClasses.wordBoundary
+            at += 2
+        case "B" where flags.hasUnicodeClasses:
+            output += JavaUnicodeClasses.noWordBoundary
+            at += 2
+        case "b", "B", "A", "Z", "z", "G", "R", "X":
             output += "\\"
             output.unicodeScalars.append(letter)
             at += 2
@@ -116,12 +218,40 @@ struct JavaSyntax {
             if let known = try knownClass() {
                 output += known
             } else {
-                output += Self.literal(try escapedCharacter())
+                output += literal(try escapedCharacter())
             }
         }
     }
 
+    /// `\12` is the twelfth group only where as many have begun; else the first one and a 2.
+    private mutating func reference() {
+        at += 1
+        var number = 0
+        while let digit = next, ("0"..."9").contains(digit) {
+            let longer = number * 10 + Int(digit.value - 48)
+            guard number == 0 || longer <= groupCount else { break }
+            number = longer
+            at += 1
+        }
+        output += "\\g{\(number)}"
+    }
+
     private static func literal(_ scalar: Unicode.Scalar) -> String { "\\x{\(String(scalar.value, radix: 16))}" }
+
+    /// A character as PCRE2 is to read it, whose `i` knows the case of all letters: K of the Kelvin sign, too.
+    private func literal(_ scalar: Unicode.Scalar) -> String {
+        guard needsFolding(scalar) else { return Self.literal(scalar) }
+        return switch scalar {
+        case "k", "K": "(?-i:[kK])"
+        case "s", "S": "(?-i:[sS])"
+        default: "(?-i:\(Self.literal(scalar)))"
+        }
+    }
+
+    private func needsFolding(_ scalar: Unicode.Scalar) -> Bool {
+        guard flags.foldsASCIIOnly else { return false }
+        return scalar.isASCII ? "kKsS".unicodeScalars.contains(scalar) : scalar.properties.isCased
+    }
 
     /// A class with a backslash, as a class of its own.
     private mutating func knownClass() throws(PatternError) -> String? {
@@ -129,6 +259,11 @@ struct JavaSyntax {
         switch letter {
         case "d", "D", "s", "S", "w", "W", "h", "H", "v", "V":
             at += 2
+            if flags.hasUnicodeClasses, let lower = String(letter).lowercased().unicodeScalars.first,
+                let members = JavaUnicodeClasses.escapes[lower]
+            {
+                return "[\(letter == lower ? "" : "^")\(members)]"
+            }
             return "\\" + String(letter)
         case "p", "P":
             at += 2
@@ -150,41 +285,17 @@ struct JavaSyntax {
         }
     }
 
-    private static let ascii: [String: String] = [
-        "Lower": "a-z", "Upper": "A-Z", "ASCII": "\\x00-\\x7f", "Alpha": "a-zA-Z", "Digit": "0-9",
-        "Alnum": "a-zA-Z0-9", "Punct": "!-\\/:-@\\[-`{-~", "Graph": "!-~", "Print": " -~", "Blank": " \\t",
-        "Cntrl": "\\x00-\\x1f\\x7f", "XDigit": "0-9a-fA-F", "Space": " \\t\\n\\x0b\\f\\r",
-    ]
-
-    private static let binary: [String: String] = [
-        "javaLowerCase": "\\p{Ll}", "javaUpperCase": "\\p{Lu}", "javaWhitespace": "\\s", "javaDigit": "\\p{Nd}",
-        "javaLetter": "\\p{L}", "javaLetterOrDigit": "\\p{L}\\p{Nd}", "IsAlphabetic": "\\p{L}\\p{Nl}",
-        "IsLetter": "\\p{L}", "IsUppercase": "\\p{Lu}", "IsLowercase": "\\p{Ll}", "IsTitlecase": "\\p{Lt}",
-        "IsPunctuation": "\\p{P}", "IsDigit": "\\p{Nd}", "IsControl": "\\p{Cc}", "IsWhite_Space": "\\s\\p{Z}",
-        "IsWhiteSpace": "\\s\\p{Z}", "IsIdeographic": "\\p{Han}", "IsHex_Digit": "0-9a-fA-F",
-    ]
-
-    /// Blocks that people name, by their names without spaces, hyphens and underscores.
-    private static let blocks: [String: ClosedRange<UInt32>] = [
-        "BASICLATIN": 0...0x7F, "LATIN1SUPPLEMENT": 0x80...0xFF, "LATINEXTENDEDA": 0x100...0x17F,
-        "LATINEXTENDEDB": 0x180...0x24F, "IPAEXTENSIONS": 0x250...0x2AF, "COMBININGDIACRITICALMARKS": 0x300...0x36F,
-        "GREEK": 0x370...0x3FF, "GREEKANDCOPTIC": 0x370...0x3FF, "CYRILLIC": 0x400...0x4FF,
-        "CYRILLICSUPPLEMENT": 0x500...0x52F, "CYRILLICSUPPLEMENTARY": 0x500...0x52F, "ARMENIAN": 0x530...0x58F,
-        "HEBREW": 0x590...0x5FF, "ARABIC": 0x600...0x6FF, "DEVANAGARI": 0x900...0x97F, "BENGALI": 0x980...0x9FF,
-        "TAMIL": 0xB80...0xBFF, "THAI": 0xE00...0xE7F, "GEORGIAN": 0x10A0...0x10FF, "HANGULJAMO": 0x1100...0x11FF,
-        "GREEKEXTENDED": 0x1F00...0x1FFF, "GENERALPUNCTUATION": 0x2000...0x206F, "CURRENCYSYMBOLS": 0x20A0...0x20CF,
-        "LETTERLIKESYMBOLS": 0x2100...0x214F, "ARROWS": 0x2190...0x21FF, "MATHEMATICALOPERATORS": 0x2200...0x22FF,
-        "BOXDRAWING": 0x2500...0x257F, "GEOMETRICSHAPES": 0x25A0...0x25FF, "MISCELLANEOUSSYMBOLS": 0x2600...0x26FF,
-        "DINGBATS": 0x2700...0x27BF, "CJKSYMBOLSANDPUNCTUATION": 0x3000...0x303F, "HIRAGANA": 0x3040...0x309F,
-        "KATAKANA": 0x30A0...0x30FF, "CJKUNIFIEDIDEOGRAPHS": 0x4E00...0x9FFF, "HANGULSYLLABLES": 0xAC00...0xD7AF,
-        "EMOTICONS": 0x1F600...0x1F64F,
-    ]
-
     private func property(_ name: String, isNegated: Bool) throws(PatternError) -> String {
-        if let members = Self.ascii[name] ?? Self.binary[name] { return "[\(isNegated ? "^" : "")\(members)]" }
+        if flags.hasUnicodeClasses {
+            if let members = JavaUnicodeClasses.posix[name] { return "[\(isNegated ? "^" : "")\(members)]" }
+            if let members = JavaUnicodeClasses.negatedPosix[name] { return "[\(isNegated ? "" : "^")\(members)]" }
+        }
+        if let members = JavaProperties.ascii[name] ?? JavaProperties.binary[name] {
+            return "[\(isNegated ? "^" : "")\(members)]"
+        }
         for prefix in ["In", "block=", "blk="] where name.hasPrefix(prefix) {
             let block = name.dropFirst(prefix.count).filter { !" -_".contains($0) }.uppercased()
-            guard let range = Self.blocks[block] else {
+            guard let range = JavaProperties.blocks[block] else {
                 throw error("Unknown character block name {\(name.dropFirst(prefix.count))}")
             }
             let members = "\\x{\(String(range.lowerBound, radix: 16))}-\\x{\(String(range.upperBound, radix: 16))}"
@@ -279,6 +390,7 @@ struct JavaSyntax {
             members = ""
         }
         while true {
+            if skipComment() { continue }
             guard let scalar = next else { throw error("Unclosed character class") }
             if scalar == "]", !isFirst || !members.isEmpty || parts.count > 1 || !parts[0].isEmpty { break }
             isFirst = false
@@ -300,7 +412,7 @@ struct JavaSyntax {
                 if source[at + 1] == "Q" {
                     at += 2
                     while at < source.count, !(source[at] == "\\" && at + 1 < source.count && source[at + 1] == "E") {
-                        members += Self.literal(source[at])
+                        members += member(source[at], source[at])
                         at += 1
                     }
                     at = min(at + 2, source.count)
@@ -317,16 +429,33 @@ struct JavaSyntax {
                 }
             }
             let low = try classCharacter()
-            members += Self.literal(low)
-            guard next == "-", at + 1 < source.count, source[at + 1] != "]", source[at + 1] != "[" else { continue }
+            guard next == "-", at + 1 < source.count, source[at + 1] != "]", source[at + 1] != "[" else {
+                members += member(low, low)
+                continue
+            }
             at += 1
             let high = try classCharacter()
             guard low.value <= high.value else { throw error("Illegal character range") }
-            members += "-" + Self.literal(high)
+            members += member(low, high)
         }
         at += 1
         close(&members)
         return assembled(parts, isNegated: isNegated)
+    }
+
+    /// A character or a range, with the other case of ASCII letters where that is all that has one.
+    private func member(_ low: Unicode.Scalar, _ high: Unicode.Scalar) -> String {
+        func range(_ low: UInt32, _ high: UInt32) -> String {
+            let start = "\\x{\(String(low, radix: 16))}"
+            return low == high ? start : "\(start)-\\x{\(String(high, radix: 16))}"
+        }
+        var text = range(low.value, high.value)
+        guard flags.foldsASCIIOnly else { return text }
+        for (letters, distance) in [(0x61...0x7A as ClosedRange<UInt32>, -32), (0x41...0x5A, 32)] {
+            let (from, to) = (max(low.value, letters.lowerBound), min(high.value, letters.upperBound))
+            if from <= to { text += range(UInt32(Int(from) + distance), UInt32(Int(to) + distance)) }
+        }
+        return text
     }
 
     private func assembled(_ parts: [[String]], isNegated: Bool) -> String {

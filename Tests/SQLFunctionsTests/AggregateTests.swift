@@ -51,6 +51,21 @@ import Testing
         #expect(try Self.results(bound, values.map { [$0] }) == results)
     }
 
+    /// What stream-lib's HyperLogLog with its MurmurHash counts, worked out by another program.
+    @Test func `different values are counted as by the original`() throws {
+        func count(_ type: SQLType, _ values: [SQLValue]) throws -> SQLValue? {
+            try Self.results(Self.bind("COUNT_DISTINCT", [type]), values.map { [$0] }).last
+        }
+        #expect(try count(.int, (0..<1000).map { .int($0) }) == .bigint(1002))
+        #expect(try count(.bigint, (-50..<50).map { .bigint($0) }) == .bigint(100))
+        #expect(try count(.string, (0..<1000).map { .string("user-\($0)") }) == .bigint(990))
+        #expect(try count(.string, (0..<500).map { .string("né\($0)") }) == .bigint(501))
+        #expect(try count(.double, (0..<700).map { .double(Double($0) / 4) }) == .bigint(705))
+        #expect(MurmurHash.hash(Array("a".utf8)) == 713_507_990)
+        #expect(MurmurHash.hash(Array("abcdefg".utf8)) == 4_171_643_763)
+        #expect(MurmurHash.hash(-5) == 615_997_438)
+    }
+
     @Test func `with constants`() throws {
         let latest = try Self.bind("LATEST_BY_OFFSET", [.int], [2, false])
         #expect(try Self.results(latest, [[1], [nil], [3]]) == [[1], [1, nil], [nil, 3]])

@@ -78,6 +78,10 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("GEO_DISTANCE", 37.4439, -122.1663, 51.0, 0.0, gives: 8682.459061368269),
         ScalarCase("GEO_DISTANCE", 91.0, 0.0, 0.0, 0.0, gives: nil),
         ScalarCase("GEO_DISTANCE", 0.0, 0.0, 0.0, 0.0, "parsecs", gives: nil),
+        ScalarCase("GEO_DISTANCE", 37.4439, -122.1663, 51.0, 0.0, nil, gives: 8682.459061368269),
+        ScalarCase("GEO_DISTANCE", 37.4439, -122.1663, 51.0, 0.0, " Km ", gives: 8682.459061368269),
+        ScalarCase("GEO_DISTANCE", 37.4439, -122.1663, 51.0, 0.0, "", gives: 8682.459061368269),
+        ScalarCase("GEO_DISTANCE", nil, -122.1663, 51.0, 0.0, "km", gives: .null),
         ScalarCase("GEO_DISTANCE", 0.0, 0.0, 0.0, 180.0, "Miles", gives: 12437.565315561991),
         ScalarCase("GREATEST", 1, nil, 3, gives: 3), ScalarCase("LEAST", "b", "a", gives: "a"),
         ScalarCase("GREATEST", decimal("1.5"), decimal("1.25"), gives: decimal("1.50")),
@@ -119,6 +123,7 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("MASK", "AbC-12 é", gives: "XxX-nn-x"),
         ScalarCase("MASK", "Ab1-", "U", nil, "#", "*", gives: "Ub#*"),
         ScalarCase("MASK", "Ab1-", "", nil, "#", "*", gives: nil),
+        ScalarCase("MASK", "Ab1-", "Up", nil, "#", "*", gives: nil),
         ScalarCase("MASK_LEFT", "Abc1", 2, gives: "Xxc1"),
         ScalarCase("MASK_RIGHT", "Abc1", 2, gives: "Abxn"), ScalarCase("MASK_KEEP_LEFT", "Abc1", 2, gives: "Abxn"),
         ScalarCase("MASK_KEEP_RIGHT", "Abc1", 2, gives: "Xxc1"),
@@ -150,7 +155,13 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("ENCODE", "zz", "hex", "utf8", gives: nil),
         ScalarCase("ENCODE", "é", "utf8", "ascii", gives: "\u{FFFD}\u{FFFD}"),
         ScalarCase("ENCODE", "é", "ascii", "hex", gives: "3f"),
+        ScalarCase("ENCODE", "-_8=", "base64", "hex", gives: "fbff"),
+        ScalarCase("ENCODE", "YW\nI=YWI=", "base64", "utf8", gives: "ab"),
         ScalarCase("TO_BYTES", "YWI=", "base64", gives: .bytes([97, 98])),
+        ScalarCase("TO_BYTES", "Y WI=", "base64", gives: nil), ScalarCase("TO_BYTES", "-_8=", "base64", gives: nil),
+        ScalarCase(
+            "FROM_BYTES", .bytes(Array(repeating: 97, count: 60)), "base64",
+            gives: .string(String(repeating: "YWFh", count: 20))),
         ScalarCase("FROM_BYTES", .bytes([0xAB]), "hex", gives: "AB"), ScalarCase("TO_BYTES", "x", "rot13", gives: nil),
         ScalarCase("INT_FROM_BYTES", .bytes([0, 0, 7, 0xE5]), gives: 2021),
         ScalarCase("INT_FROM_BYTES", .bytes([0xE5, 7, 0, 0]), "little_endian", gives: 2021),
@@ -180,11 +191,25 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("REGEXP_SPLIT_TO_ARRAY", "1a1", "1", gives: ["", "a", ""]),
         ScalarCase("REGEXP_SPLIT_TO_ARRAY", "abc", "", gives: ["a", "b", "c"]),
         ScalarCase("REGEXP_SPLIT_TO_ARRAY", "a1", "1*", gives: ["a"]),
+        // As Guava's Splitter where the pattern does not match the empty text, else as Java's split.
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "HelloWorld", "(?=[A-Z])", gives: ["Hello", "World"]),
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "a,b,", "(?<=,)", gives: ["a,", "b,"]),
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "a,B", ",|(?=B)", gives: ["a", "B"]),
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "xxx", "x*", gives: []),
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "", "x*", gives: [""]),
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "", "x", gives: [""]),
+        ScalarCase("REGEXP_SPLIT_TO_ARRAY", "axb", "x*", gives: ["a", "", "b"]),
+        ScalarCase("REGEXP_EXTRACT", "(?i)é", "CAFÉ", gives: .null),
+        ScalarCase("REGEXP_EXTRACT", "(?U)\\w+", "é!", gives: "é"),
         ScalarCase("REGEXP_EXTRACT", "(a+)+$", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab", gives: nil),
     ])
     func `regular expressions`(_ scalar: ScalarCase) { scalar.check() }
 
     @Test(arguments: [
+        ScalarCase("ARRAY_JOIN", [decimal("0.00000001"), decimal("1.50")], gives: "1E-8,1.50"),
+        ScalarCase("ARRAY_SORT", [[2], [1]], gives: nil), ScalarCase("ARRAY_SORT", [[2], nil], gives: [[2], nil]),
+        ScalarCase("ARRAY_MAX", [[2], [1]], gives: nil), ScalarCase("ARRAY_MIN", [[2], nil], gives: [2]),
+        ScalarCase("ARRAY_MAX", [.bytes([0x80]), .bytes([1])], gives: .bytes([1])),
         ScalarCase("ARRAY_CONCAT", [1], [2], gives: [1, 2]), ScalarCase("ARRAY_CONTAINS", [1, 2], 2, gives: true),
         ScalarCase("ARRAY_DISTINCT", [1, nil, 1, nil], gives: [1, nil]),
         ScalarCase("ARRAY_EXCEPT", [1, 2, 2, 3], [3], gives: [1, 2]),
@@ -239,6 +264,20 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         ScalarCase("JSON_CONCAT", "{\"a\":1e5}", "{}", gives: "{\"a\":100000}"),
         ScalarCase("JSON_CONCAT", "[1.50e-9]", gives: "[0.00000000150]"),
         ScalarCase("EXTRACTJSONFIELD", "{\"a\":1e5}", "$.a", gives: "1E+5"),
+        // As BigDecimal's toString has them.
+        ScalarCase("EXTRACTJSONFIELD", "{\"a\":0.00000012}", "$.a", gives: "1.2E-7"),
+        ScalarCase("EXTRACTJSONFIELD", "{\"a\":0.0000010}", "$.a", gives: "0.0000010"),
+        ScalarCase("JSON_ITEMS", "[1.50,-0.0,-0]", gives: ["1.50", "0.0", "0"]),
+        ScalarCase("JSON_CONCAT", "[0.00000012,-0.0]", gives: "[0.00000012,0.0]"),
+        ScalarCase("EXTRACTJSONFIELD", "{\"a-b\":1}", "$.a-b", gives: nil),
+        ScalarCase("EXTRACTJSONFIELD", "{\"a-b\":1}", "$[\"a-b\"]", gives: "1"),
+        ScalarCase("EXTRACTJSONFIELD", "{\"é_1:2\":1}", "$.é_1:2", gives: "1"),
+        ScalarCase("EXTRACTJSONFIELD", "{\"a\":[1]}", "$.a[-1]", gives: nil),
+        ScalarCase("EXTRACTJSONFIELD", "{\"a\\\"\":1}", "$[\"a\\\"\"]", gives: "1"),
+        ScalarCase("EXTRACTJSONFIELD", "{\"n\":1}", "$[\"\\n\"]", gives: nil),
+        ScalarCase(
+            "TO_JSON_STRING", .bytes(Array(repeating: 97, count: 60)),
+            gives: .string("\"\(String(repeating: "YWFh", count: 20))\"")),
         ScalarCase("TO_JSON_STRING", decimal("1.00E-8"), gives: "0.0000000100"),
         ScalarCase("JSON_ARRAY_LENGTH", "[1,[2,3]]", gives: 2), ScalarCase("JSON_ARRAY_LENGTH", "{}", gives: .null),
         ScalarCase("JSON_CONCAT", "{\"a\": 1}", "{\"a\": 2, \"b\": 3}", gives: "{\"a\":2,\"b\":3}"),
@@ -417,6 +456,32 @@ struct ScalarCase: Sendable, CustomTestStringConvertible {
         // The result of the state's lambda must be the state's type.
         let text = Calls.Argument.lambda(2, { _ in .string }) { _, _ throws(EvaluationError) in "x" }
         #expect(throws: FunctionError.self) { try calls.call("REDUCE", [list, .value(10, .int), text]) }
+    }
+
+    @Test func `maps give out their entries as those of the original`() throws {
+        var calls = Calls()
+        func keys(_ value: SQLValue) throws -> SQLValue {
+            var calls = Calls()
+            return try calls.call("MAP_KEYS", [.value(value, .map(key: .string, value: .int))])
+        }
+        // The table of Java's HashMap has 4 places for three entries, 16 where a stream collects them, and 8 after putAll.
+        #expect(try keys(Self.map(["k1": 1, "k2": 2, "k3": 3])) == ["k3", "k1", "k2"])
+        #expect(try keys(calls.call("SPLIT_TO_MAP", "k1:1,k2:2,k3:3", ",", ":")) == ["k1", "k2", "k3"])
+        let all = Calls.Argument.lambda(2, { _ in .boolean }) { _, _ throws(EvaluationError) in true }
+        let type = SQLType.map(key: .string, value: .int)
+        let three = Calls.Argument.value(Self.map(["k1": 1, "k2": 2, "k3": 3]), type)
+        #expect(try keys(calls.call("FILTER", [three, all])) == ["k1", "k2", "k3"])
+        // What is kept may not be null.
+        #expect(throws: EvaluationError.self) {
+            try calls.call("FILTER", [.value(Self.map(["k1": nil]), type), all])
+        }
+        let key = Calls.Argument.lambda(2, { $0[0] }) { values, _ throws(EvaluationError) in values[0] }
+        let value = Calls.Argument.lambda(2, { $0[1] }) { values, _ throws(EvaluationError) in values[1] }
+        #expect(try keys(calls.call("TRANSFORM", [three, key, value])) == ["k1", "k2", "k3"])
+        let colors = Self.map(["red": 1, "green": 2, "blue": 3])
+        #expect(try keys(colors) == ["red", "blue", "green"])
+        let union = try calls.call("MAP_UNION", [.value(colors, type), .value(nil, type)])
+        #expect(try keys(union) == ["red", "green", "blue"])
     }
 
     @Test func `random functions draw from the given numbers`() throws {

@@ -26,6 +26,9 @@ import Testing
         ("MAP('a' := I)", "MAP<STRING, INTEGER>"), ("STRUCT(X := I)", "STRUCT<`X` INTEGER>"),
         ("CAST(S AS DECIMAL(4, 1))", "DECIMAL(4, 1)"), ("S LIKE 'a%'", "BOOLEAN"), ("I IN (1, 2)", "BOOLEAN"),
         ("TRANSFORM(A, X => X + L)", "ARRAY<BIGINT>"), ("I BETWEEN 1 AND 3", "BOOLEAN"), ("-N", "DECIMAL(5, 2)"),
+        // Literals have a digit before the point.
+        ("0.5", "DECIMAL(2, 1)"), ("-0.005", "DECIMAL(4, 3)"), (".05", "DECIMAL(3, 2)"), ("0.00", "DECIMAL(3, 2)"),
+        ("12.50", "DECIMAL(4, 2)"), ("I * 0.05", "DECIMAL(14, 2)"), ("ARRAY[0.5, 1.25]", "ARRAY<DECIMAL(3, 2)>"),
     ])
     func `expressions have types`(text: String, type: String) throws {
         #expect(try Self.bind(text).type.description == type)
@@ -46,6 +49,19 @@ import Testing
     ])
     func `constants are computed once`(text: String, value: String) throws {
         #expect(try Self.bind(text).folded(.builtIn).node == Self.bind(value).node)
+    }
+
+    /// The original looks at the index only where there is an array.
+    @Test func `an element of null is null at any index`() throws {
+        let expression = try Self.bind("COALESCE(A[I], 5)")
+        var context = EvaluationContext(now: { 0 }, random: { 0 })
+        let nulls = [SQLValue](repeating: .null, count: Self.columns.count)
+        #expect(try ExpressionInterpreter(.builtIn).evaluate(expression, row: nulls, &context) == .int(5))
+        var row = nulls
+        row[6] = .array([.int(1)])
+        #expect(throws: EvaluationError.self) {
+            try ExpressionInterpreter(.builtIn).evaluate(expression, row: row, &context)
+        }
     }
 
     @Test func `what fails stays to fail for each row`() throws {

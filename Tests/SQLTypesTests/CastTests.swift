@@ -17,6 +17,23 @@ import Testing
             ),
             (abc, .structure([SQLField("F0", .int), SQLField("f1", .int)]), "Struct{F0=1}"),
             (.decimal(SQLDecimal(unscaled: 1, scale: 9)), .decimal(precision: 10, scale: 9), "0.000000001"),
+            // In containers as Java's toString has them.
+            (
+                .array([.decimal(SQLDecimal(unscaled: 1, scale: 9))]), .array(.decimal(precision: 10, scale: 9)),
+                "[1E-9]"
+            ),
+            (
+                .array([.timestamp(0), .timestamp(1_590_488_130_120)]), .array(.timestamp),
+                "[1970-01-01 00:00:00.0, 2020-05-26 10:15:30.12]"
+            ),
+            (
+                .structure([.time(3_600_000), .date(0)]), .structure([SQLField("T", .time), SQLField("D", .date)]),
+                "Struct{T=01:00:00,D=1970-01-01}"
+            ),
+            (
+                .map(SQLMap([(.string("a"), .timestamp(1))])), .map(key: .string, value: .timestamp),
+                "{a=1970-01-01 00:00:00.001}"
+            ),
         ] as [(SQLValue, SQLType, String)])
     func `to text`(value: SQLValue, type: SQLType, text: String) throws {
         let cast = try SQLCast(from: type, to: .string)
@@ -36,6 +53,7 @@ import Testing
             (.string("0.99"), .string, .decimal(precision: 2, scale: 1), .decimal(SQLDecimal(unscaled: 10, scale: 1))),
             (.timestamp(-1), .timestamp, .date, .date(-1)), (.timestamp(-1), .timestamp, .time, .time(86_399_999)),
             (.date(1), .date, .timestamp, .timestamp(86_400_000)), (.string("YQ=="), .string, .bytes, .bytes([97])),
+            (.string(" YQ== "), .string, .bytes, .bytes([97])),
             (.array([.int(1)]), .array(.int), .array(.string), .array([.string("1")])),
         ] as [(SQLValue, SQLType, SQLType, SQLValue)])
     func `between types`(value: SQLValue, from: SQLType, to: SQLType, result: SQLValue) throws {
@@ -117,6 +135,8 @@ import Testing
         #expect(SQLValue.double(0) != .double(-0.0))
         #expect(SQLValue.string("\u{e9}") != .string("e\u{301}"))
         #expect(SQLValue.string("\u{FFFD}").compare(to: .string("\u{10000}")) == 1)
+        #expect(SQLValue.bytes([0x80]).compare(to: .bytes([1])) == -1)
+        #expect(SQLValue.bytes([1, 2]).compare(to: .bytes([1])) == 1)
         #expect(SQLValue.null.compare(to: .null) == nil)
     }
 

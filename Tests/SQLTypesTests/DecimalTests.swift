@@ -61,6 +61,19 @@ import Testing
         #expect(half.description == "0.5000000")
     }
 
+    /// As `BigDecimal.remainder` with the digits of the result.
+    @Test func `the quotient of a remainder has as many digits as the result`() throws {
+        func remainder(_ left: String, _ right: String) throws -> String {
+            try SQLArithmetic.modulo.apply(SQLDecimal(left), SQLDecimal(right), precision: 3, scale: 2).description
+        }
+        #expect(try remainder("101.00", "2.5") == "1.00")
+        #expect(try remainder("-101.00", "2.5") == "-1.00")
+        // 4000 has a digit at its start only.
+        #expect(try remainder("10001.00", "2.5") == "1.00")
+        #expect(throws: SQLTypesError(.arithmetic, "Division impossible")) { try remainder("12345.00", "2.5") }
+        #expect(throws: SQLTypesError(.arithmetic, "Division by zero")) { try remainder("1.00", "0.0") }
+    }
+
     @Test func `a number that does not fit names its field`() throws {
         let number = try SQLDecimal("123.4")
         #expect(

@@ -89,9 +89,8 @@ struct RowModel {
             }
         case .array(let list): return .array(list.map(isolated))
         case .subscripted(let a, let b):
-            let list = try value(a).array
+            guard let list = try value(a).array else { return .null }
             guard let index = try value(b).int else { throw Failed() }
-            guard let list else { return .null }
             let at = index > 0 ? Int(index) - 1 : list.count + Int(index)
             return index != 0 && list.indices.contains(at) ? list[at] : .null
         default: throw Failed()

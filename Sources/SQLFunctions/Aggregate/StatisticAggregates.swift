@@ -156,7 +156,8 @@ enum StatisticAggregates {
         ], hasUndo: false)
 }
 
-/// HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007).
+/// HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007), with the hashes of stream-lib's, which the
+/// original has, so that both count alike.
 ///
 /// | bytes                 | meaning                                                            |
 /// |-----------------------|--------------------------------------------------------------------|
@@ -167,21 +168,21 @@ enum DistinctSketch {
     private static let registerCount = 1 << bits
     private static let sparseMax = 1500
 
-    /// The same on every machine and in every run, as states are stored.
-    static func hash(_ value: SQLValue, _ type: SQLType) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325  // FNV-1a
-        for byte in SQLText.text(of: value, type: type).utf8 {
-            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+    /// The same on every machine and in every run, as states are stored. Numbers count by their bits, all else by its
+    /// text.
+    static func hash(_ value: SQLValue, _ type: SQLType) -> UInt32 {
+        switch value {
+        case .int(let value): MurmurHash.hash(Int64(value))
+        case .bigint(let value): MurmurHash.hash(value)
+        case .double(let value): MurmurHash.hash(Int64(bitPattern: (value.isNaN ? Double.nan : value).bitPattern))
+        case .bytes(let bytes): MurmurHash.hash(bytes)
+        default: MurmurHash.hash(Array(SQLText.javaText(of: value, type: type).utf8))
         }
-        // FNV's high bits are poor for short texts.
-        hash = (hash ^ (hash &>> 30)) &* 0xBF58_476D_1CE4_E5B9
-        hash = (hash ^ (hash &>> 27)) &* 0x94D0_49BB_1331_11EB
-        return hash ^ (hash &>> 31)
     }
 
-    static func insert(_ hash: UInt64, _ sketch: inout [UInt8]) {
-        let register = Int(hash &>> UInt64(64 - bits))
-        let rank = UInt8((hash << UInt64(bits) | 1 << UInt64(bits - 1)).leadingZeroBitCount + 1)
+    static func insert(_ hash: UInt32, _ sketch: inout [UInt8]) {
+        let register = Int(hash &>> UInt32(32 - bits))
+        let rank = UInt8((hash << UInt32(bits) | (1 << UInt32(bits - 1)) + 1).leadingZeroBitCount + 1)
         set(register, rank, &sketch)
     }
 

@@ -70,15 +70,15 @@ enum ArrayFunctions {
             "ARRAY_SORT", .array, "The elements in order, nulls last.",
             [
                 .plain(["array": list], list, "Ascending.") { values, _ throws(EvaluationError) in
-                    .array(sorted(values[0].arrayArgument, isDescending: false))
+                    .array(try sorted(values[0].arrayArgument, isDescending: false))
                 },
                 .plain(
                     ["array": list, "direction": .string], list, "The direction is ASC, ASCENDING, DESC or DESCENDING."
                 ) {
                     values, _ throws(EvaluationError) in
                     switch values[1].textArgument.uppercased() {
-                    case "ASC", "ASCENDING": .array(sorted(values[0].arrayArgument, isDescending: false))
-                    case "DESC", "DESCENDING": .array(sorted(values[0].arrayArgument, isDescending: true))
+                    case "ASC", "ASCENDING": .array(try sorted(values[0].arrayArgument, isDescending: false))
+                    case "DESC", "DESCENDING": .array(try sorted(values[0].arrayArgument, isDescending: true))
                     default: .null
                     }
                 },
@@ -128,14 +128,28 @@ enum ArrayFunctions {
                 .plain(["array": list], t) { values, _ throws(EvaluationError) in
                     var best = SQLValue.null
                     for element in values[0].arrayArgument where !element.isNull {
-                        if best.isNull || isBetter(element.compare(to: best) ?? 0) { best = element }
+                        guard !best.isNull else {
+                            best = element
+                            continue
+                        }
+                        guard let order = element.compare(to: best) else { throw hasNoOrder(name) }
+                        if isBetter(order) { best = element }
                     }
                     return best
                 }
             ])
     }
 
-    private static func sorted(_ elements: [SQLValue], isDescending: Bool) -> [SQLValue] {
+    private static func hasNoOrder(_ name: String) -> EvaluationError {
+        EvaluationError("\(name) takes arrays of primitive types; the elements have no order")
+    }
+
+    private static func sorted(_ elements: [SQLValue], isDescending: Bool) throws(EvaluationError) -> [SQLValue] {
+        if let first = elements.first(where: { !$0.isNull }), first.compare(to: first) == nil,
+            elements.count(where: { !$0.isNull }) > 1
+        {
+            throw hasNoOrder("ARRAY_SORT")
+        }
         // Positions decide between equal elements, so that the order is stable.
         let ordered = elements.enumerated().filter { !$0.element.isNull }.sorted { a, b in
             let order = a.element.compare(to: b.element) ?? 0
@@ -152,7 +166,7 @@ enum ArrayFunctions {
             switch element {
             case .null: text += "null"
             case .boolean, .int, .bigint, .double, .decimal, .string:
-                text += SQLText.text(of: element, type: .string)
+                text += SQLText.javaText(of: element, type: .string)
             default:
                 throw EvaluationError(
                     "ARRAY_JOIN support for type of list element is limited to primitive types but was not")

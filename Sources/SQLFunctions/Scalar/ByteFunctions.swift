@@ -10,7 +10,7 @@ enum ByteFunctions {
             "FROM_BYTES", .string, "The text of the bytes in an encoding: hex, utf8, ascii or base64.",
             [
                 .plain(["value": .bytes, "encoding": .string], .string) { values, _ throws(EvaluationError) in
-                    .string(try TextEncoding(values[1].textArgument).encode(values[0].bytesArgument, isMIME: true))
+                    .string(try TextEncoding(values[1].textArgument).encode(values[0].bytesArgument, isUpperCase: true))
                 }
             ]),
         ScalarFunction(
@@ -44,7 +44,8 @@ enum ByteFunctions {
             case "BIG_ENDIAN": ordered = bytes
             case "LITTLE_ENDIAN": ordered = bytes.reversed()
             default:
-                throw EvaluationError("Byte order must be BIG_ENDIAN or LITTLE_ENDIAN")
+                throw EvaluationError(
+                    "Byte order must be BIG_ENDIAN or LITTLE_ENDIAN. Unknown byte order '\(order)'.")
             }
             return make(ordered.reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
         }
@@ -66,7 +67,7 @@ enum ByteFunctions {
             from != to
         else { throw EvaluationError("Supported input and output encodings are: hex, utf8, ascii and base64") }
         let source = from == .hex ? stripped(text) : text
-        return to.encode(try from.decode(source), isMIME: false)
+        return to.encode(try from.decode(source, isLenient: true), isUpperCase: false)
     }
 
     /// "0xAB" and "X'AB'" without what surrounds the digits; an odd number of them behind 0x gets a zero in front.

@@ -51,31 +51,23 @@ enum TextEncoding: String {
 
     /// The text of the bytes. What is not ASCII becomes U+FFFD there.
     ///
-    /// - Parameter isMIME: lines of 76 characters of Base64, capital digits.
-    func encode(_ bytes: [UInt8], isMIME: Bool) -> String {
+    /// - Parameter isUpperCase: the hexadecimal digits.
+    func encode(_ bytes: [UInt8], isUpperCase: Bool) -> String {
         switch self {
-        case .hex: return Hexadecimal.encode(bytes, isUpperCase: isMIME)
+        case .hex: return Hexadecimal.encode(bytes, isUpperCase: isUpperCase)
         case .utf8: return String(decoding: bytes, as: UTF8.self)
         case .ascii:
             var text = String.UnicodeScalarView()
             for byte in bytes { text.append(byte < 0x80 ? Unicode.Scalar(byte) : "\u{FFFD}") }
             return String(text)
-        case .base64:
-            let text = Base64.encode(bytes)
-            guard isMIME, text.utf8.count > 76 else { return text }
-            var lines: [Substring] = []
-            var rest = text[...]
-            while !rest.isEmpty {
-                lines.append(rest.prefix(76))
-                rest = rest.dropFirst(76)
-            }
-            return lines.joined(separator: "\r\n")
+        case .base64: return Base64.encode(bytes)
         }
     }
 
-    /// The bytes of the text. Characters that are not ASCII become question marks there; Base64 skips what it does not
-    /// know.
-    func decode(_ text: String) throws(EvaluationError) -> [UInt8] {
+    /// The bytes of the text. Characters that are not ASCII become question marks there.
+    ///
+    /// - Parameter isLenient: Base64 of both alphabets, without what belongs to none, up to the padding.
+    func decode(_ text: String, isLenient: Bool = false) throws(EvaluationError) -> [UInt8] {
         switch self {
         case .hex:
             guard let bytes = Hexadecimal.decode(text.utf8) else {
@@ -86,15 +78,28 @@ enum TextEncoding: String {
         case .ascii:
             return text.unicodeScalars.map { $0.isASCII ? UInt8(truncatingIfNeeded: $0.value) : UInt8(ascii: "?") }
         case .base64:
-            let known = text.unicodeScalars.filter {
-                ("A"..."Z").contains($0) || ("a"..."z").contains($0) || ("0"..."9").contains($0) || $0 == "+"
-                    || $0 == "/"
-            }
-            guard let bytes = Base64.decode(String(String.UnicodeScalarView(known))) else {
+            guard let bytes = Base64.decode(isLenient ? Self.known(text) : text) else {
                 throw EvaluationError("Illegal base64 text: \(text)")
             }
             return bytes
         }
+    }
+}
+
+extension TextEncoding {
+    private static func known(_ text: String) -> String {
+        var known: [UInt8] = []
+        for byte in text.utf8.prefix(while: { $0 != UInt8(ascii: "=") }) {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "/"): known.append(byte)
+            case UInt8(ascii: "-"): known.append(UInt8(ascii: "+"))
+            case UInt8(ascii: "_"): known.append(UInt8(ascii: "/"))
+            default: continue
+            }
+        }
+        // Six bits alone make no byte.
+        if known.count % 4 == 1 { known.removeLast() }
+        return String(decoding: known, as: UTF8.self)
     }
 }
 

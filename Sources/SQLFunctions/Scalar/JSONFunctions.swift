@@ -182,12 +182,11 @@ enum JSONDocument {
         case .bool(let value): output += (value ? "true" : "false").utf8
         case .number(let value): output += String(value).utf8
         case .raw(let text):
-            // Numbers with an exponent are read as exact decimals, and written as Java writes those.
-            let hasExponent = text.contains { $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") }
-            if hasExponent, let number = SQLDecimal(utf8: Array(text)) {
+            // Numbers with a point or an exponent are read as exact decimals, and written as Java writes those.
+            if text.contains(where: { ".eE".utf8.contains($0) }), let number = SQLDecimal(utf8: Array(text)) {
                 output += (isPlain ? plainText(number) : number.description).utf8
             } else {
-                output += text
+                output += text == Array("-0".utf8) ? [UInt8(ascii: "0")] : text
             }
         case .string(let text): quote(text, to: &output)
         case .array(let elements):
@@ -245,7 +244,7 @@ enum JSONDocument {
         case .decimal(let value): output += plainText(value).utf8
         case .boolean, .int, .bigint: output += SQLText.text(of: value, type: type).utf8
         case .string(let text): quote(text, to: &output)
-        case .bytes(let bytes): quote(TextEncoding.base64.encode(bytes, isMIME: true), to: &output)
+        case .bytes(let bytes): quote(Base64.encode(bytes), to: &output)
         case .time, .date, .timestamp: quote(SQLText.text(of: value, type: type), to: &output)
         case .array(let elements):
             let elementType: SQLType = if case .array(let type) = type { type } else { .string }

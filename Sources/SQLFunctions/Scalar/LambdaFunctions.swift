@@ -24,8 +24,11 @@ enum LambdaFunctions {
                     values, lambdas, context throws(EvaluationError) in
                     var kept: [(key: SQLValue, value: SQLValue)] = []
                     for (key, value) in values[0].mapArgument.javaOrdered
-                    where try isTrue(lambdas[0]([key, value], &context)) { kept.append((key, value)) }
-                    return .map(SQLMap(kept))
+                    where try isTrue(lambdas[0]([key, value], &context)) {
+                        try requireValue(value)
+                        kept.append((key, value))
+                    }
+                    return .map(SQLMap(kept, javaTable: SQLMap.javaDefaultTable))
                 },
             ]),
         ScalarFunction(
@@ -69,14 +72,18 @@ enum LambdaFunctions {
                             throw EvaluationError("Duplicate key \(SQLText.text(of: newKey, type: .string))")
                         }
                         let newValue = try lambdas[1]([key, value], &context)
-                        // Java's Collectors.toMap takes none.
-                        guard !newValue.isNull else { throw EvaluationError("a value of the new map is null") }
+                        try requireValue(newValue)
                         made.append((newKey, newValue))
                     }
-                    return .map(SQLMap(made))
+                    return .map(SQLMap(made, javaTable: SQLMap.javaDefaultTable))
                 },
             ]),
     ]
+
+    /// Java's Collectors.toMap takes no null.
+    private static func requireValue(_ value: SQLValue) throws(EvaluationError) {
+        guard !value.isNull else { throw EvaluationError("a value of the new map is null") }
+    }
 
     private static func isTrue(_ value: SQLValue) throws(EvaluationError) -> Bool {
         guard let isTrue = value.boolean else { throw EvaluationError("the condition of FILTER is null") }

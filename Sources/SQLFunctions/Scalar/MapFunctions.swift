@@ -38,8 +38,7 @@ enum MapFunctions {
             [
                 .nullable(["map1": map, "map2": map], map) { values, _ throws(EvaluationError) in
                     if values[0].isNull, values[1].isNull { return .null }
-                    let (first, second) = (values[0].mapArgument, values[1].mapArgument)
-                    return .map(SQLMap(keys: first.keys + second.keys, values: first.values + second.values))
+                    return .map(values[0].mapArgument.union(values[1].mapArgument))
                 }
             ]),
     ]

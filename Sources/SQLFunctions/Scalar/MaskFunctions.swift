@@ -67,10 +67,10 @@ enum MaskFunctions {
                     units.append(nil)
                     continue
                 }
-                guard let first = text.unicodeScalars.first else {
-                    throw EvaluationError("Invalid mask character. Must be only single character, but was ''")
+                guard text.utf16.count == 1 else {
+                    throw EvaluationError("Invalid mask character. Must be only single character, but was '\(text)'")
                 }
-                units.append(Array(String(first).utf16))
+                units.append(Array(text.utf16))
             }
         }
 

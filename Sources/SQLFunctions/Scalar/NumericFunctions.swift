@@ -142,11 +142,12 @@ enum NumericFunctions {
     private static let geoDistance = ScalarFunction(
         "GEO_DISTANCE", .mathematical, "The way between two points of the earth along its surface.",
         [
-            .plain(
+            .nullable(
                 ["lat1": .double, "lon1": .double, "lat2": .double, "lon2": .double, "units": .string], .double,
-                "In miles (MI, MILE, MILES) or kilometers (KM, KILOMETER, KILOMETERS)."
+                "In miles (MI, MILE, MILES) or kilometers (KM, KILOMETER, KILOMETERS; also for an empty text or null)."
             ) { values, _ throws(EvaluationError) in
-                .double(try distance(values, radius: radius(values[4].textArgument)))
+                if values.prefix(4).contains(where: \.isNull) { return .null }
+                return .double(try distance(values, radius: radius(values[4].textArgument)))
             },
             .plain(
                 ["lat1": .double, "lon1": .double, "lat2": .double, "lon2": .double], .double, "In kilometers."
@@ -154,8 +155,8 @@ enum NumericFunctions {
         ])
 
     private static func radius(_ unit: String) throws(EvaluationError) -> Double {
-        switch unit.lowercased() {
-        case "km", "kilometer", "kilometers", "kilometre", "kilometres": return 6371
+        switch NumberText.trim(unit).lowercased() {
+        case "", "km", "kilometer", "kilometers", "kilometre", "kilometres": return 6371
         case "mi", "mile", "miles": return 3959
         default:
             throw EvaluationError(

@@ -157,21 +157,25 @@ enum RegexFunctions {
     ) throws(EvaluationError) -> SQLValue {
         let bytes = Array(values[0].textArgument.utf8)
         let pattern = try context.cache.expression(values[1].textArgument)
-        // A pattern that matches nothing splits between characters, and empty parts at the end are dropped then.
+        // A pattern that matches the empty text splits as Java does, which drops empty parts at the end; others as
+        // Guava's Splitter, where an empty match behind a part divides nothing and one at the end leaves no part.
         let matchesNothing = try matching { () throws(PatternError) in try pattern.firstMatch(in: []) } != nil
         let matches = try matching { () throws(PatternError) in try pattern.matches(in: bytes) }
         var parts: [SQLValue] = []
         var start = 0
         for match in matches {
-            if matchesNothing, match.whole.upperBound == 0 { continue }
-            if matchesNothing, match.whole.isEmpty, match.whole.lowerBound == bytes.count { continue }
+            if match.whole.isEmpty, match.whole.lowerBound == (matchesNothing ? 0 : start) { continue }
             parts.append(text(bytes, start..<max(start, match.whole.lowerBound)))
             start = match.whole.upperBound
         }
-        parts.append(text(bytes, start..<bytes.count))
         if matchesNothing {
-            while parts.count > 1, parts.last?.string?.isEmpty == true { parts.removeLast() }
+            if parts.isEmpty { return .array([values[0]]) }
+            parts.append(text(bytes, start..<bytes.count))
+            while parts.last?.string?.isEmpty == true { parts.removeLast() }
+            return .array(parts)
         }
+        if let last = matches.last?.whole, last.isEmpty, last.lowerBound == bytes.count { return .array(parts) }
+        parts.append(text(bytes, start..<bytes.count))
         return .array(parts)
     }
 }

@@ -332,7 +332,7 @@ enum StringFunctions {
             let pair = parts(entry, keyDelimiter)
             if pair.count > 1 { entries.append((.string(pair[0]), .string(pair[1]))) }
         }
-        return .map(SQLMap(entries))
+        return .map(SQLMap(entries, javaTable: SQLMap.javaDefaultTable))
     }
 
     private static func part(_ count: Int, _ position: Int, _ length: Int?, _ limits: FunctionLimits) -> Range<Int> {

@@ -90,6 +90,8 @@ package struct ExpressionInterpreter: Sendable {
         case .structure(let fields): return .structure(try all(fields, frame, &context))
         case .subscripted(let base, let index):
             let container = try evaluate(base, frame, &context)
+            // Of null everything is null, whatever the index.
+            if container.isNull { return .null }
             let index = try evaluate(index, frame, &context)
             if case .array = base.type, index.isNull { throw EvaluationError("an index is null") }
             return Self.element(container, index)

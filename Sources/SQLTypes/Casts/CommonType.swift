@@ -141,9 +141,11 @@ package enum CommonType {
 }
 
 extension SQLDecimal {
-    /// The DECIMAL that just holds the number: the type of a literal.
+    /// The DECIMAL that holds the number as it is written, with one digit at least before the point: the type of a
+    /// literal. 0.05 is a DECIMAL(3, 2).
     package var type: SQLType {
-        if scale < 0 { return .decimal(precision: precision - scale, scale: 0) }
-        return .decimal(precision: isZero ? scale + 1 : max(precision, scale), scale: scale)
+        let scale = max(scale, 0)
+        let places = isZero ? 1 : max(precision - self.scale, 1)
+        return .decimal(precision: places + scale, scale: scale)
     }
 }

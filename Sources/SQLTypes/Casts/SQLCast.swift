@@ -99,7 +99,7 @@ package struct SQLCast: Sendable {
             }
         case (.string, .bytes):
             Self { value throws(SQLTypesError) in
-                guard let bytes = Base64.decode(value.string ?? "") else {
+                guard let bytes = Base64.decode(NumberText.trim(value.string ?? "")) else {
                     throw SQLTypesError(.invalidText, "Illegal base64 text: \(value.string ?? "")")
                 }
                 return .bytes(bytes)

@@ -7,25 +7,33 @@ package enum SQLText {
         return output
     }
 
-    private static func append(_ value: SQLValue, _ type: SQLType, to output: inout String) {
+    /// What Java's `toString` makes of a value: its decimals may have exponents, its times are those of java.sql. So
+    /// are values written that stand in containers.
+    package static func javaText(of value: SQLValue, type: SQLType) -> String {
+        var output = ""
+        append(value, type, isInside: true, to: &output)
+        return output
+    }
+
+    private static func append(_ value: SQLValue, _ type: SQLType, isInside: Bool = false, to output: inout String) {
         switch value {
         case .null: output += "null"
         case .boolean(let value): output += value ? "true" : "false"
         case .int(let value): output += String(value)
         case .bigint(let value): output += String(value)
         case .double(let value): output += DoubleText.text(value)
-        case .decimal(let value): output += value.plainText
+        case .decimal(let value): output += isInside ? value.description : value.plainText
         case .string(let value): output += value
         case .bytes(let value): output += Base64.encode(value)
-        case .time(let value): output += TimeText.time(value)
+        case .time(let value): output += isInside ? TimeText.javaTime(value) : TimeText.time(value)
         case .date(let value): output += TimeText.date(value)
-        case .timestamp(let value): output += TimeText.timestamp(value)
+        case .timestamp(let value): output += isInside ? TimeText.javaTimestamp(value) : TimeText.timestamp(value)
         case .array(let elements):
             let elementType: SQLType = if case .array(let type) = type { type } else { .string }
             output += "["
             for (index, element) in elements.enumerated() {
                 if index > 0 { output += ", " }
-                append(element, elementType, to: &output)
+                append(element, elementType, isInside: true, to: &output)
             }
             output += "]"
         case .map(let map):
@@ -34,9 +42,9 @@ package enum SQLText {
             output += "{"
             for (index, entry) in map.javaOrdered.enumerated() {
                 if index > 0 { output += ", " }
-                append(entry.key, keyType, to: &output)
+                append(entry.key, keyType, isInside: true, to: &output)
                 output += "="
-                append(entry.value, valueType, to: &output)
+                append(entry.value, valueType, isInside: true, to: &output)
             }
             output += "}"
         case .structure(let values):
@@ -47,7 +55,7 @@ package enum SQLText {
                 if !isFirst { output += "," }
                 isFirst = false
                 output += field.name + "="
-                append(value, field.type, to: &output)
+                append(value, field.type, isInside: true, to: &output)
             }
             output += "}"
         }

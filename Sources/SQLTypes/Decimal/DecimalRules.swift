@@ -70,7 +70,12 @@ package enum SQLArithmetic: String, Sendable, CaseIterable {
         case .divide:
             // A digit more than the type has shows whether the quotient ends.
             result = try a.dividing(by: b, scale: scale + precision + 1, rounding: .up)
-        case .modulo: result = try a.remainder(dividingBy: b)
+        case .modulo:
+            // The original computes with the digits of the result's type, also the quotient that it does not give out.
+            guard try a.dividing(by: b, scale: 0, rounding: .down).hasAtMost(digits: precision) else {
+                throw SQLTypesError(.arithmetic, "Division impossible")
+            }
+            result = try a.remainder(dividingBy: b)
         }
         guard let exact = result.rescaledExactly(to: scale), exact.hasAtMost(digits: precision) else {
             throw SQLTypesError(.arithmetic, "Rounding necessary")

@@ -27,6 +27,19 @@ package enum TimeText {
             + String(repeating: "0", count: 3 - fraction.utf8.count) + fraction
     }
 
+    /// "10:15:00", as a `java.sql.Time`.
+    package static func javaTime(_ millis: Int32) -> String {
+        let seconds = floorMod(floorDiv(Int(millis), 1000), 86_400)
+        return "\(twoDigits(seconds / 3600)):\(twoDigits(seconds / 60 % 60)):\(twoDigits(seconds % 60))"
+    }
+
+    /// "2020-05-26 10:15:30.0", as a `java.sql.Timestamp` in UTC.
+    package static func javaTimestamp(_ millis: Int64) -> String {
+        var text = timestamp(millis).replacing("T", with: " ")
+        while text.hasSuffix("0"), !text.hasSuffix(".0") { text.removeLast() }
+        return text
+    }
+
     // MARK: Reading
 
     /// "10:15", "10:15:30", "10:15:30.123": milliseconds of the day.

@@ -4,9 +4,7 @@ extension SQLMap {
     package var javaOrdered: [(key: SQLValue, value: SQLValue)] {
         let all = entries.map { (key: $0.0, value: $0.1) }
         guard all.count > 1 else { return all }
-        // The original makes the table for as many entries as there are; it doubles when three quarters are full.
-        var size = 1
-        while all.count > size * 3 / 4 { size *= 2 }
+        let size = javaSize
         let buckets = all.map { entry in
             let hash = entry.key.javaHash
             return Int((hash ^ hash >> 16) & UInt32(size - 1))
@@ -14,6 +12,27 @@ extension SQLMap {
         // Entries that meet in one place stay in the order in which they came.
         let order = all.indices.sorted { buckets[$0] == buckets[$1] ? $0 < $1 : buckets[$0] < buckets[$1] }
         return order.map { all[$0] }
+    }
+
+    /// The table of a HashMap that is made without a size.
+    package static let javaDefaultTable = 16
+
+    /// What Java's `putAll` of both in a new HashMap gives.
+    package func union(_ other: SQLMap) -> SQLMap {
+        // The table is made for the first map that has entries.
+        let first = count == 0 ? other : self
+        var table = 1
+        while !first.keys.isEmpty, table < first.count * 4 / 3 + 1 { table *= 2 }
+        while other.count > table * 3 / 4 { table *= 2 }
+        return SQLMap(keys: keys + other.keys, values: values + other.values, javaTable: table)
+    }
+
+    /// Most maps of the original are made for as many entries as there are; the table doubles when three quarters are
+    /// full.
+    private var javaSize: Int {
+        var size = javaTable
+        while count > size * 3 / 4 { size *= 2 }
+        return size
     }
 }
 

@@ -5,16 +5,19 @@ package final class SQLMap: Sendable {
     package let values: [SQLValue]
     /// Places by key; nil for a few entries, which a search finds faster.
     private let index: [SQLValue: Int]?
+    /// The least size of the table that Java's HashMap of these entries has, see `javaOrdered`.
+    let javaTable: Int
 
     package static let empty = SQLMap([])
     private static let searchedMax = 8
 
-    package convenience init(_ entries: [(key: SQLValue, value: SQLValue)]) {
-        self.init(keys: entries.map(\.key), values: entries.map(\.value))
+    package convenience init(_ entries: [(key: SQLValue, value: SQLValue)], javaTable: Int = 1) {
+        self.init(keys: entries.map(\.key), values: entries.map(\.value), javaTable: javaTable)
     }
 
-    /// The two are of the same length; what one has more is left out.
-    package init(keys: [SQLValue], values: [SQLValue]) {
+    /// The two are of the same length; what one has more is left out. `javaTable` is a power of two.
+    package init(keys: [SQLValue], values: [SQLValue], javaTable: Int = 1) {
+        self.javaTable = max(1, javaTable)
         let count = min(keys.count, values.count)
         var index: [SQLValue: Int] = [:]
         index.reserveCapacity(count)

@@ -1,8 +1,8 @@
 extension SQLValue {
     /// The order that MIN, ARRAY_SORT, comparisons and keys use: Java's `compareTo`.
     ///
-    /// Numbers compare by value across their types, texts by UTF-16 units, bytes as unsigned ones, DOUBLE has -0.0 below
-    /// 0.0 and NaN above all.
+    /// Numbers compare by value across their types, texts by UTF-16 units, bytes as signed ones (0x80 is the least),
+    /// DOUBLE has -0.0 below 0.0 and NaN above all.
     ///
     /// - Returns: a negative number, 0 or a positive one; nil when the two have no order (null, maps, structs, arrays,
     ///   different kinds).
@@ -22,7 +22,7 @@ extension SQLValue {
             if let a = asDouble { Self.order(a, b) } else { nil }
         case (.string(let a), .string(let b)): a.compareUTF16(to: b)
         case (.bytes(let a), .bytes(let b)):
-            a.lexicographicallyPrecedes(b) ? -1 : (a == b ? 0 : 1)
+            a.lexicographicallyPrecedes(b) { Int8(bitPattern: $0) < Int8(bitPattern: $1) } ? -1 : (a == b ? 0 : 1)
         case (.time(let a), .time(let b)): Self.order(a, b)
         case (.date(let a), .date(let b)): Self.order(a, b)
         case (.timestamp(let a), .timestamp(let b)): Self.order(a, b)

@@ -335,14 +335,19 @@ struct KernelCompiler {
         let indexKernel = try compile(index)
         return { frame in
             let bases = baseKernel(frame)
-            let indexes = indexKernel(frame)
+            // Of null everything is null, whatever the index.
+            let child = frame.child()
+            let indexes = indexKernel(child)
+            frame.adopt(child) { !bases.isNull($0) }
             return Self.perRow(frame.count, type) { row in
+                let container = bases.value(row, base.type)
+                if container.isNull { return .null }
                 let key = indexes.value(row, index.type)
                 if case .array = base.type, key.isNull {
                     frame.fail(row, "an index is null")
                     return .null
                 }
-                switch bases.value(row, base.type) {
+                switch container {
                 case .array(let elements):
                     let place: Int
                     switch key {
