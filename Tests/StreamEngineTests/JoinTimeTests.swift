@@ -1,0 +1,55 @@
+import SQLPlan
+import SQLTypes
+import Testing
+
+@testable import StreamEngine
+
+/// Times of joins, by hand from Kafka Streams' sources: `JoinWindows`, `ForeignTableJoinProcessorSupplier` and
+/// `SubscriptionJoinProcessorSupplier`.
+@Suite struct JoinTimeTests {
+    private static let values = [Plans.Column("A", .int)]
+
+    private static func record(_ topic: String, _ key: Int32, _ value: Int32?, _ time: Int64) -> TestRecord {
+        TestRecord(topic: topic, key: [.int(key)], value: value.map { [.int($0)] }, timestamp: time)
+    }
+
+    private static func streams(_ kind: JoinKind, before: Int64, after: Int64, grace: Int64? = nil) -> PhysicalPlan {
+        let join = StreamStreamJoinStep(
+            left: Plans.source("A", values: values), right: Plans.source("B", values: values), kind: kind,
+            columns: [.key(0), .left(1), .right(1)], before: before, after: after, grace: grace, leftStore: Plans.store,
+            rightStore: Plans.store)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        return Plans.sink(PlanStep(["Join"], .streamStreamJoin(join), schema: schema, isTable: false))
+    }
+
+    /// Right rows 4 before and 4 after the left one, within (10 before, 1 after).
+    @Test(arguments: [
+        (.inner, ["96", "-"]), (.left, ["96", "-"]), (.right, ["-", "104"]), (.full, ["96", "-"]),
+    ] as [(JoinKind, [String])])
+    func `what is before and after is counted from the side that a join keeps`(
+        kind: JoinKind, expected: [String]
+    ) throws {
+        for (time, text) in zip([96, 104] as [Int64], expected) {
+            let records = [Self.record("A", 1, 7, 100), Self.record("B", 1, 8, time)]
+            let output = try Plans.run(Self.streams(kind, before: 10, after: 1), records).output
+            let pairs = output.filter { $0.value == [.int(7), .int(8)] }
+            #expect(pairs.map(\.timestamp) == (text == "-" ? [] : [max(100, time)]), "\(kind) \(time): \(output)")
+        }
+    }
+
+    /// Two hours for rows to meet and 22 of the default grace period: a day, counted from the latest row of the side.
+    @Test(arguments: [(0, false), (1, true)] as [(Int64, Bool)])
+    func `rows are kept for a day where nothing is said about grace`(later: Int64, isJoined: Bool) throws {
+        let hour: Int64 = 3_600_000
+        let old = 76 * hour + later
+        let records = [Self.record("A", 1, 7, old), Self.record("A", 1, 9, 100 * hour), Self.record("B", 1, 8, old)]
+        let output = try Plans.run(Self.streams(.inner, before: hour, after: hour), records).output
+        #expect(output.count == (isJoined ? 1 : 0), "\(output)")
+        let join = Self.streams(.inner, before: 20 * hour, after: 5 * hour)
+        guard case .sink(let sink) = join.root.operation, case .streamStreamJoin(let step) = sink.input.operation else {
+            Issue.record("\(join.root)")
+            return
+        }
+        #expect(step.retention == 25 * hour)
+    }
+}
