@@ -52,4 +52,39 @@ import Testing
         }
         #expect(step.retention == 25 * hour)
     }
+
+    @Test(arguments: [JoinKind.inner, .left])
+    func `a foreign key join takes the time of the right row that changes, and of the later one otherwise`(
+        kind: JoinKind
+    ) throws {
+        let left = Plans.source("A", values: Self.values, isTable: true)
+        let join = ForeignKeyJoinStep(
+            left: left, right: Plans.source("B", values: Self.values, isTable: true), kind: kind,
+            columns: [.key(0), .left(1), .right(1)], foreignKey: Plans.column(left, 1), formats: Plans.formats)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        let plan = Plans.sink(PlanStep(["Join"], .foreignKeyJoin(join), schema: schema, isTable: true))
+        let records = [
+            Self.record("B", 5, 1, 50), Self.record("A", 1, 5, 100), Self.record("B", 5, 2, 60),
+            Self.record("A", 1, 5, 40), Self.record("A", 1, nil, 20),
+        ]
+        let output = try Plans.run(plan, records).output
+        // A deletion looks the right row up as well, unless unmatched rows are kept.
+        #expect(output.map(\.timestamp) == [100, 60, 60, kind == .left ? 20 : 60])
+        #expect(output.map { $0.value?[1] } == [.int(1), .int(2), .int(2), nil])
+    }
+
+    /// A reference that becomes null deletes the result of an inner join.
+    @Test func `a row that refers to nothing any more is deleted at the later time`() throws {
+        let left = Plans.source("A", values: Self.values, isTable: true)
+        let join = ForeignKeyJoinStep(
+            left: left, right: Plans.source("B", values: Self.values, isTable: true), kind: .inner,
+            columns: [.key(0), .left(1), .right(1)], foreignKey: Plans.column(left, 1), formats: Plans.formats)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        let plan = Plans.sink(PlanStep(["Join"], .foreignKeyJoin(join), schema: schema, isTable: true))
+        let records = [
+            Self.record("B", 5, 1, 50), Self.record("A", 1, 5, 10),
+            TestRecord(topic: "A", key: [.int(1)], value: [.null], timestamp: 30),
+        ]
+        #expect(try Plans.run(plan, records).output.map(\.timestamp) == [50, 50])
+    }
 }
