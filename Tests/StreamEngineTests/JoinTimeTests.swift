@@ -87,4 +87,22 @@ import Testing
         ]
         #expect(try Plans.run(plan, records).output.map(\.timestamp) == [50, 50])
     }
+
+    @Test func `a record without a key has no window`() throws {
+        var step = Plans.source("A", values: Self.values, window: WindowInfo(.tumbling, size: 10))
+        guard case .source(var source) = step.operation else {
+            Issue.record("\(step)")
+            return
+        }
+        source.origins += [.pseudo(.windowStart), .pseudo(.windowEnd)]
+        step.operation = .source(source)
+        let bounds = ["S", "E"].map { Plans.Column($0, .bigint) }
+        step.schema = RowSchema(keys: Array(step.schema.keys), values: Self.values + bounds, window: source.window)
+        let records = [
+            TestRecord(key: [.int(1)], value: [.int(7)], timestamp: 25, window: [20]),
+            TestRecord(key: nil, value: [.int(8)], timestamp: 26),
+        ]
+        let output = try Plans.run(Plans.sink(step), records).output
+        #expect(output.map(\.value) == [[.int(7), .bigint(20), .bigint(30)], [.int(8), .null, .null]])
+    }
 }

@@ -192,9 +192,15 @@ final class SourceOperator: Operator {
         case .rowTime: .int64(FixedColumn(values: batch.timestamps))
         case .rowPartition: .constant(.int(records.partition), count: records.count)
         case .rowOffset: .int64(FixedColumn(values: records.offsets))
-        case .windowStart: batch.windows.map { .int64(FixedColumn(values: $0.starts)) } ?? .nulls(records.count)
-        case .windowEnd: batch.windows.map { .int64(FixedColumn(values: $0.ends)) } ?? .nulls(records.count)
+        case .windowStart: bound(batch.windows?.starts, batch)
+        case .windowEnd: bound(batch.windows?.ends, batch)
         }
+    }
+
+    /// Of the windows of keys: a record without a key has none.
+    private func bound(_ bounds: ColumnBuffer<Int64>?, _ batch: Batch) -> Vector {
+        guard let bounds else { return .nulls(batch.count) }
+        return .int64(FixedColumn(values: bounds, validity: batch.hasKey))
     }
 
     private func headers(_ records: SourceBatch) -> Vector {
