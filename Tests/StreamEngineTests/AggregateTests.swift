@@ -50,6 +50,25 @@ func expectSame(
 @Suite struct AggregateTests {
     static let values = [Plans.Column("A", .int), Plans.Column("B", .int)]
 
+    /// ksqlDB's `StreamGroupByBuilder`: by the key nothing is computed, so only rows without a key have no group.
+    @Test(arguments: [true, false]) func `a key of several columns is a group, whatever is in it`(isByKey: Bool) throws {
+        let key = ["K", "L"].map { Plans.Column($0, .int) }
+        let source = Plans.source("A", key: key, values: Self.values)
+        var group = Plans.group(source, by: [Plans.column(source, 0), Plans.column(source, 1)])
+        guard case .group(var step) = group.operation else {
+            Issue.record("\(group)")
+            return
+        }
+        step.isByKey = isByKey
+        group.operation = .group(step)
+        let keys: [[SQLValue]?] = [[.int(1), .int(2)], [.int(1), .null], [.int(1), .null], nil, [.null, .null]]
+        let records = keys.map { TestRecord(key: $0, value: [.int(1), .int(1)], timestamp: 1) }
+        let plan = Plans.sink(Plans.aggregate(group, [Plans.call("COUNT", [], .bigint)]))
+        let output = try Plans.run(plan, records).output
+        #expect(output.map(\.key) == (isByKey ? [keys[0], keys[1], keys[1], keys[4]] : [keys[0]]))
+        #expect(output.map { $0.value?[0] } == (isByKey ? [1, 1, 2, 1] : [1]).map { .bigint($0) })
+    }
+
     /// With a timestamp column and without.
     @Test func `a record without a valid time is told`() throws {
         let plan = Plans.sink(Plans.source("A", values: Self.values))

@@ -58,8 +58,9 @@ import Testing
                 side == 0 ? Self.record(key, own, other, time) : Self.record(key, other, own, time))
         }
         let isOuter = [kind == .left || kind == .full, kind == .right || kind == .full]
-        let reach = [(before, after), (after, before)]
-        let retention = before + after + (grace ?? 86_400_000)
+        // A RIGHT join is Kafka Streams' left join of the sides in the other order, with the same window.
+        let reach = kind == .right ? [(after, before), (before, after)] : [(before, after), (after, before)]
+        let retention = before + after + (grace ?? 86_400_000 - 2 * before)
         var observed: [Int64] = [.min, .min]
         for record in records {
             let side = record.topic == "A" ? 0 : 1

@@ -94,8 +94,7 @@ package struct CaseCodec {
             MessageIndexes.append(loaded.messages[message].path ?? [0], to: &bytes)
             bytes += try CaseProtobuf(schema: loaded).bytes(json, message: message)
         default:
-            let root = JSONSchemaNode(try LoadedSchema.json(schema))
-            bytes += Self.named(json, root, root, depth: 0).bytes
+            bytes += Self.named(json, try LoadedSchema.json(schema, look), depth: 0).bytes
         }
         return bytes
     }
@@ -121,10 +120,10 @@ package struct CaseCodec {
             }
             return try CaseProtobuf(schema: loaded).value(Array(bytes[at...]), message: message)
         default:
-            let root = JSONSchemaNode(try LoadedSchema.json(schema))
+            let root = try LoadedSchema.json(schema, look)
             do throws(JSONError) {
                 let json = try JSONValue.read(Array(bytes[5...]).span.bytes, duplicates: .last)
-                return Self.typed(CaseValue(json), root, root, depth: 0)
+                return Self.typed(CaseValue(json), root, depth: 0)
             } catch {
                 throw FormatError(.deserialization, "no JSON: \(error)")
             }
@@ -133,31 +132,31 @@ package struct CaseCodec {
 
     /// JSON with the names of a schema's properties; what the schema does not have is left out.
     private static func named(
-        _ json: JSONValue, _ node: JSONSchemaNode, _ root: JSONSchemaNode, depth: Int
+        _ json: JSONValue, _ node: JSONSchemaNode, depth: Int
     ) -> JSONValue {
-        let node = node.resolved(in: root)
+        let node = node.resolved()
         guard depth < 64 else { return json }
         switch (node.kind, json) {
         case (.object, .object(let members)):
             return .object(
                 node.properties.map { name, property in
-                    (name, named(CaseAvro.member(name, of: members) ?? .null, property, root, depth: depth + 1))
+                    (name, named(CaseAvro.member(name, of: members) ?? .null, property, depth: depth + 1))
                 })
         case (.map, .object(let members)):
             guard let values = node.additionalProperties else { return json }
-            return .object(members.map { ($0.0, named($0.1, values, root, depth: depth + 1)) })
+            return .object(members.map { ($0.0, named($0.1, values, depth: depth + 1)) })
         case (.array, .array(let elements)):
             guard let items = node.items else { return json }
-            return .array(elements.map { named($0, items, root, depth: depth + 1) })
+            return .array(elements.map { named($0, items, depth: depth + 1) })
         default: return json
         }
     }
 
     /// Numbers that the schema knows as doubles are doubles.
     private static func typed(
-        _ value: CaseValue, _ node: JSONSchemaNode, _ root: JSONSchemaNode, depth: Int
+        _ value: CaseValue, _ node: JSONSchemaNode, depth: Int
     ) -> CaseValue {
-        let node = node.resolved(in: root)
+        let node = node.resolved()
         guard depth < 64 else { return value }
         switch (node.kind, value) {
         case (.number, .integer(let number)) where node.title == nil: return .double(Double(number))
@@ -168,14 +167,14 @@ package struct CaseCodec {
             return .object(
                 fields.map { name, value in
                     let property = properties.first { $0.name.isSame(as: name) }
-                    return (name, property.map { typed(value, $0.node, root, depth: depth + 1) } ?? value)
+                    return (name, property.map { typed(value, $0.node, depth: depth + 1) } ?? value)
                 } + missing.map { ($0.name, .null) })
         case (.map, .object(let fields)):
             guard let values = node.additionalProperties else { return value }
-            return .object(fields.map { ($0.name, typed($0.value, values, root, depth: depth + 1)) })
+            return .object(fields.map { ($0.name, typed($0.value, values, depth: depth + 1)) })
         case (.array, .array(let elements)):
             guard let items = node.items else { return value }
-            return .array(elements.map { typed($0, items, root, depth: depth + 1) })
+            return .array(elements.map { typed($0, items, depth: depth + 1) })
         default: return value
         }
     }

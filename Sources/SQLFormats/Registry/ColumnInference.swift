@@ -100,10 +100,11 @@ struct ColumnInference {
 
     // MARK: JSON Schema
 
-    mutating func type(of node: JSONSchemaNode) throws(UnsupportedType) -> SQLType { try type(node, root: node) }
+    /// What the converter calls the field of a choice's branch, but for its number.
+    private static let choiceField = "io.confluent.connect.json.OneOf.field."
 
-    private mutating func type(_ node: JSONSchemaNode, root: JSONSchemaNode) throws(UnsupportedType) -> SQLType {
-        let node = node.resolved(in: root)
+    mutating func type(of node: JSONSchemaNode) throws(UnsupportedType) -> SQLType {
+        let node = node.resolved()
         switch node.kind {
         case .null, .unknown: throw UnsupportedType(message: node.kind.rawValue)
         case .boolean: return .boolean
@@ -131,23 +132,23 @@ struct ColumnInference {
             }
         case .array:
             guard let items = node.items else { throw UnsupportedType(message: "array without items") }
-            return .array(try nested { (inner) throws(UnsupportedType) in try inner.type(items, root: root) })
+            return .array(try nested { (inner) throws(UnsupportedType) in try inner.type(of: items) })
         case .map:
             guard let values = node.additionalProperties else { throw UnsupportedType(message: "map without values") }
             return .map(
                 key: .string,
-                value: try nested { (inner) throws(UnsupportedType) in try inner.type(values, root: root) })
+                value: try nested { (inner) throws(UnsupportedType) in try inner.type(of: values) })
         case .object:
             var fields: [SQLField] = []
             for (name, property) in node.properties {
-                try add(name, to: &fields) { (inner) throws(UnsupportedType) in try inner.type(property, root: root) }
+                try add(name, to: &fields) { (inner) throws(UnsupportedType) in try inner.type(of: property) }
             }
             return .structure(fields)
         case .union:
             var fields: [SQLField] = []
             for (index, branch) in node.branches.enumerated() {
-                try add("connect_union_field_\(index)", to: &fields) { (inner) throws(UnsupportedType) in
-                    try inner.type(branch, root: root)
+                try add(Self.choiceField + "\(index)", to: &fields) { (inner) throws(UnsupportedType) in
+                    try inner.type(of: branch)
                 }
             }
             return .structure(fields)

@@ -58,8 +58,14 @@ enum LoadedSchema {
         }
     }
 
-    static func json(_ schema: RegistrySchema) throws(FormatError) -> JSONValue {
-        do throws(JSONError) { return try JSONValue.read(schema.text, duplicates: .last) } catch {
+    static func json(_ schema: RegistrySchema, _ look: References) throws(FormatError) -> JSONSchemaNode {
+        var others: [String: JSONValue] = [:]
+        for (name, referred) in try closure(schema, look) { others[name] = try json(referred.text) }
+        return JSONSchemaNode(try json(schema.text), others: others)
+    }
+
+    private static func json(_ text: String) throws(FormatError) -> JSONValue {
+        do throws(JSONError) { return try JSONValue.read(text, duplicates: .last) } catch {
             throw FormatError(.schema, "\(error)")
         }
     }

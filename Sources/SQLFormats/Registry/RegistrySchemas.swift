@@ -72,7 +72,7 @@ package enum RegistrySchemas {
         var inference = ColumnInference(keepsNames: keepsNames)
         switch schema.type {
         case "AVRO": return try inference.type(of: try avro(schema, references))
-        case "JSON": return try inference.type(of: try json(schema))
+        case "JSON": return try inference.type(of: try json(schema, references))
         case "PROTOBUF":
             return try inference.type(
                 of: try protobuf(schema, references),
@@ -92,10 +92,8 @@ package enum RegistrySchemas {
         do throws(FormatError) { return try LoadedSchema.protobuf(schema, look) } catch { throw UnsupportedType(error) }
     }
 
-    private static func json(_ schema: RegistrySchema) throws(UnsupportedType) -> JSONSchemaNode {
-        do throws(FormatError) { return JSONSchemaNode(try LoadedSchema.json(schema)) } catch {
-            throw UnsupportedType(error)
-        }
+    private static func json(_ schema: RegistrySchema, _ look: References) throws(UnsupportedType) -> JSONSchemaNode {
+        do throws(FormatError) { return try LoadedSchema.json(schema, look) } catch { throw UnsupportedType(error) }
     }
 
     /// The full names of the records or messages that a schema defines, the first being that at its top.

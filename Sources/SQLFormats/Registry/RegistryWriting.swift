@@ -129,8 +129,8 @@ struct RegistryWriting {
     /// Properties of a given schema that no column is for: they are written as null.
     private func otherProperties(_ schema: RegistrySchema) throws(FormatError) -> [String] {
         guard format.info.schemaID != nil, !isUnwrapped else { return [] }
-        let root = JSONSchemaNode(try LoadedSchema.json(schema))
-        let names = root.resolved(in: root).properties.map(\.name)
+        let root = try LoadedSchema.json(schema, LoadedSchema.references(of: schemas))
+        let names = root.resolved().properties.map(\.name)
         for column in columns where !names.contains(where: { $0.isSame(as: column.name) }) {
             throw FormatError(.serialization, "Schema from Schema Registry misses field with name: \(column.name)")
         }

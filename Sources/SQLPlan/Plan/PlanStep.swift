@@ -357,10 +357,11 @@ package struct StreamStreamJoinStep: Hashable, Sendable {
     package var right: PlanStep
     package var kind: JoinKind
     package var columns: [JoinColumn]
-    /// A right row matches if its time is in (left time - before) ... (left time + after); milliseconds.
+    /// A right row matches if its time is in (left time - before) ... (left time + after); of a RIGHT join a left row
+    /// does if its time is so beside that of the right one, as the original has it. Milliseconds.
     package var before: Int64
     package var after: Int64
-    /// nil without GRACE PERIOD: 24 h, and unmatched rows are put out at once.
+    /// nil without GRACE PERIOD: `keptGrace` counts, and unmatched rows are put out at once.
     package var grace: Int64?
     package var leftStore: StateStore
     package var rightStore: StateStore
@@ -382,6 +383,17 @@ package struct StreamStreamJoinStep: Hashable, Sendable {
         self.leftStore = leftStore
         self.rightStore = rightStore
     }
+
+    /// How much longer than it takes rows to meet they are kept: 24 h less twice `before` where nothing is said, as Kafka
+    /// Streams has it.
+    private var keptGrace: Int64 {
+        if let grace { return max(0, grace) }
+        let (span, overflow) = before.multipliedReportingOverflow(by: 2)
+        return overflow ? 0 : max(0, 86_400_000 - max(0, span))
+    }
+
+    /// How long the rows of both sides are kept; milliseconds.
+    package var retention: Int64 { max(0, before.saturatingSum(after)).saturatingSum(keptGrace) }
 }
 
 /// INNER or LEFT.

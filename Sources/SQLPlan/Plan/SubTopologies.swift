@@ -105,10 +105,8 @@ package struct SubTopologies: Hashable, Sendable {
             part.add(Store(name: aggregate.store.name, retention: aggregate.window?.storeRetention))
         case .suppress(let suppress): part.add(Store(name: suppress.store.name, retention: nil))
         case .streamStreamJoin(let join):
-            let grace = join.grace ?? 86_400_000
-            let retention = join.before.saturatingSum(join.after).saturatingSum(grace)
-            part.add(Store(name: join.leftStore.name, retention: retention))
-            part.add(Store(name: join.rightStore.name, retention: retention))
+            part.add(Store(name: join.leftStore.name, retention: join.retention))
+            part.add(Store(name: join.rightStore.name, retention: join.retention))
         case .foreignKeyJoin: part.isUndivided = true
         case .filter, .select, .flatMap, .repartition, .group, .streamTableJoin, .tableTableJoin, .sink: break
         }
@@ -167,7 +165,7 @@ extension WindowSpecification {
 }
 
 extension Int64 {
-    fileprivate func saturatingSum(_ other: Int64) -> Int64 {
+    func saturatingSum(_ other: Int64) -> Int64 {
         let sum = addingReportingOverflow(other)
         return sum.overflow ? (other < 0 ? .min : .max) : sum.partialValue
     }

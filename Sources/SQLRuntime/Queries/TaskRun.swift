@@ -115,7 +115,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             for reader in readers { reader.close() }
             throw error
         }
-        inputs = Inputs(readers)
+        inputs = Inputs(readers, for: engine)
         current.committed = offsets.filter { place.partitions.contains($0.key) }
         publish()
     }

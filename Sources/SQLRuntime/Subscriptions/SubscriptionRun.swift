@@ -71,7 +71,7 @@ final class SubscriptionRun: WorkItem, @unchecked Sendable {
         for (partition, offset) in starts.sorted(by: { $0.key < $1.key }) {
             readers.append(try await cluster.reader(partition, from: .offset(offset), isolation: .readCommitted))
         }
-        inputs = Inputs(readers, ends: ends)
+        inputs = Inputs(readers, ends: ends, for: engine)
     }
 
     func begin() { post(.goOn) }

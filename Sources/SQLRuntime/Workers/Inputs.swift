@@ -4,7 +4,7 @@ import StreamEngine
 import Synchronization
 
 /// The partitions that one task reads, merged by time: the next records are those of the partition whose first record is
-/// the oldest, as Kafka Streams has it. Used by the task's thread only.
+/// the oldest, as Kafka Streams has it: by the times that rows have, be they of a column. Used by the task's thread only.
 final class Inputs {
     private static let fetchByteCountMax = 1 << 20
 
@@ -14,6 +14,8 @@ final class Inputs {
         /// Where a bounded read ends.
         var end: Int64?
         var batches: [SourceBatch] = []
+        /// By which the records of each batch take their turn.
+        var turns: [ColumnBuffer<Int64>] = []
         /// The first row of `batches[0]` that was not taken.
         var row = 0
         /// Behind the records of `batches`.
@@ -34,10 +36,14 @@ final class Inputs {
     }
 
     private let inputs: [Input]
+    private let turns: ((SourceBatch) -> ColumnBuffer<Int64>?)?
 
-    /// - Parameter ends: of partitions that are read only so far.
-    init(_ readers: [any PartitionReader], ends: [TopicPartition: Int64] = [:]) {
+    /// - Parameters:
+    ///   - ends: of partitions that are read only so far.
+    ///   - engine: says where times of records are in their columns.
+    init(_ readers: [any PartitionReader], ends: [TopicPartition: Int64] = [:], for engine: QueryTask) {
         inputs = readers.map { Input($0, end: ends[$0.partition]) }
+        turns = readers.count > 1 && engine.readsTimes ? engine.turns : nil
     }
 
     /// Records that a wait brought.
@@ -57,6 +63,9 @@ final class Inputs {
     private func add(_ fetched: FetchedBatches, to input: Input) throws(ClusterError) {
         input.batches += try RecordColumns.batches(of: fetched)
         if let end = input.end { input.cut(at: end) }
+        for batch in input.batches.dropFirst(input.turns.count) {
+            input.turns.append(turns?(batch) ?? batch.timestamps)
+        }
         input.fetchedOffset = fetched.nextOffset
         if input.batches.isEmpty { input.offset = input.fetchedOffset }
     }
@@ -136,7 +145,7 @@ final class Inputs {
 }
 
 extension Inputs.Input {
-    fileprivate var headTime: Int64 { batches[0].timestamps[row] }
+    fileprivate var headTime: Int64 { turns[0][row] }
 
     /// The first records, as far as they are not after `limit`; at least one.
     fileprivate func take(upTo limit: Int64) -> SourceBatch {
@@ -144,11 +153,12 @@ extension Inputs.Input {
         var end = batch.count
         if limit < .max {
             end = row + 1
-            while end < batch.count, batch.timestamps[end] <= limit { end += 1 }
+            while end < batch.count, turns[0][end] <= limit { end += 1 }
         }
         let taken = row == 0 && end == batch.count ? batch : batch.slice(row..<end)
         if end == batch.count {
             batches.removeFirst()
+            turns.removeFirst()
             row = 0
         } else {
             row = end

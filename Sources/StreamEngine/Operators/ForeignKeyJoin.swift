@@ -5,7 +5,9 @@ import SQLTypes
 /// Joins two tables where a value of the left row is the key of the right one. The result has the left key.
 ///
 /// The rules are Kafka Streams': which change tells what is decided by the old and the new foreign key of the left row.
-/// A change of the right side tells every left row that refers to it, in the order of the bytes of their keys.
+/// A change of the right side tells every left row that refers to it, in the order of the bytes of their keys. The time of
+/// a result is that of the right row that changed, and otherwise the later one of the left row and the right one that was
+/// looked up: for a deletion of an INNER join, the one that the left row referred to before.
 final class ForeignKeyJoinOperator: Operator {
     private let left: Operator
     private let right: Operator
@@ -109,7 +111,9 @@ final class ForeignKeyJoinOperator: Operator {
             let time = batch.timestamps[row]
             guard isNew else {
                 // A row that was never joined has nothing to delete.
-                if wasThere, before != nil || isLeftJoin { append(batch, row, nil, time, isDeleted: true) }
+                if wasThere, before != nil || isLeftJoin {
+                    append(batch, row, nil, deletionTime(time, before), isDeleted: true)
+                }
                 continue
             }
             let match = new.flatMap { key in key.withUnsafeBytes { rightTable.lookup($0) } }
@@ -121,9 +125,15 @@ final class ForeignKeyJoinOperator: Operator {
             if isLeftJoin {
                 append(batch, row, nil, time, isDeleted: false)
             } else if let before, before != new {
-                append(batch, row, nil, time, isDeleted: true)
+                append(batch, row, nil, new == nil ? deletionTime(time, before) : time, isDeleted: true)
             }
         }
+    }
+
+    /// - Parameter before: what the left row referred to.
+    private func deletionTime(_ time: Int64, _ before: [UInt8]?) -> Int64 {
+        guard !isLeftJoin, let before else { return time }
+        return max(time, before.withUnsafeBytes { rightTable.lookup($0) }?.timestamp ?? .min)
     }
 
     private func processRight(_ batch: Batch) throws(EngineError) {
@@ -136,9 +146,10 @@ final class ForeignKeyJoinOperator: Operator {
             for own in subscribers {
                 let found: (timestamp: Int64, batch: Batch)? = own.withUnsafeBytes { leftRow($0) }
                 guard let found else { continue }
-                let time = max(batch.timestamps[row], found.timestamp)
                 let match = key.withUnsafeBytes { rightTable.lookup($0) }
-                append(found.batch, 0, isThere ? match?.value : nil, time, isDeleted: !isThere && !isLeftJoin)
+                append(
+                    found.batch, 0, isThere ? match?.value : nil, batch.timestamps[row],
+                    isDeleted: !isThere && !isLeftJoin)
                 if builder.isLarge { try emitResult() }
             }
         }

@@ -4,10 +4,14 @@ import SQLTypes
 
 /// Rows by group. Of a table, a change that moves a row from one group to another becomes two: the old group loses it
 /// first, then the new one gets it.
+///
+/// Rows whose group has a null in it are in none; but those that are grouped by their key of several columns stay where
+/// they are, and such a key is one, whatever is in it.
 final class GroupOperator: Operator {
     private let input: Operator
     private let keys: [CompiledExpression]
     private let carried: [Int]
+    private let isByWholeKey: Bool
 
     init(_ step: PlanStep, _ group: GroupStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
@@ -15,6 +19,7 @@ final class GroupOperator: Operator {
         for key in group.keys { keys.append(try CompiledExpression(key, functions: context.functions)) }
         self.keys = keys
         carried = group.carried
+        isByWholeKey = group.isByKey && group.keys.count > 1
         super.init(step, context)
         input.connect(to: self, input: 0)
         if step.isTable || input.step.isTable { input.demandOldValues() }
@@ -43,7 +48,12 @@ final class GroupOperator: Operator {
     private func grouped(_ batch: Batch) -> (columns: [Vector], isIn: [Bool]?) {
         let vectors = keys.map { evaluate($0, batch, what: "Error computing a grouping expression") }
         var isIn: [Bool]?
-        if batch.present.nullCount > 0 || !vectors.allSatisfy(\.hasNoNulls) {
+        if isByWholeKey {
+            guard batch.present.nullCount > 0 || batch.hasKey.nullCount > 0 else {
+                return (vectors + carried.map { batch.columns[$0] }, nil)
+            }
+            isIn = (0..<batch.count).map { batch.present.isValid($0) && batch.hasKey.isValid($0) }
+        } else if batch.present.nullCount > 0 || !vectors.allSatisfy(\.hasNoNulls) {
             isIn = (0..<batch.count).map { row in
                 batch.present.isValid(row) && !vectors.contains { $0.isNull(row) }
             }

@@ -34,6 +34,7 @@ final class SessionAggregateOperator: AggregateOperator {
     }
 
     override var stores: [ChangelogStore] { [ChangelogStore(aggregate.store.name, [store, times])] }
+    override func didRestore() throws(EngineError) { try store.didRestore() }
     override func read(_ read: TableRead, _ receiver: RowReceiver) throws(ReadEnd) {
         let collector = takeCollector(receiver)
         func give(_ key: UnsafeRawBufferPointer, _ session: SessionStore.Session) throws(ReadEnd) {
@@ -88,13 +89,7 @@ final class SessionAggregateOperator: AggregateOperator {
             case .other: break
             }
         }
-        var sessions = store.sessions(key)
-        var merged: [SessionStore.Session] = []
-        sessions.removeAll { session in
-            guard session.end >= from, session.start <= (overflow ? .max : to) else { return false }
-            merged.append(session)
-            return true
-        }
+        let merged = store.sessions(key, meeting: from...(overflow ? .max : to))
         let start = min(time, merged.map(\.start).min() ?? time)
         let end = max(time, merged.map(\.end).max() ?? time)
         let (closed, isOpen) = streamTime.subtractingReportingOverflow(closesAfter)
@@ -126,10 +121,7 @@ final class SessionAggregateOperator: AggregateOperator {
         }
         results.endRow(timestamp: end, oldPresent: before != nil)
         results.window(start: start, end: end)
-        let new = SessionStore.Session(start: start, end: end, value: state)
-        let place = sessions.firstIndex { ($0.end, $0.start) > (end, start) } ?? sessions.count
-        sessions.insert(new, at: place)
-        try store.set(key, sessions)
+        try store.replace(key, merged, with: SessionStore.Session(start: start, end: end, value: state))
         try store.observe(key, end: end, previousEnd: merged.last?.end)
     }
 

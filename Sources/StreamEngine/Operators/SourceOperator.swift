@@ -12,10 +12,12 @@ final class SourceOperator: Operator {
     private let valueDecoder: any RecordDecoder
     /// Value columns that are decoded, and where each stands among them.
     private let wanted: [Int]
-    private let timestampIndex: (isKey: Bool, place: Int, type: SQLType)?
-    private let timestampPattern: TimestampText?
+    let timestampIndex: (isKey: Bool, place: Int, type: SQLType)?
+    let timestampPattern: TimestampText?
+    /// Reads the timestamp column alone.
+    var timestampDecoder: (any RecordDecoder)?
     private let table: TableState?
-    private var isRestoring = false
+    private(set) var isRestoring = false
 
     init(_ step: PlanStep, _ source: SourceStep, _ context: TaskContext) throws(EngineError) {
         self.source = source
@@ -144,11 +146,11 @@ final class SourceOperator: Operator {
     /// A record that ends the query, and why; the results of those before it come first.
     private var ending: (row: Int, error: EngineError)?
 
-    private func end(_ row: Int, _ error: EngineError) {
+    func end(_ row: Int, _ error: EngineError) {
         if ending.map({ $0.row > row }) ?? true { ending = (row, error) }
     }
 
-    private func isBehindEnd(_ row: Int) -> Bool { ending.map { row > $0.row } ?? false }
+    func isBehindEnd(_ row: Int) -> Bool { ending.map { row > $0.row } ?? false }
 
     /// Tables: keeps rows as if they had been processed, and says nothing. For tasks that begin in the middle of a topic.
     func restore(_ records: SourceBatch) {
@@ -183,84 +185,6 @@ final class SourceOperator: Operator {
                 offset: records.offsets[failure.row], record: bytes, timestamp: records.timestamps[failure.row]))
     }
 
-    // MARK: Timestamps
-
-    /// Those of the records, or of the timestamp column. Negative, missing and unreadable ones drop the row.
-    private func timestamps(
-        _ records: SourceBatch, _ present: Validity, _ key: DecodedRecords, _ value: DecodedRecords,
-        _ drop: (Int) -> Void
-    ) -> ColumnBuffer<Int64> {
-        guard let timestampIndex else {
-            for row in 0..<records.count where records.timestamps[row] < 0 {
-                invalidTimestamp(row, "the record's timestamp \(records.timestamps[row]) is negative", records)
-                drop(row)
-            }
-            return records.timestamps
-        }
-        let vector = (timestampIndex.isKey ? key : value).columns[timestampIndex.place]
-        if case .int64(let column) = vector, column.validity.nullCount == 0, Self.hasTimes(column.values) {
-            return column.values
-        }
-        return ColumnBuffer(count: records.count) { target in
-            for row in 0..<target.count {
-                var time: Int64?
-                var reason = "the timestamp column is null"
-                switch vector.value(row, timestampIndex.type) {
-                case .bigint(let value), .timestamp(let value):
-                    time = value < 0 ? nil : value
-                    if time == nil { reason = "the timestamp \(value) is negative" }
-                case .string(let text):
-                    do throws(EvaluationFailure) {
-                        let value = try timestampPattern?.parse(text)
-                        time = value.flatMap { $0 < 0 ? nil : $0 }
-                        reason = "the timestamp '\(text)' is negative"
-                    } catch { reason = error.message }
-                default: break
-                }
-                // A record without a value keeps its own time: there is no column to read.
-                if time == nil, !timestampIndex.isKey, !present.isValid(row) {
-                    let own = records.timestamps[row]
-                    time = own < 0 ? nil : own
-                    reason = "the record's timestamp \(own) is negative"
-                }
-                if let time {
-                    target.initializeElement(at: row, to: time)
-                } else {
-                    target.initializeElement(at: row, to: records.timestamps[row])
-                    invalidTimestamp(row, reason, records)
-                    drop(row)
-                }
-            }
-        }
-    }
-
-    private static func hasTimes(_ values: ColumnBuffer<Int64>) -> Bool {
-        values.withUnsafeBufferPointer { values in
-            var seen: Int64 = 0
-            for value in values { seen |= value }
-            return seen >= 0
-        }
-    }
-
-    private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
-        if isRestoring || isBehindEnd(row) { return }  // told when the record was processed
-        counters.failed += 1
-        let place = source.timestamp.map { "column \($0.column): " } ?? ""
-        let message = "Failed to extract timestamp from row: \(place)\(reason)"
-        context.note(
-            ProcessingLogEntry(
-                kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
-                partition: records.partition, offset: records.offsets[row], timestamp: records.timestamps[row]))
-        if context.settings.failsOnInvalidTimestamp {
-            end(
-                row,
-                EngineError(
-                    .fatalRecord,
-                    "Fatal user code error in TimestampExtractor callback for record \(records.topic)-"
-                        + "\(records.partition) at offset \(records.offsets[row]): \(message)"))
-        }
-    }
-
     // MARK: Columns that are not in the bytes
 
     private func pseudo(_ pseudo: PseudoColumn, _ batch: Batch, _ records: SourceBatch) -> Vector {
@@ -268,9 +192,15 @@ final class SourceOperator: Operator {
         case .rowTime: .int64(FixedColumn(values: batch.timestamps))
         case .rowPartition: .constant(.int(records.partition), count: records.count)
         case .rowOffset: .int64(FixedColumn(values: records.offsets))
-        case .windowStart: batch.windows.map { .int64(FixedColumn(values: $0.starts)) } ?? .nulls(records.count)
-        case .windowEnd: batch.windows.map { .int64(FixedColumn(values: $0.ends)) } ?? .nulls(records.count)
+        case .windowStart: bound(batch.windows?.starts, batch)
+        case .windowEnd: bound(batch.windows?.ends, batch)
         }
+    }
+
+    /// Of the windows of keys: a record without a key has none.
+    private func bound(_ bounds: ColumnBuffer<Int64>?, _ batch: Batch) -> Vector {
+        guard let bounds else { return .nulls(batch.count) }
+        return .int64(FixedColumn(values: bounds, validity: batch.hasKey))
     }
 
     private func headers(_ records: SourceBatch) -> Vector {

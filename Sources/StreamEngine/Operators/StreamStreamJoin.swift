@@ -55,6 +55,7 @@ final class StreamStreamJoinOperator: Operator {
     /// Keys of windowed streams are equal if their windows are.
     private let keys: KeyRows
     private let keyCount: Int
+    /// Of joins that wait.
     private let grace: Int64
     private let waits: Bool
     private let isWindowed: Bool
@@ -73,29 +74,26 @@ final class StreamStreamJoinOperator: Operator {
     private let rowScratch = ScratchBytes()
     private let condition: JoinCondition?
 
-    /// Without GRACE PERIOD.
-    private static let graceDefault: Int64 = 24 * 3600 * 1000
-
     init(
         _ step: PlanStep, _ join: StreamStreamJoinStep, left: Operator, right: Operator, _ context: TaskContext
     ) throws(EngineError) {
         self.left = left
         self.right = right
         self.join = join
-        grace = max(0, join.grace ?? Self.graceDefault)
+        grace = max(0, join.grace ?? 0)
         let isLeftOuter = join.kind == .left || join.kind == .full
         let isRightOuter = join.kind == .right || join.kind == .full
         waits = join.grace != nil && join.kind != .inner
-        let (span, overflow) = join.before.addingReportingOverflow(join.after)
-        let (retention, isLong) = max(0, span).addingReportingOverflow(grace)
-        let kept = overflow || isLong ? Int64.max : retention
+        // A RIGHT join looks from its right side as other joins do from their left one.
+        let isReversed = join.kind == .right
+        let (before, after) = isReversed ? (join.after, join.before) : (join.before, join.after)
         isWindowed = step.schema.window != nil
         sides = [
             Side(
-                left.step.schema, isOuter: isLeftOuter, before: join.before, after: join.after, retention: kept,
+                left.step.schema, isOuter: isLeftOuter, before: before, after: after, retention: join.retention,
                 isWindowed: isWindowed, context.settings),
             Side(
-                right.step.schema, isOuter: isRightOuter, before: join.after, after: join.before, retention: kept,
+                right.step.schema, isOuter: isRightOuter, before: after, after: before, retention: join.retention,
                 isWindowed: isWindowed, context.settings),
         ]
         condition = try JoinCondition(join.residual, context.functions)

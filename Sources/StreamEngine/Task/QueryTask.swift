@@ -1,4 +1,4 @@
-import Columns
+package import Columns
 package import SQLPlan
 import SQLTypes
 
@@ -131,6 +131,18 @@ package final class QueryTask {
         }
         return Output(
             records: context.output, rows: context.rows, log: context.drainLog(), failure: context.failure)
+    }
+
+    /// Whether a source takes the times of its rows from a column.
+    package var readsTimes: Bool { sources.values.joined().contains { $0.timestampIndex != nil } }
+
+    /// The times by which records take their turn among those of other topics: what their timestamp column says; nil: their
+    /// own. To be asked where `process` is called.
+    package func turns(_ batch: SourceBatch) -> ColumnBuffer<Int64>? {
+        do throws(EngineError) { return try sources[batch.topic]?.first?.turns(batch) } catch {
+            context.fail(error)
+            return nil
+        }
     }
 
     /// Takes over the state of the task of the query that this one replaces, step by step, where it means the same. Tables

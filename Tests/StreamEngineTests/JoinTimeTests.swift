@@ -1,0 +1,108 @@
+import SQLPlan
+import SQLTypes
+import Testing
+
+@testable import StreamEngine
+
+/// Times of joins, by hand from Kafka Streams' sources: `JoinWindows`, `ForeignTableJoinProcessorSupplier` and
+/// `SubscriptionJoinProcessorSupplier`.
+@Suite struct JoinTimeTests {
+    private static let values = [Plans.Column("A", .int)]
+
+    private static func record(_ topic: String, _ key: Int32, _ value: Int32?, _ time: Int64) -> TestRecord {
+        TestRecord(topic: topic, key: [.int(key)], value: value.map { [.int($0)] }, timestamp: time)
+    }
+
+    private static func streams(_ kind: JoinKind, before: Int64, after: Int64, grace: Int64? = nil) -> PhysicalPlan {
+        let join = StreamStreamJoinStep(
+            left: Plans.source("A", values: values), right: Plans.source("B", values: values), kind: kind,
+            columns: [.key(0), .left(1), .right(1)], before: before, after: after, grace: grace, leftStore: Plans.store,
+            rightStore: Plans.store)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        return Plans.sink(PlanStep(["Join"], .streamStreamJoin(join), schema: schema, isTable: false))
+    }
+
+    /// Right rows 4 before and 4 after the left one, within (10 before, 1 after).
+    @Test(arguments: [
+        (.inner, ["96", "-"]), (.left, ["96", "-"]), (.right, ["-", "104"]), (.full, ["96", "-"]),
+    ] as [(JoinKind, [String])])
+    func `what is before and after is counted from the side that a join keeps`(
+        kind: JoinKind, expected: [String]
+    ) throws {
+        for (time, text) in zip([96, 104] as [Int64], expected) {
+            let records = [Self.record("A", 1, 7, 100), Self.record("B", 1, 8, time)]
+            let output = try Plans.run(Self.streams(kind, before: 10, after: 1), records).output
+            let pairs = output.filter { $0.value == [.int(7), .int(8)] }
+            #expect(pairs.map(\.timestamp) == (text == "-" ? [] : [max(100, time)]), "\(kind) \(time): \(output)")
+        }
+    }
+
+    /// Two hours for rows to meet and 22 of the default grace period: a day, counted from the latest row of the side.
+    @Test(arguments: [(0, false), (1, true)] as [(Int64, Bool)])
+    func `rows are kept for a day where nothing is said about grace`(later: Int64, isJoined: Bool) throws {
+        let hour: Int64 = 3_600_000
+        let old = 76 * hour + later
+        let records = [Self.record("A", 1, 7, old), Self.record("A", 1, 9, 100 * hour), Self.record("B", 1, 8, old)]
+        let output = try Plans.run(Self.streams(.inner, before: hour, after: hour), records).output
+        #expect(output.count == (isJoined ? 1 : 0), "\(output)")
+        let join = Self.streams(.inner, before: 20 * hour, after: 5 * hour)
+        guard case .sink(let sink) = join.root.operation, case .streamStreamJoin(let step) = sink.input.operation else {
+            Issue.record("\(join.root)")
+            return
+        }
+        #expect(step.retention == 25 * hour)
+    }
+
+    @Test(arguments: [JoinKind.inner, .left])
+    func `a foreign key join takes the time of the right row that changes, and of the later one otherwise`(
+        kind: JoinKind
+    ) throws {
+        let left = Plans.source("A", values: Self.values, isTable: true)
+        let join = ForeignKeyJoinStep(
+            left: left, right: Plans.source("B", values: Self.values, isTable: true), kind: kind,
+            columns: [.key(0), .left(1), .right(1)], foreignKey: Plans.column(left, 1), formats: Plans.formats)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        let plan = Plans.sink(PlanStep(["Join"], .foreignKeyJoin(join), schema: schema, isTable: true))
+        let records = [
+            Self.record("B", 5, 1, 50), Self.record("A", 1, 5, 100), Self.record("B", 5, 2, 60),
+            Self.record("A", 1, 5, 40), Self.record("A", 1, nil, 20),
+        ]
+        let output = try Plans.run(plan, records).output
+        // A deletion looks the right row up as well, unless unmatched rows are kept.
+        #expect(output.map(\.timestamp) == [100, 60, 60, kind == .left ? 20 : 60])
+        #expect(output.map { $0.value?[1] } == [.int(1), .int(2), .int(2), nil])
+    }
+
+    /// A reference that becomes null deletes the result of an inner join.
+    @Test func `a row that refers to nothing any more is deleted at the later time`() throws {
+        let left = Plans.source("A", values: Self.values, isTable: true)
+        let join = ForeignKeyJoinStep(
+            left: left, right: Plans.source("B", values: Self.values, isTable: true), kind: .inner,
+            columns: [.key(0), .left(1), .right(1)], foreignKey: Plans.column(left, 1), formats: Plans.formats)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        let plan = Plans.sink(PlanStep(["Join"], .foreignKeyJoin(join), schema: schema, isTable: true))
+        let records = [
+            Self.record("B", 5, 1, 50), Self.record("A", 1, 5, 10),
+            TestRecord(topic: "A", key: [.int(1)], value: [.null], timestamp: 30),
+        ]
+        #expect(try Plans.run(plan, records).output.map(\.timestamp) == [50, 50])
+    }
+
+    @Test func `a record without a key has no window`() throws {
+        var step = Plans.source("A", values: Self.values, window: WindowInfo(.tumbling, size: 10))
+        guard case .source(var source) = step.operation else {
+            Issue.record("\(step)")
+            return
+        }
+        source.origins += [.pseudo(.windowStart), .pseudo(.windowEnd)]
+        step.operation = .source(source)
+        let bounds = ["S", "E"].map { Plans.Column($0, .bigint) }
+        step.schema = RowSchema(keys: Array(step.schema.keys), values: Self.values + bounds, window: source.window)
+        let records = [
+            TestRecord(key: [.int(1)], value: [.int(7)], timestamp: 25, window: [20]),
+            TestRecord(key: nil, value: [.int(8)], timestamp: 26),
+        ]
+        let output = try Plans.run(Plans.sink(step), records).output
+        #expect(output.map(\.value) == [[.int(7), .bigint(20), .bigint(30)], [.int(8), .null, .null]])
+    }
+}
