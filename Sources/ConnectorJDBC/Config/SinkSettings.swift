@@ -35,8 +35,7 @@ struct SinkSettings: Sendable {
     var evolves: Bool
     var retryCountMax: Int
     var retryPause: Duration
-    var attemptCountMax: Int
-    var attemptPause: Duration
+    var attempts: ConnectionAttempts
     var replacesNull: Bool
     /// Whether what the database says about rows is left out of messages.
     var trimsMessages: Bool
@@ -99,8 +98,8 @@ struct SinkSettings: Sendable {
         evolves = isDebezium ? evolution : values.flag("auto.evolve")
         retryCountMax = Int(number(isDebezium ? "flush.max.retries" : "max.retries"))
         retryPause = .milliseconds(number(isDebezium ? "flush.retry.delay.ms" : "retry.backoff.ms"))
-        attemptCountMax = max(1, Int(number("connection.attempts")))
-        attemptPause = .milliseconds(number("connection.backoff.ms"))
+        attempts = ConnectionAttempts(
+            countMax: max(1, Int(number("connection.attempts"))), rest: .milliseconds(number("connection.backoff.ms")))
         replacesNull = isDebezium || values.flag("replace.null.with.default")
         trimsMessages = values.flag("trim.sensitive.log")
         offsetsTable = values.text("offsets.table")

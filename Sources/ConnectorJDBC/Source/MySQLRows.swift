@@ -11,6 +11,13 @@ extension MySQLDatabase: SourceDatabase {
         if let isolation { try send("SET SESSION TRANSACTION ISOLATION LEVEL " + isolation) }
     }
 
+    func arm(_ stop: QueryStop) {
+        guard let mysql else { return }
+        let socket = mysql_get_socket(mysql)
+        guard socket >= 0 else { return }
+        stop.arm { shutdown(socket, Int32(SHUT_RDWR)) }
+    }
+
     func rows(_ sql: String) throws(SQLFailure) -> any RowCursor {
         guard let mysql else { throw failure() }
         var text = sql
