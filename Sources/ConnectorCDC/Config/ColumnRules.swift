@@ -25,7 +25,8 @@ final class ColumnRules {
     private let rewrites: [(patterns: NamePatterns, rewrite: Rewrite)]
     private let sourceTypes: NamePatterns?
     private let sourceDataTypes: NamePatterns?
-    private let keys: [(tables: NamePatterns, columns: [String])]
+    /// One for each column of a key, in its order: whole names of columns.
+    private let keys: [NamePatterns]
 
     init(_ config: EventOptions) throws(ConnectError) {
         var rewrites: [(patterns: NamePatterns, rewrite: Rewrite)] = []
@@ -67,24 +68,31 @@ final class ColumnRules {
         return nil
     }
 
-    /// `inventory.customers:pk1,pk2;(.*).orders:pk3`
-    private static func keys(_ text: String) throws(ConnectError) -> [(NamePatterns, [String])] {
-        var keys: [(NamePatterns, [String])] = []
+    /// `inventory.customers:pk1,pk2;(.*).orders:pk3`: expressions all of them, those of columns too.
+    private static func keys(_ text: String) throws(ConnectError) -> [NamePatterns] {
+        var keys: [NamePatterns] = []
         for part in text.split(separator: ";") where !part.trimmingSpaces.isEmpty {
             guard let colon = part.lastIndex(of: ":") else {
                 throw ConfigValidator.invalid(
                     "message.key.columns", "\(part) has an invalid format (expecting '<table>:<column>,<column>')")
             }
-            let columns = part[part.index(after: colon)...].split(separator: ",").map(\.trimmingSpaces)
-            keys.append((try NamePatterns(String(part[..<colon]).replacing(",", with: "\\,")), columns))
+            let tables = part[..<colon].trimmingSpaces
+            for column in part[part.index(after: colon)...].split(separator: ",").map(\.trimmingSpaces) {
+                keys.append(try NamePatterns("\(tables).\(column)".replacing(",", with: "\\,")))
+            }
         }
         return keys
     }
 
-    /// Columns of a table's records' key, when the configuration gives them.
-    func key(of table: TableID) -> [String]? {
-        let columns = keys.filter { $0.tables.matches(table.description) }.flatMap(\.columns)
-        return columns.isEmpty ? nil : columns
+    /// Columns of a table's records' key, when the configuration gives some that the table has.
+    func key(of table: TableDefinition) -> [String]? {
+        var names: [String] = []
+        for key in keys {
+            for column in table.columns where key.matches("\(table.id).\(column.name)") {
+                if !names.contains(column.name) { names.append(column.name) }
+            }
+        }
+        return names.isEmpty ? nil : names
     }
 
     /// JDBC's numbers of types that are texts.

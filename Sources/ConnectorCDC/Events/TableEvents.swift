@@ -63,7 +63,7 @@ final class TableEvents {
                 .init("transaction", Self.transactionSchema), .init("op", .string), .init("ts_ms", .optionalInt64),
                 .init("ts_us", .optionalInt64), .init("ts_ns", .optionalInt64),
             ])
-        let names = rules.key(of: table.id) ?? table.primaryKey
+        let names = rules.key(of: table) ?? table.primaryKey
         var keyColumns: [(Int, ColumnCodec)] = []
         var keyFields: [ConnectSchema.Field] = []
         for name in names {
