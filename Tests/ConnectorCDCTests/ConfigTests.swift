@@ -161,6 +161,7 @@ import Testing
             ("topic.naming.strategy", "io.debezium.schema.SchemaTopicNamingStrategy", true),
             ("topic.naming.strategy", "io.debezium.schema.DefaultTopicNamingStrategy", true),
             ("notification.enabled.channels", "sink", false), ("notification.enabled.channels", "", true),
+            ("post.processors", "reselector", false), ("post.processors", "", true),
         ])
     func `refuses what is not available`(name: String, value: String, isTaken: Bool) throws {
         var properties = Self.plain

@@ -27,12 +27,13 @@ final class ColumnRules {
     private let sourceDataTypes: NamePatterns?
     /// One for each column of a key, in its order: whole names of columns.
     private let keys: [NamePatterns]
+    private let converters: ColumnConverters
 
     init(_ config: EventOptions) throws(ConnectError) {
         var rewrites: [(patterns: NamePatterns, rewrite: Rewrite)] = []
         for (name, value) in config.properties.sorted(by: { $0.key < $1.key }) {
             guard let rewrite = try Self.rewrite(name) else { continue }
-            rewrites.append((try NamePatterns(value), rewrite))
+            rewrites.append((try NamePatterns(value, of: name), rewrite))
         }
         self.rewrites = rewrites.sorted { $0.rewrite.rank < $1.rewrite.rank }
         sourceTypes = try config.properties["column.propagate.source.type"].map { (text) throws(ConnectError) in
@@ -42,6 +43,18 @@ final class ColumnRules {
             try NamePatterns(text)
         }
         keys = try Self.keys(config.properties["message.key.columns"] ?? "")
+        converters = try ColumnConverters(config.properties)
+    }
+
+    /// An error as what is wrong with the option that it names; nil when the definition of the options finds it, too.
+    static func problem(_ error: ConnectError, _ properties: [String: String]) -> ConfigProblem? {
+        let rules = properties.keys.filter { $0.hasPrefix("column.mask.") || $0.hasPrefix("column.truncate.") }
+        return (["converters", "message.key.columns"] + rules.sorted()).first { error.message.contains("'\($0)'") }
+            .map { ConfigProblem($0, error.message) }
+    }
+
+    func conversion(of column: ColumnDefinition, in table: TableID) -> ColumnConverters.Conversion? {
+        converters.conversion(of: column, in: table)
     }
 
     private static func rewrite(_ name: String) throws(ConnectError) -> Rewrite? {
@@ -78,7 +91,9 @@ final class ColumnRules {
             }
             let tables = part[..<colon].trimmingSpaces
             for column in part[part.index(after: colon)...].split(separator: ",").map(\.trimmingSpaces) {
-                keys.append(try NamePatterns("\(tables).\(column)".replacing(",", with: "\\,")))
+                keys.append(
+                    try NamePatterns(
+                        "\(tables).\(column)".replacing(",", with: "\\,"), of: "message.key.columns"))
             }
         }
         return keys

@@ -58,16 +58,10 @@ package struct CDCPlugin: LogSourcePlugin {
                 ("database.include.list", "database.exclude.list"), ("table.include.list", "table.exclude.list"),
                 ("column.include.list", "column.exclude.list"), ("gtid.source.includes", "gtid.source.excludes"),
             ], modern)
-        let config: MySQLConfig
-        do throws(ConnectError) {
-            config = try MySQLConfig(flavor, properties)
-            _ = try ColumnRules(config.shared)
-        } catch {
-            // What is wrong with one option is found by the definition.
-            if problems.isEmpty, Self.isRule(error.message) {
-                problems.append(ConfigProblem("message.key.columns", error.message))
-            }
-            return problems
+        // What is wrong with one option is found by the definition.
+        guard let config = try? MySQLConfig(flavor, properties) else { return problems }
+        do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {
+            return problems + [ColumnRules.problem(error, modern)].compactMap(\.self)
         }
         do {
             var address = config.address
@@ -80,8 +74,6 @@ package struct CDCPlugin: LogSourcePlugin {
         }
         return problems
     }
-
-    private static func isRule(_ message: String) -> Bool { message.contains("message.key.columns") }
 
     package static func isPlace(_ offset: ConnectMap) -> Bool { LogPosition(offset) != nil }
 

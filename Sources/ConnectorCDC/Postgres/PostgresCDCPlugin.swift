@@ -28,16 +28,10 @@ package struct PostgresCDCPlugin: LogSourcePlugin {
                 ("column.include.list", "column.exclude.list"),
                 ("message.prefix.include.list", "message.prefix.exclude.list"),
             ], modern)
-        let config: PostgresConfig
-        do throws(ConnectError) {
-            config = try PostgresConfig(properties)
-            _ = try ColumnRules(config.shared)
-        } catch {
-            // What is wrong with one option is found by the definition.
-            if problems.isEmpty, error.message.contains("message.key.columns") {
-                problems.append(ConfigProblem("message.key.columns", error.message))
-            }
-            return problems
+        // What is wrong with one option is found by the definition.
+        guard let config = try? PostgresConfig(properties) else { return problems }
+        do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {
+            return problems + [ColumnRules.problem(error, modern)].compactMap(\.self)
         }
         do {
             try await onThread {
