@@ -1,4 +1,5 @@
 import ConnectCore
+import SQLTypes
 import Testing
 
 @testable import ConnectorJDBC
@@ -86,6 +87,20 @@ import Testing
             try dialect.createTable(TableID(name: "t"), fields),
             try dialect.addColumns(TableID(schema: "x", name: "t"), Array(fields[1...2]))
         )
+    }
+
+    @Test(
+        arguments: [(.postgresql, "TIMESTAMP"), (.mysql, "DATETIME(6)"), (.sqlite, "NUMERIC")]
+            as [(Dialect.Product, String)])
+    func `columns of instants`(product: Dialect.Product, type: String) throws {
+        for schema in [ConnectSchema.int64, .string] {
+            let field = SinkField("n", schema, isKey: false, instantsIn: .micros)
+            #expect(try Dialect(product).type(field.kind, isKey: false) == type)
+        }
+        #expect(SinkField("n", .timestamp, isKey: false, instantsIn: .micros).kind == .timestamp)
+        let zones = CellZones(zone: try SinkOptions.zone("db.timezone", "Asia/Tokyo"), dateZone: .utc)
+        let encoder = CellEncoder(kind: .instant(.nanos), field: "n", isRaw: false, zones: zones)
+        #expect(try encoder.cell(.int64(-1)) == .moment(local: 32_400_000_000 - 1, ahead: 32_400))
     }
 
     @Test func `texts of the dialects`() throws {

@@ -114,7 +114,7 @@ struct Dialect: Sendable, Hashable {
         case .decimal, .variableDecimal: return "DECIMAL"
         case .date, .days: return "DATE"
         case .time, .timeOfDay: return "TIME"
-        case .timestamp, .epoch: return "TIMESTAMP"
+        case .timestamp, .epoch, .instant, .instantText: return "TIMESTAMP"
         case .zonedTime: return "TIMETZ"
         case .zonedTimestamp: return "TIMESTAMPTZ"
         case .array(let element): return try postgreSQLType(element) + "[]"
@@ -139,7 +139,7 @@ struct Dialect: Sendable, Hashable {
         case .time, .timeOfDay(.millis): return "TIME(3)"
         case .timeOfDay: return "TIME(6)"
         case .timestamp, .epoch(.millis): return "DATETIME(3)"
-        case .epoch, .zonedTimestamp: return "DATETIME(6)"
+        case .epoch, .zonedTimestamp, .instant, .instantText: return "DATETIME(6)"
         case .zonedTime: return isKey ? "VARCHAR(32)" : "TEXT"
         case .array: throw Self.noType(nil, "ARRAY")
         case .unsupported(let name, let kind): throw Self.noType(name, kind.rawValue)
@@ -152,7 +152,8 @@ struct Dialect: Sendable, Hashable {
         case .float32, .float64: return "REAL"
         case .string, .zonedTime: return "TEXT"
         case .bytes: return "BLOB"
-        case .decimal, .variableDecimal, .date, .days, .time, .timeOfDay, .timestamp, .epoch, .zonedTimestamp:
+        case .decimal, .variableDecimal, .date, .days, .time, .timeOfDay, .timestamp, .epoch, .zonedTimestamp, .instant,
+            .instantText:
             return "NUMERIC"
         case .array: throw Self.noType(nil, "ARRAY")
         case .unsupported(let name, let kind): throw Self.noType(name, kind.rawValue)
