@@ -103,6 +103,20 @@ import Testing
         #expect(try encoder.cell(.int64(-1)) == .moment(local: 32_400_000_000 - 1, ahead: 32_400))
     }
 
+    @Test func `defaults of times are in the zone of values`() throws {
+        let schemas = [
+            ConnectSchema.timestamp.with(defaultValue: .instant(0)),
+            ConnectSchema.time.with(defaultValue: .instant(0)),
+        ]
+        let fields = schemas.map { SinkField("f", $0, isKey: false) }
+        let zones = CellZones(zone: try SinkOptions.zone("db.timezone", "Asia/Tokyo"), dateZone: .utc)
+        #expect(
+            try Dialect(.mysql).addColumns(TableID(name: "t"), fields, zones: zones) == [
+                "ALTER TABLE `t` ADD `f` DATETIME(3) DEFAULT '1970-01-01 09:00:00',\n"
+                    + "ADD `f` TIME(3) DEFAULT '09:00:00'"
+            ])
+    }
+
     @Test func `texts of the dialects`() throws {
         let postgres = try table(.postgresql)
         #expect(

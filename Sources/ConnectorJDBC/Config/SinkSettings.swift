@@ -103,7 +103,7 @@ struct SinkSettings: Sendable {
         let zone = try SinkOptions.zone(zoneOption, values.string(zoneOption) ?? "UTC")
         zones = CellZones(zone: zone, dateZone: word("date.timezone") == "db_timezone" ? zone : .utc)
         // SQLite's dates are moments.
-        if dialect.product == .sqlite { zones = CellZones(zone: .utc, dateZone: .utc) }
+        if dialect.product == .sqlite { zones = .utc }
         let evolution = word("schema.evolution") == "basic"
         creates = isDebezium ? evolution : values.flag("auto.create")
         evolves = isDebezium ? evolution : values.flag("auto.evolve")

@@ -158,6 +158,8 @@ struct CellZones: Sendable {
     /// That of dates.
     var dateZone: TimeZoneID
 
+    static let utc = CellZones(zone: .utc, dateZone: .utc)
+
     func date(_ millis: Int64) -> Cell {
         let second = Int64(floorDiv(Int(millis), 1000))
         return .date(Int64(floorDiv(Int(second) + dateZone.offset(at: second), 86_400)))
