@@ -147,8 +147,12 @@ let package = Package(
                 httpTypes,
                 logging,
             ]),
+        target("PostgresClient", ["CPq"]),
         target(
-            "ConnectorJDBC", ["Bytes", "Environment", "SQLTypes", "ConnectCore", "CPq", "CMariaDB", "CSQLite"]),
+            "ConnectorJDBC",
+            [
+                "Bytes", "Environment", "SQLTypes", "ConnectCore", "PostgresClient", "CPq", "CMariaDB", "CSQLite",
+            ]),
 
         target(
             "SQLService",
@@ -194,7 +198,7 @@ let package = Package(
             "ConnectorCDC",
             [
                 "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
-                "CMariaDB", "CPq", crypto, nio,
+                "PostgresClient", "CMariaDB", "CPq", crypto, nio,
             ]),
 
         // Layer 4: the program

@@ -94,23 +94,18 @@ final class JDBCSinkTask: SinkTask {
     /// - Throws: what the last of `connection.attempts` failed with.
     private func ensureConnection() async throws(WriteFailure) {
         let writer = writer
-        for attempt in 1... {
-            let failure = await thread.run { () -> WriteFailure? in
+        let thread = thread
+        let failure = await settings.attempts.run(pause, warn: { context.log(.warning, $0) }) {
+            await thread.run { () -> (failure: WriteFailure, message: String, isPassing: Bool)? in
                 do throws(WriteFailure) {
                     try writer.connect()
                     return nil
                 } catch {
-                    return error
+                    return (error, error.error.message, error.reaction == .again)
                 }
             }
-            guard let failure else { return }
-            // Once it is cancelled no pause lasts: what attempts are left would run one after the other.
-            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded, !Task.isCancelled
-            else { throw failure }
-            context.log(
-                .warning, "Attempt \(attempt) of \(settings.attemptCountMax) failed: \(failure.error.message)")
-            await pause.wait(settings.attemptPause)
         }
+        if let failure { throw failure }
     }
 
     private func connect() async throws(ConnectError) {

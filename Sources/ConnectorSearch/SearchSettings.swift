@@ -42,6 +42,8 @@ struct SearchSettings: Sendable {
     var schedule: RetrySchedule
     /// Whether failed records go to the dead letters.
     var reportsFailures: Bool
+    /// Whether those without a value go there, too, where they are ignored.
+    var reportsNulls: Bool
     var caller = HTTPCaller.Settings()
 
     func ignoresKey(_ topic: String) -> Bool { ignoresKey || ignoredKeyTopics.contains(topic) }
@@ -107,6 +109,7 @@ struct SearchSettings: Sendable {
         retryCountMax = Int(number("max.retries"))
         schedule = RetrySchedule(first: .milliseconds(number("retry.backoff.ms")))
         reportsFailures = properties["errors.tolerance"]?.trimmed.lowercased() == "all"
+        reportsNulls = reportsFailures && flavour == .elasticsearch
         caller.connectTimeout = .milliseconds(number("connection.timeout.ms"))
         caller.timeout = .milliseconds(number("read.timeout.ms"))
         caller.connectionCountMax = inFlightCountMax

@@ -70,7 +70,10 @@ final class SearchSinkTask: SinkTask, @unchecked Sendable {
 
     private func gather(_ record: ConnectRecord) async throws(ConnectError) {
         // A record that does nothing must not make an index.
-        if record.value.value.isNull, settings.onNull == .ignore { return }
+        if record.value.value.isNull, settings.onNull == .ignore {
+            guard settings.reportsNulls else { return }
+            return try await context.report(record, ConnectError(.connect, "Cannot write null valued record."))
+        }
         let index = try await index(record)
         do throws(ConnectError) {
             guard let action = try maker.action(record, index: index) else { return }

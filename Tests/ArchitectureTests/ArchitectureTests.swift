@@ -95,9 +95,12 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectorCDC": [
         "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
-        "CMariaDB", "CPq", "Crypto", "NIOCore",
+        "PostgresClient", "CMariaDB", "CPq", "Crypto", "NIOCore",
     ],
-    "ConnectorJDBC": ["Bytes", "Environment", "SQLTypes", "ConnectCore", "CPq", "CMariaDB", "CSQLite"],
+    "PostgresClient": ["CPq"],
+    "ConnectorJDBC": [
+        "Bytes", "Environment", "SQLTypes", "ConnectCore", "PostgresClient", "CPq", "CMariaDB", "CSQLite",
+    ],
     // Layer 4: the program knows everything but C libraries, its own files aside
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
@@ -126,8 +129,8 @@ private let wrappers: [String: Set<String>] = [
     "CSnappy": ["Compression"], "CRdKafka": ["Cluster"], "CLinux": ["Environment"], "CPCRE2": ["Patterns"],
     "CConsolePages": ["ConsoleService"], "CExamples": ["swiftwater"], "CEdit": ["SQLShell"],
     "CSQLite": ["ConnectorJDBC"],
-    // One reads a server's log, the other writes to its tables: they share nothing but the library.
-    "CMariaDB": ["ConnectorCDC", "ConnectorJDBC"], "CPq": ["ConnectorCDC", "ConnectorJDBC"],
+    // One reads a server's log, the other its tables: they share the library, and how a session with it begins.
+    "CMariaDB": ["ConnectorCDC", "ConnectorJDBC"], "CPq": ["PostgresClient", "ConnectorCDC", "ConnectorJDBC"],
 ]
 
 /// What comes with Swift or the operating system. Engines and formats stay without sockets and clocks all the same:

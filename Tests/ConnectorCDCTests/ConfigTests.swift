@@ -129,6 +129,20 @@ import Testing
         #expect(parameters[3].first == "__debezium.source.column.type=VARCHAR")
     }
 
+    @Test(
+        arguments: [
+            ("d.t:b,a", ["b", "a"]), ("(.*).t:x_.*", ["x_1", "x_2"]), ("D.T : A ", ["a"]),
+            ("d.(t|u){1,2}:x_2,x_.", ["x_2", "x_1"]), ("d.t:missing,b", ["b"]),
+            // Nothing that the table has: its own key stays.
+            ("d.t:missing", ["id"]), ("d.u:a", ["id"]), ("", ["id"]),
+        ])
+    func `keys of one's own are expressions for columns`(option: String, expected: [String]) throws {
+        let events = try Self.events(
+            ["message.key.columns": option], "id INT PRIMARY KEY, a INT, x_1 INT, b INT, x_2 INT")
+        #expect(events.keySchema?.fields.map(\.name) == expected)
+        #expect(events.keyIsPrimary == (expected == ["id"]))
+    }
+
     @Test func `topics take a delimiter of their own`() throws {
         let options = [
             "topic.delimiter": "_", "topic.transaction": "mytx", "topic.heartbeat.prefix": "hb",
@@ -147,6 +161,7 @@ import Testing
             ("topic.naming.strategy", "io.debezium.schema.SchemaTopicNamingStrategy", true),
             ("topic.naming.strategy", "io.debezium.schema.DefaultTopicNamingStrategy", true),
             ("notification.enabled.channels", "sink", false), ("notification.enabled.channels", "", true),
+            ("post.processors", "reselector", false), ("post.processors", "", true),
         ])
     func `refuses what is not available`(name: String, value: String, isTaken: Bool) throws {
         var properties = Self.plain

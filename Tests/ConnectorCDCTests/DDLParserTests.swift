@@ -22,6 +22,14 @@ import Testing
         return columns.joined(separator: "; ") + " | " + table.primaryKey.joined(separator: ",")
     }
 
+    @Test func `what a reference does to rows does not make a column generated`() throws {
+        var catalog = TableCatalog()
+        _ = try DDLParser.apply(
+            "CREATE TABLE t (a INT REFERENCES o (x) ON UPDATE CASCADE, b DATETIME ON UPDATE NOW())", database: "d",
+            to: &catalog)
+        #expect(try #require(catalog[TableID("d", "t")]).columns.map(\.isGenerated) == [false, true])
+    }
+
     /// By hand from the manuals of MySQL and MariaDB.
     @Test(
         arguments: [
@@ -111,6 +119,28 @@ import Testing
                 "key INT NN; index INT; status INT; comment VARCHAR(5) utf8mb4; primary INT | key"
             ),
             (["CREATE TABLE o (a INT PRIMARY KEY)", "CREATE TABLE t LIKE o"], "a INT NN | a"),
+            (
+                ["CREATE TABLE o (a INT)", "CREATE TABLE t (b INT)", "CREATE TABLE IF NOT EXISTS t LIKE o"],
+                "b INT | "
+            ),
+            (
+                ["CREATE TABLE o (a INT)", "CREATE TABLE t (b INT)", "CREATE TABLE IF NOT EXISTS t (LIKE o)"],
+                "b INT | "
+            ),
+            (["CREATE TABLE t (b INT)", "CREATE TABLE o (a INT)", "CREATE OR REPLACE TABLE t LIKE o"], "a INT | "),
+            (
+                [
+                    "CREATE TABLE t (a INT NOT NULL REFERENCES o (x) ON DELETE SET NULL ON UPDATE CASCADE, b INT REFERENCES d.o (x) MATCH FULL ON UPDATE SET DEFAULT NOT NULL, c INT REFERENCES o (x) ON DELETE NO ACTION DEFAULT 5)"
+                ],
+                "a INT NN; b INT NN; c INT =5 | "
+            ),
+            (
+                [
+                    "CREATE TABLE t (a INT)",
+                    "ALTER TABLE t MODIFY COLUMN IF EXISTS x DECIMAL(5,2), CHANGE IF EXISTS y z INT, MODIFY IF EXISTS a BIGINT",
+                ],
+                "a BIGINT | "
+            ),
             (["CREATE TABLE x (a INT)", "RENAME TABLE x TO y, y TO t"], "a INT | "),
             (["CREATE TABLE x (a INT)", "ALTER TABLE x RENAME TO d.t, ADD b INT"], "a INT; b INT | "),
             (["CREATE TABLE t (a INT NOT NULL)", "CREATE UNIQUE INDEX u ON t (a)"], "a INT NN | a"),

@@ -110,6 +110,7 @@ import Testing
         PostgresType(oid: 90_000, name: "positive", base: 23), PostgresType(oid: 90_001, name: "box"),
         PostgresType(oid: 90_002, name: "hstore"), PostgresType(oid: 1186, name: "interval"),
         PostgresType(oid: 90_003, name: "geometry"), PostgresType(oid: 90_004, name: "vector"),
+        PostgresType(oid: 90_005, name: "sparsevec"),
     ])
 
     private func value(
@@ -149,6 +150,22 @@ import Testing
         #expect(try value(90_002, "\"a\\\"b\"=>NULL") == .string("{\"a\\\"b\":null}"))
         #expect(
             try value(90_001, "(1,1),(0,0)") { $0.includesUnknown = true } == .bytes(Array("(1.0,1.0),(0.0,0.0)".utf8)))
+    }
+
+    /// As pgvector prints them.
+    @Test(
+        arguments: [
+            ("{1:1.5,3:-2e-05}/5", 5, [(1, 1.5), (3, -2e-05)]), ("{}/3", 3, []),
+        ] as [(String, Int16, [(Int16, Double)])])
+    func `sparse vectors`(text: String, count: Int16, entries: [(Int16, Double)]) throws {
+        let value = try value(90_005, text)
+        let made = try #require(value.structure)
+        #expect(made.schema.name == "io.debezium.data.SparseVector")
+        #expect(made["dimensions"] == .int16(count))
+        #expect(
+            made["vector"] == .map(ConnectMap(entries.map { (ConnectValue.int16($0.0), ConnectValue.float64($0.1)) })))
+        try made.schema.check(value)
+        #expect { try self.value(90_005, "[1,2]") } throws: { "\($0)".contains("does not fit") }
     }
 
     @Test func `NaN is told where it cannot be expressed`() throws {

@@ -1,4 +1,5 @@
 import ConnectCore
+import SQLTypes
 import Testing
 
 @testable import ConnectorJDBC
@@ -86,6 +87,34 @@ import Testing
             try dialect.createTable(TableID(name: "t"), fields),
             try dialect.addColumns(TableID(schema: "x", name: "t"), Array(fields[1...2]))
         )
+    }
+
+    @Test(
+        arguments: [(.postgresql, "TIMESTAMP"), (.mysql, "DATETIME(6)"), (.sqlite, "NUMERIC")]
+            as [(Dialect.Product, String)])
+    func `columns of instants`(product: Dialect.Product, type: String) throws {
+        for schema in [ConnectSchema.int64, .string] {
+            let field = SinkField("n", schema, isKey: false, instantsIn: .micros)
+            #expect(try Dialect(product).type(field.kind, isKey: false) == type)
+        }
+        #expect(SinkField("n", .timestamp, isKey: false, instantsIn: .micros).kind == .timestamp)
+        let zones = CellZones(zone: try SinkOptions.zone("db.timezone", "Asia/Tokyo"), dateZone: .utc)
+        let encoder = CellEncoder(kind: .instant(.nanos), field: "n", isRaw: false, zones: zones)
+        #expect(try encoder.cell(.int64(-1)) == .moment(local: 32_400_000_000 - 1, ahead: 32_400))
+    }
+
+    @Test func `defaults of times are in the zone of values`() throws {
+        let schemas = [
+            ConnectSchema.timestamp.with(defaultValue: .instant(0)),
+            ConnectSchema.time.with(defaultValue: .instant(0)),
+        ]
+        let fields = schemas.map { SinkField("f", $0, isKey: false) }
+        let zones = CellZones(zone: try SinkOptions.zone("db.timezone", "Asia/Tokyo"), dateZone: .utc)
+        #expect(
+            try Dialect(.mysql).addColumns(TableID(name: "t"), fields, zones: zones) == [
+                "ALTER TABLE `t` ADD `f` DATETIME(3) DEFAULT '1970-01-01 09:00:00',\n"
+                    + "ADD `f` TIME(3) DEFAULT '09:00:00'"
+            ])
     }
 
     @Test func `texts of the dialects`() throws {

@@ -76,6 +76,34 @@ import Testing
             ])
     }
 
+    /// SQLite's times are milliseconds.
+    @Test(arguments: [("microseconds", "1600000000123|1600000000999"), ("nanoseconds", "1600000000|1600000000")])
+    func `numbers of listed fields are instants`(mode: String, expected: String) async throws {
+        let file = try TestFile()
+        let schema = structure([("a", .int64), ("b", .optionalString), ("c", .int64), ("d", .int32), ("e", .timestamp)])
+        let values: [ConnectValue] = [
+            .int64(1_600_000_000_123_456), .string("1600000000999999"), .int64(7), .int32(8), .instant(9),
+        ]
+        let options = [
+            "auto.create": "true", "timestamp.fields.list": "a,b,d,e", "timestamp.precision.mode": mode,
+        ]
+        try await file.put(options, [record(row(schema, values))])
+        #expect(try file.sql("SELECT * FROM t") == [expected + "|7|8|9"])
+        #expect(
+            try file.sql("SELECT group_concat(type) FROM pragma_table_info('t')") == [
+                "NUMERIC,NUMERIC,INTEGER,INTEGER,NUMERIC"
+            ])
+        // A table that was made before keeps the numbers.
+        try file.sql("DROP TABLE t; CREATE TABLE t (a INTEGER, b TEXT, c INTEGER, d INTEGER, e NUMERIC)")
+        try await file.put(options, [record(row(schema, values))])
+        #expect(try file.sql("SELECT * FROM t") == ["1600000000123456|1600000000999999|7|8|9"])
+        try file.sql("DROP TABLE t")
+        let message = await failure {
+            try await file.put(options, [record(row(schema, values.map { $0 == values[1] ? .string("soon") : $0 }))])
+        }
+        #expect(message.contains("'b' of timestamp.fields.list is no number: 'soon'"), "\(message)")
+    }
+
     @Test func `names and values never become statements`() async throws {
         let file = try TestFile()
         let evil = "x\"; DROP TABLE victim; --"

@@ -249,4 +249,30 @@ final class SourceContext: SourceTaskContext {
         let found = await plugin.problems(with: ["connection.url": "jdbc:sqlite:/x"].merging(options) { $1 })
         #expect(found.contains { $0.option == option && $0.message.contains(text) }, "\(found)")
     }
+
+    /// A recursive query without an end: only the stop of its task ends it.
+    @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+    func `a stop ends a query that runs`(isCancelled: Bool) async throws {
+        let file = try TestFile()
+        try file.sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        let context = SourceContext()
+        let properties = config(
+            file,
+            [
+                "mode": "bulk",
+                "query": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) AS c FROM n",
+            ])
+        let task = try plugin.makeTask(properties, context)
+        try await task.start()
+        let poll = Task { try await task.poll().records.count }
+        // Long enough for the query to run in most cases; it ends in all others, too.
+        try await Task.sleep(for: .milliseconds(100))
+        if isCancelled {
+            poll.cancel()
+            #expect(try await poll.value == 0)
+        }
+        await task.stop()
+        #expect(try await poll.value == 0)
+        #expect(context.lines.withLock { $0 }.isEmpty)
+    }
 }

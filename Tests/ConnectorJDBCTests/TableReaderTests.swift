@@ -44,6 +44,7 @@ private final class TestDatabase: SourceDatabase {
     func rollback() throws(SQLFailure) {}
     func close() {}
     func prepareReading(isolation: String?) throws(SQLFailure) {}
+    func arm(_ stop: QueryStop) {}
     func rows(_ sql: String) throws(SQLFailure) -> any RowCursor { TestRows(found, failure) }
     func tables(kinds: Set<String>) throws(SQLFailure) -> [SourceTable] { [] }
     func columns(of table: TableID) throws(SQLFailure) -> [SourceColumn] { [] }

@@ -173,6 +173,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [("all", [0]), ("none", [])] as [(String, [Int64])])
+    func `ignored nulls are dead letters where there may be any`(tolerance: String, expected: [Int64]) async throws {
+        try await SearchServer.run { url, server in
+            let context = SinkContext(isTolerant: true)
+            let records = [record(.null, key: .string("k")), record(object([("n", .int32(1))]), offset: 1)]
+            try await put(
+                url, ["behavior.on.null.values": "ignore", "errors.tolerance": tolerance], records, context)
+            #expect(context.reported.withLock { $0.map(\.record.kafkaOffset) } == expected)
+            #expect(server.bulks.count == 1)
+        }
+    }
+
     @Test func `the next node when one does not answer`() async throws {
         try await SearchServer.run { url, server in
             try await put("http://127.0.0.1:1,\(url)", [:], values(1))

@@ -25,13 +25,15 @@ final class ColumnRules {
     private let rewrites: [(patterns: NamePatterns, rewrite: Rewrite)]
     private let sourceTypes: NamePatterns?
     private let sourceDataTypes: NamePatterns?
-    private let keys: [(tables: NamePatterns, columns: [String])]
+    /// One for each column of a key, in its order: whole names of columns.
+    private let keys: [NamePatterns]
+    private let converters: ColumnConverters
 
     init(_ config: EventOptions) throws(ConnectError) {
         var rewrites: [(patterns: NamePatterns, rewrite: Rewrite)] = []
         for (name, value) in config.properties.sorted(by: { $0.key < $1.key }) {
             guard let rewrite = try Self.rewrite(name) else { continue }
-            rewrites.append((try NamePatterns(value), rewrite))
+            rewrites.append((try NamePatterns(value, of: name), rewrite))
         }
         self.rewrites = rewrites.sorted { $0.rewrite.rank < $1.rewrite.rank }
         sourceTypes = try config.properties["column.propagate.source.type"].map { (text) throws(ConnectError) in
@@ -41,6 +43,18 @@ final class ColumnRules {
             try NamePatterns(text)
         }
         keys = try Self.keys(config.properties["message.key.columns"] ?? "")
+        converters = try ColumnConverters(config.properties)
+    }
+
+    /// An error as what is wrong with the option that it names; nil when the definition of the options finds it, too.
+    static func problem(_ error: ConnectError, _ properties: [String: String]) -> ConfigProblem? {
+        let rules = properties.keys.filter { $0.hasPrefix("column.mask.") || $0.hasPrefix("column.truncate.") }
+        return (["converters", "message.key.columns"] + rules.sorted()).first { error.message.contains("'\($0)'") }
+            .map { ConfigProblem($0, error.message) }
+    }
+
+    func conversion(of column: ColumnDefinition, in table: TableID) -> ColumnConverters.Conversion? {
+        converters.conversion(of: column, in: table)
     }
 
     private static func rewrite(_ name: String) throws(ConnectError) -> Rewrite? {
@@ -67,24 +81,33 @@ final class ColumnRules {
         return nil
     }
 
-    /// `inventory.customers:pk1,pk2;(.*).orders:pk3`
-    private static func keys(_ text: String) throws(ConnectError) -> [(NamePatterns, [String])] {
-        var keys: [(NamePatterns, [String])] = []
+    /// `inventory.customers:pk1,pk2;(.*).orders:pk3`: expressions all of them, those of columns too.
+    private static func keys(_ text: String) throws(ConnectError) -> [NamePatterns] {
+        var keys: [NamePatterns] = []
         for part in text.split(separator: ";") where !part.trimmingSpaces.isEmpty {
             guard let colon = part.lastIndex(of: ":") else {
                 throw ConfigValidator.invalid(
                     "message.key.columns", "\(part) has an invalid format (expecting '<table>:<column>,<column>')")
             }
-            let columns = part[part.index(after: colon)...].split(separator: ",").map(\.trimmingSpaces)
-            keys.append((try NamePatterns(String(part[..<colon]).replacing(",", with: "\\,")), columns))
+            let tables = part[..<colon].trimmingSpaces
+            for column in part[part.index(after: colon)...].split(separator: ",").map(\.trimmingSpaces) {
+                keys.append(
+                    try NamePatterns(
+                        "\(tables).\(column)".replacing(",", with: "\\,"), of: "message.key.columns"))
+            }
         }
         return keys
     }
 
-    /// Columns of a table's records' key, when the configuration gives them.
-    func key(of table: TableID) -> [String]? {
-        let columns = keys.filter { $0.tables.matches(table.description) }.flatMap(\.columns)
-        return columns.isEmpty ? nil : columns
+    /// Columns of a table's records' key, when the configuration gives some that the table has.
+    func key(of table: TableDefinition) -> [String]? {
+        var names: [String] = []
+        for key in keys {
+            for column in table.columns where key.matches("\(table.id).\(column.name)") {
+                if !names.contains(column.name) { names.append(column.name) }
+            }
+        }
+        return names.isEmpty ? nil : names
     }
 
     /// JDBC's numbers of types that are texts.

@@ -22,6 +22,13 @@ final class NamePatterns {
         self.patterns = patterns
     }
 
+    /// - Throws: `.config` that names the option, and the part of a configuration where the expressions stand.
+    convenience init(_ list: String, of option: String, from place: String? = nil) throws(ConnectError) {
+        do throws(ConnectError) { try self.init(list) } catch {
+            throw ConfigValidator.invalid(option, (place.map { "'\($0)': " } ?? "") + error.message)
+        }
+    }
+
     static func split(_ list: String) -> [String] {
         var parts: [String] = []
         var part = ""

@@ -69,6 +69,14 @@ extension ConfigValidator {
         throw invalid(name, "Notifications are not available, in no channel. Leave the option out")
     }
 
+    /// - Parameter what: is not there, with its verb.
+    static func absent(_ what: String) -> ConfigValidator {
+        ConfigValidator { (name, value) throws(ConnectError) in
+            guard let text = value.text, !text.isEmpty else { return }
+            throw invalid(name, "\(what) not available. Leave the option out")
+        }
+    }
+
     /// Regular expressions, separated by commas.
     static let patterns = ConfigValidator { (name, value) throws(ConnectError) in
         let text: String? =

@@ -232,14 +232,20 @@ enum SharedOptions {
             "Not used: there is one parser.", nil)
     }
 
-    /// - Parameter sourceInfo: the default of `sourceinfo.struct.maker`, behind its package.
-    static func events(_ define: Define, sourceInfo: String) {
+    /// - Parameters:
+    ///   - sourceInfo: the default of `sourceinfo.struct.maker`, behind its package.
+    ///   - hasConverters: there are classes that `converters` may name.
+    static func events(_ define: Define, sourceInfo: String, hasConverters: Bool) {
         define(
             "converters", .string, nil, .low, .medium, "List of prefixes defining custom values converters.",
-            "Not available: there are no value converters of one's own.", nil)
+            hasConverters
+                ? "Names of converters, whose classes stand in NAME.type: TinyIntOneToBooleanConverter or "
+                    + "JdbcSinkDataTypesConverter. There are no others."
+                : "Not available: there are no value converters.",
+            hasConverters ? nil : .absent("Converters of values are"))
         define(
             "post.processors", .string, nil, .low, .medium, "List of change event post processors.",
-            "Not available.", nil)
+            "Not available.", .absent("Post processors are"))
         define(
             "tombstones.on.delete", .boolean, .boolean(true), .medium, .short,
             "Change the behaviour of Debezium with regards to delete operations",

@@ -63,7 +63,7 @@ final class TableEvents {
                 .init("transaction", Self.transactionSchema), .init("op", .string), .init("ts_ms", .optionalInt64),
                 .init("ts_us", .optionalInt64), .init("ts_ns", .optionalInt64),
             ])
-        let names = rules.key(of: table.id) ?? table.primaryKey
+        let names = rules.key(of: table) ?? table.primaryKey
         var keyColumns: [(Int, ColumnCodec)] = []
         var keyFields: [ConnectSchema.Field] = []
         for name in names {
@@ -85,10 +85,10 @@ final class TableEvents {
         source: ConnectSchema
     ) {
         self.init(table, config.shared, filters, rules, source: source) { index, parameters in
-            guard let parameters else { return ColumnCodec(table.columns[index], config.modes) }
+            let column = table.columns[index]
             return ColumnCodec(
-                table.columns[index], config.modes, parameters: parameters,
-                doc: config.hasComments ? table.columns[index].comment : nil)
+                column, config.modes, as: rules.conversion(of: column, in: table.id), parameters: parameters ?? [],
+                doc: config.hasComments && parameters != nil ? column.comment : nil)
         }
     }
 

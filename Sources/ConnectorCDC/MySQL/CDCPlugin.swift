@@ -3,7 +3,7 @@ package import ConnectCore
 
 /// `io.debezium.connector.mysql.MySqlConnector` and `io.debezium.connector.mariadb.MariaDbConnector`: the changes of a MySQL
 /// or MariaDB server as Debezium's events.
-package struct CDCPlugin: SourcePlugin {
+package struct CDCPlugin: LogSourcePlugin {
     /// The cluster that keeps a connector's schema history.
     ///
     /// - Parameter: the options behind `schema.history.internal.kafka.`: `bootstrap.servers`, `producer.security.protocol`
@@ -53,25 +53,15 @@ package struct CDCPlugin: SourcePlugin {
     /// Options that do not go together, and whether the server answers.
     package func problems(with properties: [String: String]) async -> [ConfigProblem] {
         let modern = MySQLOptions.modern(properties)
-        var problems: [ConfigProblem] = []
-        for (first, second) in [
-            ("database.include.list", "database.exclude.list"), ("table.include.list", "table.exclude.list"),
-            ("column.include.list", "column.exclude.list"), ("gtid.source.includes", "gtid.source.excludes"),
-        ] where modern[first] != nil && modern[second] != nil {
-            problems.append(
-                ConfigProblem(
-                    second, "The '\(second)' value is invalid: \"\(second)\" is already specified, or \"\(first)\" is"))
-        }
-        let config: MySQLConfig
-        do throws(ConnectError) {
-            config = try MySQLConfig(flavor, properties)
-            _ = try ColumnRules(config.shared)
-        } catch {
-            // What is wrong with one option is found by the definition.
-            if problems.isEmpty, Self.isRule(error.message) {
-                problems.append(ConfigProblem("message.key.columns", error.message))
-            }
-            return problems
+        var problems = Self.exclusions(
+            [
+                ("database.include.list", "database.exclude.list"), ("table.include.list", "table.exclude.list"),
+                ("column.include.list", "column.exclude.list"), ("gtid.source.includes", "gtid.source.excludes"),
+            ], modern)
+        // What is wrong with one option is found by the definition.
+        guard let config = try? MySQLConfig(flavor, properties) else { return problems }
+        do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {
+            return problems + [ColumnRules.problem(error, modern)].compactMap(\.self)
         }
         do {
             var address = config.address
@@ -85,34 +75,9 @@ package struct CDCPlugin: SourcePlugin {
         return problems
     }
 
-    private static func isRule(_ message: String) -> Bool { message.contains("message.key.columns") }
+    package static func isPlace(_ offset: ConnectMap) -> Bool { LogPosition(offset) != nil }
 
-    /// The log is one stream: one task reads it, whatever `tasks.max` says.
-    package func taskConfigs(
-        _ properties: [String: String], countMax: Int
-    ) async throws(ConnectError) -> [[String: String]] {
-        [properties]
-    }
-
-    package func supportsExactlyOnce(_ properties: [String: String]) -> Bool { true }
-
-    package func definesBoundaries(_ properties: [String: String]) -> Bool { true }
-
-    package func alterOffsets(
-        _ properties: [String: String], _ offsets: [(partition: ConnectMap, offset: ConnectMap?)]
-    ) async throws(ConnectError) -> Bool {
-        for (partition, offset) in offsets {
-            guard partition.count == 1, let server = partition["server"]?.string, !server.isEmpty else {
-                throw ConnectError(.connect, "The partition of an offset has to be {\"server\": \"<topic.prefix>\"}")
-            }
-            guard let offset else { continue }
-            guard LogPosition(offset) != nil else {
-                throw ConnectError(
-                    .connect, "An offset needs the text 'file' and the number 'pos' of a place in the log")
-            }
-        }
-        return true
-    }
+    package static let wrongPlace = "An offset needs the text 'file' and the number 'pos' of a place in the log"
 
     package func makeTask(
         _ properties: [String: String], _ context: any SourceTaskContext

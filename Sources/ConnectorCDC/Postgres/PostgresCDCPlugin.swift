@@ -2,7 +2,7 @@ package import Cluster
 package import ConnectCore
 
 /// `io.debezium.connector.postgresql.PostgresConnector`: the changes of a PostgreSQL database as Debezium's events.
-package struct PostgresCDCPlugin: SourcePlugin {
+package struct PostgresCDCPlugin: LogSourcePlugin {
     package let version: String
     package let definition: ConfigDef
     package let classNames = ["io.debezium.connector.postgresql.PostgresConnector"]
@@ -22,26 +22,16 @@ package struct PostgresCDCPlugin: SourcePlugin {
     /// Options that do not go together, and whether the server answers and has what is needed.
     package func problems(with properties: [String: String]) async -> [ConfigProblem] {
         let modern = PostgresOptions.modern(properties)
-        var problems: [ConfigProblem] = []
-        for (first, second) in [
-            ("schema.include.list", "schema.exclude.list"), ("table.include.list", "table.exclude.list"),
-            ("column.include.list", "column.exclude.list"),
-            ("message.prefix.include.list", "message.prefix.exclude.list"),
-        ] where modern[first] != nil && modern[second] != nil {
-            problems.append(
-                ConfigProblem(
-                    second, "The '\(second)' value is invalid: \"\(second)\" is already specified, or \"\(first)\" is"))
-        }
-        let config: PostgresConfig
-        do throws(ConnectError) {
-            config = try PostgresConfig(properties)
-            _ = try ColumnRules(config.shared)
-        } catch {
-            // What is wrong with one option is found by the definition.
-            if problems.isEmpty, error.message.contains("message.key.columns") {
-                problems.append(ConfigProblem("message.key.columns", error.message))
-            }
-            return problems
+        var problems = Self.exclusions(
+            [
+                ("schema.include.list", "schema.exclude.list"), ("table.include.list", "table.exclude.list"),
+                ("column.include.list", "column.exclude.list"),
+                ("message.prefix.include.list", "message.prefix.exclude.list"),
+            ], modern)
+        // What is wrong with one option is found by the definition.
+        guard let config = try? PostgresConfig(properties) else { return problems }
+        do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {
+            return problems + [ColumnRules.problem(error, modern)].compactMap(\.self)
         }
         do {
             try await onThread {
@@ -58,31 +48,9 @@ package struct PostgresCDCPlugin: SourcePlugin {
         return problems
     }
 
-    /// The log is one stream: one task reads it, whatever `tasks.max` says.
-    package func taskConfigs(
-        _ properties: [String: String], countMax: Int
-    ) async throws(ConnectError) -> [[String: String]] {
-        [properties]
-    }
+    package static func isPlace(_ offset: ConnectMap) -> Bool { PostgresPosition(offset) != nil }
 
-    package func supportsExactlyOnce(_ properties: [String: String]) -> Bool { true }
-
-    package func definesBoundaries(_ properties: [String: String]) -> Bool { true }
-
-    package func alterOffsets(
-        _ properties: [String: String], _ offsets: [(partition: ConnectMap, offset: ConnectMap?)]
-    ) async throws(ConnectError) -> Bool {
-        for (partition, offset) in offsets {
-            guard partition.count == 1, let server = partition["server"]?.string, !server.isEmpty else {
-                throw ConnectError(.connect, "The partition of an offset has to be {\"server\": \"<topic.prefix>\"}")
-            }
-            guard let offset else { continue }
-            guard PostgresPosition(offset) != nil else {
-                throw ConnectError(.connect, "An offset needs the number 'lsn' of a place in the log")
-            }
-        }
-        return true
-    }
+    package static let wrongPlace = "An offset needs the number 'lsn' of a place in the log"
 
     package func makeTask(
         _ properties: [String: String], _ context: any SourceTaskContext

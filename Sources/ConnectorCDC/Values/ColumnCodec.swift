@@ -7,6 +7,8 @@ final class ColumnCodec: Sendable {
     /// What the values are, the same for rows of the log and of snapshots.
     enum Kind: Sendable {
         case boolean
+        /// What is true as 1, all else as 0.
+        case flag
         case bits(byteCount: Int)
         /// `bits`: of the stored integer; unsigned ones are widened.
         case int16(bits: Int, isUnsigned: Bool)
@@ -82,6 +84,8 @@ final class ColumnCodec: Sendable {
             return .int16(Int16(truncatingIfNeeded: isUnsigned ? value & (Int64(1) << Int64(bits) - 1) : value))
         case (.boolean, .integer(let value)): return .boolean(value != 0)
         case (.boolean, .bytes(let bytes)): return .boolean(bytes.contains { $0 != 0 })
+        case (.flag, .integer(let value)): return .int16(value == 0 ? 0 : 1)
+        case (.flag, .bytes(let bytes)): return .int16(bytes.contains { $0 != 0 } ? 1 : 0)
         case (.bits(let byteCount), .bytes(let bytes)):
             var reversed = Array(bytes.reversed())
             while reversed.count < byteCount { reversed.append(0) }

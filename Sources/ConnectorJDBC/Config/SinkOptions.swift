@@ -154,6 +154,13 @@ enum SinkOptions {
             add("pk.mode", .string, text("none"), .high, modeText, mode)
             add("pk.fields", .list, nothing, .medium, keyText)
             add("fields.whitelist", .list, nothing, .medium, "The value's fields to write; all without it.")
+            add(
+                "timestamp.fields.list", .list, nothing, .medium,
+                "Fields of INT64, or of texts with such numbers, that are instants: they get columns of timestamps.")
+            add(
+                "timestamp.precision.mode", .string, text("microseconds"), .medium,
+                "What the numbers of these fields count since 1970: microseconds or nanoseconds.",
+                words(["microseconds", "nanoseconds"]))
             add("db.timezone", .string, text("UTC"), .medium, "The zone in which times are written.", isZone)
             add(
                 "date.timezone", .string, text("DB_TIMEZONE"), .low,

@@ -30,13 +30,15 @@ struct SinkSettings: Sendable {
     /// Empty for all fields of the value.
     var takenFields: Set<String>
     var leftOutFields: Set<String> = []
+    /// Of `timestamp.fields.list`.
+    var instantFields: Set<String> = []
+    private var instantFieldsUnit = ColumnKind.Unit.micros
     var zones: CellZones
     var creates: Bool
     var evolves: Bool
     var retryCountMax: Int
     var retryPause: Duration
-    var attemptCountMax: Int
-    var attemptPause: Duration
+    var attempts: ConnectionAttempts
     var replacesNull: Bool
     /// Whether what the database says about rows is left out of messages.
     var trimsMessages: Bool
@@ -48,6 +50,9 @@ struct SinkSettings: Sendable {
     func takes(_ field: String) -> Bool {
         (takenFields.isEmpty || takenFields.contains(field)) && !leftOutFields.contains(field)
     }
+
+    /// nil: numbers are numbers.
+    func instantUnit(_ field: String) -> ColumnKind.Unit? { instantFields.contains(field) ? instantFieldsUnit : nil }
 
     /// - Throws: `.config`, or `.connect` for an address that is none.
     init(_ properties: [String: String], _ flavour: JDBCSinkPlugin.Flavour) throws(ConnectError) {
@@ -88,19 +93,24 @@ struct SinkSettings: Sendable {
         keyMode = KeyMode(rawValue: word(flavour.keyModeOption)) ?? KeyMode.none
         keyFields = values.list(flavour.keyFieldsOption).filter { !$0.isEmpty }
         takenFields = Set(values.list(flavour.takenFieldsOption).filter { !$0.isEmpty })
-        if isDebezium { leftOutFields = Set(values.list("field.exclude.list").filter { !$0.isEmpty }) }
+        if isDebezium {
+            leftOutFields = Set(values.list("field.exclude.list").filter { !$0.isEmpty })
+        } else {
+            instantFields = Set(values.list("timestamp.fields.list").filter { !$0.isEmpty })
+            if word("timestamp.precision.mode") == "nanoseconds" { instantFieldsUnit = .nanos }
+        }
         let zoneOption = isDebezium ? "use.time.zone" : "db.timezone"
         let zone = try SinkOptions.zone(zoneOption, values.string(zoneOption) ?? "UTC")
         zones = CellZones(zone: zone, dateZone: word("date.timezone") == "db_timezone" ? zone : .utc)
         // SQLite's dates are moments.
-        if dialect.product == .sqlite { zones = CellZones(zone: .utc, dateZone: .utc) }
+        if dialect.product == .sqlite { zones = .utc }
         let evolution = word("schema.evolution") == "basic"
         creates = isDebezium ? evolution : values.flag("auto.create")
         evolves = isDebezium ? evolution : values.flag("auto.evolve")
         retryCountMax = Int(number(isDebezium ? "flush.max.retries" : "max.retries"))
         retryPause = .milliseconds(number(isDebezium ? "flush.retry.delay.ms" : "retry.backoff.ms"))
-        attemptCountMax = max(1, Int(number("connection.attempts")))
-        attemptPause = .milliseconds(number("connection.backoff.ms"))
+        attempts = ConnectionAttempts(
+            countMax: max(1, Int(number("connection.attempts"))), rest: .milliseconds(number("connection.backoff.ms")))
         replacesNull = isDebezium || values.flag("replace.null.with.default")
         trimsMessages = values.flag("trim.sensitive.log")
         offsetsTable = values.text("offsets.table")

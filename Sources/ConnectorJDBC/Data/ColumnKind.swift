@@ -17,6 +17,8 @@ indirect enum ColumnKind: Hashable, Sendable {
     case epoch(Unit)
     /// Debezium's: values are ISO 8601 texts, which a column of texts takes as they are.
     case zonedTime, zonedTimestamp
+    /// Of `timestamp.fields.list`: instants as numbers, or as the digits of such a number.
+    case instant(Unit), instantText(Unit)
     case array(ColumnKind)
     /// No column can hold it.
     case unsupported(name: String?, ConnectSchema.Kind)
@@ -29,6 +31,13 @@ indirect enum ColumnKind: Hashable, Sendable {
         case .timestamp: self = .timestamp
         case nil: self = Self.debezium(schema) ?? Self.plain(schema)
         }
+    }
+
+    /// - Parameter unit: of a field whose numbers are instants; what is no number by its schema stays what it is.
+    init(_ schema: ConnectSchema, instantsIn unit: Unit?) {
+        self.init(schema)
+        guard let unit else { return }
+        if self == .int64 { self = .instant(unit) } else if self == .string { self = .instantText(unit) }
     }
 
     private static func plain(_ schema: ConnectSchema) -> ColumnKind {
@@ -71,7 +80,7 @@ indirect enum ColumnKind: Hashable, Sendable {
 struct CellEncoder: Sendable {
     let kind: ColumnKind
     let field: String
-    /// Whether the column wants Debezium's numbers and texts as they are.
+    /// Whether the column wants numbers and texts of times as they are.
     let isRaw: Bool
     let zones: CellZones
 
@@ -106,6 +115,14 @@ struct CellEncoder: Sendable {
             return isRaw ? .integer(number) : .moment(local: try micros(number, unit), ahead: 0)
         case (.string(let text), .zonedTimestamp): return isRaw ? .text(text) : try zones.moment(text)
         case (.string(let text), .zonedTime): return .text(text)
+        case (.int64(let number), .instant(let unit)):
+            return isRaw ? .integer(number) : zones.moment(try micros(number, unit))
+        case (.string(let text), .instantText(let unit)):
+            if isRaw { return .text(text) }
+            guard let number = Int64(text) else {
+                throw .data("Field '\(field)' of timestamp.fields.list is no number: '\(text.prefix(40))'")
+            }
+            return zones.moment(try micros(number, unit))
         case (.array(let elements), .array(let element)):
             var cells: [Cell] = []
             cells.reserveCapacity(elements.count)
@@ -140,6 +157,8 @@ struct CellZones: Sendable {
     var zone: TimeZoneID
     /// That of dates.
     var dateZone: TimeZoneID
+
+    static let utc = CellZones(zone: .utc, dateZone: .utc)
 
     func date(_ millis: Int64) -> Cell {
         let second = Int64(floorDiv(Int(millis), 1000))

@@ -3,6 +3,7 @@ internal import CMariaDB
 /// A connection to MySQL or MariaDB, over libmariadb. For one thread.
 final class MySQLDatabase: Database {
     private(set) var dialect: Dialect
+    let url: JDBCURL
     private(set) var mysql: UnsafeMutablePointer<MYSQL>?
     private var statements: [String: UnsafeMutablePointer<MYSQL_STMT>] = [:]
     /// The most bytes of one statement.
@@ -17,6 +18,7 @@ final class MySQLDatabase: Database {
     /// - Throws: `.denied` when the server wants none of it, `.again` when it does not answer.
     init(_ url: JDBCURL, _ dialect: Dialect) throws(SQLFailure) {
         self.dialect = dialect
+        self.url = url
         guard Self.isReady, let mysql = mysql_init(nil) else {
             throw SQLFailure(.again, state: "HY001", "out of memory")
         }

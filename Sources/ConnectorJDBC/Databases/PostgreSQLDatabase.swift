@@ -1,4 +1,5 @@
 internal import CPq
+internal import PostgresClient
 
 /// A connection to PostgreSQL, over libpq. For one thread.
 ///
@@ -16,25 +17,11 @@ final class PostgreSQLDatabase: Database {
     /// - Throws: `.denied` when the server wants none of it, `.again` when it does not answer.
     init(_ url: JDBCURL, _ dialect: Dialect) throws(SQLFailure) {
         self.dialect = dialect
-        let options = PostgreSQLOptions(url)
-        let names = options.values.map(\.name)
-        let values = options.values.map(\.value)
-        connection = Self.withCStrings(names) { names in
-            Self.withCStrings(values) { values in PQconnectdbParams(names, values, 0) }
+        do throws(PostgresSession.Refusal) {
+            connection = try PostgresSession.open(PostgreSQLOptions(url).values)
+        } catch {
+            throw SQLFailure(error.isDenied ? .denied : .again, state: error.isDenied ? "28000" : "08001", error.message)
         }
-        guard let connection, PQstatus(connection) == CONNECTION_OK else {
-            let message =
-                connection.flatMap { PQerrorMessage($0) }.map { String(cString: $0).trimmed } ?? "out of memory"
-            close()
-            // There is no result to ask for a state: the words are all there is.
-            let isDenied = [
-                "authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry",
-                "permission denied", "invalid connection option", "invalid sslmode",
-            ].contains { message.range(of: $0) != nil }
-            throw SQLFailure(isDenied ? .denied : .again, state: isDenied ? "28000" : "08001", message)
-        }
-        // Notices would go to stderr.
-        PQsetNoticeReceiver(connection, { _, _ in }, nil)
     }
 
     deinit { close() }
@@ -42,22 +29,6 @@ final class PostgreSQLDatabase: Database {
     func close() {
         if let connection { PQfinish(connection) }
         connection = nil
-    }
-
-    private static func withCStrings<Result>(
-        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?
-    ) -> Result? {
-        var bytes: [CChar] = []
-        var places: [Int] = []
-        for text in texts {
-            places.append(bytes.count)
-            bytes += text.utf8.map { CChar(bitPattern: $0) } + [0]
-        }
-        return bytes.withUnsafeBufferPointer { buffer in
-            guard let start = buffer.baseAddress else { return nil }
-            let pointers = places.map { Optional(start + $0) } + [nil]
-            return pointers.withUnsafeBufferPointer { $0.baseAddress.flatMap(body) }
-        }
     }
 
     // MARK: Statements

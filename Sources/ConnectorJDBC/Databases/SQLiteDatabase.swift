@@ -7,6 +7,8 @@ final class SQLiteDatabase: Database {
     private(set) var handle: OpaquePointer?
     private var statements: [String: OpaquePointer] = [:]
     private var isInTransaction = false
+    /// Ends queries of a source.
+    var stop: QueryStop?
     /// How long another process may hold the file, in milliseconds.
     private static let busyTimeout: Int32 = 30_000
 

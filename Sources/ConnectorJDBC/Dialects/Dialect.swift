@@ -114,7 +114,7 @@ struct Dialect: Sendable, Hashable {
         case .decimal, .variableDecimal: return "DECIMAL"
         case .date, .days: return "DATE"
         case .time, .timeOfDay: return "TIME"
-        case .timestamp, .epoch: return "TIMESTAMP"
+        case .timestamp, .epoch, .instant, .instantText: return "TIMESTAMP"
         case .zonedTime: return "TIMETZ"
         case .zonedTimestamp: return "TIMESTAMPTZ"
         case .array(let element): return try postgreSQLType(element) + "[]"
@@ -139,7 +139,7 @@ struct Dialect: Sendable, Hashable {
         case .time, .timeOfDay(.millis): return "TIME(3)"
         case .timeOfDay: return "TIME(6)"
         case .timestamp, .epoch(.millis): return "DATETIME(3)"
-        case .epoch, .zonedTimestamp: return "DATETIME(6)"
+        case .epoch, .zonedTimestamp, .instant, .instantText: return "DATETIME(6)"
         case .zonedTime: return isKey ? "VARCHAR(32)" : "TEXT"
         case .array: throw Self.noType(nil, "ARRAY")
         case .unsupported(let name, let kind): throw Self.noType(name, kind.rawValue)
@@ -152,7 +152,8 @@ struct Dialect: Sendable, Hashable {
         case .float32, .float64: return "REAL"
         case .string, .zonedTime: return "TEXT"
         case .bytes: return "BLOB"
-        case .decimal, .variableDecimal, .date, .days, .time, .timeOfDay, .timestamp, .epoch, .zonedTimestamp:
+        case .decimal, .variableDecimal, .date, .days, .time, .timeOfDay, .timestamp, .epoch, .zonedTimestamp, .instant,
+            .instantText:
             return "NUMERIC"
         case .array: throw Self.noType(nil, "ARRAY")
         case .unsupported(let name, let kind): throw Self.noType(name, kind.rawValue)
@@ -196,39 +197,44 @@ struct Dialect: Sendable, Hashable {
 
     // MARK: Structure
 
-    func createTable(_ table: TableID, _ fields: [SinkField]) throws(ConnectError) -> String {
+    /// - Parameter zones: of times in columns' defaults.
+    func createTable(
+        _ table: TableID, _ fields: [SinkField], zones: CellZones = .utc
+    ) throws(ConnectError) -> String {
         var parts: [String] = []
-        for field in fields { parts.append(try specification(field)) }
+        for field in fields { parts.append(try specification(field, zones)) }
         let keys = fields.filter(\.isKey)
         if !keys.isEmpty { parts.append("PRIMARY KEY(" + keys.map { quoted($0.name) }.joined(separator: ",") + ")") }
         return "CREATE TABLE \(quoted(table)) (\n" + parts.joined(separator: ",\n") + ")"
     }
 
     /// The statements that add columns.
-    func addColumns(_ table: TableID, _ fields: [SinkField]) throws(ConnectError) -> [String] {
+    func addColumns(
+        _ table: TableID, _ fields: [SinkField], zones: CellZones = .utc
+    ) throws(ConnectError) -> [String] {
         var parts: [String] = []
-        for field in fields { parts.append("ADD " + (try specification(field))) }
+        for field in fields { parts.append("ADD " + (try specification(field, zones))) }
         if product == .sqlite { return parts.map { "ALTER TABLE \(quoted(table)) \($0)" } }
         return ["ALTER TABLE \(quoted(table)) " + parts.joined(separator: ",\n")]
     }
 
-    private func specification(_ field: SinkField) throws(ConnectError) -> String {
+    private func specification(_ field: SinkField, _ zones: CellZones) throws(ConnectError) -> String {
         guard !field.name.utf8.contains(0) else { throw ConnectError(.connect, "A field's name has a zero byte in it") }
         let type = try type(field)
         var text = quoted(field.name) + " " + type
         // Debezium's sink has no defaults for bytes, and older servers have none either.
         let takesDefault = !(product == .mysql && hasDebeziumTypes && field.kind == .bytes)
         if takesDefault, let value = field.schema.defaultValue, !value.isNull {
-            text += " DEFAULT " + (try defaultText(value, field, type))
+            text += " DEFAULT " + (try defaultText(value, field, type, zones))
         } else {
             text += field.isOptional ? " NULL" : " NOT NULL"
         }
         return text
     }
 
-    private func defaultText(_ value: ConnectValue, _ field: SinkField, _ type: String) throws(ConnectError) -> String {
-        // Defaults stand in the table's text: dates are those of UTC.
-        let zones = CellZones(zone: .utc, dateZone: .utc)
+    private func defaultText(
+        _ value: ConnectValue, _ field: SinkField, _ type: String, _ zones: CellZones
+    ) throws(ConnectError) -> String {
         let encoder = CellEncoder(kind: field.kind, field: field.name, isRaw: false, zones: zones)
         let literal = try literal(try encoder.cell(value), field.name)
         // MySQL takes defaults of texts as expressions only.

@@ -37,7 +37,7 @@ package struct JDBCSourcePlugin: SourcePlugin {
             try await SourceConnection.connect(reader, settings, thread, TaskPause()) { _ in }
             var tables: [SourceTable] = []
             if settings.query.isEmpty {
-                tables = try await SourceConnection.run(thread) { () throws(SourceFailure) in
+                tables = try await SourceConnection.run(reader, thread) { () throws(SourceFailure) in
                     try reader.tables().tables
                 }
             }

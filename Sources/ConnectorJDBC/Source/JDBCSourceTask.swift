@@ -61,7 +61,7 @@ final class JDBCSourceTask: SourceTask {
     private func run<Value: Sendable>(
         _ body: @escaping @Sendable () throws(SourceFailure) -> Value
     ) async throws(ConnectError) -> Value {
-        try await SourceConnection.run(thread, body)
+        try await SourceConnection.run(reader, thread, body)
     }
 
     func poll() async throws(ConnectError) -> SourcePoll {
@@ -70,7 +70,7 @@ final class JDBCSourceTask: SourceTask {
         while !pause.isEnded, !Task.isCancelled {
             let now = context.now
             await lookForTables(now)
-            switch await thread.run({ reader.step(now: now) }) {
+            switch await SourceConnection.blocking(reader, thread, { reader.step(now: now) }) {
             case .records(let records): return SourcePoll(records)
             case .failed(let error): throw error
             case .nothing: if context.now >= end { return SourcePoll() }
@@ -88,7 +88,7 @@ final class JDBCSourceTask: SourceTask {
     private func lookForTables(_ now: Int64) async {
         guard let known, nextLook.withLock({ $0 }) <= now else { return }
         let reader = reader
-        let result = await thread.run { () -> Result<[SourceTable], SourceFailure>? in
+        let result = await SourceConnection.blocking(reader, thread) { () -> Result<[SourceTable], SourceFailure>? in
             guard reader.isIdle else { return nil }
             do throws(SourceFailure) {
                 return .success(try reader.tables().tables)
@@ -105,6 +105,7 @@ final class JDBCSourceTask: SourceTask {
             context.log(.info, "The database's tables are others than before: tasks are made anew")
             context.requestReconfiguration()
         case .failure(.final(let error)): context.log(.warning, error.message)
+        case .failure(.database) where reader.stop.isStopped: break
         case .failure(.database(let failure)):
             context.log(.warning, "Tables cannot be looked for now: \(failure.text(withDetail: true))")
         }
@@ -113,6 +114,7 @@ final class JDBCSourceTask: SourceTask {
     func stop() async {
         pause.end()
         let reader = reader
+        reader.stop.stop()
         await thread.run { reader.disconnect() }
         thread.end()
     }
@@ -125,31 +127,35 @@ enum SourceConnection {
         _ reader: SourceReader, _ settings: SourceSettings, _ thread: WorkThread, _ pause: TaskPause,
         _ warn: (String) -> Void
     ) async throws(ConnectError) {
-        for attempt in 1... {
-            let failure = await thread.run { () -> SQLFailure? in
+        let failure = await settings.attempts.run(pause, warn: warn) {
+            await blocking(reader, thread) { () -> (failure: ConnectError, message: String, isPassing: Bool)? in
                 do throws(SQLFailure) {
                     try reader.connect()
                     return nil
                 } catch {
-                    return error
+                    let message = "Cannot open the database: \(error.text(withDetail: true))"
+                    return (ConnectError(.connect, message), message, error.reaction == .again)
                 }
             }
-            guard let failure else { return }
-            let message = "Cannot open the database: \(failure.text(withDetail: true))"
-            // Once it is cancelled no pause lasts: what attempts are left would run one after the other.
-            guard failure.reaction == .again, attempt < settings.attemptCountMax, !pause.isEnded, !Task.isCancelled
-            else {
-                throw ConnectError(.connect, message)
-            }
-            warn("Attempt \(attempt) of \(settings.attemptCountMax) failed: \(message)")
-            await pause.wait(settings.attemptPause)
+        }
+        if let failure { throw failure }
+    }
+
+    /// Runs what may wait for the database, which ends with the calling task.
+    static func blocking<Value: Sendable>(
+        _ reader: SourceReader, _ thread: WorkThread, _ body: @escaping @Sendable () -> Value
+    ) async -> Value {
+        await withTaskCancellationHandler {
+            await thread.run(body)
+        } onCancel: {
+            reader.stop.stop()
         }
     }
 
     static func run<Value: Sendable>(
-        _ thread: WorkThread, _ body: @escaping @Sendable () throws(SourceFailure) -> Value
+        _ reader: SourceReader, _ thread: WorkThread, _ body: @escaping @Sendable () throws(SourceFailure) -> Value
     ) async throws(ConnectError) -> Value {
-        let result = await thread.run { () -> Result<Value, SourceFailure> in
+        let result = await blocking(reader, thread) { () -> Result<Value, SourceFailure> in
             do throws(SourceFailure) { return .success(try body()) } catch { return .failure(error) }
         }
         switch result {

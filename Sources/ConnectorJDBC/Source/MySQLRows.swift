@@ -11,6 +11,53 @@ extension MySQLDatabase: SourceDatabase {
         if let isolation { try send("SET SESSION TRANSACTION ISOLATION LEVEL " + isolation) }
     }
 
+    func arm(_ stop: QueryStop) {
+        guard let mysql else { return }
+        let socket = mysql_get_socket(mysql)
+        guard socket >= 0 else { return }
+        let running = RunningQuery(url: url, id: mysql_thread_id(mysql), port: Self.localPort(socket))
+        stop.arm {
+            shutdown(socket, Int32(SHUT_RDWR))
+            // The server notices that nobody listens any more only once it has rows to send. Nobody waits for this:
+            // the way to a server that does not answer has its time limit.
+            let thread = WorkThread()
+            Task {
+                await thread.run { running.end() }
+                thread.end()
+            }
+        }
+    }
+
+    private static func localPort(_ socket: Int32) -> UInt16? {
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let code = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &size) }
+        }
+        guard code == 0 else { return nil }
+        return withUnsafeBytes(of: &address) { bytes in
+            // Addresses of both versions have the port in the same place.
+            UInt16(bigEndian: bytes.load(fromByteOffset: 2, as: UInt16.self))
+        }
+    }
+
+    /// A connection that another one ends.
+    private struct RunningQuery: Sendable {
+        let url: JDBCURL
+        let id: UInt
+        let port: UInt16?
+
+        func end() {
+            // A server that does not let us in any more has to notice by itself.
+            guard let port, let other = try? MySQLDatabase(url, Dialect(.mysql)) else { return }
+            defer { other.close() }
+            // Behind one address there may be several servers, whose numbers of connections are the same.
+            let found = try? other.query(
+                "SELECT 1 FROM information_schema.processlist WHERE id = \(id) AND host LIKE '%:\(port)'", [])
+            if found?.isEmpty == false { try? other.send("KILL \(id)") }
+        }
+    }
+
     func rows(_ sql: String) throws(SQLFailure) -> any RowCursor {
         guard let mysql else { throw failure() }
         var text = sql

@@ -1,4 +1,5 @@
 internal import CPq
+internal import Glibc
 internal import SQLTypes
 
 extension PostgreSQLDatabase: SourceDatabase {
@@ -7,6 +8,23 @@ extension PostgreSQLDatabase: SourceDatabase {
         try simple("SET lc_monetary TO 'C'")
         try simple("SET bytea_output TO 'hex'")
         if let isolation { try simple("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL " + isolation) }
+    }
+
+    func arm(_ stop: QueryStop) {
+        guard let connection else { return }
+        let socket = PQsocket(connection)
+        guard socket >= 0 else { return }
+        let request = CancelRequest(connection)
+        stop.arm {
+            shutdown(socket, Int32(SHUT_RDWR))
+            // The server notices that nobody listens any more only once it has rows to send. Nobody waits for this:
+            // the way to a server that does not answer has its time limit.
+            let thread = WorkThread()
+            Task {
+                await thread.run { request.send() }
+                thread.end()
+            }
+        }
     }
 
     func rows(_ sql: String) throws(SQLFailure) -> any RowCursor {
@@ -198,11 +216,25 @@ private final class PostgreSQLRows: RowCursor {
     func close() {
         guard !isOver, let connection = database.connection else { return }
         // The rest of a large table is not worth reading to throw it away.
-        if let cancel = PQgetCancel(connection) {
-            var words = [CChar](repeating: 0, count: 256)
-            _ = words.withUnsafeMutableBufferPointer { PQcancel(cancel, $0.baseAddress, 256) }
-            PQfreeCancel(cancel)
-        }
+        CancelRequest(connection).send()
         drain(connection)
+    }
+}
+
+/// Asks the server, over a connection of its own, to end what another one has asked for.
+///
+/// `@unchecked Sendable`: libpq fills the value once, and lets any thread send it.
+private final class CancelRequest: @unchecked Sendable {
+    private let request: OpaquePointer?
+
+    init(_ connection: OpaquePointer) { request = PQgetCancel(connection) }
+
+    deinit { PQfreeCancel(request) }
+
+    /// Blocks until the server has heard of it.
+    func send() {
+        guard let request else { return }
+        var words = [CChar](repeating: 0, count: 256)
+        _ = words.withUnsafeMutableBufferPointer { PQcancel(request, $0.baseAddress, 256) }
     }
 }

@@ -72,6 +72,8 @@ protocol SourceDatabase: Database {
     ///
     /// - Parameter isolation: `READ COMMITTED` and its kind; nil for the database's own.
     func prepareReading(isolation: String?) throws(SQLFailure)
+    /// Has `stop` end what the connection waits for, from now on.
+    func arm(_ stop: QueryStop)
     func rows(_ sql: String) throws(SQLFailure) -> any RowCursor
     /// - Parameter kinds: JDBC's: `TABLE`, `VIEW`, `SYSTEM TABLE` ...
     func tables(kinds: Set<String>) throws(SQLFailure) -> [SourceTable]

@@ -6,6 +6,17 @@ extension SQLiteDatabase: SourceDatabase {
         if isolation == "READ UNCOMMITTED" { try step("PRAGMA read_uncommitted=1") }
     }
 
+    func arm(_ stop: QueryStop) {
+        self.stop = stop
+        // The connection keeps `stop` alive for as long as SQLite may ask.
+        sqlite3_progress_handler(
+            handle, 10_000,
+            { argument in
+                guard let argument else { return 0 }
+                return Unmanaged<QueryStop>.fromOpaque(argument).takeUnretainedValue().isStopped ? 1 : 0
+            }, Unmanaged.passUnretained(stop).toOpaque())
+    }
+
     func rows(_ sql: String) throws(SQLFailure) -> any RowCursor {
         guard let handle else { throw SQLFailure(.again, state: "closed", "the database is closed") }
         var statement: OpaquePointer?

@@ -14,6 +14,8 @@ final class SourceReader: @unchecked Sendable {
     /// When those are asked for again, in milliseconds of the task's clock.
     private var waitingDue: Int64 = 0
     private let log: @Sendable (TaskLogLevel, String) -> Void
+    /// Ends what the reader waits for, for good; from any thread.
+    let stop = QueryStop()
 
     init(_ settings: SourceSettings, log: @escaping @Sendable (TaskLogLevel, String) -> Void) {
         self.settings = settings
@@ -26,6 +28,7 @@ final class SourceReader: @unchecked Sendable {
 
     private func connected() throws(SQLFailure) -> any SourceDatabase {
         if let database { return database }
+        guard !stop.isStopped else { throw SQLFailure(.again, state: "57014", "the task is stopped") }
         let opened: any SourceDatabase
         switch settings.dialect.product {
         case .postgresql: opened = try PostgreSQLDatabase(settings.url, settings.dialect)
@@ -40,9 +43,11 @@ final class SourceReader: @unchecked Sendable {
             }
             opened = try SQLiteDatabase(settings.url, settings.dialect)
         }
+        opened.arm(stop)
         do throws(SQLFailure) {
             try opened.prepareReading(isolation: settings.isolation)
         } catch {
+            stop.disarm()
             opened.close()
             throw error
         }
@@ -52,6 +57,7 @@ final class SourceReader: @unchecked Sendable {
 
     func disconnect() {
         for reader in readers { reader.end() }
+        stop.disarm()
         database?.close()
         database = nil
     }
@@ -123,6 +129,7 @@ final class SourceReader: @unchecked Sendable {
             case .database(let failure):
                 // The next query finds a session of its own.
                 disconnect()
+                guard !stop.isStopped else { return nil }
                 let message = "Tables cannot be looked for now: \(failure.text(withDetail: true))"
                 if let hint = failure.finalHint { return ConnectError(.connect, message + ": " + hint) }
                 log(.warning, message)
@@ -204,6 +211,7 @@ final class SourceReader: @unchecked Sendable {
         case .database(let failure):
             // The next query finds a session of its own.
             disconnect()
+            guard !stop.isStopped else { return .nothing }
             let message = "Query of \(reader.subject.name) failed: \(failure.text(withDetail: true))"
             if let hint = failure.finalHint { return .failed(ConnectError(.connect, message + ": " + hint)) }
             reader.failureCount += 1

@@ -33,8 +33,7 @@ struct SourceSettings: Sendable {
     var pollInterval: Int64
     var batchCountMax: Int
     var tableInterval: Int64
-    var attemptCountMax: Int
-    var attemptPause: Duration
+    var attempts: ConnectionAttempts
     var mapping: SourceMapping
 
     /// The most milliseconds, before or behind now or 1970, that are reckoned with: as microseconds they leave room to
@@ -82,8 +81,8 @@ struct SourceSettings: Sendable {
         pollInterval = millis("poll.interval.ms")
         batchCountMax = Int(number("batch.max.rows"))
         tableInterval = millis("table.poll.interval.ms")
-        attemptCountMax = Int(number("connection.attempts"))
-        attemptPause = .milliseconds(millis("connection.backoff.ms"))
+        attempts = ConnectionAttempts(
+            countMax: Int(number("connection.attempts")), rest: .milliseconds(millis("connection.backoff.ms")))
         let oldMapping = values.flag("numeric.precision.mapping") ? NumericMapping.precisionOnly : .none
         mapping = SourceMapping(
             numeric: values.text("numeric.mapping").flatMap { NumericMapping(rawValue: $0.lowercased()) } ?? oldMapping,

@@ -7,11 +7,12 @@ struct SinkField: Sendable, Hashable, CustomStringConvertible {
     var isKey: Bool
     let kind: ColumnKind
 
-    init(_ name: String, _ schema: ConnectSchema, isKey: Bool) {
+    /// - Parameter unit: of numbers that are instants.
+    init(_ name: String, _ schema: ConnectSchema, isKey: Bool, instantsIn unit: ColumnKind.Unit? = nil) {
         self.name = name
         self.schema = schema
         self.isKey = isKey
-        kind = ColumnKind(schema)
+        kind = ColumnKind(schema, instantsIn: unit)
     }
 
     var isOptional: Bool { !isKey && schema.isOptional }
@@ -53,8 +54,9 @@ struct FieldsMetadata: Sendable {
         let keyNames = Set(found.map(\.field.name))
         for (index, field) in (value?.fields ?? []).enumerated() where !keyNames.contains(field.name) {
             guard settings.takes(field.name) else { continue }
-            found.append(
-                Entry(field: SinkField(field.name, field.schema, isKey: false), source: .valueField(index)))
+            let taken = SinkField(
+                field.name, field.schema, isKey: false, instantsIn: settings.instantUnit(field.name))
+            found.append(Entry(field: taken, source: .valueField(index)))
         }
         guard !found.isEmpty else {
             throw ConnectError(
@@ -106,33 +108,37 @@ struct FieldsMetadata: Sendable {
                         "Need exactly one PK column defined since the key schema for records is a primitive type, "
                             + "defined columns are: \(shown(configured))")
                 }
-                return [Entry(field: SinkField(configured[0], key, isKey: true), source: .key)]
+                let unit = settings.instantUnit(configured[0])
+                return [
+                    Entry(field: SinkField(configured[0], key, isKey: true, instantsIn: unit), source: .key)
+                ]
             }
             guard key.kind == .structure else {
                 throw ConnectError(
                     .connect, "Key schema must be primitive type or Struct, but is of type: \(key.kind.rawValue)")
             }
-            return try fields(table, "RECORD_KEY", "key", configured, key) { .keyField($0) }
+            return try fields(table, "RECORD_KEY", "key", settings, key) { .keyField($0) }
         case .recordHeader:
             guard let key, !key.fields.isEmpty else {
                 throw ConnectError(
                     .connect,
                     "PK mode for table '\(table)' is RECORD_HEADER, but the record has no headers with a schema")
             }
-            return try fields(table, "RECORD_HEADER", "header", configured, key) { .keyField($0) }
+            return try fields(table, "RECORD_HEADER", "header", settings, key) { .keyField($0) }
         case .recordValue:
             guard let value else {
                 throw ConnectError(
                     .connect, "PK mode for table '\(table)' is RECORD_VALUE, but record value schema is missing")
             }
-            return try fields(table, "RECORD_VALUE", "value", configured, value) { .valueField($0) }
+            return try fields(table, "RECORD_VALUE", "value", settings, value) { .valueField($0) }
         }
     }
 
     private static func fields(
-        _ table: String, _ mode: String, _ part: String, _ configured: [String], _ schema: ConnectSchema,
+        _ table: String, _ mode: String, _ part: String, _ settings: SinkSettings, _ schema: ConnectSchema,
         _ source: (Int) -> Source
     ) throws(ConnectError) -> [Entry] {
+        let configured = settings.keyFields
         var entries: [Entry] = []
         for name in configured.isEmpty ? schema.fields.map(\.name) : configured {
             guard let index = schema.index(of: name) else {
@@ -142,8 +148,9 @@ struct FieldsMetadata: Sendable {
                         + "record "
                         + "\(part) schema does not contain field: \(name)")
             }
-            entries.append(
-                Entry(field: SinkField(name, schema.fields[index].schema, isKey: true), source: source(index)))
+            let field = SinkField(
+                name, schema.fields[index].schema, isKey: true, instantsIn: settings.instantUnit(name))
+            entries.append(Entry(field: field, source: source(index)))
         }
         return entries
     }

@@ -99,9 +99,13 @@ final class TableBuffer {
             table, metadata.entries.map(\.field), database, beforeChange: beforeChange)
         func column(_ entry: FieldsMetadata.Entry) -> (Column, TableWrite.Column)? {
             guard let target = definition.column(entry.field.name) else { return nil }
-            let isZoned = entry.field.kind == .zonedTime || entry.field.kind == .zonedTimestamp
+            let isText =
+                switch entry.field.kind {
+                case .zonedTime, .zonedTimestamp, .instantText: true
+                default: false
+                }
             let encoder = CellEncoder(
-                kind: entry.field.kind, field: entry.field.name, isRaw: target.family == (isZoned ? .text : .integer),
+                kind: entry.field.kind, field: entry.field.name, isRaw: target.family == (isText ? .text : .integer),
                 zones: settings.zones)
             return (
                 Column(source: entry.source, encoder: encoder),

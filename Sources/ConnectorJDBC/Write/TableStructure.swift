@@ -56,7 +56,7 @@ struct TableStructure {
             try check(table, current, missing)
             let statements: [String]
             do throws(ConnectError) {
-                statements = try database.dialect.addColumns(table, missing)
+                statements = try database.dialect.addColumns(table, missing, zones: settings.zones)
             } catch {
                 throw WriteFailure(.refused, error)
             }
@@ -97,7 +97,7 @@ struct TableStructure {
         }
         let sql: String
         do throws(ConnectError) {
-            sql = try database.dialect.createTable(table, fields)
+            sql = try database.dialect.createTable(table, fields, zones: settings.zones)
         } catch {
             throw WriteFailure(.refused, error)
         }

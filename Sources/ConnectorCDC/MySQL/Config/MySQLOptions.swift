@@ -128,7 +128,8 @@ enum MySQLOptions {
         section("Events")
         SharedOptions.events(
             define,
-            sourceInfo: "\(flavor.rawValue).\(flavor == .mysql ? "MySql" : "MariaDb")SourceInfoStructMaker")
+            sourceInfo: "\(flavor.rawValue).\(flavor == .mysql ? "MySql" : "MariaDb")SourceInfoStructMaker",
+            hasConverters: true)
         hidden(&definition)
         return definition
     }

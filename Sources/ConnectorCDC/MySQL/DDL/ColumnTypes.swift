@@ -175,7 +175,9 @@ extension DDLParser {
         } else if take("GENERATED", "ALWAYS") {
         } else if take("AS") {
             if isSymbol("(") { skipBrackets() }
-        } else if take("CHECK") || take("REFERENCES") {
+        } else if take("REFERENCES") {
+            try reference()
+        } else if take("CHECK") {
             while token.kind != .end, !isSymbol(","), !isSymbol(")"), !isSymbol("(") { advance() }
             if isSymbol("(") { skipBrackets() }
         } else if take("INVISIBLE") || take("VISIBLE") || take("COMPRESSED") || take("PERSISTENT") || take("STORED")
@@ -185,6 +187,21 @@ extension DDLParser {
             return false
         }
         return true
+    }
+
+    /// `o (x) MATCH FULL ON DELETE SET NULL ON UPDATE CASCADE`: what happens to rows says nothing of the column.
+    private mutating func reference() throws(DDLError) {
+        _ = try tableName()
+        if isSymbol("(") { skipBrackets() }
+        while true {
+            if take("MATCH") {
+                advance()
+            } else if take("ON", "DELETE") || take("ON", "UPDATE") {
+                if take("SET") || take("NO") { advance() } else { _ = takeAny(["RESTRICT", "CASCADE"]) }
+            } else {
+                return
+            }
+        }
     }
 
     /// The value behind DEFAULT: what it stands for as text, nil for NULL.

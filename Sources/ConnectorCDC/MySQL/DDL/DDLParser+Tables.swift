@@ -3,6 +3,7 @@ extension DDLParser {
     mutating func createTable(replaces: Bool) throws(DDLError) {
         let ifNotExists = take("IF", "NOT", "EXISTS")
         let id = try tableName()
+        if ifNotExists, !replaces, catalog[id] != nil { return }
         if take("LIKE") {
             try createLike(id)
             return
@@ -13,7 +14,6 @@ extension DDLParser {
             try createLike(id)
             return
         }
-        if ifNotExists, !replaces, catalog[id] != nil { return }
         var table = TableDefinition(id: id)
         table.charset = catalog.charset(ofDatabase: id.database)
         var uniqueKeys: [[String]] = []
@@ -217,13 +217,15 @@ extension DDLParser {
             }
         } else if take("CHANGE") {
             _ = take("COLUMN")
-            _ = take("IF", "EXISTS")
+            let mayBeMissing = take("IF", "EXISTS")
             let old = try name()
+            if mayBeMissing, table.index(of: old) == nil { return }
             try place(try name(), old, &table, &uniqueKeys)
         } else if take("MODIFY") {
             _ = take("COLUMN")
-            _ = take("IF", "EXISTS")
+            let mayBeMissing = take("IF", "EXISTS")
             let column = try name()
+            if mayBeMissing, table.index(of: column) == nil { return }
             try place(column, column, &table, &uniqueKeys)
         } else if take("ALTER") {
             if isAnyWord(["INDEX", "KEY", "CHECK", "CONSTRAINT"]) { return }

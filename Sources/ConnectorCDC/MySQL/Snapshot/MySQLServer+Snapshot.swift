@@ -48,10 +48,13 @@ extension MySQLServer: SnapshotConnection {
 
     static func literal(_ bytes: UnsafeRawBufferPointer?, _ codec: ColumnCodec) -> String {
         guard let bytes else { return "NULL" }
+        func hexadecimal() -> String { "x'" + String(decoding: Hexadecimal.encode(bytes), as: UTF8.self) + "'" }
         switch codec.kind {
         case .int16, .int32, .int64, .unsignedDecimal, .decimal, .year: return String(decoding: bytes, as: UTF8.self)
-        case .binary, .bits, .boolean, .point, .geometry:
-            return "x'" + String(decoding: Hexadecimal.encode(bytes), as: UTF8.self) + "'"
+        // BIT comes as a byte, BOOLEAN as digits.
+        case .boolean, .flag:
+            return TextCell.integer(bytes) == nil ? hexadecimal() : String(decoding: bytes, as: UTF8.self)
+        case .binary, .bits, .point, .geometry: return hexadecimal()
         default: return sqlText(String(decoding: bytes, as: UTF8.self))
         }
     }

@@ -13,13 +13,15 @@ extension ColumnCodec {
         fields: [.init("wkb", .bytes), .init("srid", .optionalInt32)])
 
     /// - Parameters:
+    ///   - conversion: what `converters` makes of the column.
     ///   - parameters: what is added to the schema: the source's type.
     ///   - doc: the column's comment.
     convenience init(
-        _ column: ColumnDefinition, _ modes: HandlingModes, parameters added: [ConnectSchema.Parameter] = [],
-        doc: String? = nil
+        _ column: ColumnDefinition, _ modes: HandlingModes, as conversion: ColumnConverters.Conversion? = nil,
+        parameters added: [ConnectSchema.Parameter] = [], doc: String? = nil
     ) {
-        let (kind, plain) = Self.shape(column, modes)
+        let own = Self.shape(column, modes)
+        let (kind, plain) = conversion.flatMap { Self.converted(own, column, $0) } ?? own
         let bare = plain.with(isOptional: column.isOptional, doc: .some(doc), parameters: plain.parameters + added)
         let codec = ColumnCodec(
             kind: kind, schema: bare, isOptional: column.isOptional, times: modes.times, name: column.name)
@@ -139,6 +141,27 @@ extension ColumnCodec {
         }
     }
 
+    /// nil: not for columns of this type.
+    private static func converted(
+        _ own: (kind: Kind, schema: ConnectSchema), _ column: ColumnDefinition,
+        _ conversion: ColumnConverters.Conversion
+    ) -> (Kind, ConnectSchema)? {
+        switch (conversion, own.kind) {
+        case (.boolean, .int16): return (.boolean, .boolean)
+        case (.flag, .boolean), (.flag, .int16), (.flag, .int32), (.flag, .int64): return (.flag, .int16)
+        case (.real(isSingle: true), .float32), (.real(isSingle: true), .float64): return (.float32, .float32)
+        // What a column of single precision stores is read as such in snapshots, too.
+        case (.real(isSingle: false), .float32):
+            return (.float64(isSingle: column.typeName.hasPrefix("FLOAT")), .float64)
+        case (.characterSet, .text):
+            guard let charset = column.charset else { return nil }
+            return (
+                own.kind, own.schema.with(parameters: [.init("__debezium.source.column.character_set", charset)])
+            )
+        default: return nil
+        }
+    }
+
     private static func decimal(_ precision: Int, _ scale: Int) -> ConnectSchema {
         named(
             .bytes, LogicalType.decimal.rawValue,
@@ -170,7 +193,8 @@ extension ColumnCodec {
         let text = isText ? given : trimmed(given)
         let upper = text.uppercased()
         switch codec.kind {
-        case .boolean: return .boolean(upper == "TRUE" || (Int64(text).map { $0 != 0 } ?? false))
+        case .boolean: return .boolean(isTrue(upper))
+        case .flag: return .int16(isTrue(upper) ? 1 : 0)
         case .bits: return bits(text).map { .bytes($0) }
         case .int64 where UInt64(text).map { $0 > UInt64(Int64.max) } ?? false:
             // As Java narrows a number that is too large.
@@ -195,6 +219,8 @@ extension ColumnCodec {
         case .point, .geometry, .vector, .postgres, .unknown: return nil
         }
     }
+
+    private static func isTrue(_ text: String) -> Bool { text == "TRUE" || (Int64(text).map { $0 != 0 } ?? false) }
 
     /// Two digits are a year between 1970 and 2069.
     private static func year(_ number: Int64) -> Int64 {

@@ -9,7 +9,7 @@ enum TextCell {
         switch codec.kind {
         case .int16, .int32, .int64, .unsignedDecimal, .year:
             if let value = integer(bytes) { return .integer(value) }
-        case .boolean:
+        case .boolean, .flag:
             // BIT comes as a byte, BOOLEAN as digits.
             if bytes.count == 1, bytes[0] <= 1 { return .bytes(bytes) }
             if let value = integer(bytes) { return .integer(value) }

@@ -1,5 +1,6 @@
 internal import CPq
 internal import Glibc
+internal import PostgresClient
 
 /// Where a server is and how to get in, in libpq's words.
 struct PostgresAddress: Sendable {
@@ -53,23 +54,14 @@ final class PostgresConnection {
         parameters.set("options", Self.settings)
         parameters.set("application_name", isReplication ? "Swiftwater Streaming" : "Swiftwater General")
         if isReplication { parameters.set("replication", "database") }
-        let made = Self.withCStrings(parameters.parameters.map(\.name)) { names in
-            Self.withCStrings(parameters.parameters.map(\.value)) { PQconnectdbParams(names, $0, 0) }
+        let made: OpaquePointer
+        do throws(PostgresSession.Refusal) {
+            made = try PostgresSession.open(parameters.parameters)
+        } catch {
+            throw PostgresError(state: error.isDenied ? "28000" : "08006", message: error.message)
         }
-        guard let made else { throw PostgresError(state: "08006", message: "out of memory") }
         connection = made
         self.handle = handle
-        guard PQstatus(made) == CONNECTION_OK else {
-            // There is no result to ask for a state: the words are all there is. `deinit` closes.
-            let message = PQerrorMessage(made).map { String(cString: $0).trimmingSpaces } ?? "no connection"
-            let isDenied = [
-                "authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry",
-                "permission denied", "must be superuser", "invalid connection option", "invalid sslmode", "certificate",
-            ].contains { message.contains($0) }
-            throw PostgresError(state: isDenied ? "28000" : "08006", message: message)
-        }
-        // Notices would go to stderr.
-        PQsetNoticeReceiver(made, { _, _ in }, nil)
         handle.open(PQsocket(made))
         guard !isReplication else { return }
         if address.queryTimeoutMilliseconds > 0 {
@@ -81,22 +73,6 @@ final class PostgresConnection {
     deinit {
         handle.close()
         PQfinish(connection)
-    }
-
-    private static func withCStrings<Result>(
-        _ texts: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result?
-    ) -> Result? {
-        var bytes: [CChar] = []
-        var places: [Int] = []
-        for text in texts {
-            places.append(bytes.count)
-            bytes += text.utf8.map { CChar(bitPattern: $0) } + [0]
-        }
-        return bytes.withUnsafeBufferPointer { buffer in
-            guard let start = buffer.baseAddress else { return nil }
-            let pointers = places.map { Optional(start + $0) } + [nil]
-            return pointers.withUnsafeBufferPointer { $0.baseAddress.flatMap(body) }
-        }
     }
 
     /// 150004 for 15.4.

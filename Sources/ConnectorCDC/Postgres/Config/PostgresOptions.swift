@@ -66,7 +66,7 @@ enum PostgresOptions {
         values(define)
         group = "Events"
         order = 0
-        SharedOptions.events(shared, sourceInfo: "postgresql.PostgresSourceInfoStructMaker")
+        SharedOptions.events(shared, sourceInfo: "postgresql.PostgresSourceInfoStructMaker", hasConverters: false)
         define(
             "schema.include.list", .list, nil, .high, .long, "Include Schemas", "Expressions for schemas to capture.",
             .patterns)

@@ -16,6 +16,13 @@ extension PostgresValue {
             .init("x", .float64), .init("y", .float64), .init("wkb", .optionalBytes), .init("srid", .optionalInt32),
         ])
 
+    private static let sparseVector = ConnectSchema(
+        .structure, name: "io.debezium.data.SparseVector", version: 1, doc: "Sparse vector",
+        fields: [
+            .init("dimensions", .int16),
+            .init("vector", ConnectSchema(.map, keySchema: .int16, valueSchema: .float64)),
+        ])
+
     private static func shape(_ name: String) -> ConnectSchema {
         ConnectSchema(
             .structure, name: "io.debezium.data.geometry." + name, version: 1,
@@ -88,6 +95,7 @@ extension PostgresValue {
             return made(
                 .vector(isSingle: true),
                 ConnectSchema(.array, name: "io.debezium.data.FloatVector", version: 1, valueSchema: .float32))
+        case "sparsevec": return made(.sparseVector(sparseVector), sparseVector)
         case "box", "circle", "line", "lseg", "path", "polygon":
             return modes.includesUnknown ? made(.geometric, modes.bytes == .bytes ? .bytes : .string) : nil
         default: return unknown(modes, name)

@@ -27,6 +27,8 @@ final class PostgresValue: Sendable {
         /// PostGIS' geometry and geography.
         case geometry(ConnectSchema)
         case vector(isSingle: Bool)
+        /// With numbers of the places that are not 0.
+        case sparseVector(ConnectSchema)
         case array(PostgresValue)
         /// With their numbers as Java's.
         case geometric
@@ -143,6 +145,7 @@ final class PostgresValue: Sendable {
         case .vector(let isSingle):
             return .array(
                 PostgresText.numbers(bytes).map { isSingle ? .float32(Float($0)) : .float64($0) })
+        case .sparseVector(let schema): return Self.sparseVector(bytes, schema)
         case .geometric: return written(PostgresText.javaGeometry(bytes))
         case .unknown: return written(Array(bytes))
         case .array: return nil
@@ -324,6 +327,21 @@ final class PostgresValue: Sendable {
         }
     }
 
+    /// `{1:1.5,3:2}/5`: places from 1 on, and how many there are.
+    private static func sparseVector(_ bytes: UnsafeRawBufferPointer, _ schema: ConnectSchema) -> ConnectValue? {
+        let text = Self.text(bytes)
+        guard text.hasPrefix("{"), let end = text.lastIndex(of: "}"), text[end...].hasPrefix("}/"),
+            let count = Int16(text[text.index(end, offsetBy: 2)...])
+        else { return nil }
+        var entries: [(ConnectValue, ConnectValue)] = []
+        for entry in text[..<end].dropFirst().split(separator: ",") {
+            let parts = entry.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, let place = Int16(parts[0]), let number = Double(parts[1]) else { return nil }
+            entries.append((.int16(place), .float64(number)))
+        }
+        return .structure(ConnectStruct(schema, values: [.int16(count), .map(ConnectMap(entries))]))
+    }
+
     // MARK: What is not there
 
     /// Stands for NULL where NULL cannot be.
@@ -349,6 +367,7 @@ final class PostgresValue: Sendable {
         case .point(let schema): Self.point(0, 0, schema)
         case .geometry(let schema): .structure(ConnectStruct(schema, values: [.bytes([]), .null]))
         case .vector, .array: .array([])
+        case .sparseVector(let schema): .structure(ConnectStruct(schema, values: [.int16(0), .map(ConnectMap())]))
         }
     }
 
