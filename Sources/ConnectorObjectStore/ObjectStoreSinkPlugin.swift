@@ -1,12 +1,12 @@
 package import ConnectCore
 
-/// The sink of S3, and of folders laid out the same way: objects of many records in JSON, Avro, Parquet or bytes.
+/// The sink of S3, of folders laid out the same way, and of HDFS: objects of many records in JSON, Avro, Parquet or bytes.
 ///
 /// Exactly once where objects are cut by what the records say (their number, their own time): a second writing of the same
 /// records gives objects with the same names and bytes, and offsets are committed behind complete objects only. At least
 /// once with times of the clock.
 package struct ObjectStoreSinkPlugin: SinkPlugin {
-    package enum Flavour: Sendable { case s3, folder }
+    package enum Flavour: Sendable { case s3, folder, hdfs }
 
     static let s3ClassName = "io.confluent.connect.s3.S3SinkConnector"
 
@@ -24,6 +24,8 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
         switch flavour {
         case .s3: [Self.s3ClassName, "S3Sink"]
         case .folder: ["swiftwater.connect.FileStoreSinkConnector", "FileStoreSink"]
+        case .hdfs:
+            ["io.confluent.connect.hdfs3.Hdfs3SinkConnector", "io.confluent.connect.hdfs.HdfsSinkConnector", "Hdfs3Sink"]
         }
     }
 
@@ -37,7 +39,7 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
             let option = error.message.firstRange(of: "for configuration ").map { found in
                 String(error.message[found.upperBound...].prefix { $0 != ":" && $0 != " " })
             }
-            return [ConfigProblem(option ?? "store.url", error.message)]
+            return [ConfigProblem(option ?? (flavour == .hdfs ? "hdfs.url" : "store.url"), error.message)]
         }
     }
 
@@ -69,6 +71,10 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
             store = S3Store(
                 client: try S3Client(
                     s3, pause, now: { [context] in context.now }, log: { [context] in context.log($0, $1) }))
+        case .hdfs(let hdfs, let notes):
+            store = HDFSStore(
+                try WebHDFSClient(hdfs, pause, log: { [context] in context.log($0, $1) }),
+                topics: settings.topicsDirectory, notes: notes)
         }
         return ObjectStoreSinkTask(settings, store, context, pause)
     }

@@ -13,6 +13,18 @@ enum ObjectFormat: Sendable, Hashable {
         ("io.confluent.connect.s3.format.parquet.ParquetFormat", .parquet),
         ("io.confluent.connect.s3.format.bytearray.ByteArrayFormat", .bytes),
     ]
+
+    /// Those of the sinks of HDFS.
+    static let hdfsClassNames: [(name: String, format: ObjectFormat)] = ["hdfs3", "hdfs"].flatMap { package in
+        [("avro.Avro", avro), ("json.Json", json), ("parquet.Parquet", parquet), ("string.String", bytes)].map {
+            ("io.confluent.connect.\(package).\($0.0)Format", $0.1)
+        }
+    }
+
+    /// - Parameter name: of a class, with or without its package.
+    static func named(_ name: String) -> ObjectFormat? {
+        (classNames + hdfsClassNames).first { $0.name == name || ObjectStoreSettings.simple($0.name) == name }?.format
+    }
 }
 
 /// What all formats are told.
@@ -26,6 +38,8 @@ struct FormatOptions: Sendable {
     /// Behind each value of the bytes format.
     var bytesSeparator: [UInt8] = [0x0A]
     var writesDecimalsAsNumbers = false
+    /// Whether the names of Parquet files tell how their pages are compressed.
+    var parquetExtensionHasCodec = true
 
     /// The end of an object's name.
     func fileExtension(_ format: ObjectFormat) -> String {
@@ -34,6 +48,7 @@ struct FormatOptions: Sendable {
         case .json: return ".json" + gzip
         case .bytes: return bytesExtension + gzip
         case .avro: return ".avro"
+        case .parquet where !parquetExtensionHasCodec: return ".parquet"
         case .parquet:
             switch parquetCodec {
             case .none, .lz4: return ".parquet"

@@ -17,6 +17,12 @@ enum Partitioner: Sendable {
         "io.confluent.connect.storage.partitioner.HourlyPartitioner",
     ]
 
+    /// What may stand before the class's own name.
+    static let packages = [
+        "", "io.confluent.connect.storage.partitioner.", "io.confluent.connect.hdfs.partitioner.",
+        "io.confluent.connect.hdfs3.partitioner.",
+    ]
+
     /// The folder, without delimiters at its ends.
     ///
     /// - Parameters:

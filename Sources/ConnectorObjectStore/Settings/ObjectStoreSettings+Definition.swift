@@ -15,15 +15,16 @@ extension ObjectStoreSettings {
         let no = ConfigDef.Default.value(.boolean(false))
         let yes = ConfigDef.Default.value(.boolean(true))
 
-        if flavour == .s3 {
+        switch flavour {
+        case .s3:
             group = "S3"
             defineS3(&definition, group)
             group = "Storage"
             add(
                 "store.url", .string, .null, .high,
                 "The address of another store than AWS's: https://host:port. file:///path writes into a folder.")
-        } else {
-            add("store.url", .string, .required, .high, "The folder: file:///path.", .notEmpty)
+        case .folder: add("store.url", .string, .required, .high, "The folder: file:///path.", .notEmpty)
+        case .hdfs: defineHDFS(&definition, "HDFS")
         }
         add("topics.dir", .string, text("topics"), .high, "The folder that holds those of the topics.")
         add("directory.delim", .string, text("/"), .medium, "What stands between folders.")
@@ -35,8 +36,12 @@ extension ObjectStoreSettings {
         group = "Connector"
         add(
             "format.class", .className,
-            text(ObjectFormat.classNames[flavour == .s3 ? 0 : 2].name), .high,
-            "How records are written: \(ObjectFormat.classNames.map(\.name).joined(separator: ", ")).")
+            text(
+                flavour == .hdfs
+                    ? ObjectFormat.hdfsClassNames[0].name : ObjectFormat.classNames[flavour == .s3 ? 0 : 2].name), .high,
+            "How records are written: "
+                + (flavour == .hdfs ? ObjectFormat.hdfsClassNames.prefix(4) : ObjectFormat.classNames[...]).map(\.name)
+                .joined(separator: ", ") + ".")
         add(
             "flush.size", .int, .required, .high,
             "How many records of a partition are written before its objects are complete.",
@@ -69,7 +74,7 @@ extension ObjectStoreSettings {
         add(
             "format.bytearray.separator", .string, .null, .low,
             "What stands behind each value with ByteArrayFormat; a line's end without it.")
-        if flavour == .folder {
+        if flavour != .s3 {
             add(
                 "s3.compression.type", .string, text("none"), .low, "How JSON and bytes are compressed.",
                 .oneOf(["none", "gzip"], ignoresCase: true))

@@ -38,6 +38,9 @@ extension ObjectStoreSettings {
     static func target(
         _ values: ConfigValues, _ flavour: ObjectStoreSinkPlugin.Flavour, _ surroundings: Surroundings
     ) throws(ConnectError) -> Target {
+        if flavour == .hdfs {
+            return .hdfs(try hdfs(values, surroundings), notes: try hdfsFolder("logs.dir", values))
+        }
         let address = values.text("store.url")
         if let address, address.lowercased().hasPrefix("file:") {
             var path = String(address.dropFirst("file:".count))

@@ -12,6 +12,8 @@ struct ObjectStoreSettings: Sendable {
         case s3(S3Client.Settings)
         /// An absolute path.
         case folder(String)
+        /// The second is the folder of notes, from the root.
+        case hdfs(WebHDFSClient.Settings, notes: String)
     }
 
     /// Keys or headers beside the values.
@@ -99,14 +101,15 @@ struct ObjectStoreSettings: Sendable {
         tags = try Self.tags(values)
         failsWithoutTags = word("s3.object.behavior.on.tagging.error") == "fail"
         target = try Self.target(values, flavour, surroundings)
+        formatOptions.parquetExtensionHasCodec = flavour != .hdfs
     }
 
     private static func format(_ option: String, _ values: ConfigValues) throws(ConnectError) -> ObjectFormat {
         let name = values.string(option) ?? ""
-        guard let known = ObjectFormat.classNames.first(where: { $0.name == name || simple($0.name) == name }) else {
+        guard let format = ObjectFormat.named(name) else {
             throw .config(option, name, "Class \(name) could not be found.")
         }
-        return known.format
+        return format
     }
 
     static func simple(_ className: String) -> String { className.split(separator: ".").last.map(String.init) ?? "" }
@@ -127,6 +130,7 @@ struct ObjectStoreSettings: Sendable {
             options.gzipLevel = Int(values.integer("s3.compression.level") ?? -1)
         }
         options.bytesExtension = values.string("format.bytearray.extension") ?? ".bin"
+        if simple(values.string("format.class") ?? "") == "StringFormat" { options.bytesExtension = ".txt" }
         // Options are trimmed, and this one is mostly white space: what was written counts.
         if let separator = values.originals["format.bytearray.separator"] {
             options.bytesSeparator = Array(unescaped(separator).utf8)
@@ -167,7 +171,8 @@ struct ObjectStoreSettings: Sendable {
         }
         let name = values.string("partitioner.class") ?? ""
         let kind = simple(name)
-        guard Partitioner.classNames.contains(where: { $0 == name || simple($0) == name }) else {
+        guard Partitioner.classNames.contains(where: { simple($0) == kind && Partitioner.packages.contains(String(name.dropLast(kind.count))) })
+        else {
             throw .config(
                 "partitioner.class", name,
                 "Class \(name) could not be found. There are: \(Partitioner.classNames.joined(separator: ", "))")

@@ -26,7 +26,7 @@ struct FileStore: ObjectStore {
         }
     }
 
-    func upload(_ key: String, contentType: String) -> any ObjectUpload {
+    func upload(_ key: String, contentType: String, of partition: SinkPartition) -> any ObjectUpload {
         FileUpload(key, folder + "/" + Self.path(key), disk, folders)
     }
 

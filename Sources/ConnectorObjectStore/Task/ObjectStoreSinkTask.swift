@@ -27,6 +27,13 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
 
     func start() async throws(ConnectError) { try await store.check() }
 
+    func open(_ partitions: [SinkPartition]) async throws(ConnectError) {
+        for partition in partitions where writers[partition] == nil {
+            writers[partition] = PartitionWriter(
+                settings, store, partition, written: try await store.resume(partition))
+        }
+    }
+
     func put(_ records: [ConnectRecord]) async throws(ConnectError) {
         do throws(ConnectError) {
             for writer in writers.values where !writer.closing.isEmpty { try await complete(writer) }
@@ -50,7 +57,7 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
         if let known = writers[origin] {
             writer = known
         } else {
-            writer = PartitionWriter(settings, store)
+            writer = PartitionWriter(settings, store, origin)
             writers[origin] = writer
         }
         guard !writer.knows(offset) else { return }
@@ -129,6 +136,7 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
                 }
             }
         }
+        try await writer.publish()
         writer.closed()
         context.requestCommit()
     }
@@ -156,11 +164,27 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
     }
 
     func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] {
-        writers.compactMapValues(\.committable)
+        var committable: [SinkPartition: Int64] = [:]
+        for (partition, writer) in writers {
+            await settle(writer)
+            committable[partition] = writer.commit()
+        }
+        return committable
+    }
+
+    /// Objects whose records are committed need no note any more. One that stays is looked at again later.
+    private func settle(_ writer: PartitionWriter) async {
+        do throws(ConnectError) { try await writer.settle() } catch {
+            context.log(.warning, "\(error.message)")
+        }
     }
 
     func close(_ partitions: [SinkPartition]) async {
-        for partition in partitions { await writers.removeValue(forKey: partition)?.abort() }
+        for partition in partitions {
+            guard let writer = writers.removeValue(forKey: partition) else { continue }
+            await settle(writer)
+            await writer.abort()
+        }
     }
 
     func stop() async {

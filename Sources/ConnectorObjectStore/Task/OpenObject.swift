@@ -6,6 +6,8 @@ import ConnectCore
 final class OpenObject: @unchecked Sendable {
     let upload: any ObjectUpload
     let schema: ConnectSchema?
+    /// Of its folder and how its name ends.
+    let place: (folder: String, ending: String)
     let firstOffset: Int64
     private(set) var lastOffset: Int64
     private(set) var recordCount = 0
@@ -19,11 +21,13 @@ final class OpenObject: @unchecked Sendable {
     private static let stepByteCount = 4 << 20
 
     init(
-        _ upload: any ObjectUpload, _ encoder: any ObjectEncoder, _ schema: ConnectSchema?, firstOffset: Int64
+        _ upload: any ObjectUpload, _ encoder: any ObjectEncoder, _ schema: ConnectSchema?,
+        place: (folder: String, ending: String), firstOffset: Int64
     ) {
         self.upload = upload
         self.encoder = encoder
         self.schema = schema
+        self.place = place
         self.firstOffset = firstOffset
         lastOffset = firstOffset
     }

@@ -17,6 +17,7 @@ final class PartitionWriter: @unchecked Sendable {
 
     private let settings: ObjectStoreSettings
     private let store: any ObjectStore
+    private let origin: SinkPartition
     private(set) var objects: [Place: OpenObject] = [:]
     /// No more records go in, and they are not all complete.
     private(set) var closing: [OpenObject] = []
@@ -30,17 +31,36 @@ final class PartitionWriter: @unchecked Sendable {
     private var firstTime: Int64?
     private var firstFolder: String?
     private var nextScheduled: Int64?
+    /// What a worker before this one has published, until a record tells whether it was committed.
+    private var written: Range<Int64>?
+    /// The first record in open objects, in those that are closing, and of what was published and may not be committed.
+    private var firstOffset: Int64?
+    private var firstClosing: Int64?
+    private var firstUncommitted: Int64?
+    private var lastCommittable: Int64?
 
-    init(_ settings: ObjectStoreSettings, _ store: any ObjectStore) {
+    /// - Parameter written: see `ObjectStore.resume`.
+    init(
+        _ settings: ObjectStoreSettings, _ store: any ObjectStore, _ origin: SinkPartition, written: Range<Int64>? = nil
+    ) {
         self.settings = settings
         self.store = store
+        self.origin = origin
+        self.written = written
     }
 
     /// The offset to commit; nil leaves it where it is.
     var committable: Int64? { objects.isEmpty && closing.isEmpty ? nextOffset : completeOffset }
 
     /// Whether the record came before: batches come again after failures.
-    func knows(_ offset: Int64) -> Bool { nextOffset.map { offset < $0 } ?? false }
+    func knows(_ offset: Int64) -> Bool {
+        if let written {
+            self.written = nil
+            // From before: somebody went back, or the topic is another one by the same name.
+            if written.contains(offset) { nextOffset = written.upperBound }
+        }
+        return nextOffset.map { offset < $0 } ?? false
+    }
 
     func pass(_ offset: Int64) { nextOffset = offset + 1 }
 
@@ -70,6 +90,9 @@ final class PartitionWriter: @unchecked Sendable {
             isTombstone
             ? settings.tombstonePartition
             : try settings.partitioner.path(record, delimiter: settings.directoryDelimiter, millis: time)
+        if case .hdfs = settings.target, folder.contains(":") {
+            throw .data("HDFS takes no colon in the name of a folder: '\(folder)' of \(RecordPlace.text(record))")
+        }
         var views: [(suffix: String, format: ObjectFormat, value: SchemaAndValue)] = []
         if !isTombstone { views.append(("", settings.format, record.value)) }
         if let keys = settings.keys {
@@ -139,6 +162,7 @@ final class PartitionWriter: @unchecked Sendable {
             }
         }
         if recordCount == 0 {
+            firstOffset = prepared.offset
             firstTime = prepared.time
             firstFolder = prepared.folder
             if let interval = settings.scheduledInterval {
@@ -155,12 +179,13 @@ final class PartitionWriter: @unchecked Sendable {
     private func open(
         _ place: Place, _ format: ObjectFormat, _ schema: ConnectSchema?, _ prepared: Prepared
     ) throws(ConnectError) -> OpenObject {
+        let ending = place.suffix + settings.formatOptions.fileExtension(format)
         let key = ObjectName.key(
-            settings, folder: place.folder, origin: prepared.origin, offset: prepared.offset,
-            ending: place.suffix + settings.formatOptions.fileExtension(format))
+            settings, folder: place.folder, origin: origin, offsets: [prepared.offset], ending: ending)
         return OpenObject(
-            store.upload(key, contentType: settings.formatOptions.contentType(format)),
-            try settings.formatOptions.encoder(format, schema, name: key), schema, firstOffset: prepared.offset)
+            store.upload(key, contentType: settings.formatOptions.contentType(format), of: origin),
+            try settings.formatOptions.encoder(format, schema, name: key), schema,
+            place: (place.folder, ending), firstOffset: prepared.offset)
     }
 
     /// The next multiple of the interval, counted from midnight.
@@ -175,16 +200,47 @@ final class PartitionWriter: @unchecked Sendable {
         guard closing.isEmpty else { return }
         closing = objects.sorted { $0.key < $1.key }.map(\.value)
         offsetAfterClosing = nextOffset
+        firstClosing = firstOffset
+        firstOffset = nil
         objects = [:]
         recordCount = 0
         firstTime = nil
         firstFolder = nil
     }
 
-    /// All that was closed is complete.
+    /// Makes visible what was closed and is complete.
+    func publish() async throws(ConnectError) {
+        guard let next = offsetAfterClosing, let first = firstUncommitted ?? firstClosing, first <= next else { return }
+        let objects = closing.map { object in
+            let key =
+                store.namesObjectsAtTheirEnd
+                ? ObjectName.key(
+                    settings, folder: object.place.folder, origin: origin,
+                    offsets: [object.firstOffset, object.lastOffset], ending: object.place.ending)
+                : object.upload.key
+            return (upload: object.upload, key: key)
+        }
+        try await store.publish(objects, of: origin, offsets: first..<next)
+        firstUncommitted = first
+    }
+
+    /// All that was closed is complete and visible.
     func closed() {
         closing = []
         completeOffset = offsetAfterClosing
+    }
+
+    /// The offset to commit. When the worker asks again, or closes the partition, the answer of before is committed.
+    func commit() -> Int64? {
+        lastCommittable = committable
+        return committable
+    }
+
+    /// Tells the store that what it published is committed, if it is.
+    func settle() async throws(ConnectError) {
+        guard firstUncommitted != nil, closing.isEmpty, let lastCommittable, lastCommittable == committable else { return }
+        try await store.settle(origin)
+        firstUncommitted = nil
     }
 
     func abort() async {
@@ -199,12 +255,16 @@ enum ObjectName {
     /// - Parameters:
     ///   - folder: the topic's, which transforms may have changed, and the partition's in it.
     ///   - origin: where the records come from: two topics whose records go into one folder do not meet in one name.
+    ///   - offsets: of the first record, or of the first and the last.
     static func key(
-        _ settings: ObjectStoreSettings, folder: String, origin: SinkPartition, offset: Int64, ending: String
+        _ settings: ObjectStoreSettings, folder: String, origin: SinkPartition, offsets: [Int64], ending: String
     ) -> String {
-        let digits = String(offset)
-        let padded = String(repeating: "0", count: max(0, settings.offsetWidth - digits.utf8.count)) + digits
-        let name = [origin.topic, String(origin.partition), padded].joined(separator: settings.fileDelimiter) + ending
+        let padded = offsets.map { offset in
+            let digits = String(offset)
+            return String(repeating: "0", count: max(0, settings.offsetWidth - digits.utf8.count)) + digits
+        }
+        let name =
+            ([origin.topic, String(origin.partition)] + padded).joined(separator: settings.fileDelimiter) + ending
         let parts = (settings.topicsDirectory.isEmpty ? [] : [settings.topicsDirectory]) + [folder, name]
         return parts.joined(separator: settings.directoryDelimiter)
     }

@@ -14,7 +14,7 @@ const known = {
   MySqlConnector: "Changes of a MySQL database, as they happen", MariaDbConnector: "Changes of a MariaDB database, as they happen", PostgresConnector: "Changes of a PostgreSQL database, as they happen",
   SyslogSourceConnector: "What machines and devices log, by syslog", FileStreamSourceConnector: "Lines of a file", FileStreamSinkConnector: "Lines into a file", JdbcSourceConnector: "Rows of a relational database", JdbcSinkConnector: "Rows into a relational database",
   ElasticsearchSinkConnector: "Documents into a search index", OpensearchSinkConnector: "Documents into a search index", S3SinkConnector: "Objects into S3: JSON, Avro, Parquet",
-  FileStoreSinkConnector: "Files into a folder: JSON, Avro, Parquet", HttpSinkConnector: "Records to a web service", SlackSinkConnector: "Messages to Slack",
+  Hdfs3SinkConnector: "Files into HDFS: Avro, JSON, Parquet", FileStoreSinkConnector: "Files into a folder: JSON, Avro, Parquet", HttpSinkConnector: "Records to a web service", SlackSinkConnector: "Messages to Slack",
 };
 const simple = (name) => name.split(".").pop();
 

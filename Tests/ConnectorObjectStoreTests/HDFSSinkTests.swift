@@ -1,0 +1,236 @@
+import ConnectCore
+import Synchronization
+import Testing
+
+@testable import ConnectorObjectStore
+
+@Suite struct HDFSSinkTests {
+    private static let partition = SinkPartition(topic: "t", partition: 0)
+
+    private func made(
+        _ url: String, _ properties: [String: String] = [:], _ context: SinkContext = SinkContext()
+    ) async throws -> any SinkTask {
+        let task = try ObjectStoreSinkPlugin(.hdfs, version: "1", surroundings()).makeTask(
+            [
+                "hdfs.url": url, "flush.size": "3", "hdfs.retries": "0", "hdfs.user": "etl", "retry.backoff.ms": "0",
+                "format.class": "io.confluent.connect.hdfs3.json.JsonFormat",
+            ].merging(properties) { $1 }, context)
+        try await task.start()
+        try await task.open([Self.partition])
+        return task
+    }
+
+    private func text(_ server: HDFSServer) -> [String: String] {
+        server.files.mapValues { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// The numbers in all files of a topic, by the files' names.
+    private func numbers(_ server: HDFSServer) -> [String] {
+        server.files.filter { $0.key.hasPrefix("/topics/t/") }.sorted { $0.key < $1.key }.flatMap { file in
+            String(decoding: file.value, as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+    }
+
+    private func lines(_ range: Range<Int64>) -> [String] { range.map { "{\"n\":\($0)}" } }
+
+    @Test func `whole files have the first and the last offset in their names`() async throws {
+        try await HDFSServer.run { url, server in
+            let task = try await made(url)
+            try await task.put(numbered(0..<8))
+            #expect(
+                text(server).filter { $0.key.hasPrefix("/topics/t") } == [
+                    "/topics/t/partition=0/t+0+0000000000+0000000002.json": "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n",
+                    "/topics/t/partition=0/t+0+0000000003+0000000005.json": "{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n",
+                ])
+            #expect(server.requests.allSatisfy { $0.query["user.name"] == "etl" })
+            #expect(try await task.preCommit([:]) == [Self.partition: 6])
+            // Committed with the second asking: the note is not needed any more.
+            #expect(server.files.keys.contains("/logs/t/0/log"))
+            #expect(try await task.preCommit([:]) == [Self.partition: 6])
+            #expect(!server.files.keys.contains("/logs/t/0/log"))
+            await task.close([Self.partition])
+            #expect(server.files.count == 2)
+            await task.stop()
+        }
+    }
+
+    @Test func `a partition that goes takes its note along`() async throws {
+        try await HDFSServer.run { url, server in
+            let task = try await made(url)
+            try await task.put(numbered(0..<3))
+            _ = try await task.preCommit([:])
+            await task.close([Self.partition])
+            await task.stop()
+            #expect(server.files.keys.sorted() == ["/topics/t/partition=0/t+0+0000000000+0000000002.json"])
+            // A topic of the same name that begins anew is written from its first record.
+            let second = try await made(url, ["flush.size": "2"])
+            try await second.put(numbered(0..<2))
+            #expect(server.files.keys.contains("/topics/t/partition=0/t+0+0000000000+0000000001.json"))
+            await second.stop()
+        }
+    }
+
+    @Test func `large files grow by appending`() async throws {
+        try await HDFSServer.run { url, server in
+            let task = try await made(
+                url,
+                [
+                    "flush.size": "12", "format.class": "io.confluent.connect.hdfs3.string.StringFormat",
+                ])
+            let chunk = [UInt8](repeating: 0x41, count: 3 << 20)
+            for n in Int64(0)..<12 { try await task.put([sinkRecord(.bytes(chunk), .optionalBytes, offset: n)]) }
+            let (path, bytes) = try #require(server.files.first { $0.key.hasPrefix("/topics/t/") })
+            #expect(path == "/topics/t/partition=0/t+0+0000000000+0000000011.txt")
+            #expect(bytes == (0..<12).flatMap { _ in chunk + [0x0A] })
+            #expect(server.requests.contains { $0.operation == "APPEND" })
+            await task.stop()
+        }
+    }
+
+    /// Each request fails once, done or not; the worker gives the records again.
+    @Test(arguments: [true, false]) func `what failed is tried again and nothing is there twice`(_ isDone: Bool) async throws {
+        var number = 0
+        var isOver = false
+        while !isOver {
+            let failing = number
+            let count = Mutex(0)
+            try await HDFSServer.run { url, server in
+                let task = try await made(
+                    url, ["flush.size": "4", "format.class": "io.confluent.connect.hdfs3.string.StringFormat"])
+                server.handle { _, n in
+                    count.withLock { $0 = max($0, n + 1) }
+                    guard n == failing else { return nil }
+                    return isDone ? .lostAnswer : .refused(status: 503, exception: "RetriableException")
+                }
+                // Three of them are more than is sent at once.
+                let chunk = [UInt8](repeating: 0x41, count: 6 << 20)
+                let records = (Int64(0)..<10).map { n in
+                    sinkRecord(.bytes(n < 3 ? chunk : [0x42]), .optionalBytes, offset: n)
+                }
+                for batch in [Array(records[..<4]), Array(records[4...]), []] {
+                    do throws(ConnectError) { try await task.put(batch) } catch {
+                        guard error.isRetriable else { throw error }
+                        try await task.put(batch)
+                    }
+                }
+                _ = try await task.preCommit([:])
+                let sizes = server.files.filter { $0.key.hasPrefix("/topics/t/") }.mapValues { bytes in
+                    bytes.count { $0 == 0x0A }
+                }
+                #expect(
+                    sizes == [
+                        "/topics/t/partition=0/t+0+0000000000+0000000003.txt": 4,
+                        "/topics/t/partition=0/t+0+0000000004+0000000007.txt": 4,
+                    ], "request \(failing)")
+                await task.stop()
+            }
+            isOver = failing >= count.withLock { $0 }
+            number += 1
+        }
+        #expect(number > 10)
+    }
+
+    /// The worker dies at each request; the next one is cut otherwise, and may not know what was committed.
+    @Test(arguments: [true, false], ["2", "5"])
+    func `a worker that goes on after a crash writes every record once`(_ commits: Bool, _ size: String) async throws {
+        var number = 0
+        var isOver = false
+        while !isOver {
+            let dying = number
+            let count = Mutex(0)
+            try await HDFSServer.run { url, server in
+                var committed: Int64 = 0
+                var first: (any SinkTask)?
+                server.handle { _, n in
+                    count.withLock { $0 = max($0, n + 1) }
+                    return n >= dying ? .refused(status: 400, exception: "Dead") : nil
+                }
+                do {
+                    let task = try await made(url, ["partitioner.class": "FieldPartitioner", "partition.field.name": "n"])
+                    first = task
+                    for batch in [0..<4, 4..<9, 9..<10] as [Range<Int64>] {
+                        try await task.put(parity(batch))
+                        if commits { committed = try await task.preCommit([:])[Self.partition] ?? committed }
+                    }
+                } catch is ConnectError {}
+                if let first { _ = first }
+                server.handle { _, _ in nil }
+                let task = try await made(
+                    url,
+                    ["flush.size": size, "partitioner.class": "FieldPartitioner", "partition.field.name": "n"])
+                try await task.put(parity(committed..<20))
+                let done = try await task.preCommit([:])[Self.partition] ?? committed
+                #expect(done >= 9)
+                #expect(
+                    numbers(server).sorted() == parity(0..<done).map { line($0) }.sorted(), "died at \(dying)")
+                _ = try await task.preCommit([:])
+                await task.close([Self.partition])
+                #expect(server.files.keys.filter { !$0.hasPrefix("/topics/t/") }.isEmpty, "died at \(dying)")
+                await task.stop()
+            }
+            isOver = dying >= count.withLock { $0 }
+            number += 1
+        }
+        #expect(number > 20)
+    }
+
+    /// Records of two folders.
+    private func parity(_ range: Range<Int64>) -> [ConnectRecord] {
+        range.map { sinkRecord(object([("n", .int64($0 % 2)), ("o", .int64($0))]), offset: $0) }
+    }
+
+    private func line(_ record: ConnectRecord) -> String {
+        guard case .sink(_, _, let offset, _) = record.origin else { return "" }
+        return "{\"n\":\(offset % 2),\"o\":\(offset)}"
+    }
+
+    @Test func `another name node is asked when one stands by`() async throws {
+        try await HDFSServer.run({ _, _ in .refused(status: 403, exception: "StandbyException") }) { standby, _ in
+            try await HDFSServer.run { url, server in
+                let task = try await made("\(standby),\(url)")
+                try await task.put(numbered(0..<3))
+                #expect(server.files.keys.contains("/topics/t/partition=0/t+0+0000000000+0000000002.json"))
+                await task.stop()
+            }
+        }
+    }
+
+    @Test func `a folder that HDFS would not take is the record's fault`() async throws {
+        try await HDFSServer.run { url, server in
+            let context = SinkContext(isTolerant: true)
+            let task = try await made(
+                url, ["flush.size": "1", "partitioner.class": "FieldPartitioner", "partition.field.name": "f"], context)
+            let records = ["a:b", "c"].enumerated().map {
+                sinkRecord(object([("f", .string($0.element))]), offset: Int64($0.offset))
+            }
+            try await task.put(records)
+            #expect(
+                server.files.keys.filter { $0.hasPrefix("/topics/t/") } == ["/topics/t/f=c/t+0+0000000001+0000000001.json"])
+            #expect(context.reported.withLock { $0.map(\.message) }.first?.hasPrefix("HDFS takes no colon") == true)
+            await task.stop()
+        }
+    }
+
+    /// As a name node says it whose data nodes are not back yet.
+    @Test func `a cluster that is not whole yet is asked again`() async throws {
+        try await HDFSServer.run { url, server in
+            let task = try await made(url)
+            server.handle { _, n in n < 1 ? .refused(status: 403, exception: "IOException") : nil }
+            let error = await #expect(throws: ConnectError.self) { try await task.put(numbered(0..<3)) }
+            #expect(error?.isRetriable == true)
+            try await task.put(numbered(0..<3))
+            #expect(server.files.keys.contains("/topics/t/partition=0/t+0+0000000000+0000000002.json"))
+            await task.stop()
+        }
+    }
+
+    @Test func `a refusal says what and who`() async throws {
+        try await HDFSServer.run({ _, _ in .refused(status: 403, exception: "AccessControlException") }) { url, _ in
+            let error = await #expect(throws: ConnectError.self) { try await made(url) }
+            #expect(
+                error?.message
+                    == "MKDIRS at \(url), '/topics' was refused with 403 AccessControlException: the user 'etl' (hdfs.user) may not do "
+                    + "this: AccessControlException!")
+        }
+    }
+}
