@@ -117,7 +117,7 @@ import Testing
                 properties: [
                     "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": user,
                     "sasl.password": password,
-                ], requestTimeout: .seconds(20)))
+                ], requestTimeout: .seconds(60)))
         defer { channel.close() }
         try await body(channel)
     }
@@ -160,8 +160,8 @@ import Testing
                     "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": "ann",
                     "sasl.password": password,
                 ]))
-        guard password == "x" else { return try await cluster.connect(timeout: .seconds(20)) }
-        let error = await #expect(throws: ClusterError.self) { try await cluster.connect(timeout: .seconds(20)) }
+        guard password == "x" else { return try await cluster.connect(timeout: .seconds(60)) }
+        let error = await #expect(throws: ClusterError.self) { try await cluster.connect(timeout: .seconds(60)) }
         #expect(error?.code.name == "SASL_AUTHENTICATION_FAILED")
         #expect(error?.message.contains("invalid credentials") == true, "\(error.map { "\($0)" } ?? "")")
     }

@@ -76,12 +76,22 @@ struct ScramExchange {
         return found
     }
 
-    /// `Hi(password, salt, count)`.
     private func salted(_ salt: [UInt8], _ count: Int) -> [UInt8] {
-        var step = code(salt + [0, 0, 0, 1], password)
+        switch hash {
+        case .sha256: salted(salt, count, by: SHA256.self)
+        case .sha512: salted(salt, count, by: SHA512.self)
+        }
+    }
+
+    /// `Hi(password, salt, count)`.
+    private func salted<Function: HashFunction>(
+        _ salt: [UInt8], _ count: Int, by function: Function.Type
+    ) -> [UInt8] {
+        let key = SymmetricKey(data: password)
+        var step = Array(HMAC<Function>.authenticationCode(for: salt + [0, 0, 0, 1], using: key))
         var result = step
         for _ in 1..<max(1, count) {
-            step = code(step, password)
+            step = Array(HMAC<Function>.authenticationCode(for: step, using: key))
             for index in result.indices { result[index] ^= step[index] }
         }
         return result
