@@ -127,7 +127,12 @@ let package = Package(
         target("RegistryClient", ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"]),
         target("SQLClient", ["Bytes", "JSONCalls", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
         target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
-        target("Cluster", ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, logging]),
+        target(
+            "Cluster",
+            [
+                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, nioSSL, crypto,
+                logging,
+            ]),
         target(
             "Broker",
             [

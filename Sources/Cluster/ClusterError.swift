@@ -54,6 +54,7 @@ package struct ClusterError: Error, Sendable, CustomStringConvertible {
         package static let groupAuthorizationFailed = Code(rawValue: 30)
         package static let clusterAuthorizationFailed = Code(rawValue: 31)
         package static let invalidTimestamp = Code(rawValue: 32)
+        package static let unsupportedSaslMechanism = Code(rawValue: 33)
         package static let unsupportedVersion = Code(rawValue: 35)
         package static let topicAlreadyExists = Code(rawValue: 36)
         package static let invalidPartitions = Code(rawValue: 37)

@@ -5,8 +5,9 @@ package protocol RecordWriter: AnyObject, Sendable {
     /// Hands over records and returns as soon as the writer has taken them all, with a receipt to wait on. Waits for
     /// room when too many records are under way.
     ///
-    /// - Throws: `.unknownTopicOrPartition` (a writer never creates a topic), `.messageTooLarge`, `.invalidRequest` after `close`. Nothing is promised
-    ///   for the other records of the call then.
+    /// - Throws: `.unknownTopicOrPartition` (a writer never creates a topic), `.invalidRequest` after `close`. Nothing is
+    ///   promised for the other records of the call then. A record that is too large for its topic is told by the
+    ///   receipt; outside of transactions the others of the call are written.
     func submit(_ records: [ProducerRecord], to topic: String) async throws(ClusterError) -> WriteReceipt
 
     /// `submit` for worker threads: blocks the calling thread, which must not be one of the cooperative pool.

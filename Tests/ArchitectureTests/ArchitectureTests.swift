@@ -43,7 +43,10 @@ private let allowed: [String: Set<String>] = [
     "RegistryClient": ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"],
     "SQLClient": ["Bytes", "JSONCalls", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
-    "Cluster": ["Bytes", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "Logging"],
+    "Cluster": [
+        "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "NIOSSL", "Crypto",
+        "Logging",
+    ],
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
         "Coordinators",

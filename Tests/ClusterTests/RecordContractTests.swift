@@ -86,6 +86,44 @@ import Testing
         }
     }
 
+    /// Java's producer takes a batch apart that is too large. librdkafka does not.
+    @Test func `records that only together are beyond the topic's limit are all written`() async throws {
+        try await withCluster(.embedded) { cluster in
+            try await cluster.createTopic(NewTopic("t", configs: ["max.message.bytes": "2000"]), validateOnly: false)
+            for mode in [WriterMode.acks(.all), .idempotent] {
+                let writer = try await cluster.writer(mode)
+                let records = (0..<100).map { ProducerRecord(value: text("record \($0)")) }
+                let positions = try await writer.write(records, to: "t")
+                #expect(positions.count == 100)
+                await writer.close()
+            }
+            let transaction = try await cluster.transactionalWriter("id", timeout: .seconds(60))
+            try transaction.begin()
+            _ = try await transaction.write((0..<100).map { ProducerRecord(value: text("record \($0)")) }, to: "t")
+            try await transaction.commit()
+            await transaction.close()
+            let reader = try await cluster.reader(TopicPartition("t", 0), from: .beginning, isolation: .readCommitted)
+            let found = try await read(reader, 300)
+            reader.close()
+            #expect(found.map { $0.value.map { String(buffer: $0) } } == (0..<300).map { "record \($0 % 100)" })
+        }
+    }
+
+    @Test func `one record beyond the limit keeps none of the others back`() async throws {
+        try await withCluster(.embedded) { cluster in
+            try await cluster.createTopic(NewTopic("t", configs: ["max.message.bytes": "2000"]), validateOnly: false)
+            let writer = try await cluster.writer(.idempotent)
+            var records = (0..<10).map { ProducerRecord(value: text("record \($0)")) }
+            records.insert(ProducerRecord(value: ByteBuffer(bytes: [UInt8](repeating: 1, count: 3000))), at: 5)
+            await expectFailure(.messageTooLarge) { try await writer.write(records, to: "t") }
+            await writer.close()
+            let reader = try await cluster.reader(TopicPartition("t", 0), from: .beginning, isolation: .readCommitted)
+            let found = try await read(reader, 10)
+            reader.close()
+            #expect(found.map { $0.value.map { String(buffer: $0) } } == (0..<10).map { "record \($0)" })
+        }
+    }
+
     @Test(arguments: Transport.allCases, [WriterMode.acks(.none), .acks(.leader), .acks(.all), .idempotent])
     func `every mode writes in the order of submission`(transport: Transport, mode: WriterMode) async throws {
         try await withCluster(transport) { cluster in

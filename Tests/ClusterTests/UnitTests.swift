@@ -47,6 +47,10 @@ import Testing
                 "failed to resolve 'nohost:9092': Name or service not known"
             ),
             ("1/1 brokers are down", "1/1 brokers are down"),
+            (
+                "sasl_ssl://a:9093/bootstrap: SASL authentication error: no (after 5ms in state AUTH_REQ)",
+                "SASL authentication error: no"
+            ),
         ])
     func `the reason of a failed connection is told without librdkafka's context`(text: String, reason: String) {
         #expect(RemoteCluster.reason(text) == reason)
@@ -135,7 +139,10 @@ import Testing
             (["bootstrap.servers": "a:1", "key.serializer": "x"], [:]),
             (["ssl.truststore.type": "PEM", "ssl.truststore.location": "/ca.pem"], ["ssl.ca.location": "/ca.pem"]),
             (["ssl.keystore.type": "PKCS12", "ssl.keystore.location": "/k"], ["ssl.keystore.location": "/k"]),
-            (["ssl.keystore.type": "PEM", "ssl.keystore.location": "/k"], ["ssl.certificate.location": "/k"]),
+            (
+                ["ssl.keystore.type": "PEM", "ssl.keystore.location": "/k"],
+                ["ssl.certificate.location": "/k", "ssl.key.location": "/k"]
+            ),
             (
                 [
                     "sasl.jaas.config":

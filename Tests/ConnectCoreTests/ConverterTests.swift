@@ -47,6 +47,19 @@ actor MemoryRegistry: ConverterRegistry {
 }
 
 @Suite struct ConverterTests {
+    /// From upstream's `JsonConverter`: what counts is that keys are texts, not whether they may be null.
+    @Test func `a map with texts for keys is an object of JSON, also where they are optional`() throws {
+        var options = JSONConverter.Options()
+        options.hasSchemas = false
+        let schema = ConnectSchema.map(.optionalString, .int32)
+        let value = ConnectValue.map(ConnectMap([("a", ConnectValue.int32(1))]))
+        let bytes = try JSONConverter(options).bytes(SchemaAndValue(schema, value), topic: "t")
+        #expect(bytes.map { String(decoding: $0, as: UTF8.self) } == #"{"a":1}"#)
+        options.isSchemaForm = true
+        let pairs = try JSONConverter(options).bytes(SchemaAndValue(schema, value), topic: "t")
+        #expect(pairs.map { String(decoding: $0, as: UTF8.self) } == #"[{"key":"a","value":1}]"#)
+    }
+
     private static let inner = ConnectSchema.structure(
         [.init("x", .optionalInt32)], name: "com.ex.Inner", isOptional: true)
 

@@ -55,6 +55,39 @@ import Testing
         #expect((try chain.apply(empty) == nil ? "drop" : "keep") == tombstone)
     }
 
+    /// From upstream's `FieldReference.determineStruct`.
+    @Test func `fields of the event that are added come from where they belong`() throws {
+        let source = ConnectSchema.structure([.init("ts_ms", .int64), .init("ts_us", .int64)], name: "S")
+        let transaction = ConnectSchema.structure(
+            [.init("id", .string), .init("total_order", .int64)], name: "event.block", isOptional: true)
+        let envelope = ConnectSchema.structure(
+            [
+                .init("after", Self.row), .init("source", source), .init("transaction", transaction),
+                .init("op", .string), .init("ts_ms", .int64), .init("ts_us", .int64),
+            ], name: "p.db.t.Envelope")
+        let event = ConnectStruct(
+            envelope,
+            values: [
+                .structure(ConnectStruct(Self.row, values: [.int32(1), .string("n")])),
+                .structure(ConnectStruct(source, values: [.int64(1), .int64(2)])),
+                .structure(ConnectStruct(transaction, values: [.string("tx"), .int64(3)])), .string("c"), .int64(4),
+                .int64(5),
+            ])
+        let record = ConnectRecord(
+            topic: "p.db.t", value: SchemaAndValue(envelope, .structure(event)),
+            origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+        let chain = try Self.chain(
+            "ExtractNewRecordState", ["add.fields": "op,ts_ms,ts_us,source.ts_ms,id,total_order,nosuch"])
+        let row = try #require(try chain.apply(record)?.value.value.structure)
+        #expect(row["__op"] == .string("c"))
+        #expect(row["__ts_ms"] == .int64(4))
+        #expect(row["__ts_us"] == .int64(2))
+        #expect(row["__source_ts_ms"] == .int64(1))
+        #expect(row["__id"] == .string("tx"))
+        #expect(row["__total_order"] == .int64(3))
+        #expect(row["__nosuch"] == nil)
+    }
+
     /// As Debezium's `ExtractChangedRecordState`.
     @Test func `headers name what an update changes`() throws {
         func header(_ name: String, _ fields: [String]) -> ConnectHeader {
@@ -214,6 +247,47 @@ import Testing
         #expect(element?.name == "payload.d")
         #expect(element?.fields.map(\.name) == ["x", "y"])
         #expect(output.timestamp == 9)
+    }
+
+    private static func outbox(
+        _ options: [String: String], type: String = "order", payload: ConnectValue = .string("p")
+    ) throws -> ConnectRecord {
+        let micros = ConnectSchema(.int64, name: "io.debezium.time.MicroTimestamp", version: 1)
+        let row = ConnectSchema.structure(
+            [
+                .init("id", .string), .init("aggregatetype", .string), .init("aggregateid", .string),
+                .init("payload", .optionalString), .init("v", .int32), .init("at", micros),
+            ], name: "s.public.outbox.Value", isOptional: true)
+        let envelope = ConnectSchema.structure(
+            [.init("before", row), .init("after", row), .init("op", .string), .init("ts_ms", .int64)],
+            name: "o.Envelope")
+        let value = ConnectStruct(
+            row, values: [.string("e1"), .string(type), .string("7"), payload, .int32(3), .int64(5_000_000)])
+        let event = ConnectStruct(envelope, values: [.null, .structure(value), .string("c"), .int64(9)])
+        let record = ConnectRecord(
+            topic: "outbox", value: SchemaAndValue(envelope, .structure(event)),
+            origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+        return try #require(try Self.chain("outbox.EventRouter", options).apply(record))
+    }
+
+    /// From upstream's `EventRouterDelegate`.
+    @Test func `an outbox names topics, schemas and times by its columns`() throws {
+        let other = try Self.outbox(["route.topic.regex": "cart-(.*)", "route.topic.replacement": "carts.$1"])
+        #expect(other.topic == "order")
+        #expect(try Self.outbox(["table.field.event.timestamp": "at"]).timestamp == 5000)
+        let version = ["table.field.event.schema.version": "v"]
+        #expect(try Self.outbox(version).value.schema == .optionalString)
+        let placed = version.merging(["table.fields.additional.placement": "id:envelope"]) { $1 }
+        let schema = try Self.outbox(placed).value.schema
+        #expect(schema?.name == "s.public.outbox.order.Value")
+        #expect(schema?.version == 3)
+        #expect(schema?.fields.map(\.name) == ["payload", "id"])
+        let missing = ["table.fields.additional.placement": "nosuch:header"]
+        #expect(throws: ConnectError.self) { try Self.outbox(missing) }
+        let tolerant = missing.merging(["table.fields.additional.error.on.missing": "false"]) { $1 }
+        #expect(try Self.outbox(tolerant).headers.map(\.name) == ["id"])
+        let empty = try Self.outbox(["route.tombstone.on.empty.payload": "true"], payload: .string(" "))
+        #expect(empty.value.value.isNull && empty.value.schema == nil)
     }
 
     @Test(arguments: [

@@ -130,6 +130,31 @@ import Testing
         #expect(problems.map(\.option) == (option.map { ["transforms.x." + $0] } ?? []), "\(problems)")
     }
 
+    /// From upstream's `SingleFieldPath`: a backslash goes only where the backtick behind it would have ended the name.
+    @Test(arguments: [
+        ("a.b", "1"), ("`x.y`.b", "2"), (#"`x\`.y`.b"#, "3"), (#"`x\`y`"#, "4"), ("`x`y`.b", "5"), ("a.c.d", nil),
+        ("e.f", nil), ("nosuch.f", nil),
+    ] as [(String, String?)])
+    func `a path leads into maps`(path: String, text: String?) throws {
+        func inner(_ text: String) -> ConnectValue { .map(ConnectMap([("b", ConnectValue.string(text))])) }
+        let map = ConnectMap([
+            ("a", inner("1")), ("x.y", inner("2")), ("x`.y", inner("3")), (#"x\`y"#, ConnectValue.string("4")),
+            ("x`y", inner("5")), ("e", ConnectValue.null),
+        ])
+        let chain = try Self.chain("ExtractField$Value", ["field": path, "field.syntax.version": "V2"])
+        let found = try chain.apply(Self.record(SchemaAndValue(nil, .map(map))))?.value.value
+        #expect(found == (text.map { .string($0) } ?? .null))
+    }
+
+    @Test func `a path through what is no map is refused`() throws {
+        let chain = try Self.chain("ExtractField$Value", ["field": "a.b", "field.syntax.version": "V2"])
+        let map = ConnectMap([("a", ConnectValue.string("text"))])
+        let error = #expect(throws: ConnectError.self) { try chain.apply(Self.record(SchemaAndValue(nil, .map(map)))) }
+        #expect(
+            error?.message
+                == "Only Map objects supported in absence of schema for [nested field access], found: java.lang.String")
+    }
+
     @Test func `a mask for whole numbers loses its decimal places`() throws {
         for (kind, value, mask, expected) in [
             (ConnectSchema.int8, ConnectValue.int8(5), "1.5", ConnectValue.int8(1)),

@@ -160,6 +160,106 @@ import Testing
         }
     }
 
+    /// Upstream's `WorkerSinkTask.execute` closes its partitions, with a commit, whatever ended the loop.
+    @Test func `what a sink took before it failed does not come again`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", ["a", "b", "bad", "c"])
+            try await platform.withWorker { worker in
+                var config = Self.sink.merging(["deadly": "bad", "commits": "false"]) { $1 }
+                config["consumer.override.max.poll.records"] = "1"
+                #expect(try await worker.create("k", config).status == 201)
+                try await eventually("failed") { try await worker.states("k") == "RUNNING / FAILED" }
+                let offsets = try await worker.ask("GET", "/connectors/k/offsets").json["offsets"]?.elements ?? []
+                #expect(offsets.map { $0["offset"]?["kafka_offset"]?.integer } == [2])
+                config["deadly"] = ""
+                #expect(try await worker.create("k", config).status == 200)
+                try await eventually("the rest") { worker.kept.records.count == 4 }
+                #expect(worker.kept.texts == ["a", "b", "bad", "c"])
+            }
+        }
+    }
+
+    /// Upstream's `RetryWithToleranceOperator` reports before it looks at the tolerance.
+    @Test(arguments: [#"{"a":"#, #""bad""#])
+    func `the record that ends a task is a dead letter, too`(text: String) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", [text])
+            try await platform.withWorker { worker in
+                var config = Self.sink
+                config["bad"] = "bad"
+                config["value.converter"] = "JsonConverter"
+                config["value.converter.schemas.enable"] = "false"
+                config["errors.deadletterqueue.topic.name"] = "letters"
+                #expect(try await worker.create("k", config).status == 201)
+                try await eventually("failed") { try await worker.states("k") == "RUNNING / FAILED" }
+                let letters = try await platform.records("letters")
+                #expect(letters.map { $0.value.map { String(buffer: $0) } } == [text])
+            }
+        }
+    }
+
+    @Test(arguments: ["all", "none"])
+    func `a record that is too large for its topic is passed over where wanted`(tolerance: String) async throws {
+        let log = RecordedLog()
+        try await TestPlatform.with(log: log) { platform in
+            let topic = NewTopic("numbers", partitionCount: 1, configs: ["max.message.bytes": "2000"])
+            try await platform.cluster.createTopic(topic, validateOnly: false)
+            try await platform.withWorker { worker in
+                let config = [
+                    "connector.class": "CountingSource", "topic": "numbers", "count": "200", "batch": "200",
+                    "large.at": "100", "errors.tolerance": tolerance, "errors.log.enable": "true",
+                ]
+                #expect(try await worker.create("s", config).status == 201)
+                guard tolerance == "all" else {
+                    try await eventually("failed") { try await worker.states("s") == "RUNNING / FAILED" }
+                    return
+                }
+                try await eventually("the others") { try await platform.records("numbers").count == 199 }
+                #expect(try await worker.states("s") == "RUNNING / RUNNING")
+                let told = log.lines.filter { $0.contains("Executing stage 'KAFKA_PRODUCE'") }
+                #expect(told.count == 1 && told[0].contains("too large"))
+            }
+        }
+    }
+
+    /// Upstream's `ConnectUtils.checkAndConvertTimestamp`.
+    @Test func `a time before 1970 is refused, and -1 is none`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker { worker in
+                let config = ["connector.class": "CountingSource", "topic": "numbers", "count": "1"]
+                let none = try await worker.create("none", config.merging(["timestamp": "-1"]) { $1 })
+                #expect(none.status == 201)
+                try await eventually("written") { (try? await platform.records("numbers").count) == 1 }
+                #expect(try await platform.records("numbers")[0].timestamp > 1_600_000_000_000)
+                let early = try await worker.create("early", config.merging(["timestamp": "-2"]) { $1 })
+                #expect(early.status == 201)
+                try await eventually("failed") { try await worker.states("early") == "RUNNING / FAILED" }
+                let trace = try await worker.ask("GET", "/connectors/early/tasks/0/status").json["trace"]?.text ?? ""
+                #expect(trace.contains("Invalid record timestamp -2"), "\(trace)")
+            }
+        }
+    }
+
+    /// Brokers match by RE2, Connect by Java's expressions.
+    @Test(arguments: [true, false])
+    func `an expression for topics may be all that Java's are`(isEmbedded: Bool) async throws {
+        try await TestPlatform.with { platform in
+            for name in ["lines", "xlines", "lines.q"] {
+                try await platform.cluster.createTopic(NewTopic(name, partitionCount: 1), validateOnly: false)
+                try await platform.write(name, [name])
+            }
+            try await platform.withWorker(isEmbedded: isEmbedded) { worker in
+                let config = ["connector.class": "KeepingSink", "topics.regex": "(?!x)[a-z&&[^q]]+s"]
+                #expect(try await worker.create("k", config).status == 201)
+                try await eventually("the one") { worker.kept.records.count == 1 }
+                #expect(worker.kept.texts == ["lines"])
+                #expect(try await worker.states("k") == "RUNNING / RUNNING")
+            }
+        }
+    }
+
     @Test func `names that look like slips are taken, and told in the log`() async throws {
         let log = RecordedLog()
         try await TestPlatform.with(log: log) { platform in

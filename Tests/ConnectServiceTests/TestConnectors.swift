@@ -12,6 +12,8 @@ struct CountingSource: SourcePlugin {
         definition.define("count", .long, .value(.integer(100)), nil, .high, "How many.")
         definition.define("batch", .int, .value(.integer(10)), nil, .low, "At a time.")
         definition.define("fail.at", .long, .value(.integer(-1)), nil, .low, "Where to fail.")
+        definition.define("timestamp", .long, .null, nil, .low, "The time of all records.")
+        definition.define("large.at", .long, .value(.integer(-1)), nil, .low, "Which line has 5000 characters more.")
         return definition
     }
 
@@ -67,7 +69,8 @@ final class CountingTask: SourceTask {
             records.append(
                 ConnectRecord(
                     topic: values.string("topic") ?? "", key: SchemaAndValue(.string, .string("k\(number)")),
-                    value: SchemaAndValue(.string, .string("line \(number)")),
+                    value: SchemaAndValue(.string, .string("line \(number)\(more(number))")),
+                    timestamp: values.integer("timestamp"),
                     origin: .source(
                         partition: partition, offset: ConnectMap([("next", ConnectValue.int64(number + 1))]))))
         }
@@ -86,6 +89,10 @@ final class CountingTask: SourceTask {
         var poll = SourcePoll()
         poll.written = [written]
         return poll
+    }
+
+    private func more(_ number: Int64) -> String {
+        number == values.integer("large.at") ? String(repeating: "x", count: 5000) : ""
     }
 
     func stop() async {}
@@ -112,22 +119,28 @@ struct KeepingSink: SinkPlugin {
     var definition: ConfigDef {
         var definition = ConfigDef()
         definition.define("bad", .string, .value(.string("")), nil, .low, "A text that is reported.")
+        definition.define("deadly", .string, .value(.string("")), nil, .low, "A text of which the task fails.")
+        definition.define("commits", .boolean, .value(.boolean(true)), nil, .low, "Whether each put is committed.")
         return definition
     }
 
     func makeTask(_ properties: [String: String], _ context: any SinkTaskContext) throws(ConnectError) -> any SinkTask {
-        KeepingTask(kept, properties["bad"] ?? "", context)
+        KeepingTask(kept, try definition.parse(properties), context)
     }
 }
 
 final class KeepingTask: SinkTask {
     private let kept: KeepingSink.Kept
     private let bad: String
+    private let deadly: String
+    private let commits: Bool
     private let context: any SinkTaskContext
 
-    init(_ kept: KeepingSink.Kept, _ bad: String, _ context: any SinkTaskContext) {
+    init(_ kept: KeepingSink.Kept, _ values: ConfigValues, _ context: any SinkTaskContext) {
         self.kept = kept
-        self.bad = bad
+        bad = values.string("bad") ?? ""
+        deadly = values.string("deadly") ?? ""
+        commits = values.flag("commits")
         self.context = context
     }
 
@@ -150,13 +163,16 @@ final class KeepingTask: SinkTask {
             throw ConnectError(.retriable, "not now")
         }
         for record in records {
+            if !deadly.isEmpty, record.value.value.string == deadly {
+                throw ConnectError(.connect, "\(deadly) is deadly")
+            }
             if !bad.isEmpty, record.value.value.string == bad {
                 try await context.report(record, .data("\(bad) is bad"))
             } else {
                 kept.state.withLock { $0.records.append(record) }
             }
         }
-        context.requestCommit()
+        if commits { context.requestCommit() }
     }
 
     func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] {

@@ -220,6 +220,35 @@ import Testing
         #expect(connection["sasl.mechanism"] == "PLAIN")
     }
 
+    @Test(arguments: ["", "ksql.streams."])
+    func `the SQL server's file says how connections to its cluster are protected`(prefix: String) throws {
+        let file = [
+            "bootstrap.servers": "k:9093", "\(prefix)security.protocol": "SASL_SSL",
+            "\(prefix)sasl.mechanism": "SCRAM-SHA-256", "\(prefix)ssl.truststore.location": "/ca.pem",
+            "\(prefix)ssl.truststore.type": "PEM",
+            "\(prefix)sasl.jaas.config": "x required username=\"ann\" password=\"p\";",
+        ]
+        let connection = try settings(file: file, flags: [("roles", "--roles", "sql")]).registryConnection()
+        #expect(
+            connection == [
+                "security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-256", "sasl.username": "ann",
+                "sasl.password": "p", "ssl.ca.location": "/ca.pem",
+            ])
+        let others = file.merging(["kafkastore.security.protocol": "SSL"]) { $1 }
+        let own = try settings(file: others, flags: [("roles", "--roles", "sql")]).registryConnection()
+        #expect(own == ["security.protocol": "SSL"])
+    }
+
+    @Test func `what would protect a listener is refused without a broker, too`() {
+        let failure = #expect(throws: CommandFailure.self) {
+            try settings(
+                file: ["kafkastore.bootstrap.servers": "k:9092", "ssl.keystore.location": "/k"],
+                flags: [("roles", "--roles", "registry")])
+        }
+        let words = "'ssl.keystore.location' (file server.properties): this version has no TLS"
+        #expect(failure?.text.contains(words) == true)
+    }
+
     @Test(
         arguments: [
             (["roles": "registry"], "needs a cluster"), (["registry.listener": "0.0.0.0:8081"], "no authentication"),

@@ -55,24 +55,34 @@ final class EmbeddedWriter: RecordWriter {
         }
         var positions = [RecordPosition](repeating: RecordPosition(partition: 0, offset: -1), count: records.count)
         var syncs: [(Partition, Int64)] = []
+        var failure: ClusterError?
+        let byteCountMax = min(Self.batchByteCountMax, topic.config.rules.byteCountMax)
         for (number, indexes) in byPartition.sorted(by: { $0.key < $1.key }) {
             guard let partition = topic.partition(number) else {
                 throw ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist")
             }
             var rest = indexes[...]
+            var end: Int64?
             while !rest.isEmpty {
-                let (batch, taken) = try Self.batch(records, rest, now: now)
-                let (appended, addition) = try append(ByteBuffer(bytes: batch), partition, topic, now)
-                if let addition { syncs.append((addition.partition, addition.offset)) }
-                for (delta, index) in rest.prefix(taken).enumerated() {
-                    positions[index] = RecordPosition(
-                        partition: number, offset: tellsOffsets ? appended.baseOffset + Int64(delta) : -1)
+                let (batch, taken) = try Self.batch(records, rest, now: now, byteCountMax: byteCountMax)
+                do throws(ClusterError) {
+                    let (appended, addition) = try append(ByteBuffer(bytes: batch), partition, topic, now)
+                    if let addition { syncs.append((addition.partition, addition.offset)) }
+                    for (delta, index) in rest.prefix(taken).enumerated() {
+                        positions[index] = RecordPosition(
+                            partition: number, offset: tellsOffsets ? appended.baseOffset + Int64(delta) : -1)
+                    }
+                    end = appended.lastOffset + 1
+                } catch {
+                    // One record that is too large keeps none of the others back; a transaction is over with it.
+                    guard error.code == .messageTooLarge, taken == 1, transaction == nil else { throw error }
+                    failure = failure ?? error
                 }
                 rest = rest.dropFirst(taken)
-                if rest.isEmpty { syncs.append((partition, appended.lastOffset + 1)) }
             }
+            if let end { syncs.append((partition, end)) }
         }
-        return receipt(positions, syncs)
+        return receipt(positions, syncs, failure)
     }
 
     func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt {
@@ -101,20 +111,21 @@ final class EmbeddedWriter: RecordWriter {
         if isClosed.load(ordering: .acquiring) { throw ClusterError(.invalidRequest, "the writer is closed") }
     }
 
-    /// A batch of the first records that fit into one.
+    /// A batch of the first records that fit into one, of the first one at least.
     private static func batch(
-        _ records: [ProducerRecord], _ indexes: ArraySlice<Int>, now: Int64
+        _ records: [ProducerRecord], _ indexes: ArraySlice<Int>, now: Int64, byteCountMax: Int
     ) throws(ClusterError) -> (bytes: [UInt8], taken: Int) {
         do throws(WireError) {
             var builder = BatchBuilder()
             var taken = 0
             for index in indexes {
                 let record = records[index]
-                let byteCount = (record.key?.readableBytes ?? 0) + (record.value?.readableBytes ?? 0)
-                if taken > 0 && builder.uncompressedByteCount + byteCount > batchByteCountMax { break }
+                let key = record.key.map { Array($0.readableBytesView) }
+                let value = record.value.map { Array($0.readableBytesView) }
+                let byteCount = BatchBuilder.byteCountMax(key: key, value: value, headers: record.headers)
+                if taken > 0 && builder.uncompressedByteCount + byteCount > byteCountMax { break }
                 try builder.append(
-                    timestamp: record.timestamp ?? now, key: record.key.map { Array($0.readableBytesView) },
-                    value: record.value.map { Array($0.readableBytesView) }, headers: record.headers)
+                    timestamp: record.timestamp ?? now, key: key, value: value, headers: record.headers)
                 taken += 1
             }
             return (try builder.build(), taken)
@@ -145,9 +156,12 @@ final class EmbeddedWriter: RecordWriter {
         }
     }
 
-    private func receipt(_ positions: [RecordPosition], _ syncs: [(Partition, Int64)]) -> WriteReceipt {
+    /// - Parameter refusal: of a record of the call; the others are written.
+    private func receipt(
+        _ positions: [RecordPosition], _ syncs: [(Partition, Int64)], _ refusal: ClusterError? = nil
+    ) -> WriteReceipt {
         guard waitsForDisk, cluster.node.syncsBeforeAnswer, !syncs.isEmpty else {
-            return WriteReceipt(.success(positions))
+            return WriteReceipt(refusal.map { .failure($0) } ?? .success(positions))
         }
         let receipt = WriteReceipt()
         let key = ObjectIdentifier(receipt)
@@ -161,7 +175,7 @@ final class EmbeddedWriter: RecordWriter {
                     transaction?.fail(error)
                     receipt.resolve(.failure(error))
                 } else {
-                    receipt.resolve(.success(positions))
+                    receipt.resolve(refusal.map { .failure($0) } ?? .success(positions))
                 }
                 // Last: who flushes must not pass a failure that nobody has noted yet.
                 pending.withLock { $0[key] = nil }

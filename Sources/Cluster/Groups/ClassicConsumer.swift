@@ -1,5 +1,6 @@
 import Bytes
 import NIOCore
+import Patterns
 import Synchronization
 
 /// A consumer of the classic protocol.
@@ -141,9 +142,12 @@ actor ClassicConsumer: ConsumerMembership {
         case .topics(let names): return names.sorted()
         case .pattern(let pattern):
             let names = try await cluster.topics().filter { !$0.isInternal }.map(\.name)
-            do {
-                let expression = try Regex(pattern)
-                return names.filter { $0.wholeMatch(of: expression) != nil }
+            do throws(PatternError) {
+                // All of the name, as Java's clients want it.
+                let expression = try JavaPattern("\\A(?:" + pattern + ")\\z")
+                var matching: [String] = []
+                for name in names where try expression.firstMatch(in: Array(name.utf8)) != nil { matching.append(name) }
+                return matching
             } catch {
                 throw ClusterError(.invalidRegularExpression, "'\(pattern)' is not a regular expression: \(error)")
             }

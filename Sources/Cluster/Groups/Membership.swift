@@ -4,6 +4,7 @@ package import NIOCore
 package enum Subscription: Hashable, Sendable {
     case topics([String])
     /// Topics whose whole name a regular expression matches, also those that come later; the broker's own are left out.
+    /// Java's syntax in classic groups; in the others the broker matches, which knows RE2's.
     case pattern(String)
 }
 

@@ -21,12 +21,14 @@ final class ClientHandle: Sendable {
         fileprivate var mainQueue: OpaquePointer!
         fileprivate let logger: Logger
         fileprivate let isProducer: Bool
+        fileprivate let relay: SecureRelay?
         fileprivate let state = Mutex(State())
         fileprivate let deliveries = Signal()
 
-        fileprivate init(logger: Logger, isProducer: Bool) {
+        fileprivate init(logger: Logger, isProducer: Bool, relay: SecureRelay?) {
             self.logger = logger
             self.isProducer = isProducer
+            self.relay = relay
         }
 
         /// `rd_kafka_topic_t` by topic, kept until the end: librdkafka's per-topic state hangs on them.
@@ -41,12 +43,18 @@ final class ClientHandle: Sendable {
 
     /// - Parameter properties: librdkafka's names; the later ones of the caller win over those of the kind.
     init(_ kind: Kind, _ configuration: RemoteConfiguration, properties: [String: String]) throws(ClusterError) {
-        let shared = Shared(logger: configuration.logger, isProducer: kind == .producer)
+        let relay = try SecureRelay(configuration)
+        let shared = Shared(logger: configuration.logger, isProducer: kind == .producer, relay: relay)
         guard let conf = rd_kafka_conf_new() else { throw ClusterError(.unknownServerError, "out of memory") }
         var ownsConf = true
         defer { if ownsConf { rd_kafka_conf_destroy(conf) } }
         var text = [CChar](repeating: 0, count: 512)
-        let all = properties.merging(configuration.properties) { $1 }
+        var all = properties.merging(configuration.properties) { $1 }
+        if relay != nil {
+            all["security.protocol"] = "plaintext"
+            // What librdkafka asks first waits until the relay has come through TLS and SASL.
+            all["api.version.request.timeout.ms"] = all["api.version.request.timeout.ms"] ?? "60000"
+        }
         for (name, value) in all.sorted(by: { $0.key < $1.key }) + [
             ("bootstrap.servers", configuration.bootstrapServers)
         ] {
@@ -67,6 +75,17 @@ final class ClientHandle: Sendable {
             let shared = Unmanaged<Shared>.fromOpaque(opaque).takeUnretainedValue()
             let line = "\(String(cString: facility)): \(String(cString: message))"
             if level <= LOG_WARNING { shared.logger.debug("\(line)") } else { shared.logger.trace("\(line)") }
+        }
+        if relay != nil {
+            rd_kafka_conf_set_socket_cb(conf) { _, _, _, opaque in
+                guard let opaque else { return -1 }
+                return Unmanaged<Shared>.fromOpaque(opaque).takeUnretainedValue().relay?.socket() ?? -1
+            }
+            rd_kafka_conf_set_connect_cb(conf) { socket, _, _, name, opaque in
+                guard let opaque, let name else { return EINVAL }
+                let shared = Unmanaged<Shared>.fromOpaque(opaque).takeUnretainedValue()
+                return shared.relay?.connect(socket, to: String(cString: name)) ?? EINVAL
+            }
         }
         // For errors in the queues of readers: librdkafka calls it from within `rd_kafka_consume_*` of that reader.
         rd_kafka_conf_set_error_cb(conf) { _, code, reason, opaque in
@@ -171,7 +190,10 @@ extension ClientHandle.Shared {
         state.withLock { $0.partitionErrors[text[..<end.lowerBound] + "]"] = (code, text) }
     }
 
-    private func noteError(_ code: rd_kafka_resp_err_t, _ text: String) {
+    private func noteError(_ given: rd_kafka_resp_err_t, _ givenText: String) {
+        var (code, text) = (given, givenText)
+        // A relay that could not connect knows more than that the connection ended.
+        if code == RD_KAFKA_RESP_ERR__TRANSPORT, let failure = relay?.failure { (code, text) = failure.ofConnection }
         state.withLock { state in
             // "all brokers are down" follows the error that says why, which is the better text.
             if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, let known = state.connectionError {

@@ -5,8 +5,8 @@ import Synchronization
 
 /// Kafka's requests over connections of our own: one per broker.
 ///
-/// Speaks plaintext, with SASL PLAIN where the configuration says so. What needs TLS or another mechanism is refused
-/// with the reason; topics and records go through librdkafka, which has them all.
+/// Speaks TLS and SASL with the mechanisms of `ConnectionSecurity`. What needs another one is refused with the reason;
+/// topics and records go through librdkafka, which has them all.
 final class RemoteChannel: RequestChannel {
     private let configuration: RemoteConfiguration
     private let loop: RequestLoop
@@ -169,10 +169,11 @@ final class RemoteChannel: RequestChannel {
         let (present, isClosed) = state.withLock { ($0.connections[address], $0.isClosed) }
         if isClosed { throw ClusterError(.invalidRequest, "the channel is closed") }
         if let present, present.isOpen { return present }
-        let credentials = try credentials()
+        let security = try loop.security(configuration.properties)
         let new = try await RequestConnection.open(
-            address, on: loop.group, clientId: configuration.properties["client.id"] ?? "swiftwater", timeout: timeout)
-        if let credentials { try await Self.authenticate(new, credentials, timeout) }
+            address, security, on: loop.group, clientId: configuration.properties["client.id"] ?? "swiftwater",
+            timeout: timeout)
+        if let credentials = security.credentials { try await new.authenticate(credentials, timeout: timeout) }
         // Two callers may have connected at the same time: one connection is enough.
         return state.withLock { state in
             if state.isClosed {
@@ -185,43 +186,20 @@ final class RemoteChannel: RequestChannel {
             return new
         }
     }
-
-    private func credentials() throws(ClusterError) -> (user: String, password: String)? {
-        let properties = configuration.properties
-        let security = (properties["security.protocol"] ?? "plaintext").lowercased()
-        let mechanism = properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? "GSSAPI"
-        switch security {
-        case "plaintext": return nil
-        case "sasl_plaintext" where mechanism == "PLAIN":
-            return (properties["sasl.username"] ?? "", properties["sasl.password"] ?? "")
-        default:
-            throw ClusterError(
-                .unsupportedVersion,
-                "group requests over \(security.uppercased())"
-                    + (security.hasPrefix("sasl") ? " with \(mechanism)" : "") + " are not possible yet",
-                hint: "they work over PLAINTEXT, and over SASL_PLAINTEXT with PLAIN")
-        }
-    }
-
-    private static func authenticate(
-        _ connection: RequestConnection, _ credentials: (user: String, password: String), _ timeout: Duration
-    ) async throws(ClusterError) {
-        let attempt = "authenticate as '\(credentials.user)'"
-        let shake = try await connection.exchange(
-            SaslHandshakeRequest(mechanism: "PLAIN"), version: try connection.version(of: .saslHandshake, 1...1),
-            timeout: timeout)
-        try check(shake.errorCode, attempt)
-        let token = "\0\(credentials.user)\0\(credentials.password)"
-        let answer = try await connection.exchange(
-            SaslAuthenticateRequest(authBytes: ByteBuffer(string: token)),
-            version: try connection.version(of: .saslAuthenticate, 0...2), timeout: timeout)
-        try check(answer.errorCode, attempt, detail: answer.errorMessage)
-    }
 }
 
 /// The one thread that all connections of a cluster share.
 private final class RequestLoop: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let known = Mutex<ConnectionSecurity?>(nil)
+
+    /// Files are read once; what cannot be used is looked at again with the next connection.
+    func security(_ properties: [String: String]) throws(ClusterError) -> ConnectionSecurity {
+        if let known = known.withLock({ $0 }) { return known }
+        let read = try ConnectionSecurity(properties)
+        known.withLock { $0 = read }
+        return read
+    }
 
     deinit {
         // Closes what is open and ends the thread; nobody is left to be told about it.

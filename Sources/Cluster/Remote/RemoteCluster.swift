@@ -76,6 +76,8 @@ package final class RemoteCluster: Cluster {
         if let failed = reason.ranges(of: "failed: ").last { reason = reason[failed.upperBound...] }
         if let after = reason.firstRange(of: " (after ") { reason = reason[..<after.lowerBound] }
         if let broker = reason.firstRange(of: "/bootstrap: ") { reason = reason[broker.upperBound...] }
+        // A word that begins with two capitals is a name: SASL, SSL.
+        guard reason.dropFirst().first?.isUppercase != true else { return String(reason) }
         return reason.prefix(1).lowercased() + reason.dropFirst()
     }
 

@@ -42,8 +42,13 @@ package struct RemoteConfiguration: Sendable {
             case "ssl.keystore.certificate.chain": translated["ssl.certificate.pem"] = value
             case "ssl.keystore.key": translated["ssl.key.pem"] = value
             case "ssl.keystore.location":
-                let type = properties["ssl.keystore.type"] ?? "JKS"
-                translated[type == "PEM" ? "ssl.certificate.location" : "ssl.keystore.location"] = value
+                guard properties["ssl.keystore.type"] == "PEM" else {
+                    translated["ssl.keystore.location"] = value
+                    continue
+                }
+                // Java's PEM store is one file with the key and its certificates.
+                translated["ssl.certificate.location"] = value
+                translated["ssl.key.location"] = value
             case "ssl.truststore.type", "ssl.keystore.type":
                 guard value == "PEM" || (value == "PKCS12" && name == "ssl.keystore.type") else {
                     throw ClusterError(

@@ -37,6 +37,9 @@ final class RequestConnection: Sendable {
     private let clientId: String
     private let nextCorrelationId = Atomic<Int32>(1)
     private let offered = Mutex<[Int16: ClosedRange<Int16>]>([:])
+    /// When the broker wants its client to have authenticated anew (KIP-368): another connection does it before.
+    private let expiry = Mutex<ContinuousClock.Instant?>(nil)
+    private let isHandedOver = Atomic<Bool>(false)
 
     private init(channel: any Channel, handler: NIOLoopBound<ResponseHandler>, clientId: String) {
         self.channel = channel
@@ -48,7 +51,8 @@ final class RequestConnection: Sendable {
 
     /// Connects and asks which versions the broker offers.
     static func open(
-        _ address: BrokerAddress, on group: any EventLoopGroup, clientId: String, timeout: Duration
+        _ address: BrokerAddress, _ security: ConnectionSecurity, on group: any EventLoopGroup, clientId: String,
+        timeout: Duration
     ) async throws(ClusterError) -> RequestConnection {
         let attempt = "connect to \(address)"
         let connection: RequestConnection
@@ -58,7 +62,10 @@ final class RequestConnection: Sendable {
                 .connectTimeout(TimeAmount(min(timeout, .seconds(10))))
                 .channelInitializer { channel in
                     channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(ResponseHandler())
+                        if let tls = try security.handler(host: address.host) {
+                            try channel.pipeline.syncOperations.addHandler(tls)
+                        }
+                        try channel.pipeline.syncOperations.addHandler(ResponseHandler(address))
                     }
                 }
                 .connect(host: address.host, port: address.port).get()
@@ -69,6 +76,7 @@ final class RequestConnection: Sendable {
             }.get()
             connection = RequestConnection(channel: channel, handler: handler, clientId: clientId)
         } catch {
+            if let failure = ClusterError(tls: error, address) { throw failure }
             throw ClusterError(.brokerNotAvailable, "\(attempt): \(Self.reason(error))")
         }
         let answer = try await connection.exchange(ApiVersionsRequest(), version: 0, timeout: timeout)
@@ -81,10 +89,86 @@ final class RequestConnection: Sendable {
         return connection
     }
 
-    var isOpen: Bool { channel.isActive }
+    var isOpen: Bool { channel.isActive && expiry.withLock { $0.map { ContinuousClock.now < $0 } ?? true } }
 
     /// Requests under way fail.
-    func close() { channel.close(promise: nil) }
+    func close() {
+        if !isHandedOver.load(ordering: .acquiring) { channel.close(promise: nil) }
+    }
+
+    /// Has what comes from a connected socket go over the connection from here on, and what comes over it into the
+    /// socket, which is taken. Nothing may be asked any more.
+    func relay(_ socket: Int32) async throws {
+        isHandedOver.store(true, ordering: .releasing)
+        do {
+            let local = try await ClientBootstrap(group: channel.eventLoop).channelOption(.autoRead, value: false)
+                .withConnectedSocket(socket).get()
+            try await channel.eventLoop.submit { [channel, handler] in
+                let (here, there) = RelayEnd.pair()
+                try channel.pipeline.syncOperations.addHandler(here)
+                try local.pipeline.syncOperations.addHandler(there)
+                handler.value.passesOn = true
+            }.get()
+            try await local.setOption(.autoRead, value: true).get()
+        } catch {
+            channel.close(promise: nil)
+            throw error
+        }
+    }
+
+    /// Tells the broker who comes.
+    ///
+    /// - Throws: `.saslAuthenticationFailed`, `.unsupportedSaslMechanism`, and what `exchange` throws.
+    func authenticate(_ credentials: ConnectionSecurity.Credentials, timeout: Duration) async throws(ClusterError) {
+        let attempt = "authenticate as '\(credentials.user)'"
+        do throws(ClusterError) {
+            let shake = try await exchange(
+                SaslHandshakeRequest(mechanism: credentials.mechanism.rawValue),
+                version: try version(of: .saslHandshake, 1...1), timeout: timeout)
+            if ErrorCode(rawValue: shake.errorCode) == .unsupportedSaslMechanism {
+                throw ClusterError(
+                    .unsupportedSaslMechanism,
+                    "the broker does not take \(credentials.mechanism.rawValue), but "
+                        + (shake.mechanisms.isEmpty ? "nothing" : shake.mechanisms.joined(separator: ", ")),
+                    hint: "set sasl.mechanism to what it takes")
+            }
+            try check(shake.errorCode, attempt)
+            let user = credentials.user
+            let password = credentials.password
+            switch credentials.mechanism {
+            case .plain: _ = try await token("\0\(user)\0\(password)", timeout)
+            case .scramSHA256, .scramSHA512:
+                var scram = ScramExchange(
+                    credentials.mechanism == .scramSHA256 ? .sha256 : .sha512, user: user, password: password,
+                    nonce: ScramExchange.nonce())
+                let answer = try await token(scram.first, timeout)
+                let proof = try scram.proof(for: answer)
+                let last = try await token(proof, timeout)
+                try scram.check(last)
+            }
+        } catch {
+            close()
+            throw error.during(attempt)
+        }
+    }
+
+    /// One step of the conversation.
+    private func token(_ text: String, _ timeout: Duration) async throws(ClusterError) -> String {
+        let answer = try await exchange(
+            SaslAuthenticateRequest(authBytes: ByteBuffer(string: text)),
+            version: try version(of: .saslAuthenticate, 0...2), timeout: timeout)
+        if ErrorCode(rawValue: answer.errorCode) == .saslAuthenticationFailed {
+            throw ClusterError(
+                .saslAuthenticationFailed, answer.errorMessage ?? "the broker does not take user or password")
+        }
+        try check(answer.errorCode, "authenticate", detail: answer.errorMessage)
+        if answer.sessionLifetimeMs > 0 {
+            // A little early, as Java's clients do.
+            let end = ContinuousClock.now + .milliseconds(answer.sessionLifetimeMs) * 85 / 100
+            expiry.withLock { $0 = end }
+        }
+        return String(buffer: answer.authBytes)
+    }
 
     /// The newest version of a request that the broker offers and `versions` has.
     func version(of api: ApiKey, _ versions: ClosedRange<Int16>) throws(ClusterError) -> Int16 {
@@ -181,13 +265,19 @@ final class RequestConnection: Sendable {
 /// Cuts the answers out of the stream and hands each to who waits for it. Lives on the connection's event loop.
 private final class ResponseHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
 
     /// No answer to a request of ours is near it; a longer one is a peer that is not Kafka.
     private static let byteCountMax: Int32 = 100 << 20
 
+    private let address: BrokerAddress
     private var incoming = ByteBuffer()
     private var waiting: [Int32: EventLoopPromise<ByteBuffer>] = [:]
     private var failure: ClusterError?
+    /// Somebody else reads the stream.
+    var passesOn = false
+
+    init(_ address: BrokerAddress) { self.address = address }
 
     /// - Returns: false when the connection is over and the promise was failed.
     func expect(_ id: Int32, _ answer: EventLoopPromise<ByteBuffer>) -> Bool {
@@ -207,6 +297,7 @@ private final class ResponseHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if passesOn { return context.fireChannelRead(data) }
         var bytes = unwrapInboundIn(data)
         incoming.discardReadBytes()
         incoming.writeBuffer(&bytes)
@@ -226,7 +317,10 @@ private final class ResponseHandler: ChannelInboundHandler {
         }
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let failure = ClusterError(tls: error, address) { end(failure) }
+        context.close(promise: nil)
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         end(ClusterError(.networkException, "the broker closed the connection"))

@@ -194,7 +194,9 @@ package struct JSONConverter: Converter, HeaderConverter {
     private func map(_ map: ConnectMap, _ schema: ConnectSchema?, _ depth: Int) throws(ConnectError) -> JSONValue {
         let isObject: Bool
         if let schema {
-            isObject = schema.keySchema?.kind == .string && schema.keySchema?.isOptional == false
+            // With a JSON Schema keys that may be null make pairs; without, all texts do for an object.
+            let mayBeNull = options.isSchemaForm && schema.keySchema?.isOptional == true
+            isObject = schema.keySchema?.kind == .string && !mayBeNull
         } else {
             isObject = map.entries.allSatisfy { $0.key.string != nil }
         }
@@ -202,8 +204,9 @@ package struct JSONConverter: Converter, HeaderConverter {
         var pairs: [JSONValue] = []
         for entry in map.entries {
             let value = try payload(entry.value, schema?.valueSchema, depth: depth + 1)
-            if isObject, case .string(let name) = entry.key {
-                members.append((name, value))
+            if isObject {
+                // Java's `asText` of null is a text, too.
+                members.append((entry.key.string ?? "null", value))
             } else {
                 let key = try payload(entry.key, schema?.keySchema, depth: depth + 1)
                 pairs.append(options.isSchemaForm ? .object([("key", key), ("value", value)]) : .array([key, value]))

@@ -26,18 +26,23 @@ struct FieldPath: Sendable {
                 at += 1
                 var isClosed = false
                 while at < characters.count {
-                    // A backtick ends the name only where a dot or the end follows; one behind a backslash never does.
-                    if characters[at] == "\\", at + 1 < characters.count, characters[at + 1] == "`" {
-                        step.append("`")
-                        at += 2
-                    } else if characters[at] == "`", at + 1 == characters.count || characters[at + 1] == "." {
+                    // A backtick ends the name only where a dot or the end follows, and none behind a backslash.
+                    // The backslash goes only where the backtick would have ended the name.
+                    guard characters[at] == "`", at + 1 == characters.count || characters[at + 1] == "." else {
+                        step.append(characters[at])
+                        at += 1
+                        continue
+                    }
+                    guard characters[at - 1] == "\\" else {
                         isClosed = true
                         at += 1
                         break
-                    } else {
-                        step.append(characters[at])
-                        at += 1
                     }
+                    // At the end of the path it stays open.
+                    if at + 1 == characters.count { break }
+                    step.removeLast()
+                    step.append("`")
+                    at += 1
                 }
                 guard isClosed else {
                     throw .config(
@@ -70,7 +75,7 @@ struct FieldPath: Sendable {
         var current = ConnectValue.structure(structure)
         for step in steps {
             if current.isNull { return .null }
-            guard case .structure(let structure) = current else { return .null }
+            let structure = try Requirements.structure(current, "nested field access")
             current = try structure.value(step, replacesNull: replacesNull)
         }
         return current
@@ -79,11 +84,8 @@ struct FieldPath: Sendable {
     func value(_ map: ConnectMap) throws(ConnectError) -> ConnectValue {
         var current = ConnectValue.map(map)
         for (index, step) in steps.enumerated() {
-            guard case .map(let map) = current else {
-                if current.isNull || index > 0 { return .null }
-                _ = try Requirements.map(current, "field extraction")
-                return .null
-            }
+            if index > 0, current.isNull { return .null }
+            let map = try Requirements.map(current, index > 0 ? "nested field access" : "field extraction")
             current = map[step] ?? .null
         }
         return current

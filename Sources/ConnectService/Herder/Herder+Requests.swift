@@ -5,10 +5,17 @@ import Logging
 
 /// What clients ask for. Questions are answered from what this worker has read; changes are the leader's.
 extension Herder {
-    static let notReady = HerderFailure.refused(
-        status: 409,
-        "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
-    )
+    /// - Parameter problem: why this worker is in no group.
+    static func notReady(_ problem: String?) -> HerderFailure {
+        guard let problem else {
+            return .refused(
+                status: 409,
+                "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config "
+                    + "change)")
+        }
+        return .refused(
+            status: 409, "Cannot complete request because this worker cannot join the group of workers: \(problem)")
+    }
 
     /// Returns when this worker leads.
     ///
@@ -23,7 +30,7 @@ extension Herder {
             case .none: break
             }
             let generation = signal.generation
-            guard clock.now < deadline else { throw Self.notReady }
+            guard clock.now < deadline else { throw Self.notReady(standing.problem) }
             await signal.wait(after: generation, timeout: .milliseconds(500))
         }
     }

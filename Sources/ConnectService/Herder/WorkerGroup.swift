@@ -22,6 +22,8 @@ struct Standing: Sendable, Hashable {
     var workers: [String: Work] = [:]
     /// The worker knows of no other and decides for itself.
     var isAlone = false
+    /// Why the worker cannot join its group.
+    var problem: String?
 }
 
 /// The group of workers, of protocol type `connect`.
@@ -121,7 +123,9 @@ final class WorkerGroup: Sendable {
                 }
                 return
             } catch {
-                await settle(Standing())
+                var outside = Standing()
+                outside.problem = (error as? ClusterError)?.message ?? "\(error)"
+                await settle(outside)
                 await member.leave()
                 if Task.isCancelled { return }
                 if !isFailing {

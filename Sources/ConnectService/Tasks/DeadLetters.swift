@@ -54,6 +54,8 @@ final class DeadLetters: Sendable {
         }
     }
 
+    /// Writes the letter also of what ends the task, as the original does.
+    ///
     /// - Parameter record: as it was read.
     /// - Throws: `TaskFailure` when errors are not tolerated, or the letter cannot be written.
     func take(_ record: ConsumerRecord?, at place: SinkPlace, _ failure: StageFailure) async throws(TaskFailure) {
@@ -61,8 +63,19 @@ final class DeadLetters: Sendable {
             let what = policy.logsRecords ? "consumed record is \(place.words(record))" : nil
             environment.log(.error, failure.logLine(environment.identity, record: what))
         }
-        guard policy.toleratesAll else { throw failure.fatal }
+        guard policy.toleratesAll else {
+            do throws(TaskFailure) { try await write(record, at: place, failure) } catch {
+                environment.log(.error, "\(error)")
+            }
+            throw failure.fatal
+        }
         parts.figures.skipped.add()
+        try await write(record, at: place, failure)
+    }
+
+    private func write(
+        _ record: ConsumerRecord?, at place: SinkPlace, _ failure: StageFailure
+    ) async throws(TaskFailure) {
         guard let topic, let open = writer.withLock({ $0 }) else { return }
         var headers = record?.headers ?? []
         if hasHeaders { headers += context(place, failure) }

@@ -79,16 +79,35 @@ actor SinkWork {
         recordCountMax = max(1, recordCountGiven ?? task.recordCountWanted)
         let group = SinkTaskRun.group(
             environment.identity.connector, environment.connector, environment.parts.settings)
-        let membership = environment.parts.cluster.membership(group: group, subscription, options: options(group))
+        var options = options(group)
+        do {
+            try await run(task, group, options)
+        } catch let error as ClusterError where error.code == .invalidRegularExpression && options.type == .consumer {
+            // Brokers do not know all of Java's expressions. Members of classic groups match topics themselves.
+            options.type = .classic
+            options.memberId = nil
+            try await run(task, group, options)
+        }
+    }
+
+    private func run(_ task: any SinkTask, _ group: String, _ options: MembershipOptions) async throws {
+        let membership = environment.parts.cluster.membership(group: group, subscription, options: options)
         let pump = MembershipPump(membership, news: control.signal)
         // Owned here: awaited below, after the member has left.
         let pumping = Task { await pump.run() }
         var failure: (any Error)?
         do {
             try await loop(task, membership, pump)
-            try await commit(task, membership, Set(parts.keys), isClosing: true)
         } catch {
             failure = error
+        }
+        // Also after a failure: what the task took before must not come again. A cluster that failed takes no offsets.
+        if !(failure is ClusterError) {
+            do {
+                try await commit(task, membership, Set(parts.keys), isClosing: true)
+            } catch {
+                failure = failure ?? error
+            }
         }
         await close(task, Set(parts.keys))
         await membership.leave()

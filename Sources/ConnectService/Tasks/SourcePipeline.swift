@@ -1,3 +1,4 @@
+import Bytes
 import Cluster
 import ConnectCore
 import NIOCore
@@ -13,6 +14,8 @@ final class SourcePipeline: Sendable {
     private let converters: TaskConverters
     private let rules: TopicCreation?
     private let known = Mutex<Set<String>>([])
+    /// The most bytes of a batch of each topic, where failures are tolerated and the cluster tells.
+    private let limits = Mutex<[String: Int]>([:])
 
     init(_ environment: TaskEnvironment, _ policy: ErrorPolicy) throws(ConnectError) {
         self.environment = environment
@@ -153,6 +156,13 @@ final class SourcePipeline: Sendable {
             throw StageFailure(stage: .valueConverter, className: converters.valueClass, error: error)
         }
         let headers = try await headers(record.headers, topic: record.topic)
+        // -1 is Kafka's word for none.
+        if record.timestamp == -1 { record.timestamp = nil }
+        if let timestamp = record.timestamp, timestamp < 0 {
+            throw StageFailure(
+                stage: .valueConverter, className: converters.valueClass,
+                error: ConnectError(.connect, "Invalid record timestamp \(timestamp)"))
+        }
         return (
             record.topic,
             ProducerRecord(
@@ -169,7 +179,42 @@ final class SourcePipeline: Sendable {
         } catch {
             throw TaskFailure(error)
         }
+        if policy.toleratesAll {
+            // A topic whose settings may not be read takes what it takes.
+            let configs = try? await environment.parts.cluster.configs(of: .topic(topic))
+            let limit = configs?.first { $0.name == "max.message.bytes" }?.value.flatMap { Int($0) }
+            limits.withLock { $0[topic] = limit }
+        }
         known.withLock { _ = $0.insert(topic) }
         await environment.track(topic)
+    }
+
+    /// The records that are not too large for their topic. Others are passed over where failures are tolerated.
+    func fitting(_ records: [ProducerRecord], topic: String) -> [ProducerRecord] {
+        guard policy.toleratesAll, let limit = limits.withLock({ $0[topic] }) else { return records }
+        return records.filter { record in
+            let key = record.key.map { Array($0.readableBytesView) }
+            let value = record.value.map { Array($0.readableBytesView) }
+            let most = BatchBuilder.byteCountMax(key: key, value: value, headers: record.headers)
+            if BatchHeader.byteCount + most <= limit { return true }
+            var builder = BatchBuilder()
+            do throws(WireError) {
+                try builder.append(timestamp: record.timestamp ?? 0, key: key, value: value, headers: record.headers)
+            } catch {
+                return true  // the writer tells
+            }
+            let byteCount = builder.uncompressedByteCount
+            if byteCount <= limit { return true }
+            environment.parts.figures.skipped.add()
+            if policy.logs {
+                let failure = StageFailure(
+                    stage: .produce, className: "org.apache.kafka.connect.runtime.WorkerSourceTask",
+                    error: ConnectError(
+                        .connect,
+                        "a record of \(byteCount) bytes is too large for topic '\(topic)', which takes \(limit)"))
+                environment.log(.error, failure.logLine(environment.identity, record: nil))
+            }
+            return false
+        }
     }
 }

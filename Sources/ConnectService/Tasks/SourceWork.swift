@@ -55,6 +55,8 @@ actor SourceWork {
 
     private var control: TaskControl { environment.control }
     private var parts: WorkerParts { environment.parts }
+    /// Whether exactly-once delivery was asked for: then no record is passed over because it cannot be written.
+    private var isStrict: Bool { isTransactional && parts.settings.properties["exactly.once.source.support"] != nil }
 
     init(
         _ environment: TaskEnvironment, _ task: any SourceTask, _ pipeline: SourcePipeline, _ policy: ErrorPolicy,
@@ -397,6 +399,8 @@ actor SourceWork {
     ) async throws {
         guard let writer else { return }
         try await pipeline.prepare(topic: topic)
+        let records = isStrict ? records : pipeline.fitting(records, topic: topic)
+        guard !records.isEmpty else { return }
         isPartial = true
         do throws(ClusterError) {
             receipts.append(try await writer.submit(records, to: topic))

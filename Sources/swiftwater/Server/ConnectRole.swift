@@ -36,8 +36,13 @@ enum ConnectRole {
                     hint: "name one with --bootstrap-servers HOST:PORT, or run the role kafka as well")
             }
             do throws(ClusterError) {
+                var connection = try WorkerProperties.connection(worker)
+                // What the other roles are told of the cluster holds for the worker that is told nothing else.
+                if connection.isEmpty, servers == settings.registryServers {
+                    connection = try settings.registryConnection()
+                }
                 let configuration = RemoteConfiguration(
-                    bootstrapServers: servers, properties: try WorkerProperties.connection(worker), logger: logger)
+                    bootstrapServers: servers, properties: connection, logger: logger)
                 let other = try RemoteCluster(configuration)
                 remote = other
                 cluster = other

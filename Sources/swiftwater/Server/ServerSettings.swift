@@ -161,6 +161,7 @@ struct ServerSettings {
             set[Self.canonical(flag.name)] = Value(text: flag.value, origin: .flag(flag.flag))
         }
 
+        Self.adoptConnection(&set)
         withoutUse = try Self.setAside(&set)
         let ownNames = Self.own.map(\.name)
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
@@ -193,6 +194,23 @@ struct ServerSettings {
         console = consoleText == "none" || !roles.contains("console") ? nil : try Self.listener(consoleText)
         runsBroker = roles.contains("kafka")
         try check()
+    }
+
+    /// Without a broker in this process `security.protocol`, by itself as in ksql-server.properties or behind
+    /// `ksql.streams.`, is about connections to the other cluster, as is what goes with it. Names behind `kafkastore.` win.
+    private static func adoptConnection(_ set: inout [String: Value]) {
+        guard !Self.roles(set["roles"]?.text).contains("kafka") else { return }
+        let streams = "ksql.streams."
+        guard ["security.protocol", streams + "security.protocol"].contains(where: { set[$0] != nil }) else { return }
+        var adopted: [String: Value] = [:]
+        for (name, value) in set {
+            let isOfStreams = name.hasPrefix(streams)
+            let own = "kafkastore." + (isOfStreams ? String(name.dropFirst(streams.count)) : name)
+            guard RegistryProperties.isConnection(own) else { continue }
+            if isOfStreams || adopted[own] == nil { adopted[own] = value }
+            if !isOfStreams { set[name] = nil }
+        }
+        if !set.keys.contains(where: RegistryProperties.isConnection) { set.merge(adopted) { own, _ in own } }
     }
 
     /// Takes out what has no meaning here.

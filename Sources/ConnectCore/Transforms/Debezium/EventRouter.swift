@@ -26,6 +26,9 @@ struct EventRouter: Transformation {
             "table.fields.additional.placement", .list, .null, nil, .high,
             "More columns, as column:header|envelope|partition[:alias].")
         text("table.field.additional.missing", "error", .medium, "What happens when one is missing: error or skip.")
+        definition.define(
+            "table.fields.additional.error.on.missing", .boolean, .value(.boolean(true)), nil, .low, "An earlier name.",
+            isInternal: true)
         text("table.field.event.schema.version", nil, .low, "The column with the schema's version.")
         definition.define(
             "table.op.invalid.behavior", .string, .value(.string("warn")),
@@ -104,16 +107,22 @@ struct EventRouter: Transformation {
             guard row.schema.index(of: name) != nil else {
                 throw ConnectError(.connect, "Unable to find timestamp field \(name) in event")
             }
-            output.timestamp = Self.millis(try row.value(name)) ?? event["ts_ms"]?.integer ?? record.timestamp
+            let unit = row.schema.field(name)?.schema.name
+            output.timestamp = Self.millis(try row.value(name), unit) ?? event["ts_ms"]?.integer ?? record.timestamp
         } else {
             output.timestamp = event["ts_ms"]?.integer ?? record.timestamp
         }
         let payload = try column("table.field.event.payload", "payload", row)
         var value = try expanded(payload)
+        let routed = try column("route.by.field", "aggregatetype", row)
+        let route = JavaText.string(routed.value)
+        let skipsMissing =
+            values.string("table.field.additional.missing") == "skip"
+            || !values.flag("table.fields.additional.error.on.missing")
         var inEnvelope: [(ConnectSchema.Field, ConnectValue)] = []
         for extra in additional {
             guard let index = row.schema.index(of: extra.field) else {
-                if values.string("table.field.additional.missing") == "skip" { continue }
+                if skipsMissing { continue }
                 throw .data("\(extra.field) is not a valid field name")
             }
             let schema = row.schema.fields[index].schema
@@ -128,27 +137,33 @@ struct EventRouter: Transformation {
                 output.partition = partition
             }
         }
-        let isEmpty = value.value.isNull || value.value == .string("") || value.value == .bytes([])
+        let isEmpty =
+            value.value.isNull || value.value.string?.trimmed.isEmpty == true || value.value == .bytes([])
         if values.flag("route.tombstone.on.empty.payload"), isEmpty {
             value = .null
         } else if !inEnvelope.isEmpty {
-            let schema = ConnectSchema.structure(
-                [.init("payload", value.schema ?? .optionalString)] + inEnvelope.map(\.0), name: row.schema.name)
+            var schema = ConnectSchema.structure(
+                [.init("payload", value.schema ?? .optionalString)] + inEnvelope.map(\.0),
+                name: Self.envelopeName(row.schema.name, route))
+            if let field = values.text("table.field.event.schema.version") {
+                schema = schema.with(version: .some(row[field]?.integer.flatMap { Int32(exactly: $0) }))
+            }
             value = SchemaAndValue(
                 schema, .structure(ConnectStruct(schema, values: [value.value] + inEnvelope.map(\.1))))
         }
-        if let versionField = values.text("table.field.event.schema.version"), let schema = value.schema,
-            let version = row[versionField]?.integer.flatMap({ Int32(exactly: $0) })
-        {
-            value.schema = schema.with(version: .some(version))
-        }
         output.value = value
-        let routed = try column("route.by.field", "aggregatetype", row)
-        let text = JavaText.string(routed.value)
+        // What the expression does not match names the topic as it is.
         output.topic =
-            try routeRegex.matches(text)
-            ? routeRegex.replacingFirst(in: text, with: values.string("route.topic.replacement") ?? "") : record.topic
+            try routeRegex.matches(route)
+            ? routeRegex.replacingFirst(in: route, with: values.string("route.topic.replacement") ?? "") : route
         return output
+    }
+
+    /// The table's own name with the route before its last part.
+    private static func envelopeName(_ name: String?, _ route: String) -> String {
+        guard let name else { return route }
+        guard let dot = name.lastIndex(of: ".") else { return route + "." + name }
+        return "\(name[...dot])\(route)\(name[dot...])"
     }
 
     private func column(
@@ -160,7 +175,17 @@ struct EventRouter: Transformation {
     }
 
     /// Columns of times hold milliseconds, microseconds, nanoseconds or texts.
-    private static func millis(_ value: ConnectValue) -> Int64? {
+    ///
+    /// - Parameter unit: the name of the column's schema.
+    private static func millis(_ value: ConnectValue, _ unit: String?) -> Int64? {
+        if let number = value.integer {
+            switch unit {
+            case "io.debezium.time.Timestamp": return number
+            case "io.debezium.time.MicroTimestamp": return number / 1000
+            case "io.debezium.time.NanoTimestamp": return number / 1_000_000
+            default: break
+            }
+        }
         switch value {
         case .instant(let millis): return millis
         case .string(let text):

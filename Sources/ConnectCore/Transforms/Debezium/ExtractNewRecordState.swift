@@ -20,18 +20,19 @@ struct ExtractNewRecordState: Transformation {
             let parts = text.split(separator: ":", maxSplits: 1).map(\.trimmed)
             let source = parts.first ?? ""
             path = source.split(separator: ".").map(String.init)
-            // Without a struct in front the field is the event's or, failing that, the source's.
+            // Without a struct in front the field is the transaction's, the source's or, failing that, the event's.
             name = prefix + (parts.count > 1 ? parts[1] : source.replacing(".", with: "_"))
         }
 
         func find(_ event: ConnectStruct) -> (schema: ConnectSchema, value: ConnectValue)? {
-            if path.count == 1, let name = path.first {
-                if let index = event.schema.index(of: name) {
-                    return (event.schema.fields[index].schema, event.values[index])
+            guard path.count == 1, let name = path.first else { return Self.find(path, event) }
+            let place: [String] =
+                switch name {
+                case "op", "ts_ms": [name]
+                case "id", "data_collection_order", "total_order": ["transaction", name]
+                default: ["source", name]
                 }
-                return Self.find(["source", name], event)
-            }
-            return Self.find(path, event)
+            return Self.find(place, event) ?? Self.find([name], event)
         }
 
         private static func find(

@@ -1,0 +1,154 @@
+import NIOCore
+import NIOSSL
+
+/// How connections of our own are protected, and who comes over them, by librdkafka's names of properties.
+struct ConnectionSecurity: Sendable {
+    enum Mechanism: String, Sendable, CaseIterable {
+        case plain = "PLAIN"
+        case scramSHA256 = "SCRAM-SHA-256"
+        case scramSHA512 = "SCRAM-SHA-512"
+    }
+
+    struct Credentials: Sendable {
+        var mechanism: Mechanism
+        var user: String
+        var password: String
+    }
+
+    /// nil without TLS.
+    let tls: NIOSSLContext?
+    /// nil without SASL.
+    let credentials: Credentials?
+
+    /// Reads the files that the properties name.
+    ///
+    /// - Throws: `.unsupportedVersion` for mechanisms that are not there, `.invalidConfig` for what cannot be used.
+    init(_ properties: [String: String]) throws(ClusterError) {
+        let security = (properties["security.protocol"] ?? "plaintext").lowercased()
+        guard ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].contains(security) else {
+            throw ClusterError(.invalidConfig, "there is no security.protocol '\(security)'")
+        }
+        tls = security.hasSuffix("ssl") ? try Self.context(properties) : nil
+        guard security.hasPrefix("sasl") else {
+            credentials = nil
+            return
+        }
+        let name = properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? "GSSAPI"
+        guard let mechanism = Mechanism(rawValue: name.uppercased()) else {
+            let known = Mechanism.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ClusterError(
+                .unsupportedVersion, "requests of groups with the SASL mechanism \(name) are not possible",
+                hint: "sasl.mechanism can be one of \(known)")
+        }
+        credentials = Credentials(
+            mechanism: mechanism, user: properties["sasl.username"] ?? "", password: properties["sasl.password"] ?? "")
+    }
+
+    /// The handler for a connection; nil without TLS.
+    func handler(host: String) throws -> NIOSSLClientHandler? {
+        guard let tls else { return nil }
+        // An address is compared with the addresses of the certificate, and has no place in SNI.
+        let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
+        return try NIOSSLClientHandler(context: tls, serverHostname: isAddress ? nil : host)
+    }
+
+    private static func context(_ properties: [String: String]) throws(ClusterError) -> NIOSSLContext {
+        for name in ["ssl.crl.location", "ssl.engine.location"] where properties[name]?.isEmpty == false {
+            throw ClusterError(.unsupportedVersion, "requests of groups with \(name) are not possible")
+        }
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
+        let verification = properties["enable.ssl.certificate.verification"]?.lowercased() ?? "true"
+        if ["false", "0", "f"].contains(verification) {
+            configuration.certificateVerification = .none
+        } else if properties["ssl.endpoint.identification.algorithm"]?.lowercased() == "none" {
+            configuration.certificateVerification = .noHostnameVerification
+        }
+        func text(_ name: String) -> String? { properties[name].flatMap { $0.isEmpty ? nil : $0 } }
+        if let pem = text("ssl.ca.pem") {
+            configuration.trustRoots = .certificates(
+                try read("ssl.ca.pem") { try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8)) })
+        } else if let path = text("ssl.ca.location"), path != "probe" {
+            configuration.trustRoots = .file(path)
+        }
+        let password = Array((text("ssl.key.password") ?? "").utf8)
+        if let path = text("ssl.keystore.location") {
+            let bundle = try read(path) {
+                try NIOSSLPKCS12Bundle(file: path, passphrase: (text("ssl.keystore.password") ?? "").utf8)
+            }
+            configuration.certificateChain = bundle.certificateChain.map { .certificate($0) }
+            configuration.privateKey = .privateKey(bundle.privateKey)
+        }
+        let chain: [NIOSSLCertificate]? =
+            if let path = text("ssl.certificate.location") {
+                try read(path) { try NIOSSLCertificate.fromPEMFile(path) }
+            } else if let pem = text("ssl.certificate.pem") {
+                try read("ssl.certificate.pem") { try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8)) }
+            } else {
+                nil
+            }
+        let key: NIOSSLPrivateKey? =
+            if let path = text("ssl.key.location") {
+                try read(path) { try NIOSSLPrivateKey(file: path, format: .pem) { set in set(password) } }
+            } else if let pem = text("ssl.key.pem") {
+                try read("ssl.key.pem") {
+                    try NIOSSLPrivateKey(bytes: Array(pem.utf8), format: .pem) { set in set(password) }
+                }
+            } else {
+                nil
+            }
+        if let chain { configuration.certificateChain = chain.map { .certificate($0) } }
+        if let key { configuration.privateKey = .privateKey(key) }
+        let trusted = text("ssl.ca.location") ?? "the configuration of TLS"
+        return try read(trusted) { try NIOSSLContext(configuration: configuration) }
+    }
+
+    /// - Parameter what: the file or property, for the message.
+    private static func read<Value>(_ what: String, _ body: () throws -> Value) throws(ClusterError) -> Value {
+        do { return try body() } catch {
+            throw ClusterError(
+                .invalidConfig, "'\(what)' cannot be used for TLS: there is no certificate or key in it that can be read",
+                hint: "Java key stores are converted to PEM; keys may need ssl.key.password, PKCS#12 files "
+                    + "ssl.keystore.password")
+        }
+    }
+}
+
+extension ClusterError {
+    /// Why TLS failed; nil for what is no failure of TLS.
+    init?(tls error: any Error, _ address: BrokerAddress) {
+        switch error {
+        case is NIOSSLExtraError:
+            self.init(
+                .invalidConfig, "the certificate of \(address) is for another host",
+                hint: "name the broker as its certificate does; ssl.endpoint.identification.algorithm= takes any name")
+        case NIOSSLError.uncleanShutdown: return nil
+        case NIOSSLError.unableToValidateCertificate, NIOSSLError.noCertificateToValidate:
+            self.init(untrusted: address)
+        case let error as NIOSSLError:
+            guard case .handshakeFailed(let reason) = error else {
+                self.init(.networkException, "TLS with \(address) failed: \(error)")
+                return
+            }
+            // What BoringSSL names its reasons is all that it tells of them.
+            let words = "\(reason)"
+            if words.contains("CERTIFICATE_VERIFY_FAILED") {
+                self.init(untrusted: address)
+            } else if words.contains("WRONG_VERSION_NUMBER") || words.contains("EOF during handshake") {
+                self.init(
+                    .networkException, "\(address) does not speak TLS, or closed the connection",
+                    hint: "without TLS, security.protocol is PLAINTEXT or SASL_PLAINTEXT")
+            } else {
+                self.init(.networkException, "TLS with \(address) failed: \(words)")
+            }
+        case is BoringSSLError: self.init(.networkException, "TLS with \(address) failed: \(error)")
+        default: return nil
+        }
+    }
+
+    private init(untrusted address: BrokerAddress) {
+        self.init(
+            .invalidConfig, "the certificate of \(address) is not trusted",
+            hint: "name its authority with ssl.truststore.location and ssl.truststore.type=PEM")
+    }
+}
