@@ -204,6 +204,6 @@ extension TransactionShard {
         MarkerOrder(
             transactionalId: transactionalId, producerId: metadata.producerId, producerEpoch: metadata.producerEpoch,
             coordinatorEpoch: configuration.coordinatorEpoch, isCommit: metadata.state == .prepareCommit,
-            topics: metadata.sortedTopics)
+            transactionVersion: metadata.clientTransactionVersion, topics: metadata.sortedTopics)
     }
 }

@@ -62,7 +62,8 @@ import Testing
             bench.orders == [
                 MarkerOrder(
                     transactionalId: "t", producerId: old.producerId, producerEpoch: old.producerEpoch + 1,
-                    coordinatorEpoch: 7, isCommit: false, topics: [TransactionTopic(name: "a", partitions: [0])])
+                    coordinatorEpoch: 7, isCommit: false, transactionVersion: 2,
+                    topics: [TransactionTopic(name: "a", partitions: [0])])
             ])
         #expect(bench.initialize()?.errorCode == 51)
         #expect(bench.end(old, commit: true, version: 4)?.errorCode == 90)
