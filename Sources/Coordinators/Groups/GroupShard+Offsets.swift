@@ -205,6 +205,7 @@ extension GroupShard {
     ) -> Decision {
         begin(at: at)
         let id = request.groupId
+        guard !id.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
         guard let group = groups[id] else { return Decision(token, request.refused(.groupIdNotFound)) }
         if case .classic(let classic) = group, !group.isEmpty, !classic.isConsumerType {
             return Decision(token, request.refused(.nonEmptyGroup))
