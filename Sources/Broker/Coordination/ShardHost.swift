@@ -43,7 +43,7 @@ struct CoordinationEnvironment: Sendable {
     /// `log.flush=sync`: replies wait until what they tell is on disk.
     let syncsBeforeReply: Bool
     let alarm: StorageAlarm
-    let diskPool: NIOThreadPool
+    let diskPool: ThreadPool
     let timerLoop: any EventLoop
     let logger: Logger
 
