@@ -31,7 +31,7 @@ package final class BrokerNode: Sendable {
     let coordination: Coordination
     let requestMemory: RequestMemory
     let gate: ConnectionGate
-    let diskPool: NIOThreadPool
+    let diskPool: ThreadPool
     /// For timers of callers that have no event loop.
     let timerLoop: any EventLoop
 
@@ -47,7 +47,7 @@ package final class BrokerNode: Sendable {
 
     init(
         controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
-        leaderEpoch: Int32, diskPool: NIOThreadPool, timerLoop: any EventLoop, logger: Logger,
+        leaderEpoch: Int32, diskPool: ThreadPool, timerLoop: any EventLoop, logger: Logger,
         metrics registry: MetricRegistry = MetricRegistry()
     ) {
         let server = controller.server

@@ -23,10 +23,10 @@ package final class BrokerServer: Sendable {
     package let node: BrokerNode
     /// The same broker for the services of this process.
     package let cluster: EmbeddedCluster
-    private let group: MultiThreadedEventLoopGroup
+    private let groups: EventLoops
     private let pools: Pools
     private let listener: any Channel
-    private let loops: [NIOLoopBound<LoopConnections>]
+    let loops: [NIOLoopBound<LoopConnections>]
     private let maintenance: Maintenance
     private let readiness: Readiness
     /// Cleans compacted topics.
@@ -34,13 +34,40 @@ package final class BrokerServer: Sendable {
     private let staleTasks: Mutex<[RepeatedTask]>
     private let isStopped = Atomic<Bool>(false)
 
+    private struct EventLoops {
+        /// For timers, and for connections unless they have loops of their own.
+        var first: MultiThreadedEventLoopGroup
+        var connections: MultiThreadedEventLoopGroup
+
+        init(_ server: ServerProperties) {
+            first = MultiThreadedEventLoopGroup(numberOfThreads: Self.count(server))
+            connections = first
+        }
+
+        /// What was altered while the broker ran is known only when the data folder is open.
+        mutating func useAltered(_ altered: ServerProperties, instead: ServerProperties) {
+            let count = Self.count(altered)
+            if count != Self.count(instead) { connections = MultiThreadedEventLoopGroup(numberOfThreads: count) }
+        }
+
+        private static func count(_ server: ServerProperties) -> Int {
+            let count = Int(server.number("num.network.threads"))
+            return count > 0 ? count : (System.coreCount + 1) / 2
+        }
+
+        func shutdown() async throws {
+            if connections !== first { try await connections.shutdownGracefully() }
+            try await first.shutdownGracefully()
+        }
+    }
+
     private struct Pools {
         /// Forces logs to disk and searches them.
-        var disk: NIOThreadPool
+        var disk: ThreadPool
         /// Runs the controller's operations one after another.
         var control: NIOThreadPool
         var maintenance: NIOThreadPool
-        var compaction: NIOThreadPool
+        var compaction: ThreadPool
 
         func shutdown() async throws {
             try await maintenance.shutdownGracefully()
@@ -51,7 +78,7 @@ package final class BrokerServer: Sendable {
     }
 
     private init(
-        host: String, port: Int, node: BrokerNode, group: MultiThreadedEventLoopGroup, pools: Pools,
+        host: String, port: Int, node: BrokerNode, groups: EventLoops, pools: Pools,
         listener: any Channel, loops: [NIOLoopBound<LoopConnections>], readiness: Readiness
     ) {
         self.readiness = readiness
@@ -59,7 +86,7 @@ package final class BrokerServer: Sendable {
         self.port = port
         self.node = node
         cluster = EmbeddedCluster(node)
-        self.group = group
+        self.groups = groups
         self.pools = pools
         self.listener = listener
         self.loops = loops
@@ -81,31 +108,29 @@ package final class BrokerServer: Sendable {
         readiness.hold("broker", because: "loading")
         raiseFileLimit(logger)
         let server = configuration.properties
-        let threads = Int(server.number("num.network.threads"))
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: threads > 0 ? threads : (System.coreCount + 1) / 2)
+        var groups = EventLoops(server)
         let pools = Pools(
-            disk: NIOThreadPool(numberOfThreads: Int(server.number("num.io.threads"))),
+            disk: ThreadPool(threadCount: Int(server.number("num.io.threads"))),
             control: NIOThreadPool(numberOfThreads: 1), maintenance: NIOThreadPool(numberOfThreads: 1),
-            compaction: NIOThreadPool(numberOfThreads: Int(server.number("log.cleaner.threads"))))
-        pools.disk.start()
+            compaction: ThreadPool(threadCount: Int(server.number("log.cleaner.threads"))))
         pools.control.start()
         pools.maintenance.start()
-        pools.compaction.start()
         var opened: BrokerNode?
         do {
             // On a thread of ours, as a check after a crash takes its time.
-            let node = try await pools.maintenance.runIfActive {
-                try open(configuration, pools, group.any(), logger, metrics, readiness)
+            let node = try await pools.maintenance.runIfActive { [timerLoop = groups.first.any()] in
+                try open(configuration, pools, timerLoop, logger, metrics, readiness)
             }
             opened = node
-            let running = try await listen(configuration, node, group, pools, readiness)
+            groups.useAltered(node.controller.server, instead: server)
+            let running = try await listen(configuration, node, groups, pools, readiness)
             running.begin()
             readiness.release("broker")
             return running
         } catch {
             if let opened { closeData(opened) }
             try? await pools.shutdown()
-            try? await group.shutdownGracefully()
+            try? await groups.shutdown()
             throw error
         }
     }
@@ -174,11 +199,11 @@ package final class BrokerServer: Sendable {
     }
 
     private static func listen(
-        _ configuration: BrokerConfiguration, _ node: BrokerNode, _ group: MultiThreadedEventLoopGroup, _ pools: Pools,
+        _ configuration: BrokerConfiguration, _ node: BrokerNode, _ groups: EventLoops, _ pools: Pools,
         _ readiness: Readiness
     ) async throws -> BrokerServer {
         var loops: [NIOLoopBound<LoopConnections>] = []
-        for loop in group.makeIterator() {
+        for loop in groups.connections.makeIterator() {
             let metrics = node.metrics.addLoop()
             let bound = try await loop.submit {
                 NIOLoopBound(
@@ -187,7 +212,7 @@ package final class BrokerServer: Sendable {
             loops.append(bound)
         }
         let byLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
-        let bootstrap = ServerBootstrap(group: group)
+        let bootstrap = ServerBootstrap(group: groups.connections)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // Nobody is let in before the broker knows the address that it tells its clients.
@@ -239,7 +264,7 @@ package final class BrokerServer: Sendable {
             throw BrokerError(.addressUnavailable, "cannot accept on \(host):\(port): \(error)")
         }
         return BrokerServer(
-            host: host, port: port, node: node, group: group, pools: pools, listener: listener, loops: loops,
+            host: host, port: port, node: node, groups: groups, pools: pools, listener: listener, loops: loops,
             readiness: readiness)
     }
 
@@ -247,9 +272,15 @@ package final class BrokerServer: Sendable {
         readiness.hold("coordinators", because: "loading groups and transactions")
         node.coordination.start { [readiness] in readiness.release("coordinators") }
         node.onDrain(node.coordination.drainHook)
+        node.controller.observeSettings { [pools, scheduler = node.syncScheduler] server in
+            let ioThreads = Int(server.number("num.io.threads"))
+            pools.disk.resize(to: ioThreads)
+            scheduler.limit(threadCount: ioThreads)
+            pools.compaction.resize(to: Int(server.number("log.cleaner.threads")))
+        }
         compactor.registerMetrics(node.metrics.registry)
-        maintenance.start(on: group.any())
-        compactor.start(on: group.any())
+        maintenance.start(on: groups.first.any())
+        compactor.start(on: groups.first.any())
         let idleMs = node.controller.server.number("connections.max.idle.ms")
         let idleMax: TimeAmount? = idleMs < 0 ? nil : .milliseconds(idleMs)
         // Often enough that a connection lives at most a little longer than it may.
@@ -284,7 +315,7 @@ package final class BrokerServer: Sendable {
         let isClean = Self.closeData(node)
         do {
             try await pools.shutdown()
-            try await group.shutdownGracefully()
+            try await groups.shutdown()
         } catch {
             node.logger.warning("threads did not end cleanly", metadata: ["error": "\(error)"])
         }

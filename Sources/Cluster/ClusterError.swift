@@ -81,7 +81,8 @@ package struct ClusterError: Error, Sendable, CustomStringConvertible {
         package static let groupSubscribedToTopic = Code(rawValue: 86)
         package static let invalidRecord = Code(rawValue: 87)
         package static let unstableOffsetCommit = Code(rawValue: 88)
-        /// Somebody else has taken the transactional id: this writer is over.
+        /// Somebody else has taken the transactional id, or the transaction was open for longer than its timeout: this
+        /// writer is over.
         package static let producerFenced = Code(rawValue: 90)
         package static let fencedMemberEpoch = Code(rawValue: 110)
         package static let unreleasedInstanceId = Code(rawValue: 111)

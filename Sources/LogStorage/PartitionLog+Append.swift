@@ -72,6 +72,7 @@ extension PartitionLog {
         state.active.note(header, at: position, indexIntervalBytes: state.config.indexIntervalBytes)
         state.active.appendedAt = now
         if state.active.createdAt == nil { state.active.createdAt = now }
+        if state.active.firstTimestamp == nil { state.active.firstTimestamp = header.maxTimestamp }
         state.recent.append(baseOffset: header.baseOffset, position: position)
         if state.epochs.note(header.partitionLeaderEpoch, at: header.baseOffset) { state.epochsAreDurable = false }
         if let aborted = state.producers.note(header, marker: marker, now: now) { state.active.note(aborted) }
@@ -140,7 +141,17 @@ extension PartitionLog {
         return active.byteCount + header.byteCount > Int(state.config.segmentBytes)
             || header.lastOffset &- active.baseOffset > Int64(Int32.max)
             || active.offsets.count >= Int(state.config.segmentIndexBytes) / OffsetEntry.byteCount
-            || isOld(active, now, state)
+            || isOld(active, now, state) || isAhead(header, of: active, state)
+    }
+
+    /// Whether the batch is later than the first one of the segment by more than a segment may last. By the clock that is
+    /// `isOld`, but old records that are copied here are of other times, and retention removes a segment when the latest of
+    /// its records is old.
+    ///
+    /// - SeeAlso: upstream `LogSegment.timeWaitedForRoll`.
+    private func isAhead(_ header: BatchHeader, of active: Segment, _ state: LogState) -> Bool {
+        guard let first = active.firstTimestamp, first >= 0, header.maxTimestamp > first else { return false }
+        return header.maxTimestamp - first > state.config.segmentMsMax &- state.jitterMs
     }
 
     func isOld(_ active: Segment, _ now: Int64, _ state: LogState) -> Bool {

@@ -107,7 +107,7 @@ struct LogOpening {
         if report.wasUnclean, logEnd != recoveryPoint || report.reason != nil {
             try syncRecovered()
         }
-        segments[segments.count - 1].createdAt = try createdAt(segments[segments.count - 1])
+        try noteBeginning(of: segments.count - 1)
         var state = LogState(
             segments: segments, logStart: start, logEnd: logEnd, durableEnd: logEnd, config: config,
             leaderEpoch: leaderEpoch, epochs: epochs, epochsAreDurable: epochs == storedEpochs,
@@ -231,12 +231,12 @@ struct LogOpening {
         return try doing("ask size of segment \(segment.baseOffset)") { () throws(DiskError) in try file.byteCount() }
     }
 
-    /// When the first batch of the segment was appended, as far as its timestamp tells; nil for an empty segment.
-    private func createdAt(_ segment: Segment) throws(LogError) -> Int64? {
-        guard segment.byteCount > 0 else { return nil }
-        let first = try firstHeader(segment)
-        guard let timestamp = first?.maxTimestamp, timestamp >= 0 else { return now }
-        return min(now, timestamp)
+    /// When the first batch of a segment was appended, as far as its timestamp tells.
+    private mutating func noteBeginning(of index: Int) throws(LogError) {
+        guard segments[index].byteCount > 0 else { return }
+        let timestamp = try firstHeader(segments[index])?.maxTimestamp ?? -1
+        segments[index].firstTimestamp = timestamp
+        segments[index].createdAt = timestamp < 0 ? now : min(now, timestamp)
     }
 
     private func firstHeader(_ segment: Segment) throws(LogError) -> BatchHeader? {

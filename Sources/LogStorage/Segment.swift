@@ -26,6 +26,9 @@ struct Segment: Sendable {
     private(set) var offsetOfMaxTimestamp: Int64 = -1
     /// Wall clock when the first batch came, as far as it is known.
     var createdAt: Int64?
+    /// Largest timestamp of the first batch, which is where the times in the active segment begin; nil for an empty segment
+    /// and one that is closed since before the log was opened.
+    var firstTimestamp: Int64?
     /// Wall clock of the last append, or of opening the log.
     var appendedAt: Int64
     /// Whether the index files hold every entry and were synced.

@@ -402,6 +402,42 @@ import Testing
             list.resourceTypes = [32]
             let listed = try client.ask(list, version: 1).configResources.map(\.resourceName)
             #expect(listed == ["g"])
+            var twice = IncrementalAlterConfigsRequest()
+            twice.resources = ["g", "h", "g"].map { name in
+                .init(
+                    resourceType: 32, resourceName: name,
+                    configs: [.init(name: "consumer.session.timeout.ms", configOperation: 0, value: "55000")])
+            }
+            let answers = try client.ask(twice, version: 1).responses
+            let refused = ErrorCode.invalidRequest.rawValue
+            #expect(answers.map(\.errorCode) == [refused, 0, refused])
+            #expect(answers[0].errorMessage == "Each resource must appear at most once.")
+        }
+    }
+
+    /// Upstream's `GroupConfig.validateValues`.
+    @Test func `a group's session is longer than the pause between two heartbeats`() async throws {
+        let properties = [
+            "group.consumer.min.session.timeout.ms": "1000", "group.consumer.min.heartbeat.interval.ms": "1000",
+        ]
+        try await withBroker(properties) { server in
+            let node = server.node
+            for (values, isGood) in [
+                (["consumer.session.timeout.ms": "5000"], false), (["consumer.session.timeout.ms": "5001"], true),
+                (["consumer.session.timeout.ms": "2000", "consumer.heartbeat.interval.ms": "1999"], true),
+                (["consumer.session.timeout.ms": "2000", "consumer.heartbeat.interval.ms": "2000"], false),
+            ] {
+                let outcome = await node.controller.value { _ in
+                    Result { () throws(ControlError) in
+                        let changes = values.map { ConfigAlteration(name: $0.key, operation: .set, value: $0.value) }
+                        try node.alter(32, "g", changes, isIncremental: false, validateOnly: true)
+                    }
+                }
+                switch outcome {
+                case .success: #expect(isGood, "\(values)")
+                case .failure(let error): #expect(!isGood && error.code == .invalidConfig, "\(values)")
+                }
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+import Cluster
 import Foundation
 import KafkaMessages
 import Testing
@@ -72,8 +73,37 @@ import Testing
                 ("log.cleaner.dedupe.buffer.size", "1048575"), ("leader.replication.throttled.rate", "-1"),
             ] {
                 let failure = await #expect(throws: ControlError.self) { try await alter(server, name, value) }
-                #expect(failure?.code == .invalidConfig, "\(name)")
+                #expect(failure?.code == .invalidRequest, "\(name)")  // KAFKA-13609
             }
+        }
+    }
+
+    /// `DynamicThreadPool`; there a number of network threads is changed at once, too.
+    @Test func `threads for the disk come at once, those for connections with the next start`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "swiftwater-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try await withBroker(in: folder, ["num.io.threads": "1", "num.network.threads": "1"]) { server in
+            try await alter(server, "num.io.threads", "3")
+            try await alter(server, "num.network.threads", "2")
+            let works = (0..<3).map { _ in BlockedThread() }
+            let (begun, beginnings) = AsyncStream.makeStream(of: Int.self)
+            for (index, work) in works.enumerated() {
+                server.node.diskPool.submit { _ in
+                    beginnings.yield(index)
+                    work.wait()
+                }
+            }
+            var iterator = begun.makeAsyncIterator()
+            for _ in works { #expect(await iterator.next() != nil) }
+            for work in works { work.wake() }
+            #expect(server.loops.count == 1)
+        }
+        try await withBroker(in: folder, ["num.network.threads": "1"]) { server in
+            #expect(server.loops.count == 2)
+            var request = MetadataRequest()
+            request.topics = []
+            let answer = try WireClient(port: server.port).ask(request, version: 12)
+            #expect(answer.brokers.count == 1)
         }
     }
 

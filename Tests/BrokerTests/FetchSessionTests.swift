@@ -1,3 +1,4 @@
+import Environment
 import KafkaMessages
 import Testing
 
@@ -68,13 +69,23 @@ import Testing
         #expect(session.targets.map(\.fetchOffset) == [9, 0])
     }
 
-    @Test func `gives up the session that was used least recently when there are too many`() throws {
-        let sessions = FetchSessions(countMax: 2)
+    /// Upstream's `FetchSessionCacheShard.tryEvict`: two minutes without a request.
+    @Test func `gives up the session that was used least recently when there are too many, if it is idle`() throws {
+        let clock = ManualClock()
+        let sessions = FetchSessions(countMax: 2, clock: clock)
         let a = try #require(sessions.open([Self.target(0)], version: 12))
+        clock.advance(by: 1_000_000_000)
         let b = try #require(sessions.open([Self.target(0)], version: 12))
+        clock.advance(by: 60_000_000_000)
         _ = try sessions.resume(a.id, epoch: 1, version: 12, changed: [], forgotten: [])
-        _ = sessions.open([Self.target(0)], version: 12)
+        clock.advance(by: 60_000_000_000)
+        // Who comes now does without; else many clients would take each other's sessions for ever.
+        #expect(sessions.open([Self.target(0)], version: 12) == nil)
+        clock.advance(by: 1)
+        #expect(sessions.open([Self.target(0)], version: 12) != nil)
+        #expect(sessions.open([Self.target(0)], version: 12) == nil)
         #expect(sessions.count == 2)
+        _ = try sessions.resume(a.id, epoch: 2, version: 12, changed: [], forgotten: [])
         #expect(throws: ControlError.self) {
             try sessions.resume(b.id, epoch: 1, version: 12, changed: [], forgotten: [])
         }

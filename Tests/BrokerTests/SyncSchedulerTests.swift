@@ -27,11 +27,7 @@ import Testing
         private let batch: [UInt8]
         /// Threads that no other test uses, so that nobody holds them up longer than `patience`. They stay: one that waits
         /// for those that have written all they had is not stopped.
-        private static let pool: NIOThreadPool = {
-            let pool = NIOThreadPool(numberOfThreads: threadCount)
-            pool.start()
-            return pool
-        }()
+        private static let pool = ThreadPool(threadCount: threadCount)
         private static let threadCount = 16
         private static let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
 

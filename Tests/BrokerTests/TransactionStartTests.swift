@@ -1,3 +1,4 @@
+import Coordinators
 import Foundation
 import KafkaMessages
 import LogStorage
@@ -96,5 +97,191 @@ import Testing
             let aborted = try log.abortedTransactions(from: 0, upTo: log.offsets.logEnd)
             #expect(aborted.map(\.firstOffset) == [0])
         }
+    }
+
+    // MARK: A producer that is still there
+
+    /// Loses what the coordinator wrote after `copy` was taken, as a machine does that loses power: the log of the topic
+    /// itself happened to reach the disk.
+    private static func restoreState(of folder: String, from copy: String) throws {
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: folder + "/topics")
+        where name.hasPrefix("__transaction_state-") {
+            try files.removeItem(atPath: folder + "/topics/" + name)
+            try files.copyItem(atPath: copy + "/topics/" + name, toPath: folder + "/topics/" + name)
+        }
+        try forgetStop(of: folder)
+    }
+
+    private static func forgetStop(of folder: String) throws {
+        for name in ["recovery-point-offset-checkpoint", ".kafka_cleanshutdown"] {
+            try FileManager.default.removeItem(atPath: folder + "/topics/" + name)
+        }
+    }
+
+    private static func produce(
+        _ producer: TransactionProducer, _ server: BrokerServer, version: Int16 = 12
+    ) throws -> ErrorCode {
+        var builder = BatchBuilder()
+        builder.producerId = producer.producerId
+        builder.producerEpoch = producer.producerEpoch
+        builder.baseSequence = 0
+        builder.isTransactional = true
+        try builder.append(timestamp: 1_000, key: nil, value: Array("one".utf8))
+        var request = ProduceRequest()
+        request.transactionalId = "t"
+        request.acks = -1
+        request.timeoutMs = 1_000
+        request.topicData = [
+            .init(
+                name: topic, partitionData: [.init(index: 0, records: .bytes(ByteBuffer(bytes: try builder.build())))])
+        ]
+        return try again {
+            ErrorCode(
+                rawValue: try WireClient(port: server.port).ask(request, version: version).responses[0]
+                    .partitionResponses[0].errorCode)
+        }
+    }
+
+    private static func end(
+        _ producer: TransactionProducer, commit: Bool, _ server: BrokerServer
+    ) throws -> (code: ErrorCode, next: TransactionProducer) {
+        var request = EndTxnRequest()
+        request.transactionalId = "t"
+        request.producerId = producer.producerId
+        request.producerEpoch = producer.producerEpoch
+        request.committed = commit
+        var answer = EndTxnResponse()
+        let code = try again {
+            answer = try WireClient(port: server.port).ask(request, version: 5)
+            return ErrorCode(rawValue: answer.errorCode)
+        }
+        return (
+            code, TransactionProducer(producerId: answer.producerId, producerEpoch: answer.producerEpoch)
+        )
+    }
+
+    /// Asks again while the coordinator is loading or writes markers.
+    private static func again(_ ask: () throws -> ErrorCode) throws -> ErrorCode {
+        while true {
+            let code = try ask()
+            guard [.coordinatorLoadInProgress, .notEnoughReplicas, .concurrentTransactions].contains(code) else {
+                return code
+            }
+        }
+    }
+
+    /// The records that a reader of committed records gets.
+    private static func committedCount(_ server: BrokerServer) throws -> Int64 {
+        let log = try partition(server).log
+        let aborted = try log.abortedTransactions(from: 0, upTo: log.offsets.lastStable)
+        var count: Int64 = 0
+        var offset: Int64 = 0
+        while offset < log.offsets.lastStable {
+            let slice = try log.read(from: offset, maxBytes: 1, upTo: log.offsets.lastStable, minOneBatch: true)
+            let bytes = try slice.bytes()
+            let header = try BatchHeader(bytes.span.bytes, at: 0)
+            let isAborted = aborted.contains {
+                $0.producerId == header.producerId && ($0.firstOffset...$0.lastOffset).contains(header.baseOffset)
+            }
+            if !header.attributes.isControl, !isAborted { count += Int64(header.recordCount) }
+            offset = header.nextOffset
+        }
+        return count
+    }
+
+    /// The records of a transaction are on disk, that their partition belongs to it is not. Its producer, which has had no
+    /// answer, sends them again: by their sequence numbers they would be taken for written, and they were aborted.
+    @Test func `records that a start has aborted are not taken for written when they come again`() async throws {
+        let folder = Self.temporaryFolder()
+        let copy = Self.temporaryFolder()
+        defer { for path in [folder, copy] { try? FileManager.default.removeItem(atPath: path) } }
+        let begun = try await withBroker(in: folder) { server in
+            let producer = try Self.begin(server)
+            let ended = try Self.end(
+                TransactionProducer(producerId: producer.producerId, producerEpoch: producer.producerEpoch),
+                commit: true, server)
+            #expect(ended.code == .none)
+            return ended.next
+        }
+        try FileManager.default.copyItem(atPath: folder, toPath: copy)
+        try await withBroker(in: folder) { server in
+            let code = try Self.produce(begun, server)
+            #expect(code == .none)
+        }
+        try Self.restoreState(of: folder, from: copy)
+        try await withBroker(in: folder) { server in
+            let isReady = try Self.end(TransactionProducer(producerId: 99, producerEpoch: 0), commit: false, server)
+            #expect(isReady.code == .invalidProducerIdMapping)
+            server.node.coordination.endUnknownTransactions()
+            let open = try Self.partition(server).log.openTransactions()
+            #expect(open.isEmpty)
+            let repeated = try Self.produce(begun, server)
+            #expect(repeated == .invalidProducerEpoch)
+            // The producer aborts, which gives it the next epoch, and does it all again.
+            let aborted = try Self.end(begun, commit: false, server)
+            #expect(aborted.code == .none)
+            let written = try Self.produce(aborted.next, server)
+            #expect(written == .none)
+            let committed = try Self.end(aborted.next, commit: true, server)
+            #expect(committed.code == .none)
+            let count = try Self.committedCount(server)
+            #expect(count == 2)
+        }
+    }
+
+    /// The end of a transaction is decided on disk, that it was carried out is not, and its producer has begun the next
+    /// one: the markers that a start writes once more must not end that.
+    @Test func `markers that are written once more do not commit the next transaction`() async throws {
+        let folder = Self.temporaryFolder()
+        let copy = Self.temporaryFolder()
+        defer { for path in [folder, copy] { try? FileManager.default.removeItem(atPath: path) } }
+        let first = try await withBroker(in: folder) { server in
+            let producer = try Self.begin(server)
+            return TransactionProducer(producerId: producer.producerId, producerEpoch: producer.producerEpoch)
+        }
+        let next = try await withBroker(in: folder) { server in
+            let ended = try Self.end(first, commit: true, server)
+            #expect(ended.code == .none)
+            let code = try Self.produce(ended.next, server)
+            #expect(code == .none)
+            // What is on disk is the decision: the log of the coordinator as it was then.
+            let host = try #require(server.node.transactions.topic.host(of: "t"))
+            return (producer: ended.next, partition: host.partition.index)
+        }
+        // The transaction's state has five records: Empty, Ongoing, PrepareCommit, CompleteCommit, Ongoing.
+        try Self.cutState(of: folder, partition: next.partition, records: 3)
+        try await withBroker(in: folder) { server in
+            let isReady = try Self.end(TransactionProducer(producerId: 99, producerEpoch: 0), commit: false, server)
+            #expect(isReady.code == .invalidProducerIdMapping)
+            server.node.coordination.endUnknownTransactions()
+            let log = try Self.partition(server).log
+            while !log.openTransactions().isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+            let count = try Self.committedCount(server)
+            #expect(count == 1)
+            let repeated = try Self.produce(next.producer, server)
+            #expect(repeated == .invalidProducerEpoch)
+        }
+    }
+
+    /// Leaves the first `records` batches of a partition of `__transaction_state`.
+    private static func cutState(of folder: String, partition: Int32, records: Int) throws {
+        let directory = folder + "/topics/__transaction_state-\(partition)"
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: directory)
+        where !name.hasSuffix(".log") && name != "partition.metadata" {
+            try files.removeItem(atPath: directory + "/" + name)
+        }
+        let path = directory + "/00000000000000000000.log"
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path)).map { $0 }
+        var at = 0
+        var count = 0
+        while count < records {
+            at += try BatchHeader(bytes.span.bytes, at: at).byteCount
+            count += 1
+        }
+        #expect(at < bytes.count)
+        try Data(bytes.prefix(at)).write(to: URL(fileURLWithPath: path))
+        try forgetStop(of: folder)
     }
 }

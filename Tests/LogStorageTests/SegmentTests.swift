@@ -106,6 +106,30 @@ import Testing
         for fixture in [bySize, byAge, byIndex] { #expect(try fixture.readAll().count == Int(fixture.log.logEnd)) }
     }
 
+    /// Upstream's `LogSegment.timeWaitedForRoll`: a batch that is later than the first of its segment by more than
+    /// `segment.ms` begins the next one, whatever the clock says, so that old records that are copied can go.
+    @Test(arguments: [false, true])
+    func `closes segments by the time of their records`(reopens: Bool) throws {
+        var fixture = try Fixture { $0.segmentMs = 1_000 }
+        for timestamp in [5_000, 5_500, 6_000, 6_001, 5_000, 7_001] as [Int64] {
+            try fixture.append(TestBatch(timestamp: timestamp))
+        }
+        #expect(fixture.log.segmentCount == 2)
+        if reopens { try fixture.reopen(clean: true) }
+        for timestamp in [7_002, -1, 7_003] as [Int64] { try fixture.append(TestBatch(timestamp: timestamp)) }
+        #expect(fixture.log.segmentCount == 3)
+        #expect(try fixture.readAll().count == 9)
+        let copied = try Fixture {
+            $0.segmentMs = 1_000
+            $0.retentionMs = 10_000
+        }
+        for timestamp in [0, 900, 60_000, 60_100] as [Int64] {
+            try copied.append(TestBatch(timestamp: timestamp), now: 60_000)
+        }
+        #expect(try copied.log.applyRetention(now: 60_100).map(\.reason) == [.time])
+        #expect(copied.log.offsets.logStart == 2)
+    }
+
     @Test(arguments: [.min, -1, 0, .max] as [Int64])
     func `takes any timestamp and any clock`(timestamp: Int64) throws {
         var fixture = try Fixture { $0.segmentMs = 1000 }

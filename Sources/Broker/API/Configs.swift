@@ -13,6 +13,26 @@ private enum ResourceType {
             "Unsupported resource type \(type): topics (2), brokers (4) and groups (32) have configurations.")
     }
 
+    /// The resources that a request names more than once: which of the changes is meant nobody can tell.
+    struct Repeated {
+        fileprivate var names: [Int8: Set<String>] = [:]
+
+        func check(_ type: Int8, _ name: String) throws(ControlError) {
+            if names[type]?.contains(name) == true {
+                throw ControlError(.invalidRequest, "Each resource must appear at most once.")
+            }
+        }
+    }
+
+    static func repeated(_ resources: [(type: Int8, name: String)]) -> Repeated {
+        var seen: [Int8: Set<String>] = [:]
+        var repeated = Repeated()
+        for (type, name) in resources where !seen[type, default: []].insert(name).inserted {
+            repeated.names[type, default: []].insert(name)
+        }
+        return repeated
+    }
+
     static func checkGroup(_ name: String) throws(ControlError) {
         if name.isEmpty { throw ControlError(.invalidRequest, "Default group resources are not allowed.") }
     }
@@ -128,11 +148,13 @@ extension BrokerNode {
     func handleAlterConfigs(_ request: AlterConfigsRequest, _ responder: Responder) {
         controller.perform { [self] _ in
             var response = AlterConfigsResponse()
+            let repeated = ResourceType.repeated(request.resources.map { ($0.resourceType, $0.resourceName) })
             for resource in request.resources {
                 var result = AlterConfigsResponse.AlterConfigsResourceResponse()
                 result.resourceType = resource.resourceType
                 result.resourceName = resource.resourceName
                 do throws(ControlError) {
+                    try repeated.check(resource.resourceType, resource.resourceName)
                     // Without a value the key goes back to its default, like one that is not named.
                     let alterations = resource.configs.map { config in
                         ConfigAlteration(
@@ -155,11 +177,13 @@ extension BrokerNode {
     func handleIncrementalAlterConfigs(_ request: IncrementalAlterConfigsRequest, _ responder: Responder) {
         controller.perform { [self] _ in
             var response = IncrementalAlterConfigsResponse()
+            let repeated = ResourceType.repeated(request.resources.map { ($0.resourceType, $0.resourceName) })
             for resource in request.resources {
                 var result = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse()
                 result.resourceType = resource.resourceType
                 result.resourceName = resource.resourceName
                 do throws(ControlError) {
+                    try repeated.check(resource.resourceType, resource.resourceName)
                     try alter(
                         resource.resourceType, resource.resourceName, try Self.alterations(resource.configs),
                         isIncremental: true, validateOnly: request.validateOnly)

@@ -209,7 +209,7 @@ extension BrokerNode {
                     var entry = WriteTxnMarkersResponse.WritableTxnMarkerPartitionResult()
                     entry.partitionIndex = index
                     if let partition = catalog.topic(named: topic.name)?.partition(index), !partition.isDeleted {
-                        switch markers.append(marker, producer, to: partition) {
+                        switch markers.append(marker, producer, 0, to: partition) {
                         case .success(let end):
                             partition.wakeWaiters()
                             syncs.append((partition, end))

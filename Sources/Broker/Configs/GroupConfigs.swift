@@ -16,6 +16,17 @@ package enum GroupConfigs {
 
     package static func definition(_ name: String) -> ConfigDefinition? { definitions.first { $0.name == name } }
 
+    /// Why values that are each permitted cannot stand together; nil when they can. A member that sends its heartbeats in
+    /// time must not be taken for a silent one.
+    static func conflict(_ overrides: [String: String], _ server: ServerProperties) -> String? {
+        func number(_ name: String) -> Int64 {
+            overrides[name].flatMap { Int64($0.trimmingSpaces) }
+                ?? definition(name)?.serverName.map(server.number) ?? 0
+        }
+        guard number("consumer.session.timeout.ms") <= number("consumer.heartbeat.interval.ms") else { return nil }
+        return "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms"
+    }
+
     /// Why `value` cannot be the value of `name`, in words for the client; nil when it can.
     static func problem(_ name: String, _ value: String, _ server: ServerProperties) -> String? {
         guard let definition = definition(name) else {

@@ -28,8 +28,10 @@ final class MarkerWriter: Sendable {
 
     /// Calls `done` when the marker is durable in all partitions that still exist. What a full disk refuses is tried
     /// again until it is written: the outcome of the transaction is decided already.
+    ///
+    /// - Parameter transactionVersion: of the end; see `PartitionLog.appendMarker`.
     func write(
-        _ marker: ControlMarker, producer: TransactionProducer, to targets: [MarkerTarget],
+        _ marker: ControlMarker, producer: TransactionProducer, transactionVersion: Int16, to targets: [MarkerTarget],
         _ done: @escaping @Sendable () -> Void
     ) {
         var left: [MarkerTarget] = []
@@ -38,7 +40,7 @@ final class MarkerWriter: Sendable {
             guard let partition = environment.catalog.topic(named: target.topic)?.partition(target.partition),
                 !partition.isDeleted
             else { continue }
-            switch append(marker, producer, to: partition) {
+            switch append(marker, producer, transactionVersion, to: partition) {
             case .success(let end):
                 partition.wakeWaiters()
                 syncs.append((partition, end))
@@ -47,6 +49,7 @@ final class MarkerWriter: Sendable {
                 environment.logger.warning(
                     "a transaction's marker was refused",
                     metadata: ["partition": "\(target.topic)-\(target.partition)", "error": "\(error)"])
+                if let end = abortNext(of: producer, in: partition) { syncs.append((partition, end)) }
             case .failure(let error):
                 environment.alarm.note(error)
                 left.append(target)
@@ -59,22 +62,39 @@ final class MarkerWriter: Sendable {
             if retry.isEmpty { return done() }
             guard !isClosed.load(ordering: .acquiring) else { return }
             environment.timerLoop.scheduleTask(in: Self.retryDelay) { [self] in
-                write(marker, producer: producer, to: retry, done)
+                write(marker, producer: producer, transactionVersion: transactionVersion, to: retry, done)
             }
         }
         force(syncs, finish)
+    }
+
+    /// Ends the transaction that comes after the one whose marker was refused, if one is open. It has left records here, but
+    /// the coordinator knows nothing of it, as it is ending the one before once more: a crash took back that it had begun,
+    /// and nobody was told that its records were written. The epoch is raised, so that its producer, which may send them
+    /// again, does not take them for written.
+    ///
+    /// - Returns: the offset after the marker.
+    private func abortNext(of producer: TransactionProducer, in partition: Partition) -> Int64? {
+        guard let open = partition.log.openTransactions().first(where: { $0.producerId == producer.producerId }),
+            open.producerEpoch == producer.producerEpoch
+        else { return nil }
+        let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
+        guard case .success(let end) = append(marker, open.fence, 0, to: partition) else { return nil }
+        partition.wakeWaiters()
+        return end
     }
 
     /// Writes the marker into one partition.
     ///
     /// - Returns: the offset after it; nil when the partition's coordinator is still loading.
     func append(
-        _ marker: ControlMarker, _ producer: TransactionProducer, to partition: Partition
+        _ marker: ControlMarker, _ producer: TransactionProducer, _ transactionVersion: Int16, to partition: Partition
     ) -> Result<Int64, LogError>? {
         if partition.topicName == InternalTopic.consumerOffsets.rawValue {
             guard let host = groups.host(partition: partition.index) else { return nil }
             return host.appendMarker(
-                marker, producerId: producer.producerId, producerEpoch: producer.producerEpoch
+                marker, producerId: producer.producerId, producerEpoch: producer.producerEpoch,
+                transactionVersion: transactionVersion
             ) { shard, now in
                 shard.completeTransaction(
                     producerId: producer.producerId, isCommit: marker.kind == .commit, at: now)
@@ -83,7 +103,7 @@ final class MarkerWriter: Sendable {
         return Result { () throws(LogError) in
             try partition.log.appendMarker(
                 marker, producerId: producer.producerId, producerEpoch: producer.producerEpoch,
-                now: environment.clock.now()
+                now: environment.clock.now(), transactionVersion: transactionVersion
             ).lastOffset + 1
         }
     }
@@ -118,6 +138,13 @@ private final class Countdown: Sendable {
             state.isGood = state.isGood && isGood
             return state.left == 0 ? state.isGood : nil
         }
+    }
+}
+
+extension OpenTransaction {
+    /// Its producer with the epoch that ends it and refuses what the producer sends for it afterwards.
+    var fence: TransactionProducer {
+        TransactionProducer(producerId: producerId, producerEpoch: producerEpoch == .max ? .max : producerEpoch + 1)
     }
 }
 

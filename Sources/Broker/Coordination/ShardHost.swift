@@ -43,7 +43,7 @@ struct CoordinationEnvironment: Sendable {
     /// `log.flush=sync`: replies wait until what they tell is on disk.
     let syncsBeforeReply: Bool
     let alarm: StorageAlarm
-    let diskPool: NIOThreadPool
+    let diskPool: ThreadPool
     let timerLoop: any EventLoop
     let logger: Logger
 
@@ -208,7 +208,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
     ///
     /// - Returns: nil when the shard is loading: try again.
     func appendMarker(
-        _ marker: ControlMarker, producerId: Int64, producerEpoch: Int16,
+        _ marker: ControlMarker, producerId: Int64, producerEpoch: Int16, transactionVersion: Int16,
         _ complete: (inout Shard, EventTime) -> Void
     ) -> Result<Int64, LogError>? {
         let now = environment.now
@@ -216,7 +216,8 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
             if case .loading = state.phase { return nil }
             let result = Result { () throws(LogError) in
                 try partition.log.appendMarker(
-                    marker, producerId: producerId, producerEpoch: producerEpoch, now: now.wall)
+                    marker, producerId: producerId, producerEpoch: producerEpoch, now: now.wall,
+                    transactionVersion: transactionVersion)
             }
             if case .success = result {
                 complete(&state.shard, now)

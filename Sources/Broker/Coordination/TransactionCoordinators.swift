@@ -50,7 +50,9 @@ final class TransactionCoordinators: Sendable {
         }
         let marker = ControlMarker(kind: order.isCommit ? .commit : .abort, coordinatorEpoch: order.coordinatorEpoch)
         let producer = TransactionProducer(producerId: order.producerId, producerEpoch: order.producerEpoch)
-        markers.write(marker, producer: producer, to: targets) {
+        markers.write(
+            marker, producer: producer, transactionVersion: order.transactionVersion, to: targets
+        ) {
             // The record of the completion need not be durable before the client learns of it: a start that does not
             // find it writes the markers once more. When the log refuses it, the shard tries again by its timer.
             host.perform(waiting: .never) { shard, now, _ in
@@ -146,7 +148,9 @@ final class TransactionCoordinators: Sendable {
             let code = verify(producer, transactionalId, partition, host), code != .none,
             let open = partition.log.openTransactions().first(where: { $0.producerId == producer.producerId })
         else { return nil }
-        abort(open, in: partition)
+        abort(
+            open, by: TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch),
+            in: partition)
         return ControlError(.invalidTxnState, "the transaction ended while its records were being written")
     }
 
@@ -157,7 +161,9 @@ final class TransactionCoordinators: Sendable {
     // MARK: Start
 
     /// Ends transactions in partitions of which the coordinator knows nothing. They come from a crash that kept records
-    /// but lost that their partition was added to the transaction; nobody was told that these records were written.
+    /// but lost that their partition was added to the transaction; nobody was told that these records were written. Their
+    /// producer may be there still and send them again: its epoch is over, as by their sequence numbers they would be taken
+    /// for written.
     ///
     /// Requests are served meanwhile. A partition is added to a transaction before its first record is written, so what
     /// is open is looked for first and what is known second: the other way round, a transaction that begins in between
@@ -194,15 +200,14 @@ final class TransactionCoordinators: Sendable {
                     "partition": "\(partition.topicName)-\(partition.index)", "producerId": "\(open.producerId)",
                     "firstOffset": "\(open.firstOffset)",
                 ])
-            abort(open, in: partition)
+            abort(open, by: open.fence, in: partition)
         }
     }
 
-    /// Ends a transaction in one partition apart from its coordinator, with the epochs that the partition knows.
-    private func abort(_ open: OpenTransaction, in partition: Partition) {
-        let producer = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
+    /// Ends a transaction in one partition apart from its coordinator.
+    private func abort(_ open: OpenTransaction, by producer: TransactionProducer, in partition: Partition) {
         let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
         let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
-        markers.write(marker, producer: producer, to: [target]) {}
+        markers.write(marker, producer: producer, transactionVersion: 0, to: [target]) {}
     }
 }

@@ -32,13 +32,13 @@ package final class Compactor: Sendable {
     }
 
     private let node: BrokerNode
-    private let pool: NIOThreadPool
+    private let pool: ThreadPool
     private let throttle: Throttle
     private let state = Mutex(State())
     private let isStopping = Atomic<Bool>(false)
     private let task = Mutex<RepeatedTask?>(nil)
 
-    init(_ node: BrokerNode, pool: NIOThreadPool, clock: any MonotonicClock = SystemMonotonicClock()) {
+    init(_ node: BrokerNode, pool: ThreadPool, clock: any MonotonicClock = SystemMonotonicClock()) {
         self.node = node
         self.pool = pool
         throttle = Throttle(clock)

@@ -39,6 +39,7 @@ final class SyncScheduler: Sendable {
         var waiters: [ObjectIdentifier: [(offset: Int64, completion: Completion)]] = [:]
         /// Logs with waiters that no thread is forcing, in the order they came.
         var queue: [Partition] = []
+        var threadCountMax: Int
         /// Threads at work, and how many of them are forcing logs right now.
         var threadCount = 0
         var forcingCount = 0
@@ -87,17 +88,16 @@ final class SyncScheduler: Sendable {
     }
     private let directory: LogDirectory
     private let alarm: StorageAlarm
-    private let pool: NIOThreadPool
-    private let threadCountMax: Int
+    private let pool: ThreadPool
     private let durations: Histogram
     private let patience: ClosedRange<TimeAmount>
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// - Parameters:
     ///   - durations: gets the duration of each force, in nanoseconds.
     ///   - patience: a force waits for the requests of those just answered as long as the last one took, within this.
     init(
-        _ directory: LogDirectory, alarm: StorageAlarm, pool: NIOThreadPool, threadCountMax: Int, durations: Histogram,
+        _ directory: LogDirectory, alarm: StorageAlarm, pool: ThreadPool, threadCountMax: Int, durations: Histogram,
         patience: ClosedRange<TimeAmount> = .microseconds(100)...(.milliseconds(2))
     ) {
         self.durations = durations
@@ -105,8 +105,11 @@ final class SyncScheduler: Sendable {
         self.directory = directory
         self.alarm = alarm
         self.pool = pool
-        self.threadCountMax = threadCountMax
+        state = Mutex(State(threadCountMax: threadCountMax))
     }
+
+    /// Lets so many threads of the pool force logs at a time from now on.
+    func limit(threadCount: Int) { state.withLock { $0.threadCountMax = threadCount } }
 
     /// Calls `completion` when `partition`'s log is durable up to `offset` (exclusive).
     func sync(_ partition: Partition, upTo offset: Int64, completion: @escaping Completion) {
@@ -118,7 +121,7 @@ final class SyncScheduler: Sendable {
                 state.queue.append(partition)
             }
             let ready = state.noteRequest(for: key)
-            guard state.threadCount < (state.isCrowded ? 1 : threadCountMax),
+            guard state.threadCount < (state.isCrowded ? 1 : state.threadCountMax),
                 state.queue.contains(where: { !state.isAwaited($0) })
             else { return (ready, false) }
             state.threadCount += 1
@@ -227,7 +230,7 @@ final class SyncScheduler: Sendable {
     /// The pool stops: nobody must take what was not forced for durable.
     private func refuseAll() {
         let waiters = state.withLock { state in
-            defer { state = State() }
+            defer { state = State(threadCountMax: state.threadCountMax) }
             return state.waiters.values.flatMap { $0 }
         }
         let failure = LogError(.closed, "the broker stops")

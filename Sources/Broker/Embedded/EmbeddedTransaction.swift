@@ -101,7 +101,7 @@ final class EmbeddedTransaction: Sendable {
         let fencing: [ClusterError.Code] = [.producerFenced, .invalidProducerEpoch, .invalidProducerIdMapping]
         if fencing.contains(error.code) {
             let fenced = ClusterError(
-                .producerFenced, error.message, hint: "another producer has taken this transactional id")
+                .producerFenced, error.message, hint: TransactionHint.fenced)
             state.phase = .fenced(fenced)
             return fenced
         }

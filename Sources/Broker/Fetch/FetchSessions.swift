@@ -1,38 +1,43 @@
+import Environment
 import KafkaMessages
 import Synchronization
 
 /// Incremental fetch sessions (KIP-227): the broker remembers what a client fetches, so that a client with many
 /// partitions names only what changed, and is told only what changed.
 final class FetchSessions: Sendable {
-    private struct State {
-        var sessions: [Int32: FetchSession] = [:]
-        /// Rises with every use; the session with the lowest gives way.
-        var clock: UInt64 = 0
-    }
+    /// Sessions without a request for so long give way to new ones. Others do not: with more clients than sessions each
+    /// would take the session of the one that asks next, and nobody would get on with one (upstream's
+    /// `min.incremental.fetch.session.eviction.ms`).
+    private static let idleNanosecondsMin: Int64 = 120 * 1_000_000_000
+
     private let countMax: Int
-    private let state = Mutex(State())
+    private let clock: any MonotonicClock
+    private let sessions = Mutex<[Int32: FetchSession]>([:])
 
-    init(countMax: Int) { self.countMax = countMax }
+    init(countMax: Int, clock: any MonotonicClock = SystemMonotonicClock()) {
+        self.countMax = countMax
+        self.clock = clock
+    }
 
-    /// A new session with the targets in it, or nil when sessions are off.
+    /// A new session with the targets in it; nil when there are none or too many. The client then names all partitions
+    /// with each request.
     func open(_ targets: [FetchTarget], version: Int16) -> FetchSession? {
         guard countMax > 0 else { return nil }
-        return state.withLock { state in
-            if state.sessions.count >= countMax,
-                let oldest = state.sessions.min(by: { $0.value.lastUse < $1.value.lastUse })?.key
-            {
-                state.sessions[oldest] = nil
+        let now = clock.now()
+        return sessions.withLock { sessions in
+            if sessions.count >= countMax, let oldest = sessions.values.min(by: { $0.lastUse < $1.lastUse }) {
+                guard now - oldest.lastUse > Self.idleNanosecondsMin else { return nil }
+                sessions[oldest.id] = nil
             }
             var id: Int32
-            repeat { id = .random(in: 1 ... .max) } while state.sessions[id] != nil
-            state.clock += 1
-            let session = FetchSession(id: id, usesTopicIds: version >= 13, targets: targets, lastUse: state.clock)
-            state.sessions[id] = session
+            repeat { id = .random(in: 1 ... .max) } while sessions[id] != nil
+            let session = FetchSession(id: id, usesTopicIds: version >= 13, targets: targets, lastUse: now)
+            sessions[id] = session
             return session
         }
     }
 
-    func close(_ id: Int32) { state.withLock { $0.sessions[id] = nil } }
+    func close(_ id: Int32) { sessions.withLock { $0[id] = nil } }
 
     /// Takes up a session for its next request.
     ///
@@ -41,17 +46,13 @@ final class FetchSessions: Sendable {
     func resume(
         _ id: Int32, epoch: Int32, version: Int16, changed: [FetchTarget], forgotten: [FetchTarget.Key]
     ) throws(ControlError) -> FetchSession {
-        let found = state.withLock { state -> FetchSession? in
-            state.clock += 1
-            state.sessions[id]?.lastUse = state.clock
-            return state.sessions[id]
-        }
-        guard let found else { throw ControlError(.fetchSessionIdNotFound) }
+        guard let found = sessions.withLock({ $0[id] }) else { throw ControlError(.fetchSessionIdNotFound) }
+        found.lastUse = clock.now()
         try found.advance(epoch: epoch, usesTopicIds: version >= 13, changed: changed, forgotten: forgotten)
         return found
     }
 
-    var count: Int { state.withLock { $0.sessions.count } }
+    var count: Int { sessions.withLock { $0.count } }
 }
 
 /// One client's session.
@@ -66,13 +67,14 @@ final class FetchSession: Sendable {
         var order: [FetchTarget.Key] = []
         var entries: [FetchTarget.Key: Entry] = [:]
         var nextEpoch: Int32 = 1
-        var lastUse: UInt64
+        /// Of the monotonic clock, in nanoseconds.
+        var lastUse: Int64
     }
     let id: Int32
     private let usesTopicIds: Bool
     private let state: Mutex<State>
 
-    init(id: Int32, usesTopicIds: Bool, targets: [FetchTarget], lastUse: UInt64) {
+    init(id: Int32, usesTopicIds: Bool, targets: [FetchTarget], lastUse: Int64) {
         self.id = id
         self.usesTopicIds = usesTopicIds
         var initial = State(lastUse: lastUse)
@@ -82,7 +84,7 @@ final class FetchSession: Sendable {
         state = Mutex(initial)
     }
 
-    var lastUse: UInt64 {
+    var lastUse: Int64 {
         get { state.withLock { $0.lastUse } }
         set { state.withLock { $0.lastUse = newValue } }
     }

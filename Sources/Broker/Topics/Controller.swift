@@ -33,6 +33,7 @@ package final class Controller: Sendable {
     /// Settings of groups, by group and name; what coordinators read.
     private let groupSettings: Mutex<[String: [String: String]]>
     private let topicObserver = Mutex<(@Sendable (_ deleted: [String]) -> Void)?>(nil)
+    private let settingsObserver = Mutex<(@Sendable (ServerProperties) -> Void)?>(nil)
 
     /// Opens all topics of the data folder.
     ///
@@ -74,6 +75,12 @@ package final class Controller: Sendable {
     /// - Parameter observer: takes the names of deleted topics.
     func observeTopics(_ observer: @escaping @Sendable (_ deleted: [String]) -> Void) {
         topicObserver.withLock { $0 = observer }
+    }
+
+    /// Calls `observer` with the properties in force, now and on the control thread after they were changed.
+    func observeSettings(_ observer: @escaping @Sendable (ServerProperties) -> Void) {
+        settingsObserver.withLock { $0 = observer }
+        observer(server)
     }
 
     private func tellObserver(deleted: [String] = []) { topicObserver.withLock { $0 }?(deleted) }
@@ -382,6 +389,9 @@ package final class Controller: Sendable {
     }
 
     /// Changes settings of the broker that may change while it runs: its own, or the defaults of all brokers.
+    ///
+    /// What is wrong with them is INVALID_REQUEST, where for topics and groups it is INVALID_CONFIG: Kafka's own oddity
+    /// (KAFKA-13609).
     func alterBroker(
         _ alterations: [ConfigAlteration], isDefault: Bool, isIncremental: Bool, validateOnly: Bool
     ) throws(ControlError) {
@@ -390,7 +400,7 @@ package final class Controller: Sendable {
             let present = isDefault ? state.image.brokerDefaults : state.image.brokerConfigs
             let overrides = try TopicRules.applied(
                 alterations, to: isIncremental ? present : [:],
-                definition: ServerProperties.alterable, current: { server.text($0) },
+                definition: ServerProperties.alterable, current: { server.text($0) }, code: .invalidRequest,
                 problem: { name, value in
                     guard let definition = ServerProperties.alterable(name) else {
                         let hint = nearestName(to: name, among: ServerProperties.known.lazy.map(\.name))
@@ -406,13 +416,14 @@ package final class Controller: Sendable {
             var image = state.image
             if isDefault { image.brokerDefaults = overrides } else { image.brokerConfigs = overrides }
             if let conflict = Self.effective(state.staticServer, image).conflict {
-                throw ControlError(.invalidConfig, conflict)
+                throw ControlError(.invalidRequest, conflict)
             }
             guard !validateOnly else { return }
             try commit([isDefault ? .brokerDefaults(values: overrides) : .brokerConfigs(values: overrides)], &state)
             let effective = Self.effective(state.staticServer, state.image)
             state.server = effective
             settings.withLock { $0 = effective }
+            settingsObserver.withLock { $0 }?(effective)
             for topic in catalog.snapshot.sorted {
                 publish(topic, overrides: topic.overrides, server: effective)
             }
@@ -438,6 +449,7 @@ package final class Controller: Sendable {
                 alterations, to: isIncremental ? state.image.groupConfigs[group] ?? [:] : [:],
                 definition: GroupConfigs.definition, current: { GroupConfigs.definition($0)?.defaultValue ?? "" },
                 problem: { GroupConfigs.problem($0, $1, server) })
+            if let conflict = GroupConfigs.conflict(values, server) { throw ControlError(.invalidConfig, conflict) }
             guard !validateOnly else { return }
             try commit([.groupConfigs(group: group, values: values)], &state)
             groupSettings.withLock { $0[group] = values.isEmpty ? nil : values }

@@ -100,10 +100,12 @@ enum TopicRules {
 
     /// Applies alterations to a topic's or broker's overrides.
     ///
-    /// - Parameter current: the effective value of a list that items are appended to or taken from.
+    /// - Parameters:
+    ///   - current: the effective value of a list that items are appended to or taken from.
+    ///   - code: of the error for a name or value that is not permitted.
     static func applied(
         _ alterations: [ConfigAlteration], to overrides: [String: String], definition: (String) -> ConfigDefinition?,
-        current: (String) -> String, problem: (String, String) -> String?
+        current: (String) -> String, code: ErrorCode = .invalidConfig, problem: (String, String) -> String?
     ) throws(ControlError) -> [String: String] {
         var result = overrides
         var seen: Set<String> = []
@@ -114,7 +116,7 @@ enum TopicRules {
             switch alteration.operation {
             case .delete:
                 if definition(alteration.name) == nil, let problem = problem(alteration.name, "") {
-                    throw ControlError(.invalidConfig, problem)
+                    throw ControlError(code, problem)
                 }
                 result[alteration.name] = nil
             case .set:
@@ -128,7 +130,7 @@ enum TopicRules {
                 }
                 if let definition = definition(alteration.name), definition.type != .list {
                     throw ControlError(
-                        .invalidConfig,
+                        code,
                         "Can't \(alteration.operation == .append ? "APPEND" : "SUBTRACT") to key \(alteration.name) because "
                             + "its type is not LIST.")
                 }
@@ -140,7 +142,7 @@ enum TopicRules {
                 result[alteration.name] = changed.joined(separator: ",")
             }
             if let value = result[alteration.name], let problem = problem(alteration.name, value) {
-                throw ControlError(.invalidConfig, problem)
+                throw ControlError(code, problem)
             }
         }
         return result

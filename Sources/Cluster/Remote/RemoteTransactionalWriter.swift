@@ -140,8 +140,7 @@ final class RemoteTransactionalWriter: TransactionalWriter {
 
     private func fencing(_ error: ClusterError) -> ClusterError {
         guard error.code == .invalidProducerEpoch || error.code == .producerFenced else { return error }
-        return ClusterError(
-            .producerFenced, "\(error.message)", hint: "another producer has taken this transactional id")
+        return ClusterError(.producerFenced, "\(error.message)", hint: TransactionHint.fenced)
     }
 
     /// Why this producer is over, if it is: librdkafka's other errors only point to that one.

@@ -4,7 +4,8 @@
 /// `submit` throws `.invalidTxnState`.
 ///
 /// Of any failure inside a transaction the caller needs two kinds: `.producerFenced` says that another writer has taken
-/// the id, and this one is over; after all others `abort`, and the whole may be done again.
+/// the id, or that the cluster has aborted the transaction because its time was up, and this writer is over; after all
+/// others `abort`, and the whole may be done again.
 package protocol TransactionalWriter: RecordWriter {
     var transactionalId: String { get }
 
@@ -74,4 +75,11 @@ extension TransactionalWriter {
             throw error
         }
     }
+}
+
+/// What a user is told beside an error.
+package enum TransactionHint {
+    /// The cluster does not say which of the two it is.
+    package static let fenced =
+        "another producer has taken this transactional id, or its transaction was open for longer than its timeout"
 }

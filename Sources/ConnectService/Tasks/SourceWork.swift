@@ -355,7 +355,9 @@ actor SourceWork {
         if error.code == .producerFenced || error.code == .invalidProducerEpoch {
             return TaskFailure(
                 ConnectError(
-                    .connect, "Producer has been fenced: another task writes as \(environment.identity) now"),
+                    .connect,
+                    "Producer has been fenced: another task writes as \(environment.identity) now, or the transaction was "
+                        + "open for longer than transaction.timeout.ms"),
                 cause: ConnectError(error))
         }
         return TaskFailure(

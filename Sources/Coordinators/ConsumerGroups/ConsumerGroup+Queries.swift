@@ -31,22 +31,34 @@ extension ConsumerGroup {
 
     // MARK: Offsets
 
+    /// Which partitions of those asked for a commit is for.
+    enum Commit: Equatable {
+        case all
+        /// The member has moved on and may not know it yet: those that it had at this epoch and has not given up
+        /// (KIP-1251).
+        case had(at: Int32)
+    }
+
     /// - Parameters:
     ///   - memberEpoch: the generation of a member of the classic protocol; below 0 for a commit from outside the
     ///     group, which only an empty group takes.
-    ///   - version: of OffsetCommit; members of the consumer protocol need 9. nil for commits of a transaction.
+    ///   - version: of OffsetCommit; members of the consumer protocol need 9. nil for commits of a transaction, which
+    ///     need not say who of the group has read: older producers cannot, and who is replaced is fenced as a producer.
     /// - Throws: 25, 35, 113; 22 for members of the classic protocol.
-    package func validateOffsetCommit(
-        memberId: String, memberEpoch: Int32, version: Int16?
-    ) throws(ConsumerGroupError) {
-        if memberEpoch < 0, members.isEmpty { return }
+    func validateOffsetCommit(
+        memberId: String, instanceId: String?, memberEpoch: Int32, version: Int16?
+    ) throws(ConsumerGroupError) -> Commit {
+        if memberEpoch < 0, members.isEmpty { return .all }
+        if version == nil, memberEpoch == -1, memberId.isEmpty, instanceId == nil { return .all }
         let member = try member(memberId)
         if let version, version < 9, !member.usesClassicProtocol {
             throw ConsumerGroupError(
                 .unsupportedVersion,
                 "OffsetCommit version 9 or above must be used by members using the modern group protocol")
         }
+        if !member.usesClassicProtocol, memberEpoch < member.memberEpoch { return .had(at: memberEpoch) }
         try check(memberEpoch, of: member)
+        return .all
     }
 
     /// - Parameter memberId: nil, with an epoch below 0, for a request from outside the group.

@@ -39,6 +39,10 @@ package struct ConsumerGroup: Sendable {
 
     // What a restart may forget.
 
+    /// At which epoch each member got the partitions that it has or is giving up (KIP-1251). After a restart it is the
+    /// epoch at which the member was.
+    private var assignmentEpochs: [String: [KafkaUUID: [Int32: Int32]]] = [:]
+
     var timers = MemberTimers()
     /// The version of the topics that `subscribedTopics` was last compared with.
     var topicsVersion: UInt64?
@@ -64,6 +68,7 @@ package struct ConsumerGroup: Sendable {
         case .current(let memberId, let assignment?):
             var member = members[memberId] ?? ConsumerGroupMember(memberId: memberId)
             release(member)
+            noteEpochs(of: assignment, memberId)
             member.memberEpoch = assignment.memberEpoch
             member.previousMemberEpoch = assignment.previousMemberEpoch
             member.state = assignment.state
@@ -74,6 +79,7 @@ package struct ConsumerGroup: Sendable {
         case .current(let memberId, nil):
             guard var member = members[memberId] else { return }
             release(member)
+            assignmentEpochs[memberId] = nil
             member.memberEpoch = MemberEpoch.leave
             member.previousMemberEpoch = MemberEpoch.leave
             member.assigned = TopicPartitionSet()
@@ -100,6 +106,7 @@ package struct ConsumerGroup: Sendable {
 
     private mutating func remove(_ memberId: String) {
         timers.remove(memberId)
+        assignmentEpochs[memberId] = nil
         guard let member = members.removeValue(forKey: memberId) else { return }
         release(member)
         forgetInstance(of: member)
@@ -108,6 +115,19 @@ package struct ConsumerGroup: Sendable {
     private mutating func forgetInstance(of member: ConsumerGroupMember) {
         guard let instanceId = member.instanceId, staticMemberIds[instanceId] == member.memberId else { return }
         staticMemberIds[instanceId] = nil
+    }
+
+    private mutating func noteEpochs(of assignment: ConsumerGroupRecord.CurrentAssignment, _ memberId: String) {
+        let before = assignmentEpochs[memberId] ?? [:]
+        var epochs: [KafkaUUID: [Int32: Int32]] = [:]
+        for set in [assignment.pendingRevocation, assignment.assigned] {
+            for (id, partitions) in set.topics {
+                for partition in partitions {
+                    epochs[id, default: [:]][partition] = before[id]?[partition] ?? max(0, assignment.memberEpoch)
+                }
+            }
+        }
+        assignmentEpochs[memberId] = epochs
     }
 
     // A partition that another member took meanwhile is left with it.
@@ -142,6 +162,11 @@ package struct ConsumerGroup: Sendable {
     package var isEmpty: Bool { members.isEmpty }
 
     package func owner(of partition: Int32, in topicId: KafkaUUID) -> String? { owners[topicId]?[partition] }
+
+    /// Whether a member had a partition at `epoch` and has it still, or is giving it up.
+    func had(_ partition: Int32, in topicId: KafkaUUID, _ memberId: String, at epoch: Int32) -> Bool {
+        assignmentEpochs[memberId]?[topicId]?[partition].map { $0 <= epoch } ?? false
+    }
 
     package func staticMember(_ instanceId: String) -> ConsumerGroupMember? {
         staticMemberIds[instanceId].flatMap { members[$0] }

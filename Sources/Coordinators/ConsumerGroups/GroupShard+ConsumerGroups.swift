@@ -57,6 +57,7 @@ extension GroupShard {
     package func consumerGroupDescribe(
         _ id: String, version: Int16, topics: any TopicImage
     ) -> ConsumerGroupDescribeResponse.DescribedGroup {
+        guard !id.isEmpty else { return .init(errorCode: ErrorCode.invalidGroupId.rawValue, groupId: id) }
         switch groups[id] {
         case .consumer(let group):
             return group.describe(version: version, configuration.consumerSettings, topics: topics)

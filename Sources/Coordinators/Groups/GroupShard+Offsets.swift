@@ -13,7 +13,7 @@ extension GroupShard {
         let refused: @Sendable (ErrorCode) -> [Reply] = {
             [Reply(token, request.refused($0.ofOffsetAppend, version: version))]
         }
-        var error: ErrorCode?  // of the group; asked for when a partition is found that it could be committed for
+        var found: Permission?  // asked for when a partition is found that it could be committed for
         // A retention that a client of versions 2 to 4 asks for; -1 is the broker's.
         let expiry: Int64? =
             version <= 4 && request.retentionTimeMs != -1
@@ -31,11 +31,12 @@ extension GroupShard {
             for partition in topic.partitions {
                 let code: ErrorCode
                 if let facts, facts.contains(partition.partitionIndex) {
-                    let groupError = error ?? validate(commit: request, version: version, at: at)
-                    error = groupError
+                    let permission = found ?? validate(commit: request, version: version, at: at)
+                    found = permission
+                    let refusal = refusal(permission, facts.id, partition.partitionIndex)
                     code =
-                        groupError != .none
-                        ? groupError
+                        refusal != .none
+                        ? refusal
                         : add(
                             CommittedOffset(
                                 offset: partition.committedOffset, leaderEpoch: partition.committedLeaderEpoch,
@@ -64,18 +65,19 @@ extension GroupShard {
         let id = request.groupId
         var response = TxnOffsetCommitResponse()
         var decision = Decision()
-        var error: ErrorCode?
+        var found: Permission?
         for topic in request.topics {
             var answer = TxnOffsetCommitResponse.TxnOffsetCommitResponseTopic(name: topic.name)
             let facts = topics.facts(named: topic.name)
             for partition in topic.partitions {
                 let code: ErrorCode
                 if let facts, facts.contains(partition.partitionIndex) {
-                    let groupError = error ?? validate(commit: request)
-                    error = groupError
+                    let permission = found ?? validate(commit: request)
+                    found = permission
+                    let refusal = refusal(permission, facts.id, partition.partitionIndex)
                     code =
-                        groupError != .none
-                        ? groupError
+                        refusal != .none
+                        ? refusal
                         : add(
                             CommittedOffset(
                                 offset: partition.committedOffset, leaderEpoch: partition.committedLeaderEpoch,
@@ -121,16 +123,30 @@ extension GroupShard {
 
     // MARK: Who may commit
 
-    private mutating func validate(commit request: OffsetCommitRequest, version: Int16, at: EventTime) -> ErrorCode {
-        guard isValid(groupId: request.groupId) else { return .invalidGroupId }
+    /// What a commit may change: nothing, or partitions of a group or of a member that was at an earlier epoch.
+    private enum Permission {
+        case of(ErrorCode)
+        case had(String, at: Int32, ConsumerGroup)
+    }
+
+    private func refusal(_ permission: Permission, _ topicId: KafkaUUID, _ partition: Int32) -> ErrorCode {
+        switch permission {
+        case .of(let code): code
+        case .had(let memberId, let epoch, let group):
+            group.had(partition, in: topicId, memberId, at: epoch) ? .none : .staleMemberEpoch
+        }
+    }
+
+    private mutating func validate(commit request: OffsetCommitRequest, version: Int16, at: EventTime) -> Permission {
+        guard isValid(groupId: request.groupId) else { return .of(.invalidGroupId) }
         let id = request.groupId
         switch groups[id] {
         case nil:
             // A consumer without group management, or an administrator.
-            if request.generationIdOrMemberEpoch < 0 { return .none }
-            return version >= 9 ? .groupIdNotFound : .illegalGeneration
+            if request.generationIdOrMemberEpoch < 0 { return .of(.none) }
+            return .of(version >= 9 ? .groupIdNotFound : .illegalGeneration)
         case .classic:
-            return withClassicGroup(id) { group in
+            let code = withClassicGroup(id) { group in
                 let error = group.validate(
                     commitBy: request.memberId, instanceId: request.groupInstanceId,
                     generation: request.generationIdOrMemberEpoch, isTransactional: false)
@@ -139,36 +155,45 @@ extension GroupShard {
                     group.keepAlive(request.memberId, at: at.monotonic)
                 }
                 return error
-            } ?? .unknownServerError
+            }
+            return .of(code ?? .unknownServerError)
         case .consumer(let group):
-            return error { () throws(ConsumerGroupError) in
+            return permission(request.memberId, group) { () throws(ConsumerGroupError) in
                 try group.validateOffsetCommit(
-                    memberId: request.memberId, memberEpoch: request.generationIdOrMemberEpoch, version: version)
+                    memberId: request.memberId, instanceId: request.groupInstanceId,
+                    memberEpoch: request.generationIdOrMemberEpoch, version: version)
             }
         }
     }
 
-    private func error(of check: () throws(ConsumerGroupError) -> Void) -> ErrorCode {
+    private func permission(
+        _ memberId: String, _ group: ConsumerGroup, _ check: () throws(ConsumerGroupError) -> ConsumerGroup.Commit
+    ) -> Permission {
         do throws(ConsumerGroupError) {
-            try check()
-            return .none
+            switch try check() {
+            case .all: return .of(.none)
+            case .had(let epoch): return .had(memberId, at: epoch, group)
+            }
         } catch {
-            return error.code
+            return .of(error.code)
         }
     }
 
-    private func validate(commit request: TxnOffsetCommitRequest) -> ErrorCode {
-        guard isValid(groupId: request.groupId) else { return .invalidGroupId }
+    private func validate(commit request: TxnOffsetCommitRequest) -> Permission {
+        // Unlike a plain commit, which takes the empty id for the sake of old clients.
+        guard isValid(groupId: request.groupId), !request.groupId.isEmpty else { return .of(.invalidGroupId) }
         switch groups[request.groupId] {
-        case nil: return request.generationId < 0 ? .none : .illegalGeneration
+        case nil: return .of(request.generationId < 0 ? .none : .illegalGeneration)
         case .classic(let group):
-            return group.validate(
-                commitBy: request.memberId, instanceId: request.groupInstanceId, generation: request.generationId,
-                isTransactional: true)
+            return .of(
+                group.validate(
+                    commitBy: request.memberId, instanceId: request.groupInstanceId, generation: request.generationId,
+                    isTransactional: true))
         case .consumer(let group):
-            return error { () throws(ConsumerGroupError) in
+            return permission(request.memberId, group) { () throws(ConsumerGroupError) in
                 try group.validateOffsetCommit(
-                    memberId: request.memberId, memberEpoch: request.generationId, version: nil)
+                    memberId: request.memberId, instanceId: request.groupInstanceId,
+                    memberEpoch: request.generationId, version: nil)
             }
         }
     }
@@ -180,6 +205,7 @@ extension GroupShard {
     ) -> Decision {
         begin(at: at)
         let id = request.groupId
+        guard !id.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
         guard let group = groups[id] else { return Decision(token, request.refused(.groupIdNotFound)) }
         if case .classic(let classic) = group, !group.isEmpty, !classic.isConsumerType {
             return Decision(token, request.refused(.nonEmptyGroup))

@@ -72,7 +72,8 @@ extension GroupShard {
             var dead = DescribeGroupsResponse.DescribedGroup(groupId: id, groupState: "Dead")
             if version >= 6 {
                 dead.errorCode = ErrorCode.groupIdNotFound.rawValue
-                dead.errorMessage = "Group \(id) not found."
+                dead.errorMessage =
+                    groups[id] == nil ? "Group \(id) not found." : "Group \(id) is not a classic group."
             }
             return dead
         }

@@ -35,17 +35,20 @@ package struct MarkerOrder: Sendable, Equatable {
     package var producerEpoch: Int16
     package var coordinatorEpoch: Int32
     package var isCommit: Bool
+    /// `transaction.version` of the end; from 2 on the epoch of the markers is above that of the records.
+    package var transactionVersion: Int16
     package var topics: [TransactionTopic]
 
     package init(
         transactionalId: String, producerId: Int64, producerEpoch: Int16, coordinatorEpoch: Int32, isCommit: Bool,
-        topics: [TransactionTopic]
+        transactionVersion: Int16, topics: [TransactionTopic]
     ) {
         self.transactionalId = transactionalId
         self.producerId = producerId
         self.producerEpoch = producerEpoch
         self.coordinatorEpoch = coordinatorEpoch
         self.isCommit = isCommit
+        self.transactionVersion = transactionVersion
         self.topics = topics
     }
 }

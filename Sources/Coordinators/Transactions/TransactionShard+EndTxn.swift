@@ -9,10 +9,12 @@ extension TransactionShard {
     /// | state before   | abort, retry | abort      | commit, retry | commit |
     /// |----------------|--------------|------------|---------------|--------|
     /// | Empty          | fenced       | aborts     | fenced        | 48     |
-    /// | CompleteAbort  | 0            | aborts     | 48            | 48     |
+    /// | CompleteAbort  | 0            | aborts     | fenced        | 48     |
     /// | CompleteCommit | 48           | aborts     | 0             | 48     |
     ///
-    /// Before version 5 Empty gives 48, and a complete transaction 0 to the same outcome and 48 to the other.
+    /// A commit by the epoch before an abort was on its way when the transaction timed out: its producer has to begin anew,
+    /// and 48 would be the end of it (KAFKA-20785). Before version 5 Empty gives 48, and a complete transaction 0 to the same
+    /// outcome and 48 to the other. While markers are written the answer is to come back (51), whatever is asked for.
     ///
     /// - Parameter freshProducerId: taken when the epochs of the producer id are used up.
     package mutating func endTxn(
@@ -98,7 +100,7 @@ extension TransactionShard {
         return switch (metadata.state, request.committed) {
         case (.ongoing, _): .end
         case (.completeCommit, true), (.completeAbort, false): .done
-        case (.prepareCommit, true), (.prepareAbort, false): .refuse(.concurrentTransactions)
+        case (.prepareCommit, _), (.prepareAbort, _): .refuse(.concurrentTransactions)
         default: .refuse(.invalidTxnState)
         }
     }
@@ -125,15 +127,12 @@ extension TransactionShard {
             guard isCurrent else { return .refuse(.producerFenced) }
             return request.committed ? .refuse(.invalidTxnState) : .end
         case .prepareCommit, .prepareAbort:
-            guard isRetry else { return .refuse(.producerFenced) }
-            let isSame = request.committed == (metadata.state == .prepareCommit)
-            return .refuse(isSame ? .concurrentTransactions : .invalidTxnState)
+            return .refuse(.concurrentTransactions)
         case .completeCommit, .completeAbort:
             guard isRetry || isCurrent else { return .refuse(.producerFenced) }
-            if isRetry {
-                return request.committed == (metadata.state == .completeCommit) ? .done : .refuse(.invalidTxnState)
-            }
-            return request.committed ? .refuse(.invalidTxnState) : .end
+            guard isRetry else { return request.committed ? .refuse(.invalidTxnState) : .end }
+            if request.committed == (metadata.state == .completeCommit) { return .done }
+            return .refuse(request.committed ? .producerFenced : .invalidTxnState)
         }
     }
 
@@ -205,6 +204,6 @@ extension TransactionShard {
         MarkerOrder(
             transactionalId: transactionalId, producerId: metadata.producerId, producerEpoch: metadata.producerEpoch,
             coordinatorEpoch: configuration.coordinatorEpoch, isCommit: metadata.state == .prepareCommit,
-            topics: metadata.sortedTopics)
+            transactionVersion: metadata.clientTransactionVersion, topics: metadata.sortedTopics)
     }
 }

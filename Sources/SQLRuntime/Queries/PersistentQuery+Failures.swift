@@ -75,7 +75,8 @@ extension PersistentQuery {
             if error.code == .producerFenced, share == nil {
                 return (
                     "another process has taken task \(task): it runs the same query. Give each a ksql.service.id of its own, or "
-                        + "have them share it: set ksql.advertised.listener here", false
+                        + "have them share it: set ksql.advertised.listener here. Or a commit took more than a minute, and was "
+                        + "taken back", false
                 )
             }
             return ("\(error)", isFinal(error))

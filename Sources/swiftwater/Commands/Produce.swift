@@ -363,7 +363,9 @@ struct Transactions: Sendable {
             try writer.abortBlocking()
             failure?.message += ": the transaction was aborted"
         } catch  where error.code == .producerFenced {
-            failure = CommandFailure("another producer has taken the transactional id '\(writer.transactionalId)'")
+            failure = CommandFailure(
+                "another producer has taken the transactional id '\(writer.transactionalId)', or its transaction was open "
+                    + "for longer than --transaction-timeout")
             failure?.hint = "the transaction of this one was aborted"
         } catch {
             failure?.message += ": the transaction is left to the cluster to abort (\(error.message))"

@@ -36,7 +36,7 @@ struct CommandFailure: Error {
         case .saslAuthenticationFailed: hint = "check user and password (--command-config or -X sasl.username=...)"
         case .messageTooLarge: hint = "the topic's limit is its configuration max.message.bytes"
         case .invalidRecord where !message.contains("key"): hint = "every record of a compacted topic needs a key"
-        case .producerFenced: hint = "another producer has taken this transactional id"
+        case .producerFenced: hint = TransactionHint.fenced
         case .unsupportedVersion where !message.contains("does not offer"):
             hint = "this cluster does not offer the operation"
         default: break

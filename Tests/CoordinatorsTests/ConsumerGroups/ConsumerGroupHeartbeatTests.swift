@@ -510,6 +510,88 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
         #expect(fetched.errorCode == code.rawValue)
     }
 
+    private func commit(
+        _ bench: ConsumerGroupBench, _ memberId: String, _ epoch: Int32, _ partitions: [Int32]
+    ) -> [ErrorCode] {
+        let token = bench.token()
+        let request = OffsetCommitRequest(
+            groupId: "g", generationIdOrMemberEpoch: epoch, memberId: memberId,
+            topics: [
+                .init(name: "a", partitions: partitions.map { .init(partitionIndex: $0, committedOffset: 5) })
+            ])
+        bench.deliver(
+            bench.shard.offsetCommit(request, version: 9, token: token, at: bench.time, topics: bench.topics))
+        let response: OffsetCommitResponse? = bench.take(token)
+        return (response?.topics.first?.partitions ?? []).map { ErrorCode(rawValue: $0.errorCode) }
+    }
+
+    /// KIP-1251: the epoch at which a partition was assigned <= that of the commit <= that of the member.
+    @Test func `a member that has not heard of its new epoch commits what it had before`() throws {
+        let bench = ConsumerGroupBench([("a", 4)])
+        _ = bench.join("m1")
+        _ = bench.join("m2")
+        _ = bench.beat("m1", 1)
+        #expect(commit(bench, "m1", 1, [0, 2]) == [.none, .none])  // it is still to give up partition 2
+        _ = bench.beat("m1", 1, owned: ["a": [0, 1]])  // its answer, epoch 2, is on its way
+        #expect(commit(bench, "m1", 1, [0, 1, 2]) == [.none, .none, .staleMemberEpoch])
+        #expect(commit(bench, "m1", 0, [0]) == [.staleMemberEpoch])
+        #expect(commit(bench, "m1", 3, [0]) == [.staleMemberEpoch])
+        _ = bench.beat("m2", 2)
+        #expect(commit(bench, "m2", 1, [2]) == [.staleMemberEpoch])
+        #expect(commit(bench, "m2", 2, [2, 0]) == [.none, .none])
+        // What it had and lost and got again it has since then.
+        _ = bench.beat("m2", -1)
+        _ = bench.beat("m1", 2)
+        #expect(bench.group?.members["m1"]?.memberEpoch == 3)
+        #expect(commit(bench, "m1", 2, [0, 2]) == [.none, .staleMemberEpoch])
+        // After a restart it is what the log still tells.
+        bench.log = bench.log.indices.filter { index in
+            !bench.log[(index + 1)...].contains { $0.key == bench.log[index].key }
+        }.map { bench.log[$0] }
+        bench.shard = try bench.replayed()
+        #expect(commit(bench, "m1", 2, [0]) == [.staleMemberEpoch])
+        #expect(commit(bench, "m1", 3, [0]) == [.none])
+    }
+
+    /// Upstream's `ConsumerGroup.validateOffsetCommit` (KAFKA-18060): older producers cannot say who of the group has read.
+    @Test(
+        arguments: [
+            ("", -1, nil, .none), ("m1", 1, nil, .none), ("m2", 1, nil, .unknownMemberId),
+            ("m1", 2, nil, .staleMemberEpoch), ("", 1, nil, .unknownMemberId), ("", -1, "i", .unknownMemberId),
+        ] as [(String, Int32, String?, ErrorCode)])
+    func `a transaction commits offsets for a group without saying who`(
+        memberId: String, epoch: Int32, instanceId: String?, code: ErrorCode
+    ) {
+        let bench = ConsumerGroupBench()
+        _ = bench.join("m1")
+        for (group, code) in [("g", code), ("", .invalidGroupId)] {
+            let token = bench.token()
+            let request = TxnOffsetCommitRequest(
+                transactionalId: "t", groupId: group, producerId: 9, producerEpoch: 0, generationId: epoch,
+                memberId: memberId, groupInstanceId: instanceId,
+                topics: [.init(name: "a", partitions: [.init(partitionIndex: 0, committedOffset: 5)])])
+            bench.deliver(
+                bench.shard.txnOffsetCommit(request, version: 3, token: token, at: bench.time, topics: bench.topics))
+            let response: TxnOffsetCommitResponse? = bench.take(token)
+            #expect(response?.topics.first?.partitions.first?.errorCode == code.rawValue)
+        }
+    }
+
+    @Test func `requests for the other kind of group say so`() {
+        let bench = ConsumerGroupBench()
+        _ = bench.join("m1")
+        let described = bench.shard.describe("g", version: 6)
+        #expect(described.groupState == "Dead" && described.errorCode == ErrorCode.groupIdNotFound.rawValue)
+        #expect(described.errorMessage == "Group g is not a classic group.")
+        let nameless = bench.shard.consumerGroupDescribe("", version: 1, topics: bench.topics)
+        #expect(nameless.errorCode == ErrorCode.invalidGroupId.rawValue)
+        let token = bench.token()
+        bench.deliver(
+            bench.shard.offsetDelete(.init(), version: 0, token: token, at: bench.time, topics: bench.topics))
+        let deleted: OffsetDeleteResponse? = bench.take(token)
+        #expect(deleted?.errorCode == ErrorCode.invalidGroupId.rawValue)
+    }
+
     @Test func `an empty group takes offsets from outside and can be deleted`() throws {
         let bench = ConsumerGroupBench()
         _ = bench.join("m1")
