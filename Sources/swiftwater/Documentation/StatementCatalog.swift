@@ -206,7 +206,7 @@ enum StatementCatalog {
         StatementEntry(
             "DROP STREAM, DROP TABLE", "DROP STREAM | TABLE [IF EXISTS] name [DELETE TOPIC]",
             "Forgets a source and ends the query that made it. Refused while other queries read or write it. `DELETE TOPIC` "
-                + "takes the topic and its schemas along.",
+                + "takes the topic and its schemas along, and is refused while other sources use the topic.",
             [
                 "DROP TABLE ratings_per_minute;", "DROP TABLE ratings_per_user;", "DROP STREAM rated_by;",
                 "DROP STREAM IF EXISTS poor_ratings DELETE TOPIC;",
@@ -254,8 +254,15 @@ enum StatementCatalog {
             "Of the value: required unless the server has a default; of AS the left-most source's."
         ),
         ("PARTITIONS", "CREATE, AS", "Of a topic that is made; of AS the left-most source's by default."),
-        ("REPLICAS", "CREATE, AS", "Of a topic that is made: 1 on a broker of this program."),
-        ("RETENTION_MS", "CREATE, AS", "How long the topic keeps records; not for tables without windows."),
+        (
+            "REPLICAS", "CREATE, AS",
+            "Of a topic that is made: the cluster's own by default; of AS the left-most source's."
+        ),
+        (
+            "RETENTION_MS", "CREATE, AS",
+            "How long the topic keeps records; not for tables without windows. A topic that is there must have "
+                + "the same."
+        ),
         ("CLEANUP_POLICY", "none", "Known and refused: it follows from the kind of source."),
         ("TIMESTAMP", "CREATE, AS", "The column that gives ROWTIME."),
         ("TIMESTAMP_FORMAT", "CREATE, AS", "How that column is written, by Java's patterns, when it is a text."),
