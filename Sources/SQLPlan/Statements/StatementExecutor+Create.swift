@@ -171,7 +171,7 @@ extension StatementExecutor {
         }
         plan.id = replaced?.id ?? Self.queryID(create, &catalog)
         if let existing { try UpgradeRules.check(existing, source) }
-        if let replaced { try UpgradeRules.check(replaced.plan, plan) }
+        if let replaced { try UpgradeRules.check(replaced.plan, plan, isReplayed: environment.topics.isReplayed) }
         catalog.put(source, builtFrom: plan.sourceNames)
         catalog.put(PersistentQuery(plan: plan, statement: text))
         var outcome = StatementOutcome(
