@@ -97,6 +97,7 @@ import Testing
         }
         for statement in [
             create("D", ", RETENTION_MS=5"), "DROP STREAM A DELETE TOPIC;",
+            "CREATE OR REPLACE STREAM A WITH (KAFKA_TOPIC='t') AS SELECT * FROM A;",
         ] {
             #expect(try fails(statement, isReplayed: false), "\(statement)")
             #expect(try !fails(statement, isReplayed: true), "\(statement)")

@@ -129,6 +129,9 @@ extension StatementExecutor {
         }
         if properties.hasCleanupPolicy { throw Self.cleanupPolicy }
         var planned = try planner(create.query, .new(name: name, properties), catalog).plan()
+        if create.orReplace, planned.plan.sourceNames.contains(name), !environment.topics.isReplayed {
+            throw PlanError("Source name '\(name)' should not be referenced itself.", at: create.name.position)
+        }
         if planned.isTable != (create.kind == .table) {
             let result = planned.isTable ? "TABLE" : "STREAM"
             throw PlanError(

@@ -1,0 +1,30 @@
+import SQLPlan
+import SQLSyntax
+import SQLTypes
+import Testing
+
+private let sources = """
+    CREATE STREAM S (ID INT KEY, V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+    CREATE TABLE A (ID INT PRIMARY KEY, V INT) WITH (KAFKA_TOPIC='a', VALUE_FORMAT='JSON');
+    CREATE TABLE B (ID INT PRIMARY KEY, W INT) WITH (KAFKA_TOPIC='b', VALUE_FORMAT='JSON');
+    CREATE SOURCE TABLE KEPT (ID INT PRIMARY KEY, V INT) WITH (KAFKA_TOPIC='k', VALUE_FORMAT='JSON');
+    CREATE STREAM WINDOWED (ID INT KEY, V INT)
+      WITH (KAFKA_TOPIC='w', VALUE_FORMAT='JSON', WINDOW_TYPE='TUMBLING', WINDOW_SIZE='1 SECOND');
+    """
+
+/// What statements may ask for, and how they say that they may not.
+@Suite struct StatementRuleTests {
+    @Test(arguments: [
+        (
+            "CREATE STREAM R AS SELECT * FROM S; CREATE OR REPLACE STREAM R AS SELECT * FROM R;",
+            "Source name 'R' should not be referenced itself."
+        ),
+        (
+            "CREATE STREAM R AS SELECT * FROM S; CREATE STREAM R AS SELECT * FROM R;",
+            "Cannot add stream 'R': A stream with the same name already exists"
+        ),
+    ])
+    func `statements that ask for too much say why`(script: String, message: String) throws {
+        #expect(try Lab(sources).failure(script) == message)
+    }
+}
