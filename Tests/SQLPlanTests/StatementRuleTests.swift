@@ -23,8 +23,17 @@ private let sources = """
             "CREATE STREAM R AS SELECT * FROM S; CREATE STREAM R AS SELECT * FROM R;",
             "Cannot add stream 'R': A stream with the same name already exists"
         ),
+        ("TERMINATE CST_KEPT_0;", "Cannot terminate query 'CST_KEPT_0' because it is linked to a source table."),
+        ("PAUSE CST_KEPT_0;", "Cannot pause query 'CST_KEPT_0' because it is linked to a source table."),
+        ("RESUME CST_KEPT_0;", "Cannot resume query 'CST_KEPT_0' because it is linked to a source table."),
     ])
     func `statements that ask for too much say why`(script: String, message: String) throws {
         #expect(try Lab(sources).failure(script) == message)
+    }
+
+    @Test func `all queries may be terminated, those of source tables too`() throws {
+        let lab = try Lab(sources)
+        try lab.run("TERMINATE ALL;")
+        #expect(lab.catalog.queryIDs.isEmpty)
     }
 }

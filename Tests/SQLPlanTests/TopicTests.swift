@@ -96,7 +96,7 @@ import Testing
             return false
         }
         for statement in [
-            create("D", ", RETENTION_MS=5"), "DROP STREAM A DELETE TOPIC;",
+            create("D", ", RETENTION_MS=5"), "DROP STREAM A DELETE TOPIC;", "TERMINATE CST_T_0;",
             "CREATE OR REPLACE STREAM A WITH (KAFKA_TOPIC='t') AS SELECT * FROM A;",
         ] {
             #expect(try fails(statement, isReplayed: false), "\(statement)")
