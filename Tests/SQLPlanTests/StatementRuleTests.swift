@@ -36,4 +36,27 @@ private let sources = """
         try lab.run("TERMINATE ALL;")
         #expect(lab.catalog.queryIDs.isEmpty)
     }
+
+    private func decimals(into column: String) -> String {
+        """
+        CREATE STREAM D (ID INT KEY, V DECIMAL(4, 2)) WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON');
+        CREATE STREAM E (ID INT KEY, V \(column)) WITH (KAFKA_TOPIC='e', VALUE_FORMAT='JSON');
+        INSERT INTO E SELECT * FROM D;
+        """
+    }
+
+    @Test(arguments: ["DECIMAL(4, 2)", "DECIMAL(10, 4)", "DECIMAL(6, 4)", "DECIMAL(5, 2)"])
+    func `INSERT INTO takes decimals that fit their column`(column: String) throws {
+        let lab = try Lab()
+        try lab.run(decimals(into: column))
+        // Every record of the topic is written in the column's own type.
+        let root = try lab.plan("INSERTQUERY_0").root
+        #expect(root.schema.values.map(\.type) == lab.catalog["E"]?.valueColumns.map(\.type))
+    }
+
+    @Test(arguments: ["DECIMAL(10, 1)", "DECIMAL(5, 4)", "DECIMAL(3, 2)", "DOUBLE", "ARRAY<DECIMAL(4, 2)>"])
+    func `INSERT INTO refuses what would not fit`(column: String) throws {
+        let failure = try Lab().failure(decimals(into: column))
+        #expect(failure?.hasPrefix("Incompatible schema between results and sink.") == true, "\(failure ?? "none")")
+    }
 }

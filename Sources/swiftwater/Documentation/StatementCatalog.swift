@@ -117,7 +117,8 @@ enum StatementCatalog {
             ]),
         StatementEntry(
             "INSERT INTO SELECT", "INSERT INTO name [WITH (QUERY_ID = 'id')] query",
-            "Runs a query that writes to a stream which is there. Its columns must be the query's.",
+            "Runs a query that writes to a stream which is there. Its columns must be the query's; a DECIMAL takes those "
+                + "that have no more digits before and behind the point.",
             [
                 "INSERT INTO poor_ratings WITH (QUERY_ID = 'complaints')\n"
                     + "  SELECT rating_id, user_id, stars FROM ratings WHERE message LIKE '%refund%';"
