@@ -26,6 +26,11 @@ private let sources = """
         ("TERMINATE CST_KEPT_0;", "Cannot terminate query 'CST_KEPT_0' because it is linked to a source table."),
         ("PAUSE CST_KEPT_0;", "Cannot pause query 'CST_KEPT_0' because it is linked to a source table."),
         ("RESUME CST_KEPT_0;", "Cannot resume query 'CST_KEPT_0' because it is linked to a source table."),
+        (
+            "CREATE STREAM R AS SELECT V FROM WINDOWED PARTITION BY NULL;",
+            "Implicit repartitioning of windowed sources is not supported."
+                + " See https://github.com/confluentinc/ksql/issues/4385."
+        ),
     ])
     func `statements that ask for too much say why`(script: String, message: String) throws {
         #expect(try Lab(sources).failure(script) == message)

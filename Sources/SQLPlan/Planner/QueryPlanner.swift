@@ -251,6 +251,8 @@ struct QueryPlanner {
                     + " column \(key) instead of [\(expressions.map(\.description).joined(separator: ", "))]")
         }
         if isNull {
+            // Replayed statements were accepted when this was not checked yet.
+            if input.schema.window != nil, !topics.isReplayed { throw Self.windowedRepartition }
             var planned = try rekeyed(input, [], ["PartitionBy"], forced: nil)
             planned.keyFormat = SerdeFormat(FormatInfo(.none))
             return planned
