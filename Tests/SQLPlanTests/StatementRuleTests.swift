@@ -31,6 +31,22 @@ private let sources = """
             "Implicit repartitioning of windowed sources is not supported."
                 + " See https://github.com/confluentinc/ksql/issues/4385."
         ),
+        ("DROP TABLE S;", "Incompatible data source type is stream, but statement was DROP table"),
+        (
+            "CREATE TABLE R AS SELECT COUNT(*) + 1 AS C, 2 * SUM(V) AS D FROM S;",
+            "CREATE TABLE AS SELECT statement does not support aggregate function [COUNT(ROWTIME), SUM(V)] without a"
+                + " GROUP BY clause."
+        ),
+        (
+            "CREATE TABLE R AS SELECT A.ID, W FROM A JOIN B WITHIN 1 DAY ON A.ID = B.ID;",
+            "A window definition was provided for a Table-Table join. These joins are not windowed. Please drop the window"
+                + " definition (i.e. the WITHIN clause) and try to execute your Table-Table join again."
+        ),
+        (
+            "CREATE STREAM R AS SELECT S.ID, W FROM S JOIN B WITHIN 1 DAY ON S.ID = B.ID;",
+            "A window definition was provided for a Stream-Table join. These joins are not windowed. Please drop the window"
+                + " definition (ie. the WITHIN clause) and try to execute your join again."
+        ),
     ])
     func `statements that ask for too much say why`(script: String, message: String) throws {
         #expect(try Lab(sources).failure(script) == message)

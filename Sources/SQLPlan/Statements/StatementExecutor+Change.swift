@@ -59,7 +59,7 @@ extension StatementExecutor {
         }
         guard source.kind == drop.kind else {
             throw PlanError(
-                "Incompatible data source type is \(source.kind.rawValue), but statement was DROP \(drop.kind.rawValue)"
+                "Incompatible data source type is \(source.kind.lowercased), but statement was DROP \(drop.kind.lowercased)"
             )
         }
         if drop.deleteTopic, source.isReadOnly {
