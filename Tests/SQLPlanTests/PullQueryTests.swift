@@ -126,6 +126,29 @@ private let tables = """
         #expect(row("ab", 0, 6) == nil)
     }
 
+    @Test func `a decimal that is no key finds none`() throws {
+        let lab = try Lab(
+            """
+            CREATE STREAM S (PRICE DECIMAL(4, 2), N INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+            CREATE TABLE T WITH (KEY_FORMAT='JSON') AS SELECT PRICE, COUNT(*) AS C FROM S GROUP BY PRICE;
+            """)
+        func keys(_ value: String) throws -> PullTable.Keys {
+            let query = try Self.plan("SELECT * FROM T WHERE PRICE = \(value);", lab)
+            guard case .table(let table) = query.source else { throw Lab.Missing(id: "table") }
+            return table.keys
+        }
+        let price = SQLValue.decimal(try SQLDecimal("1.20"))
+        #expect(try keys("1.20") == .keys([[price]]))
+        #expect(try keys("1.2") == .keys([[price]]))
+        #expect(try keys("1.2000") == .keys([[price]]))
+        for other in ["1.204", "123.4"] {
+            let error = try #require(throws: PlanError.self) { try keys(other) }
+            #expect(
+                error.message
+                    == "'\(other)' can not be converted to the type of the key column: PRICE DECIMAL(4, 2) KEY")
+        }
+    }
+
     @Test func `sorts nulls last`() throws {
         var rows: [[SQLValue]] = [[.bigint(1)], [.null], [.bigint(3)], [.bigint(2)]]
         try plan("SELECT N FROM TOTALS ORDER BY N;").sort(&rows)
