@@ -353,17 +353,4 @@ extension ComparisonOperator {
         case .equal, .notEqual, .isDistinctFrom: self
         }
     }
-
-    /// True where the comparison is false, of values that are not null.
-    fileprivate var opposite: Self? {
-        switch self {
-        case .equal: .notEqual
-        case .notEqual: .equal
-        case .less: .greaterOrEqual
-        case .lessOrEqual: .greater
-        case .greater: .lessOrEqual
-        case .greaterOrEqual: .less
-        case .isDistinctFrom: nil
-        }
-    }
 }
