@@ -80,4 +80,31 @@ private let sources = """
         let failure = try Lab().failure(decimals(into: column))
         #expect(failure?.hasPrefix("Incompatible schema between results and sink.") == true, "\(failure ?? "none")")
     }
+
+    private let named = """
+        CREATE STREAM N (ID INT KEY, EVENT_ROWTIME BIGINT, TOLD_WINDOWEND STRING)
+          WITH (KAFKA_TOPIC='n', VALUE_FORMAT='JSON');
+        """
+
+    /// Of each COUNT, whether it counts values of a column; else it counts rows.
+    @Test(arguments: [
+        ("SELECT N.ID, COUNT(*), COUNT(EVENT_ROWTIME) FROM N GROUP BY ID", [false, true]),
+        ("SELECT N.ID, COUNT(ROWTIME) FROM N GROUP BY ID", [false]),
+        (
+            "SELECT N.ID, COUNT(*), COUNT(A.ROWTIME), COUNT(N.ROWTIME) FROM N LEFT JOIN A ON N.ID = A.ID GROUP BY N.ID",
+            [false, true]
+        ),
+    ])
+    func `COUNT counts rows or values`(query: String, countsValues: [Bool]) throws {
+        let lab = try Lab(sources + named)
+        try lab.run("CREATE TABLE R AS \(query);")
+        var found: [Bool] = []
+        try lab.plan("CTAS_R_1").root.forEach { step in
+            guard case .aggregate(let aggregate) = step.operation else { return }
+            found = aggregate.functions.map { call in
+                if case .column? = call.arguments.first?.node { true } else { false }
+            }
+        }
+        #expect(found == countsValues)
+    }
 }

@@ -28,11 +28,11 @@ struct AggregatePlanner {
         }
         if input.isTable { try checkUndo(rules.calls) }
 
-        var calls = AggregateCalls(rules.calls)
+        var calls = AggregateCalls(rules)
         let finals = selects.items.map {
-            Selects.Item(name: $0.name, expression: calls.replacing($0.expression, rules))
+            Selects.Item(name: $0.name, expression: calls.replacing($0.expression))
         }
-        let condition = having.map { calls.replacing($0, rules) }
+        let condition = having.map { calls.replacing($0) }
         let prepared = try prepare(input, groups, &calls, rules)
         let grouped = try group(prepared, groups)
         let needed = neededColumns(finals.map(\.expression) + (condition.map { [$0] } ?? []), groups, grouped.schema)
