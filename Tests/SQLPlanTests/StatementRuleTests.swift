@@ -107,4 +107,22 @@ private let sources = """
         }
         #expect(found == countsValues)
     }
+
+    @Test(
+        arguments: [
+            ("TOLD_WINDOWEND = 'yesterday'", nil), ("ROWTIME > '2020-01-01'", nil), ("N.ROWTIME < '2020'", nil),
+            ("ROWTIME > 'yesterday'", "Failed to parse timestamp 'yesterday'"),
+            ("EVENT_ROWTIME > '2020-01-01'", "Cannot compare EVENT_ROWTIME (BIGINT) to '2020-01-01' (STRING)"),
+        ] as [(String, String?)])
+    func `texts are times beside ROWTIME only`(condition: String, message: String?) throws {
+        let failure = try Lab(sources + named).failure("CREATE STREAM R AS SELECT * FROM N WHERE \(condition);")
+        #expect((failure == nil) == (message == nil), "\(failure ?? "it does not fail")")
+        if let message { #expect(failure?.contains(message) == true, "\(failure ?? "it does not fail")") }
+    }
+
+    @Test func `the times of both sides of a join are times`() throws {
+        let lab = try Lab(sources + named)
+        try lab.run("CREATE STREAM R AS SELECT N.ID, V FROM N JOIN A ON N.ID = A.ID WHERE A.ROWTIME > '2020-01-01';")
+        #expect(lab.catalog["R"] != nil)
+    }
 }
