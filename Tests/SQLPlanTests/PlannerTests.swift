@@ -161,6 +161,27 @@ private let sources = """
         #expect(failure?.contains("not upgradeable") == true || failure?.contains("upgrade") == true)
     }
 
+    /// Results of the old key and the new one would be mixed, and groups continued that are other ones.
+    @Test(
+        arguments: [
+            ("GROUP BY", "ID + 1", "ID + 2", "group by clause"), ("GROUP BY", "ID + 1", " id+1", nil),
+            ("GROUP BY", "UCASE(ITEM)", "LCASE(ITEM)", "group by clause"),
+            ("PARTITION BY", "ID + 1", "ID + 2", "keyExpressions"), ("PARTITION BY", "ID + 1", " id+1", nil),
+            ("WHERE PRICE > 3 PARTITION BY", "ID + 1", "ID + 1", nil),
+        ] as [(String, String, String, String?)])
+    func `a replaced query keeps its key`(clause: String, before: String, after: String, property: String?) throws {
+        let lab = try Lab(sources)
+        let isTable = clause == "GROUP BY"
+        func query(_ key: String, _ clause: String) -> String {
+            "\(isTable ? "TABLE" : "STREAM") R AS SELECT \(key) AS K, \(isTable ? "COUNT(*) AS N" : "ITEM") FROM ORDERS"
+                + " \(clause) \(key);"
+        }
+        try lab.run("CREATE \(query(before, isTable ? clause : "PARTITION BY"))")
+        let failure = try lab.failure("CREATE OR REPLACE \(query(after, clause))")
+        #expect((failure == nil) == (property == nil), "\(failure ?? "it does not fail")")
+        if let property { #expect(failure?.contains("must have matching \(property).") == true) }
+    }
+
     @Test func `aggregates are replaced by those that read the same columns`() throws {
         let lab = try Lab(sources)
         try lab.run("CREATE TABLE R AS SELECT ID, COUNT(PRICE) AS N FROM ORDERS GROUP BY ID;")

@@ -126,6 +126,49 @@ private let tables = """
         #expect(row("ab", 0, 6) == nil)
     }
 
+    /// As in the original, where NOT of a comparison is the opposite comparison before a row is looked at.
+    @Test(arguments: [
+        ("NOT (S > 2)", false, true), ("NOT (S = 9)", false, true), ("S NOT IN (8, 9)", false, true),
+        ("S NOT BETWEEN 2 AND 9", false, true), ("NOT (S > 2 AND USER_ID = 'b')", true, true),
+        ("NOT (S > 2 OR USER_ID = 'b')", false, true), ("NOT (NOT (S < 2))", false, true),
+        ("NOT (S IS NOT NULL)", true, false), ("NOT (S IS DISTINCT FROM 1)", false, true),
+        ("S IS DISTINCT FROM 2", true, true), ("NOT (S IS NULL OR S = 4)", false, true),
+        ("NOT (USER_ID LIKE 'b%')", true, true),
+    ])
+    func `null fulfils neither a comparison nor its opposite`(condition: String, ofNull: Bool, ofOne: Bool) throws {
+        let rows = try table("SELECT * FROM TOTALS WHERE \(condition);").rows
+        var context = EvaluationContext(now: { 0 }, random: { 0 })
+        func isWanted(_ sum: SQLValue) -> Bool {
+            rows.result(
+                key: [.string("a")], window: nil, values: [.bigint(1), sum], timestamp: 7, &context) != nil
+        }
+        #expect(isWanted(.null) == ofNull)
+        #expect(isWanted(.int(1)) == ofOne)
+    }
+
+    @Test func `a decimal that is no key finds none`() throws {
+        let lab = try Lab(
+            """
+            CREATE STREAM S (PRICE DECIMAL(4, 2), N INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+            CREATE TABLE T WITH (KEY_FORMAT='JSON') AS SELECT PRICE, COUNT(*) AS C FROM S GROUP BY PRICE;
+            """)
+        func keys(_ value: String) throws -> PullTable.Keys {
+            let query = try Self.plan("SELECT * FROM T WHERE PRICE = \(value);", lab)
+            guard case .table(let table) = query.source else { throw Lab.Missing(id: "table") }
+            return table.keys
+        }
+        let price = SQLValue.decimal(try SQLDecimal("1.20"))
+        #expect(try keys("1.20") == .keys([[price]]))
+        #expect(try keys("1.2") == .keys([[price]]))
+        #expect(try keys("1.2000") == .keys([[price]]))
+        for other in ["1.204", "123.4"] {
+            let error = try #require(throws: PlanError.self) { try keys(other) }
+            #expect(
+                error.message
+                    == "'\(other)' can not be converted to the type of the key column: PRICE DECIMAL(4, 2) KEY")
+        }
+    }
+
     @Test func `sorts nulls last`() throws {
         var rows: [[SQLValue]] = [[.bigint(1)], [.null], [.bigint(3)], [.bigint(2)]]
         try plan("SELECT N FROM TOTALS ORDER BY N;").sort(&rows)

@@ -109,6 +109,18 @@ import Testing
         ("SELECT a FROM b LIMIT 3000000000;", "Failed to prepare statement: Value must be integer for command: LIMIT"),
         ("PRINT x INTERVAL 1.5;", "Failed to prepare statement: Value must be integer for command: INTERVAL"),
         (
+            "CREATE STREAM t (A DECIMAL(2.5, 1));",
+            "Failed to prepare statement: Value must be integer for command: DECIMAL(PRECISION)"
+        ),
+        (
+            "CREATE STREAM t (A DECIMAL(2, 1.5));",
+            "Failed to prepare statement: Value must be integer for command: DECIMAL(SCALE)"
+        ),
+        (
+            "CREATE STREAM t (A INT KEY, B INT, a INT, `c` INT, A INT, b INT) WITH (NONSENSE=1);",
+            "Failed to prepare statement: Duplicate column names: `A`, `B`"
+        ),
+        (
             "CREATE TABLE t (ID INT KEY);",
             "Line: 1, Col: 17: Column `ID` is a 'KEY' column: please use 'PRIMARY KEY' for tables."
         ),

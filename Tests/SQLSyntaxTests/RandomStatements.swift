@@ -209,10 +209,12 @@ struct RandomStatements {
     }
 
     private mutating func elements(_ kind: SourceKind) -> [TableElement] {
-        (0..<random.roll(4)).map { _ in
+        var names: Set<String> = []
+        return (0..<random.roll(4)).compactMap { _ in
             let key: TableElement.Constraint = kind == .stream ? .key : .primaryKey
             let constraint: TableElement.Constraint? = random.one(of: [nil, key, .headers, .header(text())])
-            return TableElement(name(), type(2), constraint)
+            let element = TableElement(name(), type(2), constraint)
+            return names.insert(element.name.text).inserted ? element : nil
         }
     }
 

@@ -22,17 +22,17 @@ struct AggregatePlanner {
             groups: groups, isWindowed: analysis.window != nil, functions: planner.functions,
             defaultArgument: defaultArgument)
         try rules.check(selects.items.map(\.expression), analysis.where.map(planner.unqualified), having)
-        let keyNames = try keyNames(groups, selects, input.schema)
+        let keyNames = try keyNames(groups, selects, input.schema, rules.calls)
         if analysis.window != nil, input.isTable {
             throw PlanError("Windowing not supported for table aggregations.", at: analysis.window?.position)
         }
         if input.isTable { try checkUndo(rules.calls) }
 
-        var calls = AggregateCalls(rules.calls)
+        var calls = AggregateCalls(rules)
         let finals = selects.items.map {
-            Selects.Item(name: $0.name, expression: calls.replacing($0.expression, rules))
+            Selects.Item(name: $0.name, expression: calls.replacing($0.expression))
         }
-        let condition = having.map { calls.replacing($0, rules) }
+        let condition = having.map { calls.replacing($0) }
         let prepared = try prepare(input, groups, &calls, rules)
         let grouped = try group(prepared, groups)
         let needed = neededColumns(finals.map(\.expression) + (condition.map { [$0] } ?? []), groups, grouped.schema)
@@ -58,7 +58,7 @@ struct AggregatePlanner {
 
     /// The names of the key's columns in the result: those that SELECT gives the grouping expressions.
     private func keyNames(
-        _ groups: [Expression], _ selects: Selects, _ schema: RowSchema
+        _ groups: [Expression], _ selects: Selects, _ schema: RowSchema, _ calls: [Expression]
     ) throws(PlanError) -> [String] {
         var names: [String] = []
         for group in groups {
@@ -89,7 +89,7 @@ struct AggregatePlanner {
             guard analysis.hasExplicitGroupBy else {
                 throw PlanError(
                     "CREATE TABLE AS SELECT statement does not support aggregate function "
-                        + "[\(selects.items.map(\.expression.description).joined(separator: ", "))] without a GROUP BY"
+                        + "[\(calls.map(\.description).joined(separator: ", "))] without a GROUP BY"
                         + " clause.")
             }
             throw ProjectionPlanner.missingKeys(

@@ -67,6 +67,13 @@ struct AggregateRules {
         return Expression(.call(function: function, arguments: [defaultArgument]), position: call.position)
     }
 
+    /// COUNT of the default argument: it counts rows, so the column need not be there. That of a column which only has such
+    /// a name, or of the ROWTIME of another side of a join, which has none for rows without partners, counts values.
+    func isCountOfRows(_ call: Expression) -> Bool {
+        guard case .call(let function, let arguments) = call.kind else { return false }
+        return function.text.uppercased() == "COUNT" && arguments == [defaultArgument]
+    }
+
     private mutating func read(_ column: String) {
         if !columnsRead.contains(column) { columnsRead.append(column) }
     }
@@ -90,8 +97,8 @@ struct AggregateRules {
                     "WHERE does not support aggregate functions: \(name) is an aggregate function.", at: call.position)
             }
             if !calls.contains(call) { calls.append(call) }
-            if call.isCountOfRows, case .column(let name)? = arguments.first?.kind { read(name.text) }
-            for argument in arguments where argument != defaultArgument || !call.isCountOfRows {
+            if isCountOfRows(call), case .column(let name)? = arguments.first?.kind { read(name.text) }
+            for argument in arguments where argument != defaultArgument || !isCountOfRows(call) {
                 try visit(argument, clause, function: name, isInGroup: isInGroup, &stray)
             }
             return
@@ -117,27 +124,21 @@ struct AggregateRules {
     }
 }
 
-extension Expression {
-    /// COUNT of the default argument: it is never null, so the column need not be there.
-    fileprivate var isCountOfRows: Bool {
-        guard case .call(let function, let arguments) = kind, function.text.uppercased() == "COUNT",
-            case .column(let name)? = arguments.first?.kind
-        else { return false }
-        return arguments.count == 1 && name.text.hasSuffix(PseudoColumn.rowTime.rawValue)
-    }
-}
-
 /// The aggregate functions of a query and the columns of their results.
 struct AggregateCalls {
     private let calls: [Expression]
+    private let rules: AggregateRules
     private(set) var bound: [AggregateFunctionCall] = []
 
-    init(_ calls: [Expression]) { self.calls = calls }
+    init(_ rules: AggregateRules) {
+        calls = rules.calls
+        self.rules = rules
+    }
 
     static func name(_ index: Int) -> String { "KSQL_AGG_VARIABLE_\(index)" }
 
     /// With the columns of their results in place of calls.
-    func replacing(_ expression: Expression, _ rules: AggregateRules) -> Expression {
+    func replacing(_ expression: Expression) -> Expression {
         expression.rewritten { part in
             guard let call = rules.completed(part), let index = calls.firstIndex(of: call) else { return nil }
             return Expression(
@@ -162,7 +163,7 @@ struct AggregateCalls {
             guard case .call(let function, let arguments) = call.kind else { continue }
             var values: [TypedExpression] = []
             for argument in arguments {
-                if call.isCountOfRows {
+                if rules.isCountOfRows(call) {
                     values.append(TypedExpression(.literal(.bigint(0)), .bigint, position: argument.position))
                 } else {
                     values.append(try planner.bind(argument, schema, for: "Aggregate"))
@@ -181,7 +182,7 @@ struct AggregateCalls {
                 let count = chosen.argumentTypes.count
                 var columns: [TypedExpression] = []
                 for (argument, value) in zip(arguments, values).prefix(count) {
-                    if case .literal = value.node, call.isCountOfRows {
+                    if case .literal = value.node, rules.isCountOfRows(call) {
                         columns.append(value)
                     } else {
                         columns.append(

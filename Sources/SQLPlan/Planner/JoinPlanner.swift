@@ -262,7 +262,9 @@ struct JoinPlanner {
             let kind = node.isTable ? "Table-Table" : "Stream-Table"
             throw PlanError(
                 "A window definition was provided for a \(kind) join. These joins are not windowed. Please drop the window"
-                    + " definition (ie. the WITHIN clause) and try to execute your join again.")
+                    + (node.isTable
+                        ? " definition (i.e. the WITHIN clause) and try to execute your Table-Table join again."
+                        : " definition (ie. the WITHIN clause) and try to execute your join again."))
         }
         var left = try side(node.left)
         var right = try side(node.right)

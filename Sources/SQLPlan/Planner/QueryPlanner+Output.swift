@@ -34,8 +34,10 @@ extension QueryPlanner {
                 "Incompatible data sink and query result. Data sink (\(target.name)) type is \(kind(target.isTable)) but"
                     + " select query result is \(kind(input.isTable)).")
         }
+        let values = result.filter { $0.role == .value }
         guard result.filter({ $0.role == .key }) == target.keyColumns,
-            result.filter({ $0.role == .value }) == target.valueColumns
+            values.count == target.valueColumns.count,
+            zip(values, target.valueColumns).allSatisfy({ $0.name == $1.name && Self.takes($1.type, $0.type) })
         else {
             throw PlanError(
                 .schema,
@@ -43,14 +45,36 @@ extension QueryPlanner {
                     + "Sink schema is \(target.schemaText)")
         }
         guard input.schema.window == target.window else { throw PlanError("Into can't change windowing") }
+        let fitted = fitted(input, to: target.valueColumns)
         let step = SinkStep(
-            input.step, topic: target.topic, keyFormat: target.keyFormat, valueFormat: target.valueFormat,
+            fitted.step, topic: target.topic, keyFormat: target.keyFormat, valueFormat: target.valueFormat,
             timestamp: nil)
-        let planned = input.adding([target.name], .sink(step))
+        let planned = fitted.adding([target.name], .sink(step))
         return PlannedQuery(
-            plan: finished(planned, .insertInto, sinkName: target.name), isTable: input.isTable, columns: result,
+            plan: finished(planned, .insertInto, sinkName: target.name), isTable: input.isTable,
+            columns: columns(fitted.schema),
             keyFormat: target.keyFormat, window: target.window, valueFormat: target.valueFormat, topic: target.topic,
             timestamp: nil)
+    }
+
+    /// Whether a column takes values of a type: its own, and decimals that have no more digits on either side.
+    private static func takes(_ column: SQLType, _ type: SQLType) -> Bool {
+        guard case .decimal(let precision, let scale) = column,
+            case .decimal(let otherPrecision, let otherScale) = type
+        else { return column == type }
+        return scale >= otherScale && precision - scale >= otherPrecision - otherScale
+    }
+
+    /// The rows with the columns' types, so that all records of a topic are written in the same ones.
+    private func fitted(_ input: PlannedStep, to values: [SQLColumn]) -> PlannedStep {
+        var schema = input.schema
+        var expressions = schema.columns.indices.map { TypedExpression(.column($0), schema.columns[$0].type) }
+        for (index, column) in zip(schema.columns.indices.dropFirst(schema.keyCount), values) {
+            expressions[index] = expressions[index].cast(to: column.type)
+            schema.columns[index].type = column.type
+        }
+        guard schema != input.schema else { return input }
+        return input.adding(["Fit"], .select(SelectStep(input.step, expressions: expressions)), schema: schema)
     }
 
     private func newOutput(

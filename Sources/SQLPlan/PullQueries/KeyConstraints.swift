@@ -329,6 +329,11 @@ struct KeyConstraints {
             "'\(SQLText.text(of: value, type: bound.type))' can not be converted to the type of the key column: "
                 + "\(column.name) \(column.type) KEY", at: expression.position)
         if bound.type == column.type { return value }
+        if case .decimal(let number) = value, case .decimal(let precision, let scale) = column.type {
+            // Rounded, it would be another key.
+            guard let fitted = try? number.fitted(precision: precision, scale: scale) else { throw refusal }
+            return .decimal(fitted)
+        }
         guard Coercion.canCast(bound.type.base, to: column.type.base),
             let cast = try? SQLCast(from: bound.type, to: column.type),
             let converted = try? cast(value), !converted.isNull
@@ -346,19 +351,6 @@ extension ComparisonOperator {
         case .greater: .less
         case .greaterOrEqual: .lessOrEqual
         case .equal, .notEqual, .isDistinctFrom: self
-        }
-    }
-
-    /// True where the comparison is false, of values that are not null.
-    fileprivate var opposite: Self? {
-        switch self {
-        case .equal: .notEqual
-        case .notEqual: .equal
-        case .less: .greaterOrEqual
-        case .lessOrEqual: .greater
-        case .greater: .lessOrEqual
-        case .greaterOrEqual: .less
-        case .isDistinctFrom: nil
         }
     }
 }

@@ -199,7 +199,7 @@ struct PullPlanner {
         let (columns, expressions) = try projection(planner, analysis, input)
         try checkDuplicates(columns)
         let condition = try analysis.where.map { condition throws(PlanError) in
-            try QueryPlanner.magicTimestamps(planner.unqualified(condition))
+            try planner.magicTimestamps(planner.unqualified(condition)).withNegationsInside()
         }
         var constraints = KeyConstraints(
             source, functions: functions, canScan: configuration.isEnabled("ksql.query.pull.table.scan.enabled"),

@@ -59,11 +59,20 @@ extension StatementExecutor {
         }
         guard source.kind == drop.kind else {
             throw PlanError(
-                "Incompatible data source type is \(source.kind.rawValue), but statement was DROP \(drop.kind.rawValue)"
+                "Incompatible data source type is \(source.kind.lowercased), but statement was DROP \(drop.kind.lowercased)"
             )
         }
         if drop.deleteTopic, source.isReadOnly {
             throw PlanError("Cannot delete topic for read-only source: \(name)")
+        }
+        if drop.deleteTopic, !environment.topics.isReplayed {
+            let sharing = catalog.sourceNames.filter { $0 != name && catalog[$0]?.topic == source.topic }.sorted()
+            guard sharing.isEmpty else {
+                throw PlanError(
+                    .inUse,
+                    "Refusing to delete topic. Found other data sources (\(sharing.joined(separator: ", "))) using topic"
+                        + " \(source.topic)", at: drop.name.position)
+            }
         }
         let others = catalog.allQueries.filter { $0.plan.kind == .insertInto }
         let readers = others.filter { $0.plan.sourceNames.contains(name) }.map(\.id).sorted()

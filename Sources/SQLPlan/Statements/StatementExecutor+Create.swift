@@ -79,7 +79,7 @@ extension StatementExecutor {
             try environment.topics.create(
                 TopicSpecification(
                     name: topic, partitionCount: properties.partitions ?? defaultPartitionCount,
-                    replicaCount: properties.replicas ?? 1, cleanup: create.kind == .table ? .compact : .delete))
+                    replicaCount: properties.replicas, cleanup: create.kind == .table ? .compact : .delete))
         }
         let declared = try SourceDeclaration(create, TypeResolver(types: catalog.types))
         try setDefaultFormats(&properties)
@@ -129,6 +129,9 @@ extension StatementExecutor {
         }
         if properties.hasCleanupPolicy { throw Self.cleanupPolicy }
         var planned = try planner(create.query, .new(name: name, properties), catalog).plan()
+        if create.orReplace, planned.plan.sourceNames.contains(name), !environment.topics.isReplayed {
+            throw PlanError("Source name '\(name)' should not be referenced itself.", at: create.name.position)
+        }
         if planned.isTable != (create.kind == .table) {
             let result = planned.isTable ? "TABLE" : "STREAM"
             throw PlanError(
@@ -171,7 +174,7 @@ extension StatementExecutor {
         }
         plan.id = replaced?.id ?? Self.queryID(create, &catalog)
         if let existing { try UpgradeRules.check(existing, source) }
-        if let replaced { try UpgradeRules.check(replaced.plan, plan) }
+        if let replaced { try UpgradeRules.check(replaced.plan, plan, isReplayed: environment.topics.isReplayed) }
         catalog.put(source, builtFrom: plan.sourceNames)
         catalog.put(PersistentQuery(plan: plan, statement: text))
         var outcome = StatementOutcome(
@@ -281,80 +284,10 @@ extension StatementExecutor {
             throw PlanError("'\(column.name)' is a reserved column name. You cannot use it as a name for a column.")
         }
         var seen: Set<String> = []
-        for column in columns {
-            let role = column.role == .key ? "key" : column.role == .value ? "value" : "header"
-            guard seen.insert(column.name).inserted else {
-                throw PlanError("Duplicate \(role) columns found in schema: \(column)")
-            }
+        let repeated = columns.map(\.name).filter { !seen.insert($0).inserted }
+        guard repeated.isEmpty else {
+            throw PlanError("Duplicate column names: \(repeated.map(Identifier.quote).joined(separator: ", "))")
         }
-    }
-
-    // MARK: Topics
-
-    private static let cleanupPolicy = PlanError(
-        "Invalid config variable in the WITH clause: CLEANUP_POLICY.\nThe CLEANUP_POLICY config is automatically inferred based"
-            + " on the type of source (STREAM or TABLE).\nUsers can't set the CLEANUP_POLICY config manually.")
-
-    private static let tableRetention = PlanError(
-        "Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.")
-
-    private func createTopic(_ properties: WithProperties, _ create: CreateSource) throws(PlanError) {
-        if properties.hasCleanupPolicy { throw Self.cleanupPolicy }
-        guard let name = properties.topic else { return }
-        let exists = environment.topics.partitionCount(of: name) != nil
-        if !exists, properties.partitions == nil {
-            var example = create
-            example.properties.entries.append(.init(Identifier("PARTITIONS"), .integer(2)))
-            throw PlanError(
-                "Topic '\(name)' does not exist. If you want to create a new topic for the stream/table please re-run the"
-                    + " statement providing the required 'PARTITIONS' configuration in the WITH clause (and optionally"
-                    + " 'REPLICAS'). For example: \(example.sql)")
-        }
-        if create.kind == .table, properties.retention != nil { throw Self.tableRetention }
-        try makeTopic(
-            name, properties, partitions: nil, replicas: nil, cleanup: create.kind == .table ? .compact : .delete,
-            retention: properties.retention)
-    }
-
-    private func createTopic(
-        _ properties: WithProperties, _ create: CreateSourceAs, _ planned: PlannedQuery, _ catalog: Catalog
-    ) throws(PlanError) {
-        let source = catalog[create.query.from.first.name.text]?.topic ?? ""
-        let cleanup: TopicSpecification.Cleanup =
-            create.kind == .stream ? .delete : (create.query.window == nil ? .compact : .compactAndDelete)
-        if cleanup == .compact, properties.retention != nil { throw Self.tableRetention }
-        let windowRetention = create.query.window?.retention?.milliseconds
-        let retention = properties.retention ?? environment.topics.retention(of: source)
-        try makeTopic(
-            planned.topic, properties, partitions: environment.topics.partitionCount(of: source),
-            replicas: environment.topics.replicaCount(of: source), cleanup: cleanup,
-            retention: windowRetention.map { max($0, retention ?? $0) } ?? retention)
-    }
-
-    /// Creates the topic, or checks that what is there is what the statement asks for.
-    private func makeTopic(
-        _ name: String, _ properties: WithProperties, partitions: Int?, replicas: Int?,
-        cleanup: TopicSpecification.Cleanup, retention: Int64?
-    ) throws(PlanError) {
-        let topics = environment.topics
-        if let count = topics.partitionCount(of: name) {
-            let replicaCount = topics.replicaCount(of: name) ?? 1
-            let wanted = properties.partitions ?? count
-            let wantedReplicas = properties.replicas ?? replicaCount
-            guard wanted == count, wantedReplicas == replicaCount else {
-                throw PlanError(
-                    "A Kafka topic with the name '\(name)' already exists, with different partition/replica configuration than"
-                        + " required. KSQL expects \(wanted) partitions (topic has \(count)), \(wantedReplicas) replication"
-                        + " factor (topic has \(replicaCount)).")
-            }
-            return
-        }
-        let count = properties.partitions ?? partitions ?? 1
-        guard count > 0 else { throw PlanError("PARTITIONS must be greater than zero: \(count)") }
-        try topics.create(
-            TopicSpecification(
-                name: name, partitionCount: count, replicaCount: properties.replicas ?? replicas ?? 1, cleanup: cleanup,
-                retention: cleanup == .compact ? nil : retention))
     }
 }
 

@@ -123,17 +123,17 @@ package struct StatementExecutor {
         case .createType(let create): return try createType(create, &catalog)
         case .dropType(let name, let ifExists): return try dropType(name, ifExists, &catalog)
         case .terminate(let target):
-            return try each(target, catalog, "terminated") { id in
+            return try each(target, catalog, "terminate", "terminated") { id in
                 catalog.removeQuery(id)
                 return .stop(queryID: id)
             }
         case .pause(let target):
-            return try each(target, catalog, "paused") { id in
+            return try each(target, catalog, "pause", "paused") { id in
                 catalog.setPaused(id, true)
                 return .pause(queryID: id)
             }
         case .resume(let target):
-            return try each(target, catalog, "resumed") { id in
+            return try each(target, catalog, "resume", "resumed") { id in
                 catalog.setPaused(id, false)
                 return .resume(queryID: id)
             }
@@ -153,15 +153,20 @@ package struct StatementExecutor {
     }
 
     private func each(
-        _ target: QueryTarget, _ catalog: Catalog, _ done: String, _ body: (String) -> StatementEffect
+        _ target: QueryTarget, _ catalog: Catalog, _ verb: String, _ done: String, _ body: (String) -> StatementEffect
     ) throws(PlanError) -> StatementOutcome {
         switch target {
         case .all: return StatementOutcome("Queries \(done).", catalog.queryIDs.map(body))
         case .query(let name):
-            guard catalog.queries[name.text] != nil else {
+            guard let query = catalog.queries[name.text] else {
                 throw PlanError(
                     .invalid,
                     "Unknown queryId: \(name.text)" + ExpressionBinder.hint(name.text, catalog.queryIDs),
+                    at: name.position)
+            }
+            if query.plan.kind == .sourceTable, !environment.topics.isReplayed {
+                throw PlanError(
+                    .inUse, "Cannot \(verb) query '\(name.text)' because it is linked to a source table.",
                     at: name.position)
             }
             return StatementOutcome("Query \(done).", [body(name.text)])

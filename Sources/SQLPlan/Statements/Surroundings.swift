@@ -10,6 +10,12 @@ package protocol TopicAccess {
     /// - Throws: `.unavailable`.
     func create(_ topic: TopicSpecification) throws(PlanError)
     func delete(_ topic: String) throws(PlanError)
+    /// Whether a statement is executed once more that was accepted before, maybe by rules that were not as strict.
+    var isReplayed: Bool { get }
+}
+
+extension TopicAccess {
+    package var isReplayed: Bool { false }
 }
 
 package struct TopicSpecification: Hashable, Sendable {
@@ -20,12 +26,13 @@ package struct TopicSpecification: Hashable, Sendable {
 
     package var name: String
     package var partitionCount: Int
-    package var replicaCount: Int
+    /// nil: the cluster's.
+    package var replicaCount: Int?
     package var cleanup: Cleanup
     /// Milliseconds; nil: the cluster's.
     package var retention: Int64?
 
-    package init(name: String, partitionCount: Int, replicaCount: Int, cleanup: Cleanup, retention: Int64? = nil) {
+    package init(name: String, partitionCount: Int, replicaCount: Int?, cleanup: Cleanup, retention: Int64? = nil) {
         self.name = name
         self.partitionCount = partitionCount
         self.replicaCount = replicaCount

@@ -63,11 +63,13 @@ enum UpgradeRules {
 
     /// Filters and projections may change, be added and go; sources, keys and sinks stay. What keeps state cannot be
     /// replaced yet.
-    static func check(_ old: PhysicalPlan, _ new: PhysicalPlan) throws(PlanError) {
-        try check(old.root, new.root)
+    ///
+    /// - Parameter isReplayed: whether it was accepted before, when expressions of keys were not compared yet.
+    static func check(_ old: PhysicalPlan, _ new: PhysicalPlan, isReplayed: Bool) throws(PlanError) {
+        try check(old.root, new.root, isReplayed)
     }
 
-    private static func check(_ old: PlanStep, _ new: PlanStep) throws(PlanError) {
+    private static func check(_ old: PlanStep, _ new: PlanStep, _ isReplayed: Bool) throws(PlanError) {
         let (old, new) = (skippingPassive(old), skippingPassive(new))
         for step in [new, old] {
             switch step.operation {
@@ -86,30 +88,44 @@ enum UpgradeRules {
             guard a.keyFormat == b.keyFormat, a.valueFormat == b.valueFormat else { throw differ("formats") }
             guard a.timestamp == b.timestamp else { throw differ("timestampColumn") }
         case (.selectKey(let a), .selectKey(let b)):
-            guard Array(old.schema.keys) == Array(new.schema.keys) else { throw differ("keyExpressions") }
-            try check(a.input, b.input)
+            guard Array(old.schema.keys) == Array(new.schema.keys),
+                isReplayed || same(a.keys, of: a.input.schema, b.keys, of: b.input.schema)
+            else { throw differ("keyExpressions") }
+            try check(a.input, b.input, isReplayed)
         case (.sink(let a), .sink(let b)):
             guard a.topic == b.topic else { throw differ("topicName") }
             guard a.keyFormat == b.keyFormat, a.valueFormat == b.valueFormat else { throw differ("formats") }
             guard a.timestamp == b.timestamp else { throw differ("timestampColumn") }
-            try check(a.input, b.input)
+            try check(a.input, b.input, isReplayed)
         case (.group(let a), .group(let b)):
-            guard Array(old.schema.keys) == Array(new.schema.keys), a.isByKey == b.isByKey else {
-                throw differ("groupByExpressions")
-            }
-            guard a.formats == b.formats else { throw differ("formats") }
-            try check(a.input, b.input)
+            // The states that are kept are those of the old groups.
+            guard Array(old.schema.keys) == Array(new.schema.keys), a.isByKey == b.isByKey,
+                isReplayed || same(a.keys, of: a.input.schema, b.keys, of: b.input.schema)
+            else { throw differ("group by clause") }
+            guard a.formats == b.formats else { throw differ("internal formats") }
+            try check(a.input, b.input, isReplayed)
         case (.aggregate(let a), .aggregate(let b)):
             guard a.columnsRead == b.columnsRead else {
                 throw differ("columns not part of aggregate").appending(
                     " Values differ: [\(list(a.columnsRead))] vs. [\(list(b.columnsRead))]")
             }
-            guard functions(a) == functions(b), names(a) == names(b) else { throw differ("aggregation functions") }
-            try check(a.input, b.input)
+            guard functions(a) == functions(b), names(a) == names(b) else { throw differ("aggregate functions") }
+            try check(a.input, b.input, isReplayed)
         default:
             throw PlanError(
                 "Query is not upgradeable. Plan step of type \(old.originalName) cannot become \(new.originalName).")
         }
+    }
+
+    /// Whether expressions say the same of columns of the same names, wherever these are.
+    private static func same(
+        _ a: [TypedExpression], of old: RowSchema, _ b: [TypedExpression], of new: RowSchema
+    ) -> Bool {
+        var places: [Int: Int] = [:]
+        for (index, column) in new.columns.enumerated() {
+            places[index] = old.index(of: column.name) ?? old.columns.count + index
+        }
+        return a == b.map { $0.moved(places) }
     }
 
     private static func list(_ names: [String]) -> String { names.map(Identifier.quote).joined(separator: ", ") }

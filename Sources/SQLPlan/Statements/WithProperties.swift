@@ -65,6 +65,9 @@ struct WithProperties: Sendable {
         }
         let reader = Reader(values: values)
         topic = reader.text("KAFKA_TOPIC")
+        if topic?.isEmpty == true {
+            throw PlanError("Invalid value  for property KAFKA_TOPIC: String must be non-empty")
+        }
         if use == .create, topic == nil {
             throw PlanError("Missing required property \"KAFKA_TOPIC\" which has no default value.")
         }

@@ -31,7 +31,7 @@ struct ClusterTopics: TopicAccess, Sendable {
         if let retention = topic.retention { configs["retention.ms"] = String(retention) }
         let wanted = NewTopic(
             topic.name, partitionCount: Int32(clamping: topic.partitionCount),
-            replicationFactor: Int16(clamping: topic.replicaCount), configs: configs)
+            replicationFactor: topic.replicaCount.map { Int16(clamping: $0) }, configs: configs)
         do {
             try blockingThread { () async throws(ClusterError) in
                 try await cluster.createTopic(wanted, validateOnly: false)

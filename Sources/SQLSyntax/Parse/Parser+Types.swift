@@ -67,18 +67,18 @@ extension Parser {
     /// Precision and scale behind the name.
     private mutating func decimal() throws(SQLSyntaxError) -> TypeExpression.Kind {
         try expect(.leftParenthesis)
-        let precision = try typeNumber()
+        let precision = try typeNumber("PRECISION")
         try expect(.comma)
-        let scale = try typeNumber()
+        let scale = try typeNumber("SCALE")
         try expect(.rightParenthesis)
         height = 1
         return .decimal(precision: precision, scale: scale)
     }
 
-    private mutating func typeNumber() throws(SQLSyntaxError) -> Int32 {
+    private mutating func typeNumber(_ what: String) throws(SQLSyntaxError) -> Int32 {
         let token = token
         guard case .integer(let value) = try number() else {
-            throw invalid("Failed to prepare statement: Value must be integer for type: DECIMAL", at: token)
+            throw invalid("Failed to prepare statement: Value must be integer for command: DECIMAL(\(what))", at: token)
         }
         return value
     }
@@ -102,8 +102,18 @@ extension Parser {
     /// `(name type constraint, ...)`.
     mutating func tableElements(of kind: SourceKind) throws(SQLSyntaxError) -> [TableElement] {
         guard accept(.leftParenthesis) else { return [] }
+        let start = token
         let elements = try tableElementList(of: kind)
         try expect(.rightParenthesis)
+        var seen: Set<String> = []
+        var repeated: [String] = []
+        for name in elements.map(\.name.text) where !seen.insert(name).inserted && !repeated.contains(name) {
+            repeated.append(name)
+        }
+        guard repeated.isEmpty else {
+            let names = repeated.map(Identifier.quote).joined(separator: ", ")
+            throw invalid("Failed to prepare statement: Duplicate column names: \(names)", at: start)
+        }
         return elements
     }
 

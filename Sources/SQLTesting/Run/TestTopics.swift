@@ -22,7 +22,7 @@ package final class TestTopics: TopicAccess {
     package init() {}
 
     package func partitionCount(of topic: String) -> Int? { topics[topic]?.specification.partitionCount }
-    package func replicaCount(of topic: String) -> Int? { topics[topic]?.specification.replicaCount }
+    package func replicaCount(of topic: String) -> Int? { topics[topic].map { $0.specification.replicaCount ?? 1 } }
     package func retention(of topic: String) -> Int64? { topics[topic]?.specification.retention }
 
     package func create(_ topic: TopicSpecification) throws(PlanError) {

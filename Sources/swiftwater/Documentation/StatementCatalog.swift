@@ -117,7 +117,8 @@ enum StatementCatalog {
             ]),
         StatementEntry(
             "INSERT INTO SELECT", "INSERT INTO name [WITH (QUERY_ID = 'id')] query",
-            "Runs a query that writes to a stream which is there. Its columns must be the query's.",
+            "Runs a query that writes to a stream which is there. Its columns must be the query's; a DECIMAL takes those "
+                + "that have no more digits before and behind the point.",
             [
                 "INSERT INTO poor_ratings WITH (QUERY_ID = 'complaints')\n"
                     + "  SELECT rating_id, user_id, stars FROM ratings WHERE message LIKE '%refund%';"
@@ -206,7 +207,7 @@ enum StatementCatalog {
         StatementEntry(
             "DROP STREAM, DROP TABLE", "DROP STREAM | TABLE [IF EXISTS] name [DELETE TOPIC]",
             "Forgets a source and ends the query that made it. Refused while other queries read or write it. `DELETE TOPIC` "
-                + "takes the topic and its schemas along.",
+                + "takes the topic and its schemas along, and is refused while other sources use the topic.",
             [
                 "DROP TABLE ratings_per_minute;", "DROP TABLE ratings_per_user;", "DROP STREAM rated_by;",
                 "DROP STREAM IF EXISTS poor_ratings DELETE TOPIC;",
@@ -254,8 +255,15 @@ enum StatementCatalog {
             "Of the value: required unless the server has a default; of AS the left-most source's."
         ),
         ("PARTITIONS", "CREATE, AS", "Of a topic that is made; of AS the left-most source's by default."),
-        ("REPLICAS", "CREATE, AS", "Of a topic that is made: 1 on a broker of this program."),
-        ("RETENTION_MS", "CREATE, AS", "How long the topic keeps records; not for tables without windows."),
+        (
+            "REPLICAS", "CREATE, AS",
+            "Of a topic that is made: the cluster's own by default; of AS the left-most source's."
+        ),
+        (
+            "RETENTION_MS", "CREATE, AS",
+            "How long the topic keeps records; not for tables without windows. A topic that is there must have "
+                + "the same."
+        ),
         ("CLEANUP_POLICY", "none", "Known and refused: it follows from the kind of source."),
         ("TIMESTAMP", "CREATE, AS", "The column that gives ROWTIME."),
         ("TIMESTAMP_FORMAT", "CREATE, AS", "How that column is written, by Java's patterns, when it is a text."),
