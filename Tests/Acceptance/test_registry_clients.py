@@ -24,6 +24,10 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
+from confluent_kafka.schema_registry.rules.encryption.dek_registry.dek_registry_client import (
+    DekAlgorithm,
+    DekRegistryClient,
+)
 from confluent_kafka.serialization import MessageField, SerializationContext, SerializationError
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
 
@@ -245,6 +249,28 @@ def test_a_noted_version_is_looked_at(client):
     with pytest.raises(SchemaRegistryError) as missing:
         client.lookup_schema("noted", noted("5"))
     assert missing.value.error_code == 40403
+
+
+def test_encryption_keys(shared):
+    """What serializers do that encrypt fields, before they do it."""
+    keys = DekRegistryClient({"url": shared.url})
+    with pytest.raises(SchemaRegistryError) as missing:
+        keys.get_kek("clients")
+    assert (missing.value.http_status_code, missing.value.error_code) == (404, 40470)
+    made = keys.register_kek("clients", "local-kms", "key", kms_props={"a": "b"}, doc="ours")
+    assert made.ts and not made.shared and made.kms_props.properties == {"a": "b"}
+    assert DekRegistryClient({"url": shared.url}).get_kek("clients") == made
+    with pytest.raises(SchemaRegistryError) as again:
+        DekRegistryClient({"url": shared.url}).register_kek("clients", "local-kms", "other")
+    assert again.value.http_status_code == 409, "clients look for what somebody else has made"
+    for version in (1, 2):
+        keys.register_dek("clients", ":.c:a/b-value", "AAEC", DekAlgorithm.AES256_SIV, version)
+    others = DekRegistryClient({"url": shared.url})
+    latest = others.get_dek("clients", ":.c:a/b-value", DekAlgorithm.AES256_SIV, -1)
+    assert (latest.version, latest.get_encrypted_key_material_bytes(), latest.key_material) == (2, b"\0\1\2", None)
+    with pytest.raises(SchemaRegistryError) as other:
+        others.get_dek("clients", ":.c:a/b-value", DekAlgorithm.AES256_GCM)
+    assert other.value.http_status_code == 404
 
 
 def test_modes_and_import(shared, client):

@@ -2,7 +2,8 @@ import ProtobufFormat
 import Testing
 
 /// Texts, and what `ProtobufSchema` of Confluent's 7.0.16 prints of them: `canonicalString()` and that of
-/// `normalize()`.
+/// `normalize()`; where the sources of releases since 7.4 have another normal form
+/// (`ProtobufSchemaUtils.FormatContext`: numbers, empty lists, extensions, what is reserved), theirs.
 struct PrintedCase: Sendable, CustomTestStringConvertible {
     var testDescription: String
     var text: String
@@ -61,7 +62,11 @@ struct PrintedCase: Sendable, CustomTestStringConvertible {
         let file = try ProtoFile(
             parsing: """
                 option java_package = "b"; option (mine) = 1;
-                message M { extensions 4; optional int32 a = 1 [(mine) = 2, deprecated = true]; }
+                message M {
+                  extensions 4;
+                  optional int32 a = 1 [(mine) = 2, deprecated = true];
+                  optional int32 b = 2 [(confluent.field_meta).tags = "PII", (mine).confluent.x = 1];
+                }
                 extend M { optional int32 e = 4; }
                 """)
         #expect(
@@ -71,6 +76,65 @@ struct PrintedCase: Sendable, CustomTestStringConvertible {
 
                 message M {
                   optional int32 a = 1 [deprecated = true];
+                  optional int32 b = 2 [(confluent.field_meta).tags = "PII"];
+                }
+
+                """)
+    }
+
+    /// By sources of registries since 7.4 (`ProtobufSchemaUtils.FormatContext`, `ProtobufSchema.transform`, `merge`).
+    @Test(arguments: [
+        (
+            "string a = 2 [(o).t = \"x\", (o).t = \"y\", (o).t = \"x\", (o).n.d = 0x1F];",
+            "string a = 2 [(p.o) = {\n    n: {\n      d: 31\n    },\n    t: [\n      \"x\",\n      \"y\"\n    ]\n  }];"
+        ),
+        ("string a = 2 [(o) = { t: [\"x\"], u: [] }];", "string a = 2 [(p.o) = {\n    t: \"x\"\n  }];"),
+        ("string a = 2 [(.p.o).t = \"x\"];", "string a = 2 [(p.o) = {\n    t: \"x\"\n  }];"),
+        ("string a = 2 [(r) = 1.50, (r) = 1.50];", "string a = 2 [\n    (p.r) = 1.5,\n    (p.r) = 1.5\n  ];"),
+        ("string a = 2 [(s) = 010, (s) = -.25];", "string a = 2 [(p.s) = -0.25];"),
+        ("string a = 2 [(I.i) = { [I.i]: 1e3 [x.y]: 0.12345 }];",
+            "string a = 2 [(p.M.I.i) = {\n    [p.M.I.i]: 1000,\n    [x.y]: 0.12345\n  }];"),
+        ("string a = 2 [(unknown).b = 2, deprecated = true];",
+            "string a = 2 [\n    deprecated = true,\n    (unknown).b = 2\n  ];"),
+    ])
+    func `what custom options say in several ways is normalised`(field: String, normalized: String) throws {
+        let file = try ProtoFile(
+            parsing: """
+                syntax = "proto3"; package p;
+                extend Options { repeated double r = 3; T o = 2; }
+                message M { \(field) message I { extend .p.Options { double i = 4; } } }
+                extend p.Options { double s = 1; }
+                message Options {} message T {}
+                """)
+        let types = TypeNames(file: file, imports: [])
+        let text = try file.normalizedText(types: types)
+        #expect(text.contains(normalized), "\(text)")
+        #expect(
+            text.contains(
+                "extend .p.Options {\n  double s = 1;\n  .p.T o = 2;\n  repeated double r = 3;\n}\n"), "\(text)")
+        #expect(try ProtoFile(parsing: text).normalizedText(types: types) == text)
+    }
+
+    @Test func `words of the language start names of types if a point follows at once`() throws {
+        let text = """
+            syntax = "proto3";
+            message M {
+              extend.T a = 1;
+              extend .M { string b = 2; }
+              extend.M c = 3;
+            }
+            """
+        #expect(
+            try ProtoFile(parsing: text).canonicalText == """
+                syntax = "proto3";
+
+                message M {
+                  extend.T a = 1;
+                  extend.M c = 3;
+
+                  extend .M {
+                    string b = 2;
+                  }
                 }
 
                 """)
@@ -163,8 +227,6 @@ private let printedCases: [PrintedCase] = [
                   b: {
                     c: 2
                   },
-                  d: [
-                  ],
                   e: [
                     true,
                     FOO,
@@ -176,9 +238,9 @@ private let printedCases: [PrintedCase] = [
                   ],
                   g: -1
                 },
-                (y) = 0x10
+                (y) = 16
               ];
-              string t = 2 [(w) = -1.5e3];
+              string t = 2 [(w) = -1500];
             }
 
             """#),
@@ -217,7 +279,7 @@ private let printedCases: [PrintedCase] = [
               optional string s = 1 [default = "a\nb\"\'c\\"];
               optional float f = 3 [default = -inf];
               optional int32 h = 5 [
-                default = -0x1F,
+                default = -31,
                 deprecated = true
               ];
               optional bool k = 6 [
@@ -358,7 +420,7 @@ private let printedCases: [PrintedCase] = [
 
             message A {
               reserved 2;
-              reserved 5 to 5;
+              reserved 5;
               reserved 7 to 8;
               reserved 100;
               reserved "a";
@@ -462,11 +524,11 @@ private let printedCases: [PrintedCase] = [
                 deprecated = true,
                 json_name = "p"
               ];
-              M y = 50001;
+              .p.M y = 50001;
             }
 
             service S {
-              option (z) = 1;
+              option (p.z) = 1;
 
               rpc A (.p.M) returns (stream .p.M);
               rpc C (stream .p.M) returns (.p.M) {
@@ -546,7 +608,9 @@ private let printedCases: [PrintedCase] = [
                 optional int32 g = 1 [default = 3];
               }
 
-              extensions 4, 10 to 20, 30 to max;
+              extensions 4;
+              extensions 10 to 20;
+              extensions 30 to max;
             }
 
             """#),

@@ -68,6 +68,32 @@ import Testing
         #expect(try text.text(format: "resolved") == text.canonicalText)  // what newer versions may have is the default
     }
 
+    /// What the clients of a registry send of one file: text, and a descriptor, whose options Java has in one value.
+    @Test func `tags have one normal form, however they are written`() throws {
+        func text(_ option: String, _ imports: String = "") -> String {
+            "syntax = \"proto3\";\(imports)\nmessage M { string a = 1 [\(option)]; }"
+        }
+        let normalized = """
+            [(confluent.field_meta) = {
+                params: {
+                  key: "k",
+                  value: "v"
+                },
+                tags: "PII"
+              }]
+            """
+        let parts = #"(confluent.field_meta).tags = "PII", (confluent.field_meta).params = { value: "v" key: "k" }"#
+        let whole = #"(confluent.field_meta) = { tags: ["PII"] params: [{ key: "k" value: "v" }] }"#
+        for option in [parts, whole] {
+            let found = try document(text(option)).normalizedText()
+            #expect(found.contains(normalized), "\(found)")
+        }
+        let imported = try document(text(parts, " import \"confluent/meta.proto\";"))
+        let descriptor = try document(imported.text(format: "serialized"))
+        #expect(try descriptor.normalizedText() == imported.normalizedText())
+        #expect(try imported.text(format: "ignore_extensions").contains("PII"))
+    }
+
     @Test func `what is new has to hold, what is there may fail`() throws {
         let broken = "syntax = \"proto3\"; message M { Gone a = 1; }"
         let error = #expect(throws: SchemaFailure.self) { try document(broken) }

@@ -105,8 +105,7 @@ struct ProtoParser {
         while try !skip("}") {
             let start = token.position
             if try skip(";") { continue }
-            // A word of the language can also be the first part of a type's name.
-            guard case .name(let word) = token.kind, try peek() != .symbol(UInt8(ascii: ".")) else {
+            guard case .name(let word) = token.kind, try !startsDottedName(word) else {
                 try field(into: &message, start)
                 continue
             }
@@ -364,7 +363,7 @@ struct ProtoParser {
 
     private mutating func streamedType() throws(ProtobufError) -> (String, Bool) {
         try need("(")
-        if token.kind == .name("stream"), try peek() != .symbol(UInt8(ascii: ")")) {
+        if token.kind == .name("stream"), try peek().kind != .symbol(UInt8(ascii: ")")) {
             try advance()
             let name = try typeName()
             try need(")")
@@ -383,9 +382,18 @@ struct ProtoParser {
     mutating func advance() throws(ProtobufError) { token = try lexer.next() }
 
     /// The token behind the current one.
-    private func peek() throws(ProtobufError) -> ProtoToken.Kind {
+    private func peek() throws(ProtobufError) -> ProtoToken {
         var ahead = lexer
-        return try ahead.next().kind
+        return try ahead.next()
+    }
+
+    /// A word of the language can also be the first part of a type's name (`extend.T`); but not before a name that
+    /// starts with a point (`extend .p.T`).
+    private func startsDottedName(_ word: String) throws(ProtobufError) -> Bool {
+        let next = try peek()
+        var end = token.position
+        end.column += Int32(clamping: word.utf8.count)
+        return next.kind == .symbol(UInt8(ascii: ".")) && next.position == end
     }
 
     func failure(_ message: String, _ position: TextPosition? = nil) -> ProtobufError {

@@ -5,15 +5,16 @@ extension ProtoFile {
     /// are declared inside messages, defaults of `bytes` (printed without quotes there), weak imports.
     package var canonicalText: String { ProtoPrinter().text(of: self) }
 
-    /// The text without what only extensions bring: their declarations, ranges and the options they define
-    /// (`format=ignore_extensions`).
+    /// The text without what only extensions bring: their declarations, ranges and the options they define, but for
+    /// Confluent's, which tags are written with (`format=ignore_extensions`).
     package var textWithoutExtensions: String { ProtoPrinter(ignoresExtensions: true).text(of: self) }
 }
 
 /// Prints a file, as it is or normalised.
 ///
-/// Normalised: imports and options sorted by name, fields by number, constants by number and name, reserved values one
-/// by one, types by their full names, messages of map entries as maps; the line of the syntax proto2 is left out.
+/// Normalised, with what `ProtoNormalizer` does: imports and options sorted by name, fields by number, constants by
+/// number and name, reserved values one by one, types by their full names, messages of map entries as maps; the line of
+/// the syntax proto2 is left out.
 struct ProtoPrinter {
     private let ignoresExtensions: Bool
     /// Finds full names; nil prints as written.
@@ -58,7 +59,7 @@ struct ProtoPrinter {
         }
         if !ignoresExtensions, !file.extends.isEmpty {
             output.blank()
-            for extend in file.extends { write(extend, []) }
+            for extend in file.extends { write(extend, file.package.map { [$0] } ?? []) }
         }
         if !file.services.isEmpty {
             output.blank()
@@ -141,7 +142,7 @@ struct ProtoPrinter {
         }
         if !message.groups.isEmpty {
             part(&block)
-            for group in message.groups { write(group) }
+            for group in message.groups { write(group, scope) }
         }
         if !ignoresExtensions, !message.extensionRanges.isEmpty {
             part(&block)
@@ -213,30 +214,25 @@ struct ProtoPrinter {
         }
         if !oneof.groups.isEmpty {
             part(&block)
-            for group in oneof.groups { write(group) }
+            for group in oneof.groups { write(group, scope) }
         }
         close(block)
     }
 
-    /// Normalised or not, a group is printed as written: so does the original.
-    private mutating func write(_ group: ProtoGroup) {
-        var plain = ProtoPrinter(ignoresExtensions: ignoresExtensions)
-        plain.output = output
-        output = Lines()  // so that the text has one owner
+    private mutating func write(_ group: ProtoGroup, _ scope: [String]) {
         let label = group.label.map { $0.rawValue + " " } ?? ""
-        plain.output.write("\(label)group \(group.body.name) = \(group.number)")
-        plain.bracketed(plain.options(group.options))
-        var block = plain.open("")
-        plain.body(of: group.body, [], &block)
-        plain.close(block)
-        output = plain.output
+        output.write("\(label)group \(group.body.name) = \(group.number)")
+        bracketed(options(group.options))
+        var block = open("")
+        body(of: group.body, scope + [group.body.name], &block)
+        close(block)
     }
 
     private mutating func write(_ extend: ProtoExtend, _ scope: [String]) {
         var block = open("extend \(extend.name)")
         if !extend.fields.isEmpty || !extend.groups.isEmpty { part(&block) }
-        for field in extend.fields { write(field, scope, isExtension: true) }
-        for group in extend.groups { write(group) }
+        for field in extend.fields { write(field, scope) }
+        for group in extend.groups { write(group, scope) }
         close(block)
     }
 
@@ -250,11 +246,10 @@ struct ProtoPrinter {
         output.line(";")
     }
 
-    /// The types of extension fields are printed as written, normalised or not: so does the original.
-    private mutating func write(_ field: ProtoField, _ scope: [String], isExtension: Bool = false) {
+    private mutating func write(_ field: ProtoField, _ scope: [String]) {
         var label = field.label
         var type = field.type.text
-        if let types, !isExtension {
+        if let types {
             let normalized = types.normalized(field.type, in: scope)
             type = normalized.text
             if case .map = normalized { label = nil }
@@ -319,7 +314,11 @@ struct ProtoPrinter {
 
     private func options(_ options: [ProtoOption]) -> [ProtoOption] {
         var options = options
-        if ignoresExtensions { options.removeAll { $0.parts.contains(where: \.isExtension) } }
+        if ignoresExtensions {
+            options.removeAll { option in
+                option.parts.contains(where: \.isExtension) && !Self.sortName(option).hasPrefix("confluent.")
+            }
+        }
         return isNormalized ? Self.stably(options) { Self.sortName($0).precedes(Self.sortName($1)) } : options
     }
 

@@ -10,6 +10,8 @@ package struct TypeNames: Sendable {
     }
 
     private var kinds: [String: Kind] = [:]
+    /// Fields that extend messages, as custom options do, by full name; whether they are repeated.
+    private var extensions: [String: Bool] = [:]
     private let package: String?
 
     /// - Parameter imports: all that may be referred to; what the file itself defines wins.
@@ -24,7 +26,13 @@ package struct TypeNames: Sendable {
     var fullNames: Dictionary<String, Kind>.Keys { kinds.keys }
 
     private mutating func collect(_ file: ProtoFile) {
-        collect(file.types, file.package.map { $0 + "." } ?? "")
+        let prefix = file.package.map { $0 + "." } ?? ""
+        collect(file.extends, prefix)
+        collect(file.types, prefix)
+    }
+
+    private mutating func collect(_ extends: [ProtoExtend], _ prefix: String) {
+        for field in extends.flatMap(\.fields) { extensions[prefix + field.name] = field.label == .repeated }
     }
 
     private mutating func collect(_ types: [ProtoType], _ prefix: String) {
@@ -39,6 +47,7 @@ package struct TypeNames: Sendable {
     private mutating func collect(_ message: ProtoMessage, _ prefix: String) {
         kinds[prefix + message.name] = Self.entry(message) ?? .message
         let inner = prefix + message.name + "."
+        collect(message.extends, inner)
         collect(message.types, inner)
         for group in message.groups + message.oneofs.flatMap(\.groups) { collect(group.body, inner) }
     }
@@ -76,6 +85,14 @@ package struct TypeNames: Sendable {
         return isDefined(name) ? name : nil
     }
 
+    /// As `resolve`, for a field that extends a message.
+    func resolveExtension(_ name: String, in scope: [String]) -> String? {
+        Self.resolve(name, in: scope.isEmpty ? package.map { [$0] } ?? [] : scope) { extensions[$0] != nil }
+    }
+
+    /// Whether a field that extends a message is there under this full name, and is repeated or is not.
+    func isExtension(_ fullName: String, isRepeated: Bool) -> Bool { extensions[fullName] == isRepeated }
+
     /// The full name with a leading point; nil when it is not defined.
     func fullName(of name: String, in scope: [String]) -> String? { resolve(name, in: scope).map { "." + $0 } }
 
@@ -99,12 +116,13 @@ package struct TypeNames: Sendable {
 }
 
 extension ProtoFile {
-    /// The text that two ways to write the same file have in common: Java's `ProtobufSchema.normalize()` (7.0.16).
+    /// The text that two ways to write the same file have in common: Java's `ProtobufSchema.normalize()`, of registries
+    /// since 7.4.
     ///
     /// - Throws: `.unresolved` when a type is defined nowhere, as the original does.
     package func normalizedText(types: TypeNames) throws(ProtobufError) -> String {
         try requireTypes(types)
-        return ProtoPrinter(types: types).text(of: self)
+        return ProtoPrinter(types: types).text(of: ProtoNormalizer(types: types).normalized(self))
     }
 
     /// Checks that every type that is named is defined.

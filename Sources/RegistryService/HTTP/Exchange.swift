@@ -49,12 +49,15 @@ struct Exchange: Sendable {
     /// The subject of the path, with its context; if it is an alias, the one that it stands for.
     var subject: String { resolve(qualified(call.parameters["subject"] ?? "")) }
 
-    private func resolve(_ subject: SubjectName) -> String {
+    private func resolve(_ subject: SubjectName, _ alias: KeyPath<RegistryConfig, String?> = \.alias) -> String {
         guard !subject.name.isEmpty else { return subject.description }
-        let alias = registry.holder.read { $0.config(subject.description) }?.alias
+        let alias = registry.holder.read { $0.config(subject.description) }?[keyPath: alias]
         guard let alias, !alias.isEmpty else { return subject.description }
         return SubjectName.qualified(alias, from: subject).description
     }
+
+    /// A subject of data encryption keys, with its context; if it is an alias for these, the one that it stands for.
+    func dekSubject(_ text: String) -> String { resolve(qualified(text), \.aliasForDeks) }
 
     /// The subject or bare context of the path, whose own settings are meant; nil is the default context.
     var scope: String? {

@@ -75,7 +75,7 @@ extension RegistryAPI {
         }
 
         post("/subjects/{subject}/versions") { exchange throws(RegistryError) in
-            let request = try await registry.schemaRequest(exchange)
+            let request = try await registry.schemaRequest(exchange).withKeyDefaults
             try exchange.checkSubject()
             let subject = exchange.subject
             let normalize = exchange.flag("normalize") || registry.normalizes(subject)

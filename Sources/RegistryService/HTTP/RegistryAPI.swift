@@ -24,6 +24,7 @@ package struct RegistryAPI: Sendable {
         api.addVersions()
         api.addCompatibility()
         api.addSettings()
+        api.addKeys()
         api.addOthers()
         return api.router
     }

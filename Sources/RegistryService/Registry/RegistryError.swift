@@ -46,6 +46,12 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
         .init(40409, "Subject '\(subject)' does not have subject-level mode configured")
     }
 
+    static func keyNotFound(_ name: String) -> Self { .init(40470, "Key '\(name)' not found") }
+    static func keyNotSoftDeleted(_ name: String) -> Self {
+        .init(40471, "Key '\(name)' was not deleted first before being permanently deleted")
+    }
+    static func keySoftDeleted(_ name: String) -> Self { .init(40472, "Key '\(name)' must be undeleted first") }
+
     // MARK: Conflicts and what cannot be processed
 
     static func incompatible(_ subject: String, _ messages: [String]) -> Self {
@@ -54,6 +60,10 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
             "Schema being registered is incompatible with an earlier schema for subject \"\(subject)\", details: "
                 + "[\(messages.joined(separator: ", "))]")
     }
+    static func keyExists(_ name: String) -> Self {
+        .init(40971, "Key '\(name)' already exists; use a different value")
+    }
+    static func tooManyKeys(_ count: Int) -> Self { .init(40972, "A maximum of \(count) keys already exist") }
     static func invalidSchema(_ message: String) -> Self { .init(42201, message) }
     static func invalidSchema(type: SchemaType, _ failure: SchemaFailure) -> Self {
         .init(42201, "Invalid schema of type \(type.rawValue), details: \(failure.message)")
@@ -87,6 +97,10 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
     static func contextNotEmpty(_ context: String) -> Self {
         .init(42211, "The specified context '\(context)' is not empty.")
     }
+    static func invalidKey(_ field: String) -> Self {
+        .init(42271, "Invalid or missing value for field '\(field)' of key")
+    }
+    static func keyIsUsed(_ name: String) -> Self { .init(42272, "One or more references exist to the key \(name)") }
     static func unprocessable(_ message: String) -> Self { .init(422, message) }
 
     // MARK: The registry's own trouble
@@ -94,6 +108,14 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
     static func store(_ message: String) -> Self { .init(50001, message) }
     static func timeout(_ message: String) -> Self { .init(50002, message) }
     static func forwardingFailed(_ message: String) -> Self { .init(50003, message) }
+    /// For keys that the original's registry would make itself.
+    static func keyNotGenerated(_ subject: String, _ kmsType: String) -> Self {
+        .init(
+            50070,
+            "Could not generate encrypted dek for \(subject): this registry has no access to '\(kmsType)', as to any "
+                + "key management service; send encryptedKeyMaterial, or use a kek with \"shared\": false, whose keys "
+                + "clients encrypt themselves")
+    }
     static let unknownLeader = Self(50004, "Leader not known.")
 
     /// A mode that keeps a subject from being changed, in the original's words.

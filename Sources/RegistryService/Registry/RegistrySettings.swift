@@ -10,6 +10,10 @@ package struct RegistrySettings: Sendable {
     package var timeout = Duration.seconds(10)
     /// `kafkastore.init.timeout.ms`: to reach the topic and to read it once.
     package var startTimeout = Duration.seconds(60)
+    /// `dek.registry.topic`: where encryption keys are.
+    package var keyTopic = "_dek_registry_keys"
+    /// `dek.registry.max.keys`: of each kind.
+    package var keyCountMax = 10_000
     /// `schema.registry.group.id`
     package var group = "schema-registry"
     /// `leader.eligibility`

@@ -31,6 +31,13 @@ package struct SchemaRequest: Sendable, Equatable {
         self.version = version
     }
 
+    /// The request with what its rules leave to the registry.
+    var withKeyDefaults: SchemaRequest {
+        var copy = self
+        copy.ruleSet = ruleSet?.withKeyDefaults
+        return copy
+    }
+
     /// Whether what is registered is another text than the one given.
     var changesTags: Bool { !tagsToAdd.isEmpty || !tagsToRemove.isEmpty || propagatesTags }
 

@@ -59,7 +59,7 @@ extension SchemaRegistry {
         } catch {
             throw .invalidSchema(error.message)
         }
-        var ruleSet = change.ruleSet
+        var ruleSet = change.ruleSet?.withKeyDefaults
         if change.rulesToMerge != nil || change.rulesToRemove != nil {
             ruleSet = SchemaRuleSet.merged(latest?.schema.ruleSet, change.rulesToMerge)
             ruleSet = ruleSet?.removing(Set(change.rulesToRemove ?? []))

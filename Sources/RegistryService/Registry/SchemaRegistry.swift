@@ -19,6 +19,8 @@ package final class SchemaRegistry: Sendable {
     let writer: RegistryWriter
     let reader: SchemaReader
     let cache: DocumentCache
+    /// Encryption keys of clients.
+    let keys: KeyLog
     let logger: Logger
     /// Where schemas are read and compared, which takes as long as they are large.
     private let workers: NIOThreadPool
@@ -39,6 +41,7 @@ package final class SchemaRegistry: Sendable {
         leadership = Leadership(cluster, settings, logger)
         writer = RegistryWriter(cluster, log, settings, holder, leadership, logger)
         cache = DocumentCache(countMax: settings.cachedCountMax, byteCountMax: settings.cachedByteCountMax)
+        keys = KeyLog(cluster, settings, leadership, logger)
         reader = SchemaReader(holder: holder, cache: cache)
         workers = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         workers.start()
@@ -79,6 +82,7 @@ package final class SchemaRegistry: Sendable {
     /// Finishes what is being written, leaves the group, and gives everything back.
     package func stop() async {
         await writer.close()
+        await keys.close()
         await leadership.stop()
         let task = reading.withLock { $0 }
         task?.cancel()

@@ -23,6 +23,8 @@ package enum RegistryMode: String, Sendable, Hashable, CaseIterable {
 /// - SeeAlso: upstream entity `Config`.
 package struct RegistryConfig: Sendable, Hashable {
     package var alias: String?
+    /// The subject whose encryption keys are those of this one.
+    package var aliasForDeks: String?
     package var normalize: Bool?
     package var validateFields: Bool?
     package var validateNames: Bool?
@@ -93,6 +95,7 @@ package struct RegistryConfig: Sendable, Hashable {
                 guard let known = CompatibilityLevel(text) else { throw .level }
                 level = known
             case "alias": alias = try text()
+            case "aliasForDeks": aliasForDeks = try text()
             case "normalize": normalize = try flag()
             case "validateFields": validateFields = try flag()
             case "validateNames", "validateNewSchemas": validateNames = try flag()
@@ -126,6 +129,7 @@ package struct RegistryConfig: Sendable, Hashable {
         }
         func text(_ text: String?) -> JSONValue? { text.flatMap { $0.isEmpty ? nil : .string($0) } }
         add("alias", text(alias))
+        add("aliasForDeks", text(aliasForDeks))
         add("normalize", normalize.map { .bool($0) })
         add("validateFields", validateFields.map { .bool($0) })
         add("validateNames", validateNames.map { .bool($0) })

@@ -100,6 +100,21 @@ package struct SchemaRule: Hashable, Sendable {
         return .object(members)
     }
 
+    /// See `SchemaRuleSet.withKeyDefaults`.
+    fileprivate var withKeyDefaults: SchemaRule {
+        guard let id = params["encrypt.kms.key.id"] else { return self }
+        var copy = self
+        let isAmazon = id.hasPrefix("arn:")
+        if copy.params["encrypt.kek.name"] == nil {
+            let name = (isAmazon ? id.dropFirst(4) : id[...]).map { character -> Character in
+                character.isLetter || character.isNumber || "_-".contains(character) ? character : "-"
+            }
+            copy.params["encrypt.kek.name"] = String(name)
+        }
+        if copy.params["encrypt.kms.type"] == nil, isAmazon { copy.params["encrypt.kms.type"] = "aws-kms" }
+        return copy
+    }
+
     /// What the registry asks of a rule.
     ///
     /// - Throws: `SchemaFailure` in the original's words.
@@ -200,6 +215,17 @@ package struct SchemaRuleSet: Hashable, Sendable {
             migrationRules: merge(lower.migrationRules, upper.migrationRules),
             domainRules: merge(lower.domainRules, upper.domainRules),
             encodingRules: merge(lower.encodingRules, upper.encodingRules), enableAt: upper.enableAt ?? lower.enableAt)
+    }
+
+    /// The same with what rules that encrypt leave to the registry: the name of the key encryption key, made of the
+    /// key's id, and its service where the id tells it.
+    ///
+    /// - SeeAlso: upstream `EncryptionUpdateRequestHandler`.
+    package var withKeyDefaults: SchemaRuleSet {
+        var copy = self
+        copy.domainRules = domainRules.map(\.withKeyDefaults)
+        copy.encodingRules = encodingRules.map(\.withKeyDefaults)
+        return copy
     }
 
     /// The same without the rules of these names.

@@ -45,7 +45,14 @@ package struct ProtobufDocument: SchemaDocument {
     }
 
     package func normalizedText() throws(SchemaFailure) -> String {
-        do { return try file.normalizedText(types: TypeNames(file: file, imports: imports.values)) } catch {
+        do {
+            // Custom options of Confluent's, and what custom options extend, need no import.
+            var files = imports
+            for path in ["confluent/meta.proto", "google/protobuf/descriptor.proto"] where files[path] == nil {
+                files[path] = try BuiltInFiles.file(path)
+            }
+            return try file.normalizedText(types: TypeNames(file: file, imports: files.values))
+        } catch {
             throw SchemaFailure("\(error)")
         }
     }

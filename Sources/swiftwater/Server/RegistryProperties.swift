@@ -35,6 +35,13 @@ enum RegistryProperties {
             "kafkastore.init.timeout.ms", 60_000, 1...3_600_000,
             "Milliseconds that the start may take to reach the topic and to read it."
         ) { $1.startTimeout = .milliseconds($0) },
+        text("dek.registry.topic", "_dek_registry_keys", "The topic that holds the encryption keys of clients.") {
+            $1.keyTopic = $0
+        },
+        number(
+            "dek.registry.max.keys", 10_000, 1...10_000_000,
+            "Key encryption keys, and data encryption keys, that there may be."
+        ) { $1.keyCountMax = $0 },
         text("schema.registry.group.id", "schema-registry", "The group in which registries find their leader.") {
             $1.group = $0
         },
