@@ -19,6 +19,8 @@ final class SearchSinkTask: SinkTask, @unchecked Sendable {
     private var mapped: Set<String> = []
     private var gathered: [DocumentAction] = []
     private var oldest: ContinuousClock.Instant?
+    /// A document was refused whose record may count as delivered: nothing may be committed any more.
+    private var failure: ConnectError?
     /// A shorter wait than this is not worth another call.
     private static let lingerMin = Duration.milliseconds(20)
 
@@ -48,6 +50,7 @@ final class SearchSinkTask: SinkTask, @unchecked Sendable {
     }
 
     func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] {
+        if let failure { throw failure }
         try await flush(onlyFull: false)
         return offsets
     }
@@ -128,7 +131,11 @@ final class SearchSinkTask: SinkTask, @unchecked Sendable {
         }
         gathered = rest
         oldest = rest.isEmpty ? nil : .now
-        for refusal in refusals { try await handle(refusal) }
+        // Also those behind one that ends the task are reported.
+        for refusal in refusals {
+            do throws(ConnectError) { try await handle(refusal) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
     }
 
     private func batches() -> [[DocumentAction]] {

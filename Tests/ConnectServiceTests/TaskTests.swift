@@ -180,6 +180,25 @@ import Testing
         }
     }
 
+    /// The batch behind it is converted while it is written.
+    @Test func `what was written counts although the next batch cannot be read`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", [#""a""#, #""b""#, "{", #""c""#])
+            try await platform.withWorker { worker in
+                var config = Self.sink.merging(["commits": "false", "ahead": "true"]) { $1 }
+                config["consumer.override.max.poll.records"] = "2"
+                config["value.converter"] = "JsonConverter"
+                config["value.converter.schemas.enable"] = "false"
+                #expect(try await worker.create("k", config).status == 201)
+                try await eventually("failed") { try await worker.states("k") == "RUNNING / FAILED" }
+                #expect(worker.kept.texts == ["a", "b"])
+                let offsets = try await worker.ask("GET", "/connectors/k/offsets").json["offsets"]?.elements ?? []
+                #expect(offsets.map { $0["offset"]?["kafka_offset"]?.integer } == [2])
+            }
+        }
+    }
+
     /// Upstream's `RetryWithToleranceOperator` reports before it looks at the tolerance.
     @Test(arguments: [#"{"a":"#, #""bad""#])
     func `the record that ends a task is a dead letter, too`(text: String) async throws {

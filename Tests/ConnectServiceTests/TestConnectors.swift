@@ -121,6 +121,7 @@ struct KeepingSink: SinkPlugin {
         definition.define("bad", .string, .value(.string("")), nil, .low, "A text that is reported.")
         definition.define("deadly", .string, .value(.string("")), nil, .low, "A text of which the task fails.")
         definition.define("commits", .boolean, .value(.boolean(true)), nil, .low, "Whether each put is committed.")
+        definition.define("ahead", .boolean, .value(.boolean(false)), nil, .low, "Whether the next batch is made ready.")
         return definition
     }
 
@@ -134,6 +135,7 @@ final class KeepingTask: SinkTask {
     private let bad: String
     private let deadly: String
     private let commits: Bool
+    let readsAhead: Bool
     private let context: any SinkTaskContext
 
     init(_ kept: KeepingSink.Kept, _ values: ConfigValues, _ context: any SinkTaskContext) {
@@ -141,6 +143,7 @@ final class KeepingTask: SinkTask {
         bad = values.string("bad") ?? ""
         deadly = values.string("deadly") ?? ""
         commits = values.flag("commits")
+        readsAhead = values.flag("ahead")
         self.context = context
     }
 

@@ -70,6 +70,23 @@ import Testing
         }
     }
 
+    /// A batch failed behind a file that was published: the worker counts none of it as put.
+    @Test func `a note stays until its offsets may be committed`() async throws {
+        try await HDFSServer.run { url, server in
+            let task = try await made(url)
+            try await task.put(numbered(0..<4))
+            for _ in 0..<2 { #expect(try await task.preCommit([Self.partition: 0]) == [:]) }
+            await task.close([Self.partition])
+            #expect(server.files.keys.contains("/logs/t/0/log"))
+            await task.stop()
+            // The next worker cuts otherwise and passes over what is done.
+            let second = try await made(url, ["flush.size": "2"])
+            try await second.put(numbered(0..<5))
+            #expect(numbers(server) == lines(0..<5))
+            await second.stop()
+        }
+    }
+
     @Test func `large files grow by appending`() async throws {
         try await HDFSServer.run { url, server in
             let task = try await made(

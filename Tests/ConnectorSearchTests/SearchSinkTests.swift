@@ -133,6 +133,26 @@ import Testing
         }
     }
 
+    /// The worker asks for offsets after a failure, too; those of records that waited count as delivered.
+    @Test func `a refusal of what had waited commits nothing`() async throws {
+        try await SearchServer.run({ line, body, number in
+            guard line == "POST /_bulk" else { return SearchServer.taking(line, body, number) }
+            return SearchServer.items(body) { _ in (403, #"{"type":"cluster_block_exception","reason":"read only"}"#) }
+        }) { url, _ in
+            let context = SinkContext(isTolerant: true)
+            let task = try SearchSinkPlugin(.elasticsearch, version: "1").makeTask(
+                [
+                    "connection.url": url, "key.ignore": "true", "schema.ignore": "true", "linger.ms": "600000",
+                    "batch.size": "4",
+                ], context)
+            try await task.start()
+            try await task.put(values(4))
+            await #expect(throws: ConnectError.self) { try await task.put([record(object([]), offset: 4)]) }
+            await #expect(throws: ConnectError.self) { try await task.preCommit(offsets) }
+            await task.stop()
+        }
+    }
+
     @Test func `a request that is too large is halved`() async throws {
         try await SearchServer.run({ line, body, number in
             guard line == "POST /_bulk" else { return SearchServer.taking(line, body, number) }

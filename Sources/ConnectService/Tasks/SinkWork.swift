@@ -216,8 +216,10 @@ actor SinkWork {
         return Pending(records: try await pipeline.convert(raw), raw: raw, ends: ends, attempt: 0, due: .now)
     }
 
-    /// Has the task write a batch and, where it may be, makes the next one ready meanwhile.
-    private func deliver(_ task: any SinkTask, _ batch: Pending) async throws -> Result<Void, ConnectError> {
+    /// Has the task write a batch and, where it may be, makes the next one ready meanwhile; `next` is what that failed with.
+    private func deliver(
+        _ task: any SinkTask, _ batch: Pending
+    ) async throws -> (written: Result<Void, ConnectError>, next: (any Error)?) {
         if !batch.raw.isEmpty { context.setRaw(batch.raw) }
         func write() async -> Result<Void, ConnectError> {
             do throws(ConnectError) { return .success(try await task.put(batch.records)) } catch {
@@ -225,12 +227,16 @@ actor SinkWork {
             }
         }
         guard task.readsAhead, ahead == nil, !control.isStopping, !control.isPaused, let raw = try nextBatch() else {
-            return await write()
+            return (await write(), nil)
         }
         async let next = prepare(raw)
         let result = await write()
-        ahead = try await next
-        return result
+        do {
+            ahead = try await next
+            return (result, nil)
+        } catch {
+            return (result, error)
+        }
     }
 
     /// The offset after the last record of each partition.
@@ -247,7 +253,8 @@ actor SinkWork {
     }
 
     private func put(_ task: any SinkTask, _ batch: Pending) async throws {
-        if case .failure(let error) = try await deliver(task, batch) {
+        let (written, failure) = try await deliver(task, batch)
+        if case .failure(let error) = written {
             guard error.isRetriable else {
                 throw TaskFailure(
                     ConnectError(.connect, "Exiting WorkerSinkTask due to unrecoverable exception."),
@@ -261,6 +268,7 @@ actor SinkWork {
             again.due = .now + pause
             pending = again
             lastPut = .now
+            if let failure { throw failure }
             return
         }
         _ = context.takeRetryPause()
@@ -268,6 +276,8 @@ actor SinkWork {
         lastPut = .now
         figures.put.add(Int64(batch.records.count))
         for (partition, end) in batch.ends { parts[partition]?.delivered = end }
+        // What was written counts, whatever became of the batch behind it.
+        if let failure { throw failure }
     }
 
     private func meetWishes() {

@@ -167,7 +167,7 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
         var committable: [SinkPartition: Int64] = [:]
         for (partition, writer) in writers {
             await settle(writer)
-            committable[partition] = writer.commit()
+            committable[partition] = writer.commit(delivered: offsets[partition])
         }
         return committable
     }

@@ -231,9 +231,14 @@ final class PartitionWriter: @unchecked Sendable {
     }
 
     /// The offset to commit. When the worker asks again, or closes the partition, the answer of before is committed.
-    func commit() -> Int64? {
-        lastCommittable = committable
-        return committable
+    ///
+    /// - Parameter delivered: up to where the worker counts records as put; behind a batch that failed it is less than what
+    ///   was written, and commits no more. nil: no limit.
+    func commit(delivered: Int64?) -> Int64? {
+        let offset = committable
+        if let offset, let delivered, offset > delivered { return nil }
+        lastCommittable = offset
+        return offset
     }
 
     /// Tells the store that what it published is committed, if it is.
