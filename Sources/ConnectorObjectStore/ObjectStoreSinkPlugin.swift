@@ -25,7 +25,10 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
         case .s3: [Self.s3ClassName, "S3Sink"]
         case .folder: ["swiftwater.connect.FileStoreSinkConnector", "FileStoreSink"]
         case .hdfs:
-            ["io.confluent.connect.hdfs3.Hdfs3SinkConnector", "io.confluent.connect.hdfs.HdfsSinkConnector", "Hdfs3Sink"]
+            [
+                "io.confluent.connect.hdfs3.Hdfs3SinkConnector", "io.confluent.connect.hdfs.HdfsSinkConnector",
+                "Hdfs3Sink",
+            ]
         }
     }
 
@@ -74,7 +77,7 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
         case .hdfs(let hdfs, let notes):
             store = HDFSStore(
                 try WebHDFSClient(hdfs, pause, log: { [context] in context.log($0, $1) }),
-                topics: settings.topicsDirectory, notes: notes)
+                topics: settings.topicsDirectory, notes: notes, connector: context.identity.connector)
         }
         return ObjectStoreSinkTask(settings, store, context, pause)
     }

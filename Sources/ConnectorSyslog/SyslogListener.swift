@@ -48,9 +48,13 @@ final class SyslogListener: Sendable {
                     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                     .childChannelOption(.socketOption(.so_keepalive), value: 1)
                     .childChannelInitializer { channel in
-                        guard connections.add(channel, countMax: connectionCountMax) else {
-                            context.log(
-                                .warning, "refused a connection of \(sender(channel)): there are \(connectionCountMax)")
+                        let added = connections.add(channel, countMax: connectionCountMax)
+                        guard added == .done else {
+                            if added == .tooMany {
+                                context.log(
+                                    .warning,
+                                    "refused a connection of \(sender(channel)): there are \(connectionCountMax)")
+                            }
                             return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
                         }
                         return channel.eventLoop.makeCompletedFuture {
@@ -81,8 +85,9 @@ final class SyslogListener: Sendable {
 
     func close() async {
         try? await channel.close().get()  // closed already: the same to us
-        for connection in connections.all {
-            try? await connection.close().get()  // as above
+        let closing = connections.end().map { $0.close() }
+        for connection in closing {
+            try? await connection.get()  // as above
         }
     }
 
@@ -97,22 +102,36 @@ final class SyslogListener: Sendable {
 
 /// The connections of a listener.
 private final class Connections: Sendable {
-    private let open = Mutex<[ObjectIdentifier: any Channel]>([:])
+    private struct State {
+        var open: [ObjectIdentifier: any Channel] = [:]
+        var isEnded = false
+    }
 
-    var all: [any Channel] { open.withLock { Array($0.values) } }
+    private let state = Mutex(State())
 
-    func add(_ channel: any Channel, countMax: Int) -> Bool {
-        let isAdded = open.withLock { open in
-            guard open.count < countMax else { return false }
-            open[ObjectIdentifier(channel)] = channel
-            return true
+    enum Added { case done, tooMany, ended }
+
+    func add(_ channel: any Channel, countMax: Int) -> Added {
+        let added: Added = state.withLock { state in
+            if state.isEnded { return .ended }
+            guard state.open.count < countMax else { return .tooMany }
+            state.open[ObjectIdentifier(channel)] = channel
+            return .done
         }
-        if isAdded {
+        if added == .done {
             channel.closeFuture.whenComplete { _ in
-                self.open.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(channel)) }
+                self.state.withLock { _ = $0.open.removeValue(forKey: ObjectIdentifier(channel)) }
             }
         }
-        return isAdded
+        return added
+    }
+
+    /// - Returns: those that are open; no other is let in any more.
+    func end() -> [any Channel] {
+        state.withLock { state in
+            state.isEnded = true
+            return Array(state.open.values)
+        }
     }
 }
 

@@ -34,7 +34,6 @@ final class SyslogQueue: Sendable {
     /// Takes messages also beyond its bound: those of one reading are never parted.
     func push(_ received: [Received]) {
         let waiter = state.withLock { state in
-            guard !state.isStopped else { return nil as CheckedContinuation<Void, Never>? }
             state.messages += received
             state.byteCount += received.reduce(0) { $0 + $1.bytes.count }
             defer { state.waiter = nil }
@@ -47,8 +46,9 @@ final class SyslogQueue: Sendable {
     /// - Returns: whether there is room.
     func hasRoom(orElse then: @escaping @Sendable () -> Void) -> Bool {
         state.withLock { state in
+            if state.isStopped { return false }
             let isFull = state.messages.count >= countMax || state.byteCount >= byteCountMax
-            if isFull, !state.isStopped { state.blocked.append(then) }
+            if isFull { state.blocked.append(then) }
             return !isFull
         }
     }
@@ -108,21 +108,23 @@ final class SyslogQueue: Sendable {
         return taken
     }
 
-    /// Ends waits; nothing is taken or given any more.
-    ///
-    /// - Returns: how many messages were left.
-    func stop() -> Int {
-        let (waiter, blocked, count) = state.withLock { state in
+    /// Ends waits; nothing is given any more, and nobody reads on.
+    func end() {
+        let waiter = state.withLock { state in
             state.isStopped = true
-            defer {
-                state.waiter = nil
-                state.blocked = []
-                state.messages = []
-            }
-            return (state.waiter, state.blocked, state.messages.count)
+            state.blocked = []
+            defer { state.waiter = nil }
+            return state.waiter
         }
         waiter?.resume()
-        for call in blocked { call() }
-        return count
+    }
+
+    /// - Returns: how many messages were left.
+    func stop() -> Int {
+        end()
+        return state.withLock { state in
+            defer { state.messages = [] }
+            return state.messages.count
+        }
     }
 }

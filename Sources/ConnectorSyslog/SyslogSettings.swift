@@ -1,5 +1,6 @@
 import ConnectCore
 import Environment
+import NIOCore
 import NIOSSL
 
 /// What a configuration asks for.
@@ -74,6 +75,7 @@ struct SyslogSettings: Sendable {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: certificates.map { .certificate($0) }, privateKey: .privateKey(privateKey))
         configuration.minimumTLSVersion = .tlsv12
+        configuration.shutdownTimeout = .milliseconds(500)
         do {
             return try NIOSSLContext(configuration: configuration)
         } catch {

@@ -5,12 +5,11 @@ import Synchronization
 
 /// Takes what the listener has received and reads it.
 ///
-/// `@unchecked Sendable`: `names` is touched by `poll` only, which has one caller at a time.
-final class SyslogSourceTask: SourceTask, @unchecked Sendable {
+final class SyslogSourceTask: SourceTask {
     private let settings: SyslogSettings
     private let context: any SourceTaskContext
     private let queue: SyslogQueue
-    private var names: SenderNames
+    private let names: SenderNames
     private let listener = Mutex<SyslogListener?>(nil)
     private let loop = MultiThreadedEventLoopGroup.singleton.next()
 
@@ -37,11 +36,10 @@ final class SyslogSourceTask: SourceTask, @unchecked Sendable {
             settings.batchCount, waiting: .milliseconds(min(settings.wait, 1000)), on: loop)
         var records: [ConnectRecord] = []
         records.reserveCapacity(received.count)
+        let known =
+            settings.namesSenders ? await names.names(of: Set(received.compactMap(\.sender)), now: context.now) : [:]
         for item in received {
-            var sender = item.sender
-            if settings.namesSenders, let address = sender {
-                sender = await names.name(of: address, now: context.now)
-            }
+            let sender = item.sender.map { known[$0] ?? $0 }
             let message = SyslogParser.parse(item.bytes, now: item.time)
             records.append(
                 ConnectRecord(
@@ -57,12 +55,15 @@ final class SyslogSourceTask: SourceTask, @unchecked Sendable {
     }
 
     func stop() async {
-        let count = queue.stop()
+        // Ends a wait first; what still comes in until the sockets are closed is lost with what waits.
+        queue.end()
         let listener = listener.withLock { listener in
             defer { listener = nil }
             return listener
         }
         await listener?.close()
+        let count = queue.stop()
+        await names.close()
         if count > 0 {
             context.log(.warning, "\(count) messages were received and not written, as the task was stopped")
         }

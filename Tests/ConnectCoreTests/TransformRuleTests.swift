@@ -131,10 +131,11 @@ import Testing
     }
 
     /// From upstream's `SingleFieldPath`: a backslash goes only where the backtick behind it would have ended the name.
-    @Test(arguments: [
-        ("a.b", "1"), ("`x.y`.b", "2"), (#"`x\`.y`.b"#, "3"), (#"`x\`y`"#, "4"), ("`x`y`.b", "5"), ("a.c.d", nil),
-        ("e.f", nil), ("nosuch.f", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("a.b", "1"), ("`x.y`.b", "2"), (#"`x\`.y`.b"#, "3"), (#"`x\`y`"#, "4"), ("`x`y`.b", "5"), ("a.c.d", nil),
+            ("e.f", nil), ("nosuch.f", nil),
+        ] as [(String, String?)])
     func `a path leads into maps`(path: String, text: String?) throws {
         func inner(_ text: String) -> ConnectValue { .map(ConnectMap([("b", ConnectValue.string(text))])) }
         let map = ConnectMap([

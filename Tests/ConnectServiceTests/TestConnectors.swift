@@ -121,7 +121,8 @@ struct KeepingSink: SinkPlugin {
         definition.define("bad", .string, .value(.string("")), nil, .low, "A text that is reported.")
         definition.define("deadly", .string, .value(.string("")), nil, .low, "A text of which the task fails.")
         definition.define("commits", .boolean, .value(.boolean(true)), nil, .low, "Whether each put is committed.")
-        definition.define("ahead", .boolean, .value(.boolean(false)), nil, .low, "Whether the next batch is made ready.")
+        definition.define(
+            "ahead", .boolean, .value(.boolean(false)), nil, .low, "Whether the next batch is made ready.")
         return definition
     }
 

@@ -28,6 +28,7 @@ final class HDFSServer: Sendable {
         var folders: Set<String> = [""]
         var requests: [Request] = []
         var handler: Handler
+        var isGateway = false
     }
 
     private let state: Mutex<State>
@@ -43,12 +44,28 @@ final class HDFSServer: Sendable {
         }
     }
 
+    /// Whether renaming is done as HttpFS does it.
+    var isGateway: Bool {
+        get { state.withLock { $0.isGateway } }
+        set { state.withLock { $0.isGateway = newValue } }
+    }
+
+    func remove(_ path: String) {
+        state.withLock { state in
+            state.files = state.files.filter { $0.key != path && !$0.key.hasPrefix(path + "/") }
+            state.folders = state.folders.filter { $0 != path && !$0.hasPrefix(path + "/") }
+        }
+    }
+
     private static func parent(_ path: String) -> String {
         String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
     }
 
     private static func refusal(_ status: Int, _ exception: String) -> (Int, String) {
-        (status, "{\"RemoteException\":{\"exception\":\"\(exception)\",\"javaClassName\":\"x\",\"message\":\"\(exception)!\\nat x\"}}")
+        (
+            status,
+            "{\"RemoteException\":{\"exception\":\"\(exception)\",\"javaClassName\":\"x\",\"message\":\"\(exception)!\\nat x\"}}"
+        )
     }
 
     /// - Returns: status and body.
@@ -106,6 +123,15 @@ final class HDFSServer: Sendable {
             return (200, Array("{\"FileStatus\":{\"length\":\(bytes.count),\"type\":\"FILE\"}}".utf8))
         case "RENAME":
             let name = request.query["destination"] ?? ""
+            if state.isGateway {
+                guard let bytes = state.files[path], state.folders.contains(parent(name)), state.files[name] == nil
+                else {
+                    return (200, Array("{\"boolean\":false}".utf8))
+                }
+                state.files[path] = nil
+                state.files[name] = bytes
+                return (200, Array("{\"boolean\":true}".utf8))
+            }
             guard let bytes = state.files[path], state.folders.contains(parent(name)) else { return missing }
             state.files[path] = nil
             state.files[name] = bytes
@@ -141,7 +167,8 @@ final class HDFSServer: Sendable {
                     var headers: HTTPFields = [.contentType: "application/json"]
                     if status == 307 {
                         let place = call.path.dropFirst("/webhdfs".count)
-                        headers[.location] = "http://127.0.0.1:\(port.withLock { $0 })/data\(place)?\(call.rawQuery ?? "")"
+                        headers[.location] =
+                            "http://127.0.0.1:\(port.withLock { $0 })/data\(place)?\(call.rawQuery ?? "")"
                     }
                     return HTTPAnswer(
                         status: .init(code: status), headers: headers, body: .bytes(ByteBuffer(bytes: answer)))

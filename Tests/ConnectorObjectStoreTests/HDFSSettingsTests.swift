@@ -17,7 +17,10 @@ import Testing
         (["hdfs.url": "webhdfs://nn:9870"], ["http://nn:9870"]),
         (["hdfs.url": "swebhdfs://nn:9871/"], ["https://nn:9871"]),
         (["store.url": "http://gateway:14000/webhdfs/v1"], ["http://gateway:14000"]),
-        (["hdfs.url": "hdfs://nn:8020", "webhdfs.url": "http://a:9870, http://b:9870"], ["http://a:9870", "http://b:9870"]),
+        (
+            ["hdfs.url": "hdfs://nn:8020", "webhdfs.url": "http://a:9870, http://b:9870"],
+            ["http://a:9870", "http://b:9870"]
+        ),
         (["hdfs.url": "http://a:1", "store.url": "http://b:2"], ["http://a:1"]),
     ])
     func `reads addresses`(_ properties: [String: String], _ addresses: [String]) throws {
@@ -29,10 +32,16 @@ import Testing
         (["hdfs.url": "hdfs://nn:8020"], "hdfs.url", "add webhdfs.url=http://nn:9870"),
         (["hdfs.url": "http://nn:1/path"], "hdfs.url", "has to be scheme, host and port"),
         (["hdfs.url": "http://a:1", "hive.integration": "true"], "hive.integration", "external table"),
-        (["hdfs.url": "http://a:1", "hdfs.authentication.kerberos": "true"], "hdfs.authentication.kerberos", "gateway"),
+        (
+            ["hdfs.url": "http://a:1", "hdfs.authentication.kerberos": "true"], "hdfs.authentication.kerberos",
+            "gateway"
+        ),
         (["hdfs.url": "http://a:1", "topics.dir": "../up"], "topics.dir", "has to be a folder"),
         (["hdfs.url": "http://a:1", "logs.dir": "/"], "logs.dir", "has to be a folder"),
-        (["hdfs.url": "http://a:1", "format.class": "io.confluent.connect.hdfs3.orc.OrcFormat"], "format.class", "could not"),
+        (
+            ["hdfs.url": "http://a:1", "format.class": "io.confluent.connect.hdfs3.orc.OrcFormat"], "format.class",
+            "could not"
+        ),
     ])
     func `wrong options are told`(_ properties: [String: String], _ option: String, _ words: String) async {
         let problems = await ObjectStoreSinkPlugin(.hdfs, version: "1", surroundings()).problems(
@@ -59,7 +68,8 @@ import Testing
         let settings = try ObjectStoreSettings(
             [
                 "flush.size": "3", "hdfs.url": "http://a:1", "format.class": className,
-                "partitioner.class": "io.confluent.connect.hdfs.partitioner.FieldPartitioner", "partition.field.name": "f",
+                "partitioner.class": "io.confluent.connect.hdfs.partitioner.FieldPartitioner",
+                "partition.field.name": "f",
             ], .hdfs, surroundings())
         #expect(settings.formatOptions.fileExtension(settings.format) == ending)
         guard case .byField(["f"]) = settings.partitioner else {
@@ -75,11 +85,14 @@ import Testing
     @Test func `a note is read as it was written`() throws {
         let note = PublishNote(objects: [("/a", "/b \"c\""), ("/d", "/e")], offsets: 3..<9)
         let read = try PublishNote(note.bytes, "p")
-        #expect(read.offsets == 3..<9 && read.objects.map(\.from) == ["/a", "/d"] && read.objects.map(\.to) == ["/b \"c\"", "/e"])
+        #expect(
+            read.offsets == 3..<9 && read.objects.map(\.from) == ["/a", "/d"]
+                && read.objects.map(\.to) == ["/b \"c\"", "/e"])
     }
 
     @Test(arguments: [
-        "", "{", "[]", "{\"version\":2}", "{\"version\":1,\"from\":5,\"to\":3,\"files\":[]}", "{\"version\":1,\"from\":1,\"to\":3}",
+        "", "{", "[]", "{\"version\":2}", "{\"version\":1,\"from\":5,\"to\":3,\"files\":[]}",
+        "{\"version\":1,\"from\":1,\"to\":3}",
         "{\"version\":1,\"from\":1,\"to\":3,\"files\":[{}]}",
     ])
     func `a note that is broken is told`(_ text: String) {

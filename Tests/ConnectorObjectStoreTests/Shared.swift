@@ -11,13 +11,14 @@ import Synchronization
 
 /// What a worker offers, without a worker: a clock that is moved by hand, and notes of what was reported.
 final class SinkContext: SinkTaskContext {
-    let identity = TaskIdentity(connector: "c", task: 0)
+    let identity: TaskIdentity
     private let isTolerant: Bool
     private let clock: Mutex<Int64>
     let reported = Mutex<[ConnectError]>([])
     let logged = Mutex<[String]>([])
 
-    init(isTolerant: Bool = false, now: Int64 = 1_369_353_600_000) {
+    init(isTolerant: Bool = false, now: Int64 = 1_369_353_600_000, connector: String = "c") {
+        identity = TaskIdentity(connector: connector, task: 0)
         self.isTolerant = isTolerant
         clock = Mutex(now)
     }

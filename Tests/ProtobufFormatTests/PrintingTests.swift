@@ -92,10 +92,14 @@ struct PrintedCase: Sendable, CustomTestStringConvertible {
         ("string a = 2 [(.p.o).t = \"x\"];", "string a = 2 [(p.o) = {\n    t: \"x\"\n  }];"),
         ("string a = 2 [(r) = 1.50, (r) = 1.50];", "string a = 2 [\n    (p.r) = 1.5,\n    (p.r) = 1.5\n  ];"),
         ("string a = 2 [(s) = 010, (s) = -.25];", "string a = 2 [(p.s) = -0.25];"),
-        ("string a = 2 [(I.i) = { [I.i]: 1e3 [x.y]: 0.12345 }];",
-            "string a = 2 [(p.M.I.i) = {\n    [p.M.I.i]: 1000,\n    [x.y]: 0.12345\n  }];"),
-        ("string a = 2 [(unknown).b = 2, deprecated = true];",
-            "string a = 2 [\n    deprecated = true,\n    (unknown).b = 2\n  ];"),
+        (
+            "string a = 2 [(I.i) = { [I.i]: 1e3 [x.y]: 0.12345 }];",
+            "string a = 2 [(p.M.I.i) = {\n    [p.M.I.i]: 1000,\n    [x.y]: 0.12345\n  }];"
+        ),
+        (
+            "string a = 2 [(unknown).b = 2, deprecated = true];",
+            "string a = 2 [\n    deprecated = true,\n    (unknown).b = 2\n  ];"
+        ),
     ])
     func `what custom options say in several ways is normalised`(field: String, normalized: String) throws {
         let file = try ProtoFile(

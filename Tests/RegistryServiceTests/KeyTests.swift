@@ -215,7 +215,8 @@ import Testing
                 }
                 let other = try await node.ask("GET", "/contexts/.c" + Self.keks + "/k1/deks/s%2Fv?deleted=true")
                 #expect(other.text.contains(#""subject":":.c:s/v""#), "\(other)")
-                try await talk(node, [("GET /k1/deks", nil, 200, "[]"), ("GET /k1/deks?deleted=true", nil, 200, "s/v")])
+                try await talk(
+                    node, [("GET /k1/deks", nil, 200, "[]"), ("GET /k1/deks?deleted=true", nil, 200, "s/v")])
             }
             try await platform.withNode({ $0.keyCountMax = 1 }) { node in
                 try await talk(

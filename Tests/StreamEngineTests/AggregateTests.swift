@@ -51,7 +51,8 @@ func expectSame(
     static let values = [Plans.Column("A", .int), Plans.Column("B", .int)]
 
     /// ksqlDB's `StreamGroupByBuilder`: by the key nothing is computed, so only rows without a key have no group.
-    @Test(arguments: [true, false]) func `a key of several columns is a group, whatever is in it`(isByKey: Bool) throws {
+    @Test(arguments: [true, false]) func `a key of several columns is a group, whatever is in it`(isByKey: Bool) throws
+    {
         let key = ["K", "L"].map { Plans.Column($0, .int) }
         let source = Plans.source("A", key: key, values: Self.values)
         var group = Plans.group(source, by: [Plans.column(source, 0), Plans.column(source, 1)])

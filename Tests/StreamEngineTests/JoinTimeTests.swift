@@ -23,9 +23,10 @@ import Testing
     }
 
     /// Right rows 4 before and 4 after the left one, within (10 before, 1 after).
-    @Test(arguments: [
-        (.inner, ["96", "-"]), (.left, ["96", "-"]), (.right, ["-", "104"]), (.full, ["96", "-"]),
-    ] as [(JoinKind, [String])])
+    @Test(
+        arguments: [
+            (.inner, ["96", "-"]), (.left, ["96", "-"]), (.right, ["-", "104"]), (.full, ["96", "-"]),
+        ] as [(JoinKind, [String])])
     func `what is before and after is counted from the side that a join keeps`(
         kind: JoinKind, expected: [String]
     ) throws {

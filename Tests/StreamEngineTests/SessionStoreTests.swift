@@ -106,7 +106,9 @@ import Testing
 
     /// Earlier versions told all sessions of a key in one record.
     @Test func `records with all sessions of a key are taken over and told as gone`() throws {
-        func number<Number: FixedWidthInteger>(_ value: Number) -> [UInt8] { withUnsafeBytes(of: value) { [UInt8]($0) } }
+        func number<Number: FixedWidthInteger>(_ value: Number) -> [UInt8] {
+            withUnsafeBytes(of: value) { [UInt8]($0) }
+        }
         let first = number(10 as Int64) + number(20 as Int64) + number(1 as Int32) + Array("x".utf8)
         let second = number(40 as Int64) + number(40 as Int64) + number(2 as Int32) + Array("yz".utf8)
         let whole = Change(key: Array("k".utf8), value: number(2 as Int32) + first + second)

@@ -107,7 +107,8 @@ struct ConnectionSecurity: Sendable {
     private static func read<Value>(_ what: String, _ body: () throws -> Value) throws(ClusterError) -> Value {
         do { return try body() } catch {
             throw ClusterError(
-                .invalidConfig, "'\(what)' cannot be used for TLS: there is no certificate or key in it that can be read",
+                .invalidConfig,
+                "'\(what)' cannot be used for TLS: there is no certificate or key in it that can be read",
                 hint: "Java key stores are converted to PEM; keys may need ssl.key.password, PKCS#12 files "
                     + "ssl.keystore.password")
         }

@@ -69,6 +69,9 @@ package protocol SinkTask: AnyObject, Sendable {
     /// - Returns: the offsets to commit. A partition that is left out keeps the one it has.
     func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64]
 
+    /// These offsets, which `preCommit` gave, are committed.
+    func committed(_ offsets: [SinkPartition: Int64]) async
+
     /// Partitions that are somebody else's from now on; what `preCommit` did not count comes again there.
     func close(_ partitions: [SinkPartition]) async
 
@@ -87,6 +90,8 @@ package protocol SinkTask: AnyObject, Sendable {
 extension SinkTask {
     package var recordCountWanted: Int { 500 }
     package var readsAhead: Bool { false }
+
+    package func committed(_ offsets: [SinkPartition: Int64]) async {}
     package func open(_ partitions: [SinkPartition]) async throws(ConnectError) {}
     package func close(_ partitions: [SinkPartition]) async {}
 }

@@ -356,6 +356,10 @@ actor SinkWork {
         do throws(ClusterError) {
             try await membership.commit(changed)
             for (partition, offset) in changed { parts[partition]?.committed = offset.offset }
+            await task.committed(
+                Dictionary(
+                    changed.map { (SinkPartition(topic: $0.key.topic, partition: $0.key.partition), $0.value.offset) }
+                ) { first, _ in first })
         } catch {
             // The group settles, or the partitions are somebody else's: what is not committed comes again there.
             environment.log(.warning, "offsets could not be committed: \(error)")

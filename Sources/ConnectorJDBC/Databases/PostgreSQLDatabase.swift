@@ -20,7 +20,8 @@ final class PostgreSQLDatabase: Database {
         do throws(PostgresSession.Refusal) {
             connection = try PostgresSession.open(PostgreSQLOptions(url).values)
         } catch {
-            throw SQLFailure(error.isDenied ? .denied : .again, state: error.isDenied ? "28000" : "08001", error.message)
+            throw SQLFailure(
+                error.isDenied ? .denied : .again, state: error.isDenied ? "28000" : "08001", error.message)
         }
     }
 

@@ -8,10 +8,12 @@ struct LineEncoder: ObjectEncoder {
     enum Content: Sendable {
         case json(decimalsAsNumbers: Bool)
         case bytes
+        /// Strings, and bytes as they are.
+        case text
     }
 
-    /// nil: bytes as they are.
     private let json: JSONConverter?
+    private let isText: Bool
     private let separator: [UInt8]
     private let gzip: GzipStream?
     private var lines: [UInt8] = []
@@ -25,7 +27,10 @@ struct LineEncoder: ObjectEncoder {
             options.hasSchemas = false
             options.writesDecimalsAsNumbers = decimalsAsNumbers
             json = JSONConverter(options)
-        case .bytes: json = nil
+            isText = false
+        case .bytes, .text:
+            json = nil
+            isText = if case .text = content { true } else { false }
         }
         self.separator = separator
         do throws(WireError) {
@@ -41,6 +46,8 @@ struct LineEncoder: ObjectEncoder {
         let bytes: [UInt8]
         if let json {
             bytes = try json.json(value).bytes
+        } else if isText, value.value.bytes == nil {
+            bytes = try StringConverter().bytes(value, topic: topic) ?? []
         } else {
             bytes = try ByteArrayConverter().bytes(value, topic: topic) ?? []
         }

@@ -4,7 +4,7 @@ import ConnectCore
 
 /// How records become the bytes of an object.
 enum ObjectFormat: Sendable, Hashable {
-    case json, avro, parquet, bytes
+    case json, avro, parquet, bytes, text
 
     /// By the names of the original's classes.
     static let classNames: [(name: String, format: ObjectFormat)] = [
@@ -16,7 +16,7 @@ enum ObjectFormat: Sendable, Hashable {
 
     /// Those of the sinks of HDFS.
     static let hdfsClassNames: [(name: String, format: ObjectFormat)] = ["hdfs3", "hdfs"].flatMap { package in
-        [("avro.Avro", avro), ("json.Json", json), ("parquet.Parquet", parquet), ("string.String", bytes)].map {
+        [("avro.Avro", avro), ("json.Json", json), ("parquet.Parquet", parquet), ("string.String", text)].map {
             ("io.confluent.connect.\(package).\($0.0)Format", $0.1)
         }
     }
@@ -47,6 +47,7 @@ struct FormatOptions: Sendable {
         switch format {
         case .json: return ".json" + gzip
         case .bytes: return bytesExtension + gzip
+        case .text: return ".txt" + gzip
         case .avro: return ".avro"
         case .parquet where !parquetExtensionHasCodec: return ".parquet"
         case .parquet:
@@ -72,6 +73,7 @@ struct FormatOptions: Sendable {
         switch format {
         case .json: try LineEncoder(.json(decimalsAsNumbers: writesDecimalsAsNumbers), [0x0A], gzipLevel)
         case .bytes: try LineEncoder(.bytes, bytesSeparator, gzipLevel)
+        case .text: try LineEncoder(.text, [0x0A], gzipLevel)
         case .avro: try AvroObjectEncoder(schema, self, name: name)
         case .parquet: try ParquetObjectEncoder(schema, parquetCodec)
         }

@@ -38,7 +38,8 @@ extension ObjectStoreSettings {
             "format.class", .className,
             text(
                 flavour == .hdfs
-                    ? ObjectFormat.hdfsClassNames[0].name : ObjectFormat.classNames[flavour == .s3 ? 0 : 2].name), .high,
+                    ? ObjectFormat.hdfsClassNames[0].name : ObjectFormat.classNames[flavour == .s3 ? 0 : 2].name),
+            .high,
             "How records are written: "
                 + (flavour == .hdfs ? ObjectFormat.hdfsClassNames.prefix(4) : ObjectFormat.classNames[...]).map(\.name)
                 .joined(separator: ", ") + ".")

@@ -36,7 +36,10 @@ extension ObjectStoreSettings {
         _ values: ConfigValues, _ surroundings: Surroundings
     ) throws(ConnectError) -> WebHDFSClient.Settings {
         for (option, words) in [
-            ("hdfs.authentication.kerberos", "Kerberos is not there: use a gateway (Knox, HttpFS) that the worker may reach"),
+            (
+                "hdfs.authentication.kerberos",
+                "Kerberos is not there: use a gateway (Knox, HttpFS) that the worker may reach"
+            ),
             ("hive.integration", "tables of Hive are not made: make an external table over the topic's folder"),
         ] where values.flag(option) {
             throw .config(option, "true", words)
@@ -52,11 +55,13 @@ extension ObjectStoreSettings {
         }
         guard !addresses.isEmpty else { throw .config(option, text, "no address is named") }
         let user =
-            values.text("hdfs.user") ?? ["HADOOP_USER_NAME", "USER"].compactMap(surroundings.variable).first { !$0.isEmpty }
+            values.text("hdfs.user")
+            ?? ["HADOOP_USER_NAME", "USER"].compactMap(surroundings.variable).first { !$0.isEmpty }
         var settings = WebHDFSClient.Settings(
             addresses: addresses, user: user ?? "hdfs", retryCountMax: Int(values.integer("hdfs.retries") ?? 3),
             schedule: RetrySchedule(
-                first: min(.milliseconds(values.integer("retry.backoff.ms") ?? 5000), .seconds(1)), longest: .seconds(10)))
+                first: min(.milliseconds(values.integer("retry.backoff.ms") ?? 5000), .seconds(1)),
+                longest: .seconds(10)))
         settings.caller.timeout = .seconds(300)
         settings.caller.tls = try TLSSettings(values, prefix: hdfsTLSPrefix)
         return settings
@@ -79,7 +84,9 @@ extension ObjectStoreSettings {
         }
         guard let known = schemes.first(where: { $0.0 == scheme }), !host.isEmpty,
             !host.contains(where: { "/?#@ ".contains($0) })
-        else { throw .config(option, HTTPCaller.shown(address), "has to be scheme, host and port: webhdfs://host:9870") }
+        else {
+            throw .config(option, HTTPCaller.shown(address), "has to be scheme, host and port: webhdfs://host:9870")
+        }
         return "\(known.1)://\(host)"
     }
 

@@ -130,7 +130,6 @@ struct ObjectStoreSettings: Sendable {
             options.gzipLevel = Int(values.integer("s3.compression.level") ?? -1)
         }
         options.bytesExtension = values.string("format.bytearray.extension") ?? ".bin"
-        if simple(values.string("format.class") ?? "") == "StringFormat" { options.bytesExtension = ".txt" }
         // Options are trimmed, and this one is mostly white space: what was written counts.
         if let separator = values.originals["format.bytearray.separator"] {
             options.bytesSeparator = Array(unescaped(separator).utf8)
@@ -171,7 +170,10 @@ struct ObjectStoreSettings: Sendable {
         }
         let name = values.string("partitioner.class") ?? ""
         let kind = simple(name)
-        guard Partitioner.classNames.contains(where: { simple($0) == kind && Partitioner.packages.contains(String(name.dropLast(kind.count))) })
+        guard
+            Partitioner.classNames.contains(where: {
+                simple($0) == kind && Partitioner.packages.contains(String(name.dropLast(kind.count)))
+            })
         else {
             throw .config(
                 "partitioner.class", name,

@@ -1,3 +1,4 @@
+import Bytes
 import ConnectCore
 import Synchronization
 
@@ -9,6 +10,7 @@ final class HDFSStore: ObjectStore {
     private let topics: String
     /// `/logs`: the original's name for it.
     private let notes: String
+    private let connector: String
     private let state = Mutex(State())
 
     private struct State {
@@ -21,10 +23,12 @@ final class HDFSStore: ObjectStore {
     /// - Parameters:
     ///   - topics: the folder that holds those of the topics.
     ///   - notes: that of `PublishNote`s.
-    init(_ client: WebHDFSClient, topics: String, notes: String) {
+    ///   - connector: whose they are; others may write the same topics elsewhere.
+    init(_ client: WebHDFSClient, topics: String, notes: String, connector: String) {
         self.client = client
         self.topics = "/" + topics.split(separator: "/").joined(separator: "/")
         self.notes = "/" + notes
+        self.connector = PercentEncoding.encoded(connector).replacing("%", with: "_")
     }
 
     var namesObjectsAtTheirEnd: Bool { true }
@@ -45,8 +49,10 @@ final class HDFSStore: ObjectStore {
     // MARK: Partitions
 
     private func folder(_ partition: SinkPartition) -> String { "\(Self.part(partition.topic))/\(partition.partition)" }
-    private func temporaries(_ partition: SinkPartition) -> String { "\(topics)/+tmp/\(folder(partition))" }
-    private func log(_ partition: SinkPartition) -> String { "\(notes)/\(folder(partition))/log" }
+    private func temporaries(_ partition: SinkPartition) -> String {
+        "\(topics)/+tmp/\(connector)/\(folder(partition))"
+    }
+    private func log(_ partition: SinkPartition) -> String { "\(notes)/\(connector)/\(folder(partition))/log" }
 
     /// Names of topics may be `.` and `..` to a file system.
     private static func part(_ topic: String) -> String { topic == "." || topic == ".." ? "_" + topic : topic }
@@ -75,23 +81,23 @@ final class HDFSStore: ObjectStore {
         let log = log(partition)
         try await makeFolder(Self.parent(log))
         try await client.create(log + ".tmp", note.bytes)
-        guard try await client.rename(log + ".tmp", to: log) else {
-            // Renamed by an attempt of which the answer was lost, or gone.
-            guard try await client.contents(log) == note.bytes else {
-                throw ConnectError(.retriable, "'\(log).tmp' is gone before it was renamed")
-            }
-            return try await publish(note)
+        let isRenamed = try await client.rename(log + ".tmp", to: log)
+        // Else by an attempt of which the answer was lost, or it is gone.
+        guard try await isRenamed || client.contents(log) == note.bytes else {
+            forget(Self.parent(log))
+            throw ConnectError(.retriable, "'\(log).tmp' is gone before it was renamed")
         }
         state.withLock { _ = $0.noted.insert(partition) }
-        try await publish(note)
-    }
-
-    private func publish(_ note: PublishNote) async throws(ConnectError) {
         for object in note.objects { try await rename(object.from, object.to) }
     }
 
     private func rename(_ from: String, _ to: String) async throws(ConnectError) {
-        try await makeFolder(Self.parent(to))
+        let folder = Self.parent(to)
+        try await makeFolder(folder)
+        if try await client.rename(from, to: to) { return }
+        // Somebody has taken the folder away.
+        forget(folder)
+        try await makeFolder(folder)
         if try await client.rename(from, to: to) { return }
         // Done before.
         guard try await client.length(to) != nil else {
@@ -141,6 +147,8 @@ final class HDFSStore: ObjectStore {
     }
 
     func delete(_ path: String) async throws(ConnectError) { try await client.delete(path) }
+
+    private func forget(_ folder: String) { state.withLock { _ = $0.folders.remove(folder) } }
 
     private func makeFolder(_ path: String) async throws(ConnectError) {
         guard !path.isEmpty, !state.withLock({ $0.folders.contains(path) }) else { return }

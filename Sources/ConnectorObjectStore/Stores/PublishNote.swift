@@ -26,7 +26,8 @@ struct PublishNote: Sendable {
     init(_ bytes: [UInt8], _ path: String) throws(ConnectError) {
         func failure(_ reason: String) -> ConnectError {
             ConnectError(
-                .connect, "'\(path)' tells which files are to be renamed and \(reason): rename them by hand and delete it")
+                .connect,
+                "'\(path)' tells which files are to be renamed and \(reason): rename them by hand and delete it")
         }
         guard let json = JSONValue.parse(bytes) else { throw failure("is no JSON") }
         guard json["version"]?.integer == 1 else { throw failure("is of another version") }

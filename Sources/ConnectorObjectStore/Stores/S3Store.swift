@@ -14,7 +14,9 @@ struct S3Store: ObjectStore {
         }
     }
 
-    func upload(_ key: String, contentType: String, of partition: SinkPartition) -> any ObjectUpload { S3Upload(client, key, contentType) }
+    func upload(_ key: String, contentType: String, of partition: SinkPartition) -> any ObjectUpload {
+        S3Upload(client, key, contentType)
+    }
 
     func tag(_ key: String, _ tags: [(name: String, value: String)]) async throws(ConnectError) {
         func escaped(_ text: String) -> String {

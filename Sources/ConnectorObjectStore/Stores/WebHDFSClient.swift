@@ -2,6 +2,7 @@ import Bytes
 import ConnectCore
 import HTTPCalls
 import JSONFormat
+import Synchronization
 
 /// HDFS by its REST API (Hadoop's "WebHDFS REST API"): a name node, or a gateway that speaks like one. Requests are sent again
 /// when that may help, to another name node where several are named.
@@ -19,6 +20,8 @@ final class WebHDFSClient: Sendable {
     private let caller: HTTPCaller
     private let pause: TaskPause
     private let log: @Sendable (TaskLogLevel, String) -> Void
+    /// Which name node answered last.
+    private let active = Mutex(0)
 
     init(
         _ settings: Settings, _ pause: TaskPause, log: @escaping @Sendable (TaskLogLevel, String) -> Void
@@ -44,7 +47,8 @@ final class WebHDFSClient: Sendable {
             status >= 500 || status == 429 || isStandby
                 // IOException: no data node answers, blocks are missing; those that come back make it good.
                 || [
-                    "IOException", "SafeModeException", "RetriableException", "AlreadyBeingCreatedException", "RecoveryInProgressException",
+                    "IOException", "SafeModeException", "RetriableException", "AlreadyBeingCreatedException",
+                    "RecoveryInProgressException",
                     "NotReplicatedYetException", "LeaseExpiredException",
                 ].contains(exception)
         }
@@ -92,27 +96,31 @@ final class WebHDFSClient: Sendable {
 
     /// Gives a file another name, in the place of one that has it.
     ///
-    /// - Returns: false when there is no such file.
+    /// - Returns: false when there is no such file, or no folder for it.
     func rename(_ path: String, to name: String) async throws(ConnectError) -> Bool {
-        let answer = try await call(
-            "PUT", path, [("op", "RENAME"), ("destination", name), ("renameoptions", "OVERWRITE")],
-            accepted: ["FileNotFoundException"])
-        guard case .refusal = answer else { return true }
-        guard try await length(path) == nil else {
-            throw ConnectError(.connect, "\(place(path)) cannot be renamed to '\(name)': its folder is gone")
+        let query = [(name: "op", value: "RENAME"), ("destination", name), ("renameoptions", "OVERWRITE")]
+        for attempt in 0..<2 {
+            let answer = try await call("PUT", path, query, accepted: ["FileNotFoundException"])
+            // Gateways know no options and answer false: what is in the way goes first.
+            if case .success(let json) = answer, json?["boolean"]?.flag != false { return true }
+            guard try await length(path) != nil else { return false }
+            guard case .success = answer, attempt == 0, try await length(name) != nil else { break }
+            try await delete(name)
         }
         return false
     }
 
     /// Nothing happens when there is none.
     func delete(_ path: String) async throws(ConnectError) {
-        _ = try await call("DELETE", path, [("op", "DELETE"), ("recursive", "true")], accepted: ["FileNotFoundException"])
+        _ = try await call(
+            "DELETE", path, [("op", "DELETE"), ("recursive", "true")], accepted: ["FileNotFoundException"])
     }
 
     /// nil when there is no such file.
     func contents(_ path: String) async throws(ConnectError) -> [UInt8]? {
-        guard case .success(let response) = try await attempts(
-            "GET", path, [("op", "OPEN")], nil, ["FileNotFoundException"], true)
+        guard
+            case .success(let response) = try await attempts(
+                "GET", path, [("op", "OPEN")], nil, ["FileNotFoundException"], true)
         else { return nil }
         return response.body
     }
@@ -128,7 +136,8 @@ final class WebHDFSClient: Sendable {
         case .success(let response):
             guard !response.body.isEmpty else { return .success(nil) }
             guard let json = JSONValue.parse(response.body) else {
-                throw ConnectError(.connect, "\(place(path)) gave an answer that is no JSON: \(response.excerpt.prefix(200))")
+                throw ConnectError(
+                    .connect, "\(place(path)) gave an answer that is no JSON: \(response.excerpt.prefix(200))")
             }
             return .success(json)
         }
@@ -141,26 +150,35 @@ final class WebHDFSClient: Sendable {
 
     /// - Throws: `.retriable` when no name node took it after all attempts; else `.connect`.
     private func attempts(
-        _ method: String, _ path: String, _ query: Query, _ body: [UInt8]?, _ accepted: Set<String>, _ isRepeatable: Bool
+        _ method: String, _ path: String, _ query: Query, _ body: [UInt8]?, _ accepted: Set<String>,
+        _ isRepeatable: Bool
     ) async throws(ConnectError) -> Outcome {
         var attempt = 0
+        let first = active.withLock { $0 }
         while true {
-            let address = settings.addresses[attempt % settings.addresses.count]
-            let failure: ConnectError
+            let index = (first + attempt) % settings.addresses.count
+            var failure: ConnectError
+            // What was refused before it got any bytes may be sent again in any case.
+            var isUntouched = true
             do throws(ConnectError) {
-                let response = try await send(address, method, path, query, body)
-                guard !response.isSuccess else { return .success(response) }
+                var response = try await ask(settings.addresses[index], method, path, query)
+                if let place = try destination(response, path, body) {
+                    isUntouched = isRepeatable
+                    response = try await caller.send(
+                        .init(method, place, headers: [("content-type", "application/octet-stream")], body: body))
+                }
+                guard !response.isSuccess else {
+                    active.withLock { $0 = index }
+                    return .success(response)
+                }
                 let refusal = Self.refusal(response)
                 if accepted.contains(refusal.exception) { return .refusal(refusal) }
-                var refused = error(refusal, method, path, query)
-                if refusal.isRetriable { refused.code = .retriable }
-                // A name node that stands by has done nothing.
-                guard refusal.isRetriable, isRepeatable || refusal.isStandby else { throw refused }
-                failure = refused
+                failure = error(refusal, method, path, query)
+                if refusal.isRetriable { failure.code = .retriable }
             } catch {
-                guard error.isRetriable, isRepeatable else { throw error }
                 failure = error
             }
+            guard failure.isRetriable, isUntouched else { throw failure }
             let countMax = settings.retryCountMax + settings.addresses.count - 1
             guard attempt < countMax, !pause.isEnded, !Task.isCancelled else { throw failure }
             let wait = settings.schedule.pause(attempt / settings.addresses.count)
@@ -171,24 +189,29 @@ final class WebHDFSClient: Sendable {
     }
 
     /// What has bytes goes in two steps: the name node tells which data node takes or gives them.
-    private func send(
-        _ address: String, _ method: String, _ path: String, _ query: Query, _ body: [UInt8]?
+    private func ask(
+        _ address: String, _ method: String, _ path: String, _ query: Query
     ) async throws(ConnectError) -> HTTPCaller.Response {
         let encoded = path.split(separator: "/").map { PercentEncoding.encoded(String($0)) }.joined(separator: "/")
         let question = (query + [("user.name", settings.user)]).map {
             PercentEncoding.encoded($0.name) + "=" + PercentEncoding.encoded($0.value)
         }.joined(separator: "&")
-        let first = try await caller.send(.init(method, "\(address)/webhdfs/v1/\(encoded)?\(question)"))
-        guard first.status == 307 else {
-            // A gateway that has taken no bytes has made an empty file.
-            guard let body, !body.isEmpty, first.isSuccess else { return first }
+        return try await caller.send(.init(method, "\(address)/webhdfs/v1/\(encoded)?\(question)"))
+    }
+
+    /// Where the second step goes; nil when there is none.
+    private func destination(
+        _ response: HTTPCaller.Response, _ path: String, _ body: [UInt8]?
+    ) throws(ConnectError) -> String? {
+        guard response.status == 307 else {
+            // Who has taken no bytes has made an empty file.
+            guard let body, !body.isEmpty, response.isSuccess else { return nil }
             throw ConnectError(.connect, "\(place(path)): the server did not tell where bytes are to be sent")
         }
-        guard let location = first.header("location") else {
+        guard let location = response.header("location") else {
             throw ConnectError(.connect, "\(place(path)): the server sends on to nowhere")
         }
-        return try await caller.send(
-            .init(method, location, headers: [("content-type", "application/octet-stream")], body: body))
+        return location
     }
 
     private static func refusal(_ response: HTTPCaller.Response) -> Refusal {

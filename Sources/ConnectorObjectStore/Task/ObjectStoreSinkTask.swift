@@ -27,13 +27,6 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
 
     func start() async throws(ConnectError) { try await store.check() }
 
-    func open(_ partitions: [SinkPartition]) async throws(ConnectError) {
-        for partition in partitions where writers[partition] == nil {
-            writers[partition] = PartitionWriter(
-                settings, store, partition, written: try await store.resume(partition))
-        }
-    }
-
     func put(_ records: [ConnectRecord]) async throws(ConnectError) {
         do throws(ConnectError) {
             for writer in writers.values where !writer.closing.isEmpty { try await complete(writer) }
@@ -57,7 +50,7 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
         if let known = writers[origin] {
             writer = known
         } else {
-            writer = PartitionWriter(settings, store, origin)
+            writer = PartitionWriter(settings, store, origin, written: try await store.resume(origin))
             writers[origin] = writer
         }
         guard !writer.knows(offset) else { return }
@@ -167,9 +160,19 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
         var committable: [SinkPartition: Int64] = [:]
         for (partition, writer) in writers {
             await settle(writer)
-            committable[partition] = writer.commit(delivered: offsets[partition])
+            // Behind a batch that failed more may be written than the worker counts as put.
+            guard let offset = writer.committable, offset <= offsets[partition] ?? offset else { continue }
+            committable[partition] = offset
         }
         return committable
+    }
+
+    func committed(_ offsets: [SinkPartition: Int64]) async {
+        for (partition, offset) in offsets {
+            guard let writer = writers[partition] else { continue }
+            writer.committed(offset)
+            await settle(writer)
+        }
     }
 
     /// Objects whose records are committed need no note any more. One that stays is looked at again later.
@@ -180,11 +183,7 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
     }
 
     func close(_ partitions: [SinkPartition]) async {
-        for partition in partitions {
-            guard let writer = writers.removeValue(forKey: partition) else { continue }
-            await settle(writer)
-            await writer.abort()
-        }
+        for partition in partitions { await writers.removeValue(forKey: partition)?.abort() }
     }
 
     func stop() async {

@@ -37,7 +37,10 @@ final class PartitionWriter: @unchecked Sendable {
     private var firstOffset: Int64?
     private var firstClosing: Int64?
     private var firstUncommitted: Int64?
-    private var lastCommittable: Int64?
+    /// The offset after what was published last.
+    private var publishedOffset: Int64?
+    /// Whether what the store has noted is committed, or is about other records.
+    private var isSettled = false
 
     /// - Parameter written: see `ObjectStore.resume`.
     init(
@@ -56,13 +59,23 @@ final class PartitionWriter: @unchecked Sendable {
     func knows(_ offset: Int64) -> Bool {
         if let written {
             self.written = nil
-            // From before: somebody went back, or the topic is another one by the same name.
-            if written.contains(offset) { nextOffset = written.upperBound }
+            if written.contains(offset) {
+                nextOffset = written.upperBound
+                completeOffset = written.upperBound
+                firstUncommitted = written.lowerBound
+                publishedOffset = written.upperBound
+            } else {
+                // It was committed; or somebody went back, or the topic is another one by the same name.
+                isSettled = true
+            }
         }
         return nextOffset.map { offset < $0 } ?? false
     }
 
-    func pass(_ offset: Int64) { nextOffset = offset + 1 }
+    func pass(_ offset: Int64) {
+        firstOffset = firstOffset ?? offset
+        nextOffset = offset + 1
+    }
 
     /// A record with all that has to be found out before it is written.
     struct Prepared {
@@ -90,8 +103,10 @@ final class PartitionWriter: @unchecked Sendable {
             isTombstone
             ? settings.tombstonePartition
             : try settings.partitioner.path(record, delimiter: settings.directoryDelimiter, millis: time)
-        if case .hdfs = settings.target, folder.contains(":") {
-            throw .data("HDFS takes no colon in the name of a folder: '\(folder)' of \(RecordPlace.text(record))")
+        if case .hdfs = settings.target, (record.topic + folder).contains(":") {
+            throw .data(
+                "HDFS takes no colon in the name of a folder: '\(record.topic)/\(folder)' of \(RecordPlace.text(record))"
+            )
         }
         var views: [(suffix: String, format: ObjectFormat, value: SchemaAndValue)] = []
         if !isTombstone { views.append(("", settings.format, record.value)) }
@@ -162,7 +177,7 @@ final class PartitionWriter: @unchecked Sendable {
             }
         }
         if recordCount == 0 {
-            firstOffset = prepared.offset
+            firstOffset = firstOffset ?? prepared.offset
             firstTime = prepared.time
             firstFolder = prepared.folder
             if let interval = settings.scheduledInterval {
@@ -220,8 +235,10 @@ final class PartitionWriter: @unchecked Sendable {
                 : object.upload.key
             return (upload: object.upload, key: key)
         }
+        isSettled = false
         try await store.publish(objects, of: origin, offsets: first..<next)
         firstUncommitted = first
+        publishedOffset = next
     }
 
     /// All that was closed is complete and visible.
@@ -230,22 +247,19 @@ final class PartitionWriter: @unchecked Sendable {
         completeOffset = offsetAfterClosing
     }
 
-    /// The offset to commit. When the worker asks again, or closes the partition, the answer of before is committed.
-    ///
-    /// - Parameter delivered: up to where the worker counts records as put; behind a batch that failed it is less than what
-    ///   was written, and commits no more. nil: no limit.
-    func commit(delivered: Int64?) -> Int64? {
-        let offset = committable
-        if let offset, let delivered, offset > delivered { return nil }
-        lastCommittable = offset
-        return offset
+    func committed(_ offset: Int64) {
+        if let publishedOffset, offset >= publishedOffset { isSettled = true }
+        // What was passed over since needs no note.
+        if objects.isEmpty, closing.isEmpty, offset == nextOffset { firstOffset = nil }
     }
 
     /// Tells the store that what it published is committed, if it is.
     func settle() async throws(ConnectError) {
-        guard firstUncommitted != nil, closing.isEmpty, let lastCommittable, lastCommittable == committable else { return }
+        guard isSettled, closing.isEmpty else { return }
         try await store.settle(origin)
+        isSettled = false
         firstUncommitted = nil
+        publishedOffset = nil
     }
 
     func abort() async {
