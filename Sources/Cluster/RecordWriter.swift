@@ -18,6 +18,10 @@ package protocol RecordWriter: AnyObject, Sendable {
     /// - Throws: `.corruptMessage` when it is not exactly one valid batch; otherwise as for records.
     func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt
 
+    /// Whether batches are compressed before they are sent: how many bytes the cluster will compare with a topic's
+    /// `max.message.bytes` cannot be told of records then.
+    var compresses: Bool { get }
+
     /// Waits until everything submitted has its answer. Failures are in the receipts, not thrown here.
     func flush() async
 
@@ -26,6 +30,8 @@ package protocol RecordWriter: AnyObject, Sendable {
 }
 
 extension RecordWriter {
+    package var compresses: Bool { false }
+
     /// Writes records and waits until the cluster has them as the writer's mode promises.
     ///
     /// - Returns: one position per record, in the order given.

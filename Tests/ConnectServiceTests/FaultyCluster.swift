@@ -7,6 +7,8 @@ final class FaultyCluster: Cluster {
     struct Faults: Sendable {
         var refusesWrite: @Sendable (String, ProducerRecord) -> Bool = { _, _ in false }
         var unreadable: [String: ClusterError] = [:]
+        /// What happens right after the configuration of a resource was read.
+        var afterConfigs: (@Sendable (ConfigResource) async throws(ClusterError) -> Void)?
     }
 
     let faults = Mutex(Faults())
@@ -27,7 +29,9 @@ final class FaultyCluster: Cluster {
         try await base.deleteRecords(partition, before: offset)
     }
     func configs(of resource: ConfigResource) async throws(ClusterError) -> [ConfigEntry] {
-        try await base.configs(of: resource)
+        let configs = try await base.configs(of: resource)
+        try await faults.withLock { $0.afterConfigs }?(resource)
+        return configs
     }
     func alterConfigs(
         of resource: ConfigResource, _ changes: [ConfigChange], validateOnly: Bool
@@ -80,6 +84,7 @@ private final class FaultyWriter: RecordWriter {
     func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt {
         try await base.submit(batch: batch, to: partition)
     }
+    var compresses: Bool { base.compresses }
     func flush() async { await base.flush() }
     func close() async { await base.close() }
 }

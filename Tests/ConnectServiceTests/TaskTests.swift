@@ -243,6 +243,51 @@ import Testing
         }
     }
 
+    @Test func `a topic's limit is the one of now`() async throws {
+        try await TestPlatform.with { platform in
+            let topic = NewTopic("numbers", partitionCount: 1, configs: ["max.message.bytes": "2000"])
+            try await platform.cluster.createTopic(topic, validateOnly: false)
+            let cluster = FaultyCluster(platform.cluster)
+            cluster.faults.withLock { faults in
+                faults.afterConfigs = { [base = platform.cluster] (resource) async throws(ClusterError) in
+                    guard resource == .topic("numbers") else { return }
+                    try await base.alterConfigs(
+                        of: resource, [ConfigChange("max.message.bytes", .set("100000"))], validateOnly: false)
+                }
+            }
+            let worker = try await platform.start(cluster: cluster)
+            let config = [
+                "connector.class": "CountingSource", "topic": "numbers", "count": "20", "large.at": "10",
+                "errors.tolerance": "all",
+            ]
+            #expect(try await worker.create("s", config).status == 201)
+            try await eventually("all") { try await platform.records("numbers").count == 20 }
+            await worker.stop()
+        }
+    }
+
+    /// The broker compares what it is sent.
+    @Test(arguments: ["lz4", "none"])
+    func `what is compressed on its way is for the broker to judge`(compression: String) async throws {
+        try await TestPlatform.with { platform in
+            let topic = NewTopic("numbers", partitionCount: 1, configs: ["max.message.bytes": "2000"])
+            try await platform.cluster.createTopic(topic, validateOnly: false)
+            let remote = try RemoteCluster(
+                RemoteConfiguration(
+                    bootstrapServers: "\(platform.broker.host):\(platform.broker.port)",
+                    properties: ["compression.type": compression], logger: platform.logger))
+            let worker = try await platform.start(isEmbedded: false, cluster: remote)
+            let config = [
+                "connector.class": "CountingSource", "topic": "numbers", "count": "20", "batch": "20",
+                "large.at": "10", "errors.tolerance": "all",
+            ]
+            #expect(try await worker.create("s", config).status == 201)
+            let expected = compression == "none" ? 19 : 20
+            try await eventually("written") { try await platform.records("numbers").count == expected }
+            await worker.stop()
+        }
+    }
+
     /// Upstream's `ConnectUtils.checkAndConvertTimestamp`.
     @Test func `a time before 1970 is refused, and -1 is none`() async throws {
         try await TestPlatform.with { platform in

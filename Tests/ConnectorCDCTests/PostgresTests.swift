@@ -1,4 +1,5 @@
 import ConnectCore
+import Synchronization
 import Testing
 
 @testable import ConnectorCDC
@@ -166,6 +167,26 @@ import Testing
             made["vector"] == .map(ConnectMap(entries.map { (ConnectValue.int16($0.0), ConnectValue.float64($0.1)) })))
         try made.schema.check(value)
         #expect { try self.value(90_005, "[1,2]") } throws: { "\($0)".contains("does not fit") }
+    }
+
+    /// pgvector has up to 1 000 000 000 dimensions, the original's schema 32767.
+    @Test func `sparse vectors beyond their schema are NULL, and told once`() throws {
+        let told = Mutex<[String]>([])
+        let warning = PostgresWarning { line in told.withLock { $0.append(line) } }
+        let made = try #require(
+            PostgresValue.make(90_005, -1, Self.types, PostgresModes(), name: "c", warning: warning))
+        func value(_ text: String, isOptional: Bool) throws -> ConnectValue {
+            try Array(text.utf8).withUnsafeBytes {
+                try made.value(.bytes($0), isOptional: isOptional, fallback: nil, isStreaming: true)
+            }
+        }
+        #expect(try value("{32767:1}/32767", isOptional: true).structure?["dimensions"] == .int16(32_767))
+        #expect(told.withLock { $0.isEmpty })
+        #expect(try value("{1:1}/32768", isOptional: true) == .null)
+        #expect(try value("{100000:1.5}/1000000000", isOptional: true) == .null)
+        #expect(try value("{40000:1}/50000", isOptional: false).structure?["dimensions"] == .int16(0))
+        #expect(told.withLock { $0.count } == 1 && told.withLock { $0[0].contains("'c'") })
+        #expect(throws: ConnectError.self) { try value("{1:1}/x", isOptional: true) }
     }
 
     @Test func `NaN is told where it cannot be expressed`() throws {

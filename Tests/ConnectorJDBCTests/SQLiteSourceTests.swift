@@ -141,6 +141,39 @@ final class SourceContext: SourceTaskContext {
         #expect(offset.count == 0)
     }
 
+    /// A worker cancels the poll of a task that is to pause, and polls again when it goes on.
+    @Test(.timeLimit(.minutes(1))) func `a query that was interrupted is asked again`() async throws {
+        let file = try TestFile()
+        // The third row takes longer than anybody waits.
+        try file.sql(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, work INTEGER); "
+                + "INSERT INTO t VALUES (1, 1), (2, 1), (3, 100000000000), (4, 1)")
+        let count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < t.work) SELECT max(i) FROM n"
+        let options = [
+            "mode": "incrementing", "incrementing.column.name": "id", "batch.max.rows": "1", "poll.interval.ms": "0",
+            "query": "SELECT * FROM (SELECT id, (\(count)) AS steps FROM t)", "validate.non.null": "false",
+        ]
+        let context = SourceContext()
+        let configs = try await plugin.taskConfigs(config(file, options), countMax: 1)
+        let task = try plugin.makeTask(try #require(configs.first), context)
+        try await task.start()
+        var seen = numbers(try await task.poll().records)
+        #expect(seen == [1])
+        for _ in 0..<2 {
+            let waiting = Task { try await task.poll() }
+            try await Task.sleep(for: .milliseconds(100))
+            waiting.cancel()
+            seen += numbers(try await waiting.value.records)
+        }
+        try file.sql("UPDATE t SET work = 1")
+        for _ in 0..<20 { seen += numbers(try await task.poll().records) }
+        await task.stop()
+        #expect(seen == [1, 2, 3, 4])
+        #expect(context.lines.withLock { !$0.contains { $0.contains("failed") } })
+        // Nothing is asked of a task that has ended.
+        #expect(try await task.poll().records.isEmpty)
+    }
+
     @Test func `the first task tells of new tables`() async throws {
         let file = try TestFile()
         try file.sql("CREATE TABLE t (id INTEGER PRIMARY KEY)")

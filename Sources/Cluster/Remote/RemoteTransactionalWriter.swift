@@ -42,6 +42,8 @@ final class RemoteTransactionalWriter: TransactionalWriter {
 
     private var writer: RemoteWriter { state.withLock { $0.writer } }
 
+    var compresses: Bool { writer.compresses }
+
     /// Takes the transactional id.
     func start() async throws(ClusterError) {
         let timeout = cluster.requestTimeoutMilliseconds

@@ -93,6 +93,12 @@ final class RemoteWriter: RecordWriter {
         return receipt
     }
 
+    var compresses: Bool {
+        let properties = cluster.configuration.properties
+        // Both are librdkafka's names of it.
+        return (properties["compression.type"] ?? properties["compression.codec"] ?? "none") != "none"
+    }
+
     func flush() async {
         // In slices, so that the thread is not lost to others for as long as a broker stays away.
         while rd_kafka_outq_len(handle.client) > 0 {

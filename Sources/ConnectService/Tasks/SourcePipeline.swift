@@ -179,32 +179,28 @@ final class SourcePipeline: Sendable {
         } catch {
             throw TaskFailure(error)
         }
-        if policy.toleratesAll {
-            // A topic whose settings may not be read takes what it takes.
-            let configs = try? await environment.parts.cluster.configs(of: .topic(topic))
-            let limit = configs?.first { $0.name == "max.message.bytes" }?.value.flatMap { Int($0) }
-            limits.withLock { $0[topic] = limit }
-        }
+        if policy.toleratesAll, let limit = await limit(of: topic) { limits.withLock { $0[topic] = limit } }
         known.withLock { _ = $0.insert(topic) }
         await environment.track(topic)
     }
 
-    /// The records that are not too large for their topic. Others are passed over where failures are tolerated.
-    func fitting(_ records: [ProducerRecord], topic: String) -> [ProducerRecord] {
-        guard policy.toleratesAll, let limit = limits.withLock({ $0[topic] }) else { return records }
+    /// The most bytes of a batch; nil for a topic whose settings may not be read, which takes what it takes.
+    private func limit(of topic: String) async -> Int? {
+        let configs = try? await environment.parts.cluster.configs(of: .topic(topic))
+        return configs?.first { $0.name == "max.message.bytes" }?.value.flatMap { Int($0) }
+    }
+
+    /// The records that are not too large for their topic, for a writer that sends them as they are. Others are passed
+    /// over where failures are tolerated.
+    func fitting(_ records: [ProducerRecord], topic: String) async -> [ProducerRecord] {
+        guard policy.toleratesAll, let known = limits.withLock({ $0[topic] }),
+            records.contains(where: { Self.byteCount($0, above: known) != nil })
+        else { return records }
+        // The setting may have been changed since: nothing is dropped by what it was.
+        guard let limit = await limit(of: topic) else { return records }
+        limits.withLock { $0[topic] = limit }
         return records.filter { record in
-            let key = record.key.map { Array($0.readableBytesView) }
-            let value = record.value.map { Array($0.readableBytesView) }
-            let most = BatchBuilder.byteCountMax(key: key, value: value, headers: record.headers)
-            if BatchHeader.byteCount + most <= limit { return true }
-            var builder = BatchBuilder()
-            do throws(WireError) {
-                try builder.append(timestamp: record.timestamp ?? 0, key: key, value: value, headers: record.headers)
-            } catch {
-                return true  // the writer tells
-            }
-            let byteCount = builder.uncompressedByteCount
-            if byteCount <= limit { return true }
+            guard let byteCount = Self.byteCount(record, above: limit) else { return true }
             environment.parts.figures.skipped.add()
             if policy.logs {
                 let failure = StageFailure(
@@ -216,5 +212,21 @@ final class SourcePipeline: Sendable {
             }
             return false
         }
+    }
+
+    /// The bytes of a batch of this record alone; nil when they are not more than `limit`.
+    private static func byteCount(_ record: ProducerRecord, above limit: Int) -> Int? {
+        let key = record.key.map { Array($0.readableBytesView) }
+        let value = record.value.map { Array($0.readableBytesView) }
+        let most = BatchBuilder.byteCountMax(key: key, value: value, headers: record.headers)
+        if BatchHeader.byteCount + most <= limit { return nil }
+        var builder = BatchBuilder()
+        do throws(WireError) {
+            try builder.append(timestamp: record.timestamp ?? 0, key: key, value: value, headers: record.headers)
+        } catch {
+            return nil  // the writer tells
+        }
+        let byteCount = builder.uncompressedByteCount
+        return byteCount > limit ? byteCount : nil
     }
 }

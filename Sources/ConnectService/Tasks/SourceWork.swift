@@ -401,7 +401,9 @@ actor SourceWork {
     ) async throws {
         guard let writer else { return }
         try await pipeline.prepare(topic: topic)
-        let records = isStrict ? records : pipeline.fitting(records, topic: topic)
+        // Of what is compressed on its way only the cluster can tell whether it is too large.
+        let takesAll = isStrict || writer.compresses
+        let records = takesAll ? records : await pipeline.fitting(records, topic: topic)
         guard !records.isEmpty else { return }
         isPartial = true
         do throws(ClusterError) {

@@ -98,6 +98,8 @@ final class JDBCSourceTask: SourceTask {
             }
         }
         guard let result else { return }
+        // Called off: it is looked again once the task goes on.
+        if case .failure(.database) = result, reader.stop.isEnding { return }
         nextLook.withLock { $0 = now + settings.tableInterval }
         switch result {
         case .success(let tables):
@@ -105,7 +107,6 @@ final class JDBCSourceTask: SourceTask {
             context.log(.info, "The database's tables are others than before: tasks are made anew")
             context.requestReconfiguration()
         case .failure(.final(let error)): context.log(.warning, error.message)
-        case .failure(.database) where reader.stop.isStopped: break
         case .failure(.database(let failure)):
             context.log(.warning, "Tables cannot be looked for now: \(failure.text(withDetail: true))")
         }
@@ -141,14 +142,19 @@ enum SourceConnection {
         if let failure { throw failure }
     }
 
-    /// Runs what may wait for the database, which ends with the calling task.
+    /// Runs what may wait for the database, which ends with the calling task. The reader is as good as before
+    /// afterwards: a source that pauses is cancelled, and polled again when it goes on.
     static func blocking<Value: Sendable>(
         _ reader: SourceReader, _ thread: WorkThread, _ body: @escaping @Sendable () -> Value
     ) async -> Value {
-        await withTaskCancellationHandler {
-            await thread.run(body)
+        reader.stop.resume()
+        return await withTaskCancellationHandler {
+            await thread.run {
+                reader.disconnectIfBroken()
+                return body()
+            }
         } onCancel: {
-            reader.stop.stop()
+            reader.stop.interrupt()
         }
     }
 

@@ -16,8 +16,7 @@ extension MySQLDatabase: SourceDatabase {
         let socket = mysql_get_socket(mysql)
         guard socket >= 0 else { return }
         let running = RunningQuery(url: url, id: mysql_thread_id(mysql), port: Self.localPort(socket))
-        stop.arm {
-            shutdown(socket, Int32(SHUT_RDWR))
+        stop.arm(socket: socket) {
             // The server notices that nobody listens any more only once it has rows to send. Nobody waits for this:
             // the way to a server that does not answer has its time limit.
             let thread = WorkThread()

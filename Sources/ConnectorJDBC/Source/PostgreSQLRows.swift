@@ -1,5 +1,4 @@
 internal import CPq
-internal import Glibc
 internal import SQLTypes
 
 extension PostgreSQLDatabase: SourceDatabase {
@@ -15,8 +14,7 @@ extension PostgreSQLDatabase: SourceDatabase {
         let socket = PQsocket(connection)
         guard socket >= 0 else { return }
         let request = CancelRequest(connection)
-        stop.arm {
-            shutdown(socket, Int32(SHUT_RDWR))
+        stop.arm(socket: socket) {
             // The server notices that nobody listens any more only once it has rows to send. Nobody waits for this:
             // the way to a server that does not answer has its time limit.
             let thread = WorkThread()

@@ -13,7 +13,7 @@ extension SQLiteDatabase: SourceDatabase {
             handle, 10_000,
             { argument in
                 guard let argument else { return 0 }
-                return Unmanaged<QueryStop>.fromOpaque(argument).takeUnretainedValue().isStopped ? 1 : 0
+                return Unmanaged<QueryStop>.fromOpaque(argument).takeUnretainedValue().isEnding ? 1 : 0
             }, Unmanaged.passUnretained(stop).toOpaque())
     }
 

@@ -14,7 +14,7 @@ final class SourceReader: @unchecked Sendable {
     /// When those are asked for again, in milliseconds of the task's clock.
     private var waitingDue: Int64 = 0
     private let log: @Sendable (TaskLogLevel, String) -> Void
-    /// Ends what the reader waits for, for good; from any thread.
+    /// Ends what the reader waits for; from any thread.
     let stop = QueryStop()
 
     init(_ settings: SourceSettings, log: @escaping @Sendable (TaskLogLevel, String) -> Void) {
@@ -28,7 +28,7 @@ final class SourceReader: @unchecked Sendable {
 
     private func connected() throws(SQLFailure) -> any SourceDatabase {
         if let database { return database }
-        guard !stop.isStopped else { throw SQLFailure(.again, state: "57014", "the task is stopped") }
+        guard !stop.isEnding else { throw SQLFailure(.again, state: "57014", "the task is stopped or paused") }
         let opened: any SourceDatabase
         switch settings.dialect.product {
         case .postgresql: opened = try PostgreSQLDatabase(settings.url, settings.dialect)
@@ -56,10 +56,16 @@ final class SourceReader: @unchecked Sendable {
     }
 
     func disconnect() {
+        // Armed for as long as something may wait: a server that does not answer must not hold a stop up.
         for reader in readers { reader.end() }
         stop.disarm()
         database?.close()
         database = nil
+    }
+
+    /// Lets go of a connection that was shut down while nobody waited for it: its next query would fail, and be told.
+    func disconnectIfBroken() {
+        if stop.isBroken { disconnect() }
     }
 
     // MARK: Tables
@@ -129,7 +135,7 @@ final class SourceReader: @unchecked Sendable {
             case .database(let failure):
                 // The next query finds a session of its own.
                 disconnect()
-                guard !stop.isStopped else { return nil }
+                guard !stop.isEnding else { return nil }
                 let message = "Tables cannot be looked for now: \(failure.text(withDetail: true))"
                 if let hint = failure.finalHint { return ConnectError(.connect, message + ": " + hint) }
                 log(.warning, message)
@@ -176,6 +182,7 @@ final class SourceReader: @unchecked Sendable {
     var isIdle: Bool { !readers.contains(where: \.isReading) }
 
     func step(now: Int64) -> Step {
+        guard !stop.isStopped else { return .rest(.max) }
         if let error = addReturned(now) { return .failed(error) }
         let nextLook = waiting.isEmpty ? Int64.max : waitingDue
         let reading = readers.first(where: \.isReading)
@@ -211,7 +218,7 @@ final class SourceReader: @unchecked Sendable {
         case .database(let failure):
             // The next query finds a session of its own.
             disconnect()
-            guard !stop.isStopped else { return .nothing }
+            guard !stop.isEnding else { return .nothing }
             let message = "Query of \(reader.subject.name) failed: \(failure.text(withDetail: true))"
             if let hint = failure.finalHint { return .failed(ConnectError(.connect, message + ": " + hint)) }
             reader.failureCount += 1

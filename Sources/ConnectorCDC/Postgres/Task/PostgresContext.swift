@@ -53,9 +53,10 @@ final class PostgresContext: RecordOutput {
         _ index: Int, of table: PostgresTable, _ parameters: [ConnectSchema.Parameter]?
     ) -> ColumnCodec {
         let column = table.definition.columns[index]
+        let warning = PostgresWarning { [log] in log(.warning, "Table \(table.id): \($0)") }
         return PostgresValue.codec(
             column, table.columns[index], types, config.modes, parameters: parameters ?? [],
-            doc: config.hasComments && parameters != nil ? column.comment : nil)
+            doc: config.hasComments && parameters != nil ? column.comment : nil, warning: warning)
     }
 
     func codec(_ index: Int, of events: TableEvents) -> ColumnCodec {

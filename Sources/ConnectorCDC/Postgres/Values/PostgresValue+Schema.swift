@@ -29,20 +29,22 @@ extension PostgresValue {
             fields: [.init("wkb", .bytes), .init("srid", .optionalInt32)])
     }
 
+    /// - Parameter warning: hears of values that the schema cannot hold.
     /// - Returns: nil for a type whose columns are left out.
     static func make(
-        _ oid: UInt32, _ modifier: Int32, _ types: PostgresTypes, _ modes: PostgresModes, name: String
+        _ oid: UInt32, _ modifier: Int32, _ types: PostgresTypes, _ modes: PostgresModes, name: String,
+        warning: PostgresWarning? = nil
     ) -> PostgresValue? {
         guard let (type, modifier) = types.resolved(oid, modifier) else { return unknown(modes, name) }
         func made(_ kind: Kind, _ schema: ConnectSchema, scale: Int = 0) -> PostgresValue {
-            PostgresValue(kind, schema, modes, name: name, scale: scale)
+            PostgresValue(kind, schema, modes, name: name, scale: scale, warning: warning)
         }
         if type.isEnumeration {
             return made(
                 .text,
                 named(.string, "io.debezium.data.Enum", [.init("allowed", type.members.joined(separator: ","))]))
         }
-        if type.element != 0 { return array(type, modifier, types, modes, name) }
+        if type.element != 0 { return array(type, modifier, types, modes, name, warning) }
         switch type.name {
         case "bool": return made(.boolean, .boolean)
         case "bit", "varbit":
@@ -171,10 +173,11 @@ extension PostgresValue {
     private static let lonelyTypes: Set<String> = ["money", "name", "interval", "varbit", "xml", "point", "refcursor"]
 
     private static func array(
-        _ type: PostgresType, _ modifier: Int32, _ types: PostgresTypes, _ modes: PostgresModes, _ name: String
+        _ type: PostgresType, _ modifier: Int32, _ types: PostgresTypes, _ modes: PostgresModes, _ name: String,
+        _ warning: PostgresWarning?
     ) -> PostgresValue? {
         guard let element = types[type.element], !lonelyTypes.contains(element.name),
-            let value = make(type.element, modifier, types, modes, name: name)
+            let value = make(type.element, modifier, types, modes, name: name, warning: warning)
         else { return nil }
         // Of an enumeration's schema the original forgets that members may be NULL.
         let schema = element.isEnumeration ? value.schema : value.schema.with(isOptional: true)
@@ -188,18 +191,20 @@ extension PostgresValue {
     /// - Parameters:
     ///   - parameters: what is added to the schema: the source's type.
     ///   - doc: the column's comment.
+    ///   - warning: hears of values that the schema cannot hold.
     static func codec(
         _ definition: ColumnDefinition, _ column: PostgresTable.Column, _ types: PostgresTypes, _ modes: PostgresModes,
-        parameters: [ConnectSchema.Parameter], doc: String?
+        parameters: [ConnectSchema.Parameter], doc: String?, warning: PostgresWarning? = nil
     ) -> ColumnCodec {
         func made(_ kind: ColumnCodec.Kind, _ schema: ConnectSchema) -> ColumnCodec {
             ColumnCodec(
                 kind: kind, schema: schema, isOptional: definition.isOptional, times: .adaptiveTimeMicroseconds,
                 name: definition.name)
         }
-        guard let value = make(column.type, column.modifier, types, modes, name: definition.name) else {
-            return made(.unknown, .string)
-        }
+        guard
+            let value = make(
+                column.type, column.modifier, types, modes, name: definition.name, warning: warning)
+        else { return made(.unknown, .string) }
         let bare = value.schema.with(
             isOptional: definition.isOptional, doc: .some(doc ?? value.schema.doc),
             parameters: value.schema.parameters + parameters)

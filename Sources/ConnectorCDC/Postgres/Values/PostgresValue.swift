@@ -41,13 +41,19 @@ final class PostgresValue: Sendable {
     private let modes: PostgresModes
     private let name: String
     private let scale: Int
+    /// Hears of values that the schema cannot hold.
+    private let warning: PostgresWarning?
 
-    init(_ kind: Kind, _ schema: ConnectSchema, _ modes: PostgresModes, name: String, scale: Int = 0) {
+    init(
+        _ kind: Kind, _ schema: ConnectSchema, _ modes: PostgresModes, name: String, scale: Int = 0,
+        warning: PostgresWarning? = nil
+    ) {
         self.kind = kind
         self.schema = schema
         self.modes = modes
         self.name = name
         self.scale = scale
+        self.warning = warning
     }
 
     /// - Parameters:
@@ -69,6 +75,13 @@ final class PostgresValue: Sendable {
             if case .array(let element) = kind {
                 guard let elements = PostgresText.array(bytes) else { return missing() }
                 return try array(elements, element, isStreaming)
+            }
+            // Places are of 16 bits in the original's schema; pgvector has vectors with a thousand million of them.
+            if case .sparseVector = kind, let count = Self.dimensionCount(bytes), count > Int(Int16.max) {
+                warning?.tell(
+                    "Column '\(name)' has sparse vectors of more than \(Int16.max) dimensions, which "
+                        + "io.debezium.data.SparseVector cannot hold: they are NULL, or empty where NULL cannot be")
+                return missing()
             }
             if let value = try read(bytes, isStreaming) { return value }
         default: break
@@ -325,6 +338,14 @@ final class PostgresValue: Sendable {
                 type & 0x2000_0000 == 0 ? .null : word().map { .int32(Int32(truncatingIfNeeded: $0)) } ?? .null
             return .structure(ConnectStruct(schema, values: [.bytes(shape), system]))
         }
+    }
+
+    /// Of a sparse vector; nil for what is none.
+    private static func dimensionCount(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")), bytes.first == UInt8(ascii: "{"),
+            slash > 0, bytes[slash - 1] == UInt8(ascii: "}")
+        else { return nil }
+        return Int(String(decoding: bytes[(slash + 1)...], as: UTF8.self))
     }
 
     /// `{1:1.5,3:2}/5`: places from 1 on, and how many there are.
