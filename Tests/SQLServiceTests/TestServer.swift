@@ -166,6 +166,7 @@ final class RecordingRunner: QueryRunner {
 
     var calls: [String] { inside.withLock { $0.calls } }
     var runningIDs: [String] { inside.withLock { $0.running.keys.sorted() } }
+    func plan(of id: String) -> PhysicalPlan? { inside.withLock { $0.running[id]?.plan } }
     func properties(of id: String) -> [String: String] { inside.withLock { $0.running[id]?.properties ?? [:] } }
     func isPaused(_ id: String) -> Bool? { inside.withLock { $0.running[id]?.isPaused } }
     func set(_ status: QueryStatus) { inside.withLock { $0.statuses[status.id] = status } }

@@ -116,7 +116,10 @@ extension SQLEngine {
         _ catalog: Catalog
     ) throws(KsqlFailure) -> (StatementOutcome, Catalog) {
         try Self.perform(
-            parsed, environment(configuration, topics: surroundings, registry: surroundings.registry), catalog)
+            parsed,
+            environment(
+                configuration, topics: surroundings, registry: surroundings.registry, rules: surroundings.rules),
+            catalog)
     }
 
     static func perform(
