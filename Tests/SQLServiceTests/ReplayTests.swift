@@ -103,6 +103,21 @@ import Testing
         }
     }
 
+    @Test func `the original's commands meet topics that have changed since`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(Self.stream)
+                try await write(
+                    [
+                        "CREATE STREAM A (V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', RETENTION_MS=1000);",
+                        "CREATE STREAM D AS SELECT K, P * 0.05 AS D FROM S;",
+                    ], platform, node, surroundings: nil)
+                #expect(node.engine.current.sourceNames == ["S", "A", "D"])
+                #expect(node.engine.current["D"]?.schemaText.contains("DECIMAL(14, 4)") == true)
+            }
+        }
+    }
+
     private func compact(_ node: Node) async throws -> Bool {
         let (history, catalog, system) = node.engine.state.withLock { ($0.history, $0.catalog, $0.systemProperties) }
         node.engine.state.withLock { $0.recordCount = 100 }

@@ -260,10 +260,11 @@ final class ReplayedSurroundings: TopicAccess, SchemaRegistryAccess {
 // MARK: Trying
 
 /// Surroundings that answer as the real ones would after what was asked of them, and change nothing: for checking a whole
-/// script before its first statement is executed. For one thread.
+/// script before its first statement is executed, and for executing the original's commands. For one thread.
 final class TriedSurroundings {
     private let realTopics: any TopicAccess
     private let realRegistry: (any SchemaRegistryAccess)?
+    private let isReplayed: Bool
     private var made: [String: TopicSpecification] = [:]
     private var deleted: Set<String> = []
     private let remembered = MemorySchemaRegistry()
@@ -271,9 +272,11 @@ final class TriedSurroundings {
     private var named: [Int32: RegistrySchema] = [:]
     private var deletedSubjects: Set<String> = []
 
-    init(_ topics: any TopicAccess, _ registry: (any SchemaRegistryAccess)?) {
+    /// - Parameter isReplayed: whether what is tried was accepted before, by the original.
+    init(_ topics: any TopicAccess, _ registry: (any SchemaRegistryAccess)?, isReplayed: Bool = false) {
         realTopics = topics
         realRegistry = registry
+        self.isReplayed = isReplayed
     }
 
     var topics: any TopicAccess { Topics(tried: self) }
@@ -281,6 +284,7 @@ final class TriedSurroundings {
 
     private struct Topics: TopicAccess {
         let tried: TriedSurroundings
+        var isReplayed: Bool { tried.isReplayed }
 
         func partitionCount(of topic: String) -> Int? {
             if let made = tried.made[topic] { return made.partitionCount }
@@ -304,6 +308,7 @@ final class TriedSurroundings {
     private struct Registry: SchemaRegistryAccess {
         let tried: TriedSurroundings
         let real: any SchemaRegistryAccess
+        var isReplayed: Bool { tried.isReplayed }
 
         func latest(of subject: String) throws(PlanError) -> (id: Int32, schema: RegistrySchema)? {
             if let found = try tried.remembered.latest(of: subject) { return found }

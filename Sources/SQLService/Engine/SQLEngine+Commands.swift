@@ -85,7 +85,7 @@ extension SQLEngine {
             let before = catalog
             (outcome, changed) = try await work { () throws(KsqlFailure) in
                 let topics = TriedSurroundings(
-                    ClusterTopics(self.cluster), self.schemas.map { StatementSchemas(schemas: $0) })
+                    ClusterTopics(self.cluster), self.schemas.map { StatementSchemas(schemas: $0) }, isReplayed: true)
                 let environment = self.environment(configuration, topics: topics.topics, registry: topics.registry)
                 return try Self.perform(parsed, environment, before)
             }
