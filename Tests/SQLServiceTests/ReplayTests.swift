@@ -124,6 +124,26 @@ import Testing
         return await node.engine.compact(history, catalog, system)
     }
 
+    @Test func `a command that fails is told of and stays in the topic`() async throws {
+        let log = RecordedLog()
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(Self.stream)
+                try await write(["CREATE STREAM X AS\n  SELECT * FROM NONE;"], platform, node)
+            }
+            try await platform.withNode(log: log) { node in
+                for _ in 0..<4 { try await node.run("CREATE TYPE T AS INT; DROP TYPE T;") }
+                #expect(try await !compact(node))
+            }
+            let partition = TopicPartition("_confluent-ksql-default__command_topic", 0)
+            let start = try await platform.cluster.offsets([partition: .beginning], isolation: .readCommitted)
+            #expect(start[partition] == 0)
+        }
+        let line = log.lines.first { $0.hasPrefix("a command failed") } ?? ""
+        #expect(line.contains("CREATE STREAM X AS SELECT * FROM NONE;"), "\(line)")
+        #expect(line.contains("NONE does not exist"), "\(line)")
+    }
+
     @Test func `commands by rules of a later program are not executed`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withNode { node in

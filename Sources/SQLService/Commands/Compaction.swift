@@ -118,6 +118,8 @@ extension SQLEngine {
     func compact(_ history: [Command], _ catalog: Catalog, _ system: [String: String]) async -> Bool {
         // Commands of the original have no surroundings: what they came to cannot be found again.
         guard settings.script == nil, history.allSatisfy({ $0.surroundings != nil }) else { return false }
+        // Commands that failed are in the topic only: a program that understands them may come.
+        guard state.withLock({ $0.failedCount == 0 }) else { return false }
         let compaction = Compaction { command, catalog in
             guard let surroundings = command.surroundings,
                 let parsed = try? SQLParser.statement(command.statement)
