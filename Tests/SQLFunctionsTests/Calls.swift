@@ -84,7 +84,7 @@ extension SQLValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
         case .int: .int
         case .bigint: .bigint
         case .double: .double
-        case .decimal(let value): value.type
+        case .decimal(let value): DecimalLiterals.withDigitBeforePoint.type(of: value)
         case .bytes: .bytes
         case .time: .time
         case .date: .date

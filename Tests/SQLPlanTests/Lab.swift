@@ -9,8 +9,12 @@ final class Lab {
     let topics = MemoryTopics()
     let registry = MemorySchemaRegistry()
     var properties: [String: String] = [:]
+    var rules = RuleVersion.current
 
-    init(_ script: String = "") throws { try run(script) }
+    init(_ script: String = "", rules: RuleVersion = .current) throws {
+        self.rules = rules
+        try run(script)
+    }
 
     /// Makes topics that the statement does not make itself.
     @discardableResult
@@ -47,6 +51,6 @@ final class Lab {
         StatementExecutor(
             StatementEnvironment(
                 functions: .builtIn, topics: topics, registry: registry, translation: FormatTranslation(),
-                configuration: SQLConfiguration(properties), now: 0, random: { 0 }))
+                configuration: SQLConfiguration(properties), now: 0, random: { 0 }, rules: rules))
     }
 }

@@ -32,8 +32,11 @@ import Testing
         surroundings.versions = ["s/1": schema]
         surroundings.registered = ["t-value": [7, 8]]
         surroundings.hasRegistry = true
-        let bytes = surroundings.json.bytes
-        #expect(Surroundings(try JSONValue.read(bytes.span.bytes)) == surroundings)
+        for rules in [RuleVersion.first, .second] {
+            surroundings.rules = rules
+            let bytes = surroundings.json.bytes
+            #expect(Surroundings(try JSONValue.read(bytes.span.bytes)) == surroundings)
+        }
     }
 
     @Test func `a record of the original is executed under the number in its plan`() async throws {

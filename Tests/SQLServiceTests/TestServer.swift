@@ -64,9 +64,9 @@ final class TestPlatform: Sendable {
     /// Runs `body` with a SQL server on a free port.
     func withNode(
         _ properties: [String: String] = [:], script: String? = nil, connectors: (any ConnectorAdmin)? = nil,
-        _ body: (Node) async throws -> Void
+        log: RecordedLog? = nil, _ body: (Node) async throws -> Void
     ) async throws {
-        let node = try await start(properties, script: script, connectors: connectors)
+        let node = try await start(properties, script: script, connectors: connectors, log: log)
         do {
             try await body(node)
         } catch {
@@ -77,7 +77,8 @@ final class TestPlatform: Sendable {
     }
 
     func start(
-        _ properties: [String: String] = [:], script: String? = nil, connectors: (any ConnectorAdmin)? = nil
+        _ properties: [String: String] = [:], script: String? = nil, connectors: (any ConnectorAdmin)? = nil,
+        log: RecordedLog? = nil
     ) async throws -> Node {
         var settings = SQLServerSettings()
         settings.properties = properties
@@ -85,7 +86,7 @@ final class TestPlatform: Sendable {
         settings.script = script
         let runner = RecordingRunner()
         let engine = SQLEngine(
-            cluster, runner, schemas: schemas, connectors: connectors, settings, logger: logger)
+            cluster, runner, schemas: schemas, connectors: connectors, settings, logger: log?.logger ?? logger)
         let server = try await SQLServer.start(
             engine, host: "127.0.0.1", port: 0, on: loops, metrics: MetricRegistry(), readiness: Readiness(),
             logger: logger)
@@ -166,6 +167,7 @@ final class RecordingRunner: QueryRunner {
 
     var calls: [String] { inside.withLock { $0.calls } }
     var runningIDs: [String] { inside.withLock { $0.running.keys.sorted() } }
+    func plan(of id: String) -> PhysicalPlan? { inside.withLock { $0.running[id]?.plan } }
     func properties(of id: String) -> [String: String] { inside.withLock { $0.running[id]?.properties ?? [:] } }
     func isPaused(_ id: String) -> Bool? { inside.withLock { $0.running[id]?.isPaused } }
     func set(_ status: QueryStatus) { inside.withLock { $0.statuses[status.id] = status } }

@@ -11,12 +11,14 @@ package struct ExpressionBinder: Sendable {
     private let columns: [RowSchema.Column]
     private let indexes: [String: Int]
     let functions: FunctionCatalog
+    let literals: DecimalLiterals
     var lambdas: [[(name: String, type: SQLType)]] = []
 
     /// Of columns with the same name the last counts.
-    package init(_ columns: [RowSchema.Column], functions: FunctionCatalog) {
+    package init(_ columns: [RowSchema.Column], functions: FunctionCatalog, rules: RuleVersion = .current) {
         self.columns = columns
         self.functions = functions
+        literals = rules.literals
         indexes = Dictionary(columns.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
     }
 
@@ -24,7 +26,7 @@ package struct ExpressionBinder: Sendable {
     package func bind(_ expression: Expression) throws(PlanError) -> TypedExpression {
         let position = expression.position
         switch expression.kind {
-        case .literal(let literal): return try Self.constant(literal, position)
+        case .literal(let literal): return try Self.constant(literal, position, literals)
         case .column(let name): return try column(name, position)
         case .qualifiedColumn(let source, let column):
             throw PlanError(.unknownColumn, "Unknown column \(source.text).\(column.text).", at: position)
@@ -97,7 +99,9 @@ package struct ExpressionBinder: Sendable {
 
     // MARK: Constants
 
-    static func constant(_ literal: Literal, _ position: Position) throws(PlanError) -> TypedExpression {
+    static func constant(
+        _ literal: Literal, _ position: Position, _ literals: DecimalLiterals
+    ) throws(PlanError) -> TypedExpression {
         switch literal {
         case .null: return TypedExpression(.literal(.null), .string, position: position)
         case .boolean(let value): return TypedExpression(.literal(.boolean(value)), .boolean, position: position)
@@ -108,7 +112,7 @@ package struct ExpressionBinder: Sendable {
         case .decimal(let digits):
             do {
                 let value = try SQLDecimal(digits)
-                return TypedExpression(.literal(.decimal(value)), value.type, position: position)
+                return TypedExpression(.literal(.decimal(value)), literals.type(of: value), position: position)
             } catch {
                 throw PlanError(error, at: position)
             }
@@ -221,7 +225,8 @@ package struct ExpressionBinder: Sendable {
         var bound: [TypedExpression] = []
         for expression in all { bound.append(try bind(expression)) }
         do throws(SQLTypesError) {
-            guard let type = try CommonType.of(zip(all, bound).map({ Self.coercible($0, $1) })) else {
+            guard let type = try CommonType.of(zip(all, bound).map({ Self.coercible($0, $1) }), literals: literals)
+            else {
                 return TypedExpression(.literal(.boolean(false)), .boolean, position: position)
             }
             var converted: [TypedExpression] = []
@@ -292,7 +297,8 @@ package struct ExpressionBinder: Sendable {
         let sources = whens.map(\.result) + (otherwise.map { [$0] } ?? [])
         let all = results + (fallback.map { [$0] } ?? [])
         do throws(SQLTypesError) {
-            guard let type = try CommonType.of(zip(sources, all).map({ Self.coercible($0, $1) })) else {
+            guard let type = try CommonType.of(zip(sources, all).map({ Self.coercible($0, $1) }), literals: literals)
+            else {
                 throw SQLTypesError(.unsupported, "All case branches have NULL type")
             }
             var branches: [TypedExpression.When] = []

@@ -20,7 +20,7 @@ struct AggregatePlanner {
         let having = analysis.having.map(planner.unqualified)
         var rules = AggregateRules(
             groups: groups, isWindowed: analysis.window != nil, functions: planner.functions,
-            defaultArgument: defaultArgument)
+            defaultArgument: defaultArgument, countsByEndsOfNames: planner.rules.goesByEndsOfNames)
         try rules.check(selects.items.map(\.expression), analysis.where.map(planner.unqualified), having)
         let keyNames = try keyNames(groups, selects, input.schema, rules.calls)
         if analysis.window != nil, input.isTable {

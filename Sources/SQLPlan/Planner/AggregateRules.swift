@@ -8,6 +8,8 @@ struct AggregateRules {
     let isWindowed: Bool
     let functions: FunctionCatalog
     let defaultArgument: Expression
+    /// See `RuleVersion`.
+    private let countsByEndsOfNames: Bool
     /// The calls of aggregate functions, with their arguments; each once.
     private(set) var calls: [Expression] = []
     /// The columns that occur anywhere.
@@ -15,11 +17,15 @@ struct AggregateRules {
     /// Those of WHERE and those that only count rows too.
     private(set) var columnsRead: [String] = []
 
-    init(groups: [Expression], isWindowed: Bool, functions: FunctionCatalog, defaultArgument: Expression) {
+    init(
+        groups: [Expression], isWindowed: Bool, functions: FunctionCatalog, defaultArgument: Expression,
+        countsByEndsOfNames: Bool
+    ) {
         self.groups = groups
         self.isWindowed = isWindowed
         self.functions = functions
         self.defaultArgument = defaultArgument
+        self.countsByEndsOfNames = countsByEndsOfNames
     }
 
     private enum Clause { case select, filter, group, having }
@@ -71,7 +77,11 @@ struct AggregateRules {
     /// a name, or of the ROWTIME of another side of a join, which has none for rows without partners, counts values.
     func isCountOfRows(_ call: Expression) -> Bool {
         guard case .call(let function, let arguments) = call.kind else { return false }
-        return function.text.uppercased() == "COUNT" && arguments == [defaultArgument]
+        guard function.text.uppercased() == "COUNT", arguments.count == 1 else { return false }
+        if countsByEndsOfNames, case .column(let name) = arguments[0].kind {
+            return name.text.hasSuffix(PseudoColumn.rowTime.rawValue)
+        }
+        return arguments[0] == defaultArgument
     }
 
     private mutating func read(_ column: String) {

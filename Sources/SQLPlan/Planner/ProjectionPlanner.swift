@@ -129,7 +129,7 @@ struct ProjectionPlanner {
             case .decimal(let precision, let scale) = target.columns[index].type,
             case .literal(let literal) = expression.kind
         else { return expression }
-        let bound = try ExpressionBinder.constant(literal, expression.position)
+        let bound = try ExpressionBinder.constant(literal, expression.position, planner.rules.literals)
         guard let value = bound.type.isNumber ? SQLDecimal(literal) : nil,
             let fitted = try? value.cast(precision: precision, scale: scale)
         else { return expression }

@@ -54,6 +54,7 @@ struct QueryPlanner {
     let functions: FunctionCatalog
     let configuration: SQLConfiguration
     let topics: any TopicAccess
+    let rules: RuleVersion
 
     var isPersistent: Bool { if case .none = sink { false } else { true } }
 
@@ -106,7 +107,9 @@ struct QueryPlanner {
         }
     }
 
-    func binder(_ schema: RowSchema) -> ExpressionBinder { ExpressionBinder(schema.columns, functions: functions) }
+    func binder(_ schema: RowSchema) -> ExpressionBinder {
+        ExpressionBinder(schema.columns, functions: functions, rules: rules)
+    }
 
     /// - Parameter use: what it is compiled for, as the original says it: "Select", "Group By".
     func bind(_ expression: Expression, _ schema: RowSchema, for use: String) throws(PlanError) -> TypedExpression {
@@ -156,8 +159,7 @@ struct QueryPlanner {
         func isTime(_ expression: Expression) -> Bool {
             guard case .column(let name) = expression.kind else { return false }
             if names.contains(name.text) { return true }
-            // Replayed statements were accepted when every column with such an end of its name was a time.
-            return topics.isReplayed && times.contains { name.text.hasSuffix("_" + $0) }
+            return rules.goesByEndsOfNames && times.contains { name.text.hasSuffix("_" + $0) }
         }
         func time(_ expression: Expression) throws(PlanError) -> Expression {
             guard case .literal(.string(let text)) = expression.kind else { return expression }

@@ -194,7 +194,7 @@ struct PullPlanner {
         guard query.times == nil else { throw Self.timesOfTable(source) }
         let planner = QueryPlanner(
             analysis: analysis, sink: .none, catalog: catalog, functions: functions, configuration: configuration,
-            topics: executor.environment.topics)
+            topics: executor.environment.topics, rules: executor.environment.rules)
         let input = planner.source(analysis.from, ["KsqlTopic"])
         let (columns, expressions) = try projection(planner, analysis, input)
         try checkDuplicates(columns)

@@ -16,11 +16,14 @@ package struct StatementEnvironment {
     /// The next 64 random bits, for functions in INSERT ... VALUES.
     package var random: () -> UInt64
     package var zones: TimeZones
+    /// Of when the statement was accepted.
+    package var rules: RuleVersion
 
     package init(
         functions: FunctionCatalog, topics: any TopicAccess, registry: (any SchemaRegistryAccess)?,
         translation: any SchemaTranslation, configuration: SQLConfiguration = SQLConfiguration(), now: Int64,
-        random: @escaping () -> UInt64, zones: TimeZones = .offsetsOnly
+        random: @escaping () -> UInt64, zones: TimeZones = .offsetsOnly,
+        rules: RuleVersion = .current
     ) {
         self.functions = functions
         self.topics = topics
@@ -30,6 +33,7 @@ package struct StatementEnvironment {
         self.now = now
         self.random = random
         self.zones = zones
+        self.rules = rules
     }
 }
 
@@ -184,7 +188,7 @@ package struct StatementExecutor {
         let analysis = try analyzer.analyze(query)
         return QueryPlanner(
             analysis: analysis, sink: sink, catalog: catalog, functions: environment.functions,
-            configuration: environment.configuration, topics: environment.topics)
+            configuration: environment.configuration, topics: environment.topics, rules: environment.rules)
     }
 
     /// The plan of `SELECT ... EMIT CHANGES` of a client, and the columns that the client gets.

@@ -2,6 +2,7 @@ import Cluster
 import JSONFormat
 import NIOCore
 import RecordBatches
+import SQLPlan
 
 /// One record of the command topic.
 ///
@@ -77,7 +78,15 @@ struct Command: Sendable {
             guard let bytes = header.value else { continue }
             switch header.key {
             case Self.numberHeader: number = Int64(String(decoding: bytes, as: UTF8.self)) ?? number
-            case Self.surroundingsHeader: surroundings = JSONValue.parse(bytes).map { Surroundings($0) }
+            case Self.surroundingsHeader:
+                guard let json = JSONValue.parse(bytes) else { continue }
+                let rules = Surroundings.rules(json) ?? RuleVersion.first.rawValue
+                guard rules <= RuleVersion.current.rawValue else {
+                    throw Unreadable(
+                        description: "rules of version \(rules) are later than \(RuleVersion.current.rawValue), the latest"
+                            + " that this program knows", isNewer: true)
+                }
+                surroundings = Surroundings(json)
             default: break
             }
         }

@@ -118,6 +118,8 @@ extension SQLEngine {
     func compact(_ history: [Command], _ catalog: Catalog, _ system: [String: String]) async -> Bool {
         // Commands of the original have no surroundings: what they came to cannot be found again.
         guard settings.script == nil, history.allSatisfy({ $0.surroundings != nil }) else { return false }
+        // Commands that failed are in the topic only: a program that understands them may come.
+        guard state.withLock({ $0.failedCount == 0 }) else { return false }
         let compaction = Compaction { command, catalog in
             guard let surroundings = command.surroundings,
                 let parsed = try? SQLParser.statement(command.statement)
@@ -126,7 +128,8 @@ extension SQLEngine {
             before.nextQueryNumber = Int(command.number)
             let replayed = ReplayedSurroundings(surroundings)
             let configuration = SQLConfiguration(command.serverProperties).overridden(by: command.properties)
-            let environment = self.environment(configuration, topics: replayed, registry: replayed.registry)
+            let environment = self.environment(
+                configuration, topics: replayed, registry: replayed.registry, rules: replayed.rules)
             return try? Self.perform(parsed, environment, before).1
         }
         let kept = compaction.compact(history, to: catalog, properties: system) ?? history

@@ -26,6 +26,8 @@ struct Surroundings: Sendable, Equatable {
     var registered: [String: [Int32]] = [:]
     /// Whether there was a registry at all.
     var hasRegistry = false
+    /// The rules by which the statement was checked.
+    var rules = RuleVersion.current
 
     init() {}
 
@@ -55,13 +57,18 @@ struct Surroundings: Sendable, Equatable {
             registered[name] = (value.elements ?? []).compactMap { $0.integer.map { Int32(truncatingIfNeeded: $0) } }
         }
         hasRegistry = json["hasRegistry"]?.flag ?? false
+        // Programs that wrote no version had the first. Of a later one than ours, `Command` is not read at all.
+        rules = Self.rules(json).flatMap { RuleVersion(rawValue: $0) } ?? .first
     }
+
+    /// The version that is written there; nil when there is none.
+    static func rules(_ json: JSONValue) -> Int? { json["rules"]?.integer.map { Int($0) } }
 
     var json: JSONValue {
         func sorted<Value>(_ values: [String: Value], _ json: (Value) -> JSONValue) -> JSONValue {
             .object(values.sorted { $0.key < $1.key }.map { ($0.key, json($0.value)) })
         }
-        return .object([
+        var result: [(String, JSONValue)] = [
             (
                 "topics",
                 sorted(topics) { topic in
@@ -88,7 +95,10 @@ struct Surroundings: Sendable, Equatable {
             ("versions", sorted(versions) { schema in schema.map { .object(Self.members($0)) } ?? .null }),
             ("registered", sorted(registered) { ids in .array(ids.map { .number(Int64($0)) }) }),
             ("hasRegistry", .bool(hasRegistry)),
-        ])
+        ]
+        // Of the first version there was no member yet.
+        if rules != .first { result.append(("rules", .number(Int64(rules.rawValue)))) }
+        return .object(result)
     }
 
     private static func members(_ schema: RegistrySchema) -> [(String, JSONValue)] {
@@ -216,6 +226,7 @@ final class ReplayedSurroundings: TopicAccess, SchemaRegistryAccess {
 
     var registry: (any SchemaRegistryAccess)? { answers.hasRegistry ? self : nil }
     var isReplayed: Bool { true }
+    var rules: RuleVersion { answers.rules }
 
     func partitionCount(of topic: String) -> Int? { (answers.topics[topic] ?? nil)?.partitions }
     func replicaCount(of topic: String) -> Int? { (answers.topics[topic] ?? nil)?.replicas }
@@ -249,10 +260,11 @@ final class ReplayedSurroundings: TopicAccess, SchemaRegistryAccess {
 // MARK: Trying
 
 /// Surroundings that answer as the real ones would after what was asked of them, and change nothing: for checking a whole
-/// script before its first statement is executed. For one thread.
+/// script before its first statement is executed, and for executing the original's commands. For one thread.
 final class TriedSurroundings {
     private let realTopics: any TopicAccess
     private let realRegistry: (any SchemaRegistryAccess)?
+    private let isReplayed: Bool
     private var made: [String: TopicSpecification] = [:]
     private var deleted: Set<String> = []
     private let remembered = MemorySchemaRegistry()
@@ -260,9 +272,11 @@ final class TriedSurroundings {
     private var named: [Int32: RegistrySchema] = [:]
     private var deletedSubjects: Set<String> = []
 
-    init(_ topics: any TopicAccess, _ registry: (any SchemaRegistryAccess)?) {
+    /// - Parameter isReplayed: whether what is tried was accepted before, by the original.
+    init(_ topics: any TopicAccess, _ registry: (any SchemaRegistryAccess)?, isReplayed: Bool = false) {
         realTopics = topics
         realRegistry = registry
+        self.isReplayed = isReplayed
     }
 
     var topics: any TopicAccess { Topics(tried: self) }
@@ -270,6 +284,7 @@ final class TriedSurroundings {
 
     private struct Topics: TopicAccess {
         let tried: TriedSurroundings
+        var isReplayed: Bool { tried.isReplayed }
 
         func partitionCount(of topic: String) -> Int? {
             if let made = tried.made[topic] { return made.partitionCount }
@@ -293,6 +308,7 @@ final class TriedSurroundings {
     private struct Registry: SchemaRegistryAccess {
         let tried: TriedSurroundings
         let real: any SchemaRegistryAccess
+        var isReplayed: Bool { tried.isReplayed }
 
         func latest(of subject: String) throws(PlanError) -> (id: Int32, schema: RegistrySchema)? {
             if let found = try tried.remembered.latest(of: subject) { return found }

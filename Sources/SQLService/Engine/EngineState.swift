@@ -18,6 +18,8 @@ struct EngineState {
     var history: [Command] = []
     /// Commands before what is kept in `history`: records that are in the topic and mean nothing any more.
     var recordCount = 0
+    /// Commands that failed: they are not in `history`.
+    var failedCount = 0
     /// Queries that the runner did not take, and why: they are tried again.
     var startFailures: [String: String] = [:]
     var isReady = false

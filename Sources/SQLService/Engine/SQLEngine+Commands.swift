@@ -41,15 +41,27 @@ extension SQLEngine {
         do throws(KsqlFailure) {
             effects = try await change(by: command)
         } catch {
-            state.withLock { $0.set(CommandStatus(status: .error, message: error.message), of: command.id) }
-            if isLive {
-                logger.warning(
-                    "a command failed", metadata: ["command": "\(command.id)", "reason": "\(error.message)"])
+            state.withLock { state in
+                state.failedCount += 1
+                state.set(CommandStatus(status: .error, message: error.message), of: command.id)
             }
+            // Also while the topic is read: what was accepted once should not fail, and what depends on it fails too.
+            logger.warning(
+                "a command failed",
+                metadata: [
+                    "command": "\(command.id)", "statement": "\(Self.beginning(of: command.statement))",
+                    "reason": "\(error.message)",
+                ])
             return
         }
         guard isLive else { return }
         for effect in effects { await apply(effect) }
+    }
+
+    /// Of a statement, in one line.
+    private static func beginning(of statement: String, lengthMax: Int = 100) -> String {
+        let line = statement.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return line.count > lengthMax ? String(line.prefix(lengthMax)) + "..." : line
     }
 
     /// Changes the catalog.
@@ -85,7 +97,7 @@ extension SQLEngine {
             let before = catalog
             (outcome, changed) = try await work { () throws(KsqlFailure) in
                 let topics = TriedSurroundings(
-                    ClusterTopics(self.cluster), self.schemas.map { StatementSchemas(schemas: $0) })
+                    ClusterTopics(self.cluster), self.schemas.map { StatementSchemas(schemas: $0) }, isReplayed: true)
                 let environment = self.environment(configuration, topics: topics.topics, registry: topics.registry)
                 return try Self.perform(parsed, environment, before)
             }
@@ -116,7 +128,10 @@ extension SQLEngine {
         _ catalog: Catalog
     ) throws(KsqlFailure) -> (StatementOutcome, Catalog) {
         try Self.perform(
-            parsed, environment(configuration, topics: surroundings, registry: surroundings.registry), catalog)
+            parsed,
+            environment(
+                configuration, topics: surroundings, registry: surroundings.registry, rules: surroundings.rules),
+            catalog)
     }
 
     static func perform(

@@ -79,12 +79,13 @@ package final class SQLEngine: Sendable {
     }
 
     func environment(
-        _ configuration: SQLConfiguration, topics: any TopicAccess, registry: (any SchemaRegistryAccess)?
+        _ configuration: SQLConfiguration, topics: any TopicAccess, registry: (any SchemaRegistryAccess)?,
+        rules: RuleVersion = .current
     ) -> StatementEnvironment {
         StatementEnvironment(
             functions: functions, topics: topics, registry: registry, translation: FormatTranslation(),
             configuration: configuration, now: SystemWallClock().now(), random: { UInt64.random(in: .min ... .max) },
-            zones: settings.zones)
+            zones: settings.zones, rules: rules)
     }
 
     /// Runs `body`, which may block and take long, on a thread of its own.

@@ -33,16 +33,17 @@ package indirect enum CoercibleExpression: Sendable {
 package enum CommonType {
     /// The type of the first element that is not null, widened to hold the others; nil when all are null.
     ///
+    /// - Parameter literals: how numbers in texts are typed.
     /// - Throws: `.unsupported`: "operator does not exist: A = B (expression)..."; `.invalidText`: "invalid input syntax
     ///   for type T: "x"."
-    package static func of(_ expressions: [CoercibleExpression]) throws(SQLTypesError) -> SQLType? {
-        var result: SQLType?
-        for expression in expressions { result = try widen(result, with: expression) }
-        return result
+    package static func of(
+        _ expressions: [CoercibleExpression], literals: DecimalLiterals = .withDigitBeforePoint
+    ) throws(SQLTypesError) -> SQLType? {
+        try all(expressions, from: nil, literals)
     }
 
     private static func widen(
-        _ common: SQLType?, with expression: CoercibleExpression
+        _ common: SQLType?, with expression: CoercibleExpression, _ literals: DecimalLiterals
     ) throws(SQLTypesError) -> SQLType? {
         guard let common else { return expression.type }
         guard let type = expression.type else { return common }
@@ -51,13 +52,13 @@ package enum CommonType {
         case .array(let elements, _, _):
             guard case .array(let element) = common else { throw failure(expression, type, common) }
             return try nested(expression, type, common) { () throws(SQLTypesError) in
-                try all(elements, from: element).map { .array($0) }
+                try all(elements, from: element, literals).map { .array($0) }
             }
         case .map(let entries, _, _):
             guard case .map(let key, let value) = common else { throw failure(expression, type, common) }
             return try nested(expression, type, common) { () throws(SQLTypesError) in
-                let keyType = try all(entries.map(\.key), from: key)
-                let valueType = try all(entries.map(\.value), from: value)
+                let keyType = try all(entries.map(\.key), from: key, literals)
+                let valueType = try all(entries.map(\.value), from: value, literals)
                 guard let keyType, let valueType else { return nil }
                 return .map(key: keyType, value: valueType)
             }
@@ -67,13 +68,13 @@ package enum CommonType {
                 var result: [SQLField] = []
                 for member in members {
                     let known = fields.first { $0.name == member.name }?.type
-                    guard let type = try widen(known, with: member.value) else { continue }
+                    guard let type = try widen(known, with: member.value, literals) else { continue }
                     result.append(SQLField(member.name, type))
                 }
                 for field in fields where !members.contains(where: { $0.name == field.name }) { result.append(field) }
                 return .structure(result)
             }
-        case .literal(.string(let text), _, _) where common.isNumber: return try number(text, common)
+        case .literal(.string(let text), _, _) where common.isNumber: return try number(text, common, literals)
         case .literal(.string(let text), _, _) where common == .boolean:
             guard NumberText.exactBoolean(NumberText.trim(text)) != nil else {
                 throw Coercion.invalidSyntax(text, common)
@@ -96,10 +97,10 @@ package enum CommonType {
     }
 
     private static func all(
-        _ expressions: [CoercibleExpression], from start: SQLType
+        _ expressions: [CoercibleExpression], from start: SQLType?, _ literals: DecimalLiterals
     ) throws(SQLTypesError) -> SQLType? {
-        var result: SQLType? = start
-        for expression in expressions { result = try widen(result, with: expression) }
+        var result = start
+        for expression in expressions { result = try widen(result, with: expression, literals) }
         return result
     }
 
@@ -115,7 +116,9 @@ package enum CommonType {
     }
 
     /// The common type with a text that spells a number.
-    private static func number(_ text: String, _ common: SQLType) throws(SQLTypesError) -> SQLType {
+    private static func number(
+        _ text: String, _ common: SQLType, _ literals: DecimalLiterals
+    ) throws(SQLTypesError) -> SQLType {
         guard let number = SQLDecimal(utf8: Array(NumberText.trim(text).utf8)) else {
             throw Coercion.invalidSyntax(text, common)
         }
@@ -123,7 +126,7 @@ package enum CommonType {
         if !text.utf8.contains(where: { ".eE".utf8.contains($0) }), let value = number.unscaledInt64 {
             spelled = value > Int64(Int32.min) && value < Int64(Int32.max) ? .int : .bigint
         } else {
-            spelled = number.type
+            spelled = literals.type(of: number)
         }
         if common == .double { return .double }
         if common.base == .decimal || spelled.base == .decimal { return Coercion.widened(spelled, common) ?? common }
@@ -140,12 +143,22 @@ package enum CommonType {
     }
 }
 
-extension SQLDecimal {
-    /// The DECIMAL that holds the number as it is written, with one digit at least before the point: the type of a
-    /// literal. 0.05 is a DECIMAL(3, 2).
-    package var type: SQLType {
-        let scale = max(scale, 0)
-        let places = isZero ? 1 : max(precision - self.scale, 1)
-        return .decimal(precision: places + scale, scale: scale)
+/// How numbers that are written with a point are typed.
+package enum DecimalLiterals: Sendable {
+    /// The original's: 0.05 is a DECIMAL(3, 2).
+    case withDigitBeforePoint
+    /// The DECIMAL that just holds the number, as earlier programs typed it: 0.05 is a DECIMAL(2, 2).
+    case withDigitsNeeded
+
+    package func type(of number: SQLDecimal) -> SQLType {
+        let scale = max(number.scale, 0)
+        let places = number.precision - number.scale
+        switch self {
+        case .withDigitBeforePoint:
+            return .decimal(precision: (number.isZero ? 1 : max(places, 1)) + scale, scale: scale)
+        case .withDigitsNeeded:
+            if number.scale < 0 { return .decimal(precision: places, scale: 0) }
+            return .decimal(precision: number.isZero ? scale + 1 : max(number.precision, scale), scale: scale)
+        }
     }
 }
