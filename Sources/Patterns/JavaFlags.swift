@@ -17,6 +17,10 @@ struct JavaFlags {
 
     static let letters = "idmsuxU".unicodeScalars
 
+    /// What `x` passes over, and what ends a comment that # begins.
+    static let commentSpaces = " \t\n\u{b}\u{c}\r".unicodeScalars
+    static let commentEnds = "\n\r\u{85}\u{2028}\u{2029}".unicodeScalars
+
     var foldsASCIIOnly: Bool { isCaseless && !foldsUnicode }
 
     /// - Parameter letter: one of `letters`.

@@ -5,9 +5,9 @@ import CPCRE2
 /// Java matches by backtracking as PCRE2 does, without a bound; here every search has a budget in proportion to the
 /// text, so that no expression can hold the caller up.
 ///
-/// What differs from Java: look-behinds of more than 256 lengths, or with groups of several lengths that have numbers,
-/// are refused; a vertical tab and a form feed end a line for `.` and `$`; a back reference with `(?i)` finds any
-/// letter's other case.
+/// What differs from Java: look-behinds of several lengths are refused when they have groups with numbers in them, have
+/// more than 256 lengths, or are too long when written out; a vertical tab and a form feed end a line for `.` and `$`;
+/// a back reference with `(?i)` finds any letter's other case.
 ///
 /// Not for use by two threads at a time: a search keeps its state here.
 package final class JavaPattern {

@@ -12,9 +12,17 @@ struct JavaSyntax {
     private var outerFlags: [JavaFlags] = []
     /// Groups with numbers that have begun.
     private var groupCount = 0
+    /// Characters of look-behinds that were written out.
+    private var writtenOutCount = 0
+    /// Characters that were looked at for the ends of look-behinds: those of inner ones several times.
+    private var lookBehindReadCount = 0
 
     /// Classes nested deeper than this are refused.
     private static let depthMax = 50
+    /// For all of a pattern: a look-behind within one that is written out stands there several times, and is itself
+    /// written out each time.
+    private static let writtenOutCountMax = 64 << 10
+    private static let lookBehindReadCountMax = 256 << 10
 
     private init(_ pattern: String) {
         self.pattern = pattern
@@ -78,10 +86,10 @@ struct JavaSyntax {
     private mutating func skipComment() -> Bool {
         guard flags.hasComments, let scalar = next else { return false }
         if scalar == "#" {
-            while let inside = next, !"\n\r\u{85}\u{2028}\u{2029}".unicodeScalars.contains(inside) { at += 1 }
+            while let inside = next, !JavaFlags.commentEnds.contains(inside) { at += 1 }
             return true
         }
-        guard " \t\n\u{b}\u{c}\r".unicodeScalars.contains(scalar) else { return false }
+        guard JavaFlags.commentSpaces.contains(scalar) else { return false }
         at += 1
         return true
     }
@@ -124,7 +132,7 @@ struct JavaSyntax {
             if "=!".unicodeScalars.contains(following) {
                 begin("(?<" + String(following))
                 at += 2
-                writeOutLookBehind()
+                try writeOutLookBehind()
                 return
             }
             guard following.properties.isAlphabetic, following.isASCII else {
@@ -147,11 +155,18 @@ struct JavaSyntax {
         at = end + 1
     }
 
-    private mutating func writeOutLookBehind() {
-        guard let end = JavaLookBehind.end(of: source, from: at),
-            let alternatives = JavaLookBehind.expanded(source[at..<end])
-        else { return }
-        source.replaceSubrange(at..<end, with: alternatives)
+    private mutating func writeOutLookBehind() throws(PatternError) {
+        let end = JavaLookBehind.end(
+            of: source, from: at, hasComments: flags.hasComments, readCount: &lookBehindReadCount)
+        guard lookBehindReadCount <= Self.lookBehindReadCountMax else { throw error("Look-behinds are too long") }
+        guard let end, let text = JavaLookBehind.expanded(source[at..<end], hasComments: flags.hasComments) else {
+            return
+        }
+        writtenOutCount += text.count
+        guard writtenOutCount <= Self.writtenOutCountMax else {
+            throw error("Look-behinds of several lengths are too long")
+        }
+        source.replaceSubrange(at..<end, with: text)
     }
 
     /// `i-s)` or `i-s:`. PCRE2 is told of those that it has and that are not dealt with here.

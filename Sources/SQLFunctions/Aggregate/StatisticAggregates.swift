@@ -1,4 +1,3 @@
-import Glibc
 import SQLTypes
 
 /// STDDEV_SAMPLE, STDDEV_SAMP, CORRELATION and COUNT_DISTINCT.
@@ -142,7 +141,7 @@ enum StatisticAggregates {
                     add: { arguments, state, _ throws(EvaluationError) in
                         guard !arguments[0].isNull, case .bytes(var sketch) = state else { return }
                         state = .null  // so that the bytes have one owner
-                        DistinctSketch.insert(DistinctSketch.hash(arguments[0], type), &sketch)
+                        DistinctSketch.insert(arguments[0], type, &sketch)
                         state = .bytes(sketch)
                     },
                     merge: { state, other, _ throws(EvaluationError) in
@@ -154,96 +153,4 @@ enum StatisticAggregates {
                     result: { .bigint(DistinctSketch.estimate($0.bytesArgument)) }, undo: nil)
             }
         ], hasUndo: false)
-}
-
-/// HyperLogLog with 2^14 registers (Flajolet, Fusy, Gandouet, Meunier 2007), with the hashes of stream-lib's, which the
-/// original has, so that both count alike.
-///
-/// | bytes                 | meaning                                                            |
-/// |-----------------------|--------------------------------------------------------------------|
-/// | up to `sparseMax` · 3 | registers that are not 0: number in 2 bytes, value in 1; ascending |
-/// | 2^14                  | all registers                                                      |
-enum DistinctSketch {
-    private static let bits = 14
-    private static let registerCount = 1 << bits
-    private static let sparseMax = 1500
-
-    /// The same on every machine and in every run, as states are stored. Numbers count by their bits, all else by its
-    /// text.
-    static func hash(_ value: SQLValue, _ type: SQLType) -> UInt32 {
-        switch value {
-        case .int(let value): MurmurHash.hash(Int64(value))
-        case .bigint(let value): MurmurHash.hash(value)
-        case .double(let value): MurmurHash.hash(Int64(bitPattern: (value.isNaN ? Double.nan : value).bitPattern))
-        case .bytes(let bytes): MurmurHash.hash(bytes)
-        default: MurmurHash.hash(Array(SQLText.javaText(of: value, type: type).utf8))
-        }
-    }
-
-    static func insert(_ hash: UInt32, _ sketch: inout [UInt8]) {
-        let register = Int(hash &>> UInt32(32 - bits))
-        let rank = UInt8((hash << UInt32(bits) | (1 << UInt32(bits - 1)) + 1).leadingZeroBitCount + 1)
-        set(register, rank, &sketch)
-    }
-
-    private static func set(_ register: Int, _ rank: UInt8, _ sketch: inout [UInt8]) {
-        if sketch.count == registerCount {
-            sketch[register] = max(sketch[register], rank)
-            return
-        }
-        var low = 0
-        var high = sketch.count / 3
-        while low < high {
-            let middle = (low + high) / 2
-            if entry(sketch, middle).register < register { low = middle + 1 } else { high = middle }
-        }
-        if low < sketch.count / 3, entry(sketch, low).register == register {
-            sketch[low * 3 + 2] = max(sketch[low * 3 + 2], rank)
-            return
-        }
-        if sketch.count / 3 < sparseMax {
-            sketch.insert(contentsOf: [UInt8(register >> 8), UInt8(register & 0xFF), rank], at: low * 3)
-            return
-        }
-        var dense = [UInt8](repeating: 0, count: registerCount)
-        for index in 0..<(sketch.count / 3) {
-            let entry = entry(sketch, index)
-            dense[entry.register] = entry.rank
-        }
-        sketch = dense
-        sketch[register] = rank
-    }
-
-    private static func entry(_ sketch: [UInt8], _ index: Int) -> (register: Int, rank: UInt8) {
-        let register = Int(sketch[index * 3]) << 8 | Int(sketch[index * 3 + 1])
-        return (register & (registerCount - 1), sketch[index * 3 + 2])
-    }
-
-    static func merge(_ sketch: inout [UInt8], _ other: [UInt8]) {
-        if other.count == registerCount {
-            for (register, rank) in other.enumerated() where rank > 0 { set(register, rank, &sketch) }
-        } else {
-            for index in 0..<(other.count / 3) {
-                let entry = entry(other, index)
-                set(entry.register, entry.rank, &sketch)
-            }
-        }
-    }
-
-    static func estimate(_ sketch: [UInt8]) -> Int64 {
-        let m = Double(registerCount)
-        var sum = 0.0
-        var zeros = registerCount
-        let ranks: [UInt8] =
-            sketch.count == registerCount ? sketch : (0..<(sketch.count / 3)).map { sketch[$0 * 3 + 2] }
-        for rank in ranks where rank > 0 {
-            sum += pow(2, -Double(rank))
-            zeros -= 1
-        }
-        sum += Double(zeros)
-        let estimate = 0.7213 / (1 + 1.079 / m) * m * m / sum
-        // Few values leave registers empty, whose number tells more.
-        let result = estimate <= 2.5 * m && zeros > 0 ? m * log(m / Double(zeros)) : estimate
-        return Int64(result.rounded())
-    }
 }

@@ -264,10 +264,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
         if mustRelog {
             mustRelog = false
-            do { try engine.writeSnapshot { receiver($0.store).take($0) } } catch {
+            do { try engine.relog { receiver($0.store).take($0) } } catch {
                 return fail(.cluster(ClusterError(.invalidRequest, "state cannot be written: \(error)")))
             }
-            engine.drainChanges { _ in }
         } else {
             engine.drainChanges(to: receiver)
         }

@@ -149,6 +149,10 @@ package final class QueryTask {
     /// that are read are left out: `restore` fills those. The old task is not
     /// to be used any more.
     package func adoptState(of old: QueryTask) {
+        // One that has failed can be replaced; one whose state cannot be made whole has none to give.
+        let hadFailed = old.context.failure != nil
+        old.endRestore()
+        if !hadFailed, let failure = old.context.failure { context.fail(failure) }
         let others = Dictionary(old.operators.map { ($0.step.name, $0) }, uniquingKeysWith: { first, _ in first })
         for item in operators { if let other = others[item.step.name] { item.adopt(other) } }
     }
@@ -226,6 +230,13 @@ extension QueryTask {
                 try body(StateChange(store: store, tag: part.tag, key: key, value: value))
             }
         }
+    }
+
+    /// Gives all state as changes, for changelogs in which there may be changes already: also the keys that are gone since
+    /// the last drain. Nothing is left to drain.
+    package func relog(_ body: (StateChange) -> Void) throws {
+        try writeSnapshot(body)
+        drainChanges { change in if change.value == nil { body(change) } }
     }
 
     /// Takes a change that a task of the same plan has drained or written to a snapshot: all of them in their order, or the
