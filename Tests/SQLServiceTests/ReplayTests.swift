@@ -12,7 +12,7 @@ import Testing
 @Suite struct ReplayTests {
     /// As programs wrote it that had no versions of rules; nil: as the original does.
     private static let surroundings =
-        #"{"topics":{"s":{"partitions":1,"replicas":1},"o":null,"D":null,"N":null},"latest":{},"schemas":{},"#
+        #"{"topics":{"s":{"partitions":1,"replicas":1},"o":{"partitions":1,"replicas":1}},"latest":{},"schemas":{},"#
         + #""versions":{},"registered":{},"hasRegistry":false}"#
 
     private static let stream = """
