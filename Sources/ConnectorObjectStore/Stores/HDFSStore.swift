@@ -81,11 +81,12 @@ final class HDFSStore: ObjectStore {
         let log = log(partition)
         try await makeFolder(Self.parent(log))
         try await client.create(log + ".tmp", note.bytes)
-        let isRenamed = try await client.rename(log + ".tmp", to: log)
-        // Else by an attempt of which the answer was lost, or it is gone.
-        guard try await isRenamed || client.contents(log) == note.bytes else {
-            forget(Self.parent(log))
-            throw ConnectError(.retriable, "'\(log).tmp' is gone before it was renamed")
+        if try await !client.rename(log + ".tmp", to: log) {
+            // By an attempt of which the answer was lost, or it is gone.
+            guard try await client.contents(log) == note.bytes else {
+                forget(Self.parent(log))
+                throw ConnectError(.retriable, "'\(log).tmp' is gone before it was renamed")
+            }
         }
         state.withLock { _ = $0.noted.insert(partition) }
         for object in note.objects { try await rename(object.from, object.to) }
