@@ -330,7 +330,10 @@ let package = Package(
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",
-            ["Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio]),
+            [
+                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio,
+                nioPosix,
+            ]),
         tests(
             "SQLRuntime",
             [

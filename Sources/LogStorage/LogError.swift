@@ -63,6 +63,9 @@ package struct LogError: Error, CustomStringConvertible {
         "\(code.rawValue): \(message)" + (cause.map { " <- \($0)" } ?? "")
     }
 
+    /// Whether a sync failed only because too many files are open: nothing is lost, and it may be tried again.
+    package var isPassing: Bool { code == .io && cause?.code == .tooManyFiles }
+
     /// The only place where storage errors become Kafka's codes.
     package var kafkaCode: Int16 {
         switch code {

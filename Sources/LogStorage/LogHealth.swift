@@ -26,9 +26,22 @@ package final class LogHealth: Sendable {
         }
     }
 
-    /// Replaces a side file durably. A full disk leaves the old file and may be tried again; anything else is final.
+    /// Runs syncs, whose failure is final too. But where a file could not be opened because there are too many, nothing was
+    /// lost, and all of it may be tried again.
+    func sync(_ what: @autoclosure () -> String, _ body: () throws(DiskError) -> Void) throws(LogError) {
+        var passing: DiskError?
+        try final(what()) { () throws(DiskError) in
+            do throws(DiskError) { try body() } catch  where error.code == .tooManyFiles { passing = error }
+        }
+        if let passing { throw LogError(passing, what()) }
+    }
+
+    /// Replaces a side file durably. A full disk, or one with too many open files, leaves the old file and may be tried
+    /// again; anything else is final.
     func replace(_ path: String, with bytes: [UInt8], on disk: any Disk) throws(LogError) {
-        do throws(DiskError) { try disk.replaceDurably(path, with: bytes) } catch  where error.code == .full {
+        do throws(DiskError) { try disk.replaceDurably(path, with: bytes) } catch
+            where error.code == .full || error.code == .tooManyFiles
+        {
             throw LogError(error, "write '\(path)'")
         } catch {
             let failure = LogError(.failed, "write '\(path)'", cause: error)

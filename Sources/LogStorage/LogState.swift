@@ -26,7 +26,7 @@ struct LogState: Sendable {
     /// Snapshots taken when a segment was closed, to be written by the next maintenance.
     var pendingSnapshots: [(offset: Int64, bytes: [UInt8])] = []
     /// Closed segments whose data is not synced yet, oldest first.
-    var unsyncedFiles: [(base: Int64, file: any DiskFile)] = []
+    var unsyncedFiles: [UnsyncedFile] = []
     /// Counts names created in the folder, and of those how many are durable, the folder's own name included.
     var namesWritten: UInt64 = 0
     var namesDurable: UInt64 = 0

@@ -165,7 +165,9 @@ extension PartitionLog {
         state.active.noteTime()
         spillIndexes(&state.segments[state.segments.count - 1])
         if let file = state.active.file {
-            state.unsyncedFiles.append((state.active.baseOffset, file))
+            // Clients can have segments closed as fast as they write, by the times of their records.
+            let keepsOpen = state.unsyncedFiles.count < UnsyncedFile.openCountMax
+            state.unsyncedFiles.append(UnsyncedFile(base: state.active.baseOffset, file: keepsOpen ? file : nil))
             state.active.file = nil
         }
         state.pendingSnapshots.append((state.logEnd, ProducerSnapshot.encode(state.producers)))

@@ -14,7 +14,7 @@ extension PartitionLog {
         var lastStable: Int64
         var appendedByteCount: Int64
         /// Data files, oldest first.
-        var files: [any DiskFile]
+        var files: [UnsyncedFile]
         var closed: Set<Int64>
         var metadata: Bool
         var namesWritten: UInt64
@@ -68,8 +68,8 @@ extension PartitionLog {
             throw error
         }
         guard let work = begun else { return recoveryPoint }
-        try health.final("sync log '\(directory)'") { () throws(DiskError) in
-            for file in work.files { try file.sync() }
+        try health.sync("sync log '\(directory)'") { () throws(DiskError) in
+            for file in work.files { try sync(file) }
             for (base, _) in work.indexes {
                 for suffix in [FileNames.Suffix.timeIndex, .index] { try syncIfThere(FileNames.name(base, suffix)) }
             }
@@ -134,8 +134,10 @@ extension PartitionLog {
             if isDurable, indexes.isEmpty, aborted.isEmpty, snapshots.isEmpty, state.epochsAreDurable { return nil }
             var metadata = false
             if case .written = state.metadata { metadata = true }
-            var files = state.unsyncedFiles.map(\.file)
-            if !isDurable, let file = state.active.file { files.append(file) }
+            var files = state.unsyncedFiles
+            if !isDurable, let file = state.active.file {
+                files.append(UnsyncedFile(base: state.active.baseOffset, file: file))
+            }
             return CheckpointWork(
                 end: state.logEnd, lastStable: state.lastStable, appendedByteCount: state.appendedByteCount,
                 files: files,

@@ -67,11 +67,8 @@ import Testing
             end.producerId = producer.producerId
             end.producerEpoch = producer.producerEpoch
             end.committed = true
-            var code = try client.ask(end, version: 5).errorCode
-            while code == ErrorCode.coordinatorLoadInProgress.rawValue {
-                code = try client.ask(end, version: 5).errorCode
-            }
-            #expect(code == 0)
+            let code = try Self.again { ErrorCode(rawValue: try client.ask(end, version: 5).errorCode) }
+            #expect(code == .none)
             let log = try Self.partition(server).log
             #expect(log.offsets.lastStable == 2)
             let aborted = try log.abortedTransactions(from: 0, upTo: 2)
@@ -163,13 +160,19 @@ import Testing
 
     /// Asks again while the coordinator is loading or writes markers.
     private static func again(_ ask: () throws -> ErrorCode) throws -> ErrorCode {
-        while true {
-            let code = try ask()
+        var code = ErrorCode.none
+        for _ in 0..<attemptCountMax {
+            code = try ask()
             guard [.coordinatorLoadInProgress, .notEnoughReplicas, .concurrentTransactions].contains(code) else {
-                return code
+                break
             }
+            Thread.sleep(forTimeInterval: 0.005)
         }
+        return code
     }
+
+    /// With pauses of five milliseconds: longer than any machine takes, and not for ever.
+    private static let attemptCountMax = 4_000
 
     /// The records that a reader of committed records gets.
     private static func committedCount(_ server: BrokerServer) throws -> Int64 {
@@ -256,11 +259,107 @@ import Testing
             #expect(isReady.code == .invalidProducerIdMapping)
             server.node.coordination.endUnknownTransactions()
             let log = try Self.partition(server).log
-            while !log.openTransactions().isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+            for _ in 0..<Self.attemptCountMax where !log.openTransactions().isEmpty {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            let open = log.openTransactions()
+            #expect(open.isEmpty)
             let count = try Self.committedCount(server)
             #expect(count == 1)
             let repeated = try Self.produce(next.producer, server)
             #expect(repeated == .invalidProducerEpoch)
+        }
+    }
+
+    // MARK: Before it is through
+
+    /// What is acknowledged before a start has aborted what nobody knows would be aborted with it.
+    @Test func `nothing goes on with an open transaction before it is looked at`() async throws {
+        try await withBroker { server in
+            let begun = try Self.begin(server)
+            let partition = try Self.partition(server)
+            let other = Coordination(server.node.coordination.environment, server.node.controller.server)
+            func code(raisedBy raise: Int16) -> ErrorCode {
+                let producer = TransactionProducer(
+                    producerId: begun.producerId, producerEpoch: begun.producerEpoch + raise)
+                let begin = other.transactions.begin(producer, transactionalId: "t", in: partition, addsByItself: true)
+                if case .failure(let error) = begin { return error.code }
+                return .none
+            }
+            #expect(code(raisedBy: 0) == .coordinatorLoadInProgress)
+            #expect(code(raisedBy: 1) == .coordinatorLoadInProgress)
+            // This one has no topic, and so knows nothing.
+            other.endUnknownTransactions()
+            #expect(partition.log.openTransactions().isEmpty)
+            #expect(code(raisedBy: 0) == .coordinatorNotAvailable)
+        }
+    }
+
+    @Test func `a start is through when the markers are written that it found decided`() {
+        let start = TransactionStart()
+        let ending = [0, 1].map { TransactionProducer(producerId: $0, producerEpoch: 3) }
+        start.markersWritten(of: ending[0])
+        #expect(start.phase == .looking)
+        start.endLooking { Set(ending) }
+        start.markersWritten(of: ending[0])
+        start.markersWritten(of: TransactionProducer(producerId: 1, producerEpoch: 4))
+        #expect(start.phase == .ending)
+        start.markersWritten(of: ending[1])
+        #expect(start.phase == .settled)
+        start.endLooking { Set(ending) }
+        #expect(start.phase == .settled)
+        let unreadable = TransactionStart()
+        unreadable.giveUp()
+        #expect(unreadable.phase == .ending)
+    }
+
+    /// The producer was given the epoch of the fence in between, and has begun again.
+    @Test func `a fence does not end what its producer has begun with the fence's epoch`() async throws {
+        try await withBroker { server in
+            let begun = try Self.begin(server)
+            let log = try Self.partition(server).log
+            let old = try #require(log.openTransactions().first)
+            let ended = try Self.end(
+                TransactionProducer(producerId: begun.producerId, producerEpoch: begun.producerEpoch), commit: true,
+                server)
+            let code = try Self.produce(ended.next, server)
+            #expect(code == .none)
+            let open = try #require(log.openTransactions().first)
+            #expect(old.fence == ended.next)
+            server.node.coordination.markers.write(
+                old.abortMarker, producer: old.fence, transactionVersion: old.fenceVersion,
+                to: [MarkerTarget(topic: Self.topic, partition: 0)], isFence: true
+            ) {}
+            #expect(log.openTransactions().map(\.firstOffset) == [open.firstOffset])
+            let committed = try Self.end(ended.next, commit: true, server)
+            #expect(committed.code == .none)
+            let count = try Self.committedCount(server)
+            #expect(count == 2)
+        }
+    }
+
+    /// Before transaction.version 2 transactions of one epoch follow each other: an equal epoch tells of no next one.
+    @Test func `a refused marker of an old client does not become an abort`() async throws {
+        try await withBroker { server in
+            let begun = try Self.begin(server)
+            let producer = TransactionProducer(producerId: begun.producerId, producerEpoch: begun.producerEpoch)
+            let log = try Self.partition(server).log
+            _ = try log.appendMarker(
+                ControlMarker(kind: .abort, coordinatorEpoch: 5), producerId: producer.producerId,
+                producerEpoch: producer.producerEpoch, now: 1_000)
+            var builder = BatchBuilder()
+            builder.producerId = producer.producerId
+            builder.producerEpoch = producer.producerEpoch
+            builder.baseSequence = 1
+            builder.isTransactional = true
+            try builder.append(timestamp: 1_000, key: nil, value: Array("two".utf8))
+            let batch = try builder.build()
+            _ = try log.append(batch.span.bytes, header: try BatchHeader(batch.span.bytes), now: 1_000)
+            server.node.coordination.markers.write(
+                ControlMarker(kind: .commit, coordinatorEpoch: 0), producer: producer, transactionVersion: 0,
+                to: [MarkerTarget(topic: Self.topic, partition: 0)]
+            ) {}
+            #expect(log.openTransactions().map(\.firstOffset) == [2])
         }
     }
 

@@ -1,3 +1,5 @@
+import Glibc
+import NIOPosix
 import Testing
 
 @testable import Cluster
@@ -164,6 +166,24 @@ import Testing
         let error = await #expect(throws: ClusterError.self) { try await cluster.connect(timeout: .seconds(60)) }
         #expect(error?.code.name == "SASL_AUTHENTICATION_FAILED")
         #expect(error?.message.contains("invalid credentials") == true, "\(error.map { "\($0)" } ?? "")")
+    }
+
+    /// librdkafka waits at the other end of the socket, and would do so for ever.
+    @Test func `a connection that ended before it is handed over ends the socket`() async throws {
+        let broker = try SecuredBroker(["PLAIN"])
+        defer { broker.close() }
+        let connection = try await RequestConnection.open(
+            BrokerAddress(host: "127.0.0.1", port: broker.port), ConnectionSecurity([:]),
+            on: MultiThreadedEventLoopGroup.singleton, clientId: "c", timeout: .seconds(60))
+        connection.close()
+        var pair: [Int32] = [-1, -1]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+        defer { close(pair[0]) }
+        await #expect(throws: (any Error).self) { try await connection.relay(pair[1]) }
+        var timeout = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        var byte: UInt8 = 0
+        #expect(recv(pair[0], &byte, 1, 0) == 0)
     }
 
     /// KIP-368: the broker ends connections that outlive their session.

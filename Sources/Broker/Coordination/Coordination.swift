@@ -10,7 +10,7 @@ struct Coordination: Sendable {
     let groups: CoordinatorTopic<GroupShard>
     let transactions: TransactionCoordinators
     let markers: MarkerWriter
-    private let environment: CoordinationEnvironment
+    let environment: CoordinationEnvironment
 
     init(_ environment: CoordinationEnvironment, _ server: ServerProperties) {
         self.environment = environment

@@ -29,10 +29,13 @@ final class MarkerWriter: Sendable {
     /// Calls `done` when the marker is durable in all partitions that still exist. What a full disk refuses is tried
     /// again until it is written: the outcome of the transaction is decided already.
     ///
-    /// - Parameter transactionVersion: of the end; see `PartitionLog.appendMarker`.
+    /// - Parameters:
+    ///   - transactionVersion: of the end; see `PartitionLog.appendMarker`.
+    ///   - isFence: the marker comes from no coordinator, but ends what none knows: a refusal says that the producer is
+    ///     at work with the epoch that was to end it, and what it has begun is left alone.
     func write(
         _ marker: ControlMarker, producer: TransactionProducer, transactionVersion: Int16, to targets: [MarkerTarget],
-        _ done: @escaping @Sendable () -> Void
+        isFence: Bool = false, _ done: @escaping @Sendable () -> Void
     ) {
         var left: [MarkerTarget] = []
         var syncs: [(partition: Partition, offset: Int64)] = []
@@ -49,7 +52,12 @@ final class MarkerWriter: Sendable {
                 environment.logger.warning(
                     "a transaction's marker was refused",
                     metadata: ["partition": "\(target.topic)-\(target.partition)", "error": "\(error)"])
-                if let end = abortNext(of: producer, in: partition) { syncs.append((partition, end)) }
+                // Only from version 2 on an equal epoch tells of another transaction; otherwise it is this one.
+                if error.code == .invalidProducerEpoch, transactionVersion >= 2, !isFence,
+                    let end = abortNext(of: producer, in: partition)
+                {
+                    syncs.append((partition, end))
+                }
             case .failure(let error):
                 environment.alarm.note(error)
                 left.append(target)
@@ -62,7 +70,9 @@ final class MarkerWriter: Sendable {
             if retry.isEmpty { return done() }
             guard !isClosed.load(ordering: .acquiring) else { return }
             environment.timerLoop.scheduleTask(in: Self.retryDelay) { [self] in
-                write(marker, producer: producer, transactionVersion: transactionVersion, to: retry, done)
+                write(
+                    marker, producer: producer, transactionVersion: transactionVersion, to: retry, isFence: isFence,
+                    done)
             }
         }
         force(syncs, finish)
@@ -78,8 +88,9 @@ final class MarkerWriter: Sendable {
         guard let open = partition.log.openTransactions().first(where: { $0.producerId == producer.producerId }),
             open.producerEpoch == producer.producerEpoch
         else { return nil }
-        let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
-        guard case .success(let end) = append(marker, open.fence, 0, to: partition) else { return nil }
+        guard case .success(let end) = append(open.abortMarker, open.fence, open.fenceVersion, to: partition) else {
+            return nil
+        }
         partition.wakeWaiters()
         return end
     }
@@ -126,7 +137,7 @@ final class MarkerWriter: Sendable {
 }
 
 /// Counts parts of a whole down.
-private final class Countdown: Sendable {
+final class Countdown: Sendable {
     private let state: Mutex<(left: Int, isGood: Bool)>
 
     init(_ count: Int) { state = Mutex((count, true)) }
@@ -146,6 +157,12 @@ extension OpenTransaction {
     var fence: TransactionProducer {
         TransactionProducer(producerId: producerId, producerEpoch: producerEpoch == .max ? .max : producerEpoch + 1)
     }
+
+    /// With the fence's epoch the producer may have begun another transaction meanwhile, which the marker must not end. The
+    /// last epoch cannot be raised, and there is none after it.
+    var fenceVersion: Int16 { producerEpoch == .max ? 0 : 2 }
+
+    var abortMarker: ControlMarker { ControlMarker(kind: .abort, coordinatorEpoch: max(0, coordinatorEpoch)) }
 }
 
 extension LogError {

@@ -15,6 +15,7 @@ final class TransactionCoordinators: Sendable {
     let topic: CoordinatorTopic<TransactionShard>
     private let environment: CoordinationEnvironment
     private let markers: MarkerWriter
+    private let start: TransactionStart
     /// Per producer, the offset of `__transaction_state` up to which it must be durable before an append to a partition
     /// that was just added to the producer's transaction may be answered.
     private let additions = Mutex<[Int64: Addition]>([:])
@@ -32,10 +33,12 @@ final class TransactionCoordinators: Sendable {
     ) {
         self.environment = environment
         self.markers = markers
+        let start = TransactionStart()
+        self.start = start
         topic = CoordinatorTopic(.transactionState, environment) { _ in
             TransactionShard(configuration: configuration)
         } execute: { host, orders in
-            for order in orders { Self.carryOut(order, of: host, markers) }
+            for order in orders { Self.carryOut(order, of: host, markers, start) }
         }
     }
 
@@ -43,7 +46,7 @@ final class TransactionCoordinators: Sendable {
 
     /// Writes the markers of a transaction whose outcome is durable, then tells the shard.
     private static func carryOut(
-        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ markers: MarkerWriter
+        _ order: MarkerOrder, of host: ShardHost<TransactionShard>, _ markers: MarkerWriter, _ start: TransactionStart
     ) {
         let targets = order.topics.flatMap { topic in
             topic.partitions.map { MarkerTarget(topic: topic.name, partition: $0) }
@@ -61,6 +64,7 @@ final class TransactionCoordinators: Sendable {
                     producerEpoch: order.producerEpoch, at: now)
                 return ((), decision.decision, decision.markers)
             }
+            start.markersWritten(of: producer)
         }
     }
 
@@ -73,10 +77,23 @@ final class TransactionCoordinators: Sendable {
     func begin(
         _ producer: TransactionProducer, transactionalId: String, in partition: Partition, addsByItself: Bool
     ) -> Result<Addition?, ControlError> {
-        if let open = partition.log.openTransaction(producerId: producer.producerId),
-            open.epoch == producer.producerEpoch
-        {
-            return .success(addition(of: producer.producerId))
+        if let open = partition.log.openTransaction(producerId: producer.producerId) {
+            let isItsOwn: Bool
+            switch start.phase {
+            case .looking:
+                // Whatever its epoch: what would be appended now may be aborted after it was acknowledged.
+                return .failure(
+                    ControlError(.coordinatorLoadInProgress, "transactions that a stop left open are being looked at"))
+            case .ending:
+                isItsOwn =
+                    topic.host(of: transactionalId).map {
+                        verify(producer, transactionalId, partition, $0) == ErrorCode.none
+                    } ?? false
+            case .settled: isItsOwn = true
+            }
+            if isItsOwn, open.epoch == producer.producerEpoch {
+                return .success(addition(of: producer.producerId))
+            }
         }
         guard let host = topic.host(of: transactionalId) else {
             return .failure(
@@ -148,9 +165,9 @@ final class TransactionCoordinators: Sendable {
             let code = verify(producer, transactionalId, partition, host), code != .none,
             let open = partition.log.openTransactions().first(where: { $0.producerId == producer.producerId })
         else { return nil }
-        abort(
-            open, by: TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch),
-            in: partition)
+        let ended = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
+        let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
+        markers.write(open.abortMarker, producer: ended, transactionVersion: 0, to: [target]) {}
         return ControlError(.invalidTxnState, "the transaction ended while its records were being written")
     }
 
@@ -170,7 +187,10 @@ final class TransactionCoordinators: Sendable {
     /// would be taken for unknown, and aborted under a client that then commits it.
     func abortUnknown() {
         let hosts = topic.hosts
-        guard hosts.allSatisfy(\.isReady) else { return }
+        guard hosts.allSatisfy(\.isReady) else {
+            if hosts.allSatisfy({ $0.isReady || $0.isFailed }) { start.giveUp() }
+            return
+        }
         var found: [(partition: Partition, transaction: OpenTransaction)] = []
         for topic in environment.catalog.snapshot.sorted {
             for partition in topic.partitions {
@@ -186,28 +206,36 @@ final class TransactionCoordinators: Sendable {
                 }
             }
         }
-        for (partition, open) in found {
+        let unknown = found.filter { partition, open in
             let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
-            guard known[open.producerId]?.contains(target) != true,
-                // Else it has ended by itself since it was found, and another one may have begun.
-                partition.log.openTransactions().contains(where: {
-                    $0.producerId == open.producerId && $0.firstOffset == open.firstOffset
-                })
-            else { continue }
+            guard known[open.producerId]?.contains(target) != true else { return false }
+            // Else it has ended by itself since it was found, and another one may have begun.
+            return partition.log.openTransactions().contains {
+                $0.producerId == open.producerId && $0.firstOffset == open.firstOffset
+            }
+        }
+        guard !unknown.isEmpty else { return endLooking(hosts) }
+        let left = Countdown(unknown.count)
+        for (partition, open) in unknown {
             environment.logger.warning(
                 "aborting a transaction that a crash left unfinished",
                 metadata: [
                     "partition": "\(partition.topicName)-\(partition.index)", "producerId": "\(open.producerId)",
                     "firstOffset": "\(open.firstOffset)",
                 ])
-            abort(open, by: open.fence, in: partition)
+            let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
+            markers.write(
+                open.abortMarker, producer: open.fence, transactionVersion: open.fenceVersion, to: [target],
+                isFence: true
+            ) { [self] in
+                if left.finish(isGood: true) != nil { endLooking(hosts) }
+            }
         }
     }
 
-    /// Ends a transaction in one partition apart from its coordinator.
-    private func abort(_ open: OpenTransaction, by producer: TransactionProducer, in partition: Partition) {
-        let marker = ControlMarker(kind: .abort, coordinatorEpoch: max(0, open.coordinatorEpoch))
-        let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
-        markers.write(marker, producer: producer, transactionVersion: 0, to: [target]) {}
+    private func endLooking(_ hosts: [ShardHost<TransactionShard>]) {
+        start.endLooking {
+            hosts.reduce(into: []) { all, host in all.formUnion(host.read { shard, _ in shard.endingProducers } ?? []) }
+        }
     }
 }

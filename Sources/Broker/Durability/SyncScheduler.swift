@@ -86,6 +86,9 @@ final class SyncScheduler: Sendable {
         /// thread of its own.
         var isCrowded: Bool { waiters.count >= LogDirectory.groupSyncCountMin }
     }
+    /// Pause after a force for which there were too many open files.
+    private static let retryDelay = Duration.milliseconds(100)
+
     private let directory: LogDirectory
     private let alarm: StorageAlarm
     private let pool: ThreadPool
@@ -150,6 +153,7 @@ final class SyncScheduler: Sendable {
             }
             let took = NIODeadline.now() - began
             durations.record(took.nanoseconds)
+            if results.contains(where: \.isPassingFailure) { BlockedThread().wait(Self.retryDelay) }
             if let lingering = finish(partitions, results) {
                 linger(lingering, for: min(max(took, patience.lowerBound), patience.upperBound))
             }
@@ -210,6 +214,8 @@ final class SyncScheduler: Sendable {
                     switch result {
                     case .success(let durableEnd) where waiter.offset > durableEnd: left.append(waiter)
                     case .success: done.append((waiter.completion, nil))
+                    // Who waits for a disk that has lost nothing need not know of it.
+                    case .failure(let error) where error.isPassing: left.append(waiter)
                     case .failure(let error): done.append((waiter.completion, error))
                     }
                 }
@@ -235,5 +241,11 @@ final class SyncScheduler: Sendable {
         }
         let failure = LogError(.closed, "the broker stops")
         PendingSend.send(waiters.compactMap { $0.completion(failure) })
+    }
+}
+
+extension Result<Int64, LogError> {
+    fileprivate var isPassingFailure: Bool {
+        if case .failure(let error) = self { error.isPassing } else { false }
     }
 }

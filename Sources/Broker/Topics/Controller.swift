@@ -77,10 +77,13 @@ package final class Controller: Sendable {
         topicObserver.withLock { $0 = observer }
     }
 
-    /// Calls `observer` with the properties in force, now and on the control thread after they were changed.
+    /// Calls `observer` on the control thread with the properties in force, soon and after they were changed: two calls
+    /// never overtake each other.
     func observeSettings(_ observer: @escaping @Sendable (ServerProperties) -> Void) {
-        settingsObserver.withLock { $0 = observer }
-        observer(server)
+        perform { controller in
+            controller.settingsObserver.withLock { $0 = observer }
+            observer(controller.server)
+        }
     }
 
     private func tellObserver(deleted: [String] = []) { topicObserver.withLock { $0 }?(deleted) }

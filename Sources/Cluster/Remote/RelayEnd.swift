@@ -21,6 +21,8 @@ final class RelayEnd: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
+        // It has ended already, unless this one was added too late to be told of its channel's end.
+        other?.context?.close(promise: nil)
         other = nil
     }
 

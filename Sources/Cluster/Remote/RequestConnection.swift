@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import KafkaMessages
 import NIOCore
 import NIOPosix
@@ -101,17 +102,40 @@ final class RequestConnection: Sendable {
     func relay(_ socket: Int32) async throws {
         isHandedOver.store(true, ordering: .releasing)
         do {
-            let local = try await ClientBootstrap(group: channel.eventLoop).channelOption(.autoRead, value: false)
-                .withConnectedSocket(socket).get()
-            try await channel.eventLoop.submit { [channel, handler] in
-                let (here, there) = RelayEnd.pair()
-                try channel.pipeline.syncOperations.addHandler(here)
-                try local.pipeline.syncOperations.addHandler(there)
-                handler.value.passesOn = true
-            }.get()
-            try await local.setOption(.autoRead, value: true).get()
+            let local = try await Self.take(socket, on: channel.eventLoop)
+            do {
+                try await channel.eventLoop.submit { [channel, handler] in
+                    // After its end a channel keeps its handlers for a moment, and tells a new one nothing.
+                    guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
+                    let (here, there) = RelayEnd.pair()
+                    try channel.pipeline.syncOperations.addHandler(here)
+                    try local.pipeline.syncOperations.addHandler(there)
+                    handler.value.passesOn = true
+                }.get()
+                try await local.setOption(.autoRead, value: true).get()
+            } catch {
+                local.close(promise: nil)
+                throw error
+            }
         } catch {
             channel.close(promise: nil)
+            throw error
+        }
+    }
+
+    /// A channel that does not read yet. The socket is closed when there is none.
+    private static func take(_ socket: Int32, on loop: any EventLoop) async throws -> any Channel {
+        let isTaken = TakenMark()
+        do {
+            return try await ClientBootstrap(group: loop)
+                .channelInitializer { channel in
+                    isTaken.value.store(true, ordering: .releasing)
+                    return channel.setOption(.autoRead, value: false)
+                }
+                .withConnectedSocket(socket).get()
+        } catch {
+            // A channel closes its socket; before it was made, the socket is still ours.
+            if !isTaken.value.load(ordering: .acquiring) { _ = Glibc.close(socket) }
             throw error
         }
     }
@@ -260,6 +284,11 @@ final class RequestConnection: Sendable {
         if case .connectTimeout? = error as? ChannelError { return "no answer" }
         return "the connection was closed"
     }
+}
+
+/// Whether a channel has taken a socket.
+private final class TakenMark: Sendable {
+    let value = Atomic<Bool>(false)
 }
 
 /// Cuts the answers out of the stream and hands each to who waits for it. Lives on the connection's event loop.

@@ -63,6 +63,16 @@ extension TransactionShard {
         package var topics: [TransactionTopic]
     }
 
+    /// The producers whose transactions are decided and whose markers may not all be written, with the markers' epochs.
+    package var endingProducers: Set<TransactionProducer> {
+        entries.values.reduce(into: []) { all, entry in
+            guard entry.metadata.state.isPrepared, entry.markers != .written else { return }
+            all.insert(
+                TransactionProducer(
+                    producerId: entry.metadata.producerId, producerEpoch: entry.metadata.producerEpoch))
+        }
+    }
+
     /// All transactions that are open or about to end.
     package var openTransactions: [OpenTransaction] {
         entries.values.filter { $0.metadata.state == .ongoing || $0.metadata.state.isPrepared }.map { entry in
