@@ -1,3 +1,4 @@
+import Broker
 import Cluster
 import ConnectCore
 import Foundation
