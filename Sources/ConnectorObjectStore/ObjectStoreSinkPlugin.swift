@@ -77,7 +77,8 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
         case .hdfs(let hdfs, let notes):
             store = HDFSStore(
                 try WebHDFSClient(hdfs, pause, log: { [context] in context.log($0, $1) }),
-                topics: settings.topicsDirectory, notes: notes, connector: context.identity.connector)
+                topics: settings.topicsDirectory, notes: notes, connector: context.identity.connector,
+                stepByteCount: surroundings.hdfsStepByteCount)
         }
         return ObjectStoreSinkTask(settings, store, context, pause)
     }

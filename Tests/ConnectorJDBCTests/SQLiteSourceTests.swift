@@ -148,7 +148,8 @@ final class SourceContext: SourceTaskContext {
         try file.sql(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, work INTEGER); "
                 + "INSERT INTO t VALUES (1, 1), (2, 1), (3, 100000000000), (4, 1)")
-        let count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < t.work) SELECT max(i) FROM n"
+        let count =
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < t.work) SELECT max(i) FROM n"
         let options = [
             "mode": "incrementing", "incrementing.column.name": "id", "batch.max.rows": "1", "poll.interval.ms": "0",
             "query": "SELECT * FROM (SELECT id, (\(count)) AS steps FROM t)", "validate.non.null": "false",

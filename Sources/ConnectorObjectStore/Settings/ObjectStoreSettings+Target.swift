@@ -13,6 +13,9 @@ package struct Surroundings: Sendable {
     var file: @Sendable (String) -> String?
     var zones: TimeZones
     var disk: any Disk
+    /// From how many bytes on a file of HDFS is sent before it is whole: each appending costs two requests and opens the last
+    /// block again.
+    var hdfsStepByteCount = 16 << 20
 
     package init(
         variable: @escaping @Sendable (String) -> String?, file: @escaping @Sendable (String) -> String?,

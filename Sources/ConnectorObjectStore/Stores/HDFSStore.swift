@@ -11,6 +11,7 @@ final class HDFSStore: ObjectStore {
     /// `/logs`: the original's name for it.
     private let notes: String
     private let connector: String
+    let stepByteCount: Int
     private let state = Mutex(State())
 
     private struct State {
@@ -24,10 +25,12 @@ final class HDFSStore: ObjectStore {
     ///   - topics: the folder that holds those of the topics.
     ///   - notes: that of `PublishNote`s.
     ///   - connector: whose they are; others may write the same topics elsewhere.
-    init(_ client: WebHDFSClient, topics: String, notes: String, connector: String) {
+    ///   - stepByteCount: what is sent before a file is whole.
+    init(_ client: WebHDFSClient, topics: String, notes: String, connector: String, stepByteCount: Int) {
         self.client = client
         self.topics = "/" + topics.split(separator: "/").joined(separator: "/")
         self.notes = "/" + notes
+        self.stepByteCount = stepByteCount
         self.connector = PercentEncoding.encoded(connector).replacing("%", with: "_")
     }
 

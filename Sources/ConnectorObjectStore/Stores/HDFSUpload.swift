@@ -15,10 +15,6 @@ final class HDFSUpload: ObjectUpload, @unchecked Sendable {
     private var isUncertain = false
     private var isComplete = false
 
-    /// Each appending costs two requests and opens the last block again.
-    private static let stepByteCount = 16 << 20
-    private static let earlyByteCountMin = 1 << 20
-
     init(_ store: HDFSStore, _ key: String, _ partition: SinkPartition) {
         self.store = store
         self.key = key
@@ -32,7 +28,8 @@ final class HDFSUpload: ObjectUpload, @unchecked Sendable {
     }
 
     func send(early: Bool) async throws(ConnectError) {
-        guard pending.count >= Self.stepByteCount || (early && pending.count >= Self.earlyByteCountMin) else { return }
+        // Memory is short: a sixteenth of a step will do.
+        guard pending.count >= (early ? store.stepByteCount / 16 : store.stepByteCount) else { return }
         try await write()
     }
 

@@ -47,8 +47,9 @@ extension ExpressionBinder {
         var bound: [TypedExpression] = []
         for expression in expressions { bound.append(try bind(expression)) }
         do throws(SQLTypesError) {
-            guard let type = try CommonType.of(
-                zip(expressions, bound).map({ Self.coercible($0, $1) }), literals: literals)
+            guard
+                let type = try CommonType.of(
+                    zip(expressions, bound).map({ Self.coercible($0, $1) }), literals: literals)
             else {
                 return nil
             }

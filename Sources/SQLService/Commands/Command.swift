@@ -83,7 +83,8 @@ struct Command: Sendable {
                 let rules = Surroundings.rules(json) ?? RuleVersion.first.rawValue
                 guard rules <= RuleVersion.current.rawValue else {
                     throw Unreadable(
-                        description: "rules of version \(rules) are later than \(RuleVersion.current.rawValue), the latest"
+                        description:
+                            "rules of version \(rules) are later than \(RuleVersion.current.rawValue), the latest"
                             + " that this program knows", isNewer: true)
                 }
                 surroundings = Surroundings(json)
