@@ -288,6 +288,25 @@ import Testing
         }
     }
 
+    /// The worker died between the commit and the note's end, and a reader has taken the file meanwhile.
+    @Test func `a file that is gone is told with its note`() async throws {
+        try await HDFSServer.run { url, server in
+            let first = try await made(url)
+            try await first.put(numbered(0..<3))
+            await first.stop()
+            server.remove("/topics/t")
+            let second = try await made(url)
+            let error = await #expect(throws: ConnectError.self) { try await second.put(numbered(3..<4)) }
+            #expect(error?.isRetriable == false && error?.message.contains("'/logs/c/t/0/log'") == true)
+            await second.stop()
+            server.remove("/logs/c/t/0/log")
+            let third = try await made(url)
+            try await third.put(numbered(3..<6))
+            #expect(numbers(server) == lines(3..<6))
+            await third.stop()
+        }
+    }
+
     @Test func `strings are lines`() async throws {
         try await HDFSServer.run { url, server in
             let task = try await made(url, ["format.class": "StringFormat"])

@@ -65,7 +65,7 @@ final class HDFSStore: ObjectStore {
         var written: Range<Int64>?
         if let bytes = try await client.contents(log(partition)) {
             let note = try PublishNote(bytes, log(partition))
-            for object in note.objects { try await rename(object.from, object.to) }
+            for object in note.objects { try await rename(object.from, object.to, note: log(partition)) }
             written = note.offsets
             state.withLock { _ = $0.noted.insert(partition) }
         }
@@ -92,10 +92,10 @@ final class HDFSStore: ObjectStore {
             }
         }
         state.withLock { _ = $0.noted.insert(partition) }
-        for object in note.objects { try await rename(object.from, object.to) }
+        for object in note.objects { try await rename(object.from, object.to, note: log) }
     }
 
-    private func rename(_ from: String, _ to: String) async throws(ConnectError) {
+    private func rename(_ from: String, _ to: String, note: String) async throws(ConnectError) {
         let folder = Self.parent(to)
         try await makeFolder(folder)
         if try await client.rename(from, to: to) { return }
@@ -105,7 +105,10 @@ final class HDFSStore: ObjectStore {
         if try await client.rename(from, to: to) { return }
         // Done before.
         guard try await client.length(to) != nil else {
-            throw ConnectError(.connect, "neither '\(from)' nor '\(to)' is there: records are missing, see '\(notes)'")
+            throw ConnectError(
+                .connect,
+                "neither '\(from)' nor '\(to)' is there, which '\(note)' tells of: if somebody took the file away when it was "
+                    + "whole, delete the note; else its records come again without it, too")
         }
     }
 

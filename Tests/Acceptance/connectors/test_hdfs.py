@@ -194,7 +194,7 @@ def test_goes_on_when_the_file_system_returns(worker, lake, server):
     wait_until(lambda: lines(lake) == list(range(100)), timeout=60)
     server.stop()
     produce(worker, range(150, 400))
-    time.sleep(2)  # attempts fail
+    wait_until(lambda: "put failed, trying again" in worker.log(), what="an attempt that failed", timeout=60)
     server.start()
     wait_until(lambda: lines(lake) == list(range(400)), what="the rest", timeout=120)
     assert worker.states("lake") == ("RUNNING", ["RUNNING"])
