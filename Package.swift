@@ -96,6 +96,7 @@ let package = Package(
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
+        target("Security", ["Bytes", crypto]),
         target("SchemaRules", ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
@@ -120,8 +121,9 @@ let package = Package(
         target(
             "HTTPKit",
             [
-                "Bytes", "JSONFormat", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP1, nioHTTPTypesHTTP2,
-                nioHTTP1, nioHTTP2, nioWebSocket, crypto, nio, nioPosix, logging,
+                "Bytes", "JSONFormat", "Security", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP1,
+                nioHTTPTypesHTTP2,
+                nioHTTP1, nioHTTP2, nioWebSocket, crypto, nio, nioPosix, nioSSL, logging,
             ]),
         target("JSONCalls", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioPosix, nioHTTP1, nioSSL]),
         target("RegistryClient", ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"]),
@@ -137,7 +139,7 @@ let package = Package(
             "Broker",
             [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Coordinators",
-                "Patterns", "Cluster", "Observability", nio, nioPosix, deque, logging,
+                "Patterns", "Security", "Cluster", "Observability", crypto, nio, nioPosix, nioSSL, deque, logging,
             ]),
         target(
             "SQLRuntime",
@@ -211,7 +213,8 @@ let package = Package(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes",
+                "Broker", "Security", "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules",
+                "SchemaSerdes",
                 "RegistryClient",
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
                 "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
@@ -327,6 +330,7 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
+        tests("Security"),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",

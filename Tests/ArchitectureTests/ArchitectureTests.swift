@@ -24,6 +24,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
+    "Security": ["Bytes", "Crypto"],
     "SchemaRules": ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
@@ -50,11 +51,12 @@ private let allowed: [String: Set<String>] = [
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
         "Coordinators",
-        "Cluster", "Observability", "NIOCore", "NIOPosix", "Logging", "DequeModule",
+        "Security", "Cluster", "Observability", "Crypto", "NIOCore", "NIOPosix", "NIOSSL", "Logging", "DequeModule",
     ],
     "HTTPKit": [
-        "Bytes", "JSONFormat", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
-        "NIOHTTPTypesHTTP2", "NIOHTTP1", "NIOHTTP2", "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "Logging",
+        "Bytes", "JSONFormat", "Security", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
+        "NIOHTTPTypesHTTP2", "NIOHTTP1", "NIOHTTP2", "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "NIOSSL",
+        "Logging",
     ],
     "SQLRuntime": [
         "Bytes", "Environment", "Cluster", "RecordBatches", "Observability", "SQLPlan", "SQLFunctions", "SQLFormats",
@@ -107,6 +109,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 4: the program knows everything but C libraries, its own files aside
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
+        "Security",
         "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
         "RegistryService",
         "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes",

@@ -26,7 +26,8 @@ import Testing
                 target: .local {
                     isAnswered.store(true, ordering: .sequentiallyConsistent)
                     continuation.resume(returning: $0)
-                }, apiKey: .offsetCommit, apiVersion: 8, client: ClientIdentity(clientId: "c", host: "/127.0.0.1"))
+                }, apiKey: .offsetCommit, apiVersion: 8, client: ClientIdentity(clientId: "c", host: "/127.0.0.1"),
+                principal: nil)
             host.submit(responder) {
                 request.refused($0, version: 8)
             } confirm: {

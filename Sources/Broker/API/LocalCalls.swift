@@ -30,7 +30,7 @@ extension BrokerNode {
         let answer = await withCheckedContinuation { continuation in
             let responder = Responder(
                 target: .local { continuation.resume(returning: $0) }, apiKey: Request.apiKey, apiVersion: version,
-                client: ClientIdentity(clientId: clientId, host: "/127.0.0.1"))
+                client: ClientIdentity(clientId: clientId, host: "/127.0.0.1"), principal: nil)
             do throws(WireError) {
                 try handle(&body, version, Request.apiKey, responder)
             } catch {

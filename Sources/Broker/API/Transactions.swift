@@ -262,6 +262,7 @@ private final class GatheredAdditions: Sendable {
                 }
                 whole.resultsByTransaction = answers.flatMap(\.resultsByTransaction)
                 responder.send(whole)
-            }, apiKey: responder.apiKey, apiVersion: responder.apiVersion, client: responder.client)
+            }, apiKey: responder.apiKey, apiVersion: responder.apiVersion, client: responder.client,
+            principal: responder.principal)
     }
 }

@@ -6,6 +6,7 @@ import KafkaMessages
 import LogStorage
 import Logging
 import NIOCore
+import Security
 
 /// One client connection: frames in, answers out in the order of the requests.
 ///
@@ -68,6 +69,8 @@ final class Connection: ChannelInboundHandler {
     private var isOutputClosed = false
     private(set) var lastActivity: NIODeadline = .now()
     private(set) var clientId: String?
+    /// Who the client has shown to be.
+    private(set) var principal = Principal.anonymous
     var clientSoftwareName = "unknown"
     var clientSoftwareVersion = "unknown"
 
@@ -243,7 +246,7 @@ final class Connection: ChannelInboundHandler {
     private func makeResponder(_ header: RequestHeader, _ apiKey: ApiKey) -> Responder {
         Responder(
             target: .connection(place(header.correlationId)), apiKey: apiKey, apiVersion: header.requestApiVersion,
-            client: ClientIdentity(clientId: clientId ?? "", host: host))
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal)
     }
 
     private func place(_ correlationId: Int32) -> Responder.ConnectionPlace {
@@ -257,7 +260,7 @@ final class Connection: ChannelInboundHandler {
     private func refuseApiVersions(_ header: RequestHeader) {
         let responder = Responder(
             target: .connection(place(header.correlationId)), apiKey: .apiVersions, apiVersion: 0,
-            client: ClientIdentity(clientId: clientId ?? "", host: host))
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal)
         registry.metrics.noteRequest(.apiVersions, byteCount: 0)
         willAnswer(responder)
         var response = ApiVersionsResponse()

@@ -2,6 +2,7 @@ import Coordinators
 import KafkaMessages
 import LogStorage
 import NIOCore
+import Security
 
 /// The right to answer one request, once, from any thread: over its connection, where answers leave in the order of the
 /// requests, or to a caller in this process.
@@ -26,8 +27,10 @@ struct Responder: Sendable {
     let target: Target
     let apiKey: ApiKey
     let apiVersion: Int16
-    /// Who asks.
+    /// Who asks, as groups show their members.
     let client: ClientIdentity
+    /// Who asks, as permissions name them; nil for a call of this process, which may do everything.
+    let principal: Principal?
 
     /// Sends `message`.
     ///

@@ -1,0 +1,26 @@
+/// Who a client is, as permissions name it: a type, which is `User` for all clients, and a name (KIP-11).
+package struct Principal: Hashable, Sendable, CustomStringConvertible {
+    /// `User` unless permissions were written for another product's types.
+    package var type: String
+    package var name: String
+
+    package init(type: String = Self.userType, name: String) {
+        self.type = type
+        self.name = name
+    }
+
+    package static let userType = "User"
+    /// Who has not said who they are.
+    package static let anonymous = Principal(name: "ANONYMOUS")
+
+    /// Reads `TYPE:NAME`; the name may hold further colons.
+    ///
+    /// - Returns: nil without a colon or with an empty type, as upstream `SecurityUtils.parseKafkaPrincipal` refuses it.
+    package init?(_ text: some StringProtocol) {
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), colon > text.startIndex else { return nil }
+        self.init(type: String(text[..<colon]), name: String(text[text.index(after: colon)...]))
+    }
+
+    /// `TYPE:NAME`.
+    package var description: String { "\(type):\(name)" }
+}
