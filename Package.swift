@@ -267,7 +267,7 @@ let package = Package(
         .executableTarget(
             name: "JDBCSinkDriver", dependencies: ["ConnectCore", "ConnectorJDBC", "JSONFormat"],
             path: "Tests/Acceptance/connectors/JDBCSinkDriver", swiftSettings: swiftSettings),
-        target("TestKit", ["Bytes", "Environment"]),
+        target("TestKit", ["Bytes", "Environment", logging]),
         target("RandomMessages", ["KafkaMessages", "TestKit", nio]),
         .executableTarget(
             name: "Fuzzing",

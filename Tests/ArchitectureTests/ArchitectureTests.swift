@@ -120,7 +120,7 @@ private let allowed: [String: Set<String>] = [
     ],
     // Beside
     "MessageGenerator": [],
-    "TestKit": ["Bytes", "Environment"],
+    "TestKit": ["Bytes", "Environment", "Logging"],
     "RandomMessages": ["KafkaMessages", "TestKit", "NIOCore"],
     "Fuzzing": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "JSONFormat", "Columns", "Avro",

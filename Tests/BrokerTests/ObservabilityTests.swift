@@ -2,6 +2,7 @@ import Environment
 import KafkaMessages
 import Observability
 import Synchronization
+import TestKit
 import Testing
 
 @testable import Broker

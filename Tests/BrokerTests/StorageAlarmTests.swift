@@ -1,5 +1,6 @@
 import Environment
 import LogStorage
+import TestKit
 import Testing
 
 @testable import Broker

@@ -3,9 +3,11 @@ import Cluster
 import ConnectCore
 import Foundation
 import JSONFormat
+import Logging
 import NIOCore
 import RecordBatches
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ConnectService
@@ -222,7 +224,7 @@ import Testing
 
     @Test(arguments: ["all", "none"])
     func `a record that is too large for its topic is passed over where wanted`(tolerance: String) async throws {
-        let log = RecordedLog()
+        let log = RecordedLog(from: .info)
         try await TestPlatform.with(log: log) { platform in
             let topic = NewTopic("numbers", partitionCount: 1, configs: ["max.message.bytes": "2000"])
             try await platform.cluster.createTopic(topic, validateOnly: false)
@@ -238,7 +240,7 @@ import Testing
                 }
                 try await eventually("the others") { try await platform.records("numbers").count == 199 }
                 #expect(try await worker.states("s") == "RUNNING / RUNNING")
-                let told = log.lines.filter { $0.contains("Executing stage 'KAFKA_PRODUCE'") }
+                let told = log.entries.map(\.text).filter { $0.contains("Executing stage 'KAFKA_PRODUCE'") }
                 #expect(told.count == 1 && told[0].contains("too large"))
             }
         }
@@ -326,7 +328,7 @@ import Testing
     }
 
     @Test func `names that look like slips are taken, and told in the log`() async throws {
-        let log = RecordedLog()
+        let log = RecordedLog(from: .info)
         try await TestPlatform.with(log: log) { platform in
             try await platform.withWorker { worker in
                 let config = Self.source.merging([
@@ -342,7 +344,7 @@ import Testing
                 #expect(answer.status == 201, "\(answer)")
                 let known = "is not known and has no effect: did you mean"
                 #expect(
-                    log.lines.filter { $0.contains("no effect") } == [
+                    log.entries.map(\.text).filter { $0.contains("no effect") } == [
                         "warning option 'bath' \(known) 'batch'?",
                         "warning option 'consumer.override.foo' has no effect in this worker",
                         "warning option 'consumer.override.max.poll.record' has no effect in this worker: did you mean "
@@ -359,7 +361,7 @@ import Testing
     /// The words are those of upstream's `LogReporter`, `ProcessingContext` and `SourceRecord`.
     @Test(arguments: [true, false])
     func `the log has what was passed over, with the record where that is wanted`(hasRecords: Bool) async throws {
-        let log = RecordedLog()
+        let log = RecordedLog(from: .info)
         let common = [
             "errors.tolerance": "all", "errors.log.enable": "true", "errors.log.include.messages": "\(hasRecords)",
             "value.converter": "LongConverter",
@@ -373,9 +375,9 @@ import Testing
                 let source = ["connector.class": "CountingSource", "topic": "numbers", "count": "1"]
                 #expect(try await worker.create("s", source.merging(common) { $1 }).status == 201)
                 #expect(try await worker.create("k", Self.sink.merging(common) { $1 }).status == 201)
-                try await eventually("both lines") { log.lines.filter { $0.contains("encountered") }.count == 2 }
+                try await eventually("both lines") { log.entries.map(\.text).filter { $0.contains("encountered") }.count == 2 }
             }
-            let lines = log.lines.filter { $0.contains("encountered") }.sorted()
+            let lines = log.entries.map(\.text).filter { $0.contains("encountered") }.sorted()
             let sink =
                 hasRecords
                 ? ", where consumed record is {topic='lines', partition=0, offset=0, timestamp=\(time), "

@@ -8,6 +8,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Observability
+import TestKit
 import Testing
 
 @testable import ConnectService

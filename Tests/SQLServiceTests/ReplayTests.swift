@@ -4,6 +4,7 @@ import NIOCore
 import RecordBatches
 import SQLPlan
 import Synchronization
+import TestKit
 import Testing
 
 @testable import SQLService

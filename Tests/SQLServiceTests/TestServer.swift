@@ -14,6 +14,7 @@ import SQLPlan
 import SQLRuntime
 import StreamEngine
 import Synchronization
+import TestKit
 import Testing
 
 @testable import SQLService
