@@ -375,7 +375,9 @@ import Testing
                 let source = ["connector.class": "CountingSource", "topic": "numbers", "count": "1"]
                 #expect(try await worker.create("s", source.merging(common) { $1 }).status == 201)
                 #expect(try await worker.create("k", Self.sink.merging(common) { $1 }).status == 201)
-                try await eventually("both lines") { log.entries.map(\.text).filter { $0.contains("encountered") }.count == 2 }
+                try await eventually("both lines") {
+                    log.entries.filter { $0.message.contains("encountered") }.count == 2
+                }
             }
             let lines = log.entries.map(\.text).filter { $0.contains("encountered") }.sorted()
             let sink =
