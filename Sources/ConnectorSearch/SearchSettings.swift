@@ -108,7 +108,7 @@ struct SearchSettings: Sendable {
         inFlightCountMax = isUpsert ? 1 : Int(number("max.in.flight.requests"))
         retryCountMax = Int(number("max.retries"))
         schedule = RetrySchedule(first: .milliseconds(number("retry.backoff.ms")))
-        reportsFailures = properties["errors.tolerance"]?.trimmed.lowercased() == "all"
+        reportsFailures = ErrantRecords.areReported(by: properties)
         reportsNulls = reportsFailures && flavour == .elasticsearch
         caller.connectTimeout = .milliseconds(number("connection.timeout.ms"))
         caller.timeout = .milliseconds(number("read.timeout.ms"))

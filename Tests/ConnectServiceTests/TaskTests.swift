@@ -163,6 +163,26 @@ import Testing
         }
     }
 
+    /// Upstream's task has no reporter then, and its sinks fail (`SinkConnectorConfig.enableErrantRecordReporter`).
+    @Test(arguments: [false, true])
+    func `a refused record is passed over only where something tells of it`(logs: Bool) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", ["a", "bad", "c"])
+            try await platform.withWorker { worker in
+                var config = Self.sink.merging(["bad": "bad", "errors.tolerance": "all"]) { $1 }
+                if logs { config["errors.log.enable"] = "true" }
+                #expect(try await worker.create("k", config).status == 201)
+                if logs {
+                    try await eventually("the others") { worker.kept.texts.contains("c") }
+                } else {
+                    try await eventually("failed") { try await worker.states("k") == "RUNNING / FAILED" }
+                    #expect(!worker.kept.texts.contains("c"))
+                }
+            }
+        }
+    }
+
     /// Upstream's `WorkerSinkTask.execute` closes its partitions, with a commit, whatever ended the loop.
     @Test func `what a sink took before it failed does not come again`() async throws {
         try await TestPlatform.with { platform in

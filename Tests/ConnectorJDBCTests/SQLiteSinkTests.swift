@@ -294,7 +294,7 @@ import Testing
         var records = (0..<100).map { person(Int32($0), $0 % 30 == 7 ? nil : "n", Int64($0)) }
         records[50] = record(.null, offset: 50)
         records.append(person(3, "again", 100))
-        try await file.put(["errors.tolerance": "all"], records, context: context)
+        try await file.put(["errors.tolerance": "all", "errors.log.enable": "true"], records, context: context)
         #expect(context.reported.withLock { $0.map { $0.offset } } == [7, 37, 50, 67, 97, 100])
         #expect(try file.sql("SELECT count(*), count(DISTINCT id) FROM t") == ["95|95"])
         let message = context.reported.withLock { $0[0].error.message }
@@ -380,7 +380,7 @@ import Testing
         try file.sql("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
         let context = SinkContext(isTolerant: true)
         try await file.put(
-            ["offsets.table": "offsets", "errors.tolerance": "all"], [person(1, "a", 0), person(2, nil, 1)],
+            ["offsets.table": "offsets", "errors.tolerance": "all", "errors.log.enable": "true"], [person(1, "a", 0), person(2, nil, 1)],
             context: context)
         #expect(try file.sql("SELECT next_offset FROM offsets") == ["2"])
         #expect(try file.sql("SELECT id FROM t") == ["1"])

@@ -111,7 +111,8 @@ package protocol SinkTaskContext: Sendable {
     /// Hands over a record that the target will never take: to the dead letter topic, or past it, as `errors.tolerance`
     /// has it (KIP-610). Returns when that is done.
     ///
-    /// - Throws: when errors are not tolerated: the task must end with it.
+    /// - Throws: when errors are not tolerated, or neither a dead letter topic nor the log would tell of them: the task
+    ///   must end with it.
     func report(_ record: ConnectRecord, _ error: ConnectError) async throws(ConnectError)
     func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String)
     /// Milliseconds since 1970.

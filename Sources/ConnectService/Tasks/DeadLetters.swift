@@ -54,6 +54,9 @@ final class DeadLetters: Sendable {
         }
     }
 
+    /// Whether a failure leaves a trace where one can look for it.
+    var leavesTrace: Bool { topic != nil || policy.logs }
+
     /// Writes the letter also of what ends the task, as the original does.
     ///
     /// - Parameter record: as it was read.

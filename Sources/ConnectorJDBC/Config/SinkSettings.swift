@@ -114,7 +114,7 @@ struct SinkSettings: Sendable {
         replacesNull = isDebezium || values.flag("replace.null.with.default")
         trimsMessages = values.flag("trim.sensitive.log")
         offsetsTable = values.text("offsets.table")
-        reportsFailures = properties["errors.tolerance"]?.trimmed.lowercased() == "all"
+        reportsFailures = ErrantRecords.areReported(by: properties)
         if deletes, keyMode != .recordKey {
             throw .config("Primary key mode must be 'record_key' when delete support is enabled")
         }

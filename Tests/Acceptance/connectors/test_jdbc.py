@@ -375,7 +375,7 @@ def test_bad_records_are_reported(database):
     records = [person(number, None if number % 40 == 7 else "n" * (5 if number == 60 else 2), number)
                for number in range(100)]
     records.append(person(3, "dup", 100))
-    with database.sink(errors_tolerance="all") as sink:
+    with database.sink(errors_tolerance="all", errors_log_enable="true") as sink:
         answer = sink.put(*records)
         assert answer["error"] is None
         assert answer["reported"] == [7, 47, 60, 87, 100]
