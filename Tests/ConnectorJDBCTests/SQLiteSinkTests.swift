@@ -380,7 +380,8 @@ import Testing
         try file.sql("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
         let context = SinkContext(isTolerant: true)
         try await file.put(
-            ["offsets.table": "offsets", "errors.tolerance": "all", "errors.log.enable": "true"], [person(1, "a", 0), person(2, nil, 1)],
+            ["offsets.table": "offsets", "errors.tolerance": "all", "errors.log.enable": "true"],
+            [person(1, "a", 0), person(2, nil, 1)],
             context: context)
         #expect(try file.sql("SELECT next_offset FROM offsets") == ["2"])
         #expect(try file.sql("SELECT id FROM t") == ["1"])

@@ -100,7 +100,9 @@ import Testing
             }
         }) { url, _ in
             let context = SinkContext(isTolerant: true)
-            let properties = ["behavior.on.malformed.documents": behaviour, "errors.tolerance": "all", "errors.log.enable": "true"]
+            let properties = [
+                "behavior.on.malformed.documents": behaviour, "errors.tolerance": "all", "errors.log.enable": "true",
+            ]
             if behaviour == "fail" {
                 let failure = await #expect(throws: ConnectError.self) {
                     try await put(url, properties, values(2), context)
@@ -199,7 +201,8 @@ import Testing
             let context = SinkContext(isTolerant: true)
             let records = [record(.null, key: .string("k")), record(object([("n", .int32(1))]), offset: 1)]
             try await put(
-                url, ["behavior.on.null.values": "ignore", "errors.tolerance": tolerance, "errors.log.enable": "true"], records, context)
+                url, ["behavior.on.null.values": "ignore", "errors.tolerance": tolerance, "errors.log.enable": "true"],
+                records, context)
             #expect(context.reported.withLock { $0.map(\.record.kafkaOffset) } == expected)
             #expect(server.bulks.count == 1)
         }
@@ -268,7 +271,11 @@ import Testing
         let context = SinkContext(isTolerant: true)
         let bad = record(object([("n", .string("no number"))]), key: .string("bad"), offset: 6000, topic: topic)
         try await put(
-            url, ["key.ignore": "false", "behavior.on.malformed.documents": "warn", "errors.tolerance": "all", "errors.log.enable": "true"], [bad],
+            url,
+            [
+                "key.ignore": "false", "behavior.on.malformed.documents": "warn", "errors.tolerance": "all",
+                "errors.log.enable": "true",
+            ], [bad],
             context)
         #expect(context.reported.withLock { $0.count } == 1)
     }
