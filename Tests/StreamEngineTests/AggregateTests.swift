@@ -45,6 +45,12 @@ func expectSame(
     let cuts = Set((0..<records.count).filter { _ in Int.random(in: 0..<5, using: &random) == 0 })
     let cut = try Plans.run(plan, records, cuts: cuts).output
     #expect(cut == expected, sourceLocation: sourceLocation)
+    var settings = EngineSettings()
+    settings.heldStateByteCountMin = 1
+    for cuts in [[], cuts] {
+        let held = try Plans.run(plan, records, cuts: cuts, settings: settings).output
+        #expect(held == expected, sourceLocation: sourceLocation)
+    }
 }
 
 @Suite struct AggregateTests {
@@ -139,17 +145,29 @@ func expectSame(
     }
 
     /// - Parameter hasList: whether a state has no fixed size, which takes another way.
-    static func plan(_ window: WindowSpecification?, hasList: Bool = true) -> PlanStep {
+    /// - Parameter retained: the column that is retained: 2 is that of the groups, 3 another of each row.
+    static func plan(_ window: WindowSpecification?, hasList: Bool = true, retained: Int = 2) -> PlanStep {
         let source = Plans.source("A", values: values)
         let group = Plans.group(source, by: [Plans.column(source, 1)])
         let functions = functions(group).filter { hasList || $0.function != "LIST" }
-        return Plans.aggregate(group, retained: [2], functions, window: window)
+        return Plans.aggregate(group, retained: [retained], functions, window: window)
     }
 
-    @Test(arguments: 1...3 as ClosedRange<UInt64>)
-    func `a stream is aggregated by group`(seed: UInt64) throws {
+    struct Size: Sendable {
+        var count: Int
+        var keys: Int32
+        var retained: Int
+    }
+
+    /// With few groups and many, short states and long ones, retained columns that stay and that change.
+    @Test(
+        arguments: 1...3 as ClosedRange<UInt64>,
+        [(120, 4), (120, 60), (2500, 8), (3500, 30)].flatMap { count, keys in
+            [2, 3].map { Size(count: count, keys: keys, retained: $0) }
+        })
+    func `a stream is aggregated by group`(seed: UInt64, size: Size) throws {
         var random = SeededRandom(seed: seed)
-        let records = randomRecords(&random, count: 120)
+        let records = randomRecords(&random, count: size.count, keys: size.keys)
         var groups: [SQLValue: (time: Int64, rows: [[SQLValue]])] = [:]
         var expected: [TestRecord] = []
         for record in records {
@@ -160,9 +178,10 @@ func expectSame(
             groups[row[0]] = group
             expected.append(
                 TestRecord(
-                    topic: "OUT", key: [row[0]], value: [row[0]] + Self.results(group.rows), timestamp: group.time))
+                    topic: "OUT", key: [row[0]], value: [row[size.retained - 2]] + Self.results(group.rows),
+                    timestamp: group.time))
         }
-        try expectSame(Plans.sink(Self.plan(nil)), records, expected, &random)
+        try expectSame(Plans.sink(Self.plan(nil, retained: size.retained)), records, expected, &random)
     }
 
     @Test(arguments: 1...6 as ClosedRange<UInt64>)

@@ -157,6 +157,7 @@ import Testing
         let cut = Int.random(in: 1..<records.count, using: &random)
         var settings = EngineSettings()
         settings.capturesChanges = true
+        if seed % 3 == 0 { settings.heldStateByteCountMin = 1 }
         if seed % 2 == 0 {
             settings.stateStore = .disk
             settings.stateFileByteCountMin = 1

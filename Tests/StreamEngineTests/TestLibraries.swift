@@ -113,12 +113,12 @@ struct TestFunctions: FunctionLibrary {
             initial: { .array([]) },
             add: { state, values throws(EvaluationFailure) in
                 if values[0] == .int(666) { throw EvaluationFailure("Numeric field overflow") }
-                return .array((state.array ?? []) + values)
+                state = .array((state.array ?? []) + values)
             },
             undo: { state, values throws(EvaluationFailure) in
                 var list = state.array ?? []
                 if let place = list.firstIndex(of: values[0]) { list.remove(at: place) }
-                return .array(list)
+                state = .array(list)
             },
             merge: { a, b throws(EvaluationFailure) in .array((a.array ?? []) + (b.array ?? [])) },
             result: { state throws(EvaluationFailure) in state })

@@ -134,15 +134,41 @@ enum DistinctSketch {
         forEachRegister(lesser) { set($0, $1, &sketch) }
     }
 
+    /// 2^-r of a register, r its rank, is a whole number of 2^-49, and so is their sum, which then is exact. Ranks beyond
+    /// that occur once in 2^49 values.
+    private static let weightBits = 49
+    private static let weights: [UInt64] = (0...255).map { $0 <= weightBits ? 1 << UInt64(weightBits - $0) : 0 }
+
+    /// The sum of 2^-r over all registers, in units of 2^-49, and how many of them are 0. On the way of every row.
+    private static func weigh(_ sketch: [UInt8]) -> (sum: UInt64, zeros: Int) {
+        let start = start(of: sketch)
+        guard isDense(sketch) else {
+            var sum: UInt64 = 0
+            var zeros = registerCount
+            forEachRegister(sketch) { _, rank in
+                sum += weights[Int(rank)]
+                zeros -= 1
+            }
+            return (sum + UInt64(zeros) << UInt64(weightBits), zeros)
+        }
+        return weights.withUnsafeBufferPointer { weights in
+            sketch.withUnsafeBufferPointer { sketch in
+                var sum: UInt64 = 0
+                var zeros = 0
+                for at in start..<(start + registerCount) {
+                    let rank = sketch[at]
+                    sum &+= weights[Int(rank)]
+                    zeros &+= rank == 0 ? 1 : 0
+                }
+                return (sum, zeros)
+            }
+        }
+    }
+
     static func estimate(_ sketch: [UInt8]) -> Int64 {
         let m = Double(registerCount)
-        var sum = 0.0
-        var zeros = registerCount
-        forEachRegister(sketch) { _, rank in
-            sum += pow(2, -Double(rank))
-            zeros -= 1
-        }
-        sum += Double(zeros)
+        let (weights, zeros) = weigh(sketch)
+        let sum = Double(weights) / Double(1 << weightBits)
         let estimate = 0.7213 / (1 + 1.079 / m) * m * m / sum
         // Few values leave registers empty, whose number tells more.
         let result = estimate <= 2.5 * m && zeros > 0 ? m * log(m / Double(zeros)) : estimate

@@ -28,18 +28,19 @@ package struct ScalarCall {
 /// An aggregate function for the types of a call. States are values, so that they can be stored.
 package struct AggregateCall {
     package var initial: () -> SQLValue
-    /// - Parameters: the state, then the arguments of the row.
-    package var add: (SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue
+    /// Changes the state by the arguments of a row.
+    package typealias Update = (inout SQLValue, [SQLValue]) throws(EvaluationFailure) -> Void
+
+    package var add: Update
     /// Takes a row back; nil where the function cannot.
-    package var undo: ((SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue)?
+    package var undo: Update?
     /// Of two sessions, the earlier one first.
     package var merge: (SQLValue, SQLValue) throws(EvaluationFailure) -> SQLValue
     package var result: (SQLValue) throws(EvaluationFailure) -> SQLValue
 
     package init(
         initial: @escaping () -> SQLValue,
-        add: @escaping (SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue,
-        undo: ((SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue)?,
+        add: @escaping Update, undo: Update?,
         merge: @escaping (SQLValue, SQLValue) throws(EvaluationFailure) -> SQLValue,
         result: @escaping (SQLValue) throws(EvaluationFailure) -> SQLValue
     ) {

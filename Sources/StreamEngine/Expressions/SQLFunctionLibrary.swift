@@ -36,13 +36,11 @@ package final class SQLFunctionLibrary: FunctionLibrary {
         let implementation = aggregate.implementation
         func update(
             _ body: @escaping AggregateImplementation.Update
-        ) -> (SQLValue, [SQLValue]) throws(EvaluationFailure) -> SQLValue {
+        ) -> AggregateCall.Update {
             { [self] state, values throws(EvaluationFailure) in
-                var state = state
                 do throws(EvaluationError) { try body(values, &state, &context) } catch {
                     throw EvaluationFailure(error.message)
                 }
-                return state
             }
         }
         return AggregateCall(

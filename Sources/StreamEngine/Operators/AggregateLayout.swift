@@ -254,9 +254,9 @@ final class AggregateLayout {
             }
             do throws(EvaluationFailure) {
                 if isUndo {
-                    if let undo = call.undo { states[place] = try undo(states[place], values) }
+                    try call.undo?(&states[place], values)
                 } else {
-                    states[place] = try call.add(states[place], values)
+                    try call.add(&states[place], values)
                 }
             } catch { throw EngineError(.fatalRecord, error.message) }
             place += 1

@@ -21,6 +21,8 @@ class AggregateOperator: Operator {
     let keyScratch = ScratchBytes()
     let keys: KeyRows
     let stateScratch = ScratchBytes()
+    /// nil where old values are wanted, too, or rows are taken back, and where all states are of fixed size.
+    private var held: HeldStates?
     /// The retained columns of the batch that is processed, and of its old rows.
     private var retained = RowColumns.none
     private var oldRetained = RowColumns.none
@@ -50,6 +52,7 @@ class AggregateOperator: Operator {
         oldBuilder = BatchBuilder(types, hasWindows: step.schema.window != nil, hasOld: true)
         super.init(step, context)
         input.connect(to: self, input: 0)
+        if layout.hasOthers, !input.step.isTable { held = HeldStates(layout, retainedCodec) }
         if let plainKey, !layout.hasOthers, retainedCount == 0, !input.step.isTable {
             plain = PlainResults(builder, key: plainKey, functionCount: layout.functions.count, hasWindowBounds)
         }
@@ -59,6 +62,7 @@ class AggregateOperator: Operator {
     override func demandOldValues() {
         sendsOld = true
         plain = nil
+        held = nil
     }
 
     /// Whether records of that operator's state mean the same here.
@@ -84,6 +88,8 @@ class AggregateOperator: Operator {
 
     /// Ends the query at a row; the results of those before it go on.
     final func fail(_ error: EngineError) {
+        // The first error is the one to tell.
+        try? held?.writeBack()
         emit(results.finishEnded())
         context.fail(error)
     }
@@ -112,8 +118,15 @@ class AggregateOperator: Operator {
     }
 
     /// Passes results on when they have become many bytes.
-    final func emitLarge() {
-        if results.count & 63 == 0 || hasLongRows, results.isLarge { emit(results.finish()) }
+    final func emitLarge() throws(EngineError) {
+        guard results.count & 63 == 0 || hasLongRows, results.isLarge else { return }
+        try emitResults()
+    }
+
+    /// Passes results on; to be called at the end of a batch.
+    final func emitResults() throws(EngineError) {
+        try held?.writeBack()
+        emit(results.finish())
     }
 
     /// Appends the retained columns of a row.
@@ -132,12 +145,14 @@ class AggregateOperator: Operator {
     }
 
     /// Appends key, retained columns, results and window of a record to the builders.
+    ///
+    /// - Parameter states: those that have no fixed size, where they are known; the record's otherwise.
     func append(
-        _ state: UnsafeRawBufferPointer, _ batch: Batch, _ row: Int, window: (start: Int64, end: Int64)?,
-        to builders: [VectorBuilder]
+        _ state: UnsafeRawBufferPointer, states: [SQLValue]? = nil, _ batch: Batch, _ row: Int,
+        window: (start: Int64, end: Int64)?, to builders: [VectorBuilder]
     ) throws(EngineError) {
         appendKey(batch, row, to: builders)
-        try appendValues(state, window: window, to: builders)
+        try appendValues(state, states: states, window: window, to: builders)
     }
 
     /// The columns of the key of a row. Copying a vector for each would cost more than the value.
@@ -155,14 +170,15 @@ class AggregateOperator: Operator {
     }
 
     func appendValues(
-        _ state: UnsafeRawBufferPointer, window: (start: Int64, end: Int64)?, to builders: [VectorBuilder]
+        _ state: UnsafeRawBufferPointer, states: [SQLValue]? = nil, window: (start: Int64, end: Int64)?,
+        to builders: [VectorBuilder]
     ) throws(EngineError) {
         let retained = keyCount + retainedCount
         var at = layout.fixedBytes
         if retainedCount > 0 || layout.hasOthers {
             retainedCodec.read(state, at: &at, into: builders[keyCount..<retained])
         }
-        let others = layout.hasOthers ? layout.readOthers(state, at: &at) : []
+        let others = states ?? (layout.hasOthers ? layout.readOthers(state, at: &at) : [])
         guard let start = state.baseAddress else { return }
         try layout.appendResults(start, others: others, to: builders, from: retained)
         if hasWindowBounds, let window {
@@ -222,15 +238,19 @@ class AggregateOperator: Operator {
         state.storeBytes(of: max(state.loadUnaligned(as: Int64.self), timestamp), as: Int64.self)
         if undoes { layout.applyFixed(state, row, isUndo: true) }
         if adds { layout.applyFixed(state, row, isUndo: false) }
-        if wasThere, layout.hasOthers || retainedCodec.types.count > 0 {
-            place = try rewrite(
-                table, key, hash, place, row, arguments, adds: adds, undo: undoes ? undo : nil)
+        var states: [SQLValue]?
+        if let group = try heldGroup(table, key, hash, &place, row) {
+            try layout.applyOthers(&group.states, arguments, row, isUndo: false)
+            states = group.states
+        } else if wasThere, layout.hasOthers || retainedCodec.types.count > 0 {
+            states = try rewrite(
+                table, key, hash, &place, row, arguments, adds: adds, undo: undoes ? undo : nil)
         } else if layout.hasOthers {
-            place = try rewrite(table, key, hash, place, row, arguments, adds: adds, undo: nil)
+            states = try rewrite(table, key, hash, &place, row, arguments, adds: adds, undo: nil)
         }
         let now = UnsafeRawBufferPointer(table.value(at: place))
         let time = now.loadUnaligned(as: Int64.self)
-        try append(now, batch, row, window: window, to: results.columns)
+        try append(now, states: states, batch, row, window: window, to: results.columns)
         results.endRow(timestamp: time, oldPresent: wasThere)
         if let window { results.window(start: window.start, end: window.end) }
     }
@@ -268,26 +288,51 @@ class AggregateOperator: Operator {
         plain.end(timestamp: time, window: window)
     }
 
+    /// The group of a row if its states are large enough to be held, and all else of its record stays as it is.
+    private func heldGroup(
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: inout SlabTable.Place, _ row: Int
+    ) throws(EngineError) -> HeldStates.Group? {
+        guard let held else { return nil }
+        let record = UnsafeRawBufferPointer(table.value(at: place))
+        guard record.count >= context.settings.heldStateByteCountMin else { return nil }
+        if retainedCount > 0 {
+            stateScratch.clear()
+            appendRetained(row, to: stateScratch)
+            let first = layout.fixedBytes
+            let own = record[first..<(first + retainedCodec.byteCount(record, at: first))]
+            guard stateScratch.bytes.elementsEqual(own) else {
+                try held.writeBack()
+                place = table.find(key, hash: hash, willChange: true)
+                return nil
+            }
+        }
+        return try held.group(table, key, hash, record: record)
+    }
+
     /// Writes retained columns and other states again.
+    ///
+    /// - Returns: the other states.
     private func rewrite(
-        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: SlabTable.Place, _ row: Int,
+        _ table: SlabTable, _ key: UnsafeRawBufferPointer, _ hash: UInt64, _ place: inout SlabTable.Place, _ row: Int,
         _ arguments: [[Vector]], adds: Bool, undo: (batch: Batch, arguments: [[Vector]])?
-    ) throws(EngineError) -> SlabTable.Place {
+    ) throws(EngineError) -> [SQLValue] {
+        var others: [SQLValue] = []
         let value = UnsafeRawBufferPointer(table.value(at: place))
         stateScratch.clear()
         stateScratch.append(UnsafeRawBufferPointer(rebasing: value[..<layout.fixedBytes]))
         appendRetained(row, isOld: !adds, to: stateScratch)
         if !layout.hasOthers {
             // Mostly they are functions of the key, and nothing has changed.
-            if stateScratch.count == value.count, stateScratch.bytes.elementsEqual(value) { return place }
+            if stateScratch.count == value.count, stateScratch.bytes.elementsEqual(value) { return others }
         } else {
             var at = layout.fixedBytes
             at += retainedCodec.byteCount(value, at: at)
-            var others = layout.readOthers(value, at: &at)
+            others = layout.readOthers(value, at: &at)
             if let undo { try layout.applyOthers(&others, undo.arguments, row, isUndo: true) }
             if adds { try layout.applyOthers(&others, arguments, row, isUndo: false) }
             layout.appendOthers(others, to: stateScratch)
         }
-        return try table.put(key, hash: hash, place: place, value: stateScratch.bytes)
+        place = try table.put(key, hash: hash, place: place, value: stateScratch.bytes)
+        return others
     }
 }

@@ -53,11 +53,11 @@ final class GroupAggregateOperator: AggregateOperator {
                 } else {
                     try update(table, keys[row], batch, row, arguments, undo: undo, window: nil)
                 }
-                emitLarge()
+                try emitLarge()
             }
+            try emitResults()
         } catch {
-            return fail(error)
+            fail(error)
         }
-        emit(results.finish())
     }
 }

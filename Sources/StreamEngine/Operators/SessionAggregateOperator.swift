@@ -66,12 +66,12 @@ final class SessionAggregateOperator: AggregateOperator {
         do throws(EngineError) {
             for row in 0..<batch.count {
                 try add(batch, row, arguments)
-                emitLarge()
+                try emitLarge()
             }
+            try emitResults()
         } catch {
-            return fail(error)
+            fail(error)
         }
-        emit(results.finish())
     }
 
     private func add(_ batch: Batch, _ row: Int, _ arguments: [[Vector]]) throws(EngineError) {

@@ -103,7 +103,7 @@ final class WindowAggregateOperator: AggregateOperator {
                             try update(
                                 latest.table, keyScratch.bytes, batch, row, arguments, undo: nil, window: (start, end))
                         }
-                        emitLarge()
+                        try emitLarge()
                     } else {
                         counters.late += 1
                     }
@@ -112,9 +112,9 @@ final class WindowAggregateOperator: AggregateOperator {
                     start = next
                 }
             }
+            try emitResults()
         } catch {
-            return fail(error)
+            fail(error)
         }
-        emit(results.finish())
     }
 }

@@ -193,6 +193,8 @@ package struct EngineSettings: Sendable, Hashable {
     package var stateFolder = "/var/tmp"
     /// Blocks of state that are smaller stay in memory.
     package var stateFileByteCountMin = 1 << 20
+    /// Records of groups from this size on are held as values between the rows of a batch (`HeldStates`).
+    package var heldStateByteCountMin = 512
 
     package init() {}
 
