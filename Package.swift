@@ -201,6 +201,8 @@ let package = Package(
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
         target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
         target(
+            "ConnectorBigQuery", ["Bytes", "Environment", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
+        target(
             "ConnectorObjectStore",
             [
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore",
@@ -224,7 +226,7 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
                 "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
                 "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP",
-                "ConnectorSearch", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio,
+                "ConnectorSearch", "ConnectorBigQuery", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio,
                 httpTypes, nioHTTP1,
                 logging, arguments,
             ],
@@ -324,6 +326,9 @@ let package = Package(
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests(
             "ConnectorSearch",
+            ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
+        tests(
+            "ConnectorBigQuery",
             ["ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests(
             "ConnectorObjectStore",

@@ -95,6 +95,7 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
+    "ConnectorBigQuery": ["Bytes", "Environment", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
     "ConnectorObjectStore": [
         "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore", "HTTPCalls",
         "Crypto", "NIOPosix",
@@ -117,7 +118,7 @@ private let allowed: [String: Set<String>] = [
         "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
         "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-        "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
+        "ConnectorBigQuery", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
     ],
     // Beside
     "MessageGenerator": [],
