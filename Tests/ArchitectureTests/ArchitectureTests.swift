@@ -90,10 +90,12 @@ private let allowed: [String: Set<String>] = [
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     "ConnectorSyslog": ["Environment", "SQLTypes", "ConnectCore", "NIOCore", "NIOPosix", "NIOSSL"],
     "HTTPCalls": [
-        "Bytes", "Environment", "ConnectCore", "JSONCalls", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL",
+        "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
+        "NIOCore", "NIOHTTP1", "NIOSSL",
     ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
+    "ConnectorBigQuery": ["Bytes", "Environment", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
     "ConnectorObjectStore": [
         "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore", "HTTPCalls",
         "Crypto", "NIOPosix",
@@ -116,7 +118,7 @@ private let allowed: [String: Set<String>] = [
         "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
         "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-        "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
+        "ConnectorBigQuery", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
     ],
     // Beside
     "MessageGenerator": [],

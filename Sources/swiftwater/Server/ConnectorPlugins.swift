@@ -1,6 +1,7 @@
 import Cluster
 import ConnectCore
 import ConnectService
+import ConnectorBigQuery
 import ConnectorCDC
 import ConnectorDatagen
 import ConnectorFile
@@ -37,6 +38,7 @@ enum ConnectorPlugins {
             HTTPSinkPlugin(version: version, reporter: responses),
             AivenHTTPSinkPlugin(version: version), SlackSinkPlugin(version: version),
             SearchSinkPlugin(.elasticsearch, version: version), SearchSinkPlugin(.opensearch, version: version),
+            BigQuerySinkPlugin(version: version),
             JDBCSourcePlugin(version: version),
             JDBCSinkPlugin(.confluent, version: version), JDBCSinkPlugin(.debezium, version: version),
             ObjectStoreSinkPlugin(.s3, version: version), ObjectStoreSinkPlugin(.folder, version: version),

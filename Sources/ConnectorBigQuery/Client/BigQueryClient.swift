@@ -1,0 +1,143 @@
+import Bytes
+import ConnectCore
+import HTTPCalls
+import JSONFormat
+
+/// BigQuery's REST API, version 2, as far as it is needed.
+///
+/// - SeeAlso: `tables` and `tabledata` in Google's reference of the API.
+final class BigQueryClient: Sendable {
+    private let settings: BigQuerySettings
+    private let caller: HTTPCaller
+    private let tokens: AccessTokens?
+    private let pauses: Pauses
+    private let now: @Sendable () -> Int64
+    private let log: @Sendable (TaskLogLevel, String) -> Void
+
+    /// - Parameter now: milliseconds since 1970.
+    init(
+        _ settings: BigQuerySettings, _ pauses: Pauses, now: @escaping @Sendable () -> Int64,
+        _ log: @escaping @Sendable (TaskLogLevel, String) -> Void
+    ) throws(ConnectError) {
+        self.settings = settings
+        self.pauses = pauses
+        self.now = now
+        self.log = log
+        let caller = try HTTPCaller(settings.caller)
+        self.caller = caller
+        tokens = settings.credentials.map { AccessTokens($0, caller) }
+    }
+
+    func close() async { await caller.close() }
+
+    /// What a table is; nil when there is none.
+    func table(_ name: TableName) async throws(ConnectError) -> JSONValue? {
+        let response = try await send("GET", path(name))
+        if response.isSuccess, let json = JSONValue.parse(response.body) { return json }
+        let failure = APIFailure(response)
+        if failure.isMissingTable { return nil }
+        throw ConnectError(.connect, "\(name) cannot be looked at: \(explained(failure, name))")
+    }
+
+    /// - Returns: false when there is one of the name already.
+    func create(_ name: TableName, _ table: JSONValue) async throws(ConnectError) -> Bool {
+        let response = try await send("POST", datasetPath(name) + "/tables", table.bytes)
+        if response.isSuccess { return true }
+        // Another task was faster, or our first request was heard and its answer was not.
+        if response.status == 409 { return false }
+        throw ConnectError(.connect, "Failed to create \(name): \(explained(APIFailure(response), name))")
+    }
+
+    /// - Parameter version: the table's etag as it was read; nil for any.
+    /// - Returns: false when somebody changed the table in between.
+    func change(_ name: TableName, _ table: JSONValue, version: String?) async throws(ConnectError) -> Bool {
+        let response = try await send(
+            "PATCH", path(name), table.bytes, headers: version.map { [("if-match", $0)] } ?? [])
+        if response.isSuccess { return true }
+        if response.status == 412 { return false }
+        throw ConnectError(
+            .connect, "Failed to update table schema for \(name): \(explained(APIFailure(response), name))")
+    }
+
+    /// `tabledata.insertAll`.
+    ///
+    /// - Parameter decorator: the partition's, as `20200131`; nil for none.
+    func insert(
+        _ name: TableName, decorator: String?, _ body: [UInt8]
+    ) async throws(ConnectError) -> HTTPCaller.Response {
+        try await send("POST", path(name, decorator: decorator) + "/insertAll", body)
+    }
+
+    func explained(_ failure: APIFailure, _ name: TableName) -> String {
+        var text = failure.description
+        if failure.status == 404, !failure.isMissingTable {
+            text += " (the dataset '\(name.dataset)' of project '\(settings.project)' has to be there)"
+        } else if failure.status == 401 || failure.status == 403 {
+            text +=
+                settings.credentials == nil ? " (no keyfile is given)" : " (check the roles of the account of keyfile)"
+        } else if failure.status == 400, failure.message.contains("Invalid table ID") {
+            text += " (sanitizeTopics=true makes a table's name of any topic)"
+        }
+        return text
+    }
+
+    // MARK: requests
+
+    private func datasetPath(_ name: TableName) -> String {
+        "/bigquery/v2/projects/\(PercentEncoding.encoded(settings.project))"
+            + "/datasets/\(PercentEncoding.encoded(name.dataset))"
+    }
+
+    private func path(_ name: TableName, decorator: String? = nil) -> String {
+        let table = name.table + (decorator.map { "$" + $0 } ?? "")
+        return datasetPath(name) + "/tables/" + PercentEncoding.encoded(table)
+    }
+
+    /// Sends a request until there is an answer that trying again would not change.
+    ///
+    /// - Throws: `.retriable` after the last attempt or when the task is stopped meanwhile, `.connect` for credentials that
+    ///   are refused.
+    private func send(
+        _ method: String, _ path: String, _ body: [UInt8]? = nil, headers: [(name: String, value: String)] = []
+    ) async throws(ConnectError) -> HTTPCaller.Response {
+        let url = settings.endpoint + path
+        var attempt = 0
+        var hasRenewed = false
+        while true {
+            var reason: String
+            var wait = Duration.zero
+            do throws(ConnectError) {
+                var headers = headers
+                headers.append(("accept", "application/json"))
+                if body != nil { headers.append(("content-type", "application/json")) }
+                let token = try await tokens?.current(now: now() / 1000)
+                if let token { headers.append(("authorization", "Bearer " + token)) }
+                let response = try await caller.send(.init(method, url, headers: headers, body: body))
+                if response.status == 401, let token, !hasRenewed {
+                    // It ended earlier than was said.
+                    hasRenewed = true
+                    await tokens?.forget(token)
+                    continue
+                }
+                let failure = APIFailure(response)
+                guard !response.isSuccess, failure.isPassing else { return response }
+                reason = "\(settings.endpoint) answered \(failure.description)"
+                wait = response.retryAfter ?? .zero
+            } catch {
+                guard error.isRetriable else { throw error }
+                reason = error.message
+            }
+            let count = settings.usualRetryCount + settings.retryCount
+            guard attempt < count else {
+                throw ConnectError(.retriable, "Exceeded \(count + 1) attempts of a request: \(reason)")
+            }
+            log(.warning, "Attempt \(attempt + 1) of \(count + 1) failed: \(reason)")
+            let own =
+                attempt < settings.usualRetryCount
+                ? settings.usualPauses.pause(attempt)
+                : settings.retryWait + settings.retryJitter * Double.random(in: 0...1)
+            try await pauses.wait(max(wait, own))
+            attempt += 1
+        }
+    }
+}

@@ -1,0 +1,413 @@
+import ConnectCore
+import HTTPCalls
+
+/// Writes records as rows. `put` returns when its rows are in their tables, so that all that was put may be committed.
+///
+/// `@unchecked Sendable`: the contract has one caller at a time for everything but `stop`, which ends pauses by `pauses`; the
+/// client is closed when nothing runs any more.
+final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
+    private let settings: BigQuerySettings
+    private let context: any SinkTaskContext
+    private let converter: RowConverter
+    private let pauses = Pauses()
+    private var client: BigQueryClient?
+    private var writer: RowWriter?
+    private var tables: Tables?
+    /// What is done of records that `put` has asked for again.
+    private var done: Set<RecordPlace> = []
+    /// How often in a row it has.
+    private var restartCount = 0
+
+    /// Requests of 500 rows, several at once.
+    var recordCountWanted: Int { 5000 }
+
+    init(_ settings: BigQuerySettings, _ context: any SinkTaskContext) {
+        self.settings = settings
+        self.context = context
+        converter = RowConverter(settings)
+    }
+
+    func start() async throws(ConnectError) {
+        let log: @Sendable (TaskLogLevel, String) -> Void = { [context] in context.log($0, $1) }
+        let client = try BigQueryClient(settings, pauses, now: { [context] in context.now }, log)
+        self.client = client
+        tables = Tables(settings, client, log)
+        writer = RowWriter(settings: settings, client: client)
+    }
+
+    func put(_ records: [ConnectRecord]) async throws(ConnectError) {
+        do throws(ConnectError) {
+            try await write(records)
+        } catch {
+            guard error.isRetriable else { throw error }
+            guard restartCount < settings.restartCountMax else {
+                throw ConnectError(.connect, error.message)
+            }
+            restartCount += 1
+            throw error
+        }
+        restartCount = 0
+        done = []
+    }
+
+    func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] { offsets }
+
+    func stop() async {
+        pauses.end()
+        await client?.close()
+        client = nil
+        writer = nil
+        tables = nil
+    }
+
+    // MARK: one batch
+
+    private func write(_ records: [ConnectRecord]) async throws(ConnectError) {
+        guard let writer, let tables else { throw ConnectError(.connect, "The task was not started") }
+        var groups: [(target: RowTarget, rows: [Row])] = []
+        for (name, records) in try named(records) {
+            if settings.looksAtTables { try await prepare(name, records, tables) }
+            var places: [RowTarget: Int] = [:]
+            for record in records {
+                do throws(ConnectError) {
+                    let row = Row(
+                        record: record, insertID: RowConverter.insertID(record),
+                        json: try converter.row(record, now: context.now))
+                    let target = RowTarget(table: name, decorator: try decorator(record, name, tables))
+                    if let place = places[target] {
+                        groups[place].rows.append(row)
+                    } else {
+                        places[target] = groups.count
+                        groups.append((target, [row]))
+                    }
+                } catch {
+                    guard error.code == .data else { throw error }
+                    try await refuse(record, error)
+                }
+            }
+            try await addColumns(&groups, places.values.sorted(), tables)
+        }
+        let chunks = groups.flatMap { RowChunk.cut($0.rows, for: $0.target, settings) }
+        try await send(chunks, writer, tables)
+    }
+
+    /// Records that are rows, by their tables, in the order in which tables come.
+    private func named(
+        _ records: [ConnectRecord]
+    ) throws(ConnectError) -> [(TableName, [ConnectRecord])] {
+        var groups: [(TableName, [ConnectRecord])] = []
+        var places: [TableName: Int] = [:]
+        var names: [String: TableName] = [:]
+        for record in records {
+            // Without a value there is no row, as the original has it.
+            if record.value.value.isNull || done.contains(RecordPlace(record)) { continue }
+            let name: TableName
+            if let known = names[record.topic] {
+                name = known
+            } else {
+                name = try TableName(topic: record.topic, settings)
+                names[record.topic] = name
+            }
+            if let place = places[name] {
+                groups[place].1.append(record)
+            } else {
+                places[name] = groups.count
+                groups.append((name, [record]))
+            }
+        }
+        return groups
+    }
+
+    /// A record of which no columns can be made must not keep others from their table.
+    private func prepare(
+        _ name: TableName, _ records: [ConnectRecord], _ tables: Tables
+    ) async throws(ConnectError) {
+        do throws(ConnectError) {
+            return try await tables.prepare(name, for: records)
+        } catch {
+            guard error.code == .data else { throw error }
+            let plain = records.filter { (try? converter.row($0, now: 0)) != nil }  // the others are refused below
+            guard !plain.isEmpty, plain.count < records.count else {
+                throw ConnectError(.connect, "\(name) cannot be made: \(error.message)")
+            }
+            do throws(ConnectError) { return try await tables.prepare(name, for: plain) } catch {
+                throw error.code == .data ? ConnectError(.connect, "\(name) cannot be made: \(error.message)") : error
+            }
+        }
+    }
+
+    private func decorator(
+        _ record: ConnectRecord, _ name: TableName, _ tables: Tables
+    ) throws(ConnectError) -> String? {
+        guard settings.hasDecorator else { return nil }
+        if let type = tables.partitioning(name), type != "DAY" {
+            throw ConnectError(
+                .connect,
+                "Cannot use decorator syntax to write to \(name) as it is partitioned by \(type.lowercased()) and not by day: "
+                    + "set bigQueryPartitionDecorator=false")
+        }
+        guard settings.hasMessageTime else { return ColumnTime.decorator(context.now) }
+        guard let time = record.timestamp else {
+            throw .data("Message has no timestamp type, cannot use message timestamp to partition.")
+        }
+        return ColumnTime.decorator(time)
+    }
+
+    /// Before rows are sent that a table has no columns for, it gets them; rows that must not bring any are refused.
+    private func addColumns(
+        _ groups: inout [(target: RowTarget, rows: [Row])], _ places: [Int], _ tables: Tables
+    ) async throws(ConnectError) {
+        for place in places {
+            let name = groups[place].target.table
+            let newcomers = try await rows(of: &groups[place].rows, lackingIn: name, tables)
+            guard !newcomers.isEmpty else { continue }
+            do throws(ConnectError) {
+                _ = try await tables.update(name, for: newcomers.map(\.record))
+            } catch {
+                guard error.code == .data else { throw error }
+                try await addColumnsOneByOne(&groups[place].rows, name, tables)
+            }
+        }
+    }
+
+    /// One schema must not bring what it has; others may.
+    private func addColumnsOneByOne(
+        _ rows: inout [Row], _ name: TableName, _ tables: Tables
+    ) async throws(ConnectError) {
+        var failures: [ConnectSchema?: ConnectError] = [:]
+        for row in try await self.rows(of: &rows, lackingIn: name, tables) {
+            let schema = row.record.value.schema
+            if failures[schema] == nil, try tables.lacksFields(name, of: row.record) {
+                do throws(ConnectError) {
+                    _ = try await tables.update(name, for: [row.record])
+                } catch {
+                    guard error.code == .data else { throw error }
+                    failures[schema] = error
+                }
+            }
+            guard let failure = failures[schema] else { continue }
+            let words = "Failed to write a row to \(name): \(failure.message) (\(row.place))"
+            try await refuse(row.record, ConnectError(.connect, words))
+            rows.removeAll { $0.insertID == row.insertID }
+        }
+    }
+
+    /// Rows with fields that the table has not. Those that make no columns are refused, and taken out.
+    private func rows(
+        of rows: inout [Row], lackingIn name: TableName, _ tables: Tables
+    ) async throws(ConnectError) -> [Row] {
+        var lacking: [Row] = []
+        var unfit: [(row: Row, error: ConnectError)] = []
+        for row in rows {
+            do throws(ConnectError) {
+                if try tables.lacksFields(name, of: row.record) { lacking.append(row) }
+            } catch {
+                unfit.append((row, error))
+            }
+        }
+        for (row, error) in unfit {
+            try await refuse(row.record, error)
+            rows.removeAll { $0.insertID == row.insertID }
+        }
+        return lacking
+    }
+
+    /// To the dead letters, or the end of the task.
+    private func refuse(_ record: ConnectRecord, _ error: ConnectError) async throws(ConnectError) {
+        try await context.report(record, error)
+        done.insert(RecordPlace(record))
+    }
+
+    // MARK: requests
+
+    private func send(
+        _ chunks: [RowChunk], _ writer: RowWriter, _ tables: Tables
+    ) async throws(ConnectError) {
+        var round = SendingRound(open: chunks)
+        while !round.open.isEmpty {
+            let results = await writer.send(round.open)
+            round.begin()
+            var failure: ConnectError?
+            for (chunk, result) in results {
+                do throws(ConnectError) {
+                    try await handle(chunk, try result.get(), tables, &round)
+                } catch {
+                    // What others of the requests did is taken notice of first. One that ends the task comes first.
+                    if failure?.isRetriable ?? true { failure = error }
+                }
+            }
+            if let failure { throw failure }
+            try await rest(round)
+        }
+    }
+
+    private func rest(_ round: SendingRound) async throws(ConnectError) {
+        if round.isSettling, round.settlingCount > 1 {
+            guard round.settlingCount <= settings.settlingCountMax else {
+                throw ConnectError(
+                    .connect,
+                    "Failed to write rows after BQ table creation or schema update within \(settings.settlingCountMax) attempts: "
+                        + round.reason)
+            }
+            context.log(.info, "the table or its columns are not known everywhere yet: \(round.reason)")
+            try await pauses.wait(settings.settlingPauses.pause(round.settlingCount - 2))
+        }
+        if round.isLater {
+            guard round.laterCount <= settings.usualRetryCount + settings.retryCount else {
+                throw ConnectError(.retriable, "Exceeded \(round.laterCount) attempts of a request: \(round.reason)")
+            }
+            try await pauses.wait(settings.usualPauses.pause(round.laterCount - 1))
+        }
+    }
+
+    private func handle(
+        _ chunk: RowChunk, _ verdict: InsertVerdict, _ tables: Tables, _ round: inout SendingRound
+    ) async throws(ConnectError) {
+        let name = chunk.target.table
+        switch verdict {
+        case .failed(let failure):
+            throw ConnectError(
+                .connect, "Failed to write to \(name): \(client?.explained(failure, name) ?? failure.description)")
+        case .missingTable(let failure):
+            guard settings.createsTables else {
+                throw ConnectError(
+                    .connect,
+                    "Failed to write to \(name): \(failure.description) (autoCreateTables=true makes tables that are not there)"
+                )
+            }
+            tables.forget(name)
+            try await prepare(name, chunk.rows.map(\.record), tables)
+            round.settle(chunk.rows, chunk.target, failure.description)
+        case .tooLarge(let failure):
+            if chunk.rows.count > 1 {
+                let half = chunk.rows.count / 2
+                round.open.append(RowChunk(target: chunk.target, rows: Array(chunk.rows[..<half])))
+                round.open.append(RowChunk(target: chunk.target, rows: Array(chunk.rows[half...])))
+            } else if let row = chunk.rows.first {
+                try await refuse(
+                    row.record,
+                    ConnectError(
+                        .connect,
+                        "Failed to write to \(name): \(failure.description); the row has \(row.json.count) bytes (\(row.place))"
+                    ))
+            }
+        case .rows(let verdicts): try await handle(chunk, verdicts, tables, &round)
+        }
+    }
+
+    private func handle(
+        _ chunk: RowChunk, _ verdicts: [InsertVerdict.OfRow], _ tables: Tables, _ round: inout SendingRound
+    ) async throws(ConnectError) {
+        let name = chunk.target.table
+        var again: [Row] = []
+        var misfits: [(row: Row, verdict: InsertVerdict.OfRow, words: String)] = []
+        var refused: [(row: Row, words: String)] = []
+        var failure: String?
+        for (row, verdict) in zip(chunk.rows, verdicts) {
+            switch verdict {
+            case .taken: done.insert(RecordPlace(row.record))
+            case .stopped: again.append(row)
+            case .later(let words):
+                again.append(row)
+                round.later(words)
+            case .unknownField(let words), .missingField(let words): misfits.append((row, verdict, words))
+            case .refused(let words): refused.append((row, words))
+            case .failed(let words): failure = failure ?? "\(words) (\(row.place))"
+            }
+        }
+        if let failure { throw ConnectError(.connect, "Failed to write to \(name): \(failure)") }
+        if again.count == chunk.rows.count, !round.isLater {
+            // Stopped by none: nothing tells that another time would be better, but for time.
+            round.later("all rows of a request were stopped")
+        }
+        if !misfits.isEmpty {
+            if let hint = try await misfit(name, misfits, tables) {
+                for misfit in misfits { refused.append((misfit.row, misfit.words + hint)) }
+            } else {
+                round.settle(misfits.map(\.row), chunk.target, misfits.first?.words ?? "")
+            }
+        }
+        if !again.isEmpty { round.open.append(RowChunk(target: chunk.target, rows: again)) }
+        for (row, words) in refused {
+            try await refuse(
+                row.record, ConnectError(.connect, "Failed to write a row to \(name): \(words) (\(row.place))"))
+        }
+    }
+
+    /// Gives the table what rows need that do not fit it.
+    ///
+    /// - Returns: nil when they should come again; why they need not, otherwise.
+    private func misfit(
+        _ name: TableName, _ misfits: [(row: Row, verdict: InsertVerdict.OfRow, words: String)], _ tables: Tables
+    ) async throws(ConnectError) -> String? {
+        let records = misfits.map(\.row.record).filter { $0.value.schema != nil }
+        guard !records.isEmpty else { return "; records without a schema do not change a table" }
+        guard settings.allowsNewFields || settings.allowsRelaxation else {
+            return "; You may want to enable schema updates by specifying allowNewBigQueryFields=true or "
+                + "allowBigQueryRequiredFieldRelaxation=true"
+        }
+        do throws(ConnectError) {
+            func lacksColumns(_ verdict: InsertVerdict.OfRow) -> Bool {
+                if case .missingField = verdict { true } else { false }
+            }
+            let isChanged = try await tables.update(
+                name, for: records, lacksColumns: misfits.contains { lacksColumns($0.verdict) })
+            let lacksColumnsOnly = misfits.allSatisfy { lacksColumns($0.verdict) }
+            if !isChanged, lacksColumnsOnly, !settings.allowsRelaxation {
+                return "; Set allowBigQueryRequiredFieldRelaxation to true, to change the mode to NULLABLE"
+            }
+            return nil
+        } catch {
+            guard error.code == .data else { throw error }
+            return "; " + error.message
+        }
+    }
+}
+
+/// A record's place in its topic.
+struct RecordPlace: Sendable, Hashable {
+    private let topic: String
+    private let partition: Int32
+    private let offset: Int64
+
+    init(_ record: ConnectRecord) {
+        if case .sink(let topic, let partition, let offset, _) = record.origin {
+            (self.topic, self.partition, self.offset) = (topic, partition, offset)
+        } else {
+            (topic, partition, offset) = (record.topic, record.partition ?? 0, 0)
+        }
+    }
+}
+
+/// What is to be sent, and why it is not yet done.
+struct SendingRound: Sendable {
+    var open: [RowChunk]
+    /// Rounds in which a table or columns were not known yet.
+    private(set) var settlingCount = 0
+    /// Rounds in which BigQuery wanted rows later.
+    private(set) var laterCount = 0
+    private(set) var isSettling = false
+    private(set) var isLater = false
+    private(set) var reason = ""
+
+    init(open: [RowChunk]) { self.open = open }
+
+    mutating func begin() {
+        open = []
+        isSettling = false
+        isLater = false
+    }
+
+    mutating func settle(_ rows: [Row], _ target: RowTarget, _ reason: String) {
+        open.append(RowChunk(target: target, rows: rows))
+        if !isSettling { settlingCount += 1 }
+        isSettling = true
+        self.reason = reason
+    }
+
+    mutating func later(_ reason: String) {
+        if !isLater { laterCount += 1 }
+        isLater = true
+        self.reason = reason
+    }
+}
