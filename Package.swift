@@ -37,6 +37,7 @@ let nioHTTPTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", p
 let nioHTTPTypesHTTP2: Target.Dependency = .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras")
 let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -192,7 +193,11 @@ let package = Package(
         target("ConnectorFile", ["Environment", "ConnectCore", nioPosix]),
         target("ConnectorSyslog", ["Environment", "SQLTypes", "ConnectCore", nio, nioPosix, nioSSL]),
         target(
-            "HTTPCalls", ["Bytes", "Environment", "ConnectCore", "JSONCalls", asyncHTTPClient, nio, nioHTTP1, nioSSL]),
+            "HTTPCalls",
+            [
+                "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto, cryptoExtras,
+                nio, nioHTTP1, nioSSL,
+            ]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
         target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),
         target(
@@ -315,7 +320,7 @@ let package = Package(
         tests("ConnectorDatagen", ["ConnectCore", "Avro", "JSONFormat", "Patterns", "SQLTypes"]),
         tests("ConnectorFile", ["ConnectCore"]),
         tests("ConnectorSyslog", ["ConnectCore", nio, nioPosix]),
-        tests("HTTPCalls", ["ConnectCore"]),
+        tests("HTTPCalls", ["Bytes", "ConnectCore", "JSONFormat", crypto, cryptoExtras]),
         tests("ConnectorHTTP", ["ConnectCore", "JSONFormat", "HTTPKit", httpTypes, nio, logging]),
         tests(
             "ConnectorSearch",

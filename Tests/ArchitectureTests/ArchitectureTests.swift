@@ -90,7 +90,8 @@ private let allowed: [String: Set<String>] = [
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     "ConnectorSyslog": ["Environment", "SQLTypes", "ConnectCore", "NIOCore", "NIOPosix", "NIOSSL"],
     "HTTPCalls": [
-        "Bytes", "Environment", "ConnectCore", "JSONCalls", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL",
+        "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
+        "NIOCore", "NIOHTTP1", "NIOSSL",
     ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],
