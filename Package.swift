@@ -206,6 +206,7 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore",
                 "HTTPCalls", crypto, nioPosix,
             ]),
+        target("ConnectorSnowflake", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls", crypto]),
         target(
             "ConnectorCDC",
             [
@@ -224,7 +225,8 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
                 "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
                 "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP",
-                "ConnectorSearch", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio,
+                "ConnectorSearch", "ConnectorObjectStore", "ConnectorSnowflake", "ConsoleService", "Administration",
+                "CExamples", nio,
                 httpTypes, nioHTTP1,
                 logging, arguments,
             ],
@@ -330,6 +332,12 @@ let package = Package(
             [
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore", "HTTPCalls",
                 "HTTPKit", httpTypes, nio, logging,
+            ]),
+        tests(
+            "ConnectorSnowflake",
+            [
+                "Bytes", "ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging, crypto,
+                cryptoExtras,
             ]),
         tests("ConnectorCDC", ["Bytes", "ConnectCore", "JSONFormat", "SQLTypes", "SchemaRules"]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
