@@ -208,6 +208,7 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore",
                 "HTTPCalls", crypto, nioPosix,
             ]),
+        target("ConnectorSnowflake", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls", crypto]),
         target(
             "ConnectorCDC",
             [
@@ -226,7 +227,8 @@ let package = Package(
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
                 "SQLTesting", "SQLTypes", "Patterns", "ConnectCore", "ConnectService", "ConnectorCDC",
                 "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP",
-                "ConnectorSearch", "ConnectorBigQuery", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", nio,
+                "ConnectorSearch", "ConnectorBigQuery", "ConnectorObjectStore", "ConnectorSnowflake", "ConsoleService",
+                "Administration", "CExamples", nio,
                 httpTypes, nioHTTP1,
                 logging, arguments,
             ],
@@ -335,6 +337,12 @@ let package = Package(
             [
                 "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "SQLTypes", "ConnectCore", "HTTPCalls",
                 "HTTPKit", httpTypes, nio, logging,
+            ]),
+        tests(
+            "ConnectorSnowflake",
+            [
+                "Bytes", "ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging, crypto,
+                cryptoExtras,
             ]),
         tests("ConnectorCDC", ["Bytes", "ConnectCore", "JSONFormat", "SQLTypes", "SchemaRules"]),
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),

@@ -100,6 +100,7 @@ private let allowed: [String: Set<String>] = [
         "Bytes", "Compression", "Environment", "JSONFormat", "Avro", "Parquet", "SQLTypes", "ConnectCore", "HTTPCalls",
         "Crypto", "NIOPosix",
     ],
+    "ConnectorSnowflake": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls", "Crypto"],
     "ConnectorCDC": [
         "Bytes", "Compression", "Patterns", "JSONFormat", "SQLTypes", "RecordBatches", "ConnectCore", "Cluster",
         "PostgresClient", "CMariaDB", "CPq", "Crypto", "NIOCore",
@@ -118,7 +119,8 @@ private let allowed: [String: Set<String>] = [
         "Patterns",
         "HTTPTypes", "NIOCore", "Logging", "ArgumentParser", "ConnectCore", "ConnectService", "ConnectorCDC",
         "ConnectorDatagen", "ConnectorFile", "ConnectorSyslog", "ConnectorJDBC", "ConnectorHTTP", "ConnectorSearch",
-        "ConnectorBigQuery", "ConnectorObjectStore", "ConsoleService", "Administration", "CExamples", "NIOHTTP1",
+        "ConnectorBigQuery", "ConnectorObjectStore", "ConnectorSnowflake", "ConsoleService", "Administration",
+        "CExamples", "NIOHTTP1",
     ],
     // Beside
     "MessageGenerator": [],

@@ -252,6 +252,28 @@ actor MemoryRegistry: ConverterRegistry {
         #expect((made != nil) == isMade)
     }
 
+    /// Snowflake's converters are others by other names; its JSON has no envelope, whatever the options say.
+    @Test func `Snowflake's converters are taken for what they do`() async throws {
+        let package = "com.snowflake.kafka.connector.records."
+        func made(_ name: String, _ more: [String: String] = [:]) throws -> (any Converter)? {
+            try ConverterPlugins.converter(
+                "value.converter", ["value.converter": package + name].merging(more) { $1 }
+            ) { _, _ in MemoryRegistry() }
+        }
+        let json = try #require(try made("SnowflakeJsonConverter", ["value.converter.schemas.enable": "true"]))
+        let value = try await json.value(Array(#"{"schema":1,"payload":2,"a":"b"}"#.utf8), topic: "t")
+        #expect(value.schema == nil)
+        #expect(value.value.map?["a"] == .string("b"))
+        let options = ["value.converter.schema.registry.url": "http://r"]
+        #expect(try made("SnowflakeAvroConverter", options) is AvroConverter)
+        #expect(throws: ConnectError.self) { _ = try made("SnowflakeAvroConverterWithoutSchemaRegistry") }
+        let refused = package + "SnowflakeAvroConverterWithoutSchemaRegistry"
+        let findings = ConnectorConfig.definition(.sink, ["value.converter": refused], version: "1")
+            .validate(["value.converter": refused])
+        let errors = findings.first { $0.option.name == "value.converter" }?.errors ?? []
+        #expect(errors.first?.contains("take io.confluent.connect.avro.AvroConverter") == true)
+    }
+
     @Test func `Avro schemas come back with names, versions, parameters and defaults`() async throws {
         let enumeration = ConnectSchema(
             .string, defaultValue: .string("a"), name: "io.debezium.data.Enum", version: 1,

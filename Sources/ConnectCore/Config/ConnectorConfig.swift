@@ -241,7 +241,9 @@ extension ConfigValidator {
                 throw .config(
                     "This class is abstract and cannot be created. Did you mean \(parts.joined(separator: ", "))?")
             }
-            throw .config(name, text, "Class \(text) could not be found.")
+            throw .config(
+                name, text,
+                "Class \(text) could not be found." + (ConverterPlugins.advice(text).map { " " + $0 } ?? ""))
         }
     }
 }

@@ -3,6 +3,7 @@
 package enum ConverterOptions {
     /// - Parameter name: a converter's class, in full or by its last part.
     package static func definition(_ name: String) -> ConfigDef? {
+        let name = ConverterPlugins.modern(name)
         let all = Set(ConverterPlugins.names).union(ConverterPlugins.headerNames)
         guard
             let known = all.first(where: {

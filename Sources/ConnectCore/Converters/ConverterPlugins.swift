@@ -22,10 +22,30 @@ package enum ConverterPlugins {
     package static let names = [avro, jsonSchema, protobuf] + plain + [json, string]
     package static let headerNames = plain + [json, simpleHeader, string]
 
+    /// Snowflake's converters, of which two do what others do: `SnowflakeJsonConverter` reads JSON without an envelope.
+    private static let snowflake = "com.snowflake.kafka.connector.records."
+    private static let snowflakeJSON = snowflake + "SnowflakeJsonConverter"
+
+    /// The class that does what another one did in somebody else's plugin; the name itself for all others.
+    static func modern(_ name: String) -> String {
+        switch name {
+        case snowflakeJSON: json
+        case snowflake + "SnowflakeAvroConverter": avro
+        default: name
+        }
+    }
+
+    /// What to take instead of a class that is not there; nil where nobody knows.
+    static func advice(_ name: String) -> String? {
+        name == snowflake + "SnowflakeAvroConverterWithoutSchemaRegistry"
+            ? "Avro with its schema in every record is not read; write with a schema registry and take \(avro)." : nil
+    }
+
     /// Whether a class is one of these: in full, by its last part, or in a package that the class had before.
     static func isKnown(_ name: String, among names: [String]) -> Bool { resolve(name, names) != nil }
 
     private static func resolve(_ name: String, _ names: [String]) -> String? {
+        let name = modern(name)
         if names.contains(name) { return name }
         // Replicator and Debezium ship a byte array converter of their own that does the same.
         if ["io.confluent.connect.replicator.util.ByteArrayConverter", "io.debezium.converters.ByteArrayConverter"]
@@ -65,7 +85,10 @@ package enum ConverterPlugins {
         }
         let options = self.options(option, properties)
         switch name {
-        case json: return try jsonConverter(options, hasSchemas: true)
+        case json:
+            let isBare = given == snowflakeJSON
+            return try jsonConverter(
+                isBare ? options.merging(["schemas.enable": "false"]) { $1 } : options, hasSchemas: true)
         case string: return StringConverter()
         case avro, jsonSchema, protobuf:
             let values = try ConverterOptions.definition(name)?.parse(options)

@@ -9,6 +9,7 @@ import ConnectorHTTP
 import ConnectorJDBC
 import ConnectorObjectStore
 import ConnectorSearch
+import ConnectorSnowflake
 import ConnectorSyslog
 import Logging
 import Synchronization
@@ -43,6 +44,7 @@ enum ConnectorPlugins {
             JDBCSinkPlugin(.confluent, version: version), JDBCSinkPlugin(.debezium, version: version),
             ObjectStoreSinkPlugin(.s3, version: version), ObjectStoreSinkPlugin(.folder, version: version),
             ObjectStoreSinkPlugin(.hdfs, version: version),
+            SnowflakeSinkPlugin(version: version),
         ]
     }
 
