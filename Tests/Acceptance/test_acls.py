@@ -19,8 +19,8 @@ from confluent_kafka.admin import (
 
 from clients import Confluent, Record, admin, create_topic
 from jvm import JavaError
-from process import free_port
-from registry import RegistryBroker, record
+from process import free_port, wait_until
+from registry import Http, RegistryBroker, record
 from test_cli import call
 from test_operations import Admin
 
@@ -310,15 +310,38 @@ def test_open_until_there_are_rules(make_broker):
     assert [found.value for found in Confluent().consume(broker.address, topic, 1)] == [b"one"]
 
 
-def test_the_registry_of_the_process_goes_on(tmp_path):
+def test_the_services_of_the_process_go_on(tmp_path):
+    """They call the broker by functions, as itself; what their HTTP ports let through is done."""
     broker = RegistryBroker(tmp_path, STRICT)
+    sql, connect = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    broker.flags += ["--sql", sql, "--connect", connect]
     broker.start()
     try:
         answer = broker.http.register("ratings-value", record("stars"))
         assert answer.status == 200, answer
         assert broker.http.get("/subjects").json == ["ratings-value"]
-        # To clients its topic is like any other.
-        assert "_schemas" not in admin(broker.address).list_topics(timeout=10).topics
+        statements = "CREATE STREAM s (a INT) WITH (kafka_topic='t', partitions=1, value_format='json');"
+        statements += "CREATE STREAM big AS SELECT * FROM s WHERE a > 1 EMIT CHANGES; INSERT INTO s (a) VALUES (2);"
+        answer = Http(f"http://{sql}").ask("POST", "/ksql", {"ksql": statements}, Content_Type="application/json")
+        assert answer.status == 200, answer
+        (tmp_path / "lines.txt").write_text("one\ntwo\n")
+        config = {
+            "connector.class": "FileStreamSource", "file": str(tmp_path / "lines.txt"), "topic": "lines",
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+        }  # fmt: skip
+        worker = Http(f"http://{connect}")
+        answer = worker.ask("PUT", "/connectors/lines/config", config, Content_Type="application/json")
+        assert answer.status == 201, answer
+
+        def states():
+            answer = worker.get("/connectors/lines/status")
+            return answer.status == 200 and [task["state"] for task in answer.json["tasks"]] == ["RUNNING"]
+
+        wait_until(states, what="a running task")
+        # To clients the topics of all of them are like any others.
+        assert not admin(broker.address).list_topics(timeout=10).topics
+        assert "not authorized" not in broker.log()
     finally:
         broker.stop()
 

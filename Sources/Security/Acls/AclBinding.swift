@@ -29,14 +29,14 @@ package struct AclBinding: Hashable, Sendable {
 
 extension AclBinding: Comparable {
     /// By resource, then by principal: the order of lists.
-    package static func < (a: Self, b: Self) -> Bool { a.order.lexicographicallyPrecedes(b.order) }
-
-    private var order: [String] {
-        func code(_ number: Int8) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return [
-            code(resourceType.rawValue), resourceName, code(patternType.rawValue), principal, code(permission.rawValue),
-            code(operation.rawValue), host,
-        ]
+    package static func < (a: Self, b: Self) -> Bool {
+        if a.resourceType != b.resourceType { return a.resourceType.rawValue < b.resourceType.rawValue }
+        if a.resourceName != b.resourceName { return a.resourceName < b.resourceName }
+        if a.patternType != b.patternType { return a.patternType.rawValue < b.patternType.rawValue }
+        if a.principal != b.principal { return a.principal < b.principal }
+        if a.permission != b.permission { return a.permission.rawValue < b.permission.rawValue }
+        if a.operation != b.operation { return a.operation.rawValue < b.operation.rawValue }
+        return a.host < b.host
     }
 }
 

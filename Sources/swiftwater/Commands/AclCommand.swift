@@ -8,7 +8,7 @@ struct AclCommand: ParsableCommand {
         discussion: """
             EXAMPLES
               swiftwater acl list
-              swiftwater acl add --allow-principal User:ann --topic ratings --operation Read
+              swiftwater acl add --allow-principal User:app --producer --topic ratings
               swiftwater acl remove --topic ratings
             """,
         subcommands: [AclAdd.self, AclList.self, AclRemove.self])
@@ -22,12 +22,15 @@ struct AclAdd: AsyncParsableCommand {
             A rule that denies stands over all that allow; what no rule allows is denied.
 
             EXAMPLES
-              swiftwater acl add --allow-principal User:ann --topic ratings --operation Read
+              swiftwater acl add --allow-principal User:ann --operation Read \\
+                  --topic ratings
               swiftwater acl add --allow-principal User:app --producer --topic ratings
-              swiftwater acl add --allow-principal User:app --consumer --topic ratings --group billing
+              swiftwater acl add --allow-principal User:app --consumer \\
+                  --topic ratings --group billing
               swiftwater acl add --allow-principal User:app --operation All \\
                   --topic app- --group app- --resource-pattern-type prefixed
-              swiftwater acl add --deny-principal User:bob --deny-host 10.0.0.7 --topic ratings --operation Write
+              swiftwater acl add --deny-principal User:bob --deny-host 10.0.0.7 \\
+                  --topic ratings --operation Write
             """)
 
     @OptionGroup var entries: AclEntryOptions
@@ -148,8 +151,10 @@ struct AclRemove: AsyncParsableCommand {
 
             EXAMPLES
               swiftwater acl remove --topic ratings
-              swiftwater acl remove --allow-principal User:ann --topic ratings --operation Read
-              swiftwater acl remove --allow-principal User:app --producer --topic ratings
+              swiftwater acl remove --allow-principal User:ann --operation Read \\
+                  --topic ratings
+              swiftwater acl remove --allow-principal User:app --producer \\
+                  --topic ratings
               swiftwater acl remove --all --allow-principal User:app
             """)
 
