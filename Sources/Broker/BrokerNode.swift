@@ -23,6 +23,8 @@ package final class BrokerNode: Sendable {
     let alarm: StorageAlarm
     package let metrics: BrokerMetrics
     let clockWatch: ClockWatch
+    /// Where requests that were refused for want of a permission are told.
+    let denials: Denials
     private let isDrainingFlag = Atomic<Bool>(false)
     private let hooks = Mutex<[DrainHook]>([])
     let fetchSessions: FetchSessions
@@ -62,6 +64,7 @@ package final class BrokerNode: Sendable {
         self.timerLoop = timerLoop
         clusterId = controller.clusterId
         metrics = BrokerMetrics(registry)
+        denials = Denials(logger: logger, metrics: metrics)
         clockWatch = ClockWatch(logger: logger, wallClock: clock, steps: metrics.clockSteps)
         alarm = StorageAlarm(logger: logger, metrics: metrics)
         syncScheduler = SyncScheduler(

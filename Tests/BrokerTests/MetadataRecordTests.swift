@@ -1,6 +1,7 @@
 import Bytes
 import KafkaMessages
 import NIOCore
+import Security
 import Testing
 
 @testable import Broker
@@ -13,6 +14,8 @@ import Testing
         .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
         .brokerConfigs(values: [:]), .brokerDefaults(values: ["a": "1"]),
         .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
+        .acl(id: id, AclBinding(.deny, "User:ann", .read, on: .topic, "rat", .prefixed, from: "10.0.0.1")),
+        .aclRemoved(id: KafkaUUID(high: 3, low: 4)),
     ]
 
     @Test(arguments: all.indices)
@@ -30,9 +33,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [[0, 1], [9, 1], [1, 2]] as [[UInt8]])
+    @Test(arguments: [[0, 1], [9, 1], [1, 2], [120, 1], [12, 2]] as [[UInt8]])
     func `refuses records of a newer program`(bytes: [UInt8]) {
         #expect(throws: WireError.self) { try MetadataRecord(ByteBuffer(bytes: bytes)) }
+    }
+
+    /// To pass over a rule that it does not understand might open what the rule closes.
+    @Test func `refuses rules of a newer program`() throws {
+        let rule = MetadataRecord.acl(id: Self.id, AclBinding(.deny, "User:a", .read, on: .topic, "b"))
+        var bytes = try rule.encoded()
+        // The type of the resource, behind type, version and id.
+        bytes.setInteger(9 as Int8, at: bytes.readerIndex + 18)
+        #expect(throws: WireError.self) { try MetadataRecord(bytes) }
     }
 
     @Test func `an image's records add up to the image`() {
@@ -42,6 +54,10 @@ import Testing
         for record in image.records { copy.apply(record) }
         #expect(copy.records == image.records)
         #expect(copy.topics[Self.id]?.partitionCount == 9)
+        #expect(copy.acls.count == 1)
+        #expect(copy.aclIds.values.first == Self.id)
+        copy.apply(.aclRemoved(id: Self.id))
+        #expect(copy.acls.isEmpty && copy.aclIds.isEmpty)
         copy.apply(.topicRemoved(id: Self.id))
         #expect(copy.topics.isEmpty)
         #expect(copy.producerIdsBelow == 5000)

@@ -176,14 +176,42 @@ import Testing
             try settings(
                 file: [
                     "ssl.keystore.location": "/k", "listener.name.internal.sasl.enabled.mechanisms": "PLAIN",
-                    "authorizer.class.name": "A", "num.partition": "1", "metrics.topic.max": "7",
+                    "authorizer.zookeeper.url": "A", "num.partition": "1", "metrics.topic.max": "7",
                 ])
         }
         for words in [
             "'ssl.keystore.location' (file server.properties): this version has no TLS", "no authentication",
-            "no authorization", "did you mean 'num.partitions'?", "did you mean 'metrics.topics.max'?",
+            "no such setting of an authorizer", "did you mean 'num.partitions'?", "did you mean 'metrics.topics.max'?",
         ] {
             #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (["authorizer.class.name": "com.example.Mine"], "StandardAuthorizer"),
+            (["super.users": "User:admin"], "authorizer.class.name is not"),
+            (["allow.everyone.if.no.acl.found": "true"], "authorizer.class.name is not"),
+            (
+                ["authorizer.class.name": "kafka.security.authorizer.AclAuthorizer", "super.users": "User:a;b"],
+                "'b' is no principal"
+            ),
+        ] as [([String: String], String)])
+    func `an authorizer that would not protect is refused`(file: [String: String], words: String) throws {
+        let failure = #expect(throws: CommandFailure.self) { try settings(file: file) }
+        #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `both of Kafka's authorizers are taken`() throws {
+        for name in [
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "kafka.security.authorizer.AclAuthorizer",
+        ] {
+            let settings = try settings(
+                file: [
+                    "authorizer.class.name": name, "super.users": "User:admin; User:CN=ops,O=Example",
+                    "allow.everyone.if.no.acl.found": "true",
+                ])
+            #expect(settings.properties.text("authorizer.class.name") == name)
         }
     }
 

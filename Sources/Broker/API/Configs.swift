@@ -1,11 +1,26 @@
 import KafkaMessages
 import LogStorage
+import Security
 
 /// The resource types of configurations.
 private enum ResourceType {
     static let topic: Int8 = 2
     static let broker: Int8 = 4
     static let group: Int8 = 32
+
+    /// What a permission for the configuration of a resource is about; what is no resource is refused later.
+    static func check(
+        _ operation: AclOperation, _ type: Int8, _ name: String, _ access: Access?
+    ) throws(ControlError) {
+        switch type {
+        case topic:
+            if !access.permits(operation, .topic, name) { throw ControlError(.topicAuthorizationFailed) }
+        case group:
+            if !access.permits(operation, .group, name) { throw ControlError(.groupAuthorizationFailed) }
+        default:
+            if !access.permitsCluster(operation) { throw ControlError(.clusterAuthorizationFailed) }
+        }
+    }
 
     static func unsupported(_ type: Int8) -> ControlError {
         ControlError(
@@ -40,6 +55,7 @@ private enum ResourceType {
 
 extension BrokerNode {
     func handleDescribeConfigs(_ request: DescribeConfigsRequest, _ responder: Responder) {
+        let access = access(responder)
         controller.perform { [self] controller in
             var response = DescribeConfigsResponse()
             for resource in request.resources {
@@ -47,6 +63,8 @@ extension BrokerNode {
                 result.resourceType = resource.resourceType
                 result.resourceName = resource.resourceName
                 do throws(ControlError) {
+                    try ResourceType.check(
+                        .describeConfigs, resource.resourceType, resource.resourceName, access)
                     let keys = resource.configurationKeys.map { Set($0) }
                     result.configs = try configs(of: resource.resourceType, resource.resourceName)
                         .filter { keys?.contains($0.name) ?? true }
@@ -146,6 +164,7 @@ extension BrokerNode {
     }
 
     func handleAlterConfigs(_ request: AlterConfigsRequest, _ responder: Responder) {
+        let access = access(responder)
         controller.perform { [self] _ in
             var response = AlterConfigsResponse()
             let repeated = ResourceType.repeated(request.resources.map { ($0.resourceType, $0.resourceName) })
@@ -155,6 +174,7 @@ extension BrokerNode {
                 result.resourceName = resource.resourceName
                 do throws(ControlError) {
                     try repeated.check(resource.resourceType, resource.resourceName)
+                    try ResourceType.check(.alterConfigs, resource.resourceType, resource.resourceName, access)
                     // Without a value the key goes back to its default, like one that is not named.
                     let alterations = resource.configs.map { config in
                         ConfigAlteration(
@@ -175,6 +195,7 @@ extension BrokerNode {
     }
 
     func handleIncrementalAlterConfigs(_ request: IncrementalAlterConfigsRequest, _ responder: Responder) {
+        let access = access(responder)
         controller.perform { [self] _ in
             var response = IncrementalAlterConfigsResponse()
             let repeated = ResourceType.repeated(request.resources.map { ($0.resourceType, $0.resourceName) })
@@ -184,6 +205,7 @@ extension BrokerNode {
                 result.resourceName = resource.resourceName
                 do throws(ControlError) {
                     try repeated.check(resource.resourceType, resource.resourceName)
+                    try ResourceType.check(.alterConfigs, resource.resourceType, resource.resourceName, access)
                     try alter(
                         resource.resourceType, resource.resourceName, try Self.alterations(resource.configs),
                         isIncremental: true, validateOnly: request.validateOnly)

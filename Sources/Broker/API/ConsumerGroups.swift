@@ -1,9 +1,17 @@
 import Coordinators
 import KafkaMessages
+import Security
 
 /// Requests of the consumer protocol (KIP-848). The group's shard decides; here is only which shard.
 extension BrokerNode {
     func handleConsumerGroupHeartbeat(_ request: ConsumerGroupHeartbeatRequest, _ responder: Responder) {
+        let access = access(responder)
+        guard access.permits(.read, .group, request.groupId) else {
+            return responder.send(request.refused(.groupAuthorizationFailed))
+        }
+        // All of them are looked at, so that the log tells all that is missing.
+        let refused = (request.subscribedTopicNames ?? []).filter { !access.permits(.describe, .topic, $0) }
+        guard refused.isEmpty else { return responder.send(request.refused(.topicAuthorizationFailed)) }
         guard let host = groups.host(of: request.groupId) else {
             return responder.send(request.refused(.notCoordinator))
         }
@@ -15,9 +23,11 @@ extension BrokerNode {
                 : shard.configuration.consumer.overridden(
                     sessionTimeoutMs: Self.milliseconds(configs["consumer.session.timeout.ms"]),
                     heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]))
+            var visible = topics
+            if let access { visible = DescribableTopics(all: topics, access: access) }
             let decision = shard.consumerGroupHeartbeat(
                 request, version: responder.apiVersion, client: responder.client, token: token, at: now,
-                topics: topics, settings: settings)
+                topics: visible, settings: settings)
             return (decision, [])
         }
     }
@@ -31,10 +41,12 @@ extension BrokerNode {
         var response = ConsumerGroupDescribeResponse()
         var hosts: [ShardHost<GroupShard>] = []
         let topics = catalog.snapshot
+        let access = access(responder)
         response.groups = request.groupIds.map { group in
             func refused(_ code: ErrorCode) -> ConsumerGroupDescribeResponse.DescribedGroup {
                 .init(errorCode: code.rawValue, groupId: group)
             }
+            guard access.permits(.describe, .group, group) else { return refused(.groupAuthorizationFailed) }
             guard let host = groups.host(of: group) else { return refused(.notCoordinator) }
             hosts.append(host)
             return host.submitRead { shard, _ in
@@ -43,11 +55,28 @@ extension BrokerNode {
                 refused($0)
             }
         }
+        if let access { response.groups = response.groups.map { Self.withoutSecrets($0, access) } }
         if request.includeAuthorizedOperations {
             for index in response.groups.indices where response.groups[index].errorCode == ErrorCode.none.rawValue {
-                response.groups[index].authorizedOperations = PermittedOperations.group
+                response.groups[index].authorizedOperations = access.operations(
+                    .group, response.groups[index].groupId)
             }
         }
         send(response, responder, whenDurable: hosts)
+    }
+
+    /// A group is not described to those who may not describe all topics that its members read.
+    private static func withoutSecrets(
+        _ group: ConsumerGroupDescribeResponse.DescribedGroup, _ access: Access
+    ) -> ConsumerGroupDescribeResponse.DescribedGroup {
+        let names = Set(
+            group.members.flatMap { member in
+                (member.assignment.topicPartitions + member.targetAssignment.topicPartitions).map(\.topicName)
+            })
+        guard names.contains(where: { !access.permits(.describe, .topic, $0) }) else { return group }
+        return .init(
+            errorCode: ErrorCode.topicAuthorizationFailed.rawValue,
+            errorMessage: "The group has described topic(s) that the client is not authorized to describe.",
+            groupId: group.groupId)
     }
 }

@@ -12,6 +12,7 @@ extension BrokerNode {
             return handleProduce(try ProduceRequest(from: &reader, version: version), connection, responder)
         }
         connection.willAnswer(responder)
+        if try refuses(&reader, version, apiKey, responder) { return }
         switch apiKey {
         case .fetch: handleFetch(try FetchRequest(from: &reader, version: version), connection, responder)
         case .apiVersions:

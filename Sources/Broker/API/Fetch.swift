@@ -3,10 +3,17 @@ import KafkaMessages
 import LogStorage
 import Logging
 import NIOCore
+import Security
 
 extension BrokerNode {
     /// Answers a Fetch, at once when there is enough, else when there is or the client's time is up.
     func handleFetch(_ request: FetchRequest, _ connection: Connection, _ responder: Responder) {
+        let access = access(responder)
+        // Who says to be a follower gets what followers get only as one of the cluster's brokers.
+        let isFollower = max(request.replicaId, request.replicaState.replicaId) >= 0
+        if isFollower, !access.permitsCluster(.clusterAction) {
+            return responder.send(request.refused(.topicAuthorizationFailed))
+        }
         var targets: [FetchTarget] = []
         for topic in request.topics {
             for partition in topic.partitions { targets.append(FetchTarget(topic, partition)) }
@@ -18,7 +25,8 @@ extension BrokerNode {
                 responder: responder,
                 limits: FetchLimits(
                     version: responder.apiVersion, isReadCommitted: request.isolationLevel == 1, maxBytes: maxBytes,
-                    minBytes: min(Int(request.minBytes), maxBytes)),
+                    minBytes: min(Int(request.minBytes), maxBytes),
+                    access: isFollower ? nil : access),
                 targets: session?.targets ?? targets, session: session, isFull: isFull)
             let found = collect(work.targets, work.limits)
             let isEnough = found.isUrgent || found.byteCount >= work.limits.minBytes
@@ -124,4 +132,26 @@ struct FetchWork: Sendable {
     var session: FetchSession?
     /// Whether the answer lists all partitions, also those without news.
     var isFull: Bool
+}
+
+extension FetchRequest {
+    /// - Parameter code: the error of every partition that is asked for.
+    fileprivate func refused(_ code: ErrorCode) -> FetchResponse {
+        var response = FetchResponse()
+        response.responses = topics.map { topic in
+            var refused = FetchResponse.FetchableTopicResponse()
+            refused.topic = topic.topic
+            refused.topicId = topic.topicId
+            refused.partitions = topic.partitions.map { partition in
+                var data = FetchResponse.PartitionData()
+                data.partitionIndex = partition.partition
+                data.errorCode = code.rawValue
+                data.highWatermark = -1
+                data.records = .bytes(ByteBuffer())
+                return data
+            }
+            return refused
+        }
+        return response
+    }
 }

@@ -1,4 +1,5 @@
 import KafkaMessages
+import Security
 
 extension BrokerNode {
     /// Types of keys (KIP-98, KIP-932).
@@ -10,9 +11,13 @@ extension BrokerNode {
     /// This node coordinates everything. The internal topic that keeps the coordinator's state is made by the first
     /// request that needs it, and the answer waits for that.
     func handleFindCoordinator(_ request: FindCoordinatorRequest, _ responder: Responder) {
+        let refused = refusedKeys(request, responder)
         let answer: @Sendable (ControlError?) -> Void = { [self] error in
-            responder.send(coordinators(request, responder.apiVersion, error))
+            responder.send(coordinators(request, responder.apiVersion, error, refused))
         }
+        // Nobody makes the coordinators' topics who may not know of any.
+        let keys = request.keys(version: responder.apiVersion)
+        if !keys.isEmpty, keys.allSatisfy({ refused[$0] != nil }) { return answer(nil) }
         switch request.keyType {
         case KeyType.group: groups.prepare(controller, answer)
         case KeyType.transaction: transactions.topic.prepare(controller, answer)
@@ -24,8 +29,26 @@ extension BrokerNode {
         }
     }
 
+    /// The groups and transactional ids that the client may not describe, with their errors.
+    private func refusedKeys(_ request: FindCoordinatorRequest, _ responder: Responder) -> [String: ErrorCode] {
+        guard let access = access(responder) else { return [:] }
+        var refused: [String: ErrorCode] = [:]
+        for key in request.keys(version: responder.apiVersion) {
+            switch request.keyType {
+            case KeyType.group:
+                if !access.permits(.describe, .group, key) { refused[key] = .groupAuthorizationFailed }
+            case KeyType.transaction:
+                if !access.permits(.describe, .transactionalId, key) {
+                    refused[key] = .transactionalIdAuthorizationFailed
+                }
+            default: break
+            }
+        }
+        return refused
+    }
+
     private func coordinators(
-        _ request: FindCoordinatorRequest, _ version: Int16, _ error: ControlError?
+        _ request: FindCoordinatorRequest, _ version: Int16, _ error: ControlError?, _ refused: [String: ErrorCode]
     ) -> FindCoordinatorResponse {
         let code: ErrorCode
         switch error?.code {
@@ -39,6 +62,13 @@ extension BrokerNode {
             response.coordinators = request.coordinatorKeys.map { key in
                 var entry = FindCoordinatorResponse.Coordinator()
                 entry.key = key
+                if let refusal = refused[key] {
+                    entry.nodeId = -1
+                    entry.port = -1
+                    entry.errorCode = refusal.rawValue
+                    entry.errorMessage = nil
+                    return entry
+                }
                 entry.nodeId = error == nil ? nodeId : -1
                 entry.host = error == nil ? advertised.host : ""
                 entry.port = error == nil ? advertised.port : -1
@@ -46,6 +76,11 @@ extension BrokerNode {
                 entry.errorMessage = error?.message
                 return entry
             }
+        } else if let refusal = refused[request.key] {
+            response.nodeId = -1
+            response.port = -1
+            response.errorCode = refusal.rawValue
+            if version >= 1 { response.errorMessage = nil }
         } else {
             response.nodeId = error == nil ? nodeId : -1
             response.host = error == nil ? advertised.host : ""
@@ -55,4 +90,8 @@ extension BrokerNode {
         }
         return response
     }
+}
+
+extension FindCoordinatorRequest {
+    fileprivate func keys(version: Int16) -> [String] { version >= 4 ? coordinatorKeys : [key] }
 }

@@ -1,10 +1,14 @@
 import Coordinators
 import KafkaMessages
+import Security
 
 /// What administrators ask of groups.
 extension BrokerNode {
     func handleListGroups(_ request: ListGroupsRequest, _ responder: Responder) {
         var response = ListGroupsResponse()
+        let access = access(responder)
+        // Who may describe the cluster sees all groups, others those that they may describe.
+        let seesAll = access.permitsCluster(.describe, isTold: false)
         let hosts = groups.hosts
         for host in hosts {
             let found = host.read { shard, _ in shard.list(states: request.statesFilter, types: request.typesFilter) }
@@ -13,7 +17,9 @@ extension BrokerNode {
                 response.groups = []
                 return responder.send(response)
             }
-            response.groups += listed
+            response.groups += listed.filter {
+                seesAll || access.permits(.describe, .group, $0.groupId, isTold: false)
+            }
         }
         response.groups.sort { $0.groupId < $1.groupId }
         send(response, responder, whenDurable: hosts)
@@ -21,6 +27,7 @@ extension BrokerNode {
 
     func handleDescribeGroups(_ request: DescribeGroupsRequest, _ responder: Responder) {
         var response = DescribeGroupsResponse()
+        let access = access(responder)
         var hosts: [ShardHost<GroupShard>] = []
         response.groups = request.groups.map { group in
             func refused(_ code: ErrorCode) -> DescribeGroupsResponse.DescribedGroup {
@@ -29,6 +36,7 @@ extension BrokerNode {
                 answer.errorCode = code.rawValue
                 return answer
             }
+            guard access.permits(.describe, .group, group) else { return refused(.groupAuthorizationFailed) }
             guard let host = groups.host(of: group) else { return refused(.notCoordinator) }
             hosts.append(host)
             return host.submitRead { shard, _ in
@@ -39,7 +47,8 @@ extension BrokerNode {
         }
         if request.includeAuthorizedOperations {
             for index in response.groups.indices where response.groups[index].errorCode == ErrorCode.none.rawValue {
-                response.groups[index].authorizedOperations = PermittedOperations.group
+                response.groups[index].authorizedOperations = access.operations(
+                    .group, response.groups[index].groupId)
             }
         }
         send(response, responder, whenDurable: hosts)
@@ -47,10 +56,15 @@ extension BrokerNode {
 
     func handleDeleteGroups(_ request: DeleteGroupsRequest, _ responder: Responder) {
         var response = DeleteGroupsResponse()
+        let access = access(responder)
         var hosts: [ShardHost<GroupShard>] = []
         response.results = request.groupsNames.map { group in
             var result = DeleteGroupsResponse.DeletableGroupResult()
             result.groupId = group
+            guard access.permits(.delete, .group, group) else {
+                result.errorCode = ErrorCode.groupAuthorizationFailed.rawValue
+                return result
+            }
             guard let host = groups.host(of: group) else {
                 result.errorCode = ErrorCode.notCoordinator.rawValue
                 return result

@@ -1,16 +1,24 @@
 import Coordinators
 import KafkaMessages
+import Security
 
 /// Requests of the members of consumer groups. The group's shard decides; here is only which shard.
 extension BrokerNode {
     /// Hands a request to the shard of its group.
     ///
-    /// - Parameter refusal: the answer when there is no such shard, or it cannot take requests now.
+    /// - Parameters:
+    ///   - operation: what the client must be permitted to do with the group.
+    ///   - refusal: the answer when there is no such shard, or it cannot take requests now.
     func askGroup(
-        _ group: String, _ responder: Responder, waiting: ShardHost<GroupShard>.Waiting = .always,
+        _ group: String, _ responder: Responder, _ operation: AclOperation = .read,
+        waiting: ShardHost<GroupShard>.Waiting = .always,
         refusal: (ErrorCode) -> any KafkaMessage,
         _ event: (inout GroupShard, ReplyToken, EventTime, any TopicImage) -> Decision
     ) {
+        guard access(responder).permits(operation, .group, group) else {
+            let message = refusal(.groupAuthorizationFailed)
+            return responder.send(message)
+        }
         guard let host = groups.host(of: group) else {
             let message = refusal(.notCoordinator)
             return responder.send(message)

@@ -1,10 +1,41 @@
 import Coordinators
 import KafkaMessages
 import LogStorage
+import Security
 
 /// The offsets that groups commit.
 extension BrokerNode {
     func handleOffsetCommit(_ request: OffsetCommitRequest, _ responder: Responder) {
+        let version = responder.apiVersion
+        var request = request
+        var responder = responder
+        if let access = access(responder), access.permits(.read, .group, request.groupId, isTold: false) {
+            let snapshot = catalog.snapshot
+            let topics = Admitted(request.topics) { topic in
+                // An unknown id is told apart by the group.
+                let name = version >= 10 ? snapshot.byId[topic.topicId]?.name : topic.name
+                return name.map { access.permits(.read, .topic, $0) } ?? true
+            }
+            if !topics.isWhole {
+                let whole = request
+                let merge: @Sendable (inout OffsetCommitResponse) -> Void = { answer in
+                    answer.topics = topics.merged(answer.topics) {
+                        whole.refused([$0], .topicAuthorizationFailed, version: version)
+                    }
+                }
+                guard !topics.permitted.isEmpty else {
+                    var answer = OffsetCommitResponse()
+                    merge(&answer)
+                    return responder.send(answer)
+                }
+                request.topics = topics.permitted
+                responder = responder.mapping(OffsetCommitResponse.self, merge)
+            }
+        }
+        commitOffsets(request, responder)
+    }
+
+    private func commitOffsets(_ request: OffsetCommitRequest, _ responder: Responder) {
         let version = responder.apiVersion
         askGroup(request.groupId, responder) {
             request.refused($0, version: version)
@@ -14,7 +45,31 @@ extension BrokerNode {
     }
 
     func handleOffsetDelete(_ request: OffsetDeleteRequest, _ responder: Responder) {
-        askGroup(request.groupId, responder) {
+        var request = request
+        var responder = responder
+        if let access = access(responder), access.permits(.delete, .group, request.groupId, isTold: false) {
+            let topics = Admitted(request.topics) { access.permits(.read, .topic, $0.name) }
+            if !topics.isWhole {
+                request.topics = topics.permitted
+                responder = responder.mapping(OffsetDeleteResponse.self) { answer in
+                    guard answer.errorCode == ErrorCode.none.rawValue else { return }
+                    answer.topics = topics.merged(answer.topics) { topic in
+                        .init(
+                            name: topic.name,
+                            partitions: topic.partitions.map {
+                                .init(
+                                    partitionIndex: $0.partitionIndex,
+                                    errorCode: ErrorCode.topicAuthorizationFailed.rawValue)
+                            })
+                    }
+                }
+            }
+        }
+        deleteOffsets(request, responder)
+    }
+
+    private func deleteOffsets(_ request: OffsetDeleteRequest, _ responder: Responder) {
+        askGroup(request.groupId, responder, .delete) {
             request.refused($0)
         } _: { shard, token, now, topics in
             shard.offsetDelete(request, version: responder.apiVersion, token: token, at: now, topics: topics)
@@ -25,18 +80,41 @@ extension BrokerNode {
     func handleOffsetFetch(_ request: OffsetFetchRequest, _ responder: Responder) {
         let version = responder.apiVersion
         let topics = catalog.snapshot
+        let access = access(responder)
         var hosts: [ShardHost<GroupShard>] = []
-        let found = request.groups(version: version).map { group in
+        let found = request.groups(version: version).map { wanted in
+            guard access.permits(.describe, .group, wanted.groupId) else {
+                return wanted.refused(.groupAuthorizationFailed, version: version)
+            }
+            var group = wanted
+            let admitted = wanted.topics.map { wantedTopics in
+                Admitted(wantedTopics) { topic in
+                    let name = version >= 10 ? topics.byId[topic.topicId]?.name : topic.name
+                    return name.map { access.permits(.describe, .topic, $0) } ?? true
+                }
+            }
+            if let admitted, !admitted.isWhole { group.topics = admitted.permitted }
             guard let host = groups.host(of: group.groupId) else {
                 return group.refused(.notCoordinator, version: version)
             }
             hosts.append(host)
-            return host.submitRead { shard, now in
+            var answer = host.submitRead { shard, now in
                 shard.offsetFetch(
                     group, requireStable: request.requireStable, version: version, at: now, topics: topics)
             } refusal: {
                 group.refused($0, version: version)
             }
+            guard let access, answer.errorCode == ErrorCode.none.rawValue else { return answer }
+            if let admitted {
+                answer.topics = admitted.merged(answer.topics) { $0.refused(.topicAuthorizationFailed) }
+            } else {
+                // Of all offsets those of topics that may not be described are left out.
+                answer.topics.removeAll { topic in
+                    let name = version >= 10 ? topics.byId[topic.topicId]?.name : topic.name
+                    return name.map { !access.permits(.describe, .topic, $0, isTold: false) } ?? false
+                }
+            }
+            return answer
         }
         send(OffsetFetchResponse(found, version: version), responder, whenDurable: hosts)
     }
@@ -67,5 +145,23 @@ extension ShardHost {
     /// Reads from the shard, or gives the answer for a shard that cannot be read now.
     func submitRead<T: Sendable>(_ body: (Shard, EventTime) -> T, refusal: (ErrorCode) -> T) -> T {
         read(body) ?? refusal(unavailability ?? .coordinatorLoadInProgress)
+    }
+}
+
+extension OffsetCommitRequest {
+    fileprivate func refused(
+        _ topic: [OffsetCommitRequestTopic], _ code: ErrorCode, version: Int16
+    ) -> OffsetCommitResponse.OffsetCommitResponseTopic {
+        OffsetCommitRequest(topics: topic).refused(code, version: version).topics.first ?? .init()
+    }
+}
+
+extension OffsetFetchRequest.OffsetFetchRequestTopics {
+    fileprivate func refused(_ code: ErrorCode) -> OffsetFetchResponse.OffsetFetchResponseTopics {
+        .init(
+            name: name, topicId: topicId,
+            partitions: partitionIndexes.map {
+                .init(partitionIndex: $0, committedOffset: -1, errorCode: code.rawValue)
+            })
     }
 }

@@ -1,11 +1,18 @@
 import Coordinators
 import KafkaMessages
+import Security
 
 extension BrokerNode {
     /// Gives an idempotent or transactional producer its id and epoch (KIP-98, KIP-360). Every id is given once, also
     /// over crashes.
     func handleInitProducerId(_ request: InitProducerIdRequest, _ responder: Responder) {
+        let access = access(responder)
         guard let transactionalId = request.transactionalId else {
+            // KIP-679: who may write to any topic may do so idempotently.
+            guard
+                access.permitsCluster(.idempotentWrite, isTold: false) || access?.permitsAny(.write, .topic) ?? true
+                    || access.permitsCluster(.idempotentWrite)
+            else { return responder.send(Self.refusal(.clusterAuthorizationFailed)) }
             return producerIds.withNext { result in
                 var response = InitProducerIdResponse()
                 switch result {
@@ -16,6 +23,9 @@ extension BrokerNode {
                 }
                 responder.send(response)
             }
+        }
+        guard access.permits(.write, .transactionalId, transactionalId) else {
+            return responder.send(Self.refusal(.transactionalIdAuthorizationFailed))
         }
         guard !transactionalId.isEmpty else { return responder.send(Self.refusal(.invalidRequest)) }
         guard let host = transactions.topic.host(of: transactionalId) else {

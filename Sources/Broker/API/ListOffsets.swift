@@ -1,6 +1,7 @@
 import KafkaMessages
 import LogStorage
 import RecordBatches
+import Security
 
 extension BrokerNode {
     /// Special timestamps of ListOffsets (KIP-79, KIP-734, KIP-405, KIP-1005).
@@ -18,21 +19,32 @@ extension BrokerNode {
             topic.partitions.contains { $0.timestamp >= 0 || $0.timestamp == Wanted.maxTimestamp }
         }
         if needsSearch {
-            onDiskThread(responder) { responder.send(self.listOffsets(request, responder.apiVersion)) }
+            onDiskThread(responder) { responder.send(self.listOffsets(request, responder)) }
         } else {
-            responder.send(listOffsets(request, responder.apiVersion))
+            responder.send(listOffsets(request, responder))
         }
     }
 
-    private func listOffsets(_ request: ListOffsetsRequest, _ version: Int16) -> ListOffsetsResponse {
+    private func listOffsets(_ request: ListOffsetsRequest, _ responder: Responder) -> ListOffsetsResponse {
+        let access = access(responder)
         var response = ListOffsetsResponse()
         for wantedTopic in request.topics {
             var topicResponse = ListOffsetsResponse.ListOffsetsTopicResponse()
             topicResponse.name = wantedTopic.name
+            guard access.permits(.describe, .topic, wantedTopic.name) else {
+                topicResponse.partitions = wantedTopic.partitions.map { wanted in
+                    var refused = ListOffsetsResponse.ListOffsetsPartitionResponse()
+                    refused.partitionIndex = wanted.partitionIndex
+                    refused.errorCode = ErrorCode.topicAuthorizationFailed.rawValue
+                    return refused
+                }
+                response.topics.append(topicResponse)
+                continue
+            }
             let topic = catalog.topic(named: wantedTopic.name)
             for wanted in wantedTopic.partitions {
                 topicResponse.partitions.append(
-                    listOffset(wanted, topic, version, isReadCommitted: request.isolationLevel == 1))
+                    listOffset(wanted, topic, responder.apiVersion, isReadCommitted: request.isolationLevel == 1))
             }
             response.topics.append(topicResponse)
         }

@@ -2,6 +2,7 @@ import Environment
 import KafkaMessages
 import LogStorage
 import Logging
+import Security
 
 extension BrokerNode {
     func handleDescribeLogDirs(_ request: DescribeLogDirsRequest, _ responder: Responder) {
@@ -39,14 +40,18 @@ extension BrokerNode {
 
     func handleDescribeProducers(_ request: DescribeProducersRequest, _ responder: Responder) {
         var response = DescribeProducersResponse()
+        let access = access(responder)
         for wantedTopic in request.topics {
             var topicResponse = DescribeProducersResponse.TopicResponse()
             topicResponse.name = wantedTopic.name
+            let isPermitted = access.permits(.read, .topic, wantedTopic.name)
             let topic = catalog.topic(named: wantedTopic.name)
             for index in wantedTopic.partitionIndexes {
                 var entry = DescribeProducersResponse.PartitionResponse()
                 entry.partitionIndex = index
-                if let partition = topic?.partition(index) {
+                if !isPermitted {
+                    entry.errorCode = ErrorCode.topicAuthorizationFailed.rawValue
+                } else if let partition = topic?.partition(index) {
                     entry.activeProducers = partition.log.producers().map { producer in
                         var state = DescribeProducersResponse.ProducerState()
                         state.producerId = producer.producerId

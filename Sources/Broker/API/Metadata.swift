@@ -1,40 +1,52 @@
 import KafkaMessages
 import LogStorage
+import Security
 
 extension BrokerNode {
     func handleMetadata(_ request: MetadataRequest, _ responder: Responder) {
         // Version 0 has no null: there an empty list asks for all topics; later versions mean none by it.
+        let access = access(responder)
         guard let wanted = request.topics, !(responder.apiVersion == 0 && wanted.isEmpty) else {
-            return responder.send(metadata(of: catalog.snapshot.sorted.map { describe($0) }, request))
+            // Topics that may not be described are left out without a word.
+            let topics = catalog.snapshot.sorted.filter { access.permits(.describe, .topic, $0.name, isTold: false) }
+            return responder.send(metadata(of: topics.map { describe($0) }, request, access))
         }
         let snapshot = catalog.snapshot
+        var failures: [String: ControlError] = [:]
         var missing: [String] = []
         if request.allowAutoTopicCreation, controller.server.flag("auto.create.topics.enable") {
             for topic in wanted where topic.topicId.isZero {
                 guard let name = topic.name, snapshot.byName[name] == nil, Topic.problem(withName: name) == nil,
-                    !missing.contains(name)
+                    !missing.contains(name), failures[name] == nil,
+                    access.permits(.describe, .topic, name, isTold: false)
                 else { continue }
-                missing.append(name)
+                if access.permitsCluster(.create, isTold: false) || access.permits(.create, .topic, name) {
+                    missing.append(name)
+                } else {
+                    failures[name] = ControlError(.topicAuthorizationFailed)
+                }
             }
         }
         guard !missing.isEmpty else {
-            return responder.send(metadata(of: wanted.map { describe($0, snapshot, [:]) }, request))
+            return responder.send(
+                metadata(of: wanted.map { describe($0, snapshot, failures, access) }, request, access))
         }
-        controller.perform { [self, missing] controller in
+        controller.perform { [self, missing, failures] controller in
             // Another connection may have been faster: what exists by now is no failure.
             let server = controller.server
             let results = controller.createTopics(
                 missing.map { InternalTopic.creation(named: $0, server) }, validateOnly: false)
-            var failures: [String: ControlError] = [:]
+            var failures = failures
             for (name, result) in zip(missing, results) {
                 if case .failure(let error) = result { failures[name] = error }
             }
-            responder.send(metadata(of: wanted.map { describe($0, catalog.snapshot, failures) }, request))
+            responder.send(
+                metadata(of: wanted.map { describe($0, catalog.snapshot, failures, access) }, request, access))
         }
     }
 
     private func metadata(
-        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest
+        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest, _ access: Access?
     ) -> MetadataResponse {
         var response = MetadataResponse()
         var broker = MetadataResponse.MetadataResponseBroker()
@@ -46,11 +58,11 @@ extension BrokerNode {
         response.controllerId = nodeId
         response.topics = topics
         if request.includeClusterAuthorizedOperations {
-            response.clusterAuthorizedOperations = PermittedOperations.cluster
+            response.clusterAuthorizedOperations = access.clusterOperations
         }
         if request.includeTopicAuthorizedOperations {
             for index in topics.indices where topics[index].errorCode == ErrorCode.none.rawValue {
-                response.topics[index].topicAuthorizedOperations = PermittedOperations.topic
+                response.topics[index].topicAuthorizedOperations = access.operations(.topic, topics[index].name ?? "")
             }
         }
         return response
@@ -58,17 +70,26 @@ extension BrokerNode {
 
     private func describe(
         _ wanted: MetadataRequest.MetadataRequestTopic, _ snapshot: TopicCatalog.Snapshot,
-        _ failures: [String: ControlError]
+        _ failures: [String: ControlError], _ access: Access?
     ) -> MetadataResponse.MetadataResponseTopic {
         var answer = MetadataResponse.MetadataResponseTopic()
         if !wanted.topicId.isZero {
-            if let topic = snapshot.byId[wanted.topicId] { return describe(topic) }
             answer.topicId = wanted.topicId
             answer.name = nil
             answer.errorCode = ErrorCode.unknownTopicId.rawValue
+            guard let topic = snapshot.byId[wanted.topicId] else { return answer }
+            if access.permits(.describe, .topic, topic.name) { return describe(topic) }
+            // An id is no secret, the name is.
+            answer.errorCode = ErrorCode.topicAuthorizationFailed.rawValue
             return answer
         }
         let name = wanted.name ?? ""
+        guard access.permits(.describe, .topic, name) else {
+            // The same whether there is such a topic or not.
+            answer.name = name
+            answer.errorCode = ErrorCode.topicAuthorizationFailed.rawValue
+            return answer
+        }
         if let topic = snapshot.byName[name] { return describe(topic) }
         answer.name = name
         if Topic.problem(withName: name) != nil {
@@ -101,11 +122,18 @@ extension BrokerNode {
     /// KIP-966: like Metadata for named topics, in pages.
     func handleDescribeTopicPartitions(_ request: DescribeTopicPartitionsRequest, _ responder: Responder) {
         let snapshot = catalog.snapshot
-        let names = request.topics.isEmpty ? snapshot.sorted.map(\.name) : request.topics.map(\.name).sorted()
+        let access = access(responder)
+        let asksForAll = request.topics.isEmpty
+        var refused: [String] = []
+        let names = (asksForAll ? snapshot.sorted.map(\.name) : request.topics.map(\.name).sorted()).filter { name in
+            if let cursor = request.cursor, name < cursor.topicName { return false }
+            if access.permits(.describe, .topic, name, isTold: !asksForAll) { return true }
+            if !asksForAll { refused.append(name) }
+            return false
+        }
         var left = max(1, min(Int(request.responsePartitionLimit), 2000))
         var response = DescribeTopicPartitionsResponse()
         for name in names {
-            if let cursor = request.cursor, name < cursor.topicName { continue }
             var answer = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic()
             answer.name = name
             guard let topic = snapshot.byName[name] else {
@@ -117,7 +145,8 @@ extension BrokerNode {
             }
             answer.topicId = topic.id
             answer.isInternal = Topic.isInternal(name)
-            answer.topicAuthorizedOperations = PermittedOperations.topic  // its request has no way to ask for them
+            // Its request has no way to ask for them.
+            answer.topicAuthorizedOperations = access.operations(.topic, name)
             var first: Int32 = 0
             if let cursor = request.cursor, cursor.topicName == name { first = max(0, cursor.partitionIndex) }
             for partition in topic.partitions.dropFirst(Int(first)) {
@@ -142,6 +171,12 @@ extension BrokerNode {
             response.topics.append(answer)
             if response.nextCursor != nil { break }
         }
+        response.topics += refused.map { name in
+            var answer = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic()
+            answer.name = name
+            answer.errorCode = ErrorCode.topicAuthorizationFailed.rawValue
+            return answer
+        }
         responder.send(response)
     }
 
@@ -164,7 +199,7 @@ extension BrokerNode {
         broker.port = advertised.port
         response.brokers = [broker]
         if request.includeClusterAuthorizedOperations {
-            response.clusterAuthorizedOperations = PermittedOperations.cluster
+            response.clusterAuthorizedOperations = access(responder).clusterOperations
         }
         responder.send(response)
     }

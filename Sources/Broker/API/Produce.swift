@@ -3,6 +3,7 @@ import KafkaMessages
 import LogStorage
 import NIOCore
 import RecordBatches
+import Security
 import Synchronization
 
 extension BrokerNode {
@@ -19,12 +20,16 @@ extension BrokerNode {
         var response = ProduceResponse()
         response.responses.reserveCapacity(request.topicData.count)
         var syncs: [(place: Place, partition: Partition, offset: Int64)] = []
-        let refusal = refusal(of: request)
+        let access = access(responder)
+        let refusal = refusal(of: request, access)
         let now = clock.now()
         for topicData in request.topicData {
             let topic =
                 responder.apiVersion >= 13
                 ? catalog.topic(id: topicData.topicId) : catalog.topic(named: topicData.name)
+            // An unknown id has no name that a permission could be about, and is told apart below.
+            let name = responder.apiVersion >= 13 ? topic?.name : topicData.name
+            let mayWrite = refusal != nil || name.map { access.permits(.write, .topic, $0) } ?? true
             var topicResponse = ProduceResponse.TopicProduceResponse()
             topicResponse.name = topicData.name
             topicResponse.topicId = topicData.topicId
@@ -33,7 +38,7 @@ extension BrokerNode {
                 var answer = ProduceResponse.PartitionProduceResponse()
                 answer.index = data.index
                 answer.baseOffset = -1
-                if let refusal {
+                if let refusal = refusal ?? (mayWrite ? nil : Self.topicRefusal) {
                     answer.errorCode = refusal.code.rawValue
                     answer.errorMessage = refusal.message
                 } else if let topic, let partition = topic.partition(data.index), !partition.isDeleted {
@@ -71,12 +76,17 @@ extension BrokerNode {
         var partition: Int
     }
 
+    private static let topicRefusal = ControlError(.topicAuthorizationFailed, "Topic authorization failed.")
+
     /// Why the whole request is refused, if it is.
-    private func refusal(of request: ProduceRequest) -> ControlError? {
+    private func refusal(of request: ProduceRequest, _ access: Access?) -> ControlError? {
         guard -1...1 ~= request.acks else {
             return ControlError(.invalidRequiredAcks, "acks must be 0, 1 or -1, not \(request.acks)")
         }
-        return nil
+        guard access != nil, request.holdsTransactional else { return nil }
+        // A permission for the transactional id stands for its producer id.
+        if let id = request.transactionalId, access.permits(.write, .transactionalId, id) { return nil }
+        return ControlError(.transactionalIdAuthorizationFailed, "Transactional id authorization failed.")
     }
 
     /// - Parameter waitFor: called with each partition and offset that must be durable before the answer.
@@ -168,4 +178,22 @@ private struct PendingAnswer {
 private final class SharedAnswer: Sendable {
     let pending: Mutex<PendingAnswer>
     init(_ pending: consuming sending Mutex<PendingAnswer>) { self.pending = pending }
+}
+
+extension ProduceRequest {
+    /// Place and bit of a batch's attributes that say so; the batch itself is read later.
+    private static let attributesAt = 21
+    private static let transactionalBit: UInt16 = 1 << 4
+
+    /// Whether any batch is one of a transaction.
+    fileprivate var holdsTransactional: Bool {
+        topicData.contains { topic in
+            topic.partitionData.contains { partition in
+                guard case .bytes(let batch)? = partition.records,
+                    let attributes = batch.getInteger(at: batch.readerIndex + Self.attributesAt, as: UInt16.self)
+                else { return false }
+                return attributes & Self.transactionalBit != 0
+            }
+        }
+    }
 }

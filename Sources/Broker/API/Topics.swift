@@ -1,14 +1,23 @@
 import KafkaMessages
 import LogStorage
+import Security
 
 extension BrokerNode {
     func handleCreateTopics(_ request: CreateTopicsRequest, _ responder: Responder) {
+        let access = access(responder)
         controller.perform { [self] controller in
             var response = CreateTopicsResponse()
             // A name that occurs twice is refused for each, as nobody can tell which one is meant.
             var counts: [String: Int] = [:]
             for topic in request.topics { counts[topic.name, default: 0] += 1 }
-            let unique = request.topics.filter { counts[$0.name] == 1 }
+            let createsAny = access.permitsCluster(.create, isTold: false)
+            var unpermitted: Set<String> = []
+            let unique = request.topics.filter { topic in
+                guard counts[topic.name] == 1 else { return false }
+                if createsAny || access.permits(.create, .topic, topic.name) { return true }
+                unpermitted.insert(topic.name)
+                return false
+            }
             let results = controller.createTopics(
                 unique.map(Self.creation), validateOnly: request.validateOnly)
             let byName = Dictionary(uniqueKeysWithValues: zip(unique.map(\.name), results))
@@ -18,13 +27,21 @@ extension BrokerNode {
                     guard refused.insert(topic.name).inserted else { continue }
                     var entry = CreateTopicsResponse.CreatableTopicResult()
                     entry.name = topic.name
-                    entry.errorCode = ErrorCode.invalidRequest.rawValue
-                    entry.errorMessage = "Duplicate topic name."
+                    let isUnpermitted = unpermitted.contains(topic.name)
+                    entry.errorCode = (isUnpermitted ? ErrorCode.topicAuthorizationFailed : .invalidRequest).rawValue
+                    entry.errorMessage = isUnpermitted ? "Authorization failed." : "Duplicate topic name."
                     entry.configs = nil
                     response.topics.append(entry)
                     continue
                 }
-                response.topics.append(createResult(topic, result, request.validateOnly))
+                var entry = createResult(topic, result, request.validateOnly)
+                if entry.errorCode == 0, !access.permits(.describeConfigs, .topic, topic.name, isTold: false) {
+                    entry.numPartitions = -1
+                    entry.replicationFactor = -1
+                    entry.configs = nil
+                    entry.topicConfigErrorCode = ErrorCode.topicAuthorizationFailed.rawValue
+                }
+                response.topics.append(entry)
             }
             responder.send(response)
         }
@@ -71,6 +88,7 @@ extension BrokerNode {
     }
 
     func handleDeleteTopics(_ request: DeleteTopicsRequest, _ responder: Responder) {
+        let access = access(responder)
         controller.perform { [self] controller in
             var response = DeleteTopicsResponse()
             let wanted: [(name: String?, id: KafkaUUID)] =
@@ -81,9 +99,15 @@ extension BrokerNode {
                 entry.name = name
                 entry.topicId = id
                 do throws(ControlError) {
-                    let topic = try existing(name, id)
-                    entry.name = topic.name
-                    entry.topicId = topic.id
+                    let topic = try existing(name, id, access)
+                    let isPermitted =
+                        access.permitsCluster(.delete, isTold: false) || access.permits(.delete, .topic, topic.name)
+                    // Neither the name nor the id is told to those who know only the other.
+                    if isPermitted || (name == nil && access.permits(.describe, .topic, topic.name, isTold: false)) {
+                        entry.name = topic.name
+                        entry.topicId = topic.id
+                    }
+                    guard isPermitted else { throw ControlError(.topicAuthorizationFailed, "Authorization failed.") }
                     try controller.deleteTopic(topic)
                 } catch {
                     entry.errorCode = error.code.rawValue
@@ -95,10 +119,13 @@ extension BrokerNode {
         }
     }
 
-    private func existing(_ name: String?, _ id: KafkaUUID) throws(ControlError) -> Topic {
+    private func existing(_ name: String?, _ id: KafkaUUID, _ access: Access?) throws(ControlError) -> Topic {
         if let name {
             guard id.isZero else {
                 throw ControlError(.invalidRequest, "You may not specify both topic name and topic id.")
+            }
+            guard access.permitsCluster(.delete, isTold: false) || access.permits(.describe, .topic, name) else {
+                throw ControlError(.topicAuthorizationFailed, "Authorization failed.")
             }
             guard let topic = catalog.topic(named: name) else {
                 throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
@@ -113,6 +140,7 @@ extension BrokerNode {
     }
 
     func handleCreatePartitions(_ request: CreatePartitionsRequest, _ responder: Responder) {
+        let access = access(responder)
         controller.perform { controller in
             var response = CreatePartitionsResponse()
             var counts: [String: Int] = [:]
@@ -122,6 +150,9 @@ extension BrokerNode {
                 entry.name = topic.name
                 do throws(ControlError) {
                     guard counts[topic.name] == 1 else { throw ControlError(.invalidRequest, "Duplicate topic name.") }
+                    guard access.permits(.alter, .topic, topic.name) else {
+                        throw ControlError(.topicAuthorizationFailed, "Authorization failed.")
+                    }
                     try controller.createPartitions(
                         topic: topic.name, count: topic.count,
                         assignments: topic.assignments.map { $0.map(\.brokerIds) },
@@ -137,16 +168,19 @@ extension BrokerNode {
     }
 
     func handleDeleteRecords(_ request: DeleteRecordsRequest, _ responder: Responder) {
+        let access = access(responder)
         onDiskThread(responder) { [self] in
             var response = DeleteRecordsResponse()
             for wantedTopic in request.topics {
                 var topicResult = DeleteRecordsResponse.DeleteRecordsTopicResult()
                 topicResult.name = wantedTopic.name
+                let isPermitted = access.permits(.delete, .topic, wantedTopic.name)
                 for wanted in wantedTopic.partitions {
                     var entry = DeleteRecordsResponse.DeleteRecordsPartitionResult()
                     entry.partitionIndex = wanted.partitionIndex
                     entry.lowWatermark = -1
                     do throws(ControlError) {
+                        guard isPermitted else { throw ControlError(.topicAuthorizationFailed) }
                         entry.lowWatermark = try deleteRecords(
                             topic: wantedTopic.name, partition: wanted.partitionIndex, before: wanted.offset)
                     } catch {

@@ -3,17 +3,30 @@ import KafkaMessages
 import LogStorage
 import Patterns
 import RecordBatches
+import Security
 import Synchronization
 
 /// What transactional producers ask of their coordinator (KIP-98, KIP-447, KIP-890).
 extension BrokerNode {
     func handleAddPartitionsToTxn(_ request: AddPartitionsToTxnRequest, _ responder: Responder) {
         let version = responder.apiVersion
+        let access = access(responder)
         let gathered = GatheredAdditions(request, responder)
         for (index, transaction) in request.transactions(version: version).enumerated() {
             let part = gathered.part(index)
             func refusal(_ code: ErrorCode) -> AddPartitionsToTxnResponse {
                 Self.response(transaction, code, version)
+            }
+            // Versions from 4 on come from brokers, and are refused as a whole before.
+            if version < 4, access != nil {
+                guard access.permits(.write, .transactionalId, transaction.transactionalId) else {
+                    part.send(refusal(.transactionalIdAuthorizationFailed))
+                    continue
+                }
+                if let refused = refused(transaction, access) {
+                    part.send(refused)
+                    continue
+                }
             }
             guard let host = transactions.topic.host(of: transaction.transactionalId) else {
                 part.send(refusal(.notCoordinator))
@@ -25,6 +38,31 @@ extension BrokerNode {
                 return (decision.decision, decision.markers)
             }
         }
+    }
+
+    /// One topic that may not be written to, or is not there, keeps all others out of the transaction.
+    ///
+    /// - Returns: nil when all may be written to.
+    private func refused(
+        _ transaction: AddPartitionsToTxnRequest.AddPartitionsToTxnTransaction, _ access: Access?
+    ) -> AddPartitionsToTxnResponse? {
+        let unpermitted = Set(
+            transaction.topics.map(\.name).filter { Topic.isInternal($0) || !access.permits(.write, .topic, $0) })
+        guard !unpermitted.isEmpty else { return nil }
+        var response = AddPartitionsToTxnResponse()
+        response.resultsByTopicV3AndBelow = transaction.topics.map { topic in
+            let found = catalog.topic(named: topic.name)
+            return .init(
+                name: topic.name,
+                resultsByPartition: topic.partitions.map { partition in
+                    let code: ErrorCode =
+                        unpermitted.contains(topic.name)
+                        ? .topicAuthorizationFailed
+                        : found?.partition(partition) == nil ? .unknownTopicOrPartition : .operationNotAttempted
+                    return .init(partitionIndex: partition, partitionErrorCode: code.rawValue)
+                })
+        }
+        return response
     }
 
     private static func response(
@@ -65,6 +103,13 @@ extension BrokerNode {
             response.errorCode = code.rawValue
             return response
         }
+        let access = access(responder)
+        guard access.permits(.write, .transactionalId, request.transactionalId) else {
+            return responder.send(refusal(.transactionalIdAuthorizationFailed))
+        }
+        guard access.permits(.read, .group, request.groupId) else {
+            return responder.send(refusal(.groupAuthorizationFailed))
+        }
         guard let host = transactions.topic.host(of: request.transactionalId) else {
             return responder.send(refusal(.notCoordinator))
         }
@@ -87,6 +132,9 @@ extension BrokerNode {
             response.errorCode = code.rawValue
             return response
         }
+        guard access(responder).permits(.write, .transactionalId, request.transactionalId) else {
+            return responder.send(refusal(.transactionalIdAuthorizationFailed))
+        }
         guard let host = transactions.topic.host(of: request.transactionalId) else {
             return responder.send(refusal(.notCoordinator))
         }
@@ -104,6 +152,28 @@ extension BrokerNode {
 
     /// Commits offsets as a part of a transaction: they count when it commits.
     func handleTxnOffsetCommit(_ request: TxnOffsetCommitRequest, _ responder: Responder) {
+        guard let access = access(responder) else { return commitOffsetsInTransaction(request, responder) }
+        guard access.permits(.write, .transactionalId, request.transactionalId) else {
+            return responder.send(request.refused(.transactionalIdAuthorizationFailed))
+        }
+        guard access.permits(.read, .group, request.groupId) else {
+            return responder.send(request.refused(.groupAuthorizationFailed))
+        }
+        let topics = Admitted(request.topics) { access.permits(.read, .topic, $0.name) }
+        if topics.isWhole { return commitOffsetsInTransaction(request, responder) }
+        if topics.permitted.isEmpty { return responder.send(request.refused(.topicAuthorizationFailed)) }
+        var permitted = request
+        permitted.topics = topics.permitted
+        commitOffsetsInTransaction(
+            permitted,
+            responder.mapping(TxnOffsetCommitResponse.self) { answer in
+                answer.topics = topics.merged(answer.topics) { topic in
+                    TxnOffsetCommitRequest(topics: [topic]).refused(.topicAuthorizationFailed).topics.first ?? .init()
+                }
+            })
+    }
+
+    private func commitOffsetsInTransaction(_ request: TxnOffsetCommitRequest, _ responder: Responder) {
         guard let host = groups.host(of: request.groupId) else {
             return responder.send(request.refused(.notCoordinator))
         }
@@ -139,6 +209,7 @@ extension BrokerNode {
 
     func handleDescribeTransactions(_ request: DescribeTransactionsRequest, _ responder: Responder) {
         var response = DescribeTransactionsResponse()
+        let access = access(responder)
         var hosts: [ShardHost<TransactionShard>] = []
         response.transactionStates = request.transactionalIds.map { id in
             func refused(_ code: ErrorCode) -> DescribeTransactionsResponse.TransactionState {
@@ -147,13 +218,18 @@ extension BrokerNode {
                 state.errorCode = code.rawValue
                 return state
             }
+            guard access.permits(.describe, .transactionalId, id) else {
+                return refused(.transactionalIdAuthorizationFailed)
+            }
             guard let host = transactions.topic.host(of: id) else { return refused(.transactionalIdNotFound) }
             hosts.append(host)
-            return host.submitRead { shard, _ in
+            var state = host.submitRead { shard, _ in
                 shard.describe(id)
             } refusal: {
                 refused($0)
             }
+            state.topics.removeAll { !access.permits(.describe, .topic, $0.topic, isTold: false) }
+            return state
         }
         send(response, responder, whenDurable: hosts)
     }
@@ -178,6 +254,7 @@ extension BrokerNode {
             guard let pattern else { return true }
             return (try? pattern.matches(id, budget: &budget)) ?? false
         }
+        let access = access(responder)
         let hosts = transactions.topic.hosts
         for host in hosts {
             guard let listed = host.read({ shard, now in shard.list(request, at: now, matches: matches) }) else {
@@ -185,7 +262,9 @@ extension BrokerNode {
                 response.transactionStates = []
                 return responder.send(response)
             }
-            response.transactionStates += listed.transactionStates
+            response.transactionStates += listed.transactionStates.filter {
+                access.permits(.describe, .transactionalId, $0.transactionalId, isTold: false)
+            }
             response.unknownStateFilters = listed.unknownStateFilters
         }
         response.transactionStates.sort { $0.transactionalId < $1.transactionalId }

@@ -74,8 +74,10 @@ struct MetadataLog {
 
     /// Replaces a log that has grown much longer than what it adds up to by a snapshot.
     mutating func snapshotIfWorthwhile(_ image: MetadataImage, now: Int64) throws(LogError) {
-        let records = image.records
         let offsets = log.offsets
+        // Before the records are put together, which takes its time where there are many topics and rules.
+        guard offsets.logEnd - offsets.logStart > Self.surplusMin else { return }
+        let records = image.records
         guard offsets.logEnd - offsets.logStart > Self.surplusMin + 4 * Int64(records.count) else { return }
         var bytes: [UInt8] = []
         var rest = records[...]

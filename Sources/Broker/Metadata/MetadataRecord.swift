@@ -1,6 +1,7 @@
 import Bytes
 import KafkaMessages
 import NIOCore
+import Security
 
 /// One change of the cluster's metadata, as it is kept in `__cluster_metadata`.
 ///
@@ -22,6 +23,9 @@ enum MetadataRecord: Equatable {
     case groupConfigs(group: String, values: [String: String])
     /// Producer ids below this may have been handed out.
     case producerIds(below: Int64)
+    /// A rule about who may do what. Its id is never used again.
+    case acl(id: KafkaUUID, AclBinding)
+    case aclRemoved(id: KafkaUUID)
 
     private static let version: Int8 = 1
 
@@ -64,6 +68,13 @@ enum MetadataRecord: Equatable {
             head(8)
             try writer.writeString(group, compact: true)
             try Self.write(values, to: &writer)
+        case .acl(let id, let binding):
+            head(12)
+            writer.writeUUID(id)
+            try Self.write(binding, to: &writer)
+        case .aclRemoved(let id):
+            head(13)
+            writer.writeUUID(id)
         }
         return writer.buffer
     }
@@ -95,8 +106,44 @@ enum MetadataRecord: Equatable {
             let group = try reader.readString(compact: true)
             self = .groupConfigs(group: group, values: try Self.readValues(&reader))
         case 9: self = .brokerDefaults(values: try Self.readValues(&reader))
+        case 12:
+            let id = try reader.readUUID()
+            self = .acl(id: id, try Self.readBinding(&reader))
+        case 13: self = .aclRemoved(id: try reader.readUUID())
         default: throw .unsupported("metadata record of type \(type): written by a newer program")
         }
+    }
+
+    private static func write(_ binding: AclBinding, to writer: inout WireWriter) throws(WireError) {
+        writer.writeInt8(binding.resourceType.rawValue)
+        try writer.writeString(binding.resourceName, compact: true)
+        writer.writeInt8(binding.patternType.rawValue)
+        try writer.writeString(binding.principal, compact: true)
+        try writer.writeString(binding.host, compact: true)
+        writer.writeInt8(binding.operation.rawValue)
+        writer.writeInt8(binding.permission.rawValue)
+    }
+
+    /// - Throws: `.unsupported` for a kind of rule that this program does not know: to pass over one might open what it
+    ///   closes.
+    private static func readBinding(_ reader: inout WireReader) throws(WireError) -> AclBinding {
+        func known<T: RawRepresentable<Int8>>(_ type: T.Type, _ code: Int8) throws(WireError) -> T {
+            guard let value = T(rawValue: code) else {
+                throw .unsupported("\(type) \(code) in a rule about who may do what: written by a newer program")
+            }
+            return value
+        }
+        let resourceType = try known(AclResourceType.self, try reader.readInt8())
+        let resourceName = try reader.readString(compact: true)
+        let patternType = try known(AclPatternType.self, try reader.readInt8())
+        let principal = try reader.readString(compact: true)
+        let host = try reader.readString(compact: true)
+        let operation = try known(AclOperation.self, try reader.readInt8())
+        let permission = try known(AclPermission.self, try reader.readInt8())
+        guard Principal(principal) != nil else {
+            throw .corrupt("'\(principal)' in a rule about who may do what is no principal")
+        }
+        return AclBinding(permission, principal, operation, on: resourceType, resourceName, patternType, from: host)
     }
 
     private static func write(_ values: [String: String], to writer: inout WireWriter) throws(WireError) {
@@ -131,6 +178,8 @@ struct MetadataImage {
     var brokerDefaults: [String: String] = [:]
     var producerIdsBelow: Int64 = 0
     var groupConfigs: [String: [String: String]] = [:]
+    private(set) var acls: [KafkaUUID: AclBinding] = [:]
+    private(set) var aclIds: [AclBinding: KafkaUUID] = [:]
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -143,6 +192,12 @@ struct MetadataImage {
         case .brokerDefaults(let values): brokerDefaults = values
         case .producerIds(let below): producerIdsBelow = max(producerIdsBelow, below)
         case .groupConfigs(let group, let values): groupConfigs[group] = values.isEmpty ? nil : values
+        case .acl(let id, let binding):
+            acls[id] = binding
+            aclIds[binding] = id
+        case .aclRemoved(let id):
+            guard let binding = acls.removeValue(forKey: id) else { break }
+            aclIds[binding] = nil
         }
     }
 
@@ -160,6 +215,7 @@ struct MetadataImage {
         for (group, values) in groupConfigs.sorted(by: { $0.key < $1.key }) {
             records.append(.groupConfigs(group: group, values: values))
         }
+        for (binding, id) in aclIds.sorted(by: { $0.key < $1.key }) { records.append(.acl(id: id, binding)) }
         return records
     }
 }

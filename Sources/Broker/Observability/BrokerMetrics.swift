@@ -1,6 +1,7 @@
 import KafkaMessages
 import LogStorage
 package import Observability
+import Security
 import Synchronization
 
 /// What the broker counts, and where its parts register what they count themselves.
@@ -23,6 +24,7 @@ package final class BrokerMetrics: Sendable {
     private let errors = Mutex<[ErrorKey: Int64]>([:])
     private let storageFailures = Mutex<[LogError.Code: Int64]>([:])
     private let refusals = Mutex<[String: Int64]>([:])
+    private let denials = Mutex<[AclOperation: Int64]>([:])
     private let loops = Mutex<[LoopMetrics]>([])
 
     init(_ registry: MetricRegistry) {
@@ -52,6 +54,14 @@ package final class BrokerMetrics: Sendable {
             refusals.withLock { $0 }.sorted { $0.key < $1.key }.map { .init([("bound", $0.key)], Double($0.value)) }
         }
         registry.samples(
+            "swiftwater_authorization_denials_total",
+            "Operations that clients were refused for want of a permission, by operation.", .counter
+        ) { [self] in
+            denials.withLock { $0 }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
+                .init([("operation", $0.key.name)], Double($0.value))
+            }
+        }
+        registry.samples(
             "swiftwater_storage_failures_total", "Operations that the disk refused, by kind.", .counter
         ) { [self] in
             storageFailures.withLock { $0 }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
@@ -67,6 +77,8 @@ package final class BrokerMetrics: Sendable {
     }
 
     func noteStorageFailure(_ code: LogError.Code) { storageFailures.withLock { $0[code, default: 0] += 1 } }
+
+    func noteDenial(_ operation: AclOperation) { denials.withLock { $0[operation, default: 0] += 1 } }
 
     /// - Parameter bound: the property whose bound is reached.
     func noteRefusedConnection(_ bound: String) { refusals.withLock { $0[bound, default: 0] += 1 } }

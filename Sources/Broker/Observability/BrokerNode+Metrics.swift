@@ -1,6 +1,7 @@
 import Environment
 import LogStorage
 import Observability
+import Security
 
 extension BrokerNode {
     /// Registers what the broker's parts know already and are asked for when somebody looks.
@@ -29,6 +30,9 @@ extension BrokerNode {
             "swiftwater_storage_failed", "1 when the data folder takes no more writes until a restart, else 0."
         ) { [directory] in
             directory.health.failure == nil ? 0 : 1
+        }
+        registry.gauge("swiftwater_acls", "Rules about who may do what that are in force.") { [controller] in
+            Double(controller.authorizer?.ruleCount ?? 0)
         }
         for (name, help, value) in [
             ("swiftwater_disk_free_bytes", "Space that the data folder may still use, in bytes.", \DiskSpace.free),

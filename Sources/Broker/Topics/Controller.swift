@@ -4,6 +4,7 @@ import KafkaMessages
 import LogStorage
 import Logging
 import NIOPosix
+import Security
 import Synchronization
 
 /// Owner of everything about the cluster that is not records: topics, settings, id counters.
@@ -22,6 +23,8 @@ package final class Controller: Sendable {
     }
 
     let catalog: TopicCatalog
+    /// Decides who may do what; nil where everybody may do everything.
+    let authorizer: Authorizer?
     private let directory: LogDirectory
     private let clock: any WallClock
     private let nodeId: Int32
@@ -49,6 +52,13 @@ package final class Controller: Sendable {
         self.logger = logger
         self.pool = pool
         catalog = TopicCatalog()
+        let authorizer = server.authorizer(image.acls.values)
+        self.authorizer = authorizer
+        if authorizer == nil, !image.acls.isEmpty {
+            logger.warning(
+                "rules about who may do what are stored, but authorizer.class.name is not set: they do not count",
+                metadata: ["rules": "\(image.acls.count)"])
+        }
         state = Mutex(State(image: image, log: log, server: effective, staticServer: server))
         settings = Mutex(effective)
         groupSettings = Mutex(image.groupConfigs)
@@ -484,7 +494,20 @@ package final class Controller: Sendable {
         }
     }
 
+    /// The metadata as it is; for parts that keep something of their own in it.
+    func image<T: Sendable>(_ look: (MetadataImage) -> T) -> T { state.withLock { look($0.image) } }
+
     // MARK: Log
+
+    /// Writes the records that `decide` makes of the metadata as it is; on the control thread.
+    func change(
+        _ decide: (MetadataImage) throws(ControlError) -> [MetadataRecord]
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            let records = try decide(state.image)
+            if !records.isEmpty { try commit(records, &state) }
+        }
+    }
 
     private func commit(_ records: [MetadataRecord], _ state: inout State) throws(ControlError) {
         do throws(LogError) {

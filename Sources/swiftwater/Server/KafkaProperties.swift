@@ -13,7 +13,7 @@ enum KafkaProperties {
 
     private static let missing: [(prefix: String, what: String)] = [
         ("ssl.", "TLS"), ("sasl.", "authentication"), ("delegation.token.", "authentication"),
-        ("authorizer.", "authorization"), ("super.users", "authorization"), ("allow.everyone.", "authorization"),
+        ("authorizer.", "such setting of an authorizer"),
         ("principal.builder.", "authentication"), ("security.providers", "TLS"),
         ("create.topic.policy.", "policies"), ("alter.config.policy.", "policies"),
         ("config.providers", "providers of settings"),
