@@ -92,8 +92,11 @@ struct ConnectAPI: Sendable {
         var query = (call.rawQuery ?? "").split(separator: "&").filter { !$0.hasPrefix("forward=") }.map(String.init)
         query.append("forward=\(hop == nil ? "true" : "false")")
         do {
+            // Who may here may there: the other worker asks for the same user.
+            let headers = call.headers[.authorization].map { [("Authorization", $0)] } ?? []
             let got = try await herder.peers.send(
-                call.method.rawValue, call.path + "?" + query.joined(separator: "&"), to: url, body: body)
+                call.method.rawValue, call.path + "?" + query.joined(separator: "&"), to: url, body: body,
+                headers: headers)
             var answer = HTTPAnswer(
                 status: HTTPResponse.Status(code: got.status), body: .bytes(ByteBuffer(bytes: got.body)))
             if let type = got.contentType { answer.headers[.contentType] = type }

@@ -8,6 +8,10 @@ struct Door {
     /// What answers there, in words.
     var service: String
     var address: HostPort
+    /// Whether it speaks TLS.
+    var isSecure = false
+    /// What it shows to those without a password; nil where nobody is asked for one.
+    var realm: String?
     /// Whether `start` does without it when another process has it.
     var isOptional: Bool
 }
@@ -18,9 +22,12 @@ extension ServerSettings {
         var doors: [Door] = []
         func add(_ role: String, _ service: String, _ address: HostPort?, _ setting: String, isOptional: Bool = true) {
             guard let address else { return }
+            let port = WebPort(rawValue: role)
             doors.append(
                 Door(
                     role: role, service: service, address: address,
+                    isSecure: port.map(securePorts.contains) ?? false,
+                    realm: port.flatMap { try? accessRules($0).realm },  // settings were checked before
                     isOptional: isOptional && self[setting].origin == .byDefault))
         }
         add("kafka", "Kafka's protocol", runsBroker ? listener : nil, "listeners", isOptional: false)

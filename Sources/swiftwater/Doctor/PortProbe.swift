@@ -16,6 +16,11 @@ enum PortProbe {
             let question: [UInt8] = [0, 0, 0, 10, 0, 18, 0, 0, 1, 2, 3, 4, 0xFF, 0xFF]
             let answer = ask(address, question, isEnough: { $0.count >= 8 })
             return answer.count >= 8 && Array(answer[4..<8]) == [1, 2, 3, 4]
+        // A record of TLS that says that it was expected: there is a server of TLS, and no more is to be known without.
+        case _ where door.isSecure:
+            let answer = ask(address, Array("GET / HTTP/1.1\r\n\r\n".utf8), isEnough: { $0.count >= 2 })
+            return answer.starts(with: [0x15, 0x03])
+        case _ where isClosed(door, address): return true
         case "registry": return http(address, "/subjects").contains("schemaregistry")
         case "connect": return http(address, "/").contains("kafka_cluster_id")
         case "sql":
@@ -25,6 +30,13 @@ enum PortProbe {
         case "admin": return http(address, "/").contains(", administration")
         default: return false
         }
+    }
+
+    /// Whether what answers asks for a password in the words of the port.
+    private static func isClosed(_ door: Door, _ address: HostPort) -> Bool {
+        guard let realm = door.realm else { return false }
+        let answer = http(address, "/")
+        return answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("Basic realm=\"\(realm)\"")
     }
 
     private static func http(_ address: HostPort, _ path: String) -> String {
