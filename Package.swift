@@ -305,7 +305,7 @@ let package = Package(
         tests("SQLFunctions", ["SQLTypes", "JSONFormat", "Environment"]),
         tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
-        tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
+        tests("HTTPKit", ["Bytes", "JSONFormat", "Security", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
@@ -330,7 +330,7 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Security"),
+        tests("Security", ["Bytes"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",

@@ -32,7 +32,8 @@ package struct HTTPCall: Sendable {
     private let body: OnceBody
 
     init(
-        _ request: Request, _ target: RequestTarget, remoteAddress: String, principal: Principal? = nil, parameters: [String: String],
+        _ request: Request, _ target: RequestTarget, remoteAddress: String, principal: Principal? = nil,
+        parameters: [String: String],
         bodyByteCountMax: Int, isHTTP2: Bool
     ) {
         self.isHTTP2 = isHTTP2

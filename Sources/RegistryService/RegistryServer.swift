@@ -60,7 +60,9 @@ package final class RegistryServer: Sendable {
         let http: HTTPServer
         do {
             http = try await HTTPServer.start(
-                configuration, router: RegistryAPI.router(registry, client: LeaderClient(group: group, tls: security.peers)), on: group,
+                configuration,
+                router: RegistryAPI.router(registry, client: LeaderClient(group: group, tls: security.peers)),
+                on: group,
                 logger: logger)
         } catch {
             await registry.stop()

@@ -94,7 +94,8 @@ package final class TLSListener: Sendable {
         let isPlain = words.contains("HTTP_REQUEST") || words.contains("WRONG_VERSION_NUMBER")
         let reason =
             isPlain
-            ? "a client speaks plain HTTP to a port that speaks TLS: use https://" : "the TLS handshake with a client failed"
+            ? "a client speaks plain HTTP to a port that speaks TLS: use https://"
+            : "the TLS handshake with a client failed"
         logger.debug("\(reason)", metadata: ["remote": "\(address)", "error": "\(words)"])
         let now = NIODeadline.now()
         let isNews = told.withLock { told in

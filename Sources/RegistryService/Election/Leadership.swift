@@ -32,7 +32,9 @@ final class Leadership: Sendable {
         self.cluster = cluster
         self.settings = settings
         self.logger = logger
-        inside = Mutex(Inside(identity: NodeIdentity(
+        inside = Mutex(
+            Inside(
+                identity: NodeIdentity(
                     host: settings.host, port: 0, isEligible: settings.isEligible, scheme: settings.scheme)))
     }
 

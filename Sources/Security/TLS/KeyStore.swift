@@ -137,7 +137,8 @@ package struct KeyStore: Sendable {
         // The library ends the program for one without a key.
         guard Self.hasKey(bytes) else {
             throw KeyStoreError(
-                "'\(path)' is no key store with a private key", hint: "PEM and PKCS12 with certificate and key are read")
+                "'\(path)' is no key store with a private key", hint: "PEM and PKCS12 with certificate and key are read"
+            )
         }
         do {
             let bundle = try NIOSSLPKCS12Bundle(buffer: bytes, passphrase: (values["ssl.keystore.password"] ?? "").utf8)

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPKit
 import JSONFormat
 
 /// An address that `start` would listen on.

@@ -100,7 +100,8 @@ struct SQLCommand: AsyncParsableCommand {
         try WebCredentials.trust(cacert)
         var address = try address()
         guard let user else { return address }
-        address.password = try password
+        address.password =
+            try password
             ?? PasswordSource.password(
                 of: user, file: passwordFile, variables: ["SWIFTWATER_SQL_PASSWORD", "SWIFTWATER_PASSWORD"])
         return address
@@ -171,7 +172,9 @@ struct SQLCommand: AsyncParsableCommand {
                 hint: isGiven
                     ? "is a SQL server running there?" : "'swiftwater start' runs one; name another by its URL")
         case .refused(401, _), .refused(403, _):
-            return CommandFailure(failure.message, hint: "the server asks for a user who may do that: -u NAME, or http://NAME:PASSWORD@HOST:8088")
+            return CommandFailure(
+                failure.message,
+                hint: "the server asks for a user who may do that: -u NAME, or http://NAME:PASSWORD@HOST:8088")
         case .refused, .notUnderstood:
             return CommandFailure(failure.message)
         }

@@ -19,7 +19,8 @@ enum ConnectRole {
     /// - Parameter registry: the URL of the schema registry of this process, with a user; nil for none.
     static func start(
         _ address: HostPort, _ settings: ServerSettings, broker: BrokerServer?, registry: String?,
-        _ security: HTTPSecurity, _ loops: HTTPLoops, _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
+        _ security: HTTPSecurity, _ loops: HTTPLoops, _ metrics: MetricRegistry, _ readiness: Readiness,
+        _ logger: Logger
     ) async throws -> Running {
         var worker = try WorkerProperties.settings(settings, environment: EnvironmentVariables.all())
         let servers = worker.properties["bootstrap.servers"] ?? (broker == nil ? settings.registryServers : nil)

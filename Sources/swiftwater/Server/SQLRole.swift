@@ -52,8 +52,10 @@ struct SQLRole {
             runtime.sharing = Sharing()
             if sql.internalListener == nil, security.authentication != nil || security.tls != nil {
                 logger.warning(
-                    "other nodes of this SQL service cannot ask this one, as its port has TLS or asks for passwords: give "
-                        + "nodes a port of their own with ksql.internal.listener",
+                    """
+                    other nodes of this SQL service cannot ask this one, as its port has TLS or asks for passwords: give \
+                    nodes a port of their own with ksql.internal.listener
+                    """,
                     metadata: ["listener": "\(address)"])
             }
             // Other nodes cannot reach this one by an address that stands for all of its own.

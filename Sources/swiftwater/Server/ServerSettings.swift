@@ -310,7 +310,8 @@ struct ServerSettings {
     subscript(name: String) -> Value {
         if let value = set[name] { return value }
         let text =
-            Self.own.first { $0.name == name }?.defaultValue ?? WebProperties.defaultValue(name) ?? RegistryProperties.definition(name)?.defaultValue
+            Self.own.first { $0.name == name }?.defaultValue ?? WebProperties.defaultValue(name)
+            ?? RegistryProperties.definition(name)?.defaultValue
             ?? PropertyCatalog.definition(name)?.defaultValue ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
@@ -320,13 +321,15 @@ struct ServerSettings {
 
     /// All names, sorted, the program's own first.
     static var names: [String] {
-        own.map(\.name) + WebProperties.known.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
+        own.map(\.name) + WebProperties.known.map(\.name) + ServerProperties.known.map(\.name)
+            + RegistryProperties.known.map(\.name)
             + PropertyCatalog.names
     }
 
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
-        own.first { $0.name == name }?.documentation ?? WebProperties.documentation(name) ?? ServerProperties.definition(name)?.documentation
+        own.first { $0.name == name }?.documentation ?? WebProperties.documentation(name)
+            ?? ServerProperties.definition(name)?.documentation
             ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
             ?? WorkerProperties.documentation(name)
             ?? ""

@@ -1,4 +1,5 @@
 import HTTPKit
+import HTTPTypes
 import Security
 
 /// A port that speaks HTTP, by the name of its role.
@@ -180,12 +181,14 @@ extension ServerSettings {
     }
 
     /// What needs no user, whatever is set.
-    private func openPaths(_ port: WebPort) -> @Sendable (HTTPRequestMethod, [String]) -> Bool {
+    private func openPaths(_ port: WebPort) -> @Sendable (HTTPRequest.Method, [String]) -> Bool {
         switch port {
         case .admin: return { _, path in path == ["healthz"] || path == ["readyz"] }
         // As upstream `KsqlAuthorizationProviderHandler` has it.
         case .sql:
-            return { _, path in path == ["healthcheck"] || path == ["v1", "metadata"] || path == ["v1", "metadata", "id"] }
+            return { _, path in
+                path == ["healthcheck"] || path == ["v1", "metadata"] || path == ["v1", "metadata", "id"]
+            }
         case .connect:
             // Workers sign what they send each other (KIP-507); without signatures it is closed.
             let isSigned = (workerValues["connect.protocol"] ?? "sessioned").lowercased() == "sessioned"

@@ -1,11 +1,8 @@
 import HTTPKit
-import HTTPTypes
 import Logging
 import Observability
 import Security
 import Synchronization
-
-typealias HTTPRequestMethod = HTTPRequest.Method
 
 /// What protects the HTTP ports of a process: its users, the certificates, and what its parts show each other.
 final class WebSecurity: Sendable {
@@ -67,8 +64,10 @@ final class WebSecurity: Sendable {
             guards.withLock { $0.append((port, authentication)) }
             if !isSecure, let address = settings.address(port), !address.isLoopback {
                 logger.warning(
-                    "passwords travel readable: \(port.words) asks for them and has no TLS; listen on https:// or put a "
-                        + "proxy with TLS in front", metadata: ["listener": "\(address)"])
+                    """
+                    passwords travel readable: \(port.words) asks for them and has no TLS; listen on https:// or put a proxy \
+                    with TLS in front
+                    """, metadata: ["listener": "\(address)"])
             }
         }
         guard isSecure else { return security }
