@@ -330,7 +330,7 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Security", ["Bytes"]),
+        tests("Security", ["Bytes", nioSSL]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",
@@ -371,7 +371,7 @@ let package = Package(
             dependencies: [
                 "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability",
                 "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLFunctions", "SQLSyntax",
-                "ConnectCore", nio, logging, arguments,
+                "ConnectCore", "Security", nio, logging, arguments,
             ],
             swiftSettings: swiftSettings),
         tests(

@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import NIOSSL
 import Testing
 
 @testable import Security

@@ -1,3 +1,5 @@
+import HTTPKit
+import Security
 import Testing
 
 @testable import swiftwater
