@@ -290,11 +290,12 @@ def test_what_cannot_be_is_refused_at_the_start(tmp_path, properties, flags, wor
 def test_passwords_open_other_addresses(tmp_path):
     """With passwords a port may listen anywhere; without TLS it is told that they can be read on the way."""
     platform = Platform(tmp_path, scheme="http", host="0.0.0.0")
+    platform.users.chmod(0o644)
     with_start(platform)
     try:
         assert platform.ask("registry", "/subjects")[0] == 200
         assert platform.ask("registry", "/subjects", user=None)[0] == 401
-        assert "passwords travel readable" in platform.log()
+        assert "passwords travel readable" in platform.log() and "chmod 600" in platform.log()
         assert platform.json("console", "/api/registry/subjects") == []
     finally:
         platform.stop()
@@ -392,6 +393,58 @@ def test_queries_over_a_websocket(platform):
         assert any("7" in text for text in texts), texts
 
 
+# MARK: several nodes
+
+
+@pytest.mark.deadline(240)
+def test_nodes_hand_requests_on_with_their_user(tmp_path):
+    """Two processes with registry and worker on the cluster of a third: what the leader does, each of them is asked for."""
+    broker = Broker(tmp_path / "broker", flags=["--roles", "kafka", "--admin", "none"])
+    broker.folder.mkdir()
+    broker.start()
+    nodes = []
+    try:
+        first = Platform(tmp_path / "node0")
+        for number in range(2):
+            node = first if number == 0 else Platform(tmp_path / "node1")
+            node.certificates, node.keystore = first.certificates, first.keystore
+            node.flags = [
+                "--roles", "registry,connect", "--bootstrap-servers", broker.address, "--admin", "none",
+                "--registry", f"https://127.0.0.1:{node.ports['registry']}", "--connect", f"https://127.0.0.1:{node.ports['connect']}",
+            ]
+            node.properties |= {
+                "ssl.keystore.location": first.keystore, "ssl.truststore.location": first.certificates.authority,
+                "host.name": "localhost", "connect.rest.advertised.host.name": "localhost",
+                "http.users.file": str(first.users), "connect.offset.storage.partitions": "1", "connect.status.storage.partitions": "1",
+            }
+            nodes.append(with_start(node))
+        for number, node in enumerate(nodes):
+            schema = json.dumps({"type": "record", "name": f"N{number}", "fields": []})
+            node.json("registry", f"/subjects/n{number}/versions", {"schema": schema})
+            node.json("connect", f"/connectors/c{number}/config", {
+                "connector.class": "io.confluent.kafka.connect.datagen.DatagenConnector", "kafka.topic": f"c{number}",
+                "quickstart": "users", "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+                "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            }, method="PUT")
+        for node in nodes:
+            assert node.json("registry", "/subjects") == ["n0", "n1"]
+            wait_until(lambda: set(node.json("connect", "/connectors")) == {"c0", "c1"}, 60, "both connectors")
+            for name in ("c0", "c1"):
+                def state():
+                    status, _, text = node.ask("connect", f"/connectors/{name}/status")
+                    return status == 200 and [task["state"] for task in json.loads(text)["tasks"]] == ["RUNNING"]
+                wait_until(state, 60, "a running task")
+            # What workers sign for each other is for nobody else.
+            assert node.ask("connect", "/connectors/c0/tasks", "-X", "POST", "-d", "[]", user=None)[0] in (400, 415, 503)
+            refused = node.ask("connect", "/connectors/c0/tasks", "-X", "POST", "-H", "Content-Type: application/json", "-d", "[]", user=None)
+            assert refused[0] == 400 and "X-Connect-Authorization" in refused[2]
+    finally:
+        for node in nodes:
+            if node.alive:
+                node.stop(20)
+        broker.stop()
+
+
 # MARK: everything together
 
 
@@ -422,6 +475,11 @@ def test_a_pipeline_through_all_parts_and_the_console_in_a_browser(platform, tmp
     # SQL asks the worker of the process.
     shown = platform.json("sql", "/ksql", {"ksql": "SHOW CONNECTORS;"})
     assert {one["name"] for one in shown[0]["connectors"]} >= {"ratings", "out"}
+    checked = platform.json("connect", "/connector-plugins/FileStreamSinkConnector/config/validate", {
+        "connector.class": "FileStreamSinkConnector", "topics": "good", "file": str(out), "name": "other",
+        "value.converter": "io.confluent.connect.avro.AvroConverter",
+    }, method="PUT")
+    assert "schema.registry.url" in json.dumps(checked) and "swiftwater-process" not in json.dumps(checked)
     for path in ("/connectors/out/config", "/connectors/ratings/status", "/connectors?expand=info"):
         assert "swiftwater-process" not in json.dumps(platform.json("connect", path))
     assert "swiftwater-process" not in platform.log()

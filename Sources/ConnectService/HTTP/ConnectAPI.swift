@@ -190,7 +190,14 @@ struct ConnectAPI: Sendable {
 
     private mutating func addInternal() {
         @Sendable func check(_ herder: Herder, _ call: HTTPCall, _ body: [UInt8]) throws(HerderFailure) {
-            guard let key = herder.config.read({ $0.sessionKey }) else { return }
+            guard let key = herder.config.read({ $0.sessionKey }) else {
+                guard herder.settings.protocolName.lowercased() == "sessioned" else { return }
+                // As the original: without a key nobody can be told from a worker.
+                throw .refused(
+                    status: 503,
+                    message: "This worker is still starting up and has not been able to read a session key from the config "
+                        + "topic yet")
+            }
             guard let signature = HTTPField.Name(WorkerPeers.signatureHeader),
                 let algorithm = HTTPField.Name(WorkerPeers.algorithmHeader),
                 let given = call.headers[signature]

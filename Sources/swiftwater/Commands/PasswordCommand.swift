@@ -11,7 +11,7 @@ struct ConfigPassword: ParsableCommand {
 
             EXAMPLES
               swiftwater config password ann --roles admin >> users.properties
-              swiftwater config password scraper --password-file /run/secrets/scraper >> users.properties
+              swiftwater config password scraper --password-file secret >> users.properties
             """)
 
     @Argument(help: "Name of the user.") var name: String
