@@ -195,7 +195,7 @@ struct ConnectAPI: Sendable {
                 // As the original: without a key nobody can be told from a worker.
                 throw .refused(
                     status: 503,
-                    message: "This worker is still starting up and has not been able to read a session key from the config "
+                    "This worker is still starting up and has not been able to read a session key from the config "
                         + "topic yet")
             }
             guard let signature = HTTPField.Name(WorkerPeers.signatureHeader),
