@@ -456,6 +456,7 @@ def test_a_pipeline_through_all_parts_and_the_console_in_a_browser(platform, tmp
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
     }, method="PUT")
     wait_until(lambda: "ratings-value" in platform.json("registry", "/subjects"), 60, "the schema of the connector")
+    wait_until(lambda: '"ratings"' in json.dumps(platform.json("sql", "/ksql", {"ksql": "SHOW TOPICS;"})), 60, "its topic")
     platform.json("sql", "/ksql", {
         "ksql": "CREATE STREAM ratings WITH (KAFKA_TOPIC='ratings', VALUE_FORMAT='AVRO'); "
                 "CREATE STREAM good WITH (KAFKA_TOPIC='good', VALUE_FORMAT='AVRO') AS SELECT * FROM ratings WHERE stars > 3 EMIT CHANGES;",
