@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
@@ -84,9 +85,6 @@ class Platform(Broker):
         status, _, text = self.ask(role, path, *options, user=user)
         assert 200 <= status < 300, f"{path}: {status} {text}"
         return json.loads(text) if text else None
-
-    def command(self):
-        return [part for part in super().command()]
 
     def run(self, *command, check=True, stdin=None, **environment):
         done = subprocess.run(
@@ -379,7 +377,7 @@ def test_queries_over_a_websocket(platform):
     context = ssl.create_default_context(cafile=platform.certificates.authority)
     platform.json("sql", "/ksql", {"ksql": "CREATE STREAM socket (a INT) WITH (KAFKA_TOPIC='socket', VALUE_FORMAT='JSON', PARTITIONS=1);"})
     request = json.dumps({"ksql": "SELECT * FROM socket EMIT CHANGES LIMIT 1;", "streamsProperties": {"auto.offset.reset": "earliest"}})
-    url = platform.url("sql").replace("https://", "wss://") + "/ws/query?request=" + __import__("urllib.parse").parse.quote(request)
+    url = platform.url("sql").replace("https://", "wss://") + "/ws/query?request=" + quote(request)
     with pytest.raises(Exception, match="401"):
         connect(url, ssl=context)
     token = base64.b64encode(b"ann:it is ann").decode()
@@ -391,6 +389,13 @@ def test_queries_over_a_websocket(platform):
             if '"columns"' in text:
                 break
         assert any("7" in text for text in texts), texts
+
+
+def test_the_doctor_knows_its_ports(platform):
+    done = subprocess.run([binary(), "doctor", *platform.command()[2:]], capture_output=True, text=True, timeout=60)
+    lines = [line for line in done.stdout.splitlines() if " port " in line]
+    assert len(lines) == 6 and all(line.startswith("ok ") for line in lines), done.stdout + done.stderr
+    assert sum("which speaks TLS" in line for line in lines) == 5
 
 
 # MARK: several nodes

@@ -192,7 +192,7 @@ struct ConnectAPI: Sendable {
         @Sendable func check(_ herder: Herder, _ call: HTTPCall, _ body: [UInt8]) throws(HerderFailure) {
             guard let key = herder.config.read({ $0.sessionKey }) else {
                 guard herder.settings.protocolName.lowercased() == "sessioned" else { return }
-                // As the original: without a key nobody can be told from a worker.
+                // Without a key nobody can be told from a worker.
                 throw .refused(
                     status: 503,
                     "This worker is still starting up and has not been able to read a session key from the config "

@@ -70,7 +70,8 @@ enum PortCheck {
         let owner = PortOwner.find(port: door.address.port)
         let answers = PortProbe.answers(door)
         let who = owner.map { "\($0.name) (process \($0.process))" } ?? "another process"
-        let what = answers ? ", which answers as \(door.service)" : ""
+        let words = door.isSecure ? ", which speaks TLS" : ", which answers as \(door.service)"
+        let what = answers ? words : ""
         let all =
             facts + [
                 ("state", .string("used")), ("process", owner.map { JSONValue.number(Int64($0.process)) } ?? .null),
