@@ -4,7 +4,8 @@
 #   docker run -p 9092:9092 -p 8081:8081 -p 8083:8083 -p 8088:8088 -p 8080:8080 -v swiftwater:/var/lib/swiftwater \
 #       -e SWIFTWATER_ADVERTISED=localhost:9092 swiftwater
 #
-# There is no authentication yet: whoever reaches a published port may read and write.
+# The Kafka port has no authentication yet, and the others only when they are told to (docs/web-security.md): whoever reaches
+# a published port may read and write.
 ARG SWIFT=6.3
 FROM swift:${SWIFT}-bookworm AS build
 WORKDIR /source

@@ -97,7 +97,7 @@ let package = Package(
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
-        target("Security", ["Bytes", crypto]),
+        target("Security", ["Bytes", crypto, nioSSL]),
         target("SchemaRules", ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
@@ -314,7 +314,7 @@ let package = Package(
         tests("SQLFunctions", ["SQLTypes", "JSONFormat", "Environment"]),
         tests("SQLTesting", ["SQLFormats", "SQLPlan", "SQLTypes", "JSONFormat", "Environment"]),
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
-        tests("HTTPKit", ["JSONFormat", httpTypes, nio, nioPosix, logging]),
+        tests("HTTPKit", ["Bytes", "JSONFormat", "Security", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
         tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
@@ -348,7 +348,7 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Security"),
+        tests("Security", ["Bytes", nioSSL]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",
@@ -389,7 +389,7 @@ let package = Package(
             dependencies: [
                 "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability",
                 "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLFunctions", "SQLSyntax",
-                "ConnectCore", nio, logging, arguments,
+                "ConnectCore", "Security", nio, logging, arguments,
             ],
             swiftSettings: swiftSettings),
         tests(

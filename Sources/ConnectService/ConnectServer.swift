@@ -16,6 +16,10 @@ package final class ConnectServer: Sendable {
 
     package var host: String { http.host }
     package var port: Int { http.port }
+    /// "https" or "http".
+    package var scheme: String { http.scheme }
+    /// For other parts of this process, see `HTTPServer`.
+    package var ownURL: String { http.ownURL }
 
     private init(_ herder: Herder, _ peers: WorkerPeers, _ http: HTTPServer, _ readiness: Readiness) {
         self.herder = herder
@@ -64,10 +68,12 @@ package final class ConnectServer: Sendable {
     ///
     /// - Parameters:
     ///   - host: where to listen; what others reach the worker by is in the settings, the port unless they name one.
+    ///   - security: TLS, and who may use the worker.
     ///   - group: the threads of the HTTP server and of requests to other workers.
     /// - Returns: when questions are answered.
     package static func start(
-        _ surroundings: Surroundings, _ settings: WorkerSettings, host: String, port: Int, on group: any EventLoopGroup
+        _ surroundings: Surroundings, _ settings: WorkerSettings, host: String, port: Int, on group: any EventLoopGroup,
+        security: HTTPSecurity = .none
     ) async throws(StartFailure) -> ConnectServer {
         let readiness = surroundings.readiness
         readiness.hold("connect", because: "loading")
@@ -78,6 +84,7 @@ package final class ConnectServer: Sendable {
         configuration.requestTimeout = .seconds(120)
         configuration.names = [settings.advertisedHost]
         configuration.pageOption = .origins
+        configuration.security = security
         configuration.crossOrigin = CrossOriginRules(
             origins: settings.values.string("access.control.allow.origin") ?? "",
             methods: settings.values.string("access.control.allow.methods") ?? "")
@@ -93,7 +100,7 @@ package final class ConnectServer: Sendable {
             readiness.release("connect")
             throw .port(error)
         }
-        let peers = WorkerPeers(group: group)
+        let peers = WorkerPeers(group: group, tls: security.peers)
         let herder: Herder
         do {
             herder = try makeHerder(surroundings, settings, port: http.port, peers, figures)

@@ -13,6 +13,8 @@ package final class ConsoleServer: Sendable {
 
     package var host: String { http.host }
     package var port: Int { http.port }
+    /// "https" or "http".
+    package var scheme: String { http.scheme }
 
     private init(_ http: HTTPServer, _ console: Console) {
         self.http = http
@@ -21,10 +23,12 @@ package final class ConsoleServer: Sendable {
 
     /// - Parameters:
     ///   - cluster: whose topics and groups are shown.
+    ///   - security: TLS, and who may use the console.
     ///   - now: milliseconds since 1970.
     package static func start(
         _ cluster: any Cluster, _ settings: ConsoleSettings, host: String, port: Int, on group: any EventLoopGroup,
-        metrics: MetricRegistry, logger: Logger, now: @escaping @Sendable () -> Int64
+        security: HTTPSecurity = .none, metrics: MetricRegistry, logger: Logger,
+        now: @escaping @Sendable () -> Int64
     ) async throws(HTTPServerError) -> ConsoleServer {
         var settings = settings
         settings.hosts.append(host)
@@ -35,6 +39,7 @@ package final class ConsoleServer: Sendable {
         configuration.connectionCountMax = 512
         configuration.names = settings.hosts
         configuration.pageOption = ConsoleGuard.pageOption
+        configuration.security = security
         configuration.observe = { figures.count(status: Int($0.status.code)) }
         let console = Console(cluster, settings, now: now, logger: logger)
         let http = try await HTTPServer.start(

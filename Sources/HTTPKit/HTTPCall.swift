@@ -3,6 +3,7 @@ package import HTTPTypes
 import HummingbirdCore
 package import JSONFormat
 package import NIOCore
+package import Security
 import Synchronization
 
 /// One request on its way through a handler.
@@ -19,6 +20,8 @@ package struct HTTPCall: Sendable {
     package let authority: String?
     /// IP address of the client.
     package let remoteAddress: String
+    /// Who the client is; nil where nobody has to say.
+    package let principal: Principal?
     /// What stands for the names in braces of the route, decoded.
     package let parameters: [String: String]
     /// The most bytes that `bytes()` takes.
@@ -29,7 +32,8 @@ package struct HTTPCall: Sendable {
     private let body: OnceBody
 
     init(
-        _ request: Request, _ target: RequestTarget, remoteAddress: String, parameters: [String: String],
+        _ request: Request, _ target: RequestTarget, remoteAddress: String, principal: Principal? = nil,
+        parameters: [String: String],
         bodyByteCountMax: Int, isHTTP2: Bool
     ) {
         self.isHTTP2 = isHTTP2
@@ -42,6 +46,7 @@ package struct HTTPCall: Sendable {
         query = target.query
         body = OnceBody(request.body)
         self.remoteAddress = remoteAddress
+        self.principal = principal
         self.parameters = parameters
         self.bodyByteCountMax = bodyByteCountMax
     }

@@ -2,6 +2,7 @@ import HTTPTypes
 import HummingbirdCore
 import Logging
 import NIOCore
+import Security
 
 /// From a request to an answer: routes, errors, the access log.
 struct HTTPResponder: Sendable {
@@ -25,7 +26,9 @@ struct HTTPResponder: Sendable {
     /// nil where there are none.
     var quickRoutes: QuickRoutes? {
         router.quickRoutes.isEmpty
-            ? nil : QuickRoutes(router.quickRoutes, date, observe: configuration.observe, logger)
+            ? nil
+            : QuickRoutes(
+                router.quickRoutes, date, configuration.security.authentication, observe: configuration.observe, logger)
     }
 
     func respond(
@@ -34,6 +37,7 @@ struct HTTPResponder: Sendable {
         let began = NIODeadline.now()
         let remote = channel.remoteAddress?.ipAddress ?? "unknown"
         var route: String?
+        var user: HTTPUser?
         var answer: HTTPAnswer
         let preflight = configuration.crossOrigin?.preflight(request.head)
         do {
@@ -42,7 +46,8 @@ struct HTTPResponder: Sendable {
                 answer = preflight
             } else {
                 try pages.check(request.head)
-                let (found, call) = try find(request, remote, isHTTP2)
+                user = try await configuration.security.authentication?.user(of: request.head, from: remote)
+                let (found, call) = try find(request, remote, user, isHTTP2)
                 route = found.pattern
                 if found.traits.contains(.hasEndlessBody) {
                     channel.triggerUserOutboundEvent(GuardEvent.bodyHasNoEnd, promise: nil)
@@ -87,12 +92,12 @@ struct HTTPResponder: Sendable {
             "http request",
             metadata: [
                 "method": "\(request.method)", "path": "\(request.head.path ?? "")", "status": "\(status.code)",
-                "us": "\(nanoseconds / 1000)", "remote": "\(remote)",
+                "us": "\(nanoseconds / 1000)", "remote": "\(remote)", "user": "\(user?.principal.name ?? "-")",
             ])
     }
 
     private func find(
-        _ request: Request, _ remote: String, _ isHTTP2: Bool
+        _ request: Request, _ remote: String, _ user: HTTPUser?, _ isHTTP2: Bool
     ) throws(HTTPFailure) -> (HTTPRouter.Route, HTTPCall) {
         let path = request.head.path ?? ""
         if request.method == .options {
@@ -104,12 +109,12 @@ struct HTTPResponder: Sendable {
             guard let target = RequestTarget(path == "*" ? "/" : path) else {
                 throw HTTPFailure(.badRequest, "the path cannot be decoded")
             }
-            return (options, call(request, target, remote, [:], nil, isHTTP2))
+            return (options, call(request, target, remote, user, [:], nil, isHTTP2))
         }
         guard let target = RequestTarget(path) else { throw HTTPFailure(.badRequest, "the path cannot be decoded") }
         switch router.find(request.method, target.segments) {
         case .route(let route, let parameters):
-            return (route, call(request, target, remote, parameters, route.bodyByteCountMax, isHTTP2))
+            return (route, call(request, target, remote, user, parameters, route.bodyByteCountMax, isHTTP2))
         case .otherMethods(let methods):
             throw HTTPFailure(
                 .methodNotAllowed, "\(target.path) takes \(Self.list(methods))", headers: [.allow: Self.list(methods)])
@@ -118,11 +123,11 @@ struct HTTPResponder: Sendable {
     }
 
     private func call(
-        _ request: Request, _ target: RequestTarget, _ remote: String, _ parameters: [String: String],
-        _ bodyByteCountMax: Int?, _ isHTTP2: Bool
+        _ request: Request, _ target: RequestTarget, _ remote: String, _ user: HTTPUser?,
+        _ parameters: [String: String], _ bodyByteCountMax: Int?, _ isHTTP2: Bool
     ) -> HTTPCall {
         HTTPCall(
-            request, target, remoteAddress: remote, parameters: parameters,
+            request, target, remoteAddress: remote, principal: user?.principal, parameters: parameters,
             bodyByteCountMax: bodyByteCountMax ?? configuration.bodyByteCountMax, isHTTP2: isHTTP2)
     }
 
@@ -132,18 +137,41 @@ struct HTTPResponder: Sendable {
         var run: @Sendable (WebSocket) async -> WebSocketClosing
     }
 
-    /// - Returns: nil when there is no handler for the path, or it does not accept the request.
+    /// What takes time before a request for a WebSocket is answered: the look at a password that is not known yet.
+    ///
+    /// - Returns: nil where there is nothing of that kind.
+    func prepareSocket(_ upgrade: UpgradeRequest, on channel: any Channel) -> EventLoopFuture<Void>? {
+        guard let authentication = configuration.security.authentication,
+            let target = RequestTarget(upgrade.target), router.webSocketRoute(target.path) != nil,
+            let header = upgrade.value("authorization"), authentication.allowsAtHand(header) == nil
+        else { return nil }
+        let head = Self.head(upgrade)
+        let remote = channel.remoteAddress?.ipAddress ?? "unknown"
+        return channel.eventLoop.makeFutureWithTask { try await authentication.prepare(head, from: remote) }
+    }
+
+    private static func head(_ upgrade: UpgradeRequest) -> HTTPRequest {
+        HTTPRequest(
+            method: .get, scheme: "http", authority: upgrade.value("host"), path: upgrade.target,
+            headerFields: upgrade.headerFields)
+    }
+
+    /// - Returns: nil when there is no handler for the path, it does not accept the request, or its sender may not.
     func webSocket(_ upgrade: UpgradeRequest, remoteAddress: String?) -> WebSocketCall? {
         guard let target = RequestTarget(upgrade.target), let route = router.webSocketRoute(target.path) else {
             return nil
         }
-        let head = HTTPRequest(
-            method: .get, scheme: "http", authority: upgrade.value("host"), path: upgrade.target,
-            headerFields: upgrade.headerFields)
-        let call = call(
-            Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", [:], nil,
-            false)
+        let head = Self.head(upgrade)
         do { try pages.check(head, opensSocket: true) } catch { return nil }
+        var user: HTTPUser?
+        if let authentication = configuration.security.authentication, !authentication.isOpen(head) {
+            // Who is not known goes on as a request of HTTP/1.1, and is told why.
+            guard let known = authentication.allowsAtHand(head.headerFields[.authorization]) else { return nil }
+            user = known
+        }
+        let call = call(
+            Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", user, [:],
+            nil, false)
         guard route.accepts(call) else { return nil }
         let configuration = configuration
         return WebSocketCall(messageCountMax: route.messageCountMax) { socket in

@@ -32,6 +32,8 @@ package struct HTTPServerConfiguration: Sendable {
     package var names: [String] = []
     /// What lets further pages in, for messages.
     package var pageOption = PageGuard.Option.none
+    /// TLS, and who may use the server.
+    package var security = HTTPSecurity.none
     /// Called after each answer, on any thread.
     package var observe: (@Sendable (HTTPExchange) -> Void)?
 
@@ -59,7 +61,7 @@ package struct HTTPServerError: Error, CustomStringConvertible {
     package var description: String { message }
 }
 
-/// A running server of HTTP/1.1 and, without TLS, HTTP/2 and WebSocket on the same port.
+/// A running server of HTTP/1.1, HTTP/2 and WebSocket on the same port, with or without TLS.
 package final class HTTPServer: Sendable {
     package let host: String
     package let port: Int
@@ -67,11 +69,17 @@ package final class HTTPServer: Sendable {
     private let connections: OpenConnections
     private let run: Task<Void, Never>
     private let isStopped = Atomic<Bool>(false)
+    private let security: HTTPSecurity
+    /// A second, plain port on loopback, which only parts of this process can use: whatever certificate the other one
+    /// has, and whatever certificates it asks for, need not hold for them.
+    private let inner: HTTPServer?
 
     private init(
         _ channel: any Channel, _ configuration: HTTPServerConfiguration, _ server: Server<HTTPConnections>,
-        _ connections: OpenConnections, _ run: Task<Void, Never>
+        _ connections: OpenConnections, _ run: Task<Void, Never>, inner: HTTPServer?
     ) {
+        self.inner = inner
+        security = configuration.security
         host = channel.localAddress?.ipAddress ?? configuration.host
         port = channel.localAddress?.port ?? configuration.port
         self.server = server
@@ -81,17 +89,52 @@ package final class HTTPServer: Sendable {
 
     package var connectionCount: Int { connections.count }
 
+    /// "https" or "http".
+    package var scheme: String { security.tls == nil ? "http" : "https" }
+
+    /// Where other parts of this process reach the server, with the user that they are: nothing to show anybody.
+    package var ownURL: String {
+        if let inner { return inner.ownURL }
+        var user = ""
+        if let process = security.process, security.authentication != nil {
+            user = "\(ProcessCredentials.user):\(process.password)@"
+        }
+        let host = ["0.0.0.0", "::"].contains(host) ? "127.0.0.1" : host
+        return "http://\(user)\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    }
+
     /// Listens and answers by `router`.
     ///
     /// - Throws: `HTTPServerError`.
     package static func start(
         _ configuration: HTTPServerConfiguration, router: HTTPRouter, on group: any EventLoopGroup, logger: Logger
     ) async throws(HTTPServerError) -> HTTPServer {
+        guard configuration.security.tls != nil, let process = configuration.security.process else {
+            return try await listen(configuration, router, on: group, logger, inner: nil)
+        }
+        var own = configuration
+        own.host = "127.0.0.1"
+        own.port = 0
+        own.names.append(configuration.host)
+        own.security = HTTPSecurity(authentication: HTTPAuthentication(process: process), process: process)
+        let inner = try await listen(own, router, on: group, logger, inner: nil)
+        do throws(HTTPServerError) {
+            return try await listen(configuration, router, on: group, logger, inner: inner)
+        } catch {
+            await inner.stop(within: .zero)
+            throw error
+        }
+    }
+
+    private static func listen(
+        _ configuration: HTTPServerConfiguration, _ router: HTTPRouter, on group: any EventLoopGroup, _ logger: Logger,
+        inner: HTTPServer?
+    ) async throws(HTTPServerError) -> HTTPServer {
         let connections = OpenConnections()
         let responder = HTTPResponder(router: router, configuration: configuration, logger: logger)
         // The framework's own lines are about its insides; what an operator needs, this file tells.
-        var inner = logger
-        inner.logLevel = .critical
+        var quiet = logger
+        quiet.logLevel = .critical
         let child = HTTPConnections(responder: responder, configuration: configuration, connections: connections)
         let (running, isRunning) = AsyncStream.makeStream(of: Result<any Channel, any Error>.self)
         let server = Server(
@@ -99,7 +142,7 @@ package final class HTTPServer: Sendable {
             configuration: ServerConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 availableConnectionsDelegate: ConnectionPlaces(configuration, logger: logger)),
-            onServerRunning: { isRunning.yield(.success($0)) }, eventLoopGroup: group, logger: inner)
+            onServerRunning: { isRunning.yield(.success($0)) }, eventLoopGroup: group, logger: quiet)
         // Owned by the server that is returned: `stop` ends and awaits it.
         let run = Task {
             do {
@@ -111,7 +154,8 @@ package final class HTTPServer: Sendable {
         }
         for await result in running {
             switch result {
-            case .success(let channel): return HTTPServer(channel, configuration, server, connections, run)
+            case .success(let channel):
+                return HTTPServer(channel, configuration, server, connections, run, inner: inner)
             case .failure(let error): throw failure(error, configuration)
             }
         }
@@ -132,6 +176,7 @@ package final class HTTPServer: Sendable {
     /// once, the others after their answer, all of them after `limit`. A second call returns at once.
     package func stop(within limit: Duration = .seconds(2)) async {
         guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        async let own: Void? = inner?.stop(within: limit)
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 try? await self.server.shutdownGracefully()  // it fails only when the port is closed already
@@ -145,5 +190,6 @@ package final class HTTPServer: Sendable {
             group.cancelAll()
         }
         await run.value
+        _ = await own
     }
 }

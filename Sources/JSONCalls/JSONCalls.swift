@@ -3,6 +3,8 @@ package import Bytes
 package import JSONFormat
 package import NIOCore
 import NIOHTTP1
+import NIOSSL
+import Synchronization
 
 /// JSON over HTTP with a service of the platform or another's: a schema registry, a Connect worker, a SQL server, a
 /// console's peers. Holds connections as long as the process lives: kept in a static property, one for a kind of service.
@@ -47,7 +49,27 @@ package struct JSONCalls: Sendable {
             configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionCountMax
         }
         configuration.httpVersion = .http1Only
+        if let file = Self.trustFile {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.additionalTrustRoots = [.file(file)]
+            configuration.tlsConfiguration = tls
+        }
         client = HTTPClient(configuration: configuration)
+    }
+
+    private static let trusted = Mutex<String?>(nil)
+
+    /// A PEM file of authorities that all clients of the process trust besides the system's; nil for none.
+    package static var trustFile: String? { trusted.withLock { $0 } }
+
+    /// Has all clients trust further authorities: to be called before the first of them is made.
+    ///
+    /// - Throws: `NoAnswer` when the file has no certificates that can be read.
+    package static func trust(_ file: String) throws(NoAnswer) {
+        guard let certificates = try? NIOSSLCertificate.fromPEMFile(file), !certificates.isEmpty else {
+            throw NoAnswer(words: "'\(file)' has no PEM certificates that can be read")
+        }
+        trusted.withLock { $0 = file }
     }
 
     /// Path and query as they are sent, beginning with a slash.

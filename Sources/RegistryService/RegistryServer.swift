@@ -13,6 +13,10 @@ package final class RegistryServer: Sendable {
 
     package var host: String { http.host }
     package var port: Int { http.port }
+    /// "https" or "http".
+    package var scheme: String { http.scheme }
+    /// For other parts of this process, see `HTTPServer`.
+    package var ownURL: String { http.ownURL }
 
     private init(_ registry: SchemaRegistry, _ http: HTTPServer, _ readiness: Readiness) {
         self.registry = registry
@@ -30,18 +34,22 @@ package final class RegistryServer: Sendable {
     ///
     /// - Parameters:
     ///   - cluster: where the schemas topic is; it stays usable until `stop` returns.
+    ///   - security: TLS, and who may use the registry.
     ///   - group: the threads of the HTTP server and of requests to the leader.
     /// - Returns: when questions are answered.
     package static func start(
         _ cluster: any Cluster, _ settings: RegistrySettings, host: String, port: Int, on group: any EventLoopGroup,
-        metrics: MetricRegistry, readiness: Readiness, logger: Logger
+        security: HTTPSecurity = .none, metrics: MetricRegistry, readiness: Readiness, logger: Logger
     ) async throws(StartFailure) -> RegistryServer {
         readiness.hold("registry", because: "loading")
+        var settings = settings
+        settings.scheme = security.tls == nil ? "http" : "https"
         let registry = SchemaRegistry(cluster, settings, metrics: metrics, logger: logger)
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.bodyByteCountMax = settings.requestByteCountMax
         configuration.names = [settings.host]
         configuration.pageOption = .origins
+        configuration.security = security
         configuration.crossOrigin = CrossOriginRules(
             origins: settings.allowedOrigins, methods: settings.allowedMethods, headers: settings.allowedHeaders)
         let figures = registry.figures
@@ -52,7 +60,9 @@ package final class RegistryServer: Sendable {
         let http: HTTPServer
         do {
             http = try await HTTPServer.start(
-                configuration, router: RegistryAPI.router(registry, client: LeaderClient(group: group)), on: group,
+                configuration,
+                router: RegistryAPI.router(registry, client: LeaderClient(group: group, tls: security.peers)),
+                on: group,
                 logger: logger)
         } catch {
             await registry.stop()

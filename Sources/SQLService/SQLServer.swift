@@ -14,6 +14,10 @@ package final class SQLServer: Sendable {
 
     package var host: String { http.host }
     package var port: Int { http.port }
+    /// "https" or "http".
+    package var scheme: String { http.scheme }
+    /// For other parts of this process, see `HTTPServer`.
+    package var ownURL: String { http.ownURL }
 
     private init(_ engine: SQLEngine, _ http: HTTPServer, nodes: HTTPServer?, _ readiness: Readiness) {
         self.engine = engine
@@ -24,11 +28,13 @@ package final class SQLServer: Sendable {
 
     /// Listens, and answers statements once the command topic has been read.
     ///
-    /// - Parameter group: the threads of the HTTP server.
+    /// - Parameters:
+    ///   - group: the threads of the HTTP server.
+    ///   - security: TLS, and who may use the server; the port of nodes has neither.
     /// - Throws: `HTTPServerError` when the port cannot be had.
     package static func start(
-        _ engine: SQLEngine, host: String, port: Int, on group: any EventLoopGroup, metrics: MetricRegistry,
-        readiness: Readiness, logger: Logger
+        _ engine: SQLEngine, host: String, port: Int, on group: any EventLoopGroup,
+        security: HTTPSecurity = .none, metrics: MetricRegistry, readiness: Readiness, logger: Logger
     ) async throws(HTTPServerError) -> SQLServer {
         readiness.hold("sql", because: "reading the command topic")
         let figures = SQLFigures(metrics)
@@ -38,6 +44,7 @@ package final class SQLServer: Sendable {
         configuration.stallTimeout = .milliseconds(engine.settings.stallMilliseconds) + .seconds(30)
         configuration.names = [engine.settings.advertised.flatMap(HTTPAuthority.host)].compactMap { $0 }
         configuration.pageOption = .origins
+        configuration.security = security
         configuration.crossOrigin = CrossOriginRules(
             origins: engine.settings.allowedOrigins, methods: engine.settings.allowedMethods,
             headers: engine.settings.allowedHeaders)

@@ -1,3 +1,4 @@
+package import Bytes
 import JSONCalls
 package import JSONFormat
 
@@ -12,19 +13,18 @@ package struct ConnectClientFailure: Error, Sendable, CustomStringConvertible {
 /// A client of Kafka Connect's REST API, ours or another.
 package struct ConnectClient: Sendable {
     /// Scheme, host, port and perhaps a path, without a slash at the end.
-    package let url: String
+    package var url: String { address.base }
+    private let address: HTTPAddress
 
     private static let calls = JSONCalls()
 
+    /// - Parameter address: with the user, if the worker asks for one.
+    package init(_ address: HTTPAddress) { self.address = address }
+
     /// - Returns: nil for what is no address such as `http://127.0.0.1:8083`.
     package init?(_ text: String) {
-        var url = text.contains("://") ? text : "http://" + text
-        while url.hasSuffix("/") { url.removeLast() }
-        let rest = url.drop { $0 != ":" }.dropFirst(3)
-        guard url.hasPrefix("http://") || url.hasPrefix("https://"), !rest.isEmpty, rest.first != ":",
-            !rest.contains(where: \.isWhitespace)
-        else { return nil }
-        self.url = url
+        guard let address = HTTPAddress(text) else { return nil }
+        self.address = address
     }
 
     /// - Parameters:
@@ -36,7 +36,8 @@ package struct ConnectClient: Sendable {
         _ method: String, _ path: [String], _ query: [(String, String)] = [], _ body: JSONValue? = nil,
         timeoutSeconds: Int64 = 90
     ) async throws(ConnectClientFailure) -> JSONValue {
-        let request = JSONCalls.request(method, url + JSONCalls.target(path, query), body: body)
+        let request = JSONCalls.request(
+            method, url + JSONCalls.target(path, query), body: body, user: address.user, password: address.password)
         let answer: JSONCalls.Answer
         do { answer = try await Self.calls.exchange(request, timeout: .seconds(timeoutSeconds)) } catch {
             throw ConnectClientFailure(message: "the Connect worker at \(url) cannot be reached: \(error.words)")

@@ -92,8 +92,11 @@ struct ConnectAPI: Sendable {
         var query = (call.rawQuery ?? "").split(separator: "&").filter { !$0.hasPrefix("forward=") }.map(String.init)
         query.append("forward=\(hop == nil ? "true" : "false")")
         do {
+            // Who may here may there: the other worker asks for the same user.
+            let headers = call.headers[.authorization].map { [("Authorization", $0)] } ?? []
             let got = try await herder.peers.send(
-                call.method.rawValue, call.path + "?" + query.joined(separator: "&"), to: url, body: body)
+                call.method.rawValue, call.path + "?" + query.joined(separator: "&"), to: url, body: body,
+                headers: headers)
             var answer = HTTPAnswer(
                 status: HTTPResponse.Status(code: got.status), body: .bytes(ByteBuffer(bytes: got.body)))
             if let type = got.contentType { answer.headers[.contentType] = type }
@@ -187,7 +190,14 @@ struct ConnectAPI: Sendable {
 
     private mutating func addInternal() {
         @Sendable func check(_ herder: Herder, _ call: HTTPCall, _ body: [UInt8]) throws(HerderFailure) {
-            guard let key = herder.config.read({ $0.sessionKey }) else { return }
+            guard let key = herder.config.read({ $0.sessionKey }) else {
+                guard herder.settings.protocolName.lowercased() == "sessioned" else { return }
+                // Without a key nobody can be told from a worker.
+                throw .refused(
+                    status: 503,
+                    "This worker is still starting up and has not been able to read a session key from the config "
+                        + "topic yet")
+            }
             guard let signature = HTTPField.Name(WorkerPeers.signatureHeader),
                 let algorithm = HTTPField.Name(WorkerPeers.algorithmHeader),
                 let given = call.headers[signature]

@@ -1,3 +1,4 @@
+import Bytes
 import ConnectCore
 import JSONFormat
 
@@ -50,7 +51,8 @@ struct ConnectorValidation: Sendable {
             let prefix = option + "."
             var given = ["converter.type": String(option.prefix { $0 != "." })]
             // The registry of this process, where there is one, is that of converters that name none.
-            given["schema.registry.url"] = settings.registryURL
+            // The user of its address is nobody's business, and findings show values.
+            given["schema.registry.url"] = settings.registryURL.flatMap { HTTPAddress($0) }?.base
             for (name, value) in properties where name.hasPrefix(prefix) {
                 given[String(name.dropFirst(prefix.count))] = value
             }

@@ -3,6 +3,7 @@ import Bytes
 import Cluster
 import ConnectCore
 import Crypto
+import HTTPKit
 import JSONCalls
 import JSONFormat
 import Logging
@@ -31,10 +32,12 @@ final class WorkerPeers: Sendable {
 
     private let client: HTTPClient
 
-    init(group: any EventLoopGroup) {
+    /// - Parameter tls: for workers that speak it; nil trusts the system's authorities.
+    init(group: any EventLoopGroup, tls: PeerTLS? = nil) {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)), decompression: .disabled)
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.tlsConfiguration = tls?.configuration
         client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 

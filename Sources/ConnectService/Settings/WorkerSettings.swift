@@ -10,6 +10,8 @@ package struct WorkerSettings: Sendable {
     /// Where other workers and clients reach this one; set by whoever starts the worker.
     package var advertisedHost = "127.0.0.1"
     package var advertisedPort = 8083
+    /// What others reach this worker by: http or https.
+    package var scheme = "http"
     /// Whether the worker's cluster is the broker of this process: topics are made and the group is joined with the
     /// first connector only, and the worker acts at once while it knows of no other.
     package var isEmbedded = false
@@ -68,7 +70,7 @@ package struct WorkerSettings: Sendable {
     package var workerId: String {
         (advertisedHost.contains(":") ? "[\(advertisedHost)]" : advertisedHost) + ":\(advertisedPort)"
     }
-    package var url: String { "http://\(workerId)/" }
+    package var url: String { "\(scheme)://\(workerId)/" }
 
     func milliseconds(_ name: String) -> Duration { .milliseconds(values.integer(name) ?? 0) }
 

@@ -38,6 +38,8 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
 
     private let headByteCountMax: Int
     private let idleTimeout: TimeAmount
+    private let isEncrypted: Bool
+    private let prepare: (UpgradeRequest, any Channel) -> EventLoopFuture<Void>?
     private let decided: (Decision, ByteBuffer, ChannelHandlerContext) -> Void
     private let gone: () -> Void
     private var pending = ByteBuffer()
@@ -46,18 +48,25 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     /// A request for HTTP/2 whose body is still to come, taken from `pending`.
     private var incomplete: UpgradeRequest?
     private var isDecided = false
+    /// A request for a WebSocket is being prepared for.
+    private var isPreparing = false
     private var idle: Scheduled<Void>?
 
     /// - Parameters:
     ///   - headByteCountMax: a longer head is left to HTTP/1.1, which refuses it.
+    ///   - isEncrypted: with TLS there is no upgrade to HTTP/2 (RFC 9113, 3.1).
+    ///   - prepare: what has to be done, on other threads, before a request for a WebSocket is decided; nil for nothing.
     ///   - decided: sets up the pipeline behind this handler and passes the bytes on.
     ///   - gone: the connection ended before it said what it speaks.
     init(
-        headByteCountMax: Int, idleTimeout: TimeAmount,
+        headByteCountMax: Int, idleTimeout: TimeAmount, isEncrypted: Bool = false,
+        prepare: @escaping (UpgradeRequest, any Channel) -> EventLoopFuture<Void>? = { _, _ in nil },
         decided: @escaping (Decision, ByteBuffer, ChannelHandlerContext) -> Void, gone: @escaping () -> Void
     ) {
         self.headByteCountMax = headByteCountMax
         self.idleTimeout = idleTimeout
+        self.isEncrypted = isEncrypted
+        self.prepare = prepare
         self.decided = decided
         self.gone = gone
     }
@@ -82,6 +91,7 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ChannelShouldQuiesceEvent where !isDecided: context.close(promise: nil)
+        case ChannelEvent.inputClosed where isPreparing: context.close(promise: nil)
         case ChannelEvent.inputClosed where !isDecided:
             if let request = incomplete { putBack(request) }
             guard pending.readableBytes > 0 else { return context.close(promise: nil) }
@@ -95,7 +105,23 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDecided else { return context.fireChannelRead(data) }
         pending.writeImmutableBuffer(unwrapInboundIn(data))
-        if let decision = look() { decide(decision, context) }
+        guard !isPreparing else {
+            // Nobody sends so much before the answer.
+            if pending.readableBytes > headByteCountMax { context.close(promise: nil) }
+            return
+        }
+        guard let decision = look() else { return }
+        guard case .webSocket(let request) = decision, let prepared = prepare(request, context.channel) else {
+            return decide(decision, context)
+        }
+        isPreparing = true
+        let bound = NIOLoopBound((self, decision, context), eventLoop: context.eventLoop)
+        prepared.whenComplete { _ in
+            let (handler, decision, context) = bound.value
+            handler.isPreparing = false
+            guard !handler.isDecided, context.channel.isActive else { return }
+            handler.decide(decision, context)
+        }
     }
 
     /// nil when more bytes have to come.
@@ -118,7 +144,7 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
         pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
         switch request.protocolName {
         case "websocket" where request.method == "GET": return .webSocket(request)
-        case "h2c" where request.canBeFirstStream:
+        case "h2c" where request.canBeFirstStream && !isEncrypted:
             incomplete = request
             return upgrade(request)
         default:

@@ -7,6 +7,7 @@ import NIOHTTP2
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import NIOHTTPTypesHTTP2
+import NIOSSL
 import NIOWebSocket
 
 /// Sets up and serves the connections of a server, whatever of HTTP/1.1, HTTP/2 and WebSocket each of them speaks.
@@ -45,16 +46,27 @@ struct HTTPConnections: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         connections.add(channel)
-        let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
-        return channel.eventLoop.makeCompletedFuture {
-            let opening = ConnectionOpening(
-                headByteCountMax: configuration.headerByteCountMax, idleTimeout: configuration.idleTimeout,
-                decided: { decision, bytes, context in
-                    self.open(decision, bytes, context, logger, negotiated)
-                }, gone: { negotiated.succeed(.none) })
-            try channel.pipeline.syncOperations.addHandler(opening)
-            return Value(channel: channel, negotiated: negotiated.futureResult)
+        guard let tls = configuration.security.tls else {
+            return channel.eventLoop.makeCompletedFuture { try setUp(channel, logger) }
         }
+        return tls.context(on: channel.eventLoop).flatMapThrowing { context in
+            try channel.pipeline.syncOperations.addHandlers([NIOSSLServerHandler(context: context), TLSWatch(tls)])
+            return try setUp(channel, logger)
+        }
+    }
+
+    /// Runs on the connection's event loop. What the client speaks, its first bytes tell with TLS as well.
+    private func setUp(_ channel: any Channel, _ logger: Logger) throws -> Value {
+        let negotiated = channel.eventLoop.makePromise(of: Negotiated.self)
+        let opening = ConnectionOpening(
+            headByteCountMax: configuration.headerByteCountMax, idleTimeout: configuration.idleTimeout,
+            isEncrypted: configuration.security.tls != nil,
+            prepare: { request, channel in responder.prepareSocket(request, on: channel) },
+            decided: { decision, bytes, context in
+                self.open(decision, bytes, context, logger, negotiated)
+            }, gone: { negotiated.succeed(.none) })
+        try channel.pipeline.syncOperations.addHandler(opening)
+        return Value(channel: channel, negotiated: negotiated.futureResult)
     }
 
     /// Runs on the connection's event loop, within the opening handler.
@@ -124,7 +136,7 @@ struct HTTPConnections: ServerChildChannel {
             withEncoderConfiguration: .init(), withDecoderLimitConfiguration: limits)
         try pipeline.addHandlers([
             HTTP1Manners(limits: limits, errors: responder.errors),
-            HTTP1ToHTTPServerCodec(secure: false),
+            HTTP1ToHTTPServerCodec(secure: configuration.security.tls != nil),
             ConnectionGuard(
                 requestTimeout: configuration.requestTimeout, stallTimeout: configuration.stallTimeout, isStream: false),
             activity,

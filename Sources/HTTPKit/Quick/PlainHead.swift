@@ -16,6 +16,8 @@ struct PlainHead: Equatable {
     var target = 0..<0
     /// Of the value of `Accept`; nil without.
     var accept: Range<Int>?
+    /// Of the value of `Authorization`; nil without.
+    var authorization: Range<Int>?
     /// A POST with a length, of which neither a header nor the connection asks for anything out of the ordinary.
     var isPlain = true
     /// The connection may end with the answer, or become something else.
@@ -111,6 +113,9 @@ struct PlainHead: Equatable {
         case 6 where isNamed("origin") || isNamed("expect"): isPlain = false
         case 10 where isNamed("connection"):
             if !Self.isSame(bytes, value, "keep-alive", ignoringCase: true) { (isPlain, isLast) = (false, true) }
+        case 13 where isNamed("authorization"):
+            if authorization != nil { isPlain = false }
+            authorization = value
         case 14 where isNamed("sec-fetch-site"): isPlain = false
         case 14 where isNamed("content-length"):
             guard !seen.hasLength, 1...9 ~= value.count else { return false }

@@ -51,6 +51,7 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
         let head: PlainHead
         let route: QuickRoutes.Route
         let accept: String?
+        let authorization: String?
 
         func begins(_ bytes: UnsafeRawBufferPointer) -> Bool {
             guard bytes.count >= self.bytes.count, let other = bytes.baseAddress else { return false }
@@ -144,7 +145,8 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
             else { return nil }
             let request = KnownHead(
                 bytes: Array(bytes.prefix(head.byteCount)), head: head, route: route,
-                accept: head.accept.map { String(decoding: bytes[$0], as: UTF8.self) })
+                accept: head.accept.map { String(decoding: bytes[$0], as: UTF8.self) },
+                authorization: head.authorization.map { String(decoding: bytes[$0], as: UTF8.self) })
             if head.byteCount <= KnownHead.byteCountMax { known = request }
             return request
         }
@@ -154,7 +156,7 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
     private func answer(_ bytes: ByteBuffer, _ request: KnownHead, _ context: ChannelHandlerContext) -> Bool {
         let began = NIODeadline.now()
         body.removeAll(keepingCapacity: body.capacity <= Self.keptByteCountMax)
-        guard
+        guard routes.allows(request.authorization),
             let asked = bytes.getSlice(
                 at: bytes.readerIndex + request.head.byteCount, length: request.head.bodyByteCount),
             let contentType = request.route.handler(QuickRequest(accept: request.accept, body: asked), &body)

@@ -41,20 +41,29 @@ struct QuickRoutes: Sendable {
 
     let routes: [Route]
     private let date: HTTPDate
+    private let authentication: HTTPAuthentication?
     private let observe: (@Sendable (HTTPExchange) -> Void)?
     private let logger: Logger
 
     init(
-        _ routes: [Route], _ date: HTTPDate, observe: (@Sendable (HTTPExchange) -> Void)?, _ logger: Logger
+        _ routes: [Route], _ date: HTTPDate, _ authentication: HTTPAuthentication? = nil,
+        observe: (@Sendable (HTTPExchange) -> Void)?, _ logger: Logger
     ) {
         self.routes = routes
         self.date = date
+        self.authentication = authentication
         self.observe = observe
         self.logger = logger
     }
 
     func route(of target: UnsafeRawBufferPointer) -> Route? {
         routes.first { $0.target.count == target.count && $0.target.elementsEqual(target) }
+    }
+
+    /// Whether the sender of a request with such an `Authorization` is known, and may. Others go the long way, where they are
+    /// looked at and told.
+    func allows(_ authorization: String?) -> Bool {
+        authentication.map { $0.allowsAtHand(authorization) != nil } ?? true
     }
 
     /// Whether what has come so far may be the beginning of a request for one of them.

@@ -32,7 +32,10 @@ final class Leadership: Sendable {
         self.cluster = cluster
         self.settings = settings
         self.logger = logger
-        inside = Mutex(Inside(identity: NodeIdentity(host: settings.host, port: 0, isEligible: settings.isEligible)))
+        inside = Mutex(
+            Inside(
+                identity: NodeIdentity(
+                    host: settings.host, port: 0, isEligible: settings.isEligible, scheme: settings.scheme)))
     }
 
     var role: Role { inside.withLock { $0.role } }

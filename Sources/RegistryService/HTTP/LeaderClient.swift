@@ -1,3 +1,4 @@
+package import HTTPKit
 package import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -32,16 +33,26 @@ package struct LeaderClient: Sendable {
 
     private let group: any EventLoopGroup
 
-    package init(group: any EventLoopGroup) { self.group = group }
+    private let tls: PeerTLS?
+
+    /// - Parameter tls: for leaders that speak it; nil trusts the system's authorities.
+    package init(group: any EventLoopGroup, tls: PeerTLS? = nil) {
+        self.group = group
+        self.tls = tls
+    }
 
     /// - Throws: when no whole answer came.
     func send(_ request: Request, to leader: NodeIdentity) async throws -> Response {
-        guard leader.scheme == "http" else { throw Failure(description: "the leader speaks \(leader.scheme)") }
+        guard ["http", "https"].contains(leader.scheme) else {
+            throw Failure(description: "the leader speaks \(leader.scheme)")
+        }
+        let secure = leader.scheme == "https" ? try tls ?? PeerTLS(nil) : nil
         let loop = group.next()
         let promise = loop.makePromise(of: Response.self)
         let connecting = ClientBootstrap(group: loop).connectTimeout(Self.connectTimeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let secure { try channel.pipeline.syncOperations.addHandler(secure.handler(host: leader.host)) }
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     try channel.pipeline.syncOperations.addHandler(
                         ExchangeHandler(promise, byteCountMax: Self.byteCountMax))

@@ -44,6 +44,8 @@ package struct RegistrySettings: Sendable {
     package var allowedHeaders = ""
     /// `host.name`: what other nodes connect to.
     package var host = "127.0.0.1"
+    /// What other nodes reach this one by: http or https.
+    package var scheme = "http"
     /// Whether to join the group of registries only with the first write, and to make the topic then: for a broker of this
     /// process, whose users may never use the registry.
     package var isLazy = false

@@ -4,7 +4,8 @@ import JSONFormat
 
 struct ConfigCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Look at the configuration.", subcommands: [ConfigShow.self])
+        commandName: "config", abstract: "Look at the configuration, and make parts of it.",
+        subcommands: [ConfigShow.self, ConfigPassword.self])
 }
 
 struct ConfigShow: ParsableCommand {
@@ -58,7 +59,9 @@ struct ConfigShow: ParsableCommand {
 
     /// A value without what is secret in it.
     static func shown(_ name: String, _ text: String) -> String {
-        let isSecret = ["password", "secret", "token", "jaas", "credential", "user.info", "ssl.key"].contains {
+        let isSecret = [
+            "password", "secret", "token", "jaas", "credential", "user.info", "ssl.key.", "ssl.keystore.key",
+        ].contains {
             name.lowercased().contains($0)
         }
         return isSecret && !text.isEmpty ? "[hidden]" : HTTPAddress.hidingPasswords(text)

@@ -95,11 +95,11 @@ struct Start: AsyncParsableCommand {
                 lines.append("  kafka     at \(settings.registryServers ?? "")")
             }
             lines += [
-                "  registry  \(registry.map { "http://\($0)" } ?? process.registryProblem ?? "none")",
-                "  connect   \(connect.map { "http://\($0)" } ?? process.connect.problem ?? "none")",
-                "  sql       \(sql.map { "http://\($0)" } ?? process.sqlProblem ?? "none")",
-                "  console   \(console.map { "http://\($0)" } ?? process.console.problem ?? "none")",
-                "  admin     \(admin.map { "http://\($0)" } ?? process.adminProblem ?? "none")",
+                "  registry  \(process.registryURL ?? process.registryProblem ?? "none")",
+                "  connect   \(process.connectURL ?? process.connect.problem ?? "none")",
+                "  sql       \(process.sqlURL ?? process.sqlProblem ?? "none")",
+                "  console   \(process.consoleURL ?? process.console.problem ?? "none")",
+                "  admin     \(process.adminURL ?? process.adminProblem ?? "none")",
             ]
             if let kafka {
                 let isDefault = kafka.description == "127.0.0.1:9092"

@@ -10,17 +10,27 @@ struct ConnectOptions: ParsableArguments {
             "A Connect worker, ours or another. (default: $SWIFTWATER_CONNECT or http://127.0.0.1:8083)",
             valueName: "url"))
     var connectUrl: String?
+    @OptionGroup var credentials: WebCredentials
 
     func validate() throws {
-        do { _ = try client() } catch let failure as CommandFailure { throw ValidationError(failure.message) }
+        do { _ = try address() } catch let failure as CommandFailure { throw ValidationError(failure.message) }
+    }
+
+    private func address(
+        environment: (String) -> String? = EnvironmentVariables.value
+    ) throws -> HTTPAddress {
+        let text = connectUrl ?? environment("SWIFTWATER_CONNECT") ?? "http://127.0.0.1:8083"
+        guard let address = HTTPAddress(text) else {
+            throw CommandFailure.usage(
+                "a Connect worker is named like http://127.0.0.1:8083, not '\(HTTPAddress.hidingPasswords(text))'")
+        }
+        return address
     }
 
     func client(environment: (String) -> String? = EnvironmentVariables.value) throws -> ConnectClient {
-        let text = connectUrl ?? environment("SWIFTWATER_CONNECT") ?? "http://127.0.0.1:8083"
-        guard let client = ConnectClient(text) else {
-            throw CommandFailure.usage("a Connect worker is named like http://127.0.0.1:8083, not '\(text)'")
-        }
-        return client
+        var address = try address(environment: environment)
+        try credentials.apply(to: &address)
+        return ConnectClient(address)
     }
 
     /// Runs a command's exchanges and says what can be done about their failures.
@@ -38,6 +48,11 @@ struct ConnectOptions: ParsableArguments {
                     hint: isGiven
                         ? "is a Connect worker running there?"
                         : "'swiftwater start' runs one; name another with --connect-url URL")
+            }
+            if status == 401 || status == 403 {
+                throw CommandFailure(
+                    failure.message,
+                    hint: "the worker asks for a user who may do that: --user NAME, or http://NAME:PASSWORD@HOST:8083")
             }
             if status == 404, let connector {
                 // Only for the hint.

@@ -1,4 +1,5 @@
 import Glibc
+import HTTPKit
 import JSONFormat
 
 /// An address that `start` would listen on.
@@ -8,6 +9,10 @@ struct Door {
     /// What answers there, in words.
     var service: String
     var address: HostPort
+    /// Whether it speaks TLS.
+    var isSecure = false
+    /// What it shows to those without a password; nil where nobody is asked for one.
+    var realm: String?
     /// Whether `start` does without it when another process has it.
     var isOptional: Bool
 }
@@ -18,9 +23,12 @@ extension ServerSettings {
         var doors: [Door] = []
         func add(_ role: String, _ service: String, _ address: HostPort?, _ setting: String, isOptional: Bool = true) {
             guard let address else { return }
+            let port = WebPort(rawValue: role)
             doors.append(
                 Door(
                     role: role, service: service, address: address,
+                    isSecure: port.map(securePorts.contains) ?? false,
+                    realm: port.flatMap { try? accessRules($0).realm },  // settings were checked before
                     isOptional: isOptional && self[setting].origin == .byDefault))
         }
         add("kafka", "Kafka's protocol", runsBroker ? listener : nil, "listeners", isOptional: false)
@@ -62,7 +70,8 @@ enum PortCheck {
         let owner = PortOwner.find(port: door.address.port)
         let answers = PortProbe.answers(door)
         let who = owner.map { "\($0.name) (process \($0.process))" } ?? "another process"
-        let what = answers ? ", which answers as \(door.service)" : ""
+        let words = door.isSecure ? ", which speaks TLS" : ", which answers as \(door.service)"
+        let what = answers ? words : ""
         let all =
             facts + [
                 ("state", .string("used")), ("process", owner.map { JSONValue.number(Int64($0.process)) } ?? .null),

@@ -46,11 +46,23 @@ struct SQLCommand: AsyncParsableCommand {
     var configFile: String?
     @Option(help: ArgumentHelp("End a query after so many rows.", valueName: "rows")) var queryRowLimit: Int?
     @Option(help: ArgumentHelp("End a query after this time.", valueName: "ms")) var queryTimeout: Int?
-    @Option(name: .shortAndLong, help: "User of the server.") var user: String?
+    @Option(
+        name: .shortAndLong,
+        help: "User of the server. Without --password the password comes from elsewhere, or is asked for.")
+    var user: String?
     @Option(
         name: .shortAndLong,
         help: "The user's password. Better in $SWIFTWATER_SQL_PASSWORD, which nobody sees in the list of processes.")
     var password: String?
+    @Option(
+        help: ArgumentHelp("A file whose first line is the password of the user.", valueName: "file"),
+        completion: .file())
+    var passwordFile: String?
+    @Option(
+        help: ArgumentHelp(
+            "A PEM file of authorities to trust for https, besides the system's. (default: $SWIFTWATER_CA)",
+            valueName: "file"), completion: .file())
+    var cacert: String?
     @Option(name: .shortAndLong, help: "Bearer token, or $SWIFTWATER_SQL_TOKEN.") var token: String?
 
     enum Format: String, CaseIterable, ExpressibleByArgument {
@@ -79,16 +91,25 @@ struct SQLCommand: AsyncParsableCommand {
         guard var address = HTTPAddress(text) else {
             throw CommandFailure.usage("a SQL server is named like http://127.0.0.1:8088, not '\(text)'")
         }
-        if let user {
-            address.user = user
-            address.password = password ?? EnvironmentVariables.value("SWIFTWATER_SQL_PASSWORD") ?? ""
-        }
+        if let user { address.user = user }
+        return address
+    }
+
+    /// The address with the password, which is asked for only when the command runs.
+    private func openedAddress() throws -> HTTPAddress {
+        try WebCredentials.trust(cacert)
+        var address = try address()
+        guard let user else { return address }
+        address.password =
+            try password
+            ?? PasswordSource.password(
+                of: user, file: passwordFile, variables: ["SWIFTWATER_SQL_PASSWORD", "SWIFTWATER_PASSWORD"])
         return address
     }
 
     func run() async throws {
         let token = token ?? EnvironmentVariables.value("SWIFTWATER_SQL_TOKEN")
-        let address = try address()
+        let address = try openedAddress()
         var options = ShellOptions()
         options.format = output.format
         options.queryRowLimit = queryRowLimit
@@ -151,7 +172,9 @@ struct SQLCommand: AsyncParsableCommand {
                 hint: isGiven
                     ? "is a SQL server running there?" : "'swiftwater start' runs one; name another by its URL")
         case .refused(401, _), .refused(403, _):
-            return CommandFailure(failure.message, hint: "the user of this server is not permitted to do that")
+            return CommandFailure(
+                failure.message,
+                hint: "the server asks for a user who may do that: -u NAME, or http://NAME:PASSWORD@HOST:8088")
         case .refused, .notUnderstood:
             return CommandFailure(failure.message)
         }

@@ -10,6 +10,7 @@ struct RegistryOptions: ParsableArguments {
             "The schema registry, or its nodes separated by commas; user and password may stand before the host. "
                 + "(default: $SWIFTWATER_REGISTRY or http://127.0.0.1:8081)", valueName: "url"))
     var registry: String?
+    @OptionGroup var credentials: WebCredentials
 
     func validate() throws {
         do {
@@ -32,7 +33,9 @@ struct RegistryOptions: ParsableArguments {
 
     /// - Parameter seconds: for one exchange.
     func client(timeout seconds: Double = 30) throws -> RegistryClient {
-        RegistryClient(try addresses(), timeout: .milliseconds(Int64(seconds * 1000)))
+        var addresses = try addresses()
+        for index in addresses.indices { try credentials.apply(to: &addresses[index]) }
+        return RegistryClient(addresses, timeout: .milliseconds(Int64(seconds * 1000)))
     }
 
     /// What to do about a registry that is not there, where that is always the same.
@@ -73,7 +76,9 @@ extension RegistryOptions {
             return CommandFailure(
                 "subject '\(subject)' does not exist", hint: "'swiftwater schema list' shows those that do")
         case .refused(401, _), .refused(403, _):
-            return CommandFailure(failure.message, hint: "the user of this registry is not permitted to do that")
+            return CommandFailure(
+                failure.message,
+                hint: "the registry asks for a user who may do that: --user NAME, or http://NAME:PASSWORD@HOST:8081")
         case .refused(let status, let code) where status == code && status == 404:
             // The registry's own codes have five digits: this one comes from something else.
             return CommandFailure(failure.message, hint: "is it a schema registry that runs there?")

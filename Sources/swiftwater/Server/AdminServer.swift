@@ -33,11 +33,14 @@ enum AdminServer {
         """
 
     /// Small limits: it is asked by a scraper and a supervisor, not by the public.
-    static func configuration(_ address: HostPort) -> HTTPServerConfiguration {
+    static func configuration(_ address: HostPort, _ security: HTTPSecurity = .none) -> HTTPServerConfiguration {
         var configuration = HTTPServerConfiguration(
             host: address.host == "localhost" ? "127.0.0.1" : address.host, port: address.port)
         configuration.connectionCountMax = 64
         configuration.bodyByteCountMax = 0
+        configuration.security = security
+        // Nothing of the process asks here.
+        configuration.security.process = nil
         return configuration
     }
 }

@@ -16,10 +16,11 @@ enum ConnectRole {
         var remote: RemoteCluster?
     }
 
-    /// - Parameter registry: where the schema registry of this process listens; nil for none.
+    /// - Parameter registry: the URL of the schema registry of this process, with a user; nil for none.
     static func start(
-        _ address: HostPort, _ settings: ServerSettings, broker: BrokerServer?, registry: HostPort?, _ loops: HTTPLoops,
-        _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
+        _ address: HostPort, _ settings: ServerSettings, broker: BrokerServer?, registry: String?,
+        _ security: HTTPSecurity, _ loops: HTTPLoops, _ metrics: MetricRegistry, _ readiness: Readiness,
+        _ logger: Logger
     ) async throws -> Running {
         var worker = try WorkerProperties.settings(settings, environment: EnvironmentVariables.all())
         let servers = worker.properties["bootstrap.servers"] ?? (broker == nil ? settings.registryServers : nil)
@@ -62,7 +63,10 @@ enum ConnectRole {
             worker.values.string("rest.advertised.host.name")
             ?? (["0.0.0.0", "::"].contains(host) ? HTTPAuthority.machine ?? host : host)
         worker.version = Swiftwater.version
-        worker.registryURL = registry.map { "http://\($0)" }
+        worker.registryURL = registry
+        let isSecure =
+            worker.values.string("rest.advertised.listener").map { $0.lowercased() == "https" } ?? (security.tls != nil)
+        worker.scheme = isSecure ? "https" : "http"
         let surroundings = ConnectServer.Surroundings(
             cluster: cluster,
             plugins: PluginRegistry(ConnectorPlugins.all(cluster, logger), hint: ConnectorPlugins.hint),
@@ -71,7 +75,7 @@ enum ConnectRole {
             loggers: LoggerLevels(now: { Timestamps.nowMilliseconds() }, initial: logger.logLevel))
         do throws(ConnectServer.StartFailure) {
             let server = try await ConnectServer.start(
-                surroundings, worker, host: host, port: address.port, on: loops.group)
+                surroundings, worker, host: host, port: address.port, on: loops.group, security: security)
             return Running(server: server, remote: remote)
         } catch {
             switch error {

@@ -17,11 +17,12 @@ struct ConsoleRole {
     let cluster: any Cluster
     /// Of this process; nil when another cluster is shown.
     let broker: BrokerServer?
-    /// Where the services of this process listen; nil for those that there are not.
-    let registry: HostPort?
-    let connect: HostPort?
-    let sql: HostPort?
+    /// URLs of the services of this process, with a user; nil for those that there are not.
+    let registry: String?
+    let connect: String?
+    let sql: String?
     let settings: ServerSettings
+    let security: HTTPSecurity
 
     /// - Throws: `CommandFailure`.
     func start(
@@ -31,7 +32,8 @@ struct ConsoleRole {
         let host = address.host == "localhost" ? "127.0.0.1" : address.host
         do throws(HTTPServerError) {
             let server = try await ConsoleServer.start(
-                cluster, console, host: host, port: address.port, on: loops.group, metrics: metrics, logger: logger,
+                cluster, console, host: host, port: address.port, on: loops.group, security: security, metrics: metrics,
+                logger: logger,
                 now: { Timestamps.nowMilliseconds() })
             return Running(server: server)
         } catch {
@@ -61,12 +63,9 @@ struct ConsoleRole {
     }
 
     /// What the setting names, else the service of this process, else what the SQL server uses.
-    private func addresses(_ name: String, _ sqlName: String?, _ own: HostPort?) throws -> [HTTPAddress] {
+    private func addresses(_ name: String, _ sqlName: String?, _ own: String?) throws -> [HTTPAddress] {
         if let found = try settings.addresses(name) { return found }
-        if let own {
-            let host = ["0.0.0.0", "::"].contains(own.host) ? "127.0.0.1" : own.host
-            return HTTPAddress("http://\(HostPort(host: host, port: own.port))").map { [$0] } ?? []
-        }
+        if let own { return HTTPAddress(own).map { [$0] } ?? [] }
         return try sqlName.flatMap { try settings.addresses($0) } ?? []
     }
 }

@@ -11,10 +11,9 @@ struct RegistrySource: SQLService.SchemaSource {
     let registry: SchemaRegistry
     let writes: RegistryClientSource
 
-    /// - Parameter port: where the registry listens.
-    init?(_ registry: SchemaRegistry, host: String, port: Int) {
-        let reachable = ["0.0.0.0", "::"].contains(host) ? "127.0.0.1" : host
-        guard let address = HTTPAddress("http://\(HostPort(host: reachable, port: port))") else { return nil }
+    /// - Parameter url: where the registry is asked, with a user.
+    init?(_ registry: SchemaRegistry, url: String) {
+        guard let address = HTTPAddress(url) else { return nil }
         self.registry = registry
         writes = RegistryClientSource(RegistryClient([address]))
     }

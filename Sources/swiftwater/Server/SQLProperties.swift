@@ -5,10 +5,12 @@ enum SQLProperties {
     /// Whether a name is one of them: what begins with `ksql.`, and what names the server and its port.
     static func isKnown(_ name: String) -> Bool { name.hasPrefix("ksql.") && PropertyCatalog.isKnown(name) }
 
-    /// `http://0.0.0.0:8088`, as `listeners` of that file has it, in our form; nil for anything else.
+    /// `http://0.0.0.0:8088`, as `listeners` of that file has it, in our form, or `https://0.0.0.0:8088`; nil for anything
+    /// else.
     static func listener(_ text: String) -> String? {
-        guard text.hasPrefix("http://"), !text.contains(",") else { return nil }
-        let address = text.dropFirst("http://".count)
-        return String(address.last == "/" ? address.dropLast() : address)
+        let text = text.last == "/" ? text.dropLast() : text[...]
+        guard !text.contains(",") else { return nil }
+        if text.hasPrefix("https://") { return String(text) }
+        return text.hasPrefix("http://") ? String(text.dropFirst("http://".count)) : nil
     }
 }

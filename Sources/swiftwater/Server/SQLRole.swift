@@ -15,9 +15,10 @@ struct SQLRole {
     let cluster: any Cluster
     /// Of this process; nil when there is none.
     let registry: RegistryServer?
-    /// Where the Connect worker of this process listens; nil when there is none.
-    let connect: HostPort?
+    /// The URL of the Connect worker of this process, with a user; nil when there is none.
+    let connect: String?
     let settings: ServerSettings
+    let security: HTTPSecurity
     let dataDirectory: String
 
     /// - Returns: the server, or why there is none although it was not refused.
@@ -49,6 +50,14 @@ struct SQLRole {
         runtime.replicationFactor = try replicationFactor(sql)
         if isShared(sql) {
             runtime.sharing = Sharing()
+            if sql.internalListener == nil, security.authentication != nil || security.tls != nil {
+                logger.warning(
+                    """
+                    other nodes of this SQL service cannot ask this one, as its port has TLS or asks for passwords: give \
+                    nodes a port of their own with ksql.internal.listener
+                    """,
+                    metadata: ["listener": "\(address)"])
+            }
             // Other nodes cannot reach this one by an address that stands for all of its own.
             let nodes = sql.internalListener ?? InternalListener(host: host, port: address.port)
             if sql.advertised == nil, ["0.0.0.0", "::"].contains(nodes.host), let name = HTTPAuthority.machine {
@@ -65,8 +74,8 @@ struct SQLRole {
             processingLog: log, logger: logger)
         do throws(HTTPServerError) {
             let server = try await SQLServer.start(
-                engine, host: host, port: address.port, on: loops.group, metrics: metrics, readiness: readiness,
-                logger: logger)
+                engine, host: host, port: address.port, on: loops.group, security: security, metrics: metrics,
+                readiness: readiness, logger: logger)
             return (server, nil)
         } catch {
             await engine.stop()
@@ -93,8 +102,8 @@ struct SQLRole {
         }
         guard address.isLoopback || settings["insecure"].text.lowercased() == "true" else {
             throw CommandFailure.usage(
-                "\(name) at \(address) gives rows of tables to everybody who reaches it, because this version has no "
-                    + "authentication",
+                "\(name) at \(address) gives rows of tables to everybody who reaches it, because nodes show each "
+                    + "other no password",
                 hint: "use a loopback address such as http://127.0.0.1:\(address.port), or add --insecure")
         }
         return InternalListener(host: address.host == "localhost" ? "127.0.0.1" : address.host, port: address.port)
@@ -131,7 +140,7 @@ struct SQLRole {
             return RegistryClientSource(RegistryClient(known))
         }
         guard let registry else { return nil }
-        return RegistrySource(registry.registry, host: registry.host, port: registry.port)
+        return RegistrySource(registry.registry, url: registry.ownURL)
     }
 
     /// For state that does not fit into memory: files without a name, of which an end of the process leaves nothing.
@@ -146,10 +155,12 @@ struct SQLRole {
 
     private func connectors(_ sql: SQLServerSettings) throws -> any ConnectorAdmin {
         let asked = sql.properties["ksql.connect.url"].flatMap { $0.isEmpty ? nil : $0 }
-        let url = asked ?? connect.map { "http://\($0)" } ?? "http://127.0.0.1:8083"
+        let text = asked ?? connect ?? "http://127.0.0.1:8083"
+        let address = HTTPAddress(text)
+        let url = address?.base ?? text
         let timeout = sql.properties["ksql.connect.request.timeout.ms"].flatMap { Int64($0) } ?? 5000
-        var user: String?
-        var password = ""
+        var user = address?.user
+        var password = address?.password ?? ""
         if sql.properties["ksql.connect.basic.auth.credentials.source"]?.uppercased() == "FILE" {
             let credentials = try PropertiesFile.read(sql.properties["ksql.connect.basic.auth.credentials.file"] ?? "")
             user = credentials["username"]

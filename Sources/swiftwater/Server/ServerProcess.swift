@@ -37,13 +37,15 @@ final class ServerProcess {
     private let consoleLoops: HTTPLoops?
     /// The cluster that registry, SQL server and console reach over the network.
     private let remote: RemoteCluster?
+    private let security: WebSecurity
 
     private init(
         broker: BrokerServer?, registry: RegistryServer?, registryProblem: String?, connect: ConnectRole.Running,
         sql: SQLServer?, sqlProblem: String?, console: ConsoleRole.Running, admin: HTTPServer?, adminProblem: String?,
         metrics: MetricRegistry, adminLoops: HTTPLoops?, registryLoops: HTTPLoops?, connectLoops: HTTPLoops?,
-        sqlLoops: HTTPLoops?, consoleLoops: HTTPLoops?, remote: RemoteCluster?
+        sqlLoops: HTTPLoops?, consoleLoops: HTTPLoops?, remote: RemoteCluster?, security: WebSecurity
     ) {
+        self.security = security
         self.broker = broker
         self.registry = registry
         self.registryProblem = registryProblem
@@ -68,6 +70,12 @@ final class ServerProcess {
     var sqlAddress: HostPort? { sql.map { HostPort(host: $0.host, port: $0.port) } }
     var registryAddress: HostPort? { registry.map { HostPort(host: $0.host, port: $0.port) } }
 
+    var adminURL: String? { admin.map { "\($0.scheme)://\(HostPort(host: $0.host, port: $0.port))" } }
+    var connectURL: String? { connect.server.map { "\($0.scheme)://\(HostPort(host: $0.host, port: $0.port))" } }
+    var consoleURL: String? { console.server.map { "\($0.scheme)://\(HostPort(host: $0.host, port: $0.port))" } }
+    var sqlURL: String? { sql.map { "\($0.scheme)://\(HostPort(host: $0.host, port: $0.port))" } }
+    var registryURL: String? { registry.map { "\($0.scheme)://\(HostPort(host: $0.host, port: $0.port))" } }
+
     /// - Throws: `CommandFailure`, `BrokerError`.
     static func start(
         _ settings: ServerSettings, _ configuration: BrokerConfiguration, _ logger: Logger
@@ -82,6 +90,7 @@ final class ServerProcess {
         metrics.gauge("swiftwater_ready", "1 when /readyz answers 200, else 0.") {
             readiness.problems.isEmpty ? 1 : 0
         }
+        let security = try WebSecurity(settings, metrics, logger)
         var admin: HTTPServer?
         var adminProblem: String?
         var broker: BrokerServer?
@@ -94,9 +103,10 @@ final class ServerProcess {
         let consoleLoops = settings.console == nil ? nil : HTTPLoops()
         do {
             if let address = settings.admin, let adminLoops {
+                let protection = try security.security(.admin)
                 do throws(HTTPServerError) {
                     admin = try await HTTPServer.start(
-                        AdminServer.configuration(address),
+                        AdminServer.configuration(address, protection),
                         router: AdminServer.router(metrics: metrics, readiness: readiness), on: adminLoops.group,
                         logger: logger)
                 } catch {
@@ -123,7 +133,8 @@ final class ServerProcess {
             var registryProblem: String?
             if let address = settings.registry, let registryLoops, let cluster {
                 (registry, registryProblem) = try await startRegistry(
-                    cluster, address, settings, registryLoops, metrics, readiness, logger)
+                    cluster, address, settings, try security.security(.registry), registryLoops, metrics, readiness,
+                    logger)
             }
             var connect = ConnectRole.Running()
             var sql: SQLServer?
@@ -132,14 +143,13 @@ final class ServerProcess {
             do {
                 if let address = settings.connect, let connectLoops {
                     connect = try await ConnectRole.start(
-                        address, settings, broker: broker,
-                        registry: registry.map { HostPort(host: $0.host, port: $0.port) }, connectLoops, metrics,
-                        readiness, logger)
+                        address, settings, broker: broker, registry: registry?.ownURL,
+                        try security.security(.connect), connectLoops, metrics, readiness, logger)
                 }
                 if let address = settings.sql, let sqlLoops, let cluster {
                     (sql, sqlProblem) = try await SQLRole(
                         cluster: cluster, registry: registry,
-                        connect: connect.server.map { HostPort(host: $0.host, port: $0.port) }, settings: settings,
+                        connect: connect.server?.ownURL, settings: settings, security: try security.security(.sql),
                         dataDirectory: configuration.dataDirectory
                     ).start(at: address, sqlLoops, metrics, readiness, logger)
                 }
@@ -148,10 +158,9 @@ final class ServerProcess {
                 }
                 if let address = settings.console, let consoleLoops, let cluster {
                     console = try await ConsoleRole(
-                        cluster: cluster, broker: broker,
-                        registry: registry.map { HostPort(host: $0.host, port: $0.port) },
-                        connect: connect.server.map { HostPort(host: $0.host, port: $0.port) },
-                        sql: sql.map { HostPort(host: $0.host, port: $0.port) }, settings: settings
+                        cluster: cluster, broker: broker, registry: registry?.ownURL,
+                        connect: connect.server?.ownURL, sql: sql?.ownURL, settings: settings,
+                        security: try security.security(.console)
                     ).start(at: address, consoleLoops, metrics, logger)
                 }
             } catch {
@@ -163,7 +172,7 @@ final class ServerProcess {
                 broker: broker, registry: registry, registryProblem: registryProblem, connect: connect, sql: sql,
                 sqlProblem: sqlProblem, console: console, admin: admin, adminProblem: adminProblem, metrics: metrics,
                 adminLoops: adminLoops, registryLoops: registryLoops, connectLoops: connectLoops, sqlLoops: sqlLoops,
-                consoleLoops: consoleLoops, remote: remote)
+                consoleLoops: consoleLoops, remote: remote, security: security)
         } catch {
             await registry?.stop()
             _ = await broker?.stop()
@@ -173,6 +182,7 @@ final class ServerProcess {
             await connectLoops?.shutdown()
             await sqlLoops?.shutdown()
             await consoleLoops?.shutdown()
+            await security.shutdown()
             throw error
         }
     }
@@ -191,8 +201,8 @@ final class ServerProcess {
     }
 
     private static func startRegistry(
-        _ cluster: any Cluster, _ address: HostPort, _ settings: ServerSettings, _ loops: HTTPLoops,
-        _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
+        _ cluster: any Cluster, _ address: HostPort, _ settings: ServerSettings, _ security: HTTPSecurity,
+        _ loops: HTTPLoops, _ metrics: MetricRegistry, _ readiness: Readiness, _ logger: Logger
     ) async throws -> (RegistryServer?, problem: String?) {
         let host = address.host == "localhost" ? "127.0.0.1" : address.host
         // "All addresses" is nothing that another node can connect to.
@@ -200,7 +210,8 @@ final class ServerProcess {
         do throws(RegistryServer.StartFailure) {
             let registry = try await RegistryServer.start(
                 cluster, settings.registrySettings(HostPort(host: reachable, port: address.port)), host: host,
-                port: address.port, on: loops.group, metrics: metrics, readiness: readiness, logger: logger)
+                port: address.port, on: loops.group, security: security, metrics: metrics, readiness: readiness,
+                logger: logger)
             return (registry, nil)
         } catch {
             switch error {
@@ -232,6 +243,7 @@ final class ServerProcess {
         await sqlLoops?.shutdown()
         await connectLoops?.shutdown()
         await consoleLoops?.shutdown()
+        await security.shutdown()
         return isClean
     }
 }

@@ -3,6 +3,7 @@ import Bytes
 import Cluster
 import RegistryService
 import SQLService
+import Security
 
 /// Everything that `start` runs with, each value with its origin: a flag wins over the environment, that over the
 /// file, that over the default.
@@ -106,6 +107,10 @@ struct ServerSettings {
     let console: HostPort?
     /// Whether a broker runs in this process.
     let runsBroker: Bool
+    /// Ports that speak TLS.
+    let securePorts: Set<WebPort>
+    /// Options of the worker as they are set, by its own names.
+    let workerValues: [String: String]
 
     /// What was given where.
     struct Sources {
@@ -161,6 +166,11 @@ struct ServerSettings {
             set[Self.canonical(flag.name)] = Value(text: flag.value, origin: .flag(flag.flag))
         }
 
+        var worker = try WorkerProperties.properties(set, environment: sources.environment)
+        // The worker's own name of its port counts where it asks for TLS, and nothing else is said.
+        if set["connect.listener"] == nil, let text = worker["listeners"], text.hasPrefix("https://") {
+            set["connect.listener"] = Value(text: text, origin: .file(set["connect.config"]?.text ?? "connect.config"))
+        }
         Self.adoptConnection(&set)
         withoutUse = try Self.setAside(&set)
         let ownNames = Self.own.map(\.name)
@@ -182,17 +192,26 @@ struct ServerSettings {
         listener = try Self.listener(set["listeners"]?.text ?? "127.0.0.1:9092")
         advertised = try set["advertised.listeners"].flatMap { $0.text.isEmpty ? nil : try Self.listener($0.text) }
         let adminText = set["admin.listener"]?.text ?? "127.0.0.1:9464"
-        admin = adminText == "none" ? nil : try Self.listener(adminText)
+        var secure: Set<WebPort> = []
+        func web(_ port: WebPort, _ text: String) throws -> HostPort {
+            let (address, isSecure) = try WebPort.listener(text)
+            if isSecure { secure.insert(port) }
+            return address
+        }
+        admin = adminText == "none" ? nil : try web(.admin, adminText)
         let roles = Self.roles(set["roles"]?.text)
         let registryText = set["registry.listener"]?.text ?? "127.0.0.1:8081"
-        registry = registryText == "none" || !roles.contains("registry") ? nil : try Self.listener(registryText)
+        registry = registryText == "none" || !roles.contains("registry") ? nil : try web(.registry, registryText)
         let connectText = set["connect.listener"]?.text ?? "127.0.0.1:8083"
-        connect = connectText == "none" || !roles.contains("connect") ? nil : try Self.listener(connectText)
+        connect = connectText == "none" || !roles.contains("connect") ? nil : try web(.connect, connectText)
         let sqlText = set["sql.listener"]?.text ?? "127.0.0.1:8088"
-        sql = sqlText == "none" || !roles.contains("sql") ? nil : try Self.listener(sqlText)
+        sql = sqlText == "none" || !roles.contains("sql") ? nil : try web(.sql, sqlText)
         let consoleText = set["console.listener"]?.text ?? "127.0.0.1:8080"
-        console = consoleText == "none" || !roles.contains("console") ? nil : try Self.listener(consoleText)
+        console = consoleText == "none" || !roles.contains("console") ? nil : try web(.console, consoleText)
         runsBroker = roles.contains("kafka")
+        securePorts = secure
+        if connect == nil { worker = [:] }
+        workerValues = worker
         try check()
     }
 
@@ -208,7 +227,8 @@ struct ServerSettings {
             let own = "kafkastore." + (isOfStreams ? String(name.dropFirst(streams.count)) : name)
             guard RegistryProperties.isConnection(own) else { continue }
             if isOfStreams || adopted[own] == nil { adopted[own] = value }
-            if !isOfStreams { set[name] = nil }
+            // A server with https has its own certificate by the same names (ksql-server.properties).
+            if !isOfStreams, !(KeyStore.isKnown(name) && WebProperties.usesTLS(set)) { set[name] = nil }
         }
         if !set.keys.contains(where: RegistryProperties.isConnection) { set.merge(adopted) { own, _ in own } }
     }
@@ -223,7 +243,7 @@ struct ServerSettings {
         var problems: [String] = []
         for (name, value) in set.sorted(by: { $0.key < $1.key })
         where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
-            && !SQLProperties.isKnown(name)
+            && !SQLProperties.isKnown(name) && !WebProperties.isKnown(name, set)
         {
             switch KafkaProperties.meaning(name) {
             case .nothing:
@@ -290,7 +310,8 @@ struct ServerSettings {
     subscript(name: String) -> Value {
         if let value = set[name] { return value }
         let text =
-            Self.own.first { $0.name == name }?.defaultValue ?? RegistryProperties.definition(name)?.defaultValue
+            Self.own.first { $0.name == name }?.defaultValue ?? WebProperties.defaultValue(name)
+            ?? RegistryProperties.definition(name)?.defaultValue
             ?? PropertyCatalog.definition(name)?.defaultValue ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
@@ -300,13 +321,15 @@ struct ServerSettings {
 
     /// All names, sorted, the program's own first.
     static var names: [String] {
-        own.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
+        own.map(\.name) + WebProperties.known.map(\.name) + ServerProperties.known.map(\.name)
+            + RegistryProperties.known.map(\.name)
             + PropertyCatalog.names
     }
 
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
-        own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
+        own.first { $0.name == name }?.documentation ?? WebProperties.documentation(name)
+            ?? ServerProperties.definition(name)?.documentation
             ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
             ?? WorkerProperties.documentation(name)
             ?? ""
@@ -323,7 +346,7 @@ struct ServerSettings {
 
     /// `PLAINTEXT://HOST:PORT`, `HOST:PORT`, `:PORT` or `PORT`; without a host all addresses in the first and third
     /// form, as in Kafka, and loopback in the last.
-    private static func listener(_ text: String) throws -> HostPort {
+    static func listener(_ text: String) throws -> HostPort {
         guard !text.contains(",") else {
             throw CommandFailure.usage("'\(text)' names several listeners: this version has one")
         }
@@ -386,36 +409,7 @@ struct ServerSettings {
                     + "authentication",
                 hint: "listen on a loopback address such as 127.0.0.1:\(listener.port), or add --insecure")
         }
-        if let registry, !registry.isLoopback, insecure.text.lowercased() != "true" {
-            throw CommandFailure.usage(
-                "the registry at \(registry) lets everybody who reaches it read and change schemas, because this version "
-                    + "has no authentication",
-                hint: "use a loopback address such as 127.0.0.1:\(registry.port), or add --insecure")
-        }
-        if let connect, !connect.isLoopback, insecure.text.lowercased() != "true" {
-            throw CommandFailure.usage(
-                "the Connect worker at \(connect) lets everybody who reaches it run connectors, because this version has "
-                    + "no authentication",
-                hint: "use a loopback address such as 127.0.0.1:\(connect.port), or add --insecure")
-        }
-        if let sql, !sql.isLoopback, insecure.text.lowercased() != "true" {
-            throw CommandFailure.usage(
-                "the SQL server at \(sql) lets everybody who reaches it read and change data, because this version has no "
-                    + "authentication",
-                hint: "use a loopback address such as 127.0.0.1:\(sql.port), or add --insecure")
-        }
-        if let console, !console.isLoopback, insecure.text.lowercased() != "true" {
-            throw CommandFailure.usage(
-                "the console at \(console) lets everybody who reaches it read and change everything, because this version "
-                    + "has no authentication",
-                hint: "use a loopback address such as 127.0.0.1:\(console.port), or add --insecure")
-        }
-        if let admin, !admin.isLoopback, insecure.text.lowercased() != "true" {
-            throw CommandFailure.usage(
-                "the admin port at \(admin) tells names and sizes of topics to everybody who reaches it, because this "
-                    + "version has no authentication",
-                hint: "use a loopback address such as 127.0.0.1:\(admin.port), or add --insecure")
-        }
+        try checkWebPorts(isInsecure: insecure.text.lowercased() == "true")
     }
 
     /// Each part needs an address of its own, which is better said before one of them finds it taken.

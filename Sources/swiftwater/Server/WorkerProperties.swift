@@ -28,22 +28,30 @@ enum WorkerProperties {
     ///
     /// - Throws: `CommandFailure` that names the option.
     static func settings(_ settings: ServerSettings, environment: [String: String]) throws -> WorkerSettings {
-        var properties: [String: String] = [:]
         let file = settings["connect.config"].text
-        if !file.isEmpty { properties = try PropertiesFile.read(file) }
-        for (name, value) in environment where name.hasPrefix("CONNECT_") {
-            let option = name.dropFirst("CONNECT_".count).lowercased().replacing("_", with: ".")
-            // Other programs have variables with such names, too: only what the worker knows is the worker's.
-            if isOption(prefix + option) { properties[option] = value }
-        }
-        for (name, value) in settings.set where isOption(name) {
-            properties[String(name.dropFirst(prefix.count))] = value.text
-        }
+        let properties = try properties(settings.set, environment: environment)
         do throws(ConnectError) {
             return try WorkerSettings(properties)
         } catch {
             throw CommandFailure.usage(error.message + (file.isEmpty ? "" : " (\(file))"))
         }
+    }
+
+    /// The same by their names, not looked at yet.
+    static func properties(
+        _ set: [String: ServerSettings.Value], environment: [String: String]
+    ) throws -> [String: String] {
+        var properties: [String: String] = [:]
+        if let file = set["connect.config"]?.text, !file.isEmpty { properties = try PropertiesFile.read(file) }
+        for (name, value) in environment where name.hasPrefix("CONNECT_") {
+            let option = name.dropFirst("CONNECT_".count).lowercased().replacing("_", with: ".")
+            // Other programs have variables with such names, too: only what the worker knows is the worker's.
+            if isOption(prefix + option) { properties[option] = value }
+        }
+        for (name, value) in set where isOption(name) {
+            properties[String(name.dropFirst(prefix.count))] = value.text
+        }
+        return properties
     }
 
     /// Properties of the connection to a cluster, by librdkafka's names.

@@ -171,7 +171,7 @@ enum EnvironmentVariables {
     /// Variables that the program looks for besides those that are settings of `start`.
     private static let others = [
         "BOOTSTRAP", "REGISTRY", "CONNECT", "SQL", "SQL_PASSWORD", "SQL_TOKEN", "CONFIG", "EPHEMERAL", "LOG_LEVEL",
-        "LOG_FORMAT", "CONSOLE_PAGES",
+        "LOG_FORMAT", "CONSOLE_PAGES", "PASSWORD", "CA",
     ]
 
     /// What a variable was probably meant to be that begins like the program's and is none of them.

@@ -1,0 +1,201 @@
+package import HTTPTypes
+import NIOCore
+package import Security
+import Synchronization
+
+/// Who may use one port, by the names of the original's servers.
+///
+/// - SeeAlso: `RestConfig` of rest-utils; RFC 7617.
+package struct HTTPAccessRules: Sendable {
+    /// `authentication.realm`: what the browser shows.
+    package var realm: String
+    /// `authentication.roles`: one of them is needed; nil for every user.
+    package var roles: Set<String>?
+    /// `authentication.skip.paths`: `/path`, or `/path/*` for all below.
+    package var skippedPaths: [String]
+    /// What needs no user besides, by method and decoded parts of the path.
+    package var isOpen: @Sendable (HTTPRequest.Method, [String]) -> Bool
+    /// The surface's own number of a refused password; nil where the status says all.
+    package var unauthorizedCode: Int?
+    package var unauthorizedMessage = "Unauthorized"
+    /// The surface's own number of a role that is missing.
+    package var forbiddenCode: Int?
+
+    package init(
+        realm: String, roles: Set<String>? = nil, skippedPaths: [String] = [],
+        isOpen: @escaping @Sendable (HTTPRequest.Method, [String]) -> Bool = { _, _ in false }
+    ) {
+        self.realm = realm
+        self.roles = roles
+        self.skippedPaths = skippedPaths
+        self.isOpen = isOpen
+    }
+
+    /// What is wrong with a path of `authentication.skip.paths`; nil when it is right.
+    package static func problem(withPath path: String) -> String? {
+        let literal = path.hasSuffix("/*") ? path.dropLast(2) : path[...]
+        guard path.hasPrefix("/"), !literal.contains("*"), !literal.contains("?"), RequestTarget(path) != nil else {
+            return "'\(path)' is no path: they are /path, or /path/* for all below"
+        }
+        return nil
+    }
+}
+
+/// The guard of one port: asks for users and passwords, and counts.
+package final class HTTPAuthentication: Sendable {
+    package enum Outcome: String, Sendable, CaseIterable {
+        case allowed, missing, wrong, forbidden, throttled, busy
+    }
+
+    private enum Source: Sendable {
+        case users(HTTPUsers, HTTPAccessRules)
+        /// Only the parts of this process.
+        case process(ProcessCredentials)
+    }
+
+    private struct Path {
+        var parts: [String]
+        var isPrefix: Bool
+    }
+
+    private let source: Source
+    private let skipped: [Path]
+    private let outcomes = Mutex<[Outcome: Int64]>([:])
+
+    package init(_ users: HTTPUsers, _ rules: HTTPAccessRules) {
+        source = .users(users, rules)
+        skipped = rules.skippedPaths.compactMap { path in
+            let isPrefix = path.hasSuffix("/*")
+            return RequestTarget(isPrefix ? String(path.dropLast(2)) : path).map {
+                Path(parts: $0.segments, isPrefix: isPrefix)
+            }
+        }
+    }
+
+    /// For a port that is the process's own.
+    init(process: ProcessCredentials) {
+        source = .process(process)
+        skipped = []
+    }
+
+    /// Since the start, by outcome.
+    package var counts: [(outcome: Outcome, count: Int64)] {
+        let counts = outcomes.withLock { $0 }
+        return Outcome.allCases.map { ($0, counts[$0] ?? 0) }
+    }
+
+    private func count(_ outcome: Outcome) { outcomes.withLock { $0[outcome, default: 0] += 1 } }
+
+    /// Whether a request is answered without the rest: the user is known, and may.
+    func allowsAtHand(_ header: String?) -> HTTPUser? {
+        guard let credentials = header.flatMap({ BasicCredentials($0) }) else { return nil }
+        switch source {
+        case .process(let own):
+            return own.matches(credentials)
+                ? HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true) : nil
+        case .users(let users, let rules):
+            guard let user = users.atHand(credentials), Self.mayUse(user, rules) else { return nil }
+            count(.allowed)
+            return user
+        }
+    }
+
+    /// Whether nobody need say who they are.
+    func isOpen(_ request: HTTPRequest) -> Bool {
+        guard case .users(_, let rules) = source else { return false }
+        // What methods there are is no secret, and a browser asks without a user (`access.control.skip.options`).
+        if request.method == .options { return true }
+        guard let target = RequestTarget(request.path ?? "") else { return false }
+        if rules.isOpen(request.method, target.segments) { return true }
+        return skipped.contains { path in
+            path.isPrefix ? target.segments.starts(with: path.parts) : target.segments == path.parts
+        }
+    }
+
+    /// Who sends a request; nil where nobody need say.
+    ///
+    /// - Throws: 401 without a user or with a wrong password, 403 for a user without the role, 429 and 503 for too many
+    ///   tries.
+    package func user(of request: HTTPRequest, from address: String) async throws(HTTPFailure) -> HTTPUser? {
+        if isOpen(request) { return nil }
+        guard let credentials = request.headerFields[.authorization].flatMap({ BasicCredentials($0) }) else {
+            count(.missing)
+            throw unauthorized
+        }
+        switch source {
+        case .process:
+            guard let user = allowsAtHand(request.headerFields[.authorization]) else { throw unauthorized }
+            return user
+        case .users(let users, let rules):
+            switch await users.check(credentials, from: address) {
+            case .right(let user):
+                guard Self.mayUse(user, rules) else {
+                    count(.forbidden)
+                    throw HTTPFailure(
+                        .forbidden, "User is denied: it has none of the roles that may use this server",
+                        code: rules.forbiddenCode)
+                }
+                count(.allowed)
+                return user
+            case .wrong:
+                count(.wrong)
+                throw unauthorized
+            case .throttled:
+                count(.throttled)
+                throw HTTPFailure(
+                    .tooManyRequests, "too many wrong passwords from this address: wait a moment",
+                    headers: [.retryAfter: "1"])
+            case .busy:
+                count(.busy)
+                throw HTTPFailure(
+                    .serviceUnavailable, "too many passwords are being checked: try again in a moment",
+                    headers: [.retryAfter: "1"])
+            }
+        }
+    }
+
+    /// Has the password of a request tried, so that it is known at hand afterwards if it is right.
+    func prepare(_ request: HTTPRequest, from address: String) async throws {
+        guard case .users(let users, _) = source,
+            let credentials = request.headerFields[.authorization].flatMap({ BasicCredentials($0) })
+        else { return }
+        _ = await users.check(credentials, from: address)
+    }
+
+    private static func mayUse(_ user: HTTPUser, _ rules: HTTPAccessRules) -> Bool {
+        guard !user.isProcess, let roles = rules.roles else { return true }
+        return !roles.isDisjoint(with: user.roles)
+    }
+
+    private var unauthorized: HTTPFailure {
+        guard case .users(_, let rules) = source else {
+            return HTTPFailure(.unauthorized, "this port is the program's own")
+        }
+        let realm = rules.realm.filter { $0 != "\"" && $0 != "\\" && !$0.isNewline }
+        return HTTPFailure(
+            .unauthorized, rules.unauthorizedMessage, code: rules.unauthorizedCode,
+            headers: [.wwwAuthenticate: "Basic realm=\"\(realm)\", charset=\"UTF-8\""])
+    }
+}
+
+/// How one port is protected.
+package struct HTTPSecurity: Sendable {
+    /// nil for plain HTTP.
+    package var tls: TLSListener?
+    /// nil: whoever reaches the port may use it.
+    package var authentication: HTTPAuthentication?
+    /// What other parts of the process show; nil where none of them comes here.
+    package var process: ProcessCredentials?
+    /// How other servers of the kind are reached that speak TLS; nil where none does.
+    package var peers: PeerTLS?
+
+    package static let none = HTTPSecurity()
+
+    package init(
+        tls: TLSListener? = nil, authentication: HTTPAuthentication? = nil, process: ProcessCredentials? = nil
+    ) {
+        self.tls = tls
+        self.authentication = authentication
+        self.process = process
+    }
+}

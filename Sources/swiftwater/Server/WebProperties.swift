@@ -1,0 +1,239 @@
+import HTTPKit
+import HTTPTypes
+import Security
+
+/// A port that speaks HTTP, by the name of its role.
+enum WebPort: String, CaseIterable, Sendable {
+    case registry, connect, sql, console, admin
+
+    /// The setting of where it listens.
+    var setting: String { rawValue + ".listener" }
+
+    /// What it is, in words.
+    var words: String {
+        switch self {
+        case .registry: "the registry"
+        case .connect: "the Connect worker"
+        case .sql: "the SQL server"
+        case .console: "the console"
+        case .admin: "the admin port"
+        }
+    }
+
+    /// What everybody who reaches it may do, where nobody has to say who they are.
+    var danger: String {
+        switch self {
+        case .registry: "read and change schemas"
+        case .connect: "run connectors"
+        case .sql: "read and change data"
+        case .console: "read and change everything"
+        case .admin: "read names and sizes of topics"
+        }
+    }
+
+    /// `https://HOST:PORT`, `http://HOST:PORT` or the forms of `ServerSettings.listener`.
+    ///
+    /// - Throws: `CommandFailure`.
+    static func listener(_ text: String) throws -> (HostPort, isSecure: Bool) {
+        for (scheme, isSecure) in [("https://", true), ("http://", false)] where text.hasPrefix(scheme) {
+            var rest = text.dropFirst(scheme.count)
+            if rest.hasSuffix("/") { rest.removeLast() }
+            return (try ServerSettings.listener(String(rest)), isSecure)
+        }
+        return (try ServerSettings.listener(text), false)
+    }
+}
+
+/// Settings of TLS and of users of the HTTP ports: by the names of rest-utils, which the original's servers have, and by
+/// Kafka's for TLS. Each holds for all ports; with the name of a role before it, as `console.authentication.method`, for
+/// that one. The Connect worker's own names win for its port: `listeners.https.ssl.keystore.location` in its file.
+///
+/// - SeeAlso: upstream `RestConfig` of rest-utils; `RestServerConfig` of Connect.
+enum WebProperties {
+    static let known: [(name: String, defaultValue: String, documentation: String)] = [
+        (
+            "authentication.method", "NONE",
+            "BASIC: users of the HTTP ports show name and password (RFC 7617); NONE: nobody has to."
+        ),
+        (
+            "authentication.realm", "",
+            "What browsers show when they ask for a password; the name of the part when empty."
+        ),
+        ("authentication.roles", "*", "Roles, one of which a user needs, with commas; * for every user."),
+        (
+            "authentication.skip.paths", "",
+            "Paths that need no user, with commas: /path, or /path/* for all below."
+        ),
+        (
+            "http.users.file", "",
+            "A file of users of the HTTP ports, a line each: NAME: PASSWORD[,ROLE ...], with hashes of "
+                + "'swiftwater config password'."
+        ),
+    ]
+
+    /// The extension of Connect that asks for users: it means the same as `authentication.method=BASIC` for its port.
+    static let connectExtension =
+        "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension"
+
+    /// Whether a name is one of these among what is set: those of TLS belong to the HTTP ports if one of them has TLS.
+    static func isKnown(_ name: String, _ set: [String: ServerSettings.Value]) -> Bool {
+        let base = base(name)
+        if known.contains(where: { $0.name == base }) { return true }
+        return KeyStore.isKnown(base) && usesTLS(set)
+    }
+
+    /// Whether a port of HTTP speaks TLS.
+    static func usesTLS(_ set: [String: ServerSettings.Value]) -> Bool {
+        WebPort.allCases.contains { set[$0.setting]?.text.hasPrefix("https://") == true }
+    }
+
+    /// nil for names that are none of these.
+    static func defaultValue(_ name: String) -> String? {
+        let base = base(name)
+        return known.first { $0.name == base }?.defaultValue ?? (KeyStore.isKnown(base) ? "" : nil)
+    }
+
+    static func documentation(_ name: String) -> String? {
+        let base = base(name)
+        if let own = known.first(where: { $0.name == base }) { return own.documentation }
+        return KeyStore.isKnown(base) ? "TLS of HTTP ports, by Kafka's name." : nil
+    }
+
+    /// A name without the role before it.
+    private static func base(_ name: String) -> String {
+        for port in WebPort.allCases where name.hasPrefix(port.rawValue + ".") {
+            return String(name.dropFirst(port.rawValue.count + 1))
+        }
+        return name
+    }
+}
+
+extension ServerSettings {
+    /// Where a port listens; nil when there is no such port.
+    func address(_ port: WebPort) -> HostPort? {
+        switch port {
+        case .registry: registry
+        case .connect: connect
+        case .sql: sql
+        case .console: console
+        case .admin: admin
+        }
+    }
+
+    /// The value in force for a port.
+    func web(_ name: String, _ port: WebPort) -> String {
+        if let value = set["\(port.rawValue).\(name)"], !value.text.isEmpty { return value.text }
+        if port == .connect {
+            if let value = workerValues["listeners.https." + name], !value.isEmpty { return value }
+            if KeyStore.isKnown(name), let value = workerValues[name], !value.isEmpty { return value }
+            if name == "authentication.method", asksByExtension { return "BASIC" }
+        }
+        return set[name]?.text ?? WebProperties.defaultValue(name) ?? ""
+    }
+
+    private var asksByExtension: Bool {
+        (workerValues["rest.extension.classes"] ?? "").split(separator: ",").contains {
+            let name = String($0).trimmed
+            return name == WebProperties.connectExtension
+                || name == WebProperties.connectExtension.split(separator: ".").last.map(String.init)
+        }
+    }
+
+    /// Whether a port asks for name and password.
+    ///
+    /// - Throws: `CommandFailure` for a method that there is not.
+    func asksForPasswords(_ port: WebPort) throws -> Bool {
+        let text = web("authentication.method", port)
+        switch text.uppercased() {
+        case "BASIC": return true
+        case "NONE", "": return false
+        default:
+            throw CommandFailure.usage(
+                "authentication.method of \(port.words) is '\(text)'", hint: "there are BASIC and NONE")
+        }
+    }
+
+    /// Who may use a port that asks for passwords.
+    ///
+    /// - Throws: `CommandFailure` that names the setting.
+    func accessRules(_ port: WebPort) throws -> HTTPAccessRules {
+        func list(_ name: String) -> [String] {
+            web(name, port).split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
+        }
+        let realm = web("authentication.realm", port)
+        let roles = list("authentication.roles")
+        let paths = list("authentication.skip.paths")
+        for path in paths {
+            if let problem = HTTPAccessRules.problem(withPath: path) {
+                throw CommandFailure.usage("authentication.skip.paths: \(problem)")
+            }
+        }
+        var rules = HTTPAccessRules(
+            realm: realm.isEmpty ? "Swiftwater \(port.rawValue)" : realm,
+            roles: roles.isEmpty || roles.contains("*") || roles.contains("**") ? nil : Set(roles),
+            skippedPaths: paths, isOpen: openPaths(port))
+        switch port {
+        case .registry: (rules.unauthorizedCode, rules.forbiddenCode) = (40101, 40301)
+        case .connect: rules.unauthorizedMessage = "User cannot access the resource."
+        case .sql, .console, .admin: break
+        }
+        return rules
+    }
+
+    /// What needs no user, whatever is set.
+    private func openPaths(_ port: WebPort) -> @Sendable (HTTPRequest.Method, [String]) -> Bool {
+        switch port {
+        case .admin: return { _, path in path == ["healthz"] || path == ["readyz"] }
+        // As upstream `KsqlAuthorizationProviderHandler` has it.
+        case .sql:
+            return { _, path in
+                path == ["healthcheck"] || path == ["v1", "metadata"] || path == ["v1", "metadata", "id"]
+            }
+        case .connect:
+            // Workers sign what they send each other (KIP-507); without signatures it is closed.
+            let isSigned = (workerValues["connect.protocol"] ?? "sessioned").lowercased() == "sessioned"
+            return { method, path in
+                guard isSigned, path.count == 3, path[0] == "connectors" else { return false }
+                return method == .post && path[2] == "tasks" || method == .put && path[2] == "fence"
+            }
+        case .registry, .console: return { _, _ in false }
+        }
+    }
+
+    /// The certificate of a port that speaks TLS.
+    ///
+    /// - Throws: `CommandFailure` that names the property.
+    func keyStore(_ port: WebPort) throws -> KeyStore {
+        var values: [String: String] = [:]
+        for name in KeyStore.names { values[name] = web(name, port) }
+        do throws(KeyStoreError) { return try KeyStore(values) } catch {
+            throw CommandFailure.usage("https of \(port.words): \(error.message)", hint: error.hint)
+        }
+    }
+
+    /// A port that does not know who comes listens on loopback only, unless it is told otherwise.
+    func checkWebPorts(isInsecure: Bool) throws {
+        for port in WebPort.allCases {
+            guard let address = address(port) else { continue }
+            let asks = try asksForPasswords(port)
+            if asks {
+                _ = try accessRules(port)
+                guard !web("http.users.file", port).isEmpty else {
+                    throw CommandFailure.usage(
+                        "authentication.method of \(port.words) is BASIC, and there are no users",
+                        hint: "name a file of them with http.users.file=FILE; 'swiftwater config password NAME' writes "
+                            + "its lines")
+                }
+            }
+            let isSecure = securePorts.contains(port)
+            let knowsClients = try isSecure && keyStore(port).clientCertificates == .required
+            guard address.isLoopback || isInsecure || asks || knowsClients else {
+                throw CommandFailure.usage(
+                    "\(port.words) at \(address) lets everybody who reaches it \(port.danger), because it has no "
+                        + "authentication",
+                    hint: "use a loopback address such as 127.0.0.1:\(address.port), set authentication.method=BASIC, "
+                        + "or add --insecure")
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import HTTPKit
+import Security
+import Testing
+
+@testable import swiftwater
+
+/// TLS and users of the HTTP ports, as files and flags ask for them.
+@Suite struct WebSettingsTests {
+    private func settings(
+        _ file: [String: String], environment: [String: String] = [:]
+    ) throws -> ServerSettings {
+        var sources = ServerSettings.Sources()
+        sources.file = ("web.properties", file)
+        sources.environment = environment
+        return try ServerSettings(sources)
+    }
+
+    @Test func `nothing set means neither`() throws {
+        let settings = try settings([:])
+        #expect(settings.securePorts.isEmpty)
+        for port in WebPort.allCases { #expect(try !settings.asksForPasswords(port)) }
+    }
+
+    /// What is set, and the ports that then speak TLS.
+    @Test(
+        arguments: [
+            (["registry.listener": "https://127.0.0.1:8081"], [.registry]),
+            (
+                ["console.listener": "https://:8443", "authentication.method": "BASIC", "http.users.file": "u"],
+                [.console]
+            ),
+            (["listeners": "https://127.0.0.1:8088"], [.sql]), (["listeners": "https://127.0.0.1:8088/"], [.sql]),
+            (["listeners": "https://127.0.0.1:8081", "kafkastore.topic": "_schemas"], [.registry]),
+            (["sql.listener": "http://127.0.0.1:8088"], []),
+        ] as [([String: String], Set<WebPort>)])
+    func `listeners say which ports speak TLS`(file: [String: String], ports: Set<WebPort>) throws {
+        let file = file.merging(ports.isEmpty ? [:] : ["ssl.keystore.location": "k"]) { $1 }
+        #expect(try settings(file).securePorts == ports)
+    }
+
+    @Test func `a setting is for one port with its name before it`() throws {
+        let settings = try settings([
+            "authentication.method": "BASIC", "http.users.file": "u", "sql.authentication.method": "none",
+            "console.authentication.roles": "admin, dev", "connect.authentication.realm": "r",
+            "registry.authentication.skip.paths": "/mode,/config/*",
+        ])
+        #expect(try settings.asksForPasswords(.registry))
+        #expect(try !settings.asksForPasswords(.sql))
+        #expect(try settings.accessRules(.console).roles == ["admin", "dev"])
+        #expect(try settings.accessRules(.connect).roles == nil)
+        #expect(try settings.accessRules(.connect).realm == "r")
+        #expect(try settings.accessRules(.registry).skippedPaths == ["/mode", "/config/*"])
+        #expect(try settings.accessRules(.registry).unauthorizedCode == 40101)
+    }
+
+    @Test func `the worker's extension asks for passwords at its port alone`() throws {
+        let settings = try settings([
+            "connect.rest.extension.classes": "a.B, " + WebProperties.connectExtension, "http.users.file": "u",
+        ])
+        #expect(try settings.asksForPasswords(.connect))
+        #expect(try !settings.asksForPasswords(.registry))
+    }
+
+    @Test func `the worker's own names of TLS win for its port`() throws {
+        let settings = try settings([
+            "connect.listener": "https://127.0.0.1:8083", "registry.listener": "https://127.0.0.1:8081",
+            "ssl.keystore.location": "all", "connect.listeners.https.ssl.keystore.location": "own",
+        ])
+        #expect(try settings.keyStore(.connect).files == ["own"])
+        #expect(try settings.keyStore(.registry).files == ["all"])
+    }
+
+    @Test(
+        arguments: [
+            ["registry.listener": "0.0.0.0:8081", "authentication.method": "BASIC", "http.users.file": "u"],
+            [
+                "admin.listener": "https://0.0.0.0:9464", "ssl.keystore.location": "k", "ssl.truststore.location": "t",
+                "ssl.client.auth": "required",
+            ],
+        ])
+    func `a port that knows who comes may listen anywhere`(file: [String: String]) throws { _ = try settings(file) }
+
+    /// What is set, and words of the refusal.
+    @Test(
+        arguments: [
+            (["registry.listener": "0.0.0.0:8081"], "no authentication"),
+            (["connect.listener": "https://0.0.0.0:8083", "ssl.keystore.location": "k"], "no authentication"),
+            (
+                [
+                    "console.listener": "0.0.0.0:8080", "registry.authentication.method": "BASIC",
+                    "http.users.file": "u",
+                ], "no authentication"
+            ),
+            (["sql.listener": "https://127.0.0.1:8088"], "ssl.keystore.location"),
+            (["authentication.method": "BASIC"], "http.users.file"),
+            (["authentication.method": "BEARER"], "BASIC and NONE"),
+            (
+                ["authentication.method": "BASIC", "http.users.file": "u", "authentication.skip.paths": "x"],
+                "is no path"
+            ),
+            (["ssl.keystore.location": "k"], "this version has no TLS"),
+            (["authentication.methods": "BASIC"], "did you mean 'authentication.method'?"),
+            (["listeners": "https://a:1,https://b:2"], "several listeners"),
+        ] as [([String: String], String)])
+    func `refuses what protects nothing`(file: [String: String], words: String) {
+        let failure = #expect(throws: CommandFailure.self) { try settings(file) }
+        #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `secrets are not shown`() {
+        for name in ["ssl.keystore.password", "ssl.key.password", "registry.ssl.keystore.key"] {
+            #expect(ConfigShow.shown(name, "secret") == "[hidden]")
+        }
+        #expect(ConfigShow.shown("ssl.keystore.location", "/k") == "/k")
+    }
+}
