@@ -132,7 +132,8 @@ let package = Package(
         target(
             "Cluster",
             [
-                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, nioSSL, crypto,
+                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "CRdKafka", nio, nioPosix, nioSSL,
+                crypto,
                 logging,
             ]),
         target(
@@ -177,7 +178,7 @@ let package = Package(
                 nioHTTP1,
                 httpTypes, logging,
             ]),
-        target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", nio]),
+        target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "Security", nio]),
         target(
             "ConsoleService",
             [
@@ -330,12 +331,12 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Security"),
+        tests("Security", ["Bytes"]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",
             [
-                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio,
+                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", "Security", logging, nio,
                 nioPosix,
             ]),
         tests(
@@ -377,7 +378,8 @@ let package = Package(
         tests(
             "Broker",
             [
-                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability", nio,
+                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability", "Security",
+                nio,
                 nioPosix, logging,
             ]),
         tests("Fuzzing"),

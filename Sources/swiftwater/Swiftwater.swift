@@ -23,7 +23,7 @@ struct Swiftwater: ParsableCommand {
         subcommands: [
             Start.self, DemoCommand.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self,
             SchemaCommand.self, ConnectCommand.self, SQLCommand.self, TestCommand.self, ClusterCommand.self,
-            ConfigCommand.self, Doctor.self, Completion.self, Version.self, DocsCommand.self,
+            ConfigCommand.self, UserCommand.self, Doctor.self, Completion.self, Version.self, DocsCommand.self,
         ])
 
     /// The version of the whole product.

@@ -1,6 +1,7 @@
 import Bytes
 import KafkaMessages
 import NIOCore
+import Security
 import Testing
 
 @testable import Broker
@@ -13,6 +14,10 @@ import Testing
         .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
         .brokerConfigs(values: [:]), .brokerDefaults(values: ["a": "1"]),
         .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
+        .scramCredential(
+            ScramCredentialKey(user: "ann", mechanism: .sha256),
+            ScramCredential(salt: [1], storedKey: [2, 3], serverKey: [4], iterationCount: 4096)),
+        .scramCredentialRemoved(ScramCredentialKey(user: "bob", mechanism: .sha512)),
     ]
 
     @Test(arguments: all.indices)
@@ -45,5 +50,8 @@ import Testing
         copy.apply(.topicRemoved(id: Self.id))
         #expect(copy.topics.isEmpty)
         #expect(copy.producerIdsBelow == 5000)
+        #expect(copy.scramCredentials.keys.map(\.user) == ["ann"])
+        copy.apply(.scramCredentialRemoved(ScramCredentialKey(user: "ann", mechanism: .sha256)))
+        #expect(copy.scramCredentials.isEmpty)
     }
 }

@@ -146,7 +146,7 @@ import Testing
         #expect(
             settings.withoutUse == [
                 "controller.listener.names", "controller.quorum.voters", "inter.broker.listener.name",
-                "listener.security.protocol.map", "process.roles", "share.coordinator.state.topic.min.isr",
+                "process.roles", "share.coordinator.state.topic.min.isr",
                 "socket.send.buffer.bytes",
             ])
     }
@@ -175,16 +175,64 @@ import Testing
         let failure = #expect(throws: CommandFailure.self) {
             try settings(
                 file: [
-                    "ssl.keystore.location": "/k", "listener.name.internal.sasl.enabled.mechanisms": "PLAIN",
+                    "ssl.engine.factory.class": "E", "listener.name.internal.sasl.kerberos.service.name": "kafka",
                     "authorizer.class.name": "A", "num.partition": "1", "metrics.topic.max": "7",
                 ])
         }
         for words in [
-            "'ssl.keystore.location' (file server.properties): this version has no TLS", "no authentication",
+            "'ssl.engine.factory.class' (file server.properties): this version has no classes of TLS", "no GSSAPI",
             "no authorization", "did you mean 'num.partitions'?", "did you mean 'metrics.topics.max'?",
         ] {
             #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
         }
+    }
+
+    @Test func `listeners have names, protocols, settings and addresses of their own`() throws {
+        let settings = try settings(
+            file: [
+                "listeners": "INSIDE://127.0.0.1:19092,OUTSIDE://0.0.0.0:19093,MUTUAL://:19094",
+                "advertised.listeners": "OUTSIDE://kafka.example.com:443",
+                "listener.security.protocol.map": "INSIDE:PLAINTEXT,OUTSIDE:SASL_SSL,MUTUAL:SSL",
+                "ssl.keystore.location": "/all.pem", "listener.name.outside.ssl.keystore.location": "/outside.pem",
+                "listener.name.outside.plain.sasl.jaas.config":
+                    "org.apache.kafka.common.security.plain.PlainLoginModule required user_ann=\"p\";",
+                "listener.name.mutual.ssl.client.auth": "required",
+            ])
+        #expect(settings.listeners.map(\.name) == ["INSIDE", "OUTSIDE", "MUTUAL"])
+        #expect(settings.listeners.map(\.securityProtocol) == [.plaintext, .saslSSL, .ssl])
+        #expect(settings.listeners.map(\.authenticates) == [false, true, true])
+        #expect(settings.listeners.map(\.port) == [19092, 19093, 19094])
+        #expect(settings.listeners[1].advertisedHost == "kafka.example.com")
+        #expect(settings.listeners[1].advertisedPort == 443)
+        #expect(settings.listeners[0].advertisedHost == "127.0.0.1")
+        #expect(settings.warnings.isEmpty)
+    }
+
+    @Test(arguments: [
+        (["listeners": "A://127.0.0.1:1"], "nothing says what listener 'A' speaks"),
+        (["listeners": "SSL://127.0.0.1:1"], "listener SSL speaks TLS and has no certificate"),
+        (["listeners": "PLAINTEXT://127.0.0.1:1,127.0.0.1:2"], "one has no name"),
+        (["listeners": "PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2"], "two listeners"),
+        (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.enabled.mechanisms": "GSSAPI"], "no mechanism 'GSSAPI'"),
+        (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.jaas.config": "X"], "sasl.jaas.config of listener"),
+        (["ssl.keystore.type": "JKS"], "keytool -importkeystore"),
+        (["ssl.truststore.type": "PKCS12"], "openssl pkcs12"),
+        (["listener.name.other.ssl.client.auth": "required"], "is for a listener that there is not"),
+        (["listener.security.protocol.map": "A:TLS"], "listener.security.protocol.map has 'A:TLS'"),
+        (["advertised.listeners": "OTHER://h:1", "listeners": "PLAINTEXT://127.0.0.1:1"], "which is no listener"),
+        (["listeners": "0.0.0.0:9092"], "has no authentication"),
+        (["connections.max.reauth.ms": "soon"], "connections.max.reauth.ms"),
+    ] as [([String: String], String)])
+    func `what cannot be is told`(file: [String: String], words: String) {
+        let failure = #expect(throws: CommandFailure.self) { try settings(file: file) }
+        #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `passwords that others can read are warned of`() throws {
+        let settings = try settings(file: [
+            "listeners": "SASL_PLAINTEXT://0.0.0.0:9092", "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+        ])
+        #expect(settings.warnings.count == 1)
     }
 
     @Test func `other addresses are for those who insist`() throws {

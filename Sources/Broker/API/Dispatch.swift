@@ -61,6 +61,8 @@ extension BrokerNode {
             handleListTransactions(try ListTransactionsRequest(from: &reader, version: version), responder)
         case .saslHandshake:
             handleSaslHandshake(try SaslHandshakeRequest(from: &reader, version: version), responder)
+        case .saslAuthenticate:
+            handleSaslAuthenticate(try SaslAuthenticateRequest(from: &reader, version: version), responder)
         case .createTopics: handleCreateTopics(try CreateTopicsRequest(from: &reader, version: version), responder)
         case .deleteTopics: handleDeleteTopics(try DeleteTopicsRequest(from: &reader, version: version), responder)
         case .deleteRecords: handleDeleteRecords(try DeleteRecordsRequest(from: &reader, version: version), responder)
@@ -91,6 +93,9 @@ extension BrokerNode {
         case .describeUserScramCredentials:
             handleDescribeUserScramCredentials(
                 try DescribeUserScramCredentialsRequest(from: &reader, version: version), responder)
+        case .alterUserScramCredentials:
+            handleAlterUserScramCredentials(
+                try AlterUserScramCredentialsRequest(from: &reader, version: version), responder)
         case .describeQuorum:
             handleDescribeQuorum(try DescribeQuorumRequest(from: &reader, version: version), responder)
         case .updateFeatures:

@@ -11,7 +11,7 @@ extension BrokerNode {
     /// request that needs it, and the answer waits for that.
     func handleFindCoordinator(_ request: FindCoordinatorRequest, _ responder: Responder) {
         let answer: @Sendable (ControlError?) -> Void = { [self] error in
-            responder.send(coordinators(request, responder.apiVersion, error))
+            responder.send(coordinators(request, responder.apiVersion, advertised(to: responder), error))
         }
         switch request.keyType {
         case KeyType.group: groups.prepare(controller, answer)
@@ -25,7 +25,7 @@ extension BrokerNode {
     }
 
     private func coordinators(
-        _ request: FindCoordinatorRequest, _ version: Int16, _ error: ControlError?
+        _ request: FindCoordinatorRequest, _ version: Int16, _ advertised: Listener.Address, _ error: ControlError?
     ) -> FindCoordinatorResponse {
         let code: ErrorCode
         switch error?.code {

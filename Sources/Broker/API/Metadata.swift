@@ -5,7 +5,7 @@ extension BrokerNode {
     func handleMetadata(_ request: MetadataRequest, _ responder: Responder) {
         // Version 0 has no null: there an empty list asks for all topics; later versions mean none by it.
         guard let wanted = request.topics, !(responder.apiVersion == 0 && wanted.isEmpty) else {
-            return responder.send(metadata(of: catalog.snapshot.sorted.map { describe($0) }, request))
+            return responder.send(metadata(of: catalog.snapshot.sorted.map { describe($0) }, request, responder))
         }
         let snapshot = catalog.snapshot
         var missing: [String] = []
@@ -18,7 +18,7 @@ extension BrokerNode {
             }
         }
         guard !missing.isEmpty else {
-            return responder.send(metadata(of: wanted.map { describe($0, snapshot, [:]) }, request))
+            return responder.send(metadata(of: wanted.map { describe($0, snapshot, [:]) }, request, responder))
         }
         controller.perform { [self, missing] controller in
             // Another connection may have been faster: what exists by now is no failure.
@@ -29,13 +29,14 @@ extension BrokerNode {
             for (name, result) in zip(missing, results) {
                 if case .failure(let error) = result { failures[name] = error }
             }
-            responder.send(metadata(of: wanted.map { describe($0, catalog.snapshot, failures) }, request))
+            responder.send(metadata(of: wanted.map { describe($0, catalog.snapshot, failures) }, request, responder))
         }
     }
 
     private func metadata(
-        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest
+        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest, _ responder: Responder
     ) -> MetadataResponse {
+        let advertised = advertised(to: responder)
         var response = MetadataResponse()
         var broker = MetadataResponse.MetadataResponseBroker()
         broker.nodeId = nodeId
@@ -160,8 +161,8 @@ extension BrokerNode {
         }
         var broker = DescribeClusterResponse.DescribeClusterBroker()
         broker.brokerId = nodeId
-        broker.host = advertised.host
-        broker.port = advertised.port
+        broker.host = advertised(to: responder).host
+        broker.port = advertised(to: responder).port
         response.brokers = [broker]
         if request.includeClusterAuthorizedOperations {
             response.clusterAuthorizedOperations = PermittedOperations.cluster

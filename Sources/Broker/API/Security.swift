@@ -1,7 +1,7 @@
 import KafkaMessages
 
-/// Who may do what is not kept here: the answers are those of a Kafka broker without an authorizer and without users, which
-/// tools know how to show.
+/// Who may do what is not kept here: the answers are those of a Kafka broker without an authorizer, which tools know how to
+/// show.
 extension BrokerNode {
     private static let noAuthorizer = "No Authorizer is configured."
 
@@ -20,19 +20,5 @@ extension BrokerNode {
         let refusal = DeleteAclsResponse.DeleteAclsFilterResult(
             errorCode: ErrorCode.securityDisabled.rawValue, errorMessage: Self.noAuthorizer)
         responder.send(DeleteAclsResponse(filterResults: request.filters.map { _ in refusal }))
-    }
-
-    /// There are no users; null or an empty list asks for all of them.
-    func handleDescribeUserScramCredentials(
-        _ request: DescribeUserScramCredentialsRequest, _ responder: Responder
-    ) {
-        var response = DescribeUserScramCredentialsResponse(errorMessage: nil)
-        for user in request.users ?? [] {
-            response.results.append(
-                .init(
-                    user: user.name, errorCode: ErrorCode.resourceNotFound.rawValue,
-                    errorMessage: "Attempt to describe a user credential that does not exist: \(user.name)"))
-        }
-        responder.send(response)
     }
 }

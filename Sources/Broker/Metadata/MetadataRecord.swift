@@ -1,6 +1,7 @@
 import Bytes
 import KafkaMessages
 import NIOCore
+import Security
 
 /// One change of the cluster's metadata, as it is kept in `__cluster_metadata`.
 ///
@@ -22,6 +23,9 @@ enum MetadataRecord: Equatable {
     case groupConfigs(group: String, values: [String: String])
     /// Producer ids below this may have been handed out.
     case producerIds(below: Int64)
+    /// What is kept of a user's password, replacing what was there before.
+    case scramCredential(ScramCredentialKey, ScramCredential)
+    case scramCredentialRemoved(ScramCredentialKey)
 
     private static let version: Int8 = 1
 
@@ -64,6 +68,18 @@ enum MetadataRecord: Equatable {
             head(8)
             try writer.writeString(group, compact: true)
             try Self.write(values, to: &writer)
+        case .scramCredential(let key, let credential):
+            head(20)
+            try writer.writeString(key.user, compact: true)
+            writer.writeInt8(key.mechanism.rawValue)
+            try Self.write(credential.salt, to: &writer)
+            try Self.write(credential.storedKey, to: &writer)
+            try Self.write(credential.serverKey, to: &writer)
+            writer.writeInt32(credential.iterationCount)
+        case .scramCredentialRemoved(let key):
+            head(21)
+            try writer.writeString(key.user, compact: true)
+            writer.writeInt8(key.mechanism.rawValue)
         }
         return writer.buffer
     }
@@ -95,8 +111,35 @@ enum MetadataRecord: Equatable {
             let group = try reader.readString(compact: true)
             self = .groupConfigs(group: group, values: try Self.readValues(&reader))
         case 9: self = .brokerDefaults(values: try Self.readValues(&reader))
+        case 20:
+            let key = try Self.readKey(&reader)
+            let salt = try Self.readBytes(&reader)
+            let storedKey = try Self.readBytes(&reader)
+            let serverKey = try Self.readBytes(&reader)
+            self = .scramCredential(
+                key,
+                ScramCredential(
+                    salt: salt, storedKey: storedKey, serverKey: serverKey, iterationCount: try reader.readInt32()))
+        case 21: self = .scramCredentialRemoved(try Self.readKey(&reader))
         default: throw .unsupported("metadata record of type \(type): written by a newer program")
         }
+    }
+
+    private static func readKey(_ reader: inout WireReader) throws(WireError) -> ScramCredentialKey {
+        let user = try reader.readString(compact: true)
+        let number = try reader.readInt8()
+        guard let mechanism = ScramMechanism(rawValue: number) else {
+            throw .unsupported("SCRAM mechanism \(number): written by a newer program")
+        }
+        return ScramCredentialKey(user: user, mechanism: mechanism)
+    }
+
+    private static func write(_ bytes: [UInt8], to writer: inout WireWriter) throws(WireError) {
+        try writer.writeBytes(ByteBuffer(bytes: bytes), compact: true)
+    }
+
+    private static func readBytes(_ reader: inout WireReader) throws(WireError) -> [UInt8] {
+        Array(try reader.readBytes(compact: true).readableBytesView)
     }
 
     private static func write(_ values: [String: String], to writer: inout WireWriter) throws(WireError) {
@@ -131,6 +174,7 @@ struct MetadataImage {
     var brokerDefaults: [String: String] = [:]
     var producerIdsBelow: Int64 = 0
     var groupConfigs: [String: [String: String]] = [:]
+    var scramCredentials: [ScramCredentialKey: ScramCredential] = [:]
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -143,6 +187,8 @@ struct MetadataImage {
         case .brokerDefaults(let values): brokerDefaults = values
         case .producerIds(let below): producerIdsBelow = max(producerIdsBelow, below)
         case .groupConfigs(let group, let values): groupConfigs[group] = values.isEmpty ? nil : values
+        case .scramCredential(let key, let credential): scramCredentials[key] = credential
+        case .scramCredentialRemoved(let key): scramCredentials[key] = nil
         }
     }
 
@@ -159,6 +205,9 @@ struct MetadataImage {
         }
         for (group, values) in groupConfigs.sorted(by: { $0.key < $1.key }) {
             records.append(.groupConfigs(group: group, values: values))
+        }
+        for (key, credential) in scramCredentials.sorted(by: { $0.key < $1.key }) {
+            records.append(.scramCredential(key, credential))
         }
         return records
     }

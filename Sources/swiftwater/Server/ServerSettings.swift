@@ -92,8 +92,13 @@ struct ServerSettings {
 
     /// The folder chosen by `--ephemeral` is not a setting; it replaces `log.dirs` when the broker starts.
     var dataDirectory: String { self["log.dirs"].text }
+    /// Of the first listener of Kafka's protocol.
     let listener: HostPort
     let advertised: HostPort?
+    /// All of them.
+    let listeners: [ListenerConfiguration]
+    /// What is possible and not wise, for the log of a start.
+    private(set) var warnings: [String] = []
     /// nil for no admin port.
     let admin: HostPort?
     /// nil for no registry.
@@ -141,10 +146,7 @@ struct ServerSettings {
                     set[owner] = Value(text: listener, origin: .file(file.path))
                     continue
                 }
-                // A file for Kafka also names what its controllers listen on.
-                let isOfListeners = name == "listeners" || name == "advertised.listeners"
-                let text = isOfListeners ? KafkaProperties.listeners(value, file.properties) : value
-                set[Self.canonical(name)] = Value(text: text, origin: .file(file.path))
+                set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
             }
         }
         for (variable, value) in sources.environment.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
@@ -162,6 +164,8 @@ struct ServerSettings {
         }
 
         Self.adoptConnection(&set)
+        // A file for Kafka also names what its controllers listen on.
+        let controllers = Self.items(set["controller.listener.names"]?.text)
         withoutUse = try Self.setAside(&set)
         let ownNames = Self.own.map(\.name)
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
@@ -179,8 +183,11 @@ struct ServerSettings {
         } catch {
             throw CommandFailure.usage(error.message)
         }
-        listener = try Self.listener(set["listeners"]?.text ?? "127.0.0.1:9092")
-        advertised = try set["advertised.listeners"].flatMap { $0.text.isEmpty ? nil : try Self.listener($0.text) }
+        let texts = set.mapValues(\.text)
+        let found = try KafkaListeners(texts, controllers: Set(controllers), Self.listener)
+        listeners = found.configurations
+        listener = found.first
+        advertised = found.firstAdvertised
         let adminText = set["admin.listener"]?.text ?? "127.0.0.1:9464"
         admin = adminText == "none" ? nil : try Self.listener(adminText)
         let roles = Self.roles(set["roles"]?.text)
@@ -223,7 +230,7 @@ struct ServerSettings {
         var problems: [String] = []
         for (name, value) in set.sorted(by: { $0.key < $1.key })
         where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
-            && !SQLProperties.isKnown(name)
+            && !SQLProperties.isKnown(name) && ListenerProperties.definition(name) == nil
         {
             switch KafkaProperties.meaning(name) {
             case .nothing:
@@ -239,6 +246,11 @@ struct ServerSettings {
         }
         guard problems.isEmpty else { throw CommandFailure.usage(problems.joined(separator: "; ")) }
         return withoutUse
+    }
+
+    /// The parts of a list with commas.
+    static func items(_ text: String?) -> [String] {
+        (text ?? "").split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
     }
 
     private static func roles(_ text: String?) -> [String] {
@@ -291,7 +303,8 @@ struct ServerSettings {
         if let value = set[name] { return value }
         let text =
             Self.own.first { $0.name == name }?.defaultValue ?? RegistryProperties.definition(name)?.defaultValue
-            ?? PropertyCatalog.definition(name)?.defaultValue ?? properties.text(name)
+            ?? PropertyCatalog.definition(name)?.defaultValue ?? ListenerProperties.definition(name)?.defaultValue
+            ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
 
@@ -300,15 +313,15 @@ struct ServerSettings {
 
     /// All names, sorted, the program's own first.
     static var names: [String] {
-        own.map(\.name) + ServerProperties.known.map(\.name) + RegistryProperties.known.map(\.name)
-            + PropertyCatalog.names
+        own.map(\.name) + ServerProperties.known.map(\.name) + ListenerProperties.known.map(\.name)
+            + RegistryProperties.known.map(\.name) + PropertyCatalog.names
     }
 
     /// What the names of this configuration mean, for `config show --all`.
     static func documentation(_ name: String) -> String {
         own.first { $0.name == name }?.documentation ?? ServerProperties.definition(name)?.documentation
             ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
-            ?? WorkerProperties.documentation(name)
+            ?? ListenerProperties.definition(name)?.documentation ?? WorkerProperties.documentation(name)
             ?? ""
     }
 
@@ -325,21 +338,16 @@ struct ServerSettings {
     /// form, as in Kafka, and loopback in the last.
     private static func listener(_ text: String) throws -> HostPort {
         guard !text.contains(",") else {
-            throw CommandFailure.usage("'\(text)' names several listeners: this version has one")
+            throw CommandFailure.usage("'\(text)' names several addresses: one is possible")
         }
         var rest = text[...]
-        if let scheme = rest.firstRange(of: "://") {
-            guard rest[..<scheme.lowerBound] == "PLAINTEXT" else {
-                throw CommandFailure.usage("listener '\(text)': this version speaks PLAINTEXT only")
-            }
-            rest = rest[scheme.upperBound...]
-        }
+        if let scheme = rest.firstRange(of: "://") { rest = rest[scheme.upperBound...] }
         if rest.first == ":", !rest.dropFirst().contains(":") { rest = "0.0.0.0" + rest }
         if let port = Int(rest), 0...65535 ~= port { return HostPort(host: "127.0.0.1", port: port) }
         return try HostPort(String(rest))
     }
 
-    private func check() throws {
+    private mutating func check() throws {
         let names = Self.roles(self["roles"].text)
         for name in names where !Self.roles.contains(name) {
             let nearest = nearestName(to: name, among: Self.roles)
@@ -371,20 +379,25 @@ struct ServerSettings {
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
         }
-        if let advertised, ["0.0.0.0", "::"].contains(advertised.host) || advertised.port == 0 {
-            throw CommandFailure.usage(
-                "advertised.listeners is '\(self["advertised.listeners"].text)', which no client can connect to",
-                hint: "name the address and port by which clients reach this broker, with --advertised HOST:PORT")
-        }
         let insecure = self["insecure"]
         guard ["true", "false"].contains(insecure.text.lowercased()) else {
             throw CommandFailure.usage("insecure is true or false, not '\(insecure.text)' (\(insecure.origin))")
         }
-        guard !runsBroker || listener.isLoopback || insecure.text.lowercased() == "true" else {
-            throw CommandFailure.usage(
-                "listening on \(listener) lets everybody who reaches it read and write, because this version has no "
-                    + "authentication",
-                hint: "listen on a loopback address such as 127.0.0.1:\(listener.port), or add --insecure")
+        for listener in listeners where runsBroker {
+            let address = HostPort(host: listener.host, port: listener.port)
+            guard !address.isLoopback else { continue }
+            guard listener.authenticates || insecure.text.lowercased() == "true" else {
+                throw CommandFailure.usage(
+                    "listening on \(address) lets everybody who reaches it read and write, because listener "
+                        + "\(listener.name) has no authentication",
+                    hint: "listen on a loopback address such as 127.0.0.1:\(address.port), use SASL_SSL or SSL with "
+                        + "ssl.client.auth=required (see docs/security.md), or add --insecure")
+            }
+            if listener.showsPasswords {
+                warnings.append(
+                    "listener \(listener.name) is SASL_PLAINTEXT at \(address) and offers PLAIN: passwords travel so that "
+                        + "others on the way can read them; SASL_SSL protects them")
+            }
         }
         if let registry, !registry.isLoopback, insecure.text.lowercased() != "true" {
             throw CommandFailure.usage(
@@ -421,11 +434,12 @@ struct ServerSettings {
     /// Each part needs an address of its own, which is better said before one of them finds it taken.
     private func checkAddresses() throws {
         let all = [
-            ("listeners", runsBroker ? listener : nil), ("registry.listener", registry), ("connect.listener", connect),
+            ("registry.listener", registry), ("connect.listener", connect),
             ("sql.listener", sql), ("console.listener", console), ("admin.listener", admin),
         ]
         var owners: [String: String] = [:]
-        for (name, address) in all {
+        let kafka = listeners.map { ("listeners", runsBroker ? HostPort(host: $0.host, port: $0.port) : nil) }
+        for (name, address) in kafka + all {
             guard let address, address.port != 0 else { continue }
             if let other = owners.updateValue(name, forKey: address.description) {
                 throw CommandFailure.usage(
