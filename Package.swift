@@ -336,7 +336,8 @@ let package = Package(
         tests(
             "Cluster",
             [
-                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", "Security", logging, nio,
+                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", "Security", logging,
+                nio,
                 nioPosix,
             ]),
         tests(
@@ -378,7 +379,8 @@ let package = Package(
         tests(
             "Broker",
             [
-                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability", "Security",
+                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability",
+                "Security",
                 nio,
                 nioPosix, logging,
             ]),

@@ -158,18 +158,18 @@ package final class BrokerServer: Sendable {
             }
             do {
                 let changes = try decide(node.controller.scramCredentials)
-                try node.controller.alterUsers { _ in
-                    changes.sorted { $0.key < $1.key }.map { key, credential in
-                        credential.map { .scramCredential(key, $0) } ?? .scramCredentialRemoved(key)
-                    }
+                let records = changes.sorted { $0.key < $1.key }.map { key, credential -> MetadataRecord in
+                    if let credential { .scramCredential(key, credential) } else { .scramCredentialRemoved(key) }
                 }
+                try node.controller.alterUsers { _ in records }
             } catch {
                 failure = error
             }
             if !closeData(node), failure == nil {
                 failure = BrokerError(
                     .dataDirectoryUnusable,
-                    "data folder '\(configuration.dataDirectory)' cannot be closed; whether users were changed is unknown")
+                    "data folder '\(configuration.dataDirectory)' cannot be closed; whether users were changed is unknown"
+                )
             }
         } catch {
             failure = error

@@ -9,6 +9,8 @@ package struct JAASConfiguration: Equatable, Sendable {
 
     package struct Failure: Error, Equatable, CustomStringConvertible {
         package var description: String
+
+        package init(description: String) { self.description = description }
     }
 
     private static let flags: Set<String> = ["required", "requisite", "sufficient", "optional"]

@@ -32,7 +32,9 @@ package struct ScramServer: Sendable {
     ///
     /// - Returns: the user's name.
     mutating func begin(_ message: String) throws(SaslFailure) -> String {
-        guard message.utf8.count <= Self.byteCountMax else { throw SaslFailure("the client's first message is too long") }
+        guard message.utf8.count <= Self.byteCountMax else {
+            throw SaslFailure("the client's first message is too long")
+        }
         let parts = message.split(separator: ",", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3 else { throw SaslFailure("the client's first message of SCRAM cannot be read") }
         guard parts[0] == "n" else {

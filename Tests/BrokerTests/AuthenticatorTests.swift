@@ -42,10 +42,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("GSSAPI", 1, ErrorCode.unsupportedSaslMechanism), ("SCRAM-SHA-512", 1, .unsupportedSaslMechanism),
-        ("", 1, .unsupportedSaslMechanism), ("PLAIN", 0, .unsupportedVersion),
-    ] as [(String, Int16, ErrorCode)])
+    @Test(
+        arguments: [
+            ("GSSAPI", 1, ErrorCode.unsupportedSaslMechanism), ("SCRAM-SHA-512", 1, .unsupportedSaslMechanism),
+            ("", 1, .unsupportedSaslMechanism), ("PLAIN", 0, .unsupportedVersion),
+        ] as [(String, Int16, ErrorCode)])
     func `a mechanism that is not offered ends it, with those that are`(
         name: String, version: Int16, code: ErrorCode
     ) throws {

@@ -47,7 +47,9 @@ import Testing
 
     @Test func `a certificate that is cut is none`() throws {
         let bytes = try #require(Base64.decode(Self.certificate))
-        for count in 0..<bytes.count { #expect(DistinguishedName.subject(ofCertificate: Array(bytes[..<count])) == nil) }
+        for count in 0..<bytes.count {
+            #expect(DistinguishedName.subject(ofCertificate: Array(bytes[..<count])) == nil)
+        }
         // Whatever is changed, nothing breaks.
         for index in bytes.indices {
             var changed = bytes

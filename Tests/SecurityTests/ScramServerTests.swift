@@ -72,7 +72,9 @@ import Testing
         #expect(throws: SaslFailure.self) { try exchange.next(Array(final.utf8)) }
     }
 
-    @Test func `an unknown user is challenged like any other, the same each time, and refused in the same words`() throws {
+    @Test func `an unknown user is challenged like any other, the same each time, and refused in the same words`()
+        throws
+    {
         func failure(_ users: UserDirectory) throws -> (challenge: String, failure: SaslFailure?) {
             var exchange = SaslExchange(.scramSHA256, users, nonce: Self.serverNonce)
             let challenge = text(try exchange.next(Array(Self.first.utf8)))

@@ -208,21 +208,25 @@ import Testing
         #expect(settings.warnings.isEmpty)
     }
 
-    @Test(arguments: [
-        (["listeners": "A://127.0.0.1:1"], "nothing says what listener 'A' speaks"),
-        (["listeners": "SSL://127.0.0.1:1"], "listener SSL speaks TLS and has no certificate"),
-        (["listeners": "PLAINTEXT://127.0.0.1:1,127.0.0.1:2"], "one has no name"),
-        (["listeners": "PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2"], "two listeners"),
-        (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.enabled.mechanisms": "GSSAPI"], "no mechanism 'GSSAPI'"),
-        (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.jaas.config": "X"], "sasl.jaas.config of listener"),
-        (["ssl.keystore.type": "JKS"], "keytool -importkeystore"),
-        (["ssl.truststore.type": "PKCS12"], "openssl pkcs12"),
-        (["listener.name.other.ssl.client.auth": "required"], "is for a listener that there is not"),
-        (["listener.security.protocol.map": "A:TLS"], "listener.security.protocol.map has 'A:TLS'"),
-        (["advertised.listeners": "OTHER://h:1", "listeners": "PLAINTEXT://127.0.0.1:1"], "which is no listener"),
-        (["listeners": "0.0.0.0:9092"], "has no authentication"),
-        (["connections.max.reauth.ms": "soon"], "connections.max.reauth.ms"),
-    ] as [([String: String], String)])
+    @Test(
+        arguments: [
+            (["listeners": "A://127.0.0.1:1"], "nothing says what listener 'A' speaks"),
+            (["listeners": "SSL://127.0.0.1:1"], "listener SSL speaks TLS and has no certificate"),
+            (["listeners": "PLAINTEXT://127.0.0.1:1,127.0.0.1:2"], "one has no name"),
+            (["listeners": "PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2"], "two listeners"),
+            (
+                ["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.enabled.mechanisms": "GSSAPI"],
+                "no mechanism 'GSSAPI'"
+            ),
+            (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.jaas.config": "X"], "sasl.jaas.config of listener"),
+            (["ssl.keystore.type": "JKS"], "keytool -importkeystore"),
+            (["ssl.truststore.type": "PKCS12"], "openssl pkcs12"),
+            (["listener.name.other.ssl.client.auth": "required"], "is for a listener that there is not"),
+            (["listener.security.protocol.map": "A:TLS"], "listener.security.protocol.map has 'A:TLS'"),
+            (["advertised.listeners": "OTHER://h:1", "listeners": "PLAINTEXT://127.0.0.1:1"], "which is no listener"),
+            (["listeners": "0.0.0.0:9092"], "has no authentication"),
+            (["connections.max.reauth.ms": "soon"], "connections.max.reauth.ms"),
+        ] as [([String: String], String)])
     func `what cannot be is told`(file: [String: String], words: String) {
         let failure = #expect(throws: CommandFailure.self) { try settings(file: file) }
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")

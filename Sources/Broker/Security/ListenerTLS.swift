@@ -151,11 +151,11 @@ final class ListenerTLS: Sendable {
         }
         let name = path.isEmpty ? "ssl.keystore.certificate.chain" : "ssl.keystore.location"
         let certificates = try read(name, path, listener) { try NIOSSLCertificate.fromPEMBytes(chain) }
-        let read = try read(path.isEmpty ? "ssl.keystore.key" : name, path, listener) {
+        let privateKey = try read(path.isEmpty ? "ssl.keystore.key" : name, path, listener) {
             try NIOSSLPrivateKey(bytes: key, format: .pem) { set in set(keyPassword) }
         }
         guard !certificates.isEmpty else { throw unreadable(name, path, listener) }
-        return (certificates, read)
+        return (certificates, privateKey)
     }
 
     private static func trustStore(_ listener: ListenerConfiguration) throws(BrokerError) -> [NIOSSLCertificate] {
@@ -176,7 +176,8 @@ final class ListenerTLS: Sendable {
         guard descriptor >= 0 else {
             throw BrokerError(
                 .invalidConfiguration,
-                "\(setting) of listener \(listener.name): '\(path)' cannot be read: \(String(cString: strerror(errno)))")
+                "\(setting) of listener \(listener.name): '\(path)' cannot be read: "
+                    + String(cString: strerror(errno)))
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []

@@ -89,7 +89,7 @@ struct UserPlace: ParsableArguments {
         try await Self.alter(dataDir) { present in
             let keys = present.keys.filter { $0.user == user && mechanisms.contains($0.mechanism) }
             found.set(present.filter { keys.contains($0.key) })
-            return Dictionary(uniqueKeysWithValues: keys.map { ($0, nil) })
+            return Dictionary(uniqueKeysWithValues: keys.map { ($0, ScramCredential?.none) })
         }
         return found.list.map(\.mechanism)
     }
@@ -130,9 +130,9 @@ private final class FoundUsers: Sendable {
 }
 
 extension ScramMechanism: ExpressibleByArgument {
-    public init?(argument: String) { self.init(name: argument.uppercased()) }
-    public static var allValueStrings: [String] { allCases.map(\.name) }
-    public var defaultValueDescription: String { name }
+    package init?(argument: String) { self.init(name: argument.uppercased()) }
+    package static var allValueStrings: [String] { allCases.map(\.name) }
+    package var defaultValueDescription: String { name }
 }
 
 /// How passwords are kept.

@@ -20,10 +20,14 @@ struct KafkaListeners {
 
     /// - Parameters:
     ///   - settings: all, by name.
+    ///   - runsBroker: without a broker nothing listens, and only the first address is read.
     ///   - controllers: names of listeners that controllers use among themselves; they are passed over.
     ///   - address: reads an address, with or without a scheme.
     /// - Throws: `CommandFailure` (usage).
-    init(_ settings: [String: String], controllers: Set<String>, _ address: (String) throws -> HostPort) throws {
+    init(
+        _ settings: [String: String], runsBroker: Bool, controllers: Set<String>,
+        _ address: (String) throws -> HostPort
+    ) throws {
         func entries(_ text: String) throws -> [Entry] {
             try ServerSettings.items(text).compactMap { part in
                 let name = part.firstRange(of: "://").map { String(part[..<$0.lowerBound]) }
@@ -41,9 +45,14 @@ struct KafkaListeners {
                 "of several listeners in '\(given)' one has no name", hint: "names are as in PLAINTEXT://HOST:PORT")
         }
         self.first = first.address
+        guard runsBroker else {
+            firstAdvertised = nil
+            configurations = []
+            return
+        }
         let protocols = try Self.protocols(settings["listener.security.protocol.map"] ?? "")
         let advertised = try Self.advertised(entries(settings["advertised.listeners"] ?? ""), found.map(\.name))
-        firstAdvertised = advertised[first.name] ?? nil
+        firstAdvertised = advertised[first.name]
 
         var made: [ListenerConfiguration] = []
         for entry in found {
@@ -83,8 +92,7 @@ struct KafkaListeners {
             else { continue }
             throw CommandFailure.usage(
                 "'\(name)' is for a listener that there is not",
-                hint: "listeners are \(made.map { $0.name.lowercased() }.joined(separator: ", ")); names of settings have "
-                    + "them in small letters")
+                hint: "listeners are \(made.map { $0.name.lowercased() }.joined(separator: ", ")), in small letters")
         }
         configurations = made
     }

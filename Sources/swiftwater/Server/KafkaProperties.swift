@@ -32,7 +32,8 @@ enum KafkaProperties {
         "controller.", "replica.", "replication.", "follower.", "leader.imbalance.", "leader.replication.", "metadata.",
         "quota.",
         "share.coordinator.", "group.share.", "group.streams.", "group.coordinator.", "inter.broker.", "broker.",
-        "zookeeper.", "quorum.", "sasl.login.", "sasl.client.", "controlled.shutdown.", "telemetry.", "transaction.partition.", "share.fetch.",
+        "zookeeper.", "quorum.", "sasl.login.", "sasl.client.", "controlled.shutdown.", "telemetry.",
+        "transaction.partition.", "share.fetch.",
         "log.local.retention.", "log.remote.copy.", "alter.log.dirs.replication.", "add.partitions.to.txn.",
         "socket.connection.setup.", "internal.metadata.",
     ]

@@ -184,7 +184,9 @@ struct ServerSettings {
             throw CommandFailure.usage(error.message)
         }
         let texts = set.mapValues(\.text)
-        let found = try KafkaListeners(texts, controllers: Set(controllers), Self.listener)
+        let found = try KafkaListeners(
+            texts, runsBroker: Self.roles(set["roles"]?.text).contains("kafka"), controllers: Set(controllers),
+            Self.listener)
         listeners = found.configurations
         listener = found.first
         advertised = found.firstAdvertised
