@@ -10,6 +10,12 @@ package struct UserCredentials: Sendable {
         package var user: String
         package var mechanism: ScramMechanism
         package var iterationCount: Int32
+
+        package init(user: String, mechanism: ScramMechanism, iterationCount: Int32) {
+            self.user = user
+            self.mechanism = mechanism
+            self.iterationCount = iterationCount
+        }
     }
 
     private let requests: any RequestChannel

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -187,7 +188,11 @@ def test_java(secure, java, fresh, listener, mechanism):
 
 @pytest.mark.parametrize("listener, mechanism", WAYS)
 def test_kcat(secure, fresh, listener, mechanism):
-    topic = fresh("t")
+    topic, version = fresh("t"), subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout
+    numbers = tuple(int(part) for part in re.search(r"librdkafka (\d+)\.(\d+)\.(\d+)", version).groups())
+    if mechanism and mechanism.startswith("SCRAM") and numbers < (2, 6, 1):
+        # Its nonce is wrong (CVE-2024-56128): Kafka 4 refuses it, too.
+        pytest.skip("this kcat's librdkafka repeats the nonce of SCRAM")
     options = [part for name, value in secure.conf(listener, mechanism).items() for part in ("-X", f"{name}={value}")]
     subprocess.run(["kcat", "-P", "-t", topic, *options], input=b"hello\n", check=True, timeout=60)
     said = subprocess.run(
@@ -416,7 +421,8 @@ def test_who_does_not_authenticate_anew_is_left(make_secure, java, fresh):
 @pytest.mark.parametrize("listener, mechanism", [("SSL", None), ("SASL_SSL", "SCRAM-SHA-512")])
 def test_large_fetches_over_tls_are_whole(secure, fresh, listener, mechanism):
     topic, conf = fresh("large"), secure.conf(listener, mechanism)
-    AdminClient(conf).create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
+    admin = AdminClient(conf)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(20)
     producer = confluent_kafka.Producer(conf | {"linger.ms": 20, "queue.buffering.max.kbytes": 200_000})
     sent = hashlib.sha256()
     for _ in range(100):

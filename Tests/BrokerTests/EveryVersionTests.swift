@@ -310,10 +310,12 @@ import Testing
             }
             // On a listener without SASL there is no state for them.
             try Self.each(SaslHandshakeRequest.self) { version in
-                #expect(try client.ask(SaslHandshakeRequest(mechanism: "PLAIN"), version: version).errorCode == 34)
+                let found = try client.ask(SaslHandshakeRequest(mechanism: "PLAIN"), version: version).errorCode
+                #expect(found == 34)
             }
             try Self.each(SaslAuthenticateRequest.self) { version in
-                #expect(try client.ask(SaslAuthenticateRequest(), version: version).errorCode == 34)
+                let found = try client.ask(SaslAuthenticateRequest(), version: version).errorCode
+                #expect(found == 34)
             }
             try Self.each(DescribeQuorumRequest.self) { version in
                 var request = DescribeQuorumRequest()

@@ -199,7 +199,6 @@ import Testing
                 "listener.name.mutual.ssl.client.auth": "required",
             ])
         #expect(settings.listeners.map(\.name) == ["INSIDE", "OUTSIDE", "MUTUAL"])
-        #expect(settings.listeners.map(\.securityProtocol) == [.plaintext, .saslSSL, .ssl])
         #expect(settings.listeners.map(\.authenticates) == [false, true, true])
         #expect(settings.listeners.map(\.port) == [19092, 19093, 19094])
         #expect(settings.listeners[1].advertisedHost == "kafka.example.com")
