@@ -329,7 +329,8 @@ import Testing
         arguments: [
             ("ksql.schema.registry.basic.auth.user.info", "u:p", "[hidden]"),
             ("ssl.keystore.password", "p", "[hidden]"),
-            ("ssl.keystore.password", "", ""), ("sasl.jaas.config", "x", "[hidden]"),
+            ("ssl.keystore.password", "", ""), ("ssl.keystore.type", "PEM", "PEM"), ("ssl.key.pem", "k", "[hidden]"),
+            ("listener.name.x.ssl.keystore.key", "k", "[hidden]"), ("sasl.jaas.config", "x", "[hidden]"),
             ("console.registry.url", "http://u:p@r:8081,http://s", "http://u:[hidden]@r:8081,http://s"),
             ("ksql.connect.url", "https://u:p@c", "https://u:[hidden]@c"), ("num.partitions", "4", "4"),
         ])

@@ -58,7 +58,9 @@ struct ConfigShow: ParsableCommand {
 
     /// A value without what is secret in it.
     static func shown(_ name: String, _ text: String) -> String {
-        let isSecret = ["password", "secret", "token", "jaas", "credential", "user.info", "ssl.key"].contains {
+        let isSecret = [
+            "password", "secret", "token", "jaas", "credential", "user.info", "ssl.key.pem", "keystore.key",
+        ].contains {
             name.lowercased().contains($0)
         }
         return isSecret && !text.isEmpty ? "[hidden]" : HTTPAddress.hidingPasswords(text)

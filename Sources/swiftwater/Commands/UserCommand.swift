@@ -16,7 +16,7 @@ struct UserCommand: ParsableCommand {
 
             EXAMPLES
               swiftwater user create admin --data-dir /var/lib/swiftwater
-              swiftwater user create ann --password-file ann.txt -b kafka.example.com:9093 --command-config admin.properties
+              swiftwater user create ann --password-file ann.txt -b kafka.example.com:9092
               swiftwater user list
               swiftwater user delete ann
             """, subcommands: [UserCreate.self, UserAlter.self, UserList.self, UserDelete.self])
