@@ -90,7 +90,8 @@ package struct ScramServer: Sendable {
             throw SaslFailure("the client's last message has another channel binding than the first")
         }
         guard attributes[1] == "r=" + nonce else {
-            throw SaslFailure("the client's last message has another nonce than the server's; librdkafka before 2.6.1 does that")
+            throw SaslFailure(
+                "the client's last message has another nonce than the server's; librdkafka before 2.6.1 does that")
         }
         guard let proof = Base64.decode(String(message[end...].dropFirst(3))),
             proof.count == credential.storedKey.count

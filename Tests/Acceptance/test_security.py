@@ -307,11 +307,15 @@ def test_clients_of_another_protocol_find_a_closed_connection_and_a_line_in_the_
     assert by_confluent(secure.conf("SASL_SSL", "SCRAM-SHA-256"), "after-garbage", b"x") == b"x"
 
 
+def connect(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
 class Raw:
     """Frames over a socket."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port=None, socket=None):
+        self.socket = socket or connect(port)
         self.number = 0
 
     def ask(self, api, version, body):
@@ -325,13 +329,13 @@ class Raw:
         return self._exactly(size)[4:]
 
     def _exactly(self, count):
-        data = b""
+        data = bytearray()
         while len(data) < count:
-            more = self.socket.recv(count - len(data))
+            more = self.socket.recv(min(count - len(data), 1 << 20))
             if not more:
                 raise EOFError
             data += more
-        return data
+        return bytes(data)
 
     def handshake(self, mechanism, version=1):
         return self.ask(17, version, struct.pack(">h", len(mechanism)) + mechanism.encode())
@@ -440,6 +444,31 @@ def test_large_fetches_over_tls_are_whole(secure, fresh, listener, mechanism):
             received.update(message.value())
         consumer.close()
         assert received.digest() == sent.digest()
+
+
+def test_slow_readers_over_tls_hold_little_memory(make_secure):
+    """Each asks for 50 MB and reads nothing: a part of the answer is in memory, and the rest in the file."""
+    broker = make_secure()
+    producer = confluent_kafka.Producer(broker.conf("SSL") | {"queue.buffering.max.kbytes": 200_000})
+    for _ in range(100):
+        producer.produce("t", os.urandom(500_000))
+    assert producer.flush(60) == 0
+    before, readers = broker.status_kib(), []
+    context = ssl.create_default_context(cafile=broker.certificates.authority)
+    for _ in range(20):
+        plain = socket.create_connection(("127.0.0.1", broker.ports["SSL"]), timeout=20)
+        reader = Raw(socket=context.wrap_socket(plain, server_hostname="localhost"))
+        partition = struct.pack(">iqi", 0, 0, 55_000_000)
+        body = struct.pack(">iiiibihci", -1, 100, 1, 55_000_000, 0, 1, 1, b"t", 1) + partition
+        frame = struct.pack(">hhih", 1, 4, 1, -1) + body
+        reader.socket.sendall(struct.pack(">i", len(frame)) + frame)
+        readers.append(reader)
+    for reader in readers:
+        assert struct.unpack(">i", reader._exactly(4))[0] > 50_000_000  # it has begun
+    assert broker.status_kib() - before < 200_000
+    assert len(readers[0]._exactly(50_000_000)) == 50_000_000
+    for reader in readers:
+        reader.socket.close()
 
 
 def test_users_are_changed_by_clients_and_stay(make_secure):
