@@ -230,6 +230,13 @@ struct ServerSettings {
         let known = names
         var withoutUse: [String] = []
         var problems: [String] = []
+        if !Self.roles(set["roles"]?.text).contains("kafka") {
+            // What would protect something must not be without effect.
+            for (name, value) in set.sorted(by: { $0.key < $1.key })
+            where ListenerProperties.definition(name) != nil && (name.contains("ssl.") || name.contains("sasl.")) {
+                problems.append("'\(name)' (\(value.origin)) is for listeners of a broker, and none runs here")
+            }
+        }
         for (name, value) in set.sorted(by: { $0.key < $1.key })
         where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
             && !SQLProperties.isKnown(name) && ListenerProperties.definition(name) == nil
