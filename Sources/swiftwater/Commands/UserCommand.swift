@@ -162,7 +162,7 @@ struct UserCreate: AsyncParsableCommand {
         discussion: """
             EXAMPLES
               swiftwater user create ann
-              printf %s "$PASSWORD" | swiftwater user create ann --password-stdin --mechanism SCRAM-SHA-512
+              printf %s "$PASSWORD" | swiftwater user create ann --password-stdin
             """)
 
     @Argument(help: "The user's name.") var user: String
