@@ -133,7 +133,8 @@ let package = Package(
         target(
             "Cluster",
             [
-                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "CRdKafka", nio, nioPosix, nioSSL, crypto,
+                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "CRdKafka", nio, nioPosix, nioSSL,
+                crypto,
                 logging,
             ]),
         target(
@@ -178,7 +179,7 @@ let package = Package(
                 nioHTTP1,
                 httpTypes, logging,
             ]),
-        target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", nio]),
+        target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "Security", nio]),
         target(
             "ConsoleService",
             [
@@ -353,7 +354,8 @@ let package = Package(
         tests(
             "Cluster",
             [
-                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", logging, nio,
+                "Bytes", "KafkaMessages", "Compression", "Environment", "RecordBatches", "Broker", "Security", logging,
+                nio,
                 nioPosix,
             ]),
         tests(
@@ -395,7 +397,9 @@ let package = Package(
         tests(
             "Broker",
             [
-                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability", nio,
+                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability",
+                "Security",
+                nio,
                 nioPosix, logging,
             ]),
         tests("Fuzzing"),

@@ -9,9 +9,19 @@ package struct BrokerConfiguration: Sendable {
     /// What clients are told to connect to; by default where the broker listens.
     package var advertisedHost: String?
     package var advertisedPort: Int?
+    /// All listeners; when there are none, one that everybody may use, where the four above say.
+    package var listeners: [ListenerConfiguration] = []
     package var properties = ServerProperties()
 
     package init() {}
+
+    var effectiveListeners: [ListenerConfiguration] {
+        guard listeners.isEmpty else { return listeners }
+        var only = ListenerConfiguration(host: listenHost, port: listenPort)
+        only.advertisedHost = advertisedHost
+        only.advertisedPort = advertisedPort
+        return [only]
+    }
 }
 
 /// Why a broker cannot start.

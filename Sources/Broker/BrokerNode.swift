@@ -33,6 +33,7 @@ package final class BrokerNode: Sendable {
     let coordination: Coordination
     let requestMemory: RequestMemory
     let gate: ConnectionGate
+    let passwordQueue = PasswordQueue()
     let diskPool: ThreadPool
     /// For timers of callers that have no event loop.
     let timerLoop: any EventLoop
@@ -44,8 +45,7 @@ package final class BrokerNode: Sendable {
     /// `log.flush=sync`: acks=all waits for the disk.
     let syncsBeforeAnswer: Bool
 
-    private let address = Mutex<(host: String, port: Int32)>(("", 0))
-    private let listening = Mutex<(host: String, port: Int32)>(("", 0))
+    private let running = Mutex<[Listener]>([])
 
     init(
         controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
@@ -112,17 +112,17 @@ package final class BrokerNode: Sendable {
     var transactions: TransactionCoordinators { coordination.transactions }
     var markers: MarkerWriter { coordination.markers }
 
-    /// Where the broker listens.
-    var listener: (host: String, port: Int32) {
-        get { listening.withLock { $0 } }
-        set { listening.withLock { $0 = newValue } }
+    /// All listeners, in the order of the configuration.
+    var listeners: [Listener] {
+        get { running.withLock { $0 } }
+        set { running.withLock { $0 = newValue } }
     }
 
-    /// Where clients are told to connect to.
-    var advertised: (host: String, port: Int32) {
-        get { address.withLock { $0 } }
-        set { address.withLock { $0 = newValue } }
-    }
+    /// Where the clients of the first listener are told to connect to.
+    var advertised: Listener.Address { listeners.first?.advertised ?? Listener.Address() }
+
+    /// Where a client is told to connect to: the address of the listener that it came by (KIP-103).
+    func advertised(to responder: Responder) -> Listener.Address { responder.listener?.advertised ?? advertised }
 
     /// Runs what may wait for the disk off the event loop. If the broker stops first, the connection is closed.
     func onDiskThread(_ responder: Responder, _ work: @escaping @Sendable () -> Void) {

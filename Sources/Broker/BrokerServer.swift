@@ -5,6 +5,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 package import Observability
+package import Security
 import Synchronization
 
 #if canImport(Glibc)
@@ -18,6 +19,7 @@ package final class BrokerServer: Sendable {
     /// How long requests that wait for other clients, such as members of a group, may hold up a stop.
     private static let waitingTimeMax = TimeAmount.milliseconds(500)
 
+    /// Of the first listener.
     package let host: String
     package let port: Int
     package let node: BrokerNode
@@ -25,7 +27,7 @@ package final class BrokerServer: Sendable {
     package let cluster: EmbeddedCluster
     private let groups: EventLoops
     private let pools: Pools
-    private let listener: any Channel
+    private let channels: [any Channel]
     let loops: [NIOLoopBound<LoopConnections>]
     private let maintenance: Maintenance
     private let readiness: Readiness
@@ -79,7 +81,7 @@ package final class BrokerServer: Sendable {
 
     private init(
         host: String, port: Int, node: BrokerNode, groups: EventLoops, pools: Pools,
-        listener: any Channel, loops: [NIOLoopBound<LoopConnections>], readiness: Readiness
+        channels: [any Channel], loops: [NIOLoopBound<LoopConnections>], readiness: Readiness
     ) {
         self.readiness = readiness
         self.host = host
@@ -88,7 +90,7 @@ package final class BrokerServer: Sendable {
         cluster = EmbeddedCluster(node)
         self.groups = groups
         self.pools = pools
-        self.listener = listener
+        self.channels = channels
         self.loops = loops
         maintenance = Maintenance(node, pool: pools.maintenance)
         compactor = Compactor(node, pool: pools.compaction)
@@ -133,6 +135,49 @@ package final class BrokerServer: Sendable {
             try? await groups.shutdown()
             throw error
         }
+    }
+
+    /// Changes users of a data folder that no broker uses, as before the first start of one that lets in nobody unknown.
+    ///
+    /// - Parameter decide: is given the credentials that there are; what it returns replaces them, nil removes one.
+    /// - Throws: `BrokerError`, and what `decide` throws.
+    package static func alterUsers(
+        _ configuration: BrokerConfiguration, logger: Logger,
+        _ decide: @Sendable ([ScramCredentialKey: ScramCredential]) throws -> [ScramCredentialKey: ScramCredential?]
+    ) async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let pools = Pools(
+            disk: ThreadPool(threadCount: 1), control: NIOThreadPool(numberOfThreads: 1),
+            maintenance: NIOThreadPool(numberOfThreads: 1), compaction: ThreadPool(threadCount: 1))
+        pools.control.start()
+        pools.maintenance.start()
+        var failure: (any Error)?
+        do {
+            let node = try await pools.maintenance.runIfActive { [timerLoop = group.any()] in
+                try open(configuration, pools, timerLoop, logger, MetricRegistry(), Readiness())
+            }
+            do {
+                let changes = try decide(node.controller.scramCredentials)
+                let records = changes.sorted { $0.key < $1.key }.map { key, credential -> MetadataRecord in
+                    if let credential { .scramCredential(key, credential) } else { .scramCredentialRemoved(key) }
+                }
+                try node.controller.alterUsers { _ in records }
+            } catch {
+                failure = error
+            }
+            if !closeData(node), failure == nil {
+                failure = BrokerError(
+                    .dataDirectoryUnusable,
+                    "data folder '\(configuration.dataDirectory)' cannot be closed; whether users were changed is unknown"
+                )
+            }
+        } catch {
+            failure = error
+        }
+        // The threads have nothing to do any more.
+        try? await pools.shutdown()
+        try? await group.shutdownGracefully()
+        if let failure { throw failure }
     }
 
     private static func open(
@@ -212,10 +257,41 @@ package final class BrokerServer: Sendable {
             loops.append(bound)
         }
         let byLoop = Dictionary(uniqueKeysWithValues: loops.map { (ObjectIdentifier($0.eventLoop), $0) })
-        let bootstrap = ServerBootstrap(group: groups.connections)
+        var listeners: [Listener] = []
+        for listener in configuration.effectiveListeners {
+            let tls = listener.securityProtocol.usesTLS ? try ListenerTLS(listener, node.logger) : nil
+            listeners.append(Listener(listener, tls: tls, users: node.controller.users))
+        }
+        var channels: [any Channel] = []
+        do {
+            for listener in listeners {
+                channels.append(try await bind(listener, node, groups.connections, byLoop))
+            }
+            // Nobody is let in before the broker knows the addresses that it tells its clients.
+            node.listeners = listeners
+            node.passwordQueue.start()
+            for channel in channels {
+                do { try await channel.setOption(.autoRead, value: true).get() } catch {
+                    throw BrokerError(.addressUnavailable, "cannot accept connections: \(error)")
+                }
+            }
+        } catch {
+            for channel in channels { try? await channel.close().get() }  // the first failure is what is told
+            throw error
+        }
+        let first = listeners.first?.bound ?? Listener.Address()
+        return BrokerServer(
+            host: first.host, port: Int(first.port), node: node, groups: groups, pools: pools, channels: channels,
+            loops: loops, readiness: readiness)
+    }
+
+    private static func bind(
+        _ listener: Listener, _ node: BrokerNode, _ group: MultiThreadedEventLoopGroup,
+        _ byLoop: [ObjectIdentifier: NIOLoopBound<LoopConnections>]
+    ) async throws -> any Channel {
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            // Nobody is let in before the broker knows the address that it tells its clients.
             .serverChannelOption(.autoRead, value: false)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.autoRead, value: false)
@@ -236,37 +312,38 @@ package final class BrokerServer: Sendable {
                     guard let registry = byLoop[ObjectIdentifier(channel.eventLoop)]?.value else {
                         throw ChannelError.inappropriateOperationForState
                     }
+                    let tls = listener.tls?.handler()
+                    if let tls { try channel.pipeline.syncOperations.addHandler(tls) }
                     try channel.pipeline.syncOperations.addHandler(
-                        Connection(node: node, registry: registry, remoteAddress: remote))
+                        Connection(
+                            node: node, registry: registry, remoteAddress: remote, listener: listener, tls: tls))
                 }
             }
-        let listener: any Channel
+        let (host, port) = (listener.configuration.host, listener.configuration.port)
+        let channel: any Channel
         do {
-            listener = try await bootstrap.bind(host: configuration.listenHost, port: configuration.listenPort).get()
+            channel = try await bootstrap.bind(host: host, port: port).get()
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            throw BrokerError(
-                .addressInUse, "port \(configuration.listenPort) on \(configuration.listenHost) is already in use")
+            throw BrokerError(.addressInUse, "port \(port) on \(host) is already in use")
         } catch {
             throw BrokerError(
                 .addressUnavailable,
-                "cannot listen on \(configuration.listenHost):\(configuration.listenPort): "
+                "cannot listen on \(host):\(port): "
                     + ((error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"))
         }
-        let port = listener.localAddress?.port ?? configuration.listenPort
-        let host = listener.localAddress?.ipAddress ?? configuration.listenHost
-        node.listener = (host, Int32(clamping: port))
-        node.advertised = (
-            configuration.advertisedHost ?? host, Int32(clamping: configuration.advertisedPort ?? port)
-        )
-        do {
-            try await listener.setOption(.autoRead, value: true).get()
-        } catch {
-            throw BrokerError(.addressUnavailable, "cannot accept on \(host):\(port): \(error)")
-        }
-        return BrokerServer(
-            host: host, port: port, node: node, groups: groups, pools: pools, listener: listener, loops: loops,
-            readiness: readiness)
+        listener.isBound(to: channel.localAddress?.ipAddress ?? host, channel.localAddress?.port ?? port)
+        return channel
     }
+
+    /// Who may come with a password, by whichever port: users of the listeners' configuration and those with SCRAM
+    /// credentials.
+    package var passwords: any PasswordCheck {
+        UserCheck(
+            node.controller.users, listed: node.listeners.compactMap { $0.configuration.sasl?.listedUsers })
+    }
+
+    /// The listeners that run, in the order of the configuration.
+    package var listeners: [Listener] { node.listeners }
 
     private func begin() {
         readiness.hold("coordinators", because: "loading groups and transactions")
@@ -303,7 +380,7 @@ package final class BrokerServer: Sendable {
         guard !isStopped.exchange(true, ordering: .acquiringAndReleasing) else { return true }
         readiness.stop()
         // The channel may be closed already if the process ran out of something; there is nothing to do about it here.
-        try? await listener.close().get()
+        for channel in channels { try? await channel.close().get() }
         maintenance.stop()
         compactor.stop()
         for task in staleTasks.withLock({ $0 }) { task.cancel() }
@@ -314,6 +391,7 @@ package final class BrokerServer: Sendable {
         for hook in hooks.reversed() { await hook.end() }
         let isClean = Self.closeData(node)
         do {
+            try await node.passwordQueue.shutdown()
             try await pools.shutdown()
             try await groups.shutdown()
         } catch {

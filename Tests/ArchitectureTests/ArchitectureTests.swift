@@ -45,8 +45,8 @@ private let allowed: [String: Set<String>] = [
     "SQLClient": ["Bytes", "JSONCalls", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
     "Cluster": [
-        "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "CRdKafka", "NIOCore", "NIOPosix", "NIOSSL", "Crypto",
-        "Logging",
+        "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "CRdKafka", "NIOCore", "NIOPosix", "NIOSSL",
+        "Crypto", "Logging",
     ],
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
@@ -79,7 +79,7 @@ private let allowed: [String: Set<String>] = [
         "HTTPTypes",
         "Logging",
     ],
-    "Administration": ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "NIOCore"],
+    "Administration": ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "Security", "NIOCore"],
     "ConsoleService": [
         "Bytes", "Compression", "Cluster", "Administration", "RecordBatches", "HTTPKit", "RegistryClient",
         "SchemaRules", "SchemaSerdes", "JSONCalls", "JSONFormat", "Observability", "CConsolePages", "AsyncHTTPClient",

@@ -280,6 +280,43 @@ import Testing
                     DescribeUserScramCredentialsRequest(users: [.init(name: "bob")]), version: version)
                 #expect(response.results.map(\.errorCode) == [91])
             }
+            try Self.each(AlterUserScramCredentialsRequest.self) { version in
+                let salted = ByteBuffer(repeating: 7, count: 32)
+                func made(_ name: String, _ mechanism: Int8, _ iterations: Int32) throws -> [Int16] {
+                    let request = AlterUserScramCredentialsRequest(upsertions: [
+                        .init(
+                            name: name, mechanism: mechanism, iterations: iterations, salt: salted,
+                            saltedPassword: salted)
+                    ])
+                    return try client.ask(request, version: version).results.map(\.errorCode)
+                }
+                #expect(try made("ann", 1, 4096) == [0])
+                #expect(try made("ann", 1, 4095) == [93])
+                #expect(try made("ann", 1, 16385) == [93])
+                #expect(try made("", 1, 4096) == [93])
+                #expect(try made("ann", 3, 4096) == [33])
+                let twice = AlterUserScramCredentialsRequest(
+                    deletions: [.init(name: "ann", mechanism: 1)],
+                    upsertions: [
+                        .init(name: "ann", mechanism: 2, iterations: 4096, salt: salted, saltedPassword: salted)
+                    ])
+                #expect(try client.ask(twice, version: version).results.map(\.errorCode) == [92])
+                let deletions = AlterUserScramCredentialsRequest(deletions: [
+                    .init(name: "ann", mechanism: 1), .init(name: "bob", mechanism: 1),
+                ])
+                let results = try client.ask(deletions, version: version).results
+                #expect(
+                    Dictionary(uniqueKeysWithValues: results.map { ($0.user, $0.errorCode) }) == ["ann": 0, "bob": 91])
+            }
+            // On a listener without SASL there is no state for them.
+            try Self.each(SaslHandshakeRequest.self) { version in
+                let found = try client.ask(SaslHandshakeRequest(mechanism: "PLAIN"), version: version).errorCode
+                #expect(found == 34)
+            }
+            try Self.each(SaslAuthenticateRequest.self) { version in
+                let found = try client.ask(SaslAuthenticateRequest(), version: version).errorCode
+                #expect(found == 34)
+            }
             try Self.each(DescribeQuorumRequest.self) { version in
                 var request = DescribeQuorumRequest()
                 var topic = DescribeQuorumRequest.TopicData()

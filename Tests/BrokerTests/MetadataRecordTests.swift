@@ -16,6 +16,10 @@ import Testing
         .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
         .acl(id: id, AclBinding(.deny, "User:ann", .read, on: .topic, "rat", .prefixed, from: "10.0.0.1")),
         .aclRemoved(id: KafkaUUID(high: 3, low: 4)),
+        .scramCredential(
+            ScramCredentialKey(user: "ann", mechanism: .sha256),
+            ScramCredential(salt: [1], storedKey: [2, 3], serverKey: [4], iterationCount: 4096)),
+        .scramCredentialRemoved(ScramCredentialKey(user: "bob", mechanism: .sha512)),
     ]
 
     @Test(arguments: all.indices)
@@ -61,5 +65,8 @@ import Testing
         copy.apply(.topicRemoved(id: Self.id))
         #expect(copy.topics.isEmpty)
         #expect(copy.producerIdsBelow == 5000)
+        #expect(copy.scramCredentials.keys.map(\.user) == ["ann"])
+        copy.apply(.scramCredentialRemoved(ScramCredentialKey(user: "ann", mechanism: .sha256)))
+        #expect(copy.scramCredentials.isEmpty)
     }
 }

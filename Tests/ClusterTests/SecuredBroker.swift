@@ -2,6 +2,7 @@ import Bytes
 import Glibc
 import KafkaMessages
 import NIOCore
+import Security
 import Synchronization
 
 @testable import Cluster

@@ -1,12 +1,13 @@
 import Glibc
 import NIOPosix
+import Security
 import Testing
 
 @testable import Cluster
 
 @Suite struct ScramExchangeTests {
     struct Exchange: Sendable, CustomStringConvertible {
-        var hash: ScramExchange.Hash
+        var hash: ScramMechanism
         var user: String
         var password: String
         var nonce: String

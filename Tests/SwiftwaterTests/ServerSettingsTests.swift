@@ -67,9 +67,10 @@ import Testing
             ("log.retention.minutes", "soon", "Not a number of type INT"),
             ("log.segment.bytes", "1048575", "at least 1048576"),
             ("config.providers", "file", "no providers of settings"),
-            ("listeners", "SSL://127.0.0.1:1", "PLAINTEXT only"),
+            ("listeners", "SSL://127.0.0.1:1", "has no certificate"),
             ("listeners", "127.0.0.1:1,127.0.0.1:2", "several listeners"),
-            ("listeners", "PLAINTEXT://127.0.0.1:1,SASL_SSL://127.0.0.1:2", "several listeners"),
+            ("registry.listener", "127.0.0.1:1,127.0.0.1:2", "several addresses"),
+            ("listeners", "PLAINTEXT://127.0.0.1:1,SASL_SSL://127.0.0.1:2", "has no certificate"),
             ("listeners", "127.0.0.1:70000", "HOST:PORT"), ("listeners", "::1:9092", "'::1:9092' is not HOST:PORT"),
             ("admin.listener", "127.0.0.1:9092", "listeners (default) and admin.listener (file server.properties) are"),
             ("sql.listener", "127.0.0.1:8081", "both 127.0.0.1:8081"),
@@ -146,7 +147,7 @@ import Testing
         #expect(
             settings.withoutUse == [
                 "controller.listener.names", "controller.quorum.voters", "inter.broker.listener.name",
-                "listener.security.protocol.map", "process.roles", "share.coordinator.state.topic.min.isr",
+                "process.roles", "share.coordinator.state.topic.min.isr",
                 "socket.send.buffer.bytes",
             ])
     }
@@ -175,12 +176,12 @@ import Testing
         let failure = #expect(throws: CommandFailure.self) {
             try settings(
                 file: [
-                    "ssl.keystore.location": "/k", "listener.name.internal.sasl.enabled.mechanisms": "PLAIN",
+                    "ssl.engine.factory.class": "E", "listener.name.internal.sasl.kerberos.service.name": "kafka",
                     "authorizer.zookeeper.url": "A", "num.partition": "1", "metrics.topic.max": "7",
                 ])
         }
         for words in [
-            "'ssl.keystore.location' (file server.properties): this version has no TLS", "no authentication",
+            "'ssl.engine.factory.class' (file server.properties): this version has no classes of TLS", "no GSSAPI",
             "no such setting of an authorizer", "did you mean 'num.partitions'?", "did you mean 'metrics.topics.max'?",
         ] {
             #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
@@ -202,6 +203,50 @@ import Testing
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
     }
 
+    @Test func `listeners have names, protocols, settings and addresses of their own`() throws {
+        let settings = try settings(
+            file: [
+                "listeners": "INSIDE://127.0.0.1:19092,OUTSIDE://0.0.0.0:19093,MUTUAL://:19094",
+                "advertised.listeners": "OUTSIDE://kafka.example.com:443",
+                "listener.security.protocol.map": "INSIDE:PLAINTEXT,OUTSIDE:SASL_SSL,MUTUAL:SSL",
+                "ssl.keystore.location": "/all.pem", "listener.name.outside.ssl.keystore.location": "/outside.pem",
+                "listener.name.outside.plain.sasl.jaas.config":
+                    "org.apache.kafka.common.security.plain.PlainLoginModule required user_ann=\"p\";",
+                "listener.name.mutual.ssl.client.auth": "required",
+            ])
+        #expect(settings.listeners.map(\.name) == ["INSIDE", "OUTSIDE", "MUTUAL"])
+        #expect(settings.listeners.map(\.authenticates) == [false, true, true])
+        #expect(settings.listeners.map(\.port) == [19092, 19093, 19094])
+        #expect(settings.listeners[1].advertisedHost == "kafka.example.com")
+        #expect(settings.listeners[1].advertisedPort == 443)
+        #expect(settings.listeners[0].advertisedHost == "127.0.0.1")
+        #expect(settings.warnings.isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            (["listeners": "A://127.0.0.1:1"], "nothing says what listener 'A' speaks"),
+            (["listeners": "SSL://127.0.0.1:1"], "listener SSL speaks TLS and has no certificate"),
+            (["listeners": "PLAINTEXT://127.0.0.1:1,127.0.0.1:2"], "one has no name"),
+            (["listeners": "PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2"], "two listeners"),
+            (
+                ["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.enabled.mechanisms": "GSSAPI"],
+                "no mechanism 'GSSAPI'"
+            ),
+            (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.jaas.config": "X"], "sasl.jaas.config of listener"),
+            (["ssl.keystore.type": "JKS"], "keytool -importkeystore"),
+            (["ssl.truststore.type": "PKCS12"], "openssl pkcs12"),
+            (["listener.name.other.ssl.client.auth": "required"], "is for a listener that there is not"),
+            (["listener.security.protocol.map": "A:TLS"], "listener.security.protocol.map has 'A:TLS'"),
+            (["advertised.listeners": "OTHER://h:1", "listeners": "PLAINTEXT://127.0.0.1:1"], "which is no listener"),
+            (["listeners": "0.0.0.0:9092"], "has no authentication"),
+            (["connections.max.reauth.ms": "soon"], "connections.max.reauth.ms"),
+        ] as [([String: String], String)])
+    func `what cannot be is told`(file: [String: String], words: String) {
+        let failure = #expect(throws: CommandFailure.self) { try settings(file: file) }
+        #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
     @Test func `both of Kafka's authorizers are taken`() throws {
         for name in [
             "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "kafka.security.authorizer.AclAuthorizer",
@@ -213,6 +258,13 @@ import Testing
                 ])
             #expect(settings.properties.text("authorizer.class.name") == name)
         }
+    }
+
+    @Test func `passwords that others can read are warned of`() throws {
+        let settings = try settings(file: [
+            "listeners": "SASL_PLAINTEXT://0.0.0.0:9092", "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+        ])
+        #expect(settings.warnings.count == 1)
     }
 
     @Test func `other addresses are for those who insist`() throws {
@@ -273,7 +325,7 @@ import Testing
                 file: ["kafkastore.bootstrap.servers": "k:9092", "ssl.keystore.location": "/k"],
                 flags: [("roles", "--roles", "registry")])
         }
-        let words = "'ssl.keystore.location' (file server.properties): this version has no TLS"
+        let words = "'ssl.keystore.location' (file server.properties) is for listeners of a broker"
         #expect(failure?.text.contains(words) == true)
     }
 
@@ -306,7 +358,8 @@ import Testing
         arguments: [
             ("ksql.schema.registry.basic.auth.user.info", "u:p", "[hidden]"),
             ("ssl.keystore.password", "p", "[hidden]"),
-            ("ssl.keystore.password", "", ""), ("sasl.jaas.config", "x", "[hidden]"),
+            ("ssl.keystore.password", "", ""), ("ssl.keystore.type", "PEM", "PEM"), ("ssl.key.pem", "k", "[hidden]"),
+            ("listener.name.x.ssl.keystore.key", "k", "[hidden]"), ("sasl.jaas.config", "x", "[hidden]"),
             ("console.registry.url", "http://u:p@r:8081,http://s", "http://u:[hidden]@r:8081,http://s"),
             ("ksql.connect.url", "https://u:p@c", "https://u:[hidden]@c"), ("num.partitions", "4", "4"),
         ])

@@ -110,15 +110,22 @@ extension BrokerNode {
     /// The broker and its places, which the program's own configuration has under other names: tools ask for them.
     private func identity() -> [ConfigDescription] {
         let folder = directory.directory
-        let listener = "PLAINTEXT://\(listener.host):\(listener.port)"
+        let running = listeners
+        func list(_ address: (Listener) -> Listener.Address) -> String {
+            running.map { "\($0.name)://\(address($0).description)" }.joined(separator: ",")
+        }
         let values: [(name: String, value: String?, type: ConfigDefinition.ValueType, documentation: String)] = [
             (
-                "advertised.listeners", "PLAINTEXT://\(advertised.host):\(advertised.port)", .string,
-                "The address that clients are told."
+                "advertised.listeners", list(\.advertised), .string, "The addresses that clients are told."
             ),
             ("broker.id", String(nodeId), .int, "The same as node.id."),
             ("broker.rack", nil, .string, "The rack of this broker; there is none."),
-            ("listeners", listener, .string, "The address that the broker listens on."),
+            ("listeners", list(\.bound), .string, "The addresses that the broker listens on."),
+            (
+                "listener.security.protocol.map",
+                running.map { "\($0.name):\($0.securityProtocol.rawValue)" }.joined(separator: ","), .string,
+                "What each listener speaks."
+            ),
             ("log.dir", folder, .string, "The data folder."), ("log.dirs", folder, .string, "The data folder."),
             ("process.roles", "broker,controller", .list, "The roles of this process."),
         ]

@@ -62,6 +62,8 @@ extension BrokerNode {
             handleListTransactions(try ListTransactionsRequest(from: &reader, version: version), responder)
         case .saslHandshake:
             handleSaslHandshake(try SaslHandshakeRequest(from: &reader, version: version), responder)
+        case .saslAuthenticate:
+            handleSaslAuthenticate(try SaslAuthenticateRequest(from: &reader, version: version), responder)
         case .createTopics: handleCreateTopics(try CreateTopicsRequest(from: &reader, version: version), responder)
         case .deleteTopics: handleDeleteTopics(try DeleteTopicsRequest(from: &reader, version: version), responder)
         case .deleteRecords: handleDeleteRecords(try DeleteRecordsRequest(from: &reader, version: version), responder)
@@ -92,6 +94,9 @@ extension BrokerNode {
         case .describeUserScramCredentials:
             handleDescribeUserScramCredentials(
                 try DescribeUserScramCredentialsRequest(from: &reader, version: version), responder)
+        case .alterUserScramCredentials:
+            handleAlterUserScramCredentials(
+                try AlterUserScramCredentialsRequest(from: &reader, version: version), responder)
         case .describeQuorum:
             handleDescribeQuorum(try DescribeQuorumRequest(from: &reader, version: version), responder)
         case .updateFeatures:

@@ -13,7 +13,7 @@ extension BrokerNode {
     func handleFindCoordinator(_ request: FindCoordinatorRequest, _ responder: Responder) {
         let refused = refusedKeys(request, responder)
         let answer: @Sendable (ControlError?) -> Void = { [self] error in
-            responder.send(coordinators(request, responder.apiVersion, error, refused))
+            responder.send(coordinators(request, responder.apiVersion, advertised(to: responder), error, refused))
         }
         // Nobody makes the coordinators' topics who may not know of any.
         let keys = request.keys(version: responder.apiVersion)
@@ -48,7 +48,8 @@ extension BrokerNode {
     }
 
     private func coordinators(
-        _ request: FindCoordinatorRequest, _ version: Int16, _ error: ControlError?, _ refused: [String: ErrorCode]
+        _ request: FindCoordinatorRequest, _ version: Int16, _ advertised: Listener.Address, _ error: ControlError?,
+        _ refused: [String: ErrorCode]
     ) -> FindCoordinatorResponse {
         let code: ErrorCode
         switch error?.code {

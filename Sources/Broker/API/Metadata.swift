@@ -9,7 +9,7 @@ extension BrokerNode {
         guard let wanted = request.topics, !(responder.apiVersion == 0 && wanted.isEmpty) else {
             // Topics that may not be described are left out without a word.
             let topics = catalog.snapshot.sorted.filter { access.permits(.describe, .topic, $0.name, isTold: false) }
-            return responder.send(metadata(of: topics.map { describe($0) }, request, access))
+            return responder.send(metadata(of: topics.map { describe($0) }, request, access, responder))
         }
         let snapshot = catalog.snapshot
         var failures: [String: ControlError] = [:]
@@ -29,7 +29,7 @@ extension BrokerNode {
         }
         guard !missing.isEmpty else {
             return responder.send(
-                metadata(of: wanted.map { describe($0, snapshot, failures, access) }, request, access))
+                metadata(of: wanted.map { describe($0, snapshot, failures, access) }, request, access, responder))
         }
         controller.perform { [self, missing, failures] controller in
             // Another connection may have been faster: what exists by now is no failure.
@@ -41,13 +41,16 @@ extension BrokerNode {
                 if case .failure(let error) = result { failures[name] = error }
             }
             responder.send(
-                metadata(of: wanted.map { describe($0, catalog.snapshot, failures, access) }, request, access))
+                metadata(
+                    of: wanted.map { describe($0, catalog.snapshot, failures, access) }, request, access, responder))
         }
     }
 
     private func metadata(
-        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest, _ access: Access?
+        of topics: [MetadataResponse.MetadataResponseTopic], _ request: MetadataRequest, _ access: Access?,
+        _ responder: Responder
     ) -> MetadataResponse {
+        let advertised = advertised(to: responder)
         var response = MetadataResponse()
         var broker = MetadataResponse.MetadataResponseBroker()
         broker.nodeId = nodeId
@@ -195,8 +198,8 @@ extension BrokerNode {
         }
         var broker = DescribeClusterResponse.DescribeClusterBroker()
         broker.brokerId = nodeId
-        broker.host = advertised.host
-        broker.port = advertised.port
+        broker.host = advertised(to: responder).host
+        broker.port = advertised(to: responder).port
         response.brokers = [broker]
         if request.includeClusterAuthorizedOperations {
             response.clusterAuthorizedOperations = access(responder).clusterOperations

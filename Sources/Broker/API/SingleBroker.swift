@@ -28,14 +28,6 @@ extension BrokerNode {
         responder.send(response)
     }
 
-    /// A client that wants to authenticate is told at once that this is no listener for it, as by Kafka on one without SASL;
-    /// without an answer it would try until its time is over.
-    func handleSaslHandshake(_ request: SaslHandshakeRequest, _ responder: Responder) {
-        var response = SaslHandshakeResponse()
-        response.errorCode = ErrorCode.illegalSaslState.rawValue
-        responder.send(response)
-    }
-
     func handleAlterPartitionReassignments(_ request: AlterPartitionReassignmentsRequest, _ responder: Responder) {
         var response = AlterPartitionReassignmentsResponse()
         response.errorMessage = nil
@@ -107,11 +99,13 @@ extension BrokerNode {
         if responder.apiVersion >= 2 {
             var node = DescribeQuorumResponse.Node()
             node.nodeId = nodeId
-            var listener = DescribeQuorumResponse.Listener()
-            listener.name = "PLAINTEXT"
-            listener.host = advertised.host
-            listener.port = UInt16(clamping: advertised.port)
-            node.listeners = [listener]
+            node.listeners = listeners.map { running in
+                var listener = DescribeQuorumResponse.Listener()
+                listener.name = running.name
+                listener.host = running.advertised.host
+                listener.port = UInt16(clamping: running.advertised.port)
+                return listener
+            }
             response.nodes = [node]
         }
         responder.send(response)

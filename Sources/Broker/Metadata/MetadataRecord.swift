@@ -26,6 +26,9 @@ enum MetadataRecord: Equatable {
     /// A rule about who may do what. Its id is never used again.
     case acl(id: KafkaUUID, AclBinding)
     case aclRemoved(id: KafkaUUID)
+    /// What is kept of a user's password, replacing what was there before.
+    case scramCredential(ScramCredentialKey, ScramCredential)
+    case scramCredentialRemoved(ScramCredentialKey)
 
     private static let version: Int8 = 1
 
@@ -75,6 +78,18 @@ enum MetadataRecord: Equatable {
         case .aclRemoved(let id):
             head(13)
             writer.writeUUID(id)
+        case .scramCredential(let key, let credential):
+            head(20)
+            try writer.writeString(key.user, compact: true)
+            writer.writeInt8(key.mechanism.rawValue)
+            try Self.write(credential.salt, to: &writer)
+            try Self.write(credential.storedKey, to: &writer)
+            try Self.write(credential.serverKey, to: &writer)
+            writer.writeInt32(credential.iterationCount)
+        case .scramCredentialRemoved(let key):
+            head(21)
+            try writer.writeString(key.user, compact: true)
+            writer.writeInt8(key.mechanism.rawValue)
         }
         return writer.buffer
     }
@@ -110,6 +125,16 @@ enum MetadataRecord: Equatable {
             let id = try reader.readUUID()
             self = .acl(id: id, try Self.readBinding(&reader))
         case 13: self = .aclRemoved(id: try reader.readUUID())
+        case 20:
+            let key = try Self.readKey(&reader)
+            let salt = try Self.readBytes(&reader)
+            let storedKey = try Self.readBytes(&reader)
+            let serverKey = try Self.readBytes(&reader)
+            self = .scramCredential(
+                key,
+                ScramCredential(
+                    salt: salt, storedKey: storedKey, serverKey: serverKey, iterationCount: try reader.readInt32()))
+        case 21: self = .scramCredentialRemoved(try Self.readKey(&reader))
         default: throw .unsupported("metadata record of type \(type): written by a newer program")
         }
     }
@@ -146,6 +171,23 @@ enum MetadataRecord: Equatable {
         return AclBinding(permission, principal, operation, on: resourceType, resourceName, patternType, from: host)
     }
 
+    private static func readKey(_ reader: inout WireReader) throws(WireError) -> ScramCredentialKey {
+        let user = try reader.readString(compact: true)
+        let number = try reader.readInt8()
+        guard let mechanism = ScramMechanism(rawValue: number) else {
+            throw .unsupported("SCRAM mechanism \(number): written by a newer program")
+        }
+        return ScramCredentialKey(user: user, mechanism: mechanism)
+    }
+
+    private static func write(_ bytes: [UInt8], to writer: inout WireWriter) throws(WireError) {
+        try writer.writeBytes(ByteBuffer(bytes: bytes), compact: true)
+    }
+
+    private static func readBytes(_ reader: inout WireReader) throws(WireError) -> [UInt8] {
+        Array(try reader.readBytes(compact: true).readableBytesView)
+    }
+
     private static func write(_ values: [String: String], to writer: inout WireWriter) throws(WireError) {
         try writer.writeLength(values.count, compact: true)
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
@@ -180,6 +222,7 @@ struct MetadataImage {
     var groupConfigs: [String: [String: String]] = [:]
     private(set) var acls: [KafkaUUID: AclBinding] = [:]
     private(set) var aclIds: [AclBinding: KafkaUUID] = [:]
+    var scramCredentials: [ScramCredentialKey: ScramCredential] = [:]
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -198,6 +241,8 @@ struct MetadataImage {
         case .aclRemoved(let id):
             guard let binding = acls.removeValue(forKey: id) else { break }
             aclIds[binding] = nil
+        case .scramCredential(let key, let credential): scramCredentials[key] = credential
+        case .scramCredentialRemoved(let key): scramCredentials[key] = nil
         }
     }
 
@@ -216,6 +261,9 @@ struct MetadataImage {
             records.append(.groupConfigs(group: group, values: values))
         }
         for (binding, id) in aclIds.sorted(by: { $0.key < $1.key }) { records.append(.acl(id: id, binding)) }
+        for (key, credential) in scramCredentials.sorted(by: { $0.key < $1.key }) {
+            records.append(.scramCredential(key, credential))
+        }
         return records
     }
 }

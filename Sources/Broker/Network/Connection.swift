@@ -6,6 +6,7 @@ import KafkaMessages
 import LogStorage
 import Logging
 import NIOCore
+import NIOSSL
 import Security
 
 /// One client connection: frames in, answers out in the order of the requests.
@@ -31,15 +32,21 @@ final class Connection: ChannelInboundHandler {
     private static let outputByteCountMax = 256 << 10
     /// A slice of at least this many bytes goes from the file to the socket without passing through memory.
     static let sendfileByteCountMin = 64 << 10
+    /// Bytes of a file that pass through memory at a time, with TLS.
+    private static let pieceByteCount = 256 << 10
     /// A large frame must make progress at least this often while it holds reserved memory.
     private static let stallSecondsMax: Int64 = 10
 
-    private let node: BrokerNode
+    let node: BrokerNode
     let registry: LoopConnections
+    /// The one that the client came by.
+    let listener: Listener
+    /// nil without TLS.
+    private let tls: NIOSSLServerHandler?
     let remoteAddress: String
     /// The address as groups show it.
     private let host: String
-    private var context: ChannelHandlerContext?
+    private(set) var context: ChannelHandlerContext?
     private var splitter: FrameSplitter
 
     /// Answers in the making.
@@ -54,6 +61,14 @@ final class Connection: ChannelInboundHandler {
     /// What to call if the connection ends before the request with this sequence is answered.
     private var cancellations: [UInt64: () -> Void] = [:]
 
+    /// With TLS: what waits for the socket to take what is before it.
+    private var outgoing: Deque<Outgoing> = []
+    /// What the client has shown; nil without SASL.
+    var authenticator: Authenticator?
+    /// A password is being checked, or a refusal held back: nothing further is handled.
+    var isHeldBack = false
+    private var hasLookedAtCertificate = false
+
     private var isHandlingBurst = false
     private var needsFlush = false
     /// Whether the registry will call `sendUnsent`.
@@ -61,7 +76,7 @@ final class Connection: ChannelInboundHandler {
     private var isReadWanted = false
     private var isAwaitingMemory = false
     private var reservedByteCount = 0
-    private var isClosing = false
+    private(set) var isClosing = false
     /// The broker stops: how often it looked whether the connection is done.
     private var drainLooks = 0
     /// Looks until no further requests are handled, and then until a client that does not leave is left.
@@ -70,21 +85,29 @@ final class Connection: ChannelInboundHandler {
     private(set) var lastActivity: NIODeadline = .now()
     private(set) var clientId: String?
     /// Who the client has shown to be.
-    private(set) var principal = Principal.anonymous
+    var principal = Principal.anonymous
     var clientSoftwareName = "unknown"
     var clientSoftwareVersion = "unknown"
 
-    init(node: BrokerNode, registry: LoopConnections, remoteAddress: String) {
+    /// - Parameter tls: the handler before this one in the pipeline, where the listener has TLS.
+    init(
+        node: BrokerNode, registry: LoopConnections, remoteAddress: String, listener: Listener,
+        tls: NIOSSLServerHandler? = nil
+    ) {
         self.node = node
         self.registry = registry
         self.remoteAddress = remoteAddress
+        self.listener = listener
+        self.tls = tls
         host = "/" + remoteAddress
-        splitter = FrameSplitter(byteCountMax: node.requestByteCountMax)
+        authenticator = listener.sasl.map { Authenticator($0, node.controller.users) }
+        splitter = FrameSplitter(
+            byteCountMax: min(node.requestByteCountMax, listener.sasl?.requestByteCountMax ?? .max))
     }
 
     /// Requests that have no answer yet.
     private var pendingCount: Int { Int(nextSequence - nextToSend) }
-    var isIdle: Bool { pendingCount == 0 && splitter.partialByteCount == 0 }
+    var isIdle: Bool { outgoing.isEmpty && pendingCount == 0 && splitter.partialByteCount == 0 }
 
     // MARK: Channel events
 
@@ -116,6 +139,7 @@ final class Connection: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         lastActivity = .now()
         guard !isOutputClosed else { return }  // too late for an answer; the client asks another broker
+        guard hasLookedAtCertificate || takesCertificate() else { return }
         splitter.append(unwrapInboundIn(data))
         handleFrames()
     }
@@ -127,15 +151,39 @@ final class Connection: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        sendOutgoing()
         if context.channel.isWritable { resume() }
         context.fireChannelWritabilityChanged()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let reason = Self.reasonOfTLS(error) { noteFailureOfTLS(reason) }
         // Resets and broken pipes are a client's way of leaving.
         node.logger.debug("connection failed", metadata: ["remote": "\(remoteAddress)", "error": "\(error)"])
         context.close(promise: nil)
     }
+
+    /// Looks once at the certificate of a client of TLS without SASL.
+    ///
+    /// - Returns: false when it is not let in.
+    private func takesCertificate() -> Bool {
+        hasLookedAtCertificate = true
+        guard listener.securityProtocol == .ssl, let certificate = tls?.peerCertificate else { return true }
+        guard let bytes = try? certificate.toDERBytes(), let name = DistinguishedName.subject(ofCertificate: bytes),
+            let mapped = listener.configuration.rules.name(of: name)
+        else {
+            let reason = "no rule of ssl.principal.mapping.rules is for the name of the client's certificate"
+            noteAuthentication(isRight: false, reason)
+            close(because: reason)
+            return false
+        }
+        principal = Principal(name: mapped)
+        noteAuthentication(isRight: true)
+        return true
+    }
+
+    /// From now on requests may be as long as anybody's.
+    func takesLongRequests() { splitter.byteCountMax = node.requestByteCountMax }
 
     // MARK: Reading
 
@@ -149,20 +197,20 @@ final class Connection: ChannelInboundHandler {
                 handle(frame)
             }
         } catch {
-            close(because: "\(error)")
+            close(because: splitter.beginsTLS ? Self.isSpeakingTLS : "\(error)")
         }
     }
 
     /// False when the peer should read its answers before it may ask for more.
     private var canHandleMore: Bool {
-        if drainLooks > Self.drainLooksMax { return false }
+        if drainLooks > Self.drainLooksMax || isHeldBack || !outgoing.isEmpty { return false }
         if pendingCount >= Self.pendingCountMax || waitingByteCount >= Self.waitingByteCountMax { return false }
         if output.readableBytes >= Self.outputByteCountMax { flushOutput() }
         return context?.channel.isWritable ?? false
     }
 
     /// Goes on after an answer left or the socket took bytes.
-    private func resume() {
+    func resume() {
         guard !isClosing else { return }
         if splitter.hasUnreadBytes { handleFrames() }
         if !isHandlingBurst {
@@ -237,6 +285,15 @@ final class Connection: ChannelInboundHandler {
             if header.clientId != clientId { clientId = header.clientId }
             registry.metrics.noteRequest(apiKey, byteCount: byteCount + 4)
             let responder = makeResponder(header, apiKey)
+            if let authenticator {
+                switch authenticator.admission(of: apiKey, now: .now()) {
+                case .admitted: break
+                case .authentication: return try authenticate(&reader, version, apiKey, responder)
+                case .refused(let reason):
+                    noteAuthentication(isRight: false, reason)
+                    return close(because: reason)
+                }
+            }
             try node.handle(&reader, version, apiKey, self, responder)
         } catch {
             close(because: "request of \(byteCount) bytes cannot be read: \(error)")
@@ -246,7 +303,7 @@ final class Connection: ChannelInboundHandler {
     private func makeResponder(_ header: RequestHeader, _ apiKey: ApiKey) -> Responder {
         Responder(
             target: .connection(place(header.correlationId)), apiKey: apiKey, apiVersion: header.requestApiVersion,
-            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal)
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal, listener: listener)
     }
 
     private func place(_ correlationId: Int32) -> Responder.ConnectionPlace {
@@ -260,7 +317,7 @@ final class Connection: ChannelInboundHandler {
     private func refuseApiVersions(_ header: RequestHeader) {
         let responder = Responder(
             target: .connection(place(header.correlationId)), apiKey: .apiVersions, apiVersion: 0,
-            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal)
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal, listener: listener)
         registry.metrics.noteRequest(.apiVersions, byteCount: 0)
         willAnswer(responder)
         var response = ApiVersionsResponse()
@@ -386,17 +443,25 @@ final class Connection: ChannelInboundHandler {
         var rest = reply.buffer
         for split in reply.splits {
             let headByteCount = split.position - rest.readerIndex
-            if headByteCount > 0, let head = rest.readSlice(length: headByteCount) {
-                context.write(wrapOutboundOut(.byteBuffer(head)), promise: nil)
-            }
+            if headByteCount > 0, let head = rest.readSlice(length: headByteCount) { write(head, context) }
             write(reply.regions[split.token], context)
         }
-        if rest.readableBytes > 0 { context.write(wrapOutboundOut(.byteBuffer(rest)), promise: nil) }
+        if rest.readableBytes > 0 { write(rest, context) }
         needsFlush = true
+        sendOutgoing()
+    }
+
+    private func write(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+        if outgoing.isEmpty {
+            context.write(wrapOutboundOut(.byteBuffer(buffer)), promise: nil)
+        } else {
+            outgoing.append(.buffer(buffer))
+        }
     }
 
     private func write(_ slice: LogSlice, _ context: ChannelHandlerContext) {
         guard slice.byteCount > 0, let descriptor = slice.file?.descriptor else { return }
+        guard tls == nil else { return outgoing.append(.slice(slice)) }
         let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: descriptor)
         let region = FileRegion(
             fileHandle: handle, readerIndex: Int(slice.position), endIndex: Int(slice.position) + slice.byteCount)
@@ -412,13 +477,39 @@ final class Connection: ChannelInboundHandler {
     private func flushOutput() {
         guard let context else { return }
         if output.readableBytes > 0 {
-            context.writeAndFlush(wrapOutboundOut(.byteBuffer(output)), promise: nil)
+            write(output, context)
+            context.flush()
             // The channel has usually let go of the storage by now; then it is used again.
             if output.capacity > Self.outputByteCountMax { output = ByteBuffer() } else { output.clear() }
         } else if needsFlush {
             context.flush()
         }
         needsFlush = false
+    }
+
+    /// With TLS: a part of a file passes through memory, in pieces, each when the socket has taken those before. So a client
+    /// that reads slowly holds a piece, however much it has asked for.
+    private func sendOutgoing() {
+        guard !outgoing.isEmpty, let context else { return }
+        while !isClosing, context.channel.isWritable, let first = outgoing.popFirst() {
+            switch first {
+            case .buffer(let buffer): context.write(wrapOutboundOut(.byteBuffer(buffer)), promise: nil)
+            case .slice(var slice):
+                var piece = slice
+                piece.byteCount = min(slice.byteCount, Self.pieceByteCount)
+                slice.byteCount -= piece.byteCount
+                slice.position += Int64(piece.byteCount)
+                if slice.byteCount > 0 { outgoing.prepend(.slice(slice)) }
+                do throws(LogError) {
+                    context.write(wrapOutboundOut(.byteBuffer(try piece.buffer())), promise: nil)
+                } catch {
+                    // The answer's length has been promised already.
+                    node.alarm.note(error, reading: slice.file?.path ?? "a log")
+                    return close(because: "a log cannot be read: \(error)")
+                }
+            }
+            context.flush()
+        }
     }
 
     // MARK: Closing
@@ -455,7 +546,7 @@ final class Connection: ChannelInboundHandler {
             return
         }
         let isRefusing = drainLooks > Self.drainLooksMax
-        guard drainLooks > 1, !isClosing, let context, pendingCount == 0,
+        guard drainLooks > 1, !isClosing, let context, pendingCount == 0, outgoing.isEmpty || isRefusing,
             isRefusing || (splitter.partialByteCount == 0 && !splitter.hasUnreadBytes)
         else { return }
         isOutputClosed = true
@@ -466,6 +557,12 @@ final class Connection: ChannelInboundHandler {
         isReadWanted = true
         readIfPossible()
     }
+}
+
+/// What waits for a socket with TLS.
+private enum Outgoing {
+    case buffer(ByteBuffer)
+    case slice(LogSlice)
 }
 
 /// An answer that is encoded but not yet sent. Region `splits[i].token` belongs at byte `splits[i].position`.

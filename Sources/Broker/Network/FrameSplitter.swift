@@ -9,7 +9,8 @@ package struct FrameSplitter {
     /// Shortest frame: api key, version and correlation id.
     package static let byteCountMin = 8
 
-    private let byteCountMax: Int
+    /// Longest frame, without its length prefix; holds for frames whose length has not been looked at.
+    package var byteCountMax: Int
     /// Bytes not yet looked at.
     private var incoming = ByteBuffer()
     /// The beginning of a frame whose end has not arrived, with its length prefix.
@@ -25,6 +26,12 @@ package struct FrameSplitter {
     /// The announced length of the frame that is still arriving, prefix included; nil while that is not known.
     package var partialFrameByteCount: Int? {
         partial.getInteger(at: partial.readerIndex, as: Int32.self).map { Int($0) + 4 }
+    }
+
+    /// Whether a client speaks TLS: a handshake (RFC 8446, section 5.1) where the length of a frame should be.
+    package var beginsTLS: Bool {
+        let bytes = partial.readableBytes >= 4 ? partial : incoming
+        return bytes.getInteger(at: bytes.readerIndex, as: UInt16.self) == 0x1603
     }
 
     package mutating func append(_ bytes: ByteBuffer) {

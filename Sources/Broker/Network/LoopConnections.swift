@@ -13,11 +13,15 @@ final class LoopConnections {
         self.metrics = metrics
     }
 
-    func add(_ connection: Connection) { connections[ObjectIdentifier(connection)] = connection }
+    func add(_ connection: Connection) {
+        connections[ObjectIdentifier(connection)] = connection
+        connection.listener.connected()
+    }
 
     func remove(_ connection: Connection) {
         guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
         gate.left(connection.remoteAddress)
+        connection.listener.disconnected()
     }
 
     /// Whether connections leave their answers unsent until the end of `corked`.

@@ -31,6 +31,8 @@ struct Responder: Sendable {
     let client: ClientIdentity
     /// Who asks, as permissions name them; nil for a call of this process, which may do everything.
     let principal: Principal?
+    /// The listener that the request came by; nil for a call of this process.
+    var listener: Listener? = nil
 
     /// Sends `message`.
     ///

@@ -22,6 +22,12 @@ package final class BrokerMetrics: Sendable {
         var code: Int16
     }
     private let errors = Mutex<[ErrorKey: Int64]>([:])
+    private struct AuthenticationKey: Hashable {
+        var listener: String
+        var mechanism: String
+        var isRight: Bool
+    }
+    private let authentications = Mutex<[AuthenticationKey: Int64]>([:])
     private let storageFailures = Mutex<[LogError.Code: Int64]>([:])
     private let refusals = Mutex<[String: Int64]>([:])
     private let denials = Mutex<[AclOperation: Int64]>([:])
@@ -62,6 +68,20 @@ package final class BrokerMetrics: Sendable {
             }
         }
         registry.samples(
+            "swiftwater_kafka_authentications_total",
+            "Clients that showed who they are, and those that were refused, by listener and mechanism.", .counter
+        ) { [self] in
+            authentications.withLock { $0 }
+                .sorted { ($0.key.listener, $0.key.mechanism) < ($1.key.listener, $1.key.mechanism) }
+                .map { key, count in
+                    .init(
+                        [
+                            ("listener", key.listener), ("mechanism", key.mechanism),
+                            ("result", key.isRight ? "accepted" : "refused"),
+                        ], Double(count))
+                }
+        }
+        registry.samples(
             "swiftwater_storage_failures_total", "Operations that the disk refused, by kind.", .counter
         ) { [self] in
             storageFailures.withLock { $0 }.sorted { $0.key.rawValue < $1.key.rawValue }.map {
@@ -79,6 +99,12 @@ package final class BrokerMetrics: Sendable {
     func noteStorageFailure(_ code: LogError.Code) { storageFailures.withLock { $0[code, default: 0] += 1 } }
 
     func noteDenial(_ operation: AclOperation) { denials.withLock { $0[operation, default: 0] += 1 } }
+
+    /// - Parameter mechanism: of SASL, or TLS for certificates; their number is bounded.
+    func noteAuthentication(listener: String, mechanism: String, isRight: Bool) {
+        let key = AuthenticationKey(listener: listener, mechanism: mechanism, isRight: isRight)
+        authentications.withLock { $0[key, default: 0] += 1 }
+    }
 
     /// - Parameter bound: the property whose bound is reached.
     func noteRefusedConnection(_ bound: String) { refusals.withLock { $0[bound, default: 0] += 1 } }

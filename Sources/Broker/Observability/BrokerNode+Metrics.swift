@@ -10,6 +10,11 @@ extension BrokerNode {
         registry.gauge("swiftwater_kafka_connections", "Open connections of Kafka clients.") { [gate] in
             Double(gate.count)
         }
+        registry.samples(
+            "swiftwater_kafka_listener_connections", "Open connections of Kafka clients, by listener.", .gauge
+        ) { [weak self] in
+            (self?.listeners ?? []).map { .init([("listener", $0.name)], Double($0.connectionCount)) }
+        }
         registry.gauge(
             "swiftwater_kafka_request_memory_bytes", "Memory reserved for large requests that are arriving, in bytes."
         ) { [requestMemory] in

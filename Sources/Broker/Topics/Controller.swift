@@ -36,6 +36,8 @@ package final class Controller: Sendable {
     /// Settings of groups, by group and name; what coordinators read.
     private let groupSettings: Mutex<[String: [String: String]]>
     private let topicObserver = Mutex<(@Sendable (_ deleted: [String]) -> Void)?>(nil)
+    /// Users with SCRAM credentials, for those who check passwords.
+    let users = UserDirectory()
     private let settingsObserver = Mutex<(@Sendable (ServerProperties) -> Void)?>(nil)
 
     /// Opens all topics of the data folder.
@@ -62,6 +64,7 @@ package final class Controller: Sendable {
         state = Mutex(State(image: image, log: log, server: effective, staticServer: server))
         settings = Mutex(effective)
         groupSettings = Mutex(image.groupConfigs)
+        users.replace(image.scramCredentials)
         try openTopics()
     }
 
@@ -482,6 +485,25 @@ package final class Controller: Sendable {
                 own: $0.image.brokerConfigs, defaults: $0.image.brokerDefaults, staticServer: $0.staticServer)
         }
     }
+
+    // MARK: Users
+
+    /// Changes credentials of users, all or none.
+    ///
+    /// - Parameter decide: is given those that there are, and returns the changes.
+    func alterUsers(
+        _ decide: ([ScramCredentialKey: ScramCredential]) -> [MetadataRecord]
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            let records = decide(state.image.scramCredentials)
+            guard !records.isEmpty else { return }
+            try commit(records, &state)
+            users.replace(state.image.scramCredentials)
+        }
+    }
+
+    /// The credentials of all users.
+    var scramCredentials: [ScramCredentialKey: ScramCredential] { state.withLock { $0.image.scramCredentials } }
 
     // MARK: Producer ids
 

@@ -1,5 +1,6 @@
 import Bytes
 package import Logging
+import Security
 
 /// How to reach a cluster.
 package struct RemoteConfiguration: Sendable {
@@ -77,33 +78,13 @@ package struct RemoteConfiguration: Sendable {
 
     /// `...LoginModule required username="a" password="b";` as librdkafka's two properties.
     private static func credentials(fromJAAS text: String) throws(ClusterError) -> [String: String] {
-        func value(of option: String) -> String? {
-            var rest = Substring(text)
-            while let found = rest.firstRange(of: option) {
-                let isWord = found.lowerBound == rest.startIndex || rest[rest.index(before: found.lowerBound)] == " "
-                rest = rest[found.upperBound...].drop { $0 == " " }
-                guard isWord, rest.first == "=" else { continue }
-                rest = rest.dropFirst().drop { $0 == " " }
-                guard let quote = rest.first, quote == "\"" || quote == "'" else { return nil }
-                var value = ""
-                var isEscaped = false
-                for character in rest.dropFirst() {
-                    if isEscaped {
-                        value.append(character)
-                        isEscaped = false
-                    } else if character == "\\" {
-                        isEscaped = true
-                    } else if character == quote {
-                        return value
-                    } else {
-                        value.append(character)
-                    }
-                }
-                return nil
-            }
-            return nil
+        let options: [String: String]
+        do throws(JAASConfiguration.Failure) { options = try JAASConfiguration(text).options } catch {
+            throw ClusterError(
+                .invalidConfig, "sasl.jaas.config cannot be read: \(error)",
+                hint: "or set sasl.username and sasl.password")
         }
-        guard let user = value(of: "username"), let password = value(of: "password") else {
+        guard let user = options["username"], let password = options["password"] else {
             throw ClusterError(
                 .invalidConfig, "sasl.jaas.config has no username=\"...\" and password=\"...\"",
                 hint: "or set sasl.username and sasl.password")

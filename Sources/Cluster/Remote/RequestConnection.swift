@@ -3,6 +3,7 @@ import Glibc
 import KafkaMessages
 import NIOCore
 import NIOPosix
+import Security
 import Synchronization
 
 /// Where a broker listens.

@@ -1,15 +1,13 @@
 import Bytes
-import Crypto
+import Security
 
 /// The client's side of SCRAM as Kafka speaks it: without channel binding, texts as they stand in UTF-8.
 ///
 /// - SeeAlso: RFC 5802, RFC 7677; KIP-84.
 struct ScramExchange {
-    enum Hash: Sendable { case sha256, sha512 }
-
     /// What the client says first.
     let first: String
-    private let hash: Hash
+    private let mechanism: ScramMechanism
     private let password: [UInt8]
     private let nonce: String
     /// What a server that knows the password says last; empty before `proof`.
@@ -21,8 +19,8 @@ struct ScramExchange {
     private static let binding = "biws"
 
     /// - Parameter nonce: printable, without commas; another one for each exchange.
-    init(_ hash: Hash, user: String, password: String, nonce: String) {
-        self.hash = hash
+    init(_ mechanism: ScramMechanism, user: String, password: String, nonce: String) {
+        self.mechanism = mechanism
         self.password = Array(password.utf8)
         self.nonce = nonce
         let name = user.replacing("=", with: "=3D").replacing(",", with: "=2C")
@@ -44,11 +42,11 @@ struct ScramExchange {
         guard let salt = attributes["s"].flatMap({ Base64.decode($0) }), !salt.isEmpty,
             let count = attributes["i"].flatMap({ Int($0) }), 1...Self.iterationCountMax ~= count
         else { throw Self.failure("the broker's salt or number of iterations cannot be used") }
-        let salted = salted(salt, count)
+        let salted = mechanism.salted(password, salt, count)
         let clientKey = code("Client Key", salted)
         let withoutProof = "c=\(Self.binding),r=\(serverNonce)"
         let words = "\(first.dropFirst(3)),\(serverFirst),\(withoutProof)"
-        let signature = code(words, digest(clientKey))
+        let signature = code(words, mechanism.digest(clientKey))
         serverSignature = code(words, code("Server Key", salted))
         return withoutProof + ",p=" + Base64.encode(zip(clientKey, signature).map { $0 ^ $1 })
     }
@@ -76,41 +74,5 @@ struct ScramExchange {
         return found
     }
 
-    private func salted(_ salt: [UInt8], _ count: Int) -> [UInt8] {
-        switch hash {
-        case .sha256: salted(salt, count, by: SHA256.self)
-        case .sha512: salted(salt, count, by: SHA512.self)
-        }
-    }
-
-    /// `Hi(password, salt, count)`.
-    private func salted<Function: HashFunction>(
-        _ salt: [UInt8], _ count: Int, by function: Function.Type
-    ) -> [UInt8] {
-        let key = SymmetricKey(data: password)
-        var step = Array(HMAC<Function>.authenticationCode(for: salt + [0, 0, 0, 1], using: key))
-        var result = step
-        for _ in 1..<max(1, count) {
-            step = Array(HMAC<Function>.authenticationCode(for: step, using: key))
-            for index in result.indices { result[index] ^= step[index] }
-        }
-        return result
-    }
-
-    private func code(_ text: String, _ key: [UInt8]) -> [UInt8] { code(Array(text.utf8), key) }
-
-    private func code(_ bytes: [UInt8], _ key: [UInt8]) -> [UInt8] {
-        let key = SymmetricKey(data: key)
-        return switch hash {
-        case .sha256: Array(HMAC<SHA256>.authenticationCode(for: bytes, using: key))
-        case .sha512: Array(HMAC<SHA512>.authenticationCode(for: bytes, using: key))
-        }
-    }
-
-    private func digest(_ bytes: [UInt8]) -> [UInt8] {
-        switch hash {
-        case .sha256: Array(SHA256.hash(data: bytes))
-        case .sha512: Array(SHA512.hash(data: bytes))
-        }
-    }
+    private func code(_ text: String, _ key: [UInt8]) -> [UInt8] { mechanism.code(Array(text.utf8), key: key) }
 }

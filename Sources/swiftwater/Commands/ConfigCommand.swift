@@ -60,7 +60,7 @@ struct ConfigShow: ParsableCommand {
     /// A value without what is secret in it.
     static func shown(_ name: String, _ text: String) -> String {
         let isSecret = [
-            "password", "secret", "token", "jaas", "credential", "user.info", "ssl.key.", "ssl.keystore.key",
+            "password", "secret", "token", "jaas", "credential", "user.info", "ssl.key.pem", "keystore.key",
         ].contains {
             name.lowercased().contains($0)
         }

@@ -3,6 +3,7 @@ import Broker
 import Glibc
 import HTTPKit
 import Logging
+import Security
 
 struct Start: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -68,6 +69,7 @@ struct Start: AsyncParsableCommand {
                 "passed over settings of Kafka for parts that one process does not have",
                 metadata: ["names": "\(settings.withoutUse.joined(separator: ", "))"])
         }
+        for warning in settings.warnings { logger.warning("\(warning)") }
         for (variable, nearest) in settings.misspelledVariables {
             logger.warning(
                 "a variable of the environment is passed over: did you mean \(nearest)?",
@@ -78,6 +80,7 @@ struct Start: AsyncParsableCommand {
         let stopSignal = try StopSignal()
         let milliseconds = ProcessClock.millisecondsSinceStart()
         let kafka = process.broker.map { HostPort(host: $0.host, port: $0.port) }
+        let listeners = process.broker?.listeners.map(\.bound.description).joined(separator: ",")
         let admin = process.adminAddress?.description
         let registry = process.registryAddress?.description
         let connect = process.connectAddress?.description
@@ -86,11 +89,16 @@ struct Start: AsyncParsableCommand {
         switch format {
         case .text:
             var lines = ["swiftwater \(Swiftwater.version)"]
-            if let kafka {
-                lines += [
-                    "  data      \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)",
-                    "  kafka     \(kafka)" + (settings.advertised.map { ", advertised as \($0)" } ?? ""),
-                ]
+            if kafka != nil {
+                lines.append("  data      \(folder.map { "\($0.path) (temporary)" } ?? settings.dataDirectory)")
+                for listener in process.broker?.listeners ?? [] {
+                    let isPlain = listener.securityProtocol == .plaintext
+                    let given = listener.configuration.advertisedPort != nil
+                    lines.append(
+                        "  kafka     \(listener.bound.description)"
+                            + (given ? ", advertised as \(listener.advertised.description)" : "")
+                            + (isPlain ? "" : ", \(listener.securityProtocol.rawValue)"))
+                }
             } else {
                 lines.append("  kafka     at \(settings.registryServers ?? "")")
             }
@@ -101,7 +109,7 @@ struct Start: AsyncParsableCommand {
                 "  console   \(process.consoleURL ?? process.console.problem ?? "none")",
                 "  admin     \(process.adminURL ?? process.adminProblem ?? "none")",
             ]
-            if let kafka {
+            if let kafka, process.broker?.listeners.first?.securityProtocol == .plaintext {
                 let isDefault = kafka.description == "127.0.0.1:9092"
                 lines.append("  try       swiftwater topic create ratings" + (isDefault ? "" : " -b \(kafka)"))
             }
@@ -111,7 +119,7 @@ struct Start: AsyncParsableCommand {
                 "ready",
                 metadata: [
                     "version": "\(Swiftwater.version)", "data": "\(folder?.path ?? settings.dataDirectory)",
-                    "kafka": "\(kafka?.description ?? settings.registryServers ?? "none")",
+                    "kafka": "\(listeners ?? settings.registryServers ?? "none")",
                     "registry": "\(registry ?? process.registryProblem ?? "none")",
                     "connect": "\(connect ?? process.connect.problem ?? "none")",
                     "sql": "\(sql ?? process.sqlProblem ?? "none")",
@@ -179,18 +187,8 @@ struct Start: AsyncParsableCommand {
     ) async throws -> ServerProcess {
         var configuration = BrokerConfiguration()
         configuration.dataDirectory = dataDirectory
-        configuration.listenHost = settings.listener.host == "localhost" ? "127.0.0.1" : settings.listener.host
-        configuration.listenPort = settings.listener.port
+        configuration.listeners = settings.listeners
         configuration.properties = settings.properties
-        if let advertised = settings.advertised {
-            configuration.advertisedHost = advertised.host
-            configuration.advertisedPort = advertised.port
-        } else if ["0.0.0.0", "::"].contains(settings.listener.host) {
-            // "all addresses" is nothing that a client can connect to
-            configuration.advertisedHost = HTTPAuthority.machine
-        } else if settings.listener.host != "localhost" {
-            configuration.advertisedHost = settings.listener.host  // a name stays a name, as in Kafka
-        }
         do {
             return try await ServerProcess.start(settings, configuration, logger)
         } catch let error as BrokerError {

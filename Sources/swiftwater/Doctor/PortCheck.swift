@@ -1,3 +1,4 @@
+import Broker
 import Glibc
 import HTTPKit
 import JSONFormat
@@ -31,7 +32,10 @@ extension ServerSettings {
                     realm: port.flatMap { try? accessRules($0).realm },  // settings were checked before
                     isOptional: isOptional && self[setting].origin == .byDefault))
         }
-        add("kafka", "Kafka's protocol", runsBroker ? listener : nil, "listeners", isOptional: false)
+        for listener in listeners {
+            let address = HostPort(host: listener.host, port: listener.port)
+            add("kafka", "Kafka's protocol", address, "listeners", isOptional: false)
+        }
         add("registry", "a schema registry", registry, "registry.listener")
         add("connect", "a Connect worker", connect, "connect.listener")
         add("sql", "a SQL server", sql, "sql.listener")

@@ -12,9 +12,16 @@ enum KafkaProperties {
     }
 
     private static let missing: [(prefix: String, what: String)] = [
-        ("ssl.", "TLS"), ("sasl.", "authentication"), ("delegation.token.", "authentication"),
+        ("ssl.engine.factory.class", "classes of TLS; certificates are files in PEM or PKCS12"),
+        ("ssl.crl", "lists of revoked certificates"), ("ssl.allow.", "names of certificates as settings"),
+        ("ssl.truststore.password", "PKCS12 trust stores; a PEM file has no password"),
+        ("sasl.kerberos.", "GSSAPI; mechanisms are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+        ("sasl.oauthbearer.", "OAUTHBEARER; mechanisms are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"),
+        ("sasl.server.callback.handler.class", "classes that check users; see 'swiftwater user'"),
+        ("delegation.token.", "delegation tokens; users have passwords or certificates"),
         ("authorizer.", "such setting of an authorizer"),
-        ("principal.builder.", "authentication"), ("security.providers", "TLS"),
+        ("principal.builder.", "classes that name principals; see ssl.principal.mapping.rules"),
+        ("security.providers", "providers of Java"),
         ("create.topic.policy.", "policies"), ("alter.config.policy.", "policies"),
         ("config.providers", "providers of settings"),
         ("client.quota.callback.", "quotas"), ("remote.", "tiered storage"),
@@ -25,20 +32,24 @@ enum KafkaProperties {
         "controller.", "replica.", "replication.", "follower.", "leader.imbalance.", "leader.replication.", "metadata.",
         "quota.",
         "share.coordinator.", "group.share.", "group.streams.", "group.coordinator.", "inter.broker.", "broker.",
-        "zookeeper.", "quorum.", "controlled.shutdown.", "telemetry.", "transaction.partition.", "share.fetch.",
+        "zookeeper.", "quorum.", "sasl.login.", "sasl.client.", "controlled.shutdown.", "telemetry.",
+        "transaction.partition.", "share.fetch.",
         "log.local.retention.", "log.remote.copy.", "alter.log.dirs.replication.", "add.partitions.to.txn.",
         "socket.connection.setup.", "internal.metadata.",
     ]
 
     private static let names: Set<String> = [
-        "process.roles", "early.start.listeners", "listener.security.protocol.map", "security.inter.broker.protocol",
+        "process.roles", "early.start.listeners", "security.inter.broker.protocol",
+        "sasl.mechanism.inter.broker.protocol", "sasl.mechanism.controller.protocol", "ssl.protocol", "ssl.provider",
+        "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm", "ssl.secure.random.implementation",
+        "ssl.endpoint.identification.algorithm",
         "background.threads", "num.replica.fetchers", "num.replica.alter.log.dirs.threads",
         "num.recovery.threads.per.data.dir", "socket.send.buffer.bytes", "socket.receive.buffer.bytes",
         "socket.listen.backlog.size", "queued.max.requests", "request.timeout.ms", "metric.reporters",
         "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
         "auto.include.jmx.reporter", "auto.leader.rebalance.enable", "reserved.broker.max.id",
         "initial.broker.registration.timeout.ms", "server.max.startup.time.ms", "max.connection.creation.rate",
-        "connection.failed.authentication.delay.ms", "connections.max.reauth.ms", "max.request.partition.size.limit",
+        "max.request.partition.size.limit",
         "fetch.purgatory.purge.interval.requests", "producer.purgatory.purge.interval.requests",
         "delete.records.purgatory.purge.interval.requests", "log.dir.failure.timeout.ms", "log.initial.task.delay.ms",
         "log.flush.scheduler.interval.ms", "log.flush.start.offset.checkpoint.interval.ms",
@@ -62,31 +73,5 @@ enum KafkaProperties {
             return meaning(parts) ?? .nothing
         }
         return names.contains(name) || prefixes.contains { name.hasPrefix($0) } ? .nothing : nil
-    }
-
-    /// The one listener of clients among those of a file for Kafka, with the protocol that stands for its name.
-    ///
-    /// - Parameters:
-    ///   - text: `NAME://HOST:PORT`, separated by commas.
-    ///   - properties: the file: `controller.listener.names` are those that controllers use among themselves, and
-    ///     `listener.security.protocol.map` says what the others speak.
-    /// - Returns: the listeners that remain, as they are to be written here.
-    static func listeners(_ text: String, _ properties: [String: String]) -> String {
-        func list(_ name: String) -> [String] {
-            (properties[name] ?? "").split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
-        }
-        let controllers = Set(list("controller.listener.names"))
-        let protocols = Dictionary(
-            list("listener.security.protocol.map").compactMap { entry -> (String, String)? in
-                let parts = entry.split(separator: ":").map(\.trimmed)
-                return parts.count == 2 ? (parts[0], parts[1]) : nil
-            }, uniquingKeysWith: { $1 })
-        let kept = text.split(separator: ",").map(\.trimmed).compactMap { listener -> String? in
-            guard let scheme = listener.firstRange(of: "://") else { return listener }
-            let name = String(listener[..<scheme.lowerBound])
-            if controllers.contains(name) { return nil }
-            return (protocols[name] ?? name) + listener[scheme.lowerBound...]
-        }
-        return kept.joined(separator: ",")
     }
 }

@@ -16,12 +16,14 @@ struct ServerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where Kafka clients connect to; port 0 takes any. (default: 127.0.0.1:9092)", valueName: "host:port"))
+            "Where Kafka clients connect to; port 0 takes any. Several, or with TLS or passwords, as in "
+                + "SASL_SSL://host:port,PLAINTEXT://host:port. (default: 127.0.0.1:9092)", valueName: "host:port"))
     var kafka: String?
 
     @Option(
         help: ArgumentHelp(
-            "What Kafka clients are told to connect to. (default: where it listens)", valueName: "host:port"))
+            "What Kafka clients are told to connect to, for several listeners as in NAME://host:port,... "
+                + "(default: where it listens)", valueName: "host:port"))
     var advertised: String?
 
     @Option(

@@ -122,6 +122,7 @@ final class ServerProcess {
                 broker = try await BrokerServer.start(
                     configuration, logger: logger, metrics: metrics, readiness: readiness)
             }
+            if let broker { security.users?.add(broker.passwords) }
             var cluster: (any Cluster)?
             if let broker, settings.registryServers == nil {
                 cluster = broker.cluster

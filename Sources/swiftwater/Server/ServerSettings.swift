@@ -93,8 +93,13 @@ struct ServerSettings {
 
     /// The folder chosen by `--ephemeral` is not a setting; it replaces `log.dirs` when the broker starts.
     var dataDirectory: String { self["log.dirs"].text }
+    /// Of the first listener of Kafka's protocol.
     let listener: HostPort
     let advertised: HostPort?
+    /// All of them.
+    let listeners: [ListenerConfiguration]
+    /// What is possible and not wise, for the log of a start.
+    private(set) var warnings: [String] = []
     /// nil for no admin port.
     let admin: HostPort?
     /// nil for no registry.
@@ -146,10 +151,7 @@ struct ServerSettings {
                     set[owner] = Value(text: listener, origin: .file(file.path))
                     continue
                 }
-                // A file for Kafka also names what its controllers listen on.
-                let isOfListeners = name == "listeners" || name == "advertised.listeners"
-                let text = isOfListeners ? KafkaProperties.listeners(value, file.properties) : value
-                set[Self.canonical(name)] = Value(text: text, origin: .file(file.path))
+                set[Self.canonical(name)] = Value(text: value, origin: .file(file.path))
             }
         }
         for (variable, value) in sources.environment.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
@@ -172,6 +174,8 @@ struct ServerSettings {
             set["connect.listener"] = Value(text: text, origin: .file(set["connect.config"]?.text ?? "connect.config"))
         }
         Self.adoptConnection(&set)
+        // A file for Kafka also names what its controllers listen on.
+        let controllers = Self.items(set["controller.listener.names"]?.text)
         withoutUse = try Self.setAside(&set)
         let ownNames = Self.own.map(\.name)
         for (name, value) in set.sorted(by: { $0.key < $1.key }) where !ownNames.contains(name) {
@@ -189,8 +193,13 @@ struct ServerSettings {
         } catch {
             throw CommandFailure.usage(error.message)
         }
-        listener = try Self.listener(set["listeners"]?.text ?? "127.0.0.1:9092")
-        advertised = try set["advertised.listeners"].flatMap { $0.text.isEmpty ? nil : try Self.listener($0.text) }
+        let texts = set.mapValues(\.text)
+        let found = try KafkaListeners(
+            texts, runsBroker: Self.roles(set["roles"]?.text).contains("kafka"), controllers: Set(controllers),
+            Self.listener)
+        listeners = found.configurations
+        listener = found.first
+        advertised = found.firstAdvertised
         let adminText = set["admin.listener"]?.text ?? "127.0.0.1:9464"
         var secure: Set<WebPort> = []
         func web(_ port: WebPort, _ text: String) throws -> HostPort {
@@ -241,9 +250,19 @@ struct ServerSettings {
         let known = names
         var withoutUse: [String] = []
         var problems: [String] = []
+        if !Self.roles(set["roles"]?.text).contains("kafka") {
+            // What would protect something must not be without effect.
+            for (name, value) in set.sorted(by: { $0.key < $1.key })
+            where ListenerProperties.definition(name) != nil && !WebProperties.isKnown(name, set)
+                && (name.contains("ssl.") || name.contains("sasl."))
+            {
+                problems.append("'\(name)' (\(value.origin)) is for listeners of a broker, and none runs here")
+            }
+        }
         for (name, value) in set.sorted(by: { $0.key < $1.key })
         where !known.contains(name) && !RegistryProperties.isConnection(name) && !WorkerProperties.isOption(name)
             && !SQLProperties.isKnown(name) && !WebProperties.isKnown(name, set)
+            && ListenerProperties.definition(name) == nil
         {
             switch KafkaProperties.meaning(name) {
             case .nothing:
@@ -259,6 +278,11 @@ struct ServerSettings {
         }
         guard problems.isEmpty else { throw CommandFailure.usage(problems.joined(separator: "; ")) }
         return withoutUse
+    }
+
+    /// The parts of a list with commas.
+    static func items(_ text: String?) -> [String] {
+        (text ?? "").split(separator: ",").map(\.trimmed).filter { !$0.isEmpty }
     }
 
     private static func roles(_ text: String?) -> [String] {
@@ -312,7 +336,8 @@ struct ServerSettings {
         let text =
             Self.own.first { $0.name == name }?.defaultValue ?? WebProperties.defaultValue(name)
             ?? RegistryProperties.definition(name)?.defaultValue
-            ?? PropertyCatalog.definition(name)?.defaultValue ?? properties.text(name)
+            ?? PropertyCatalog.definition(name)?.defaultValue ?? ListenerProperties.definition(name)?.defaultValue
+            ?? properties.text(name)
         return Value(text: text, origin: .byDefault)
     }
 
@@ -322,8 +347,7 @@ struct ServerSettings {
     /// All names, sorted, the program's own first.
     static var names: [String] {
         own.map(\.name) + WebProperties.known.map(\.name) + ServerProperties.known.map(\.name)
-            + RegistryProperties.known.map(\.name)
-            + PropertyCatalog.names
+            + ListenerProperties.known.map(\.name) + RegistryProperties.known.map(\.name) + PropertyCatalog.names
     }
 
     /// What the names of this configuration mean, for `config show --all`.
@@ -331,7 +355,7 @@ struct ServerSettings {
         own.first { $0.name == name }?.documentation ?? WebProperties.documentation(name)
             ?? ServerProperties.definition(name)?.documentation
             ?? RegistryProperties.definition(name)?.documentation ?? PropertyCatalog.definition(name)?.documentation
-            ?? WorkerProperties.documentation(name)
+            ?? ListenerProperties.definition(name)?.documentation ?? WorkerProperties.documentation(name)
             ?? ""
     }
 
@@ -348,21 +372,16 @@ struct ServerSettings {
     /// form, as in Kafka, and loopback in the last.
     static func listener(_ text: String) throws -> HostPort {
         guard !text.contains(",") else {
-            throw CommandFailure.usage("'\(text)' names several listeners: this version has one")
+            throw CommandFailure.usage("'\(text)' names several addresses: one is possible")
         }
         var rest = text[...]
-        if let scheme = rest.firstRange(of: "://") {
-            guard rest[..<scheme.lowerBound] == "PLAINTEXT" else {
-                throw CommandFailure.usage("listener '\(text)': this version speaks PLAINTEXT only")
-            }
-            rest = rest[scheme.upperBound...]
-        }
+        if let scheme = rest.firstRange(of: "://") { rest = rest[scheme.upperBound...] }
         if rest.first == ":", !rest.dropFirst().contains(":") { rest = "0.0.0.0" + rest }
         if let port = Int(rest), 0...65535 ~= port { return HostPort(host: "127.0.0.1", port: port) }
         return try HostPort(String(rest))
     }
 
-    private func check() throws {
+    private mutating func check() throws {
         let names = Self.roles(self["roles"].text)
         for name in names where !Self.roles.contains(name) {
             let nearest = nearestName(to: name, among: Self.roles)
@@ -394,20 +413,25 @@ struct ServerSettings {
         guard !dataDirectory.isEmpty, !dataDirectory.contains(",") else {
             throw CommandFailure.usage("log.dirs (--data-dir) names one folder")
         }
-        if let advertised, ["0.0.0.0", "::"].contains(advertised.host) || advertised.port == 0 {
-            throw CommandFailure.usage(
-                "advertised.listeners is '\(self["advertised.listeners"].text)', which no client can connect to",
-                hint: "name the address and port by which clients reach this broker, with --advertised HOST:PORT")
-        }
         let insecure = self["insecure"]
         guard ["true", "false"].contains(insecure.text.lowercased()) else {
             throw CommandFailure.usage("insecure is true or false, not '\(insecure.text)' (\(insecure.origin))")
         }
-        guard !runsBroker || listener.isLoopback || insecure.text.lowercased() == "true" else {
-            throw CommandFailure.usage(
-                "listening on \(listener) lets everybody who reaches it read and write, because this version has no "
-                    + "authentication",
-                hint: "listen on a loopback address such as 127.0.0.1:\(listener.port), or add --insecure")
+        for listener in listeners where runsBroker {
+            let address = HostPort(host: listener.host, port: listener.port)
+            guard !address.isLoopback else { continue }
+            guard listener.authenticates || insecure.text.lowercased() == "true" else {
+                throw CommandFailure.usage(
+                    "listening on \(address) lets everybody who reaches it read and write, because listener "
+                        + "\(listener.name) has no authentication",
+                    hint: "listen on a loopback address such as 127.0.0.1:\(address.port), use SASL_SSL or SSL with "
+                        + "ssl.client.auth=required (see docs/security.md), or add --insecure")
+            }
+            if listener.showsPasswords {
+                warnings.append(
+                    "listener \(listener.name) is SASL_PLAINTEXT at \(address) and offers PLAIN: passwords travel so that "
+                        + "others on the way can read them; SASL_SSL protects them")
+            }
         }
         try checkWebPorts(isInsecure: insecure.text.lowercased() == "true")
     }
@@ -415,11 +439,12 @@ struct ServerSettings {
     /// Each part needs an address of its own, which is better said before one of them finds it taken.
     private func checkAddresses() throws {
         let all = [
-            ("listeners", runsBroker ? listener : nil), ("registry.listener", registry), ("connect.listener", connect),
+            ("registry.listener", registry), ("connect.listener", connect),
             ("sql.listener", sql), ("console.listener", console), ("admin.listener", admin),
         ]
         var owners: [String: String] = [:]
-        for (name, address) in all {
+        let kafka = listeners.map { ("listeners", runsBroker ? HostPort(host: $0.host, port: $0.port) : nil) }
+        for (name, address) in kafka + all {
             guard let address, address.port != 0 else { continue }
             if let other = owners.updateValue(name, forKey: address.description) {
                 throw CommandFailure.usage(

@@ -218,7 +218,8 @@ extension ServerSettings {
             let asks = try asksForPasswords(port)
             if asks {
                 _ = try accessRules(port)
-                guard !web("http.users.file", port).isEmpty else {
+                // A broker of this process brings its own.
+                guard runsBroker || !web("http.users.file", port).isEmpty else {
                     throw CommandFailure.usage(
                         "authentication.method of \(port.words) is BASIC, and there are no users",
                         hint: "name a file of them with http.users.file=FILE; 'swiftwater config password NAME' writes "

@@ -20,19 +20,23 @@ final class WebSecurity: Sendable {
         self.settings = settings
         self.logger = logger
         var path = ""
+        var hasUsers = false
         for port in WebPort.allCases where settings.address(port) != nil {
             guard try settings.asksForPasswords(port) else { continue }
+            hasUsers = true
             let file = settings.web("http.users.file", port)
+            guard !file.isEmpty else { continue }
             guard path.isEmpty || path == file else {
                 throw CommandFailure.usage("http.users.file names two files: '\(path)' and '\(file)'")
             }
             path = file
         }
-        if path.isEmpty {
+        if !hasUsers {
             users = nil
         } else {
             do throws(UserFile.Malformed) {
-                users = HTTPUsers(file: try UserFile(path, logger: logger), process: process)
+                users = HTTPUsers(
+                    file: path.isEmpty ? nil : try UserFile(path, logger: logger), process: process)
             } catch {
                 throw CommandFailure.usage("http.users.file: \(error)")
             }

@@ -1,0 +1,106 @@
+/// A mechanism of SASL that listeners may offer.
+package enum SaslMechanism: String, CaseIterable, Hashable, Sendable {
+    case plain = "PLAIN"
+    case scramSHA256 = "SCRAM-SHA-256"
+    case scramSHA512 = "SCRAM-SHA-512"
+
+    package var scram: ScramMechanism? {
+        switch self {
+        case .plain: nil
+        case .scramSHA256: .sha256
+        case .scramSHA512: .sha512
+        }
+    }
+}
+
+/// Why a client is not let in.
+package struct SaslFailure: Error, Equatable, Sendable {
+    /// For the log, without secrets.
+    package var reason: String
+    /// What the client is told; nil for the words that tell it nothing about users.
+    package var words: String?
+
+    package init(_ reason: String, words: String? = nil) {
+        self.reason = reason
+        self.words = words
+    }
+}
+
+/// The server's side of one exchange, whichever mechanism it is of.
+package struct SaslExchange: Sendable {
+    package enum Step: Sendable, Equatable {
+        /// The client is to answer.
+        case challenge([UInt8])
+        /// It is who it says, and is told `last`.
+        case accepted(Principal, last: [UInt8])
+        /// The password has to be checked, which may take a while.
+        case check(user: String, password: String)
+    }
+
+    package let mechanism: SaslMechanism
+    private let users: UserDirectory
+    private var scram: ScramServer?
+    private var isOver = false
+
+    /// - Parameter nonce: the server's part, other than any before.
+    package init(_ mechanism: SaslMechanism, _ users: UserDirectory, nonce: String = ScramServer.nonce()) {
+        self.mechanism = mechanism
+        self.users = users
+        scram = mechanism.scram.map { ScramServer($0, nonce: nonce) }
+    }
+
+    /// Takes what the client says next.
+    package mutating func next(_ token: [UInt8]) throws(SaslFailure) -> Step {
+        guard !isOver else { throw SaslFailure("the exchange is over") }
+        guard let text = String(validating: token, as: UTF8.self) else {
+            isOver = true
+            throw SaslFailure("the client's message is not UTF-8")
+        }
+        guard scram != nil else {
+            isOver = true
+            let message = try PlainMessage(text)
+            return .check(user: message.user, password: message.password)
+        }
+        do throws(SaslFailure) {
+            return try nextOfScram(text)
+        } catch {
+            isOver = true
+            throw error
+        }
+    }
+
+    private mutating func nextOfScram(_ text: String) throws(SaslFailure) -> Step {
+        guard var server = scram else { throw SaslFailure("there is no exchange of SCRAM") }
+        defer { scram = server }
+        if server.user == nil {
+            let user = try server.begin(text)
+            return .challenge(Array(server.challenge(users.credential(of: user, server.mechanism)).utf8))
+        }
+        let last = try server.finish(text)
+        isOver = true
+        return .accepted(Principal(name: server.user ?? ""), last: Array(last.utf8))
+    }
+}
+
+/// What a client of PLAIN says (RFC 4616): `[AUTHORIZED] NUL USER NUL PASSWORD`.
+package struct PlainMessage: Equatable, Sendable {
+    package var user: String
+    package var password: String
+
+    /// - Throws: with the words of upstream `PlainSaslServer`.
+    package init(_ text: String) throws(SaslFailure) {
+        let parts = text.split(separator: "\0", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3 else {
+            throw SaslFailure("a message of PLAIN has 3 parts, this one \(parts.count)")
+        }
+        guard !parts[1].isEmpty else { throw SaslFailure("no user in the message of PLAIN") }
+        guard !parts[2].isEmpty else { throw SaslFailure("no password in the message of PLAIN") }
+        guard parts[0].isEmpty || parts[0] == parts[1] else {
+            throw SaslFailure(
+                "the client asks to act for another user",
+                words: "Authentication failed: Client requested an authorization id that is different from username")
+        }
+        user = parts[1]
+        password = parts[2]
+    }
+}
