@@ -4,8 +4,8 @@
 #   docker run -p 9092:9092 -p 8081:8081 -p 8083:8083 -p 8088:8088 -p 8080:8080 -v swiftwater:/var/lib/swiftwater \
 #       -e SWIFTWATER_ADVERTISED=localhost:9092 swiftwater
 #
-# The Kafka port has no authentication yet, and the others only when they are told to (docs/web-security.md): whoever reaches
-# a published port may read and write.
+# No port asks who its clients are unless it is told to (docs/security.md, docs/web-security.md): whoever reaches a published
+# port may read and write.
 ARG SWIFT=6.3
 FROM swift:${SWIFT}-bookworm AS build
 WORKDIR /source

@@ -342,7 +342,8 @@ let package = Package(
         tests(
             "ConnectorSnowflake",
             [
-                "Bytes", "ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging, crypto,
+                "Bytes", "ConnectCore", "HTTPCalls", "SQLTypes", "JSONFormat", "HTTPKit", httpTypes, nio, logging,
+                crypto,
                 cryptoExtras,
             ]),
         tests("ConnectorCDC", ["Bytes", "ConnectCore", "JSONFormat", "SQLTypes", "SchemaRules"]),

@@ -21,6 +21,17 @@ package struct Principal: Hashable, Sendable, CustomStringConvertible {
         self.init(type: String(text[..<colon]), name: String(text[text.index(after: colon)...]))
     }
 
+    /// By its bytes: names of another spelling, which Unicode takes for equal, are others.
+    package static func == (a: Self, b: Self) -> Bool {
+        a.type.utf8.elementsEqual(b.type.utf8) && a.name.utf8.elementsEqual(b.name.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for byte in type.utf8 { hasher.combine(byte) }
+        hasher.combine(UInt8(ascii: ":"))
+        for byte in name.utf8 { hasher.combine(byte) }
+    }
+
     /// `TYPE:NAME`.
     package var description: String { "\(type):\(name)" }
 }

@@ -47,6 +47,20 @@ import Testing
         #expect(sketch == dense)
     }
 
+    /// A state may come from a changelog that somebody else wrote to.
+    @Test func `bytes that are no sketch are counted somehow`() {
+        for count in [1, 2, 4, 7, 4500, 4501, 4504, 16_383, 16_386, 60_000, 60_001, 300_001] {
+            for rank in [0, 1, 50, 255] as [UInt8] {
+                var sketch = [UInt8](repeating: rank, count: count)
+                sketch[0] = 1
+                _ = DistinctSketch.estimate(sketch)
+                Self.insert(1...3, &sketch)
+                DistinctSketch.merge(&sketch, [UInt8](repeating: rank, count: count))
+                _ = DistinctSketch.estimate(sketch)
+            }
+        }
+    }
+
     @Test(arguments: [1, 1400, 1500, 1501, 1700, 5000])
     func `a sketch knows its own values again`(count: Int) {
         var sketch: [UInt8] = []

@@ -246,6 +246,41 @@ import Testing
         }
     }
 
+    /// The rest of the process, whose groups and the like are held by their names, takes them for one.
+    @Test(
+        arguments: [
+            ("K", "\u{212A}", "secret"), ("caf\u{E9}", "cafe\u{301}", "-1"), ("\u{212A}", "K", "secret"),
+            ("cafe\u{301}", "caf\u{E9}", ""),
+        ])
+    func `rules hold for every spelling of a name`(prefix: String, spelling: String, rest: String) {
+        let rules: [AclBinding] = [
+            .init(.allow, "User:ann", .all, on: .group, "*"),
+            .init(.deny, "User:*", .all, on: .group, prefix, .prefixed),
+        ]
+        for names in [[spelling + rest, prefix + rest], [prefix + rest, spelling + rest]] {
+            let grants = Self.authorizer(rules).grants(Self.ann, host: Self.host)
+            for name in names { #expect(!grants.permits(.read, .group, name)) }
+        }
+        let authorizer = Self.authorizer(rules)
+        authorizer.change(adding: [], removing: [rules[1]])
+        #expect(authorizer.grants(Self.ann, host: Self.host).permits(.read, .group, spelling + rest))
+        #expect(authorizer.ruleCount == 1)
+    }
+
+    @Test func `a beginning of another letter is none`() {
+        let rule = AclBinding(.allow, "User:ann", .read, on: .group, "cafe", .prefixed)
+        let grants = Self.authorizer([rule]).grants(Self.ann, host: Self.host)
+        #expect(!grants.permits(.read, .group, "cafe\u{301}-1"))
+        #expect(!grants.permits(.read, .group, "caf\u{E9}-1"))
+        #expect(grants.permits(.read, .group, "cafe-\u{E9}"))
+    }
+
+    @Test func `a user's name of another spelling is another user`() {
+        let authorizer = Self.authorizer([.init(.allow, "User:Kim", .read, on: .topic, "ratings")])
+        #expect(authorizer.grants(Principal(name: "Kim"), host: Self.host).permits(.read, .topic, "ratings"))
+        #expect(!authorizer.grants(Principal(name: "\u{212A}im"), host: Self.host).permits(.read, .topic, "ratings"))
+    }
+
     private static func concerns(_ rule: AclBinding, _ topic: String) -> Bool {
         let fits =
             rule.patternType == .prefixed

@@ -92,13 +92,22 @@ import Testing
                 ], "no authentication"
             ),
             (["sql.listener": "https://127.0.0.1:8088"], "ssl.keystore.location"),
-            (["authentication.method": "BASIC"], "http.users.file"),
+            (
+                [
+                    "authentication.method": "BASIC", "roles": "registry", "kafkastore.bootstrap.servers": "k:9092",
+                ], "http.users.file"
+            ),
             (["authentication.method": "BEARER"], "BASIC and NONE"),
             (
                 ["authentication.method": "BASIC", "http.users.file": "u", "authentication.skip.paths": "x"],
                 "is no path"
             ),
-            (["ssl.keystore.location": "k"], "this version has no TLS"),
+            (["ssl.engine.factory.class": "E"], "this version has no classes of TLS"),
+            (
+                [
+                    "ssl.keystore.location": "k", "roles": "registry", "kafkastore.bootstrap.servers": "k:9092",
+                ], "none runs here"
+            ),
             (["authentication.methods": "BASIC"], "did you mean 'authentication.method'?"),
             (["listeners": "https://a:1,https://b:2"], "several listeners"),
         ] as [([String: String], String)])

@@ -30,11 +30,15 @@ extension BrokerNode {
 
     func handleJoinGroup(_ request: JoinGroupRequest, _ responder: Responder) {
         let version = responder.apiVersion
+        let access = access(responder)
         askGroup(request.groupId, responder) {
             request.refused($0, version: version)
         } _: { shard, token, now, topics in
-            shard.joinGroup(
-                request, version: version, client: responder.client, token: token, at: now, topics: topics)
+            // It may resolve the regular expressions of a group that members of both protocols share.
+            var visible = topics
+            if let access { visible = DescribableTopics(all: topics, access: access) }
+            return shard.joinGroup(
+                request, version: version, client: responder.client, token: token, at: now, topics: visible)
         }
     }
 

@@ -16,7 +16,7 @@ extension BrokerNode {
         var missing: [String] = []
         if request.allowAutoTopicCreation, controller.server.flag("auto.create.topics.enable") {
             for topic in wanted where topic.topicId.isZero {
-                guard let name = topic.name, snapshot.byName[name] == nil, Topic.problem(withName: name) == nil,
+                guard let name = topic.name, snapshot.topic(named: name) == nil, Topic.problem(withName: name) == nil,
                     !missing.contains(name), failures[name] == nil,
                     access.permits(.describe, .topic, name, isTold: false)
                 else { continue }
@@ -93,7 +93,7 @@ extension BrokerNode {
             answer.errorCode = ErrorCode.topicAuthorizationFailed.rawValue
             return answer
         }
-        if let topic = snapshot.byName[name] { return describe(topic) }
+        if let topic = snapshot.topic(named: name) { return describe(topic) }
         answer.name = name
         if Topic.problem(withName: name) != nil {
             answer.errorCode = ErrorCode.invalidTopicException.rawValue
@@ -139,7 +139,7 @@ extension BrokerNode {
         for name in names {
             var answer = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic()
             answer.name = name
-            guard let topic = snapshot.byName[name] else {
+            guard let topic = snapshot.topic(named: name) else {
                 answer.errorCode =
                     (Topic.problem(withName: name) == nil
                     ? ErrorCode.unknownTopicOrPartition : ErrorCode.invalidTopicException).rawValue

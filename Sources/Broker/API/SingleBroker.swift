@@ -14,7 +14,7 @@ extension BrokerNode {
             for index in wantedTopic.partitions {
                 var entry = ElectLeadersResponse.PartitionResult()
                 entry.partitionId = index
-                if snapshot.byName[wantedTopic.topic]?.partition(index) == nil {
+                if snapshot.topic(named: wantedTopic.topic)?.partition(index) == nil {
                     entry.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
                     entry.errorMessage = "No such topic as \(wantedTopic.topic)"
                 } else {
@@ -39,7 +39,7 @@ extension BrokerNode {
                 var entry = AlterPartitionReassignmentsResponse.ReassignablePartitionResponse()
                 entry.partitionIndex = wanted.partitionIndex
                 entry.errorMessage = nil
-                if snapshot.byName[wantedTopic.name]?.partition(wanted.partitionIndex) == nil {
+                if snapshot.topic(named: wantedTopic.name)?.partition(wanted.partitionIndex) == nil {
                     entry.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
                     entry.errorMessage = "The topic or partition does not exist."
                 } else if let replicas = wanted.replicas {

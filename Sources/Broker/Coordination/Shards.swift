@@ -48,7 +48,7 @@ extension TransactionShard: CoordinatorShard {
 }
 
 extension TopicCatalog.Snapshot: TopicImage {
-    package func facts(named name: String) -> TopicFacts? { byName[name].map(Self.facts) }
+    package func facts(named name: String) -> TopicFacts? { topic(named: name).map(Self.facts) }
     package func facts(id: KafkaUUID) -> TopicFacts? { byId[id].map(Self.facts) }
     package var names: [String] { Array(byName.keys) }
     package var version: UInt64? { changeCount }

@@ -48,8 +48,11 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
     private func finish(evenIfTooLittle: Bool) {
         guard !isDone else { return }
         isLookDue.store(false, ordering: .releasing)
-        let found = node.collect(work.targets, work.limits)
-        guard evenIfTooLittle || node.isDraining || found.isUrgent || found.byteCount >= work.limits.minBytes else {
+        var limits = work.limits
+        // Rules may have changed meanwhile.
+        if limits.access != nil { limits.access = node.access(work.responder) }
+        let found = node.collect(work.targets, limits)
+        guard evenIfTooLittle || node.isDraining || found.isUrgent || found.byteCount >= limits.minBytes else {
             return
         }
         end()

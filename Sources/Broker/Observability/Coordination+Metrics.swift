@@ -83,7 +83,7 @@ extension BrokerNode {
                 shard.offsetFetch(request, requireStable: false, version: 9, at: now, topics: topics)
             }
             for committed in found?.topics ?? [] {
-                guard let topic = topics.byName[committed.name] else { continue }
+                guard let topic = topics.topic(named: committed.name) else { continue }
                 for offset in committed.partitions where offset.committedOffset >= 0 {
                     guard let partition = topic.partition(offset.partitionIndex) else { continue }
                     figures.lag[.init(group: group, topic: committed.name), default: 0] += max(

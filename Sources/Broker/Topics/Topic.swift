@@ -60,13 +60,19 @@ package final class TopicCatalog: Sendable {
         package fileprivate(set) var byId: [KafkaUUID: Topic] = [:]
         fileprivate(set) var changeCount: UInt64 = 0
 
+        /// By the bytes of its name: a text that Unicode takes for equal is another name.
+        package func topic(named name: String) -> Topic? {
+            guard let topic = byName[name], topic.name.utf8.elementsEqual(name.utf8) else { return nil }
+            return topic
+        }
+
         /// In the order of names.
         package var sorted: [Topic] { byName.values.sorted { $0.name < $1.name } }
     }
     private let state = Mutex(Snapshot())
 
     package var snapshot: Snapshot { state.withLock { $0 } }
-    package func topic(named name: String) -> Topic? { state.withLock { $0.byName[name] } }
+    package func topic(named name: String) -> Topic? { state.withLock { $0.topic(named: name) } }
     package func topic(id: KafkaUUID) -> Topic? { state.withLock { $0.byId[id] } }
 
     func publish(_ topics: [Topic], removing removed: [Topic] = []) {

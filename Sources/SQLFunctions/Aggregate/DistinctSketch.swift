@@ -113,7 +113,8 @@ enum DistinctSketch {
                 body(register, sketch[start + register])
             }
         } else {
-            for index in 0..<((sketch.count - start) / 3) {
+            // A state from outside may say what it likes.
+            for index in 0..<min(registerCount, (sketch.count - start) / 3) {
                 let entry = entry(sketch, start + index * 3)
                 if entry.rank > 0 { body(entry.register, entry.rank) }
             }
@@ -149,7 +150,7 @@ enum DistinctSketch {
                 sum += weights[Int(rank)]
                 zeros -= 1
             }
-            return (sum + UInt64(zeros) << UInt64(weightBits), zeros)
+            return (sum + UInt64(max(0, zeros)) << UInt64(weightBits), zeros)
         }
         return weights.withUnsafeBufferPointer { weights in
             sketch.withUnsafeBufferPointer { sketch in
@@ -172,6 +173,7 @@ enum DistinctSketch {
         let estimate = 0.7213 / (1 + 1.079 / m) * m * m / sum
         // Few values leave registers empty, whose number tells more.
         let result = estimate <= 2.5 * m && zeros > 0 ? m * log(m / Double(zeros)) : estimate
-        return Int64(result.rounded())
+        // No sketch of ours is without bounds, but a state from outside may be.
+        return Int64(exactly: result.rounded()) ?? .max
     }
 }

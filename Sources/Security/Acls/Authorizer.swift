@@ -41,7 +41,7 @@ package final class Authorizer: Sendable {
     /// - Parameter added: rules that are not there yet.
     package func change(adding added: [AclBinding], removing removed: [AclBinding]) {
         state.withLock { state in
-            for binding in removed { state.index.remove(binding) }
+            state.index.remove(removed)
             for binding in added { state.index.add(binding) }
             state.grants = [:]
         }
@@ -149,7 +149,7 @@ package final class Grants: Sendable {
         if denied.literal.contains(AclBinding.wildcard) { return false }
         if allowed.literal.contains(AclBinding.wildcard) { return true }
         /// Whether a denied prefix covers all that `name` stands for.
-        func isDenied(_ name: String) -> Bool { denied.prefixed.contains { name.utf8.starts(with: $0.utf8) } }
+        func isDenied(_ name: String) -> Bool { denied.prefixed.contains { name.hasPrefix($0) } }
         return allowed.literal.contains { !denied.literal.contains($0) && !isDenied($0) }
             || allowed.prefixed.contains { !isDenied($0) }
     }

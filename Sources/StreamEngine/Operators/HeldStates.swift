@@ -56,11 +56,18 @@ final class HeldStates {
         return group
     }
 
-    /// Writes all that is held into the records.
+    /// Writes all that is held into the records; what cannot be written does not keep the others from it.
+    ///
+    /// - Throws: the first refusal.
     func writeBack() throws(EngineError) {
         guard !isEmpty else { return }
-        for group in groups { try writeBack(group) }
         isEmpty = true
+        var refusal: EngineError?
+        for group in groups {
+            do throws(EngineError) { try writeBack(group) } catch { refusal = refusal ?? error }
+            group.clear()
+        }
+        if let refusal { throw refusal }
     }
 
     private func writeBack(_ group: Group) throws(EngineError) {

@@ -161,8 +161,11 @@ struct AclRemove: AsyncParsableCommand {
     @OptionGroup var entries: AclEntryOptions
     @OptionGroup var resources: AclResourceOptions
     @Flag(help: "All resources.") var all = false
-    @Option(help: ArgumentHelp("How names are meant: literal, prefixed, any or match.", valueName: "type"))
-    var resourcePatternType = "literal"
+    @Option(
+        help: ArgumentHelp(
+            "How names are meant: literal, prefixed, any or match. (default: literal; any with --all)",
+            valueName: "type"))
+    var resourcePatternType: String?
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
@@ -175,7 +178,7 @@ struct AclRemove: AsyncParsableCommand {
                     ? "--all stands for all resources: name none besides"
                     : "name resources with --topic, --group, --transactional-id or --cluster, or all with --all")
         }
-        let pattern = try AclNaming.pattern(resourcePatternType, searches: true)
+        let pattern = try AclNaming.pattern(resourcePatternType ?? (all ? "any" : "literal"), searches: true)
         var filters: [AclFilter] = []
         if entries.producer || entries.consumer {
             guard !entries.entries.isEmpty else {
@@ -192,7 +195,7 @@ struct AclRemove: AsyncParsableCommand {
             var places = resources.resources.map {
                 AclFilter(resourceType: $0.type, resourceName: $0.name, pattern: pattern)
             }
-            if all { places = [AclFilter()] }
+            if all { places = [AclFilter(pattern: pattern)] }
             for place in places {
                 for operation in operations.isEmpty ? [nil] : operations.map(Optional.some) {
                     var filter = place

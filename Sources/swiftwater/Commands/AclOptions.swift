@@ -99,6 +99,15 @@ struct AclEntryOptions: ParsableArguments {
         _ resources: AclResourceOptions
     ) throws -> [Target] {
         var found: [Target] = []
+        for (option, isNamed, isUsed) in [
+            ("--group", !resources.group.isEmpty, consumer),
+            ("--transactional-id", !resources.transactionalId.isEmpty, producer),
+            ("--cluster", resources.cluster, false),
+        ] where isNamed && !isUsed {
+            throw ValidationError(
+                "\(option) has no use with \(producer ? "--producer" : "--consumer"): give it with --operation, by itself"
+            )
+        }
         func add(_ type: AclResourceType, _ name: String, _ operations: AclOperation...) {
             found += operations.map { Target(type: type, name: name, operation: $0) }
         }

@@ -60,6 +60,10 @@ struct KafkaListeners {
             guard !made.contains(where: { $0.name == name }) else {
                 throw CommandFailure.usage("two listeners in '\(given)' are called \(name)")
             }
+            guard name != "https", name != "http" else {
+                throw CommandFailure.usage(
+                    "'\(given)' names several listeners of what speaks HTTP: one is possible for each part")
+            }
             guard let spoken = protocols[name] ?? SecurityProtocol(rawValue: name) else {
                 throw CommandFailure.usage(
                     "nothing says what listener '\(name)' speaks",
