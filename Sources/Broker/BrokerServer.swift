@@ -213,6 +213,10 @@ package final class BrokerServer: Sendable {
                     configured.isEmpty ? KafkaUUID.random(using: &random).description : configured)
                 try log.append([record], now: clock.now())
                 image.apply(record)
+            } else if let own = image.clusterId, server.isSet("cluster.id"), server.text("cluster.id") != own {
+                logger.warning(
+                    "cluster.id has no effect: the data folder has another, which stays",
+                    metadata: ["configured": "\(server.text("cluster.id"))", "cluster": "\(own)"])
             }
             let nodeId = Int32(clamping: server.number("node.id"))
             let controller = try Controller(

@@ -43,4 +43,14 @@ package struct ScramCredentialKey: Hashable, Sendable, Comparable {
     package static func < (a: Self, b: Self) -> Bool {
         (a.user, a.mechanism.rawValue) < (b.user, b.mechanism.rawValue)
     }
+
+    /// By bytes, as principals are compared.
+    package static func == (a: Self, b: Self) -> Bool {
+        a.mechanism == b.mechanism && a.user.utf8.elementsEqual(b.user.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(mechanism)
+        for byte in user.utf8 { hasher.combine(byte) }
+    }
 }

@@ -2,6 +2,7 @@
 
 import base64
 import random
+import struct
 import threading
 import time
 import uuid
@@ -265,6 +266,17 @@ def test_the_first_batch_comes_whole_even_above_the_limits(bootstrap, bulky):
         answer = fetch(connection, bulky, 3, max_bytes=1, partition_max_bytes=1)
         heads = batch_heads(answer.records)
         assert [head.base_offset for head in heads] == [3]
+
+
+def test_answers_leave_in_the_order_of_the_requests(bootstrap, bulky, topic):
+    """The first one waits; the second is ready before it, and comes from the file."""
+    requests = [
+        fetch_request([(topic, 0, 0)], 11, max_wait=500, min_bytes=1), fetch_request([(bulky, 0, 0)], 11),
+        fetch_request([(topic, 0, 0)], 11),
+    ]  # fmt: skip
+    with Connection(bootstrap) as connection:
+        connection.send(b"".join(encode(request, number) for number, request in enumerate(requests)))
+        assert [struct.unpack(">i", connection.read_frame()[:4])[0] for _ in requests] == [0, 1, 2]
 
 
 def test_partition_max_bytes_limits_the_answer(bootstrap, bulky):

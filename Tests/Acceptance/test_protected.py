@@ -120,7 +120,8 @@ def test_who_may_change_users_and_rules(broker):
         writer.alter_user_scram_credentials([change])["mallory"].result(30)
     with pytest.raises(KafkaException, match="CLUSTER_AUTHORIZATION_FAILED"):
         next(iter(writer.create_acls([rule("ALL", "TOPIC", "*", "User:writer")]).values())).result(30)
-    broker.admin().alter_user_scram_credentials([change])["mallory"].result(30)
+    admin = broker.admin()  # its futures end with it
+    admin.alter_user_scram_credentials([change])["mallory"].result(30)
     assert write(broker.conf("SASL_SSL", "SCRAM-SHA-256", "mallory", "m"), "ratings") == "TOPIC_AUTHORIZATION_FAILED"
 
 

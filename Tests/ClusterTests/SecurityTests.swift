@@ -120,7 +120,7 @@ import Testing
                 properties: [
                     "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": user,
                     "sasl.password": password,
-                ], requestTimeout: .seconds(60)))
+                ], requestTimeout: .seconds(300)))
         defer { channel.close() }
         try await body(channel)
     }
@@ -162,9 +162,11 @@ import Testing
                 properties: [
                     "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism, "sasl.username": "ann",
                     "sasl.password": password,
+                    // Other tests may keep all threads of tasks for longer than the usual half of a minute.
+                    "socket.connection.setup.timeout.ms": "300000",
                 ]))
-        guard password == "x" else { return try await cluster.connect(timeout: .seconds(60)) }
-        let error = await #expect(throws: ClusterError.self) { try await cluster.connect(timeout: .seconds(60)) }
+        guard password == "x" else { return try await cluster.connect(timeout: .seconds(300)) }
+        let error = await #expect(throws: ClusterError.self) { try await cluster.connect(timeout: .seconds(300)) }
         #expect(error?.code.name == "SASL_AUTHENTICATION_FAILED")
         #expect(error?.message.contains("invalid credentials") == true, "\(error.map { "\($0)" } ?? "")")
     }
@@ -193,8 +195,11 @@ import Testing
         try await Self.with(broker, mechanism: "PLAIN", user: "ann", password: "ann") { channel in
             let first = try await channel.broker(.anyBroker)
             let before = broker.connectionCount
-            let second = try await channel.broker(.anyBroker)
-            #expect(first.id == 7 && second.id == 7)
+            #expect(first.id == 7)
+            // Two requests may still come within the session's millisecond.
+            for _ in 0..<1000 where broker.connectionCount == before {
+                #expect(try await channel.broker(.anyBroker).id == 7)
+            }
             #expect(broker.connectionCount > before)
         }
     }

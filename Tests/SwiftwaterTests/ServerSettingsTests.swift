@@ -213,6 +213,7 @@ import Testing
                 "listener.name.outside.plain.sasl.jaas.config":
                     "org.apache.kafka.common.security.plain.PlainLoginModule required user_ann=\"p\";",
                 "listener.name.mutual.ssl.client.auth": "required",
+                "listener.name.mutual.ssl.truststore.location": "/authorities.pem",
             ])
         #expect(settings.listeners.map(\.name) == ["INSIDE", "OUTSIDE", "MUTUAL"])
         #expect(settings.listeners.map(\.authenticates) == [false, true, true])
@@ -235,6 +236,10 @@ import Testing
             ),
             (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.jaas.config": "X"], "sasl.jaas.config of listener"),
             (["ssl.keystore.type": "JKS"], "keytool -importkeystore"),
+            (
+                ["listeners": "SSL://127.0.0.1:1", "ssl.keystore.location": "/k", "ssl.client.auth": "required"],
+                "nothing says whose are trusted"
+            ),
             (["ssl.truststore.type": "PKCS12"], "openssl pkcs12"),
             (["listener.name.other.ssl.client.auth": "required"], "is for a listener that there is not"),
             (["listener.security.protocol.map": "A:TLS"], "listener.security.protocol.map has 'A:TLS'"),

@@ -229,6 +229,8 @@ final class Connection: ChannelInboundHandler {
 
     /// Reserves the memory of a large frame before its bytes are read.
     private func hasMemoryForPartialFrame() -> Bool {
+        // Who is unknown takes nothing of what all share: the largest request then is `sasl.server.max.receive.size`.
+        guard authenticator.map({ $0.principal != nil }) ?? true else { return true }
         guard reservedByteCount == 0, let frameByteCount = splitter.partialFrameByteCount,
             frameByteCount > RequestMemory.uncountedByteCountMax, let context
         else { return true }
@@ -440,6 +442,8 @@ final class Connection: ChannelInboundHandler {
     /// Hands a reply with file regions to the channel, in the order of its parts.
     private func write(_ reply: EncodedReply) {
         guard let context else { return }
+        // An answer that was late may be waiting to be sent, and goes first.
+        if output.readableBytes > 0 { write(take(&output), context) }
         var rest = reply.buffer
         for split in reply.splits {
             let headByteCount = split.position - rest.readerIndex

@@ -65,7 +65,9 @@ extension Connection {
         guard let loop = context?.eventLoop else { return }
         let me = NIOLoopBound(self, eventLoop: loop)
         isHeldBack = true
-        let isTaken = node.passwordQueue.check(listener.passwords, user: user, password: password) { principal in
+        let isTaken = node.passwordQueue.check(
+            listener.passwords, user: user, password: password, from: remoteAddress
+        ) { principal in
             loop.execute {
                 let connection = me.value
                 guard !connection.isClosing else { return }

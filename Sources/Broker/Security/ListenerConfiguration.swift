@@ -40,7 +40,12 @@ package struct ListenerConfiguration: Sendable {
         self.securityProtocol = securityProtocol
         self.host = host
         self.port = port
-        values = ListenerProperties.effective(properties, listener: name)
+        var values = ListenerProperties.effective(properties, listener: name)
+        let ownClientAuth = properties["listener.name.\(name.lowercased()).ssl.client.auth"]
+        // As upstream's SaslChannelBuilder: clients that come by SASL are asked for certificates only by the listener's own
+        // setting (KIP-684).
+        if securityProtocol.usesSASL { values["ssl.client.auth"] = ownClientAuth }
+        self.values = values
         for (setting, value) in values.sorted(by: { $0.key < $1.key }) {
             guard let definition = ListenerProperties.definition(setting) else {
                 throw BrokerError(.invalidConfiguration, "listener \(name) has no setting '\(setting)'")
@@ -52,6 +57,14 @@ package struct ListenerConfiguration: Sendable {
                 // The value may be a secret.
                 throw BrokerError(.invalidConfiguration, "invalid value of \(setting) for listener \(name): \(problem)")
             }
+        }
+        if securityProtocol.usesTLS, ["required", "requested"].contains(Self.value("ssl.client.auth", values)),
+            ["ssl.truststore.location", "ssl.truststore.certificates"].allSatisfy({ Self.value($0, values).isEmpty })
+        {
+            throw BrokerError(
+                .invalidConfiguration,
+                "ssl.client.auth of listener \(name) asks for certificates and nothing says whose are trusted: name a file of "
+                    + "authorities by ssl.truststore.location; the system's would let in whoever has any certificate")
         }
         sasl = securityProtocol.usesSASL ? try SaslSettings(values, listener: name, securityProtocol) : nil
         do throws(PatternError) {

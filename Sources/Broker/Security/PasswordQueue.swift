@@ -7,9 +7,16 @@ import Synchronization
 final class PasswordQueue: Sendable {
     /// Checks that may wait; one takes some milliseconds. Clients beyond are turned away and come again.
     private static let waitingCountMax = 256
+    /// Of one address, so that nobody keeps all others out.
+    private static let waitingCountPerAddressMax = 8
+
+    private struct Waiting {
+        var count = 0
+        var byAddress: [String: Int] = [:]
+    }
 
     private let pool = NIOThreadPool(numberOfThreads: 1)
-    private let waiting = Atomic<Int>(0)
+    private let waiting = Mutex(Waiting())
 
     func start() { pool.start() }
 
@@ -17,14 +24,23 @@ final class PasswordQueue: Sendable {
     ///
     /// - Returns: false when too many wait already; then nothing is called.
     func check(
-        _ users: UserCheck, user: String, password: String, _ done: @escaping @Sendable (Principal?) -> Void
+        _ users: UserCheck, user: String, password: String, from address: String,
+        _ done: @escaping @Sendable (Principal?) -> Void
     ) -> Bool {
-        guard waiting.add(1, ordering: .relaxed).newValue <= Self.waitingCountMax else {
-            waiting.subtract(1, ordering: .relaxed)
-            return false
+        let isTaken = waiting.withLock { waiting in
+            let own = waiting.byAddress[address] ?? 0
+            guard waiting.count < Self.waitingCountMax, own < Self.waitingCountPerAddressMax else { return false }
+            waiting.count += 1
+            waiting.byAddress[address] = own + 1
+            return true
         }
+        guard isTaken else { return false }
         pool.submit { [self] state in
-            waiting.subtract(1, ordering: .relaxed)
+            waiting.withLock { waiting in
+                waiting.count -= 1
+                let left = (waiting.byAddress[address] ?? 1) - 1
+                waiting.byAddress[address] = left > 0 ? left : nil
+            }
             done(state == .active ? users.principal(user: user, password: password) : nil)
         }
         return true

@@ -124,6 +124,12 @@ private struct ScramChanges {
         for upsertion in request.upsertions {
             take(upsertion.name) { () throws(ControlError) in
                 let key = try Self.key(upsertion.name, upsertion.mechanism)
+                // They would look alike everywhere, and be told apart nowhere else.
+                let others = present.keys.filter { $0.user == key.user }
+                guard others.allSatisfy({ $0.user.utf8.elementsEqual(key.user.utf8) }) else {
+                    throw ControlError(
+                        .unacceptableCredential, "Another user's name is spelled alike: Unicode takes both for one")
+                }
                 let counts = ScramMechanism.iterationCounts
                 guard upsertion.iterations >= counts.lowerBound else {
                     throw ControlError(.unacceptableCredential, "Too few iterations")

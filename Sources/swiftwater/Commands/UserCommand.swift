@@ -2,6 +2,7 @@ import Administration
 import ArgumentParser
 import Broker
 import Cluster
+import Environment
 import JSONFormat
 import Logging
 import Security
@@ -40,6 +41,7 @@ struct UserPlace: ParsableArguments {
     /// Credentials that there are.
     func list() async throws -> [UserCredentials.Known] {
         guard let dataDir else { return try await UserCredentials(try await connection.connect()).list() }
+        try Self.requireFolder(dataDir)
         let found = FoundUsers()
         try await Self.alter(dataDir) { present in
             found.set(present)
@@ -85,6 +87,7 @@ struct UserPlace: ParsableArguments {
             for mechanism in deleted { try await users.delete(user, mechanism) }
             return deleted
         }
+        try Self.requireFolder(dataDir)
         let found = FoundUsers()
         try await Self.alter(dataDir) { present in
             let keys = present.keys.filter { $0.user == user && mechanisms.contains($0.mechanism) }
@@ -92,6 +95,14 @@ struct UserPlace: ParsableArguments {
             return Dictionary(uniqueKeysWithValues: keys.map { ($0, ScramCredential?.none) })
         }
         return found.list.map(\.mechanism)
+    }
+
+    /// Only a new user makes a data folder.
+    private static func requireFolder(_ dataDir: String) throws {
+        guard RealDisk().exists(dataDir + "/meta") else {
+            throw CommandFailure(
+                "'\(dataDir)' is no data folder", hint: "name the folder that the broker is started with")
+        }
     }
 
     private static func alter(
