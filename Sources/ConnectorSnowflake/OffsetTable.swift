@@ -14,16 +14,25 @@ struct Channel: Sendable, Hashable {
 /// | TABLE_NAME      | DATABASE.SCHEMA.TABLE                           |
 /// | TOPIC           | the topic that was read, before transforms      |
 /// | KAFKA_PARTITION | its partition                                   |
-/// | OFFSET_TOKEN    | offset of the last record in the table; -1 none |
+/// | OFFSET_TOKEN    | what is at it or before it is in the table      |
 struct OffsetTable: Sendable {
     let name: TableIdentifier
     let client: SnowflakeClient
+    /// How many partitions are read at once, so that the rows come with the answer itself.
+    private static let readCountMax = 100
 
     init(_ settings: SnowflakeSettings, connector: String, _ client: SnowflakeClient) {
         name = TableIdentifier(
             database: settings.names.database, schema: settings.names.schema,
-            table: Identifier("SNOWFLAKE_KAFKA_CONNECTOR_\(TableNames.valid(connector))_OFFSETS"))
+            table: Identifier("SNOWFLAKE_KAFKA_CONNECTOR_\(Self.valid(connector))_OFFSETS"))
         self.client = client
+    }
+
+    /// A connector's name as that of a topic. Tables' names are in upper case and connectors' are not: `Orders` and `orders` must
+    /// not take each other's offsets for their own.
+    private static func valid(_ connector: String) -> String {
+        let isKept = !Identifier.isPlain(connector) || connector == connector.uppercased()
+        return isKept ? TableNames.valid(connector) : connector + "_" + TableNames.javaHash(connector)
     }
 
     func create() async throws(SnowflakeFailure) {
@@ -35,7 +44,7 @@ struct OffsetTable: Sendable {
     func load(
         _ table: TableIdentifier, _ places: [SinkPartition], initial: (SinkPartition) -> Int64
     ) async throws(SnowflakeFailure) -> [SinkPartition: Int64] {
-        var known = try await read(table)
+        var known = try await read(table, places)
         let missing = places.filter { known[$0] == nil }
         if !missing.isEmpty {
             let rows = missing.map { place in
@@ -46,7 +55,7 @@ struct OffsetTable: Sendable {
             }
             _ = try await client.execute(
                 Statements.addOffsets(name), [Self.text(rows)], what: "adding offsets of \(table) to \(name)")
-            known = try await read(table)
+            known = try await read(table, missing).merging(known) { first, _ in first }
         }
         var found: [SinkPartition: Int64] = [:]
         for place in places {
@@ -59,23 +68,51 @@ struct OffsetTable: Sendable {
         return found
     }
 
-    private func read(_ table: TableIdentifier) async throws(SnowflakeFailure) -> [SinkPartition: Int64] {
-        let answer = try await client.execute(
-            Statements.readOffsets(name), [table.description], what: "reading the offsets of \(table) in \(name)")
+    /// The highest offsets of partitions in all tables: what is behind them is in none.
+    func highest(_ places: [SinkPartition]) async throws(SnowflakeFailure) -> [SinkPartition: Int64] {
+        try await read(places, Statements.readHighestOffsets(name), what: "reading the offsets in \(name)") {
+            [.string($0.topic), .number(Int64($0.partition))]
+        }
+    }
+
+    private func read(
+        _ table: TableIdentifier, _ places: [SinkPartition]
+    ) async throws(SnowflakeFailure) -> [SinkPartition: Int64] {
+        try await read(places, Statements.readOffsets(name), what: "reading the offsets of \(table) in \(name)") {
+            [.string(table.description), .string($0.topic), .number(Int64($0.partition))]
+        }
+    }
+
+    /// - Parameter key: what is bound for a partition.
+    private func read(
+        _ places: [SinkPartition], _ sql: String, what: String, key: (SinkPartition) -> [JSONValue]
+    ) async throws(SnowflakeFailure) -> [SinkPartition: Int64] {
         var offsets: [SinkPartition: Int64] = [:]
-        for row in answer.rows {
+        var rest = places[...]
+        while !rest.isEmpty {
+            let part = rest.prefix(Self.readCountMax)
+            rest = rest.dropFirst(part.count)
+            let bound = Self.text(part.map { .array(key($0)) })
+            try add(try await client.execute(sql, [bound], what: what).rows, to: &offsets)
+        }
+        return offsets
+    }
+
+    private func add(
+        _ rows: [[String?]], to offsets: inout [SinkPartition: Int64]
+    ) throws(SnowflakeFailure) {
+        for row in rows {
             guard row.count >= 3, let topic = row[0], let partition = row[1].flatMap({ Int32($0) }),
-                let offset = row[2].flatMap({ Int64($0) })
+                let offset = row[2].flatMap({ Int64($0) }), -1..<Int64.max ~= offset
             else { throw SnowflakeFailure(.permanent, "\(name) has a row that is no offset of a partition") }
             let place = SinkPartition(topic: topic, partition: partition)
             guard offsets.updateValue(offset, forKey: place) == nil else {
                 throw SnowflakeFailure(
                     .permanent,
-                    "\(name) has more than one row for partition \(partition) of '\(topic)' in \(table): delete all but "
+                    "\(name) has more than one row of a table for partition \(partition) of '\(topic)': delete all but "
                         + "the one with the highest OFFSET_TOKEN, then restart the task")
             }
         }
-        return offsets
     }
 
     /// Moves offsets, within a transaction.

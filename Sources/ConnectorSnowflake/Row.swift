@@ -57,6 +57,8 @@ struct RowMaker: Sendable {
 
     static let metadataColumn = "RECORD_METADATA"
     static let contentColumn = "RECORD_CONTENT"
+    /// Of Snowflake's identifiers.
+    private static let columnLengthMax = 255
 
     init(_ settings: SnowflakeSettings) { self.settings = settings }
 
@@ -146,6 +148,13 @@ struct RowMaker: Sendable {
             throw .data(
                 "Not able to convert node to Snowpipe Streaming input format: with schematization a value has to be a "
                     + "struct or an object, and it is \(record.value.value.javaClass)")
+        }
+        for field in fields {
+            guard 1...Self.columnLengthMax ~= field.column.utf16.count, !field.column.utf16.contains(0) else {
+                throw .data(
+                    "Not able to convert node to Snowpipe Streaming input format: '\(field.column.prefix(40))' "
+                        + "cannot be the name of a column, which has 1 to \(Self.columnLengthMax) characters")
+            }
         }
         var names: Set<String> = [Self.metadataColumn]
         for field in fields where !names.insert(field.column).inserted {

@@ -67,12 +67,15 @@ final class SnowflakeClient: @unchecked Sendable {
         session = nil
         let goodbye = request(
             "POST", "/session?delete=true&requestId=\(Self.requestID())", token: ended.token, body: [])
-        await withTaskGroup(of: Void.self) { [caller] group in
-            group.addTask { _ = try? await caller.send(goodbye) }
-            group.addTask { try? await Task.sleep(for: .seconds(3)) }
-            await group.next()
-            group.cancelAll()
-        }
+        // A task of its own, awaited here: whoever is cancelled leaves no transaction with its locks behind.
+        await Task { [caller] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { _ = try? await caller.send(goodbye) }
+                group.addTask { try? await Task.sleep(for: .seconds(3)) }
+                await group.next()
+                group.cancelAll()
+            }
+        }.value
     }
 
     /// Carries out one statement.
@@ -202,7 +205,10 @@ final class SnowflakeClient: @unchecked Sendable {
             throw SnowflakeFailure(.permanent, "\(what): the result came as Arrow, and only JSON can be read")
         }
         guard data["chunks"]?.elements?.isEmpty != false else {
-            throw SnowflakeFailure(.permanent, "\(what): the result has more rows than one answer holds")
+            throw SnowflakeFailure(
+                .permanent,
+                "\(what): the result has more rows than one answer holds, and those that Snowflake stores apart are not "
+                    + "fetched; a table needs fewer columns, or shorter comments on them")
         }
         var rows: [[String?]] = []
         for row in data["rowset"]?.elements ?? [] { rows.append((row.elements ?? []).map(cell)) }

@@ -2,7 +2,7 @@ import ConnectCore
 
 /// Why a statement was not carried out, by what is to be done about it.
 struct SnowflakeFailure: Error, Sendable {
-    enum Kind: Sendable {
+    enum Kind: Sendable, Equatable {
         /// The session may be gone, and whether the statement was carried out is not known: begin anew with another.
         case transient
         /// A value of a row does not fit its column.
@@ -13,6 +13,9 @@ struct SnowflakeFailure: Error, Sendable {
         case exists
         /// The offsets in the table are not those that were expected: another task has written them.
         case fenced
+        /// The table of offsets has less of partitions than this task has committed. With the offsets from which they have to be
+        /// read again.
+        case behind([SinkPartition: Int64])
         case permanent
     }
 

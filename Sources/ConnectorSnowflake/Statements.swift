@@ -41,9 +41,18 @@ enum Statements {
             + "COMMENT = 'Offsets of the last records of a Kafka connector that are in its tables'"
     }
 
-    /// Bound: the table.
+    /// Bound: a JSON array of [table, topic, partition].
     static func readOffsets(_ offsets: TableIdentifier) -> String {
-        "SELECT TOPIC, KAFKA_PARTITION::VARCHAR, OFFSET_TOKEN::VARCHAR FROM \(offsets.sql) WHERE TABLE_NAME = ?"
+        "SELECT T.TOPIC, T.KAFKA_PARTITION::VARCHAR, T.OFFSET_TOKEN::VARCHAR FROM \(offsets.sql) T "
+            + "JOIN (SELECT F.VALUE[0]::VARCHAR AS A, F.VALUE[1]::VARCHAR AS B, F.VALUE[2]::NUMBER(38,0) AS C "
+            + "FROM \(rows)) N ON T.TABLE_NAME = N.A AND T.TOPIC = N.B AND T.KAFKA_PARTITION = N.C"
+    }
+
+    /// Bound: a JSON array of [topic, partition].
+    static func readHighestOffsets(_ offsets: TableIdentifier) -> String {
+        "SELECT T.TOPIC, T.KAFKA_PARTITION::VARCHAR, MAX(T.OFFSET_TOKEN)::VARCHAR FROM \(offsets.sql) T "
+            + "JOIN (SELECT F.VALUE[0]::VARCHAR AS A, F.VALUE[1]::NUMBER(38,0) AS B FROM \(rows)) N "
+            + "ON T.TOPIC = N.A AND T.KAFKA_PARTITION = N.B GROUP BY T.TOPIC, T.KAFKA_PARTITION"
     }
 
     /// Bound: a JSON array of [table, topic, partition, offset].

@@ -83,7 +83,7 @@ struct TableNames: Sendable {
     }
 
     /// Java's `Math.abs(hashCode())`, which stays negative for the lowest number.
-    private static func javaHash(_ text: String) -> String {
+    static func javaHash(_ text: String) -> String {
         let hash = Int32(bitPattern: text.utf16.reduce(UInt32(0)) { $0 &* 31 &+ UInt32($1) })
         return String(hash == .min ? hash : abs(hash))
     }

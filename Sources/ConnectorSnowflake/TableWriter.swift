@@ -14,6 +14,14 @@ final class TableWriter: @unchecked Sendable {
     private var tokens: [Channel: Int64] = [:]
     /// What this task has brought: a channel whose row was deleted goes on behind it.
     private var written: [Channel: Int64] = [:]
+    /// What this task has tried to bring, whatever came of it.
+    private var tried: [Channel: Int64] = [:]
+    /// Where channels went back to, and how often in a row without getting further.
+    private var returns: [Channel: (offset: Int64, count: Int)] = [:]
+    /// Channels of which it was said that rows are passed over.
+    private var told: Set<Channel> = []
+    /// A channel that goes back to one place so often stores nothing.
+    private static let returnCountMax = 3
 
     init(
         _ settings: SnowflakeSettings, connector: String, _ client: SnowflakeClient,
@@ -25,11 +33,29 @@ final class TableWriter: @unchecked Sendable {
         offsets = OffsetTable(settings, connector: connector, client)
     }
 
+    /// Where it says what is in the tables.
+    var offsetTable: TableIdentifier { offsets.name }
+
     /// Forgets partitions that came or went: somebody else may have written them.
     func forget(_ places: some Sequence<SinkPartition>) {
         let places = Set(places)
         tokens = tokens.filter { !places.contains($0.key.place) }
         written = written.filter { !places.contains($0.key.place) }
+        tried = tried.filter { !places.contains($0.key.place) }
+        returns = returns.filter { !places.contains($0.key.place) }
+        told = told.filter { !places.contains($0.place) }
+    }
+
+    /// The highest offsets of partitions that are in any table; none of those that never brought a row.
+    func highest(_ places: [SinkPartition]) async throws(ConnectError) -> [SinkPartition: Int64] {
+        do throws(SnowflakeFailure) {
+            try await client.prepare()
+            return try await offsets.highest(places)
+        } catch {
+            // It is made with the first row; what else may be missing is told then.
+            if error.kind == .missing { return [:] }
+            throw error.connectError
+        }
     }
 
     /// Brings rows of one table, in their order; those that are there already are passed over.
@@ -38,11 +64,13 @@ final class TableWriter: @unchecked Sendable {
     ///   - rows: those of a partition by their offsets.
     ///   - finished: told how many rows, from the front, are done with, as soon as they are.
     ///   - refused: told of a row that Snowflake will not take; what it throws ends the call.
+    /// - Returns: offsets from which partitions have to be read again, because the table has lost what it had taken. Rows that
+    ///   are not done with are to be brought later, those of these partitions as they come again.
     /// - Throws: `.retriable` when the rows that are not done with may be brought later.
     func write(
         _ table: TableIdentifier, _ rows: [Row], finished: (Int) -> Void,
         refused: (Row, ConnectError) async throws(ConnectError) -> Void
-    ) async throws(ConnectError) {
+    ) async throws(ConnectError) -> [SinkPartition: Int64] {
         var rest = rows[...]
         var fencedCount = 0
         // How many rows go into the next transaction; halved when one of them is at fault.
@@ -79,10 +107,14 @@ final class TableWriter: @unchecked Sendable {
                 case .transient, .fenced:
                     forgetTokens(table)
                     throw ConnectError(.retriable, error.message)
+                case .behind(let places):
+                    log(.warning, error.message)
+                    return places
                 case .exists, .permanent: throw error.connectError
                 }
             }
         }
+        return [:]
     }
 
     private func forgetTokens(_ table: TableIdentifier) { tokens = tokens.filter { $0.key.table != table } }
@@ -94,11 +126,13 @@ final class TableWriter: @unchecked Sendable {
         let known = try await columns(table)
         let current = try await load(table, rows)
         let fresh = rows.filter { $0.offset > current[$0.place] ?? -1 }
+        if fresh.count < rows.count { tell(table, rows, current) }
         guard !fresh.isEmpty else { return }
         let columns = settings.isSchematized ? try await evolve(table, known, fresh) : known
         var moves: [SinkPartition: (expected: Int64, new: Int64)] = [:]
         for row in fresh { moves[row.place] = (current[row.place] ?? -1, row.offset) }
 
+        for (place, offsets) in moves { tried[Channel(table: table, place: place)] = offsets.new }
         _ = try await client.execute("BEGIN TRANSACTION", what: "beginning a transaction for \(table)")
         do throws(SnowflakeFailure) {
             for part in parts(fresh) {
@@ -119,8 +153,26 @@ final class TableWriter: @unchecked Sendable {
         }
         for (place, offsets) in moves {
             let channel = Channel(table: table, place: place)
+            // What was committed since it went back has stayed.
+            if let back = returns[channel], offsets.expected > back.offset { returns[channel] = nil }
             tokens[channel] = offsets.new
             written[channel] = offsets.new
+        }
+    }
+
+    /// Says of rows that are passed over, once for a channel, unless this task itself has brought them.
+    private func tell(_ table: TableIdentifier, _ rows: ArraySlice<Row>, _ current: [SinkPartition: Int64]) {
+        for row in rows {
+            let channel = Channel(table: table, place: row.place)
+            guard let token = current[row.place], row.offset <= token, row.offset > tried[channel] ?? -1,
+                told.insert(channel).inserted
+            else { continue }
+            log(
+                .warning,
+                "records of partition \(row.place.partition) of '\(row.place.topic)' from offset \(row.offset) on are "
+                    + "passed over: \(table) has all up to offset \(token) by OFFSET_TOKEN in \(offsets.name). If the topic "
+                    + "was made anew, or is to be read again, delete the partition's row there and restart the task "
+                    + "from the first record")
         }
     }
 
@@ -159,14 +211,45 @@ final class TableWriter: @unchecked Sendable {
         let places = Set(rows.map(\.place))
         let unknown = places.filter { tokens[Channel(table: table, place: $0)] == nil }
         if !unknown.isEmpty {
+            // Rows of a channel come from its first one on: nothing before that is to be looked for.
+            var firsts: [SinkPartition: Int64] = [:]
+            for row in rows where firsts[row.place] == nil { firsts[row.place] = row.offset }
             let found = try await offsets.load(table, Array(unknown)) {
-                written[Channel(table: table, place: $0)] ?? -1
+                written[Channel(table: table, place: $0)] ?? (firsts[$0] ?? 0) - 1
             }
             for (place, offset) in found { tokens[Channel(table: table, place: place)] = offset }
+            try check(table, found)
         }
         var current: [SinkPartition: Int64] = [:]
         for place in places { current[place] = tokens[Channel(table: table, place: place)] }
         return current
+    }
+
+    /// What was committed has to be there still: what is not there any more is read again.
+    ///
+    /// - Throws: `.behind`; `.permanent` where that does not help.
+    private func check(_ table: TableIdentifier, _ found: [SinkPartition: Int64]) throws(SnowflakeFailure) {
+        var starts: [SinkPartition: Int64] = [:]
+        var message = ""
+        for (place, offset) in found {
+            let channel = Channel(table: table, place: place)
+            guard let last = written[channel], offset < last else { continue }
+            let before = returns[channel].flatMap { offset <= $0.offset ? $0.count : nil } ?? 0
+            returns[channel] = (offset, before + 1)
+            written[channel] = offset
+            starts[place] = offset + 1
+            message =
+                "partition \(place.partition) of '\(place.topic)' was committed in \(table) up to offset \(last), and "
+                + "OFFSET_TOKEN in \(offsets.name) is \(offset)"
+            guard before + 1 < Self.returnCountMax else {
+                throw SnowflakeFailure(
+                    .permanent,
+                    message
+                        + ", \(before + 1) times in a row: Snowflake does not keep what it commits, or somebody sets it "
+                        + "back; see who writes the two tables, then restart the task")
+            }
+        }
+        if !starts.isEmpty { throw SnowflakeFailure(.behind(starts), message + ": it is read again from there") }
     }
 
     // MARK: tables
@@ -212,6 +295,7 @@ final class TableWriter: @unchecked Sendable {
         log(.info, "created table \(table)")
         try await offsets.drop(table)
         forgetTokens(table)
+        written = written.filter { $0.key.table != table }
     }
 
     /// Adds columns and lets columns be NULL, as rows need it.

@@ -207,6 +207,27 @@ import Testing
         }
     }
 
+    /// ALTER TABLE would refuse them, and with them all rows.
+    @Test(arguments: ["\"\"", String(repeating: "a", count: 256), String(repeating: "\u{DF}", count: 128), "a\0b"])
+    func `names that no column can have refuse the row alone`(_ name: String) throws {
+        let schema = ConnectSchema(.structure, fields: [.init(name, ConnectSchema(.int64))])
+        for value in [
+            record(object([(name, .int64(1))])),
+            record(.structure(ConnectStruct(schema, values: [.int64(1)])), schema: schema),
+        ] {
+            let error = #expect(throws: ConnectError.self) {
+                try row(value, ["snowflake.enable.schematization": "true"])
+            }
+            #expect(error?.code == .data)
+            #expect(error?.message.contains("1 to 255 characters") == true)
+        }
+    }
+
+    @Test(arguments: ["\"", "\"\"\"\"", " ", String(repeating: "a", count: 255)])
+    func `names that a column can have are taken`(_ name: String) throws {
+        #expect(try row(record(object([(name, .int64(1))])), ["snowflake.enable.schematization": "true"]) != nil)
+    }
+
     @Test func `comments stay texts`() {
         #expect(Statements.literal(#"it's \'; DROP "#) == #"'it''s \\''; DROP '"#)
         #expect(Statements.literal(String(repeating: "x", count: 5000)).count == 1002)

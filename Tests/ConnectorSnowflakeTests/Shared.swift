@@ -15,11 +15,13 @@ final class SinkContext: SinkTaskContext {
     private let isTolerant: Bool
     let reported = Mutex<[(record: ConnectRecord, error: ConnectError)]>([])
     let retries = Mutex<[Duration]>([])
+    let seeks = Mutex<[[SinkPartition: Int64]]>([])
+    let warnings = Mutex<[String]>([])
 
     init(isTolerant: Bool = false) { self.isTolerant = isTolerant }
 
     func requestCommit() {}
-    func seek(_ offsets: [SinkPartition: Int64]) {}
+    func seek(_ offsets: [SinkPartition: Int64]) { seeks.withLock { $0.append(offsets) } }
     func pause(_ partitions: [SinkPartition]) {}
     func resume(_ partitions: [SinkPartition]) {}
     func retry(after: Duration) { retries.withLock { $0.append(after) } }
@@ -29,7 +31,11 @@ final class SinkContext: SinkTaskContext {
         if !isTolerant { throw error }
     }
 
-    func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) {}
+    func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) {
+        let text = message()
+        if level == .warning { warnings.withLock { $0.append(text) } }
+    }
+
     var now: Int64 { 1_700_000_000_000 }
 }
 
@@ -51,6 +57,7 @@ final class SnowflakeServer: Sendable {
         var statements: [String] = []
         var logins: [JSONValue] = []
         var refused: Int64?
+        var goodbyeCount = 0
     }
 
     /// An answer instead of the server's own; `apply` carries the statement out.
@@ -65,6 +72,7 @@ final class SnowflakeServer: Sendable {
         set { inside.withLock { $0.state = newValue } }
     }
     var statements: [String] { inside.withLock { $0.statements } }
+    var goodbyeCount: Int { inside.withLock { $0.goodbyeCount } }
     var logins: [JSONValue] { inside.withLock { $0.logins } }
     var inserts: [String] { statements.filter { $0.hasPrefix("INSERT") } }
     func offsets(_ table: String) -> [Int64] { rows(table).compactMap { $0.elements?[0]["offset"]?.integer } }
@@ -100,6 +108,16 @@ final class SnowflakeServer: Sendable {
             $0.before = nil
         }
         return (200, #"{"success":true,"data":{"token":"secret-token","validityInSeconds":3600}}"#)
+    }
+
+    /// What is open in a session that ends is rolled back.
+    private func logout() -> (Int, String) {
+        inside.withLock {
+            $0.goodbyeCount += 1
+            $0.state = $0.before ?? $0.state
+            $0.before = nil
+        }
+        return (200, #"{"success":true,"data":null}"#)
     }
 
     private func query(_ body: String) -> (Int, String) {
@@ -156,11 +174,14 @@ final class SnowflakeServer: Sendable {
                     inside.state.columns[name]?.append((column, type, "Y"))
                 }
             case "SELECT":
-                return Self.answer(
-                    inside.state.offsets.compactMap { key, offset in
-                        let parts = key.split(separator: "|").map(String.init)
-                        return parts[0] == bound ? [parts[1], parts[2], String(offset)] : nil
-                    })
+                let wanted = elements.map { ($0.elements ?? []).map { $0.text ?? String($0.integer ?? -9) } }
+                var found: [[String]: Int64] = [:]
+                for (key, offset) in inside.state.offsets {
+                    var parts = key.split(separator: "|").map(String.init)
+                    if sql.contains("MAX(") { parts.removeFirst() }
+                    if wanted.contains(parts) { found[parts] = max(offset, found[parts] ?? -1) }
+                }
+                return Self.answer(found.map { $0.key.suffix(2) + [String($0.value)] })
             case "MERGE":
                 var count = 0
                 for row in elements where inside.state.offsets[key(row)] == nil {
@@ -204,7 +225,8 @@ final class SnowflakeServer: Sendable {
                 switch call.path {
                 case "/session/v1/login-request": server.login(text)
                 case "/queries/v1/query-request": server.query(text)
-                default: (200, #"{"success":true,"data":null}"#)
+                case "/session": server.logout()
+                default: (404, "")
                 }
             return .bytes(answer.utf8, contentType: "application/json", status: .init(code: status))
         }

@@ -318,6 +318,32 @@ def test_offsets_that_go_back_double_nothing(worker, server, topic):
     assert server.offsets(topic) == list(range(101))
 
 
+def lose(server, topic, connector, offset):
+    """As if the transactions behind an offset had never been."""
+    server.run(f"DELETE FROM SHOP.PUBLIC.{topic} WHERE RECORD_METADATA:offset::INT > {offset}")
+    server.run(f"UPDATE SHOP.PUBLIC.{offsets_of(connector)} SET OFFSET_TOKEN = {offset} WHERE TOPIC = '{topic}'")
+
+
+def test_what_the_table_has_lost_is_read_again(worker, server, topic):
+    worker.put("snow-lost", **sink(server, topic))
+    worker.wait_running("snow-lost")
+    produce(worker, topic, [(None, {"n": n}) for n in range(100)])
+    wait_until(lambda: server.offsets(topic) == list(range(100)), 40, "all rows")
+    # Under a task that is at work: it notices with the next row.
+    lose(server, topic, "snow-lost", 59)
+    produce(worker, topic, [(None, {"n": 100})])
+    wait_until(lambda: server.offsets(topic) == list(range(101)), 40, "lost rows and the new one")
+    # And under none: Kafka's offsets are at the end, and there is nothing new to read.
+    assert worker.ask("PUT", "/connectors/snow-lost/stop")[0] in (202, 204)
+    wait_until(lambda: worker.status("snow-lost")["connector"]["state"] == "STOPPED", 40, "stopped")
+    kept = worker.ask("GET", "/connectors/snow-lost/offsets")[1]["offsets"]
+    assert [entry["offset"]["kafka_offset"] for entry in kept] == [101]
+    lose(server, topic, "snow-lost", 59)
+    worker.ask("PUT", "/connectors/snow-lost/resume")
+    wait_until(lambda: server.offsets(topic) == list(range(101)), 40, "lost rows")
+    assert worker.states("snow-lost") == ("RUNNING", ["RUNNING"])
+
+
 @pytest.mark.deadline(180)
 def test_a_server_that_goes_away_and_returns(worker, server, topic):
     worker.put("snow-away", **sink(server, topic))
