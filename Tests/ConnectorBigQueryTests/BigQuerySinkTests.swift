@@ -14,7 +14,7 @@ import Testing
         let task = BigQuerySinkTask(settings, context)
         do {
             try await task.start()
-            try await task.put(records)
+            try await task.deliver(records, context)
         } catch {
             await task.stop()
             throw error
@@ -348,9 +348,9 @@ import Testing
             let task = BigQuerySinkTask(settings, context)
             try await task.start()
             let records = rows(4) + [record(.string("x"), offset: 4, schema: .string)]
-            let failure = await #expect(throws: ConnectError.self) { try await task.put(records) }
+            let failure = await #expect(throws: ConnectError.self) { try await task.deliver(records, context) }
             #expect(failure?.isRetriable == true)
-            try await task.put(records)
+            try await task.deliver(records, context)
             #expect(server.inserts.filter { $0.ids == ["t-0-0", "t-0-1"] }.count == 1)
             #expect(server.inserts.last?.ids == ["t-0-2", "t-0-3"])
             #expect(context.refused == [4])
@@ -360,11 +360,12 @@ import Testing
         try await TableServer.run({ request, _ in
             request.line.hasSuffix("/insertAll") ? TableServer.error(503, "backendError", "") : nil
         }) { url, _ in
-            let task = BigQuerySinkTask(try settings(url, ["max.retries": "1"]), SinkContext())
+            let context = SinkContext()
+            let task = BigQuerySinkTask(try settings(url, ["max.retries": "1"]), context)
             try await task.start()
             var kinds: [Bool?] = []
             for _ in 0..<2 {
-                let failure = await #expect(throws: ConnectError.self) { try await task.put(rows(1)) }
+                let failure = await #expect(throws: ConnectError.self) { try await task.deliver(rows(1), context) }
                 kinds.append(failure?.isRetriable)
             }
             #expect(kinds == [true, false])
@@ -372,26 +373,120 @@ import Testing
         }
     }
 
-    @Test func `a stop ends pauses`() async throws {
-        let isAsked = AsyncStream<Void>.makeStream()
+    /// In `put` a task hears nothing of a stop: the worker waits, and what was written by then is not written again.
+    @Test(arguments: ["a request", "rows", "a new table"])
+    func `pauses are the worker's`(what: String) async throws {
+        try await TableServer.run({ request, number in
+            guard request.line.hasSuffix("/insertAll"), number < 2 else { return nil }
+            switch what {
+            case "a request": return TableServer.error(503, "backendError", "")
+            case "rows":
+                return (200, #"{"insertErrors":[{"index":0,"errors":[{"reason":"backendError","message":"m"}]}]}"#)
+            default: return TableServer.error(404, "notFound", "Not found: Table p:d.t")
+            }
+        }) { url, server in
+            var settings = try settings(url)
+            settings.usualPauses = RetrySchedule(first: .seconds(3600), longest: .seconds(36_000), isRandom: false)
+            settings.settlingPauses = RetrySchedule(first: .seconds(3600), isRandom: false)
+            let context = SinkContext()
+            let task = BigQuerySinkTask(settings, context)
+            try await task.start()
+            let failure = await #expect(throws: ConnectError.self) { try await task.put(rows(1)) }
+            #expect(failure?.isRetriable == true)
+            #expect(context.takePause() == (what == "a new table" ? .seconds(60) : .seconds(3600)))
+            try await task.deliver(rows(1), context)
+            #expect(server.inserts.count == 3)
+            await task.stop()
+        }
+    }
+
+    @Test func `partitions that are gone take what is known of them along`() async throws {
+        try await TableServer.run({ request, number in
+            guard request.line.hasSuffix("/insertAll"), number == 0 else { return nil }
+            return (200, #"{"insertErrors":[{"index":1,"errors":[{"reason":"backendError","message":"m"}]}]}"#)
+        }) { url, server in
+            let context = SinkContext()
+            let task = BigQuerySinkTask(try settings(url), context)
+            try await task.start()
+            await #expect(throws: ConnectError.self) { try await task.put(rows(2)) }
+            await task.close([SinkPartition(topic: "t", partition: 0)])
+            try await task.deliver(rows(2), context)
+            #expect(server.inserts.map(\.ids) == [["t-0-0", "t-0-1"], ["t-0-0", "t-0-1"]])
+            await task.stop()
+        }
+    }
+
+    /// A transform may give records of several topics the name of one table.
+    @Test func `rows of several topics in one table are told apart`() async throws {
+        func record(_ topic: String, _ fields: [(String, ConnectSchema, ConnectValue)]) -> ConnectRecord {
+            var record = row(fields, topic: topic)
+            record.topic = "t"
+            return record
+        }
+        try await TableServer.run { url, server in
+            server.set("t", #"{"schema":{"fields":[{"name":"n","type":"INTEGER"}]}}"#)
+            let context = SinkContext(isTolerant: true)
+            let records = [
+                record("a", [("n", .int64, .int64(1)), ("must", .string, .string("x"))]),
+                record("b", [("n", .int64, .int64(2))]),
+                record(
+                    "c",
+                    [
+                        ("n", .int64, .int64(3)),
+                        ("d", ConnectSchema(.int64, name: "io.debezium.time.Date", version: 1), .int64(0)),
+                    ]),
+            ]
+            try await put(settings(url, ["allowNewBigQueryFields": "true"]), records, context)
+            #expect(server.inserts.flatMap(\.ids) == ["b-0-0"])
+            #expect(context.reported.withLock { $0.count } == 2)
+            try await put(settings(url), [record("a", [("n", .int64, .int64(1))]), records[1]])
+            #expect(server.inserts.last?.ids == ["a-0-0", "b-0-0"])
+        }
+    }
+
+    /// A row with a name that no schema brings must not be sent until the task ends.
+    @Test func `rows with names that nothing brings are refused`() async throws {
+        let all = ["allowNewBigQueryFields": "true", "allowBigQueryRequiredFieldRelaxation": "true"]
+        let without = record(object([("n", .int64(1)), ("r", object([("x", .int64(1))]))]), offset: 0)
+        let fitting = record(object([("n", .int64(2))]), offset: 1)
+        let with = row([("n", .int64, .int64(3))], offset: 2)
+        try await TableServer.run({ request, number in
+            guard request.line.hasSuffix("/insertAll"), number < 2 else { return nil }
+            return TableServer.insertErrors(
+                request,
+                Dictionary(uniqueKeysWithValues: request.rows.indices.map { ($0, ("invalid", "no such field: r.x.")) }))
+        }) { url, server in
+            server.set(
+                "t",
+                #"{"schema":{"fields":[{"name":"N","type":"INTEGER"},{"name":"r","type":"RECORD","fields":[{"name":"y","type":"INTEGER"}]}]}}"#
+            )
+            let context = SinkContext(isTolerant: true)
+            try await put(settings(url, all), [without, fitting, with], context)
+            #expect(context.refused == [0])
+            #expect(context.words.first?.contains("the table has no column r.x, and records without a schema") == true)
+            // The others wait for columns that are there.
+            #expect(server.inserts.map(\.ids).dropFirst() == [["t-0-1", "t-0-2"], ["t-0-1", "t-0-2"]])
+        }
+    }
+
+    @Test func `structs without fields, and fields named like the options'`() async throws {
+        let none = ConnectSchema.structure([])
+        let outer = ConnectSchema.structure([.init("e", none)])
+        let record = row(
+            [
+                ("n", .int64, .int64(1)), ("META", .string, .string("mine")),
+                ("o", outer, .structure(ConnectStruct(outer, values: [.structure(ConnectStruct(none))]))),
+            ])
+        // BigQuery's own words for a name that the table has not.
         try await TableServer.run({ request, _ in
             guard request.line.hasSuffix("/insertAll") else { return nil }
-            isAsked.continuation.yield()
-            return TableServer.error(503, "backendError", "")
-        }) { url, _ in
-            var settings = try settings(url)
-            settings.usualPauses = RetrySchedule(first: .seconds(3600), longest: .seconds(3600))
-            let task = BigQuerySinkTask(settings, SinkContext())
-            try await task.start()
-            async let put: Void = task.put(rows(1))
-            for await _ in isAsked.stream { break }
-            await task.stop()
-            do {
-                try await put
-                Issue.record("the put ended as if its rows were written")
-            } catch {
-                #expect((error as? ConnectError)?.isRetriable == true)
-            }
+            let names = request.rows.flatMap { ($0["json"]?.members ?? []).map(\.0) }
+            let unknown = names.first { !["n", "meta"].contains($0) }
+            return unknown.map { TableServer.insertErrors(request, [0: ("invalid", "no such field: \($0).")]) }
+        }) { url, server in
+            try await put(settings(url, ["kafkaDataFieldName": "meta", "allowNewBigQueryFields": "true"]), [record])
+            #expect(server.columns("t") == ["n:INTEGER:REQUIRED", "meta:RECORD:NULLABLE"])
+            #expect(server.inserts.count == 1)
         }
     }
 

@@ -74,6 +74,31 @@ import Testing
         let variable = ConnectValue.structure(ConnectStruct(schema, values: [.int32(1), .bytes([15])]))
         #expect(try value(schema, variable) == #"{"f":{"scale":1,"value":"Dw=="}}"#)
         #expect(try value(schema, variable, ["variableScaleDecimalHandlingMode": "BIGNUMERIC"]) == #"{"f":"1.5"}"#)
+        let huge = ConnectValue.decimal(SQLDecimal(unscaled: 1, scale: -400))
+        for mode in ["FLOAT", "NUMERIC", "BIGNUMERIC"] {
+            for scale in [Int(Int32.min), -100_000_000, 10_001, Int(Int32.max)] {
+                let failure = #expect(throws: ConnectError.self) {
+                    try value(
+                        .decimal(scale: 2), .decimal(SQLDecimal(unscaled: 1, scale: scale)),
+                        ["decimalHandlingMode": mode])
+                }
+                #expect(failure?.code == .data && failure?.message.contains("scale \(scale)") == true)
+            }
+            let long = SQLDecimal(bigEndian: Array(repeating: 1, count: 10_000), scale: 0)
+            let failure = #expect(throws: ConnectError.self) {
+                try value(.decimal(scale: 2), .decimal(long), ["decimalHandlingMode": mode])
+            }
+            #expect(failure?.code == .data)
+        }
+        // No infinity, for which there is an option, and no NULL.
+        let failure = #expect(throws: ConnectError.self) {
+            try value(.decimal(scale: 2), huge, ["convertDoubleSpecialValues": "true"])
+        }
+        #expect(failure?.code == .data && failure?.message.contains("decimalHandlingMode=RECORD") == true)
+        #expect(try value(.decimal(scale: 2), huge, ["decimalHandlingMode": "RECORD"]).contains(#""scale":-400"#))
+        #expect(try value(.decimal(scale: 2), .decimal(SQLDecimal(unscaled: 1, scale: 400))) == #"{"f":0.0}"#)
+        let large = ConnectValue.structure(ConnectStruct(schema, values: [.int32(-400), .bytes([1])]))
+        #expect(throws: ConnectError.self) { try value(schema, large, ["variableScaleDecimalHandlingMode": "FLOAT"]) }
         let hostile = ConnectValue.structure(ConnectStruct(schema, values: [.int32(.min), .bytes([15])]))
         #expect(throws: ConnectError.self) {
             try value(schema, hostile, ["variableScaleDecimalHandlingMode": "NUMERIC"])
@@ -84,6 +109,10 @@ import Testing
         #expect(try value(.optionalString, .null) == "{}")
         #expect(try value(.optionalString.with(defaultValue: .string("x")), .null) == #"{"f":"x"}"#)
         #expect(try value(.structure([]), .null) == "{}")
+        for schema in SchemaTests.withoutColumn { #expect(try value(schema, .null) == "{}") }
+        let half = ConnectSchema.structure([.init("e", .structure([])), .init("x", .int32)])
+        let part = ConnectStruct(half, values: [.structure(ConnectStruct(.structure([]))), .int32(1)])
+        #expect(try value(half, .structure(part)) == #"{"f":{"x":1}}"#)
         let failure = #expect(throws: ConnectError.self) { try value(.string, .null) }
         #expect(failure?.message == "f is not optional, but converting object had null value")
         let inner = ConnectSchema.structure([.init("a.b", .optionalInt32), .init("c", .optionalInt32)])
@@ -127,6 +156,17 @@ import Testing
         #expect(throws: ConnectError.self) {
             try row(record(object([]), key: SchemaAndValue(.string, .string("k"))), ["kafkaKeyFieldName": "key"])
         }
+        // Names are the same in any case, and as they are shown.
+        #expect(
+            try row(
+                record(object([("Meta.Data", .int64(1))]), offset: 9),
+                ["kafkaDataFieldName": "meta.data", "sanitizeFieldNames": "true"])
+                == #"{"meta_data":{"topic":"t","partition":0,"offset":9,"insertTime":1.5}}"#)
+        let none = ConnectSchema.structure([])
+        #expect(
+            try row(
+                record(object([]), key: SchemaAndValue(none, .structure(ConnectStruct(none)))),
+                ["kafkaKeyFieldName": "key"]) == "{}")
         #expect(RowConverter.insertID(record(.null, offset: 9)) == "t-0-9")
     }
 

@@ -58,6 +58,24 @@ import Testing
         #expect(try column(schema) == json)
     }
 
+    /// Structs without fields further down.
+    static let withoutColumn: [ConnectSchema] = {
+        let none = ConnectSchema.structure([.init("o", .structure([.init("e", .structure([]))]))])
+        return [
+            none, .array(none), .array(.array(.structure([]))), .map(.string, none), .map(none, .string),
+            .structure([.init("l", .array(none)), .init("m", .map(.string, .structure([])))]),
+        ]
+    }()
+
+    @Test(arguments: withoutColumn) func `what has no column`(schema: ConnectSchema) throws {
+        #expect(try column(schema) == "[]")
+        #expect(
+            try column(.structure([.init("x", .int32), .init("e", schema)]))
+                == #"[{"type":"RECORD","mode":"REQUIRED","fields":[{"name":"x","type":"INTEGER","mode":"REQUIRED"}]}]"#)
+        let one = record(.null, key: SchemaAndValue(.structure([.init("e", schema)]), .null), schema: .structure([]))
+        #expect(try columns(one, ["kafkaKeyFieldName": "k"]) == "[]")
+    }
+
     @Test func `decimals`() throws {
         let schema = ConnectSchema.decimal(scale: 2, isOptional: true)
         #expect(

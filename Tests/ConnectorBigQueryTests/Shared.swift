@@ -14,6 +14,7 @@ final class SinkContext: SinkTaskContext {
     let identity = TaskIdentity(connector: "c", task: 0)
     private let isTolerant: Bool
     let reported = Mutex<[(record: ConnectRecord, error: ConnectError)]>([])
+    private let pause = Mutex<Duration?>(nil)
 
     init(isTolerant: Bool = false) { self.isTolerant = isTolerant }
 
@@ -21,7 +22,15 @@ final class SinkContext: SinkTaskContext {
     func seek(_ offsets: [SinkPartition: Int64]) {}
     func pause(_ partitions: [SinkPartition]) {}
     func resume(_ partitions: [SinkPartition]) {}
-    func retry(after: Duration) {}
+    func retry(after: Duration) { pause.withLock { $0 = after } }
+
+    /// How long the task wants to wait.
+    func takePause() -> Duration? {
+        pause.withLock { pause in
+            defer { pause = nil }
+            return pause
+        }
+    }
 
     func report(_ record: ConnectRecord, _ error: ConnectError) async throws(ConnectError) {
         reported.withLock { $0.append((record, error)) }
@@ -34,6 +43,19 @@ final class SinkContext: SinkTaskContext {
 
     var refused: [Int64?] { reported.withLock { $0.map(\.record.kafkaOffset) } }
     var words: [String] { reported.withLock { $0.map(\.error.message) } }
+}
+
+extension BigQuerySinkTask {
+    /// Puts records as the worker does, again and again where the task asks for a pause, but without pauses.
+    func deliver(_ records: [ConnectRecord], _ context: SinkContext) async throws {
+        while true {
+            do {
+                return try await put(records)
+            } catch {
+                guard error.isRetriable, context.takePause() != nil else { throw error }
+            }
+        }
+    }
 }
 
 /// Has tables as BigQuery has them, and answers as a test tells it to where it tells it anything.

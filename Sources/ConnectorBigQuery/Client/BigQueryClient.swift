@@ -10,17 +10,17 @@ final class BigQueryClient: Sendable {
     private let settings: BigQuerySettings
     private let caller: HTTPCaller
     private let tokens: AccessTokens?
-    private let pauses: Pauses
+    private let attempts: Attempts
     private let now: @Sendable () -> Int64
     private let log: @Sendable (TaskLogLevel, String) -> Void
 
     /// - Parameter now: milliseconds since 1970.
     init(
-        _ settings: BigQuerySettings, _ pauses: Pauses, now: @escaping @Sendable () -> Int64,
+        _ settings: BigQuerySettings, _ attempts: Attempts, now: @escaping @Sendable () -> Int64,
         _ log: @escaping @Sendable (TaskLogLevel, String) -> Void
     ) throws(ConnectError) {
         self.settings = settings
-        self.pauses = pauses
+        self.attempts = attempts
         self.now = now
         self.log = log
         let caller = try HTTPCaller(settings.caller)
@@ -93,15 +93,15 @@ final class BigQueryClient: Sendable {
         return datasetPath(name) + "/tables/" + PercentEncoding.encoded(table)
     }
 
-    /// Sends a request until there is an answer that trying again would not change.
+    /// Sends a request.
     ///
-    /// - Throws: `.retriable` after the last attempt or when the task is stopped meanwhile, `.connect` for credentials that
-    ///   are refused.
+    /// - Returns: an answer that trying again would not change.
+    /// - Throws: `.retriable` for all others, and notes when to try again; `.connect` for credentials that are refused.
     private func send(
         _ method: String, _ path: String, _ body: [UInt8]? = nil, headers: [(name: String, value: String)] = []
     ) async throws(ConnectError) -> HTTPCaller.Response {
         let url = settings.endpoint + path
-        var attempt = 0
+        let request = method + " " + path
         var hasRenewed = false
         while true {
             var reason: String
@@ -120,7 +120,10 @@ final class BigQueryClient: Sendable {
                     continue
                 }
                 let failure = APIFailure(response)
-                guard !response.isSuccess, failure.isPassing else { return response }
+                guard !response.isSuccess, failure.isPassing else {
+                    attempts.succeed(request)
+                    return response
+                }
                 reason = "\(settings.endpoint) answered \(failure.description)"
                 wait = response.retryAfter ?? .zero
             } catch {
@@ -128,7 +131,9 @@ final class BigQueryClient: Sendable {
                 reason = error.message
             }
             let count = settings.usualRetryCount + settings.retryCount
+            let attempt = attempts.failureCount(request)
             guard attempt < count else {
+                attempts.giveUp()
                 throw ConnectError(.retriable, "Exceeded \(count + 1) attempts of a request: \(reason)")
             }
             log(.warning, "Attempt \(attempt + 1) of \(count + 1) failed: \(reason)")
@@ -136,8 +141,8 @@ final class BigQueryClient: Sendable {
                 attempt < settings.usualRetryCount
                 ? settings.usualPauses.pause(attempt)
                 : settings.retryWait + settings.retryJitter * Double.random(in: 0...1)
-            try await pauses.wait(max(wait, own))
-            attempt += 1
+            attempts.fail(request, pause: max(wait, own))
+            throw ConnectError(.retriable, reason)
         }
     }
 }

@@ -7,8 +7,15 @@ import JSONFormat
 /// - SeeAlso: the original's `BigQueryRecordConverter` and `SinkRecordConverter`.
 struct RowConverter: Sendable {
     private let settings: BigQuerySettings
+    /// The columns of the options, which take the place of fields with their names.
+    private let reserved: Set<String>
 
-    init(_ settings: BigQuerySettings) { self.settings = settings }
+    init(_ settings: BigQuerySettings) {
+        self.settings = settings
+        reserved = Set(
+            [settings.keyField, settings.dataField].compactMap { $0 }.map { BigQueryField.identity(settings.shown($0)) }
+        )
+    }
 
     /// - Parameter now: milliseconds since 1970, the time of insertion.
     /// - Returns: a JSON object.
@@ -16,8 +23,7 @@ struct RowConverter: Sendable {
     func row(_ record: ConnectRecord, now: Int64) throws(ConnectError) -> [UInt8] {
         var writer = JSONWriter(byteCapacity: 256)
         writer.beginObject()
-        // The columns of the options take the place of fields with their names.
-        try members(record.value, except: [settings.keyField, settings.dataField].compactMap { $0 }, to: &writer)
+        try members(record.value, except: reserved, to: &writer)
         if let name = settings.dataField, case .sink(let topic, let partition, let offset, _) = record.origin {
             writer.name(shown(name))
             writer.beginObject()
@@ -31,7 +37,7 @@ struct RowConverter: Sendable {
             writer.double(Double(now) / 1000)
             writer.endObject()
         }
-        if let name = settings.keyField {
+        if let name = settings.keyField, try hasFields(record.key.schema) {
             writer.name(shown(name))
             writer.beginObject()
             try members(record.key, except: [], to: &writer)
@@ -41,16 +47,23 @@ struct RowConverter: Sendable {
         return writer.bytes
     }
 
-    /// What a row is told apart by, for a while, when it comes twice: the original's too.
+    /// What a row is told apart by, for a while, when it comes twice. It is made of the place that the record was read from:
+    /// the topic that a transform gives it, which the original takes, may be that of others with the same partition and offset.
     static func insertID(_ record: ConnectRecord) -> String {
-        guard case .sink(_, let partition, let offset, _) = record.origin else { return record.topic }
-        return "\(record.topic)-\(partition)-\(offset)"
+        guard case .sink(let topic, let partition, let offset, _) = record.origin else { return record.topic }
+        return "\(topic)-\(partition)-\(offset)"
     }
 
-    private func shown(_ name: String) -> String { settings.sanitizesFields ? ColumnName.sanitized(name) : name }
+    private func shown(_ name: String) -> String { settings.shown(name) }
+
+    /// False for a struct of which no column is made. What is no struct is refused elsewhere.
+    private func hasFields(_ schema: ConnectSchema?) throws(ConnectError) -> Bool {
+        guard let schema, schema.kind == .structure else { return true }
+        return try SchemaConverter.hasColumn(schema, settings)
+    }
 
     private func members(
-        _ data: SchemaAndValue, except: [String], to writer: inout JSONWriter
+        _ data: SchemaAndValue, except: Set<String>, to writer: inout JSONWriter
     ) throws(ConnectError) {
         guard let schema = data.schema else {
             guard case .map(let map) = data.value else {
@@ -65,15 +78,18 @@ struct RowConverter: Sendable {
         try structure(value, except: except, 0, to: &writer)
     }
 
+    private func isReserved(_ name: String, _ names: Set<String>) -> Bool {
+        !names.isEmpty && names.contains(BigQueryField.identity(shown(name)))
+    }
+
     // MARK: with a schema
 
     private func structure(
-        _ value: ConnectStruct, except: [String] = [], _ depth: Int, to writer: inout JSONWriter
+        _ value: ConnectStruct, except: Set<String> = [], _ depth: Int, to writer: inout JSONWriter
     ) throws(ConnectError) {
         for (index, field) in value.schema.fields.enumerated() {
-            if except.contains(field.name) { continue }
-            // No column is for a struct without fields.
-            if field.schema.kind == .structure, field.schema.fields.isEmpty { continue }
+            if isReserved(field.name, except) { continue }
+            guard try SchemaConverter.hasColumn(field.schema, settings, depth + 1) else { continue }
             let member = value[index]
             guard !member.isNull else {
                 guard field.schema.isOptional else {
@@ -164,7 +180,7 @@ struct RowConverter: Sendable {
     // MARK: without one
 
     private func free(
-        _ map: ConnectMap, except: [String] = [], _ depth: Int, to writer: inout JSONWriter
+        _ map: ConnectMap, except: Set<String> = [], _ depth: Int, to writer: inout JSONWriter
     ) throws(ConnectError) {
         for entry in map.entries {
             guard case .string(let name) = entry.key else {
@@ -172,7 +188,7 @@ struct RowConverter: Sendable {
                     "Failed to convert record to bigQuery format: Map objects in absence of schema needs to have string value "
                         + "keys. ")
             }
-            if entry.value.isNull || except.contains(name) { continue }
+            if entry.value.isNull || isReserved(name, except) { continue }
             writer.name(shown(name))
             try free(entry.value, name, depth + 1, to: &writer)
         }

@@ -23,7 +23,9 @@ struct BigQueryField: Sendable, Equatable {
     }
 
     /// A name by which fields are the same: case does not count.
-    var identity: String { name.lowercased() }
+    var identity: String { Self.identity(name) }
+
+    static func identity(_ name: String) -> String { name.lowercased() }
 
     init(_ name: String, _ type: String, _ mode: Mode = .nullable, fields: [BigQueryField] = []) {
         self.name = name

@@ -94,19 +94,52 @@ enum LogicalColumn: Sendable {
             }
             bytes[10] = UInt8(ascii: " ")
             writer.string(String(decoding: bytes, as: UTF8.self))
-        case (.decimal(let mode), .decimal(let number)): Self.write(number, mode, to: &writer)
+        case (.decimal(let mode), .decimal(let number)):
+            try Self.write(number, mode, field, option: "decimalHandlingMode", to: &writer)
         case (.variableDecimal(let mode), .structure(let parts)):
-            guard let scale = parts["scale"]?.integer, -10_000...10_000 ~= scale, let bytes = parts["value"]?.bytes,
-                bytes.count < 10_000
+            guard let scale = parts["scale"]?.integer, Self.scales ~= Int(scale), let bytes = parts["value"]?.bytes,
+                bytes.count < Self.byteCountMax
             else { throw .data("\(field) is no io.debezium.data.VariableScaleDecimal") }
-            Self.write(SQLDecimal(bigEndian: bytes, scale: Int(scale)), mode, to: &writer)
+            try Self.write(
+                SQLDecimal(bigEndian: bytes, scale: Int(scale)), mode, field,
+                option: "variableScaleDecimalHandlingMode",
+                to: &writer)
         default: throw .data("\(field) holds a \(value.javaClass), which is no value of its type")
         }
     }
 
-    private static func write(_ number: SQLDecimal, _ mode: BigQuerySettings.DecimalMode, to writer: inout JSONWriter) {
+    /// Far beyond what any column holds. A number of a few bytes must not become a text of many megabytes.
+    private static let scales = -10_000...10_000
+    private static let byteCountMax = 10_000
+
+    /// - Parameter option: of the mode.
+    /// - Throws: `.data` for a number that is too large for its mode.
+    private static func write(
+        _ number: SQLDecimal, _ mode: BigQuerySettings.DecimalMode, _ field: String, option: String,
+        to writer: inout JSONWriter
+    ) throws(ConnectError) {
+        if mode != .record {
+            guard scales ~= number.scale else {
+                throw .data(
+                    "\(field) is a decimal of scale \(number.scale), and a row takes up to \(scales.upperBound) places: "
+                        + "\(option)=RECORD makes a RECORD of scale and value of it")
+            }
+            guard number.unscaledInt64 != nil || number.bigEndian.count < byteCountMax else {
+                throw .data(
+                    "\(field) is a decimal of \(number.bigEndian.count) bytes, and a row takes less than \(byteCountMax): "
+                        + "\(option)=RECORD makes a RECORD of scale and value of it")
+            }
+        }
         switch mode {
-        case .float: writer.double(number.doubleValue)
+        case .float:
+            let double = number.doubleValue
+            guard double.isFinite else {
+                // Not as the infinities of doubles, which no number stands for: this one would become another.
+                throw .data(
+                    "\(field) is a decimal beyond what a FLOAT holds: \(option)=RECORD makes a RECORD of scale and value of it"
+                )
+            }
+            writer.double(double)
         // As a text, so that nobody reads it as a double on the way.
         case .numeric, .bigNumeric: writer.string(number.plainText)
         case .record:

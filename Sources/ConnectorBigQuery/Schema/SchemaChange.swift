@@ -1,4 +1,5 @@
 import ConnectCore
+import JSONFormat
 
 /// How a table's columns become what records need.
 ///
@@ -22,6 +23,21 @@ struct SchemaChange: Sendable {
             guard let there = known[field.identity] else { return true }
             return there.type == "RECORD" && field.type == "RECORD" && hasNewFields(field.fields, beside: there.fields)
         }
+    }
+
+    /// A name in a row that no column has; nil when all are there.
+    ///
+    /// - Returns: with the names of the RECORDs that it is in: `customer.city`.
+    static func unknownName(in row: JSONValue, beside fields: [BigQueryField]) -> String? {
+        let known = Dictionary(fields.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        for (name, value) in row.members ?? [] {
+            guard let field = known[BigQueryField.identity(name)] else { return name }
+            guard field.type == "RECORD" else { continue }
+            for part in value.elements ?? [value] {
+                if let inner = unknownName(in: part, beside: field.fields) { return "\(name).\(inner)" }
+            }
+        }
+        return nil
     }
 
     /// The columns that are there, with what others have and may bring. A column keeps its type: whether values of another

@@ -28,10 +28,38 @@ struct SchemaConverter: Sendable {
     /// A column of an option takes the place of a field with its name.
     private func add(_ field: BigQueryField, to fields: inout [BigQueryField]) {
         fields.removeAll { $0.identity == field.identity }
-        fields.append(field)
+        // A key without fields.
+        if !field.fields.isEmpty { fields.append(field) }
     }
 
-    func shown(_ name: String) -> String { settings.sanitizesFields ? ColumnName.sanitized(name) : name }
+    private func shown(_ name: String) -> String { settings.shown(name) }
+
+    /// Whether a column is made of a field: BigQuery has none for a struct without fields, nor for what is made of such.
+    /// Rows leave out what has none.
+    static func hasColumn(
+        _ schema: ConnectSchema, _ settings: BigQuerySettings, _ depth: Int = 0
+    ) throws(ConnectError) -> Bool {
+        func isThere(_ part: ConnectSchema?) throws(ConnectError) -> Bool {
+            guard let part else { return false }
+            return try hasColumn(part, settings, depth + 1)
+        }
+        switch schema.kind {
+        case .structure, .array, .map: break
+        default: return true
+        }
+        // Refused where it is converted.
+        guard depth < ConnectSchema.depthMax else { return true }
+        if try LogicalColumn(schema, settings) != nil { return true }
+        switch schema.kind {
+        case .structure:
+            for field in schema.fields { if try isThere(field.schema) { return true } }
+            return false
+        case .array: return try isThere(schema.valueSchema)
+        default:
+            guard try isThere(schema.keySchema) else { return false }
+            return try isThere(schema.valueSchema)
+        }
+    }
 
     private static func dataField(_ name: String) -> BigQueryField {
         BigQueryField(
@@ -54,15 +82,15 @@ struct SchemaConverter: Sendable {
     private func members(_ schema: ConnectSchema, _ depth: Int) throws(ConnectError) -> [BigQueryField] {
         var fields: [BigQueryField] = []
         for field in schema.fields {
-            if let field = try self.field(field.schema, field.name, depth + 1) { fields.append(field) }
+            guard try Self.hasColumn(field.schema, settings, depth + 1) else { continue }
+            fields.append(try self.field(field.schema, field.name, depth + 1))
         }
         return fields
     }
 
-    /// nil for a struct without fields, which no column can be.
-    private func field(_ schema: ConnectSchema, _ name: String, _ depth: Int) throws(ConnectError) -> BigQueryField? {
+    private func field(_ schema: ConnectSchema, _ name: String, _ depth: Int) throws(ConnectError) -> BigQueryField {
         guard depth < ConnectSchema.depthMax else { throw .data("Kafka Connect schema is nested too deep") }
-        guard var field = try plainField(schema, shown(name), depth) else { return nil }
+        var field = try plainField(schema, shown(name), depth)
         switch schema.kind {
         case .array, .map: break
         default: field.mode = settings.hasNullableFieldsOnly || schema.isOptional ? .nullable : .required
@@ -73,7 +101,7 @@ struct SchemaConverter: Sendable {
 
     private func plainField(
         _ schema: ConnectSchema, _ name: String, _ depth: Int
-    ) throws(ConnectError) -> BigQueryField? {
+    ) throws(ConnectError) -> BigQueryField {
         if let type = try LogicalColumn(schema, settings) { return try type.field(schema, name) }
         switch schema.kind {
         case .boolean: return BigQueryField(name, "BOOLEAN")
@@ -82,19 +110,19 @@ struct SchemaConverter: Sendable {
         case .string: return BigQueryField(name, "STRING")
         case .bytes: return BigQueryField(name, "BYTES")
         case .structure:
-            let fields = try members(schema, depth)
-            return fields.isEmpty ? nil : BigQueryField(name, "RECORD", fields: fields)
+            return BigQueryField(name, "RECORD", fields: try members(schema, depth))
         case .array:
-            guard let element = schema.valueSchema, var field = try self.field(element, name, depth + 1) else {
-                return nil
-            }
+            guard let element = schema.valueSchema else { throw .data("\(name) is an array of nothing") }
+            var field = try self.field(element, name, depth + 1)
             field.mode = .repeated
             return field
         case .map:
-            guard let keySchema = schema.keySchema, let valueSchema = schema.valueSchema,
-                let key = try field(keySchema, "key", depth + 1), let value = try field(valueSchema, "value", depth + 1)
-            else { return nil }
-            return BigQueryField(name, "RECORD", .repeated, fields: [key, value])
+            guard let keySchema = schema.keySchema, let valueSchema = schema.valueSchema else {
+                throw .data("\(name) is a map of nothing")
+            }
+            return BigQueryField(
+                name, "RECORD", .repeated,
+                fields: [try field(keySchema, "key", depth + 1), try field(valueSchema, "value", depth + 1)])
         }
     }
 }

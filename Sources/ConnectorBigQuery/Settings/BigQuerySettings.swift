@@ -67,6 +67,9 @@ struct BigQuerySettings: Sendable {
     /// Whether anything depends on what tables look like; without it rows are sent, and that is all.
     var looksAtTables: Bool { createsTables || allowsNewFields || allowsRelaxation || hasDecorator }
 
+    /// The column's name of a field's.
+    func shown(_ name: String) -> String { sanitizesFields ? ColumnName.sanitized(name) : name }
+
     /// - Parameter surroundings: variables of the process's environment.
     init(
         _ properties: [String: String], _ surroundings: (String) -> String? = EnvironmentVariable.value

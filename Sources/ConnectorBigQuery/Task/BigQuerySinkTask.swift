@@ -3,20 +3,24 @@ import HTTPCalls
 
 /// Writes records as rows. `put` returns when its rows are in their tables, so that all that was put may be committed.
 ///
-/// `@unchecked Sendable`: the contract has one caller at a time for everything but `stop`, which ends pauses by `pauses`; the
-/// client is closed when nothing runs any more.
+/// It never waits for another attempt: `put` then asks for its records again after a pause, which the worker ends when the
+/// task is to stop.
+///
+/// `@unchecked Sendable`: the contract has one caller at a time.
 final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
     private let settings: BigQuerySettings
     private let context: any SinkTaskContext
     private let converter: RowConverter
-    private let pauses = Pauses()
+    private let attempts = Attempts()
     private var client: BigQueryClient?
     private var writer: RowWriter?
     private var tables: Tables?
     /// What is done of records that `put` has asked for again.
     private var done: Set<RecordPlace> = []
-    /// How often in a row it has.
+    /// How often in a row it has, after all attempts of a request.
     private var restartCount = 0
+    /// Rounds of the batch in which a table or columns were not known yet.
+    private var settlingCount = 0
 
     /// Requests of 500 rows, several at once.
     var recordCountWanted: Int { 5000 }
@@ -29,7 +33,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
 
     func start() async throws(ConnectError) {
         let log: @Sendable (TaskLogLevel, String) -> Void = { [context] in context.log($0, $1) }
-        let client = try BigQueryClient(settings, pauses, now: { [context] in context.now }, log)
+        let client = try BigQueryClient(settings, attempts, now: { [context] in context.now }, log)
         self.client = client
         tables = Tables(settings, client, log)
         writer = RowWriter(settings: settings, client: client)
@@ -40,6 +44,10 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
             try await write(records)
         } catch {
             guard error.isRetriable else { throw error }
+            if let pause = attempts.endRound() {
+                context.retry(after: pause)
+                throw error
+            }
             guard restartCount < settings.restartCountMax else {
                 throw ConnectError(.connect, error.message)
             }
@@ -47,13 +55,20 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
             throw error
         }
         restartCount = 0
+        settlingCount = 0
+        attempts.forgetAll()
         done = []
+    }
+
+    /// What comes again of these, if they come back, is another's to have written.
+    func close(_ partitions: [SinkPartition]) async {
+        let gone = Set(partitions)
+        done = done.filter { !gone.contains($0.topicPartition) }
     }
 
     func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] { offsets }
 
     func stop() async {
-        pauses.end()
         await client?.close()
         client = nil
         writer = nil
@@ -175,6 +190,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         _ rows: inout [Row], _ name: TableName, _ tables: Tables
     ) async throws(ConnectError) {
         var failures: [ConnectSchema?: ConnectError] = [:]
+        var refused: Set<RecordPlace> = []
         for row in try await self.rows(of: &rows, lackingIn: name, tables) {
             let schema = row.record.value.schema
             if failures[schema] == nil, try tables.lacksFields(name, of: row.record) {
@@ -186,10 +202,11 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 }
             }
             guard let failure = failures[schema] else { continue }
-            let words = "Failed to write a row to \(name): \(failure.message) (\(row.place))"
+            let words = "Failed to write a row to \(name): \(failure.message) (\(row.shownPlace))"
             try await refuse(row.record, ConnectError(.connect, words))
-            rows.removeAll { $0.insertID == row.insertID }
+            refused.insert(row.place)
         }
+        rows.removeAll { refused.contains($0.place) }
     }
 
     /// Rows with fields that the table has not. Those that make no columns are refused, and taken out.
@@ -205,10 +222,10 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 unfit.append((row, error))
             }
         }
-        for (row, error) in unfit {
-            try await refuse(row.record, error)
-            rows.removeAll { $0.insertID == row.insertID }
-        }
+        guard !unfit.isEmpty else { return lacking }
+        for (row, error) in unfit { try await refuse(row.record, error) }
+        let refused = Set(unfit.map(\.row.place))
+        rows.removeAll { refused.contains($0.place) }
         return lacking
     }
 
@@ -237,28 +254,43 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 }
             }
             if let failure { throw failure }
-            try await rest(round)
+            try rest(round)
         }
     }
 
-    private func rest(_ round: SendingRound) async throws(ConnectError) {
-        if round.isSettling, round.settlingCount > 1 {
-            guard round.settlingCount <= settings.settlingCountMax else {
+    /// - Throws: `.retriable` when rows should come again after a pause, which is noted.
+    private func rest(_ round: SendingRound) throws(ConnectError) {
+        var isPaused = false
+        if round.isSettling {
+            settlingCount += 1
+            guard settlingCount <= settings.settlingCountMax else {
                 throw ConnectError(
                     .connect,
                     "Failed to write rows after BQ table creation or schema update within \(settings.settlingCountMax) attempts: "
                         + round.reason)
             }
-            context.log(.info, "the table or its columns are not known everywhere yet: \(round.reason)")
-            try await pauses.wait(settings.settlingPauses.pause(round.settlingCount - 2))
+            // Mostly the table is known at once.
+            if settlingCount > 1 {
+                context.log(.info, "the table or its columns are not known everywhere yet: \(round.reason)")
+                attempts.fail(Self.settling, pause: settings.settlingPauses.pause(settlingCount - 2))
+                isPaused = true
+            }
         }
         if round.isLater {
-            guard round.laterCount <= settings.usualRetryCount + settings.retryCount else {
-                throw ConnectError(.retriable, "Exceeded \(round.laterCount) attempts of a request: \(round.reason)")
+            let count = attempts.failureCount(Self.later)
+            guard count < settings.usualRetryCount + settings.retryCount else {
+                attempts.giveUp()
+                throw ConnectError(.retriable, "Exceeded \(count + 1) attempts of a request: \(round.reason)")
             }
-            try await pauses.wait(settings.usualPauses.pause(round.laterCount - 1))
+            attempts.fail(Self.later, pause: settings.usualPauses.pause(count))
+            isPaused = true
         }
+        if isPaused { throw ConnectError(.retriable, round.reason) }
     }
+
+    /// Names in `attempts`, which are no requests'.
+    private static let settling = "rows of a table that is not known yet"
+    private static let later = "rows that are to come later"
 
     private func handle(
         _ chunk: RowChunk, _ verdict: InsertVerdict, _ tables: Tables, _ round: inout SendingRound
@@ -288,7 +320,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                     row.record,
                     ConnectError(
                         .connect,
-                        "Failed to write to \(name): \(failure.description); the row has \(row.json.count) bytes (\(row.place))"
+                        "Failed to write to \(name): \(failure.description); the row has \(row.json.count) bytes (\(row.shownPlace))"
                     ))
             }
         case .rows(let verdicts): try await handle(chunk, verdicts, tables, &round)
@@ -312,7 +344,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 round.later(words)
             case .unknownField(let words), .missingField(let words): misfits.append((row, verdict, words))
             case .refused(let words): refused.append((row, words))
-            case .failed(let words): failure = failure ?? "\(words) (\(row.place))"
+            case .failed(let words): failure = failure ?? "\(words) (\(row.shownPlace))"
             }
         }
         if let failure { throw ConnectError(.connect, "Failed to write to \(name): \(failure)") }
@@ -321,54 +353,70 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
             round.later("all rows of a request were stopped")
         }
         if !misfits.isEmpty {
-            if let hint = try await misfit(name, misfits, tables) {
-                for misfit in misfits { refused.append((misfit.row, misfit.words + hint)) }
-            } else {
-                round.settle(misfits.map(\.row), chunk.target, misfits.first?.words ?? "")
+            let hints = try await misfit(name, misfits, tables)
+            var settling: [Row] = []
+            for (misfit, hint) in zip(misfits, hints) {
+                if let hint { refused.append((misfit.row, misfit.words + hint)) } else { settling.append(misfit.row) }
             }
+            if !settling.isEmpty { round.settle(settling, chunk.target, misfits.first?.words ?? "") }
         }
         if !again.isEmpty { round.open.append(RowChunk(target: chunk.target, rows: again)) }
         for (row, words) in refused {
             try await refuse(
-                row.record, ConnectError(.connect, "Failed to write a row to \(name): \(words) (\(row.place))"))
+                row.record, ConnectError(.connect, "Failed to write a row to \(name): \(words) (\(row.shownPlace))"))
         }
     }
 
+    private typealias Misfit = (row: Row, verdict: InsertVerdict.OfRow, words: String)
+
     /// Gives the table what rows need that do not fit it.
     ///
-    /// - Returns: nil when they should come again; why they need not, otherwise.
+    /// - Returns: for each row nil when it should come again; why it need not, otherwise.
     private func misfit(
-        _ name: TableName, _ misfits: [(row: Row, verdict: InsertVerdict.OfRow, words: String)], _ tables: Tables
-    ) async throws(ConnectError) -> String? {
+        _ name: TableName, _ misfits: [Misfit], _ tables: Tables
+    ) async throws(ConnectError) -> [String?] {
+        func all(_ hint: String) -> [String?] { Array(repeating: hint, count: misfits.count) }
         let records = misfits.map(\.row.record).filter { $0.value.schema != nil }
-        guard !records.isEmpty else { return "; records without a schema do not change a table" }
+        guard !records.isEmpty else { return all("; records without a schema do not change a table") }
         guard settings.allowsNewFields || settings.allowsRelaxation else {
-            return "; You may want to enable schema updates by specifying allowNewBigQueryFields=true or "
-                + "allowBigQueryRequiredFieldRelaxation=true"
+            return all(
+                "; You may want to enable schema updates by specifying allowNewBigQueryFields=true or "
+                    + "allowBigQueryRequiredFieldRelaxation=true")
         }
+        func lacksColumns(_ misfit: Misfit) -> Bool {
+            if case .missingField = misfit.verdict { true } else { false }
+        }
+        let isChanged: Bool
         do throws(ConnectError) {
-            func lacksColumns(_ verdict: InsertVerdict.OfRow) -> Bool {
-                if case .missingField = verdict { true } else { false }
-            }
-            let isChanged = try await tables.update(
-                name, for: records, lacksColumns: misfits.contains { lacksColumns($0.verdict) })
-            let lacksColumnsOnly = misfits.allSatisfy { lacksColumns($0.verdict) }
-            if !isChanged, lacksColumnsOnly, !settings.allowsRelaxation {
-                return "; Set allowBigQueryRequiredFieldRelaxation to true, to change the mode to NULLABLE"
-            }
-            return nil
+            isChanged = try await tables.update(
+                name, for: records, lacksColumns: misfits.contains(where: lacksColumns))
         } catch {
             guard error.code == .data else { throw error }
-            return "; " + error.message
+            return all("; " + error.message)
+        }
+        return misfits.map { misfit in
+            let hasSchema = misfit.row.record.value.schema != nil
+            if isChanged, hasSchema { return nil }
+            if lacksColumns(misfit) {
+                return settings.allowsRelaxation
+                    ? nil : "; Set allowBigQueryRequiredFieldRelaxation to true, to change the mode to NULLABLE"
+            }
+            // Columns that are there may not be known everywhere yet. Those that nothing brings never will be.
+            guard let unknown = tables.unknownName(name, in: misfit.row) else { return nil }
+            return hasSchema
+                ? "; the table has no column \(unknown), and the record's schema brings none"
+                : "; the table has no column \(unknown), and records without a schema do not change a table"
         }
     }
 }
 
-/// A record's place in its topic.
+/// The place that a record was read from, whatever transforms made of its topic.
 struct RecordPlace: Sendable, Hashable {
     private let topic: String
     private let partition: Int32
     private let offset: Int64
+
+    var topicPartition: SinkPartition { SinkPartition(topic: topic, partition: partition) }
 
     init(_ record: ConnectRecord) {
         if case .sink(let topic, let partition, let offset, _) = record.origin {
@@ -382,11 +430,9 @@ struct RecordPlace: Sendable, Hashable {
 /// What is to be sent, and why it is not yet done.
 struct SendingRound: Sendable {
     var open: [RowChunk]
-    /// Rounds in which a table or columns were not known yet.
-    private(set) var settlingCount = 0
-    /// Rounds in which BigQuery wanted rows later.
-    private(set) var laterCount = 0
+    /// A table or columns were not known yet.
     private(set) var isSettling = false
+    /// BigQuery wants rows later.
     private(set) var isLater = false
     private(set) var reason = ""
 
@@ -400,13 +446,11 @@ struct SendingRound: Sendable {
 
     mutating func settle(_ rows: [Row], _ target: RowTarget, _ reason: String) {
         open.append(RowChunk(target: target, rows: rows))
-        if !isSettling { settlingCount += 1 }
         isSettling = true
         self.reason = reason
     }
 
     mutating func later(_ reason: String) {
-        if !isLater { laterCount += 1 }
         isLater = true
         self.reason = reason
     }

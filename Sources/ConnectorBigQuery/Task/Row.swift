@@ -4,15 +4,19 @@ import JSONFormat
 /// A record on its way into a table.
 struct Row: Sendable {
     var record: ConnectRecord
+    /// What BigQuery tells it by.
     var insertID: String
     /// A JSON object.
     var json: [UInt8]
+
+    /// What it is told by here.
+    var place: RecordPlace { RecordPlace(record) }
 
     /// What it takes in a request, about.
     var byteCount: Int { json.count + insertID.utf8.count + 32 }
 
     /// Its record for people.
-    var place: String {
+    var shownPlace: String {
         guard case .sink(let topic, let partition, let offset, _) = record.origin else { return record.topic }
         return "record from topic=\(topic) partition=\(partition) offset=\(offset)"
     }

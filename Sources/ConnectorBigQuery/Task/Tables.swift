@@ -81,6 +81,12 @@ final class Tables: @unchecked Sendable {
         return false
     }
 
+    /// A name in the row that the table, as it is known, has no column for.
+    func unknownName(_ name: TableName, in row: Row) -> String? {
+        guard let table = known[name], let json = JSONValue.parse(row.json) else { return nil }
+        return SchemaChange.unknownName(in: json, beside: table.fields)
+    }
+
     /// Gives the table the columns that records have and it has not, and relaxes those that they may leave out.
     ///
     /// - Parameter lacksColumns: rows were refused because they lack columns that are REQUIRED.

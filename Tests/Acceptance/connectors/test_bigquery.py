@@ -103,6 +103,7 @@ class Front:
     def __init__(self, bigquery, port=None):
         front = self
         self.is_closed = False
+        self.is_busy = False
         self.partitions = []
         self.ids = []
         self.refusal = lambda row: None
@@ -117,6 +118,12 @@ class Front:
                     self.close_connection = True
                     return
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if front.is_busy:
+                    self.send_response(503)
+                    self.send_header("Retry-After", "3600")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 status, answer = front.answer(bigquery, self.command, self.path, body)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -353,6 +360,43 @@ def test_a_server_that_goes_and_comes_back(worker, bigquery, topic):
     assert sorted(int(row["n"]) for row in bigquery.rows(topic)) == list(range(200))
     assert worker.states("bq") == ("RUNNING", ["RUNNING"])
     front.close()
+
+
+def test_a_pause_ends_when_the_task_is_to(tmp_path, bigquery, front, topic):
+    # Neither the pause nor what cancels tasks that do not stop in time ends within this test.
+    worker = Worker(tmp_path / "broker", settings={"task.shutdown.graceful.timeout.ms": "3600000"}).start()
+    front.is_busy = True
+    worker.put("bq", **sink(front, topic, errors__retry__delay__max__ms="3600000"))
+    produce(worker, topic, numbers(0, 10))
+    wait_until(lambda: "Attempt 1 of 6 failed" in worker.log(), 40, "an attempt that fails")
+    front.is_busy = False
+    # The old task has ended before a new one begins.
+    worker.put("bq", **sink(front, topic, threadPoolSize="9"))
+    wait_until(lambda: len(bigquery.rows(topic)) == 10, 40, "the rows")
+    worker.stop()
+
+
+def test_topics_that_become_one_table(worker, bigquery, front, topic):
+    names = [f"{topic}.{part}" for part in ("a", "b")]
+    options = sink(
+        front, ",".join(names), kafkaDataFieldName="kafka", transforms="one",
+        transforms__one__type="org.apache.kafka.connect.transforms.RegexRouter", transforms__one__regex=r"(.*)\..*",
+        transforms__one__replacement="$1")
+    for name in names:
+        produce(worker, name, numbers(0, 5))
+    worker.put("bq", **options)
+    wait_until(lambda: len(bigquery.rows(topic)) == 10, 40, "the rows of both")
+    assert sorted(front.ids) == [f"{name}-0-{n}" for name in names for n in range(5)]
+
+
+def test_structs_without_fields_have_no_column(worker, bigquery, front, topic):
+    front.refusal = lambda row: None if set(row) == {"n"} else f"no such field: {sorted(row)}."
+    worker.put("bq", **sink(front, topic, allowNewBigQueryFields="true"))
+    empty = {"type": "struct", "fields": []}
+    schema = struct(n="int64", o=struct(e=empty), l={"type": "array", "items": empty})
+    produce(worker, topic, [{"schema": schema, "payload": {"n": n, "o": {"e": {}}, "l": [{}]}} for n in range(2)])
+    wait_until(lambda: len(bigquery.rows(topic)) == 2, 40, "the rows")
+    assert bigquery.columns(topic) == {"n": "INTEGER REQUIRED"}
 
 
 def test_partitions_of_days(worker, bigquery, front, topic):
