@@ -22,6 +22,8 @@ package struct HTTPCall: Sendable {
     package let remoteAddress: String
     /// Who the client is; nil where nobody has to say.
     package let principal: Principal?
+    /// Whether a part of this process asks. What it shows to prove that is for this process alone: never pass it on.
+    package let isProcess: Bool
     /// What stands for the names in braces of the route, decoded.
     package let parameters: [String: String]
     /// The most bytes that `bytes()` takes.
@@ -32,7 +34,7 @@ package struct HTTPCall: Sendable {
     private let body: OnceBody
 
     init(
-        _ request: Request, _ target: RequestTarget, remoteAddress: String, principal: Principal? = nil,
+        _ request: Request, _ target: RequestTarget, remoteAddress: String, user: HTTPUser? = nil,
         parameters: [String: String],
         bodyByteCountMax: Int, isHTTP2: Bool
     ) {
@@ -46,7 +48,8 @@ package struct HTTPCall: Sendable {
         query = target.query
         body = OnceBody(request.body)
         self.remoteAddress = remoteAddress
-        self.principal = principal
+        principal = user?.principal
+        isProcess = user?.isProcess ?? false
         self.parameters = parameters
         self.bodyByteCountMax = bodyByteCountMax
     }

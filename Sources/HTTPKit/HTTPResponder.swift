@@ -46,7 +46,8 @@ struct HTTPResponder: Sendable {
                 answer = preflight
             } else {
                 try pages.check(request.head)
-                user = try await configuration.security.authentication?.user(of: request.head, from: remote)
+                user = try await configuration.security.authentication?.user(
+                    of: request.head, from: remote, isNear: ClientAddress.isNear(channel))
                 let (found, call) = try find(request, remote, user, isHTTP2)
                 route = found.pattern
                 if found.traits.contains(.hasEndlessBody) {
@@ -127,7 +128,7 @@ struct HTTPResponder: Sendable {
         _ parameters: [String: String], _ bodyByteCountMax: Int?, _ isHTTP2: Bool
     ) -> HTTPCall {
         HTTPCall(
-            request, target, remoteAddress: remote, principal: user?.principal, parameters: parameters,
+            request, target, remoteAddress: remote, user: user, parameters: parameters,
             bodyByteCountMax: bodyByteCountMax ?? configuration.bodyByteCountMax, isHTTP2: isHTTP2)
     }
 
@@ -143,11 +144,14 @@ struct HTTPResponder: Sendable {
     func prepareSocket(_ upgrade: UpgradeRequest, on channel: any Channel) -> EventLoopFuture<Void>? {
         guard let authentication = configuration.security.authentication,
             let target = RequestTarget(upgrade.target), router.webSocketRoute(target.path) != nil,
-            let header = upgrade.value("authorization"), authentication.allowsAtHand(header) == nil
+            let header = upgrade.value("authorization"),
+            authentication.allowsAtHand(header, isNear: ClientAddress.isNear(channel)) == nil
         else { return nil }
         let head = Self.head(upgrade)
         let remote = channel.remoteAddress?.ipAddress ?? "unknown"
-        return channel.eventLoop.makeFutureWithTask { try await authentication.prepare(head, from: remote) }
+        return channel.eventLoop.makeFutureWithTask {
+            try await authentication.prepare(head, from: remote, isNear: ClientAddress.isNear(channel))
+        }
     }
 
     private static func head(_ upgrade: UpgradeRequest) -> HTTPRequest {
@@ -157,7 +161,7 @@ struct HTTPResponder: Sendable {
     }
 
     /// - Returns: nil when there is no handler for the path, it does not accept the request, or its sender may not.
-    func webSocket(_ upgrade: UpgradeRequest, remoteAddress: String?) -> WebSocketCall? {
+    func webSocket(_ upgrade: UpgradeRequest, on channel: any Channel) -> WebSocketCall? {
         guard let target = RequestTarget(upgrade.target), let route = router.webSocketRoute(target.path) else {
             return nil
         }
@@ -166,12 +170,15 @@ struct HTTPResponder: Sendable {
         var user: HTTPUser?
         if let authentication = configuration.security.authentication, !authentication.isOpen(head) {
             // Who is not known goes on as a request of HTTP/1.1, and is told why.
-            guard let known = authentication.allowsAtHand(head.headerFields[.authorization]) else { return nil }
+            guard
+                let known = authentication.allowsAtHand(
+                    head.headerFields[.authorization], isNear: ClientAddress.isNear(channel))
+            else { return nil }
             user = known
         }
         let call = call(
-            Request(head: head, body: RequestBody(buffer: ByteBuffer())), target, remoteAddress ?? "unknown", user, [:],
-            nil, false)
+            Request(head: head, body: RequestBody(buffer: ByteBuffer())), target,
+            channel.remoteAddress?.ipAddress ?? "unknown", user, [:], nil, false)
         guard route.accepts(call) else { return nil }
         let configuration = configuration
         return WebSocketCall(messageCountMax: route.messageCountMax) { socket in

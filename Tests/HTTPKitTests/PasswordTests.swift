@@ -157,6 +157,33 @@ import Testing
         #expect(throttle.take("2001:db8:1:3::1", at: start))
     }
 
+    @Test(arguments: [
+        ("1.2.3.4", "1.2.3.4"), ("::ffff:1.2.3.4", "1.2.3.4"), ("0:0:0:0:0:FFFF:0102:0304", "1.2.3.4"), ("::1", "::1"),
+        ("2001:DB8:0::1", "2001:db8::1"), ("unknown", "unknown"), ("", ""),
+    ])
+    func `an address of IPv4 is one in IPv6 as well`(address: String, plain: String) {
+        #expect(ClientAddress.plain(address) == plain)
+    }
+
+    @Test func `who comes by IPv4 has a bucket of his own on a socket of IPv6`() {
+        let throttle = Throttle()
+        let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
+        for _ in 0..<Int(FailureThrottle.burst) { #expect(throttle.take("::ffff:1.2.3.4", at: start)) }
+        #expect(!throttle.take("1.2.3.4", at: start))
+        #expect(throttle.take("::ffff:1.2.3.5", at: start))
+    }
+
+    @Test(
+        arguments: [
+            ("127.0.0.1", nil, true), ("127.1.2.3", "127.0.0.1", true), ("::1", nil, true),
+            ("::ffff:127.0.0.1", nil, true),
+            ("10.0.0.1", "10.0.0.1", true), ("::ffff:10.0.0.1", "10.0.0.1", true), ("10.0.0.2", "10.0.0.1", false),
+            ("10.0.0.2", nil, false), ("127::1", nil, false), ("unknown", "10.0.0.1", false),
+        ] as [(String, String?, Bool)])
+    func `knows what comes from this machine`(remote: String, local: String?, isNear: Bool) {
+        #expect(ClientAddress.isNear(remote: remote, local: local) == isNear)
+    }
+
     @Test func `remembers a bounded number of addresses`() {
         let throttle = Throttle()
         let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
@@ -185,22 +212,78 @@ import Testing
         let right = BasicCredentials(user: "ann", password: "secret")
         let wrong = BasicCredentials(user: "ann", password: "Secret")
         let ann = HTTPUser(Principal(name: "ann"))
-        #expect(users.atHand(right) == nil)
-        for _ in 0..<3 { #expect(await users.check(right, from: "1.1.1.1") == .right(ann)) }
-        #expect(users.atHand(right) == ann)
-        #expect(users.atHand(wrong) == nil)
+        #expect(users.atHand(right, isNear: false) == nil)
+        for _ in 0..<3 { #expect(await users.check(right, from: "1.1.1.1", isNear: false) == .right(ann)) }
+        #expect(users.atHand(right, isNear: false) == ann)
+        #expect(users.atHand(wrong, isNear: false) == nil)
         #expect(counting.count.load(ordering: .relaxed) == 1)
         time.withLock { $0 = $0 + HTTPUsers.knownTime }
-        #expect(users.atHand(right) == nil)
-        #expect(await users.check(right, from: "1.1.1.1") == .right(ann))
+        #expect(users.atHand(right, isNear: false) == nil)
+        // It is let in while it is tried again.
+        #expect(await users.check(right, from: "1.1.1.1", isNear: false) == .right(ann))
+        while users.atHand(right, isNear: false) == nil { await Task.yield() }
         #expect(counting.count.load(ordering: .relaxed) == 2)
         // An address whose others are wrong too often: who was right before is still let in.
-        for _ in 0..<Int(FailureThrottle.burst) { #expect(await users.check(wrong, from: "1.1.1.1") == .wrong) }
-        #expect(await users.check(wrong, from: "1.1.1.1") == .throttled)
+        for _ in 0..<Int(FailureThrottle.burst) {
+            #expect(await users.check(wrong, from: "1.1.1.1", isNear: false) == .wrong)
+        }
+        #expect(await users.check(wrong, from: "1.1.1.1", isNear: false) == .throttled)
         time.withLock { $0 = $0 + .milliseconds(1) }
-        #expect(await users.check(right, from: "1.1.1.1") == .right(ann))
-        #expect(await users.check(wrong, from: "2.2.2.2") == .wrong)
+        #expect(await users.check(right, from: "1.1.1.1", isNear: false) == .right(ann))
+        #expect(await users.check(wrong, from: "2.2.2.2", isNear: false) == .wrong)
         await users.shutdown()
+    }
+
+    /// More at once than there are places and tries.
+    @Test(arguments: [true, false])
+    func `equal passwords are tried once at a time`(isRight: Bool) async {
+        let counting = Counting()
+        let users = HTTPUsers(file: nil, process: ProcessCredentials())
+        users.add(counting)
+        let credentials = BasicCredentials(user: "ann", password: isRight ? "secret" : "Secret")
+        let verdicts = await withTaskGroup(of: HTTPUsers.Verdict.self) { group in
+            for _ in 0..<200 {
+                group.addTask { await users.check(credentials, from: "1.1.1.1", isNear: false) }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        if isRight {
+            #expect(verdicts.allSatisfy { $0 == .right(HTTPUser(Principal(name: "ann"))) })
+            #expect(counting.count.load(ordering: .relaxed) == 1)
+        } else {
+            #expect(verdicts.allSatisfy { $0 == .wrong || $0 == .throttled })
+        }
+        await users.shutdown()
+        // The process stops: there is no verdict, which is not to say that it is wrong.
+        let other = BasicCredentials(user: "bob", password: "x")
+        #expect(await users.check(other, from: "1.1.1.2", isNear: false) == .busy)
+    }
+
+    /// A list of users that changes while a password is tried.
+    private final class Changing: PasswordCheck {
+        let during: @Sendable () -> Void
+        init(_ during: @escaping @Sendable () -> Void) { self.during = during }
+        func principal(user: String, password: String) -> Principal? {
+            during()
+            return Principal(name: user)
+        }
+    }
+
+    @Test func `what was found before users changed is not remembered`() async throws {
+        try await withFile("ann: secret\n") { path in
+            let round = Atomic<Int>(0)
+            let users = HTTPUsers(file: try UserFile(path, logger: quiet()), process: ProcessCredentials())
+            users.add(
+                Changing {
+                    let round = round.add(1, ordering: .relaxed).newValue
+                    try? self.write("ann: \(String(repeating: "x", count: round))\n", to: path)
+                })
+            let bob = BasicCredentials(user: "bob", password: "b")
+            #expect(await users.check(bob, from: "1.1.1.1", isNear: false) == .right(HTTPUser(Principal(name: "bob"))))
+            #expect(round.load(ordering: .relaxed) == 3)
+            #expect(users.atHand(bob, isNear: false) == nil)
+            await users.shutdown()
+        }
     }
 
     @Test func `a part of the process is known without a try`() async {
@@ -209,10 +292,13 @@ import Testing
         let users = HTTPUsers(file: nil, process: process)
         users.add(counting)
         #expect(
-            users.atHand(BasicCredentials(user: ProcessCredentials.user, password: process.password))?.isProcess == true
-        )
+            users.atHand(BasicCredentials(user: ProcessCredentials.user, password: process.password), isNear: true)?
+                .isProcess == true)
+        #expect(
+            users.atHand(BasicCredentials(user: ProcessCredentials.user, password: process.password), isNear: false)
+                == nil)
         let wrong = BasicCredentials(user: ProcessCredentials.user, password: ProcessCredentials().password)
-        #expect(await users.check(wrong, from: "1.1.1.1") == .wrong)
+        #expect(await users.check(wrong, from: "1.1.1.1", isNear: false) == .wrong)
         #expect(counting.count.load(ordering: .relaxed) == 0)
         await users.shutdown()
     }

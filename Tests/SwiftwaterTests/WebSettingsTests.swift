@@ -31,7 +31,10 @@ import Testing
             ),
             (["listeners": "https://127.0.0.1:8088"], [.sql]), (["listeners": "https://127.0.0.1:8088/"], [.sql]),
             (["listeners": "https://127.0.0.1:8081", "kafkastore.topic": "_schemas"], [.registry]),
-            (["sql.listener": "http://127.0.0.1:8088"], []),
+            (["sql.listener": "http://127.0.0.1:8088"], []), (["sql.listener": "HTTP://127.0.0.1:8088"], []),
+            (["sql.listener": "PLAINTEXT://127.0.0.1:8088"], []), (["sql.listener": "HTTPS://127.0.0.1:8088"], [.sql]),
+            (["listeners": "Https://127.0.0.1:8088"], [.sql]),
+            (["connect.listeners": "HTTPS://127.0.0.1:8083"], [.connect]),
         ] as [([String: String], Set<WebPort>)])
     func `listeners say which ports speak TLS`(file: [String: String], ports: Set<WebPort>) throws {
         let file = file.merging(ports.isEmpty ? [:] : ["ssl.keystore.location": "k"]) { $1 }
@@ -98,6 +101,14 @@ import Testing
                 ], "http.users.file"
             ),
             (["authentication.method": "BEARER"], "BASIC and NONE"),
+            (["registry.listener": "ssl://127.0.0.1:8081"], "https://HOST:PORT"),
+            (["connect.listener": "htps://127.0.0.1:8083"], "https://HOST:PORT"),
+            (
+                [
+                    "connect.authentication.method": "BASIC", "http.users.file": "u",
+                    "connect.connect.protocol": "compatible",
+                ], "connect.protocol=sessioned"
+            ),
             (
                 ["authentication.method": "BASIC", "http.users.file": "u", "authentication.skip.paths": "x"],
                 "is no path"
@@ -114,6 +125,53 @@ import Testing
     func `refuses what protects nothing`(file: [String: String], words: String) {
         let failure = #expect(throws: CommandFailure.self) { try settings(file) }
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+    }
+
+    @Test func `the file of a worker that does not run is not read`() throws {
+        let file = ["connect.config": "/nowhere/worker.properties"]
+        #expect(throws: CommandFailure.self) { try settings(file) }
+        #expect(try settings(file.merging(["connect.listener": "none"]) { $1 }).connect == nil)
+        #expect(try settings(file.merging(["roles": "kafka"]) { $1 }).connect == nil)
+    }
+
+    @Test func `TLS of the worker's port is not that of its connection`() throws {
+        let port = try settings([
+            "connect.listener": "https://127.0.0.1:8083", "connect.ssl.keystore.location": "own",
+            "connect.bootstrap.servers": "k:9092",
+        ])
+        #expect(try port.keyStore(.connect).files == ["own"])
+        #expect(port.workerValues["ssl.keystore.location"] == nil)
+        #expect(try WorkerProperties.connection(WorkerProperties.settings(port, environment: [:])).isEmpty)
+        let connection = try settings([
+            "connect.security.protocol": "SSL", "connect.ssl.truststore.location": "t",
+            "connect.bootstrap.servers": "k:9092",
+        ])
+        #expect(connection.workerValues["ssl.truststore.location"] == "t")
+    }
+
+    /// What is set besides passwords of the registry, and how many ways there are around them.
+    @Test(
+        arguments: [
+            ([:], 2), (["sql.authentication.method": "BASIC", "console.authentication.method": "BASIC"], 0),
+            (
+                [
+                    "sql.authentication.method": "BASIC", "console.listener": "none",
+                    "registry.authentication.roles": "admin",
+                ], 1
+            ),
+            (
+                [
+                    "sql.authentication.method": "BASIC", "console.listener": "none",
+                    "registry.authentication.roles": "admin,dev", "sql.authentication.roles": "admin",
+                ], 0
+            ),
+            (["sql.listener": "none", "console.registry.url": "http://other:8081"], 0),
+        ] as [([String: String], Int)])
+    func `tells of ways around passwords`(more: [String: String], count: Int) throws {
+        let base = ["registry.authentication.method": "BASIC", "http.users.file": "u", "connect.listener": "none"]
+        let settings = try settings(base.merging(more) { $1 })
+        #expect(settings.warnings.count == count, "\(settings.warnings)")
+        #expect(settings.warnings.allSatisfy { $0.contains("rights of the process") })
     }
 
     @Test func `secrets are not shown`() {

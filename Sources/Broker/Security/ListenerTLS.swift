@@ -7,7 +7,8 @@ import Synchronization
 /// The certificate of a listener and what it demands of clients' certificates, read from the files that its settings name.
 ///
 /// Files that change are read again for connections that come afterwards; when the new ones cannot be used, the old ones stay
-/// and the log says so.
+/// and the log says so. A key store in PKCS#12 is read at the start alone: the library ends the program for one whose key has
+/// no certificate, which cannot be seen before.
 final class ListenerTLS: Sendable {
     private struct Stamp: Equatable {
         var seconds: Int
@@ -15,6 +16,8 @@ final class ListenerTLS: Sendable {
         var byteCount: Int
         var inode: UInt64
     }
+
+    private typealias Identity = (chain: [NIOSSLCertificate], key: NIOSSLPrivateKey)
 
     private struct State {
         var context: NIOSSLContext
@@ -24,6 +27,8 @@ final class ListenerTLS: Sendable {
 
     private let configuration: ListenerConfiguration
     private let paths: [String]
+    /// What is not read again; nil when it is.
+    private let fixed: Identity?
     private let logger: Logger
     private let state: Mutex<State>
 
@@ -36,9 +41,13 @@ final class ListenerTLS: Sendable {
     init(_ configuration: ListenerConfiguration, _ logger: Logger) throws(BrokerError) {
         self.configuration = configuration
         self.logger = logger
-        paths = ["ssl.keystore.location", "ssl.truststore.location"].map(configuration.value).filter { !$0.isEmpty }
+        let isPKCS12 = Self.isPKCS12(configuration)
+        paths = (isPKCS12 ? ["ssl.truststore.location"] : ["ssl.keystore.location", "ssl.truststore.location"])
+            .map(configuration.value).filter { !$0.isEmpty }
         let stamps = paths.map(Self.stamp)
-        let context = try Self.context(configuration)
+        let identity = try Self.keyStore(configuration)
+        fixed = isPKCS12 ? identity : nil
+        let context = try Self.context(configuration, identity)
         state = Mutex(State(context: context, stamps: stamps, nextLook: .now() + Self.lookInterval))
     }
 
@@ -54,7 +63,7 @@ final class ListenerTLS: Sendable {
             // Not tried again before they change once more.
             state.stamps = stamps
             do throws(BrokerError) {
-                state.context = try Self.context(configuration)
+                state.context = try Self.context(configuration, try fixed ?? Self.keyStore(configuration))
                 logger.notice(
                     "read the certificate of a listener again", metadata: ["listener": "\(configuration.name)"])
             } catch {
@@ -76,8 +85,10 @@ final class ListenerTLS: Sendable {
 
     // MARK: Reading
 
-    private static func context(_ listener: ListenerConfiguration) throws(BrokerError) -> NIOSSLContext {
-        let (chain, key) = try keyStore(listener)
+    private static func context(
+        _ listener: ListenerConfiguration, _ identity: Identity
+    ) throws(BrokerError) -> NIOSSLContext {
+        let (chain, key) = identity
         var tls = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         let versions = listener.value("ssl.enabled.protocols").split { $0 == "," || $0 == " " }
@@ -123,12 +134,14 @@ final class ListenerTLS: Sendable {
         "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
     ]
 
-    private static func keyStore(
-        _ listener: ListenerConfiguration
-    ) throws(BrokerError) -> ([NIOSSLCertificate], NIOSSLPrivateKey) {
+    private static func isPKCS12(_ listener: ListenerConfiguration) -> Bool {
+        listener.value("ssl.keystore.type") == "PKCS12" && !listener.value("ssl.keystore.location").isEmpty
+    }
+
+    private static func keyStore(_ listener: ListenerConfiguration) throws(BrokerError) -> Identity {
         let path = listener.value("ssl.keystore.location")
         let keyPassword = Array(listener.value("ssl.key.password").utf8)
-        if listener.value("ssl.keystore.type") == "PKCS12", !path.isEmpty {
+        if isPKCS12(listener) {
             let bytes = try contents(path, "ssl.keystore.location", listener)
             let password = listener.value("ssl.keystore.password")
             guard PKCS12Contents(bytes).mayHoldKeyAndCertificate else {

@@ -53,8 +53,8 @@ struct FailureThrottle {
 
     /// Whoever has one address of IPv6 as a rule has 2^64 of them.
     private static func key(_ address: String) -> String {
-        guard address.contains(":") else { return address }
-        guard let packed = try? SocketAddress(ipAddress: address, port: 0).ipAddress else { return address }
+        let packed = ClientAddress.plain(address)
+        guard packed.contains(":") else { return packed }
         let groups = packed.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false)
         var head = groups.first.map { $0.split(separator: ":").map(String.init) } ?? []
         if groups.count > 1 { while head.count < 4 { head.append("0") } }

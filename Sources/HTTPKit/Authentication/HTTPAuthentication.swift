@@ -87,14 +87,16 @@ package final class HTTPAuthentication: Sendable {
     private func count(_ outcome: Outcome) { outcomes.withLock { $0[outcome, default: 0] += 1 } }
 
     /// Whether a request is answered without the rest: the user is known, and may.
-    func allowsAtHand(_ header: String?) -> HTTPUser? {
+    ///
+    /// - Parameter isNear: whether it comes from this machine; only looked at where it matters.
+    func allowsAtHand(_ header: String?, isNear: @autoclosure () -> Bool) -> HTTPUser? {
         guard let credentials = header.flatMap({ BasicCredentials($0) }) else { return nil }
         switch source {
         case .process(let own):
-            return own.matches(credentials)
+            return own.matches(credentials) && isNear()
                 ? HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true) : nil
         case .users(let users, let rules):
-            guard let user = users.atHand(credentials), Self.mayUse(user, rules) else { return nil }
+            guard let user = users.atHand(credentials, isNear: isNear()), Self.mayUse(user, rules) else { return nil }
             count(.allowed)
             return user
         }
@@ -114,9 +116,12 @@ package final class HTTPAuthentication: Sendable {
 
     /// Who sends a request; nil where nobody need say.
     ///
+    /// - Parameter isNear: whether it comes from this machine, as what other parts of the process send does.
     /// - Throws: 401 without a user or with a wrong password, 403 for a user without the role, 429 and 503 for too many
     ///   tries.
-    package func user(of request: HTTPRequest, from address: String) async throws(HTTPFailure) -> HTTPUser? {
+    package func user(
+        of request: HTTPRequest, from address: String, isNear: Bool
+    ) async throws(HTTPFailure) -> HTTPUser? {
         if isOpen(request) { return nil }
         guard let credentials = request.headerFields[.authorization].flatMap({ BasicCredentials($0) }) else {
             count(.missing)
@@ -124,10 +129,12 @@ package final class HTTPAuthentication: Sendable {
         }
         switch source {
         case .process:
-            guard let user = allowsAtHand(request.headerFields[.authorization]) else { throw unauthorized }
+            guard let user = allowsAtHand(request.headerFields[.authorization], isNear: isNear) else {
+                throw unauthorized
+            }
             return user
         case .users(let users, let rules):
-            switch await users.check(credentials, from: address) {
+            switch await users.check(credentials, from: address, isNear: isNear) {
             case .right(let user):
                 guard Self.mayUse(user, rules) else {
                     count(.forbidden)
@@ -155,11 +162,11 @@ package final class HTTPAuthentication: Sendable {
     }
 
     /// Has the password of a request tried, so that it is known at hand afterwards if it is right.
-    func prepare(_ request: HTTPRequest, from address: String) async throws {
+    func prepare(_ request: HTTPRequest, from address: String, isNear: Bool) async throws {
         guard case .users(let users, _) = source,
             let credentials = request.headerFields[.authorization].flatMap({ BasicCredentials($0) })
         else { return }
-        _ = await users.check(credentials, from: address)
+        _ = await users.check(credentials, from: address, isNear: isNear)
     }
 
     private static func mayUse(_ user: HTTPUser, _ rules: HTTPAccessRules) -> Bool {

@@ -41,8 +41,16 @@ package final class HTTPUsers: Sendable {
         var trustedUntil: NIODeadline
     }
 
+    /// A password that is being tried.
+    private struct Try {
+        /// Whose try it is, and takes a place; nil for one that is tried again though it was right.
+        var address: String?
+        var waiters: [CheckedContinuation<Verdict, Never>] = []
+    }
+
     private struct State {
         var known: [[UInt8]: Known] = [:]
+        var tries: [[UInt8]: Try] = [:]
         var throttle = FailureThrottle()
         var waiting = 0
         var version = 0
@@ -89,8 +97,12 @@ package final class HTTPUsers: Sendable {
     package func add(_ check: any PasswordCheck) { checks.withLock { $0.append(check) } }
 
     /// The user, if it can be told at once. Takes microseconds, on any thread.
-    func atHand(_ credentials: BasicCredentials) -> HTTPUser? {
-        if process.matches(credentials) { return HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true) }
+    ///
+    /// - Parameter isNear: whether the request comes from this machine; nobody else is a part of this process.
+    func atHand(_ credentials: BasicCredentials, isNear: @autoclosure () -> Bool) -> HTTPUser? {
+        if process.matches(credentials), isNear() {
+            return HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true)
+        }
         let tag = tag(credentials)
         let now = now()
         let (user, mustLook) = state.withLock { state in
@@ -100,44 +112,91 @@ package final class HTTPUsers: Sendable {
             return (known.flatMap { now < $0.until ? $0.user : nil }, mustLook)
         }
         // The answer of now does not wait for it; who has just lost access loses it with the next request.
-        if mustLook { threads.submit { _ in self.look() } }
+        if mustLook { threads.submit { _ in _ = self.look() } }
         return user
     }
 
-    /// Tries a password.
+    /// Tries a password. Equal ones are tried once at a time: whoever else comes with them gets the same verdict, and
+    /// counts as no try. Those who wait are bounded by the connections that there may be.
     ///
-    /// - Parameter address: of the client.
-    func check(_ credentials: BasicCredentials, from address: String) async -> Verdict {
-        if let user = atHand(credentials) { return .right(user) }
+    /// - Parameters:
+    ///   - address: of the client.
+    ///   - isNear: whether the client is on this machine.
+    func check(_ credentials: BasicCredentials, from address: String, isNear: Bool) async -> Verdict {
+        if let user = atHand(credentials, isNear: isNear) { return .right(user) }
         guard credentials.user != ProcessCredentials.user else { return .wrong }
         let tag = tag(credentials)
-        let start = now()
-        let refusal: Verdict? = state.withLock { state in
-            guard state.waiting < Self.waitingCountMax else { return .busy }
-            let isTrusted = state.known[tag].map { start < $0.trustedUntil } ?? false
-            guard state.throttle.take(address, at: start) || isTrusted else { return .throttled }
-            state.waiting += 1
-            return nil
-        }
-        if let refusal { return refusal }
-        let user = try? await threads.runIfActive { self.find(credentials) }  // it fails only while the process stops
-        let now = now()
-        state.withLock { state in
-            state.waiting -= 1
-            guard let user = user ?? nil else {
-                state.known[tag] = nil
-                return
+        return await withCheckedContinuation { continuation in
+            let start = now()
+            let (verdict, mustTry): (Verdict?, Bool) = state.withLock { state in
+                if let known = state.known[tag], start < known.trustedUntil {
+                    // It was right a short while ago: it is let in, and tried again beside that.
+                    guard start >= known.until, state.tries[tag] == nil else { return (.right(known.user), false) }
+                    state.tries[tag] = Try(address: nil)
+                    return (.right(known.user), true)
+                }
+                if state.tries[tag] != nil {
+                    state.tries[tag]?.waiters.append(continuation)
+                    return (nil, false)
+                }
+                guard state.waiting < Self.waitingCountMax else { return (.busy, false) }
+                guard state.throttle.take(address, at: start) else { return (.throttled, false) }
+                state.waiting += 1
+                state.tries[tag] = Try(address: address, waiters: [continuation])
+                return (nil, true)
             }
-            state.throttle.giveBack(address, at: now)
-            Self.makeRoom(&state.known, now)
-            state.known[tag] = Known(user: user, until: now + Self.knownTime, trustedUntil: now + Self.trustedTime)
+            // Not under the lock: while the process stops, the work ends at once.
+            if mustTry {
+                threads.submit { work in self.end(tag, work == .active ? self.find(credentials) : nil) }
+            }
+            if let verdict { continuation.resume(returning: verdict) }
         }
-        guard let user = user ?? nil else { return .wrong }
-        return .right(user)
     }
 
-    private func find(_ credentials: BasicCredentials) -> HTTPUser? {
-        look()
+    /// What a try has found; nil when there was none, as the process stops.
+    private func end(_ tag: [UInt8], _ found: Found?) {
+        let now = now()
+        let waiters = state.withLock { state in
+            let ended = state.tries.removeValue(forKey: tag)
+            if let address = ended?.address {
+                state.waiting -= 1
+                if found == nil || found?.user != nil { state.throttle.giveBack(address, at: now) }
+            }
+            if let found {
+                if found.user == nil {
+                    state.known[tag] = nil
+                } else if let user = found.user, found.version == state.version {
+                    // What was found among the users before is not remembered among those of now.
+                    Self.makeRoom(&state.known, now)
+                    state.known[tag] = Known(
+                        user: user, until: now + Self.knownTime, trustedUntil: now + Self.trustedTime)
+                }
+            }
+            return ended?.waiters ?? []
+        }
+        let verdict: Verdict = found.map { $0.user.map { .right($0) } ?? .wrong } ?? .busy
+        for waiter in waiters { waiter.resume(returning: verdict) }
+    }
+
+    private struct Found {
+        /// nil for none.
+        var user: HTTPUser?
+        /// Of the users among whom it was looked for.
+        var version: Int
+    }
+
+    private func find(_ credentials: BasicCredentials) -> Found {
+        var found = Found(version: 0)
+        // Users that change meanwhile are asked again; not without end.
+        for _ in 0..<3 {
+            let version = look()
+            found = Found(user: user(credentials), version: version)
+            guard look() != version else { break }
+        }
+        return found
+    }
+
+    private func user(_ credentials: BasicCredentials) -> HTTPUser? {
         for check in checks.withLock({ $0 }) {
             guard let principal = check.principal(user: credentials.user, password: credentials.password) else {
                 continue
@@ -148,12 +207,15 @@ package final class HTTPUsers: Sendable {
     }
 
     /// Looks whether the file has changed: what was remembered of the one before is forgotten.
-    private func look() {
-        guard let version = file?.refresh() else { return }
-        state.withLock { state in
-            guard version != state.version else { return }
+    ///
+    /// - Returns: the version of the users, which grows.
+    private func look() -> Int {
+        let version = file?.refresh() ?? 0
+        return state.withLock { state in
+            guard version > state.version else { return state.version }
             state.version = version
             state.known = [:]
+            return version
         }
     }
 

@@ -59,6 +59,11 @@ package enum StoredPassword: Sendable, Equatable {
         text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : nil
     }
 
+    /// What a try costs; 0 for what is no slow hash.
+    var iterations: Int {
+        if case .derived(let iterations, _, _) = self { iterations } else { 0 }
+    }
+
     /// Takes as long for a wrong password as for the right one.
     package func matches(_ password: String) -> Bool {
         let bytes = Array(password.utf8)

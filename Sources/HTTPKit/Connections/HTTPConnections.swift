@@ -96,7 +96,7 @@ struct HTTPConnections: ServerChildChannel {
                 hand(bytes, to: context)
             case .webSocket(let request):
                 guard let accept = WebSocketConnection.acceptance(of: request),
-                    let call = responder.webSocket(request, remoteAddress: channel.remoteAddress?.ipAddress)
+                    let call = responder.webSocket(request, on: channel)
                 else {
                     var whole = request.bytes
                     whole.writeImmutableBuffer(bytes)

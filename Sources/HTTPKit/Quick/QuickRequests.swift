@@ -156,7 +156,7 @@ final class QuickRequests: ChannelInboundHandler, RemovableChannelHandler {
     private func answer(_ bytes: ByteBuffer, _ request: KnownHead, _ context: ChannelHandlerContext) -> Bool {
         let began = NIODeadline.now()
         body.removeAll(keepingCapacity: body.capacity <= Self.keptByteCountMax)
-        guard routes.allows(request.authorization),
+        guard routes.allows(request.authorization, on: context.channel),
             let asked = bytes.getSlice(
                 at: bytes.readerIndex + request.head.byteCount, length: request.head.bodyByteCount),
             let contentType = request.route.handler(QuickRequest(accept: request.accept, body: asked), &body)

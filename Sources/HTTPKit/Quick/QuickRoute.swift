@@ -62,8 +62,8 @@ struct QuickRoutes: Sendable {
 
     /// Whether the sender of a request with such an `Authorization` is known, and may. Others go the long way, where they are
     /// looked at and told.
-    func allows(_ authorization: String?) -> Bool {
-        authentication.map { $0.allowsAtHand(authorization) != nil } ?? true
+    func allows(_ authorization: String?, on channel: any Channel) -> Bool {
+        authentication.map { $0.allowsAtHand(authorization, isNear: ClientAddress.isNear(channel)) != nil } ?? true
     }
 
     /// Whether what has come so far may be the beginning of a request for one of them.

@@ -52,7 +52,7 @@ final class QuickStream: ChannelInboundHandler, RemovableChannelHandler {
     private func answer(_ context: ChannelHandlerContext) -> Bool {
         let began = NIODeadline.now()
         var answer: [UInt8] = []
-        guard let route, let head, routes.allows(head.headerFields[.authorization]),
+        guard let route, let head, routes.allows(head.headerFields[.authorization], on: context.channel),
             let contentType = route.handler(
                 QuickRequest(accept: head.headerFields[.accept], body: body ?? ByteBuffer()), &answer)
         else { return false }

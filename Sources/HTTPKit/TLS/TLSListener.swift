@@ -7,7 +7,8 @@ package import Security
 import Synchronization
 
 /// The TLS of one port. Certificate, key and trusted authorities are read again when their files have changed, at the
-/// next connection; those that cannot be used leave the ones in force, and an error in the log.
+/// next connection; those that cannot be used leave the ones in force, and an error in the log. Certificate and key in
+/// PKCS#12 are read at the start alone, see `KeyStore.Identity`.
 package final class TLSListener: Sendable {
     /// What of a file tells that it is another one now.
     private struct Stamp: Equatable {
@@ -23,6 +24,9 @@ package final class TLSListener: Sendable {
     }
 
     private let store: KeyStore
+    /// What is not read again; nil when it is.
+    private let fixed: KeyStore.Identity?
+    private let files: [String]
     private let state: Mutex<State>
     private let threads: NIOThreadPool
     private let logger: Logger
@@ -41,12 +45,20 @@ package final class TLSListener: Sendable {
         self.store = store
         self.threads = threads
         self.logger = logger
-        let stamps = Self.stamps(store)
-        state = Mutex(State(context: try Self.context(store), stamps: stamps))
+        var identity = try store.identity()
+        let files = store.watchedFiles(identity)
+        let stamps = Self.stamps(files)
+        // Of what changes from here on the next connection tells, and of what has changed since the first look.
+        if !identity.isPKCS12 { identity = try store.identity(isStart: false) }
+        fixed = identity.isPKCS12 ? identity : nil
+        self.files = files
+        state = Mutex(State(context: try Self.context(store, identity), stamps: stamps))
     }
 
-    private static func context(_ store: KeyStore) throws(KeyStoreError) -> NIOSSLContext {
-        var configuration = try store.configuration()
+    private static func context(
+        _ store: KeyStore, _ identity: KeyStore.Identity
+    ) throws(KeyStoreError) -> NIOSSLContext {
+        var configuration = try store.configuration(identity)
         configuration.applicationProtocols = ["h2", "http/1.1"]
         do { return try NIOSSLContext(configuration: configuration) } catch {
             throw KeyStoreError("certificate and key do not fit together (\(error))")
@@ -63,12 +75,12 @@ package final class TLSListener: Sendable {
 
     private func current() -> NIOSSLContext {
         state.withLock { state in
-            let stamps = Self.stamps(store)
+            let stamps = Self.stamps(files)
             guard stamps != state.stamps else { return state.context }
             state.stamps = stamps  // a bad file is told of once, not with each connection
             do throws(KeyStoreError) {
-                state.context = try Self.context(store)
-                logger.notice("read the certificate again", metadata: ["files": "\(store.files)"])
+                state.context = try Self.context(store, try fixed ?? store.identity(isStart: false))
+                logger.notice("read the certificate again", metadata: ["files": "\(files)"])
             } catch {
                 logger.error(
                     "the certificate has changed and cannot be used: the one from before stays in force",
@@ -78,8 +90,8 @@ package final class TLSListener: Sendable {
         }
     }
 
-    private static func stamps(_ store: KeyStore) -> [Stamp] {
-        store.files.map { path in
+    private static func stamps(_ files: [String]) -> [Stamp] {
+        files.map { path in
             var status = stat()
             guard stat(path, &status) == 0 else { return Stamp() }
             return Stamp(

@@ -145,6 +145,8 @@ package struct RegistryAPI: Sendable {
         registry.figures.forwarded.add()
         var passed: [(name: String, value: String)] = [("X-Forward", "true")]
         for name in [HTTPField.Name.contentType, .accept, .authorization, .acceptUnknownProperties] {
+            // What a part of this process shows is known to nobody else, and is to stay so.
+            guard name != .authorization || !exchange.call.isProcess else { continue }
             if let value = headers[name] { passed.append((name.rawName, value)) }
         }
         let target = exchange.call.path + (exchange.call.rawQuery.map { "?" + $0 } ?? "")

@@ -80,18 +80,34 @@ package struct KeyStore: Sendable {
         "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm", "ssl.secure.random.implementation",
     ]
 
-    /// The files that a change of would change the configuration.
+    /// Certificate chain and private key.
+    package struct Identity: Sendable {
+        package let chain: [NIOSSLCertificate]
+        package let key: NIOSSLPrivateKey
+        /// Whether they come from a PKCS#12 file. It is read at the start alone: the library ends the program for one whose
+        /// key has no certificate, which a server that works must not be exposed to.
+        package let isPKCS12: Bool
+    }
+
+    /// The files that are named.
     package var files: [String] {
         [values["ssl.keystore.location"], values["ssl.truststore.location"]].compactMap { $0 }
     }
 
-    /// Reads the files. What is missing in a configuration for a protocol (ALPN) is the caller's to add.
+    /// The files that a change of changes the configuration while the server runs.
+    ///
+    /// - Parameter identity: as it was read at the start.
+    package func watchedFiles(_ identity: Identity) -> [String] {
+        [identity.isPKCS12 ? nil : values["ssl.keystore.location"], values["ssl.truststore.location"]].compactMap { $0 }
+    }
+
+    /// Reads the files, but for an identity that is read already. What is missing in a configuration for a protocol (ALPN) is the caller's to add.
     ///
     /// - Throws: what cannot be read or does not fit together, with the file's name.
-    package func configuration() throws(KeyStoreError) -> TLSConfiguration {
-        let (chain, key) = try identity()
+    package func configuration(_ known: Identity? = nil) throws(KeyStoreError) -> TLSConfiguration {
+        let identity = try known ?? self.identity()
         var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+            certificateChain: identity.chain.map { .certificate($0) }, privateKey: .privateKey(identity.key))
         configuration.minimumTLSVersion = versions.min
         configuration.maximumTLSVersion = versions.max
         guard clientCertificates != .none else { return configuration }
@@ -105,12 +121,12 @@ package struct KeyStore: Sendable {
     /// As a client of other servers of the same kind: shows the same certificate, and trusts whom the trust store names,
     /// or the system's authorities without one.
     package func clientConfiguration() throws(KeyStoreError) -> TLSConfiguration {
-        let (chain, key) = try identity()
+        let identity = try self.identity()
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = versions.min
         configuration.maximumTLSVersion = versions.max
-        configuration.certificateChain = chain.map { .certificate($0) }
-        configuration.privateKey = .privateKey(key)
+        configuration.certificateChain = identity.chain.map { .certificate($0) }
+        configuration.privateKey = .privateKey(identity.key)
         if values["ssl.truststore.location"] != nil || values["ssl.truststore.certificates"] != nil {
             configuration.trustRoots = .certificates(try trusted())
         }
@@ -122,7 +138,11 @@ package struct KeyStore: Sendable {
 
     // MARK: Parts
 
-    private func identity() throws(KeyStoreError) -> ([NIOSSLCertificate], NIOSSLPrivateKey) {
+    /// Reads certificate and key.
+    ///
+    /// - Parameter isStart: whether the server starts; afterwards PKCS#12 is refused.
+    /// - Throws: what cannot be read, with the file's name.
+    package func identity(isStart: Bool = true) throws(KeyStoreError) -> Identity {
         if let chain = values["ssl.keystore.certificate.chain"], let key = values["ssl.keystore.key"] {
             return try Self.pem(
                 Array(chain.utf8), key: Array(key.utf8), values["ssl.key.password"], "ssl.keystore.certificate.chain")
@@ -134,15 +154,20 @@ package struct KeyStore: Sendable {
                 bytes, key: bytes, values["ssl.key.password"] ?? values["ssl.keystore.password"], "'\(path)'")
         }
         try Self.refuseJava(bytes, path)
-        // The library ends the program for one without a key.
-        guard Self.hasKey(bytes) else {
+        guard isStart else {
+            throw KeyStoreError(
+                "'\(path)' is no PEM, and nothing else is read while the server runs",
+                hint: "put PEM there, or restart")
+        }
+        // The library ends the program for one without a key or without a certificate.
+        guard Self.hasKeyAndCertificate(bytes) else {
             throw KeyStoreError(
                 "'\(path)' is no key store with a private key", hint: "PEM and PKCS12 with certificate and key are read"
             )
         }
         do {
             let bundle = try NIOSSLPKCS12Bundle(buffer: bytes, passphrase: (values["ssl.keystore.password"] ?? "").utf8)
-            return (bundle.certificateChain, bundle.privateKey)
+            return Identity(chain: bundle.certificateChain, key: bundle.privateKey, isPKCS12: true)
         } catch {
             throw KeyStoreError(
                 "'\(path)' cannot be read as PKCS12", hint: "is ssl.keystore.password the one of the file?")
@@ -166,7 +191,7 @@ package struct KeyStore: Sendable {
 
     private static func pem(
         _ chain: [UInt8], key: [UInt8], _ password: String?, _ name: String
-    ) throws(KeyStoreError) -> ([NIOSSLCertificate], NIOSSLPrivateKey) {
+    ) throws(KeyStoreError) -> Identity {
         let certificates: [NIOSSLCertificate]
         do { certificates = try NIOSSLCertificate.fromPEMBytes(chain) } catch {
             throw KeyStoreError("\(name) has no certificates that can be read")
@@ -174,7 +199,8 @@ package struct KeyStore: Sendable {
         guard !certificates.isEmpty else { throw KeyStoreError("\(name) has no certificate") }
         do {
             let bytes = Array((password ?? "").utf8)
-            return (certificates, try NIOSSLPrivateKey(bytes: key, format: .pem) { set in set(bytes) })
+            let key = try NIOSSLPrivateKey(bytes: key, format: .pem) { set in set(bytes) }
+            return Identity(chain: certificates, key: key, isPKCS12: false)
         } catch {
             throw KeyStoreError(
                 "\(name) has no private key that can be read",
@@ -211,11 +237,14 @@ package struct KeyStore: Sendable {
                 + "-deststoretype PKCS12")
     }
 
-    /// Whether there is a bag with a key in a PKCS#12 file: the identifiers of RFC 7292, 4.2, which stand there readable.
-    private static func hasKey(_ bytes: [UInt8]) -> Bool {
+    /// Whether there are bags with a key and a certificate in a PKCS#12 file: the identifiers of RFC 7292, 4.2, which stand
+    /// there readable; certificates may be in an encrypted part (RFC 2315, 13).
+    private static func hasKeyAndCertificate(_ bytes: [UInt8]) -> Bool {
         let bag: [UInt8] = [0x06, 0x0B, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x0A, 0x01]
+        let encrypted: [UInt8] = [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x06]
         return bytes.first == 0x30
             && (bytes.firstRange(of: bag + [0x02]) != nil || bytes.firstRange(of: bag + [0x01]) != nil)
+            && (bytes.firstRange(of: bag + [0x03]) != nil || bytes.firstRange(of: encrypted) != nil)
     }
 
     private static func versions(_ text: String?) throws(KeyStoreError) -> (TLSVersion, TLSVersion) {

@@ -60,7 +60,7 @@ struct KafkaListeners {
             guard !made.contains(where: { $0.name == name }) else {
                 throw CommandFailure.usage("two listeners in '\(given)' are called \(name)")
             }
-            guard name != "https", name != "http" else {
+            guard protocols[name] != nil || !["https", "http"].contains(name.lowercased()) else {
                 throw CommandFailure.usage(
                     "'\(given)' names several listeners of what speaks HTTP: one is possible for each part")
             }

@@ -10,7 +10,11 @@ enum SQLProperties {
     static func listener(_ text: String) -> String? {
         let text = text.last == "/" ? text.dropLast() : text[...]
         guard !text.contains(",") else { return nil }
-        if text.hasPrefix("https://") { return String(text) }
-        return text.hasPrefix("http://") ? String(text.dropFirst("http://".count)) : nil
+        guard let (scheme, rest) = WebPort.scheme(String(text)) else { return nil }
+        switch scheme {
+        case "https": return "https://" + rest
+        case "http": return String(rest)
+        default: return nil
+        }
     }
 }

@@ -168,9 +168,11 @@ struct ServerSettings {
             set[Self.canonical(flag.name)] = Value(text: flag.value, origin: .flag(flag.flag))
         }
 
-        var worker = try WorkerProperties.properties(set, environment: sources.environment)
+        // A file of a worker that does not run is not read: it may not be there.
+        let runsWorker = Self.roles(set["roles"]?.text).contains("connect") && set["connect.listener"]?.text != "none"
+        var worker = runsWorker ? try WorkerProperties.properties(set, environment: sources.environment) : [:]
         // The worker's own name of its port counts where it asks for TLS, and nothing else is said.
-        if set["connect.listener"] == nil, let text = worker["listeners"], text.hasPrefix("https://") {
+        if set["connect.listener"] == nil, let text = worker["listeners"], WebPort.isSecure(text) {
             set["connect.listener"] = Value(text: text, origin: .file(set["connect.config"]?.text ?? "connect.config"))
         }
         Self.adoptConnection(&set)
@@ -434,6 +436,8 @@ struct ServerSettings {
             }
         }
         try checkWebPorts(isInsecure: insecure.text.lowercased() == "true")
+        try checkWorkers()
+        warnings += try detours()
     }
 
     /// Each part needs an address of its own, which is better said before one of them finds it taken.

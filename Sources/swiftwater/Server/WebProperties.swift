@@ -31,16 +31,28 @@ enum WebPort: String, CaseIterable, Sendable {
         }
     }
 
+    /// The scheme of an address in small letters, as schemes are the same in both (RFC 3986, 3.1), and what is behind it; nil
+    /// where there is none.
+    static func scheme(_ text: String) -> (name: String, rest: Substring)? {
+        text.firstRange(of: "://").map { (text[..<$0.lowerBound].lowercased(), text[$0.upperBound...]) }
+    }
+
+    /// Whether an address is one of https.
+    static func isSecure(_ text: String) -> Bool { scheme(text)?.name == "https" }
+
     /// `https://HOST:PORT`, `http://HOST:PORT` or the forms of `ServerSettings.listener`.
     ///
-    /// - Throws: `CommandFailure`.
+    /// - Throws: `CommandFailure`, also for any other scheme: a port that was to be protected is not left open.
     static func listener(_ text: String) throws -> (HostPort, isSecure: Bool) {
-        for (scheme, isSecure) in [("https://", true), ("http://", false)] where text.hasPrefix(scheme) {
-            var rest = text.dropFirst(scheme.count)
-            if rest.hasSuffix("/") { rest.removeLast() }
-            return (try ServerSettings.listener(String(rest)), isSecure)
+        guard var (scheme, rest) = scheme(text) else { return (try ServerSettings.listener(text), false) }
+        guard ["https", "http", "plaintext"].contains(scheme) else {
+            throw CommandFailure.usage(
+                "'\(text)' is no address of a port that speaks HTTP",
+                hint: "it is http://HOST:PORT, https://HOST:PORT or HOST:PORT")
         }
-        return (try ServerSettings.listener(text), false)
+        if scheme == "plaintext" { return (try ServerSettings.listener(text), false) }
+        if rest.hasSuffix("/") { rest.removeLast() }
+        return (try ServerSettings.listener(String(rest)), scheme == "https")
     }
 }
 
@@ -84,7 +96,7 @@ enum WebProperties {
 
     /// Whether a port of HTTP speaks TLS.
     static func usesTLS(_ set: [String: ServerSettings.Value]) -> Bool {
-        WebPort.allCases.contains { set[$0.setting]?.text.hasPrefix("https://") == true }
+        WebPort.allCases.contains { set[$0.setting].map { WebPort.isSecure($0.text) } == true }
     }
 
     /// nil for names that are none of these.
@@ -209,6 +221,50 @@ extension ServerSettings {
         do throws(KeyStoreError) { return try KeyStore(values) } catch {
             throw CommandFailure.usage("https of \(port.words): \(error.message)", hint: error.hint)
         }
+    }
+
+    /// Workers that do not sign what they send each other have nothing that a port with passwords would take.
+    ///
+    /// - Throws: `CommandFailure`.
+    func checkWorkers() throws {
+        guard connect != nil, try asksForPasswords(.connect), let text = workerValues["connect.protocol"],
+            ["eager", "compatible"].contains(text.lowercased())
+        else { return }
+        throw CommandFailure.usage(
+            "connect.protocol is '\(text)' and authentication.method of the Connect worker is BASIC: workers could not ask "
+                + "each other, as they have no user and sign nothing with that protocol",
+            hint: "use connect.protocol=sessioned, the default, or connect.authentication.method=NONE")
+    }
+
+    /// Where a port lets in who may not use another port, which it uses for everybody with the rights of the process.
+    ///
+    /// - Returns: a sentence for each pair.
+    /// - Throws: `CommandFailure` for settings that have no meaning.
+    func detours() throws -> [String] {
+        let ways: [(front: WebPort, behind: WebPort, elsewhere: [String], means: String)] = [
+            (.sql, .registry, ["ksql.schema.registry.url"], "statements"),
+            (.sql, .connect, ["ksql.connect.url"], "statements"),
+            (.console, .registry, ["console.registry.url", "ksql.schema.registry.url"], "pages"),
+            (.console, .connect, ["console.connect.url", "ksql.connect.url"], "pages"),
+            (.console, .sql, ["console.ksql.url"], "pages"),
+        ]
+        var sentences: [String] = []
+        for way in ways where address(way.front) != nil && address(way.behind) != nil {
+            guard !way.elsewhere.contains(where: { set[$0]?.text.isEmpty == false }) else { continue }
+            guard try asksForPasswords(way.behind) else { continue }
+            let needed = try accessRules(way.behind).roles
+            let asks = try asksForPasswords(way.front)
+            let shown = asks ? try accessRules(way.front).roles : nil
+            let isAsStrict = asks && (needed == nil || shown.map { $0.isSubset(of: needed ?? []) } == true)
+            guard !isAsStrict else { continue }
+            let (front, behind) = (way.front.rawValue, way.behind.rawValue)
+            sentences.append(
+                "\(way.behind.words) asks for passwords\(needed == nil ? "" : " and roles"), and \(way.front.words) "
+                    + "\(asks ? "lets in users without these roles" : "asks for none"): its \(way.means) use \(way.behind.words) "
+                    + "with the rights of the process, whoever sends them; set \(front).authentication.method and "
+                    + "\(front).authentication.roles as for \(behind)")
+        }
+        return sentences
     }
 
     /// A port that does not know who comes listens on loopback only, unless it is told otherwise.

@@ -1,6 +1,7 @@
 import Cluster
 import ConnectCore
 import ConnectService
+import Security
 
 /// The Connect worker's options among the program's settings.
 enum WorkerProperties {
@@ -48,15 +49,27 @@ enum WorkerProperties {
             // Other programs have variables with such names, too: only what the worker knows is the worker's.
             if isOption(prefix + option) { properties[option] = value }
         }
-        for (name, value) in set where isOption(name) {
+        for (name, value) in set where isOption(name) && !isOfPort(name) {
+            properties[String(name.dropFirst(prefix.count))] = value.text
+        }
+        // Names of TLS are the port's where it has TLS; the connection's, as all others, where it has none.
+        if WebPort.isSecure(set["connect.listener"]?.text ?? properties["listeners"] ?? "") { return properties }
+        for (name, value) in set where isOption(name) && isOfPort(name) {
             properties[String(name.dropFirst(prefix.count))] = value.text
         }
         return properties
     }
 
-    /// Properties of the connection to a cluster, by librdkafka's names.
+    /// Whether a setting of the program names TLS of the worker's port.
+    private static func isOfPort(_ name: String) -> Bool { KeyStore.isKnown(String(name.dropFirst(prefix.count))) }
+
+    /// Properties of the connection to a cluster, by librdkafka's names. Empty where none says how the worker connects: names
+    /// of TLS alone are those of its port.
     static func connection(_ worker: WorkerSettings) throws(ClusterError) -> [String: String] {
-        try RemoteConfiguration.properties(
+        guard worker.properties.keys.contains(where: { $0 == "security.protocol" || $0.hasPrefix("sasl.") }) else {
+            return [:]
+        }
+        return try RemoteConfiguration.properties(
             fromJava: worker.properties.filter { name, _ in
                 name == "security.protocol" || name.hasPrefix("ssl.") || name.hasPrefix("sasl.")
             })
