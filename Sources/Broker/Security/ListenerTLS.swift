@@ -63,7 +63,8 @@ final class ListenerTLS: Sendable {
             // Not tried again before they change once more.
             state.stamps = stamps
             do throws(BrokerError) {
-                state.context = try Self.context(configuration, try fixed ?? Self.keyStore(configuration))
+                let identity = if let fixed { fixed } else { try Self.keyStore(configuration) }
+                state.context = try Self.context(configuration, identity)
                 logger.notice(
                     "read the certificate of a listener again", metadata: ["listener": "\(configuration.name)"])
             } catch {

@@ -79,7 +79,8 @@ package final class TLSListener: Sendable {
             guard stamps != state.stamps else { return state.context }
             state.stamps = stamps  // a bad file is told of once, not with each connection
             do throws(KeyStoreError) {
-                state.context = try Self.context(store, try fixed ?? store.identity(isStart: false))
+                let identity = if let fixed { fixed } else { try store.identity(isStart: false) }
+                state.context = try Self.context(store, identity)
                 logger.notice("read the certificate again", metadata: ["files": "\(files)"])
             } catch {
                 logger.error(

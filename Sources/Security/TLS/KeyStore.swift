@@ -105,7 +105,7 @@ package struct KeyStore: Sendable {
     ///
     /// - Throws: what cannot be read or does not fit together, with the file's name.
     package func configuration(_ known: Identity? = nil) throws(KeyStoreError) -> TLSConfiguration {
-        let identity = try known ?? self.identity()
+        let identity = if let known { known } else { try self.identity() }
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: identity.chain.map { .certificate($0) }, privateKey: .privateKey(identity.key))
         configuration.minimumTLSVersion = versions.min
