@@ -97,7 +97,7 @@ class Server(Broker):
             time.sleep(0.3)
 
 
-def produce(server, topic, lines, key=None):
+def produce(server, topic, lines, key=None, timestamp=0):
     producer = confluent_kafka.Producer(
         {
             "bootstrap.servers": server.address, "linger.ms": 20, "batch.size": 500_000,
@@ -108,7 +108,7 @@ def produce(server, topic, lines, key=None):
     for line in lines:
         while True:
             try:
-                producer.produce(topic, line, key(line) if key else None)
+                producer.produce(topic, line, key(line) if key else None, timestamp=timestamp)
                 break
             except BufferError:
                 producer.poll(0.05)
@@ -122,7 +122,8 @@ def flow(folder, data, records):
     try:
         server.ksql(SOURCES)
         with open(data / "customers.jsonl", "rb") as file:
-            customers = produce(server, "customers", file, lambda line: str(json.loads(line)["id"]))
+            # Before the first rating: a join takes both in the order of their times.
+            customers = produce(server, "customers", file, lambda line: str(json.loads(line)["id"]), 1_699_999_000_000)
         with open(data / "ratings.jsonl", "rb") as file:
             produce(server, "ratings", (line for _, line in zip(range(records), file)))
         for name, (goal, sql) in QUERIES.items():
