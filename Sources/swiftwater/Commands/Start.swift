@@ -128,6 +128,7 @@ struct Start: AsyncParsableCommand {
                     "ms": "\(milliseconds)",
                 ])
         }
+        StartupCode.release()
         let number = try await stopSignal.wait()
         // The stop does not depend on somebody reading about it: a terminal may be gone by now.
         try? tell("stopping", format, logger, ["signal": "\(Self.name(ofSignal: number))"])
