@@ -3,6 +3,7 @@ import Foundation
 import HTTPCalls
 import JSONFormat
 import Synchronization
+import TestKit
 import Testing
 
 @testable import ConnectorBigQuery
@@ -494,7 +495,7 @@ import Testing
 
     private func key(_ url: String) throws -> [String: String] {
         let members = [
-            "type": "service_account", "client_email": "me@p", "private_key": TestKey.pem, "private_key_id": "k1",
+            "type": "service_account", "client_email": "me@p", "private_key": RSATestKey.pkcs8, "private_key_id": "k1",
             "token_uri": url + "/token",
         ]
         return [

@@ -1,5 +1,6 @@
 import ConnectCore
 import Foundation
+import TestKit
 import Testing
 
 @testable import ConnectorBigQuery
@@ -57,7 +58,7 @@ import Testing
 
     private func key(_ changes: [String: String] = [:]) throws -> String {
         let members = [
-            "type": "service_account", "client_email": "me@p", "private_key": TestKey.pem, "private_key_id": "k1",
+            "type": "service_account", "client_email": "me@p", "private_key": RSATestKey.pkcs8, "private_key_id": "k1",
             "token_uri": "https://h/token",
         ].merging(changes) { $1 }.filter { !$0.value.isEmpty }
         return String(decoding: try JSONEncoder().encode(members), as: UTF8.self)

@@ -10,26 +10,6 @@ import Testing
     private let table = "DB.S.ORDERS"
     private let place = SinkPartition(topic: "orders", partition: 0)
 
-    private func withTask(
-        _ url: String, _ context: SinkContext, _ more: [String: String] = [:],
-        _ body: (SnowflakeSinkTask) async throws -> Void
-    ) async throws {
-        let task = SnowflakeSinkTask(
-            try SnowflakeSettings(properties(url, ["buffer.count.records": "1"].merging(more) { $1 })), context)
-        do {
-            try await task.start()
-            try await body(task)
-        } catch {
-            await task.stop()
-            throw error
-        }
-        await task.stop()
-    }
-
-    private func values(_ offsets: Range<Int64>, partition: Int32 = 0) -> [ConnectRecord] {
-        offsets.map { record(object([("n", .int64($0))]), offset: $0, partition: partition) }
-    }
-
     /// As after a COMMIT that was answered and took nothing.
     private func lose(_ server: SnowflakeServer, behind offset: Int64) {
         var state = server.state

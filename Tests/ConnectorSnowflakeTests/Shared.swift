@@ -269,3 +269,27 @@ func record(
 }
 
 func object(_ members: [(String, ConnectValue)]) -> ConnectValue { .map(ConnectMap(members)) }
+
+/// A task that writes each record at once, started, and stopped whatever becomes of it.
+///
+/// - Parameter more: options besides those.
+func withTask(
+    _ url: String, _ context: SinkContext = SinkContext(), _ more: [String: String] = [:],
+    _ body: (SnowflakeSinkTask) async throws -> Void
+) async throws {
+    let task = SnowflakeSinkTask(
+        try SnowflakeSettings(properties(url, ["buffer.count.records": "1"].merging(more) { $1 })), context)
+    do {
+        try await task.start()
+        try await body(task)
+    } catch {
+        await task.stop()
+        throw error
+    }
+    await task.stop()
+}
+
+/// Records whose value is their offset.
+func values(_ offsets: Range<Int64>, partition: Int32 = 0) -> [ConnectRecord] {
+    offsets.map { record(object([("n", .int64($0))]), offset: $0, partition: partition) }
+}

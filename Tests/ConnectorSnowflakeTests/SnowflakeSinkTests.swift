@@ -15,26 +15,6 @@ import Testing
         let askedCount = Mutex(0)
     }
 
-    private func withTask(
-        _ url: String, _ more: [String: String] = [:], _ context: SinkContext = SinkContext(),
-        _ body: (SnowflakeSinkTask) async throws -> Void
-    ) async throws {
-        let task = SnowflakeSinkTask(
-            try SnowflakeSettings(properties(url, ["buffer.count.records": "1"].merging(more) { $1 })), context)
-        do {
-            try await task.start()
-            try await body(task)
-        } catch {
-            await task.stop()
-            throw error
-        }
-        await task.stop()
-    }
-
-    private func values(_ offsets: Range<Int64>, partition: Int32 = 0) -> [ConnectRecord] {
-        offsets.map { record(object([("n", .int64($0))]), offset: $0, partition: partition) }
-    }
-
     @Test func `rows and their offsets go in by one transaction`() async throws {
         try await SnowflakeServer.run { url, server in
             try await withTask(url) { task in
@@ -62,7 +42,7 @@ import Testing
 
     @Test func `records wait for their number, and offsets for the records`() async throws {
         try await SnowflakeServer.run { url, server in
-            try await withTask(url, ["buffer.count.records": "4", "buffer.flush.time": "3600"]) { task in
+            try await withTask(url, SinkContext(), ["buffer.count.records": "4", "buffer.flush.time": "3600"]) { task in
                 try await task.put(values(0..<3))
                 #expect(server.inserts.isEmpty)
                 #expect(try await task.preCommit([place: 3]) == [place: 0])
@@ -100,7 +80,7 @@ import Testing
             if what.hasSuffix("before") { _ = apply() }
             return (503, "busy")
         }) { url, server in
-            try await withTask(url, [:], context) { task in
+            try await withTask(url, context) { task in
                 let error = await #expect(throws: ConnectError.self) { try await task.put(values(0..<4)) }
                 #expect(error?.isRetriable == true)
                 #expect(context.retries.withLock { $0.count } == 1)
@@ -209,7 +189,7 @@ import Testing
         let context = SinkContext(isTolerant: true)
         try await SnowflakeServer.run { url, server in
             server.refuses(offset: 5)
-            try await withTask(url, [:], context) { task in
+            try await withTask(url, context) { task in
                 try await task.put(values(0..<12))
                 #expect(server.offsets(table) == Array(0..<5) + Array(6..<12))
                 let reported = context.reported.withLock { $0 }

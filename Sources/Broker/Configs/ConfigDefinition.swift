@@ -31,6 +31,15 @@ package struct ConfigDefinition: Sendable {
     /// Not told of where it is not set.
     package var isHidden = false
 
+    /// A property of the server that topics do not have.
+    static func ofServer(
+        _ name: String, _ type: ValueType, _ defaultValue: String, _ rule: Rule, _ documentation: String
+    ) -> Self {
+        .init(
+            name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
+            documentation: documentation)
+    }
+
     /// The reason why `value` is not permitted, in the words of a sentence after "Invalid value ... for configuration
     /// NAME: "; nil when it is permitted.
     package func problem(with value: String) -> String? {

@@ -3,14 +3,7 @@ extension ServerProperties {
     /// `group.initial.rebalance.delay.ms`: a lone consumer gets its partitions at once.
     static let coordination: [ConfigDefinition] = {
         let milliseconds: ConfigDefinition.Rule = .range(1...Int64(Int32.max))
-        func property(
-            _ name: String, _ type: ConfigDefinition.ValueType, _ defaultValue: String, _ rule: ConfigDefinition.Rule,
-            _ documentation: String
-        ) -> ConfigDefinition {
-            .init(
-                name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
-                documentation: documentation)
-        }
+        let property = ConfigDefinition.ofServer
         return [
             property(
                 "offsets.topic.num.partitions", .int, "50", .range(1...10_000),

@@ -56,14 +56,7 @@ package struct ServerProperties: Sendable, Equatable {
     /// Every property that we know. An unknown one is an error, so that a misspelling is never silently ignored.
     package static let known: [ConfigDefinition] = {
         let count: ConfigDefinition.Rule = .range(1...Int64(Int32.max))
-        func property(
-            _ name: String, _ type: ConfigDefinition.ValueType, _ defaultValue: String,
-            _ rule: ConfigDefinition.Rule = .anything, _ documentation: String
-        ) -> ConfigDefinition {
-            .init(
-                name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
-                documentation: documentation)
-        }
+        let property = ConfigDefinition.ofServer
         /// A unit that stands before a coarser one, and has no value of its own.
         func unit(
             _ name: String, _ type: ConfigDefinition.ValueType, _ rule: ConfigDefinition.Rule, _ documentation: String

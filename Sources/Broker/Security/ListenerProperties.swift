@@ -6,14 +6,7 @@ package import Security
 /// - SeeAlso: upstream `SslConfigs`, `SaslConfigs`, `BrokerSecurityConfigs`; KIP-103, KIP-282.
 package enum ListenerProperties {
     package static let known: [ConfigDefinition] = {
-        func property(
-            _ name: String, _ type: ConfigDefinition.ValueType, _ defaultValue: String,
-            _ rule: ConfigDefinition.Rule = .anything, _ documentation: String
-        ) -> ConfigDefinition {
-            .init(
-                name: name, type: type, defaultValue: defaultValue, rule: rule, serverName: nil,
-                documentation: documentation)
-        }
+        let property = ConfigDefinition.ofServer
         let stores = ConfigDefinition.Rule.oneOf(["PEM", "PKCS12"])
         return [
             property(

@@ -1,6 +1,6 @@
-/// A key of these tests only, made by `openssl genrsa 2048`.
-enum TestKey {
-    static let pem = """
+/// A private key of the tests only, made by `openssl genrsa 2048`.
+package enum RSATestKey {
+    package static let pkcs8 = """
         -----BEGIN PRIVATE KEY-----
         MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDDnmb8VKPfhfrY
         d061dBpynAgHuTHYY7djniasZ8wyZAlkP814gLmWyEaYBkzlCZTO0FMmTfw5nNJO
