@@ -54,6 +54,10 @@ package struct HTTPCall: Sendable {
         self.bodyByteCountMax = bodyByteCountMax
     }
 
+    /// What of `Authorization` goes along when another node is to do what is asked here: who may here may there. What a part of
+    /// this process has shown is known to nobody else, and is to stay so: then nil.
+    package var authorizationToHandOn: String? { isProcess ? nil : headers[.authorization] }
+
     /// The value of a parameter of the route.
     ///
     /// - Precondition: the route has it.

@@ -15,6 +15,8 @@ import Testing
         }
     }
 
+    private let process = ProcessCredentials()
+
     private func withServer(
         roles: Set<String>? = nil, _ body: (HTTPServer, HTTPAuthentication) async throws -> Void
     ) async throws {
@@ -22,6 +24,7 @@ import Testing
         logger.logLevel = .critical
         var router = HTTPRouter(errors: .errorCode)
         router.get("/who") { call in .text(call.principal?.name ?? "nobody") }
+        router.get("/handed-on") { call in .text(call.authorizationToHandOn ?? "nothing") }
         router.get("/healthz") { _ in .text("ok") }
         router.get("/public/{name}") { call in .text(call.parameter("name")) }
         router.post("/ask", bodyByteCountMax: 100) { _ in .text("slow") }
@@ -30,7 +33,6 @@ import Testing
             return "text/plain"
         }
         router.webSocket("/socket") { call, _ in WebSocketClosing(1000, call.principal?.name ?? "nobody") }
-        let process = ProcessCredentials()
         let users = HTTPUsers(file: nil, process: process)
         users.add(Two())
         var rules = HTTPAccessRules(
@@ -73,6 +75,18 @@ import Testing
             }
             let counts = Dictionary(uniqueKeysWithValues: authentication.counts.map { ($0.outcome, $0.count) })
             #expect(counts[.missing] == 2 && counts[.wrong] == 2 && counts[.allowed] == 2)
+        }
+    }
+
+    /// Another node would learn what opens everything here.
+    @Test func `what a part of the process shows is not handed on`() async throws {
+        try await withServer { server, _ in
+            let client = try TextClient(port: server.port)
+            let own = header("ann", "secret")
+            try client.send(get("/handed-on", own))
+            #expect(try await client.answer().body == own.dropFirst("Authorization: ".count).dropLast("\r\n".count))
+            try client.send(get("/handed-on", header(ProcessCredentials.user, process.password)))
+            #expect(try await client.answer().body == "nothing")
         }
     }
 

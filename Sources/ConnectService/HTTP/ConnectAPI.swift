@@ -92,9 +92,7 @@ struct ConnectAPI: Sendable {
         var query = (call.rawQuery ?? "").split(separator: "&").filter { !$0.hasPrefix("forward=") }.map(String.init)
         query.append("forward=\(hop == nil ? "true" : "false")")
         do {
-            // Who may here may there: the other worker asks for the same user. What a part of this process shows is known to
-            // nobody else, and is to stay so.
-            let headers = call.isProcess ? [] : call.headers[.authorization].map { [("Authorization", $0)] } ?? []
+            let headers = call.authorizationToHandOn.map { [("Authorization", $0)] } ?? []
             let got = try await herder.peers.send(
                 call.method.rawValue, call.path + "?" + query.joined(separator: "&"), to: url, body: body,
                 headers: headers)

@@ -144,9 +144,10 @@ package struct RegistryAPI: Sendable {
         guard headers[.forward]?.lowercased() != "true" else { throw .unknownLeader }
         registry.figures.forwarded.add()
         var passed: [(name: String, value: String)] = [("X-Forward", "true")]
-        for name in [HTTPField.Name.contentType, .accept, .authorization, .acceptUnknownProperties] {
-            // What a part of this process shows is known to nobody else, and is to stay so.
-            guard name != .authorization || !exchange.call.isProcess else { continue }
+        if let shown = exchange.call.authorizationToHandOn {
+            passed.append((HTTPField.Name.authorization.rawName, shown))
+        }
+        for name in [HTTPField.Name.contentType, .accept, .acceptUnknownProperties] {
             if let value = headers[name] { passed.append((name.rawName, value)) }
         }
         let target = exchange.call.path + (exchange.call.rawQuery.map { "?" + $0 } ?? "")
