@@ -341,13 +341,13 @@ def test_a_transaction_that_takes_too_long_is_aborted(make_broker, fresh):
     with Connection(broker.address) as connection:
         for generation in GENERATIONS:
             start = end_offset(broker.address, topic)[1]
-            one = Transaction(connection, fresh("x"), generation, timeout=1000)
+            one = Transaction(connection, fresh("x"), generation, timeout=3000)
             one.send(topic, [b"late"])
             one.commit_offsets("g", topic, 1) if generation == "new" else None
             wait_until(lambda: stable_offset(connection, topic)[0] == start + 2, 15, "the abort")  # noqa: B023
             assert one.write(topic, [b"later"])[0] in (47, 48, 90, 120)
             assert one.end() in (47, 48, 90)
-            assert one.start() == 0
+            assert one.start(timeout=60_000) == 0
             one.send(topic, [b"in time"])
             one.commit()
         wait_until(lambda: read(connection, topic) == [b"in time"] * 2, 10)

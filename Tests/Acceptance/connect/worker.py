@@ -1,9 +1,12 @@
 """A program with a Connect worker, and the worker as its clients see it."""
 
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
+
+import confluent_kafka
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -68,3 +71,54 @@ class Worker(Broker):
 
     def wait_running(self, name, tasks=1):
         wait_until(lambda: self.states(name) == ("RUNNING", ["RUNNING"] * tasks), what=f"{name} runs", timeout=30)
+
+    def restart(self, path):
+        """Restarts what /connectors/`path` names, and waits until that is over."""
+        with self.restarts() as wait:
+            answer = self.http.ask("POST", f"/connectors/{path}")
+            assert answer.status in (202, 204), answer
+            wait(f"/connectors/{path}", answer)
+
+    @contextlib.contextmanager
+    def restarts(self):
+        """What waits for the restart that a request within asked for. The worker has answered before it begins, so that states
+        asked for then may still be those before it; the topic of states tells."""
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": self.remote or self.address, "group.id": "restarts"})
+        topic = consumer.list_topics("connect-status", 30).topics["connect-status"]
+        ends = [confluent_kafka.TopicPartition("connect-status", partition) for partition in topic.partitions]
+        for end in ends:
+            end.offset = consumer.get_watermark_offsets(end, 30)[1]
+        consumer.assign(ends)
+
+        def wait(path, answer):
+            restarting, over = restarted(path, answer), set()
+
+            def is_over():
+                message = consumer.poll(0.1)
+                if message and not message.error() and message.value():
+                    key = message.key().decode()
+                    if json.loads(message.value())["state"] == "RESTARTING":
+                        restarting.discard(key)
+                        over.add(key)
+                    else:
+                        over.discard(key)
+                return not restarting and not over
+
+            wait_until(is_over, 30, f"{path} done")
+
+        try:
+            yield wait
+        finally:
+            consumer.close()
+
+
+def restarted(path, answer):
+    """The keys of the states of what restarts by the answer of POST `path`."""
+    _, _, name, *rest = path.partition("?")[0].split("/")
+    if answer.status == 204:
+        return {f"status-task-{name}-{rest[1]}" if rest[0] == "tasks" else f"status-connector-{name}"}
+    if answer.status != 202:
+        return set()
+    body = json.loads(answer.body)
+    states = [(f"status-connector-{name}", body["connector"]), *((f"status-task-{name}-{task['id']}", task) for task in body["tasks"])]
+    return {key for key, state in states if state["state"] == "RESTARTING"}
