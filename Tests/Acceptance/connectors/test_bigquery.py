@@ -32,19 +32,29 @@ DATASET = "lake"
 
 
 class BigQuery:
+    """One request at a time, the worker's and the tests' alike: the emulator gives all of them one connection of its database, and
+    may never answer those that meet there."""
+
     def __init__(self, url):
         self.url = url
+        self.turn = threading.Lock()
+
+    def send(self, method, path, body=None):
+        """Status and answer as bytes."""
+        request = urllib.request.Request(
+            self.url + path, method=method, data=body or None, headers={"Content-Type": "application/json"})
+        with self.turn:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return answer.status, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read()
 
     def ask(self, method, path, body=None):
         """Status and answer."""
-        request = urllib.request.Request(
-            f"{self.url}/bigquery/v2/projects/p{path}", method=method,
-            data=None if body is None else json.dumps(body).encode(), headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, json.loads(answer.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read() or b"{}")
+        status, answer = self.send(
+            method, f"/bigquery/v2/projects/p{path}", None if body is None else json.dumps(body).encode())
+        return status, json.loads(answer or b"{}")
 
     def table(self, name):
         status, table = self.ask("GET", f"/datasets/{DATASET}/tables/{name}")
@@ -165,14 +175,8 @@ class Front:
                     statement = f"ALTER TABLE {DATASET}.{name} ADD COLUMN {field['name']} {field['type']}"
                     status, answer = bigquery.ask("POST", "/queries", {"query": statement, "useLegacySql": False})
                     assert status == 200, answer
-        request = urllib.request.Request(
-            bigquery.url + path, method=method, data=body.replace(b'"offset"', b'"offset_"') or None,
-            headers={"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read().replace(b'"offset_"', b'"offset"')
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
+        status, answer = bigquery.send(method, path, body.replace(b'"offset"', b'"offset_"'))
+        return status, answer.replace(b'"offset_"', b'"offset"')
 
     def close(self):
         self.is_closed = True
