@@ -12,8 +12,8 @@ import Testing
 
     static func options(_ type: GroupType, instance: String? = nil) -> MembershipOptions {
         MembershipOptions(
-            type: type, instanceId: instance, sessionTimeout: .seconds(10), heartbeatInterval: .milliseconds(50),
-            rebalanceTimeout: .seconds(10), metadataInterval: .milliseconds(50))
+            type: type, instanceId: instance, sessionTimeout: .seconds(60), heartbeatInterval: .milliseconds(50),
+            rebalanceTimeout: .seconds(60), metadataInterval: .milliseconds(50))
     }
 
     /// The consumer protocol has its times from the broker.

@@ -166,7 +166,7 @@ struct Worker: Sendable {
 
 /// Waits until `condition` holds; fails when it does not in time.
 func eventually(
-    _ what: String, within limit: Duration = .seconds(20), _ location: SourceLocation = #_sourceLocation,
+    _ what: String, within limit: Duration = .seconds(120), _ location: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit

@@ -15,7 +15,7 @@ import Testing
         func add() { state.withLock { $0 += 1 } }
 
         func reaches(_ count: Int) async throws -> Bool {
-            for _ in 0..<2000 {
+            for _ in 0..<12000 {
                 if self.count >= count { return true }
                 try await Task.sleep(for: .milliseconds(5))
             }
@@ -282,10 +282,10 @@ import Testing
         try await withServer { server, _ in
             let client = try TextClient(port: server.port)
             try client.send(sent)
-            for _ in 0..<400 where server.connectionCount < 1 { try await Task.sleep(for: .milliseconds(5)) }
+            for _ in 0..<4000 where server.connectionCount < 1 { try await Task.sleep(for: .milliseconds(5)) }
             client.endSending()
             _ = try await client.rest()
-            for _ in 0..<1000 where server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
+            for _ in 0..<4000 where server.connectionCount > 0 { try await Task.sleep(for: .milliseconds(5)) }
             #expect(server.connectionCount == 0)
         }
     }
@@ -444,7 +444,7 @@ import Testing
             try frames.request(1, "GET", "/text")
             #expect(try await frames.text(1) == "hello true\n")
             let silent = try TextClient(port: server.port)
-            for _ in 0..<2000 where server.connectionCount < 3 { try await Task.sleep(for: .milliseconds(5)) }
+            for _ in 0..<4000 where server.connectionCount < 3 { try await Task.sleep(for: .milliseconds(5)) }
             await server.stop(within: .seconds(5))
             #expect(server.connectionCount == 0)
             #expect(try await silent.rest() == "")

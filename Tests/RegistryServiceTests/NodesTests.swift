@@ -14,7 +14,7 @@ import Testing
     /// Waits for something that other tasks bring about, without depending on how long they take.
     private func wait(for what: String, _ condition: () async throws -> Bool) async throws {
         let clock = ContinuousClock()
-        let deadline = clock.now + .seconds(60)
+        let deadline = clock.now + .seconds(120)
         while try await !condition() {
             try #require(clock.now < deadline, "\(what) did not come about")
             try await Task.sleep(for: .milliseconds(5))

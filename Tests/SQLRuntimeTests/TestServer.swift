@@ -219,7 +219,7 @@ final class TestServer {
     /// Waits until `condition` holds.
     func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
         let clock = ContinuousClock()
-        let deadline = clock.now + .seconds(60)
+        let deadline = clock.now + .seconds(120)
         while try await !condition() {
             guard clock.now < deadline else {
                 let states = await runtime.statuses().map { status in

@@ -99,7 +99,7 @@ final class TestPlatform: Sendable {
 
 /// Waits for something that comes about in other tasks.
 func until(_ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .seconds(120)
     while try await !condition() {
         guard ContinuousClock.now < deadline else {
             Issue.record("it did not come about in time")
