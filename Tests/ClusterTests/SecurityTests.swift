@@ -164,7 +164,7 @@ import Testing
                     "sasl.password": password,
                     // Other tests may keep all threads of tasks for longer than the usual half of a minute.
                     "socket.connection.setup.timeout.ms": "300000",
-                ]))
+                ], requestTimeout: .seconds(300)))
         guard password == "x" else { return try await cluster.connect(timeout: .seconds(300)) }
         let error = await #expect(throws: ClusterError.self) { try await cluster.connect(timeout: .seconds(300)) }
         #expect(error?.code.name == "SASL_AUTHENTICATION_FAILED")

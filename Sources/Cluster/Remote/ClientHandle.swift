@@ -50,10 +50,11 @@ final class ClientHandle: Sendable {
         defer { if ownsConf { rd_kafka_conf_destroy(conf) } }
         var text = [CChar](repeating: 0, count: 512)
         var all = properties.merging(configuration.properties) { $1 }
-        if relay != nil {
+        if let relay {
             all["security.protocol"] = "plaintext"
             // What librdkafka asks first waits until the relay has come through TLS and SASL.
-            all["api.version.request.timeout.ms"] = all["api.version.request.timeout.ms"] ?? "60000"
+            let patience = min(max(60_000, 2 * relay.timeout.milliseconds), 300_000)
+            all["api.version.request.timeout.ms"] = all["api.version.request.timeout.ms"] ?? "\(patience)"
         }
         for (name, value) in all.sorted(by: { $0.key < $1.key }) + [
             ("bootstrap.servers", configuration.bootstrapServers)

@@ -12,7 +12,8 @@ import Synchronization
 final class SecureRelay: Sendable {
     private let security: ConnectionSecurity
     private let clientId: String
-    private let timeout: Duration
+    /// For the connection, and once more for the authentication.
+    let timeout: Duration
     /// The other ends of sockets that are not connected yet.
     private let ends = Mutex<[Int32: Int32]>([:])
     private let lastFailure = Mutex<ClusterError?>(nil)
@@ -31,7 +32,8 @@ final class SecureRelay: Sendable {
         }
         security = try ConnectionSecurity(properties)
         clientId = properties["client.id"] ?? "swiftwater"
-        timeout = min(configuration.requestTimeout, .seconds(30))
+        let given = properties["socket.connection.setup.timeout.ms"].flatMap { Int($0) }
+        timeout = min(configuration.requestTimeout, .milliseconds(max(1, given ?? 30_000)))
     }
 
     /// Why the last connection was not made, until another one is.
@@ -56,8 +58,9 @@ final class SecureRelay: Sendable {
             return EINVAL
         }
         let host = name[..<colon].filter { $0 != "[" && $0 != "]" }
-        // Ends with the attempt: from then on the connection lives by itself, until one of its sides ends it.
-        Task { await join(end, BrokerAddress(host: host, port: port)) }
+        // Ends with the attempt: from then on the connection lives by itself, until one of its sides ends it. librdkafka
+        // gives up after a while, so that it goes before tasks of the ordinary kind, however many of them wait.
+        Task(priority: .userInitiated) { await join(end, BrokerAddress(host: host, port: port)) }
         return 0
     }
 
