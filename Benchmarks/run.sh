@@ -17,6 +17,7 @@
 #   ./dev bench compare [OPTION...] side by side with other brokers; options of the kit's compare.py
 #   ./dev bench coordination        groups and transactions: latencies, heartbeats, throughput
 #   ./dev bench registry            the schema registry: registrations, look-ups, start, memory
+#   ./dev bench security            what TLS, SASL and ACLs take of the broker
 #   ./dev bench connect [PART...]   the Connect worker and its connectors: cdc, big, sources, sinks, start
 #   ./dev bench console [PART...]   the console with 1000 topics, 200 queries, 50 connectors: api, pages, tail, demo
 #   ./dev bench pipeline [talk] [--seconds N]
@@ -255,6 +256,8 @@ coordination() {
 
 registry() { table registry "The schema registry" "one node and its clients, in Python, on one machine." "$*" "$@"; }
 
+security() { table security "Security of the broker" "the program and clients of librdkafka on one machine." "$*" "$@"; }
+
 connect() {
     table connect "The Connect worker and its connectors" "the program, databases and clients on one machine." "$*" "$@"
 }
@@ -320,6 +323,10 @@ registry)
     shift
     registry "$@"
     ;;
+security)
+    shift
+    security "$@"
+    ;;
 connect)
     shift
     connect "$@"
@@ -338,7 +345,7 @@ targets)
     echo "$scratch/targets.json"
     ;;
 *)
-    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, connect, console, pipeline or targets, not $1" >&2
+    echo "./dev bench takes micro, schemas, sql-formats, sql-functions, sql-engine, sql-runtime, compaction, compare, coordination, registry, security, connect, console, pipeline or targets, not $1" >&2
     exit 2
     ;;
 esac
