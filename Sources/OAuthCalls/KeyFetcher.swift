@@ -12,6 +12,13 @@ package final class KeyFetcher: Sendable {
     package let keys = TokenKeys()
     private let source: TokenKeySource
     private let logger: Logger
+    private struct Waiting {
+        /// They are wanted before the time.
+        var isWanted = false
+        var sleep: Task<Void, Never>?
+    }
+
+    private let waiting = Mutex(Waiting())
     private let work = Mutex<(task: Task<Void, Never>, calls: JSONCalls)?>(nil)
 
     /// For one answer.
@@ -29,10 +36,9 @@ package final class KeyFetcher: Sendable {
             connectSeconds: 5, answerByteCountMax: TokenKeySet.byteCountMax, connectionCountMax: 1, idleSeconds: 1,
             trustFile: source.trustFile)
         let isThere = await fetch(calls, attempt: 0)
-        let (wishes, wish) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        keys.onWant { wish.yield() }
+        keys.onWant { [weak self] in self?.wake() }
         // Owned by this object, and ended by `stop`.
-        let task = Task { await run(calls, wishes, isThere: isThere) }
+        let task = Task { await run(calls, isThere: isThere) }
         work.withLock { $0 = (task, calls) }
     }
 
@@ -48,11 +54,11 @@ package final class KeyFetcher: Sendable {
         await running.calls.shutdown()
     }
 
-    private func run(_ calls: JSONCalls, _ wishes: AsyncStream<Void>, isThere: Bool) async {
+    private func run(_ calls: JSONCalls, isThere: Bool) async {
         var failures = isThere ? 0 : 1
         while !Task.isCancelled {
             let wait = failures == 0 ? source.refreshMs : backoff(failures)
-            await Self.firstOf(wishes, .milliseconds(wait))
+            await pause(.milliseconds(wait))
             guard !Task.isCancelled else { return }
             failures = await fetch(calls, attempt: failures) ? 0 : min(failures + 1, 32)
         }
@@ -66,14 +72,28 @@ package final class KeyFetcher: Sendable {
         return isTooLong ? longest : min(grown, longest)
     }
 
-    /// Waits for a wish or for the time, whichever is first.
-    private static func firstOf(_ wishes: AsyncStream<Void>, _ time: Duration) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { for await _ in wishes { return } }
-            group.addTask { try? await Task.sleep(for: time) }  // the end of the task ends it early
-            await group.next()
-            group.cancelAll()
+    private func wake() {
+        waiting.withLock { waiting in
+            waiting.isWanted = true
+            waiting.sleep?.cancel()
         }
+    }
+
+    /// Waits for the time, or until keys are wanted, whichever is first.
+    private func pause(_ time: Duration) async {
+        // Owned by this object and awaited here; `wake` and the end of the work end it early.
+        let sleep = Task<Void, Never> { try? await Task.sleep(for: time) }
+        let isWanted = waiting.withLock { waiting in
+            waiting.sleep = sleep
+            return waiting.isWanted
+        }
+        if isWanted { sleep.cancel() }
+        await withTaskCancellationHandler {
+            await sleep.value
+        } onCancel: {
+            sleep.cancel()
+        }
+        waiting.withLock { $0 = Waiting() }
     }
 
     /// - Parameter attempt: how many failed before, one behind the other.

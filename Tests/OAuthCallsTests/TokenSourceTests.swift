@@ -18,6 +18,8 @@ private final class Endpoint: Sendable {
     }
 
     let asked = Mutex<[Asked]>([])
+    /// Of keys.
+    let fetches = Mutex(0)
     /// Status and body of the next answers; the last one stays.
     let answers: Mutex<[(Int, String)]>
 
@@ -33,7 +35,10 @@ private final class Endpoint: Sendable {
             }
             return endpoint.answer()
         }
-        router.get("/keys") { _ in endpoint.answer() }
+        router.get("/keys") { _ in
+            endpoint.fetches.withLock { $0 += 1 }
+            return endpoint.answer()
+        }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let loops = HTTPLoops()
@@ -197,6 +202,26 @@ private final class Endpoint: Sendable {
             #expect(endpoint.answers.withLock { $0.count } == 1)
             await fetcher.stop()
             #expect(!fetcher.keys.want("newer", 1_000_000))
+        }
+    }
+
+    @Test func `keys are fetched when it is time or when they are wanted, and not besides`() async throws {
+        let keys =
+            #"{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","#
+            + #""y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        try await Endpoint.with([(500, ""), (503, ""), (200, "x"), (200, keys)]) { endpoint, url in
+            let fetcher = KeyFetcher(
+                TokenKeySource(url: url + "/keys", retryBackoffMs: 1, retryBackoffMaxMs: 2), logger: logger)
+            await fetcher.start()
+            // Three waits end by themselves, and two by wishes.
+            for revision in 1...3 {
+                while fetcher.keys.revision < revision { await Task.yield() }
+                if revision < 3 { #expect(fetcher.keys.want("new \(revision)", Int64(revision) * 1_000_000)) }
+            }
+            await fetcher.stop()
+            #expect(endpoint.fetches.withLock { $0 } == 6)
         }
     }
 
