@@ -468,6 +468,7 @@ def test_an_issuer_that_is_not_there_yet(tmp_path):
                 wire.close()
 
         wait_until(is_taken, 30, interval=0.2)
+        assert issuer.fetches <= 3, "once it has the keys, it leaves the issuer alone"
         issuer.stop()
         assert is_taken(), "keys stay when the issuer is gone"
     finally:
