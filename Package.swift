@@ -97,7 +97,7 @@ let package = Package(
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
-        target("Security", ["Bytes", crypto, nioSSL]),
+        target("Security", ["Bytes", "JSONFormat", crypto, cryptoExtras, nioSSL]),
         target("SchemaRules", ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
@@ -127,14 +127,15 @@ let package = Package(
                 nioHTTP1, nioHTTP2, nioWebSocket, crypto, nio, nioPosix, nioSSL, logging,
             ]),
         target("JSONCalls", ["Bytes", "JSONFormat", asyncHTTPClient, nio, nioPosix, nioHTTP1, nioSSL]),
-        target("RegistryClient", ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"]),
+        target("OAuthCalls", ["Bytes", "Environment", "Security", "JSONFormat", "JSONCalls", logging]),
+        target("RegistryClient", ["Bytes", "JSONCalls", "JSONFormat", "Security", "OAuthCalls", "SchemaRules"]),
         target("SQLClient", ["Bytes", "JSONCalls", "JSONFormat", asyncHTTPClient, nio, nioHTTP1]),
         target("SQLShell", ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"]),
         target(
             "Cluster",
             [
-                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "CRdKafka", nio, nioPosix, nioSSL,
-                crypto,
+                "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "OAuthCalls", "CRdKafka", nio,
+                nioPosix, nioSSL, crypto,
                 logging,
             ]),
         target(
@@ -175,9 +176,8 @@ let package = Package(
             "ConnectService",
             [
                 "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules",
-                "SchemaSerdes", "JSONCalls", "JSONFormat", "Observability", "Patterns", asyncHTTPClient, crypto, nio,
-                nioHTTP1,
-                httpTypes, logging,
+                "SchemaSerdes", "JSONCalls", "JSONFormat", "OAuthCalls", "Observability", "Patterns", asyncHTTPClient,
+                crypto, nio, nioHTTP1, httpTypes, logging,
             ]),
         target("Administration", ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "Security", nio]),
         target(
@@ -222,7 +222,8 @@ let package = Package(
             name: "swiftwater",
             dependencies: [
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster",
-                "Broker", "Security", "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules",
+                "Broker", "Security", "OAuthCalls", "Observability", "JSONCalls", "JSONFormat", "HTTPKit",
+                "SchemaRules",
                 "SchemaSerdes",
                 "RegistryClient",
                 "RegistryService", "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell",
@@ -350,7 +351,8 @@ let package = Package(
         tests("KafkaMessages", ["Bytes", "RandomMessages", nio], exclude: ["Golden"]),
         tests("RecordBatches", ["Bytes", "Compression", nio]),
         tests("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
-        tests("Security", ["Bytes", nioSSL]),
+        tests("Security", ["Bytes", "JSONFormat", crypto, cryptoExtras, nioSSL]),
+        tests("OAuthCalls", ["Bytes", "JSONFormat", "JSONCalls", "HTTPKit", "Security", httpTypes, nio, logging]),
         tests("Coordinators", ["Bytes", "KafkaMessages", nio]),
         tests(
             "Cluster",

@@ -1,3 +1,5 @@
+package import Security
+
 /// How a broker is to run.
 package struct BrokerConfiguration: Sendable {
     /// The data folder; made when it is not there.
@@ -12,6 +14,8 @@ package struct BrokerConfiguration: Sendable {
     /// All listeners; when there are none, one that everybody may use, where the four above say.
     package var listeners: [ListenerConfiguration] = []
     package var properties = ServerProperties()
+    /// The keys that tokens are signed with, for the sources that listeners with OAUTHBEARER name.
+    package var tokenKeys: [TokenKeySource: TokenKeys] = [:]
 
     package init() {}
 

@@ -264,7 +264,10 @@ package final class BrokerServer: Sendable {
         var listeners: [Listener] = []
         for listener in configuration.effectiveListeners {
             let tls = listener.securityProtocol.usesTLS ? try ListenerTLS(listener, node.logger) : nil
-            listeners.append(Listener(listener, tls: tls, users: node.controller.users))
+            listeners.append(
+                Listener(
+                    listener, tls: tls, users: node.controller.users,
+                    tokens: try listener.tokenValidator(configuration.tokenKeys, node.clock)))
         }
         var channels: [any Channel] = []
         do {

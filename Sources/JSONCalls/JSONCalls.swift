@@ -33,9 +33,10 @@ package struct JSONCalls: Sendable {
     ///   - answerByteCountMax: longer answers are refused.
     ///   - connectionCountMax: to one host at a time; nil for the client's own choice.
     ///   - idleSeconds: how long a connection is kept that nobody uses.
+    ///   - trustFile: a PEM file of authorities to trust besides the system's; those of the process without one.
     package init(
         connectSeconds: Int64 = 10, answerByteCountMax: Int = 64 << 20, connectionCountMax: Int? = nil,
-        idleSeconds: Int64 = 60
+        idleSeconds: Int64 = 60, trustFile: String? = nil
     ) {
         self.answerByteCountMax = answerByteCountMax
         var configuration = HTTPClient.Configuration(
@@ -49,12 +50,17 @@ package struct JSONCalls: Sendable {
             configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionCountMax
         }
         configuration.httpVersion = .http1Only
-        if let file = Self.trustFile {
+        if let file = trustFile ?? Self.trustFile {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.additionalTrustRoots = [.file(file)]
             configuration.tlsConfiguration = tls
         }
         client = HTTPClient(configuration: configuration)
+    }
+
+    /// Closes the connections of calls that are not kept as long as the process lives. Nothing is asked afterwards.
+    package func shutdown() async {
+        try? await client.shutdown()  // it fails only when it was called before
     }
 
     private static let trusted = Mutex<String?>(nil)
@@ -102,6 +108,20 @@ package struct JSONCalls: Sendable {
             request.headers.add(name: "content-type", value: type)
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
+        return request
+    }
+
+    /// A form as browsers send them (`application/x-www-form-urlencoded`), for which JSON comes back.
+    package static func form(
+        _ url: String, _ fields: [(String, String)], headers: [(String, String)] = []
+    ) -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers.add(name: "accept", value: "application/json")
+        request.headers.add(name: "content-type", value: "application/x-www-form-urlencoded")
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        let pairs = fields.map { PercentEncoding.encoded($0.0) + "=" + PercentEncoding.encoded($0.1) }
+        request.body = .bytes(ByteBuffer(string: pairs.joined(separator: "&")))
         return request
     }
 

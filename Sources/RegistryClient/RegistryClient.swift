@@ -11,8 +11,9 @@ package struct RegistryClient: Sendable {
     /// - Parameters:
     ///   - addresses: nodes of one registry; the next is asked when one cannot be reached.
     ///   - timeout: for one exchange.
-    package init(_ addresses: [HTTPAddress], timeout: Duration = .seconds(30)) {
-        transport = RegistryTransport(addresses: addresses, timeout: timeout)
+    ///   - tokens: shown to addresses without a user; nil for none.
+    package init(_ addresses: [HTTPAddress], timeout: Duration = .seconds(30), tokens: RegistryTokens? = nil) {
+        transport = RegistryTransport(addresses: addresses, timeout: timeout, tokens: tokens)
     }
 
     // MARK: Subjects and versions

@@ -1,11 +1,14 @@
 import Bytes
 import JSONCalls
 import JSONFormat
+import OAuthCalls
 
 /// One HTTP exchange with the registry, whichever of its nodes answers.
 struct RegistryTransport: Sendable {
     let addresses: [HTTPAddress]
     let timeout: Duration
+    /// nil where nobody shows tokens.
+    var tokens: RegistryTokens?
     /// A registry with 100 000 schemas of 1 KiB fits in an answer.
     private static let calls = JSONCalls(answerByteCountMax: 256 << 20)
 
@@ -33,10 +36,20 @@ struct RegistryTransport: Sendable {
         _ address: HTTPAddress, _ method: String, _ path: [String], _ query: [(String, String)],
         _ body: JSONValue?
     ) async throws(RegistryFailure) -> JSONValue {
+        var headers = [("confluent-accept-unknown-properties", "true")]
+        // A user in the address is meant for it.
+        if let tokens, address.user == nil {
+            do throws(OAuthFailure) {
+                headers.append(("authorization", "Bearer " + (try await tokens.source.token())))
+            } catch {
+                throw RegistryFailure(
+                    .unreachable, "there is no token for the schema registry at \(address): \(error.message)")
+            }
+            headers += tokens.headers
+        }
         let request = JSONCalls.request(
             method, address.base + JSONCalls.target(path, query), body: body, type: Self.contentType,
-            accept: Self.contentType + ", application/json",
-            headers: [("confluent-accept-unknown-properties", "true")], user: address.user,
+            accept: Self.contentType + ", application/json", headers: headers, user: address.user,
             password: address.password)
         let answer: JSONCalls.Answer
         do { answer = try await Self.calls.exchange(request, timeout: timeout) } catch {

@@ -3,10 +3,11 @@ package enum SaslMechanism: String, CaseIterable, Hashable, Sendable {
     case plain = "PLAIN"
     case scramSHA256 = "SCRAM-SHA-256"
     case scramSHA512 = "SCRAM-SHA-512"
+    case oauthBearer = "OAUTHBEARER"
 
     package var scram: ScramMechanism? {
         switch self {
-        case .plain: nil
+        case .plain, .oauthBearer: nil
         case .scramSHA256: .sha256
         case .scramSHA512: .sha512
         }
@@ -35,23 +36,37 @@ package struct SaslExchange: Sendable {
         case accepted(Principal, last: [UInt8])
         /// The password has to be checked, which may take a while.
         case check(user: String, password: String)
+        /// It is who its token says, for so many milliseconds.
+        case acceptedUntil(Principal, lifetimeMs: Int64)
+        /// It is not let in, and is told so; it answers once more, and `next` throws the reason.
+        case refusing([UInt8], reason: String)
     }
 
     package let mechanism: SaslMechanism
     private let users: UserDirectory
+    private let tokens: TokenValidator?
     private var scram: ScramServer?
+    private var bearer: OAuthBearerServer?
     private var isOver = false
 
-    /// - Parameter nonce: the server's part, other than any before.
-    package init(_ mechanism: SaslMechanism, _ users: UserDirectory, nonce: String = ScramServer.nonce()) {
+    /// - Parameters:
+    ///   - nonce: the server's part, other than any before.
+    ///   - tokens: what checks the tokens of OAUTHBEARER; without it nobody comes by that.
+    package init(
+        _ mechanism: SaslMechanism, _ users: UserDirectory, nonce: String = ScramServer.nonce(),
+        tokens: TokenValidator? = nil
+    ) {
         self.mechanism = mechanism
         self.users = users
+        self.tokens = tokens
         scram = mechanism.scram.map { ScramServer($0, nonce: nonce) }
+        bearer = mechanism == .oauthBearer ? tokens.map { OAuthBearerServer($0) } : nil
     }
 
     /// Takes what the client says next.
     package mutating func next(_ token: [UInt8]) throws(SaslFailure) -> Step {
         guard !isOver else { throw SaslFailure("the exchange is over") }
+        if mechanism == .oauthBearer { return try nextOfBearer(token) }
         guard let text = String(validating: token, as: UTF8.self) else {
             isOver = true
             throw SaslFailure("the client's message is not UTF-8")
@@ -66,6 +81,21 @@ package struct SaslExchange: Sendable {
         } catch {
             isOver = true
             throw error
+        }
+    }
+
+    private mutating func nextOfBearer(_ message: [UInt8]) throws(SaslFailure) -> Step {
+        // Only a token that is not taken is followed by another message.
+        isOver = true
+        guard let tokens, var server = bearer else { throw SaslFailure("nothing here checks tokens") }
+        let step = try server.next(message)
+        bearer = server
+        switch step {
+        case .accepted(let token):
+            return .acceptedUntil(token.principal, lifetimeMs: tokens.remaining(token))
+        case .refused(let answer, let failure):
+            isOver = false
+            return .refusing(answer, reason: failure.reason)
         }
     }
 

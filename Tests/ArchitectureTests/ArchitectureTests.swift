@@ -24,7 +24,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
-    "Security": ["Bytes", "Crypto", "NIOSSL"],
+    "Security": ["Bytes", "JSONFormat", "Crypto", "CryptoExtras", "NIOSSL"],
     "SchemaRules": ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
@@ -41,12 +41,13 @@ private let allowed: [String: Set<String>] = [
     ],
     // Layer 3: services
     "JSONCalls": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL"],
-    "RegistryClient": ["Bytes", "JSONCalls", "JSONFormat", "SchemaRules"],
+    "OAuthCalls": ["Bytes", "Environment", "Security", "JSONFormat", "JSONCalls", "Logging"],
+    "RegistryClient": ["Bytes", "JSONCalls", "JSONFormat", "Security", "OAuthCalls", "SchemaRules"],
     "SQLClient": ["Bytes", "JSONCalls", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOHTTP1"],
     "SQLShell": ["Bytes", "JSONFormat", "SQLSyntax", "SQLClient", "CEdit"],
     "Cluster": [
-        "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "CRdKafka", "NIOCore", "NIOPosix", "NIOSSL",
-        "Crypto", "Logging",
+        "Bytes", "Patterns", "KafkaMessages", "RecordBatches", "Security", "OAuthCalls", "CRdKafka", "NIOCore",
+        "NIOPosix", "NIOSSL", "Crypto", "Logging",
     ],
     "Broker": [
         "Patterns", "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage",
@@ -75,9 +76,8 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectService": [
         "Bytes", "Cluster", "RecordBatches", "HTTPKit", "RegistryClient", "ConnectCore", "SchemaRules", "SchemaSerdes",
-        "JSONCalls", "JSONFormat", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore", "NIOHTTP1",
-        "HTTPTypes",
-        "Logging",
+        "JSONCalls", "JSONFormat", "OAuthCalls", "Observability", "Patterns", "AsyncHTTPClient", "Crypto", "NIOCore",
+        "NIOHTTP1", "HTTPTypes", "Logging",
     ],
     "Administration": ["Bytes", "Cluster", "KafkaMessages", "RecordBatches", "Security", "NIOCore"],
     "ConsoleService": [
@@ -112,7 +112,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 4: the program knows everything but C libraries, its own files aside
     "swiftwater": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "LogStorage", "Cluster", "Broker",
-        "Security",
+        "Security", "OAuthCalls",
         "Observability", "JSONCalls", "JSONFormat", "HTTPKit", "SchemaRules", "SchemaSerdes", "RegistryClient",
         "RegistryService",
         "SQLService", "SQLRuntime", "SQLFormats", "SQLFunctions", "SQLClient", "SQLShell", "SQLTesting", "SQLTypes",

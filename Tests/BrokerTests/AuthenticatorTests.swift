@@ -1,3 +1,5 @@
+import Bytes
+import Environment
 import KafkaMessages
 import NIOCore
 import Security
@@ -125,5 +127,149 @@ import Testing
     @Test func `a store of certificates is no key store`() {
         #expect(!PKCS12Contents([]).mayHoldKeyAndCertificate)
         #expect(!PKCS12Contents(Array(repeating: 0x2A, count: 100)).mayHoldKeyAndCertificate)
+    }
+
+    // MARK: Tokens
+
+    private static let moment: Int64 = 1_700_000_000_000
+
+    /// By tokens that nobody has signed.
+    private func tokens(_ properties: [String: String] = [:]) throws -> Authenticator {
+        let handler =
+            "org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+        let listener = try ListenerConfiguration(
+            name: "SASL_PLAINTEXT", .saslPlaintext, host: "127.0.0.1", port: 0,
+            properties: properties.merging([
+                "sasl.enabled.mechanisms": "OAUTHBEARER", "sasl.server.callback.handler.class": handler,
+            ]) { $1 })
+        #expect(listener.takesUnsecuredTokens && !listener.authenticates)
+        let validator = try listener.tokenValidator([:], ManualClock(Self.moment))
+        return Authenticator(try #require(listener.sasl), UserDirectory(), tokens: validator)
+    }
+
+    private func message(_ user: String, seconds: Int64 = 300) -> [UInt8] {
+        func part(_ text: String) -> String { Base64.encode(Array(text.utf8)).replacing("=", with: "") }
+        let claims = "{\"sub\":\"\(user)\",\"exp\":\(Self.moment / 1000 + seconds)}"
+        return OAuthBearerMessage.bytes(token: part(#"{"alg":"none"}"#) + "." + part(claims) + ".")
+    }
+
+    private func lifetime(_ outcome: Authenticator.Outcome) -> Int64? {
+        if case .answer(let response) = outcome, response.errorCode == 0 { response.sessionLifetimeMs } else { nil }
+    }
+
+    @Test func `a session ends with its token, and another one begins anew`() throws {
+        var authenticator = try tokens()
+        _ = authenticator.handshake("OAUTHBEARER", version: 1, now: Self.start)
+        #expect(lifetime(authenticator.authenticate(message("ann"), now: Self.start)) == 300_000)
+        #expect(authenticator.principal == Principal(name: "ann"))
+        let late = Self.start + .seconds(299)
+        #expect(authenticator.admission(of: .produce, now: late) == .admitted)
+        _ = authenticator.handshake("OAUTHBEARER", version: 1, now: late)
+        #expect(lifetime(authenticator.authenticate(message("ann", seconds: 600), now: late)) == 600_000)
+        #expect(authenticator.admission(of: .produce, now: late + .seconds(599)) == .admitted)
+        guard case .refused = authenticator.admission(of: .produce, now: late + .seconds(600)) else {
+            Issue.record("the session has no end")
+            return
+        }
+    }
+
+    @Test func `the shorter of token and setting counts`() throws {
+        for (properties, seconds, expected) in [
+            ([:], 100, 100_000), (["connections.max.reauth.ms": "60000"], 100, 60_000),
+            (["oauthbearer.connections.max.reauth.ms": "60000"], 10, 10_000),
+        ] as [([String: String], Int64, Int64)] {
+            var authenticator = try tokens(properties)
+            _ = authenticator.handshake("OAUTHBEARER", version: 1, now: Self.start)
+            #expect(lifetime(authenticator.authenticate(message("ann", seconds: seconds), now: Self.start)) == expected)
+        }
+    }
+
+    @Test func `who comes by a bad token is told, and then refused`() throws {
+        var authenticator = try tokens()
+        _ = authenticator.handshake("OAUTHBEARER", version: 1, now: Self.start)
+        guard
+            case .refusing(let response, let reason) = authenticator.authenticate(
+                message("ann", seconds: -1), now: Self.start)
+        else {
+            Issue.record("the token is taken")
+            return
+        }
+        #expect(response.errorCode == 0)
+        #expect(String(buffer: response.authBytes) == #"{"status":"invalid_token"}"#)
+        #expect(reason.contains("expired"))
+        #expect(authenticator.principal == nil)
+        guard case .refused = authenticator.admission(of: .metadata, now: Self.start) else {
+            Issue.record("a request is taken")
+            return
+        }
+        let last = isRefused(authenticator.authenticate([1], now: Self.start))
+        #expect(last?.errorCode == ErrorCode.saslAuthenticationFailed.rawValue)
+        #expect(last?.errorMessage == #"{"status":"invalid_token"}"#)
+        #expect(authenticator.admission(of: .apiVersions, now: Self.start) == .refused("the client was refused"))
+    }
+
+    @Test func `another user's token does not prolong a session`() throws {
+        var authenticator = try tokens()
+        _ = authenticator.handshake("OAUTHBEARER", version: 1, now: Self.start)
+        _ = authenticator.authenticate(message("ann"), now: Self.start)
+        let later = Self.start + .seconds(2)
+        _ = authenticator.handshake("OAUTHBEARER", version: 1, now: later)
+        #expect(
+            isRefused(authenticator.authenticate(message("bob"), now: later))?.errorMessage?.contains(
+                "Cannot change principals")
+                == true)
+    }
+
+    @Test(
+        arguments: [
+            ([:], "jwks.endpoint.url is not set"),
+            (["sasl.oauthbearer.jwks.endpoint.url": "http://elsewhere/keys"], "use https://"),
+            (
+                ["sasl.server.callback.handler.class": "com.example.Mine"],
+                "there are OAuthBearerValidatorCallbackHandler"
+            ),
+            (
+                [
+                    "sasl.oauthbearer.jwks.endpoint.url": "https://issuer/keys",
+                    "oauthbearer.sasl.jaas.config":
+                        "OAuthBearerLoginModule required unsecuredValidatorRequiredScope=\"a\";",
+                ], "unsecured validator"
+            ),
+            (
+                ["sasl.oauthbearer.jwks.endpoint.url": "https://i/k", "sasl.oauthbearer.jwt.validator.class": "Mine"],
+                "DefaultJwtValidator"
+            ),
+            (
+                [
+                    "sasl.oauthbearer.jwks.endpoint.url": "https://i/k",
+                    "sasl.jaas.config":
+                        "OAuthBearerLoginModule required ssl.truststore.location=\"a.jks\" ssl.truststore.type=\"JKS\";",
+                ], "only PEM"
+            ),
+        ] as [([String: String], String)])
+    func `settings of tokens that have no meaning are refused`(properties: [String: String], words: String) throws {
+        let failure = #expect(throws: BrokerError.self) {
+            try ListenerConfiguration(
+                name: "SASL_SSL", .saslPlaintext, host: "127.0.0.1", port: 0,
+                properties: properties.merging(["sasl.enabled.mechanisms": "OAUTHBEARER"]) { $1 })
+        }
+        #expect(failure?.message.contains(words) == true, "\(failure?.message ?? "")")
+    }
+
+    @Test func `settings of one listener's tokens win`() throws {
+        let listener = try ListenerConfiguration(
+            name: "INSIDE", .saslPlaintext, host: "127.0.0.1", port: 0,
+            properties: [
+                "sasl.enabled.mechanisms": "oauthbearer", "sasl.oauthbearer.jwks.endpoint.url": "https://all/keys",
+                "listener.name.inside.oauthbearer.sasl.oauthbearer.jwks.endpoint.url": "https://inside/keys",
+                "listener.name.inside.oauthbearer.sasl.oauthbearer.jwks.endpoint.refresh.ms": "60000",
+                "listener.name.inside.oauthbearer.sasl.jaas.config":
+                    "OAuthBearerLoginModule required ssl.truststore.location=\"ca.pem\";",
+            ])
+        #expect(
+            listener.tokenKeySource
+                == TokenKeySource(url: "https://inside/keys", refreshMs: 60_000, trustFile: "ca.pem"))
+        #expect(listener.authenticates)
+        #expect(throws: BrokerError.self) { try listener.tokenValidator([:], ManualClock(Self.moment)) }
     }
 }

@@ -82,6 +82,13 @@ import Testing
             (["security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN"], false, .plain),
             (["security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-256"], true, .scramSHA256),
             (["security.protocol": "SASL_SSL", "sasl.mechanisms": "SCRAM-SHA-512"], true, .scramSHA512),
+            (
+                [
+                    "security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER",
+                    "sasl.oauthbearer.token.endpoint.url": "file:///run/token",
+                    "sasl.oauthbearer.extensions": "a=b, c=d",
+                ], true, .oauthBearer
+            ),
         ] as [([String: String], Bool, ConnectionSecurity.Mechanism?)])
     func `properties say how connections of groups are protected`(
         properties: [String: String], hasTLS: Bool, mechanism: ConnectionSecurity.Mechanism?
@@ -94,7 +101,13 @@ import Testing
     @Test(
         arguments: [
             (["security.protocol": "SASL_SSL"], .unsupportedVersion),
-            (["security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"], .unsupportedVersion),
+            (["security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"], .invalidConfig),
+            (
+                [
+                    "security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER",
+                    "sasl.oauthbearer.token.endpoint.url": "file:///run/token", "sasl.oauthbearer.extensions": "auth=b",
+                ], .invalidConfig
+            ),
             (["security.protocol": "SSL", "ssl.crl.location": "/crl"], .unsupportedVersion),
             (["security.protocol": "SSL", "ssl.ca.location": "/not/there.pem"], .invalidConfig),
             (["security.protocol": "SSL", "ssl.ca.pem": "no certificate"], .invalidConfig),

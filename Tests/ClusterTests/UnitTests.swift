@@ -154,6 +154,37 @@ import Testing
                 ["sasl.jaas.config": "x required password='b' username = 'a';"],
                 ["sasl.username": "a", "sasl.password": "b"]
             ),
+            (
+                [
+                    "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url": "https://i/t",
+                    "sasl.login.callback.handler.class": "a.OAuthBearerLoginCallbackHandler",
+                    "sasl.jaas.config":
+                        #"a.OAuthBearerLoginModule required clientId="c" clientSecret="s" scope="x" extension_pool="p";"#,
+                ],
+                [
+                    "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url": "https://i/t",
+                    "sasl.oauthbearer.client.id": "c", "sasl.oauthbearer.client.secret": "s",
+                    "sasl.oauthbearer.scope": "x",
+                    "sasl.oauthbearer.extensions": "pool=p",
+                ]
+            ),
+            // KIP-1139.
+            (
+                [
+                    "sasl.oauthbearer.client.credentials.client.id": "c",
+                    "sasl.oauthbearer.client.credentials.client.secret": "s",
+                    "sasl.oauthbearer.header.urlencode": "true",
+                    "sasl.oauthbearer.jwt.retriever.class": "a.b.ClientCredentialsJwtRetriever",
+                ],
+                [
+                    "sasl.oauthbearer.client.id": "c", "sasl.oauthbearer.client.secret": "s",
+                    "sasl.oauthbearer.header.urlencode": "true",
+                ]
+            ),
+            (
+                ["sasl.jaas.config": "OAuthBearerLoginModule required unsecuredLoginStringClaim_sub='ann';"],
+                ["enable.sasl.oauthbearer.unsecure.jwt": "true", "sasl.oauthbearer.config": "principal=ann"]
+            ),
             // A file as Confluent Cloud makes it.
             (
                 [

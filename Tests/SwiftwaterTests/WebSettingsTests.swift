@@ -18,7 +18,7 @@ import Testing
     @Test func `nothing set means neither`() throws {
         let settings = try settings([:])
         #expect(settings.securePorts.isEmpty)
-        for port in WebPort.allCases { #expect(try !settings.asksForPasswords(port)) }
+        for port in WebPort.allCases { #expect(try !settings.asksForUsers(port)) }
     }
 
     /// What is set, and the ports that then speak TLS.
@@ -47,8 +47,8 @@ import Testing
             "console.authentication.roles": "admin, dev", "connect.authentication.realm": "r",
             "registry.authentication.skip.paths": "/mode,/config/*",
         ])
-        #expect(try settings.asksForPasswords(.registry))
-        #expect(try !settings.asksForPasswords(.sql))
+        #expect(try settings.asksForUsers(.registry))
+        #expect(try !settings.asksForUsers(.sql))
         #expect(try settings.accessRules(.console).roles == ["admin", "dev"])
         #expect(try settings.accessRules(.connect).roles == nil)
         #expect(try settings.accessRules(.connect).realm == "r")
@@ -60,8 +60,27 @@ import Testing
         let settings = try settings([
             "connect.rest.extension.classes": "a.B, " + WebProperties.connectExtension, "http.users.file": "u",
         ])
-        #expect(try settings.asksForPasswords(.connect))
-        #expect(try !settings.asksForPasswords(.registry))
+        #expect(try settings.asksForUsers(.connect))
+        #expect(try !settings.asksForUsers(.registry))
+    }
+
+    /// What ports check tokens by: their own settings, or those of all listeners.
+    @Test func `tokens are checked as settings of ports or of listeners say`() throws {
+        let settings = try settings([
+            "authentication.method": "BASIC, bearer", "sql.authentication.method": "BEARER",
+            "sasl.oauthbearer.jwks.endpoint.url": "https://all/keys", "sasl.oauthbearer.expected.issuer": "all",
+            "console.oauthbearer.jwks.endpoint.url": "https://own/keys", "oauthbearer.expected.audience": "web",
+            "oauthbearer.groups.claim.name": "roles",
+        ])
+        #expect(try settings.authenticationMethods(.registry) == .init(passwords: true, tokens: true))
+        #expect(try settings.authenticationMethods(.sql) == .init(passwords: false, tokens: true))
+        let registry = try settings.tokenSettings(.registry)
+        #expect(registry.source.url == "https://all/keys")
+        #expect(registry.rules.issuer == "all" && registry.rules.audiences == ["web"])
+        #expect(registry.rules.groupsClaim == "roles")
+        let console = try settings.tokenSettings(.console)
+        #expect(console.source.url == "https://own/keys")
+        #expect(console.rules.issuer == nil)
     }
 
     @Test func `the worker's own names of TLS win for its port`() throws {
@@ -100,7 +119,13 @@ import Testing
                     "authentication.method": "BASIC", "roles": "registry", "kafkastore.bootstrap.servers": "k:9092",
                 ], "http.users.file"
             ),
-            (["authentication.method": "BEARER"], "BASIC and NONE"),
+            (["authentication.method": "DIGEST"], "BASIC, BEARER, BASIC,BEARER and NONE"),
+            (["authentication.method": "NONE,BASIC"], "BASIC, BEARER, BASIC,BEARER and NONE"),
+            (["authentication.method": "BEARER"], "oauthbearer.jwks.endpoint.url is not set"),
+            (
+                ["authentication.method": "BEARER", "oauthbearer.jwks.endpoint.url": "http://issuer/keys"],
+                "use https://"
+            ),
             (["registry.listener": "ssl://127.0.0.1:8081"], "https://HOST:PORT"),
             (["connect.listener": "htps://127.0.0.1:8083"], "https://HOST:PORT"),
             (

@@ -65,6 +65,8 @@ final class Connection: ChannelInboundHandler {
     private var outgoing: Deque<Outgoing> = []
     /// What the client has shown; nil without SASL.
     var authenticator: Authenticator?
+    /// The client's refusal is counted and in the log.
+    var isRefusalNoted = false
     /// A password is being checked, or a refusal held back: nothing further is handled.
     var isHeldBack = false
     private var hasLookedAtCertificate = false
@@ -100,7 +102,7 @@ final class Connection: ChannelInboundHandler {
         self.listener = listener
         self.tls = tls
         host = "/" + remoteAddress
-        authenticator = listener.sasl.map { Authenticator($0, node.controller.users) }
+        authenticator = listener.sasl.map { Authenticator($0, node.controller.users, tokens: listener.tokens) }
         splitter = FrameSplitter(
             byteCountMax: min(node.requestByteCountMax, listener.sasl?.requestByteCountMax ?? .max))
     }

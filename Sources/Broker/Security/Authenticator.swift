@@ -21,6 +21,8 @@ struct Authenticator {
         case answer(SaslAuthenticateResponse)
         /// `checked` is to be called with what came out.
         case check(user: String, password: String)
+        /// The client is refused, and has the last word before it is told: `authenticate` takes it.
+        case refusing(SaslAuthenticateResponse, reason: String)
         /// The answer is sent after a delay, then the connection is closed.
         case refused(SaslAuthenticateResponse, reason: String)
     }
@@ -35,13 +37,16 @@ struct Authenticator {
 
     private let settings: SaslSettings
     private let users: UserDirectory
+    private let tokens: TokenValidator?
     private var state = State.handshake
     /// The session that there is: it goes on until the next one begins, or its end.
     private var session: (principal: Principal, mechanism: SaslMechanism, began: NIODeadline, end: NIODeadline?)?
 
-    init(_ settings: SaslSettings, _ users: UserDirectory) {
+    /// - Parameter tokens: what checks tokens; nil where none are taken.
+    init(_ settings: SaslSettings, _ users: UserDirectory, tokens: TokenValidator? = nil) {
         self.settings = settings
         self.users = users
+        self.tokens = tokens
     }
 
     /// Who the client is; nil before it is known.
@@ -122,7 +127,7 @@ struct Authenticator {
                     + "mechanism '\(session.mechanism.rawValue)'"
             )
         }
-        state = .exchange(SaslExchange(mechanism, users))
+        state = .exchange(SaslExchange(mechanism, users, tokens: tokens))
         return (answer(.none), nil)
     }
 
@@ -148,6 +153,11 @@ struct Authenticator {
             case .check(let user, let password):
                 state = .checking(exchange.mechanism)
                 return .check(user: user, password: password)
+            case .acceptedUntil(let principal, let lifetimeMs):
+                return accept(principal, exchange.mechanism, [], now, credentialMs: lifetimeMs)
+            case .refusing(let bytes, let reason):
+                return .refusing(
+                    SaslAuthenticateResponse(errorMessage: nil, authBytes: ByteBuffer(bytes: bytes)), reason: reason)
             }
         } catch {
             return refuse(error, exchange.mechanism)
@@ -168,8 +178,10 @@ struct Authenticator {
         return accept(principal, mechanism, [], now)
     }
 
+    /// - Parameter credentialMs: how long what the client showed goes on; nil for what has no end.
     private mutating func accept(
-        _ principal: Principal, _ mechanism: SaslMechanism, _ last: [UInt8], _ now: NIODeadline
+        _ principal: Principal, _ mechanism: SaslMechanism, _ last: [UInt8], _ now: NIODeadline,
+        credentialMs: Int64? = nil
     ) -> Outcome {
         if let session, session.principal != principal {
             return refuse(
@@ -178,9 +190,12 @@ struct Authenticator {
                     words: "Cannot change principals during re-authentication from "
                         + "\(session.principal) to \(principal)"), mechanism)
         }
-        let lifetimeMs = settings.lifetimesMs[mechanism] ?? 0
+        let maxMs = settings.lifetimesMs[mechanism] ?? 0
+        // As upstream's ReauthInfo: a session ends with what it began by, or when it has to be renewed, whichever is first.
+        let lifetimeMs = credentialMs.map { max(0, maxMs > 0 ? min($0, maxMs) : $0) } ?? maxMs
         // The bound keeps the sum within what a deadline can be: three hundred years.
-        let end = lifetimeMs > 0 ? now + .milliseconds(min(lifetimeMs, 1 << 42)) : nil
+        let hasEnd = credentialMs != nil || maxMs > 0
+        let end = hasEnd ? now + .milliseconds(min(lifetimeMs, 1 << 42)) : nil
         session = (principal, mechanism, now, end)
         state = .authenticated
         return .answer(

@@ -44,8 +44,13 @@ extension Connection {
             }
             responder.send(response)
         case .check(let user, let password): check(user, password, responder)
-        case .refused(let response, let reason):
+        case .refusing(let response, let reason):
+            // Told now: many clients leave without another word.
             noteAuthentication(isRight: false, reason)
+            isRefusalNoted = true
+            responder.send(response)
+        case .refused(let response, let reason):
+            if !isRefusalNoted { noteAuthentication(isRight: false, reason) }
             isHeldBack = true
             guard let context else { return }
             let me = NIOLoopBound(self, eventLoop: context.eventLoop)

@@ -9,6 +9,8 @@ package final class Listener: Sendable {
     let tls: ListenerTLS?
     /// nil without SASL.
     let sasl: SaslSettings?
+    /// What checks tokens; nil without OAUTHBEARER.
+    let tokens: TokenValidator?
     /// Who may come with a password.
     let passwords: UserCheck
     private let places = Mutex<(bound: Address, advertised: Address)>((Address(), Address()))
@@ -22,9 +24,12 @@ package final class Listener: Sendable {
         package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
     }
 
-    init(_ configuration: ListenerConfiguration, tls: ListenerTLS?, users: UserDirectory) {
+    init(
+        _ configuration: ListenerConfiguration, tls: ListenerTLS?, users: UserDirectory, tokens: TokenValidator? = nil
+    ) {
         self.configuration = configuration
         self.tls = tls
+        self.tokens = tokens
         sasl = configuration.sasl
         passwords = UserCheck(users, listed: [configuration.sasl?.listedUsers ?? [:]])
     }

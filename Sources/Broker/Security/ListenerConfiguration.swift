@@ -1,3 +1,4 @@
+import Environment
 import Patterns
 package import Security
 
@@ -105,12 +106,42 @@ package struct ListenerConfiguration: Sendable {
 
     /// Whether nobody gets in without having shown who they are.
     package var authenticates: Bool {
-        securityProtocol.usesSASL || (securityProtocol == .ssl && value("ssl.client.auth") == "required")
+        // Whoever may say who they are has not shown it.
+        securityProtocol.usesSASL && !takesUnsecuredTokens
+            || (securityProtocol == .ssl && value("ssl.client.auth") == "required")
     }
 
     /// Whether passwords may travel so that others on the way can read them.
     package var showsPasswords: Bool {
         securityProtocol == .saslPlaintext && sasl?.mechanisms.contains(.plain) == true
+    }
+
+    /// Whether tokens may travel so that others on the way can read and use them.
+    package var showsTokens: Bool {
+        securityProtocol == .saslPlaintext && sasl?.mechanisms.contains(.oauthBearer) == true
+    }
+
+    /// Whether clients may be whoever they say, by tokens that nobody has signed.
+    package var takesUnsecuredTokens: Bool { if case .unsecured? = sasl?.tokens { true } else { false } }
+
+    /// Where the keys of tokens come from; nil where none are needed.
+    package var tokenKeySource: TokenKeySource? {
+        if case .signed(let settings)? = sasl?.tokens { settings.source } else { nil }
+    }
+
+    /// - Throws: `.invalidConfiguration` when nobody brought the keys.
+    func tokenValidator(
+        _ keys: [TokenKeySource: TokenKeys], _ clock: any WallClock
+    ) throws(BrokerError) -> TokenValidator? {
+        switch sasl?.tokens {
+        case nil: return nil
+        case .unsecured(let rules)?: return TokenValidator(unsecured: rules) { clock.now() }
+        case .signed(let settings)?:
+            guard let keys = keys[settings.source] else {
+                throw BrokerError(.invalidConfiguration, "listener \(name) has no keys to check tokens with")
+            }
+            return TokenValidator(settings.rules, keys) { clock.now() }
+        }
     }
 }
 
@@ -120,6 +151,8 @@ struct SaslSettings: Sendable {
     var mechanisms: [SaslMechanism]
     /// Users of the configuration file with their passwords.
     var listedUsers: [String: String] = [:]
+    /// How tokens are checked; nil without OAUTHBEARER.
+    var tokens: ListenerTokens?
     /// Largest request before a client is known, in bytes.
     var requestByteCountMax: Int
     /// Of sessions, by mechanism, in milliseconds; 0 has no end.
@@ -139,10 +172,11 @@ struct SaslSettings: Sendable {
                 let jaas = try JAASConfiguration(text)
                 if jaas.module == "PlainLoginModule" {
                     listedUsers = jaas.users
-                } else if own != nil || jaas.module != "ScramLoginModule" {
+                } else if own != nil || !["ScramLoginModule", ListenerTokens.module].contains(jaas.module) {
                     throw JAASConfiguration.Failure(
                         description: "the login module '\(jaas.module)' is not there; users of PLAIN are listed by "
-                            + "PlainLoginModule, those of SCRAM by 'swiftwater user create'")
+                            + "PlainLoginModule, those of SCRAM by 'swiftwater user create', and options of tokens by "
+                            + "OAuthBearerLoginModule behind oauthbearer.sasl.jaas.config")
                 }
             } catch {
                 throw BrokerError(.invalidConfiguration, "sasl.jaas.config of listener \(listener): \(error)")
@@ -163,6 +197,8 @@ struct SaslSettings: Sendable {
             mechanisms = [.scramSHA512, .scramSHA256]
             if securityProtocol == .saslSSL || !listedUsers.isEmpty { mechanisms.append(.plain) }
         }
+        tokens =
+            mechanisms.contains(.oauthBearer) ? try ListenerTokens(values, listener: listener) : nil
         requestByteCountMax = Int(value("sasl.server.max.receive.size").trimmingSpaces) ?? 524_288
         failureDelayMs = Int64(value("connection.failed.authentication.delay.ms").trimmingSpaces) ?? 100
         lifetimesMs = [:]

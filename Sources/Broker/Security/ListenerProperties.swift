@@ -43,10 +43,12 @@ package enum ListenerProperties {
                 "How the name of a client's certificate becomes its principal (KIP-371)."),
             property(
                 "sasl.enabled.mechanisms", .list, "", .anything,
-                "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; when empty those that do not show passwords on the way."),
+                "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER; when empty the first three, PLAIN not where passwords "
+                    + "would be shown on the way."),
             property(
                 "sasl.jaas.config", .password, "", .anything,
-                "Users of PLAIN: PlainLoginModule required user_NAME=\"PASSWORD\";"),
+                "Users of PLAIN: PlainLoginModule required user_NAME=\"PASSWORD\"; options of tokens: "
+                    + "OAuthBearerLoginModule."),
             property(
                 "sasl.server.max.receive.size", .int, "524288", .range(8...Int64(Int32.max)),
                 "Largest request before a client has shown who it is, in bytes."),
@@ -56,6 +58,44 @@ package enum ListenerProperties {
             property(
                 "connection.failed.authentication.delay.ms", .int, "100", .range(0...60_000),
                 "How long a client that is refused waits for the answer, in milliseconds."),
+        ] + ofTokens
+    }()
+
+    /// Those of OAUTHBEARER (KIP-768, KIP-1139).
+    private static let ofTokens: [ConfigDefinition] = {
+        let property = ConfigDefinition.ofServer
+        let prefix = ListenerTokens.prefix
+        return [
+            property(
+                prefix + "jwks.endpoint.url", .string, "", .anything,
+                "Where the keys are that tokens are signed with: https://, file://, or http:// on this machine."),
+            property(
+                prefix + "jwks.endpoint.refresh.ms", .long, "3600000", .range(1000...31_536_000_000),
+                "How often the keys are fetched again, in milliseconds."),
+            property(
+                prefix + "jwks.endpoint.retry.backoff.ms", .long, "100", .range(1...86_400_000),
+                "How long the first wait is after keys could not be fetched, in milliseconds."),
+            property(
+                prefix + "jwks.endpoint.retry.backoff.max.ms", .long, "10000", .range(1...86_400_000),
+                "How long such waits become, in milliseconds."),
+            property(
+                prefix + "clock.skew.seconds", .int, "30", .range(0...86_400),
+                "By how much the clocks of issuer and broker may differ, in seconds."),
+            property(
+                prefix + "expected.audience", .list, "", .anything,
+                "One of these has to be the audience (aud) of a token; without any, tokens with an audience are refused."
+            ),
+            property(
+                prefix + "expected.issuer", .string, "", .anything, "The issuer (iss) of tokens; any when empty."),
+            property(prefix + "scope.claim.name", .string, "scope", .anything, "The claim that holds the scope."),
+            property(prefix + "sub.claim.name", .string, "sub", .anything, "The claim that becomes the principal."),
+            property(
+                "sasl.server.callback.handler.class", .string, "", .anything,
+                "How tokens are checked: OAuthBearerValidatorCallbackHandler by their signatures (default); "
+                    + "OAuthBearerUnsecuredValidatorCallbackHandler takes what clients say, for tests."),
+            property(
+                prefix + "jwt.validator.class", .string, "", .anything,
+                "DefaultJwtValidator or BrokerJwtValidator, which are the same here."),
         ]
     }()
 
@@ -75,10 +115,12 @@ package enum ListenerProperties {
     }
 
     private static func ofMechanism(_ name: String) -> ConfigDefinition? {
-        guard let dot = name.firstIndex(of: "."), ofMechanisms.contains(String(name[name.index(after: dot)...])),
-            SaslMechanism.allCases.contains(where: { $0.rawValue.lowercased() == name[..<dot] })
+        guard let dot = name.firstIndex(of: "."),
+            let mechanism = SaslMechanism.allCases.first(where: { $0.rawValue.lowercased() == name[..<dot] })
         else { return nil }
-        return byName[String(name[name.index(after: dot)...])]
+        let rest = String(name[name.index(after: dot)...])
+        let isOfTokens = mechanism == .oauthBearer && ofTokens.contains { $0.name == rest }
+        return isOfTokens || ofMechanisms.contains(rest) ? byName[rest] : nil
     }
 
     /// The listener that a name is for alone, in small letters; nil for all.

@@ -50,6 +50,8 @@ final class ClientHandle: Sendable {
         defer { if ownsConf { rd_kafka_conf_destroy(conf) } }
         var text = [CChar](repeating: 0, count: 512)
         var all = properties.merging(configuration.properties) { $1 }
+        // Tokens are the relay's business, and librdkafka may not know all of these.
+        for name in Array(all.keys) where RemoteConfiguration.isOfTokens(name) { all[name] = nil }
         if let relay {
             all["security.protocol"] = "plaintext"
             // What librdkafka asks first waits until the relay has come through TLS and SASL.

@@ -1,5 +1,7 @@
 import NIOCore
 import NIOSSL
+import OAuthCalls
+import Security
 
 /// How connections of our own are protected, and who comes over them, by librdkafka's names of properties.
 struct ConnectionSecurity: Sendable {
@@ -7,12 +9,20 @@ struct ConnectionSecurity: Sendable {
         case plain = "PLAIN"
         case scramSHA256 = "SCRAM-SHA-256"
         case scramSHA512 = "SCRAM-SHA-512"
+        case oauthBearer = "OAUTHBEARER"
     }
 
     struct Credentials: Sendable {
         var mechanism: Mechanism
         var user: String
         var password: String
+        /// Of OAUTHBEARER, in place of user and password.
+        var tokens: TokenSource?
+        /// What goes along with a token (KIP-342).
+        var extensions: [String: String] = [:]
+
+        /// Who comes, for messages.
+        var words: String
     }
 
     /// nil without TLS.
@@ -40,8 +50,36 @@ struct ConnectionSecurity: Sendable {
                 .unsupportedVersion, "requests of groups with the SASL mechanism \(name) are not possible",
                 hint: "sasl.mechanism can be one of \(known)")
         }
+        let user = properties["sasl.username"] ?? ""
+        guard mechanism == .oauthBearer else {
+            credentials = Credentials(
+                mechanism: mechanism, user: user, password: properties["sasl.password"] ?? "", words: "'\(user)'")
+            return
+        }
+        let origin: TokenOrigin
+        do throws(OAuthFailure) { origin = try TokenOrigin(clientProperties: properties) } catch {
+            throw ClusterError(.invalidConfig, error.message)
+        }
         credentials = Credentials(
-            mechanism: mechanism, user: properties["sasl.username"] ?? "", password: properties["sasl.password"] ?? "")
+            mechanism: mechanism, user: "", password: "", tokens: .shared(origin),
+            extensions: try Self.extensions(properties["sasl.oauthbearer.extensions"] ?? ""), words: origin.words)
+    }
+
+    /// `NAME=VALUE,NAME=VALUE`
+    private static func extensions(_ text: String) throws(ClusterError) -> [String: String] {
+        var found: [String: String] = [:]
+        for pair in text.split(separator: ",") {
+            let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
+            guard sides.count == 2 else {
+                throw ClusterError(.invalidConfig, "sasl.oauthbearer.extensions are written as NAME=VALUE,NAME=VALUE")
+            }
+            let name = sides[0].filter { $0 != " " }
+            if let problem = OAuthBearerMessage.problem(withExtension: name, sides[1]) {
+                throw ClusterError(.invalidConfig, "sasl.oauthbearer.extensions: '\(name)' cannot be sent: \(problem)")
+            }
+            found[name] = sides[1]
+        }
+        return found
     }
 
     /// The handler for a connection; nil without TLS.

@@ -38,6 +38,11 @@ package struct RemoteConfiguration: Sendable {
             switch name {
             case "sasl.jaas.config":
                 for (name, value) in try credentials(fromJAAS: value) { translated[name] = value }
+            case "sasl.oauthbearer.client.credentials.client.id": translated["sasl.oauthbearer.client.id"] = value
+            case "sasl.oauthbearer.client.credentials.client.secret":
+                translated["sasl.oauthbearer.client.secret"] = value
+            case "sasl.oauthbearer.header.urlencode", "https.ca.location": translated[name] = value
+            case "sasl.oauthbearer.jwt.retriever.class": try checkRetriever(value)
             case "ssl.truststore.location": translated["ssl.ca.location"] = value
             case "ssl.truststore.certificates": translated["ssl.ca.pem"] = value
             case "ssl.keystore.certificate.chain": translated["ssl.certificate.pem"] = value
@@ -78,17 +83,68 @@ package struct RemoteConfiguration: Sendable {
 
     /// `...LoginModule required username="a" password="b";` as librdkafka's two properties.
     private static func credentials(fromJAAS text: String) throws(ClusterError) -> [String: String] {
-        let options: [String: String]
-        do throws(JAASConfiguration.Failure) { options = try JAASConfiguration(text).options } catch {
+        let jaas: JAASConfiguration
+        do throws(JAASConfiguration.Failure) { jaas = try JAASConfiguration(text) } catch {
             throw ClusterError(
                 .invalidConfig, "sasl.jaas.config cannot be read: \(error)",
                 hint: "or set sasl.username and sasl.password")
         }
+        let options = jaas.options
+        if jaas.module == "OAuthBearerLoginModule" { return try tokens(fromJAAS: options) }
         guard let user = options["username"], let password = options["password"] else {
             throw ClusterError(
                 .invalidConfig, "sasl.jaas.config has no username=\"...\" and password=\"...\"",
                 hint: "or set sasl.username and sasl.password")
         }
         return ["sasl.username": user, "sasl.password": password]
+    }
+
+    /// Options of `OAuthBearerLoginModule` (KIP-768, KIP-342; those for tests are KIP-255's) as librdkafka's properties.
+    private static func tokens(fromJAAS options: [String: String]) throws(ClusterError) -> [String: String] {
+        var found: [String: String] = [:]
+        var extensions: [String] = []
+        for (name, value) in options.sorted(by: { $0.key < $1.key }) {
+            switch name {
+            case "clientId": found["sasl.oauthbearer.client.id"] = value
+            case "clientSecret": found["sasl.oauthbearer.client.secret"] = value
+            case "scope": found["sasl.oauthbearer.scope"] = value
+            case "ssl.truststore.location": found["https.ca.location"] = value
+            case "ssl.truststore.type" where value.uppercased() == "PEM": break
+            case "unsecuredLoginStringClaim_sub":
+                guard !value.contains(" ") else {
+                    throw ClusterError(.invalidConfig, "unsecuredLoginStringClaim_sub in sasl.jaas.config has a space")
+                }
+                found["enable.sasl.oauthbearer.unsecure.jwt"] = "true"
+                found["sasl.oauthbearer.config"] = "principal=" + value
+            case _ where name.hasPrefix("extension_"): extensions.append("\(name.dropFirst(10))=\(value)")
+            case _ where name.hasPrefix("unsecuredLoginExtension_"):
+                extensions.append("\(name.dropFirst(24))=\(value)")
+            default:
+                throw ClusterError(
+                    .invalidConfig,
+                    "OAuthBearerLoginModule in sasl.jaas.config has the option '\(name)', which is not there",
+                    hint:
+                        "there are clientId, clientSecret, scope, extension_NAME, ssl.truststore.location (PEM), and for "
+                        + "tests unsecuredLoginStringClaim_sub")
+            }
+        }
+        if !extensions.isEmpty { found["sasl.oauthbearer.extensions"] = extensions.joined(separator: ",") }
+        return found
+    }
+
+    /// Upstream's classes that bring tokens (KIP-1139): by a client's secret, or from a file.
+    private static func checkRetriever(_ name: String) throws(ClusterError) {
+        let simple = name.split(separator: ".").last.map(String.init) ?? name
+        guard ["DefaultJwtRetriever", "ClientCredentialsJwtRetriever", "FileJwtRetriever"].contains(simple) else {
+            throw ClusterError(
+                .invalidConfig, "sasl.oauthbearer.jwt.retriever.class is '\(name)'",
+                hint: "there are DefaultJwtRetriever, ClientCredentialsJwtRetriever and FileJwtRetriever")
+        }
+    }
+
+    /// Whether a property says how a client gets tokens.
+    static func isOfTokens(_ name: String) -> Bool {
+        name.hasPrefix("sasl.oauthbearer.") || name == "enable.sasl.oauthbearer.unsecure.jwt"
+            || name == "https.ca.location"
     }
 }

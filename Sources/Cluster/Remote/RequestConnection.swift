@@ -3,6 +3,7 @@ import Glibc
 import KafkaMessages
 import NIOCore
 import NIOPosix
+import OAuthCalls
 import Security
 import Synchronization
 
@@ -145,7 +146,7 @@ final class RequestConnection: Sendable {
     ///
     /// - Throws: `.saslAuthenticationFailed`, `.unsupportedSaslMechanism`, and what `exchange` throws.
     func authenticate(_ credentials: ConnectionSecurity.Credentials, timeout: Duration) async throws(ClusterError) {
-        let attempt = "authenticate as '\(credentials.user)'"
+        let attempt = "authenticate as \(credentials.words)"
         do throws(ClusterError) {
             let shake = try await exchange(
                 SaslHandshakeRequest(mechanism: credentials.mechanism.rawValue),
@@ -170,11 +171,30 @@ final class RequestConnection: Sendable {
                 let proof = try scram.proof(for: answer)
                 let last = try await token(proof, timeout)
                 try scram.check(last)
+            case .oauthBearer: try await authenticate(by: credentials.tokens, credentials.extensions, timeout)
             }
         } catch {
             close()
             throw error.during(attempt)
         }
+    }
+
+    /// RFC 7628: an empty answer lets the client in; another says why not, and wants a last word.
+    private func authenticate(
+        by tokens: TokenSource?, _ extensions: [String: String], _ timeout: Duration
+    ) async throws(ClusterError) {
+        guard let tokens else { throw ClusterError(.invalidConfig, "there is nowhere to get a token from") }
+        let text: String
+        do throws(OAuthFailure) { text = try await tokens.token() } catch {
+            // Whoever comes later may get one.
+            throw ClusterError(
+                error.kind == .unreachable ? .networkException : .saslAuthenticationFailed, error.message)
+        }
+        let message = OAuthBearerMessage.bytes(token: text, extensions: extensions)
+        let answer = try await token(String(decoding: message, as: UTF8.self), timeout)
+        guard !answer.isEmpty else { return }
+        _ = try await token("\u{1}", timeout)
+        throw ClusterError(.saslAuthenticationFailed, "the broker does not take the token: \(answer.prefix(200))")
     }
 
     /// One step of the conversation.
@@ -184,7 +204,8 @@ final class RequestConnection: Sendable {
             version: try version(of: .saslAuthenticate, 0...2), timeout: timeout)
         if ErrorCode(rawValue: answer.errorCode) == .saslAuthenticationFailed {
             throw ClusterError(
-                .saslAuthenticationFailed, answer.errorMessage ?? "the broker does not take user or password")
+                .saslAuthenticationFailed,
+                answer.errorMessage ?? "the broker does not take user, password or token")
         }
         try check(answer.errorCode, "authenticate", detail: answer.errorMessage)
         if answer.sessionLifetimeMs > 0 {

@@ -3,7 +3,8 @@ import Glibc
 import NIOPosix
 import Synchronization
 
-/// Connections that librdkafka cannot make itself: before 2.6.1 its SCRAM repeats the nonce, which Kafka 4 refuses.
+/// Connections that librdkafka cannot make itself: before 2.6.1 its SCRAM repeats the nonce, which Kafka 4 refuses; and as
+/// Debian builds it, it gets no tokens from endpoints.
 ///
 /// It speaks plaintext with one end of a pair of sockets, which nobody else can reach; from the other end bytes go over a
 /// connection of our own, which has TLS and knows who comes.
@@ -27,9 +28,8 @@ final class SecureRelay: Sendable {
         let properties = configuration.properties
         let mechanism = (properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? "").uppercased()
         let protocolName = (properties["security.protocol"] ?? "").lowercased()
-        guard version < Self.versionWithoutNeed, mechanism.hasPrefix("SCRAM-"), protocolName.hasPrefix("sasl_") else {
-            return nil
-        }
+        let needs = mechanism == "OAUTHBEARER" || version < Self.versionWithoutNeed && mechanism.hasPrefix("SCRAM-")
+        guard needs, protocolName.hasPrefix("sasl_") else { return nil }
         security = try ConnectionSecurity(properties)
         clientId = properties["client.id"] ?? "swiftwater"
         let given = properties["socket.connection.setup.timeout.ms"].flatMap { Int($0) }

@@ -151,6 +151,7 @@ package enum ConverterOptions {
         for name in ["schema.registry.basic.auth.user.info", "basic.auth.user.info"] {
             definition.define(name, .password, .value(.password("")), nil, .medium, "User and password, with a colon.")
         }
+        definition.defineTokens()
         definition.define(
             "context.name.strategy", .className,
             .value(.string("io.confluent.kafka.serializers.context.NullContextNameStrategy")),
@@ -185,6 +186,22 @@ package enum ConverterOptions {
 }
 
 extension ConfigDef {
+    /// Tokens in place of passwords, by the names of Confluent's clients.
+    fileprivate mutating func defineTokens() {
+        define(
+            "bearer.auth.credentials.source", .string, .null, nil, .medium,
+            "Where tokens come from: STATIC_TOKEN or OAUTHBEARER; none are shown without it.")
+        define("bearer.auth.token", .password, .null, nil, .medium, "The token of STATIC_TOKEN.")
+        define(
+            "bearer.auth.issuer.endpoint.url", .string, .null, nil, .medium,
+            "The token endpoint of OAUTHBEARER: https://, or http:// on this machine.")
+        define("bearer.auth.client.id", .string, .null, nil, .medium, "Who asks there.")
+        define("bearer.auth.client.secret", .password, .null, nil, .medium, "The secret of that client.")
+        define("bearer.auth.scope", .string, .null, nil, .medium, "What tokens are asked for.")
+        define("bearer.auth.logical.cluster", .string, .null, nil, .low, "Sent along as target-sr-cluster.")
+        define("bearer.auth.identity.pool.id", .string, .null, nil, .low, "Sent along as Confluent-Identity-Pool-Id.")
+    }
+
     fileprivate mutating func flag(
         _ name: String, _ value: Bool, _ importance: Importance, _ documentation: String,
         _ validator: ConfigValidator? = nil

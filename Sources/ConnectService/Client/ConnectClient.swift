@@ -15,16 +15,23 @@ package struct ConnectClient: Sendable {
     /// Scheme, host, port and perhaps a path, without a slash at the end.
     package var url: String { address.base }
     private let address: HTTPAddress
+    private let token: String?
 
     private static let calls = JSONCalls()
 
-    /// - Parameter address: with the user, if the worker asks for one.
-    package init(_ address: HTTPAddress) { self.address = address }
+    /// - Parameters:
+    ///   - address: with the user, if the worker asks for one.
+    ///   - token: shown to an address without a user; nil for none.
+    package init(_ address: HTTPAddress, token: String? = nil) {
+        self.address = address
+        self.token = token
+    }
 
     /// - Returns: nil for what is no address such as `http://127.0.0.1:8083`.
     package init?(_ text: String) {
         guard let address = HTTPAddress(text) else { return nil }
         self.address = address
+        token = nil
     }
 
     /// - Parameters:
@@ -37,7 +44,9 @@ package struct ConnectClient: Sendable {
         timeoutSeconds: Int64 = 90
     ) async throws(ConnectClientFailure) -> JSONValue {
         let request = JSONCalls.request(
-            method, url + JSONCalls.target(path, query), body: body, user: address.user, password: address.password)
+            method, url + JSONCalls.target(path, query), body: body,
+            headers: address.user == nil ? token.map { [("authorization", "Bearer " + $0)] } ?? [] : [],
+            user: address.user, password: address.password)
         let answer: JSONCalls.Answer
         do { answer = try await Self.calls.exchange(request, timeout: .seconds(timeoutSeconds)) } catch {
             throw ConnectClientFailure(message: "the Connect worker at \(url) cannot be reached: \(error.words)")

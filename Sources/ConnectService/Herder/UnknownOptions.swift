@@ -35,7 +35,7 @@ enum UnknownOptions {
 
     /// Options of the registry's client that the original has and its converters do not list.
     private static let registryNames = [
-        "bearer.auth.credentials.source", "bearer.auth.token", "proxy.host", "proxy.port", "schemas.cache.size",
+        "proxy.host", "proxy.port", "schemas.cache.size",
     ]
 
     /// Whether it is what another option was called in earlier versions.

@@ -1,5 +1,6 @@
 import Bytes
 package import ConnectCore
+import OAuthCalls
 import RegistryClient
 package import SchemaRules
 import SchemaSerdes
@@ -10,8 +11,9 @@ package struct HTTPConverterRegistry: ConverterRegistry {
 
     /// - Parameters:
     ///   - addresses: of `schema.registry.url`.
-    ///   - options: of the converter; `basic.auth.credentials.source` URL or USER_INFO, `basic.auth.user.info`.
-    /// - Throws: `.config` for what is no address.
+    ///   - options: of the converter; `basic.auth.credentials.source` URL or USER_INFO, `basic.auth.user.info`, and those of
+    ///     `RegistryTokens`, which may have `schema.registry.` before them.
+    /// - Throws: `.config` for what is no address, and for tokens that cannot be got.
     package init(_ addresses: [String], _ options: [String: String]) throws(ConnectError) {
         var all: [HTTPAddress] = []
         let user = (options["basic.auth.user.info"] ?? options["schema.registry.basic.auth.user.info"])?
@@ -26,7 +28,13 @@ package struct HTTPConverterRegistry: ConverterRegistry {
             }
             all.append(address)
         }
-        client = RegistryClient(all)
+        let tokens: RegistryTokens?
+        do throws(OAuthFailure) {
+            tokens = try RegistryTokens { options[$0] ?? options["schema.registry." + $0] }
+        } catch {
+            throw .config(error.message)
+        }
+        client = RegistryClient(all, tokens: tokens)
     }
 
     private func failure(_ error: RegistryFailure) -> ConnectError {

@@ -115,7 +115,8 @@ struct TaskConverters: Sendable {
         if given[option] == nil, connector[option] != nil {
             // A format does not say where the registry is: the worker's own converters may.
             for (name, value) in settings.properties
-            where name.hasPrefix(option + ".schema.registry.") || name.hasPrefix(option + ".basic.auth.") {
+            where [".schema.registry.", ".basic.auth.", ".bearer.auth."].contains(where: { name.hasPrefix(option + $0) }
+            ) {
                 if found[name] == nil { found[name] = value }
             }
         }

@@ -59,11 +59,22 @@ package final class HTTPAuthentication: Sendable {
     }
 
     private let source: Source
+    /// nil where nobody comes by a token.
+    private let tokens: HTTPTokens?
+    /// Whether users come by passwords; the parts of the process always do.
+    private let takesPasswords: Bool
     private let skipped: [Path]
     private let outcomes = Mutex<[Outcome: Int64]>([:])
 
-    package init(_ users: HTTPUsers, _ rules: HTTPAccessRules) {
+    /// - Parameters:
+    ///   - tokens: of those who come by one; nil for none.
+    ///   - takesPasswords: whether users may come by their passwords.
+    package init(
+        _ users: HTTPUsers, _ rules: HTTPAccessRules, tokens: HTTPTokens? = nil, takesPasswords: Bool = true
+    ) {
         source = .users(users, rules)
+        self.tokens = tokens
+        self.takesPasswords = takesPasswords
         skipped = rules.skippedPaths.compactMap { path in
             let isPrefix = path.hasSuffix("/*")
             return RequestTarget(isPrefix ? String(path.dropLast(2)) : path).map {
@@ -75,6 +86,8 @@ package final class HTTPAuthentication: Sendable {
     /// For a port that is the process's own.
     init(process: ProcessCredentials) {
         source = .process(process)
+        tokens = nil
+        takesPasswords = true
         skipped = []
     }
 
@@ -90,13 +103,20 @@ package final class HTTPAuthentication: Sendable {
     ///
     /// - Parameter isNear: whether it comes from this machine; only looked at where it matters.
     func allowsAtHand(_ header: String?, isNear: @autoclosure () -> Bool) -> HTTPUser? {
+        if let tokens, case .users(_, let rules) = source, let token = header.flatMap(HTTPTokens.token) {
+            guard let user = tokens.atHand(token), Self.mayUse(user, rules) else { return nil }
+            count(.allowed)
+            return user
+        }
         guard let credentials = header.flatMap({ BasicCredentials($0) }) else { return nil }
         switch source {
         case .process(let own):
             return own.matches(credentials) && isNear()
                 ? HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true) : nil
         case .users(let users, let rules):
-            guard let user = users.atHand(credentials, isNear: isNear()), Self.mayUse(user, rules) else { return nil }
+            guard let user = users.atHand(credentials, isNear: isNear()), takesPasswords || user.isProcess,
+                Self.mayUse(user, rules)
+            else { return nil }
             count(.allowed)
             return user
         }
@@ -123,17 +143,26 @@ package final class HTTPAuthentication: Sendable {
         of request: HTTPRequest, from address: String, isNear: Bool
     ) async throws(HTTPFailure) -> HTTPUser? {
         if isOpen(request) { return nil }
-        guard let credentials = request.headerFields[.authorization].flatMap({ BasicCredentials($0) }) else {
+        let header = request.headerFields[.authorization]
+        if let tokens, case .users(_, let rules) = source, let token = header.flatMap(HTTPTokens.token) {
+            return try user(by: token, tokens, rules)
+        }
+        guard let credentials = header.flatMap({ BasicCredentials($0) }) else {
             count(.missing)
-            throw unauthorized
+            throw unauthorized()
         }
         switch source {
         case .process:
-            guard let user = allowsAtHand(request.headerFields[.authorization], isNear: isNear) else {
-                throw unauthorized
-            }
+            guard let user = allowsAtHand(header, isNear: isNear) else { throw unauthorized() }
             return user
         case .users(let users, let rules):
+            guard takesPasswords else {
+                guard let user = allowsAtHand(header, isNear: isNear) else {
+                    count(.wrong)
+                    throw unauthorized()
+                }
+                return user
+            }
             switch await users.check(credentials, from: address, isNear: isNear) {
             case .right(let user):
                 guard Self.mayUse(user, rules) else {
@@ -146,7 +175,7 @@ package final class HTTPAuthentication: Sendable {
                 return user
             case .wrong:
                 count(.wrong)
-                throw unauthorized
+                throw unauthorized()
             case .throttled:
                 count(.throttled)
                 throw HTTPFailure(
@@ -161,8 +190,34 @@ package final class HTTPAuthentication: Sendable {
         }
     }
 
-    /// Has the password of a request tried, so that it is known at hand afterwards if it is right.
+    private func user(
+        by token: String, _ tokens: HTTPTokens, _ rules: HTTPAccessRules
+    ) throws(HTTPFailure) -> HTTPUser {
+        let user: HTTPUser
+        do throws(TokenFailure) { user = try tokens.user(token) } catch {
+            count(.wrong)
+            throw unauthorized(error)
+        }
+        guard Self.mayUse(user, rules) else {
+            count(.forbidden)
+            throw HTTPFailure(
+                .forbidden, "User is denied: it has none of the roles that may use this server",
+                code: rules.forbiddenCode,
+                headers: [
+                    .wwwAuthenticate: "Bearer realm=\"\(Self.quoted(rules.realm))\", error=\"insufficient_scope\""
+                ])
+        }
+        count(.allowed)
+        return user
+    }
+
+    /// Has the password or token of a request tried, so that it is known at hand afterwards if it is right.
     func prepare(_ request: HTTPRequest, from address: String, isNear: Bool) async throws {
+        if let tokens, let token = request.headerFields[.authorization].flatMap(HTTPTokens.token) {
+            _ = try? tokens.user(token)  // why not, the request is told that goes the long way
+            return
+        }
+        guard takesPasswords else { return }
         guard case .users(let users, _) = source,
             let credentials = request.headerFields[.authorization].flatMap({ BasicCredentials($0) })
         else { return }
@@ -174,14 +229,29 @@ package final class HTTPAuthentication: Sendable {
         return !roles.isDisjoint(with: user.roles)
     }
 
-    private var unauthorized: HTTPFailure {
+    /// - Parameter failure: of a token that was shown.
+    private func unauthorized(_ failure: TokenFailure? = nil) -> HTTPFailure {
         guard case .users(_, let rules) = source else {
             return HTTPFailure(.unauthorized, "this port is the program's own")
         }
-        let realm = rules.realm.filter { $0 != "\"" && $0 != "\\" && !$0.isNewline }
-        return HTTPFailure(
-            .unauthorized, rules.unauthorizedMessage, code: rules.unauthorizedCode,
-            headers: [.wwwAuthenticate: "Basic realm=\"\(realm)\", charset=\"UTF-8\""])
+        let realm = Self.quoted(rules.realm)
+        // A field for each: some clients read the first challenge of a field only. Browsers know Basic.
+        var headers = HTTPFields()
+        if takesPasswords {
+            headers.append(HTTPField(name: .wwwAuthenticate, value: "Basic realm=\"\(realm)\", charset=\"UTF-8\""))
+        }
+        if tokens != nil {
+            // RFC 6750, section 3: without a token nothing is said of errors.
+            let error = failure.map {
+                ", error=\"\($0.status.rawValue)\", error_description=\"\(Self.quoted($0.reason))\""
+            }
+            headers.append(HTTPField(name: .wwwAuthenticate, value: "Bearer realm=\"\(realm)\"" + (error ?? "")))
+        }
+        return HTTPFailure(.unauthorized, rules.unauthorizedMessage, code: rules.unauthorizedCode, headers: headers)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        text.filter { $0 != "\"" && $0 != "\\" && !$0.isNewline }
     }
 }
 

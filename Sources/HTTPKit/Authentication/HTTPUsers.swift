@@ -96,6 +96,13 @@ package final class HTTPUsers: Sendable {
     /// Lets the users of another list in, too. They have no roles.
     package func add(_ check: any PasswordCheck) { checks.withLock { $0.append(check) } }
 
+    /// The roles of a user that the file has, whichever way the user comes. Reads the file when it has changed.
+    package func roles(of user: String) -> Set<String> {
+        guard let file else { return [] }
+        _ = look()
+        return file.roles(of: user)
+    }
+
     /// The user, if it can be told at once. Takes microseconds, on any thread.
     ///
     /// - Parameter isNear: whether the request comes from this machine; nobody else is a part of this process.

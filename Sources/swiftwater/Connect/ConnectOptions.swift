@@ -30,7 +30,7 @@ struct ConnectOptions: ParsableArguments {
     func client(environment: (String) -> String? = EnvironmentVariables.value) throws -> ConnectClient {
         var address = try address(environment: environment)
         try credentials.apply(to: &address)
-        return ConnectClient(address)
+        return ConnectClient(address, token: try credentials.token())
     }
 
     /// Runs a command's exchanges and says what can be done about their failures.
@@ -52,7 +52,8 @@ struct ConnectOptions: ParsableArguments {
             if status == 401 || status == 403 {
                 throw CommandFailure(
                     failure.message,
-                    hint: "the worker asks for a user who may do that: --user NAME, or http://NAME:PASSWORD@HOST:8083")
+                    hint: "the worker asks for a user who may do that: --user NAME, http://NAME:PASSWORD@HOST:8083, or "
+                        + "--token-file FILE")
             }
             if status == 404, let connector {
                 // Only for the hint.

@@ -52,7 +52,7 @@ enum PortProbe {
     private static func isClosed(_ door: Door, _ address: HostPort) -> Bool {
         guard let realm = door.realm else { return false }
         let answer = http(address, "/")
-        return answer.hasPrefix("HTTP/1.1 401 ") && answer.contains("Basic realm=\"\(realm)\"")
+        return answer.hasPrefix("HTTP/1.1 401 ") && answer.contains(" realm=\"\(realm)\"")
     }
 
     private static func http(_ address: HostPort, _ path: String) -> String {

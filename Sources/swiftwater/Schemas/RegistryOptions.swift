@@ -35,7 +35,9 @@ struct RegistryOptions: ParsableArguments {
     func client(timeout seconds: Double = 30) throws -> RegistryClient {
         var addresses = try addresses()
         for index in addresses.indices { try credentials.apply(to: &addresses[index]) }
-        return RegistryClient(addresses, timeout: .milliseconds(Int64(seconds * 1000)))
+        return RegistryClient(
+            addresses, timeout: .milliseconds(Int64(seconds * 1000)),
+            tokens: try credentials.token().map { try RegistryTokens(token: $0) })
     }
 
     /// What to do about a registry that is not there, where that is always the same.
@@ -78,7 +80,8 @@ extension RegistryOptions {
         case .refused(401, _), .refused(403, _):
             return CommandFailure(
                 failure.message,
-                hint: "the registry asks for a user who may do that: --user NAME, or http://NAME:PASSWORD@HOST:8081")
+                hint: "the registry asks for a user who may do that: --user NAME, http://NAME:PASSWORD@HOST:8081, or "
+                    + "--token-file FILE")
         case .refused(let status, let code) where status == code && status == 404:
             // The registry's own codes have five digits: this one comes from something else.
             return CommandFailure(failure.message, hint: "is it a schema registry that runs there?")

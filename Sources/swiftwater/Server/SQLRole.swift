@@ -3,6 +3,7 @@ import Cluster
 import Environment
 import HTTPKit
 import Logging
+import OAuthCalls
 import Observability
 import RegistryClient
 import RegistryService
@@ -137,7 +138,13 @@ struct SQLRole {
             guard known.count == addresses.count, !known.isEmpty else {
                 throw CommandFailure.usage("ksql.schema.registry.url is '\(url)'", hint: "it is like http://host:8081")
             }
-            return RegistryClientSource(RegistryClient(known))
+            let tokens: RegistryTokens?
+            do throws(OAuthFailure) {
+                tokens = try RegistryTokens { sql.properties["ksql.schema.registry." + $0] }
+            } catch {
+                throw CommandFailure.usage("ksql.schema.registry.url: \(error.message)")
+            }
+            return RegistryClientSource(RegistryClient(known, tokens: tokens))
         }
         guard let registry else { return nil }
         return RegistrySource(registry.registry, url: registry.ownURL)

@@ -91,6 +91,9 @@ final class ServerProcess {
             readiness.problems.isEmpty ? 1 : 0
         }
         let security = try WebSecurity(settings, metrics, logger)
+        await security.start()
+        var configuration = configuration
+        configuration.tokenKeys = security.tokenKeys
         var admin: HTTPServer?
         var adminProblem: String?
         var broker: BrokerServer?

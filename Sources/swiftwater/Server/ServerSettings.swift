@@ -434,6 +434,16 @@ struct ServerSettings {
                     "listener \(listener.name) is SASL_PLAINTEXT at \(address) and offers PLAIN: passwords travel so that "
                         + "others on the way can read them; SASL_SSL protects them")
             }
+            if listener.showsTokens {
+                warnings.append(
+                    "listener \(listener.name) is SASL_PLAINTEXT at \(address) and offers OAUTHBEARER: tokens travel so that "
+                        + "others on the way can read and use them; SASL_SSL protects them")
+            }
+        }
+        for listener in listeners where runsBroker && listener.takesUnsecuredTokens {
+            warnings.append(
+                "listener \(listener.name) takes unsecured tokens: clients are whoever they say, which is for tests alone"
+            )
         }
         try checkWebPorts(isInsecure: insecure.text.lowercased() == "true")
         try checkWorkers()

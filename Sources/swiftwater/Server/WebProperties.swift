@@ -62,25 +62,42 @@ enum WebPort: String, CaseIterable, Sendable {
 ///
 /// - SeeAlso: upstream `RestConfig` of rest-utils; `RestServerConfig` of Connect.
 enum WebProperties {
-    static let known: [(name: String, defaultValue: String, documentation: String)] = [
-        (
-            "authentication.method", "NONE",
-            "BASIC: users of the HTTP ports show name and password (RFC 7617); NONE: nobody has to."
-        ),
-        (
-            "authentication.realm", "",
-            "What browsers show when they ask for a password; the name of the part when empty."
-        ),
-        ("authentication.roles", "*", "Roles, one of which a user needs, with commas; * for every user."),
-        (
-            "authentication.skip.paths", "",
-            "Paths that need no user, with commas: /path, or /path/* for all below."
-        ),
-        (
-            "http.users.file", "",
-            "A file of users of the HTTP ports, a line each: NAME: PASSWORD[,ROLE ...], with hashes of "
-                + "'swiftwater config password'."
-        ),
+    static let known: [(name: String, defaultValue: String, documentation: String)] =
+        [
+            (
+                "authentication.method", "NONE",
+                "BASIC: users of the HTTP ports show name and password (RFC 7617); BEARER: a token (RFC 6750); BASIC,BEARER: "
+                    + "either; NONE: nobody has to."
+            ),
+            (
+                "authentication.realm", "",
+                "What browsers show when they ask for a password; the name of the part when empty."
+            ),
+            ("authentication.roles", "*", "Roles, one of which a user needs, with commas; * for every user."),
+            (
+                "authentication.skip.paths", "",
+                "Paths that need no user, with commas: /path, or /path/* for all below."
+            ),
+            (
+                "http.users.file", "",
+                "A file of users of the HTTP ports, a line each: NAME: PASSWORD[,ROLE ...], with hashes of "
+                    + "'swiftwater config password'."
+            ),
+        ] + tokens
+
+    /// How tokens are checked, by the names of Confluent's servers, which are Kafka's without `sasl.`. What is not set here holds
+    /// as it is set for listeners.
+    private static let tokens: [(name: String, defaultValue: String, documentation: String)] = [
+        ("oauthbearer.jwks.endpoint.url", "", "Where the keys are that tokens of HTTP ports are signed with."),
+        ("oauthbearer.jwks.endpoint.refresh.ms", "", "How often these keys are fetched again; 3600000 when empty."),
+        ("oauthbearer.jwks.endpoint.retry.backoff.ms", "", "The first wait after keys could not be fetched; 100."),
+        ("oauthbearer.jwks.endpoint.retry.backoff.max.ms", "", "The longest such wait; 10000."),
+        ("oauthbearer.expected.audience", "", "One of these has to be the audience (aud) of a token."),
+        ("oauthbearer.expected.issuer", "", "The issuer (iss) of tokens; any when empty."),
+        ("oauthbearer.clock.skew.seconds", "", "By how much clocks may differ, in seconds; 30 when empty."),
+        ("oauthbearer.scope.claim.name", "", "The claim that holds the scope; scope when empty."),
+        ("oauthbearer.sub.claim.name", "", "The claim that is the user; sub when empty."),
+        ("oauthbearer.groups.claim.name", "", "The claim that lists roles; groups when empty."),
     ]
 
     /// The extension of Connect that asks for users: it means the same as `authentication.method=BASIC` for its port.
@@ -151,17 +168,55 @@ extension ServerSettings {
         }
     }
 
-    /// Whether a port asks for name and password.
+    /// How users of a port show who they are.
+    struct WebMethods: Equatable {
+        var passwords = false
+        var tokens = false
+    }
+
+    /// - Throws: `CommandFailure` for a method that there is not.
+    func authenticationMethods(_ port: WebPort) throws -> WebMethods {
+        let text = web("authentication.method", port)
+        var methods = WebMethods()
+        let names = ServerSettings.items(text).map { $0.uppercased() }
+        for name in names {
+            switch name {
+            case "BASIC": methods.passwords = true
+            case "BEARER": methods.tokens = true
+            case "NONE" where names.count == 1: break
+            default:
+                throw CommandFailure.usage(
+                    "authentication.method of \(port.words) is '\(text)'",
+                    hint: "there are BASIC, BEARER, BASIC,BEARER and NONE")
+            }
+        }
+        return methods
+    }
+
+    /// Whether users of a port have to show who they are.
     ///
     /// - Throws: `CommandFailure` for a method that there is not.
-    func asksForPasswords(_ port: WebPort) throws -> Bool {
-        let text = web("authentication.method", port)
-        switch text.uppercased() {
-        case "BASIC": return true
-        case "NONE", "": return false
-        default:
+    func asksForUsers(_ port: WebPort) throws -> Bool { try authenticationMethods(port) != WebMethods() }
+
+    /// How a port checks tokens.
+    ///
+    /// - Throws: `CommandFailure` that names the setting.
+    func tokenSettings(_ port: WebPort) throws -> TokenSettings {
+        let prefix = "oauthbearer."
+        // Another issuer than the listeners' has nothing of theirs.
+        let isOwn = !web(prefix + "jwks.endpoint.url", port).isEmpty
+        do throws(TokenSettings.Malformed) {
+            var settings = try TokenSettings(prefix) { name in
+                let own = web(prefix + name, port)
+                return own.isEmpty && !isOwn ? set["sasl." + prefix + name]?.text : own
+            }
+            settings.rules.groupsClaim = settings.rules.groupsClaim ?? "groups"
+            return settings
+        } catch {
             throw CommandFailure.usage(
-                "authentication.method of \(port.words) is '\(text)'", hint: "there are BASIC and NONE")
+                "authentication.method of \(port.words) is BEARER, and \(error)",
+                hint: "set oauthbearer.jwks.endpoint.url, oauthbearer.expected.audience and oauthbearer.expected.issuer"
+            )
         }
     }
 
@@ -227,11 +282,11 @@ extension ServerSettings {
     ///
     /// - Throws: `CommandFailure`.
     func checkWorkers() throws {
-        guard connect != nil, try asksForPasswords(.connect), let text = workerValues["connect.protocol"],
+        guard connect != nil, try asksForUsers(.connect), let text = workerValues["connect.protocol"],
             ["eager", "compatible"].contains(text.lowercased())
         else { return }
         throw CommandFailure.usage(
-            "connect.protocol is '\(text)' and authentication.method of the Connect worker is BASIC: workers could not ask "
+            "connect.protocol is '\(text)' and the Connect worker asks for users (authentication.method): workers could not ask "
                 + "each other, as they have no user and sign nothing with that protocol",
             hint: "use connect.protocol=sessioned, the default, or connect.authentication.method=NONE")
     }
@@ -251,15 +306,15 @@ extension ServerSettings {
         var sentences: [String] = []
         for way in ways where address(way.front) != nil && address(way.behind) != nil {
             guard !way.elsewhere.contains(where: { set[$0]?.text.isEmpty == false }) else { continue }
-            guard try asksForPasswords(way.behind) else { continue }
+            guard try asksForUsers(way.behind) else { continue }
             let needed = try accessRules(way.behind).roles
-            let asks = try asksForPasswords(way.front)
+            let asks = try asksForUsers(way.front)
             let shown = asks ? try accessRules(way.front).roles : nil
             let isAsStrict = asks && (needed == nil || shown.map { $0.isSubset(of: needed ?? []) } == true)
             guard !isAsStrict else { continue }
             let (front, behind) = (way.front.rawValue, way.behind.rawValue)
             sentences.append(
-                "\(way.behind.words) asks for passwords\(needed == nil ? "" : " and roles"), and \(way.front.words) "
+                "\(way.behind.words) asks for users\(needed == nil ? "" : " and roles"), and \(way.front.words) "
                     + "\(asks ? "lets in users without these roles" : "asks for none"): its \(way.means) use \(way.behind.words) "
                     + "with the rights of the process, whoever sends them; set \(front).authentication.method and "
                     + "\(front).authentication.roles as for \(behind)")
@@ -271,9 +326,11 @@ extension ServerSettings {
     func checkWebPorts(isInsecure: Bool) throws {
         for port in WebPort.allCases {
             guard let address = address(port) else { continue }
-            let asks = try asksForPasswords(port)
-            if asks {
-                _ = try accessRules(port)
+            let methods = try authenticationMethods(port)
+            let asks = methods != WebMethods()
+            if methods.tokens { _ = try tokenSettings(port) }
+            if asks { _ = try accessRules(port) }
+            if methods.passwords {
                 // A broker of this process brings its own.
                 guard runsBroker || !web("http.users.file", port).isEmpty else {
                     throw CommandFailure.usage(
@@ -288,8 +345,8 @@ extension ServerSettings {
                 throw CommandFailure.usage(
                     "\(port.words) at \(address) lets everybody who reaches it \(port.danger), because it has no "
                         + "authentication",
-                    hint: "use a loopback address such as 127.0.0.1:\(address.port), set authentication.method=BASIC, "
-                        + "or add --insecure")
+                    hint: "use a loopback address such as 127.0.0.1:\(address.port), set authentication.method=BASIC "
+                        + "or BEARER, or add --insecure")
             }
         }
     }

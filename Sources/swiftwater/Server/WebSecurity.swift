@@ -1,5 +1,7 @@
+import Environment
 import HTTPKit
 import Logging
+import OAuthCalls
 import Observability
 import Security
 import Synchronization
@@ -11,6 +13,8 @@ final class WebSecurity: Sendable {
     private let process = ProcessCredentials()
     private let settings: ServerSettings
     private let logger: Logger
+    /// Of all listeners and ports of the process that take tokens.
+    private let keys: [TokenKeySource: KeyFetcher]
     private let guards = Mutex<[(port: WebPort, guard: HTTPAuthentication)]>([])
 
     /// - Throws: `CommandFailure` for a file of users that cannot be used.
@@ -22,7 +26,7 @@ final class WebSecurity: Sendable {
         var path = ""
         var hasUsers = false
         for port in WebPort.allCases where settings.address(port) != nil {
-            guard try settings.asksForPasswords(port) else { continue }
+            guard try settings.asksForUsers(port) else { continue }
             hasUsers = true
             let file = settings.web("http.users.file", port)
             guard !file.isEmpty else { continue }
@@ -41,9 +45,15 @@ final class WebSecurity: Sendable {
                 throw CommandFailure.usage("http.users.file: \(error)")
             }
         }
+        var sources = Set(settings.listeners.compactMap(\.tokenKeySource))
+        for port in WebPort.allCases
+        where try settings.address(port) != nil && settings.authenticationMethods(port).tokens {
+            sources.insert(try settings.tokenSettings(port).source)
+        }
+        keys = Dictionary(uniqueKeysWithValues: sources.map { ($0, KeyFetcher($0, logger: logger)) })
         metrics.samples(
             "swiftwater_http_authentications_total",
-            "Requests to HTTP ports that ask for passwords, by port and outcome.", .counter
+            "Requests to HTTP ports that ask for users, by port and outcome.", .counter
         ) { [self] in
             guards.withLock { $0 }.flatMap { port, authentication in
                 authentication.counts.map { outcome, count in
@@ -53,24 +63,37 @@ final class WebSecurity: Sendable {
         }
     }
 
+    /// Fetches the keys of tokens, for which it waits a little, and goes on until `shutdown`.
+    func start() async {
+        await withDiscardingTaskGroup { group in
+            for fetcher in keys.values { group.addTask { await fetcher.start() } }
+        }
+    }
+
+    /// The keys of tokens, as they are at any time.
+    var tokenKeys: [TokenKeySource: TokenKeys] { keys.mapValues(\.keys) }
+
     /// How a port is protected.
     ///
     /// - Throws: `CommandFailure` for certificates that cannot be used.
     func security(_ port: WebPort) throws -> HTTPSecurity {
         var security = HTTPSecurity()
-        let asks = try settings.asksForPasswords(port)
+        let methods = try settings.authenticationMethods(port)
+        let asks = methods != ServerSettings.WebMethods()
         let isSecure = settings.securePorts.contains(port)
         guard asks || isSecure else { return security }
         security.process = process
         if asks, let users {
-            let authentication = HTTPAuthentication(users, try settings.accessRules(port))
+            let authentication = HTTPAuthentication(
+                users, try settings.accessRules(port), tokens: methods.tokens ? try tokens(port, users) : nil,
+                takesPasswords: methods.passwords)
             security.authentication = authentication
             guards.withLock { $0.append((port, authentication)) }
             if !isSecure, let address = settings.address(port), !address.isLoopback {
                 logger.warning(
                     """
-                    passwords travel readable: \(port.words) asks for them and has no TLS; listen on https:// or put a proxy \
-                    with TLS in front
+                    \(methods.passwords ? "passwords" : "tokens") travel readable: \(port.words) asks for them and has no TLS; \
+                    listen on https:// or put a proxy with TLS in front
                     """, metadata: ["listener": "\(address)"])
             }
         }
@@ -85,6 +108,16 @@ final class WebSecurity: Sendable {
         return security
     }
 
+    private func tokens(_ port: WebPort, _ users: HTTPUsers) throws -> HTTPTokens? {
+        let wanted = try settings.tokenSettings(port)
+        // Made for all ports at the start.
+        guard let keys = keys[wanted.source]?.keys else { return nil }
+        return HTTPTokens(TokenValidator(wanted.rules, keys) { SystemWallClock().now() }) { users.roles(of: $0) }
+    }
+
     /// When the servers have stopped.
-    func shutdown() async { await users?.shutdown() }
+    func shutdown() async {
+        await users?.shutdown()
+        for fetcher in keys.values { await fetcher.stop() }
+    }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Bytes
 import Glibc
 import JSONCalls
+import Security
 import Synchronization
 
 /// Who the user of a registry or worker is, and whose certificates are trusted: the same options with every command that
@@ -18,12 +19,32 @@ struct WebCredentials: ParsableArguments {
     var passwordFile: String?
     @Option(
         help: ArgumentHelp(
+            "A file with a bearer token (OAuth 2.0) to show instead of a password. (default: $SWIFTWATER_TOKEN)",
+            valueName: "file"), completion: .file())
+    var tokenFile: String?
+    @Option(
+        help: ArgumentHelp(
             "A PEM file of authorities to trust for https, besides the system's. (default: $SWIFTWATER_CA)",
             valueName: "file"), completion: .file())
     var cacert: String?
 
     func validate() throws {
         if passwordFile != nil, user == nil { throw ValidationError("--password-file needs --user") }
+        if tokenFile != nil, user != nil { throw ValidationError("--token-file and --user exclude each other") }
+    }
+
+    /// The token for addresses without a user; nil for none.
+    func token() throws -> String? {
+        guard user == nil else { return nil }
+        guard let text = try tokenFile.map(PasswordSource.firstLine) ?? EnvironmentVariables.value("SWIFTWATER_TOKEN")
+        else { return nil }
+        let token = text.trimmed
+        guard BearerToken.isWellFormed(token) else {
+            throw CommandFailure.usage(
+                "what is given as a token is none",
+                hint: "a token is one word such as eyJ..., without 'Bearer' before it")
+        }
+        return token
     }
 
     /// Puts the user on an address that has none, and has https trust what it is to trust.
