@@ -1,3 +1,4 @@
+import SQLTypes
 import Testing
 
 @testable import ConnectCore
@@ -81,7 +82,7 @@ import Testing
         let row = try #require(try chain.apply(record)?.value.value.structure)
         #expect(row["__op"] == .string("c"))
         #expect(row["__ts_ms"] == .int64(4))
-        #expect(row["__ts_us"] == .int64(2))
+        #expect(row["__ts_us"] == .int64(5))
         #expect(row["__source_ts_ms"] == .int64(1))
         #expect(row["__id"] == .string("tx"))
         #expect(row["__total_order"] == .int64(3))
@@ -105,8 +106,13 @@ import Testing
         #expect(same?.headers == [header("Changed", []), header("Unchanged", ["id", "name"])])
         var tombstone = Self.event("d")
         tombstone.value = .null
-        for record in [Self.event("c", after: "a"), Self.event("d", before: "a"), tombstone] {
-            #expect(try chain.apply(record) == record)
+        var other = update
+        other.value = SchemaAndValue(
+            Self.source, .structure(ConnectStruct(Self.source, values: [.string("t"), .int64(1)])))
+        for record in [tombstone, other] { #expect(try chain.apply(record) == record) }
+        // As Debezium 3.6 does it: consumers find the headers on every event of a row.
+        for record in [Self.event("c", after: "a"), Self.event("d", before: "a"), Self.event("t")] {
+            #expect(try chain.apply(record)?.headers == [header("Changed", []), header("Unchanged", [])])
         }
         let one = try Self.chain("ExtractChangedRecordState", ["header.changed.name": "Changed"]).apply(update)
         #expect(one?.headers.map(\.name) == ["Changed"])
@@ -165,6 +171,48 @@ import Testing
         let output = try #require(try chain.apply(record)?.value.value.structure)
         #expect(output.schema.fields.map(\.name) == ["id", "name", "__source_snapshot"])
         #expect(output.values == [.int32(1), .null, .null])
+    }
+
+    /// As Debezium 3.6 does it: the mark of rows that may be deleted reads defaults in the place of nulls.
+    @Test(arguments: [
+        (["delete.tombstone.handling.mode": "rewrite"], ConnectValue.int32(5)),
+        (["delete.tombstone.handling.mode": "rewrite", "replace.null.with.default": "false"], .null), ([:], .null),
+    ])
+    func `nulls count as defaults where deletes are rewritten`(options: [String: String], expected: ConnectValue) throws
+    {
+        let row = ConnectSchema.structure(
+            [.init("n", ConnectSchema(.int32, isOptional: true, defaultValue: .int32(5)))], name: "R", isOptional: true)
+        let envelope = ConnectSchema.structure(
+            [.init("before", row), .init("after", row), .init("op", .string)], name: "p.db.t.Envelope")
+        let after = ConnectStruct(row, values: [.null])
+        var record = Self.event("c")
+        record.value = SchemaAndValue(
+            envelope, .structure(ConnectStruct(envelope, values: [.null, .structure(after), .string("c")])))
+        let output = try Self.chain("ExtractNewRecordState", options).apply(record)
+        #expect(output?.value.value.structure?.values.first == expected)
+    }
+
+    /// As Debezium 3.6 does it: what is no event of a row goes to the topic with the value that it has.
+    @Test func `only events of rows are renamed`() throws {
+        let chain = try Self.chain("ByLogicalTableRouter", ["topic.regex": ".*", "topic.replacement": "all"])
+        let schema = ConnectSchema.structure([.init("status", .string)], name: "io.debezium.TransactionMetadataValue")
+        var record = Self.event("c", after: "a")
+        record.value = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: [.string("BEGIN")])))
+        let output = try #require(try chain.apply(record))
+        #expect(output.topic == "all")
+        #expect(output.key.schema?.name == "all.Key")
+        #expect(output.value == record.value)
+    }
+
+    /// As Debezium 3.6 does it: what is no event of a row passes.
+    @Test func `messages of the log are no rows of an outbox`() throws {
+        let schema = ConnectSchema.structure(
+            [.init("op", .string)], name: "io.debezium.connector.postgresql.MessageValue")
+        let record = ConnectRecord(
+            topic: "p.message",
+            value: SchemaAndValue(schema, .structure(ConnectStruct(schema, values: [.string("m")]))),
+            origin: .source(partition: ConnectMap(), offset: ConnectMap()))
+        #expect(try Self.chain("outbox.EventRouter", [:]).apply(record) == record)
     }
 
     /// As Debezium 3.6 does it: what an event does not have is left out, but a route has to be there.
@@ -284,10 +332,111 @@ import Testing
         #expect(schema?.fields.map(\.name) == ["payload", "id"])
         let missing = ["table.fields.additional.placement": "nosuch:header"]
         #expect(throws: ConnectError.self) { try Self.outbox(missing) }
-        let tolerant = missing.merging(["table.fields.additional.error.on.missing": "false"]) { $1 }
-        #expect(try Self.outbox(tolerant).headers.map(\.name) == ["id"])
+        for (option, value) in [
+            ("table.fields.additional.error.on.missing", "false"), ("table.field.additional.missing", "ignore"),
+            ("table.field.additional.missing", "IGNORE"),
+        ] {
+            let tolerant = missing.merging([option: value]) { $1 }
+            #expect(try Self.outbox(tolerant).headers.map(\.name) == ["id"])
+        }
+        #expect(throws: ConnectError.self) { try Self.outbox(["table.field.additional.missing": "nothing"]) }
+        let spaced = try Self.outbox(["table.expand.json.payload": "true"], payload: .string(#" {"a":1}"#))
+        #expect(spaced.value.value == .string(#" {"a":1}"#))
+        for field in ["payload", "v"] {
+            // Neither what is null nor what is no text names a topic.
+            #expect(throws: ConnectError.self) { try Self.outbox(["route.by.field": field], payload: .null) }
+        }
         let empty = try Self.outbox(["route.tombstone.on.empty.payload": "true"], payload: .string(" "))
         #expect(empty.value.value.isNull && empty.value.schema == nil)
+    }
+
+    /// As Debezium 3.6 does it.
+    @Test func `headers become fields of the value`() throws {
+        let list = ConnectSchema(.array, isOptional: true, name: "Changed", valueSchema: .optionalString)
+        var update = Self.event("u", before: "a", after: "b")
+        update.headers = [
+            ConnectHeader("Changed", list, .array([.string("name")])), ConnectHeader("kept", .string, .string("k")),
+            ConnectHeader("n", .int32, .int32(1)), ConnectHeader("n", .int32, .int32(7)),
+        ]
+        func chain(_ fields: String, _ operation: String = "move") throws -> TransformChain {
+            try Self.chain("HeaderToValue", ["headers": "Changed,n", "fields": fields, "operation": operation])
+        }
+        let moved = try #require(try chain("changed,added").apply(update))
+        #expect(moved.headers.map(\.name) == ["kept"])
+        let value = try #require(moved.value.value.structure)
+        #expect(value.schema.fields.map(\.name) == Self.envelope.fields.map(\.name) + ["changed", "added"])
+        #expect(value["changed"] == .array([.string("name")]))
+        #expect(value["added"] == .int32(7))
+        #expect(value.schema.field("changed")?.schema == list)
+        #expect(value.schema.name == "p.db.t.Envelope" && value.schema.version == 2)
+        #expect(value["after"] == update.value.value.structure?["after"])
+
+        let nested = try #require(try chain("source.changed,new.inner.n", "copy").apply(update))
+        #expect(nested.headers == update.headers)
+        let inner = try #require(nested.value.value.structure)
+        #expect(inner["source"]?.structure?["changed"] == .array([.string("name")]))
+        #expect(inner["source"]?.structure?["table"] == .string("t"))
+        #expect(inner["new"]?.structure?["inner"]?.structure?["n"] == .int32(7))
+        try inner.schema.check(nested.value.value)
+
+        var deleted = Self.event("d", before: "a")
+        deleted.headers = update.headers
+        let without = try #require(try chain("after.changed,after.n").apply(deleted))
+        #expect(without.value.value.structure?["after"] == .null)
+        try #require(without.value.schema).check(without.value.value)
+
+        var tombstone = update
+        tombstone.value = .null
+        let plain = Self.event("u", before: "a", after: "b")
+        for record in [tombstone, plain] { #expect(try chain("a,b").apply(record) == record) }
+    }
+
+    @Test(arguments: [
+        ["headers": "a,b", "fields": "x", "operation": "move"], ["headers": "a", "fields": "x", "operation": "mov"],
+        ["headers": "a b", "fields": "x", "operation": "move"], ["fields": "x", "operation": "copy"],
+    ])
+    func `headers and fields have to go together`(options: [String: String]) {
+        #expect(throws: ConnectError.self) { try Self.chain("HeaderToValue", options) }
+    }
+
+    /// Seen with Debezium 3.6.
+    @Test(
+        arguments: [
+            ("change.name", "7", "c", nil, "b", 0), ("change.name", "7", "d", "bob", nil, 4),
+            ("change.name", "7", "r", nil, "Ünï😀", 4), ("after.id", "101", "u", "a", "b", 1),
+            ("source.ts_ms", "101", "u", "a", "b", 77), ("op", "101", "u", "a", "b", 16),
+            ("change.id,change.name", "101", "c", nil, "b", 99), ("source.table, op", "101", "c", nil, "b", 13),
+            ("change.id,after.nope", "101", "c", nil, "b", 1), ("after.nope", "101", "c", nil, "b", nil),
+            ("nope.x", "101", "c", nil, "b", nil), ("op", "3", "t", nil, nil, nil),
+            ("before.name", "101", "c", nil, "b", nil),
+        ] as [(String, String, String, String?, String?, Int32?)])
+    func `fields name the partition`(
+        fields: String, count: String, op: String, before: String?, after: String?, partition: Int32?
+    ) throws {
+        let chain = try Self.chain(
+            "partitions.PartitionRouting", ["partition.payload.fields": fields, "partition.topic.num": count])
+        #expect(try chain.apply(Self.event(op, before: before, after: after))?.partition == partition)
+    }
+
+    /// `hashCode` of Java's classes, seen as the partition of 1 000 003.
+    @Test(
+        arguments: [
+            (.boolean(true), 1231), (.int8(-3), 477_204), (.int16(-300), 476_907), (.float32(1.5), 544_313),
+            (.float64(-0.1), 629_446), (.int64(-5_000_000_000), 30_587), (.instant(86_400_000 * 19_000), 490_544),
+            (.decimal(SQLDecimal(unscaled: -1230, scale: 2)), 439_079),
+        ] as [(ConnectValue, Int32)])
+    func `hashes are those of Java`(value: ConnectValue, partition: Int32) throws {
+        let hash = try #require(PartitionRouting.hash(value))
+        #expect((hash & .max) % 1_000_003 == partition)
+    }
+
+    @Test(arguments: [
+        ["partition.payload.fields": "op", "partition.topic.num": "0"], ["partition.payload.fields": "op"],
+        ["partition.payload.fields": "a,,b", "partition.topic.num": "2"],
+        ["partition.payload.fields": "op", "partition.topic.num": "2", "partition.hash.function": "murmur"],
+    ])
+    func `partitions have to be told`(options: [String: String]) {
+        #expect(throws: ConnectError.self) { try Self.chain("partitions.PartitionRouting", options) }
     }
 
     @Test(arguments: [

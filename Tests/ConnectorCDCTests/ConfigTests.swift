@@ -35,6 +35,37 @@ import Testing
             ])
     }
 
+    /// Debezium's words where it has them, seen with 3.6.
+    @Test(arguments: [
+        ("skipped.operations", "x", "Invalid operation"), ("skipped.operations", "update", "Invalid operation"),
+        ("skipped.operations", "none,u", "'none' cannot be specified with other skipped operation types"),
+        ("signal.enabled.channels", "source,kafka", "kafka is not available; there is source"),
+        ("snapshot.delay.ms", "-1", "A non-negative"),
+    ])
+    func `what would have no effect is refused`(option: String, value: String, message: String) {
+        for definition in [
+            CDCPlugin.mysql(version: "1", clusters: nil).definition, PostgresCDCPlugin(version: "1").definition,
+        ] {
+            let errors = definition.validate([option: value]).first { $0.option.name == option }?.errors ?? []
+            #expect(errors.count == 1 && errors[0].contains("The '\(option)' value is invalid: \(message)"))
+            let fine = definition.validate(["skipped.operations": "U, d", "signal.enabled.channels": "source"])
+            #expect(
+                fine.allSatisfy {
+                    !["skipped.operations", "signal.enabled.channels"].contains($0.option.name)
+                        || $0.errors.isEmpty
+                })
+        }
+    }
+
+    @Test(
+        arguments: [
+            ([:], true), (["max.batch.size": "8192"], false), (["max.batch.size": "8191"], true),
+            (["max.batch.size": "100", "max.queue.size": "10"], false), (["max.queue.size": "x"], true),
+        ] as [([String: String], Bool)])
+    func `queues are larger than batches`(options: [String: String], isFine: Bool) {
+        #expect(CDCPlugin.queueProblem(options).isEmpty == isFine)
+    }
+
     @Test func `takes names of earlier versions`() throws {
         var properties = Self.plain
         properties["topic.prefix"] = nil

@@ -1,4 +1,5 @@
 import ConnectCore
+import SQLTypes
 import Synchronization
 import Testing
 
@@ -138,7 +139,6 @@ import Testing
         #expect(try value(1114, "10000-01-01 00:00:00", modifier: 0) == .int64(253_402_300_800_000))
         #expect(try value(1114, "-infinity") == .int64(-9_223_372_036_832_400_000))
         #expect(try value(790, "-$1,234.56") { $0.decimals = .string } == .string("-1234.56"))
-        #expect(try value(790, "$12.34") { ($0.decimals, $0.moneyFractionDigits) = (.string, 0) } == .string("1234"))
         #expect(try value(1007, "{1,NULL,-3}") == .array([.int32(1), .null, .int32(-3)]))
         #expect(try value(1007, "[0:1]={1,2}") == .array([.int32(1), .int32(2)]))
         #expect(try value(1007, "{{1},{2}}") == .null)
@@ -151,6 +151,43 @@ import Testing
         #expect(try value(90_002, "\"a\\\"b\"=>NULL") == .string("{\"a\\\"b\":null}"))
         #expect(
             try value(90_001, "(1,1),(0,0)") { $0.includesUnknown = true } == .bytes(Array("(1.0,1.0),(0.0,0.0)".utf8)))
+    }
+
+    /// As the original's: the option says the scale, the text how much it is. The last ones are of other `lc_monetary`.
+    @Test(arguments: [
+        ("-$12.35", 2, "-12.35"), ("-$12.35", 3, "-12.350"), ("$12.35", 0, "12"), ("$12.55", 1, "12.6"),
+        ("$1,234,567.80", 2, "1234567.80"), ("$1,234.50", 0, "1235"), ("$0.00", 2, "0.00"),
+        ("¥1,235", 2, "1235.00"), ("¥1,234,567", 0, "1234567"), ("-12.345,67 €", 2, "-12345.67"),
+        ("BD 1.250", 3, "1.250"), ("Fr. 5.30", 2, "5.30"), ("kr 1 234,50", 2, "1234.50"), ("$1.234", 0, "1234"),
+    ])
+    func `amounts of money`(text: String, digits: Int, expected: String) throws {
+        let amount = try value(790, text) { ($0.decimals, $0.moneyFractionDigits) = (.string, digits) }
+        #expect(amount == .string(expected))
+        let decimal = try value(790, text) { $0.moneyFractionDigits = digits }
+        #expect(decimal == SQLDecimal(utf8: Array(expected.utf8)).map { ConnectValue.decimal($0) })
+    }
+
+    @Test func `times that nanoseconds cannot hold are NULL`() throws {
+        func nanos(_ text: String, isOptional: Bool = true) throws -> ConnectValue {
+            try value(1114, text, isOptional: isOptional) { $0.times = .nanoseconds }
+        }
+        #expect(try nanos("2262-04-11 23:47:16.854775") == .int64(9_223_372_036_854_775_000))
+        #expect(try nanos("9999-12-31 00:00:00") == .null)
+        #expect(try nanos("0001-01-01 00:00:00") == .null)
+        #expect(try nanos("infinity") == .int64(.max))
+        #expect(throws: ConnectError.self) { try nanos("9999-12-31 00:00:00", isOptional: false) }
+    }
+
+    /// As pgjdbc's `TypeInfoCache`, seen in `__debezium.source.column.length` and `.scale`.
+    @Test func `lengths and scales of columns`() {
+        func size(_ name: String, _ modifier: Int32) -> [Int?] {
+            let type = PostgresType(oid: 1, name: name)
+            return [type.length(modifier), type.scale(modifier)]
+        }
+        #expect(size("interval", -1) == [49, 6])
+        #expect(size("interval", 2_147_418_115) == [49, 3])
+        #expect(size("numeric", 786_439) == [12, 3])
+        #expect(size("time", 3) == [12, 3])
     }
 
     /// As pgvector prints them.

@@ -50,12 +50,30 @@ import Testing
         try codec.schema.check(value)
     }
 
+    /// 64 bits of nanoseconds reach from 1677 to 2262; the original has NULL beyond.
+    @Test(arguments: [
+        ("DATETIME(6)", "2262-04-11 23:47:16.854775", "9223372036854775000"),
+        ("DATETIME", "9999-12-31 00:00:00", "null"),
+        ("DATETIME", "1000-01-01 00:00:00", "null"),
+        ("DATETIME NOT NULL", "9999-12-31 00:00:00", "9223372036854775807"),
+    ])
+    func `times in nanoseconds`(definition: String, given: String, expected: String) throws {
+        var modes = HandlingModes()
+        modes.times = .nanoseconds
+        let codec = try Self.codec(definition, modes)
+        let value = try Array(given.utf8).withUnsafeBytes { bytes in
+            try codec.value(try TextCell.cell(bytes, codec), isStreaming: false)
+        }
+        #expect(Self.text(value) == expected)
+        try codec.schema.check(value)
+    }
+
     /// Defaults of schemas; nil: the schema has none.
     @Test(
         arguments: [
             ("INT NOT NULL DEFAULT 7", "7"), ("INT", nil), ("VARCHAR(5) DEFAULT ''", ""),
             ("DECIMAL(6,2) DEFAULT 1.256", "1.26"),
-            ("BIT(3) DEFAULT b'101'", "[5]"), ("BIT DEFAULT b'1'", "true"),
+            ("BIT(3) DEFAULT b'101'", "[5]"), ("BIT(12) DEFAULT b'101'", "[5, 0]"), ("BIT DEFAULT b'1'", "true"),
             ("TIMESTAMP NULL DEFAULT CURRENT_TIMESTAMP", nil),
             ("TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)", "1970-01-01T00:00:00Z"),
             ("DATETIME DEFAULT '2020-01-01'", "1577836800000"), ("DATETIME DEFAULT '0000-00-00 00:00:00'", nil),

@@ -96,6 +96,12 @@ package enum TransformPlugins {
         add(whole: debezium + "ContentBasedRouter", ContentBasedRouter.definition) { (values) throws(ConnectError) in
             try ContentBasedRouter(values)
         }
+        add(whole: debezium + "HeaderToValue", HeaderToValue.definition) { (values) throws(ConnectError) in
+            try HeaderToValue(values)
+        }
+        add(whole: debezium + "partitions.PartitionRouting", PartitionRouting.definition) {
+            (values) throws(ConnectError) in try PartitionRouting(values)
+        }
         let confluent = "io.confluent.connect.transforms."
         add(confluent + "Filter", ConditionFilter.definition) { (part, values) throws(ConnectError) in
             try ConditionFilter(part, values)

@@ -69,6 +69,25 @@ extension ConfigValidator {
         throw invalid(name, "Notifications are not available, in no channel. Leave the option out")
     }
 
+    static let operations = ConfigValidator { (name, value) throws(ConnectError) in
+        guard case .list(let given) = value else { return }
+        let operations = given.map { $0.lowercased() }
+        guard operations.allSatisfy({ ["none", "c", "u", "d", "t", "r"].contains($0) }) else {
+            throw invalid(name, "Invalid operation")
+        }
+        guard !operations.contains("none") || operations.count == 1 else {
+            throw invalid(name, "'none' cannot be specified with other skipped operation types")
+        }
+    }
+
+    static let signalChannels = ConfigValidator { (name, value) throws(ConnectError) in
+        guard case .list(let channels) = value else { return }
+        for channel in channels where channel.lowercased() != "source" && !channel.isEmpty {
+            throw invalid(
+                name, "\(channel) is not available; there is source, rows of the table signal.data.collection")
+        }
+    }
+
     /// - Parameter what: is not there, with its verb.
     static func absent(_ what: String) -> ConfigValidator {
         ConfigValidator { (name, value) throws(ConnectError) in

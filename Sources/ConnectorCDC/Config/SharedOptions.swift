@@ -31,10 +31,10 @@ enum SharedOptions {
             "Whether transactions have a topic of their own and events name theirs.", nil)
         define(
             "skipped.operations", .list, .list(["t"]), .low, .short, "Skipped Operations",
-            "Operations that become no events: c, u, d, t; none for all.", nil)
+            "Operations that become no events: c, u, d, t; none for all.", .operations)
         define(
             "snapshot.delay.ms", .long, .integer(0), .low, .medium, "Snapshot Delay (milliseconds)",
-            "How long a snapshot waits before it begins, in milliseconds.", nil)
+            "How long a snapshot waits before it begins, in milliseconds.", .notNegative)
         define(
             "streaming.delay.ms", .long, .integer(0), .low, .medium, "Streaming Delay (milliseconds)",
             "How long streaming waits behind a snapshot, in milliseconds.", nil)
@@ -266,7 +266,7 @@ enum SharedOptions {
             "Not used: signals are seen as they come.", nil)
         define(
             "signal.enabled.channels", .list, .list(["source"]), .medium, .long, "Enabled channels names",
-            "source: the signal table.", nil)
+            "source: the signal table. There are no others.", .signalChannels)
         define(
             "topic.naming.strategy", .className, .string("io.debezium.schema.SchemaTopicNamingStrategy"), .medium,
             .medium, "Topic naming strategy class",

@@ -58,6 +58,14 @@ package struct CDCPlugin: LogSourcePlugin {
                 ("database.include.list", "database.exclude.list"), ("table.include.list", "table.exclude.list"),
                 ("column.include.list", "column.exclude.list"), ("gtid.source.includes", "gtid.source.excludes"),
             ], modern)
+        problems += Self.queueProblem(modern)
+        if modern["snapshot.mode"]?.trimmingSpaces.lowercased() == "custom" {
+            problems.append(
+                ConfigProblem(
+                    "snapshot.mode",
+                    "The 'snapshot.mode' value is invalid: custom is not available, as there are no snapshotters of one's "
+                        + "own; configuration_based says by options what is read"))
+        }
         // What is wrong with one option is found by the definition.
         guard let config = try? MySQLConfig(flavor, properties) else { return problems }
         do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {

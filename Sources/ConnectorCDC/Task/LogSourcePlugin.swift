@@ -40,4 +40,19 @@ extension LogSourcePlugin {
                 second, "The '\(second)' value is invalid: \"\(second)\" is already specified, or \"\(first)\" is")
         }
     }
+
+    /// A poll must not wait for more than may wait for it.
+    static func queueProblem(_ properties: [String: String]) -> [ConfigProblem] {
+        func number(_ name: String, _ fallback: Int) -> Int? {
+            guard let text = properties[name] else { return fallback }
+            return Int(text.trimmingSpaces)
+        }
+        // What is no number is found by the definition.
+        guard let queue = number("max.queue.size", 8192), let batch = number("max.batch.size", 2048), queue <= batch
+        else { return [] }
+        return [
+            ConfigProblem(
+                "max.queue.size", "The 'max.queue.size' value is invalid: Must be larger than the maximum batch size")
+        ]
+    }
 }

@@ -273,7 +273,10 @@ final class ColumnCodec: Sendable {
         case .connect: return .instant(Int64(floorDiv(Int(microseconds), 1000)))
         case .isostring: return .string(TemporalText.instant(microseconds, width: nil))
         case .microseconds: return .int64(microseconds)
-        case .nanoseconds: return .int64(microseconds &* 1000)
+        case .nanoseconds:
+            let (value, isOver) = microseconds.multipliedReportingOverflow(by: 1000)
+            // 64 bits of nanoseconds reach from 1677 to 2262. Where NULL cannot be, the end that is nearer.
+            return isOver ? missing(.int64(microseconds < 0 ? .min : .max)) : .int64(value)
         case .adaptiveTimeMicroseconds:
             return .int64(digits <= 3 ? Int64(floorDiv(Int(microseconds), 1000)) : microseconds)
         }

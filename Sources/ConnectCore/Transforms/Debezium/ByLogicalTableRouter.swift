@@ -68,7 +68,9 @@ struct ByLogicalTableRouter: Transformation {
             if enforcesUniqueness { values.append(.string(try identifier(old))) }
             record.key = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: values)))
         }
-        guard case .structure(let event) = record.value.value else { return record }
+        // Heartbeats, ends of transactions and rows that are taken out already keep their value as it is.
+        guard case .structure(let event) = record.value.value, ExtractNewRecordState.isEvent(event.schema)
+        else { return record }
         let schema = try envelope(event.schema, topic)
         let values = zip(event.values, schema.fields).map { value, field -> ConnectValue in
             guard case .structure(let row) = value, row.schema != field.schema else { return value }

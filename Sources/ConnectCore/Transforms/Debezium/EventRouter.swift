@@ -25,7 +25,10 @@ struct EventRouter: Transformation {
         definition.define(
             "table.fields.additional.placement", .list, .null, nil, .high,
             "More columns, as column:header|envelope|partition[:alias].")
-        text("table.field.additional.missing", "error", .medium, "What happens when one is missing: error or skip.")
+        definition.define(
+            "table.field.additional.missing", .string, .value(.string("error")),
+            .oneOf(["error", "ignore", "skip"], ignoresCase: true), .medium,
+            "What happens when one is missing: error or ignore.", width: .medium)
         definition.define(
             "table.fields.additional.error.on.missing", .boolean, .value(.boolean(true)), nil, .low, "An earlier name.",
             isInternal: true)
@@ -82,9 +85,10 @@ struct EventRouter: Transformation {
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         // A tombstone follows the delete of a row that has been sent.
         if record.value.value.isNull { return nil }
-        guard case .structure(let event) = record.value.value, let operation = event["op"]?.string else {
-            return record
-        }
+        // Heartbeats, and messages that PostgreSQL's log carries, are no rows.
+        guard case .structure(let event) = record.value.value, ExtractNewRecordState.isEvent(event.schema),
+            let operation = event["op"]?.string
+        else { return record }
         guard operation == "c" || operation == "r" else {
             if operation == "d" { return nil }
             guard values.string("table.op.invalid.behavior")?.lowercased() == "fatal" else { return nil }
@@ -115,9 +119,17 @@ struct EventRouter: Transformation {
         let payload = try column("table.field.event.payload", "payload", row)
         var value = try expanded(payload)
         let routed = try column("route.by.field", "aggregatetype", row)
-        let route = JavaText.string(routed.value)
+        guard routed.schema.kind == .string else {
+            throw .data("Field '\(values.text("route.by.field") ?? "aggregatetype")' is not of type STRING")
+        }
+        guard case .string(let route) = routed.value else {
+            throw .data(
+                "Column \(values.text("route.by.field") ?? "aggregatetype"), which names the topic, is null: "
+                    + "route.by.field needs a column that always has a value")
+        }
         let skipsMissing =
-            values.string("table.field.additional.missing") == "skip"
+            // Upstream's word is the first; the second was taken before.
+            ["ignore", "skip"].contains(values.string("table.field.additional.missing")?.lowercased())
             || !values.flag("table.fields.additional.error.on.missing")
         var inEnvelope: [(ConnectSchema.Field, ConnectValue)] = []
         for extra in additional {
@@ -206,7 +218,9 @@ struct EventRouter: Transformation {
         -> SchemaAndValue
     {
         guard values.flag("table.expand.json.payload"), case .string(let text) = payload.value,
-            let json = JSONValue.parse(Array(text.utf8)), json.members != nil || json.elements != nil
+            // As upstream: text that begins otherwise is none that is meant.
+            text.first == "{" || text.first == "[", let json = JSONValue.parse(Array(text.utf8)),
+            json.members != nil || json.elements != nil
         else { return SchemaAndValue(payload.schema, payload.value) }
         let keepsNulls = values.string("table.json.payload.null.behavior") == "optional_bytes"
         let name = values.text("table.field.event.payload") ?? "payload"

@@ -1,5 +1,5 @@
 /// `io.debezium.transforms.ExtractChangedRecordState`: headers with the names of the fields that an update changes, and
-/// of those that it does not. Other records pass as they are.
+/// of those that it does not. Other events of rows get the headers without names; what is no such event passes as it is.
 struct ExtractChangedRecordState: Transformation {
     static let definition: ConfigDef = {
         var definition = ConfigDef()
@@ -23,19 +23,20 @@ struct ExtractChangedRecordState: Transformation {
 
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         guard let schema = record.value.schema, ExtractNewRecordState.isEvent(schema),
-            let event = record.value.value.structure, let before = event["before"]?.structure,
-            let after = event["after"]?.structure
+            let event = record.value.value.structure
         else { return record }
         var changed: [ConnectValue] = []
         var unchanged: [ConnectValue] = []
-        for (index, field) in after.schema.fields.enumerated() {
-            guard let place = before.schema.index(of: field.name) else {
-                throw .data("\(field.name) is not a valid field name")
-            }
-            if before.values[place] == after.values[index] {
-                unchanged.append(.string(field.name))
-            } else {
-                changed.append(.string(field.name))
+        if let before = event["before"]?.structure, let after = event["after"]?.structure {
+            for (index, field) in after.schema.fields.enumerated() {
+                guard let place = before.schema.index(of: field.name) else {
+                    throw .data("\(field.name) is not a valid field name")
+                }
+                if before.values[place] == after.values[index] {
+                    unchanged.append(.string(field.name))
+                } else {
+                    changed.append(.string(field.name))
+                }
             }
         }
         var record = record

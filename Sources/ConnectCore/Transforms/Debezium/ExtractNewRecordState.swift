@@ -28,7 +28,7 @@ struct ExtractNewRecordState: Transformation {
             guard path.count == 1, let name = path.first else { return Self.find(path, event) }
             let place: [String] =
                 switch name {
-                case "op", "ts_ms": [name]
+                case "op", "ts_ms", "ts_us", "ts_ns": [name]
                 case "id", "data_collection_order", "total_order": ["transaction", name]
                 default: ["source", name]
                 }
@@ -74,6 +74,10 @@ struct ExtractNewRecordState: Transformation {
         definition.define(
             "drop.fields.keep.schema.compatible", .boolean, .value(.boolean(true)), nil, .low,
             "Whether only optional fields are dropped.")
+        definition.define(
+            "replace.null.with.default", .boolean, .value(.boolean(true)), nil, .low,
+            "Whether a field that is null and has a default counts as the default where deletes are rewritten.",
+            isInternal: true)
         definition.define("drop.tombstones", .boolean, .null, nil, .low, "An earlier option.", isInternal: true)
         definition.define("delete.handling.mode", .string, .null, nil, .low, "An earlier option.", isInternal: true)
         return definition
@@ -86,6 +90,8 @@ struct ExtractNewRecordState: Transformation {
     private let dropHeader: String?
     private let dropsFromKey: Bool
     private let keepsCompatible: Bool
+    /// Only of rows that are marked as deleted or not: upstream's mark is an `InsertField`, which reads defaults.
+    private let replacesNull: Bool
     private let lastDelete = LastDelete()
     private let schemas = ConnectCache<SchemaPair, ConnectSchema>(countMax: 64)
 
@@ -104,6 +110,8 @@ struct ExtractNewRecordState: Transformation {
         dropHeader = values.text("drop.fields.header.name")
         dropsFromKey = values.flag("drop.fields.from.key")
         keepsCompatible = values.flag("drop.fields.keep.schema.compatible")
+        replacesNull =
+            (deletes == .rewrite || deletes == .rewriteWithTombstone) && values.flag("replace.null.with.default")
     }
 
     /// The options of earlier versions count where the new one is not given.
@@ -235,7 +243,7 @@ struct ExtractNewRecordState: Transformation {
             schema = try .structure(basics: row.schema, isOptional: false, fields: all)
             schemas[pair] = schema
         }
-        var values = kept.map { row.values[$0] }
+        var values = kept.map { replacesNull ? row[$0] : row.values[$0] }
         if marksDeletes { values.append(.string(isDelete ? "true" : "false")) }
         values += added.map(\.value)
         record.value = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: values)))

@@ -178,7 +178,7 @@ enum TableChangesText {
                         next.scale.map { .int32(Int32(clamping: $0)) } ?? .null, .int32(Int32(clamping: index + 1)),
                         .boolean(next.isOptional), .boolean(next.isAutoIncremented), .boolean(next.isGenerated),
                         text(hasComments ? next.comment : nil), text(next.defaultExpression),
-                        .array(next.enumValues.map { .string($0) }),
+                        next.enumValues.isEmpty ? .null : .array(next.enumValues.map { .string($0) }),
                     ]))
         }
         return .structure(

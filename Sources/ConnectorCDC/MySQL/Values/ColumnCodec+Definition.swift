@@ -195,7 +195,9 @@ extension ColumnCodec {
         switch codec.kind {
         case .boolean: return .boolean(isTrue(upper))
         case .flag: return .int16(isTrue(upper) ? 1 : 0)
-        case .bits: return bits(text).map { .bytes($0) }
+        case .bits(let byteCount):
+            // As long as values of the column.
+            return bits(text).map { .bytes($0 + Array(repeating: 0, count: max(0, byteCount - $0.count))) }
         case .int64 where UInt64(text).map { $0 > UInt64(Int64.max) } ?? false:
             // As Java narrows a number that is too large.
             return .int64(.max)

@@ -177,7 +177,7 @@ enum PostgresOptions {
             "Not used.", .choice(["fail", "warn", "ignore"]))
         define(
             "skipped.operations", .list, .list(["t"]), .low, .short, "Skipped Operations",
-            "Operations that become no events: c, u, d, t; none for all.", nil)
+            "Operations that become no events: c, u, d, t; none for all.", .operations)
     }
 
     private static func values(_ define: SharedOptions.Define) {

@@ -102,10 +102,11 @@ struct PostgresCatalog {
         }
         // JDBC's numbers of texts and of everything else, which is all that is asked of it.
         let isText = ["bpchar", "varchar", "text", "name", "char", "citext"].contains(resolved?.type.name ?? "")
+        // Of an array JDBC tells what its elements have.
+        let sized = resolved.flatMap { types[$0.type.element] } ?? resolved?.type
         return ColumnDefinition(
             name: name, typeName: typeName.uppercased(), jdbcType: isText ? 12 : 1111,
-            length: resolved?.type.length(resolved?.modifier ?? -1),
-            scale: resolved?.type.scale(resolved?.modifier ?? -1),
+            length: sized?.length(resolved?.modifier ?? -1), scale: sized?.scale(resolved?.modifier ?? -1),
             isOptional: isOptional, comment: comment, hasDefault: expression != nil, defaultExpression: expression)
     }
 

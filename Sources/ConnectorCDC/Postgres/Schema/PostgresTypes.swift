@@ -102,6 +102,7 @@ extension PostgresType {
             let bits = Int((modifier - 4) & 0x7FF)
             return bits > 1023 ? bits - 2048 : bits
         case "time", "timetz", "timestamp", "timestamptz": return Self.fractionDigits(modifier)
+        case "interval": return modifier < 0 ? 6 : Int(modifier & 0xFFFF)
         default: return 0
         }
     }

@@ -17,7 +17,8 @@ struct MessageEvents {
     private let schema: ConnectSchema
 
     init(_ config: PostgresConfig) throws(ConnectError) {
-        topic = EventOptions.topic(config.prefix + config.delimiter + "message")
+        // With a point whatever topic.delimiter is, as upstream's `LogicalDecodingMessageMonitor`.
+        topic = EventOptions.topic(config.prefix + ".message")
         bytes = config.modes.bytes
         func patterns(_ name: String) throws(ConnectError) -> NamePatterns? {
             guard let text = config.properties[name], !text.trimmingSpaces.isEmpty else { return nil }

@@ -79,7 +79,7 @@ extension PostgresValue {
         case "tsvector": return made(.text, named(.string, "io.debezium.data.Tsvector"))
         case "bytea": return made(.bytea, modes.bytes == .bytes ? .bytes : .string)
         case "date", "time", "timetz", "timestamp", "timestamptz", "interval":
-            return temporal(type, modifier, modes, name)
+            return temporal(type, modifier, modes, name, warning)
         case "hstore":
             return made(
                 .hstore,
@@ -132,7 +132,7 @@ extension PostgresValue {
     }
 
     private static func temporal(
-        _ type: PostgresType, _ modifier: Int32, _ modes: PostgresModes, _ name: String
+        _ type: PostgresType, _ modifier: Int32, _ modes: PostgresModes, _ name: String, _ warning: PostgresWarning?
     ) -> PostgresValue {
         let digits = PostgresType.fractionDigits(modifier)
         let (kind, schema): (Kind, ConnectSchema) =
@@ -166,7 +166,7 @@ extension PostgresValue {
                 (.timestamp(fractionDigits: digits), named(.int64, "io.debezium.time.Timestamp"))
             case (_, _): (.timestamp(fractionDigits: digits), named(.int64, "io.debezium.time.MicroTimestamp"))
             }
-        return PostgresValue(kind, schema, modes, name: name)
+        return PostgresValue(kind, schema, modes, name: name, warning: warning)
     }
 
     /// Arrays of these types the original leaves out.

@@ -83,7 +83,10 @@ final class PostgresValue: Sendable {
                         + "io.debezium.data.SparseVector cannot hold: they are NULL, or empty where NULL cannot be")
                 return missing()
             }
-            if let value = try read(bytes, isStreaming) { return value }
+            if let value = try read(bytes, isStreaming) {
+                if value.isNull, !isOptional { break }
+                return value
+            }
         default: break
         }
         throw .data(
@@ -236,13 +239,30 @@ final class PostgresValue: Sendable {
         }
     }
 
-    /// `-$1,234.56`: a number of the smallest unit, of which `money.fraction.digits` says how many make one.
+    /// `-$1,234.56`, `$0.50-`, `-12.345,67 €`: what stands where is the server's `lc_monetary`. The number has
+    /// `money.fraction.digits` digits behind the point, however many the server writes.
     private func money(_ bytes: UnsafeRawBufferPointer) -> ConnectValue? {
         let digits = bytes.filter { 0x30...0x39 ~= $0 }
         guard !digits.isEmpty, digits.count <= 19,
             let number = Int64((bytes.contains(UInt8(ascii: "-")) ? "-" : "") + String(decoding: digits, as: UTF8.self))
         else { return nil }
-        return decimal(SQLDecimal(unscaled: number, scale: scale))
+        return decimal(SQLDecimal(unscaled: number, scale: fractionDigits(ofMoney: bytes)))
+    }
+
+    /// How many digits of an amount stand behind its point.
+    private func fractionDigits(ofMoney bytes: UnsafeRawBufferPointer) -> Int {
+        // A currency's sign may have points, too: only those between digits count.
+        func isDigit(_ place: Int) -> Bool { bytes.indices.contains(place) && 0x30...0x39 ~= bytes[place] }
+        let marks = bytes.indices.filter { isDigit($0 - 1) && isDigit($0 + 1) && !isDigit($0) }
+        guard let last = marks.last else { return 0 }
+        let count = bytes[(last + 1)...].prefix { 0x30...0x39 ~= $0 }.count
+        let point = UInt8(ascii: ".")
+        // Groups are of three digits, and so are fractions of some currencies: as upstream, a lone point is no group's.
+        if count == 3 {
+            let isAmbiguous = marks.allSatisfy { bytes[$0] == bytes[last] }
+            if isAmbiguous, marks.count > 1 || bytes[last] != point || scale == 0 { return 0 }
+        }
+        return count
     }
 
     // MARK: Dates and times
@@ -294,7 +314,13 @@ final class PostgresValue: Sendable {
         case .microseconds: return .int64(microseconds)
         case .nanoseconds:
             let (value, isOver) = microseconds.multipliedReportingOverflow(by: 1000)
-            return .int64(isOver ? (microseconds < 0 ? .min : .max) : value)
+            guard isOver, case .finite = moment else {
+                return .int64(isOver ? (microseconds < 0 ? .min : .max) : value)
+            }
+            warning?.tell(
+                "Column '\(name)' has times before 1677 or after 2262, which io.debezium.time.NanoTimestamp cannot hold: "
+                    + "they are NULL")
+            return .null
         case .adaptive, .adaptiveTimeMicroseconds: return .int64(digits <= 3 ? milliseconds : microseconds)
         }
     }

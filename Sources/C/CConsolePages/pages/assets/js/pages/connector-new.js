@@ -15,6 +15,7 @@ const known = {
   SyslogSourceConnector: "What machines and devices log, by syslog", FileStreamSourceConnector: "Lines of a file", FileStreamSinkConnector: "Lines into a file", JdbcSourceConnector: "Rows of a relational database", JdbcSinkConnector: "Rows into a relational database",
   ElasticsearchSinkConnector: "Documents into a search index", OpensearchSinkConnector: "Documents into a search index", S3SinkConnector: "Objects into S3: JSON, Avro, Parquet",
   Hdfs3SinkConnector: "Files into HDFS: Avro, JSON, Parquet", FileStoreSinkConnector: "Files into a folder: JSON, Avro, Parquet", HttpSinkConnector: "Records to a web service", SlackSinkConnector: "Messages to Slack",
+  SnowflakeSinkConnector: "Rows into tables of Snowflake", BigQuerySinkConnector: "Rows into tables of BigQuery",
 };
 const simple = (name) => name.split(".").pop();
 
