@@ -241,6 +241,28 @@ private let tables = """
         #expect(failure("SELECT * FROM TOTALS FROM TIMESTAMP 8;").contains("for streams"))
     }
 
+    /// Taken apart into nested conditions they would need more stack than there is.
+    @Test func `takes long lists`() throws {
+        let list = (0..<30_000).map(String.init).joined(separator: ", ")
+        let off = ["ksql.query.pull.table.scan.enabled": "false"]
+        guard case .keys(let keys) = try table("SELECT * FROM KEPT WHERE ID IN (\(list));", off).keys else {
+            Issue.record("no keys")
+            return
+        }
+        #expect(keys.count == 30_000 && keys.last == [.bigint(29_999)])
+        guard case .keys(let some) = try table("SELECT * FROM KEPT WHERE ID IN (\(list)) AND NAME = 'x';", off).keys
+        else {
+            Issue.record("no keys with another condition")
+            return
+        }
+        #expect(some.count == 30_000)
+        for condition in ["ID NOT IN (\(list))", "NOT (ID IN (\(list)))", "S IN (\(list)) AND S NOT IN (\(list))"] {
+            let source = condition.contains("S ") ? "TOTALS" : "KEPT"
+            #expect(try table("SELECT * FROM \(source) WHERE \(condition);").keys == .all)
+        }
+        #expect(failure("SELECT * FROM KEPT WHERE ID NOT IN (\(list));", off).hasPrefix("Unsupported expression"))
+    }
+
     @Test func `stays within bounds with conditions that multiply`() throws {
         let factor = "(USER_ID = 'a' OR USER_ID = 'b')"
         let condition = Array(repeating: factor, count: 40).joined(separator: " AND ")

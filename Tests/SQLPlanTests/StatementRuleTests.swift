@@ -58,27 +58,32 @@ private let sources = """
         #expect(lab.catalog.queryIDs.isEmpty)
     }
 
-    private func decimals(into column: String) -> String {
+    private func decimals(into column: String, key: String = "DECIMAL(4, 2)") -> String {
         """
-        CREATE STREAM D (ID INT KEY, V DECIMAL(4, 2)) WITH (KAFKA_TOPIC='d', VALUE_FORMAT='JSON');
-        CREATE STREAM E (ID INT KEY, V \(column)) WITH (KAFKA_TOPIC='e', VALUE_FORMAT='JSON');
+        CREATE STREAM D (ID DECIMAL(4, 2) KEY, V DECIMAL(4, 2)) WITH (KAFKA_TOPIC='d', FORMAT='JSON');
+        CREATE STREAM E (ID \(key) KEY, V \(column)) WITH (KAFKA_TOPIC='e', FORMAT='JSON');
         INSERT INTO E SELECT * FROM D;
         """
     }
 
     @Test(arguments: ["DECIMAL(4, 2)", "DECIMAL(10, 4)", "DECIMAL(6, 4)", "DECIMAL(5, 2)"])
     func `INSERT INTO takes decimals that fit their column`(column: String) throws {
-        let lab = try Lab()
-        try lab.run(decimals(into: column))
-        // Every record of the topic is written in the column's own type.
-        let root = try lab.plan("INSERTQUERY_0").root
-        #expect(root.schema.values.map(\.type) == lab.catalog["E"]?.valueColumns.map(\.type))
+        for key in ["DECIMAL(4, 2)", column] {
+            let lab = try Lab()
+            try lab.run(decimals(into: column, key: key))
+            // Every record of the topic is written in the columns' own types.
+            let root = try lab.plan("INSERTQUERY_0").root
+            let target = try #require(lab.catalog["E"])
+            #expect(root.schema.columns.map(\.type) == (target.keyColumns + target.valueColumns).map(\.type))
+        }
     }
 
     @Test(arguments: ["DECIMAL(10, 1)", "DECIMAL(5, 4)", "DECIMAL(3, 2)", "DOUBLE", "ARRAY<DECIMAL(4, 2)>"])
     func `INSERT INTO refuses what would not fit`(column: String) throws {
         let failure = try Lab().failure(decimals(into: column))
         #expect(failure?.hasPrefix("Incompatible schema between results and sink.") == true, "\(failure ?? "none")")
+        let ofKey = try Lab().failure(decimals(into: "DECIMAL(4, 2)", key: column))
+        #expect(ofKey?.hasPrefix("Incompatible schema between results and sink.") == true, "\(ofKey ?? "none")")
     }
 
     private let named = """

@@ -292,6 +292,20 @@ import Testing
         #expect(RowGrid.cell(.string("a\tb\u{1B}[2J\r\n\u{9B}c")) == "a\\tb\\u001b[2J\\r\n\\u009bc")
     }
 
+    @Test func `plans and statements keep their indentation`() async throws {
+        let answer = #"""
+            [{"@type":"queryDescription","statementText":"EXPLAIN Q;","queryDescription":{"id":"Q","statementText":\#
+            "CREATE STREAM q AS\n\tSELECT *\u001b[2J FROM s;","fields":[],"sources":[],"sinks":[],\#
+            "topology":" > [ SINK ]\n\t\t > [ SOURCE ]\n","executionPlan":" > [ SINK ]\n\t\t > [ PROJECT ]\n"}}]
+            """#
+        try await withShell([("/ksql", "EXPLAIN", 200, answer)]) { shell, screen, _ in
+            _ = try await shell.run("EXPLAIN Q;")
+            let text = screen.contents
+            #expect(text.contains(" > [ SINK ]\n\t\t > [ SOURCE ]\n") && text.contains("\n\t\t > [ PROJECT ]\n"))
+            #expect(text.contains("CREATE STREAM q AS\n\tSELECT *\\u001b[2J FROM s;"))
+        }
+    }
+
     @Test func `what is no statement is told without the server`() async throws {
         try await withShell([]) { shell, _, asked in
             let failure = await #expect(throws: ShellFailure.self) { try await shell.run("SELEC * FROM s;") }

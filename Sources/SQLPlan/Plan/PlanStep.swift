@@ -169,11 +169,12 @@ package struct FilterStep: Hashable, Sendable {
     }
 }
 
-/// Computes rows. The key's bytes stay what they are; only names of its columns may change.
+/// Computes rows. The key stays what it is; only names of its columns may change, and of a stream's that is inserted the
+/// digits of decimals.
 package struct SelectStep: Hashable, Sendable {
     package var input: PlanStep
     /// One for each column of the schema, over the input's columns. Those of key columns are `.column`s of the input's
-    /// key, in its order.
+    /// key, in its order, or casts of these.
     package var expressions: [TypedExpression]
 
     package init(_ input: PlanStep, expressions: [TypedExpression]) {

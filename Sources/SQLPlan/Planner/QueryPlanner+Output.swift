@@ -34,10 +34,11 @@ extension QueryPlanner {
                 "Incompatible data sink and query result. Data sink (\(target.name)) type is \(kind(target.isTable)) but"
                     + " select query result is \(kind(input.isTable)).")
         }
-        let values = result.filter { $0.role == .value }
-        guard result.filter({ $0.role == .key }) == target.keyColumns,
-            values.count == target.valueColumns.count,
-            zip(values, target.valueColumns).allSatisfy({ $0.name == $1.name && Self.takes($1.type, $0.type) })
+        let wanted = target.keyColumns + target.valueColumns
+        guard result.count == wanted.count,
+            zip(result, wanted).allSatisfy({
+                $0.name == $1.name && $0.role == $1.role && Self.takes($1.type, $0.type)
+            })
         else {
             throw PlanError(
                 .schema,
@@ -45,7 +46,7 @@ extension QueryPlanner {
                     + "Sink schema is \(target.schemaText)")
         }
         guard input.schema.window == target.window else { throw PlanError("Into can't change windowing") }
-        let fitted = fitted(input, to: target.valueColumns)
+        let fitted = fitted(input, to: wanted)
         let step = SinkStep(
             fitted.step, topic: target.topic, keyFormat: target.keyFormat, valueFormat: target.valueFormat,
             timestamp: nil)
@@ -66,10 +67,10 @@ extension QueryPlanner {
     }
 
     /// The rows with the columns' types, so that all records of a topic are written in the same ones.
-    private func fitted(_ input: PlannedStep, to values: [SQLColumn]) -> PlannedStep {
+    private func fitted(_ input: PlannedStep, to columns: [SQLColumn]) -> PlannedStep {
         var schema = input.schema
         var expressions = schema.columns.indices.map { TypedExpression(.column($0), schema.columns[$0].type) }
-        for (index, column) in zip(schema.columns.indices.dropFirst(schema.keyCount), values) {
+        for (index, column) in zip(schema.columns.indices, columns) {
             expressions[index] = expressions[index].cast(to: column.type)
             schema.columns[index].type = column.type
         }

@@ -10,7 +10,10 @@ import SQLTypes
 struct KeyConstraints {
     static let help =
         " See https://cnfl.io/queries for more info.\nAdd EMIT CHANGES if you intended to issue a push query."
-    private static let disjunctCountMax = 1000
+    /// Alternatives of an AND of two conditions that both have some: they multiply.
+    private static let productCountMax = 1000
+    /// Conditions in all alternatives together.
+    private static let conditionCountMax = 200_000
 
     let source: SourceDescription
     let functions: FunctionCatalog
@@ -41,9 +44,8 @@ struct KeyConstraints {
             guard canScan else { throw failure("Missing WHERE clause") }
             return
         }
-        guard let disjuncts = Self.disjuncts(condition, isNegated: false), disjuncts.count <= Self.disjunctCountMax
-        else {
-            return try scan("The WHERE clause has more than \(Self.disjunctCountMax) alternatives")
+        guard let disjuncts = Self.disjuncts(condition, isNegated: false) else {
+            return try scan("The WHERE clause has too many alternatives")
         }
         var lookups: [[SQLValue]] = []
         var range: Conjunction?
@@ -85,11 +87,11 @@ struct KeyConstraints {
         return min(a.lowerBound, b.lowerBound)...max(a.upperBound, b.upperBound)
     }
 
-    private mutating func scan(_ reason: String?) throws(PlanError) {
+    private mutating func scan(_ reason: @autoclosure () -> String?) throws(PlanError) {
         isScan = true
         isExact = false
         guard !canScan else { return }
-        if let reason { throw failure(reason) }
+        if let reason = reason() { throw failure(reason) }
         throw Self.needsScan
     }
 
@@ -120,9 +122,12 @@ struct KeyConstraints {
             guard let a = disjuncts(left, isNegated: isNegated), let b = disjuncts(right, isNegated: isNegated) else {
                 return nil
             }
+            let (aCount, bCount) = (conditionCount(a), conditionCount(b))
             // De Morgan: the negation of an AND is an OR.
-            if (sign == .or) != isNegated { return a.count + b.count <= disjunctCountMax ? a + b : nil }
-            guard a.count * b.count <= disjunctCountMax else { return nil }
+            if (sign == .or) != isNegated { return aCount + bCount <= conditionCountMax ? a + b : nil }
+            guard a.count == 1 || b.count == 1 || a.count * b.count <= productCountMax,
+                aCount * b.count + bCount * a.count <= conditionCountMax
+            else { return nil }
             return a.flatMap { x in b.map { x + $0 } }
         case .between(let value, let lower, let upper):
             let both = part(
@@ -132,16 +137,18 @@ struct KeyConstraints {
                 ))
             return disjuncts(both, isNegated: isNegated)
         case .inList(let value, let list):
-            let all = list.map { part(.comparison(.equal, value, $0)) }
-            guard let first = all.first else { return [[expression]] }
-            return disjuncts(
-                all.dropFirst().reduce(first) { part(.logical(.or, $0, $1)) }, isNegated: isNegated)
+            guard !list.isEmpty, list.count <= conditionCountMax else { return list.isEmpty ? [[expression]] : nil }
+            // Side by side: nested, a long list would need more stack than there is.
+            let parts = list.map { part(.comparison(isNegated ? .notEqual : .equal, value, $0)) }
+            return isNegated ? [parts] : parts.map { [$0] }
         case .comparison(let sign, let left, let right) where isNegated:
             guard let opposite = sign.opposite else { return [[part(.not(expression))]] }
             return [[part(.comparison(opposite, left, right))]]
         default: return [[isNegated ? part(.not(expression)) : expression]]
         }
     }
+
+    private static func conditionCount(_ disjuncts: [[Expression]]) -> Int { disjuncts.reduce(0) { $0 + $1.count } }
 
     // MARK: An AND
 
@@ -210,9 +217,7 @@ struct KeyConstraints {
         }
         let keyColumns = source.keyColumns
         if seen.isEmpty {
-            let text = parts.map(\.description)
-            let whole = text.dropFirst().reduce(text.first ?? "") { "(\($0) AND \($1))" }
-            try scan("WHERE clause missing key column for disjunct: \(whole)")
+            try scan("WHERE clause missing key column for disjunct: \(Self.text(parts))")
         } else if seen.count < keyColumns.count {
             let specified = keyColumns.indices.filter(seen.contains).map { Identifier.quote(keyColumns[$0].name) }
             let expected = keyColumns.map { Identifier.quote($0.name) }
@@ -224,6 +229,13 @@ struct KeyConstraints {
             if values.count == keyColumns.count { result.key = values }
         }
         return result
+    }
+
+    /// `((a AND b) AND c)`
+    private static func text(_ parts: [Expression]) -> String {
+        var text = String(repeating: "(", count: max(0, parts.count - 1))
+        for (index, part) in parts.enumerated() { text += index == 0 ? part.description : " AND \(part))" }
+        return text
     }
 
     private mutating func take(

@@ -58,7 +58,7 @@ enum SourceText {
             "Timestamp field      : \(cell("timestamp").isEmpty ? "Not set - using <ROWTIME>" : cell("timestamp"))",
             "Key format           : \(cell("keyFormat"))", "Value format         : \(cell("valueFormat"))",
             "Kafka topic          : \(cell("topic")) (partitions: \(cell("partitions")), replication: \(cell("replication")))",
-            "Statement            : \(cell("statement"))", "", fields,
+            "Statement            : \(EntityText.indented(source["statement"]))", "", fields,
         ]
         lines += queries(source["readQueries"], "Queries that read from this \(cell("type"))")
         lines += queries(source["writeQueries"], "Queries that write from this \(cell("type"))")
@@ -116,8 +116,9 @@ enum SourceText {
 enum QueryText {
     static func text(_ query: JSONValue) -> String {
         func cell(_ name: String) -> String { EntityText.cell(query[name]) }
+        func text(_ name: String) -> String { EntityText.indented(query[name]) }
         var lines = ["ID                   : \(cell("id"))", "Query Type           : \(cell("queryType"))"]
-        if !cell("statementText").isEmpty { lines.append("SQL                  : \(cell("statementText"))") }
+        if !text("statementText").isEmpty { lines.append("SQL                  : \(text("statementText"))") }
         let hosts = (query["ksqlHostQueryStatus"]?.members ?? []).map { "\($0.0):\(EntityText.cell($0.1))" }
         if !hosts.isEmpty { lines.append("Host Query Status    : {\(hosts.joined(separator: ", "))}") }
         let fields = query["fields"]?.elements ?? []
@@ -131,11 +132,11 @@ enum QueryText {
                 lines += [String(repeating: "-", count: 35)] + names
             }
         }
-        if !cell("executionPlan").isEmpty {
-            lines += ["", "Execution plan", String(repeating: "-", count: 14), cell("executionPlan")]
+        if !text("executionPlan").isEmpty {
+            lines += ["", "Execution plan", String(repeating: "-", count: 14), text("executionPlan")]
         }
-        if !cell("topology").isEmpty {
-            lines += ["", "Processing topology", String(repeating: "-", count: 19), cell("topology")]
+        if !text("topology").isEmpty {
+            lines += ["", "Processing topology", String(repeating: "-", count: 19), text("topology")]
         }
         lines += upgrade(query["upgrade"]) + analysis(query["analysis"])
         let overridden = query["overriddenProperties"]?.members ?? []

@@ -181,6 +181,9 @@ enum EntityText {
         return RowGrid.cell(value)
     }
 
+    /// A text of several lines that stands on its own: tabs stay, as plans and statements are indented by them.
+    static func indented(_ value: JSONValue?) -> String { TextWidth.withoutControls(value?.text ?? "", tabs: true) }
+
     static func texts(_ list: JSONValue?) -> String { (list?.elements ?? []).map(cell).joined(separator: ", ") }
 
     /// Statements are written over many lines; in a table one is enough.

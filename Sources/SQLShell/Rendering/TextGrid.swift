@@ -64,15 +64,17 @@ enum TextWidth {
     }
 
     /// A text whose control characters, but for ends of lines, are written as in JSON.
-    static func withoutControls(_ text: String) -> String {
+    /// - Parameter tabs: whether tabs stay, too.
+    static func withoutControls(_ text: String, tabs: Bool = false) -> String {
         func isControl(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.value < 0x20 && scalar != "\n" || (0x7F...0x9F).contains(scalar.value)
+            if scalar == "\t" { return !tabs }
+            return scalar.value < 0x20 && scalar != "\n" || (0x7F...0x9F).contains(scalar.value)
         }
         guard text.unicodeScalars.contains(where: isControl) else { return text }
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar {
-            case "\t": result += "\\t"
+            case "\t" where !tabs: result += "\\t"
             case "\r": result += "\\r"
             case _ where isControl(scalar):
                 let digits = String(scalar.value, radix: 16)

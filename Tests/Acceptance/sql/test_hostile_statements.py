@@ -73,5 +73,14 @@ def test_a_megabyte_in_one_statement(sql):
     assert made[0]["commandStatus"]["status"] == "SUCCESS"
 
 
+def test_a_long_list_of_keys(sql):
+    sql.run("CREATE TABLE BY_K AS SELECT K, COUNT(*) AS N FROM R GROUP BY K;")
+    keys = ", ".join(f"'{key}'" for key in range(60_000))
+    for condition in (f"K IN ({keys})", f"NOT (K IN ({keys}))", f"K NOT IN ({keys}) AND N > 1"):
+        query = {"sql": f"SELECT * FROM BY_K WHERE {condition};", "properties": {}}
+        answer = requests.post(sql.url + "/query-stream", json=query, timeout=60)
+        assert answer.status_code == 200, answer.text[:500]
+
+
 def test_many_statements_in_one_request(sql):
     assert len(sql.run("SHOW TYPES;" * 2000)) == 2000
