@@ -97,7 +97,7 @@ let package = Package(
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
-        target("Security", ["Bytes", crypto, nioSSL]),
+        target("Security", ["Bytes", crypto, cryptoExtras, nioSSL]),
         target("SchemaRules", ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
@@ -196,7 +196,7 @@ let package = Package(
         target(
             "HTTPCalls",
             [
-                "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto, cryptoExtras,
+                "Bytes", "Security", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto, cryptoExtras,
                 nio, nioHTTP1, nioSSL,
             ]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
@@ -285,7 +285,7 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "JSONFormat", "Columns",
                 "Avro",
                 "ProtobufFormat", "JSONSchema", "LogStorage", "Coordinators", "SchemaRules", "SchemaSerdes",
-                "RegistryService", "RandomMessages", "SQLSyntax", "TestKit", nio,
+                "RegistryService", "RandomMessages", "SQLSyntax", "Security", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         .executableTarget(

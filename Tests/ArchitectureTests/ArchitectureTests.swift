@@ -24,7 +24,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
-    "Security": ["Bytes", "Crypto", "NIOSSL"],
+    "Security": ["Bytes", "Crypto", "CryptoExtras", "NIOSSL"],
     "SchemaRules": ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
@@ -90,7 +90,7 @@ private let allowed: [String: Set<String>] = [
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     "ConnectorSyslog": ["Environment", "SQLTypes", "ConnectCore", "NIOCore", "NIOPosix", "NIOSSL"],
     "HTTPCalls": [
-        "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
+        "Bytes", "Security", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
         "NIOCore", "NIOHTTP1", "NIOSSL",
     ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
@@ -129,7 +129,7 @@ private let allowed: [String: Set<String>] = [
     "Fuzzing": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "JSONFormat", "Columns", "Avro",
         "ProtobufFormat", "JSONSchema", "LogStorage", "Coordinators", "SchemaRules", "SchemaSerdes", "RegistryService",
-        "RandomMessages", "SQLSyntax", "TestKit", "NIOCore",
+        "RandomMessages", "SQLSyntax", "Security", "TestKit", "NIOCore",
     ],
 ]
 

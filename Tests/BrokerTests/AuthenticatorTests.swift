@@ -121,9 +121,4 @@ import Testing
         #expect(refusal == nil)
         #expect(authenticator.admission(of: .produce, now: Self.start + .seconds(60)) == .admitted)
     }
-
-    @Test func `a store of certificates is no key store`() {
-        #expect(!PKCS12Contents([]).mayHoldKeyAndCertificate)
-        #expect(!PKCS12Contents(Array(repeating: 0x2A, count: 100)).mayHoldKeyAndCertificate)
-    }
 }
