@@ -51,6 +51,8 @@ package final class HTTPAuthentication: Sendable {
         case users(HTTPUsers, HTTPAccessRules)
         /// Only the parts of this process.
         case process(ProcessCredentials)
+        /// Only other nodes.
+        case nodes(NodeCredentials)
     }
 
     private struct Path {
@@ -78,6 +80,12 @@ package final class HTTPAuthentication: Sendable {
         skipped = []
     }
 
+    /// For a port that is for other nodes alone.
+    package init(nodes: NodeCredentials) {
+        source = .nodes(nodes)
+        skipped = []
+    }
+
     /// Since the start, by outcome.
     package var counts: [(outcome: Outcome, count: Int64)] {
         let counts = outcomes.withLock { $0 }
@@ -93,8 +101,8 @@ package final class HTTPAuthentication: Sendable {
         guard let credentials = header.flatMap({ BasicCredentials($0) }) else { return nil }
         switch source {
         case .process(let own):
-            return own.matches(credentials) && isNear()
-                ? HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true) : nil
+            return own.matches(credentials) && isNear() ? .part(of: own) : nil
+        case .nodes(let nodes): return nodes.matches(credentials) ? .node : nil
         case .users(let users, let rules):
             guard let user = users.atHand(credentials, isNear: isNear()), Self.mayUse(user, rules) else { return nil }
             count(.allowed)
@@ -128,7 +136,7 @@ package final class HTTPAuthentication: Sendable {
             throw unauthorized
         }
         switch source {
-        case .process:
+        case .process, .nodes:
             guard let user = allowsAtHand(request.headerFields[.authorization], isNear: isNear) else {
                 throw unauthorized
             }
@@ -170,13 +178,18 @@ package final class HTTPAuthentication: Sendable {
     }
 
     private static func mayUse(_ user: HTTPUser, _ rules: HTTPAccessRules) -> Bool {
-        guard !user.isProcess, let roles = rules.roles else { return true }
+        guard !user.isProcess, !user.isNode, let roles = rules.roles else { return true }
         return !roles.isDisjoint(with: user.roles)
     }
 
     private var unauthorized: HTTPFailure {
-        guard case .users(_, let rules) = source else {
-            return HTTPFailure(.unauthorized, "this port is the program's own")
+        let rules: HTTPAccessRules
+        switch source {
+        case .process: return HTTPFailure(.unauthorized, "this port is the program's own")
+        case .nodes:
+            return HTTPFailure(
+                .unauthorized, "this port is for nodes of the service, which show the secret of http.nodes.secret")
+        case .users(_, let own): rules = own
         }
         let realm = rules.realm.filter { $0 != "\"" && $0 != "\\" && !$0.isNewline }
         return HTTPFailure(
