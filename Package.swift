@@ -196,7 +196,7 @@ let package = Package(
         target(
             "HTTPCalls",
             [
-                "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto, cryptoExtras,
+                "Bytes", "Security", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto, cryptoExtras,
                 nio, nioHTTP1, nioSSL,
             ]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
@@ -286,7 +286,7 @@ let package = Package(
                 "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "JSONFormat", "Columns",
                 "Avro",
                 "ProtobufFormat", "JSONSchema", "LogStorage", "Coordinators", "SchemaRules", "SchemaSerdes",
-                "RegistryService", "RandomMessages", "SQLSyntax", "TestKit", nio,
+                "RegistryService", "RandomMessages", "SQLSyntax", "Security", "TestKit", nio,
             ],
             swiftSettings: swiftSettings),
         .executableTarget(

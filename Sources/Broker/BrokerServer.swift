@@ -218,10 +218,11 @@ package final class BrokerServer: Sendable {
                     "cluster.id has no effect: the data folder has another, which stays",
                     metadata: ["configured": "\(server.text("cluster.id"))", "cluster": "\(own)"])
             }
+            let users = UserDirectory(maker: try CredentialMaker.secret(in: configuration.dataDirectory))
             let nodeId = Int32(clamping: server.number("node.id"))
             let controller = try Controller(
                 directory: directory, log: log, image: image, server: server, nodeId: nodeId, clock: clock,
-                pool: pools.control, logger: logger)
+                pool: pools.control, logger: logger, users: users)
             let node = BrokerNode(
                 controller: controller, directory: directory, disk: disk, clock: clock, nodeId: nodeId,
                 leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,

@@ -18,7 +18,7 @@ struct FuzzTarget: Sendable {
     static let all = [
         messages, noise, batches, compression, logs, transactions, groups, sql,
         json, avroSchemas, avroValues, avroContainers, protoTexts, descriptors, protobufValues, jsonSchemas, payloads,
-        registryRecords,
+        registryRecords, keyStores,
     ]
 }
 

@@ -1,14 +1,14 @@
 package import ConnectCore
-import Environment
 import NIOSSL
+import Security
 
 /// How a connector trusts a server and shows who it is, from the options that Kafka's clients have for it.
 package struct TLSSettings: Sendable {
-    /// PEM certificates that are trusted instead of the system's.
+    /// Certificates that are trusted instead of the system's: PEM, PKCS#12 or JKS.
     package var trustFile: String?
-    /// PEM or PKCS#12 with the client's certificate and key.
+    package var trustFilePassword: String?
+    /// The client's certificate and key: PEM, PKCS#12 or JKS.
     package var keyFile: String?
-    package var keyFileType = "PKCS12"
     package var keyFilePassword: String?
     package var keyPassword: String?
     package var verifiesHost = true
@@ -23,12 +23,15 @@ package struct TLSSettings: Sendable {
         }
         define(
             "ssl.truststore.location", .string, .null,
-            "A PEM file with the certificates to trust. Without it the system's.")
-        define("ssl.truststore.password", .password, .null, "Not needed: PEM files of certificates have none.")
-        define("ssl.truststore.type", .string, .value(.string("PEM")), "PEM.")
+            "A file with the certificates to trust. Without it the system's.")
+        define("ssl.truststore.password", .password, .null, "The password of that file; PEM has none.")
+        define(
+            "ssl.truststore.type", .string, .value(.string("PEM")), "PEM, PKCS12 or JKS; what is in the file counts.")
         define("ssl.keystore.location", .string, .null, "The file with the client's certificate and key.")
         define("ssl.keystore.password", .password, .null, "The password of that file.")
-        define("ssl.keystore.type", .string, .value(.string("PKCS12")), "PKCS12 or PEM.")
+        define(
+            "ssl.keystore.type", .string, .value(.string("PKCS12")),
+            "PKCS12, JKS or PEM; what is in the file counts.")
         define("ssl.key.password", .password, .null, "The password of the key in it.")
         define("ssl.protocol", .string, .value(.string("TLSv1.3")), "Taken, but versions are agreed on: 1.2 or 1.3.")
         define(
@@ -40,16 +43,13 @@ package struct TLSSettings: Sendable {
     package init(_ values: ConfigValues, prefix: String) throws(ConnectError) {
         func text(_ name: String) -> String? { values.text(prefix + "ssl." + name) }
         trustFile = text("truststore.location")
-        // A type that nobody wrote down says nothing: what is in the file does.
-        if let type = values.originals[prefix + "ssl.truststore.type"], trustFile != nil, type.uppercased() != "PEM" {
-            throw .config(
-                prefix + "ssl.truststore.type", type,
-                "only PEM can be read; export the certificates with: keytool -exportcert -rfc")
-        }
+        trustFilePassword = text("truststore.password")
         keyFile = text("keystore.location")
-        keyFileType = (text("keystore.type") ?? keyFileType).uppercased()
-        guard ["PEM", "PKCS12"].contains(keyFileType) else {
-            throw .config(prefix + "ssl.keystore.type", keyFileType, "only PKCS12 and PEM can be read")
+        for name in ["truststore", "keystore"] {
+            guard let type = text(name + ".type"), !StoreFile.types.contains(type.uppercased()) else { continue }
+            throw .config(
+                prefix + "ssl.\(name).type", type,
+                "stores of the types \(StoreFile.types.joined(separator: ", ")) can be read")
         }
         keyFilePassword = text("keystore.password")
         keyPassword = text("key.password")
@@ -64,37 +64,19 @@ package struct TLSSettings: Sendable {
         configuration.minimumTLSVersion = .tlsv12
         if !verifiesHost { configuration.certificateVerification = .noHostnameVerification }
         if !verifiesCertificate { configuration.certificateVerification = .none }
-        if let trustFile {
-            let bytes = try contents(trustFile)
-            do {
-                configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(bytes))
-            } catch {
-                throw .config("'\(trustFile)' holds no PEM certificates")
+        do throws(KeyStoreError) {
+            if let trustFile {
+                configuration.trustRoots = .certificates(
+                    try StoreFile.trusted(
+                        try StoreFile.contents(trustFile), password: trustFilePassword, named: "'\(trustFile)'"))
             }
-        }
-        guard let keyFile else { return configuration }
-        let bytes = try contents(keyFile)
-        do {
-            if keyFileType == "PKCS12" {
-                let bundle = try NIOSSLPKCS12Bundle(buffer: bytes, passphrase: (keyFilePassword ?? "").utf8)
-                configuration.certificateChain = bundle.certificateChain.map { .certificate($0) }
-                configuration.privateKey = .privateKey(bundle.privateKey)
-            } else {
-                configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(bytes).map { .certificate($0) }
-                let password = Array((keyPassword ?? keyFilePassword ?? "").utf8)
-                configuration.privateKey = .privateKey(
-                    try NIOSSLPrivateKey(bytes: bytes, format: .pem) { setPassword in setPassword(password) })
-            }
-        } catch {
-            throw .config(
-                "'\(keyFile)' holds no certificate and key of type \(keyFileType), or its password is another")
-        }
-        return configuration
-    }
-
-    private func contents(_ path: String) throws(ConnectError) -> [UInt8] {
-        do throws(DiskError) { return try StreamFile.contents(path, byteCountMax: 16 << 20) } catch {
-            throw .config("'\(path)' cannot be read: \(error.reason)")
-        }
+            guard let keyFile else { return configuration }
+            let identity = try TLSIdentity(
+                try StoreFile.contents(keyFile), password: keyFilePassword, keyPassword: keyPassword,
+                named: "'\(keyFile)'")
+            configuration.certificateChain = identity.chain.map { .certificate($0) }
+            configuration.privateKey = .privateKey(identity.key)
+            return configuration
+        } catch { throw .config("\(error)") }
     }
 }

@@ -24,6 +24,8 @@ package struct HTTPCall: Sendable {
     package let principal: Principal?
     /// Whether a part of this process asks. What it shows to prove that is for this process alone: never pass it on.
     package let isProcess: Bool
+    /// What goes along to other nodes for a part of this process.
+    private let nodeAuthorization: String?
     /// What stands for the names in braces of the route, decoded.
     package let parameters: [String: String]
     /// The most bytes that `bytes()` takes.
@@ -50,13 +52,15 @@ package struct HTTPCall: Sendable {
         self.remoteAddress = remoteAddress
         principal = user?.principal
         isProcess = user?.isProcess ?? false
+        nodeAuthorization = user?.nodeAuthorization
         self.parameters = parameters
         self.bodyByteCountMax = bodyByteCountMax
     }
 
     /// What of `Authorization` goes along when another node is to do what is asked here: who may here may there. What a part of
-    /// this process has shown is known to nobody else, and is to stay so: then nil.
-    package var authorizationToHandOn: String? { isProcess ? nil : headers[.authorization] }
+    /// this process has shown is known to nobody else, and is to stay so: then it is the secret of the nodes, nil without one.
+    /// For nodes that the service's own group names, and for no other host.
+    package var authorizationToHandOn: String? { isProcess ? nodeAuthorization : headers[.authorization] }
 
     /// The value of a parameter of the route.
     ///

@@ -48,7 +48,10 @@ package enum DataFolder {
         return names.contains(where: isOurs) ? .unversioned : .new
     }
 
-    private static func isOurs(_ name: String) -> Bool { ["topics", "meta", "snapshots"].contains(name) }
+    /// The last one is the broker's, beside the users.
+    private static func isOurs(_ name: String) -> Bool {
+        ["topics", "meta", "snapshots", "made-up-users"].contains(name)
+    }
 
     /// The lock, an unfinished version file, what mkfs makes, and hidden files such as `.gitkeep`.
     private static func isHarmless(_ name: String) -> Bool {

@@ -30,7 +30,7 @@ package final class SQLServer: Sendable {
     ///
     /// - Parameters:
     ///   - group: the threads of the HTTP server.
-    ///   - security: TLS, and who may use the server; the port of nodes has neither.
+    ///   - security: TLS, and who may use the server; the port of nodes has its own, see `SQLNodeSecurity`.
     /// - Throws: `HTTPServerError` when the port cannot be had.
     package static func start(
         _ engine: SQLEngine, host: String, port: Int, on group: any EventLoopGroup,
@@ -64,6 +64,7 @@ package final class SQLServer: Sendable {
         if let listener = engine.settings.internalListener {
             var own = HTTPServerConfiguration(host: listener.host, port: listener.port)
             own.bodyByteCountMax = engine.settings.requestByteCountMax
+            own.security = engine.settings.nodes.port
             do {
                 nodes = try await HTTPServer.start(
                     own, router: SQLAPI.nodeRouter(engine), on: group, logger: logger)

@@ -1,3 +1,4 @@
+package import HTTPKit
 package import SQLTypes
 
 /// How an SQL server is to run.
@@ -10,6 +11,8 @@ package struct SQLServerSettings: Sendable {
     package var advertised: String?
     /// `ksql.internal.listener`: where other nodes reach this one, apart from clients; where clients do when nil.
     package var internalListener: InternalListener?
+    /// How nodes speak to each other.
+    package var nodes = SQLNodeSecurity()
     /// `access.control.allow.origin`: origins whose pages may use the server; none when empty.
     package var allowedOrigins = ""
     /// `access.control.allow.methods`
@@ -42,9 +45,28 @@ package struct SQLServerSettings: Sendable {
 package struct InternalListener: Sendable, Hashable {
     package var host: String
     package var port: Int
+    /// https, where it has a certificate.
+    package var isSecure: Bool
 
-    package init(host: String, port: Int) {
+    package init(host: String, port: Int, isSecure: Bool = false) {
         self.host = host
         self.port = port
+        self.isSecure = isSecure
+    }
+}
+
+/// How the nodes of a service are protected from others, and speak to each other: the same on all of them.
+package struct SQLNodeSecurity: Sendable {
+    /// Of the port of `ksql.internal.listener`.
+    package var port: HTTPSecurity
+    /// How nodes are reached that speak TLS; nil for plain HTTP.
+    package var peers: PeerTLS?
+    /// The `Authorization` that nodes show each other; nil when they show none.
+    package var authorization: String?
+
+    package init(port: HTTPSecurity = .none, peers: PeerTLS? = nil, authorization: String? = nil) {
+        self.port = port
+        self.peers = peers
+        self.authorization = authorization
     }
 }

@@ -84,7 +84,8 @@ package enum DistinguishedName {
         return result
     }
 
-    private static func objectIdentifier(_ bytes: ArraySlice<UInt8>) -> String? {
+    /// The content of an object identifier as numbers with points; nil for what is none.
+    static func objectIdentifier(_ bytes: ArraySlice<UInt8>) -> String? {
         var numbers: [UInt64] = []
         var value: UInt64 = 0
         var isInside = false

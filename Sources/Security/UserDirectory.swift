@@ -24,11 +24,22 @@ package final class UserDirectory: Sendable {
     private static let passwordByteCountMax = 4096
 
     private let state = Mutex(State())
-    /// Of this process alone.
+    /// Of this process alone: what is remembered is kept under it.
     private let secret = SymmetricKey(size: .bits256)
+    /// What made-up credentials come from.
+    private let maker: SymmetricKey
     private let now: @Sendable () -> ContinuousClock.Instant
 
-    package init(now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) { self.now = now }
+    /// Bytes of a secret for made-up credentials.
+    package static let makerByteCount = 32
+
+    /// - Parameter maker: what credentials of users that there are not are made of. Nobody else may know it, and it stays with
+    ///   the users: with another one after a restart their salts would change, and so tell them from those that there are.
+    ///   nil makes one up.
+    package init(maker: [UInt8]? = nil, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+        self.maker = SymmetricKey(data: maker ?? randomBytes(Self.makerByteCount))
+        self.now = now
+    }
 
     /// Takes over another list.
     package func replace(_ credentials: [ScramCredentialKey: ScramCredential]) {
@@ -49,7 +60,7 @@ package final class UserDirectory: Sendable {
             ($0.credentials[ScramCredentialKey(user: user, mechanism: mechanism)], $0.iterationCounts[mechanism])
         }
         if let found { return found }
-        let made = Array(HMAC<SHA512>.authenticationCode(for: Array("\(mechanism.name) \(user)".utf8), using: secret))
+        let made = Array(HMAC<SHA512>.authenticationCode(for: Array("\(mechanism.name) \(user)".utf8), using: maker))
         var count = ScramMechanism.iterationCounts.lowerBound
         if let counts, let first = made.last, !counts.isEmpty { count = counts[Int(first) % counts.count] }
         return ScramCredential(

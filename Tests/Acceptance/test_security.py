@@ -318,10 +318,13 @@ class Raw:
         self.socket = socket or connect(port)
         self.number = 0
 
-    def ask(self, api, version, body):
+    def send(self, api, version, body):
         self.number += 1
         frame = struct.pack(">hhih", api, version, self.number, -1) + body
         self.socket.sendall(struct.pack(">i", len(frame)) + frame)
+
+    def ask(self, api, version, body):
+        self.send(api, version, body)
         return self.read()
 
     def read(self):
@@ -419,6 +422,60 @@ def test_who_does_not_authenticate_anew_is_left(make_secure, java, fresh):
 
     wait_until(arrived, 40, "records over several sessions")
     consumer.close()
+
+
+def test_a_refusal_reaches_a_client_behind_what_it_waits_for(make_secure, fresh):
+    """Who shows a wrong password anew while a fetch waits is told so, after the answer to the fetch."""
+    broker, topic = make_secure({"connections.max.reauth.ms": "60000"}), fresh("t")
+    assert by_confluent(broker.conf("PLAINTEXT"), topic, b"x") == b"x"
+    client = Raw(broker.ports["SASL_PLAINTEXT"])
+    client.handshake("PLAIN")
+    assert code(client.token(b"\0ann\0" + ANN.encode())) == 0
+    name = struct.pack(">h", len(topic)) + topic.encode()
+
+    def fetch(milliseconds):
+        wanted = struct.pack(">iiiibi", -1, milliseconds, 1, 1 << 20, 0, 1) + name + struct.pack(">iiqi", 1, 0, 1, 1 << 20)
+        client.send(1, 4, wanted)
+
+    # Anew no earlier than after a second, for which the fetch waits.
+    fetch(1100)
+    assert topic.encode() in client.read()
+    fetch(2000)
+    client.send(17, 1, struct.pack(">h", 5) + b"PLAIN")
+    token = b"\0ann\0wrong"
+    client.send(36, 1, struct.pack(">i", len(token)) + token)
+    assert topic.encode() in client.read()
+    assert code(client.read()) == 0
+    refused = client.read()
+    assert code(refused) == 58 and b"Invalid username or password" in refused
+    with pytest.raises((EOFError, ConnectionResetError)):
+        client.read()
+
+
+def salts(broker, user):
+    """Salt and iterations that a client is told, by mechanism."""
+    told = {}
+    for mechanism in MECHANISMS[1:]:
+        client = Raw(broker.ports["SASL_PLAINTEXT"])
+        client.handshake(mechanism)
+        first = client.token(f"n,,n={user},r=nonce".encode()).decode(errors="replace")
+        told[mechanism] = re.search(r"s=[^,]+,i=\d+", first).group()
+        client.socket.close()
+    return told
+
+
+def test_asking_before_and_after_a_restart_does_not_tell_who_there_is(make_secure):
+    broker = make_secure()
+    before = {user: salts(broker, user) for user in ("ann", "nobody", "another")}
+    assert len({text for told in before.values() for text in told.values()}) == 6
+    broker.restart()
+    assert {user: salts(broker, user) for user in before} == before
+    broker.stop()  # the commands for the folder leave it as it is
+    broker.user("create", "carl", "a password")
+    broker.start()
+    assert {user: salts(broker, user) for user in before} == before
+    secret = broker.data / "made-up-users"
+    assert secret.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.deadline(240)
@@ -575,9 +632,8 @@ def test_a_store_of_pkcs12_and_versions_of_tls(make_secure, certificates, tmp_pa
 
 @pytest.mark.parametrize("change, words", [
     ({"ssl.keystore.location": "/does/not/exist.pem"}, "'/does/not/exist.pem' cannot be read"),
-    ({"ssl.keystore.location": __file__}, "no certificate or key that can be read"),
-    ({"ssl.keystore.type": "PKCS12"}, "no certificate or key that can be read"),
-    ({"ssl.keystore.type": "JKS"}, "keytool -importkeystore"),
+    ({"ssl.keystore.location": __file__}, "is no key store"),
+    ({"ssl.keystore.type": "BKS"}, "ssl.keystore.type"),
     ({"sasl.enabled.mechanisms": "GSSAPI"}, "there is no mechanism 'GSSAPI'"),
     ({"sasl.jaas.config": "hush"}, "sasl.jaas.config of listener"),
 ])  # fmt: skip

@@ -263,7 +263,7 @@ def test_pkcs12_and_certificates_of_clients(tmp_path):
     [
         ({"ssl.keystore.location": ""}, [], "ssl.keystore.location"),
         ({"ssl.keystore.location": "/nowhere.pem"}, [], "'/nowhere.pem' cannot be read"),
-        ({"ssl.keystore.location": "JKS"}, [], "keytool -importkeystore"),
+        ({"http.nodes.secret": "short"}, [], "openssl rand -hex 32"),
         ({"ssl.enabled.protocols": "TLSv1"}, [], "TLSv1.2, TLSv1.3, not 'TLSv1'"),
         ({"authentication.method": "DIGEST"}, [], "BASIC, BEARER, BASIC,BEARER and NONE"),
         ({"authentication.method": "BEARER"}, [], "oauthbearer.jwks.endpoint.url is not set"),
@@ -273,13 +273,6 @@ def test_pkcs12_and_certificates_of_clients(tmp_path):
 )
 def test_what_cannot_be_is_refused_at_the_start(tmp_path, properties, flags, words):
     platform = Platform(tmp_path)
-    if properties.get("ssl.keystore.location") == "JKS":
-        store = tmp_path / "store.jks"
-        subprocess.run(
-            ["keytool", "-genkeypair", "-alias", "a", "-keyalg", "EC", "-dname", "CN=a", "-storetype", "JKS", "-keystore", str(store),
-             "-storepass", "secret", "-keypass", "secret"], check=True, capture_output=True,
-        )
-        properties = {"ssl.keystore.location": str(store), "ssl.keystore.password": "secret"}
     platform.properties |= properties
     done = subprocess.run(platform.command(), capture_output=True, text=True, timeout=60)
     assert done.returncode == 64 and words in done.stderr, done.stdout + done.stderr
@@ -401,6 +394,162 @@ def test_the_doctor_knows_its_ports(platform):
 # MARK: several nodes
 
 
+DATAGEN = {
+    "connector.class": "io.confluent.kafka.connect.datagen.DatagenConnector", "quickstart": "users",
+    "value.converter": "org.apache.kafka.connect.json.JsonConverter", "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+}
+
+
+def start_nodes(folder, broker, roles, properties, nodes):
+    """Two processes with `roles` on the cluster of a third, with the same certificate and users; appended to `nodes`."""
+    first = Platform(folder / "node0")
+    for number in range(2):
+        node = first if number == 0 else Platform(folder / "node1")
+        node.certificates, node.keystore = first.certificates, first.keystore
+        node.flags = ["--roles", ",".join(roles), "--bootstrap-servers", broker.address, "--admin", "none"]
+        for role in roles:
+            node.flags += [f"--{role}", f"https://127.0.0.1:{node.ports[role]}"]
+        node.properties |= {
+            "ssl.keystore.location": first.keystore, "ssl.truststore.location": first.certificates.authority,
+            "host.name": "localhost", "connect.rest.advertised.host.name": "localhost",
+            "http.users.file": str(first.users), "connect.offset.storage.partitions": "1", "connect.status.storage.partitions": "1",
+            **properties(node),
+        }
+        nodes.append(with_start(node))
+
+
+@pytest.mark.deadline(300)
+def test_parts_of_a_node_are_known_to_other_nodes(tmp_path):
+    """The console and the SQL server of each node have the leaders do what only they can, wherever these are: by the secret of
+    the nodes, over https by the authority that is configured."""
+    broker = Broker(tmp_path / "broker", flags=["--roles", "kafka", "--admin", "none"])
+    broker.folder.mkdir()
+    broker.start()
+    nodes, secret = [], "5f2c8a1e" * 8
+
+    def properties(node):
+        return {
+            "http.nodes.secret": secret, "ksql.advertised.listener": f"https://localhost:{node.ports['sql']}",
+            "ksql.streams.consumer.session.timeout.ms": "6000", "ksql.streams.consumer.heartbeat.interval.ms": "300",
+            "ksql.heartbeat.enable": "true", "ksql.lag.reporting.enable": "true",
+        }
+
+    try:
+        start_nodes(tmp_path, broker, ("registry", "connect", "sql", "console"), properties, nodes)
+        for number, node in enumerate(nodes):
+            # By the console of each node, of which one does not lead: schemas and connectors.
+            schema = json.dumps({"type": "record", "name": f"N{number}", "fields": []})
+            node.json("console", f"/api/registry/subjects/n{number}/versions", {"schema": schema})
+            node.json(
+                "console", f"/api/connect/connectors/c{number}/config", DATAGEN | {"kafka.topic": f"c{number}"}, method="PUT")
+        for node in nodes:
+            assert {"n0", "n1"} <= set(node.json("registry", "/subjects"))
+            wait_until(lambda: {"c0", "c1"} <= set(node.json("connect", "/connectors")), 60, "both connectors")
+        # By the SQL server of each node: a stream's schemas, a connector.
+        run_sql(nodes[0], "CREATE STREAM s (id STRING KEY, v INT) WITH (kafka_topic='s', partitions=4, value_format='AVRO');")
+        run_sql(nodes[0], "CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;")
+        for number, node in enumerate(nodes):
+            wait_until(lambda: "S" in json.dumps(run_sql(node, "SHOW STREAMS;")), 60, "the stream")
+            run_sql(node, f"CREATE SOURCE CONNECTOR d{number} WITH ({sql_options(DATAGEN | {'kafka.topic': f'd{number}'})});")
+            run_sql(node, f"CREATE STREAM more{number} (v INT) WITH (kafka_topic='more{number}', partitions=1, value_format='AVRO');")
+        # Rows of a table, whose tasks both have: each asks the other.
+        for row in range(20):
+            run_sql(nodes[row % 2], f"INSERT INTO s (id, v) VALUES ('k{row}', {row});")
+        for node in nodes:
+            def tasks():
+                status = node.json("sql", "/clusterStatus")["clusterStatus"]
+                return len(status) == 2 and all(
+                    entry.get("activeStandbyPerQuery") for entry in status.values()) and status
+
+            wait_until(tasks, 60, "tasks on both nodes")
+            wait_until(lambda: len(rows_of(node, "SELECT * FROM t;")) == 20, 60, "all rows of the table")
+        for node in nodes:
+            assert secret not in node.log()
+            for path in ("/subjects", "/connectors"):
+                role = "registry" if path == "/subjects" else "connect"
+                assert node.ask(role, path, user=f"swiftwater-node:{secret}")[0] == 200
+                assert node.ask(role, path, user=f"swiftwater-node:{secret[:-1]}")[0] == 401
+            assert secret not in node.run("config", "show", "--set", f"http.nodes.secret={secret}").stdout
+    finally:
+        for node in nodes:
+            if node.alive:
+                node.stop(20)
+        broker.stop()
+
+
+@pytest.mark.deadline(240)
+@pytest.mark.parametrize("protection", ["secret", "certificates"])
+def test_nodes_of_sql_have_a_port_of_their_own_with_tls(tmp_path, protection):
+    """By `ksql.internal.listener` with https: who has neither the secret nor a certificate is not answered there."""
+    broker = Broker(tmp_path / "broker", flags=["--roles", "kafka", "--admin", "none"])
+    broker.folder.mkdir()
+    broker.start()
+    nodes, secret = [], "5f2c8a1e" * 8
+
+    def properties(node):
+        node.internal = free_port()
+        found = {
+            # Beside loopback, which such a port may be on without --insecure.
+            "ksql.internal.listener": f"https://0.0.0.0:{node.internal}", "ksql.advertised.listener": f"https://localhost:{node.internal}",
+            "ksql.streams.consumer.session.timeout.ms": "6000", "ksql.streams.consumer.heartbeat.interval.ms": "300",
+            "ksql.heartbeat.enable": "true", "ksql.lag.reporting.enable": "true",
+        }
+        if protection == "secret":
+            return found | {"http.nodes.secret": secret}
+        return found | {"ksql.internal.ssl.client.authentication": "REQUIRED"}
+
+    def internal(node, *options):
+        done = subprocess.run(
+            ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30", "--cacert", node.certificates.authority, *options,
+             "-H", "Content-Type: application/json", "-d", "{}", f"https://localhost:{node.internal}/lag"],
+            capture_output=True, text=True,
+        )
+        return done.stdout if done.returncode == 0 else "refused"
+
+    try:
+        start_nodes(tmp_path, broker, ("sql",), properties, nodes)
+        run_sql(nodes[0], "CREATE STREAM s (id STRING KEY, v INT) WITH (kafka_topic='s', partitions=4, value_format='JSON');")
+        run_sql(nodes[0], "CREATE TABLE t AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;")
+        for row in range(20):
+            run_sql(nodes[0], f"INSERT INTO s (id, v) VALUES ('k{row}', {row});")
+        for node in nodes:
+            wait_until(lambda: "\"T\"" in json.dumps(run_sql(node, "SHOW TABLES;")), 60, "the table")
+            wait_until(lambda: len(rows_of(node, "SELECT * FROM t;")) == 20, 60, "all rows of the table")
+
+            def alive():
+                status = node.json("sql", "/clusterStatus")["clusterStatus"]
+                return len(status) == 2 and all(entry["hostAlive"] and entry["activeStandbyPerQuery"] for entry in status.values())
+
+            wait_until(alive, 60, "both nodes alive, with tasks")
+            both = ["--cert", node.keystore, "--key", str(node.certificates.folder / "server.key")]
+            if protection == "secret":
+                assert internal(node) == "401"
+                assert internal(node, "-u", "ann:it is ann") == "401"
+                assert internal(node, "-u", f"swiftwater-node:{secret}") == "400"  # it is let in, and has said nothing
+            else:
+                assert internal(node) == "refused"
+                assert internal(node, *both) == "400"
+            assert secret not in node.log()
+    finally:
+        for node in nodes:
+            if node.alive:
+                node.stop(20)
+        broker.stop()
+
+
+def run_sql(node, text):
+    return node.json("sql", "/ksql", {"ksql": text, "streamsProperties": {}})
+
+
+def rows_of(node, text):
+    found = node.json("sql", "/query", {"ksql": text, "streamsProperties": {"ksql.query.pull.table.scan.enabled": "true"}})
+    return [entry["row"]["columns"] for entry in found if "row" in entry]
+
+
+def sql_options(options):
+    return ", ".join(f"'{name}'='{value}'" for name, value in options.items())
+
+
 @pytest.mark.deadline(240)
 def test_nodes_hand_requests_on_with_their_user(tmp_path):
     """Two processes with registry and worker on the cluster of a third: what the leader does, each of them is asked for."""
@@ -409,28 +558,11 @@ def test_nodes_hand_requests_on_with_their_user(tmp_path):
     broker.start()
     nodes = []
     try:
-        first = Platform(tmp_path / "node0")
-        for number in range(2):
-            node = first if number == 0 else Platform(tmp_path / "node1")
-            node.certificates, node.keystore = first.certificates, first.keystore
-            node.flags = [
-                "--roles", "registry,connect", "--bootstrap-servers", broker.address, "--admin", "none",
-                "--registry", f"https://127.0.0.1:{node.ports['registry']}", "--connect", f"https://127.0.0.1:{node.ports['connect']}",
-            ]
-            node.properties |= {
-                "ssl.keystore.location": first.keystore, "ssl.truststore.location": first.certificates.authority,
-                "host.name": "localhost", "connect.rest.advertised.host.name": "localhost",
-                "http.users.file": str(first.users), "connect.offset.storage.partitions": "1", "connect.status.storage.partitions": "1",
-            }
-            nodes.append(with_start(node))
+        start_nodes(tmp_path, broker, ("registry", "connect"), lambda node: {}, nodes)
         for number, node in enumerate(nodes):
             schema = json.dumps({"type": "record", "name": f"N{number}", "fields": []})
             node.json("registry", f"/subjects/n{number}/versions", {"schema": schema})
-            node.json("connect", f"/connectors/c{number}/config", {
-                "connector.class": "io.confluent.kafka.connect.datagen.DatagenConnector", "kafka.topic": f"c{number}",
-                "quickstart": "users", "value.converter": "org.apache.kafka.connect.json.JsonConverter",
-                "key.converter": "org.apache.kafka.connect.storage.StringConverter",
-            }, method="PUT")
+            node.json("connect", f"/connectors/c{number}/config", DATAGEN | {"kafka.topic": f"c{number}"}, method="PUT")
         for node in nodes:
             assert node.json("registry", "/subjects") == ["n0", "n1"]
             wait_until(lambda: set(node.json("connect", "/connectors")) == {"c0", "c1"}, 60, "both connectors")
@@ -443,6 +575,16 @@ def test_nodes_hand_requests_on_with_their_user(tmp_path):
             assert node.ask("connect", "/connectors/c0/tasks", "-X", "POST", "-d", "[]", user=None)[0] in (400, 415, 503)
             refused = node.ask("connect", "/connectors/c0/tasks", "-X", "POST", "-H", "Content-Type: application/json", "-d", "[]", user=None)
             assert refused[0] == 400 and "X-Connect-Authorization" in refused[2]
+        # Another authority and another certificate: for clients, and for what nodes ask each other.
+        renewed = Certificates(tmp_path / "renewed")
+        for made, place in ((renewed.issue("server", "DNS:localhost,IP:127.0.0.1"), nodes[0].keystore), (renewed.authority, nodes[0].certificates.authority)):
+            fresh = Path(str(place) + ".new")
+            shutil.copy(made, fresh)
+            fresh.rename(place)
+        for number, node in enumerate(nodes):
+            schema = json.dumps({"type": "record", "name": f"R{number}", "fields": []})
+            node.json("registry", f"/subjects/r{number}/versions", {"schema": schema})
+            node.json("connect", f"/connectors/c{1 - number}/config", DATAGEN | {"kafka.topic": f"c{1 - number}", "tasks.max": "2"}, method="PUT")
     finally:
         for node in nodes:
             if node.alive:

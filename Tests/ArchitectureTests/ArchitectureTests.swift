@@ -90,7 +90,7 @@ private let allowed: [String: Set<String>] = [
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     "ConnectorSyslog": ["Environment", "SQLTypes", "ConnectCore", "NIOCore", "NIOPosix", "NIOSSL"],
     "HTTPCalls": [
-        "Bytes", "Environment", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
+        "Bytes", "Security", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
         "NIOCore", "NIOHTTP1", "NIOSSL",
     ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
@@ -129,7 +129,7 @@ private let allowed: [String: Set<String>] = [
     "Fuzzing": [
         "Bytes", "Compression", "Environment", "KafkaMessages", "RecordBatches", "JSONFormat", "Columns", "Avro",
         "ProtobufFormat", "JSONSchema", "LogStorage", "Coordinators", "SchemaRules", "SchemaSerdes", "RegistryService",
-        "RandomMessages", "SQLSyntax", "TestKit", "NIOCore",
+        "RandomMessages", "SQLSyntax", "Security", "TestKit", "NIOCore",
     ],
 ]
 

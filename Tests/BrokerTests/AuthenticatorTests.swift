@@ -124,11 +124,6 @@ import Testing
         #expect(authenticator.admission(of: .produce, now: Self.start + .seconds(60)) == .admitted)
     }
 
-    @Test func `a store of certificates is no key store`() {
-        #expect(!PKCS12Contents([]).mayHoldKeyAndCertificate)
-        #expect(!PKCS12Contents(Array(repeating: 0x2A, count: 100)).mayHoldKeyAndCertificate)
-    }
-
     // MARK: Tokens
 
     private static let moment: Int64 = 1_700_000_000_000

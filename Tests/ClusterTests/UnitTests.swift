@@ -219,7 +219,7 @@ import Testing
 
     @Test(
         arguments: [
-            ["ssl.truststore.type": "JKS"], ["ssl.keystore.type": "JKS"],
+            ["ssl.truststore.type": "BKS"], ["ssl.keystore.type": "BKS"],
             ["sasl.jaas.config": "x required username=\"a\";"],
             ["sasl.jaas.config": "x required username=\"a\" password=\"b"],
         ] as [[String: String]])

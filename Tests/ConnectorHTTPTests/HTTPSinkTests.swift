@@ -182,7 +182,7 @@ import Testing
         (["http.api.url": "http://h", "regex.patterns": "a~b", "regex.replacements": "c"], "regex.replacements"),
         (["http.api.url": "http://h", "regex.patterns": "(", "regex.replacements": "c"], "regex.patterns"),
         (["http.api.url": "http://h", "auth.type": "BASIC"], "connection.user"),
-        (["http.api.url": "https://h", "https.ssl.keystore.type": "JKS"], "https.ssl.keystore.type"),
+        (["http.api.url": "https://h", "https.ssl.keystore.type": "BKS"], "https.ssl.keystore.type"),
     ])
     func `says which option is wrong`(properties: [String: String], option: String) async {
         let problems = await HTTPSinkPlugin(version: "1", reporter: nil).problems(with: properties)

@@ -46,7 +46,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["ssl.keystore.type": "JKS"], ["ssl.truststore.location": "/x", "ssl.truststore.type": "JKS"],
+        ["ssl.keystore.type": "BKS"], ["ssl.truststore.location": "/x", "ssl.truststore.type": "JCEKS"],
     ])
     func `kinds of key stores that cannot be read`(properties: [String: String]) throws {
         var definition = ConfigDef()

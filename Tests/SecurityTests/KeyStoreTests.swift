@@ -119,7 +119,7 @@ import Testing
     /// What a file holds, and a word of the refusal.
     @Test(
         arguments: [
-            ([0xFE, 0xED, 0xFE, 0xED, 0, 0, 0, 2], "keytool -importkeystore"), ([0x30, 0x82, 1, 2], "no key store"),
+            ([0xFE, 0xED, 0xFE, 0xED, 0, 0, 0, 2], "no key store"), ([0x30, 0x82, 1, 2], "no key store"),
             ([], "no key store"), (Array(certificate.utf8), "no private key"), (Array(key.utf8), "certificate"),
             (Base64.decode(bundleWithoutKey) ?? [], "no key store"),
         ] as [([UInt8], String)])
@@ -135,7 +135,7 @@ import Testing
     @Test(
         arguments: [
             ([:], "ssl.keystore.location"), (["ssl.keystore.certificate.chain": "x"], "ssl.keystore.key"),
-            (["ssl.keystore.location": "f", "ssl.keystore.type": "BKS"], "PEM and PKCS12"),
+            (["ssl.keystore.location": "f", "ssl.keystore.type": "BKS"], "PEM, PKCS12 and JKS"),
             (["ssl.keystore.location": "f", "ssl.enabled.protocols": "TLSv1.1"], "TLSv1.2"),
             (["ssl.keystore.location": "f", "ssl.client.auth": "perhaps"], "REQUIRED"),
             (["ssl.keystore.location": "f", "ssl.client.authentication": "REQUIRED"], "ssl.truststore.location"),

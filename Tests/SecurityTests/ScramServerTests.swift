@@ -32,6 +32,19 @@ import Testing
         }
     }
 
+    /// Else asking before and after a restart would tell who there is: salts of users stay.
+    @Test func `users that there are not have the same salt by the same secret`() {
+        let secret = [UInt8](repeating: 7, count: UserDirectory.makerByteCount)
+        for mechanism in ScramMechanism.allCases {
+            func salt(_ maker: [UInt8]?) -> [UInt8] {
+                UserDirectory(maker: maker).credential(of: "nobody", mechanism).salt
+            }
+            #expect(salt(secret) == salt(secret))
+            #expect(salt(secret) != salt([UInt8](repeating: 8, count: UserDirectory.makerByteCount)))
+            #expect(salt(nil) != salt(nil))
+        }
+    }
+
     /// RFC 7677, section 3.
     @Test func `the exchange of the RFC goes through`() throws {
         var exchange = SaslExchange(.scramSHA256, users(), nonce: Self.serverNonce)

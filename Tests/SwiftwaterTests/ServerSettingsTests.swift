@@ -235,17 +235,19 @@ import Testing
                 "no mechanism 'GSSAPI'"
             ),
             (["listeners": "SASL_PLAINTEXT://127.0.0.1:1", "sasl.jaas.config": "X"], "sasl.jaas.config of listener"),
-            (["ssl.keystore.type": "JKS"], "keytool -importkeystore"),
+            (["ssl.keystore.type": "BKS"], "ssl.keystore.type"),
             (
                 ["listeners": "SSL://127.0.0.1:1", "ssl.keystore.location": "/k", "ssl.client.auth": "required"],
                 "nothing says whose are trusted"
             ),
-            (["ssl.truststore.type": "PKCS12"], "openssl pkcs12"),
+            (["ssl.truststore.type": "BKS"], "ssl.truststore.type"),
             (["listener.name.other.ssl.client.auth": "required"], "is for a listener that there is not"),
             (["listener.security.protocol.map": "A:TLS"], "listener.security.protocol.map has 'A:TLS'"),
             (["advertised.listeners": "OTHER://h:1", "listeners": "PLAINTEXT://127.0.0.1:1"], "which is no listener"),
             (["listeners": "0.0.0.0:9092"], "has no authentication"),
             (["connections.max.reauth.ms": "soon"], "connections.max.reauth.ms"),
+            (["http.nodes.secret": "too short"], "openssl rand"),
+            (["sql.http.nodes.secret": "0123456789abcdef0123456789abcdef"], "one for all ports"),
         ] as [([String: String], String)])
     func `what cannot be is told`(file: [String: String], words: String) {
         let failure = #expect(throws: CommandFailure.self) { try settings(file: file) }

@@ -79,6 +79,12 @@ final class Connection: ChannelInboundHandler {
     private var isAwaitingMemory = false
     private var reservedByteCount = 0
     private(set) var isClosing = false
+    /// The answer with which the connection ends, by its place, and why; nil while it goes on.
+    private var lastWords: (sequence: UInt64, reason: String)?
+    /// How long that answer may wait for those before it.
+    private static let lastWordsTimeout = TimeAmount.seconds(60)
+    /// How long a client may take to read it.
+    private static let lastReadTimeout = TimeAmount.seconds(5)
     /// The broker stops: how often it looked whether the connection is done.
     private var drainLooks = 0
     /// Looks until no further requests are handled, and then until a client that does not leave is left.
@@ -370,6 +376,7 @@ final class Connection: ChannelInboundHandler {
             waitingByteCount += reply.buffer.readableBytes
             waiting[index] = reply
         }
+        if lastWords != nil { closeBehindLastWords() }
         if isHandlingBurst {
             needsFlush = true
         } else if registry.isCorked {
@@ -516,9 +523,42 @@ final class Connection: ChannelInboundHandler {
             }
             context.flush()
         }
+        if lastWords != nil { closeBehindLastWords() }
     }
 
     // MARK: Closing
+
+    /// Ends the connection when an answer has reached the client: behind those to earlier requests, some of which may wait for
+    /// records or for others. Nothing more is to be read meanwhile, which is the caller's to see to.
+    func close(because reason: String, behind responder: Responder) {
+        guard !isClosing, lastWords == nil, case .connection(let place) = responder.target, let context else { return }
+        lastWords = (place.sequence, reason)
+        closeBehindLastWords()
+        guard !isClosing else { return }
+        let me = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: Self.lastWordsTimeout) { me.value.close(because: reason) }
+    }
+
+    private func closeBehindLastWords() {
+        guard !isClosing, let lastWords, nextToSend > lastWords.sequence else { return }
+        flushOutput()
+        guard !isClosing, outgoing.isEmpty, let context else { return }
+        node.logger.info(
+            "closing connection",
+            metadata: [
+                "remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "reason": "\(lastWords.reason)",
+            ])
+        isClosing = true
+        // A client that does not read is not waited for.
+        let me = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let end = context.eventLoop.scheduleTask(in: Self.lastReadTimeout) { me.value.context?.close(promise: nil) }
+        // Completes after all that was written before it.
+        let written = context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())))
+        written.assumeIsolated().whenComplete { _ in
+            end.cancel()
+            self.context?.close(promise: nil)
+        }
+    }
 
     func close(because reason: String) {
         guard !isClosing else { return }

@@ -23,7 +23,8 @@ extension Connection {
             responder.send(response)
             if let refusal {
                 noteAuthentication(isRight: false, refusal)
-                close(because: refusal)
+                isHeldBack = true
+                close(because: refusal, behind: responder)
             }
             return
         }
@@ -58,7 +59,7 @@ extension Connection {
             context.eventLoop.scheduleTask(in: .milliseconds(listener.sasl?.failureDelayMs ?? 0)) {
                 guard !me.value.isClosing else { return }
                 responder.send(response)
-                me.value.close(because: reason)
+                me.value.close(because: reason, behind: responder)
             }
         }
     }

@@ -51,9 +51,6 @@ package struct ListenerConfiguration: Sendable {
             guard let definition = ListenerProperties.definition(setting) else {
                 throw BrokerError(.invalidConfiguration, "listener \(name) has no setting '\(setting)'")
             }
-            if let hint = Self.conversion(setting, value) {
-                throw BrokerError(.invalidConfiguration, "\(setting) of listener \(name) is \(value): \(hint)")
-            }
             if let problem = definition.problem(with: value) {
                 // The value may be a secret.
                 throw BrokerError(.invalidConfiguration, "invalid value of \(setting) for listener \(name): \(problem)")
@@ -80,21 +77,7 @@ package struct ListenerConfiguration: Sendable {
             throw BrokerError(
                 .invalidConfiguration,
                 "listener \(name) speaks TLS and has no certificate: name a file with certificate and key by "
-                    + "ssl.keystore.location (PEM, or PKCS12 with ssl.keystore.type=PKCS12)")
-        }
-    }
-
-    /// How a store of a type that is not read becomes one that is.
-    private static func conversion(_ setting: String, _ type: String) -> String? {
-        switch (setting, type.uppercased()) {
-        case ("ssl.keystore.type", "JKS"):
-            "convert the file by 'keytool -importkeystore -srckeystore OLD.jks -destkeystore NEW.p12 -deststoretype "
-                + "PKCS12', and set PKCS12"
-        case ("ssl.truststore.type", "JKS"):
-            "write its certificates into a file by 'keytool -list -rfc -keystore OLD.jks', and set PEM"
-        case ("ssl.truststore.type", "PKCS12"):
-            "write its certificates into a file by 'openssl pkcs12 -in OLD.p12 -nokeys -out NEW.pem', and set PEM"
-        default: nil
+                    + "ssl.keystore.location (PEM, PKCS12 or JKS)")
         }
     }
 

@@ -7,22 +7,28 @@ package import Security
 package enum ListenerProperties {
     package static let known: [ConfigDefinition] = {
         let property = ConfigDefinition.ofServer
-        let stores = ConfigDefinition.Rule.oneOf(["PEM", "PKCS12"])
+        let stores = ConfigDefinition.Rule.oneOf(StoreFile.types)
         return [
             property(
                 "listener.security.protocol.map", .list, "", .anything,
                 "What listeners with names of their own speak: NAME:PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."),
-            property("ssl.keystore.type", .string, "PEM", stores, "What the key store is: PEM or PKCS12."),
+            property(
+                "ssl.keystore.type", .string, "PEM", stores,
+                "What the key store is: PEM, PKCS12 or JKS; what is in the file counts."),
             property(
                 "ssl.keystore.location", .string, "", .anything,
                 "The file with the certificate, its chain and its key. It is read again when it changes."),
-            property("ssl.keystore.password", .password, "", .anything, "The password of a PKCS12 key store."),
+            property("ssl.keystore.password", .password, "", .anything, "The password of a PKCS12 or JKS key store."),
             property(
                 "ssl.keystore.certificate.chain", .password, "", .anything,
                 "The certificate and its chain as PEM, in place of a file."),
             property("ssl.keystore.key", .password, "", .anything, "The key as PEM, in place of a file."),
             property("ssl.key.password", .password, "", .anything, "The password of an encrypted key."),
-            property("ssl.truststore.type", .string, "PEM", .oneOf(["PEM"]), "What the trust store is: PEM."),
+            property(
+                "ssl.truststore.type", .string, "PEM", stores,
+                "What the trust store is: PEM, PKCS12 or JKS; what is in the file counts."),
+            property(
+                "ssl.truststore.password", .password, "", .anything, "The password of a PKCS12 or JKS trust store."),
             property(
                 "ssl.truststore.location", .string, "", .anything,
                 "The file with the authorities of clients' certificates."),

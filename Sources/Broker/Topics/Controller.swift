@@ -37,7 +37,7 @@ package final class Controller: Sendable {
     private let groupSettings: Mutex<[String: [String: String]]>
     private let topicObserver = Mutex<(@Sendable (_ deleted: [String]) -> Void)?>(nil)
     /// Users with SCRAM credentials, for those who check passwords.
-    let users = UserDirectory()
+    let users: UserDirectory
     private let settingsObserver = Mutex<(@Sendable (ServerProperties) -> Void)?>(nil)
 
     /// Opens all topics of the data folder.
@@ -45,8 +45,9 @@ package final class Controller: Sendable {
     /// - Throws: `LogError` when the folder cannot be used.
     init(
         directory: LogDirectory, log: MetadataLog, image: MetadataImage, server: ServerProperties, nodeId: Int32,
-        clock: any WallClock, pool: NIOThreadPool, logger: Logger
+        clock: any WallClock, pool: NIOThreadPool, logger: Logger, users: UserDirectory = UserDirectory()
     ) throws {
+        self.users = users
         let effective = Self.effective(server, image)
         self.directory = directory
         self.clock = clock

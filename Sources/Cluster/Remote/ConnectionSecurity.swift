@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOSSL
 import OAuthCalls
@@ -105,50 +106,75 @@ struct ConnectionSecurity: Sendable {
         func text(_ name: String) -> String? { properties[name].flatMap { $0.isEmpty ? nil : $0 } }
         if let pem = text("ssl.ca.pem") {
             configuration.trustRoots = .certificates(
-                try read("ssl.ca.pem") { try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8)) })
+                try read { () throws(KeyStoreError) in
+                    try StoreFile.trusted(Array(pem.utf8), password: nil, named: "ssl.ca.pem")
+                })
         } else if let path = text("ssl.ca.location"), path != "probe" {
-            configuration.trustRoots = .file(path)
+            configuration.trustRoots = try trusted(path)
         }
-        let password = Array((text("ssl.key.password") ?? "").utf8)
+        let password = text("ssl.key.password")
         if let path = text("ssl.keystore.location") {
-            let bundle = try read(path) {
-                try NIOSSLPKCS12Bundle(file: path, passphrase: (text("ssl.keystore.password") ?? "").utf8)
+            let identity = try read { () throws(KeyStoreError) in
+                try TLSIdentity(
+                    try StoreFile.contents(path), password: text("ssl.keystore.password"), keyPassword: password,
+                    named: "'\(path)'")
             }
-            configuration.certificateChain = bundle.certificateChain.map { .certificate($0) }
-            configuration.privateKey = .privateKey(bundle.privateKey)
+            show(identity, in: &configuration)
         }
-        let chain: [NIOSSLCertificate]? =
-            if let path = text("ssl.certificate.location") {
-                try read(path) { try NIOSSLCertificate.fromPEMFile(path) }
-            } else if let pem = text("ssl.certificate.pem") {
-                try read("ssl.certificate.pem") { try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8)) }
-            } else {
-                nil
+        if let chain = try pem("ssl.certificate.location", "ssl.certificate.pem", text) {
+            guard let key = try pem("ssl.key.location", "ssl.key.pem", text) else {
+                throw ClusterError(
+                    .invalidConfig, "\(chain.name) is a certificate without a key",
+                    hint: "name its key with ssl.key.location or ssl.key.pem")
             }
-        let key: NIOSSLPrivateKey? =
-            if let path = text("ssl.key.location") {
-                try read(path) { try NIOSSLPrivateKey(file: path, format: .pem) { set in set(password) } }
-            } else if let pem = text("ssl.key.pem") {
-                try read("ssl.key.pem") {
-                    try NIOSSLPrivateKey(bytes: Array(pem.utf8), format: .pem) { set in set(password) }
-                }
-            } else {
-                nil
+            let identity = try read { () throws(KeyStoreError) in
+                try TLSIdentity(chain: chain.bytes, key: key.bytes, password, named: chain.name)
             }
-        if let chain { configuration.certificateChain = chain.map { .certificate($0) } }
-        if let key { configuration.privateKey = .privateKey(key) }
+            show(identity, in: &configuration)
+        } else if try pem("ssl.key.location", "ssl.key.pem", text) != nil {
+            throw ClusterError(
+                .invalidConfig, "there is a key of TLS without a certificate",
+                hint: "name its certificate with ssl.certificate.location or ssl.certificate.pem")
+        }
         let trusted = text("ssl.ca.location") ?? "the configuration of TLS"
-        return try read(trusted) { try NIOSSLContext(configuration: configuration) }
+        do { return try NIOSSLContext(configuration: configuration) } catch {
+            throw ClusterError(
+                .invalidConfig, "'\(trusted)' cannot be used for TLS: there is no certificate in it that can be read")
+        }
     }
 
-    /// - Parameter what: the file or property, for the message.
-    private static func read<Value>(_ what: String, _ body: () throws -> Value) throws(ClusterError) -> Value {
-        do { return try body() } catch {
-            throw ClusterError(
-                .invalidConfig,
-                "'\(what)' cannot be used for TLS: there is no certificate or key in it that can be read",
-                hint: "Java key stores are converted to PEM; keys may need ssl.key.password, PKCS#12 files "
-                    + "ssl.keystore.password")
+    private static func show(_ identity: TLSIdentity, in configuration: inout TLSConfiguration) {
+        configuration.certificateChain = identity.chain.map { .certificate($0) }
+        configuration.privateKey = .privateKey(identity.key)
+    }
+
+    /// A file or text of PEM; nil when neither is named.
+    private static func pem(
+        _ location: String, _ inline: String, _ text: (String) -> String?
+    ) throws(ClusterError) -> (bytes: [UInt8], name: String)? {
+        if let path = text(location) {
+            return (try read { () throws(KeyStoreError) in try StoreFile.contents(path) }, "'\(path)'")
+        }
+        return text(inline).map { (Array($0.utf8), inline) }
+    }
+
+    /// Authorities of a file, or of a folder as OpenSSL has them.
+    private static func trusted(_ path: String) throws(ClusterError) -> NIOSSLTrustRoots {
+        if let folder = opendir(path) {
+            closedir(folder)
+            return .file(path)
+        }
+        return .certificates(
+            try read { () throws(KeyStoreError) in
+                try StoreFile.trusted(try StoreFile.contents(path), password: nil, named: "'\(path)'")
+            })
+    }
+
+    private static func read<Value>(
+        _ body: () throws(KeyStoreError) -> Value
+    ) throws(ClusterError) -> Value {
+        do throws(KeyStoreError) { return try body() } catch {
+            throw ClusterError(.invalidConfig, "TLS: \(error.message)", hint: error.hint)
         }
     }
 }

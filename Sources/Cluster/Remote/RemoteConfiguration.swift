@@ -25,14 +25,17 @@ package struct RemoteConfiguration: Sendable {
     }
 
     /// Properties by the Java client's names, translated to librdkafka's. Names that both share pass through; what only Java
-    /// knows is passed over.
+    /// knows is passed over. Trust stores and key stores in PKCS#12 and JKS are read here, as librdkafka cannot: a change of
+    /// such a file is seen by what is made of the properties afterwards.
     ///
     /// - Parameter notice: is told what is passed over.
-    /// - Throws: `.invalidConfig` for values that have no counterpart, such as Java key stores, and for names that neither
-    ///   knows.
+    /// - Throws: `.invalidConfig` for values that have no counterpart, for stores that cannot be read, and for names that
+    ///   neither knows.
     package static func properties(
         fromJava properties: [String: String], notice: (String) -> Void = { _ in }
     ) throws(ClusterError) -> [String: String] {
+        let authorities = try JavaStores.trusted(properties)
+        let identity = try JavaStores.identity(properties)
         var translated: [String: String] = [:]
         for (name, value) in properties.sorted(by: { $0.key < $1.key }) {
             switch name {
@@ -43,25 +46,37 @@ package struct RemoteConfiguration: Sendable {
                 translated["sasl.oauthbearer.client.secret"] = value
             case "sasl.oauthbearer.header.urlencode", "https.ca.location": translated[name] = value
             case "sasl.oauthbearer.jwt.retriever.class": try checkRetriever(value)
-            case "ssl.truststore.location": translated["ssl.ca.location"] = value
+            case "ssl.truststore.location":
+                if let pem = authorities {
+                    translated["ssl.ca.pem"] = pem
+                } else {
+                    translated["ssl.ca.location"] = value
+                }
             case "ssl.truststore.certificates": translated["ssl.ca.pem"] = value
             case "ssl.keystore.certificate.chain": translated["ssl.certificate.pem"] = value
             case "ssl.keystore.key": translated["ssl.key.pem"] = value
             case "ssl.keystore.location":
-                guard properties["ssl.keystore.type"] == "PEM" else {
-                    translated["ssl.keystore.location"] = value
+                guard properties["ssl.keystore.type"]?.uppercased() == "PEM" else {
+                    if let identity {
+                        translated["ssl.certificate.pem"] = identity.chain
+                        translated["ssl.key.pem"] = identity.key
+                    } else {
+                        translated["ssl.keystore.location"] = value
+                    }
                     continue
                 }
                 // Java's PEM store is one file with the key and its certificates.
                 translated["ssl.certificate.location"] = value
                 translated["ssl.key.location"] = value
             case "ssl.truststore.type", "ssl.keystore.type":
-                guard value == "PEM" || (value == "PKCS12" && name == "ssl.keystore.type") else {
+                guard StoreFile.types.contains(value.uppercased()) else {
                     throw ClusterError(
                         .invalidConfig, "\(name)=\(value) is not supported",
-                        hint: "convert the store to PEM and set \(name)=PEM")
+                        hint: "stores of the types \(StoreFile.types.joined(separator: ", ")) can be read")
                 }
-            case "ssl.truststore.password": continue  // a PEM file of certificates has no password
+            case "ssl.truststore.password": continue  // used where the store is read
+            case "ssl.keystore.password", "ssl.key.password":
+                if identity == nil { translated[name] = value }
             case "bootstrap.servers", "key.serializer", "value.serializer", "key.deserializer", "value.deserializer":
                 continue  // the first is an argument of ours, the others are about Java classes
             case "ssl.endpoint.identification.algorithm": translated[name] = value.isEmpty ? "none" : value

@@ -31,13 +31,14 @@ final class WorkerPeers: Sendable {
     private static let byteCountMax = 64 << 20
 
     private let client: HTTPClient
+    private let tls: PeerTLS?
 
     /// - Parameter tls: for workers that speak it; nil trusts the system's authorities.
     init(group: any EventLoopGroup, tls: PeerTLS? = nil) {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5)), decompression: .disabled)
         configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.tlsConfiguration = tls?.configuration
+        self.tls = tls
         client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 
@@ -56,6 +57,8 @@ final class WorkerPeers: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         for (name, value) in headers { request.headers.add(name: name, value: value) }
+        // With each request, as its files may have changed; connections are kept by it.
+        request.tlsConfiguration = await tls?.configuration()
         do {
             let response = try await client.execute(request, timeout: .seconds(90))
             return Answer(

@@ -34,8 +34,11 @@ package struct BasicCredentials: Sendable, Equatable {
 package struct ProcessCredentials: Sendable {
     package static let user = "swiftwater-process"
     package let password: String
+    /// What is shown to other nodes for a part of this process; nil where there is no secret of theirs.
+    package let nodes: NodeCredentials?
 
-    package init() {
+    package init(nodes: NodeCredentials? = nil) {
+        self.nodes = nodes
         var random = SystemRandomNumberGenerator()
         password = (0..<4).map { _ in
             let digits = String(random.next() as UInt64, radix: 16)
@@ -46,6 +49,29 @@ package struct ProcessCredentials: Sendable {
     /// In constant time.
     func matches(_ credentials: BasicCredentials) -> Bool {
         credentials.user == Self.user && ConstantTime.isEqual(Array(credentials.password.utf8), Array(password.utf8))
+    }
+}
+
+/// What the nodes of one cluster show each other over HTTP: a secret that all of them are given. It opens everything that the parts
+/// of a process may do, from any address, and goes to nodes alone, as the services' own groups name them.
+package struct NodeCredentials: Sendable {
+    package static let user = "swiftwater-node"
+    /// Characters of a secret: fewer could be guessed, more are none.
+    package static let countRange = 24...512
+    private let secret: String
+
+    /// - Returns: nil for what is too short, too long, or has other characters than the visible ones of ASCII.
+    package init?(secret: String) {
+        guard Self.countRange ~= secret.utf8.count, secret.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
+        self.secret = secret
+    }
+
+    /// The value of `Authorization` for another node.
+    package var header: String { "Basic " + Base64.encode("\(Self.user):\(secret)".utf8) }
+
+    /// In constant time.
+    func matches(_ credentials: BasicCredentials) -> Bool {
+        credentials.user == Self.user && ConstantTime.isEqual(Array(credentials.password.utf8), Array(secret.utf8))
     }
 }
 

@@ -51,6 +51,8 @@ package final class HTTPAuthentication: Sendable {
         case users(HTTPUsers, HTTPAccessRules)
         /// Only the parts of this process.
         case process(ProcessCredentials)
+        /// Only other nodes.
+        case nodes(NodeCredentials)
     }
 
     private struct Path {
@@ -91,6 +93,12 @@ package final class HTTPAuthentication: Sendable {
         skipped = []
     }
 
+    /// For a port that is for other nodes alone.
+    package init(nodes: NodeCredentials) {
+        source = .nodes(nodes)
+        skipped = []
+    }
+
     /// Since the start, by outcome.
     package var counts: [(outcome: Outcome, count: Int64)] {
         let counts = outcomes.withLock { $0 }
@@ -111,8 +119,8 @@ package final class HTTPAuthentication: Sendable {
         guard let credentials = header.flatMap({ BasicCredentials($0) }) else { return nil }
         switch source {
         case .process(let own):
-            return own.matches(credentials) && isNear()
-                ? HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true) : nil
+            return own.matches(credentials) && isNear() ? .part(of: own) : nil
+        case .nodes(let nodes): return nodes.matches(credentials) ? .node : nil
         case .users(let users, let rules):
             guard let user = users.atHand(credentials, isNear: isNear()), takesPasswords || user.isProcess,
                 Self.mayUse(user, rules)
@@ -152,7 +160,7 @@ package final class HTTPAuthentication: Sendable {
             throw unauthorized()
         }
         switch source {
-        case .process:
+        case .process, .nodes:
             guard let user = allowsAtHand(header, isNear: isNear) else { throw unauthorized() }
             return user
         case .users(let users, let rules):
@@ -225,14 +233,19 @@ package final class HTTPAuthentication: Sendable {
     }
 
     private static func mayUse(_ user: HTTPUser, _ rules: HTTPAccessRules) -> Bool {
-        guard !user.isProcess, let roles = rules.roles else { return true }
+        guard !user.isProcess, !user.isNode, let roles = rules.roles else { return true }
         return !roles.isDisjoint(with: user.roles)
     }
 
     /// - Parameter failure: of a token that was shown.
     private func unauthorized(_ failure: TokenFailure? = nil) -> HTTPFailure {
-        guard case .users(_, let rules) = source else {
-            return HTTPFailure(.unauthorized, "this port is the program's own")
+        let rules: HTTPAccessRules
+        switch source {
+        case .process: return HTTPFailure(.unauthorized, "this port is the program's own")
+        case .nodes:
+            return HTTPFailure(
+                .unauthorized, "this port is for nodes of the service, which show the secret of http.nodes.secret")
+        case .users(_, let own): rules = own
         }
         let realm = Self.quoted(rules.realm)
         // A field for each: some clients read the first challenge of a field only. Browsers know Basic.

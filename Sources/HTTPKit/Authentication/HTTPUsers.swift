@@ -10,12 +10,26 @@ package struct HTTPUser: Sendable, Hashable {
     package var roles: Set<String>
     /// A part of this process, which may do everything.
     package var isProcess: Bool
+    /// Another node of the cluster, which may do the same.
+    package var isNode: Bool
+    /// Of a part of this process: the `Authorization` that other nodes take instead of its own; nil when there is none.
+    package var nodeAuthorization: String?
 
-    package init(_ principal: Principal, roles: Set<String> = [], isProcess: Bool = false) {
+    package init(_ principal: Principal, roles: Set<String> = [], isProcess: Bool = false, isNode: Bool = false) {
         self.principal = principal
         self.roles = roles
         self.isProcess = isProcess
+        self.isNode = isNode
     }
+
+    /// A part of the process whose password this is.
+    static func part(of process: ProcessCredentials) -> HTTPUser {
+        var user = HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true)
+        user.nodeAuthorization = process.nodes?.header
+        return user
+    }
+
+    static let node = HTTPUser(Principal(name: NodeCredentials.user), isNode: true)
 }
 
 /// The users of all HTTP ports of a process: a file of them and whatever else knows users, see `PasswordCheck`.
@@ -107,9 +121,8 @@ package final class HTTPUsers: Sendable {
     ///
     /// - Parameter isNear: whether the request comes from this machine; nobody else is a part of this process.
     func atHand(_ credentials: BasicCredentials, isNear: @autoclosure () -> Bool) -> HTTPUser? {
-        if process.matches(credentials), isNear() {
-            return HTTPUser(Principal(name: ProcessCredentials.user), isProcess: true)
-        }
+        if process.matches(credentials), isNear() { return .part(of: process) }
+        if process.nodes?.matches(credentials) == true { return .node }
         let tag = tag(credentials)
         let now = now()
         let (user, mustLook) = state.withLock { state in

@@ -1,28 +1,87 @@
+package import Logging
 package import NIOCore
+package import NIOPosix
 package import NIOSSL
 package import Security
+import Synchronization
 
-/// How a server speaks TLS to others of its kind, as a client.
-package struct PeerTLS: Sendable {
-    package let configuration: TLSConfiguration
-    private let context: NIOSSLContext
+/// How a server speaks TLS to others of its kind, as a client. Its files are read again when they have changed, for connections
+/// that come afterwards; those that cannot be used leave the ones in force, and an error in the log.
+package final class PeerTLS: Sendable {
+    private struct State {
+        var configuration: TLSConfiguration
+        var context: NIOSSLContext
+        var stamps: FileStamps
+    }
 
-    /// - Parameter store: of this server; nil trusts the system's authorities and shows nothing.
+    private let store: KeyStore?
+    private let state: Mutex<State>
+    private let threads: NIOThreadPool
+    private let logger: Logger?
+
+    /// - Parameters:
+    ///   - store: of this server; nil trusts the system's authorities and shows nothing.
+    ///   - threads: where files are read.
+    ///   - logger: is told of files that have changed.
     /// - Throws: what cannot be used.
-    package init(_ store: KeyStore?) throws(KeyStoreError) {
+    package init(
+        _ store: KeyStore?, on threads: NIOThreadPool = .singleton, logger: Logger? = nil
+    ) throws(KeyStoreError) {
+        self.store = store
+        self.threads = threads
+        self.logger = logger
+        // Of what changes from here on the next connection tells.
+        let stamps = FileStamps(store?.files ?? [])
+        let (configuration, context) = try Self.read(store)
+        state = Mutex(State(configuration: configuration, context: context, stamps: stamps))
+    }
+
+    private static func read(_ store: KeyStore?) throws(KeyStoreError) -> (TLSConfiguration, NIOSSLContext) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
         if let store { configuration = try store.clientConfiguration() }
-        self.configuration = configuration
-        do { context = try NIOSSLContext(configuration: configuration) } catch {
+        do { return (configuration, try NIOSSLContext(configuration: configuration)) } catch {
             throw KeyStoreError("certificate and key do not fit together (\(error))")
         }
     }
 
+    /// For clients that make connections by a configuration, by the files as they are now.
+    package func configuration() async -> TLSConfiguration { await onThread { $0.configuration } }
+
+    /// For a new connection, by the files as they are now.
+    package func context() async -> NIOSSLContext { await onThread { $0.context } }
+
     /// The first handler of a connection to a host.
-    package func handler(host: String) throws -> any ChannelHandler {
+    ///
+    /// - Parameter context: as `context()` gives it.
+    package static func handler(_ context: NIOSSLContext, host: String) throws -> any ChannelHandler {
         // An address is compared with the addresses of the certificate, and has no place in SNI.
         let isAddress = (try? SocketAddress(ipAddress: host, port: 0)) != nil
         return try NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : host)
+    }
+
+    private func onThread<Value: Sendable>(_ body: @escaping @Sendable (borrowing State) -> Value) async -> Value {
+        guard let store, !store.files.isEmpty else { return state.withLock { body($0) } }
+        // Threads that have ended leave what was read last.
+        try? await threads.runIfActive { self.refresh() }
+        return state.withLock { body($0) }
+    }
+
+    /// Looks at the files: not on an event loop.
+    package func refresh() {
+        guard let store else { return }
+        state.withLock { state in
+            let stamps = FileStamps(store.files)
+            guard stamps != state.stamps else { return }
+            state.stamps = stamps  // a bad file is told of once, not with each connection
+            do throws(KeyStoreError) {
+                (state.configuration, state.context) = try Self.read(store)
+                logger?.notice("read the certificate for other nodes again", metadata: ["files": "\(store.files)"])
+            } catch {
+                logger?.error(
+                    "the certificate for other nodes has changed and cannot be used: the one from before stays in force",
+                    metadata: ["error": "\(error)"])
+            }
+        }
     }
 }

@@ -1,4 +1,3 @@
-import Glibc
 package import Logging
 package import NIOCore
 package import NIOPosix
@@ -7,26 +6,14 @@ package import Security
 import Synchronization
 
 /// The TLS of one port. Certificate, key and trusted authorities are read again when their files have changed, at the
-/// next connection; those that cannot be used leave the ones in force, and an error in the log. Certificate and key in
-/// PKCS#12 are read at the start alone, see `KeyStore.Identity`.
+/// next connection; those that cannot be used leave the ones in force, and an error in the log.
 package final class TLSListener: Sendable {
-    /// What of a file tells that it is another one now.
-    private struct Stamp: Equatable {
-        var seconds = 0
-        var nanoseconds = 0
-        var byteCount: Int64 = 0
-        var inode: UInt64 = 0
-    }
-
     private struct State {
         var context: NIOSSLContext
-        var stamps: [Stamp]
+        var stamps: FileStamps
     }
 
     private let store: KeyStore
-    /// What is not read again; nil when it is.
-    private let fixed: KeyStore.Identity?
-    private let files: [String]
     private let state: Mutex<State>
     private let threads: NIOThreadPool
     private let logger: Logger
@@ -45,20 +32,13 @@ package final class TLSListener: Sendable {
         self.store = store
         self.threads = threads
         self.logger = logger
-        var identity = try store.identity()
-        let files = store.watchedFiles(identity)
-        let stamps = Self.stamps(files)
-        // Of what changes from here on the next connection tells, and of what has changed since the first look.
-        if !identity.isPKCS12 { identity = try store.identity(isStart: false) }
-        fixed = identity.isPKCS12 ? identity : nil
-        self.files = files
-        state = Mutex(State(context: try Self.context(store, identity), stamps: stamps))
+        // Of what changes from here on the next connection tells.
+        let stamps = FileStamps(store.files)
+        state = Mutex(State(context: try Self.context(store), stamps: stamps))
     }
 
-    private static func context(
-        _ store: KeyStore, _ identity: KeyStore.Identity
-    ) throws(KeyStoreError) -> NIOSSLContext {
-        var configuration = try store.configuration(identity)
+    private static func context(_ store: KeyStore) throws(KeyStoreError) -> NIOSSLContext {
+        var configuration = try store.configuration()
         configuration.applicationProtocols = ["h2", "http/1.1"]
         do { return try NIOSSLContext(configuration: configuration) } catch {
             throw KeyStoreError("certificate and key do not fit together (\(error))")
@@ -75,29 +55,18 @@ package final class TLSListener: Sendable {
 
     private func current() -> NIOSSLContext {
         state.withLock { state in
-            let stamps = Self.stamps(files)
+            let stamps = FileStamps(store.files)
             guard stamps != state.stamps else { return state.context }
             state.stamps = stamps  // a bad file is told of once, not with each connection
             do throws(KeyStoreError) {
-                let identity = if let fixed { fixed } else { try store.identity(isStart: false) }
-                state.context = try Self.context(store, identity)
-                logger.notice("read the certificate again", metadata: ["files": "\(files)"])
+                state.context = try Self.context(store)
+                logger.notice("read the certificate again", metadata: ["files": "\(store.files)"])
             } catch {
                 logger.error(
                     "the certificate has changed and cannot be used: the one from before stays in force",
                     metadata: ["error": "\(error)"])
             }
             return state.context
-        }
-    }
-
-    private static func stamps(_ files: [String]) -> [Stamp] {
-        files.map { path in
-            var status = stat()
-            guard stat(path, &status) == 0 else { return Stamp() }
-            return Stamp(
-                seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec, byteCount: Int64(status.st_size),
-                inode: UInt64(status.st_ino))
         }
     }
 

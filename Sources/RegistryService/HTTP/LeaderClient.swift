@@ -46,13 +46,15 @@ package struct LeaderClient: Sendable {
         guard ["http", "https"].contains(leader.scheme) else {
             throw Failure(description: "the leader speaks \(leader.scheme)")
         }
-        let secure = leader.scheme == "https" ? try tls ?? PeerTLS(nil) : nil
+        let secure = leader.scheme == "https" ? try await (tls ?? PeerTLS(nil)).context() : nil
         let loop = group.next()
         let promise = loop.makePromise(of: Response.self)
         let connecting = ClientBootstrap(group: loop).connectTimeout(Self.connectTimeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    if let secure { try channel.pipeline.syncOperations.addHandler(secure.handler(host: leader.host)) }
+                    if let secure {
+                        try channel.pipeline.syncOperations.addHandler(PeerTLS.handler(secure, host: leader.host))
+                    }
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     try channel.pipeline.syncOperations.addHandler(
                         ExchangeHandler(promise, byteCountMax: Self.byteCountMax))

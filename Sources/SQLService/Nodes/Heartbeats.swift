@@ -41,7 +41,7 @@ extension SQLEngine {
         await withDiscardingTaskGroup { group in
             for other in others {
                 // Whoever does not answer is missed by its own silence.
-                group.addTask { try? await NodeClient().tell(path, message, to: other) }
+                group.addTask { try? await NodeClient(self.settings.nodes).tell(path, message, to: other) }
             }
         }
     }

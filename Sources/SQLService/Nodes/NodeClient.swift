@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import HTTPKit
 import JSONCalls
 import JSONFormat
 import NIOCore
@@ -6,8 +7,12 @@ import NIOHTTP1
 import SQLRuntime
 import StreamEngine
 
-/// Asks other nodes of the service, over HTTP.
+/// Asks other nodes of the service, over HTTP, with or without TLS: all of them speak alike.
 struct NodeClient: Sendable {
+    private let security: SQLNodeSecurity
+
+    init(_ security: SQLNodeSecurity) { self.security = security }
+
     /// Answers longer than this are refused.
     private static let answerByteCountMax = 512 << 20
 
@@ -61,12 +66,18 @@ struct NodeClient: Sendable {
     private func post(
         _ path: String, _ body: ByteBuffer, _ type: String, to address: String, _ timeout: TimeAmount
     ) async throws -> ByteBuffer {
-        var request = HTTPClientRequest(url: "http://\(address)\(path)")
+        var request = HTTPClientRequest(url: "\(security.peers == nil ? "http" : "https")://\(address)\(path)")
         request.method = .POST
         request.headers.add(name: "content-type", value: type)
+        if let shown = security.authorization { request.headers.add(name: "authorization", value: shown) }
+        request.tlsConfiguration = await security.peers?.configuration()
         request.body = .bytes(body)
         let response = try await Self.client.execute(request, timeout: timeout)
         let bytes = try await response.body.collect(upTo: Self.answerByteCountMax)
+        guard response.status != .unauthorized else {
+            throw Refusal(
+                description: "it asks for the secret of nodes: http.nodes.secret is to be the same on all of them")
+        }
         guard response.status == .ok else { throw Refusal(description: "HTTP status \(response.status.code)") }
         return bytes
     }

@@ -62,7 +62,8 @@ extension SQLEngine {
             for other in others {
                 group.addTask {
                     // Whoever does not answer is told as such.
-                    let status = try? await NodeClient().status(of: other, timeout: .seconds(max(1, seconds)))
+                    let client = NodeClient(self.settings.nodes)
+                    let status = try? await client.status(of: other, timeout: .seconds(max(1, seconds)))
                     return SharedStatus.Host(address: other, status: status)
                 }
             }

@@ -143,7 +143,12 @@ package enum PropertyCatalog {
         text("ksql.advertised.listener", "", "What other nodes and clients reach this server by."),
         text(
             "ksql.internal.listener", "",
-            "A port of its own for other nodes, as http://HOST:PORT; they use that of clients without it."),
+            "A port of its own for other nodes, as http://HOST:PORT or https://HOST:PORT; they use that of clients without it."
+        ),
+        text(
+            "ksql.internal.ssl.client.authentication", "",
+            "Whether other nodes show certificates to that port: NONE, REQUESTED or REQUIRED; as ssl.client.authentication when "
+                + "empty."),
         number("ksql.idle.connection.timeout.seconds", 600, positive, "Seconds until an idle connection ends."),
         number("ksql.server.command.response.timeout.ms", 5000, positive, "Milliseconds that a command may take."),
         number("ksql.assert.topic.default.timeout.ms", 1000, 0...Int64.max, "How long ASSERT TOPIC waits.", set: true),

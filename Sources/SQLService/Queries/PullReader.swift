@@ -166,7 +166,7 @@ struct PullReader: Sendable {
         guard let address = part.address else {
             return try await engine.runner.read(read, of: query, partitions: part.partitions)
         }
-        return try await NodeClient().rows(
+        return try await NodeClient(engine.settings.nodes).rows(
             NodeMessage.Question(query: query, partitions: part.partitions, read: read), of: address)
     }
 }

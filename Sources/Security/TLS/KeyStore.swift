@@ -1,5 +1,3 @@
-import Bytes
-import Glibc
 package import NIOSSL
 
 /// Why a server has no TLS: which property, what is wrong with it, what to do.
@@ -18,10 +16,11 @@ package struct KeyStoreError: Error, CustomStringConvertible {
 ///
 /// | property | |
 /// |---|---|
-/// | `ssl.keystore.location`, `ssl.keystore.password`, `ssl.key.password` | a file with certificates and key: PEM or PKCS#12 |
+/// | `ssl.keystore.location`, `ssl.keystore.password`, `ssl.key.password` | a file with certificates and key: PEM, PKCS#12 or JKS |
 /// | `ssl.keystore.certificate.chain`, `ssl.keystore.key` | the same as texts of PEM |
-/// | `ssl.keystore.type`, `ssl.truststore.type` | PEM or PKCS12; what is in the file counts |
-/// | `ssl.truststore.location`, `ssl.truststore.certificates` | PEM: who may have issued certificates of clients |
+/// | `ssl.keystore.type`, `ssl.truststore.type` | PEM, PKCS12 or JKS; what is in the file counts |
+/// | `ssl.truststore.location`, `ssl.truststore.password` | a file of who may have issued certificates of clients: the same |
+/// | `ssl.truststore.certificates` | the same as a text of PEM |
 /// | `ssl.client.auth`, `ssl.client.authentication` | none, requested, required; true and false are the last and the first |
 /// | `ssl.enabled.protocols` | TLSv1.2, TLSv1.3 |
 ///
@@ -32,7 +31,6 @@ package struct KeyStore: Sendable {
     package let clientCertificates: ClientCertificates
     private let values: [String: String]
     private let versions: (min: TLSVersion, max: TLSVersion)
-    private static let byteCountMax = 4 << 20
 
     /// Looks at the properties, not yet at the files.
     ///
@@ -52,8 +50,8 @@ package struct KeyStore: Sendable {
         }
         for name in ["ssl.keystore.type", "ssl.truststore.type"] {
             guard let type = values[name] else { continue }
-            guard ["PEM", "PKCS12", "JKS"].contains(type.uppercased()) else {
-                throw KeyStoreError("\(name) is '\(type)'", hint: "PEM and PKCS12 can be read")
+            guard StoreFile.types.contains(type.uppercased()) else {
+                throw KeyStoreError("\(name) is '\(type)'", hint: "PEM, PKCS12 and JKS can be read")
             }
         }
         for name in ["ssl.cipher.suites", "ssl.engine.factory.class", "ssl.provider"] where values[name] != nil {
@@ -64,7 +62,7 @@ package struct KeyStore: Sendable {
         {
             throw KeyStoreError(
                 "certificates of clients are asked for, and nothing says whose are trusted",
-                hint: "name a PEM file of their authorities with ssl.truststore.location=FILE")
+                hint: "name a file of their authorities with ssl.truststore.location=FILE")
         }
     }
 
@@ -80,32 +78,16 @@ package struct KeyStore: Sendable {
         "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm", "ssl.secure.random.implementation",
     ]
 
-    /// Certificate chain and private key.
-    package struct Identity: Sendable {
-        package let chain: [NIOSSLCertificate]
-        package let key: NIOSSLPrivateKey
-        /// Whether they come from a PKCS#12 file. It is read at the start alone: the library ends the program for one whose
-        /// key has no certificate, which a server that works must not be exposed to.
-        package let isPKCS12: Bool
-    }
-
     /// The files that are named.
     package var files: [String] {
         [values["ssl.keystore.location"], values["ssl.truststore.location"]].compactMap { $0 }
     }
 
-    /// The files that a change of changes the configuration while the server runs.
-    ///
-    /// - Parameter identity: as it was read at the start.
-    package func watchedFiles(_ identity: Identity) -> [String] {
-        [identity.isPKCS12 ? nil : values["ssl.keystore.location"], values["ssl.truststore.location"]].compactMap { $0 }
-    }
-
-    /// Reads the files, but for an identity that is read already. What is missing in a configuration for a protocol (ALPN) is the caller's to add.
+    /// Reads the files. What is missing in a configuration for a protocol (ALPN) is the caller's to add.
     ///
     /// - Throws: what cannot be read or does not fit together, with the file's name.
-    package func configuration(_ known: Identity? = nil) throws(KeyStoreError) -> TLSConfiguration {
-        let identity = if let known { known } else { try self.identity() }
+    package func configuration() throws(KeyStoreError) -> TLSConfiguration {
+        let identity = try self.identity()
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: identity.chain.map { .certificate($0) }, privateKey: .privateKey(identity.key))
         configuration.minimumTLSVersion = versions.min
@@ -138,113 +120,26 @@ package struct KeyStore: Sendable {
 
     // MARK: Parts
 
-    /// Reads certificate and key.
-    ///
-    /// - Parameter isStart: whether the server starts; afterwards PKCS#12 is refused.
-    /// - Throws: what cannot be read, with the file's name.
-    package func identity(isStart: Bool = true) throws(KeyStoreError) -> Identity {
+    private func identity() throws(KeyStoreError) -> TLSIdentity {
         if let chain = values["ssl.keystore.certificate.chain"], let key = values["ssl.keystore.key"] {
-            return try Self.pem(
-                Array(chain.utf8), key: Array(key.utf8), values["ssl.key.password"], "ssl.keystore.certificate.chain")
+            return try TLSIdentity(
+                chain: Array(chain.utf8), key: Array(key.utf8), values["ssl.key.password"],
+                named: "ssl.keystore.certificate.chain")
         }
         let path = values["ssl.keystore.location"] ?? ""
-        let bytes = try Self.contents(path)
-        if Self.isPEM(bytes) {
-            return try Self.pem(
-                bytes, key: bytes, values["ssl.key.password"] ?? values["ssl.keystore.password"], "'\(path)'")
-        }
-        try Self.refuseJava(bytes, path)
-        guard isStart else {
-            throw KeyStoreError(
-                "'\(path)' is no PEM, and nothing else is read while the server runs",
-                hint: "put PEM there, or restart")
-        }
-        // The library ends the program for one without a key or without a certificate.
-        guard Self.hasKeyAndCertificate(bytes) else {
-            throw KeyStoreError(
-                "'\(path)' is no key store with a private key", hint: "PEM and PKCS12 with certificate and key are read"
-            )
-        }
-        do {
-            let bundle = try NIOSSLPKCS12Bundle(buffer: bytes, passphrase: (values["ssl.keystore.password"] ?? "").utf8)
-            return Identity(chain: bundle.certificateChain, key: bundle.privateKey, isPKCS12: true)
-        } catch {
-            throw KeyStoreError(
-                "'\(path)' cannot be read as PKCS12", hint: "is ssl.keystore.password the one of the file?")
-        }
+        return try TLSIdentity(
+            try StoreFile.contents(path), password: values["ssl.keystore.password"],
+            keyPassword: values["ssl.key.password"], named: "'\(path)'")
     }
 
     private func trusted() throws(KeyStoreError) -> [NIOSSLCertificate] {
-        let path = values["ssl.truststore.location"]
-        let name = path.map { "'\($0)'" } ?? "ssl.truststore.certificates"
-        let bytes =
-            if let path { try Self.contents(path) } else { Array((values["ssl.truststore.certificates"] ?? "").utf8) }
-        guard Self.isPEM(bytes) else {
-            throw KeyStoreError(
-                "\(name) is no PEM",
-                hint: "convert it: keytool -list -rfc -keystore \(path ?? "FILE") > trusted.pem (certificates only)")
+        guard let path = values["ssl.truststore.location"] else {
+            return try StoreFile.trusted(
+                Array((values["ssl.truststore.certificates"] ?? "").utf8), password: nil,
+                named: "ssl.truststore.certificates")
         }
-        do { return try NIOSSLCertificate.fromPEMBytes(bytes) } catch {
-            throw KeyStoreError("\(name) has no certificates that can be read")
-        }
-    }
-
-    private static func pem(
-        _ chain: [UInt8], key: [UInt8], _ password: String?, _ name: String
-    ) throws(KeyStoreError) -> Identity {
-        let certificates: [NIOSSLCertificate]
-        do { certificates = try NIOSSLCertificate.fromPEMBytes(chain) } catch {
-            throw KeyStoreError("\(name) has no certificates that can be read")
-        }
-        guard !certificates.isEmpty else { throw KeyStoreError("\(name) has no certificate") }
-        do {
-            let bytes = Array((password ?? "").utf8)
-            let key = try NIOSSLPrivateKey(bytes: key, format: .pem) { set in set(bytes) }
-            return Identity(chain: certificates, key: key, isPKCS12: false)
-        } catch {
-            throw KeyStoreError(
-                "\(name) has no private key that can be read",
-                hint: "put the key (PKCS#8) behind the certificates; a key with a password needs ssl.key.password")
-        }
-    }
-
-    private static func contents(_ path: String) throws(KeyStoreError) -> [UInt8] {
-        guard let file = fopen(path, "rbe") else {
-            throw KeyStoreError("'\(path)' cannot be read: \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            bytes += chunk[..<count]
-            guard bytes.count <= byteCountMax else {
-                throw KeyStoreError("'\(path)' has more than \(byteCountMax) bytes, which no key store has")
-            }
-            guard count == chunk.count else { break }
-        }
-        guard ferror(file) == 0 else { throw KeyStoreError("'\(path)' cannot be read") }
-        return bytes
-    }
-
-    private static func isPEM(_ bytes: [UInt8]) -> Bool { bytes.firstRange(of: Array("-----BEGIN ".utf8)) != nil }
-
-    private static func refuseJava(_ bytes: [UInt8], _ path: String) throws(KeyStoreError) {
-        guard [[0xFE, 0xED, 0xFE, 0xED], [0xCE, 0xCE, 0xCE, 0xCE]].contains(Array(bytes.prefix(4))) else { return }
-        throw KeyStoreError(
-            "'\(path)' is a key store of Java (JKS), which cannot be read",
-            hint: "convert it: keytool -importkeystore -srckeystore \(path) -destkeystore \(path).p12 "
-                + "-deststoretype PKCS12")
-    }
-
-    /// Whether there are bags with a key and a certificate in a PKCS#12 file: the identifiers of RFC 7292, 4.2, which stand
-    /// there readable; certificates may be in an encrypted part (RFC 2315, 13).
-    private static func hasKeyAndCertificate(_ bytes: [UInt8]) -> Bool {
-        let bag: [UInt8] = [0x06, 0x0B, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x0C, 0x0A, 0x01]
-        let encrypted: [UInt8] = [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x06]
-        return bytes.first == 0x30
-            && (bytes.firstRange(of: bag + [0x02]) != nil || bytes.firstRange(of: bag + [0x01]) != nil)
-            && (bytes.firstRange(of: bag + [0x03]) != nil || bytes.firstRange(of: encrypted) != nil)
+        return try StoreFile.trusted(
+            try StoreFile.contents(path), password: values["ssl.truststore.password"], named: "'\(path)'")
     }
 
     private static func versions(_ text: String?) throws(KeyStoreError) -> (TLSVersion, TLSVersion) {

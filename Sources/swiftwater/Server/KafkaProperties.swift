@@ -12,9 +12,8 @@ enum KafkaProperties {
     }
 
     private static let missing: [(prefix: String, what: String)] = [
-        ("ssl.engine.factory.class", "classes of TLS; certificates are files in PEM or PKCS12"),
+        ("ssl.engine.factory.class", "classes of TLS; certificates are files in PEM, PKCS12 or JKS"),
         ("ssl.crl", "lists of revoked certificates"), ("ssl.allow.", "names of certificates as settings"),
-        ("ssl.truststore.password", "PKCS12 trust stores; a PEM file has no password"),
         ("sasl.kerberos.", "GSSAPI; mechanisms are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER"),
         ("delegation.token.", "delegation tokens; users have passwords or certificates"),
         ("authorizer.", "such setting of an authorizer"),

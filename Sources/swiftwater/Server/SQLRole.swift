@@ -10,6 +10,7 @@ import RegistryService
 import SQLRuntime
 import SQLService
 import SQLTypes
+import Security
 
 /// The SQL server of this process and what runs its queries, put together.
 struct SQLRole {
@@ -20,6 +21,7 @@ struct SQLRole {
     let connect: String?
     let settings: ServerSettings
     let security: HTTPSecurity
+    let webSecurity: WebSecurity
     let dataDirectory: String
 
     /// - Returns: the server, or why there is none although it was not refused.
@@ -39,7 +41,8 @@ struct SQLRole {
             let address = advertised.firstRange(of: "://").map { advertised[$0.upperBound...] } ?? advertised[...]
             sql.advertised = String(address.hasSuffix("/") ? address.dropLast() : address)
         }
-        sql.internalListener = try internalListener(sql)
+        sql.internalListener = try internalListener(sql, logger)
+        sql.nodes = try webSecurity.nodesOfSQL(sql.internalListener, clients: security)
         if let path = sql.properties["ksql.queries.file"], !path.isEmpty { sql.script = try PropertiesFile.text(path) }
         let source = try schemaSource(sql)
         let log = ProcessingLog(sql, logger: logger)
@@ -51,11 +54,11 @@ struct SQLRole {
         runtime.replicationFactor = try replicationFactor(sql)
         if isShared(sql) {
             runtime.sharing = Sharing()
-            if sql.internalListener == nil, security.authentication != nil || security.tls != nil {
+            if sql.internalListener == nil, security.authentication != nil, webSecurity.nodes == nil {
                 logger.warning(
                     """
-                    other nodes of this SQL service cannot ask this one, as its port has TLS or asks for passwords: give \
-                    nodes a port of their own with ksql.internal.listener
+                    other nodes of this SQL service cannot ask this one, as its port asks for passwords: give all nodes the \
+                    same http.nodes.secret, or a port of their own with ksql.internal.listener
                     """,
                     metadata: ["listener": "\(address)"])
             }
@@ -95,19 +98,35 @@ struct SQLRole {
     }
 
     /// `ksql.internal.listener`; nil: nodes use the port of clients.
-    private func internalListener(_ sql: SQLServerSettings) throws -> InternalListener? {
+    private func internalListener(_ sql: SQLServerSettings, _ logger: Logger) throws -> InternalListener? {
         let name = "ksql.internal.listener"
         guard let text = sql.properties[name], !text.isEmpty else { return nil }
-        guard let listener = SQLProperties.listener(text), let address = try? HostPort(listener) else {
-            throw CommandFailure.usage("\(name) is '\(text)'", hint: "it is like http://HOST:8099")
+        guard let listener = SQLProperties.listener(text), let (address, isSecure) = try? WebPort.listener(listener)
+        else {
+            throw CommandFailure.usage(
+                "\(name) is '\(text)'", hint: "it is like http://HOST:8099 or https://HOST:8099")
         }
-        guard address.isLoopback || settings["insecure"].text.lowercased() == "true" else {
+        let knowsNodes = try webSecurity.nodes != nil || isSecure && asksForCertificates()
+        guard address.isLoopback || knowsNodes || settings["insecure"].text.lowercased() == "true" else {
             throw CommandFailure.usage(
                 "\(name) at \(address) gives rows of tables to everybody who reaches it, because nodes show each "
-                    + "other no password",
-                hint: "use a loopback address such as http://127.0.0.1:\(address.port), or add --insecure")
+                    + "other neither a secret nor a certificate",
+                hint: "set http.nodes.secret, use https with ksql.internal.ssl.client.authentication=REQUIRED, use a "
+                    + "loopback address such as http://127.0.0.1:\(address.port), or add --insecure")
         }
-        return InternalListener(host: address.host == "localhost" ? "127.0.0.1" : address.host, port: address.port)
+        if webSecurity.nodes != nil, !isSecure, !address.isLoopback {
+            logger.warning(
+                "the secret of nodes travels readable, as their port has no TLS: let \(name) be https://HOST:PORT",
+                metadata: ["listener": "\(address)"])
+        }
+        return InternalListener(
+            host: address.host == "localhost" ? "127.0.0.1" : address.host, port: address.port, isSecure: isSecure)
+    }
+
+    private func asksForCertificates() throws -> Bool {
+        do throws(KeyStoreError) { return try settings.internalKeyStore().clientCertificates == .required } catch {
+            throw CommandFailure.usage("https of ksql.internal.listener: \(error.message)", hint: error.hint)
+        }
     }
 
     /// Of the topics that queries make for themselves; nil: the cluster's default.

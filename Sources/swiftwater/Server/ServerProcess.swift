@@ -154,6 +154,7 @@ final class ServerProcess {
                     (sql, sqlProblem) = try await SQLRole(
                         cluster: cluster, registry: registry,
                         connect: connect.server?.ownURL, settings: settings, security: try security.security(.sql),
+                        webSecurity: security,
                         dataDirectory: configuration.dataDirectory
                     ).start(at: address, sqlLoops, metrics, readiness, logger)
                 }

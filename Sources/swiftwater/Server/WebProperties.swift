@@ -83,6 +83,11 @@ enum WebProperties {
                 "A file of users of the HTTP ports, a line each: NAME: PASSWORD[,ROLE ...], with hashes of "
                     + "'swiftwater config password'."
             ),
+            (
+                "http.nodes.secret", "",
+                "What nodes of one cluster show each other where ports ask for passwords; the same on all of them, 24 characters "
+                    + "or more."
+            ),
         ] + tokens
 
     /// How tokens are checked, by the names of Confluent's servers, which are Kafka's without `sasl.`. What is not set here holds
@@ -114,6 +119,7 @@ enum WebProperties {
     /// Whether a port of HTTP speaks TLS.
     static func usesTLS(_ set: [String: ServerSettings.Value]) -> Bool {
         WebPort.allCases.contains { set[$0.setting].map { WebPort.isSecure($0.text) } == true }
+            || set["ksql.internal.listener"].map { WebPort.isSecure($0.text) } == true
     }
 
     /// nil for names that are none of these.
@@ -278,6 +284,40 @@ extension ServerSettings {
         }
     }
 
+    /// The certificate of `ksql.internal.listener`: that of the SQL server's port, with clients' certificates as
+    /// `ksql.internal.ssl.client.authentication` says.
+    ///
+    /// - Throws: what is wrong with the properties.
+    func internalKeyStore() throws(KeyStoreError) -> KeyStore {
+        var values: [String: String] = [:]
+        for name in KeyStore.names { values[name] = web(name, .sql) }
+        if let own = set[Self.internalClientAuthentication]?.text, !own.isEmpty {
+            values["ssl.client.authentication"] = own
+        }
+        return try KeyStore(values)
+    }
+
+    static let internalClientAuthentication = "ksql.internal.ssl.client.authentication"
+
+    /// `http.nodes.secret`, which is one for all ports; nil when it is not set.
+    ///
+    /// - Throws: `CommandFailure` that says nothing of the secret.
+    func nodeCredentials() throws -> NodeCredentials? {
+        let name = "http.nodes.secret"
+        if let port = WebPort.allCases.first(where: { set["\($0.rawValue).\(name)"] != nil }) {
+            throw CommandFailure.usage(
+                "\(port.rawValue).\(name) is set, and the secret of nodes is one for all ports", hint: "set \(name)")
+        }
+        guard let text = set[name]?.text, !text.isEmpty else { return nil }
+        guard let credentials = NodeCredentials(secret: text) else {
+            let range = NodeCredentials.countRange
+            throw CommandFailure.usage(
+                "\(name) has not \(range.lowerBound) to \(range.upperBound) visible characters of ASCII",
+                hint: "make one with: openssl rand -hex 32")
+        }
+        return credentials
+    }
+
     /// Workers that do not sign what they send each other have nothing that a port with passwords would take.
     ///
     /// - Throws: `CommandFailure`.
@@ -324,6 +364,7 @@ extension ServerSettings {
 
     /// A port that does not know who comes listens on loopback only, unless it is told otherwise.
     func checkWebPorts(isInsecure: Bool) throws {
+        _ = try nodeCredentials()
         for port in WebPort.allCases {
             guard let address = address(port) else { continue }
             let methods = try authenticationMethods(port)

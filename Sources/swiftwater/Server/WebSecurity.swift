@@ -3,6 +3,7 @@ import HTTPKit
 import Logging
 import OAuthCalls
 import Observability
+import SQLService
 import Security
 import Synchronization
 
@@ -10,7 +11,9 @@ import Synchronization
 final class WebSecurity: Sendable {
     /// nil when no port asks for passwords.
     let users: HTTPUsers?
-    private let process = ProcessCredentials()
+    /// What other nodes show, and are shown; nil without `http.nodes.secret`.
+    let nodes: NodeCredentials?
+    private let process: ProcessCredentials
     private let settings: ServerSettings
     private let logger: Logger
     /// Of all listeners and ports of the process that take tokens.
@@ -23,6 +26,8 @@ final class WebSecurity: Sendable {
         try WebCredentials.trust(nil)
         self.settings = settings
         self.logger = logger
+        nodes = try settings.nodeCredentials()
+        process = ProcessCredentials(nodes: nodes)
         var path = ""
         var hasUsers = false
         for port in WebPort.allCases where settings.address(port) != nil {
@@ -101,7 +106,7 @@ final class WebSecurity: Sendable {
         let store = try settings.keyStore(port)
         do throws(KeyStoreError) {
             security.tls = try TLSListener(store, logger: logger)
-            security.peers = try PeerTLS(store)
+            security.peers = try PeerTLS(store, logger: logger)
         } catch {
             throw CommandFailure.usage("https of \(port.words): \(error.message)", hint: error.hint)
         }
@@ -113,6 +118,33 @@ final class WebSecurity: Sendable {
         // Made for all ports at the start.
         guard let keys = keys[wanted.source]?.keys else { return nil }
         return HTTPTokens(TokenValidator(wanted.rules, keys) { SystemWallClock().now() }) { users.roles(of: $0) }
+    }
+
+    /// How the port of `ksql.internal.listener` is protected, and how the nodes of the SQL service speak to each other.
+    ///
+    /// - Parameters:
+    ///   - listener: nil when nodes use the port of clients.
+    ///   - clients: how that one is protected.
+    /// - Throws: `CommandFailure` for certificates that cannot be used.
+    func nodesOfSQL(_ listener: InternalListener?, clients: HTTPSecurity) throws -> SQLNodeSecurity {
+        guard let listener else {
+            return SQLNodeSecurity(
+                port: .none, peers: clients.peers,
+                authorization: clients.authentication == nil ? nil : nodes?.header)
+        }
+        var port = HTTPSecurity()
+        if let nodes { port.authentication = HTTPAuthentication(nodes: nodes) }
+        guard listener.isSecure else {
+            return SQLNodeSecurity(port: port, peers: nil, authorization: nodes?.header)
+        }
+        do throws(KeyStoreError) {
+            let store = try settings.internalKeyStore()
+            port.tls = try TLSListener(store, logger: logger)
+            return SQLNodeSecurity(
+                port: port, peers: try PeerTLS(store, logger: logger), authorization: nodes?.header)
+        } catch {
+            throw CommandFailure.usage("https of ksql.internal.listener: \(error.message)", hint: error.hint)
+        }
     }
 
     /// When the servers have stopped.
