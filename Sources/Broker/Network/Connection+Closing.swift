@@ -1,0 +1,50 @@
+import DequeModule
+import Logging
+import NIOCore
+
+/// How a connection ends.
+extension Connection {
+    func close(because reason: String) {
+        guard !isClosing else { return }
+        node.logger.info(
+            "closing connection",
+            metadata: ["remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "reason": "\(reason)"])
+        flushOutput()
+        isClosing = true
+        context?.close(promise: nil)
+    }
+
+    /// Called now and then: ends connections without traffic and those that hold memory for a frame that does not come.
+    func closeIfStale(now: NIODeadline, idleMax: TimeAmount?) {
+        let silence = now - lastActivity
+        if reservedByteCount > 0, silence > .seconds(Self.stallSecondsMax) {
+            close(because: "a request of \(reservedByteCount) bytes stopped arriving")
+        } else if let idleMax, silence > idleMax, pendingCount == 0 {
+            close(because: "idle for more than connections.max.idle.ms")
+        }
+    }
+
+    /// For shutdown, called every few milliseconds: ends the connection once all that the client sent is answered.
+    ///
+    /// Requests that had arrived when the broker began to stop may still be in the socket, so the first look only lets
+    /// the event loop read them. Then our direction is closed and the client's is read to its end: closing the socket
+    /// over unread bytes would reset the connection, and the client could lose answers that have already left.
+    func drain() {
+        drainLooks += 1
+        if isOutputClosed {
+            if drainLooks > 2 * Self.drainLooksMax { context?.close(promise: nil) }
+            return
+        }
+        let isRefusing = drainLooks > Self.drainLooksMax
+        guard drainLooks > 1, !isClosing, let context, pendingCount == 0, outgoing.isEmpty || isRefusing,
+            isRefusing || (splitter.partialByteCount == 0 && !splitter.hasUnreadBytes)
+        else { return }
+        isOutputClosed = true
+        flushOutput()
+        // Completes after all that was written before it.
+        let written = context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())))
+        written.assumeIsolated().whenComplete { _ in self.context?.close(mode: .output, promise: nil) }
+        isReadWanted = true
+        readIfPossible()
+    }
+}
