@@ -26,6 +26,15 @@ extension Connection {
         _ responder: Responder, _ place: Responder.ConnectionPlace, _ message: some KafkaMessage, _ regions: [LogSlice]
     ) {
         guard !isClosing else { return }
+        if let sensor = quotas.requestTime, let throttled = throttled(message, responder, sensor) {
+            return finish(responder, place, throttled, regions)
+        }
+        finish(responder, place, message, regions)
+    }
+
+    private func finish(
+        _ responder: Responder, _ place: Responder.ConnectionPlace, _ message: some KafkaMessage, _ regions: [LogSlice]
+    ) {
         if !cancellations.isEmpty { cancellations[place.sequence] = nil }
         if place.sequence == nextToSend {
             nextToSend += 1

@@ -17,7 +17,7 @@ extension Connection {
     /// Called now and then: ends connections without traffic and those that hold memory for a frame that does not come.
     func closeIfStale(now: NIODeadline, idleMax: TimeAmount?) {
         let silence = now - lastActivity
-        if reservedByteCount > 0, silence > .seconds(Self.stallSecondsMax) {
+        if reservedByteCount > 0, throttledUntil == nil, silence > .seconds(Self.stallSecondsMax) {
             close(because: "a request of \(reservedByteCount) bytes stopped arriving")
         } else if let idleMax, silence > idleMax, pendingCount == 0 {
             close(because: "idle for more than connections.max.idle.ms")
@@ -31,6 +31,11 @@ extension Connection {
     /// over unread bytes would reset the connection, and the client could lose answers that have already left.
     func drain() {
         drainLooks += 1
+        if throttledUntil != nil {
+            // What has arrived is answered all the same.
+            endThrottling()
+            resume()
+        }
         if isOutputClosed {
             if drainLooks > 2 * Self.drainLooksMax { context?.close(promise: nil) }
             return

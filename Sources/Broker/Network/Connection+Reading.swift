@@ -20,7 +20,7 @@ extension Connection {
 
     /// False when the peer should read its answers before it may ask for more.
     private var canHandleMore: Bool {
-        if drainLooks > Self.drainLooksMax || isHeldBack || !outgoing.isEmpty { return false }
+        if drainLooks > Self.drainLooksMax || isHeldBack || throttledUntil != nil || !outgoing.isEmpty { return false }
         if pendingCount >= Self.pendingCountMax || waitingByteCount >= Self.waitingByteCountMax { return false }
         if output.readableBytes >= Self.outputByteCountMax { flushOutput() }
         return context?.channel.isWritable ?? false

@@ -36,7 +36,11 @@ extension Connection {
                     return close(because: reason)
                 }
             }
+            refreshQuotas()
+            requestByteCount = byteCount
+            beginTiming(apiKey)
             try node.handle(&reader, version, apiKey, self, responder)
+            endTiming()
         } catch {
             close(because: "request of \(byteCount) bytes cannot be read: \(error)")
         }

@@ -78,9 +78,18 @@ final class Connection: ChannelInboundHandler {
     static let drainLooksMax = 50
     var isOutputClosed = false
     var lastActivity: NIODeadline = .now()
-    var clientId: String?
+    var clientId: String? { didSet { quotas.revision = .max } }
     /// Who the client has shown to be.
-    var principal = Principal.anonymous
+    var principal = Principal.anonymous { didSet { quotas.revision = .max } }
+    /// What the client is bound by; looked up again when the revision is another than that of `ClientQuotas`.
+    var quotas = BoundQuotas()
+    /// Until when nothing is handled, because of a quota.
+    var throttledUntil: NIODeadline?
+    var throttleTimer: Scheduled<Void>?
+    /// When the request in hand was taken up; nil where its time does not count.
+    var handlingBegan: NIODeadline?
+    /// Of the request in hand, without its length prefix.
+    var requestByteCount = 0
     var clientSoftwareName = "unknown"
     var clientSoftwareVersion = "unknown"
 
@@ -120,11 +129,13 @@ final class Connection: ChannelInboundHandler {
         self.context = nil
         registry.remove(self)
         giveBackMemory()
+        endThrottling()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         isClosing = true
         giveBackMemory()
+        endThrottling()
         let cancellations = self.cancellations
         self.cancellations = [:]
         for cancel in cancellations.values { cancel() }

@@ -6,8 +6,11 @@ import Synchronization
 /// Topics that come, grow and go.
 extension Controller {
     /// Creates topics, each on its own: one that fails does not hinder the others.
+    ///
+    /// - Parameter charge: given the number of partitions of each topic that is to be made; throws where a quota forbids it.
     func createTopics(
-        _ creations: [TopicCreation], validateOnly: Bool
+        _ creations: [TopicCreation], validateOnly: Bool,
+        charge: (Int) throws(ControlError) -> Void = { _ in }
     ) -> [Result<Topic, ControlError>] {
         defer { if !validateOnly { tellObserver() } }
         return state.withLock { state in
@@ -19,7 +22,8 @@ extension Controller {
             for creation in creations {
                 do throws(ControlError) {
                     let topic = try makeTopic(
-                        creation, state, &partitionCountLeft, opensLogs: !validateOnly, id: .random(using: &random))
+                        creation, state, &partitionCountLeft, opensLogs: !validateOnly, id: .random(using: &random),
+                        charge)
                     results.append(.success(topic))
                     created.append(topic)
                 } catch {
@@ -45,7 +49,7 @@ extension Controller {
 
     private func makeTopic(
         _ creation: TopicCreation, _ state: borrowing State, _ partitionCountLeft: inout Int, opensLogs: Bool,
-        id: KafkaUUID
+        id: KafkaUUID, _ charge: (Int) throws(ControlError) -> Void
     ) throws(ControlError) -> Topic {
         let count = try TopicRules.partitionCount(of: creation, server: state.server, nodeId: nodeId)
         if creation.name == "__cluster_metadata" {
@@ -76,6 +80,7 @@ extension Controller {
             throw ControlError(.invalidConfig, conflict)
         }
         let config = EffectiveTopicConfig(overrides: overrides, server: state.server)
+        try charge(Int(count))
         var partitions: [Partition] = []
         if opensLogs {
             do throws(LogError) {
@@ -87,7 +92,10 @@ extension Controller {
         return Topic(name: creation.name, id: id, partitions: partitions, overrides: overrides, config: config)
     }
 
-    func deleteTopic(_ topic: Topic) throws(ControlError) {
+    /// - Parameter charge: given the number of the topic's partitions; throws where a quota forbids it.
+    func deleteTopic(
+        _ topic: Topic, charge: (Int) throws(ControlError) -> Void = { _ in }
+    ) throws(ControlError) {
         guard !Topic.isInternal(topic.name) else {
             throw ControlError(
                 .invalidTopicException,
@@ -99,6 +107,7 @@ extension Controller {
                 throw ControlError(.topicDeletionDisabled, "Topic deletion is disabled.")
             }
             guard let current = catalog.topic(id: topic.id) else { throw ControlError(.unknownTopicId) }
+            try charge(current.partitions.count)
             try commit([.topicRemoved(id: topic.id)], &state)
             catalog.publish([], removing: [current])
             discard(current)
@@ -106,8 +115,11 @@ extension Controller {
     }
 
     /// Raises the number of partitions to `count`.
+    ///
+    /// - Parameter charge: given the number of new partitions; throws where a quota forbids them.
     func createPartitions(
-        topic name: String, count: Int32, assignments: [[Int32]]?, validateOnly: Bool
+        topic name: String, count: Int32, assignments: [[Int32]]?, validateOnly: Bool,
+        charge: (Int) throws(ControlError) -> Void = { _ in }
     ) throws(ControlError) {
         guard !Topic.isInternal(name) else {
             throw ControlError(
@@ -142,6 +154,7 @@ extension Controller {
                     throw ControlError(.invalidReplicaAssignment, "\(nodeId) is the only broker there is.")
                 }
             }
+            try charge(Int(count - present))
             guard !validateOnly else { return }
             let added: [Partition]
             do throws(LogError) {

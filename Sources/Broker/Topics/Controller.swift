@@ -35,6 +35,10 @@ package final class Controller: Sendable {
     let settings: Mutex<ServerProperties>
     /// Settings of groups, by group and name; what coordinators read.
     let groupSettings: Mutex<[String: [String: String]]>
+    /// Quotas of users and client ids, for those who enforce them.
+    let quotas: ClientQuotas
+    /// Quotas of addresses.
+    let connectionRates: ConnectionRates
     private let topicObserver = Mutex<(@Sendable (_ deleted: [String]) -> Void)?>(nil)
     /// Users with SCRAM credentials, for those who check passwords.
     let users = UserDirectory()
@@ -65,6 +69,10 @@ package final class Controller: Sendable {
         settings = Mutex(effective)
         groupSettings = Mutex(image.groupConfigs)
         users.replace(image.scramCredentials)
+        quotas = ClientQuotas(server.quotaWindows)
+        connectionRates = ConnectionRates(server.quotaWindows)
+        quotas.replace(image.quotas)
+        connectionRates.replace(image.quotas)
         try openTopics()
     }
 
