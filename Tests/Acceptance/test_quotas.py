@@ -8,10 +8,9 @@ import socket
 import confluent_kafka
 import kafka
 import pytest
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import NewTopic
 
-from clients import Confluent, Record, admin, create_topic
+from clients import Confluent, Record, admin, create_topic, end_offset
 from jvm import JavaError
 from process import free_port, wait_until
 from test_cli import call
@@ -212,8 +211,12 @@ def test_a_producer_without_answers_loses_nothing(make_broker, java):
     broker = make_broker(SHORT)
     create_topic(broker.address, "t")
     alter(java, broker, {"user": "ANONYMOUS"}, producer_byte_rate=RATE)
-    confluent_produce(broker, "t", acks=0)
-    assert len(Confluent().consume(broker.address, "t", COUNT, timeout=60)) == COUNT
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "acks": 0, "batch.num.messages": 1})
+    for _ in range(COUNT):
+        producer.produce("t", VALUE, partition=0)
+    assert producer.flush(60) == 0
+    wait_until(lambda: end_offset(broker.address, "t")[1] == COUNT, 60, "all records are there")
+    del producer  # its connections live until here
 
 
 def test_the_most_specific_quota_counts(make_broker, java):
@@ -252,11 +255,9 @@ def test_topics_over_a_quota_are_refused(make_broker, java):
         java.call("createTopicAtOnce", broker.address, topic="b", partitions=1)
     assert caught.value.type == "ThrottlingQuotaExceededException"
     client = admin(broker.address)
-    with pytest.raises(KafkaException) as failed:
-        client.create_topics([NewTopic("c", 1, 1)], request_timeout=15)["c"].result(30)
-    assert failed.value.args[0].code() == 89
-    # That client is held up for an hour; others are not.
-    assert not {"b", "c"} & set(admin(broker.address).list_topics(timeout=20).topics)
+    # librdkafka's version of the request cannot tell: the topic is made, and that client held up for an hour. Others are not.
+    client.create_topics([NewTopic("c", 1, 1)], request_timeout=15)["c"].result(30)
+    assert {"b", "c"} & set(admin(broker.address).list_topics(timeout=20).topics) == {"c"}
     alter(java, broker, {"user": "ANONYMOUS"}, controller_mutation_rate=None)
     java.call("createTopicAtOnce", broker.address, topic="b", partitions=1)
 

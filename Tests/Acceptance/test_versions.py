@@ -319,7 +319,7 @@ def requests_of(key, version, topic, topic_id):
                     "entity": [{"entityType": "client-id", "entityName": new}],
                     "ops": [
                         {"key": "producer_byte_rate", "value": 1e9, "remove": False},
-                        {"key": "consumer_byte_rate", "value": 0, "remove": True},
+                        {"key": "consumer_byte_rate", "value": 0.0, "remove": True},
                     ],
                 },
                 {"entity": [{"entityType": "role", "entityName": None}], "ops": []},

@@ -140,7 +140,7 @@ import Testing
         #expect(rates.admit("10.0.0.8", limit: nil, at: 0) == .accept)
         #expect(rates.sensorCount == 1)
         // Those that were refused do not count.
-        #expect(rates.admit("10.0.0.7", limit: nil, at: 1_000) == .accept)
+        #expect(rates.admit("10.0.0.7", limit: nil, at: 1_500) == .accept)
         table.set(QuotaEntity(ip: .default), .connectionCreationRate, to: 1)
         rates.replace(table)
         for _ in 0..<10 { #expect(rates.admit("10.0.0.8", limit: nil, at: 0) == .accept) }
