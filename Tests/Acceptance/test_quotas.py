@@ -207,7 +207,9 @@ def test_consumers_are_told_and_held_up(make_broker, java, name):
     assert consume() > 0
 
 
-def test_a_producer_without_answers_loses_nothing(make_broker, java):
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+def test_a_producer_without_answers_loses_nothing(make_broker, java, leaves):
+    """What it had sent counts, also when it ends its connection while it is held up."""
     broker = make_broker(SHORT)
     create_topic(broker.address, "t")
     alter(java, broker, {"user": "ANONYMOUS"}, producer_byte_rate=RATE)
@@ -215,8 +217,9 @@ def test_a_producer_without_answers_loses_nothing(make_broker, java):
     for _ in range(COUNT):
         producer.produce("t", VALUE, partition=0)
     assert producer.flush(60) == 0
+    if leaves:
+        del producer
     wait_until(lambda: end_offset(broker.address, "t")[1] == COUNT, 60, "all records are there")
-    del producer  # its connections live until here
 
 
 def test_the_most_specific_quota_counts(make_broker, java):

@@ -1,4 +1,6 @@
+import Bytes
 import KafkaMessages
+import Logging
 import NIOCore
 import Observability
 import Security
@@ -99,6 +101,16 @@ extension Connection {
             self.endThrottling()
             self.lastActivity = .now()
             self.resume()
+        }
+    }
+
+    /// The client has left while it was held up: what it had sent before counts, as in Kafka, above all records for which it
+    /// wanted no answer.
+    func handleRest() {
+        do throws(WireError) {
+            while let frame = try splitter.next() { handle(frame) }
+        } catch {
+            node.logger.debug("rest cannot be read", metadata: ["remote": "\(remoteAddress)", "error": "\(error)"])
         }
     }
 

@@ -133,9 +133,13 @@ final class Connection: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        let hasLeft = !isClosing
         isClosing = true
         giveBackMemory()
-        endThrottling()
+        if throttledUntil != nil {
+            endThrottling()
+            if hasLeft { handleRest() }
+        }
         let cancellations = self.cancellations
         self.cancellations = [:]
         for cancel in cancellations.values { cancel() }
