@@ -400,10 +400,8 @@ let package = Package(
         tests(
             "Broker",
             [
-                "Bytes", "KafkaMessages", "RecordBatches", "LogStorage", "Environment", "Cluster", "Observability",
-                "Security",
-                nio,
-                nioPosix, logging,
+                "Bytes", "KafkaMessages", "RandomMessages", "RecordBatches", "LogStorage", "Environment", "Cluster",
+                "Observability", "Security", nio, nioPosix, logging,
             ]),
         tests("Fuzzing"),
         .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),

@@ -22,6 +22,8 @@ package final class BrokerNode: Sendable {
     let syncScheduler: SyncScheduler
     let alarm: StorageAlarm
     package let metrics: BrokerMetrics
+    /// What connections hold their clients to.
+    let quotas: ClientQuotas
     let clockWatch: ClockWatch
     /// Where requests that were refused for want of a permission are told.
     let denials: Denials
@@ -64,6 +66,7 @@ package final class BrokerNode: Sendable {
         self.timerLoop = timerLoop
         clusterId = controller.clusterId
         metrics = BrokerMetrics(registry)
+        quotas = controller.quotas
         denials = Denials(logger: logger, metrics: metrics)
         clockWatch = ClockWatch(logger: logger, wallClock: clock, steps: metrics.clockSteps)
         alarm = StorageAlarm(logger: logger, metrics: metrics)

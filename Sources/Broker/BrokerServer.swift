@@ -310,13 +310,19 @@ package final class BrokerServer: Sendable {
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelInitializer { channel in
                 let remote = channel.remoteAddress?.ipAddress ?? "unknown"
+                let rates = node.controller.connectionRates
+                let verdict = rates.admit(remote, limit: node.controller.server.connectionRateMax)
+                if case .refuse(let milliseconds) = verdict {
+                    node.metrics.noteRefusedConnection(QuotaKind.connectionCreationRate.rawValue)
+                    return rates.hold(channel, milliseconds, node.quotas)
+                }
                 if let bound = node.gate.enter(remote) {
                     node.metrics.noteRefusedConnection(bound)
                     node.logger.warning("refused a connection", metadata: ["remote": "\(remote)", "bound": "\(bound)"])
                     return channel.eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel)
                 }
                 node.metrics.connectionsAccepted.add()
-                return channel.eventLoop.makeCompletedFuture {
+                let setUp: @Sendable () throws -> Void = {
                     guard let registry = byLoop[ObjectIdentifier(channel.eventLoop)]?.value else {
                         throw ChannelError.inappropriateOperationForState
                     }
@@ -326,6 +332,10 @@ package final class BrokerServer: Sendable {
                         Connection(
                             node: node, registry: registry, remoteAddress: remote, listener: listener, tls: tls))
                 }
+                guard case .delay(let milliseconds) = verdict else {
+                    return channel.eventLoop.makeCompletedFuture(withResultOf: setUp)
+                }
+                return rates.wait(channel, milliseconds, node.quotas).flatMapThrowing { try setUp() }
             }
         let (host, port) = (listener.configuration.host, listener.configuration.port)
         let channel: any Channel

@@ -56,6 +56,8 @@ PROMISED = [
     (44, 1),
     (45, 0),
     (46, 0),
+    (48, 1),
+    (49, 1),
     (50, 0),
     (55, 0),
     (60, 0),
@@ -310,6 +312,20 @@ def requests_of(key, version, topic, topic_id):
         44: {"validateOnly": True, "resources": [{"resourceType": 2, "resourceName": topic, **config}]},
         45: {"timeoutMs": 5000, "topics": [{"name": topic, "partitions": [{"partitionIndex": 0, "replicas": None}]}]},
         46: {"timeoutMs": 5000, "topics": [{"name": topic, "partitionIndexes": [0]}]},
+        48: {"components": [{"entityType": "client-id", "matchType": 0, "match": new}], "strict": True},
+        49: {
+            "entries": [
+                {
+                    "entity": [{"entityType": "client-id", "entityName": new}],
+                    "ops": [
+                        {"key": "producer_byte_rate", "value": 1e9, "remove": False},
+                        {"key": "consumer_byte_rate", "value": 0.0, "remove": True},
+                    ],
+                },
+                {"entity": [{"entityType": "role", "entityName": None}], "ops": []},
+            ],
+            "validateOnly": True,
+        },
         50: {"users": [{"name": "nobody"}]},
         55: {"topics": [{"topicName": "__cluster_metadata", "partitions": [{"partitionIndex": 0}]}]},
         60: {"includeClusterAuthorizedOperations": True},
@@ -413,6 +429,8 @@ def test_every_listed_version_is_answered_as_kafka_would_encode_it(bootstrap, ja
         (32, ("results", "errorCode"), [0, 0, 3]),
         (37, ("results", "errorCode"), [0, 3]),
         (46, ("errorCode",), 0),
+        (48, ("errorCode",), 0),
+        (49, ("entries", "errorCode"), [0, 42]),
         (61, ("topics", 0, "partitions", "errorCode"), [0, 3]),
         (75, ("topics", "errorCode"), [0, 3]),
     ],

@@ -345,6 +345,15 @@ enum AuthorizationTable {
         .init(api: .describeClientQuotas, needs: [.cluster(.describeConfigs)]) { client, version in
             [try client.ask(DescribeClientQuotasRequest(), version: version).errorCode]
         },
+        .init(api: .alterClientQuotas, needs: [.cluster(.alterConfigs)]) { client, version in
+            let request = AlterClientQuotasRequest(
+                entries: [
+                    .init(
+                        entity: [.init(entityType: "user", entityName: "nobody")],
+                        ops: [.init(key: "producer_byte_rate", value: 1)])
+                ], validateOnly: true)
+            return try client.ask(request, version: version).entries.map(\.errorCode)
+        },
         .init(api: .describeQuorum, needs: [.cluster(.describe)]) { client, version in
             [try client.ask(DescribeQuorumRequest(), version: version).errorCode]
         },

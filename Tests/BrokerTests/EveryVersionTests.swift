@@ -308,6 +308,36 @@ import Testing
                 #expect(
                     Dictionary(uniqueKeysWithValues: results.map { ($0.user, $0.errorCode) }) == ["ann": 0, "bob": 91])
             }
+            try Self.each(AlterClientQuotasRequest.self) { version in
+                func altered(_ key: String, _ value: Double?) throws -> AlterClientQuotasResponse {
+                    let entity = [AlterClientQuotasRequest.EntityData(entityType: "client-id", entityName: nil)]
+                    let request = AlterClientQuotasRequest(entries: [
+                        .init(entity: entity, ops: [.init(key: key, value: value ?? 0, remove: value == nil)])
+                    ])
+                    return try client.ask(request, version: version)
+                }
+                func described() throws -> [DescribeClientQuotasResponse.EntryData] {
+                    let request = DescribeClientQuotasRequest(
+                        components: [.init(entityType: "client-id", matchType: 1, match: nil)], strict: true)
+                    let response = try client.ask(request, version: version)
+                    #expect(response.errorCode == 0)
+                    #expect(response.errorMessage == nil)
+                    return try #require(response.entries)
+                }
+                let refused = try altered("producer_byte_rate", 0).entries
+                #expect(refused.map(\.errorCode) == [42])
+                #expect(refused[0].entity == [.init(entityType: "client-id", entityName: nil)])
+                #expect(try altered("producer_byte_rate", 1e12).entries.map(\.errorCode) == [0])
+                #expect(try described().flatMap(\.values) == [.init(key: "producer_byte_rate", value: 1e12)])
+                #expect(try altered("producer_byte_rate", nil).entries.map(\.errorCode) == [0])
+                #expect(try described().isEmpty)
+            }
+            try Self.each(DescribeClientQuotasRequest.self) { version in
+                let request = DescribeClientQuotasRequest(components: [.init(entityType: "role", match: "a")])
+                let response = try client.ask(request, version: version)
+                #expect(response.errorCode == 35)
+                #expect(response.entries == nil)
+            }
             // On a listener without SASL there is no state for them.
             try Self.each(SaslHandshakeRequest.self) { version in
                 let found = try client.ask(SaslHandshakeRequest(mechanism: "PLAIN"), version: version).errorCode

@@ -16,6 +16,9 @@ import Testing
         .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
         .acl(id: id, AclBinding(.deny, "User:ann", .read, on: .topic, "rat", .prefixed, from: "10.0.0.1")),
         .aclRemoved(id: KafkaUUID(high: 3, low: 4)),
+        .clientQuota(QuotaEntity(user: .named("ann"), clientId: .default), .requestPercentage, 12.5),
+        .clientQuota(QuotaEntity(ip: .named("10.0.0.1")), .connectionCreationRate, 10),
+        .clientQuota(QuotaEntity(user: .named("bob")), .producerByteRate, nil),
         .scramCredential(
             ScramCredentialKey(user: "ann", mechanism: .sha256),
             ScramCredential(salt: [1], storedKey: [2, 3], serverKey: [4], iterationCount: 4096)),
@@ -37,7 +40,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [[0, 1], [9, 1], [1, 2], [120, 1], [12, 2]] as [[UInt8]])
+    @Test(arguments: [[0, 1], [9, 1], [1, 2], [120, 1], [12, 2], [14, 2]] as [[UInt8]])
     func `refuses records of a newer program`(bytes: [UInt8]) {
         #expect(throws: WireError.self) { try MetadataRecord(ByteBuffer(bytes: bytes)) }
     }
@@ -49,6 +52,18 @@ import Testing
         // The type of the resource, behind type, version and id.
         bytes.setInteger(9 as Int8, at: bytes.readerIndex + 18)
         #expect(throws: WireError.self) { try MetadataRecord(bytes) }
+    }
+
+    /// A quota that is passed over would let somebody take what is not theirs.
+    @Test func `refuses quotas of a newer program`() throws {
+        let quota = MetadataRecord.clientQuota(QuotaEntity(user: .default), .producerByteRate, 1)
+        let bytes = Array(try quota.encoded().readableBytesView)
+        for (name, other) in [("user", "role"), ("producer_byte_rate", "producer_mile_rate")] {
+            let place = try #require(bytes.indices.first { bytes[$0...].starts(with: Array(name.utf8)) })
+            var changed = bytes
+            changed.replaceSubrange(place..<place + name.utf8.count, with: Array(other.utf8))
+            #expect(throws: WireError.self) { try MetadataRecord(ByteBuffer(bytes: changed)) }
+        }
     }
 
     @Test func `an image's records add up to the image`() {
@@ -65,6 +80,11 @@ import Testing
         copy.apply(.topicRemoved(id: Self.id))
         #expect(copy.topics.isEmpty)
         #expect(copy.producerIdsBelow == 5000)
+        #expect(
+            copy.quotas.values == [
+                QuotaEntity(user: .named("ann"), clientId: .default): [.requestPercentage: 12.5],
+                QuotaEntity(ip: .named("10.0.0.1")): [.connectionCreationRate: 10],
+            ])
         #expect(copy.scramCredentials.keys.map(\.user) == ["ann"])
         copy.apply(.scramCredentialRemoved(ScramCredentialKey(user: "ann", mechanism: .sha256)))
         #expect(copy.scramCredentials.isEmpty)

@@ -160,7 +160,7 @@ import Testing
             "group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
             "group.consumer.max.assignment.interval.ms", "group.consumer.assignor.offload.enable",
             "group.coordinator.cached.buffer.max.bytes", "group.share.max.groups", "group.streams.max.size",
-            "share.fetch.purgatory.purge.interval.requests", "share.coordinator.threads", "quota.window.num",
+            "share.fetch.purgatory.purge.interval.requests", "share.coordinator.threads",
             "alter.log.dirs.replication.quota.window.num", "alter.log.dirs.replication.quota.window.size.seconds",
             "add.partitions.to.txn.retry.backoff.ms", "add.partitions.to.txn.retry.backoff.max.ms",
             "socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms", "cordoned.log.dirs",

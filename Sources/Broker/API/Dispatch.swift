@@ -91,6 +91,10 @@ extension BrokerNode {
         case .describeAcls: handleDescribeAcls(try DescribeAclsRequest(from: &reader, version: version), responder)
         case .createAcls: handleCreateAcls(try CreateAclsRequest(from: &reader, version: version), responder)
         case .deleteAcls: handleDeleteAcls(try DeleteAclsRequest(from: &reader, version: version), responder)
+        case .describeClientQuotas:
+            handleDescribeClientQuotas(try DescribeClientQuotasRequest(from: &reader, version: version), responder)
+        case .alterClientQuotas:
+            handleAlterClientQuotas(try AlterClientQuotasRequest(from: &reader, version: version), responder)
         case .describeUserScramCredentials:
             handleDescribeUserScramCredentials(
                 try DescribeUserScramCredentialsRequest(from: &reader, version: version), responder)

@@ -20,14 +20,18 @@ extension BrokerNode {
         }
         do throws(ControlError) {
             let (session, isFull) = try session(of: request, responder.apiVersion, targets)
-            let maxBytes = max(0, min(Int(request.maxBytes), fetchByteCountMax))
+            var maxBytes = max(0, min(Int(request.maxBytes), fetchByteCountMax))
+            // More would be over the quota for certain, and the client would never get on.
+            if !isFollower, let sensor = connection.quotas.fetch {
+                maxBytes = Int(min(Double(maxBytes), sensor.valueMax))
+            }
             let work = FetchWork(
                 responder: responder,
                 limits: FetchLimits(
                     version: responder.apiVersion, isReadCommitted: request.isolationLevel == 1, maxBytes: maxBytes,
                     minBytes: min(Int(request.minBytes), maxBytes),
                     access: isFollower ? nil : access),
-                targets: session?.targets ?? targets, session: session, isFull: isFull)
+                targets: session?.targets ?? targets, session: session, isFull: isFull, isFollower: isFollower)
             let found = collect(work.targets, work.limits)
             let isEnough = found.isUrgent || found.byteCount >= work.limits.minBytes
             if isEnough || request.maxWaitMs <= 0 || work.targets.isEmpty {
@@ -67,6 +71,7 @@ extension BrokerNode {
 
     /// Sends what was found. Large slices go from the file to the socket, small ones by way of memory.
     func answer(_ work: FetchWork, _ parts: [FetchedPartition]) {
+        if let throttled = throttled(work, parts) { return work.responder.send(throttled) }
         var response = FetchResponse()
         response.sessionId = work.session?.id ?? 0
         var regions: [LogSlice] = []
@@ -109,6 +114,29 @@ extension BrokerNode {
         work.responder.send(response, regions: regions)
     }
 
+    /// The answer to a client that is over a quota: nothing, and the time after which it may ask again (KIP-219). What was
+    /// found then does not count. On the event loop.
+    ///
+    /// - Returns: nil when the client gets what was found.
+    private func throttled(_ work: FetchWork, _ parts: [FetchedPartition]) -> FetchResponse? {
+        guard !work.isFollower, case .connection(let place) = work.responder.target else { return nil }
+        let connection = place.connection.value
+        guard connection.quotas.fetch != nil || connection.quotas.requestTime != nil else { return nil }
+        let bound = connection.quotas
+        let time = bound.requestTime.map(connection.recordTime) ?? 0
+        let now = QuotaTime.now
+        let byteCount = parts.reduce(0) { $0 + $1.byteCount }
+        let bytes = bound.fetch?.record(Double(byteCount), at: now) ?? 0
+        let milliseconds = max(time, bytes)
+        guard milliseconds > 0 else { return nil }
+        bound.fetch?.note(-Double(byteCount), at: now)
+        connection.throttle(for: milliseconds, because: bytes > time ? .consumerByteRate : .requestPercentage)
+        // A session begins with an answer that tells all its partitions.
+        if work.isFull, let session = work.session { fetchSessions.close(session.id) }
+        return FetchResponse(
+            throttleTimeMs: Int32(clamping: milliseconds), sessionId: work.isFull ? 0 : work.session?.id ?? 0)
+    }
+
     private func add(_ slice: LogSlice, to data: inout FetchResponse.PartitionData, _ regions: inout [LogSlice]) {
         if slice.byteCount >= Connection.sendfileByteCountMin, slice.file?.descriptor != nil {
             data.records = .external(byteCount: slice.byteCount, token: regions.count)
@@ -132,6 +160,8 @@ struct FetchWork: Sendable {
     var session: FetchSession?
     /// Whether the answer lists all partitions, also those without news.
     var isFull: Bool
+    /// No quota is for it.
+    var isFollower: Bool
 }
 
 extension FetchRequest {

@@ -31,14 +31,19 @@ extension BrokerNode {
             return responder.send(
                 metadata(of: wanted.map { describe($0, snapshot, failures, access) }, request, access, responder))
         }
+        let allowed = responder.mutationCharge(strictFrom: 0)
         controller.perform { [self, missing, failures] controller in
+            var charge = allowed
             // Another connection may have been faster: what exists by now is no failure.
             let server = controller.server
             let results = controller.createTopics(
-                missing.map { InternalTopic.creation(named: $0, server) }, validateOnly: false)
+                missing.map { InternalTopic.creation(named: $0, server) }, validateOnly: false
+            ) { count throws(ControlError) in try charge.take(count) }
             var failures = failures
             for (name, result) in zip(missing, results) {
-                if case .failure(let error) = result { failures[name] = error }
+                guard case .failure(let error) = result else { continue }
+                // As in Kafka a topic that is made because somebody asks for it is missing until the quota lets it be made.
+                failures[name] = error.code == .throttlingQuotaExceeded ? ControlError(.unknownTopicOrPartition) : error
             }
             responder.send(
                 metadata(

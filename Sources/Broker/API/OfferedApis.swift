@@ -44,6 +44,8 @@ package enum OfferedApis {
         .listPartitionReassignments: 0...0,
         .offsetDelete: 0...0,
         .saslAuthenticate: 0...2,
+        .describeClientQuotas: 0...1,
+        .alterClientQuotas: 0...1,
         .describeUserScramCredentials: 0...0,
         .alterUserScramCredentials: 0...0,
         .describeQuorum: 0...2,

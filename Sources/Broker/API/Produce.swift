@@ -57,6 +57,7 @@ extension BrokerNode {
             }
             response.responses.append(topicResponse)
         }
+        response.throttleTimeMs = Int32(clamping: connection.recordProduced(isAnswered: wantsAnswer))
         if !wantsAnswer {
             // The client asked for no answer; losing the connection is how it learns of a failure, as with Kafka.
             let failed = response.responses.lazy.flatMap(\.partitionResponses).first { $0.errorCode != 0 }

@@ -5,7 +5,9 @@ import Security
 extension BrokerNode {
     func handleCreateTopics(_ request: CreateTopicsRequest, _ responder: Responder) {
         let access = access(responder)
+        let allowed = responder.mutationCharge(strictFrom: 6)
         controller.perform { [self] controller in
+            var charge = allowed
             var response = CreateTopicsResponse()
             // A name that occurs twice is refused for each, as nobody can tell which one is meant.
             var counts: [String: Int] = [:]
@@ -19,7 +21,8 @@ extension BrokerNode {
                 return false
             }
             let results = controller.createTopics(
-                unique.map(Self.creation), validateOnly: request.validateOnly)
+                unique.map(Self.creation), validateOnly: request.validateOnly
+            ) { count throws(ControlError) in try charge.take(count) }
             let byName = Dictionary(uniqueKeysWithValues: zip(unique.map(\.name), results))
             var refused: Set<String> = []
             for topic in request.topics {
@@ -43,6 +46,7 @@ extension BrokerNode {
                 }
                 response.topics.append(entry)
             }
+            response.throttleTimeMs = responder.throttle(for: charge)
             responder.send(response)
         }
     }
@@ -89,7 +93,9 @@ extension BrokerNode {
 
     func handleDeleteTopics(_ request: DeleteTopicsRequest, _ responder: Responder) {
         let access = access(responder)
+        let allowed = responder.mutationCharge(strictFrom: 5)
         controller.perform { [self] controller in
+            var charge = allowed
             var response = DeleteTopicsResponse()
             let wanted: [(name: String?, id: KafkaUUID)] =
                 responder.apiVersion >= 6
@@ -108,13 +114,14 @@ extension BrokerNode {
                         entry.topicId = topic.id
                     }
                     guard isPermitted else { throw ControlError(.topicAuthorizationFailed, "Authorization failed.") }
-                    try controller.deleteTopic(topic)
+                    try controller.deleteTopic(topic) { count throws(ControlError) in try charge.take(count) }
                 } catch {
                     entry.errorCode = error.code.rawValue
                     entry.errorMessage = error.message
                 }
                 response.responses.append(entry)
             }
+            response.throttleTimeMs = responder.throttle(for: charge)
             responder.send(response)
         }
     }
@@ -141,7 +148,9 @@ extension BrokerNode {
 
     func handleCreatePartitions(_ request: CreatePartitionsRequest, _ responder: Responder) {
         let access = access(responder)
+        let allowed = responder.mutationCharge(strictFrom: 3)
         controller.perform { controller in
+            var charge = allowed
             var response = CreatePartitionsResponse()
             var counts: [String: Int] = [:]
             for topic in request.topics { counts[topic.name, default: 0] += 1 }
@@ -156,13 +165,15 @@ extension BrokerNode {
                     try controller.createPartitions(
                         topic: topic.name, count: topic.count,
                         assignments: topic.assignments.map { $0.map(\.brokerIds) },
-                        validateOnly: request.validateOnly)
+                        validateOnly: request.validateOnly
+                    ) { count throws(ControlError) in try charge.take(count) }
                 } catch {
                     entry.errorCode = error.code.rawValue
                     entry.errorMessage = error.message
                 }
                 response.results.append(entry)
             }
+            response.throttleTimeMs = responder.throttle(for: charge)
             responder.send(response)
         }
     }

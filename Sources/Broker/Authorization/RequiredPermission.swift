@@ -111,8 +111,12 @@ extension BrokerNode {
         case .describeClientQuotas:
             responder.send(DescribeClientQuotasResponse(errorCode: code, errorMessage: message, entries: nil))
         case .alterClientQuotas:
+            let request = try AlterClientQuotasRequest(from: &reader, version: version)
             responder.send(
-                AlterClientQuotasResponse(entries: [.init(errorCode: code, errorMessage: message)]))
+                AlterClientQuotasResponse(
+                    entries: request.entries.map {
+                        .init(errorCode: code, errorMessage: message, entity: $0.entity.map(\.answered))
+                    }))
         case .writeTxnMarkers:
             responder.send(try WriteTxnMarkersRequest(from: &reader, version: version).refused(code))
         case .addPartitionsToTxn: responder.send(AddPartitionsToTxnResponse(errorCode: code))

@@ -12,7 +12,8 @@ extension ServerProperties {
         let others: Set<String> = [
             "log.cleaner.threads", "log.cleaner.dedupe.buffer.size", "log.cleaner.io.buffer.load.factor",
             "log.cleaner.io.buffer.size", "log.cleaner.io.max.bytes.per.second", "log.cleaner.backoff.ms",
-            "max.connections", "max.connections.per.ip", "num.network.threads", "num.io.threads",
+            "max.connections", "max.connections.per.ip", "max.connection.creation.rate", "num.network.threads",
+            "num.io.threads",
             "producer.id.expiration.ms",
         ]
         return others.union(TopicConfigs.definitions.compactMap(\.serverName)).union(withoutUse.map(\.name))
@@ -34,7 +35,6 @@ extension ServerProperties {
             property("background.threads", .int, "10", count),
             property("follower.replication.throttled.rate", .long, rate, .range(0 ... .max)),
             property("leader.replication.throttled.rate", .long, rate, .range(0 ... .max)),
-            property("max.connection.creation.rate", .int, "2147483647", .range(0...Int64(Int32.max))),
             property("num.recovery.threads.per.data.dir", .int, "2", count),
             property("num.replica.fetchers", .int, "1", .anything),
             property("replica.alter.log.dirs.io.max.bytes.per.second", .long, rate, .range(0 ... .max)),

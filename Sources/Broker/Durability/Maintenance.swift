@@ -60,6 +60,8 @@ final class Maintenance: Sendable {
 
     private func run() {
         node.clockWatch.look()
+        node.quotas.expire()
+        node.controller.connectionRates.expire()
         let now = node.clock.now()
         let server = node.controller.server
         let (flush, retention, producers) = due.withLock { due in

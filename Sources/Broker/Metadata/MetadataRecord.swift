@@ -26,6 +26,8 @@ enum MetadataRecord: Equatable {
     /// A rule about who may do what. Its id is never used again.
     case acl(id: KafkaUUID, AclBinding)
     case aclRemoved(id: KafkaUUID)
+    /// One quota of an entity; nil removes it. The fields are those of Kafka's `ClientQuotaRecord`.
+    case clientQuota(QuotaEntity, QuotaKind, Double?)
     /// What is kept of a user's password, replacing what was there before.
     case scramCredential(ScramCredentialKey, ScramCredential)
     case scramCredentialRemoved(ScramCredentialKey)
@@ -78,6 +80,17 @@ enum MetadataRecord: Equatable {
         case .aclRemoved(let id):
             head(13)
             writer.writeUUID(id)
+        case .clientQuota(let entity, let kind, let value):
+            head(14)
+            let parts = entity.parts
+            try writer.writeLength(parts.count, compact: true)
+            for (type, part) in parts {
+                try writer.writeString(type, compact: true)
+                try writer.writeNullableString(part.name, compact: true)
+            }
+            try writer.writeString(kind.rawValue, compact: true)
+            writer.writeFloat64(value ?? 0)
+            writer.writeBool(value == nil)
         case .scramCredential(let key, let credential):
             head(20)
             try writer.writeString(key.user, compact: true)
@@ -125,6 +138,14 @@ enum MetadataRecord: Equatable {
             let id = try reader.readUUID()
             self = .acl(id: id, try Self.readBinding(&reader))
         case 13: self = .aclRemoved(id: try reader.readUUID())
+        case 14:
+            let entity = try Self.readEntity(&reader)
+            let key = try reader.readString(compact: true)
+            guard let kind = QuotaKind(rawValue: key) else {
+                throw .unsupported("quota '\(key)': written by a newer program")
+            }
+            let value = try reader.readFloat64()
+            self = .clientQuota(entity, kind, try reader.readBool() ? nil : value)
         case 20:
             let key = try Self.readKey(&reader)
             let salt = try Self.readBytes(&reader)
@@ -169,6 +190,19 @@ enum MetadataRecord: Equatable {
             throw .corrupt("'\(principal)' in a rule about who may do what is no principal")
         }
         return AclBinding(permission, principal, operation, on: resourceType, resourceName, patternType, from: host)
+    }
+
+    /// - Throws: `.unsupported` for a type that this program does not know: whom such a quota is for nobody could tell.
+    private static func readEntity(_ reader: inout WireReader) throws(WireError) -> QuotaEntity {
+        var entity = QuotaEntity()
+        for _ in 0..<(try reader.readCount(compact: true, elementByteCountMin: 2)) {
+            let type = try reader.readString(compact: true)
+            let part = QuotaEntity.Part(name: try reader.readNullableString(compact: true))
+            guard entity.set(type, part) else {
+                throw .unsupported("quota of a '\(type)': written by a newer program")
+            }
+        }
+        return entity
     }
 
     private static func readKey(_ reader: inout WireReader) throws(WireError) -> ScramCredentialKey {
@@ -223,6 +257,7 @@ struct MetadataImage {
     private(set) var acls: [KafkaUUID: AclBinding] = [:]
     private(set) var aclIds: [AclBinding: KafkaUUID] = [:]
     var scramCredentials: [ScramCredentialKey: ScramCredential] = [:]
+    private(set) var quotas = QuotaTable()
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -241,6 +276,7 @@ struct MetadataImage {
         case .aclRemoved(let id):
             guard let binding = acls.removeValue(forKey: id) else { break }
             aclIds[binding] = nil
+        case .clientQuota(let entity, let kind, let value): quotas.set(entity, kind, to: value)
         case .scramCredential(let key, let credential): scramCredentials[key] = credential
         case .scramCredentialRemoved(let key): scramCredentials[key] = nil
         }
@@ -261,6 +297,11 @@ struct MetadataImage {
             records.append(.groupConfigs(group: group, values: values))
         }
         for (binding, id) in aclIds.sorted(by: { $0.key < $1.key }) { records.append(.acl(id: id, binding)) }
+        for (entity, kinds) in quotas.values.sorted(by: { $0.key < $1.key }) {
+            for (kind, value) in kinds.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                records.append(.clientQuota(entity, kind, value))
+            }
+        }
         for (key, credential) in scramCredentials.sorted(by: { $0.key < $1.key }) {
             records.append(.scramCredential(key, credential))
         }

@@ -39,6 +39,7 @@ extension BrokerNode {
         registry.gauge("swiftwater_acls", "Rules about who may do what that are in force.") { [controller] in
             Double(controller.authorizer?.ruleCount ?? 0)
         }
+        quotas.registerMetrics(registry)
         for (name, help, value) in [
             ("swiftwater_disk_free_bytes", "Space that the data folder may still use, in bytes.", \DiskSpace.free),
             ("swiftwater_disk_size_bytes", "Size of the file system of the data folder, in bytes.", \DiskSpace.total),

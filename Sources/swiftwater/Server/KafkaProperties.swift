@@ -21,13 +21,12 @@ enum KafkaProperties {
         ("security.providers", "providers of Java"),
         ("create.topic.policy.", "policies"), ("alter.config.policy.", "policies"),
         ("config.providers", "providers of settings"),
-        ("client.quota.callback.", "quotas"), ("remote.", "tiered storage"),
+        ("client.quota.callback.", "classes that decide quotas; see 'swiftwater quota'"), ("remote.", "tiered storage"),
         ("max.connections.per.ip.overrides", "limits for single addresses"),
     ]
 
     private static let prefixes = [
         "controller.", "replica.", "replication.", "follower.", "leader.imbalance.", "leader.replication.", "metadata.",
-        "quota.",
         "share.coordinator.", "group.share.", "group.streams.", "group.coordinator.", "inter.broker.", "broker.",
         "zookeeper.", "quorum.", "sasl.login.", "sasl.client.", "controlled.shutdown.", "telemetry.",
         // How brokers get tokens for each other; those of clients are checked by the settings of listeners.
@@ -48,7 +47,7 @@ enum KafkaProperties {
         "socket.listen.backlog.size", "queued.max.requests", "request.timeout.ms", "metric.reporters",
         "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
         "auto.include.jmx.reporter", "auto.leader.rebalance.enable", "reserved.broker.max.id",
-        "initial.broker.registration.timeout.ms", "server.max.startup.time.ms", "max.connection.creation.rate",
+        "initial.broker.registration.timeout.ms", "server.max.startup.time.ms",
         "max.request.partition.size.limit",
         "fetch.purgatory.purge.interval.requests", "producer.purgatory.purge.interval.requests",
         "delete.records.purgatory.purge.interval.requests", "log.dir.failure.timeout.ms", "log.initial.task.delay.ms",

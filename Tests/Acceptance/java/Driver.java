@@ -32,6 +32,7 @@ public final class Driver {
         Load.register(OPERATIONS);
         GroupCalls.register(OPERATIONS);
         TransactionCalls.register(OPERATIONS);
+        QuotaCalls.register(OPERATIONS);
     }
 
     public static void main(String[] arguments) throws Exception {

@@ -1,0 +1,74 @@
+import Bytes
+import Coordinators
+import KafkaMessages
+import NIOCore
+
+/// What a frame asks for, and the right to answer it.
+extension Connection {
+    func handle(_ frame: ByteBuffer) {
+        let byteCount = frame.readableBytes
+        do throws(WireError) {
+            var reader = WireReader(frame)
+            let header = try RequestHeader(frame: &reader)
+            let version = header.requestApiVersion
+            guard let apiKey = ApiKey(rawValue: header.requestApiKey), let offered = OfferedApis.versions(of: apiKey)
+            else {
+                return close(because: "request with api key \(header.requestApiKey), which is not offered")
+            }
+            guard offered.contains(version) else {
+                if apiKey == .apiVersions { return refuseApiVersions(header) }
+                return close(
+                    because: "\(apiKey.name) request of version \(version); "
+                        + "\(offered.lowerBound) to \(offered.upperBound) are offered")
+            }
+            guard apiKey == .produce || byteCount <= Self.controlByteCountMax else {
+                return close(because: "\(apiKey.name) request of \(byteCount) bytes")
+            }
+            if header.clientId != clientId { clientId = header.clientId }
+            registry.metrics.noteRequest(apiKey, byteCount: byteCount + 4)
+            let responder = makeResponder(header, apiKey)
+            if let authenticator {
+                switch authenticator.admission(of: apiKey, now: .now()) {
+                case .admitted: break
+                case .authentication: return try authenticate(&reader, version, apiKey, responder)
+                case .refused(let reason):
+                    noteAuthentication(isRight: false, reason)
+                    return close(because: reason)
+                }
+            }
+            refreshQuotas()
+            requestByteCount = byteCount
+            beginTiming(apiKey)
+            try node.handle(&reader, version, apiKey, self, responder)
+            endTiming()
+        } catch {
+            close(because: "request of \(byteCount) bytes cannot be read: \(error)")
+        }
+    }
+
+    private func makeResponder(_ header: RequestHeader, _ apiKey: ApiKey) -> Responder {
+        Responder(
+            target: .connection(place(header.correlationId)), apiKey: apiKey, apiVersion: header.requestApiVersion,
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal, listener: listener)
+    }
+
+    func place(_ correlationId: Int32) -> Responder.ConnectionPlace {
+        let loop = registry.eventLoop
+        return .init(
+            connection: NIOLoopBound(self, eventLoop: loop), eventLoop: loop, sequence: nextSequence,
+            correlationId: correlationId, arrivedAt: lastActivity)
+    }
+
+    /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).
+    private func refuseApiVersions(_ header: RequestHeader) {
+        let responder = Responder(
+            target: .connection(place(header.correlationId)), apiKey: .apiVersions, apiVersion: 0,
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal, listener: listener)
+        registry.metrics.noteRequest(.apiVersions, byteCount: 0)
+        willAnswer(responder)
+        var response = ApiVersionsResponse()
+        response.errorCode = ErrorCode.unsupportedVersion.rawValue
+        response.apiKeys = OfferedApis.list
+        responder.send(response)
+    }
+}

@@ -1,0 +1,57 @@
+import KafkaMessages
+
+/// An answer that tells its client for how long it is held up (KIP-219). Versions without the field leave it out.
+protocol ThrottledResponse: KafkaMessage {
+    /// In milliseconds.
+    var throttleTimeMs: Int32 { get set }
+}
+
+extension ProduceResponse: ThrottledResponse {}
+extension FetchResponse: ThrottledResponse {}
+extension ListOffsetsResponse: ThrottledResponse {}
+extension MetadataResponse: ThrottledResponse {}
+extension OffsetCommitResponse: ThrottledResponse {}
+extension OffsetFetchResponse: ThrottledResponse {}
+extension FindCoordinatorResponse: ThrottledResponse {}
+extension JoinGroupResponse: ThrottledResponse {}
+extension HeartbeatResponse: ThrottledResponse {}
+extension LeaveGroupResponse: ThrottledResponse {}
+extension SyncGroupResponse: ThrottledResponse {}
+extension DescribeGroupsResponse: ThrottledResponse {}
+extension ListGroupsResponse: ThrottledResponse {}
+extension ApiVersionsResponse: ThrottledResponse {}
+extension CreateTopicsResponse: ThrottledResponse {}
+extension DeleteTopicsResponse: ThrottledResponse {}
+extension DeleteRecordsResponse: ThrottledResponse {}
+extension InitProducerIdResponse: ThrottledResponse {}
+extension OffsetForLeaderEpochResponse: ThrottledResponse {}
+extension AddPartitionsToTxnResponse: ThrottledResponse {}
+extension AddOffsetsToTxnResponse: ThrottledResponse {}
+extension EndTxnResponse: ThrottledResponse {}
+extension TxnOffsetCommitResponse: ThrottledResponse {}
+extension DescribeAclsResponse: ThrottledResponse {}
+extension CreateAclsResponse: ThrottledResponse {}
+extension DeleteAclsResponse: ThrottledResponse {}
+extension DescribeConfigsResponse: ThrottledResponse {}
+extension AlterConfigsResponse: ThrottledResponse {}
+extension DescribeLogDirsResponse: ThrottledResponse {}
+extension CreatePartitionsResponse: ThrottledResponse {}
+extension DeleteGroupsResponse: ThrottledResponse {}
+extension ElectLeadersResponse: ThrottledResponse {}
+extension IncrementalAlterConfigsResponse: ThrottledResponse {}
+extension AlterPartitionReassignmentsResponse: ThrottledResponse {}
+extension ListPartitionReassignmentsResponse: ThrottledResponse {}
+extension OffsetDeleteResponse: ThrottledResponse {}
+extension DescribeClientQuotasResponse: ThrottledResponse {}
+extension AlterClientQuotasResponse: ThrottledResponse {}
+extension DescribeUserScramCredentialsResponse: ThrottledResponse {}
+extension AlterUserScramCredentialsResponse: ThrottledResponse {}
+extension UpdateFeaturesResponse: ThrottledResponse {}
+extension DescribeClusterResponse: ThrottledResponse {}
+extension DescribeProducersResponse: ThrottledResponse {}
+extension DescribeTransactionsResponse: ThrottledResponse {}
+extension ListTransactionsResponse: ThrottledResponse {}
+extension ConsumerGroupHeartbeatResponse: ThrottledResponse {}
+extension ConsumerGroupDescribeResponse: ThrottledResponse {}
+extension ListConfigResourcesResponse: ThrottledResponse {}
+extension DescribeTopicPartitionsResponse: ThrottledResponse {}
