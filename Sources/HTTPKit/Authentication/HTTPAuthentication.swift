@@ -96,6 +96,8 @@ package final class HTTPAuthentication: Sendable {
     /// For a port that is for other nodes alone.
     package init(nodes: NodeCredentials) {
         source = .nodes(nodes)
+        tokens = nil
+        takesPasswords = true
         skipped = []
     }
 
