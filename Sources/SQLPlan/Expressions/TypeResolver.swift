@@ -6,7 +6,19 @@ struct TypeResolver {
     /// Nested deeper than the syntax allows cannot be; custom types are resolved already.
     let types: [String: SQLType]
 
+    /// Of a type, all that it consists of counted, wherever it stands: names double what they are made of with each step.
+    private static let partCountMax = 100_000
+    /// As deep as schemas are written and read again.
+    private static let depthMax = SchemaText.depthMax
+
+    /// - Throws: `PlanError` for names that are not known, and for types with too many parts or too many levels.
     func resolve(_ expression: TypeExpression) throws(PlanError) -> SQLType {
+        var partCount = 0
+        return try resolve(expression, 1, &partCount)
+    }
+
+    private func resolve(_ expression: TypeExpression, _ depth: Int, _ partCount: inout Int) throws(PlanError) -> SQLType {
+        try Self.count(depth, &partCount, expression.position)
         switch expression.kind {
         case .primitive(let type):
             switch type {
@@ -24,16 +36,19 @@ struct TypeResolver {
             do { return try .checkedDecimal(precision: Int(precision), scale: Int(scale)) } catch {
                 throw PlanError(error, at: expression.position)
             }
-        case .array(let element): return .array(try resolve(element))
-        case .map(let key, let value): return .map(key: try resolve(key), value: try resolve(value))
+        case .array(let element): return .array(try resolve(element, depth + 1, &partCount))
+        case .map(let key, let value):
+            return .map(
+                key: try resolve(key, depth + 1, &partCount), value: try resolve(value, depth + 1, &partCount))
         case .structure(let fields):
             var result: [SQLField] = []
+            var names: Set<String> = []
             for field in fields {
-                guard !result.contains(where: { $0.name == field.name.text }) else {
+                guard names.insert(field.name.text).inserted else {
                     throw PlanError(
                         "Duplicate field names found in STRUCT: '\(field.name.text)'", at: field.name.position)
                 }
-                result.append(SQLField(field.name.text, try resolve(field.type)))
+                result.append(SQLField(field.name.text, try resolve(field.type, depth + 1, &partCount)))
             }
             return .structure(result)
         case .custom(let name):
@@ -45,7 +60,33 @@ struct TypeResolver {
                             name.text, types.keys.sorted() + PrimitiveType.allCases.map(\.rawValue)),
                     at: name.position)
             }
+            try Self.measure(type, depth, &partCount, name.position)
             return type
+        }
+    }
+
+    private static func measure(
+        _ type: SQLType, _ depth: Int, _ partCount: inout Int, _ position: Position
+    ) throws(PlanError) {
+        try count(depth, &partCount, position)
+        switch type {
+        case .array(let element): try measure(element, depth + 1, &partCount, position)
+        case .map(let key, let value):
+            try measure(key, depth + 1, &partCount, position)
+            try measure(value, depth + 1, &partCount, position)
+        case .structure(let fields):
+            for field in fields { try measure(field.type, depth + 1, &partCount, position) }
+        default: break
+        }
+    }
+
+    private static func count(_ depth: Int, _ partCount: inout Int, _ position: Position) throws(PlanError) {
+        partCount += 1
+        guard partCount <= partCountMax else {
+            throw PlanError("The type has more than \(partCountMax) parts, those of custom types counted", at: position)
+        }
+        guard depth <= depthMax else {
+            throw PlanError("The type has more than \(depthMax) levels, those of custom types counted", at: position)
         }
     }
 

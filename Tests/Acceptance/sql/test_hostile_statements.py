@@ -45,6 +45,11 @@ REFUSED = {
     "a cycle": ("INSERT INTO A SELECT * FROM B;", "records would go round for ever"),
     "a longer cycle": ("INSERT INTO R SELECT * FROM B;", "records would go round for ever"),
     "replaced by what reads it": ("CREATE OR REPLACE STREAM A AS SELECT * FROM B;", "not upgradeable"),
+    "types that double": (
+        "CREATE TYPE T0 AS STRUCT<A INT, B INT>;"
+        + "".join(f"CREATE TYPE T{i} AS STRUCT<A T{i - 1}, B T{i - 1}>;" for i in range(1, 40)), "more than 100000 parts"),
+    "types in types": (
+        "CREATE TYPE N0 AS INT;" + "".join(f"CREATE TYPE N{i} AS ARRAY<N{i - 1}>;" for i in range(1, 6000)), "more than 64 levels"),
     "variables of each other": ("DEFINE a='${b}'; DEFINE b='${a}'; CREATE STREAM ${a} AS SELECT * FROM R;", "Got: '${b}'"),
 }
 
