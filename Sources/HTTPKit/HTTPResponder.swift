@@ -85,7 +85,7 @@ struct HTTPResponder: Sendable {
             answer.headers[.connection] = nil
             answer.headers[.upgrade] = nil
         }
-        try await send(answer, isHead: request.method == .head, writer, channel)
+        try await send(answer, isHead: request.method == .head, writer, channel, until: user?.until)
         let nanoseconds = (NIODeadline.now() - began).nanoseconds
         configuration.observe?(
             HTTPExchange(method: request.method, route: route, status: status, nanoseconds: nanoseconds))
@@ -181,14 +181,33 @@ struct HTTPResponder: Sendable {
             channel.remoteAddress?.ipAddress ?? "unknown", user, [:], nil, false)
         guard route.accepts(call) else { return nil }
         let configuration = configuration
+        let end = user?.until
         return WebSocketCall(messageCountMax: route.messageCountMax) { socket in
             let began = NIODeadline.now()
-            let closing = await route.handler(call, socket)
+            let closing = await Self.within(end) { await route.handler(call, socket) }
             configuration.observe?(
                 HTTPExchange(
                     method: .get, route: target.path, status: .switchingProtocols,
                     nanoseconds: (NIODeadline.now() - began).nanoseconds))
             return closing
+        }
+    }
+
+    /// Runs a handler until what its user has shown is over.
+    private static func within(
+        _ end: NIODeadline?, _ handler: @escaping @Sendable () async -> WebSocketClosing
+    ) async -> WebSocketClosing {
+        guard let end else { return await handler() }
+        return await withTaskGroup(of: WebSocketClosing.self) { group in
+            group.addTask { await handler() }
+            group.addTask {
+                let left = max(0, (end - .now()).nanoseconds)
+                try? await Task.sleep(for: .nanoseconds(left))  // the end of the handler ends it
+                return WebSocketClosing(1008, "the token has expired")
+            }
+            let first = await group.next()
+            group.cancelAll()
+            return first ?? WebSocketClosing(1008, "the token has expired")
         }
     }
 
@@ -202,7 +221,7 @@ struct HTTPResponder: Sendable {
     }
 
     private func send(
-        _ answer: HTTPAnswer, isHead: Bool, _ writer: consuming ResponseWriter, _ channel: any Channel
+        _ answer: HTTPAnswer, isHead: Bool, _ writer: consuming ResponseWriter, _ channel: any Channel, until: NIODeadline?
     ) async throws {
         var head = HTTPResponse(status: answer.status, headerFields: answer.headers)
         if head.headerFields[.date] == nil { head.headerFields[.date] = date.now() }
@@ -219,6 +238,9 @@ struct HTTPResponder: Sendable {
             }
         case .stream(let write):
             if isHead { return try await writer.writeResponse(head) }
+            // Who has shown a token gets no more when it is over.
+            let end = until.map { channel.eventLoop.scheduleTask(deadline: $0) { channel.close(promise: nil) } }
+            defer { end?.cancel() }
             let body = ResponseBody { root in
                 let stream = HTTPBodyWriter(root)
                 do {

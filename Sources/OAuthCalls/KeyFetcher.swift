@@ -104,6 +104,13 @@ package final class KeyFetcher: Sendable {
             do throws(TokenKeySet.Malformed) {
                 let set = try TokenKeySet(bytes)
                 keys.replace(set)
+                if set.keys.isEmpty {
+                    // An issuer that withdraws its keys is taken at its word.
+                    logger.warning(
+                        "the issuer has no key that checks signatures (RSA of 2048 bits and more, P-256, P-384, P-521): tokens are refused",
+                        metadata: ["url": "\(source.url)"])
+                    return true
+                }
                 logger.info(
                     "fetched the keys of tokens", metadata: ["url": "\(source.url)", "keys": "\(set.keys.count)"])
                 return true

@@ -16,7 +16,8 @@ import Testing
         }
     }
 
-    private let process = ProcessCredentials()
+    private static let secret = "0123456789abcdef0123456789abcdef"
+    private let process = ProcessCredentials(nodes: NodeCredentials(secret: secret))
 
     private func withServer(
         roles: Set<String>? = nil, takesPasswords: Bool = false,
@@ -31,6 +32,16 @@ import Testing
         router.quick("/ask", bodyByteCountMax: 20) { _, output in
             output += "quick".utf8
             return "text/plain"
+        }
+        router.get("/rows") { _ in
+            .stream(contentType: "text/plain") { writer in
+                try await writer.write("row")
+                try await Task.sleep(for: .seconds(3600))
+            }
+        }
+        router.webSocket("/waits") { _, _ in
+            try? await Task.sleep(for: .seconds(3600))  // until it is cancelled
+            return WebSocketClosing(1000, "")
         }
         router.webSocket("/socket") { call, _ in WebSocketClosing(1000, call.principal?.name ?? "nobody") }
         let users = HTTPUsers(file: nil, process: process)
@@ -134,6 +145,38 @@ import Testing
             #expect(try await client.answer().body == ProcessCredentials.user)
             try client.send(get("/who", basic(ProcessCredentials.user, "wrong")))
             #expect(try await client.answer().head.hasPrefix("HTTP/1.1 401 "))
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `other nodes come by their secret, whoever else may`(takesPasswords: Bool) async throws {
+        try await withServer(roles: ["admin"], takesPasswords: takesPasswords) { server, _ in
+            let client = try TextClient(port: server.port)
+            try client.send(get("/who", basic(NodeCredentials.user, Self.secret)))
+            #expect(try await client.answer().body == NodeCredentials.user)
+            try client.send(get("/who", basic(NodeCredentials.user, "wrong")))
+            #expect(try await client.answer().head.hasPrefix("HTTP/1.1 401 "))
+            try client.send(get("/who", bearer(token(NodeCredentials.user))))
+            #expect(try await client.answer().head.hasPrefix("HTTP/1.1 401 "))
+        }
+    }
+
+    @Test func `an answer without end ends with the token`() async throws {
+        try await withServer { server, _ in
+            let brief = bearer(token("ann", end: 1_700_000_001))
+            let client = try TextClient(port: server.port)
+            try client.send(get("/rows", brief))
+            #expect(try await client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 200 "))
+            let rest = try #require(try await client.rest())
+            #expect(rest.contains("row") && !rest.hasSuffix("0\r\n\r\n"))
+            let socket = try TextClient(port: server.port)
+            try socket.send(
+                get(
+                    "/waits",
+                    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\(bearer(token("bob", end: 1_700_000_001)))"))
+            #expect(try await socket.answer(hasBody: false).head.hasPrefix("HTTP/1.1 101 "))
+            #expect(try await socket.bytes(4).suffix(2) == [0x03, 0xF0])
         }
     }
 

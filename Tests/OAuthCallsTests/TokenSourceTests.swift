@@ -191,7 +191,7 @@ private final class Endpoint: Sendable {
             + #""y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        try await Endpoint.with([(200, keys), (200, #"{"keys":[]}"#), (500, ""), (200, keys)]) { endpoint, url in
+        try await Endpoint.with([(200, keys), (200, "{}"), (500, ""), (200, keys)]) { endpoint, url in
             let fetcher = KeyFetcher(
                 TokenKeySource(url: url + "/keys", retryBackoffMs: 1, retryBackoffMaxMs: 2), logger: logger)
             await fetcher.start()

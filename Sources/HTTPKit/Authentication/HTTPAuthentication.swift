@@ -63,7 +63,7 @@ package final class HTTPAuthentication: Sendable {
     private let source: Source
     /// nil where nobody comes by a token.
     private let tokens: HTTPTokens?
-    /// Whether users come by passwords; the parts of the process always do.
+    /// Whether users come by passwords; parts of the process and other nodes always do.
     private let takesPasswords: Bool
     private let skipped: [Path]
     private let outcomes = Mutex<[Outcome: Int64]>([:])
@@ -124,7 +124,7 @@ package final class HTTPAuthentication: Sendable {
             return own.matches(credentials) && isNear() ? .part(of: own) : nil
         case .nodes(let nodes): return nodes.matches(credentials) ? .node : nil
         case .users(let users, let rules):
-            guard let user = users.atHand(credentials, isNear: isNear()), takesPasswords || user.isProcess,
+            guard let user = users.atHand(credentials, isNear: isNear()), takesPasswords || user.isProcess || user.isNode,
                 Self.mayUse(user, rules)
             else { return nil }
             count(.allowed)

@@ -7,6 +7,7 @@ import Synchronization
 /// hash whose key nobody else has, so that a signature is not checked for each request.
 package final class HTTPTokens: Sendable {
     private struct Known {
+        /// With the roles that the token names, and no others.
         var user: HTTPUser
         var until: NIODeadline
         /// Of the keys by which it was checked.
@@ -25,7 +26,7 @@ package final class HTTPTokens: Sendable {
     private let now: @Sendable () -> NIODeadline
 
     /// - Parameters:
-    ///   - roles: of a user by name, besides those that the token names. May read a file.
+    ///   - roles: of a user by name, besides those that the token names. Asked for with each request.
     ///   - now: the time, for what is kept.
     package init(
         _ validator: TokenValidator, roles: @escaping @Sendable (String) -> Set<String> = { _ in [] },
@@ -38,10 +39,13 @@ package final class HTTPTokens: Sendable {
 
     /// The token in the value of `Authorization`; nil for another scheme.
     static func token(_ header: String) -> String? {
-        guard header.utf8.count <= byteCountMax, let space = header.firstIndex(of: " "),
-            header[..<space].lowercased() == "bearer"
+        let bytes = header.utf8
+        guard bytes.count <= byteCountMax, let space = bytes.firstIndex(of: UInt8(ascii: " ")),
+            bytes.prefix(upTo: space).elementsEqual("bearer".utf8, by: { $0 | 0x20 == $1 })
         else { return nil }
-        return String(header[space...].drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        let token = bytes[space...].drop { $0 == UInt8(ascii: " ") }
+        let end = token.lastIndex { $0 != UInt8(ascii: " ") }.map(token.index(after:)) ?? token.startIndex
+        return String(header[token.startIndex..<end])
     }
 
     /// The user, if the token was looked at a short while ago. Takes microseconds, on any thread.
@@ -49,10 +53,17 @@ package final class HTTPTokens: Sendable {
         let tag = tag(token)
         let revision = validator.revision
         let now = now()
-        return known.withLock { known in
-            guard let found = known[tag], now < found.until, found.revision == revision else { return nil }
-            return found.user
+        let found = known.withLock { known in
+            known[tag].flatMap { now < $0.until && $0.revision == revision ? $0.user : nil }
         }
+        return found.map(withRoles)
+    }
+
+    /// Roles are those of now: a token knows nothing of a file that has changed.
+    private func withRoles(_ user: HTTPUser) -> HTTPUser {
+        var user = user
+        user.roles.formUnion(roles(user.principal.name))
+        return user
     }
 
     /// - Throws: `TokenFailure` for a token that is not taken.
@@ -63,12 +74,15 @@ package final class HTTPTokens: Sendable {
         }
         let revision = validator.revision
         let read = try validator.validate(token)
-        guard read.principal.name != ProcessCredentials.user else {
+        guard read.principal.name != ProcessCredentials.user, read.principal.name != NodeCredentials.user else {
             throw TokenFailure("the token is for a name that is the program's own")
         }
-        let user = HTTPUser(read.principal, roles: read.groups.union(roles(read.principal.name)))
         let start = now()
-        let until = start + .milliseconds(min(Self.knownMs, validator.remaining(read)))
+        let remaining = validator.remaining(read)
+        var user = HTTPUser(read.principal, roles: read.groups)
+        // The bound keeps the sum within what a deadline can be.
+        user.until = start + .milliseconds(min(remaining, 1 << 42))
+        let until = start + .milliseconds(min(Self.knownMs, remaining))
         let tag = tag(token)
         known.withLock { known in
             if known.count >= Self.knownCountMax {
@@ -81,7 +95,7 @@ package final class HTTPTokens: Sendable {
             }
             known[tag] = Known(user: user, until: until, revision: revision)
         }
-        return user
+        return withRoles(user)
     }
 
     private func tag(_ token: String) -> [UInt8] {

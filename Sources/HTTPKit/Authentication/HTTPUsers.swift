@@ -14,6 +14,8 @@ package struct HTTPUser: Sendable, Hashable {
     package var isNode: Bool
     /// Of a part of this process: the `Authorization` that other nodes take instead of its own; nil when there is none.
     package var nodeAuthorization: String?
+    /// When what was shown is over, and answers without end with it; nil for what has no end.
+    package var until: NIODeadline?
 
     package init(_ principal: Principal, roles: Set<String> = [], isProcess: Bool = false, isNode: Bool = false) {
         self.principal = principal
@@ -110,10 +112,17 @@ package final class HTTPUsers: Sendable {
     /// Lets the users of another list in, too. They have no roles.
     package func add(_ check: any PasswordCheck) { checks.withLock { $0.append(check) } }
 
-    /// The roles of a user that the file has, whichever way the user comes. Reads the file when it has changed.
+    /// The roles of a user that the file has, whichever way the user comes. Takes microseconds, on any thread: that the file has
+    /// changed, the next request learns.
     package func roles(of user: String) -> Set<String> {
         guard let file else { return [] }
-        _ = look()
+        let now = now()
+        let mustLook = state.withLock { state in
+            let mustLook = state.looked.map { now - $0 >= Self.lookInterval } ?? true
+            if mustLook { state.looked = now }
+            return mustLook
+        }
+        if mustLook { threads.submit { _ in _ = self.look() } }
         return file.roles(of: user)
     }
 
@@ -144,7 +153,9 @@ package final class HTTPUsers: Sendable {
     ///   - isNear: whether the client is on this machine.
     func check(_ credentials: BasicCredentials, from address: String, isNear: Bool) async -> Verdict {
         if let user = atHand(credentials, isNear: isNear) { return .right(user) }
-        guard credentials.user != ProcessCredentials.user else { return .wrong }
+        guard credentials.user != ProcessCredentials.user, credentials.user != NodeCredentials.user else {
+            return .wrong
+        }
         let tag = tag(credentials)
         return await withCheckedContinuation { continuation in
             let start = now()

@@ -145,7 +145,7 @@ package final class UserFile: PasswordCheck, Sendable {
             guard !name.isEmpty, let password = parts.first, !password.isEmpty else {
                 throw malformed("a user is written as NAME: PASSWORD[,ROLE ...]")
             }
-            guard name != ProcessCredentials.user else {
+            guard name != ProcessCredentials.user, name != NodeCredentials.user else {
                 throw malformed("the name \(name) is the program's own")
             }
             let stored: StoredPassword

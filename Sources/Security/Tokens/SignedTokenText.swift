@@ -22,6 +22,11 @@ package struct TokenFailure: Error, Equatable, Sendable, CustomStringConvertible
     }
 
     package var description: String { reason }
+
+    /// What somebody sent, as far as it may go into a log.
+    static func shown(_ text: String) -> String {
+        String(text.unicodeScalars.lazy.filter { 0x20...0x7E ~= $0.value }.prefix(80).map { Character($0) })
+    }
 }
 
 /// The parts of a token in the compact form of a signature, read and not checked (RFC 7515, section 7.1).
@@ -75,7 +80,7 @@ struct SignedTokenText: Sendable {
             // Two readers that take different ones of two members with one name would see different tokens.
             value = try JSONValue.read(bytes.span.bytes, duplicates: .refuse, depthMax: depthMax)
         } catch {
-            throw TokenFailure("the token's \(what) is no JSON: \(error.message)")
+            throw TokenFailure("the token's \(what) is no JSON: \(TokenFailure.shown(error.message))")
         }
         guard case .object = value else { throw TokenFailure("the token's \(what) is no object of JSON") }
         return value

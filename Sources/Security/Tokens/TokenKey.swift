@@ -157,7 +157,9 @@ package struct TokenKeySet: Sendable {
 
     package init(_ keys: [TokenKey]) { self.keys = keys }
 
-    /// - Throws: `Malformed` for what is no set, or one without a key that checks signatures.
+    /// A set may have no key that checks signatures: then nothing is signed any more that it is asked for.
+    ///
+    /// - Throws: `Malformed` for what is no set.
     package init(_ bytes: [UInt8]) throws(Malformed) {
         guard bytes.count <= Self.byteCountMax else {
             throw Malformed(description: "the set of keys is longer than \(Self.byteCountMax) bytes")
@@ -173,11 +175,6 @@ package struct TokenKeySet: Sendable {
             throw Malformed(description: "the set has \(elements.count) keys, more than \(Self.keyCountMax)")
         }
         keys = elements.compactMap { TokenKey($0) }
-        guard !keys.isEmpty else {
-            throw Malformed(
-                description: "none of its \(elements.count) keys checks signatures by RS, PS or ES: RSA of 2048 bits "
-                    + "and more, P-256, P-384 and P-521 do")
-        }
     }
 
     /// Keys by which a token with this header may be signed, not more than a few.

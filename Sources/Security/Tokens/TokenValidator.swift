@@ -95,7 +95,7 @@ package struct TokenValidator: Sendable {
         guard let algorithm = TokenAlgorithm(rawValue: token.algorithm) else {
             let known = TokenAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")
             throw TokenFailure(
-                "the token's algorithm '\(shown(token.algorithm))' is not taken; \(known) are")
+                "the token's algorithm '\(TokenFailure.shown(token.algorithm))' is not taken; \(known) are")
         }
         guard let set = keys.current else {
             keys.want(nil, now)
@@ -106,7 +106,7 @@ package struct TokenValidator: Sendable {
             keys.want(token.keyID, now)
             throw TokenFailure(
                 "the issuer has no key "
-                    + (token.keyID.map { "'\(shown($0))' for \(algorithm.rawValue)" } ?? "for \(algorithm.rawValue)"))
+                    + (token.keyID.map { "'\(TokenFailure.shown($0))' for \(algorithm.rawValue)" } ?? "for \(algorithm.rawValue)"))
         }
         guard candidates.contains(where: { $0.verifies(token.signature, of: token.signed, algorithm) }) else {
             throw TokenFailure("the token's signature is not by the issuer's key")
@@ -124,7 +124,7 @@ package struct TokenValidator: Sendable {
         if let issuer = rules.issuer {
             guard let given = claims["iss"]?.text else { throw TokenFailure("the token has no 'iss'") }
             guard isSame(Array(given.utf8), Array(issuer.utf8)) else {
-                throw TokenFailure("the token is of the issuer '\(shown(given))', and not of '\(issuer)'")
+                throw TokenFailure("the token is of the issuer '\(TokenFailure.shown(given))', and not of '\(issuer)'")
             }
         }
         try checkAudience(claims["aud"], rules.audiences)
@@ -175,12 +175,12 @@ package struct TokenValidator: Sendable {
         // As upstream's library has it: a token for somebody is for nobody else, and here nobody says who we are.
         guard !expected.isEmpty else {
             throw TokenFailure(
-                "the token is for an audience ('aud': \(shown(given.joined(separator: ", ")))) and the setting "
+                "the token is for an audience ('aud': \(TokenFailure.shown(given.joined(separator: ", ")))) and the setting "
                     + "expected.audience names none")
         }
         guard given.contains(where: { one in expected.contains { isSame(Array($0.utf8), Array(one.utf8)) } }) else {
             throw TokenFailure(
-                "the token is for the audience '\(shown(given.joined(separator: ", ")))', and not for "
+                "the token is for the audience '\(TokenFailure.shown(given.joined(separator: ", ")))', and not for "
                     + "'\(expected.joined(separator: ", "))'")
         }
     }
@@ -207,10 +207,5 @@ package struct TokenValidator: Sendable {
         guard let claim = claims[name] else { return nil }
         guard let time = claim.numericDate else { throw TokenFailure("the token's '\(name)' is no time") }
         return time
-    }
-
-    /// What somebody sent, as far as it may go into a log.
-    private static func shown(_ text: String) -> String {
-        String(text.unicodeScalars.filter { 0x20...0x7E ~= $0.value }.prefix(80).map { Character($0) })
     }
 }

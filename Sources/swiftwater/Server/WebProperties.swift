@@ -217,6 +217,11 @@ extension ServerSettings {
                 return own.isEmpty && !isOwn ? set["sasl." + prefix + name]?.text : own
             }
             settings.rules.groupsClaim = settings.rules.groupsClaim ?? "groups"
+            if !isOwn, settings.source.trustFile == nil {
+                // The same keys, by the authorities that the listener has for them.
+                settings.source.trustFile =
+                    listeners.compactMap(\.tokenKeySource).first { $0.url == settings.source.url }?.trustFile
+            }
             return settings
         } catch {
             throw CommandFailure.usage(
