@@ -221,7 +221,8 @@ struct HTTPResponder: Sendable {
     }
 
     private func send(
-        _ answer: HTTPAnswer, isHead: Bool, _ writer: consuming ResponseWriter, _ channel: any Channel, until: NIODeadline?
+        _ answer: HTTPAnswer, isHead: Bool, _ writer: consuming ResponseWriter, _ channel: any Channel,
+        until: NIODeadline?
     ) async throws {
         var head = HTTPResponse(status: answer.status, headerFields: answer.headers)
         if head.headerFields[.date] == nil { head.headerFields[.date] = date.now() }

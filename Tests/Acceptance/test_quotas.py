@@ -207,10 +207,11 @@ def test_consumers_are_told_and_held_up(make_broker, java, name):
     assert consume() > 0
 
 
-@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
-def test_a_producer_without_answers_loses_nothing(make_broker, java, leaves):
-    """What it had sent counts, also when it ends its connection while it is held up."""
-    broker = make_broker(SHORT)
+@pytest.mark.parametrize(
+    "leaves, properties", [(False, {}), (True, {}), (False, {"connections.max.idle.ms": "300"})], ids=["stays", "leaves", "idle"])
+def test_a_producer_without_answers_loses_nothing(make_broker, java, leaves, properties):
+    """What it had sent counts, also when it ends its connection while it is held up; and who is held up is not idle."""
+    broker = make_broker({**SHORT, **properties})
     create_topic(broker.address, "t")
     alter(java, broker, {"user": "ANONYMOUS"}, producer_byte_rate=RATE)
     producer = confluent_kafka.Producer({"bootstrap.servers": broker.address, "acks": 0, "batch.num.messages": 1})

@@ -205,6 +205,15 @@ import Testing
             var clients: [WireClient] = []
             for _ in 0..<25 { clients.append(try WireClient(port: server.port)) }
             for client in clients { _ = try client.ask(ApiVersionsRequest(), version: 0) }
+            #expect(try Self.throttles(server) > 0)
+        }
+    }
+
+    private static func throttles(_ server: BrokerServer) throws -> Double {
+        let family = server.node.metrics.registry.look().first { $0.name == "swiftwater_quota_throttles_total" }
+        return try #require(family).samples.reduce(0) { sum, sample in
+            guard case .number(let count) = sample.value else { return sum }
+            return sum + Double(count)
         }
     }
 

@@ -37,7 +37,10 @@ extension Connection {
     }
 
     func close(because reason: String) {
-        guard !isClosing else { return }
+        guard !isClosing else {
+            isRestOver = true
+            return
+        }
         node.logger.info(
             "closing connection",
             metadata: ["remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "reason": "\(reason)"])
@@ -49,9 +52,11 @@ extension Connection {
     /// Called now and then: ends connections without traffic and those that hold memory for a frame that does not come.
     func closeIfStale(now: NIODeadline, idleMax: TimeAmount?) {
         let silence = now - lastActivity
-        if reservedByteCount > 0, throttledUntil == nil, silence > .seconds(Self.stallSecondsMax) {
+        let stallMax = TimeAmount.seconds(Self.stallSecondsMax)
+        // Who is held up for long may not keep others from memory meanwhile; whole requests there are none then.
+        if reservedByteCount > 0, silence > stallMax, throttledUntil.map({ $0 - now > stallMax }) ?? true {
             close(because: "a request of \(reservedByteCount) bytes stopped arriving")
-        } else if let idleMax, silence > idleMax, pendingCount == 0 {
+        } else if let idleMax, silence > idleMax, pendingCount == 0, throttledUntil == nil {
             close(because: "idle for more than connections.max.idle.ms")
         }
     }

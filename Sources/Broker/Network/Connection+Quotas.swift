@@ -108,7 +108,7 @@ extension Connection {
     /// wanted no answer.
     func handleRest() {
         do throws(WireError) {
-            while let frame = try splitter.next() { handle(frame) }
+            while !isRestOver, !isHeldBack, let frame = try splitter.next() { handle(frame) }
         } catch {
             node.logger.debug("rest cannot be read", metadata: ["remote": "\(remoteAddress)", "error": "\(error)"])
         }

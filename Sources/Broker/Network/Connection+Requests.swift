@@ -36,9 +36,12 @@ extension Connection {
                     return close(because: reason)
                 }
             }
-            refreshQuotas()
+            // Nobody is a client yet who has not shown who it is.
+            if authenticator.map({ $0.principal != nil }) ?? true {
+                refreshQuotas()
+                beginTiming(apiKey)
+            }
             requestByteCount = byteCount
-            beginTiming(apiKey)
             try node.handle(&reader, version, apiKey, self, responder)
             endTiming()
         } catch {

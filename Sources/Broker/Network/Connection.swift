@@ -74,6 +74,8 @@ final class Connection: ChannelInboundHandler {
     var isAwaitingMemory = false
     var reservedByteCount = 0
     var isClosing = false
+    /// The client has left, and of what it had sent before nothing more is taken up.
+    var isRestOver = false
     /// The answer with which the connection ends, by its place, and why; nil while it goes on.
     var lastWords: (sequence: UInt64, reason: String)?
     /// Ends a connection whose last answer does not leave.

@@ -26,6 +26,8 @@ final class ConnectionRates: Sendable {
         /// When the last connection that waits is let in.
         var lastSlot: Int64 = 0
         var heldCount = 0
+        /// Connections that wait for being let in, by listener.
+        var waiting: [ObjectIdentifier: Int] = [:]
         var nextExpiry: Int64 = 0
     }
     private let windows: ClientQuotas.Windows
@@ -106,11 +108,21 @@ final class ConnectionRates: Sendable {
     /// Lets a connection wait until it is its turn, and its listener take no others meanwhile.
     func wait(_ channel: any Channel, _ milliseconds: Int64, _ quotas: ClientQuotas) -> EventLoopFuture<Void> {
         quotas.noteThrottle(.connectionCreationRate, milliseconds: milliseconds)
-        let listening = channel.parent
+        guard let listening = channel.parent else {
+            return channel.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {}.futureResult
+        }
+        let listener = ObjectIdentifier(listening)
+        state.withLock { $0.waiting[listener, default: 0] += 1 }
         // It fails only where the listener is closed by then, and nobody is let in any more.
-        _ = listening?.setOption(.autoRead, value: false)
-        return channel.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) {
-            _ = listening?.setOption(.autoRead, value: true)
+        _ = listening.setOption(.autoRead, value: false)
+        return channel.eventLoop.scheduleTask(in: .milliseconds(milliseconds)) { [self] in
+            let isLast = state.withLock { state in
+                let count = (state.waiting[listener] ?? 1) - 1
+                state.waiting[listener] = count > 0 ? count : nil
+                return count <= 0
+            }
+            // Several may have come in one look; it goes on when all of them are in.
+            if isLast { _ = listening.setOption(.autoRead, value: true) }
         }.futureResult
     }
 

@@ -124,7 +124,8 @@ package final class HTTPAuthentication: Sendable {
             return own.matches(credentials) && isNear() ? .part(of: own) : nil
         case .nodes(let nodes): return nodes.matches(credentials) ? .node : nil
         case .users(let users, let rules):
-            guard let user = users.atHand(credentials, isNear: isNear()), takesPasswords || user.isProcess || user.isNode,
+            guard let user = users.atHand(credentials, isNear: isNear()),
+                takesPasswords || user.isProcess || user.isNode,
                 Self.mayUse(user, rules)
             else { return nil }
             count(.allowed)

@@ -106,7 +106,8 @@ package struct TokenValidator: Sendable {
             keys.want(token.keyID, now)
             throw TokenFailure(
                 "the issuer has no key "
-                    + (token.keyID.map { "'\(TokenFailure.shown($0))' for \(algorithm.rawValue)" } ?? "for \(algorithm.rawValue)"))
+                    + (token.keyID.map { "'\(TokenFailure.shown($0))' for \(algorithm.rawValue)" }
+                        ?? "for \(algorithm.rawValue)"))
         }
         guard candidates.contains(where: { $0.verifies(token.signature, of: token.signed, algorithm) }) else {
             throw TokenFailure("the token's signature is not by the issuer's key")
