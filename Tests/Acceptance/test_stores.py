@@ -44,6 +44,54 @@ def test_listeners_and_clients(make_secure, certificates, kind):  # noqa: F811
             assert done.returncode == 0, done.stdout + done.stderr
 
 
+def run_own(broker, properties):
+    """Commands that go by librdkafka, and by connections of our own."""
+    file = broker.folder / "client.properties"
+    file.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    for command in (["topic", "list"], ["group", "list"]):
+        done = subprocess.run(
+            [binary(), *command, "-b", f"localhost:{broker.ports['MUTUAL']}", "--command-config", str(file)],
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("said", ["PKCS12", "JKS", "PEM", None])
+@pytest.mark.parametrize("kind", ["PKCS12", "PEM"])
+def test_what_is_in_the_file_counts(make_secure, certificates, kind, said):  # noqa: F811
+    broker = make_secure({})
+    folder = certificates.folder
+    store = str(folder / "client.both.pem") if kind == "PEM" else key_store(certificates, "client", "PKCS12")
+    own = {"security.protocol": "SSL", "ssl.truststore.location": certificates.authority, "ssl.keystore.location": store}
+    if kind == "PKCS12":
+        own["ssl.keystore.password"] = PASSWORD
+    if said:
+        own |= {"ssl.keystore.type": said, "ssl.truststore.type": said}
+    run_own(broker, own)
+
+
+def test_a_client_shows_the_whole_chain(make_secure, certificates, tmp_path):  # noqa: F811
+    """Its certificate is by an authority that only the broker's own authority vouches for."""
+    root = certificates.folder
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *map(str, arguments)], cwd=tmp_path, check=True, capture_output=True)
+
+    (tmp_path / "ca").write_text("basicConstraints=critical,CA:TRUE\n")
+    for name, issuer, key, extra in (
+        ("between", root / "ca.pem", root / "ca.key", ["-extfile", "ca"]), ("leaf", "between.pem", "between.key", []),
+    ):  # fmt: skip
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", issuer, "-CAkey", key, "-CAcreateserial", "-days", "30", *extra,
+                "-out", f"{name}.pem")  # fmt: skip
+    openssl("pkcs12", "-export", "-in", "leaf.pem", "-inkey", "leaf.key", "-certfile", "between.pem", "-out", "leaf.p12",
+            "-passout", f"pass:{PASSWORD}")  # fmt: skip
+    run_own(make_secure({}), {
+        "security.protocol": "SSL", "ssl.truststore.type": "PEM", "ssl.truststore.location": certificates.authority,
+        "ssl.keystore.type": "PKCS12", "ssl.keystore.location": tmp_path / "leaf.p12", "ssl.keystore.password": PASSWORD,
+    })  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_https_ports(tmp_path, kind):
     platform = Platform(tmp_path, properties={"authentication.method": "NONE"})

@@ -10,7 +10,7 @@ enum JavaStores {
     /// - Throws: `.invalidConfig`, naming the file.
     static func trusted(_ properties: [String: String]) throws(ClusterError) -> String? {
         guard let path = text("ssl.truststore.location", properties),
-            let bytes = store(path, properties["ssl.truststore.type"])
+            let bytes = store(path)
         else { return nil }
         do throws(KeyStoreError) {
             return try StoreFile.pem(
@@ -26,7 +26,7 @@ enum JavaStores {
     /// - Throws: `.invalidConfig`, naming the file.
     static func identity(_ properties: [String: String]) throws(ClusterError) -> (chain: String, key: String)? {
         guard let path = text("ssl.keystore.location", properties),
-            let bytes = store(path, properties["ssl.keystore.type"])
+            let bytes = store(path)
         else { return nil }
         do throws(KeyStoreError) {
             return try TLSIdentity(
@@ -38,13 +38,14 @@ enum JavaStores {
         }
     }
 
-    /// What is in a file that is no PEM and was not said to be. Java's default is a store, in either format.
-    private static func store(_ path: String, _ type: String?) -> [UInt8]? {
-        guard type?.uppercased() != "PEM", let bytes = try? StoreFile.contents(path), !StoreFile.isPEM(bytes) else {
-            return nil
-        }
+    /// What is in a file that is no PEM, whatever its type is said to be.
+    private static func store(_ path: String) -> [UInt8]? {
+        guard let bytes = try? StoreFile.contents(path), !StoreFile.isPEM(bytes) else { return nil }
         return bytes
     }
+
+    /// Whether a file can be read and is PEM.
+    static func isPEM(_ path: String) -> Bool { (try? StoreFile.contents(path)).map(StoreFile.isPEM) ?? false }
 
     private static func text(_ name: String, _ properties: [String: String]) -> String? {
         properties[name].flatMap { $0.isEmpty ? nil : $0 }

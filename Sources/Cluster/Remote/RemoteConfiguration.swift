@@ -56,18 +56,16 @@ package struct RemoteConfiguration: Sendable {
             case "ssl.keystore.certificate.chain": translated["ssl.certificate.pem"] = value
             case "ssl.keystore.key": translated["ssl.key.pem"] = value
             case "ssl.keystore.location":
-                guard properties["ssl.keystore.type"]?.uppercased() == "PEM" else {
-                    if let identity {
-                        translated["ssl.certificate.pem"] = identity.chain
-                        translated["ssl.key.pem"] = identity.key
-                    } else {
-                        translated["ssl.keystore.location"] = value
-                    }
-                    continue
+                if let identity {
+                    translated["ssl.certificate.pem"] = identity.chain
+                    translated["ssl.key.pem"] = identity.key
+                } else if properties["ssl.keystore.type"]?.uppercased() == "PEM" || JavaStores.isPEM(value) {
+                    // Java's PEM store is one file with the key and its certificates.
+                    translated["ssl.certificate.location"] = value
+                    translated["ssl.key.location"] = value
+                } else {
+                    translated["ssl.keystore.location"] = value
                 }
-                // Java's PEM store is one file with the key and its certificates.
-                translated["ssl.certificate.location"] = value
-                translated["ssl.key.location"] = value
             case "ssl.truststore.type", "ssl.keystore.type":
                 guard StoreFile.types.contains(value.uppercased()) else {
                     throw ClusterError(

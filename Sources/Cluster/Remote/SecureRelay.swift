@@ -28,12 +28,24 @@ final class SecureRelay: Sendable {
         let properties = configuration.properties
         let mechanism = (properties["sasl.mechanism"] ?? properties["sasl.mechanisms"] ?? "").uppercased()
         let protocolName = (properties["security.protocol"] ?? "").lowercased()
-        let needs = mechanism == "OAUTHBEARER" || version < Self.versionWithoutNeed && mechanism.hasPrefix("SCRAM-")
-        guard needs, protocolName.hasPrefix("sasl_") else { return nil }
+        let authenticates =
+            mechanism == "OAUTHBEARER" || version < Self.versionWithoutNeed && mechanism.hasPrefix("SCRAM-")
+        // Of a chain as text librdkafka shows the first certificate alone; what it alone knows is left to it.
+        let showsChain =
+            Self.hasIntermediates(properties) && (properties["ssl.crl.location"] ?? "").isEmpty
+            && (protocolName == "ssl" || ConnectionSecurity.Mechanism(rawValue: mechanism) != nil)
+        guard
+            authenticates && protocolName.hasPrefix("sasl_")
+                || showsChain && (protocolName == "ssl" || protocolName == "sasl_ssl")
+        else { return nil }
         security = try ConnectionSecurity(properties)
         clientId = properties["client.id"] ?? "swiftwater"
         let given = properties["socket.connection.setup.timeout.ms"].flatMap { Int($0) }
         timeout = min(configuration.requestTimeout, .milliseconds(max(1, given ?? 30_000)))
+    }
+
+    private static func hasIntermediates(_ properties: [String: String]) -> Bool {
+        (properties["ssl.certificate.pem"] ?? "").ranges(of: "-----BEGIN CERTIFICATE-----").count > 1
     }
 
     /// Why the last connection was not made, until another one is.

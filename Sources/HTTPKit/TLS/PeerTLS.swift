@@ -12,6 +12,8 @@ package final class PeerTLS: Sendable {
         var configuration: TLSConfiguration
         var context: NIOSSLContext
         var stamps: FileStamps
+        /// Somebody reads the files.
+        var isReading = false
     }
 
     private let store: KeyStore?
@@ -70,18 +72,24 @@ package final class PeerTLS: Sendable {
     /// Looks at the files: not on an event loop.
     package func refresh() {
         guard let store else { return }
-        state.withLock { state in
-            let stamps = FileStamps(store.files)
-            guard stamps != state.stamps else { return }
-            state.stamps = stamps  // a bad file is told of once, not with each connection
-            do throws(KeyStoreError) {
-                (state.configuration, state.context) = try Self.read(store)
-                logger?.notice("read the certificate for other nodes again", metadata: ["files": "\(store.files)"])
-            } catch {
-                logger?.error(
-                    "the certificate for other nodes has changed and cannot be used: the one from before stays in force",
-                    metadata: ["error": "\(error)"])
-            }
+        let stamps = FileStamps(store.files)
+        // One reads; whoever comes meanwhile has what was there before.
+        let mustRead = state.withLock { state in
+            guard stamps != state.stamps, !state.isReading else { return false }
+            (state.stamps, state.isReading) = (stamps, true)
+            return true
+        }
+        guard mustRead else { return }
+        do throws(KeyStoreError) {
+            let (configuration, context) = try Self.read(store)
+            state.withLock { ($0.configuration, $0.context, $0.isReading) = (configuration, context, false) }
+            logger?.notice("read the certificate for other nodes again", metadata: ["files": "\(store.files)"])
+        } catch {
+            // It is told of once, not with each connection.
+            state.withLock { $0.isReading = false }
+            logger?.error(
+                "the certificate for other nodes has changed and cannot be used: the one from before stays in force",
+                metadata: ["error": "\(error)"])
         }
     }
 }

@@ -11,6 +11,8 @@ package final class TLSListener: Sendable {
     private struct State {
         var context: NIOSSLContext
         var stamps: FileStamps
+        /// Somebody reads the files.
+        var isReading = false
     }
 
     private let store: KeyStore
@@ -54,19 +56,26 @@ package final class TLSListener: Sendable {
     package func refresh() { _ = current() }
 
     private func current() -> NIOSSLContext {
-        state.withLock { state in
-            let stamps = FileStamps(store.files)
-            guard stamps != state.stamps else { return state.context }
-            state.stamps = stamps  // a bad file is told of once, not with each connection
-            do throws(KeyStoreError) {
-                state.context = try Self.context(store)
-                logger.notice("read the certificate again", metadata: ["files": "\(store.files)"])
-            } catch {
-                logger.error(
-                    "the certificate has changed and cannot be used: the one from before stays in force",
-                    metadata: ["error": "\(error)"])
-            }
-            return state.context
+        let stamps = FileStamps(store.files)
+        // One reads; whoever comes meanwhile gets what was there before.
+        let (present, mustRead) = state.withLock { state in
+            let mustRead = stamps != state.stamps && !state.isReading
+            if mustRead { (state.stamps, state.isReading) = (stamps, true) }
+            return (state.context, mustRead)
+        }
+        guard mustRead else { return present }
+        do throws(KeyStoreError) {
+            let fresh = try Self.context(store)
+            state.withLock { ($0.context, $0.isReading) = (fresh, false) }
+            logger.notice("read the certificate again", metadata: ["files": "\(store.files)"])
+            return fresh
+        } catch {
+            // It is told of once, not with each connection.
+            state.withLock { $0.isReading = false }
+            logger.error(
+                "the certificate has changed and cannot be used: the one from before stays in force",
+                metadata: ["error": "\(error)"])
+            return present
         }
     }
 

@@ -50,12 +50,19 @@ package struct TLSIdentity: Sendable {
                 "\(name) is no key store with a private key",
                 hint: "PEM, PKCS12 and JKS with certificate and key are read")
         }
+        var unusable: KeyStoreError?
         for key in contents.keys {
-            if let found = try Self.identity(key, contents, name) {
-                self = found
-                return
+            do throws(KeyStoreError) {
+                if let found = try Self.identity(key, contents, name) {
+                    self = found
+                    return
+                }
+            } catch {
+                // A store may have keys that are for something else.
+                unusable = unusable ?? error
             }
         }
+        if let unusable { throw unusable }
         throw KeyStoreError(
             "\(name) has a private key, and no certificate of that key",
             hint: "put the key's own certificate into the file: openssl pkcs12 -export -in CERT.pem -inkey KEY.pem")

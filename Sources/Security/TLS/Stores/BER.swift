@@ -2,16 +2,22 @@
 /// be written so, and some programs do.
 enum BER {
     private static let depthMax = 32
+    /// Of a file; a store of all authorities of a system has some thousands.
+    private static let elementCountMax = 200_000
 
     /// - Returns: the first element in DER; nil for what is neither. Elements with tags above 30, of which the formats here
     ///   have none, are not read.
     static func definite(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
         var rest = bytes
-        return element(&rest, depth: 0)
+        var elementCount = 0
+        return element(&rest, depth: 0, &elementCount)
     }
 
-    private static func element(_ rest: inout ArraySlice<UInt8>, depth: Int) -> [UInt8]? {
-        guard depth < depthMax, let tag = rest.popFirst(), tag & 0x1F != 0x1F, let first = rest.popFirst() else {
+    private static func element(
+        _ rest: inout ArraySlice<UInt8>, depth: Int, _ elementCount: inout Int
+    ) -> [UInt8]? {
+        elementCount += 1
+        guard elementCount <= elementCountMax, depth < depthMax, let tag = rest.popFirst(), tag & 0x1F != 0x1F, let first = rest.popFirst() else {
             return nil
         }
         let isConstructed = tag & 0x20 != 0
@@ -19,7 +25,7 @@ enum BER {
         if first == 0x80 {
             guard isConstructed else { return nil }
             while !rest.starts(with: [0, 0]) {
-                guard let part = element(&rest, depth: depth + 1) else { return nil }
+                guard let part = element(&rest, depth: depth + 1, &elementCount) else { return nil }
                 parts.append(part)
             }
             rest = rest.dropFirst(2)
@@ -29,7 +35,7 @@ enum BER {
             rest = rest.dropFirst(count)
             guard isConstructed else { return encoded(tag, Array(content)) }
             while !content.isEmpty {
-                guard let part = element(&content, depth: depth + 1) else { return nil }
+                guard let part = element(&content, depth: depth + 1, &elementCount) else { return nil }
                 parts.append(part)
             }
         }
