@@ -17,7 +17,9 @@ enum BER {
         _ rest: inout ArraySlice<UInt8>, depth: Int, _ elementCount: inout Int
     ) -> [UInt8]? {
         elementCount += 1
-        guard elementCount <= elementCountMax, depth < depthMax, let tag = rest.popFirst(), tag & 0x1F != 0x1F, let first = rest.popFirst() else {
+        guard elementCount <= elementCountMax, depth < depthMax, let tag = rest.popFirst(), tag & 0x1F != 0x1F,
+            let first = rest.popFirst()
+        else {
             return nil
         }
         let isConstructed = tag & 0x20 != 0
