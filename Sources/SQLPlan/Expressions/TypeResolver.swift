@@ -6,19 +6,70 @@ struct TypeResolver {
     /// Nested deeper than the syntax allows cannot be; custom types are resolved already.
     let types: [String: SQLType]
 
-    /// Of a type, all that it consists of counted, wherever it stands: names double what they are made of with each step.
-    private static let partCountMax = 100_000
-    /// As deep as schemas are written and read again.
-    private static let depthMax = SchemaText.depthMax
+    /// What types are made of, counted wherever it stands: names double what they are made of with each step.
+    struct PartCount {
+        private var count = 0
+        private let countMax: Int
+        private let what: String
+
+        /// Of all columns of one source, or of one type.
+        static var ofSource: PartCount { PartCount(countMax: 100_000, what: "The type or schema has") }
+        /// Of all types of a server.
+        static var ofTypes: PartCount { PartCount(countMax: 1_000_000, what: "All custom types together have") }
+
+        private init(countMax: Int, what: String) {
+            self.countMax = countMax
+            self.what = what
+        }
+
+        /// As deep as schemas are written and read again.
+        fileprivate mutating func add(_ depth: Int, name: String = "", at position: Position) throws(PlanError) {
+            // A long name is as much as several parts.
+            count += 1 + name.utf8.count / 16
+            guard count <= countMax else {
+                throw PlanError(
+                    "\(what) more than \(countMax) parts, those of custom types and of long names counted", at: position
+                )
+            }
+            guard depth <= SchemaText.depthMax else {
+                throw PlanError(
+                    "The type has more than \(SchemaText.depthMax) levels, those of custom types counted", at: position)
+            }
+        }
+
+        /// Counts a type that is there.
+        mutating func add(_ type: SQLType, _ depth: Int = 1, at position: Position = Position()) throws(PlanError) {
+            try add(depth, at: position)
+            switch type {
+            case .array(let element): try add(element, depth + 1, at: position)
+            case .map(let key, let value):
+                try add(key, depth + 1, at: position)
+                try add(value, depth + 1, at: position)
+            case .structure(let fields):
+                for field in fields {
+                    try add(depth, name: field.name, at: position)
+                    try add(field.type, depth + 1, at: position)
+                }
+            default: break
+            }
+        }
+    }
 
     /// - Throws: `PlanError` for names that are not known, and for types with too many parts or too many levels.
     func resolve(_ expression: TypeExpression) throws(PlanError) -> SQLType {
-        var partCount = 0
-        return try resolve(expression, 1, &partCount)
+        var parts = PartCount.ofSource
+        return try resolve(expression, counting: &parts)
     }
 
-    private func resolve(_ expression: TypeExpression, _ depth: Int, _ partCount: inout Int) throws(PlanError) -> SQLType {
-        try Self.count(depth, &partCount, expression.position)
+    /// - Parameter parts: what belongs to the same source.
+    func resolve(_ expression: TypeExpression, counting parts: inout PartCount) throws(PlanError) -> SQLType {
+        try resolve(expression, 1, &parts)
+    }
+
+    private func resolve(
+        _ expression: TypeExpression, _ depth: Int, _ parts: inout PartCount
+    ) throws(PlanError) -> SQLType {
+        try parts.add(depth, at: expression.position)
         switch expression.kind {
         case .primitive(let type):
             switch type {
@@ -36,10 +87,10 @@ struct TypeResolver {
             do { return try .checkedDecimal(precision: Int(precision), scale: Int(scale)) } catch {
                 throw PlanError(error, at: expression.position)
             }
-        case .array(let element): return .array(try resolve(element, depth + 1, &partCount))
+        case .array(let element): return .array(try resolve(element, depth + 1, &parts))
         case .map(let key, let value):
             return .map(
-                key: try resolve(key, depth + 1, &partCount), value: try resolve(value, depth + 1, &partCount))
+                key: try resolve(key, depth + 1, &parts), value: try resolve(value, depth + 1, &parts))
         case .structure(let fields):
             var result: [SQLField] = []
             var names: Set<String> = []
@@ -48,7 +99,8 @@ struct TypeResolver {
                     throw PlanError(
                         "Duplicate field names found in STRUCT: '\(field.name.text)'", at: field.name.position)
                 }
-                result.append(SQLField(field.name.text, try resolve(field.type, depth + 1, &partCount)))
+                try parts.add(depth, name: field.name.text, at: field.name.position)
+                result.append(SQLField(field.name.text, try resolve(field.type, depth + 1, &parts)))
             }
             return .structure(result)
         case .custom(let name):
@@ -60,33 +112,8 @@ struct TypeResolver {
                             name.text, types.keys.sorted() + PrimitiveType.allCases.map(\.rawValue)),
                     at: name.position)
             }
-            try Self.measure(type, depth, &partCount, name.position)
+            try parts.add(type, depth, at: name.position)
             return type
-        }
-    }
-
-    private static func measure(
-        _ type: SQLType, _ depth: Int, _ partCount: inout Int, _ position: Position
-    ) throws(PlanError) {
-        try count(depth, &partCount, position)
-        switch type {
-        case .array(let element): try measure(element, depth + 1, &partCount, position)
-        case .map(let key, let value):
-            try measure(key, depth + 1, &partCount, position)
-            try measure(value, depth + 1, &partCount, position)
-        case .structure(let fields):
-            for field in fields { try measure(field.type, depth + 1, &partCount, position) }
-        default: break
-        }
-    }
-
-    private static func count(_ depth: Int, _ partCount: inout Int, _ position: Position) throws(PlanError) {
-        partCount += 1
-        guard partCount <= partCountMax else {
-            throw PlanError("The type has more than \(partCountMax) parts, those of custom types counted", at: position)
-        }
-        guard depth <= depthMax else {
-            throw PlanError("The type has more than \(depthMax) levels, those of custom types counted", at: position)
         }
     }
 

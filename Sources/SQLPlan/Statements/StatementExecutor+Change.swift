@@ -26,8 +26,10 @@ extension StatementExecutor {
         }
         if source.isResultOfQuery { throw PlanError("ALTER command is not supported for CREATE ... AS statements.") }
         let types = TypeResolver(types: catalog.types)
+        var parts = TypeResolver.PartCount.ofSource
+        for column in source.columns { try parts.add(column.type, at: alter.name.position) }
         for column in alter.columns {
-            let type = try types.resolve(column.type)
+            let type = try types.resolve(column.type, counting: &parts)
             guard source.column(column.name.text) == nil else {
                 throw PlanError(
                     "Cannot add column \(Identifier.quote(column.name.text)) to schema. A column with the same name already"
@@ -122,6 +124,9 @@ extension StatementExecutor {
                 .inUse, "Cannot register custom type '\(name)' since it is already registered with type: \(known)",
                 at: create.name.position)
         }
+        var parts = TypeResolver.PartCount.ofTypes
+        for known in catalog.types.values { try parts.add(known, at: create.name.position) }
+        try parts.add(type, at: create.name.position)
         catalog.types[name] = type
         return StatementOutcome("Registered custom type with name '\(name)' and SQL type \(type)")
     }

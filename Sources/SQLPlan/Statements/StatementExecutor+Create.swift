@@ -296,8 +296,9 @@ struct SourceDeclaration {
     var columns: [SQLColumn] = []
 
     init(_ create: CreateSource, _ types: TypeResolver) throws(PlanError) {
+        var parts = TypeResolver.PartCount.ofSource
         for element in create.elements {
-            let type = try types.resolve(element.type)
+            let type = try types.resolve(element.type, counting: &parts)
             let role: SQLColumn.Role =
                 switch element.constraint {
                 case nil: .value

@@ -72,7 +72,7 @@ class Worker(Broker):
     def wait_running(self, name, tasks=1):
         wait_until(lambda: self.states(name) == ("RUNNING", ["RUNNING"] * tasks), what=f"{name} runs", timeout=30)
 
-    def restart(self, path):
+    def restart_parts(self, path):
         """Restarts what /connectors/`path` names, and waits until that is over."""
         with self.restarts() as wait:
             answer = self.http.ask("POST", f"/connectors/{path}")

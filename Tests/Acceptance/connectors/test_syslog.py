@@ -153,7 +153,7 @@ def test_many_messages_come_once_and_in_order(worker):
 def test_a_port_is_free_again_and_one_in_use_is_told(worker):
     port = start(worker, "TCP")
     for _ in range(3):
-        worker.restart("syslog/restart?includeTasks=true")
+        worker.restart_parts("syslog/restart?includeTasks=true")
         worker.wait_running("syslog")
     logger(port, "-T", "--rfc5424")
     received(worker, 1)

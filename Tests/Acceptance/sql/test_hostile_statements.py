@@ -48,6 +48,16 @@ REFUSED = {
     "types that double": (
         "CREATE TYPE T0 AS STRUCT<A INT, B INT>;"
         + "".join(f"CREATE TYPE T{i} AS STRUCT<A T{i - 1}, B T{i - 1}>;" for i in range(1, 40)), "more than 100000 parts"),
+    "a schema of types": (
+        "CREATE TYPE M0 AS STRUCT<A INT, B INT>;" + "".join(f"CREATE TYPE M{i} AS STRUCT<A M{i - 1}, B M{i - 1}>;" for i in range(1, 10))
+        + "CREATE STREAM X (" + ", ".join(f"C{i} M9" for i in range(200)) + ") WITH (KAFKA_TOPIC='x', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        "more than 100000 parts"),
+    "long names": (
+        f"CREATE TYPE L0 AS STRUCT<{'N' * 20_000} INT>;"
+        + "".join(f"CREATE TYPE L{i} AS STRUCT<A L{i - 1}, B L{i - 1}>;" for i in range(1, 14)), "more than 100000 parts"),
+    "many large types": (
+        "CREATE TYPE P0 AS STRUCT<A INT, B INT>;" + "".join(f"CREATE TYPE P{i} AS STRUCT<A P{i - 1}, B P{i - 1}>;" for i in range(1, 13))
+        + "".join(f"CREATE TYPE Q{i} AS STRUCT<A P12>;" for i in range(200)), "All custom types together"),
     "types in types": (
         "CREATE TYPE N0 AS INT;" + "".join(f"CREATE TYPE N{i} AS ARRAY<N{i - 1}>;" for i in range(1, 6000)), "more than 64 levels"),
     "variables of each other": ("DEFINE a='${b}'; DEFINE b='${a}'; CREATE STREAM ${a} AS SELECT * FROM R;", "Got: '${b}'"),

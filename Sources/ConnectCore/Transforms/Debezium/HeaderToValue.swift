@@ -59,7 +59,7 @@ struct HeaderToValue: Transformation {
         if let known = schemas[question] {
             schema = known
         } else {
-            schema = Self.schema(value.schema, added.map { ($0.path[...], $0.header) }, isRoot: true)
+            schema = try Self.schema(value.schema, added.map { ($0.path[...], $0.header) }, isRoot: true)
             schemas[question] = schema
         }
         var record = record
@@ -78,7 +78,9 @@ struct HeaderToValue: Transformation {
 
     /// A struct that is not there is made. One that is keeps whether it may be missing, which upstream forgets: its
     /// deletes with a field for `after` cannot be written.
-    private static func schema(_ old: ConnectSchema?, _ added: Additions, isRoot: Bool = false) -> ConnectSchema {
+    private static func schema(
+        _ old: ConnectSchema?, _ added: Additions, isRoot: Bool = false
+    ) throws(ConnectError) -> ConnectSchema {
         var fields = old?.fields ?? []
         func set(_ name: String, _ schema: ConnectSchema) {
             if let place = fields.firstIndex(where: { $0.name == name }) {
@@ -94,7 +96,10 @@ struct HeaderToValue: Transformation {
                 if !fields.contains(where: { $0.name == name }) { fields.append(.init(name, schema)) }
             } else {
                 let known = old?.field(name)?.schema
-                set(name, schema(known?.kind == .structure ? known : nil, below(name, added)))
+                guard known == nil || known?.kind == .structure else {
+                    throw .data("HeaderToValue: the field \(name) is no struct, so that nothing goes below it")
+                }
+                set(name, try schema(known, below(name, added)))
             }
         }
         return old?.with(isOptional: isRoot ? false : nil, defaultValue: .some(nil), fields: fields)

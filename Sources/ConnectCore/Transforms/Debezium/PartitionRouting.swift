@@ -51,8 +51,14 @@ struct PartitionRouting: Transformation {
         }
         guard isFound else { return record }
         var record = record
-        record.partition = (sum & .max) % count
+        record.partition = Self.partition(sum, count)
         return record
+    }
+
+    /// As upstream's `computePartition`, the largest number included.
+    static func partition(_ sum: Int32, _ count: Int32) -> Int32 {
+        let hash = sum & .max
+        return hash == .max ? 0 : hash % count
     }
 
     /// nil for what is not there, or is null.
