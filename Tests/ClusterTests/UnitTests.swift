@@ -253,6 +253,21 @@ import Testing
         }
     }
 
+    /// The thread of a handle may be at an event when the handle ends: what it destroys then is asked for nothing more.
+    @Test func `handles end while events come`() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<30 {
+                        let cluster = try RemoteCluster(RemoteConfiguration(bootstrapServers: "127.0.0.1:1"))
+                        await expectFailure(.brokerNotAvailable) { try await cluster.connect(timeout: .seconds(60)) }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     @Test func `a refused connection is told at once`() async throws {
         let cluster = try RemoteCluster(RemoteConfiguration(bootstrapServers: "127.0.0.1:1"))
         await expectFailure(.brokerNotAvailable) { try await cluster.connect(timeout: .seconds(60)) }

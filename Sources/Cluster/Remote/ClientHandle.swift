@@ -108,8 +108,11 @@ final class ClientHandle: Sendable {
     }
 
     deinit {
-        shared.state.withLock { $0.isStopping = true }
-        rd_kafka_queue_yield(shared.mainQueue)
+        // Within the lock: the thread that sees it destroys the queue.
+        shared.state.withLock { state in
+            state.isStopping = true
+            rd_kafka_queue_yield(shared.mainQueue)
+        }
     }
 
     /// The `rd_kafka_t`. Valid while the handle is held.
