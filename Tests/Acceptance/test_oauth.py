@@ -14,6 +14,7 @@ import confluent_kafka
 import kafka
 import kafka.net.sasl.oauth
 import pytest
+import requests
 from confluent_kafka.admin import AdminClient, NewTopic
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
@@ -601,6 +602,20 @@ def test_a_token_is_over_at_its_end(platform):
     registry = platform.http("registry")
     assert registry.get("/subjects", **bearer(token)).status == 200
     wait_until(lambda: registry.get("/subjects", **bearer(token)).status == 401)
+
+
+def test_a_push_query_ends_with_its_token(platform):
+    sql, issuer = platform.http("sql"), platform.issuer
+    text = "CREATE STREAM pushed (id INT KEY, v INT) WITH (KAFKA_TOPIC='pushed', VALUE_FORMAT='JSON', PARTITIONS=1);"
+    assert sql.ask("POST", "/ksql", {"ksql": text}, **bearer(issuer.token("ann")), Content_Type="application/json").status == 200
+    query = {"sql": "SELECT * FROM pushed EMIT CHANGES;", "properties": {}}
+    with requests.post(sql.url + "/query-stream", json=query, headers=bearer(issuer.token("ann", lifetime=3)), stream=True,
+                       timeout=60) as answer:  # fmt: skip
+        assert answer.status_code == 200
+        # Cut off, not ended: it is no whole answer.
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            for _ in answer.iter_content(None):
+                pass
 
 
 def test_curl(platform):

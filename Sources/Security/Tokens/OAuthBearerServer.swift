@@ -52,18 +52,18 @@ package struct OAuthBearerMessage: Equatable, Sendable {
 
     private static let separator = "\u{1}"
     private static let extensionCountMax = 64
-    /// A token, and room for the rest.
-    private static let byteCountMax = SignedTokenText.byteCountMax + (16 << 10)
 
     /// - Throws: `SaslFailure` for what is no such message; says nothing of the token.
     package init(_ message: [UInt8]) throws(SaslFailure) {
         func malformed(_ words: String) -> SaslFailure {
             SaslFailure("the client's message of OAUTHBEARER cannot be read: \(words)")
         }
-        guard message.count <= Self.byteCountMax else { throw malformed("it is too long") }
         guard let text = String(validating: message, as: UTF8.self) else { throw malformed("it is not UTF-8") }
         // Scalars, so that no character is made of a separator and what follows it.
-        let parts = text.unicodeScalars.split(separator: "\u{1}", omittingEmptySubsequences: false).map(String.init)
+        // Not more of them than there may be: what is left over then is the last, and ends no message.
+        let parts = text.unicodeScalars.split(
+            separator: "\u{1}", maxSplits: Self.extensionCountMax + 4, omittingEmptySubsequences: false
+        ).map(String.init)
         guard parts.count >= 3, parts[parts.count - 1].isEmpty, parts[parts.count - 2].isEmpty else {
             throw malformed("it does not end with two %x01")
         }
