@@ -70,11 +70,10 @@ package enum StoreFile {
     // MARK: Parts
 
     static func certificates(pem: [UInt8], named name: String) throws(KeyStoreError) -> [NIOSSLCertificate] {
-        do {
-            let found = try NIOSSLCertificate.fromPEMBytes(pem)
-            if !found.isEmpty { return found }
-        } catch {}  // as if there were none: the library's reasons are numbers of its own
-        throw KeyStoreError("\(name) has no certificates that can be read")
+        // Damaged ones are as none: the library's reasons are numbers of its own.
+        let found = (try? NIOSSLCertificate.fromPEMBytes(pem)) ?? []
+        guard !found.isEmpty else { throw KeyStoreError("\(name) has no certificates that can be read") }
+        return found
     }
 
     static func certificates(der: [[UInt8]], named name: String) throws(KeyStoreError) -> [NIOSSLCertificate] {
