@@ -66,7 +66,8 @@ def test_a_long_body_is_refused_and_the_connection_goes_on(shared, client, tmp_p
     import httpx
 
     try:
-        assert client.post(path, content=b"x" * (64 << 20)).status_code == 413
+        # A third more than is taken: its time grows with the square of the body.
+        assert client.post(path, content=b"x" * (22 << 20)).status_code == 413
     except httpx.ProtocolError:
         pass  # it goes on sending on the stream that was ended
     assert client.get(f"{shared.url}/subjects").status_code == 200
