@@ -97,7 +97,7 @@ let package = Package(
         // Layer 2: engines without sockets or wall clock
         target("LogStorage", ["Bytes", "Compression", "Environment", "RecordBatches"]),
         target("Coordinators", ["Bytes", "Patterns", "KafkaMessages", nio]),
-        target("Security", ["Bytes", "JSONFormat", crypto, cryptoExtras, nioSSL]),
+        target("Security", ["Bytes", "Environment", "JSONFormat", crypto, cryptoExtras, nioSSL]),
         target("SchemaRules", ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", crypto]),
         target("SchemaSerdes", ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"]),
         target("SQLFunctions", ["SQLTypes", "Patterns", "JSONFormat"]),
@@ -122,7 +122,8 @@ let package = Package(
         target(
             "HTTPKit",
             [
-                "Bytes", "JSONFormat", "Security", hummingbird, httpTypes, nioHTTPTypes, nioHTTPTypesHTTP1,
+                "Bytes", "Environment", "JSONFormat", "Security", hummingbird, httpTypes, nioHTTPTypes,
+                nioHTTPTypesHTTP1,
                 nioHTTPTypesHTTP2,
                 nioHTTP1, nioHTTP2, nioWebSocket, crypto, nio, nioPosix, nioSSL, logging,
             ]),

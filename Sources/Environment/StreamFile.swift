@@ -94,18 +94,25 @@ package final class StreamFile: Sendable {
         throw failure("fdatasync", path)
     }
 
-    /// All of a file that somebody wrote by hand.
+    /// All of a file that somebody wrote by hand, or of a pipe that a program writes to: whole, or not at all.
     ///
-    /// - Throws: `.io` when it is longer than `byteCountMax`.
+    /// - Throws: `.io` when it is longer than `byteCountMax`, and when nothing comes through a pipe for half a minute.
     package static func contents(_ path: String, byteCountMax: Int = 256 << 20) throws(DiskError) -> [UInt8] {
         let file = try reading(path)
         var bytes: [UInt8] = []
-        while case .bytes(let chunk) = try file.read(1 << 20, wait: 1000) {
-            bytes += chunk
-            guard bytes.count <= byteCountMax else {
-                throw DiskError(code: .io, operation: "read", path: path, reason: "longer than \(byteCountMax) bytes")
+        while true {
+            switch try file.read(1 << 20, wait: 30_000) {
+            case .bytes(let chunk):
+                bytes += chunk
+                guard bytes.count <= byteCountMax else {
+                    throw DiskError(
+                        code: .io, operation: "read", path: path, reason: "longer than \(byteCountMax) bytes")
+                }
+            case .end: return bytes
+            case .nothingYet:
+                throw DiskError(
+                    code: .io, operation: "read", path: path, reason: "nothing came through the pipe for 30 seconds")
             }
         }
-        return bytes
     }
 }

@@ -1,5 +1,5 @@
 package import AsyncHTTPClient
-package import Bytes
+import Bytes
 package import JSONFormat
 package import NIOCore
 import NIOHTTP1

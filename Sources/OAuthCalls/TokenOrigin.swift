@@ -1,4 +1,4 @@
-package import Security
+import Security
 
 /// Where a client's tokens come from.
 package enum TokenOrigin: Hashable, Sendable {

@@ -24,7 +24,7 @@ private let allowed: [String: Set<String>] = [
     // Layer 2: engines without sockets or wall clock
     "LogStorage": ["Bytes", "Compression", "Environment", "RecordBatches"],
     "Coordinators": ["Bytes", "Patterns", "KafkaMessages", "NIOCore"],
-    "Security": ["Bytes", "JSONFormat", "Crypto", "CryptoExtras", "NIOSSL"],
+    "Security": ["Bytes", "Environment", "JSONFormat", "Crypto", "CryptoExtras", "NIOSSL"],
     "SchemaRules": ["Bytes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Crypto"],
     "SchemaSerdes": ["SchemaRules", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Bytes"],
     "SQLFunctions": ["SQLTypes", "Patterns", "JSONFormat"],
@@ -55,7 +55,8 @@ private let allowed: [String: Set<String>] = [
         "Security", "Cluster", "Observability", "Crypto", "NIOCore", "NIOPosix", "NIOSSL", "Logging", "DequeModule",
     ],
     "HTTPKit": [
-        "Bytes", "JSONFormat", "Security", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes", "NIOHTTPTypesHTTP1",
+        "Bytes", "Environment", "JSONFormat", "Security", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes",
+        "NIOHTTPTypesHTTP1",
         "NIOHTTPTypesHTTP2", "NIOHTTP1", "NIOHTTP2", "NIOWebSocket", "Crypto", "NIOCore", "NIOPosix", "NIOSSL",
         "Logging",
     ],

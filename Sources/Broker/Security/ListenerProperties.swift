@@ -1,4 +1,4 @@
-package import Security
+import Security
 
 /// Settings of listeners by the names of Kafka's server.properties: those of TLS and SASL, each also behind
 /// `listener.name.NAME.` for one listener, and some behind a mechanism's name.

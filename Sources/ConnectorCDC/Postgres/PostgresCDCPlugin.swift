@@ -1,4 +1,4 @@
-package import Cluster
+import Cluster
 package import ConnectCore
 
 /// `io.debezium.connector.postgresql.PostgresConnector`: the changes of a PostgreSQL database as Debezium's events.

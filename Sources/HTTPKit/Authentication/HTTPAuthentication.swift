@@ -1,6 +1,6 @@
 package import HTTPTypes
 import NIOCore
-package import Security
+import Security
 import Synchronization
 
 /// Who may use one port, by the names of the original's servers.

@@ -1,3 +1,4 @@
+import Environment
 import Glibc
 package import Logging
 package import Security
@@ -107,19 +108,9 @@ package final class UserFile: PasswordCheck, Sendable {
     }
 
     private static func text(_ path: String) throws(Malformed) -> String {
-        guard let file = fopen(path, "rbe") else {
-            throw Malformed(description: "'\(path)' cannot be read: \(String(cString: strerror(errno)))")
-        }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            bytes += chunk[..<count]
-            guard bytes.count <= byteCountMax else {
-                throw Malformed(description: "'\(path)' has more than \(byteCountMax) bytes")
-            }
-            guard count == chunk.count else { break }
+        let bytes: [UInt8]
+        do throws(DiskError) { bytes = try StreamFile.contents(path, byteCountMax: byteCountMax) } catch {
+            throw Malformed(description: "'\(path)' cannot be read: \(error.reason)")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Malformed(description: "'\(path)' is no UTF-8")

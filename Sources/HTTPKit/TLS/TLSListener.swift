@@ -1,5 +1,5 @@
 package import Logging
-package import NIOCore
+import NIOCore
 package import NIOPosix
 import NIOSSL
 package import Security

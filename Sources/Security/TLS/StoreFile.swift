@@ -1,5 +1,5 @@
 import Bytes
-import Glibc
+import Environment
 package import NIOSSL
 
 /// Files of certificates and keys, and of authorities: PEM, PKCS#12, and Java's JKS. What is in a file says what it is, whatever
@@ -13,24 +13,9 @@ package enum StoreFile {
     ///
     /// - Throws: when it cannot be read, or is longer than any store of certificates.
     package static func contents(_ path: String) throws(KeyStoreError) -> [UInt8] {
-        guard let file = fopen(path, "rbe") else {
-            throw KeyStoreError("'\(path)' cannot be read: \(String(cString: strerror(errno)))")
+        do throws(DiskError) { return try StreamFile.contents(path, byteCountMax: byteCountMax) } catch {
+            throw KeyStoreError("'\(path)' cannot be read: \(error.reason)")
         }
-        defer { fclose(file) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let count = fread(&chunk, 1, chunk.count, file)
-            bytes += chunk[..<count]
-            guard bytes.count <= byteCountMax else {
-                throw KeyStoreError("'\(path)' has more than \(byteCountMax) bytes, which no key store has")
-            }
-            guard count == chunk.count else { break }
-        }
-        guard ferror(file) == 0 else {
-            throw KeyStoreError("'\(path)' cannot be read: \(String(cString: strerror(errno)))")
-        }
-        return bytes
     }
 
     /// The authorities of a file. Of a key store these are what Java trusts by it: entries that are certificates, and certificates

@@ -1,3 +1,4 @@
+import Broker
 import HTTPKit
 import HTTPTypes
 import Security
@@ -44,15 +45,14 @@ enum WebPort: String, CaseIterable, Sendable {
     ///
     /// - Throws: `CommandFailure`, also for any other scheme: a port that was to be protected is not left open.
     static func listener(_ text: String) throws -> (HostPort, isSecure: Bool) {
-        guard var (scheme, rest) = scheme(text) else { return (try ServerSettings.listener(text), false) }
+        guard let (scheme, rest) = scheme(text) else { return (try ServerSettings.listener(text), false) }
         guard ["https", "http", "plaintext"].contains(scheme) else {
             throw CommandFailure.usage(
                 "'\(text)' is no address of a port that speaks HTTP",
                 hint: "it is http://HOST:PORT, https://HOST:PORT or HOST:PORT")
         }
         if scheme == "plaintext" { return (try ServerSettings.listener(text), false) }
-        if rest.hasSuffix("/") { rest.removeLast() }
-        return (try ServerSettings.listener(String(rest)), scheme == "https")
+        return (try ServerSettings.listener(String(rest.hasSuffix("/") ? rest.dropLast() : rest)), scheme == "https")
     }
 }
 

@@ -1,3 +1,4 @@
+import Broker
 import Environment
 import HTTPKit
 import Logging
