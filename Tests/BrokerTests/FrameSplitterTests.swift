@@ -38,6 +38,29 @@ import Testing
         #expect(splitter.partialByteCount == 0)
     }
 
+    /// A second owner of what was read would make its reader take, or copy, another one for the next read.
+    @Test(arguments: 0..<20 as Range<UInt64>)
+    func `keeps no part of what was read`(seed: UInt64) throws {
+        func address(_ buffer: ByteBuffer) -> UnsafeRawPointer? {
+            buffer.withVeryUnsafeBytes { UnsafeRawPointer($0.baseAddress) }
+        }
+        var random = SeededRandom(seed: seed)
+        var rest = (0..<20).flatMap { _ in Self.frame(.random(in: 8...600, using: &random), &random) }[...]
+        var splitter = FrameSplitter(byteCountMax: 1000)
+        var read = ByteBuffer()
+        read.reserveCapacity(1024)
+        let first = address(read)
+        while !rest.isEmpty {
+            let count = min(rest.count, .random(in: 1...700, using: &random))
+            read.clear()
+            read.writeBytes(rest.prefix(count))
+            #expect(address(read) == first)
+            rest = rest.dropFirst(count)
+            splitter.append(read)
+            while try splitter.next() != nil {}
+        }
+    }
+
     @Test(arguments: [-1, 0, 7, 1001, .max, .min] as [Int32])
     func `refuses a length that no request can have`(announced: Int32) {
         var splitter = FrameSplitter(byteCountMax: 1000)

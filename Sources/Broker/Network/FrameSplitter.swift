@@ -77,6 +77,8 @@ package struct FrameSplitter {
         let missing = min(count - partial.readableBytes, incoming.readableBytes)
         guard missing > 0, var piece = incoming.readSlice(length: missing) else { return }
         partial.writeBuffer(&piece)
+        // Who read them fills the same buffer again; a second owner would make TLS copy all of it first.
+        if incoming.readableBytes == 0 { incoming = ByteBuffer() }
     }
 
     private mutating func keepPartial() {
