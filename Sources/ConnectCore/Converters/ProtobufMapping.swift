@@ -14,7 +14,7 @@ struct ProtobufMapping: Sendable {
     static let tag = "io.confluent.connect.protobuf.Tag"
     static let union = "io.confluent.connect.protobuf.Union."
 
-    /// - Throws: `.data` for a message that contains itself.
+    /// - Throws: `.data` for what Connect has no type for.
     init(
         _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions = ProtobufOptions()
     ) throws(ConnectError) {
@@ -27,24 +27,24 @@ struct ProtobufMapping: Sendable {
             connect = plain
             return
         }
-        connect = try Self.message(schema, index, options, open: [])
+        var structs = RecursiveStructBuilder<Int>()
+        let made = try Self.message(schema, index, options, &structs, depth: 0)
+        connect = try structs.finish()(index, made)
     }
 
     private static func message(
-        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions, open: Set<Int>
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions,
+        _ structs: inout RecursiveStructBuilder<Int>,
+        depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
+        if let known = structs.begin(index) { return known }
         let descriptor = schema.messages[index]
-        guard !open.contains(index), open.count < 64 else {
-            throw .data(
-                "Protobuf message \(descriptor.fullName) contains itself; Swiftwater's Connect does not read recursive "
-                    + "schemas")
-        }
-        let open = open.union([index])
+        guard depth < 64 else { throw .data("Protobuf message \(descriptor.fullName) is nested too deep") }
         var fields: [ConnectSchema.Field] = []
         var unions: [Int: [ConnectSchema.Field]] = [:]
         for field in descriptor.fields {
-            var made = try self.field(schema, field, descriptor, options, open: open)
+            var made = try self.field(schema, field, descriptor, options, &structs, depth: depth)
             made = made.with(parameters: made.parameters + [.init(tag, String(field.number))])
             if let oneof = field.oneofIndex, !field.isProto3Optional {
                 unions[oneof, default: []].append(.init(field.name, made.with(isOptional: true)))
@@ -69,12 +69,14 @@ struct ProtobufMapping: Sendable {
         try ConnectSchema.checkFields(fields)
         let last = descriptor.fullName.split(separator: ".").last.map(String.init)
         let name = options.isEnhanced ? descriptor.fullName : last ?? descriptor.fullName
-        return ConnectSchema(.structure, name: name, fields: fields)
+        let made = ConnectSchema(.structure, name: name, fields: fields)
+        structs.end(index, made)
+        return made
     }
 
     private static func field(
         _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
-        open: Set<Int>
+        _ structs: inout RecursiveStructBuilder<Int>, depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         let isOptional = field.cardinality != .required
         switch field.cardinality {
@@ -84,23 +86,24 @@ struct ProtobufMapping: Sendable {
                 throw .data("Protobuf map \(field.name) has no key and value")
             }
             return .map(
-                try single(schema, entry.fields[key], entry, options, open: open),
-                try single(schema, entry.fields[value], entry, options, open: open), isOptional: isOptional)
+                try single(schema, entry.fields[key], entry, options, &structs, depth: depth),
+                try single(schema, entry.fields[value], entry, options, &structs, depth: depth), isOptional: isOptional)
         case .repeated:
-            return .array(try single(schema, field, owner, options, open: open), isOptional: isOptional)
+            return .array(try single(schema, field, owner, options, &structs, depth: depth), isOptional: isOptional)
         default:
             // With options for what may be null, a plain number or text may not.
             let isMessage = field.kind == .message || field.kind == .group || field.kind == .enumeration
             let isMarked = field.isProto3Optional || field.hasPresence
             let mayBeNull =
                 options.hasOptionalFields || isMessage || (options.marksOptional && isMarked)
-            return try single(schema, field, owner, options, open: open).with(isOptional: isOptional && mayBeNull)
+            return try single(schema, field, owner, options, &structs, depth: depth).with(
+                isOptional: isOptional && mayBeNull)
         }
     }
 
     private static func single(
         _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
-        open: Set<Int>
+        _ structs: inout RecursiveStructBuilder<Int>, depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         func integer(_ kind: ConnectSchema, _ name: String) -> ConnectSchema {
             kind.with(parameters: [.init(integerType, name)])
@@ -145,7 +148,7 @@ struct ProtobufMapping: Sendable {
                     parameters: decimal.parameters + [.init(AvroMapping.precision, String(precision))])
             case let name:
                 if options.unwraps || options.wraps, let plain = ProtobufOptions.wrapped(name) { return plain }
-                return try message(schema, field.typeIndex, options, open: open)
+                return try message(schema, field.typeIndex, options, &structs, depth: depth + 1)
             }
         }
     }
