@@ -10,11 +10,14 @@ package final class AvroSchemaReader: Sendable {
     let connect: [AvroSchema.ID: ConnectSchema]
     let options: AvroMapping.Options
 
+    /// - Parameter version: of the whole schema, where it names none itself (`connect.version`).
     /// - Throws: `.data` for a schema that is nested too deep.
-    package init(_ schema: AvroSchema, _ options: AvroMapping.Options) throws(ConnectError) {
+    package init(
+        _ schema: AvroSchema, _ options: AvroMapping.Options, version: Int32? = nil
+    ) throws(ConnectError) {
         self.schema = schema
         self.options = options
-        var builder = Builder(schema: schema, options: options)
+        var builder = Builder(schema: schema, options: options, version: version)
         _ = try builder.schema(schema.root, depth: 0)
         let whole = try builder.structs.finish()
         var connect: [AvroSchema.ID: ConnectSchema] = [:]
@@ -30,10 +33,13 @@ package final class AvroSchemaReader: Sendable {
         let options: AvroMapping.Options
         var connect: [AvroSchema.ID: ConnectSchema] = [:]
         var structs = RecursiveStructBuilder<AvroSchema.ID>()
+        /// Of the whole schema.
+        private let version: Int32?
 
-        init(schema: AvroSchema, options: AvroMapping.Options) {
+        init(schema: AvroSchema, options: AvroMapping.Options, version: Int32?) {
             self.schema = schema
             self.options = options
+            self.version = version
         }
 
         mutating func schema(_ id: AvroSchema.ID, depth: Int) throws(ConnectError) -> ConnectSchema {
@@ -146,6 +152,7 @@ package final class AvroSchemaReader: Sendable {
             case .union(let branches): return try union(branches, depth)
             }
             if let text = property("connect.name")?.text { name = text }
+            if id == schema.root { version = version ?? self.version }
             for (parameter, value) in property("connect.parameters")?.members ?? [] {
                 guard let text = value.text else { continue }
                 parameters.removeAll { $0.name == parameter }

@@ -10,7 +10,7 @@ package struct JSONSchemaConverter: Converter {
     private let json: JSONConverter
     private let own: JSONSchemaOptions
     private let texts = ConnectCache<ConnectSchema, String>(countMax: 1000)
-    private let schemas = ConnectCache<SchemaFrame, ConnectSchema>(countMax: 1000)
+    private let schemas = ConnectCache<TopicSchema, ConnectSchema>(countMax: 1000)
 
     package init(
         _ registry: any ConverterRegistry, _ options: RegistryOptions, _ jsonOptions: JSONConverter.Options = .init(),
@@ -55,11 +55,14 @@ package struct JSONSchemaConverter: Converter {
         guard let bytes else { return .null }
         let (registered, frame, start) = try await link.reading(bytes, .json, topic: topic)
         let schema: ConnectSchema
-        if let known = schemas[frame] {
+        let key = TopicSchema(frame: frame, topic: topic)
+        if let known = schemas[key] {
             schema = known
         } else {
-            schema = try JSONSchemaReader(registered, own).schema()
-            schemas[frame] = schema
+            let reader = try JSONSchemaReader(registered, own)
+            let version = try await link.version(of: registered, frame, topic: topic, recordName: reader.title)
+            schema = try reader.schema(version: version)
+            schemas[key] = schema
         }
         let payload = Array(bytes[start...])
         let value: JSONValue
@@ -291,11 +294,16 @@ struct JSONSchemaReader {
         self.references = references
     }
 
-    func schema() throws(ConnectError) -> ConnectSchema {
+    /// The title of the whole schema, which is what names it.
+    var title: String? { root.json["title"]?.text }
+
+    /// - Parameter version: of the whole schema, where it names none itself (`connect.version`).
+    func schema(version: Int32? = nil) throws(ConnectError) -> ConnectSchema {
         var reader = self
         let key = Target(document: "", path: [])
         _ = reader.structs.begin(key)
-        let made = try reader.schema(root.json, in: root, depth: 0)
+        var made = try reader.schema(root.json, in: root, depth: 0)
+        if made.version == nil, made.reference == nil { made = made.with(version: .some(version)) }
         reader.structs.end(key, made)
         return try reader.structs.finish()(key, made)
     }

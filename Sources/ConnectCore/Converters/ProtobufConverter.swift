@@ -11,7 +11,7 @@ package struct ProtobufConverter: Converter {
     private let readers = ConnectCache<MessageKey, ProtobufMapping>(countMax: 1000)
 
     private struct MessageKey: Hashable, Sendable {
-        var frame: SchemaFrame
+        var schema: TopicSchema
         var path: [Int32]
     }
 
@@ -70,7 +70,7 @@ package struct ProtobufConverter: Converter {
         do { path = try MessageIndexes.decode(bytes.span.bytes, at: &at) } catch {
             throw link.damaged(topic, .protobuf, frame, "\(error)")
         }
-        let key = MessageKey(frame: frame, path: path)
+        let key = MessageKey(schema: TopicSchema(frame: frame, topic: topic), path: path)
         let mapping: ProtobufMapping
         if let known = readers[key] {
             mapping = known
@@ -79,7 +79,9 @@ package struct ProtobufConverter: Converter {
             guard let index = schema.messageIndex(at: path) else {
                 throw link.damaged(topic, .protobuf, frame, "no message at \(path)")
             }
-            mapping = try ProtobufMapping(schema, index, options)
+            let version = try await link.version(
+                of: registered, frame, topic: topic, recordName: schema.messages[index].fullName)
+            mapping = try ProtobufMapping(schema, index, options, version: version)
             readers[key] = mapping
         }
         let message: ProtobufMessage

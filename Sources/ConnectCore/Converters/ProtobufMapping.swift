@@ -14,9 +14,10 @@ struct ProtobufMapping: Sendable {
     static let tag = "io.confluent.connect.protobuf.Tag"
     static let union = "io.confluent.connect.protobuf.Union."
 
+    /// - Parameter version: of the whole schema.
     /// - Throws: `.data` for what Connect has no type for.
     init(
-        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions = ProtobufOptions()
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions = ProtobufOptions(), version: Int32? = nil
     ) throws(ConnectError) {
         self.schema = schema
         self.index = index
@@ -24,18 +25,18 @@ struct ProtobufMapping: Sendable {
         if options.unwraps, schema.messages.indices.contains(index),
             let plain = ProtobufOptions.wrapped(schema.messages[index].fullName)
         {
-            connect = plain
+            connect = plain.with(version: .some(version))
             return
         }
         var structs = RecursiveStructBuilder<Int>()
-        let made = try Self.message(schema, index, options, &structs, depth: 0)
+        let made = try Self.message(schema, index, options, &structs, depth: 0, version: version)
         connect = try structs.finish()(index, made)
     }
 
     private static func message(
         _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions,
         _ structs: inout RecursiveStructBuilder<Int>,
-        depth: Int
+        depth: Int, version: Int32? = nil
     ) throws(ConnectError) -> ConnectSchema {
         guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
         if let known = structs.begin(index) { return known }
@@ -69,7 +70,7 @@ struct ProtobufMapping: Sendable {
         try ConnectSchema.checkFields(fields)
         let last = descriptor.fullName.split(separator: ".").last.map(String.init)
         let name = options.isEnhanced ? descriptor.fullName : last ?? descriptor.fullName
-        let made = ConnectSchema(.structure, name: name, fields: fields)
+        let made = ConnectSchema(.structure, name: name, version: version, fields: fields)
         structs.end(index, made)
         return made
     }
