@@ -86,20 +86,48 @@ struct ProtobufMapping: Sendable {
             guard let key = entry.fieldIndex(number: 1), let value = entry.fieldIndex(number: 2) else {
                 throw .data("Protobuf map \(field.name) has no key and value")
             }
-            return .map(
-                try single(schema, entry.fields[key], entry, options, &structs, depth: depth),
-                try single(schema, entry.fields[value], entry, options, &structs, depth: depth), isOptional: isOptional)
+            // Keys and values are fields like others.
+            func part(_ field: FieldDescriptor) throws(ConnectError) -> ConnectSchema {
+                let made = try single(schema, field, entry, options, &structs, depth: depth)
+                return made.with(
+                    isOptional: options.hasOptionalFields || isObject(field),
+                    parameters: made.parameters + [.init(tag, String(field.number))])
+            }
+            return ConnectSchema(
+                .map, isOptional: isOptional, name: mapName(entry.fullName, options),
+                keySchema: try part(entry.fields[key]), valueSchema: try part(entry.fields[value]))
         case .repeated:
-            return .array(try single(schema, field, owner, options, &structs, depth: depth), isOptional: isOptional)
+            let element = try single(schema, field, owner, options, &structs, depth: depth)
+            return .array(element.with(isOptional: true), isOptional: isOptional)
         default:
             // With options for what may be null, a plain number or text may not.
-            let isMessage = field.kind == .message || field.kind == .group || field.kind == .enumeration
             let isMarked = field.isProto3Optional || field.hasPresence
             let mayBeNull =
-                options.hasOptionalFields || isMessage || (options.marksOptional && isMarked)
+                options.hasOptionalFields || isObject(field) || (options.marksOptional && isMarked)
             return try single(schema, field, owner, options, &structs, depth: depth).with(
                 isOptional: isOptional && mayBeNull)
         }
+    }
+
+    /// What Java has objects for, which may be null whatever the options say.
+    private static func isObject(_ field: FieldDescriptor) -> Bool {
+        field.kind == .message || field.kind == .group || field.kind == .enumeration
+    }
+
+    /// The name of a map: that of the message of its entries as the name of a field, `ScoresByDayEntry` as `scores_by_day`.
+    private static func mapName(_ fullName: String, _ options: ProtobufOptions) -> String {
+        var parts = fullName.split(separator: ".").map(String.init)
+        var last = parts.popLast() ?? ""
+        if last.hasSuffix("Entry") {
+            last.removeLast("Entry".count)
+            var name = ""
+            for (place, character) in last.enumerated() {
+                if place > 0, character.isASCII, character.isUppercase { name.append("_") }
+                name += character.lowercased()
+            }
+            last = name
+        }
+        return options.isEnhanced ? (parts + [last]).joined(separator: ".") : last
     }
 
     private static func single(
@@ -134,6 +162,7 @@ struct ProtobufMapping: Sendable {
             let descriptor = schema.enums[field.typeIndex]
             return ConnectSchema(
                 options.usesNumbers ? .int32 : .string,
+                name: options.isEnhanced ? descriptor.fullName : descriptor.name,
                 parameters: [.init(enumeration, descriptor.name)]
                     + descriptor.constants.map { .init(enumeration + "." + $0.name, String($0.number)) })
         case .message, .group:
