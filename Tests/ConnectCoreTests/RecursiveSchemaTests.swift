@@ -204,6 +204,24 @@ import Testing
         #expect(schema.sample.structure?.values == [.null, .null, .null])
     }
 
+    /// Types that stand in two places each: what is made of them must not be made for every way that leads to them.
+    @Test(.timeLimit(.minutes(1))) func `types in many places stay one`() async throws {
+        var inner = #"{"type":"record","name":"T0","fields":[{"name":"again","type":["null","R"],"default":null}]}"#
+        for level in 1...40 {
+            inner =
+                #"{"type":"record","name":"T\#(level)","fields":[{"name":"a","type":\#(inner)},"#
+                + #"{"name":"b","type":"T\#(level - 1)"}]}"#
+        }
+        let text = #"{"type":"record","name":"R","fields":[{"name":"t","type":\#(inner)}]}"#
+        let schema = try await Self.schema(.avro, text)
+        var at = try #require(schema.field("t")?.schema)
+        for _ in 0..<40 {
+            #expect(at.field("a")?.schema === at.field("b")?.schema)
+            at = try #require(at.field("a")?.schema)
+        }
+        #expect(at.field("again")?.schema.field("t")?.schema.name == "T40")
+    }
+
     @Test func `values that are nested too deep are refused`() async throws {
         let registry = MemoryRegistry()
         let text = #"{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}"#

@@ -18,30 +18,45 @@ package final class RecursiveStructs: Sendable {
         levelsLeft.load(ordering: .relaxed) > 0 && levelsLeft.subtract(1, ordering: .relaxed).newValue >= 0
     }
 
-    /// A part of a definition in which the references are at home here.
-    fileprivate func bound(_ schema: ConnectSchema) -> ConnectSchema {
+    fileprivate static func isSame(_ a: RecursiveStructs, _ b: RecursiveStructs) -> Bool {
+        a === b || a.definitions == b.definitions
+    }
+}
+
+/// Makes parts of definitions in which the references are at home. Used by one caller.
+private final class Binding {
+    private let home: RecursiveStructs
+    /// What was made of a schema, which is there meanwhile: types that stand in many places stay one.
+    private var made: [ObjectIdentifier: (from: ConnectSchema, to: ConnectSchema)] = [:]
+
+    init(_ home: RecursiveStructs) { self.home = home }
+
+    func bound(_ schema: ConnectSchema) -> ConnectSchema {
         if let reference = schema.reference {
-            guard !reference.isBound, definitions.indices.contains(reference.number) else { return schema }
+            guard !reference.isBound, home.definitions.indices.contains(reference.number) else { return schema }
             return self.reference(to: reference.number, at: schema)
         }
         guard schema.isRecursive else { return schema }
-        return ConnectSchema(
+        if let known = made[ObjectIdentifier(schema)] { return known.to }
+        let new = ConnectSchema(
             schema.kind, isOptional: schema.isOptional, defaultValue: schema.defaultValue.map(bound), name: schema.name,
             version: schema.version, doc: schema.doc, parameters: schema.parameters,
             fields: schema.fields.map { .init($0.name, bound($0.schema)) }, keySchema: schema.keySchema.map(bound),
             valueSchema: schema.valueSchema.map(bound))
+        made[ObjectIdentifier(schema)] = (schema, new)
+        return new
     }
 
     /// - Parameter place: what the place itself says: that a value may be missing, parameters of its own.
     private func reference(to number: Int, at place: ConnectSchema) -> ConnectSchema {
-        let definition = definitions[number]
+        let definition = home.definitions[number]
         let own = place.parameters
         return ConnectSchema(
             .structure, isOptional: definition.isOptional || place.isOptional,
             defaultValue: (place.defaultValue ?? definition.defaultValue).map(bound), name: definition.name,
             version: definition.version, doc: definition.doc,
             parameters: definition.parameters.filter { known in !own.contains { $0.name == known.name } } + own,
-            reference: StructReference(number, home: self))
+            reference: StructReference(number, home: home))
     }
 
     private func bound(_ value: ConnectValue) -> ConnectValue {
@@ -52,10 +67,6 @@ package final class RecursiveStructs: Sendable {
         case .map(let map): .map(ConnectMap(map.entries.map { ($0.key, bound($0.value)) }))
         default: value
         }
-    }
-
-    fileprivate static func isSame(_ a: RecursiveStructs, _ b: RecursiveStructs) -> Bool {
-        a === b || a.definitions == b.definitions
     }
 }
 
@@ -90,7 +101,8 @@ final class StructReference: Sendable {
     var level: Level {
         guard let home else { return Level() }
         if let known = kept.withLock({ $0 }) { return known }
-        let fields = home.definitions[number].fields.map { ConnectSchema.Field($0.name, home.bound($0.schema)) }
+        let binding = Binding(home)
+        let fields = home.definitions[number].fields.map { ConnectSchema.Field($0.name, binding.bound($0.schema)) }
         let made = Level(fields: fields, places: ConnectSchema.places(fields))
         return kept.withLock { kept in
             // Another thread's, so that all see the same schemas.
@@ -141,12 +153,12 @@ struct RecursiveStructBuilder<Key: Hashable> {
             }
             definitions.append(made)
         }
-        let structs = RecursiveStructs(definitions)
+        let binding = Binding(RecursiveStructs(definitions))
         let numbers = numbers
         return { key, schema in
-            guard let key, let number = numbers[key] else { return structs.bound(schema) }
+            guard let key, let number = numbers[key] else { return binding.bound(schema) }
             // The struct itself is as the places inside it are.
-            return structs.bound(
+            return binding.bound(
                 ConnectSchema(
                     .structure, isOptional: schema.isOptional, defaultValue: schema.defaultValue,
                     parameters: schema.parameters, reference: StructReference(number, home: nil)))
