@@ -72,6 +72,18 @@ package struct RegistryClient: Sendable {
         return schema
     }
 
+    /// The subjects that have a schema, each with its version there, deleted ones among them.
+    package func versions(id: Int32) async throws(RegistryFailure) -> [(subject: String, version: Int32)] {
+        let value = try await get(["schemas", "ids", String(id), "versions"], Self.flags(("deleted", true)))
+        guard let elements = value.elements else { throw Self.notUnderstood("a list") }
+        return elements.compactMap { element in
+            guard let subject = element["subject"]?.text,
+                let version = element["version"]?.integer.flatMap({ Int32(exactly: $0) })
+            else { return nil }
+            return (subject, version)
+        }
+    }
+
     package func schema(guid: String) async throws(RegistryFailure) -> RegisteredSchema {
         var schema = try Self.schema(await get(["schemas", "guids", guid]))
         schema.guid = guid

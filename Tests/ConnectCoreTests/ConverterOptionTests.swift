@@ -218,22 +218,6 @@ import Testing
         #expect(error?.message.contains(options.keys.first ?? "?") == true, "\(error?.message ?? "")")
     }
 
-    @Test(arguments: [
-        (
-            SchemaType.avro,
-            #"{"type":"record","name":"N","fields":[{"name":"v","type":"int"},{"name":"next","type":["null","N"],"#
-                + #""default":null}]}"#
-        ),
-        (.protobuf, #"syntax = "proto3"; message N { int32 v = 1; N next = 2; }"#),
-        (.json, ##"{"type":"object","title":"N","properties":{"v":{"type":"integer"},"next":{"$ref":"#"}}}"##),
-    ])
-    func `recursive schemas are refused in so many words`(type: SchemaType, text: String) async {
-        let error = await Self.failure { _ = try await Self.read(type, text, [0]) }
-        #expect(
-            error?.message.hasSuffix("Swiftwater's Connect does not read recursive schemas") == true,
-            "\(error?.message ?? "")")
-    }
-
     // MARK: failures
 
     private static let refusal = "io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException: "

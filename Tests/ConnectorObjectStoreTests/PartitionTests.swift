@@ -54,6 +54,17 @@ import Testing
         ] as [(String, Int64?)])
     func `moments as texts`(text: String, millis: Int64?) { #expect(ISOMoment.millis(text) == millis) }
 
+    @Test(
+        arguments: [
+            (SchemaAffix.none, "R", "partition=0"), (.prefix, "R", "schema_name=R|partition=0"),
+            (.suffix, "R", "partition=0|schema_name=R"), (.suffix, nil, "partition=0|schema_name=null"),
+        ] as [(SchemaAffix, String?, String)])
+    func `the name of a schema as a folder`(affix: SchemaAffix, name: String?, path: String) {
+        let schema = ConnectSchema.structure([], name: name)
+        #expect(affix.path("partition=0", schema, delimiter: "|") == path)
+        #expect(affix == .none || affix.path("x", nil, delimiter: "/").contains("schema_name=null"))
+    }
+
     @Test func `fields and their kinds`() throws {
         let schema = ConnectSchema.structure([
             .init("country", .string), .init("n", .int32), .init("ok", .boolean),

@@ -71,6 +71,26 @@ private func json(_ text: String) -> JSONValue { JSONValue.parse(Array(text.utf8
             (#"{"domainRules":[{"name":"r","type":"CEL","mode":"WRITE"}]}"#, nil),
             (#"{"migrationRules":[{"name":"r","type":"JSONATA","mode":"UPGRADE"}]}"#, nil),
             (#"{"domainRules":[{"type":"CEL"}]}"#, "Missing rule name"),
+            (
+                #"{"domainRules":[{"name":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","type":"CEL"}]}"#,
+                "Rule name too long"
+            ),
+            (
+                #"{"domainRules":[{"name":"½","type":"CEL"}]}"#, "Illegal initial character in rule name: ½"
+            ),
+            (#"{"domainRules":[{"name":"a½","type":"CEL"}]}"#, "Illegal character in rule name: a½"),
+            (
+                #"{"domainRules":[{"name":"r","type":"CEL"}],"encodingRules":[{"name":"r","type":"ENCRYPT_PAYLOAD"}]}"#,
+                "Found rule with duplicate name 'r'"
+            ),
+            (
+                #"{"encodingRules":[{"name":"r","type":"ENCRYPT_PAYLOAD","mode":"UPDOWN"}]}"#,
+                "Encoding rules can only be WRITE, READ, WRITEREAD"
+            ),
+            (
+                #"{"domainRules":[{"name":"r","type":"CEL","mode":"WRITE","onFailure":"DLQ,NONE"}]}"#,
+                "Multiple actions only valid with WRITEREAD and UPDOWN"
+            ),
             (#"{"domainRules":[{"name":"","type":"CEL"}]}"#, "Empty rule name"),
             (#"{"domainRules":[{"name":"1r","type":"CEL"}]}"#, "Illegal initial character in rule name: 1r"),
             (#"{"domainRules":[{"name":"r r","type":"CEL"}]}"#, "Illegal character in rule name: r r"),

@@ -11,7 +11,7 @@ package struct AvroConverter: Converter {
     private let encoders = ConnectCache<RegistrySchema, AvroEncoder>(countMax: 1000)
     /// What is known for good of a schema and a topic, without a look at texts.
     private let destinations = ConnectCache<Destination, Writing>(countMax: 1000)
-    private let readers = ConnectCache<SchemaFrame, Reader>(countMax: 1000)
+    private let readers = ConnectCache<TopicSchema, Reader>(countMax: 1000)
 
     private struct Reader: Sendable {
         var decoder: AvroDecoder
@@ -111,25 +111,28 @@ package struct AvroConverter: Converter {
     package func value(_ bytes: [UInt8]?, topic: String) async throws(ConnectError) -> SchemaAndValue {
         guard let bytes else { return .null }
         // Nearly all values are of a schema that is known.
-        if let id = SchemaFrame.id(bytes), let reader = readers[.id(id)], let program = reader.program,
+        if let id = SchemaFrame.id(bytes), let reader = readers[TopicSchema(frame: .id(id), topic: topic)],
+            let program = reader.program,
             let value = bytes.withUnsafeBytes({ program.value(UnsafeRawBufferPointer(rebasing: $0[5...])) })
         {
             return SchemaAndValue(reader.mapping.root, value)
         }
         let (registered, frame, start) = try await link.reading(bytes, .avro, topic: topic)
         let reader: Reader
-        if let known = readers[frame] {
+        let key = TopicSchema(frame: frame, topic: topic)
+        if let known = readers[key] {
             reader = known
         } else {
-            let options = options
             let schema = try AvroValueWriter.avro { () throws(AvroError) in
                 try AvroSchema(registered.text, references: registered.references.map(\.text))
             }
-            let mapping = try AvroSchemaReader(schema, options)
+            let version = try await link.version(
+                of: registered, frame, topic: topic, recordName: schema.type.name?.full)
+            let mapping = try AvroSchemaReader(schema, options, version: version)
             reader = Reader(
                 decoder: try AvroValueWriter.avro { () throws(AvroError) in try AvroDecoder(writer: schema) },
                 mapping: mapping, program: AvroReadProgram.make(schema, mapping.connect))
-            readers[frame] = reader
+            readers[key] = reader
         }
         let payload = Array(bytes[start...])
         let avro: AvroValue

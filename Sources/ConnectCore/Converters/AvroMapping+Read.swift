@@ -10,13 +10,19 @@ package final class AvroSchemaReader: Sendable {
     let connect: [AvroSchema.ID: ConnectSchema]
     let options: AvroMapping.Options
 
-    /// - Throws: `.data` for a schema that contains itself, and for one that is nested too deep.
-    package init(_ schema: AvroSchema, _ options: AvroMapping.Options) throws(ConnectError) {
+    /// - Parameter version: of the whole schema, where it names none itself (`connect.version`).
+    /// - Throws: `.data` for a schema that is nested too deep.
+    package init(
+        _ schema: AvroSchema, _ options: AvroMapping.Options, version: Int32? = nil
+    ) throws(ConnectError) {
         self.schema = schema
         self.options = options
-        var builder = Builder(schema: schema, options: options)
+        var builder = Builder(schema: schema, options: options, version: version)
         _ = try builder.schema(schema.root, depth: 0)
-        connect = builder.connect
+        let whole = try builder.structs.finish()
+        var connect: [AvroSchema.ID: ConnectSchema] = [:]
+        for (id, made) in builder.connect { connect[id] = whole(id, made) }
+        self.connect = connect
     }
 
     package var root: ConnectSchema? { connect[schema.root] }
@@ -26,23 +32,28 @@ package final class AvroSchemaReader: Sendable {
         let schema: AvroSchema
         let options: AvroMapping.Options
         var connect: [AvroSchema.ID: ConnectSchema] = [:]
-        private var open: Set<AvroSchema.ID> = []
+        var structs = RecursiveStructBuilder<AvroSchema.ID>()
+        /// Of the whole schema.
+        private let version: Int32?
 
-        init(schema: AvroSchema, options: AvroMapping.Options) {
+        init(schema: AvroSchema, options: AvroMapping.Options, version: Int32?) {
             self.schema = schema
             self.options = options
+            self.version = version
         }
 
         mutating func schema(_ id: AvroSchema.ID, depth: Int) throws(ConnectError) -> ConnectSchema {
             if let known = connect[id] { return known }
             guard depth < AvroMapping.depthMax else { throw .data("Avro schema is nested too deep") }
-            guard open.insert(id).inserted else {
-                throw .data(
-                    "Avro type \(schema.types[id].branchName) contains itself; Swiftwater's Connect does not read "
-                        + "recursive schemas")
+            // A record is where a schema comes back to itself: other types are reached through one only.
+            guard case .record = schema.types[id].kind else {
+                let made = try build(id, depth)
+                connect[id] = made
+                return made
             }
-            defer { open.remove(id) }
+            if let known = structs.begin(id) { return known }
             let made = try build(id, depth)
+            structs.end(id, made)
             connect[id] = made
             return made
         }
@@ -141,6 +152,7 @@ package final class AvroSchemaReader: Sendable {
             case .union(let branches): return try union(branches, depth)
             }
             if let text = property("connect.name")?.text { name = text }
+            if id == schema.root { version = version ?? self.version }
             for (parameter, value) in property("connect.parameters")?.members ?? [] {
                 guard let text = value.text else { continue }
                 parameters.removeAll { $0.name == parameter }
@@ -184,6 +196,9 @@ package final class AvroSchemaReader: Sendable {
         private func value(
             default json: JSONValue, _ made: ConnectSchema, _ id: AvroSchema.ID
         ) throws(ConnectError) -> ConnectValue {
+            if made.isRecursive, json.elements?.isEmpty != true, json.members?.isEmpty != true {
+                throw .data("Avro type \(schema.types[id].branchName) contains itself and has a default with values")
+            }
             let value = try AvroValueWriter.avro { () throws(AvroError) in try schema[id].defaultValue(json) }
             var known = connect
             known[id] = made

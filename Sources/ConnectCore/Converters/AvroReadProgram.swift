@@ -24,7 +24,8 @@ final class AvroReadProgram: Sendable {
     /// - Parameter connect: the schemas of the types, as `AvroSchemaReader` has made them.
     /// - Returns: nil where something of the schema is beyond this.
     static func make(_ avro: AvroSchema, _ connect: [AvroSchema.ID: ConnectSchema]) -> AvroReadProgram? {
-        AvroReadProgram(avro, connect, avro.root, field: nil, depth: 0)
+        guard connect[avro.root]?.isRecursive == false else { return nil }
+        return AvroReadProgram(avro, connect, avro.root, field: nil, depth: 0)
     }
 
     /// - Parameter field: the schema that a struct has as a field of another one.

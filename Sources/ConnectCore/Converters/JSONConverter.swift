@@ -37,7 +37,7 @@ package struct JSONConverter: Converter, HeaderConverter {
     package func bytes(_ value: SchemaAndValue, topic: String) throws(ConnectError) -> [UInt8]? {
         if value.schema == nil, value.value.isNull { return nil }
         guard let schema = value.schema else { return try json(value).bytes }
-        let form = form(of: schema)
+        let form = try form(of: schema)
         var bytes = form.head
         if let program = form.program {
             bytes.reserveCapacity(form.head.count + 512)
@@ -53,17 +53,17 @@ package struct JSONConverter: Converter, HeaderConverter {
     }
 
     package func writing(_ schema: ConnectSchema, topic: String) async throws(ConnectError) -> PayloadWriting? {
-        let form = form(of: schema)
+        let form = try form(of: schema)
         return form.program.map { PayloadWriting(head: form.head, program: $0, end: form.end) }
     }
 
     /// The same schema goes with every record: its text is written once.
-    private func form(of schema: ConnectSchema) -> Form {
+    private func form(of schema: ConnectSchema) throws(ConnectError) -> Form {
         let key = SchemaObject(schema: schema)
         if let known = forms[key] { return known }
         var form = Form(head: [], program: JSONValueProgram.make(schema, options), end: [])
         if options.hasSchemas {
-            form.head = Array("{\"schema\":".utf8) + JSONSchemaText.json(schema).bytes + Array(",\"payload\":".utf8)
+            form.head = try Array("{\"schema\":".utf8) + JSONSchemaText.json(schema).bytes + Array(",\"payload\":".utf8)
             form.end = [UInt8(ascii: "}")]
         }
         forms[key] = form
@@ -74,7 +74,7 @@ package struct JSONConverter: Converter, HeaderConverter {
     package func json(_ value: SchemaAndValue) throws(ConnectError) -> JSONValue {
         let payload = try payload(value.value, value.schema)
         guard options.hasSchemas else { return payload }
-        return .object([("schema", JSONSchemaText.json(value.schema)), ("payload", payload)])
+        return .object([("schema", try JSONSchemaText.json(value.schema)), ("payload", payload)])
     }
 
     package func value(_ bytes: [UInt8]?, topic: String) throws(ConnectError) -> SchemaAndValue {

@@ -1,3 +1,4 @@
+import Bytes
 import JSONFormat
 import SQLTypes
 import SchemaRules
@@ -9,7 +10,7 @@ package struct JSONSchemaConverter: Converter {
     private let json: JSONConverter
     private let own: JSONSchemaOptions
     private let texts = ConnectCache<ConnectSchema, String>(countMax: 1000)
-    private let schemas = ConnectCache<SchemaFrame, ConnectSchema>(countMax: 1000)
+    private let schemas = ConnectCache<TopicSchema, ConnectSchema>(countMax: 1000)
 
     package init(
         _ registry: any ConverterRegistry, _ options: RegistryOptions, _ jsonOptions: JSONConverter.Options = .init(),
@@ -26,9 +27,10 @@ package struct JSONSchemaConverter: Converter {
     /// The JSON Schema that a Connect schema becomes.
     package func schemaText(_ schema: ConnectSchema) throws(ConnectError) -> String {
         if let known = texts[schema] { return known }
-        let writer = JSONSchemaWriter(
+        var writer = JSONSchemaWriter(
             writesDecimalsAsNumbers: json.options.writesDecimalsAsNumbers, closesObjects: own.closesObjects)
-        let text = String(decoding: try writer.json(schema, index: nil, depth: 0).bytes, as: UTF8.self)
+        let text = String(
+            decoding: try writer.json(schema, index: nil, JSONSchemaWriter.Place(path: "#")).bytes, as: UTF8.self)
         texts[schema] = text
         return text
     }
@@ -53,11 +55,14 @@ package struct JSONSchemaConverter: Converter {
         guard let bytes else { return .null }
         let (registered, frame, start) = try await link.reading(bytes, .json, topic: topic)
         let schema: ConnectSchema
-        if let known = schemas[frame] {
+        let key = TopicSchema(frame: frame, topic: topic)
+        if let known = schemas[key] {
             schema = known
         } else {
-            schema = try JSONSchemaReader(registered, own).schema()
-            schemas[frame] = schema
+            let reader = try JSONSchemaReader(registered, own)
+            let version = try await link.version(of: registered, frame, topic: topic, recordName: reader.title)
+            schema = try reader.schema(version: version)
+            schemas[key] = schema
         }
         let payload = Array(bytes[start...])
         let value: JSONValue
@@ -129,18 +134,42 @@ enum JSONSchemaNames {
 struct JSONSchemaWriter {
     let writesDecimalsAsNumbers: Bool
     let closesObjects: Bool
+    /// The structs that contain themselves, where they have been written: what comes back to one of them is a `$ref`.
+    private var written: [(schema: ConnectSchema, path: String)] = []
 
-    func json(_ schema: ConnectSchema, index: Int?, depth: Int) throws(ConnectError) -> JSONValue {
-        guard depth < ConnectSchema.depthMax else { throw .data("Schema is nested too deep for JSON Schema") }
+    init(writesDecimalsAsNumbers: Bool, closesObjects: Bool) {
+        self.writesDecimalsAsNumbers = writesDecimalsAsNumbers
+        self.closesObjects = closesObjects
+    }
+
+    /// Where in the text a schema stands.
+    struct Place {
+        /// A JSON pointer in a fragment (RFC 6901, section 6).
+        var path: String
+        var depth = 0
+
+        func inside(_ steps: String...) -> Place {
+            var inner = self
+            inner.depth += 1
+            for step in steps {
+                let name = step.replacing("~", with: "~0").replacing("/", with: "~1")
+                inner.path += "/" + PercentEncoding.encoded(name)
+            }
+            return inner
+        }
+    }
+
+    mutating func json(_ schema: ConnectSchema, index: Int?, _ place: Place) throws(ConnectError) -> JSONValue {
+        guard place.depth < ConnectSchema.depthMax else { throw .data("Schema is nested too deep for JSON Schema") }
         if schema.isOptional {
             var members: [(String, JSONValue)] = []
             if let value = try fallback(schema) { members.append(("default", value)) }
             if let index { members.append(("connect.index", .number(Int64(index)))) }
-            let inner = try base(schema, index: nil, depth, withDefault: false)
+            let inner = try base(schema, index: nil, place.inside("oneOf", "1"), withDefault: false)
             members.append(("oneOf", .array([.object([("type", .string("null"))]), inner])))
             return .object(members)
         }
-        return try base(schema, index: index, depth, withDefault: true)
+        return try base(schema, index: index, place, withDefault: true)
     }
 
     private func fallback(_ schema: ConnectSchema) throws(ConnectError) -> JSONValue? {
@@ -151,8 +180,8 @@ struct JSONSchemaWriter {
         return try JSONConverter(options).json(SchemaAndValue(schema, value))
     }
 
-    private func base(
-        _ schema: ConnectSchema, index: Int?, _ depth: Int, withDefault: Bool
+    private mutating func base(
+        _ schema: ConnectSchema, index: Int?, _ place: Place, withDefault: Bool
     ) throws(ConnectError) -> JSONValue {
         var type = "object"
         var connectType: String?
@@ -176,34 +205,45 @@ struct JSONSchemaWriter {
         case .array:
             type = "array"
             guard let items = schema.valueSchema else { throw .data("Array schema did not specify the element type") }
-            body.append(("items", try json(items, index: nil, depth: depth + 1)))
+            body.append(("items", try json(items, index: nil, place.inside("items"))))
         case .map:
             connectType = "map"
             guard let keys = schema.keySchema, let values = schema.valueSchema else {
                 throw .data("Map schema did not specify the key and value types")
             }
             if keys.kind == .string, !keys.isOptional {
-                body.append(("additionalProperties", try json(values, index: nil, depth: depth + 1)))
+                body.append(
+                    ("additionalProperties", try json(values, index: nil, place.inside("additionalProperties"))))
             } else {
                 type = "array"
                 let pair: [(String, JSONValue)] = [
-                    ("key", try json(keys, index: 0, depth: depth + 1)),
-                    ("value", try json(values, index: 1, depth: depth + 1)),
+                    ("key", try json(keys, index: 0, place.inside("items", "properties", "key"))),
+                    ("value", try json(values, index: 1, place.inside("items", "properties", "value"))),
                 ]
                 body.append(("items", .object([("type", .string("object")), ("properties", .object(pair))])))
             }
         case .structure where schema.name == JSONSchemaNames.oneOf:
             var branches: [JSONValue] = []
-            for field in schema.fields {
-                branches.append(try json(field.schema.with(isOptional: false), index: nil, depth: depth + 1))
+            for (number, field) in schema.fields.enumerated() {
+                branches.append(
+                    try json(
+                        field.schema.with(isOptional: false), index: nil, place.inside("oneOf", String(number))))
             }
             var members: [(String, JSONValue)] = [("oneOf", .array(branches))]
             if let index { members.insert(("connect.index", .number(Int64(index))), at: 0) }
             return .object(members)
         case .structure:
+            if schema.isRecursive {
+                if let known = written.first(where: { $0.schema.isSameStruct(as: schema) }) {
+                    let members: [(String, JSONValue)] = [("$ref", .string(known.path))]
+                    return .object(members + (index.map { [("connect.index", .number(Int64($0)))] } ?? []))
+                }
+                written.append((schema, place.path))
+            }
             var properties: [(String, JSONValue)] = []
-            for (place, field) in schema.fields.enumerated() {
-                properties.append((field.name, try json(field.schema, index: place, depth: depth + 1)))
+            for (number, field) in schema.fields.enumerated() {
+                properties.append(
+                    (field.name, try json(field.schema, index: number, place.inside("properties", field.name))))
             }
             body.append(("properties", .object(properties)))
             if closesObjects { body.append(("additionalProperties", .bool(false))) }
@@ -224,9 +264,22 @@ struct JSONSchemaWriter {
 
 /// Connect schemas of JSON Schemas.
 struct JSONSchemaReader {
-    private let root: JSONValue
+    private let root: Document
     private let references: [String: JSONValue]
     private let options: JSONSchemaOptions
+    /// What a `$ref` leads to, by its document and place.
+    private var structs = RecursiveStructBuilder<Target>()
+
+    private struct Document {
+        /// Of a reference; empty for the schema itself.
+        var name: String
+        var json: JSONValue
+    }
+
+    private struct Target: Hashable {
+        var document: String
+        var path: [String]
+    }
 
     init(_ registered: RegistrySchema, _ options: JSONSchemaOptions = .init()) throws(ConnectError) {
         self.options = options
@@ -235,23 +288,36 @@ struct JSONSchemaReader {
                 throw .data("Invalid JSON Schema: \(error)")
             }
         }
-        root = try read(registered.text)
+        root = Document(name: "", json: try read(registered.text))
         var references: [String: JSONValue] = [:]
         for reference in registered.references { references[reference.name] = try read(reference.text) }
         self.references = references
     }
 
-    func schema() throws(ConnectError) -> ConnectSchema { try schema(root, in: root, depth: 0) }
+    /// The title of the whole schema, which is what names it.
+    var title: String? { root.json["title"]?.text }
 
-    private func schema(_ json: JSONValue, in document: JSONValue, depth: Int) throws(ConnectError) -> ConnectSchema {
-        guard depth < 64 else {
-            throw .data(
-                "JSON Schema contains itself or is nested more than 64 levels deep; Swiftwater's Connect does not read "
-                    + "recursive schemas")
-        }
+    /// - Parameter version: of the whole schema, where it names none itself (`connect.version`).
+    func schema(version: Int32? = nil) throws(ConnectError) -> ConnectSchema {
+        var reader = self
+        let key = Target(document: "", path: [])
+        _ = reader.structs.begin(key)
+        var made = try reader.schema(root.json, in: root, depth: 0)
+        if made.version == nil, made.reference == nil { made = made.with(version: .some(version)) }
+        reader.structs.end(key, made)
+        return try reader.structs.finish()(key, made)
+    }
+
+    private mutating func schema(
+        _ json: JSONValue, in document: Document, depth: Int
+    ) throws(ConnectError) -> ConnectSchema {
+        guard depth < 64 else { throw .data("JSON Schema is nested more than 64 levels deep") }
         if let reference = json["$ref"]?.text {
-            let (target, owner) = try resolve(reference, in: document)
-            return try schema(target, in: owner, depth: depth + 1)
+            let (target, owner, key) = try resolve(reference, in: document)
+            if let known = structs.begin(key) { return known }
+            let made = try schema(target, in: owner, depth: depth + 1)
+            structs.end(key, made)
+            return made
         }
         for word in ["oneOf", "anyOf"] {
             if let branches = json[word]?.elements { return try union(branches, json, document, depth) }
@@ -259,7 +325,11 @@ struct JSONSchemaReader {
         if let parts = json["allOf"]?.elements, json["type"] == nil {
             guard parts.count == 1 else {
                 var fields: [ConnectSchema.Field] = []
-                for part in parts { fields += try schema(part, in: document, depth: depth + 1).fields }
+                for part in parts {
+                    let made = try schema(part, in: document, depth: depth + 1)
+                    guard made.reference == nil else { throw .data("JSON Schema has itself among its allOf") }
+                    fields += made.fields
+                }
                 try ConnectSchema.checkFields(fields)
                 return .structure(fields, name: json["title"]?.text)
             }
@@ -274,18 +344,22 @@ struct JSONSchemaReader {
         return try typed(json, document, depth)
     }
 
-    private func resolve(_ reference: String, in document: JSONValue) throws(ConnectError) -> (JSONValue, JSONValue) {
+    private func resolve(
+        _ reference: String, in document: Document
+    ) throws(ConnectError) -> (JSONValue, in: Document, Target) {
         let parts = reference.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
         var owner = document
         if let name = parts.first, !name.isEmpty {
             guard let known = references[String(name)] else {
                 throw .data("JSON Schema refers to \(reference), which is not there")
             }
-            owner = known
+            owner = Document(name: String(name), json: known)
         }
-        var target = owner
+        var target = owner.json
+        var path: [String] = []
         for step in parts.count > 1 ? parts[1].split(separator: "/") : [] {
-            let name = String(step).replacing("~1", with: "/").replacing("~0", with: "~")
+            let name = PercentEncoding.decoded(String(step)).replacing("~1", with: "/").replacing("~0", with: "~")
+            path.append(name)
             guard
                 let next = target[name]
                     ?? Int(name).flatMap({ place in
@@ -294,11 +368,11 @@ struct JSONSchemaReader {
             else { throw .data("JSON Schema refers to \(reference), which is not there") }
             target = next
         }
-        return (target, owner)
+        return (target, owner, Target(document: owner.name, path: path))
     }
 
-    private func union(
-        _ branches: [JSONValue], _ json: JSONValue, _ document: JSONValue, _ depth: Int
+    private mutating func union(
+        _ branches: [JSONValue], _ json: JSONValue, _ document: Document, _ depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         let others = branches.filter { $0["type"]?.text != "null" }
         let isOptional = others.count < branches.count
@@ -317,7 +391,9 @@ struct JSONSchemaReader {
         return ConnectSchema(.structure, isOptional: isOptional, name: JSONSchemaNames.oneOf, fields: fields)
     }
 
-    private func typed(_ json: JSONValue, _ document: JSONValue, _ depth: Int) throws(ConnectError) -> ConnectSchema {
+    private mutating func typed(
+        _ json: JSONValue, _ document: Document, _ depth: Int
+    ) throws(ConnectError) -> ConnectSchema {
         let connectType = json["connect.type"]?.text
         var parameters = (json["connect.parameters"]?.members ?? []).compactMap { name, value in
             value.text.map { ConnectSchema.Parameter(name, $0) }
@@ -380,6 +456,9 @@ struct JSONSchemaReader {
 
     private func withDefault(_ json: JSONValue, _ schema: ConnectSchema) throws(ConnectError) -> ConnectSchema {
         guard let value = json["default"], !value.isJSONNull else { return schema }
+        if schema.isRecursive, value.elements?.isEmpty != true, value.members?.isEmpty != true {
+            throw .data("JSON Schema has a default of a type that contains itself")
+        }
         return schema.with(defaultValue: .some(try JSONConverter().connectValue(value, schema)))
     }
 

@@ -10,16 +10,24 @@ package enum JSONSchemaText {
     ]
 
     /// Members in the order in which the original writes them; JSON's null for no schema.
-    package static func json(_ schema: ConnectSchema?, field: String? = nil) -> JSONValue {
+    ///
+    /// - Throws: `.data` for a schema that contains itself: the original ends with a StackOverflowError there.
+    package static func json(_ schema: ConnectSchema?) throws(ConnectError) -> JSONValue {
+        guard let schema else { return .null }
+        try schema.refuseRecursion("the envelope of JsonConverter (schemas.enable=true)")
+        return json(schema, field: nil)
+    }
+
+    private static func json(_ schema: ConnectSchema?, field: String?) -> JSONValue {
         guard let schema else { return .null }
         let word = names.first { $0.kind == schema.kind }?.name ?? ""
         var members: [(String, JSONValue)] = [("type", .string(word))]
         switch schema.kind {
         case .structure: members.append(("fields", .array(schema.fields.map { json($0.schema, field: $0.name) })))
-        case .array: members.append(("items", json(schema.valueSchema)))
+        case .array: members.append(("items", json(schema.valueSchema, field: nil)))
         case .map:
-            members.append(("keys", json(schema.keySchema)))
-            members.append(("values", json(schema.valueSchema)))
+            members.append(("keys", json(schema.keySchema, field: nil)))
+            members.append(("values", json(schema.valueSchema, field: nil)))
         default: break
         }
         members.append(("optional", .bool(schema.isOptional)))

@@ -11,7 +11,7 @@ package struct ProtobufConverter: Converter {
     private let readers = ConnectCache<MessageKey, ProtobufMapping>(countMax: 1000)
 
     private struct MessageKey: Hashable, Sendable {
-        var frame: SchemaFrame
+        var schema: TopicSchema
         var path: [Int32]
     }
 
@@ -70,7 +70,7 @@ package struct ProtobufConverter: Converter {
         do { path = try MessageIndexes.decode(bytes.span.bytes, at: &at) } catch {
             throw link.damaged(topic, .protobuf, frame, "\(error)")
         }
-        let key = MessageKey(frame: frame, path: path)
+        let key = MessageKey(schema: TopicSchema(frame: frame, topic: topic), path: path)
         let mapping: ProtobufMapping
         if let known = readers[key] {
             mapping = known
@@ -79,7 +79,9 @@ package struct ProtobufConverter: Converter {
             guard let index = schema.messageIndex(at: path) else {
                 throw link.damaged(topic, .protobuf, frame, "no message at \(path)")
             }
-            mapping = try ProtobufMapping(schema, index, options)
+            let version = try await link.version(
+                of: registered, frame, topic: topic, recordName: schema.messages[index].fullName)
+            mapping = try ProtobufMapping(schema, index, options, version: version)
             readers[key] = mapping
         }
         let message: ProtobufMessage
@@ -120,24 +122,28 @@ struct ProtobufText: Sendable {
         let name = parts.last ?? Self.defaultName
         var imports: Set<String> = []
         var lines: [String] = []
-        try Self.message(schema, name, options, indent: "", &lines, &imports, depth: 0)
+        let fullMessageName = package.isEmpty ? name : package + "." + name
+        var declared = [(schema, "." + fullMessageName)]
+        try Self.message(schema, name, options, &lines, &imports, &declared, at: "." + fullMessageName, depth: 0)
         var head = "syntax = \"proto3\";\n"
         if !package.isEmpty { head += "package \(package);\n" }
         head += "\n" + imports.sorted().map { "import \"\($0)\";\n" }.joined() + (imports.isEmpty ? "" : "\n")
         text = head + lines.joined(separator: "\n") + "\n"
-        messageName = package.isEmpty ? name : package + "." + name
+        messageName = fullMessageName
     }
 
     private static func message(
-        _ schema: ConnectSchema, _ name: String, _ given: ProtobufOptions, indent: String, _ lines: inout [String],
-        _ imports: inout Set<String>, depth: Int
+        _ schema: ConnectSchema, _ name: String, _ given: ProtobufOptions, _ lines: inout [String],
+        _ imports: inout Set<String>, _ declared: inout [(ConnectSchema, String)], at path: String, depth: Int
     ) throws(ConnectError) {
         guard depth < 32 else { throw .data("Schema is nested too deep for Protobuf") }
+        let indent = String(repeating: "  ", count: depth)
         lines.append(indent + "message \(name) {")
         var nested: [(ConnectSchema, String)] = []
         for (index, field) in schema.fields.enumerated() {
             let fieldName = try given.identifier(field.name, in: name)
-            var type = try self.type(field.schema, fieldName, given, &nested, &imports, isInside: false)
+            var type = try self.type(
+                field.schema, fieldName, given, &nested, &imports, &declared, path, isInside: false)
             if field.schema.isOptional, field.schema.logicalType == nil,
                 let wrapper = ProtobufOptions.wrapper(field.schema.kind)
             {
@@ -169,14 +175,18 @@ struct ProtobufText: Sendable {
             lines.append(indent + "  \(type) \(fieldName) = \(index + 1)\(options);")
         }
         for (inner, innerName) in nested {
-            try message(inner, innerName, given, indent: indent + "  ", &lines, &imports, depth: depth + 1)
+            try message(
+                inner, innerName, given, &lines, &imports, &declared, at: path + "." + innerName, depth: depth + 1)
         }
         lines.append(indent + "}")
     }
 
+    /// - Parameters:
+    ///   - nested: the messages to declare in the one whose field this is.
+    ///   - declared: the messages that contain themselves, by their full names, wherever they are: each is there once.
     private static func type(
         _ schema: ConnectSchema, _ field: String, _ given: ProtobufOptions, _ nested: inout [(ConnectSchema, String)],
-        _ imports: inout Set<String>, isInside: Bool
+        _ imports: inout Set<String>, _ declared: inout [(ConnectSchema, String)], _ path: String, isInside: Bool
     ) throws(ConnectError) -> String {
         switch schema.logicalType {
         case .decimal:
@@ -214,7 +224,7 @@ struct ProtobufText: Sendable {
             guard let element = schema.valueSchema, !isInside else {
                 throw .data("Protobuf has no arrays inside arrays or maps (field \(field))")
             }
-            return "repeated " + (try type(element, field, given, &nested, &imports, isInside: true))
+            return "repeated " + (try type(element, field, given, &nested, &imports, &declared, path, isInside: true))
         case .map:
             guard let key = schema.keySchema, let value = schema.valueSchema, !isInside else {
                 throw .data("Protobuf has no maps inside arrays or maps (field \(field))")
@@ -227,8 +237,12 @@ struct ProtobufText: Sendable {
             case .boolean: keyType = "bool"
             default: throw .data("Protobuf has no maps with keys of type \(key.kind.rawValue) (field \(field))")
             }
-            return "map<\(keyType), \(try type(value, field, given, &nested, &imports, isInside: true))>"
+            return
+                "map<\(keyType), \(try type(value, field, given, &nested, &imports, &declared, path, isInside: true))>"
         case .structure:
+            if schema.isRecursive, let known = declared.first(where: { $0.0.isSameStruct(as: schema) }) {
+                return known.1
+            }
             let wanted = try given.identifier(
                 schema.name?.split(separator: ".").last.map(String.init) ?? "ConnectDefault", in: field)
             var name = wanted
@@ -239,7 +253,10 @@ struct ProtobufText: Sendable {
                 count += 1
                 name = wanted + String(count)
             }
-            if !nested.contains(where: { $0.1 == name }) { nested.append((schema, name)) }
+            if !nested.contains(where: { $0.1 == name }) {
+                nested.append((schema, name))
+                if schema.isRecursive { declared.append((schema, path + "." + name)) }
+            }
             return name
         }
     }

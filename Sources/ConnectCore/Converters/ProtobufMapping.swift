@@ -14,9 +14,10 @@ struct ProtobufMapping: Sendable {
     static let tag = "io.confluent.connect.protobuf.Tag"
     static let union = "io.confluent.connect.protobuf.Union."
 
-    /// - Throws: `.data` for a message that contains itself.
+    /// - Parameter version: of the whole schema.
+    /// - Throws: `.data` for what Connect has no type for.
     init(
-        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions = ProtobufOptions()
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions = ProtobufOptions(), version: Int32? = nil
     ) throws(ConnectError) {
         self.schema = schema
         self.index = index
@@ -24,27 +25,27 @@ struct ProtobufMapping: Sendable {
         if options.unwraps, schema.messages.indices.contains(index),
             let plain = ProtobufOptions.wrapped(schema.messages[index].fullName)
         {
-            connect = plain
+            connect = plain.with(version: .some(version))
             return
         }
-        connect = try Self.message(schema, index, options, open: [])
+        var structs = RecursiveStructBuilder<Int>()
+        let made = try Self.message(schema, index, options, &structs, depth: 0, version: version)
+        connect = try structs.finish()(index, made)
     }
 
     private static func message(
-        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions, open: Set<Int>
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions,
+        _ structs: inout RecursiveStructBuilder<Int>,
+        depth: Int, version: Int32? = nil
     ) throws(ConnectError) -> ConnectSchema {
         guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
+        if let known = structs.begin(index) { return known }
         let descriptor = schema.messages[index]
-        guard !open.contains(index), open.count < 64 else {
-            throw .data(
-                "Protobuf message \(descriptor.fullName) contains itself; Swiftwater's Connect does not read recursive "
-                    + "schemas")
-        }
-        let open = open.union([index])
+        guard depth < 64 else { throw .data("Protobuf message \(descriptor.fullName) is nested too deep") }
         var fields: [ConnectSchema.Field] = []
         var unions: [Int: [ConnectSchema.Field]] = [:]
         for field in descriptor.fields {
-            var made = try self.field(schema, field, descriptor, options, open: open)
+            var made = try self.field(schema, field, descriptor, options, &structs, depth: depth)
             made = made.with(parameters: made.parameters + [.init(tag, String(field.number))])
             if let oneof = field.oneofIndex, !field.isProto3Optional {
                 unions[oneof, default: []].append(.init(field.name, made.with(isOptional: true)))
@@ -69,12 +70,14 @@ struct ProtobufMapping: Sendable {
         try ConnectSchema.checkFields(fields)
         let last = descriptor.fullName.split(separator: ".").last.map(String.init)
         let name = options.isEnhanced ? descriptor.fullName : last ?? descriptor.fullName
-        return ConnectSchema(.structure, name: name, fields: fields)
+        let made = ConnectSchema(.structure, name: name, version: version, fields: fields)
+        structs.end(index, made)
+        return made
     }
 
     private static func field(
         _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
-        open: Set<Int>
+        _ structs: inout RecursiveStructBuilder<Int>, depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         let isOptional = field.cardinality != .required
         switch field.cardinality {
@@ -83,24 +86,53 @@ struct ProtobufMapping: Sendable {
             guard let key = entry.fieldIndex(number: 1), let value = entry.fieldIndex(number: 2) else {
                 throw .data("Protobuf map \(field.name) has no key and value")
             }
-            return .map(
-                try single(schema, entry.fields[key], entry, options, open: open),
-                try single(schema, entry.fields[value], entry, options, open: open), isOptional: isOptional)
+            // Keys and values are fields like others.
+            func part(_ field: FieldDescriptor) throws(ConnectError) -> ConnectSchema {
+                let made = try single(schema, field, entry, options, &structs, depth: depth)
+                return made.with(
+                    isOptional: options.hasOptionalFields || isObject(field),
+                    parameters: made.parameters + [.init(tag, String(field.number))])
+            }
+            return ConnectSchema(
+                .map, isOptional: isOptional, name: mapName(entry.fullName, options),
+                keySchema: try part(entry.fields[key]), valueSchema: try part(entry.fields[value]))
         case .repeated:
-            return .array(try single(schema, field, owner, options, open: open), isOptional: isOptional)
+            let element = try single(schema, field, owner, options, &structs, depth: depth)
+            return .array(element.with(isOptional: true), isOptional: isOptional)
         default:
             // With options for what may be null, a plain number or text may not.
-            let isMessage = field.kind == .message || field.kind == .group || field.kind == .enumeration
             let isMarked = field.isProto3Optional || field.hasPresence
             let mayBeNull =
-                options.hasOptionalFields || isMessage || (options.marksOptional && isMarked)
-            return try single(schema, field, owner, options, open: open).with(isOptional: isOptional && mayBeNull)
+                options.hasOptionalFields || isObject(field) || (options.marksOptional && isMarked)
+            return try single(schema, field, owner, options, &structs, depth: depth).with(
+                isOptional: isOptional && mayBeNull)
         }
+    }
+
+    /// What Java has objects for, which may be null whatever the options say.
+    private static func isObject(_ field: FieldDescriptor) -> Bool {
+        field.kind == .message || field.kind == .group || field.kind == .enumeration
+    }
+
+    /// The name of a map: that of the message of its entries as the name of a field, `ScoresByDayEntry` as `scores_by_day`.
+    private static func mapName(_ fullName: String, _ options: ProtobufOptions) -> String {
+        var parts = fullName.split(separator: ".").map(String.init)
+        var last = parts.popLast() ?? ""
+        if last.hasSuffix("Entry") {
+            last.removeLast("Entry".count)
+            var name = ""
+            for (place, character) in last.enumerated() {
+                if place > 0, character.isASCII, character.isUppercase { name.append("_") }
+                name += character.lowercased()
+            }
+            last = name
+        }
+        return options.isEnhanced ? (parts + [last]).joined(separator: ".") : last
     }
 
     private static func single(
         _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
-        open: Set<Int>
+        _ structs: inout RecursiveStructBuilder<Int>, depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         func integer(_ kind: ConnectSchema, _ name: String) -> ConnectSchema {
             kind.with(parameters: [.init(integerType, name)])
@@ -130,6 +162,7 @@ struct ProtobufMapping: Sendable {
             let descriptor = schema.enums[field.typeIndex]
             return ConnectSchema(
                 options.usesNumbers ? .int32 : .string,
+                name: options.isEnhanced ? descriptor.fullName : descriptor.name,
                 parameters: [.init(enumeration, descriptor.name)]
                     + descriptor.constants.map { .init(enumeration + "." + $0.name, String($0.number)) })
         case .message, .group:
@@ -145,7 +178,7 @@ struct ProtobufMapping: Sendable {
                     parameters: decimal.parameters + [.init(AvroMapping.precision, String(precision))])
             case let name:
                 if options.unwraps || options.wraps, let plain = ProtobufOptions.wrapped(name) { return plain }
-                return try message(schema, field.typeIndex, options, open: open)
+                return try message(schema, field.typeIndex, options, &structs, depth: depth + 1)
             }
         }
     }

@@ -29,6 +29,18 @@ package protocol ConverterRegistry: Sendable {
     func latest(subject: String) async throws(ConnectError) -> RegistrySchema
     func schema(id: Int32) async throws(ConnectError) -> RegistrySchema
     func schema(guid: String) async throws(ConnectError) -> RegistrySchema
+    /// The subjects that have a schema, each with the version that it is there, deleted ones among them.
+    func versions(id: Int32) async throws(ConnectError) -> [(subject: String, version: Int32)]
+}
+
+extension ConverterRegistry {
+    package func versions(id: Int32) async throws(ConnectError) -> [(subject: String, version: Int32)] { [] }
+}
+
+/// What is made of a schema for the values of one topic, where it has a version.
+struct TopicSchema: Hashable, Sendable {
+    var frame: SchemaFrame
+    var topic: String
 }
 
 /// How a record's topic and schema name the subject.
@@ -204,6 +216,25 @@ final class RegistryLink: Sendable {
         }
         schemas[frame] = schema
         return (schema, frame, count)
+    }
+
+    /// The version of a schema in the subject of a topic's values, which Connect's schema has then. nil where the subject
+    /// does not have it, as where topics were copied (the original fails there), and where nobody knows.
+    ///
+    /// - Throws: `.retriable` only.
+    func version(
+        of schema: RegistrySchema, _ frame: SchemaFrame, topic: String, recordName: String?
+    ) async throws(ConnectError) -> Int32? {
+        guard schema.id >= 0,
+            let subject = try? options.strategy.subject(topic: topic, isKey: options.isKey, recordName: recordName)
+        else { return nil }
+        do throws(ConnectError) {
+            return try await registry.versions(id: schema.id).filter { $0.subject == subject }.map(\.version).max()
+        } catch {
+            // What is refused is not mended by asking again, and values can be read without it.
+            guard error.isRetriable else { return nil }
+            throw RegistryFailureWords(type: schema.type, isKey: options.isKey).unread(topic, frame, error)
+        }
     }
 
     /// Bytes behind a frame that are not of its schema.

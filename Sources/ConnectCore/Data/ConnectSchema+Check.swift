@@ -60,6 +60,6 @@ extension ConnectSchema {
     /// structs strangers.
     func isSameStruct(as other: ConnectSchema) -> Bool {
         kind == .structure && other.kind == .structure && name == other.name && version == other.version
-            && fields == other.fields
+            && Self.hasSameFields(self, other)
     }
 }

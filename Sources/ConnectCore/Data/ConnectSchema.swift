@@ -55,18 +55,35 @@ package final class ConnectSchema: Sendable {
     package let doc: String?
     package let parameters: [Parameter]
     /// Of a struct; empty for everything else.
-    package let fields: [Field]
+    package var fields: [Field] { reference?.level.fields ?? ownFields }
     /// Of a map.
     package let keySchema: ConnectSchema?
     /// Of a map's values or an array's elements.
     package let valueSchema: ConnectSchema?
     package let logicalType: LogicalType?
+    /// Whether a struct that contains itself is here or beneath: whoever follows such a schema without values to lead
+    /// the way comes to no end.
+    package let isRecursive: Bool
+    /// Of a struct that contains itself: where its fields are.
+    let reference: StructReference?
+    private let ownFields: [Field]
     private let places: [String: Int]
 
-    package init(
+    package convenience init(
         _ kind: Kind, isOptional: Bool = false, defaultValue: ConnectValue? = nil, name: String? = nil,
         version: Int32? = nil, doc: String? = nil, parameters: [Parameter] = [], fields: [Field] = [],
         keySchema: ConnectSchema? = nil, valueSchema: ConnectSchema? = nil
+    ) {
+        self.init(
+            kind, isOptional: isOptional, defaultValue: defaultValue, name: name, version: version, doc: doc,
+            parameters: parameters, fields: fields, keySchema: keySchema, valueSchema: valueSchema, reference: nil)
+    }
+
+    /// - Parameter reference: takes the place of the fields.
+    init(
+        _ kind: Kind, isOptional: Bool = false, defaultValue: ConnectValue? = nil, name: String? = nil,
+        version: Int32? = nil, doc: String? = nil, parameters: [Parameter] = [], fields: [Field] = [],
+        keySchema: ConnectSchema? = nil, valueSchema: ConnectSchema? = nil, reference: StructReference?
     ) {
         self.kind = kind
         self.isOptional = isOptional
@@ -75,17 +92,25 @@ package final class ConnectSchema: Sendable {
         self.version = version
         self.doc = doc
         self.parameters = parameters
-        self.fields = fields
+        ownFields = fields
+        self.reference = reference
+        isRecursive =
+            reference != nil || keySchema?.isRecursive == true || valueSchema?.isRecursive == true
+            || fields.contains { $0.schema.isRecursive }
         self.keySchema = keySchema
         self.valueSchema = valueSchema
         logicalType = name.flatMap { LogicalType(rawValue: $0) }.flatMap { $0.kind == kind ? $0 : nil }
-        // Of two fields with one name the first counts; builders refuse the second.
-        places = Dictionary(fields.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        places = Self.places(fields)
     }
 
-    package func index(of field: String) -> Int? { places[field] }
+    static func places(_ fields: [Field]) -> [String: Int] {
+        // Of two fields with one name the first counts; builders refuse the second.
+        Dictionary(fields.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    }
 
-    package func field(_ name: String) -> Field? { places[name].map { fields[$0] } }
+    package func index(of field: String) -> Int? { (reference?.level.places ?? places)[field] }
+
+    package func field(_ name: String) -> Field? { index(of: name).map { fields[$0] } }
 
     package func parameter(_ name: String) -> String? { parameters.first { $0.name == name }?.value }
 
@@ -111,8 +136,14 @@ extension ConnectSchema: Hashable {
     package static func == (a: ConnectSchema, b: ConnectSchema) -> Bool {
         if a === b { return true }
         return a.kind == b.kind && a.isOptional == b.isOptional && a.name == b.name && a.version == b.version
-            && a.doc == b.doc && a.fields == b.fields && a.keySchema == b.keySchema && a.valueSchema == b.valueSchema
+            && a.doc == b.doc && hasSameFields(a, b) && a.keySchema == b.keySchema && a.valueSchema == b.valueSchema
             && a.defaultValue == b.defaultValue && hasSameParameters(a, b)
+    }
+
+    /// Of two structs that contain themselves it is the definitions that are compared: the fields have no end.
+    static func hasSameFields(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
+        guard let reference = a.reference, let other = b.reference else { return a.fields == b.fields }
+        return reference === other || StructReference.isSame(reference, other)
     }
 
     private static func hasSameParameters(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
@@ -213,8 +244,8 @@ extension ConnectSchema {
         ConnectSchema(
             kind, isOptional: isOptional ?? self.isOptional, defaultValue: defaultValue ?? self.defaultValue,
             name: name ?? self.name, version: version ?? self.version, doc: doc ?? self.doc,
-            parameters: parameters ?? self.parameters, fields: fields ?? self.fields, keySchema: keySchema,
-            valueSchema: valueSchema)
+            parameters: parameters ?? self.parameters, fields: fields ?? ownFields, keySchema: keySchema,
+            valueSchema: valueSchema, reference: fields == nil ? reference : nil)
     }
 
     /// A struct with name, version, doc and parameters of `basics` and other fields, neither optional nor with a

@@ -157,15 +157,29 @@ extension ConnectSchema {
 
     /// Whether values of both are of the same types, whatever else the schemas say.
     package func isLike(_ other: ConnectSchema) -> Bool {
+        var compared: Set<[StructReference.Identity]> = []
+        return isLike(other, &compared)
+    }
+
+    /// - Parameter compared: pairs of structs that contain themselves, of which the rest is being compared.
+    private func isLike(_ other: ConnectSchema, _ compared: inout Set<[StructReference.Identity]>) -> Bool {
         guard kind == other.kind, logicalType == other.logicalType, fields.count == other.fields.count else {
             return false
         }
+        if let reference, let another = other.reference,
+            !compared.insert([reference.identity, another.identity]).inserted
+        {
+            return true
+        }
         func alike(_ a: ConnectSchema?, _ b: ConnectSchema?) -> Bool {
             guard let a, let b else { return a == nil && b == nil }
-            return a.isLike(b)
+            return a.isLike(b, &compared)
         }
-        return alike(keySchema, other.keySchema) && alike(valueSchema, other.valueSchema)
-            && zip(fields, other.fields).allSatisfy { $0.name == $1.name && $0.schema.isLike($1.schema) }
+        guard alike(keySchema, other.keySchema), alike(valueSchema, other.valueSchema) else { return false }
+        for (field, another) in zip(fields, other.fields) {
+            guard field.name == another.name, field.schema.isLike(another.schema, &compared) else { return false }
+        }
+        return true
     }
 
     /// The type for people: INT32, Timestamp.
@@ -188,8 +202,19 @@ extension ConnectSchema {
         }
     }
 
-    /// A value of the schema, with all that may be missing in it.
+    private var innerSample: ConnectValue {
+        guard isRecursive else { return sample }
+        return switch kind {
+        case .array: .array([])
+        case .map: .map(ConnectMap())
+        default: .null
+        }
+    }
+
+    /// A value of the schema, with all that may be missing in it, but for structs inside themselves.
     package var sample: ConnectValue {
+        // A value that is there wherever one has to be might have no end.
+        if reference != nil { return .structure(ConnectStruct(self, values: fields.map { $0.schema.innerSample })) }
         switch (kind, logicalType) {
         case (_, .decimal?): return .decimal(SQLDecimal(unscaled: 1, scale: (try? decimalScale()) ?? 0))
         case (_, .date?), (_, .time?), (_, .timestamp?): return .instant(0)

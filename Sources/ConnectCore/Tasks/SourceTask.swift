@@ -49,12 +49,18 @@ package protocol SourceTask: AnyObject, Sendable {
     /// reading may go.
     func committed() async throws(ConnectError)
 
+    /// Whether a `poll` is cancelled when the task is to pause, and what it had begun is lost. Without, a pause waits until
+    /// it returns, and takes what it brings: for what cannot be begun again where it was left. A stop cancels it always.
+    var pauseEndsPoll: Bool { get }
+
     /// Ends a `poll` that waits and gives back what the task holds.
     func stop() async
 }
 
 extension SourceTask {
     package func committed() async throws(ConnectError) {}
+
+    package var pauseEndsPoll: Bool { true }
 }
 
 /// What a source had.

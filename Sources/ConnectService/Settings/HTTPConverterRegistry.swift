@@ -96,6 +96,14 @@ package struct HTTPConverterRegistry: ConverterRegistry {
         }
     }
 
+    package func versions(id: Int32) async throws(ConnectError) -> [(subject: String, version: Int32)] {
+        do throws(RegistryFailure) {
+            return try await client.versions(id: id)
+        } catch {
+            throw failure(error)
+        }
+    }
+
     private func complete(_ schema: RegisteredSchema) async throws(RegistryFailure) -> RegistrySchema {
         let references = schema.references.isEmpty ? [] : try await client.references(of: schema)
         return RegistrySchema(id: schema.id ?? -1, type: schema.type, text: schema.text, references: references)

@@ -175,7 +175,8 @@ actor SourceWork {
         }
         let result: Result<SourcePoll, any Error>
         do {
-            result = .success(try await control.interruptible { [task] in try await task.poll() })
+            result = .success(
+                try await control.interruptible(whenPaused: task.pauseEndsPoll) { [task] in try await task.poll() })
         } catch {
             result = .failure(error)
         }

@@ -8,6 +8,8 @@ final class TaskControl: Sendable {
         var isStopping = false
         /// Ends what the task waits for at the moment.
         var interrupt: (@Sendable () -> Void)?
+        /// Whether a pause ends it, too.
+        var pauseInterrupts = true
     }
     private let inside: Mutex<Inside>
     let signal = Signal()
@@ -21,7 +23,7 @@ final class TaskControl: Sendable {
     func pause(_ isPaused: Bool) {
         let interrupt = inside.withLock { inside in
             inside.isPaused = isPaused
-            return isPaused ? inside.interrupt : nil
+            return isPaused && inside.pauseInterrupts ? inside.interrupt : nil
         }
         interrupt?()
         signal.notify()
@@ -38,14 +40,16 @@ final class TaskControl: Sendable {
 
     /// Runs `body`, which is cancelled when the task is to stop or to pause, while what surrounds it is not.
     ///
+    /// - Parameter whenPaused: whether a pause cancels it.
     /// - Throws: what `body` throws; `CancellationError` when it was cancelled.
     func interruptible<Value: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Value
+        whenPaused: Bool = true, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let child = Task(operation: body)  // owned here: awaited below
         let isOver = inside.withLock { inside in
             inside.interrupt = { child.cancel() }
-            return inside.isStopping || inside.isPaused
+            inside.pauseInterrupts = whenPaused
+            return inside.isStopping || (inside.isPaused && whenPaused)
         }
         if isOver { child.cancel() }
         defer { inside.withLock { $0.interrupt = nil } }

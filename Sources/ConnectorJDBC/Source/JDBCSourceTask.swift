@@ -64,6 +64,9 @@ final class JDBCSourceTask: SourceTask {
         try await SourceConnection.run(reader, thread, body)
     }
 
+    /// A query of all rows has no place to go on from: begun anew it would bring the first rows twice.
+    var pauseEndsPoll: Bool { settings.mode != .bulk }
+
     func poll() async throws(ConnectError) -> SourcePoll {
         let reader = reader
         let end = context.now + Self.restMax

@@ -44,6 +44,9 @@ enum ParquetMapping {
     static let jsonName = "io.debezium.data.Json"
 
     static func fields(_ schema: ConnectSchema) throws(ParquetError) -> [ParquetField] {
+        do throws(ConnectError) { try schema.refuseRecursion("Parquet") } catch {
+            throw ParquetError(.schema, error.message)
+        }
         var fields: [ParquetField] = []
         for field in schema.fields { fields.append(try self.field(field.name, field.schema, depth: 0)) }
         return fields

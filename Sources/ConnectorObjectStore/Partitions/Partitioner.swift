@@ -61,6 +61,23 @@ enum Partitioner: Sendable {
     }
 }
 
+/// Where the name of a record's schema stands among the folders of its partition: `s3.schema.partition.affix.type`.
+enum SchemaAffix: String, CaseIterable, Sendable {
+    case none = "NONE"
+    case prefix = "PREFIX"
+    case suffix = "SUFFIX"
+
+    /// The folder with the name, which is `null` where there is none, as in the original.
+    func path(_ folder: String, _ schema: ConnectSchema?, delimiter: String) -> String {
+        let name = "schema_name=" + (schema?.name ?? "null")
+        return switch self {
+        case .none: folder
+        case .prefix: name + delimiter + folder
+        case .suffix: folder + delimiter + name
+        }
+    }
+}
+
 /// Folders by time: that of the beginning of the span in which a record's time lies.
 struct TimePartitioner: Sendable {
     let pattern: PathPattern

@@ -161,6 +161,10 @@ extension ObjectStoreSettings {
             "s3.compression.type", .string, text("none"), .low, "How JSON and bytes are compressed: none or gzip.",
             .oneOf(["none", "gzip"], ignoresCase: true))
         add("s3.compression.level", .int, number(-1), .low, "gzip's level; -1 is its own choice.", .between(-1, 9))
+        add(
+            "s3.schema.partition.affix.type", .string, text("NONE"), .medium,
+            "Whether the name of a record's schema is a folder (schema_name=...): PREFIX, in front of those of the "
+                + "partition; SUFFIX, behind them.", .oneOf(SchemaAffix.allCases.map(\.rawValue), ignoresCase: true))
         add("s3.part.retries", .int, number(3), .medium, "How often a failed request is sent again.", .atLeast(0))
         add("s3.retry.backoff.ms", .long, number(200), .low, "The first pause before that.", .atLeast(0))
         add("s3.http.send.expect.continue", .boolean, .value(.boolean(true)), .low, "Taken.")

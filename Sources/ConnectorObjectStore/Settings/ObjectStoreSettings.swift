@@ -34,6 +34,7 @@ struct ObjectStoreSettings: Sendable {
     var scheduledInterval: Int64?
     var zone: TimeZoneID
     var partitioner: Partitioner
+    var schemaAffix: SchemaAffix
     /// What `rotateInterval` counts by.
     var extractor: TimestampExtractor
     var compatibility: SchemaCompatibility
@@ -92,6 +93,7 @@ struct ObjectStoreSettings: Sendable {
                 "store.kafka.keys must be true when null values are written: their keys are all there is")
         }
         extractor = try Self.extractor(values)
+        schemaAffix = SchemaAffix(rawValue: word("s3.schema.partition.affix.type").uppercased()) ?? .none
         (partitioner, zone) = try Self.partitioner(values, extractor, directoryDelimiter, surroundings)
         // Without partitions by time, spans are counted by the records' own time: then a second run makes the same objects.
         if case .byTime = partitioner {} else { extractor = .record }

@@ -102,7 +102,9 @@ final class PartitionWriter: @unchecked Sendable {
         let folder =
             isTombstone
             ? settings.tombstonePartition
-            : try settings.partitioner.path(record, delimiter: settings.directoryDelimiter, millis: time)
+            : settings.schemaAffix.path(
+                try settings.partitioner.path(record, delimiter: settings.directoryDelimiter, millis: time),
+                record.value.schema, delimiter: settings.directoryDelimiter)
         if case .hdfs = settings.target, (record.topic + folder).contains(":") {
             throw .data(
                 "HDFS takes no colon in the name of a folder: '\(record.topic)/\(folder)' of \(RecordPlace.text(record))"

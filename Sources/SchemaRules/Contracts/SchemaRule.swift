@@ -120,15 +120,36 @@ package struct SchemaRule: Hashable, Sendable {
     /// - Throws: `SchemaFailure` in the original's words.
     func validate() throws(SchemaFailure) {
         guard let name else { throw SchemaFailure("Missing rule name") }
-        guard let first = name.first else { throw SchemaFailure("Empty rule name") }
+        guard let first = name.unicodeScalars.first else { throw SchemaFailure("Empty rule name") }
+        guard name.utf16.count <= Self.nameLengthMax else { throw SchemaFailure("Rule name too long") }
         guard first.isLetter || first == "_" else {
             throw SchemaFailure("Illegal initial character in rule name: \(name)")
         }
-        guard name.dropFirst().allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" }) else {
+        guard name.unicodeScalars.allSatisfy({ $0.isLetter || $0.isDigit || $0 == "_" || $0 == "-" }) else {
             throw SchemaFailure("Illegal character in rule name: \(name)")
         }
         guard type != nil else { throw SchemaFailure("Missing rule type") }
+        // One action for each way, which only these have two of.
+        guard mode != .writeread, mode != .updown else { return }
+        for action in [onSuccess, onFailure] where action?.contains(",") == true {
+            throw SchemaFailure("Multiple actions only valid with WRITEREAD and UPDOWN")
+        }
     }
+
+    /// In UTF-16 units, as Java counts.
+    private static let nameLengthMax = 64
+}
+
+extension Unicode.Scalar {
+    /// Java's `Character.isLetter`.
+    fileprivate var isLetter: Bool {
+        switch properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: true
+        default: false
+        }
+    }
+
+    fileprivate var isDigit: Bool { properties.generalCategory == .decimalNumber }
 }
 
 /// The rules of a schema.
@@ -183,22 +204,24 @@ package struct SchemaRuleSet: Hashable, Sendable {
     /// All rules.
     package var all: [SchemaRule] { migrationRules + domainRules + encodingRules }
 
-    /// What the registry asks of a rule set: names that are names and occur once in a list, types, and modes that fit.
+    /// What the registry asks of a rule set: names that are names and occur once, types, and modes that fit.
     ///
     /// - Throws: `SchemaFailure` in the original's words.
     package func validate() throws(SchemaFailure) {
-        for (rules, isMigration) in [(migrationRules, true), (domainRules, false), (encodingRules, false)] {
-            var names: Set<String> = []
+        let lists = [
+            (migrationRules, "Migration", "UPGRADE, DOWNGRADE, UPDOWN"),
+            (domainRules, "Domain", "WRITE, READ, WRITEREAD"),
+            (encodingRules, "Encoding", "WRITE, READ, WRITEREAD"),
+        ]
+        var names: Set<String> = []
+        for (index, (rules, kind, modes)) in lists.enumerated() {
             for rule in rules {
                 if let name = rule.name, !names.insert(name).inserted {
                     throw SchemaFailure("Found rule with duplicate name '\(name)'")
                 }
                 try rule.validate()
-                guard rule.mode.isMigration == isMigration else {
-                    throw SchemaFailure(
-                        isMigration
-                            ? "Migration rules can only be UPGRADE, DOWNGRADE, UPDOWN"
-                            : "Domain rules can only be WRITE, READ, WRITEREAD")
+                guard rule.mode.isMigration == (index == 0) else {
+                    throw SchemaFailure("\(kind) rules can only be \(modes)")
                 }
             }
         }

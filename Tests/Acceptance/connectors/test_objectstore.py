@@ -163,23 +163,33 @@ SCHEMA = """{"type":"record","name":"R","namespace":"a","fields":[{"name":"id","
  {"name":"price","type":{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}}]}"""
 
 
-def produce_avro(worker, topic, count):
+def produce_values(worker, topic, values):
+    """Values, each with the Avro schema to write it with."""
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.schema_registry.avro import AvroSerializer
     from confluent_kafka.serialization import MessageField, SerializationContext
 
     registry = SchemaRegistryClient({"url": f"http://127.0.0.1:{worker.registry_port}"})
-    serializer = AvroSerializer(registry, SCHEMA)
+    serializers = {}
     producer = confluent_kafka.Producer({"bootstrap.servers": worker.address})
-    for n in range(count):
-        import decimal
+    for schema, value in values:
+        if schema not in serializers:
+            serializers[schema] = AvroSerializer(registry, schema)
+        context = SerializationContext(topic, MessageField.VALUE)
+        producer.produce(topic, value=serializers[schema](value, context), partition=0)
+    assert producer.flush(30) == 0
 
-        value = {
+
+def produce_avro(worker, topic, count):
+    import decimal
+
+    produce_values(worker, topic, [
+        (SCHEMA, {
             "id": n, "name": None if n % 4 == 0 else f"n{n}", "tags": ["t"] * (n % 3), "at": 1_000_000 + n,
             "price": decimal.Decimal(n).scaleb(-2),
-        }  # fmt: skip
-        producer.produce(topic, value=serializer(value, SerializationContext(topic, MessageField.VALUE)), partition=0)
-    assert producer.flush(30) == 0
+        })
+        for n in range(count)
+    ])  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["avro", "parquet"])
@@ -211,6 +221,65 @@ def test_schemas(worker, bucket, tmp_path, kind):
     assert [r["id"] for r in rows] == list(range(50))
     assert [r["tags"] for r in rows] == [["t"] * (n % 3) for n in range(50)]
     assert [r["name"] for r in rows] == [None if n % 4 == 0 else f"n{n}" for n in range(50)]
+
+
+def avro_values(worker):
+    return {
+        "value__converter": "io.confluent.connect.avro.AvroConverter",
+        "value__converter__schema__registry__url": f"http://127.0.0.1:{worker.registry_port}",
+    }
+
+
+def test_records_that_contain_themselves(worker, bucket):
+    tree = json.dumps({"type": "record", "name": "Tree", "namespace": "a", "fields": [
+        {"name": "n", "type": "int"}, {"name": "next", "type": ["null", "Tree"], "default": None},
+        {"name": "children", "type": {"type": "array", "items": "Tree"}}]})  # fmt: skip
+
+    def node(n, depth):
+        children = [node(n * 10 + i, depth - 1) for i in range(2)] if depth else []
+        return {"n": n, "next": node(n + 1, depth - 1) if depth else None, "children": children}
+
+    values = [node(n, 4) for n in range(3)]
+    produce_values(worker, "trees", [(tree, value) for value in values])
+    for kind in ("avro.AvroFormat", "json.JsonFormat"):
+        config = bucket.config(topics="trees", flush__size="3", format__class=FORMAT + kind, **avro_values(worker))
+        worker.put("to-" + kind[:4], **config)
+    wait_until(lambda: len(bucket.keys()) == 2, what="two objects")
+    avro, plain = bucket.keys()
+    reader = fastavro.reader(io.BytesIO(bucket.read(avro)))
+    assert list(reader) == values and reader.writer_schema["connect.version"] == 1
+    assert lines(bucket.read(plain)) == values
+    config = bucket.config(topics="trees", flush__size="3", format__class=FORMAT + "parquet.ParquetFormat", **avro_values(worker))
+    worker.put("to-parquet", **config)
+    wait_until(lambda: worker.states("to-parquet") and worker.states("to-parquet")[1] == ["FAILED"], what="the failure")
+    assert "contains itself" in worker.status("to-parquet")["tasks"][0]["trace"]
+
+
+def test_versions_of_a_schema(worker, bucket):
+    """The version of the registry's subject says which records are older."""
+    first = {"type": "record", "name": "E", "fields": [{"name": "n", "type": "int"}]}
+    second = {**first, "fields": [*first["fields"], {"name": "s", "type": "string", "default": "d"}]}
+    old, new = json.dumps(first), json.dumps(second)
+    produce_values(worker, "events", [
+        (old, {"n": 0}), (new, {"n": 1, "s": "a"}), (old, {"n": 2}), (new, {"n": 3, "s": "b"}), (old, {"n": 4}),
+        (old, {"n": 5}),
+    ])  # fmt: skip
+    for mode in ("NONE", "BACKWARD"):
+        config = bucket.config(
+            topics="events", flush__size="5", schema__compatibility=mode, topics__dir=mode,
+            s3__schema__partition__affix__type="SUFFIX", format__class=FORMAT + "json.JsonFormat", **avro_values(worker),
+        )  # fmt: skip
+        worker.put("to-" + mode, **config)
+
+    def found(mode):
+        keys = [key for key in bucket.keys() if key.startswith(mode + "/events/partition=0/schema_name=E/")]
+        return [lines(bucket.read(key)) for key in keys]
+
+    # An object is written when another schema comes, or when it is full.
+    wait_until(lambda: len(found("NONE")) == 4, what="an object for each change")
+    assert found("NONE") == [[{"n": 0}], [{"n": 1, "s": "a"}], [{"n": 2}], [{"n": 3, "s": "b"}]]
+    wait_until(lambda: len(found("BACKWARD")) == 2, what="two objects")
+    assert found("BACKWARD") == [[{"n": 0}], [{"n": n, "s": s} for n, s in zip(range(1, 6), "adbdd", strict=True)]]
 
 
 def test_a_wrong_secret_fails_clearly(worker, bucket):

@@ -1,0 +1,176 @@
+import Synchronization
+
+/// The structs of one schema that contain themselves, by number: what stands at each place where the schema comes back to
+/// one of them is a `StructReference`.
+///
+/// A schema that contains itself is endless when it is followed. So it is unrolled one level at a time, where somebody
+/// looks, and what was unrolled belongs to the place above it: references point down the levels and to the definitions,
+/// which point to nothing of theirs, so that all of it goes with its last user.
+package final class RecursiveStructs: Sendable {
+    /// Each struct as its reader built it: the references in it know their numbers only.
+    fileprivate let definitions: [ConnectSchema]
+    /// Levels that may still be kept. Data with many paths through the schema unroll the others again and again.
+    private let levelsLeft = Atomic<Int>(10_000)
+
+    fileprivate init(_ definitions: [ConnectSchema]) { self.definitions = definitions }
+
+    fileprivate func mayKeepLevel() -> Bool {
+        levelsLeft.load(ordering: .relaxed) > 0 && levelsLeft.subtract(1, ordering: .relaxed).newValue >= 0
+    }
+
+    fileprivate static func isSame(_ a: RecursiveStructs, _ b: RecursiveStructs) -> Bool {
+        a === b || a.definitions == b.definitions
+    }
+}
+
+/// Makes parts of definitions in which the references are at home. Used by one caller.
+private final class Binding {
+    private let home: RecursiveStructs
+    /// What was made of a schema, which is there meanwhile: types that stand in many places stay one.
+    private var made: [ObjectIdentifier: (from: ConnectSchema, to: ConnectSchema)] = [:]
+
+    init(_ home: RecursiveStructs) { self.home = home }
+
+    func bound(_ schema: ConnectSchema) -> ConnectSchema {
+        if let reference = schema.reference {
+            guard !reference.isBound, home.definitions.indices.contains(reference.number) else { return schema }
+            return self.reference(to: reference.number, at: schema)
+        }
+        guard schema.isRecursive else { return schema }
+        if let known = made[ObjectIdentifier(schema)] { return known.to }
+        let new = ConnectSchema(
+            schema.kind, isOptional: schema.isOptional, defaultValue: schema.defaultValue.map(bound), name: schema.name,
+            version: schema.version, doc: schema.doc, parameters: schema.parameters,
+            fields: schema.fields.map { .init($0.name, bound($0.schema)) }, keySchema: schema.keySchema.map(bound),
+            valueSchema: schema.valueSchema.map(bound))
+        made[ObjectIdentifier(schema)] = (schema, new)
+        return new
+    }
+
+    /// - Parameter place: what the place itself says: that a value may be missing, parameters of its own.
+    private func reference(to number: Int, at place: ConnectSchema) -> ConnectSchema {
+        let definition = home.definitions[number]
+        let own = place.parameters
+        return ConnectSchema(
+            .structure, isOptional: definition.isOptional || place.isOptional,
+            defaultValue: (place.defaultValue ?? definition.defaultValue).map(bound), name: definition.name,
+            version: definition.version, doc: definition.doc,
+            parameters: definition.parameters.filter { known in !own.contains { $0.name == known.name } } + own,
+            reference: StructReference(number, home: home))
+    }
+
+    private func bound(_ value: ConnectValue) -> ConnectValue {
+        switch value {
+        case .structure(let value) where value.schema.isRecursive:
+            .structure(ConnectStruct(bound(value.schema), values: value.values.map(bound)))
+        case .array(let elements): .array(elements.map(bound))
+        case .map(let map): .map(ConnectMap(map.entries.map { ($0.key, bound($0.value)) }))
+        default: value
+        }
+    }
+}
+
+/// The struct of a number, at a place inside itself.
+final class StructReference: Sendable {
+    struct Level: Sendable {
+        var fields: [ConnectSchema.Field] = []
+        var places: [String: Int] = [:]
+    }
+
+    /// What tells one struct from others as long as both are there.
+    struct Identity: Hashable {
+        var home: ObjectIdentifier?
+        var number: Int
+    }
+
+    let number: Int
+    /// nil while the definitions are being built.
+    private let home: RecursiveStructs?
+    private let kept = Mutex<Level?>(nil)
+
+    fileprivate init(_ number: Int, home: RecursiveStructs?) {
+        self.number = number
+        self.home = home
+    }
+
+    var isBound: Bool { home != nil }
+
+    var identity: Identity { Identity(home: home.map { ObjectIdentifier($0) }, number: number) }
+
+    /// The fields, unrolled by one level.
+    var level: Level {
+        guard let home else { return Level() }
+        if let known = kept.withLock({ $0 }) { return known }
+        let binding = Binding(home)
+        let fields = home.definitions[number].fields.map { ConnectSchema.Field($0.name, binding.bound($0.schema)) }
+        let made = Level(fields: fields, places: ConnectSchema.places(fields))
+        return kept.withLock { kept in
+            // Another thread's, so that all see the same schemas.
+            if let kept { return kept }
+            if home.mayKeepLevel() { kept = made }
+            return made
+        }
+    }
+
+    static func isSame(_ a: StructReference, _ b: StructReference) -> Bool {
+        guard a.number == b.number else { return false }
+        guard let home = a.home, let other = b.home else { return a.isBound == b.isBound }
+        return RecursiveStructs.isSame(home, other)
+    }
+}
+
+/// Makes schemas of which structs contain themselves: a reader asks for each struct by its key, in whatever order.
+struct RecursiveStructBuilder<Key: Hashable> {
+    private var numbers: [Key: Int] = [:]
+    private var open: Set<Key> = []
+    private var built: [Key: ConnectSchema] = [:]
+
+    /// The struct of a key where it has been made, a reference to it while it is being made.
+    ///
+    /// - Returns: nil when the caller is to make it, and to `end` with it.
+    mutating func begin(_ key: Key) -> ConnectSchema? {
+        if let known = built[key] { return known }
+        if open.insert(key).inserted { return nil }
+        let number = numbers[key] ?? numbers.count
+        numbers[key] = number
+        return ConnectSchema(.structure, reference: StructReference(number, home: nil))
+    }
+
+    mutating func end(_ key: Key, _ made: ConnectSchema) {
+        open.remove(key)
+        built[key] = made
+    }
+
+    /// What makes schemas of this builder whole, when all of them have been made.
+    ///
+    /// - Throws: `.data` where something else than a struct contains itself: an array of itself, say.
+    func finish() throws(ConnectError) -> (Key?, ConnectSchema) -> ConnectSchema {
+        guard !numbers.isEmpty else { return { _, schema in schema } }
+        var definitions: [ConnectSchema] = []
+        for (key, _) in numbers.sorted(by: { $0.value < $1.value }) {
+            guard let made = built[key], made.kind == .structure, made.reference == nil else {
+                throw .data("A schema contains itself without a struct in between, which Connect has no type for")
+            }
+            definitions.append(made)
+        }
+        let binding = Binding(RecursiveStructs(definitions))
+        let numbers = numbers
+        return { key, schema in
+            guard let key, let number = numbers[key] else { return binding.bound(schema) }
+            // The struct itself is as the places inside it are.
+            return binding.bound(
+                ConnectSchema(
+                    .structure, isOptional: schema.isOptional, defaultValue: schema.defaultValue,
+                    parameters: schema.parameters, reference: StructReference(number, home: nil)))
+        }
+    }
+}
+
+extension ConnectSchema {
+    /// - Parameter reader: what cannot hold a schema that contains itself: "Parquet".
+    /// - Throws: `.data` for such a schema.
+    package func refuseRecursion(_ reader: String) throws(ConnectError) {
+        guard isRecursive else { return }
+        throw .data("\(self) contains itself, and \(reader) has no such types")
+    }
+}
