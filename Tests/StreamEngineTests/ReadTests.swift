@@ -21,17 +21,17 @@ import Testing
         var description: String { "\(key) \(window) \(values) @\(timestamp)" }
     }
 
-    static func rows(_ rows: [TableRow], hasTimes: Bool) -> [Row] {
+    static func rows(_ rows: [TableRow]) -> [Row] {
         rows.map { row in
             Row(
                 key: row.key, window: row.window.map { [$0.start, $0.end] } ?? [], values: row.values,
-                timestamp: hasTimes ? row.timestamp : 0)
+                timestamp: row.timestamp)
         }
     }
 
     /// The table as its records tell it, without windows that are no longer kept.
     static func model(
-        _ output: [TestRecord], _ plan: PhysicalPlan, _ kind: RestoreTests.Kind, hasTimes: Bool
+        _ output: [TestRecord], _ plan: PhysicalPlan, _ kind: RestoreTests.Kind
     ) -> Set<Row> {
         var latest: [Key: Row] = [:]
         var window: WindowSpecification?
@@ -56,7 +56,7 @@ import Testing
                 continue
             }
             latest[place] = Row(
-                key: key, window: bounds, values: value, timestamp: hasTimes ? record.timestamp : 0)
+                key: key, window: bounds, values: value, timestamp: record.timestamp)
             if !bounds.isEmpty { observed = max(observed, bounds[isSession ? 1 : 0]) }
         }
         let retention = size + (window?.grace ?? 0)
@@ -84,16 +84,14 @@ import Testing
         }
         let task = try Plans.task(plan, settings)
         #expect(task.isMaterialized)
-        // A join whose other side was deleted has the time of the deletion in its last record, but not in its state.
-        let hasTimes = kind != .tables && kind != .foreignKey
         var output: [TestRecord] = []
         var at = 0
         while at < records.count {
             let end = min(records.count, at + Int.random(in: 1...25, using: &random))
             output += Plans.feed(task, records[at..<end], cuts: []).output
             at = end
-            let expected = Self.model(output, plan, kind, hasTimes: hasTimes)
-            let all = Self.rows(try task.read(TableRead(.all)), hasTimes: hasTimes)
+            let expected = Self.model(output, plan, kind)
+            let all = Self.rows(try task.read(TableRead(.all)))
             #expect(all.count == expected.count)
             if Set(all) != expected {
                 Issue.record(
@@ -104,21 +102,21 @@ import Testing
             let wanted: [SQLValue] = [.int(Int32.random(in: 0...3, using: &random)), .int(4)]
             let some = try task.read(TableRead(.keys([[wanted[0]], [wanted[1]], [wanted[0]], [.int(99)], [.null]])))
             #expect(
-                Set(Self.rows(some, hasTimes: hasTimes)) == expected.filter { wanted.contains($0.key[0]) })
+                Set(Self.rows(some)) == expected.filter { wanted.contains($0.key[0]) })
             #expect(some.count == expected.count { wanted.contains($0.key[0]) })
             // One that ends in the middle leaves nothing to the reads that follow.
             let first = try task.read(TableRead(.keys([[wanted[0]], [wanted[1]]]), limit: 1))
             #expect(first.map(\.key) == some.prefix(1).map(\.key))
             let range = try task.read(TableRead(.range(lower: (.int(1), false), upper: (.int(3), true))))
             #expect(
-                Set(Self.rows(range, hasTimes: hasTimes))
+                Set(Self.rows(range))
                     == expected.filter { $0.key[0] == .int(2) || $0.key[0] == .int(3) })
             #expect(try task.read(TableRead(.all, limit: 2)).count == min(2, expected.count))
             if let row = expected.first(where: { !$0.window.isEmpty }) {
                 let start = row.window[0]
                 let bounded = TableRead(.keys([row.key]), windowStart: start...start, windowEnd: 0...row.window[1])
                 #expect(
-                    Set(Self.rows(try task.read(bounded), hasTimes: hasTimes))
+                    Set(Self.rows(try task.read(bounded)))
                         == expected.filter {
                             $0.key == row.key && $0.window[0] == start && $0.window[1] <= row.window[1]
                         })
@@ -143,7 +141,7 @@ import Testing
         ]
         let task = try Plans.task(Plans.sink(select))
         _ = Plans.feed(task, records[...], cuts: [])
-        let rows = Self.rows(try task.read(TableRead(.all)), hasTimes: true)
+        let rows = Self.rows(try task.read(TableRead(.all)))
         #expect(
             rows == [
                 Row(key: [.int(2)], window: [], values: [.int(20)], timestamp: 20),

@@ -69,7 +69,7 @@ enum CollectingAggregates {
                     if new < 1 {
                         state = .map(SQLMap(map.entries.filter { $0.0 != key }.map { (key: $0.0, value: $0.1) }))
                     } else {
-                        state = .map(SQLMap(keys: map.keys + [key], values: map.values + [.bigint(new)]))
+                        state = .map(SQLMap(map, setting: key, to: .bigint(new)))
                     }
                 }
                 return AggregateImplementation(

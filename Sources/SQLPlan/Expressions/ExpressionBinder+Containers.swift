@@ -66,6 +66,7 @@ extension ExpressionBinder {
     func structure(_ fields: [Expression.StructField], _ position: Position) throws(PlanError) -> TypedExpression {
         var values: [TypedExpression] = []
         var types: [SQLField] = []
+        var names: Set<String> = []
         for field in fields {
             let value = try bind(field.value)
             guard !value.isNull else {
@@ -74,7 +75,7 @@ extension ExpressionBinder {
                     "Can't infer a type of null. Please explicitly cast it to a required type, e.g. CAST(null AS VARCHAR).",
                     at: field.value.position)
             }
-            guard !types.contains(where: { $0.name == field.name.text }) else {
+            guard names.insert(field.name.text).inserted else {
                 throw PlanError("Duplicate field names found in STRUCT: '\(field.name.text)'", at: field.name.position)
             }
             values.append(value)

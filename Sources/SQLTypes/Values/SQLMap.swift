@@ -39,14 +39,44 @@ package final class SQLMap: Sendable {
         self.index = ownKeys.count > Self.searchedMax ? index : nil
     }
 
+    /// The entries of `map` with another value of one key, or with one key more. Keys are not hashed again.
+    package init(_ map: SQLMap, setting key: SQLValue, to value: SQLValue) {
+        javaTable = map.javaTable
+        if let place = map.place(key) {
+            keys = map.keys
+            index = map.index
+            var values = map.values
+            values[place] = value
+            self.values = values
+            return
+        }
+        let keys = map.keys + [key]
+        self.keys = keys
+        values = map.values + [value]
+        if var index = map.index {
+            index[key] = keys.count - 1
+            self.index = index
+        } else if keys.count > Self.searchedMax {
+            var index: [SQLValue: Int] = [:]
+            for (place, key) in keys.enumerated() { index[key] = place }
+            self.index = index
+        } else {
+            index = nil
+        }
+    }
+
     package var count: Int { keys.count }
 
     package var entries: Zip2Sequence<[SQLValue], [SQLValue]> { zip(keys, values) }
 
     /// nil when there is no such key; `.null` when there is one that has no value.
     package subscript(key: SQLValue) -> SQLValue? {
-        if let index { return index[key].map { values[$0] } }
-        return keys.firstIndex(of: key).map { values[$0] }
+        place(key).map { values[$0] }
+    }
+
+    private func place(_ key: SQLValue) -> Int? {
+        if let index { return index[key] }
+        return keys.firstIndex(of: key)
     }
 }
 

@@ -69,7 +69,8 @@ final class ForeignKeyJoinOperator: Operator {
             let match = foreign.flatMap { key in key.withUnsafeBytes { rightTable.lookup($0) } }
             if match == nil, !isLeftJoin { return }
             appendColumns(found.batch, 0, match?.value, isDeleted: false, to: collector.builder)
-            try collector.endRow(timestamp: max(found.timestamp, match?.timestamp ?? .min))
+            let noted = leftTable.lookup(key).flatMap { leftTable.resultTime($0.value) }
+            try collector.endRow(timestamp: noted ?? max(found.timestamp, match?.timestamp ?? .min))
         }
         if let keys = try read.keys.bytes(leftTable.keyCodec, collector.keyScratch) {
             for key in keys { try key.withKey { (key) throws(ReadEnd) in try give(key) } }
@@ -147,9 +148,16 @@ final class ForeignKeyJoinOperator: Operator {
                 let found: (timestamp: Int64, batch: Batch)? = own.withUnsafeBytes { leftRow($0) }
                 guard let found else { continue }
                 let match = key.withUnsafeBytes { rightTable.lookup($0) }
+                let time = batch.timestamps[row]
                 append(
-                    found.batch, 0, isThere ? match?.value : nil, batch.timestamps[row],
-                    isDeleted: !isThere && !isLeftJoin)
+                    found.batch, 0, isThere ? match?.value : nil, time, isDeleted: !isThere && !isLeftJoin)
+                if isThere || isLeftJoin {
+                    // What a read would take for the time of this result.
+                    let usual = isThere ? max(time, found.timestamp) : found.timestamp
+                    try own.withRawBytes { own throws(EngineError) in
+                        try leftTable.setResultTime(own, time == usual ? nil : time)
+                    }
+                }
                 if builder.isLarge { try emitResult() }
             }
         }

@@ -98,7 +98,9 @@ final class TableTableJoinOperator: Operator {
             case .right(let index): builder.append(rows[1]?[index] ?? .null)
             }
         }
-        try collector.endRow(timestamp: max(left?.timestamp ?? .min, right?.timestamp ?? .min))
+        let usual = max(left?.timestamp ?? .min, right?.timestamp ?? .min)
+        let noted = left.flatMap { tables[0].resultTime($0.value) } ?? right.flatMap { tables[1].resultTime($0.value) }
+        try collector.endRow(timestamp: noted ?? usual)
     }
     /// Both sides are kept here, which is all it takes.
     override func demandOldValues() { sendsOld = true }
@@ -116,13 +118,21 @@ final class TableTableJoinOperator: Operator {
         for row in 0..<batch.count {
             let isNew = batch.present.isValid(row)
             let wasThere = before.old?.present.isValid(row) ?? false
-            let match = other.lookup(other.key(batch, row))
+            let key = other.key(batch, row)
+            let match = other.lookup(key)
             if match == nil {
                 counters.unmatched += 1
                 guard keepsOwn, isNew || wasThere else { continue }
             }
             let index = match.map { found[1 - input].append($0.value, at: 8) } ?? -1
-            pairs.append(row, index, max(batch.timestamps[row], match?.timestamp ?? .min))
+            let time = max(batch.timestamps[row], match?.timestamp ?? .min)
+            pairs.append(row, index, time)
+            if keepsOther, match != nil {
+                // A deletion leaves no row that would tell its time.
+                do throws(EngineError) { try other.setResultTime(key, isNew ? nil : time) } catch {
+                    return context.fail(error)
+                }
+            }
             // With a match the row is there if both are, or the other side counts alone.
             present.append(match == nil ? isNew : isNew || keepsOther)
             oldPresent.append(match == nil ? wasThere : wasThere || keepsOther)

@@ -210,10 +210,10 @@ package struct RowCodec: Sendable {
     }
 
     /// Whether bytes that may be anything are, from `start` on, a row and no more.
-    func isRow(_ bytes: UnsafeRawBufferPointer, from start: Int = 0) -> Bool {
+    func isRow(_ bytes: UnsafeRawBufferPointer, from start: Int = 0, trailing: [Int] = [0]) -> Bool {
         guard start <= bytes.count else { return false }
         var at = start
-        return skip(bytes, &at) && at == bytes.count
+        return skip(bytes, &at) && trailing.contains(bytes.count - at)
     }
 
     /// Bytes of the row that starts at `start`.

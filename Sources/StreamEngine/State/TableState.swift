@@ -4,7 +4,8 @@ import SQLTypes
 
 /// The last row of each key of a table, with its timestamp.
 ///
-/// A value is the timestamp (8 bytes) and the row of the columns that are not the key's.
+/// A value is the timestamp (8 bytes) and the row of the columns that are not the key's. Behind the row is the time of the
+/// last result of a join (8 bytes) where that does not follow from the rows that are there (`setResultTime`).
 final class TableState {
     let keyCodec: KeyCodec
     let rowCodec: RowCodec
@@ -32,7 +33,7 @@ final class TableState {
         part = TablePart(table) { [keyCodec, rowCodec] key, value in
             key.count >= windowBytes
                 && keyCodec.isKey(UnsafeRawBufferPointer(rebasing: key[..<(key.count - windowBytes)]))
-                && rowCodec.isRow(value, from: 8)
+                && rowCodec.isRow(value, from: 8, trailing: [0, 8])
         }
         oldRows = RowTarget(schema.values.map { VectorBuilder($0.type) })
     }
@@ -101,6 +102,30 @@ final class TableState {
             table.remove(key, hash: hash, place: place)
         }
         return place != 0
+    }
+
+    /// Notes when the last result that a join made of a row was, until the row is put again.
+    ///
+    /// - Parameters:
+    ///   - key: not of the table's memory.
+    ///   - time: nil where it follows from the rows that are there.
+    /// - Throws: `.stateLimit`.
+    func setResultTime(_ key: UnsafeRawBufferPointer, _ time: Int64?) throws(EngineError) {
+        let hash = hashBytes(key)
+        let place = table.find(key, hash: hash)
+        guard place != 0 else { return }
+        let value = UnsafeRawBufferPointer(table.value(at: place))
+        guard resultTime(value) != time else { return }
+        valueScratch.clear()
+        valueScratch.append(UnsafeRawBufferPointer(rebasing: value[..<(8 + rowCodec.byteCount(value, at: 8))]))
+        if let time { valueScratch.append(time) }
+        try table.put(key, hash: hash, place: place, value: valueScratch.bytes)
+    }
+
+    /// What `setResultTime` noted at a row that `lookup` gave.
+    func resultTime(_ value: UnsafeRawBufferPointer) -> Int64? {
+        let end = 8 + rowCodec.byteCount(value, at: 8)
+        return end + 8 == value.count ? value.loadUnaligned(fromByteOffset: end, as: Int64.self) : nil
     }
 
     /// The row of a key: its timestamp and bytes for `rowCodec` from byte 8 on; nil when there is none.
