@@ -18,7 +18,7 @@ import pytest
 from clients import Confluent, Record, create_topic
 from faults import FaultyBroker
 from process import Broker, binary, free_port, wait_until
-from wire import REQUESTS, Connection, batch, encode, fetch_request, produce
+from wire import REQUESTS, Connection, batch, encode, fetch_request, frame, header, produce
 
 
 class Admin:
@@ -246,6 +246,19 @@ def test_json_logs_say_why_a_start_failed(make_broker):
         assert done.returncode == code and not done.stdout
         (line,) = map(json.loads, done.stderr.splitlines())
         assert line["level"] == "critical" and words in line["message"] + line.get("hint", ""), line
+
+
+@pytest.mark.parametrize("version, hint", ((2, "before Kafka 2.1"), (99, "did not ask")))
+def test_the_log_says_which_clients_are_too_old(make_broker, version, hint):
+    """A client whose versions are not offered only sees its connection end, as with Kafka: whoever runs the broker is told why."""
+    broker = make_broker(flags=["--admin", "none"])
+    with socket.create_connection(("127.0.0.1", broker.port)) as old:
+        old.sendall(frame(header(0, version, client_id="veteran") + bytes(16)))
+        assert old.recv(1) == b""
+    broker.stop()
+    (line,) = [line for line in broker.log().splitlines() if "versions of the protocol" in line]
+    for words in ("WARNING", "veteran", "Produce", f"version={version}", "3 to 13", hint):
+        assert words.lower() in line.lower(), (words, line)
 
 
 def test_silent_when_idle_and_brief_when_abused(make_broker):

@@ -142,7 +142,10 @@ import Testing
             try client.client.send(
                 "GET /text HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
                     + "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n")
-            #expect(try await client.client.answer(hasBody: false).head.hasPrefix("HTTP/1.1 101 "))
+            let head = try await client.client.answer(hasBody: false).head
+            #expect(head.hasPrefix("HTTP/1.1 101 "))
+            // Clients that compare bytes know these words from Vert.x, in small letters.
+            #expect(head.contains("connection: upgrade\r\nupgrade: h2c"))
             try client.client.send(FrameClient.preface)
             #expect(try await client.text(1) == "hello true\n")
             try client.request(3, "GET", "/text")

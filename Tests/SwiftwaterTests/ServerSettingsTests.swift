@@ -203,6 +203,17 @@ import Testing
         #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
     }
 
+    @Test func `what clients are told of localhost is the name where certificates have it`() throws {
+        let settings = try settings(
+            file: [
+                "listeners":
+                    "PLAINTEXT://localhost:1,SSL://localhost:2,SASL_SSL://kafka.example.com:3,MINE://127.0.0.1:4",
+                "listener.security.protocol.map": "MINE:SSL", "ssl.keystore.location": "/all.pem",
+            ])
+        #expect(settings.listeners.map(\.host) == ["127.0.0.1", "127.0.0.1", "kafka.example.com", "127.0.0.1"])
+        #expect(settings.listeners.map(\.advertisedHost) == [nil, "localhost", "kafka.example.com", "127.0.0.1"])
+    }
+
     @Test func `listeners have names, protocols, settings and addresses of their own`() throws {
         let settings = try settings(
             file: [

@@ -60,6 +60,9 @@ package enum OfferedApis {
         .describeTopicPartitions: 0...0,
     ]
 
+    /// Those of Produce that are served: below, records are in formats that Kafka 4 has no more.
+    package static let servedProduce: ClosedRange<Int16> = 3...13
+
     package static func versions(of api: ApiKey) -> ClosedRange<Int16>? { ranges[api] }
 
     /// In the order of keys.

@@ -13,10 +13,6 @@ extension BrokerNode {
     func handleProduce(_ request: ProduceRequest, _ connection: Connection, _ responder: Responder) {
         let wantsAnswer = request.acks != 0
         if wantsAnswer { connection.willAnswer(responder) }
-        if responder.apiVersion < 3 {
-            return responder.close(
-                because: "Produce of version \(responder.apiVersion): 3 is the lowest that is served")
-        }
         var response = ProduceResponse()
         response.responses.reserveCapacity(request.topicData.count)
         var syncs: [(place: Place, partition: Partition, offset: Int64)] = []

@@ -1,6 +1,7 @@
 import Bytes
 import Coordinators
 import KafkaMessages
+import Logging
 import NIOCore
 
 /// What a frame asks for, and the right to answer it.
@@ -15,11 +16,11 @@ extension Connection {
             else {
                 return close(because: "request with api key \(header.requestApiKey), which is not offered")
             }
-            guard offered.contains(version) else {
+            let served = apiKey == .produce ? OfferedApis.servedProduce : offered
+            guard served.contains(version) else {
                 if apiKey == .apiVersions { return refuseApiVersions(header) }
-                return close(
-                    because: "\(apiKey.name) request of version \(version); "
-                        + "\(offered.lowerBound) to \(offered.upperBound) are offered")
+                clientId = header.clientId
+                return refuse(apiKey, version, served)
             }
             guard apiKey == .produce || byteCount <= Self.controlByteCountMax else {
                 return close(because: "\(apiKey.name) request of \(byteCount) bytes")
@@ -60,6 +61,22 @@ extension Connection {
         return .init(
             connection: NIOLoopBound(self, eventLoop: loop), eventLoop: loop, sequence: nextSequence,
             correlationId: correlationId, arrivedAt: lastActivity)
+    }
+
+    /// Ends the connection, as Kafka does: an answer in a layout that is not known here could not be read. The client is told
+    /// nothing, so the log says what to look for, unasked.
+    private func refuse(_ apiKey: ApiKey, _ version: Int16, _ offered: ClosedRange<Int16>) {
+        node.logger.warning(
+            "refused a client: it speaks versions of the protocol that are not offered",
+            metadata: [
+                "remote": "\(remoteAddress)", "client": "\(clientId ?? "")", "api": "\(apiKey.name)",
+                "version": "\(version)",
+                "offered": "\(offered.lowerBound) to \(offered.upperBound)",
+                "hint": version < offered.lowerBound
+                    ? "it is from before Kafka 2.1 (KIP-896), or set to such a cluster"
+                    : "it did not ask which versions there are",
+            ])
+        close(because: "\(apiKey.name) request of version \(version)")
     }
 
     /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).

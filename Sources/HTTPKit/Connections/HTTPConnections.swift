@@ -86,10 +86,11 @@ struct HTTPConnections: ServerChildChannel {
                 negotiated.succeed(.http2(try http2Pipeline(channel)))
                 hand(bytes, to: context)
             case .upgradeToHTTP2(let request, let body):
+                // In small letters, as Vert.x has it: the Python client `ksql` compares the bytes.
                 context.writeAndFlush(
                     NIOAny(
                         ByteBuffer(
-                            string: "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")),
+                            string: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")),
                     promise: nil)
                 try channel.pipeline.syncOperations.addHandler(FirstStream(headerBlock: request.headerBlock))
                 negotiated.succeed(.http2(try http2Pipeline(channel, firstBody: body)))

@@ -80,8 +80,10 @@ struct KafkaListeners {
                 } else if ["0.0.0.0", "::"].contains(host) {
                     // "all addresses" is nothing that a client can connect to
                     listener.advertisedHost = HTTPAuthority.machine
-                } else if host != "localhost" {
-                    listener.advertisedHost = host  // a name stays a name, as in Kafka
+                } else if host != "localhost" || spoken.usesTLS {
+                    // A name stays a name, as in Kafka, and certificates have names. Where none is compared, `localhost` is
+                    // the address that is listened on, which it need not be to a client.
+                    listener.advertisedHost = host
                 }
                 made.append(listener)
             } catch {
