@@ -57,6 +57,18 @@ extension ServerProperties {
             property(
                 "group.share.max.share.sessions", .int, "2000", .range(1...Int64(Int32.max)),
                 "Share sessions of the broker, at most."),
+            property(
+                "share.coordinator.state.topic.num.partitions", .int, "50", .range(1...10_000),
+                "Partitions of __share_group_state, made when it is first needed."),
+            property(
+                "share.coordinator.state.topic.segment.bytes", .int, "104857600", .range(1_048_576...Int64(Int32.max)),
+                "Segment size of __share_group_state."),
+            property(
+                "share.coordinator.state.topic.replication.factor", .short, "1", .range(1...1),
+                "Replicas of __share_group_state: one, as there is one broker."),
+            property(
+                "share.coordinator.state.topic.min.isr", .short, "1", .range(1...1),
+                "Replicas that must have a record of __share_group_state: one, as there is one broker."),
         ]
     }()
 

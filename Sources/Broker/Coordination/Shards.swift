@@ -47,6 +47,24 @@ extension TransactionShard: CoordinatorShard {
     }
 }
 
+extension ShareStateShard: CoordinatorShard {
+    /// A share partition that has records to deliver again.
+    typealias Order = SharePartitionKey
+
+    mutating func tick(
+        at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
+    ) -> (Decision, [SharePartitionKey])? { tick(at: time) }
+
+    mutating func replay(key: ByteBuffer, value: ByteBuffer?, producerId: Int64?) throws {
+        try replay(key: key, value: value)
+    }
+
+    /// Nobody writes transactions into the topic of share groups.
+    mutating func replayMarker(producerId: Int64, isCommit: Bool) {}
+
+    mutating func finishLoading(at time: EventTime) -> (Decision, [SharePartitionKey]) { (Decision(), []) }
+}
+
 extension TopicCatalog.Snapshot: TopicImage {
     package func facts(named name: String) -> TopicFacts? { topic(named: name).map(Self.facts) }
     package func facts(id: KafkaUUID) -> TopicFacts? { byId[id].map(Self.facts) }

@@ -1,17 +1,5 @@
+import Coordinators
 import KafkaMessages
-
-/// A partition of a topic as one share group reads it.
-struct SharePartitionKey: Hashable, Sendable {
-    var group: String
-    var topicId: KafkaUUID
-    var partition: Int32
-
-    init(group: String, topicId: KafkaUUID, partition: Int32) {
-        self.group = group
-        self.topicId = topicId
-        self.partition = partition
-    }
-}
 
 /// What administrators are told of the state of a share partition.
 struct ShareStateSummary: Sendable, Equatable {
