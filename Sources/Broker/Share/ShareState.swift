@@ -66,3 +66,21 @@ extension BrokerNode {
         ShareGroupSettings(controller.server, overrides: controller.groupConfigs(group))
     }
 }
+
+extension BrokerNode {
+    var shareStates: any ShareStateStore { NoShareStates() }
+}
+
+/// Where no share partition has ever been read.
+struct NoShareStates: ShareStateStore {
+    func initialize(
+        _ partitions: [(key: SharePartitionKey, startOffset: Int64)], stateEpoch: Int32,
+        done: @escaping @Sendable ([ErrorCode]) -> Void
+    ) { done(partitions.map { _ in .coordinatorNotAvailable }) }
+    func summaries(of keys: [SharePartitionKey], done: @escaping @Sendable ([ShareStateAnswer]) -> Void) {
+        done(keys.map { _ in .nothing })
+    }
+    func delete(_ keys: [SharePartitionKey], done: @escaping @Sendable ([ErrorCode]) -> Void) {
+        done(keys.map { _ in .none })
+    }
+}

@@ -31,7 +31,14 @@ extension Cluster {
         let coordinator = try await requests.coordinator(of: id)
         // Only the members of the consumer protocol are seen by its own request, and it knows no other groups.
         if let described = try await consumerGroup(id, coordinator) { return described }
-        return try await classicGroup(id, coordinator)
+        do throws(ClusterError) {
+            return try await classicGroup(id, coordinator)
+        } catch {
+            guard error.code == .groupIdNotFound, let shared = try await shareGroup(id, coordinator) else {
+                throw error
+            }
+            return shared
+        }
     }
 
     private func consumerGroup(
