@@ -55,6 +55,18 @@ extension ServerProperties {
                 "group.share.max.partition.max.record.locks", .int, "10000", .range(2000...20_000),
                 "Greatest share.partition.max.record.locks that a group may be given."),
             property(
+                "share.coordinator.state.topic.num.partitions", .int, "50", .range(1...10_000),
+                "Partitions of __share_group_state when it is created; fixed from then on."),
+            property(
+                "share.coordinator.state.topic.segment.bytes", .int, "104857600", .range(1_048_576...Int64(Int32.max)),
+                "Segment size of __share_group_state when it is created."),
+            property(
+                "share.coordinator.state.topic.replication.factor", .short, "1", .range(1...1),
+                "Replicas of __share_group_state; there is one broker."),
+            property(
+                "share.coordinator.state.topic.min.isr", .int, "1", .range(1...1),
+                "Replicas that must have a share partition's state; there is one broker."),
+            property(
                 "group.share.max.share.sessions", .int, "2000", .range(1...Int64(Int32.max)),
                 "Share sessions of the broker, at most."),
         ]

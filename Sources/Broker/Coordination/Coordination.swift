@@ -9,6 +9,7 @@ import NIOPosix
 struct Coordination: Sendable {
     let groups: CoordinatorTopic<GroupShard>
     let transactions: TransactionCoordinators
+    let shareStates: CoordinatorTopic<ShareStateShard>
     let markers: MarkerWriter
     let environment: CoordinationEnvironment
 
@@ -18,6 +19,10 @@ struct Coordination: Sendable {
         let seed = UInt64.random(in: .min ... .max)
         groups = CoordinatorTopic(.consumerOffsets, environment) { partition in
             GroupShard(configuration: configuration, seed: seed &+ UInt64(UInt32(bitPattern: partition)))
+        } execute: { _, _ in
+        }
+        shareStates = CoordinatorTopic(.shareGroupState, environment) { _ in
+            ShareStateShard()
         } execute: { _, _ in
         }
         markers = MarkerWriter(environment, groups: groups)
@@ -30,12 +35,14 @@ struct Coordination: Sendable {
     /// - Parameter done: called when all shards are in service, on any thread.
     func start(_ done: @escaping @Sendable () -> Void) {
         let groupHosts = groups.attach()
+        let shareHosts = shareStates.attach()
         let transactionHosts = transactions.topic.attach()
         environment.diskPool.submit { state in
             defer { done() }
             guard case .active = state else { return }
             // Groups first: transactions that a crash left half ended write markers into the groups' partitions.
             for host in groupHosts { host.load() }
+            for host in shareHosts { host.load() }
             forgetDeletedTopics()
             for host in transactionHosts { host.load() }
             endUnknownTransactions()
@@ -48,6 +55,24 @@ struct Coordination: Sendable {
     /// Topics were created, deleted or got more partitions.
     func topicsChanged(deleted names: [String]) {
         guard !names.isEmpty else { return }
+        forget(names)
+    }
+
+    /// What share groups keep of the partitions goes first: the groups know which these are.
+    private func forget(_ names: [String]) {
+        let shared = groups.hosts.flatMap { host in
+            host.read { shard, _ in shard.shareGroupPartitions(ofTopics: Set(names)) } ?? []
+        }
+        for entry in shared {
+            for partition in entry.partitions {
+                let key = SharePartitionKey(group: entry.group, topicId: entry.topicId, partition: partition)
+                shareStates.host(of: key.coordinatorKey)?.perform { shard, _, _ in
+                    var decision = Decision()
+                    shard.delete(key, &decision)
+                    return ((), decision, [])
+                }
+            }
+        }
         for host in groups.hosts { host.perform { shard, now, _ in ((), shard.topicsDeleted(names, at: now), []) } }
     }
 
@@ -57,7 +82,7 @@ struct Coordination: Sendable {
             let names = host.read { shard, _ in shard.topicsWithOffsets } ?? []
             let gone = names.filter { environment.catalog.topic(named: $0) == nil }.sorted()
             guard !gone.isEmpty else { continue }
-            host.perform { shard, now, _ in ((), shard.topicsDeleted(gone, at: now), []) }
+            forget(gone)
         }
     }
 
@@ -75,6 +100,7 @@ struct Coordination: Sendable {
                 markers.close()
                 groups.close()
                 transactions.topic.close()
+                shareStates.close()
             })
     }
 }

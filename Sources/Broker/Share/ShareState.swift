@@ -1,36 +1,5 @@
+import Coordinators
 import KafkaMessages
-
-/// A partition of a topic as one share group reads it.
-struct SharePartitionKey: Hashable, Sendable {
-    var group: String
-    var topicId: KafkaUUID
-    var partition: Int32
-
-    init(group: String, topicId: KafkaUUID, partition: Int32) {
-        self.group = group
-        self.topicId = topicId
-        self.partition = partition
-    }
-}
-
-/// What administrators are told of the state of a share partition.
-struct ShareStateSummary: Sendable, Equatable {
-    /// Rises whenever delivery begins anew at another offset.
-    var stateEpoch: Int32
-    var leaderEpoch: Int32
-    /// Where delivery starts: all records before are done with. -1 while that is not decided, which happens when the
-    /// first member fetches, by `share.auto.offset.reset`.
-    var startOffset: Int64
-    /// Records at and after `startOffset` that are done with; -1 where that is not known (KIP-1226).
-    var deliveryCompleteCount: Int32
-
-    init(stateEpoch: Int32, leaderEpoch: Int32, startOffset: Int64, deliveryCompleteCount: Int32) {
-        self.stateEpoch = stateEpoch
-        self.leaderEpoch = leaderEpoch
-        self.startOffset = startOffset
-        self.deliveryCompleteCount = deliveryCompleteCount
-    }
-}
 
 /// What is known of the state of a share partition.
 enum ShareStateAnswer: Sendable, Equatable {
@@ -64,23 +33,5 @@ extension BrokerNode {
     /// The settings of a share group: its own, and the broker's for the rest.
     func shareGroupSettings(_ group: String) -> ShareGroupSettings {
         ShareGroupSettings(controller.server, overrides: controller.groupConfigs(group))
-    }
-}
-
-extension BrokerNode {
-    var shareStates: any ShareStateStore { NoShareStates() }
-}
-
-/// Where no share partition has ever been read.
-struct NoShareStates: ShareStateStore {
-    func initialize(
-        _ partitions: [(key: SharePartitionKey, startOffset: Int64)], stateEpoch: Int32,
-        done: @escaping @Sendable ([ErrorCode]) -> Void
-    ) { done(partitions.map { _ in .coordinatorNotAvailable }) }
-    func summaries(of keys: [SharePartitionKey], done: @escaping @Sendable ([ShareStateAnswer]) -> Void) {
-        done(keys.map { _ in .nothing })
-    }
-    func delete(_ keys: [SharePartitionKey], done: @escaping @Sendable ([ErrorCode]) -> Void) {
-        done(keys.map { _ in .none })
     }
 }
