@@ -106,7 +106,8 @@ extension Cluster {
             }.sorted { ($0.clientId, $0.id) < ($1.clientId, $1.id) })
     }
 
-    private static func host(_ text: String) -> String { text.hasPrefix("/") ? String(text.dropFirst()) : text }
+    /// Without the slash that Kafka writes before it.
+    static func host(_ text: String) -> String { text.hasPrefix("/") ? String(text.dropFirst()) : text }
 
     // MARK: Offsets
 

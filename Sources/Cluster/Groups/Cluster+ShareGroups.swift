@@ -40,7 +40,7 @@ extension Cluster {
             assignor: group.assignorName, coordinator: coordinator,
             members: group.members.map { member in
                 GroupMember(
-                    id: member.memberId, instanceId: nil, clientId: member.clientId, host: host(member.clientHost),
+                    id: member.memberId, instanceId: nil, clientId: member.clientId, host: Self.host(member.clientHost),
                     assignment: member.assignment.topicPartitions.flatMap { topic in
                         topic.partitions.map { TopicPartition(topic.topicName, $0) }
                     }.sorted())
@@ -126,6 +126,4 @@ extension Cluster {
             try check(topic.errorCode, "\(attempt) in '\(topic.topicName)'", detail: topic.errorMessage)
         }
     }
-
-    private func host(_ text: String) -> String { text.hasPrefix("/") ? String(text.dropFirst()) : text }
 }

@@ -54,20 +54,21 @@ extension ShareGroupRecord {
                     rackId: member.rackId, clientId: member.clientId, clientHost: member.clientHost,
                     subscribedTopicNames: member.subscribedTopicNames)
             }
-            return try Self.record(ShareGroupMemberMetadataKey(groupId: groupId, memberId: memberId), 10, value)
+            return try CoordinatorRecord.with(
+                ShareGroupMemberMetadataKey(groupId: groupId, memberId: memberId), 10, value)
         case .groupEpoch(let epoch, let hash):
             let value = epoch.map { ShareGroupMetadataValue(epoch: $0, metadataHash: hash) }
-            return try Self.record(ShareGroupMetadataKey(groupId: groupId), 11, value)
+            return try CoordinatorRecord.with(ShareGroupMetadataKey(groupId: groupId), 11, value)
         case .targetEpoch(let epoch):
             let value = epoch.map { ShareGroupTargetAssignmentMetadataValue(assignmentEpoch: $0) }
-            return try Self.record(ShareGroupTargetAssignmentMetadataKey(groupId: groupId), 12, value)
+            return try CoordinatorRecord.with(ShareGroupTargetAssignmentMetadataKey(groupId: groupId), 12, value)
         case .target(let memberId, let partitions):
             let value = partitions.map { partitions in
                 ShareGroupTargetAssignmentMemberValue(
                     topicPartitions: partitions.sorted.map { .init(topicId: $0.id, partitions: $0.partitions) })
             }
             let key = ShareGroupTargetAssignmentMemberKey(groupId: groupId, memberId: memberId)
-            return try Self.record(key, 13, value)
+            return try CoordinatorRecord.with(key, 13, value)
         case .current(let memberId, let assignment):
             let value = assignment.map { assignment in
                 ShareGroupCurrentMemberAssignmentValue(
@@ -78,7 +79,7 @@ extension ShareGroupRecord {
                     })
             }
             let key = ShareGroupCurrentMemberAssignmentKey(groupId: groupId, memberId: memberId)
-            return try Self.record(key, 14, value)
+            return try CoordinatorRecord.with(key, 14, value)
         case .partitions(let topics):
             let value = topics.map { topics in
                 ShareGroupStatePartitionMetadataValue(
@@ -86,15 +87,8 @@ extension ShareGroupRecord {
                         .init(topicId: id, topicName: topic.name, partitions: topic.partitions)
                     })
             }
-            return try Self.record(ShareGroupStatePartitionMetadataKey(groupId: groupId), 15, value)
+            return try CoordinatorRecord.with(ShareGroupStatePartitionMetadataKey(groupId: groupId), 15, value)
         }
-    }
-
-    private static func record(
-        _ key: some KafkaMessage, _ type: Int16, _ value: (some KafkaMessage)?
-    ) throws(WireError) -> CoordinatorRecord {
-        try CoordinatorRecord(
-            key: key, keyVersion: type, value: value.map { (message: $0 as any KafkaMessage, version: 0 as Int16) })
     }
 }
 
@@ -116,7 +110,7 @@ extension ShareGroupRecord {
         switch type {
         case 10:
             let key = try ShareGroupMemberMetadataKey(from: &reader, version: type)
-            let value: ShareGroupMemberMetadataValue? = try decoded(value)
+            let value: ShareGroupMemberMetadataValue? = try CoordinatorRecord.decoded(value)
             let member = value.map { value in
                 var member = ShareGroupMember(memberId: key.memberId)
                 member.rackId = value.rackId
@@ -128,22 +122,22 @@ extension ShareGroupRecord {
             return (key.groupId, .member(key.memberId, member))
         case 11:
             let key = try ShareGroupMetadataKey(from: &reader, version: type)
-            let value: ShareGroupMetadataValue? = try decoded(value)
+            let value: ShareGroupMetadataValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .groupEpoch(value?.epoch, metadataHash: value?.metadataHash ?? 0))
         case 12:
             let key = try ShareGroupTargetAssignmentMetadataKey(from: &reader, version: type)
-            let value: ShareGroupTargetAssignmentMetadataValue? = try decoded(value)
+            let value: ShareGroupTargetAssignmentMetadataValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .targetEpoch(value?.assignmentEpoch))
         case 13:
             let key = try ShareGroupTargetAssignmentMemberKey(from: &reader, version: type)
-            let value: ShareGroupTargetAssignmentMemberValue? = try decoded(value)
+            let value: ShareGroupTargetAssignmentMemberValue? = try CoordinatorRecord.decoded(value)
             let partitions = value.map { value in
                 TopicPartitionSet(value.topicPartitions.map { ($0.topicId, $0.partitions) })
             }
             return (key.groupId, .target(key.memberId, partitions))
         case 14:
             let key = try ShareGroupCurrentMemberAssignmentKey(from: &reader, version: type)
-            let value: ShareGroupCurrentMemberAssignmentValue? = try decoded(value)
+            let value: ShareGroupCurrentMemberAssignmentValue? = try CoordinatorRecord.decoded(value)
             let assignment = value.map { value in
                 CurrentAssignment(
                     memberEpoch: value.memberEpoch, previousMemberEpoch: value.previousMemberEpoch,
@@ -152,7 +146,7 @@ extension ShareGroupRecord {
             return (key.groupId, .current(key.memberId, assignment))
         case 15:
             let key = try ShareGroupStatePartitionMetadataKey(from: &reader, version: type)
-            let value: ShareGroupStatePartitionMetadataValue? = try decoded(value)
+            let value: ShareGroupStatePartitionMetadataValue? = try CoordinatorRecord.decoded(value)
             let topics = value.map { value in
                 Dictionary(
                     value.initializedTopics.map { topic in
@@ -166,12 +160,5 @@ extension ShareGroupRecord {
             return (key.groupId, .partitions(topics))
         default: throw .unsupported("record type \(type) of a share group")
         }
-    }
-
-    private static func decoded<Value: KafkaMessage>(_ value: ByteBuffer?) throws(WireError) -> Value? {
-        guard let value else { return nil }
-        var reader = WireReader(value)
-        let version = try reader.readInt16()
-        return try Value(from: &reader, version: version)
     }
 }
