@@ -47,6 +47,19 @@ extension BrokerNode {
         case .consumerGroupDescribe:
             handleConsumerGroupDescribe(
                 try ConsumerGroupDescribeRequest(from: &reader, version: version), responder)
+        case .shareGroupHeartbeat:
+            handleShareGroupHeartbeat(try ShareGroupHeartbeatRequest(from: &reader, version: version), responder)
+        case .shareGroupDescribe:
+            handleShareGroupDescribe(try ShareGroupDescribeRequest(from: &reader, version: version), responder)
+        case .describeShareGroupOffsets:
+            handleDescribeShareGroupOffsets(
+                try DescribeShareGroupOffsetsRequest(from: &reader, version: version), responder)
+        case .alterShareGroupOffsets:
+            handleAlterShareGroupOffsets(
+                try AlterShareGroupOffsetsRequest(from: &reader, version: version), responder)
+        case .deleteShareGroupOffsets:
+            handleDeleteShareGroupOffsets(
+                try DeleteShareGroupOffsetsRequest(from: &reader, version: version), responder)
         case .shareAcknowledge:
             handleShareAcknowledge(try ShareAcknowledgeRequest(from: &reader, version: version), responder)
         case .addPartitionsToTxn:

@@ -58,6 +58,13 @@ package enum OfferedApis {
         .consumerGroupDescribe: 0...1,
         .listConfigResources: 0...1,
         .describeTopicPartitions: 0...0,
+        .shareGroupHeartbeat: 1...1,
+        .shareGroupDescribe: 1...1,
+        .shareFetch: 1...2,
+        .shareAcknowledge: 1...2,
+        .describeShareGroupOffsets: 0...1,
+        .alterShareGroupOffsets: 0...0,
+        .deleteShareGroupOffsets: 0...0,
     ]
 
     package static func versions(of api: ApiKey) -> ClosedRange<Int16>? { ranges[api] }

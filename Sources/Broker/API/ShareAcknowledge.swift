@@ -73,7 +73,8 @@ struct ShareRequest: Sendable {
                 throw ControlError(.invalidRequest, "The offsets \(batch.first) to \(batch.last) are no range.")
             }
             guard batch.first >= next else {
-                throw ControlError(.invalidRequest, "Acknowledgements overlap or are out of order at offset \(batch.first).")
+                throw ControlError(
+                    .invalidRequest, "Acknowledgements overlap or are out of order at offset \(batch.first).")
             }
             next = batch.last + 1
             guard batch.types.count == 1 || Int64(batch.types.count) == batch.last - batch.first + 1 else {
@@ -90,7 +91,8 @@ struct ShareRequest: Sendable {
                 }
                 guard type != .renew || (isRenewal && settings.renewsLocks) else {
                     throw ControlError(
-                        .invalidRequest, "Locks are renewed by requests that say so, where share.renew.acknowledge.enable is set.")
+                        .invalidRequest,
+                        "Locks are renewed by requests that say so, where share.renew.acknowledge.enable is set.")
                 }
                 types.append(type)
             }
@@ -106,7 +108,10 @@ extension BrokerNode {
             responder.send(ShareAcknowledgeResponse(errorCode: error.code.rawValue, errorMessage: error.message))
         }
         let topics = request.topics.map { topic in
-            (topic.topicId, topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) })
+            (
+                topic.topicId,
+                topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) }
+            )
         }
         let asked = ShareRequest(
             group: request.groupId, member: request.memberId, epoch: request.shareSessionEpoch,
@@ -156,11 +161,13 @@ extension BrokerNode {
                 let key = SharePartitionKey(group: asked.group, topicId: target.topicId, partition: target.partition)
                 guard let host = shares.host(of: key) else { throw ControlError(.invalidRecordState) }
                 let logStart = partition.log.offsets.logStart
-                let done = host.perform { shard, now, _ -> (Result<Void, SharePartition.InvalidRecordState>, Decision, [SharePartitionKey]) in
+                let done = host.perform {
+                    shard, now, _ -> (Result<Void, SharePartition.InvalidRecordState>, Decision, [SharePartitionKey]) in
                     do throws(SharePartition.InvalidRecordState) {
                         let decision = try shard.acknowledge(
                             key, acknowledgements, by: asked.member, deliveryCountLimit: settings.deliveryCountLimit,
-                            renewedUntil: now.monotonic + Int64(settings.recordLockDurationMs), logStart: logStart, at: now)
+                            renewedUntil: now.monotonic + Int64(settings.recordLockDurationMs), logStart: logStart,
+                            at: now)
                         return (.success(()), decision, [key])
                     } catch { return (.failure(error), Decision(), []) }
                 }

@@ -12,7 +12,10 @@ extension BrokerNode {
             responder.send(ShareFetchResponse(errorCode: error.code.rawValue, errorMessage: error.message))
         }
         let topics = request.topics.map { topic in
-            (topic.topicId, topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) })
+            (
+                topic.topicId,
+                topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) }
+            )
         }
         let asked = ShareRequest(
             group: request.groupId, member: request.memberId, epoch: request.shareSessionEpoch,
@@ -51,7 +54,8 @@ extension BrokerNode {
                 acknowledged: acknowledged, syncs: syncs)
             if isOver { end(session) }
             // Who acknowledges waits for that only.
-            let isAtOnce = isOver || request.maxWaitMs <= 0 || !acknowledged.isEmpty || work.targets.isEmpty || isDraining
+            let isAtOnce =
+                isOver || request.maxWaitMs <= 0 || !acknowledged.isEmpty || work.targets.isEmpty || isDraining
             if let parts = collect(work, evenIfTooLittle: isAtOnce) {
                 answer(work, parts)
             } else {
@@ -67,6 +71,12 @@ extension BrokerNode {
     private func shareSession(_ asked: ShareRequest, on connection: Connection) throws(ControlError) -> ShareSession {
         let key = ShareSessions.Key(group: asked.group, member: asked.member)
         guard asked.epoch == 0 else { return try shareSessions.resume(key, epoch: asked.epoch) }
+        // State is kept for groups that there are; a member that comes again after a restart has been heard of before.
+        let isMember = groups.host(of: asked.group)?.read { shard, _ in
+            shard.isShareGroupMember(asked.member, of: asked.group)
+        }
+        guard let isMember else { throw ControlError(.coordinatorLoadInProgress) }
+        guard isMember else { throw ControlError(.unknownMemberId) }
         let (session, before) = try shareSessions.open(key, on: ObjectIdentifier(connection))
         connection.hasShareSessions = true
         if let before { shares.release(before.partitions, of: asked.member) }

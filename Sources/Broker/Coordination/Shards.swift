@@ -87,6 +87,7 @@ extension GroupConfiguration {
         offsetsRetentionMinutes = server.number("offsets.retention.minutes")
         offsetsRetentionCheckIntervalMs = server.number("offsets.retention.check.interval.ms")
         consumer = ConsumerGroupSettings(server)
+        share = ShareMembershipSettings(server)
     }
 }
 

@@ -72,7 +72,8 @@ extension BrokerNode {
                 let slice: LogSlice
                 do throws(LogError) {
                     slice = try partition.log.read(
-                        from: from, maxBytes: min(share, Self.sharedByteCountMax, work.byteCountMax - byteCount), upTo: end,
+                        from: from, maxBytes: min(share, Self.sharedByteCountMax, work.byteCountMax - byteCount),
+                        upTo: end,
                         minOneBatch: byteCount == 0)
                 } catch {
                     // What retention has just removed is looked for again behind it.
@@ -88,7 +89,9 @@ extension BrokerNode {
                 failed.append(SharedPart(target: target, error: error))
             }
         }
-        guard evenIfTooLittle || !failed.isEmpty || (byteCount > 0 && byteCount >= work.byteCountMin) else { return nil }
+        guard evenIfTooLittle || !failed.isEmpty || (byteCount > 0 && byteCount >= work.byteCountMin) else {
+            return nil
+        }
         var parts = failed
         var left = work.recordCountMax
         for (target, partition, slice, from) in found where left > 0 {
@@ -146,7 +149,8 @@ extension BrokerNode {
 
     /// Finds the first record that is not older than a duration, which may read much of the log, and begins there.
     private func findStart(
-        _ key: SharePartitionKey, _ partition: Partition, _ host: ShardHost<ShareStateShard>, before milliseconds: Int64,
+        _ key: SharePartitionKey, _ partition: Partition, _ host: ShardHost<ShareStateShard>,
+        before milliseconds: Int64,
         _ settings: ShareGroupSettings
     ) {
         let limit = catalog.topic(named: partition.topicName)?.config.rules.decompressedByteCountMax ?? 0
@@ -233,7 +237,9 @@ private struct StoredBatch {
                 guard batches.isEmpty else { break }
                 throw LogError(.corruptSegment, "a batch in '\(folder)' is damaged: \(error)")
             }
-            guard header.baseOffset >= 0, header.lastOffset >= header.baseOffset, header.lastOffset < .max else { break }
+            guard header.baseOffset >= 0, header.lastOffset >= header.baseOffset, header.lastOffset < .max else {
+                break
+            }
             let isAborted =
                 header.attributes.isTransactional
                 && aborted.contains { transaction in

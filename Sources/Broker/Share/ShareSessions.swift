@@ -21,11 +21,13 @@ final class ShareSessions: Sendable {
     ///
     /// - Returns: it, and the one before.
     /// - Throws: SHARE_SESSION_LIMIT_REACHED.
-    func open(_ key: Key, on connection: ObjectIdentifier) throws(ControlError) -> (ShareSession, before: ShareSession?) {
+    func open(_ key: Key, on connection: ObjectIdentifier) throws(ControlError) -> (ShareSession, before: ShareSession?)
+    {
         let session = ShareSession(key, connection)
         let before = try sessions.withLock { sessions throws(ControlError) in
             guard sessions.count < countMax || sessions[key] != nil else {
-                throw ControlError(.shareSessionLimitReached, "There are \(countMax) share sessions, as many as there may be.")
+                throw ControlError(
+                    .shareSessionLimitReached, "There are \(countMax) share sessions, as many as there may be.")
             }
             return sessions.updateValue(session, forKey: key)
         }

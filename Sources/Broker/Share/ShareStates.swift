@@ -151,3 +151,7 @@ struct KeptShareStates: ShareStateStore {
         }
     }
 }
+
+extension BrokerNode {
+    var shareStates: any ShareStateStore { KeptShareStates(node: self) }
+}

@@ -125,7 +125,9 @@ extension SharePartition {
         for batch in fetched.batches where batch.upperBound >= endOffset {
             guard left > 0, inFlight < limits.inFlightCountMax else { return }
             let first = max(batch.lowerBound, endOffset)
-            if first > endOffset { runs.append(Run(first: endOffset, last: first - 1, state: .archived, deliveryCount: 0)) }
+            if first > endOffset {
+                runs.append(Run(first: endOffset, last: first - 1, state: .archived, deliveryCount: 0))
+            }
             var last = batch.upperBound
             if limits.isStrict { last = min(last, first + min(left, Int64(limits.inFlightCountMax) - inFlight) - 1) }
             var run = Run(first: first, last: last, state: .available, deliveryCount: 0)

@@ -97,7 +97,9 @@ extension SharePartition {
         guard startOffset >= 0, last < .max, last >= max(first, startOffset) else { return }
         let first = max(first, startOffset)
         let state = DeliveryState(rawValue: state) ?? .available
-        if first > endOffset { runs.append(Run(first: endOffset, last: first - 1, state: .available, deliveryCount: 0)) }
+        if first > endOffset {
+            runs.append(Run(first: endOffset, last: first - 1, state: .available, deliveryCount: 0))
+        }
         let known = endOffset
         change(first, last) {
             $0.settle(state == .acquired ? .available : state)

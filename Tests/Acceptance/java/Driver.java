@@ -32,6 +32,7 @@ public final class Driver {
         Load.register(OPERATIONS);
         GroupCalls.register(OPERATIONS);
         ShareConsumers.register(OPERATIONS);
+        ShareGroupCalls.register(OPERATIONS);
         TransactionCalls.register(OPERATIONS);
         QuotaCalls.register(OPERATIONS);
     }
