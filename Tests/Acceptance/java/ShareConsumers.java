@@ -30,24 +30,30 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  */
 final class ShareConsumers {
     static final Map<String, KafkaShareConsumer<byte[], byte[]>> CONSUMERS = new HashMap<>();
+    /** What each consumer was given, by place: records are acknowledged as what they came as. */
+    static final Map<String, Map<List<Object>, ConsumerRecord<byte[], byte[]>>> GIVEN = new HashMap<>();
     static final Map<String, List<Worker>> WORKERS = new HashMap<>();
 
     static void register(Map<String, Driver.Operation> operations) {
         operations.put("shareOpen", request -> {
             KafkaShareConsumer<byte[], byte[]> consumer = consumer(request);
             CONSUMERS.put(request.get("name").asText(), consumer);
+            GIVEN.put(request.get("name").asText(), new HashMap<>());
             subscribe(consumer, request);
             return null;
         });
         operations.put("sharePoll", ShareConsumers::poll);
         operations.put("shareAcknowledge", request -> {
+            Map<List<Object>, ConsumerRecord<byte[], byte[]>> given = GIVEN.get(request.get("name").asText());
             for (JsonNode one : request.get("records"))
-                named(request).acknowledge(one.get(0).asText(), one.get(1).asInt(), one.get(2).asLong(),
+                named(request).acknowledge(
+                    given.get(List.of(one.get(0).asText(), one.get(1).asInt(), one.get(2).asLong())),
                     AcknowledgeType.valueOf(request.get("type").asText()));
             return null;
         });
         operations.put("shareCommit", request -> committed(named(request).commitSync()));
         operations.put("shareClose", request -> {
+            GIVEN.remove(request.get("name").asText());
             CONSUMERS.remove(request.get("name").asText()).close(Duration.ofSeconds(5));
             return null;
         });
@@ -113,6 +119,9 @@ final class ShareConsumers {
         while (true) {
             long left = Math.max(0, (deadline - System.nanoTime()) / 1_000_000);
             ConsumerRecords<byte[], byte[]> found = named(request).poll(Duration.ofMillis(Math.min(left, 500)));
+            for (ConsumerRecord<byte[], byte[]> record : found)
+                GIVEN.get(request.get("name").asText())
+                    .put(List.of(record.topic(), record.partition(), record.offset()), record);
             if (!found.isEmpty() || left == 0) return show(found);
         }
     }
