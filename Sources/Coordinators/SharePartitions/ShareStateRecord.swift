@@ -27,11 +27,13 @@ enum ShareStateRecord {
             startOffset: state.startOffset, deliveryCompleteCount: Int32(clamping: state.deliveryCompleteCount),
             createTimestamp: wall, writeTimestamp: wall,
             stateBatches: state.runs.map { run in
-                // Locks do not outlive the broker: what members have is theirs no more after a restart.
-                .init(
+                // Locks do not outlive the broker: what members have is theirs no more after a restart, and a delivery
+                // that had no end does not count. Else the last one that a record may have would leave it available.
+                let isHeld = run.state == .acquired
+                return .init(
                     firstOffset: run.first, lastOffset: run.last,
-                    deliveryState: (run.state == .acquired ? .available : run.state).rawValue,
-                    deliveryCount: run.deliveryCount)
+                    deliveryState: (isHeld ? .available : run.state).rawValue,
+                    deliveryCount: isHeld ? max(0, run.deliveryCount - 1) : run.deliveryCount)
             })
         return try CoordinatorRecord(key: name, keyVersion: snapshotKeyVersion, value: (value, 0))
     }
@@ -97,7 +99,9 @@ extension SharePartition {
         guard startOffset >= 0, last < .max, last >= max(first, startOffset) else { return }
         let first = max(first, startOffset)
         let state = DeliveryState(rawValue: state) ?? .available
-        if first > endOffset { runs.append(Run(first: endOffset, last: first - 1, state: .available, deliveryCount: 0)) }
+        if first > endOffset {
+            runs.append(Run(first: endOffset, last: first - 1, state: .available, deliveryCount: 0))
+        }
         let known = endOffset
         change(first, last) {
             $0.settle(state == .acquired ? .available : state)
