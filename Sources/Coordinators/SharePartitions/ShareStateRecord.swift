@@ -27,11 +27,13 @@ enum ShareStateRecord {
             startOffset: state.startOffset, deliveryCompleteCount: Int32(clamping: state.deliveryCompleteCount),
             createTimestamp: wall, writeTimestamp: wall,
             stateBatches: state.runs.map { run in
-                // Locks do not outlive the broker: what members have is theirs no more after a restart.
-                .init(
+                // Locks do not outlive the broker: what members have is theirs no more after a restart, and a delivery
+                // that had no end does not count. Else the last one that a record may have would leave it available.
+                let isHeld = run.state == .acquired
+                return .init(
                     firstOffset: run.first, lastOffset: run.last,
-                    deliveryState: (run.state == .acquired ? .available : run.state).rawValue,
-                    deliveryCount: run.deliveryCount)
+                    deliveryState: (isHeld ? .available : run.state).rawValue,
+                    deliveryCount: isHeld ? max(0, run.deliveryCount - 1) : run.deliveryCount)
             })
         return try CoordinatorRecord(key: name, keyVersion: snapshotKeyVersion, value: (value, 0))
     }
