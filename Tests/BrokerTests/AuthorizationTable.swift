@@ -193,6 +193,15 @@ enum AuthorizationTable {
         .init(api: .shareGroupDescribe, needs: [.group(.describe)]) { client, version in
             try client.ask(ShareGroupDescribeRequest(groupIds: ["g"]), version: version).groups.map(\.errorCode)
         },
+        // Topics are looked at in the session of a member, which nobody is here.
+        .init(api: .shareFetch, needs: [.group(.read)]) { client, version in
+            let request = ShareFetchRequest(groupId: "g", memberId: "nobody", maxBytes: 1000, maxRecords: 1)
+            return [try client.ask(request, version: version).errorCode]
+        },
+        .init(api: .shareAcknowledge, needs: [.group(.read)]) { client, version in
+            let request = ShareAcknowledgeRequest(groupId: "g", memberId: "nobody", shareSessionEpoch: 1)
+            return [try client.ask(request, version: version).errorCode]
+        },
         .init(api: .describeShareGroupOffsets, needs: [.group(.describe), .topic(.describe)]) { client, version in
             let request = DescribeShareGroupOffsetsRequest(
                 groups: [.init(groupId: "g", topics: [.init(topicName: "t", partitions: [0])])])

@@ -37,6 +37,8 @@ extension BrokerNode {
         _ request: ShareFetchRequest, _ asked: ShareRequest, _ connection: Connection, _ responder: Responder,
         _ refuse: @Sendable (ControlError) -> Void
     ) {
+        // While the topic was made.
+        guard !connection.isClosing else { return }
         do throws(ControlError) {
             let session = try shareSession(asked, on: connection)
             let forgotten = request.forgottenTopicsData.flatMap { topic in
@@ -127,7 +129,7 @@ extension BrokerNode {
             }
             response.responses[place].partitions.append(data)
         }
-        send(response, work.responder, whenForced: work.syncs)
+        send(response, work.responder, whenForced: work.syncs + parts.compactMap(\.started))
     }
 
     /// Sends an answer once these are on disk.

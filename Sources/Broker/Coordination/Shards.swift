@@ -62,7 +62,10 @@ extension ShareStateShard: CoordinatorShard {
     /// Nobody writes transactions into the topic of share groups.
     mutating func replayMarker(producerId: Int64, isCommit: Bool) {}
 
-    mutating func finishLoading(at time: EventTime) -> (Decision, [SharePartitionKey]) { (Decision(), []) }
+    mutating func finishLoading(at time: EventTime) -> (Decision, [SharePartitionKey]) {
+        let decision: Decision = finishLoading(at: time)
+        return (decision, [])
+    }
 }
 
 extension TopicCatalog.Snapshot: TopicImage {

@@ -38,6 +38,10 @@ struct SharedPart {
     var error: ControlError?
     var records = ByteBuffer()
     var acquired: [SharePartition.Acquired] = []
+    /// Whether what was read had no records to deliver, so that there may be some behind.
+    var isPassedOver = false
+    /// What has to be on disk before the member is told, when delivery began with this.
+    var started: (partition: Partition, offset: Int64)?
 }
 
 extension BrokerNode {
@@ -57,15 +61,30 @@ extension BrokerNode {
     ///
     /// - Returns: nil when nothing was delivered.
     func collect(_ work: ShareFetchWork, evenIfTooLittle: Bool) -> [SharedPart]? {
+        // Markers and what was aborted can be many in a row; other connections have their turn in between.
+        for _ in 0..<Self.passedOverCountMax {
+            let (parts, passedOver) = look(work, evenIfTooLittle: evenIfTooLittle)
+            if let parts, !parts.isEmpty { return parts }
+            guard !passedOver.isEmpty else { return evenIfTooLittle ? [] : nil }
+        }
+        for target in work.targets { shares.wake(work.key(target)) }
+        return evenIfTooLittle ? [] : nil
+    }
+
+    private static let passedOverCountMax = 8
+
+    /// - Returns: what was delivered, nil when that is to be waited for, and what had no records where it was read.
+    private func look(_ work: ShareFetchWork, evenIfTooLittle: Bool) -> ([SharedPart]?, passedOver: [ShareTarget]) {
         let access = access(work.responder)
         var failed: [SharedPart] = []
-        var found: [(target: ShareTarget, partition: Partition, slice: LogSlice, from: Int64)] = []
+        var found: [(part: SharedPart, partition: Partition, slice: LogSlice, from: Int64)] = []
         var byteCount = 0
         let share = max(1, work.byteCountMax / max(1, work.targets.count))
         for target in work.targets {
+            var part = SharedPart(target: target)
             do throws(ControlError) {
                 let partition = try partition(target, access)
-                guard let from = try position(work, target, partition) else { continue }
+                guard let from = try position(work, &part, partition) else { continue }
                 let offsets = partition.log.offsets
                 let end = work.settings.readsCommitted ? offsets.lastStable : offsets.logEnd
                 guard from < end else { continue }
@@ -84,28 +103,31 @@ extension BrokerNode {
                 }
                 guard !slice.isEmpty || slice.nextOffset > from else { continue }
                 byteCount += slice.byteCount
-                found.append((target, partition, slice, from))
+                found.append((part, partition, slice, from))
             } catch {
-                failed.append(SharedPart(target: target, error: error))
+                part.error = error
+                failed.append(part)
             }
         }
-        guard evenIfTooLittle || !failed.isEmpty || (byteCount > 0 && byteCount >= work.byteCountMin) else {
-            return nil
+        let isEnough = found.contains { $0.slice.isEmpty } || (!found.isEmpty && byteCount >= work.byteCountMin)
+        guard evenIfTooLittle || !failed.isEmpty || isEnough else {
+            return (nil, [])
         }
         var parts = failed
+        var passedOver: [ShareTarget] = []
         var left = work.recordCountMax
-        for (target, partition, slice, from) in found where left > 0 {
-            var part = SharedPart(target: target)
+        for (begun, partition, slice, from) in found where left > 0 {
+            var part = begun
             do throws(ControlError) {
                 try deliver(slice, from: from, of: partition, work, left, &part)
                 left -= part.acquired.reduce(0) { $0 + Int(clamping: $1.lastOffset - $1.firstOffset + 1) }
             } catch {
                 part.error = error
             }
+            if part.isPassedOver { passedOver.append(part.target) }
             if part.error != nil || !part.acquired.isEmpty { parts.append(part) }
         }
-        // Others may have been faster.
-        return parts.isEmpty && !evenIfTooLittle ? nil : parts
+        return (parts, passedOver)
     }
 
     /// Bytes of a partition that one answer looks at: members get some hundred records at a time.
@@ -113,38 +135,41 @@ extension BrokerNode {
 
     /// Where to read for a share partition; nil when there is nothing to deliver now.
     private func position(
-        _ work: ShareFetchWork, _ target: ShareTarget, _ partition: Partition
+        _ work: ShareFetchWork, _ part: inout SharedPart, _ partition: Partition
     ) throws(ControlError) -> Int64? {
-        let key = work.key(target)
+        let key = work.key(part.target)
         guard let host = shares.host(of: key) else { return nil }
         if host.isFailed { throw ControlError(.kafkaStorageError) }
-        let offsets = partition.log.offsets
         let settings = work.settings
-        let start: Int64? =
-            switch settings.offsetReset {
-            case .earliest: offsets.logStart
-            case .latest: settings.readsCommitted ? offsets.lastStable : offsets.logEnd
-            case .duration: nil
-            }
         let limit = Int64(settings.partitionMaxRecordLocks)
-        let found = host.perform { shard, _, _ in
-            let position = shard.update(key, leaderEpoch: leaderEpoch) { state -> (offset: Int64?, isUndecided: Bool) in
-                if state.startOffset < 0 {
-                    guard let start else { return (nil, true) }
-                    state.start(at: start)
+        let found = host.perform {
+            shard, now, _ -> (value: (offset: Int64?, isUndecided: Bool), Decision, [SharePartitionKey]) in
+            // Looked at here, so that nobody has delivered anything behind it.
+            let offsets = partition.log.offsets
+            var decision = Decision()
+            if (shard.state(key)?.startOffset ?? -1) < 0 {
+                let start: Int64
+                switch settings.offsetReset {
+                case .earliest: start = offsets.logStart
+                case .latest: start = settings.readsCommitted ? offsets.lastStable : offsets.logEnd
+                case .duration: return ((nil, true), decision, [])
                 }
-                state.advance(to: offsets.logStart)
-                // A log that was cut behind what was delivered, as by an operator: nothing to deliver until it grows.
-                guard state.hasAvailable || state.inFlightCount < limit else { return (nil, false) }
-                return (state.nextOffset, false)
+                decision = shard.start(key, at: start, leaderEpoch: leaderEpoch, at: now)
+                return ((start, false), decision, [])
             }
-            return (position, Decision(), [])
+            let offset = shard.update(key, leaderEpoch: leaderEpoch) { state -> Int64? in
+                state.cut(to: offsets.logEnd)
+                state.advance(to: offsets.logStart)
+                return state.hasAvailable || state.inFlightCount < limit ? state.nextOffset : nil
+            }
+            return ((offset, false), decision, [])
         }
-        guard let position = found?.value else { return nil }
-        if position.isUndecided, case .duration(let milliseconds) = settings.offsetReset {
+        guard let found, found.failure == nil else { return nil }
+        if let offset = found.syncOffset { part.started = (host.partition, offset) }
+        if found.value.isUndecided, case .duration(let milliseconds) = settings.offsetReset {
             findStart(key, partition, host, before: milliseconds, settings)
         }
-        return position.offset
+        return found.value.offset
     }
 
     /// Finds the first record that is not older than a duration, which may read much of the log, and begins there.
@@ -164,9 +189,9 @@ extension BrokerNode {
             }
             switch found {
             case .success(let found):
-                host.perform { shard, _, _ in
-                    shard.update(key, leaderEpoch: leaderEpoch) { $0.start(at: found?.offset ?? end) }
-                    return ((), Decision(), [key])
+                host.perform { shard, now, _ in
+                    let start = found?.offset ?? end
+                    return ((), shard.start(key, at: start, leaderEpoch: leaderEpoch, at: now), [key])
                 }
             case .failure(let error):
                 alarm.note(
@@ -197,18 +222,20 @@ extension BrokerNode {
         let fetched = SharePartition.Fetched(
             batches: batches.filter(\.isDelivered).map(\.offsets), nextOffset: slice.nextOffset)
         let done = shares.host(of: key)?.perform { shard, now, _ in
-            let acquired = shard.update(key, leaderEpoch: leaderEpoch) { state in
-                state.acquire(
+            let result = shard.update(key, leaderEpoch: leaderEpoch) { state in
+                let acquired = state.acquire(
                     fetched, from: from, by: work.member,
                     .init(
                         recordCountMax: countMax, isStrict: work.isStrict,
                         inFlightCountMax: settings.partitionMaxRecordLocks,
                         deliveryCountLimit: settings.deliveryCountLimit,
                         lockedUntil: now.monotonic + Int64(settings.recordLockDurationMs)))
+                return (acquired: acquired, isPassedOver: acquired.isEmpty && state.nextOffset > from)
             }
-            return (acquired, Decision(), [])
+            return (result, Decision(), [])
         }
-        part.acquired = done?.value ?? []
+        part.acquired = done?.value.acquired ?? []
+        part.isPassedOver = done?.value.isPassedOver ?? false
         guard let first = part.acquired.first?.firstOffset, let last = part.acquired.last?.lastOffset else { return }
         let sent = batches.filter { $0.offsets.overlaps(first...last) }
         guard let start = sent.first?.position, let end = sent.last?.end else { return }

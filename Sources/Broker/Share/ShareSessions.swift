@@ -73,7 +73,7 @@ final class ShareSession: Sendable {
     private struct State {
         var order: [ShareTarget] = []
         var targets: Set<ShareTarget> = []
-        /// All that it has had to do with since it began, whose records it may have.
+        /// All that it got records of since it began, which it may have still.
         var touched: Set<ShareTarget> = []
         var nextEpoch: Int32 = 1
     }
@@ -100,7 +100,6 @@ final class ShareSession: Sendable {
         state.withLock { state in
             for target in added where state.targets.insert(target).inserted {
                 state.order.append(target)
-                state.touched.insert(target)
             }
             if !forgotten.isEmpty {
                 state.targets.subtract(forgotten)
@@ -113,6 +112,7 @@ final class ShareSession: Sendable {
     /// Partitions that gave records go behind the others, so that none starves when an answer is full.
     func served(_ served: Set<ShareTarget>) {
         state.withLock { state in
+            state.touched.formUnion(served)
             guard !served.isEmpty, served.count < state.order.count else { return }
             state.order = state.order.filter { !served.contains($0) } + state.order.filter(served.contains)
         }

@@ -121,6 +121,15 @@ package struct SharePartition: Sendable, Equatable {
         tidy()
     }
 
+    /// The log ends before what was delivered: a crash took records that were not on disk yet, and others will have their
+    /// offsets.
+    package mutating func cut(to logEnd: Int64) {
+        guard endOffset > logEnd else { return }
+        runs.removeAll { $0.first >= logEnd }
+        if let last = runs.last, last.last >= logEnd { runs[runs.count - 1].last = logEnd - 1 }
+        startOffset = min(startOffset, logEnd)
+    }
+
     /// What a member has and did not acknowledge can be delivered to others, as if it had not been delivered to it.
     ///
     /// - Returns: whether it had any.

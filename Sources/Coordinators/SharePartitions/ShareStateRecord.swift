@@ -27,21 +27,24 @@ enum ShareStateRecord {
             startOffset: state.startOffset, deliveryCompleteCount: Int32(clamping: state.deliveryCompleteCount),
             createTimestamp: wall, writeTimestamp: wall,
             stateBatches: state.runs.map { run in
-                // Locks do not outlive the broker: what members have is theirs no more after a restart.
-                .init(
+                // Locks do not outlive the broker: what members have is theirs no more after a restart, and a delivery
+                // that had no end does not count. Else the last one that a record may have would leave it available.
+                let isHeld = run.state == .acquired
+                return .init(
                     firstOffset: run.first, lastOffset: run.last,
-                    deliveryState: (run.state == .acquired ? .available : run.state).rawValue,
-                    deliveryCount: run.deliveryCount)
+                    deliveryState: (isHeld ? .available : run.state).rawValue,
+                    deliveryCount: isHeld ? max(0, run.deliveryCount - 1) : run.deliveryCount)
             })
         return try CoordinatorRecord(key: name, keyVersion: snapshotKeyVersion, value: (value, 0))
     }
 
-    /// What a record says: the state before it, and the one after; nil for none.
+    /// Does what a record says.
     ///
+    /// - Returns: the share partition, if the record tells a part of its state only.
     /// - Throws: when it is no record of this topic.
     static func replay(
         key: ByteBuffer, value: ByteBuffer?, into states: inout [SharePartitionKey: SharePartition]
-    ) throws(WireError) {
+    ) throws(WireError) -> SharePartitionKey? {
         var key = key
         guard let type = key.readInteger(as: Int16.self) else { throw .corrupt("a key without a type") }
         var reader = WireReader(key)
@@ -51,7 +54,7 @@ enum ShareStateRecord {
             let key = SharePartitionKey(group: name.groupId, topicId: name.topicId, partition: name.partition)
             guard let value else {
                 states[key] = nil
-                return
+                return nil
             }
             let snapshot = try decoded(value) { (reader, version) throws(WireError) in
                 try ShareSnapshotValue(from: &reader, version: version)
@@ -63,10 +66,11 @@ enum ShareStateRecord {
             }
             state.tidy()
             states[key] = state
+            return nil
         case updateKeyVersion:
             let name = try ShareUpdateKey(from: &reader, version: type)
             let key = SharePartitionKey(group: name.groupId, topicId: name.topicId, partition: name.partition)
-            guard let value, var state = states[key] else { return }
+            guard let value, var state = states[key] else { return nil }
             let update = try decoded(value) { (reader, version) throws(WireError) in
                 try ShareUpdateValue(from: &reader, version: version)
             }
@@ -77,6 +81,7 @@ enum ShareStateRecord {
             }
             state.tidy()
             states[key] = state
+            return key
         default: throw .corrupt("the key's type is \(type)")
         }
     }

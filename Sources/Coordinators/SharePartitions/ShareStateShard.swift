@@ -8,6 +8,8 @@ package struct ShareStateShard: Sendable {
     private var states: [SharePartitionKey: SharePartition] = [:]
     /// How often each was written, as snapshots are numbered.
     private var snapshotEpochs: [SharePartitionKey: Int32] = [:]
+    /// Of which the log has updates behind the last snapshot; only while loading.
+    private var updated: Set<SharePartitionKey> = []
     /// What the last event changed, as it was before.
     private var before: [SharePartitionKey: SharePartition?] = [:]
     /// The first time at which a lock may run out; too early at times, never too late.
@@ -49,6 +51,19 @@ package struct ShareStateShard: Sendable {
         state.advance(to: logStart)
         try state.acknowledge(
             acknowledgements, by: member, deliveryCountLimit: deliveryCountLimit, renewedUntil: renewedUntil)
+        return write(state, key, at: time)
+    }
+
+    /// Decides where delivery starts, where that is open.
+    ///
+    /// - Returns: what is to be written, so that it is not decided again: `latest` would be another offset.
+    package mutating func start(
+        _ key: SharePartitionKey, at offset: Int64, leaderEpoch: Int32, at time: EventTime
+    ) -> Decision {
+        before = [:]
+        var state = states[key] ?? SharePartition(startOffset: -1, stateEpoch: 0, leaderEpoch: leaderEpoch)
+        guard state.startOffset < 0 else { return Decision() }
+        state.start(at: offset)
         return write(state, key, at: time)
     }
 
@@ -122,7 +137,18 @@ package struct ShareStateShard: Sendable {
     // MARK: Loading
 
     package mutating func replay(key: ByteBuffer, value: ByteBuffer?) throws {
-        try ShareStateRecord.replay(key: key, value: value, into: &states)
+        if let key = try ShareStateRecord.replay(key: key, value: value, into: &states) { updated.insert(key) }
+    }
+
+    /// - Returns: what another server wrote in parts, as a whole: compaction keeps the last record of a key.
+    package mutating func finishLoading(at time: EventTime) -> Decision {
+        var decision = Decision()
+        for key in updated {
+            guard let state = states[key] else { continue }
+            decision.records += write(state, key, at: time).records
+        }
+        updated = []
+        return decision
     }
 
     // MARK: Parts
