@@ -116,12 +116,12 @@ extension BrokerNode {
         let asked = ShareRequest(
             group: request.groupId, member: request.memberId, epoch: request.shareSessionEpoch,
             isRenewal: request.isRenewAck, version: responder.apiVersion, topics: topics)
+        // Nothing is delivered in a session that does not begin with a fetch.
+        guard asked.epoch != 0 else { return refuse(ControlError(.invalidShareSessionEpoch)) }
         if let error = asked.refusal { return refuse(error) }
         guard access(responder).permits(.read, .group, asked.group) else {
             return refuse(ControlError(.groupAuthorizationFailed))
         }
-        // Nothing is delivered in a session that does not begin with a fetch.
-        guard asked.epoch != 0 else { return refuse(ControlError(.invalidShareSessionEpoch)) }
         let session: ShareSession
         do throws(ControlError) {
             session = try shareSessions.resume(.init(group: asked.group, member: asked.member), epoch: asked.epoch)
