@@ -173,7 +173,10 @@ extension BrokerNode {
                 }
                 guard let done else { throw ControlError(host.unavailability ?? .coordinatorLoadInProgress) }
                 if let failure = done.failure { throw ControlError(failure) }
-                if case .failure(let error) = done.value { throw ControlError(.invalidRecordState, error.message) }
+                if case .failure(let error) = done.value {
+                    throw ControlError(
+                        error == .behindDelivered ? .invalidRequest : .invalidRecordState, error.message)
+                }
                 if let offset = done.syncOffset { syncs.append((host.partition, offset)) }
                 results[target] = .some(nil)
             } catch {

@@ -29,10 +29,12 @@ extension SharePartition {
     /// Why acknowledgements are refused (INVALID_RECORD_STATE).
     package enum InvalidRecordState: Error, Sendable, Equatable {
         case notDelivered, anotherMembers, notAcquired
+        /// Behind records that were delivered; upstream answers INVALID_REQUEST to it.
+        case behindDelivered
 
         package var message: String {
             switch self {
-            case .notDelivered: "The records have not been delivered to the share group."
+            case .notDelivered, .behindDelivered: "The records have not been delivered to the share group."
             case .anotherMembers: "Another member of the share group has the records."
             case .notAcquired: "The records are not acquired: their time was up, or they were acknowledged before."
             }
@@ -44,14 +46,19 @@ extension SharePartition {
     /// - Parameters:
     ///   - acknowledgements: in the order of their offsets, none over another; each with one type or as many as offsets.
     ///   - renewedUntil: the end of locks that are renewed, in milliseconds of the monotonic clock.
-    /// - Throws: `InvalidRecordState` when one of the records is not the member's. Those before `startOffset` are passed over:
-    ///   the log was cut meanwhile.
+    /// - Throws: `InvalidRecordState` when one of the records is not the member's. Those that were deleted from the log
+    ///   meanwhile are passed over.
     package mutating func acknowledge(
         _ acknowledgements: [Acknowledgement], by member: String, deliveryCountLimit limit: Int16, renewedUntil: Int64
     ) throws(InvalidRecordState) {
-        let segments = acknowledgements.flatMap(\.segments).filter { $0.last >= startOffset }
-        guard let last = segments.last else { return }
-        guard startOffset >= 0, last.last < endOffset else { throw .notDelivered }
+        let segments = acknowledgements.flatMap(\.segments).filter { $0.last >= deletedBefore }
+        guard let first = segments.first else { return }
+        guard startOffset >= 0 else { throw .notDelivered }
+        if let unknown = segments.first(where: { $0.last >= endOffset }) {
+            throw runs.first.map { $0.first <= unknown.first } == true ? .behindDelivered : .notDelivered
+        }
+        // Others may have been done with it, long after this member's time was up.
+        guard max(first.first, deletedBefore) >= startOffset else { throw .notAcquired }
         deliveryCountLimit = limit
         var changed: [Run] = []
         changed.reserveCapacity(runs.count + segments.count)

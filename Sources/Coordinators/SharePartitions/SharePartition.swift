@@ -76,6 +76,8 @@ package struct SharePartition: Sendable, Equatable {
     package var leaderEpoch: Int32
     /// All before is done with; -1 while `share.auto.offset.reset` has not decided it.
     package private(set) var startOffset: Int64
+    /// What is before was deleted from the log while the group was not done with it.
+    private(set) var deletedBefore: Int64 = 0
     var runs: [Run] = []
     /// The limit that held when records were last delivered; for locks that run out.
     var deliveryCountLimit = Int16.max
@@ -116,6 +118,7 @@ package struct SharePartition: Sendable, Equatable {
     package mutating func advance(to logStart: Int64) {
         guard startOffset >= 0, startOffset < logStart else { return }
         startOffset = logStart
+        deletedBefore = logStart
         runs.removeAll { $0.last < logStart }
         if let first = runs.first, first.first < logStart { runs[0].first = logStart }
         tidy()

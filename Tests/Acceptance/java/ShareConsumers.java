@@ -223,6 +223,7 @@ final class ShareConsumers {
 
     /** A share consumer as a process of its own, that tells the records it holds, and holds them. */
     public static void main(String[] arguments) throws Exception {
+        Member.tell("started");
         System.setOut(System.err);
         JsonNode options = Driver.JSON.readTree(arguments[0]);
         Thread listener = new Thread(Member::listen);

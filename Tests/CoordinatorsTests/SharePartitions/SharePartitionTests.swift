@@ -79,8 +79,8 @@ import Testing
             [.init(firstOffset: 2, lastOffset: 2, types: [.release])], by: "a", deliveryCountLimit: 5, renewedUntil: 0)
         let before = partition
         let cases: [(String, Int64, Int64, Refusal)] = [
-            ("b", 0, 1, .anotherMembers), ("a", 0, 2, .notAcquired), ("a", 9, 10, .notDelivered),
-            ("a", 50, 60, .notDelivered), ("a", .max, .max, .notDelivered),
+            ("b", 0, 1, .anotherMembers), ("a", 0, 2, .notAcquired), ("a", 9, 10, .behindDelivered),
+            ("a", 50, 60, .behindDelivered), ("a", .max, .max, .behindDelivered),
         ]
         for (member, first, last, refusal) in cases {
             #expect(throws: refusal) {
@@ -138,6 +138,31 @@ import Testing
         #expect(isLate)
         #expect(states(partition) == "0-4:acquired1 5-9:available1")
         #expect(partition.nextDeadline == 2000)
+    }
+
+    @Test func `what others have accepted is refused to a member that comes late, and what was not delivered too`()
+        throws
+    {
+        typealias Refusal = SharePartition.InvalidRecordState
+        func accept(_ first: Int64, _ last: Int64, _ partition: inout SharePartition) throws {
+            try partition.acknowledge(
+                [.init(firstOffset: first, lastOffset: last, types: [.accept])], by: "a", deliveryCountLimit: 5,
+                renewedUntil: 0)
+        }
+        var partition = delivered()
+        try accept(0, 3, &partition)
+        #expect(partition.startOffset == 4)
+        for (first, last) in [(0, 0), (3, 3), (0, 3), (3, 4), (0, 9)] as [(Int64, Int64)] {
+            #expect(throws: Refusal.notAcquired) { try accept(first, last, &partition) }
+        }
+        // Records that were deleted before they were done with are no matter, those of before still are.
+        partition.advance(to: 6)
+        try accept(4, 5, &partition)
+        try accept(5, 9, &partition)
+        #expect(partition.startOffset == 10)
+        #expect(throws: Refusal.notAcquired) { try accept(9, 9, &partition) }
+        #expect(throws: Refusal.notDelivered) { try accept(10, 10, &partition) }
+        #expect(throws: Refusal.notDelivered) { try accept(9, 10, &partition) }
     }
 
     @Test func `what is deleted from the log is done with, and acknowledgements of it are passed over`() throws {
