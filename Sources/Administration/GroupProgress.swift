@@ -8,10 +8,14 @@ package struct GroupProgress {
         package var current: Int64?
         /// nil: the partition does not exist any more.
         package var end: Int64?
+        /// nil also where members share the partition.
         package var member: GroupMember?
+        /// What the broker counts.
+        var countedLag: Int64?
 
         /// Records that are still to be read; nil when that is not known.
         package var lag: Int64? {
+            if end != nil, let countedLag { return countedLag }
             guard let current, let end else { return nil }
             return max(0, end - current)
         }
@@ -23,14 +27,17 @@ package struct GroupProgress {
     package var totalLag: Int64 { rows.reduce(0) { $0 + ($1.lag ?? 0) } }
 
     /// - Parameter ends: the end of every partition there is.
-    package init(_ offsets: [TopicPartition: CommittedOffset], _ members: [GroupMember], ends: [TopicPartition: Int64])
-    {
-        var owners: [TopicPartition: GroupMember] = [:]
+    package init(_ positions: GroupPositions, _ members: [GroupMember], ends: [TopicPartition: Int64]) {
+        var owners: [TopicPartition: [GroupMember]] = [:]
         for member in members {
-            for partition in member.assignment { owners[partition] = member }
+            for partition in member.assignment { owners[partition, default: []].append(member) }
         }
-        rows = Set(offsets.keys).union(owners.keys).sorted().map {
-            Row(partition: $0, current: offsets[$0]?.offset, end: ends[$0], member: owners[$0])
+        let offsets = positions.offsets
+        rows = Set(offsets.keys).union(owners.keys).sorted().map { partition in
+            let all = owners[partition] ?? []
+            return Row(
+                partition: partition, current: offsets[partition]?.offset, end: ends[partition],
+                member: all.count == 1 ? all[0] : nil, countedLag: positions.lags[partition])
         }
     }
 

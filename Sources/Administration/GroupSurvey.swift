@@ -9,6 +9,8 @@ package struct GroupOverview: Sendable {
     package var state: GroupState
     package var memberCount: Int
     package var offsets: [TopicPartition: CommittedOffset]
+    /// Where the broker counts what is still to be read (share groups).
+    package var lags: [TopicPartition: Int64] = [:]
 }
 
 extension Cluster {
@@ -42,7 +44,8 @@ extension Cluster {
             }
         ) { first, _ in first }
         let consumers = listed.groups.filter { $0.groupType.lowercased() == "consumer" }.map(\.groupId)
-        let classic = listed.groups.filter { $0.groupType.lowercased() != "consumer" }.map(\.groupId)
+        let shares = listed.groups.filter { $0.groupType.lowercased() == "share" }.map(\.groupId)
+        let classic = listed.groups.filter { !["consumer", "share"].contains($0.groupType.lowercased()) }.map(\.groupId)
         if !classic.isEmpty {
             let answer = try await requests.call(
                 to: target, versions: DescribeGroupsRequest.versions, timeout: requests.timeout
@@ -62,7 +65,22 @@ extension Cluster {
                 groups[group.groupId]?.state = GroupState(rawValue: group.groupState)
             }
         }
-        for (id, offsets) in try await offsets(of: groups.keys.sorted(), target) { groups[id]?.offsets = offsets }
+        if !shares.isEmpty {
+            let answer = try await requests.call(
+                to: target, versions: ShareGroupDescribeRequest.versions, timeout: requests.timeout
+            ) { _ in ShareGroupDescribeRequest(groupIds: shares) }
+            for group in answer.groups where group.errorCode == 0 {
+                groups[group.groupId]?.memberCount = group.members.count
+                groups[group.groupId]?.state = GroupState(rawValue: group.groupState)
+            }
+            for (id, shared) in try await shareGroupOffsets(shares, at: target) {
+                let positions = GroupPositions(shared)
+                groups[id]?.offsets = positions.offsets
+                groups[id]?.lags = positions.lags
+            }
+        }
+        let others = (classic + consumers).sorted()
+        for (id, offsets) in try await offsets(of: others, target) { groups[id]?.offsets = offsets }
         return groups.values.filter { $0.state != .dead }
     }
 

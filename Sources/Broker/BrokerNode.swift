@@ -30,6 +30,7 @@ package final class BrokerNode: Sendable {
     private let isDrainingFlag = Atomic<Bool>(false)
     private let hooks = Mutex<[DrainHook]>([])
     let fetchSessions: FetchSessions
+    let shareSessions: ShareSessions
     let producerIds: ProducerIdPool
     /// Coordinators of groups and transactions.
     let coordination: Coordination
@@ -74,6 +75,7 @@ package final class BrokerNode: Sendable {
             directory, alarm: alarm, pool: diskPool, threadCountMax: Int(server.number("num.io.threads")),
             durations: metrics.syncDurations)
         fetchSessions = FetchSessions(countMax: Int(server.number("max.incremental.fetch.session.cache.slots")))
+        shareSessions = ShareSessions(countMax: Int(server.number("group.share.max.share.sessions")))
         requestMemory = RequestMemory(budget: Int(server.number("queued.max.request.bytes")))
         gate = ConnectionGate { [controller] in
             let server = controller.server

@@ -29,6 +29,24 @@ package struct CoordinatorRecord: Sendable, Equatable {
         self.value = try Self.encoded(value.message, value.version)
     }
 
+    /// A record of the groups of newer protocols, whose values have one version.
+    ///
+    /// - Parameter value: nil for a tombstone.
+    static func with(
+        _ key: some KafkaMessage, _ type: Int16, _ value: (some KafkaMessage)?
+    ) throws(WireError) -> CoordinatorRecord {
+        try CoordinatorRecord(
+            key: key, keyVersion: type, value: value.map { (message: $0 as any KafkaMessage, version: 0 as Int16) })
+    }
+
+    /// The value of a record; nil for a tombstone.
+    static func decoded<Value: KafkaMessage>(_ value: ByteBuffer?) throws(WireError) -> Value? {
+        guard let value else { return nil }
+        var reader = WireReader(value)
+        let version = try reader.readInt16()
+        return try Value(from: &reader, version: version)
+    }
+
     private static func encoded(_ message: some KafkaMessage, _ version: Int16) throws(WireError) -> ByteBuffer {
         var writer = WireWriter(ByteBuffer())
         writer.buffer.writeInteger(version)

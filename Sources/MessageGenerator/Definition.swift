@@ -18,7 +18,7 @@ struct Definition {
         var fields: [Field]
     }
 
-    struct Field {
+    struct Field: Sendable {
         var name: String
         var type: FieldType
         var versions: VersionRange

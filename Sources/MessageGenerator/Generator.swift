@@ -18,7 +18,8 @@ struct Generator {
         "AlterUserScramCredentials", "DescribeQuorum", "UpdateFeatures", "DescribeCluster", "DescribeProducers",
         "DescribeTransactions", "ListTransactions", "ConsumerGroupHeartbeat", "ConsumerGroupDescribe",
         "GetTelemetrySubscriptions", "PushTelemetry", "ListConfigResources", "DescribeTopicPartitions",
-        "ShareGroupHeartbeat", "ShareGroupDescribe", "ShareFetch", "ShareAcknowledge",
+        "ShareGroupHeartbeat", "ShareGroupDescribe", "ShareFetch", "ShareAcknowledge", "DescribeShareGroupOffsets",
+        "AlterShareGroupOffsets", "DeleteShareGroupOffsets",
     ]
 
     /// APIs with versions that 4.3.0 dropped, and the lowest we need. librdkafka before 2.8 looks for Produce 0 in the
@@ -32,7 +33,7 @@ struct Generator {
         "ControlRecordTypeSchema", "EndTxnMarker", "ConsumerProtocolSubscription", "ConsumerProtocolAssignment",
     ]
 
-    /// Keys and values of `__consumer_offsets` and `__transaction_state`, without share groups.
+    /// Keys and values of `__consumer_offsets`, `__transaction_state` and `__share_group_state`.
     static let coordinatorRecords = [
         "OffsetCommitKey", "OffsetCommitValue", "GroupMetadataKey", "GroupMetadataValue", "ConsumerGroupMetadataKey",
         "ConsumerGroupMetadataValue", "ConsumerGroupPartitionMetadataKey", "ConsumerGroupPartitionMetadataValue",
@@ -41,6 +42,12 @@ struct Generator {
         "ConsumerGroupTargetAssignmentMetadataValue", "ConsumerGroupTargetAssignmentMemberKey",
         "ConsumerGroupTargetAssignmentMemberValue", "ConsumerGroupCurrentMemberAssignmentKey",
         "ConsumerGroupCurrentMemberAssignmentValue", "TransactionLogKey", "TransactionLogValue",
+        "ShareGroupMemberMetadataKey", "ShareGroupMemberMetadataValue", "ShareGroupMetadataKey",
+        "ShareGroupMetadataValue", "ShareGroupTargetAssignmentMetadataKey", "ShareGroupTargetAssignmentMetadataValue",
+        "ShareGroupTargetAssignmentMemberKey", "ShareGroupTargetAssignmentMemberValue",
+        "ShareGroupCurrentMemberAssignmentKey", "ShareGroupCurrentMemberAssignmentValue",
+        "ShareGroupStatePartitionMetadataKey", "ShareGroupStatePartitionMetadataValue",
+        "ShareSnapshotKey", "ShareSnapshotValue", "ShareUpdateKey", "ShareUpdateValue",
     ]
 
     /// - Returns: the number of files written.
@@ -63,7 +70,7 @@ struct Generator {
         files["ApiKey.swift"] = ApiTable(rows: table.sorted { $0.key < $1.key }).source(header: Self.header)
         for name in Self.headers + Self.data + Self.coordinatorRecords {
             let folder = Self.coordinatorRecords.contains(name) ? "coordinator-records" : "4.3.0"
-            let model = try MessageModel(definition(name, in: folder))
+            let model = try MessageModel(definition(name, in: folder).finished())
             models.append(model)
             files[name + ".swift"] = source([MessagePrinter(model: model)])
         }

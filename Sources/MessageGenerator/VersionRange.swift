@@ -1,6 +1,7 @@
 /// A range of versions in the notation of Kafka's definitions: `"3"`, `"0-12"`, `"4+"`, `"none"`.
-struct VersionRange: Equatable {
+struct VersionRange: Equatable, Sendable {
     static let none = VersionRange(low: 0, high: -1)
+    static let all = VersionRange(low: 0, high: unbounded)
     private static let unbounded = Int(Int16.max)
 
     var low: Int

@@ -83,6 +83,7 @@ PROMISED = [
     *((28, n) for n in (0, 5)),
     (65, 0),
     (66, 1),
+    *((key, n) for key, n in ((76, 1), (77, 1), (90, 0), (90, 1), (91, 0), (92, 0))),  # share groups
 ]
 
 
@@ -388,6 +389,19 @@ def group_requests(new, topic, topic_id, version):
             "serverAssignor": None, "topicPartitions": [],
         },
         69: {"groupIds": [new, "other"], "includeAuthorizedOperations": True},
+        76: {"groupId": new, "memberId": "m", "memberEpoch": 0, "rackId": None, "subscribedTopicNames": [topic]},
+        77: {"groupIds": [new, "other"], "includeAuthorizedOperations": True},
+        90: {
+            "groups": [
+                {"groupId": new, "topics": [{"topicName": topic, "partitions": [0, 9]}]},
+                {"groupId": "other", "topics": None},
+            ]
+        },
+        91: {
+            "groupId": new,
+            "topics": [{"topicName": topic, "partitions": [{"partitionIndex": 0, "startOffset": 0}]}],
+        },
+        92: {"groupId": new, "topics": [{"topicName": topic}]},
     }  # fmt: skip
 
 

@@ -185,6 +185,42 @@ enum AuthorizationTable {
         .init(api: .consumerGroupDescribe, needs: [.group(.describe)]) { client, version in
             try client.ask(ConsumerGroupDescribeRequest(groupIds: ["g"]), version: version).groups.map(\.errorCode)
         },
+        .init(api: .shareGroupHeartbeat, needs: [.group(.read), .topic(.describe)]) { client, version in
+            let request = ShareGroupHeartbeatRequest(
+                groupId: "g", memberId: "nobody", memberEpoch: 5, subscribedTopicNames: ["t"])
+            return [try client.ask(request, version: version).errorCode]
+        },
+        .init(api: .shareGroupDescribe, needs: [.group(.describe)]) { client, version in
+            try client.ask(ShareGroupDescribeRequest(groupIds: ["g"]), version: version).groups.map(\.errorCode)
+        },
+        // Topics are looked at in the session of a member, which nobody is here.
+        .init(api: .shareFetch, needs: [.group(.read)]) { client, version in
+            let request = ShareFetchRequest(groupId: "g", memberId: "nobody", maxBytes: 1000, maxRecords: 1)
+            return [try client.ask(request, version: version).errorCode]
+        },
+        .init(api: .shareAcknowledge, needs: [.group(.read)]) { client, version in
+            let request = ShareAcknowledgeRequest(groupId: "g", memberId: "nobody", shareSessionEpoch: 1)
+            return [try client.ask(request, version: version).errorCode]
+        },
+        .init(api: .describeShareGroupOffsets, needs: [.group(.describe), .topic(.describe)]) { client, version in
+            let request = DescribeShareGroupOffsetsRequest(
+                groups: [.init(groupId: "g", topics: [.init(topicName: "t", partitions: [0])])])
+            return try client.ask(request, version: version).groups.flatMap { group in
+                [group.errorCode] + group.topics.flatMap { $0.partitions.map(\.errorCode) }
+            }
+        },
+        .init(api: .alterShareGroupOffsets, needs: [.group(.read), .topic(.read)]) { client, version in
+            let request = AlterShareGroupOffsetsRequest(
+                groupId: "g",
+                topics: [.init(topicName: "t", partitions: [.init(partitionIndex: 0, startOffset: 0)])])
+            let answer = try client.ask(request, version: version)
+            return [answer.errorCode] + answer.responses.flatMap { $0.partitions.map(\.errorCode) }
+        },
+        .init(api: .deleteShareGroupOffsets, needs: [.group(.delete), .topic(.read)]) { client, version in
+            let request = DeleteShareGroupOffsetsRequest(groupId: "g", topics: [.init(topicName: "t")])
+            let answer = try client.ask(request, version: version)
+            return [answer.errorCode] + answer.responses.map(\.errorCode)
+        },
     ]
 
     private static let transactions: [AuthorizationCase] = [

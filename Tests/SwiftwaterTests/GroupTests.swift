@@ -40,7 +40,10 @@ import Testing
         let member = GroupMember(
             id: "m", instanceId: nil, clientId: "c", host: "h", assignment: [place(0), place(1)])
         let progress = GroupProgress(
-            [place(0): CommittedOffset(4), place(2): CommittedOffset(9), place(3): CommittedOffset(1)], [member],
+            GroupPositions(
+                offsets: [
+                    place(0): CommittedOffset(4), place(2): CommittedOffset(9), place(3): CommittedOffset(1),
+                ]), [member],
             ends: [place(0): 10, place(1): 5, place(2): 7])
         #expect(progress.rows.map(\.partition) == [place(0), place(1), place(2), place(3)])
         #expect(progress.rows.map(\.current) == [4, nil, 9, 1])
@@ -48,6 +51,21 @@ import Testing
         #expect(progress.rows.map(\.lag) == [6, nil, 0, nil])
         #expect(progress.rows.map { $0.member?.id } == ["m", "m", nil, nil])
         #expect(progress.totalLag == 6)
+    }
+
+    @Test func `of a share group the broker counts the lag, and members share partitions`() {
+        func place(_ number: Int32) -> TopicPartition { TopicPartition("t", number) }
+        func member(_ id: String, _ partitions: [Int32]) -> GroupMember {
+            GroupMember(id: id, instanceId: nil, clientId: "c", host: "h", assignment: partitions.map(place))
+        }
+        let positions = GroupPositions([
+            place(0): ShareGroupOffset(start: 4, lag: 2), place(1): ShareGroupOffset(start: 1, lag: nil),
+        ])
+        let progress = GroupProgress(
+            positions, [member("m1", [0, 1]), member("m2", [0])], ends: [place(0): 10, place(1): 5])
+        #expect(progress.rows.map(\.current) == [4, 1])
+        #expect(progress.rows.map(\.lag) == [2, 4])
+        #expect(progress.rows.map { $0.member?.id } == [nil, "m1"])
     }
 }
 

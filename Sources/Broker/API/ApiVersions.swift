@@ -11,6 +11,8 @@ enum Features {
     static let all = [
         // 1: groups of the consumer protocol (KIP-848).
         Feature(name: "group.version", levelMin: 0, level: 1),
+        // 1: share groups (KIP-932).
+        Feature(name: "share.version", levelMin: 0, level: 1),
         // 2: every transaction has an epoch of its own (KIP-890).
         Feature(name: "transaction.version", levelMin: 0, level: 2),
     ]

@@ -55,7 +55,7 @@ extension BrokerNode {
                 refused($0)
             }
         }
-        if let access { response.groups = response.groups.map { Self.withoutSecrets($0, access) } }
+        if access != nil { response.groups = response.groups.map { Self.withoutSecrets($0, access) } }
         if request.includeAuthorizedOperations {
             for index in response.groups.indices where response.groups[index].errorCode == ErrorCode.none.rawValue {
                 response.groups[index].authorizedOperations = access.operations(
@@ -67,16 +67,12 @@ extension BrokerNode {
 
     /// A group is not described to those who may not describe all topics that its members read.
     private static func withoutSecrets(
-        _ group: ConsumerGroupDescribeResponse.DescribedGroup, _ access: Access
+        _ group: ConsumerGroupDescribeResponse.DescribedGroup, _ access: Access?
     ) -> ConsumerGroupDescribeResponse.DescribedGroup {
-        let names = Set(
-            group.members.flatMap { member in
-                (member.assignment.topicPartitions + member.targetAssignment.topicPartitions).map(\.topicName)
-            })
-        guard names.contains(where: { !access.permits(.describe, .topic, $0) }) else { return group }
-        return .init(
-            errorCode: ErrorCode.topicAuthorizationFailed.rawValue,
-            errorMessage: "The group has described topic(s) that the client is not authorized to describe.",
-            groupId: group.groupId)
+        let names = group.members.flatMap { member in
+            (member.assignment.topicPartitions + member.targetAssignment.topicPartitions).map(\.topicName)
+        }
+        guard let secret = access.secret(of: names) else { return group }
+        return .init(errorCode: secret.code.rawValue, errorMessage: secret.message, groupId: group.groupId)
     }
 }

@@ -15,6 +15,8 @@ extension BrokerNode {
         if try refuses(&reader, version, apiKey, responder) { return }
         switch apiKey {
         case .fetch: handleFetch(try FetchRequest(from: &reader, version: version), connection, responder)
+        case .shareFetch:
+            handleShareFetch(try ShareFetchRequest(from: &reader, version: version), connection, responder)
         case .apiVersions:
             handleApiVersions(try ApiVersionsRequest(from: &reader, version: version), connection, responder)
         default: try handle(&reader, version, apiKey, responder)
@@ -45,6 +47,21 @@ extension BrokerNode {
         case .consumerGroupDescribe:
             handleConsumerGroupDescribe(
                 try ConsumerGroupDescribeRequest(from: &reader, version: version), responder)
+        case .shareGroupHeartbeat:
+            handleShareGroupHeartbeat(try ShareGroupHeartbeatRequest(from: &reader, version: version), responder)
+        case .shareGroupDescribe:
+            handleShareGroupDescribe(try ShareGroupDescribeRequest(from: &reader, version: version), responder)
+        case .describeShareGroupOffsets:
+            handleDescribeShareGroupOffsets(
+                try DescribeShareGroupOffsetsRequest(from: &reader, version: version), responder)
+        case .alterShareGroupOffsets:
+            handleAlterShareGroupOffsets(
+                try AlterShareGroupOffsetsRequest(from: &reader, version: version), responder)
+        case .deleteShareGroupOffsets:
+            handleDeleteShareGroupOffsets(
+                try DeleteShareGroupOffsetsRequest(from: &reader, version: version), responder)
+        case .shareAcknowledge:
+            handleShareAcknowledge(try ShareAcknowledgeRequest(from: &reader, version: version), responder)
         case .addPartitionsToTxn:
             handleAddPartitionsToTxn(try AddPartitionsToTxnRequest(from: &reader, version: version), responder)
         case .addOffsetsToTxn:

@@ -55,14 +55,28 @@ extension BrokerNode {
     }
 
     func handleDeleteGroups(_ request: DeleteGroupsRequest, _ responder: Responder) {
-        var response = DeleteGroupsResponse()
         let access = access(responder)
+        let permitted = Set(request.groupsNames.filter { access.permits(.delete, .group, $0) })
+        deleteShareStates(request.groupsNames.filter(permitted.contains)) { [self] failures in
+            deleteGroups(request, responder, permitted, failures)
+        }
+    }
+
+    private func deleteGroups(
+        _ request: DeleteGroupsRequest, _ responder: Responder, _ permitted: Set<String>,
+        _ failures: [String: ErrorCode]
+    ) {
+        var response = DeleteGroupsResponse()
         var hosts: [ShardHost<GroupShard>] = []
         response.results = request.groupsNames.map { group in
             var result = DeleteGroupsResponse.DeletableGroupResult()
             result.groupId = group
-            guard access.permits(.delete, .group, group) else {
+            guard permitted.contains(group) else {
                 result.errorCode = ErrorCode.groupAuthorizationFailed.rawValue
+                return result
+            }
+            if let failure = failures[group] {
+                result.errorCode = failure.rawValue
                 return result
             }
             guard let host = groups.host(of: group) else {

@@ -58,6 +58,13 @@ package enum OfferedApis {
         .consumerGroupDescribe: 0...1,
         .listConfigResources: 0...1,
         .describeTopicPartitions: 0...0,
+        .shareGroupHeartbeat: 1...1,
+        .shareGroupDescribe: 1...1,
+        .shareFetch: 1...2,
+        .shareAcknowledge: 1...2,
+        .describeShareGroupOffsets: 0...1,
+        .alterShareGroupOffsets: 0...0,
+        .deleteShareGroupOffsets: 0...0,
     ]
 
     /// Those of Produce that are served: below, records are in formats that Kafka 4 has no more.

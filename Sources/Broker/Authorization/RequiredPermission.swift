@@ -33,7 +33,9 @@ enum RequiredPermission: Equatable {
             .describeConfigs, .alterConfigs, .incrementalAlterConfigs, .describeCluster,
             .findCoordinator, .joinGroup, .syncGroup, .heartbeat, .leaveGroup, .offsetCommit, .offsetFetch,
             .offsetDelete, .listGroups, .describeGroups, .deleteGroups, .consumerGroupHeartbeat,
-            .consumerGroupDescribe,
+            .consumerGroupDescribe, .shareGroupHeartbeat, .shareGroupDescribe, .shareFetch,
+            .shareAcknowledge, .describeShareGroupOffsets,
+            .alterShareGroupOffsets, .deleteShareGroupOffsets,
             .initProducerId, .addOffsetsToTxn, .endTxn, .txnOffsetCommit, .describeTransactions, .listTransactions:
             .resources
         default: nil

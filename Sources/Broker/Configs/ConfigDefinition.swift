@@ -15,6 +15,8 @@ package struct ConfigDefinition: Sendable {
         case subset([String])
         /// `*`, or `PARTITION:BROKER` separated by commas.
         case throttledReplicas
+        /// `earliest`, `latest` or `by_duration:` and a duration.
+        case shareOffsetReset
         /// A value, in small letters, that the key has elsewhere, and the sentence that says why not here.
         case never(_ value: String, because: String)
     }
@@ -83,6 +85,9 @@ package struct ConfigDefinition: Sendable {
         case .string, .class, .password:
             if case .oneOf(let permitted) = rule, !permitted.contains(value) {
                 return "String must be one of: \(permitted.joined(separator: ", "))"
+            }
+            if case .shareOffsetReset = rule, ShareOffsetReset(value) == nil {
+                return "The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
             }
         }
         return nil

@@ -1,6 +1,6 @@
 import Bytes
 
-/// The settings that a consumer group may have of its own (KIP-848, "Group Configurations").
+/// The settings that a group may have of its own (KIP-848 and KIP-932, "Group Configurations"; KIP-1240).
 package enum GroupConfigs {
     package static let definitions: [ConfigDefinition] = [
         .init(
@@ -12,6 +12,37 @@ package enum GroupConfigs {
             name: "consumer.session.timeout.ms", type: .int, defaultValue: "45000", rule: .range(1...Int64(Int32.max)),
             serverName: "group.consumer.session.timeout.ms",
             documentation: "Milliseconds after which a silent member of the new consumer protocol is removed."),
+        .init(
+            name: "share.auto.offset.reset", type: .string, defaultValue: "latest", rule: .shareOffsetReset,
+            documentation: "Where a share group starts in a partition that it has not read: earliest, latest or "
+                + "by_duration:PnDTnHnMn.nS, the first record that is not older."),
+        .init(
+            name: "share.delivery.count.limit", type: .int, defaultValue: "5", rule: .range(2...Int64(Int32.max)),
+            serverName: "group.share.delivery.count.limit",
+            documentation: "How often a record is delivered to the share group before it is given up."),
+        .init(
+            name: "share.heartbeat.interval.ms", type: .int, defaultValue: "5000", rule: .range(1...Int64(Int32.max)),
+            serverName: "group.share.heartbeat.interval.ms",
+            documentation: "Milliseconds between two heartbeats of a member of the share group."),
+        .init(
+            name: "share.isolation.level", type: .string, defaultValue: "read_uncommitted",
+            rule: .oneOf(["read_committed", "read_uncommitted"]),
+            documentation: "read_committed: the share group gets no records of aborted transactions."),
+        .init(
+            name: "share.partition.max.record.locks", type: .int, defaultValue: "2000",
+            rule: .range(100...Int64(Int32.max)), serverName: "group.share.partition.max.record.locks",
+            documentation: "Records of a partition that the share group may have in flight."),
+        .init(
+            name: "share.record.lock.duration.ms", type: .int, defaultValue: "30000",
+            rule: .range(1000...Int64(Int32.max)), serverName: "group.share.record.lock.duration.ms",
+            documentation: "Milliseconds for which a member of the share group has a record for itself."),
+        .init(
+            name: "share.renew.acknowledge.enable", type: .boolean, defaultValue: "true", rule: .anything,
+            documentation: "Whether members of the share group may renew their hold on a record."),
+        .init(
+            name: "share.session.timeout.ms", type: .int, defaultValue: "45000", rule: .range(1...Int64(Int32.max)),
+            serverName: "group.share.session.timeout.ms",
+            documentation: "Milliseconds after which a silent member of the share group is removed."),
     ]
 
     package static func definition(_ name: String) -> ConfigDefinition? { definitions.first { $0.name == name } }
@@ -23,8 +54,11 @@ package enum GroupConfigs {
             overrides[name].flatMap { Int64($0.trimmingSpaces) }
                 ?? definition(name)?.serverName.map(server.number) ?? 0
         }
-        guard number("consumer.session.timeout.ms") <= number("consumer.heartbeat.interval.ms") else { return nil }
-        return "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms"
+        for kind in ["consumer", "share"]
+        where number("\(kind).session.timeout.ms") <= number("\(kind).heartbeat.interval.ms") {
+            return "\(kind).session.timeout.ms must be greater than \(kind).heartbeat.interval.ms"
+        }
+        return nil
     }
 
     /// Why `value` cannot be the value of `name`, in words for the client; nil when it can.
@@ -37,11 +71,14 @@ package enum GroupConfigs {
             return "Invalid value \(value) for configuration \(name): \(problem)"
         }
         guard let serverName = definition.serverName, let number = Int64(value.trimmingSpaces) else { return nil }
-        let part = serverName.dropFirst("group.consumer.".count)
-        let bounds = (server.number("group.consumer.min.\(part)"), server.number("group.consumer.max.\(part)"))
+        // `group.share.min.X` and `group.share.max.X` are the bounds of `group.share.X`.
+        let parts = serverName.split(separator: ".", maxSplits: 2)
+        guard parts.count == 3 else { return nil }
+        let least = "group.\(parts[1]).min.\(parts[2])"
+        let greatest = "group.\(parts[1]).max.\(parts[2])"
+        let bounds = (server.number(least), server.number(greatest))
         guard bounds.0 <= number && number <= bounds.1 else {
-            return "\(name) must be between group.consumer.min.\(part) (\(bounds.0)) and group.consumer.max.\(part) "
-                + "(\(bounds.1))"
+            return "\(name) must be between \(least) (\(bounds.0)) and \(greatest) (\(bounds.1))"
         }
         return nil
     }

@@ -10,6 +10,7 @@ struct Coordination: Sendable {
     let groups: CoordinatorTopic<GroupShard>
     let transactions: TransactionCoordinators
     let markers: MarkerWriter
+    let shares: ShareStates
     let environment: CoordinationEnvironment
 
     init(_ environment: CoordinationEnvironment, _ server: ServerProperties) {
@@ -22,6 +23,7 @@ struct Coordination: Sendable {
         }
         markers = MarkerWriter(environment, groups: groups)
         transactions = TransactionCoordinators(environment, TransactionConfiguration(server), markers: markers)
+        shares = ShareStates(environment)
     }
 
     /// Takes the coordinators into service whose topics exist. Shards with a log are read in the background; requests
@@ -31,6 +33,7 @@ struct Coordination: Sendable {
     func start(_ done: @escaping @Sendable () -> Void) {
         let groupHosts = groups.attach()
         let transactionHosts = transactions.topic.attach()
+        let shareHosts = shares.topic.attach()
         environment.diskPool.submit { state in
             defer { done() }
             guard case .active = state else { return }
@@ -38,6 +41,8 @@ struct Coordination: Sendable {
             for host in groupHosts { host.load() }
             forgetDeletedTopics()
             for host in transactionHosts { host.load() }
+            for host in shareHosts { host.load() }
+            shares.forgetDeletedTopics()
             endUnknownTransactions()
         }
     }
@@ -49,6 +54,7 @@ struct Coordination: Sendable {
     func topicsChanged(deleted names: [String]) {
         guard !names.isEmpty else { return }
         for host in groups.hosts { host.perform { shard, now, _ in ((), shard.topicsDeleted(names, at: now), []) } }
+        shares.forgetDeletedTopics()
     }
 
     /// Forgets offsets of topics whose deletion a crash cut short.
@@ -75,6 +81,7 @@ struct Coordination: Sendable {
                 markers.close()
                 groups.close()
                 transactions.topic.close()
+                shares.topic.close()
             })
     }
 }

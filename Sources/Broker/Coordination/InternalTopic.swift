@@ -2,12 +2,20 @@
 enum InternalTopic: String, CaseIterable, Sendable {
     case consumerOffsets = "__consumer_offsets"
     case transactionState = "__transaction_state"
+    case shareGroupState = "__share_group_state"
 
-    /// The topic as it is made when it is first needed: compacted, its partitions fixed for good, as they are where a
-    /// group or transactional id is looked for.
+    private var prefix: String {
+        switch self {
+        case .consumerOffsets: "offsets.topic"
+        case .transactionState: "transaction.state.log"
+        case .shareGroupState: "share.coordinator.state.topic"
+        }
+    }
+
+    /// The topic as it is made when it is first needed: compacted, its partitions fixed for good, as they are where a group, a
+    /// transactional id or a share partition is looked for.
     func creation(_ server: ServerProperties) -> TopicCreation {
-        let prefix = self == .consumerOffsets ? "offsets.topic" : "transaction.state.log"
-        return TopicCreation(
+        TopicCreation(
             name: rawValue, partitionCount: Int32(clamping: server.number(prefix + ".num.partitions")),
             configs: [
                 ("cleanup.policy", "compact"), ("segment.bytes", server.text(prefix + ".segment.bytes")),

@@ -47,6 +47,27 @@ extension TransactionShard: CoordinatorShard {
     }
 }
 
+extension ShareStateShard: CoordinatorShard {
+    /// A share partition that has records to deliver again.
+    typealias Order = SharePartitionKey
+
+    mutating func tick(
+        at time: EventTime, topics: any TopicImage, producerIds: ProducerIdPool
+    ) -> (Decision, [SharePartitionKey])? { tick(at: time) }
+
+    mutating func replay(key: ByteBuffer, value: ByteBuffer?, producerId: Int64?) throws {
+        try replay(key: key, value: value)
+    }
+
+    /// Nobody writes transactions into the topic of share groups.
+    mutating func replayMarker(producerId: Int64, isCommit: Bool) {}
+
+    mutating func finishLoading(at time: EventTime) -> (Decision, [SharePartitionKey]) {
+        let decision: Decision = finishLoading(at: time)
+        return (decision, [])
+    }
+}
+
 extension TopicCatalog.Snapshot: TopicImage {
     package func facts(named name: String) -> TopicFacts? { topic(named: name).map(Self.facts) }
     package func facts(id: KafkaUUID) -> TopicFacts? { byId[id].map(Self.facts) }
@@ -69,6 +90,7 @@ extension GroupConfiguration {
         offsetsRetentionMinutes = server.number("offsets.retention.minutes")
         offsetsRetentionCheckIntervalMs = server.number("offsets.retention.check.interval.ms")
         consumer = ConsumerGroupSettings(server)
+        share = ShareMembershipSettings(server)
     }
 }
 

@@ -55,6 +55,8 @@ final class Connection: ChannelInboundHandler {
     var waitingByteCount = 0
     /// What to call if the connection ends before the request with this sequence is answered.
     var cancellations: [UInt64: () -> Void] = [:]
+    /// Whether members of share groups have sessions here, which end with the connection.
+    var hasShareSessions = false
 
     /// With TLS: what waits for the socket to take what is before it.
     var outgoing: Deque<Outgoing> = []
@@ -156,6 +158,7 @@ final class Connection: ChannelInboundHandler {
         let cancellations = self.cancellations
         self.cancellations = [:]
         for cancel in cancellations.values { cancel() }
+        if hasShareSessions { node.endShareSessions(of: ObjectIdentifier(self)) }
         context.fireChannelInactive()
     }
 

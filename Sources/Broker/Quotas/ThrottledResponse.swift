@@ -53,5 +53,12 @@ extension DescribeTransactionsResponse: ThrottledResponse {}
 extension ListTransactionsResponse: ThrottledResponse {}
 extension ConsumerGroupHeartbeatResponse: ThrottledResponse {}
 extension ConsumerGroupDescribeResponse: ThrottledResponse {}
+extension ShareGroupHeartbeatResponse: ThrottledResponse {}
+extension ShareGroupDescribeResponse: ThrottledResponse {}
+extension ShareFetchResponse: ThrottledResponse {}
+extension ShareAcknowledgeResponse: ThrottledResponse {}
+extension DescribeShareGroupOffsetsResponse: ThrottledResponse {}
+extension AlterShareGroupOffsetsResponse: ThrottledResponse {}
+extension DeleteShareGroupOffsetsResponse: ThrottledResponse {}
 extension ListConfigResourcesResponse: ThrottledResponse {}
 extension DescribeTopicPartitionsResponse: ThrottledResponse {}

@@ -31,7 +31,14 @@ extension Cluster {
         let coordinator = try await requests.coordinator(of: id)
         // Only the members of the consumer protocol are seen by its own request, and it knows no other groups.
         if let described = try await consumerGroup(id, coordinator) { return described }
-        return try await classicGroup(id, coordinator)
+        do throws(ClusterError) {
+            return try await classicGroup(id, coordinator)
+        } catch {
+            guard error.code == .groupIdNotFound, let shared = try await shareGroup(id, coordinator) else {
+                throw error
+            }
+            return shared
+        }
     }
 
     private func consumerGroup(
@@ -99,7 +106,8 @@ extension Cluster {
             }.sorted { ($0.clientId, $0.id) < ($1.clientId, $1.id) })
     }
 
-    private static func host(_ text: String) -> String { text.hasPrefix("/") ? String(text.dropFirst()) : text }
+    /// Without the slash that Kafka writes before it.
+    static func host(_ text: String) -> String { text.hasPrefix("/") ? String(text.dropFirst()) : text }
 
     // MARK: Offsets
 

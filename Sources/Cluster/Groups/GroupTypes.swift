@@ -27,6 +27,8 @@ package struct GroupType: RawRepresentable, Hashable, Sendable {
     package static let classic = GroupType(rawValue: "classic")
     /// ConsumerGroupHeartbeat (KIP-848).
     package static let consumer = GroupType(rawValue: "consumer")
+    /// ShareGroupHeartbeat (KIP-932): members share partitions, and records are accepted one by one.
+    package static let share = GroupType(rawValue: "share")
 }
 
 /// Where a group is, in Kafka's words.

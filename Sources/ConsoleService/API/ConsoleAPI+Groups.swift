@@ -35,10 +35,10 @@ extension ConsoleAPI {
 
     private static func group(_ id: String, _ console: Console) async throws -> JSONValue {
         let group = try await console.cluster.group(id)
-        let offsets = try await console.cluster.groupOffsets(id)
-        let partitions = Set(offsets.keys).union(group.members.flatMap(\.assignment))
+        let positions = try await console.cluster.positions(of: id, group.type)
+        let partitions = Set(positions.offsets.keys).union(group.members.flatMap(\.assignment))
         let ends = try await GroupProgress.ends(of: partitions, in: console.cluster)
-        let progress = GroupProgress(offsets, group.members, ends: ends)
+        let progress = GroupProgress(positions, group.members, ends: ends)
         // Makes the sampler look, so that the history grows while the page is open.
         _ = try await console.sampler.sample()
         let history = await console.sampler.history(of: id)
@@ -94,8 +94,10 @@ extension ConsoleAPI {
                 .badRequest, "to is earliest, latest, current, time:MILLISECONDS, offset:N or shift:N")
         }
         let isDry = body["dry_run"]?.flag ?? true
+        var type: GroupType?
         do {
             let group = try await cluster.group(id)
+            type = group.type
             guard !group.state.isActive else {
                 throw HTTPFailure(
                     .conflict,
@@ -106,7 +108,7 @@ extension ConsoleAPI {
             // One that is not there is made, as on the command line; but only for topics that are named.
             guard body["topics"]?.elements?.isEmpty == false else { throw error }
         }
-        let committed = try await cluster.groupOffsets(id)
+        let committed = try await cluster.positions(of: id, type).offsets
         let partitions: [TopicPartition]
         if let topics = body["topics"]?.elements, !topics.isEmpty {
             var chosen: Set<TopicPartition> = []
@@ -124,8 +126,8 @@ extension ConsoleAPI {
         }
         let plan = try await OffsetPlan.make(target, partitions, committed, in: cluster)
         if !isDry {
-            try await cluster.alterGroupOffsets(
-                id, Dictionary(plan.rows.map { ($0.partition, CommittedOffset($0.new)) }) { first, _ in first })
+            try await cluster.alterPositions(
+                of: id, type, Dictionary(plan.rows.map { ($0.partition, $0.new) }) { first, _ in first })
             await console.sampler.refresh()
         }
         return .object([

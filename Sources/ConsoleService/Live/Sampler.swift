@@ -200,7 +200,7 @@ package actor Sampler {
             for (partition, offset) in group.offsets {
                 committed[GroupTopic(group: group.id, topic: partition.topic), default: 0] += offset.offset
                 guard let end = sample.ends[partition] else { continue }
-                shown.lags[partition.topic, default: 0] += max(0, end - offset.offset)
+                shown.lags[partition.topic, default: 0] += group.lags[partition] ?? max(0, end - offset.offset)
             }
             sample.groups[group.id] = shown
         }

@@ -71,7 +71,7 @@ extension ConsumerGroupRecord {
         switch self {
         case .groupEpoch(let epoch):
             let value = epoch.map { ConsumerGroupMetadataValue(epoch: $0) }
-            return try Self.record(ConsumerGroupMetadataKey(groupId: groupId), 3, value)
+            return try CoordinatorRecord.with(ConsumerGroupMetadataKey(groupId: groupId), 3, value)
         case .subscribedTopics(let topics):
             let value = topics.map { topics in
                 ConsumerGroupPartitionMetadataValue(
@@ -79,34 +79,27 @@ extension ConsumerGroupRecord {
                         .init(topicId: facts.id, topicName: facts.name, numPartitions: facts.partitionCount)
                     })
             }
-            return try Self.record(ConsumerGroupPartitionMetadataKey(groupId: groupId), 4, value)
+            return try CoordinatorRecord.with(ConsumerGroupPartitionMetadataKey(groupId: groupId), 4, value)
         case .member(let memberId, let member):
             let key = ConsumerGroupMemberMetadataKey(groupId: groupId, memberId: memberId)
-            return try Self.record(key, 5, member.map(Self.value))
+            return try CoordinatorRecord.with(key, 5, member.map(Self.value))
         case .targetEpoch(let epoch):
             let value = epoch.map { ConsumerGroupTargetAssignmentMetadataValue(assignmentEpoch: $0) }
-            return try Self.record(ConsumerGroupTargetAssignmentMetadataKey(groupId: groupId), 6, value)
+            return try CoordinatorRecord.with(ConsumerGroupTargetAssignmentMetadataKey(groupId: groupId), 6, value)
         case .target(let memberId, let partitions):
             let key = ConsumerGroupTargetAssignmentMemberKey(groupId: groupId, memberId: memberId)
             let value = partitions.map { partitions in
                 ConsumerGroupTargetAssignmentMemberValue(
                     topicPartitions: partitions.sorted.map { .init(topicId: $0.id, partitions: $0.partitions) })
             }
-            return try Self.record(key, 7, value)
+            return try CoordinatorRecord.with(key, 7, value)
         case .current(let memberId, let assignment):
             let key = ConsumerGroupCurrentMemberAssignmentKey(groupId: groupId, memberId: memberId)
-            return try Self.record(key, 8, assignment.map(Self.value))
+            return try CoordinatorRecord.with(key, 8, assignment.map(Self.value))
         case .regularExpression(let expression, let resolved):
             let key = RegularExpressionKey(groupId: groupId, expression: expression)
-            return try Self.record(key, RegularExpressionKey.type, resolved.map(RegularExpressionValue.init))
+            return try CoordinatorRecord.with(key, RegularExpressionKey.type, resolved.map(RegularExpressionValue.init))
         }
-    }
-
-    private static func record(
-        _ key: some KafkaMessage, _ type: Int16, _ value: (some KafkaMessage)?
-    ) throws(WireError) -> CoordinatorRecord {
-        try CoordinatorRecord(
-            key: key, keyVersion: type, value: value.map { (message: $0 as any KafkaMessage, version: 0 as Int16) })
     }
 
     private static func value(_ member: ConsumerGroupMember) -> ConsumerGroupMemberMetadataValue {
@@ -151,47 +144,40 @@ extension ConsumerGroupRecord {
         switch type {
         case 3:
             let key = try ConsumerGroupMetadataKey(from: &reader, version: type)
-            let value: ConsumerGroupMetadataValue? = try decoded(value)
+            let value: ConsumerGroupMetadataValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .groupEpoch(value?.epoch))
         case 4:
             let key = try ConsumerGroupPartitionMetadataKey(from: &reader, version: type)
-            let value: ConsumerGroupPartitionMetadataValue? = try decoded(value)
+            let value: ConsumerGroupPartitionMetadataValue? = try CoordinatorRecord.decoded(value)
             let topics = value?.topics.map { topic in
                 TopicFacts(name: topic.topicName, id: topic.topicId, partitionCount: max(0, topic.numPartitions))
             }
             return (key.groupId, .subscribedTopics(topics.map { Dictionary($0.map { ($0.name, $0) }) { $1 } }))
         case 5:
             let key = try ConsumerGroupMemberMetadataKey(from: &reader, version: type)
-            let value: ConsumerGroupMemberMetadataValue? = try decoded(value)
+            let value: ConsumerGroupMemberMetadataValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .member(key.memberId, value.map { member(key.memberId, $0) }))
         case 6:
             let key = try ConsumerGroupTargetAssignmentMetadataKey(from: &reader, version: type)
-            let value: ConsumerGroupTargetAssignmentMetadataValue? = try decoded(value)
+            let value: ConsumerGroupTargetAssignmentMetadataValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .targetEpoch(value?.assignmentEpoch))
         case 7:
             let key = try ConsumerGroupTargetAssignmentMemberKey(from: &reader, version: type)
-            let value: ConsumerGroupTargetAssignmentMemberValue? = try decoded(value)
+            let value: ConsumerGroupTargetAssignmentMemberValue? = try CoordinatorRecord.decoded(value)
             let partitions = value.map { value in
                 TopicPartitionSet(value.topicPartitions.map { ($0.topicId, $0.partitions) })
             }
             return (key.groupId, .target(key.memberId, partitions))
         case 8:
             let key = try ConsumerGroupCurrentMemberAssignmentKey(from: &reader, version: type)
-            let value: ConsumerGroupCurrentMemberAssignmentValue? = try decoded(value)
+            let value: ConsumerGroupCurrentMemberAssignmentValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .current(key.memberId, value.map(CurrentAssignment.init)))
         case RegularExpressionKey.type:
             let key = try RegularExpressionKey(from: &reader, version: type)
-            let value: RegularExpressionValue? = try decoded(value)
+            let value: RegularExpressionValue? = try CoordinatorRecord.decoded(value)
             return (key.groupId, .regularExpression(key.expression, value?.resolved))
         default: throw .unsupported("record type \(type) of a consumer group")
         }
-    }
-
-    private static func decoded<Value: KafkaMessage>(_ value: ByteBuffer?) throws(WireError) -> Value? {
-        guard let value else { return nil }
-        var reader = WireReader(value)
-        let version = try reader.readInt16()
-        return try Value(from: &reader, version: version)
     }
 
     private static func member(_ memberId: String, _ value: ConsumerGroupMemberMetadataValue) -> ConsumerGroupMember {

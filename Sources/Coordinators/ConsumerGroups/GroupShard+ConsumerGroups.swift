@@ -34,6 +34,8 @@ extension GroupShard {
                 return Decision(token, request.refused(.groupIdNotFound, "Consumer group \(id) not found."))
             }
             outcome = ConsumerGroup.create(request, client: client, context)
+        case .share:
+            return Decision(token, request.refused(.groupIdNotFound, "Group \(id) is not a consumer group."))
         case .classic(var classic):
             guard request.memberEpoch == MemberEpoch.join, let tombstone = try? GroupRecords.tombstone(group: id) else {
                 return Decision(token, request.refused(.groupIdNotFound, "Group \(id) is not a consumer group."))
@@ -61,7 +63,7 @@ extension GroupShard {
         switch groups[id] {
         case .consumer(let group):
             return group.describe(version: version, configuration.consumerSettings, topics: topics)
-        case .classic:
+        case .classic, .share:
             return .init(
                 errorCode: ErrorCode.groupIdNotFound.rawValue, errorMessage: "Group \(id) is not a consumer group.",
                 groupId: id)

@@ -4,12 +4,14 @@ import KafkaMessages
 enum Group: Sendable, Equatable {
     case classic(ClassicGroup)
     case consumer(ConsumerGroup)
+    case share(ShareGroup)
 
     /// As in ListGroups' types filter.
     var typeName: String {
         switch self {
         case .classic: "classic"
         case .consumer: "consumer"
+        case .share: "share"
         }
     }
 
@@ -18,6 +20,7 @@ enum Group: Sendable, Equatable {
         switch self {
         case .classic(let group): group.state.rawValue
         case .consumer(let group): group.state.rawValue
+        case .share(let group): group.stateName
         }
     }
 
@@ -26,6 +29,7 @@ enum Group: Sendable, Equatable {
         switch self {
         case .classic(let group): group.protocolType ?? ""
         case .consumer: ConsumerProtocol.type
+        case .share: "share"
         }
     }
 
@@ -33,6 +37,7 @@ enum Group: Sendable, Equatable {
         switch self {
         case .classic(let group): group.state == .empty
         case .consumer(let group): group.isEmpty
+        case .share(let group): group.isEmpty
         }
     }
 
@@ -41,6 +46,8 @@ enum Group: Sendable, Equatable {
         switch self {
         case .classic(let group): group.state == .empty && group.pendingMembers.isEmpty
         case .consumer(let group): group.isEmpty
+        // What it has delivered is kept with the partitions: it goes when it is deleted.
+        case .share: false
         }
     }
 
@@ -48,6 +55,7 @@ enum Group: Sendable, Equatable {
         switch self {
         case .classic(let group): group.nextDeadline
         case .consumer(let group): group.nextDeadline == .max ? nil : group.nextDeadline
+        case .share(let group): group.nextDeadline == .max ? nil : group.nextDeadline
         }
     }
 
@@ -55,6 +63,7 @@ enum Group: Sendable, Equatable {
         switch self {
         case .classic(let group): group.isSubscribed(to: topic)
         case .consumer(let group): group.isSubscribed(to: topic)
+        case .share(let group): group.isSubscribed(to: topic)
         }
     }
 
@@ -71,7 +80,7 @@ enum Group: Sendable, Equatable {
                 return offset.commitTimestamp
             }
             return nil
-        case .consumer: return offset.commitTimestamp
+        case .consumer, .share: return offset.commitTimestamp
         }
     }
 }

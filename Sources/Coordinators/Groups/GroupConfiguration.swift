@@ -18,6 +18,8 @@ package struct GroupConfiguration: Sendable {
 
     /// `group.consumer.*`: groups of the new consumer protocol.
     package var consumer = ConsumerGroupSettings()
+    /// `group.share.*`: share groups.
+    package var share = ShareMembershipSettings()
 
     package init() {}
 

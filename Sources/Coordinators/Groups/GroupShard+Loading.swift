@@ -41,6 +41,9 @@ extension GroupShard {
         case let type where ConsumerGroupRecord.isKeyType(type):
             let (id, record) = try ConsumerGroupRecord.decoded(key: key, value: value)
             replay(record, of: id)
+        case ShareGroupRecord.keyTypes:
+            let (id, record) = try ShareGroupRecord.decoded(key: key, value: value)
+            replay(record, of: id)
         default:
             return
         }
@@ -72,6 +75,7 @@ extension GroupShard {
         for id in groups.keys.sorted() {
             _ = withClassicGroup(id) { $0.restart(context) }
             _ = withConsumerGroup(id) { $0.finishLoading(settings, at: at) }
+            finishLoadingShareGroup(id, at: at)
             arm(id)
         }
         armSweep()

@@ -31,6 +31,9 @@ extension GroupShard {
             }
             records = tombstones
         }
+        if case .share = groups[id] {
+            return Decision(token, request.refused(.inconsistentGroupProtocol, version: version))
+        }
         save(id)
         let isNewGroup = isNew || !records.isEmpty
         if isNewGroup { groups[id] = .classic(ClassicGroup(id: id, wall: at.wall)) }
@@ -61,7 +64,11 @@ extension GroupShard {
         begin(at: at)
         guard !request.groupId.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
         guard let group = groups[request.groupId] else { return Decision(token, request.refused(.unknownMemberId)) }
-        if case .consumer = group { return syncConsumerGroup(request, token: token, at: at, topics: topics) }
+        switch group {
+        case .consumer: return syncConsumerGroup(request, token: token, at: at, topics: topics)
+        case .share: return Decision(token, request.refused(.unknownMemberId))
+        case .classic: break
+        }
         save(request.groupId)
         return change(request.groupId, token: token, at: at, refused: { request.refused($0) }) {
             group, context, effects in
@@ -93,14 +100,16 @@ extension GroupShard {
             version >= 3
                 ? LeaveGroupResponse(members: members) : LeaveGroupResponse(errorCode: members.first?.errorCode ?? 0)
         }
-        guard let group = groups[request.groupId] else {
-            let unknown = leaving.map {
+        func unknown() -> Decision {
+            let answers = leaving.map {
                 LeaveGroupResponse.MemberResponse(
                     memberId: $0.memberId, groupInstanceId: $0.groupInstanceId,
                     errorCode: ErrorCode.unknownMemberId.rawValue)
             }
-            return Decision(token, response(unknown))
+            return Decision(token, response(answers))
         }
+        guard let group = groups[request.groupId] else { return unknown() }
+        if case .share = group { return unknown() }
         if case .consumer(var consumer) = group {
             let outcome = consumer.leave(leaving, consumerContext(at: at, topics))
             return take(

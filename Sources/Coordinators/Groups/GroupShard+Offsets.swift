@@ -163,6 +163,8 @@ extension GroupShard {
                     memberId: request.memberId, instanceId: request.groupInstanceId,
                     memberEpoch: request.generationIdOrMemberEpoch, version: version)
             }
+        // Its offsets are not committed: they are kept with the partitions.
+        case .share: return .of(.groupIdNotFound)
         }
     }
 
@@ -195,6 +197,7 @@ extension GroupShard {
                     memberId: request.memberId, instanceId: request.groupInstanceId,
                     memberEpoch: request.generationId, version: nil)
             }
+        case .share: return .of(.groupIdNotFound)
         }
     }
 
@@ -207,6 +210,7 @@ extension GroupShard {
         let id = request.groupId
         guard !id.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
         guard let group = groups[id] else { return Decision(token, request.refused(.groupIdNotFound)) }
+        if case .share = group { return Decision(token, request.refused(.groupIdNotFound)) }
         if case .classic(let classic) = group, !group.isEmpty, !classic.isConsumerType {
             return Decision(token, request.refused(.nonEmptyGroup))
         }
@@ -256,6 +260,7 @@ extension GroupShard {
         for id in groups.keys.sorted() {
             for partition in offsets.partitions(of: id, where: names.contains) { remove(partition, of: id, &decision) }
         }
+        forgetShareGroupTopics(named: names, &decision)
         return end(decision)
     }
 
@@ -284,10 +289,12 @@ extension GroupShard {
     /// The tombstones of a group without offsets.
     mutating func removeGroup(_ id: String, _ decision: inout Decision) -> Bool {
         // Its id has been checked when it was made.
-        if case .consumer(let group) = groups[id] {
+        switch groups[id] {
+        case .consumer(let group):
             guard let tombstones = try? group.delete() else { return false }
             decision.records += tombstones
-        } else {
+        case .share(let group): guard removeShareGroup(group, &decision) else { return false }
+        case .classic, nil:
             guard let tombstone = try? GroupRecords.tombstone(group: id) else { return false }
             decision.records.append(tombstone)
         }

@@ -36,6 +36,10 @@ extension GroupShard {
                 return response
             }
         }
+        if case .share = groups[id] {
+            response.errorCode = ErrorCode.groupIdNotFound.rawValue
+            return response
+        }
         guard let asked = request.topics else {
             for (name, partitions) in (offsets.committed[id] ?? [:]).sorted(by: { $0.key < $1.key }) {
                 var topic = Topics(name: name, partitions: answers(name, partitions.keys.sorted()))
@@ -108,7 +112,7 @@ extension GroupShard {
         }
     }
 
-    /// Names of all topics that groups have offsets for. After loading, those that no longer exist go to `topicsDeleted`:
+    /// Names of all topics that groups have offsets for or share. After loading, those that no longer exist go to `topicsDeleted`:
     /// the broker may have stopped between the two.
     package var topicsWithOffsets: Set<String> {
         var names: Set<String> = []
@@ -116,7 +120,7 @@ extension GroupShard {
         for groups in offsets.pending.values {
             for topics in groups.values { names.formUnion(topics.keys) }
         }
-        return names
+        return names.union(topicsOfShareGroups)
     }
 
     package var groupCount: Int { groups.count }

@@ -14,9 +14,14 @@ extension GroupShard {
                 deadlines.schedule(id, at: deadline)
                 continue
             }
-            if case .consumer = groups[id] {
+            switch groups[id] {
+            case .consumer:
                 expireConsumerGroup(id, at: at, topics: topics, &decision)
                 continue
+            case .share:
+                expireShareGroup(id, at: at, topics: topics, &decision)
+                continue
+            case .classic, nil: break
             }
             save(id)
             var effects = GroupEffects()

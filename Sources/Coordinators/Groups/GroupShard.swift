@@ -159,5 +159,13 @@ package struct GroupShard: Sendable {
         return body(&group)
     }
 
+    /// The same for a share group.
+    mutating func withShareGroup<Result>(_ id: String, _ body: (inout ShareGroup) -> Result) -> Result? {
+        guard let index = groups.index(forKey: id), case .share(var group) = groups.values[index] else { return nil }
+        groups.values[index] = Self.vacant
+        defer { groups.values[index] = .share(group) }
+        return body(&group)
+    }
+
     private static let vacant = Group.classic(ClassicGroup(id: "", wall: nil))
 }

@@ -62,6 +62,9 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
     case shareGroupDescribe = 77
     case shareFetch = 78
     case shareAcknowledge = 79
+    case describeShareGroupOffsets = 90
+    case alterShareGroupOffsets = 91
+    case deleteShareGroupOffsets = 92
 
     /// The name in Kafka's definitions and documentation, such as "Produce".
     package var name: String {
@@ -125,6 +128,9 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .shareGroupDescribe: "ShareGroupDescribe"
         case .shareFetch: "ShareFetch"
         case .shareAcknowledge: "ShareAcknowledge"
+        case .describeShareGroupOffsets: "DescribeShareGroupOffsets"
+        case .alterShareGroupOffsets: "AlterShareGroupOffsets"
+        case .deleteShareGroupOffsets: "DeleteShareGroupOffsets"
         }
     }
 
@@ -190,6 +196,9 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .shareGroupDescribe: 1...1
         case .shareFetch: 1...2
         case .shareAcknowledge: 1...2
+        case .describeShareGroupOffsets: 0...1
+        case .alterShareGroupOffsets: 0...0
+        case .deleteShareGroupOffsets: 0...0
         }
     }
 
@@ -255,6 +264,9 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .shareGroupDescribe: 0
         case .shareFetch: 0
         case .shareAcknowledge: 0
+        case .describeShareGroupOffsets: 0
+        case .alterShareGroupOffsets: 0
+        case .deleteShareGroupOffsets: 0
         }
     }
 }

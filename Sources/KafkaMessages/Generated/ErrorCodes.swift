@@ -495,3 +495,36 @@ extension ShareAcknowledgeResponse {
         }
     }
 }
+
+extension DescribeShareGroupOffsetsResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        for element0 in groups {
+            for element1 in element0.topics {
+                for element2 in element1.partitions {
+                    visit(element2.errorCode)
+                }
+            }
+            visit(element0.errorCode)
+        }
+    }
+}
+
+extension AlterShareGroupOffsetsResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+        for element0 in responses {
+            for element1 in element0.partitions {
+                visit(element1.errorCode)
+            }
+        }
+    }
+}
+
+extension DeleteShareGroupOffsetsResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+        for element0 in responses {
+            visit(element0.errorCode)
+        }
+    }
+}

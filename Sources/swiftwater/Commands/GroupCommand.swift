@@ -6,7 +6,7 @@ import JSONFormat
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "group", abstract: "Look at consumer groups, move their offsets, delete them.",
+        commandName: "group", abstract: "Look at groups of consumers, move their offsets, delete them.",
         discussion: """
             EXAMPLES
               swiftwater group list
@@ -22,10 +22,11 @@ struct GroupList: AsyncParsableCommand {
         commandName: "list", abstract: "List the groups with their states and lags.",
         discussion: """
             The lag is the number of records that the group has not read yet, in all partitions where it has committed \
-            an offset.
+            an offset or, as a share group, has begun to read.
 
             EXAMPLES
               swiftwater group list
+              swiftwater group list --type share
               swiftwater group list --state stable -o json
             """)
 
@@ -33,8 +34,12 @@ struct GroupList: AsyncParsableCommand {
         help: ArgumentHelp(
             "Show only groups in these states, such as stable or stable,empty; may be repeated.", valueName: "states"))
     var state: [String] = []
+    @Option(help: ArgumentHelp("Show only groups of this type: classic, consumer or share.", valueName: "type"))
+    var type: String?
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
+
+    private static let typeNames: [GroupType] = [.classic, .consumer, .share]
 
     /// Those of Kafka's groups, of all types.
     private static let stateNames = [
@@ -47,6 +52,11 @@ struct GroupList: AsyncParsableCommand {
     }
 
     func validate() throws {
+        if let type, !Self.typeNames.contains(where: { $0.rawValue == type.lowercased() }) {
+            throw ValidationError(
+                "no group is of the type '\(type)': there are "
+                    + Self.typeNames.map(\.rawValue).joined(separator: ", "))
+        }
         let names = Self.stateNames.map { $0.lowercased() }
         for state in Self.states(state).sorted() where !names.contains(state) {
             throw ValidationError(
@@ -59,29 +69,31 @@ struct GroupList: AsyncParsableCommand {
     private struct Row {
         var listing: GroupListing
         var description: GroupDescription
-        var offsets: [TopicPartition: CommittedOffset]
+        var positions: GroupPositions
     }
 
     func run() async throws {
         let wanted = Self.states(state)
         let cluster = try await connection.connect()
         let listings = try await cluster.groups().filter { listing in
-            wanted.isEmpty || listing.state.map { wanted.contains($0.rawValue.lowercased()) } ?? true
+            (wanted.isEmpty || listing.state.map { wanted.contains($0.rawValue.lowercased()) } ?? true)
+                && (type.map { $0.lowercased() == listing.type?.rawValue.lowercased() } ?? true)
         }
         // A group may go away between the list and the look at it.
         let rows = try await concurrently(listings) { listing -> Row? in
             do throws(ClusterError) {
+                let group = try await cluster.group(listing.id)
                 return Row(
-                    listing: listing, description: try await cluster.group(listing.id),
-                    offsets: try await cluster.groupOffsets(listing.id))
+                    listing: listing, description: group,
+                    positions: try await cluster.positions(of: group.id, group.type))
             } catch {
                 guard error.code == .groupIdNotFound else { throw error }
                 return nil
             }
         }.compactMap { $0 }.filter { wanted.isEmpty || wanted.contains($0.description.state.rawValue.lowercased()) }
-        let ends = try await GroupProgress.ends(of: rows.flatMap { $0.offsets.keys }, in: cluster)
+        let ends = try await GroupProgress.ends(of: rows.flatMap { $0.positions.offsets.keys }, in: cluster)
         let shown = rows.map { row in
-            (row.description, GroupProgress(row.offsets, row.description.members, ends: ends).totalLag)
+            (row.description, GroupProgress(row.positions, row.description.members, ends: ends).totalLag)
         }
         switch output.format {
         case .json:
@@ -130,10 +142,11 @@ struct GroupDescribe: AsyncParsableCommand {
         var values: [JSONValue] = []
         for (index, name) in names.enumerated() {
             let group = try await ConnectionOptions.group(name, in: cluster)
-            let offsets = members || state ? [:] : try await cluster.groupOffsets(name)
-            let partitions = Set(offsets.keys).union(group.members.flatMap(\.assignment))
+            let positions =
+                members || state ? GroupPositions(offsets: [:]) : try await cluster.positions(of: name, group.type)
+            let partitions = Set(positions.offsets.keys).union(group.members.flatMap(\.assignment))
             let ends = members || state ? [:] : try await GroupProgress.ends(of: partitions, in: cluster)
-            let progress = GroupProgress(offsets, group.members, ends: ends)
+            let progress = GroupProgress(positions, group.members, ends: ends)
             if output.format == .json {
                 values.append(json(group, progress))
             } else {
@@ -165,6 +178,17 @@ struct GroupDescribe: AsyncParsableCommand {
             }
             lines.append(table.text)
         } else {
+            if group.type == .share {
+                // Any number of members may have a partition: --members tells of them.
+                var table = Table("TOPIC", "PARTITION#", "START#", "END#", "LAG#")
+                for row in progress.rows {
+                    table.add(
+                        row.partition.topic, String(row.partition.partition), Self.number(row.current),
+                        Self.number(row.end), Self.number(row.lag))
+                }
+                lines.append(table.text)
+                return lines.joined(separator: "\n")
+            }
             var table = Table("TOPIC", "PARTITION#", "CURRENT#", "END#", "LAG#", "MEMBER", "HOST", "CLIENT")
             for row in progress.rows {
                 table.add(

@@ -8,7 +8,8 @@ struct GroupResetOffsets: AsyncParsableCommand {
         commandName: "reset-offsets", abstract: "Move a group's offsets; without --execute only show how.",
         discussion: """
             The group must have no members. Offsets stay between the beginning and the end of each partition. \
-            A group that does not exist is made.
+            A group that does not exist is made. A share group begins anew there: what was delivered before is \
+            forgotten.
 
             EXAMPLES
               swiftwater group reset-offsets billing --topic ratings --to-earliest
@@ -75,12 +76,12 @@ struct GroupResetOffsets: AsyncParsableCommand {
                     + "offsets can be reset only while it has none",
                 hint: "stop its consumers first; 'swiftwater group describe \(name) --members' shows them")
         }
-        let committed = try await cluster.groupOffsets(name)
+        let committed = try await cluster.positions(of: name, group?.type).offsets
         let partitions = try await partitions(committed, in: cluster)
         let plan = try await OffsetPlan.make(target, partitions, committed, in: cluster)
         if execute {
-            try await cluster.alterGroupOffsets(
-                name, Dictionary(plan.rows.map { ($0.partition, CommittedOffset($0.new)) }) { first, _ in first })
+            try await cluster.alterPositions(
+                of: name, group?.type, Dictionary(plan.rows.map { ($0.partition, $0.new) }) { first, _ in first })
         }
         try show(plan)
         if !execute {
@@ -188,7 +189,16 @@ struct GroupDelete: AsyncParsableCommand {
         let cluster = try await connection.connect()
         for name in names {
             do {
-                if offsets {
+                if offsets, try await isShare(name, in: cluster) {
+                    if let part = topic.first(where: { $0.contains(":") }) {
+                        throw CommandFailure(
+                            "'\(part)': the offsets of share group '\(name)' are deleted by whole topics")
+                    }
+                    let topics = Set(topic).sorted()
+                    try await cluster.deleteShareGroupOffsets(name, topics: topics)
+                    try Output.standard.line(
+                        "deleted the offsets of group '\(name)' in \(counted(topics.count, "topic"))")
+                } else if offsets {
                     let committed = try await cluster.groupOffsets(name)
                     let partitions = try chosen(committed.keys.sorted())
                     try await cluster.deleteGroupOffsets(name, partitions)
@@ -213,6 +223,15 @@ struct GroupDelete: AsyncParsableCommand {
                 default: throw error
                 }
             }
+        }
+    }
+
+    private func isShare(_ name: String, in cluster: any Cluster) async throws -> Bool {
+        do throws(ClusterError) {
+            return try await cluster.group(name).type == .share
+        } catch {
+            guard error.code == .groupIdNotFound else { throw error }
+            return false
         }
     }
 

@@ -31,6 +31,8 @@ public final class Driver {
         Exchange.register(OPERATIONS);
         Load.register(OPERATIONS);
         GroupCalls.register(OPERATIONS);
+        ShareConsumers.register(OPERATIONS);
+        ShareGroupCalls.register(OPERATIONS);
         TransactionCalls.register(OPERATIONS);
         QuotaCalls.register(OPERATIONS);
     }

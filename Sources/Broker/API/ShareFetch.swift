@@ -1,0 +1,204 @@
+import Coordinators
+import KafkaMessages
+import LogStorage
+import NIOCore
+import Security
+
+extension BrokerNode {
+    /// Answers a ShareFetch (KIP-932): does what it acknowledges, then delivers records, at once when there are enough, else
+    /// when there are or the client's time is up. On the connection's event loop.
+    func handleShareFetch(_ request: ShareFetchRequest, _ connection: Connection, _ responder: Responder) {
+        let refuse: @Sendable (ControlError) -> Void = { error in
+            responder.send(ShareFetchResponse(errorCode: error.code.rawValue, errorMessage: error.message))
+        }
+        let topics = request.topics.map { topic in
+            (
+                topic.topicId,
+                topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) }
+            )
+        }
+        let asked = ShareRequest(
+            group: request.groupId, member: request.memberId, epoch: request.shareSessionEpoch,
+            isRenewal: request.isRenewAck, version: responder.apiVersion, topics: topics)
+        if let error = asked.refusal { return refuse(error) }
+        guard access(responder).permits(.read, .group, asked.group) else {
+            return refuse(ControlError(.groupAuthorizationFailed))
+        }
+        let loop = connection.registry.eventLoop
+        let place = NIOLoopBound(connection, eventLoop: loop)
+        shares.topic.prepare(controller) { [self] error in
+            if let error { return refuse(error) }
+            let go: @Sendable () -> Void = { self.shareFetch(request, asked, place.value, responder, refuse) }
+            if loop.inEventLoop { go() } else { loop.execute(go) }
+        }
+    }
+
+    private func shareFetch(
+        _ request: ShareFetchRequest, _ asked: ShareRequest, _ connection: Connection, _ responder: Responder,
+        _ refuse: @Sendable (ControlError) -> Void
+    ) {
+        // While the topic was made.
+        guard !connection.isClosing else { return }
+        do throws(ControlError) {
+            let session = try shareSession(asked, on: connection)
+            let forgotten = request.forgottenTopicsData.flatMap { topic in
+                topic.partitions.map { ShareTarget(topicId: topic.topicId, partition: $0) }
+            }
+            let targets = session.change(adding: asked.targets, forgetting: forgotten)
+            let settings = shareGroupSettings(asked.group)
+            let (acknowledged, syncs) = acknowledge(asked, settings, responder)
+            let byteCountMax = max(0, min(Int(request.maxBytes), fetchByteCountMax))
+            let isOver = asked.epoch == -1
+            let work = ShareFetchWork(
+                responder: responder, session: session, targets: isOver ? [] : targets, settings: settings,
+                recordCountMax: request.isRenewAck ? 0 : max(0, Int(request.maxRecords)), byteCountMax: byteCountMax,
+                byteCountMin: min(Int(request.minBytes), byteCountMax), isStrict: request.shareAcquireMode == 1,
+                acknowledged: acknowledged, syncs: syncs)
+            if isOver { end(session) }
+            // Who acknowledges waits for that only.
+            let isAtOnce =
+                isOver || request.maxWaitMs <= 0 || !acknowledged.isEmpty || work.targets.isEmpty || isDraining
+            if let parts = collect(work, evenIfTooLittle: isAtOnce) {
+                answer(work, parts)
+            } else {
+                ShareFetchWaiter(self, work, on: connection.registry.eventLoop).wait(
+                    .milliseconds(Int64(request.maxWaitMs)), on: connection)
+            }
+        } catch {
+            refuse(error)
+        }
+    }
+
+    /// The session that a request opens or goes on with.
+    private func shareSession(_ asked: ShareRequest, on connection: Connection) throws(ControlError) -> ShareSession {
+        let key = ShareSessions.Key(group: asked.group, member: asked.member)
+        guard asked.epoch == 0 else { return try shareSessions.resume(key, epoch: asked.epoch) }
+        // State is kept for groups that there are; a member that comes again after a restart has been heard of before.
+        let isMember = groups.host(of: asked.group)?.read { shard, _ in
+            shard.isShareGroupMember(asked.member, of: asked.group)
+        }
+        guard let isMember else { throw ControlError(.coordinatorLoadInProgress) }
+        guard isMember else { throw ControlError(.unknownMemberId) }
+        let (session, before) = try shareSessions.open(key, on: ObjectIdentifier(connection))
+        connection.hasShareSessions = true
+        if let before { shares.release(before.partitions, of: asked.member) }
+        return session
+    }
+
+    /// Ends a member's session: what it has goes to others.
+    func end(_ session: ShareSession) {
+        shareSessions.close(session)
+        shares.release(session.partitions, of: session.key.member)
+    }
+
+    /// A connection has ended, and with it the sessions of its members.
+    func endShareSessions(of connection: ObjectIdentifier) {
+        for session in shareSessions.end(of: connection) { shares.release(session.partitions, of: session.key.member) }
+    }
+
+    /// Sends what was delivered, once what was acknowledged is on disk.
+    func answer(_ work: ShareFetchWork, _ parts: [SharedPart]) {
+        var told: [ShareTarget: ShareFetchResponse.PartitionData] = [:]
+        var order: [ShareTarget] = []
+        for (target, error) in work.acknowledged {
+            order.append(target)
+            told[target] = .init(
+                partitionIndex: target.partition, acknowledgeErrorCode: (error?.code ?? .none).rawValue,
+                acknowledgeErrorMessage: error?.message)
+        }
+        for part in parts {
+            if told[part.target] == nil { order.append(part.target) }
+            var data = told[part.target] ?? .init(partitionIndex: part.target.partition)
+            data.errorCode = (part.error?.code ?? .none).rawValue
+            data.errorMessage = part.error?.message
+            data.records = .bytes(part.records)
+            data.acquiredRecords = part.acquired.map {
+                .init(firstOffset: $0.firstOffset, lastOffset: $0.lastOffset, deliveryCount: $0.deliveryCount)
+            }
+            told[part.target] = data
+        }
+        work.session.served(Set(parts.filter { !$0.acquired.isEmpty }.map(\.target)))
+        var response = ShareFetchResponse(acquisitionLockTimeoutMs: work.settings.recordLockDurationMs)
+        var places: [KafkaUUID: Int] = [:]
+        for target in order {
+            guard let data = told[target] else { continue }
+            let place = places[target.topicId] ?? response.responses.count
+            if place == response.responses.count {
+                places[target.topicId] = place
+                response.responses.append(.init(topicId: target.topicId))
+            }
+            response.responses[place].partitions.append(data)
+        }
+        send(response, work.responder, whenForced: work.syncs + parts.compactMap(\.started))
+    }
+
+    /// Sends an answer once these are on disk.
+    func send(
+        _ response: some KafkaMessage, _ responder: Responder, whenForced syncs: [(partition: Partition, offset: Int64)]
+    ) {
+        guard !syncs.isEmpty else { return responder.send(response) }
+        markers.force(syncs) { isDurable in
+            if isDurable { responder.send(response) } else { responder.close(because: "the disk failed") }
+        }
+    }
+}
+
+/// A ShareFetch that found too little and waits: for records, for its time to be up, or for its connection to end.
+///
+/// `partitionChanged` and `sharePartitionChanged` may come from any thread; everything else happens on the connection's event
+/// loop. `@unchecked Sendable`: the mutable state below is only touched there.
+private final class ShareFetchWaiter: PartitionWaiter, SharePartitionWaiter, @unchecked Sendable {
+    private let node: BrokerNode
+    private let work: ShareFetchWork
+    private let loop: any EventLoop
+    private let wakeUps = WakeUps()
+
+    // Only on the event loop.
+    private var partitions: [Partition] = []
+    private var timeout: Scheduled<Void>?
+    private var isDone = false
+
+    init(_ node: BrokerNode, _ work: ShareFetchWork, on loop: any EventLoop) {
+        self.node = node
+        self.work = work
+        self.loop = loop
+    }
+
+    func wait(_ maxWait: TimeAmount, on connection: Connection) {
+        for target in work.targets {
+            node.shares.add(self, to: work.key(target))
+            guard let partition = node.catalog.topic(id: target.topicId)?.partition(target.partition) else { continue }
+            partitions.append(partition)
+            partition.add(self)
+        }
+        timeout = loop.assumeIsolated().scheduleTask(in: maxWait) { self.finish(evenIfTooLittle: true) }
+        connection.onClose(of: work.responder) { self.end() }
+        // What happened between the look before and the registration woke nobody.
+        finish(evenIfTooLittle: false)
+    }
+
+    func partitionChanged() { look() }
+    func sharePartitionChanged() { look() }
+
+    private func look() {
+        guard wakeUps.begin() else { return }
+        loop.execute { self.finish(evenIfTooLittle: false) }
+    }
+
+    private func finish(evenIfTooLittle: Bool) {
+        guard !isDone else { return }
+        wakeUps.end()
+        guard let parts = node.collect(work, evenIfTooLittle: evenIfTooLittle || node.isDraining) else { return }
+        end()
+        node.answer(work, parts)
+    }
+
+    private func end() {
+        guard !isDone else { return }
+        isDone = true
+        timeout?.cancel()
+        for target in work.targets { node.shares.remove(self, from: work.key(target)) }
+        for partition in partitions { partition.remove(self) }
+        partitions = []
+    }
+}

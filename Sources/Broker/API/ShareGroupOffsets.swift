@@ -1,0 +1,269 @@
+import Coordinators
+import KafkaMessages
+import LogStorage
+import Security
+import Synchronization
+
+/// What administrators do with the offsets of share groups: where delivery of each partition starts.
+///
+/// - SeeAlso: KIP-932, "Managing share groups"; KIP-1226 for the lag.
+extension BrokerNode {
+    // MARK: DescribeShareGroupOffsets
+
+    func handleDescribeShareGroupOffsets(_ request: DescribeShareGroupOffsetsRequest, _ responder: Responder) {
+        typealias Group = DescribeShareGroupOffsetsResponse.DescribeShareGroupOffsetsResponseGroup
+        typealias Topic = DescribeShareGroupOffsetsResponse.DescribeShareGroupOffsetsResponseTopic
+        let access = access(responder)
+        let topics = catalog.snapshot
+        var hosts: [ShardHost<GroupShard>] = []
+        var response = DescribeShareGroupOffsetsResponse()
+        /// The places in the response of the partitions that are asked for.
+        var places: [(group: Int, topic: Int, partition: Int)] = []
+        var keys: [SharePartitionKey] = []
+        for asked in request.groups {
+            var answer = Group(groupId: asked.groupId)
+            defer { response.groups.append(answer) }
+            guard access.permits(.describe, .group, asked.groupId) else {
+                answer.errorCode = ErrorCode.groupAuthorizationFailed.rawValue
+                answer.errorMessage = ErrorCode.groupAuthorizationFailed.name
+                continue
+            }
+            guard let host = groups.host(of: asked.groupId), host.isReady else {
+                answer.errorCode = (groups.host(of: asked.groupId)?.unavailability ?? .notCoordinator).rawValue
+                continue
+            }
+            hosts.append(host)
+            var refused: [Topic] = []
+            func add(_ name: String, _ id: KafkaUUID?, _ partitions: [Int32]) {
+                var topic = Topic(topicName: name, topicId: id ?? .zero)
+                for partition in partitions {
+                    // As OffsetFetch: what is not known is no error.
+                    topic.partitions.append(.init(partitionIndex: partition, startOffset: -1, lag: -1))
+                    guard let id else { continue }
+                    let place = (response.groups.count, answer.topics.count, topic.partitions.count - 1)
+                    places.append(place)
+                    keys.append(SharePartitionKey(group: asked.groupId, topicId: id, partition: partition))
+                }
+                answer.topics.append(topic)
+            }
+            if let wanted = asked.topics {
+                for topic in wanted {
+                    guard access.permits(.describe, .topic, topic.topicName) else {
+                        refused.append(
+                            Topic(
+                                topicName: topic.topicName,
+                                partitions: topic.partitions.map {
+                                    .init(
+                                        partitionIndex: $0, startOffset: -1,
+                                        errorCode: ErrorCode.topicAuthorizationFailed.rawValue)
+                                }))
+                        continue
+                    }
+                    add(topic.topicName, topics.topic(named: topic.topicName)?.id, topic.partitions)
+                }
+            } else {
+                let begun = host.read { shard, _ in (try? shard.shareGroupTopics(asked.groupId)) ?? [:] } ?? [:]
+                for (id, topic) in begun.sorted(by: { $0.value.name < $1.value.name }) {
+                    guard let name = topics.byId[id]?.name,
+                        access.permits(.describe, .topic, name, isTold: false)
+                    else { continue }
+                    add(name, id, topic.partitions)
+                }
+            }
+            answer.topics += refused
+        }
+        guard !keys.isEmpty else { return send(response, responder, whenDurable: hosts) }
+        let (unfilled, asked, readers) = (response, keys, hosts)
+        let positions = places
+        shareStates.summaries(of: asked) { [self] answers in
+            var response = unfilled
+            for (place, (key, answer)) in zip(positions, zip(asked, answers)) {
+                guard case .kept(let summary) = answer else { continue }
+                let end = topics.byId[key.topicId]?.partition(key.partition)?.log.offsets.logEnd
+                var lag: Int64 = -1
+                if let end, summary.startOffset >= 0, summary.deliveryCompleteCount >= 0 {
+                    // The end may have been looked at before the rest was delivered.
+                    lag = max(0, end - summary.startOffset - Int64(summary.deliveryCompleteCount))
+                }
+                response.groups[place.group].topics[place.topic].partitions[place.partition] = .init(
+                    partitionIndex: key.partition, startOffset: summary.startOffset, leaderEpoch: summary.leaderEpoch,
+                    lag: lag)
+            }
+            send(response, responder, whenDurable: readers)
+        }
+    }
+
+    // MARK: AlterShareGroupOffsets
+
+    func handleAlterShareGroupOffsets(_ request: AlterShareGroupOffsetsRequest, _ responder: Responder) {
+        typealias Topic = AlterShareGroupOffsetsResponse.AlterShareGroupOffsetsResponseTopic
+        let group = request.groupId
+        func refuse(_ code: ErrorCode, _ message: String? = nil) {
+            responder.send(AlterShareGroupOffsetsResponse(errorCode: code.rawValue, errorMessage: message))
+        }
+        let access = access(responder)
+        guard access.permits(.read, .group, group) else { return refuse(.groupAuthorizationFailed) }
+        guard let host = groups.host(of: group) else { return refuse(.notCoordinator) }
+        let image = catalog.snapshot
+        let permitted = Set(request.topics.map(\.topicName).filter { access.permits(.read, .topic, $0) })
+        var response = AlterShareGroupOffsetsResponse()
+        var places: [(topic: Int, partition: Int)] = []
+        var altered: [(topic: TopicFacts, partition: Int32)] = []
+        var offsets: [(key: SharePartitionKey, startOffset: Int64)] = []
+        for asked in request.topics {
+            let facts: TopicFacts? = image.facts(named: asked.topicName)
+            let isPermitted = permitted.contains(asked.topicName)
+            var answer = Topic(topicName: asked.topicName, topicId: isPermitted ? facts?.id ?? .zero : .zero)
+            for partition in asked.partitions {
+                var code = ErrorCode.none
+                var message: String?
+                if !isPermitted {
+                    code = .topicAuthorizationFailed
+                } else if let facts, 0..<facts.partitionCount ~= partition.partitionIndex {
+                    if partition.startOffset < 0 {
+                        code = .invalidRequest
+                        message = "The start offset must not be negative."
+                    } else {
+                        places.append((response.responses.count, answer.partitions.count))
+                        altered.append((facts, partition.partitionIndex))
+                        let key = SharePartitionKey(
+                            group: group, topicId: facts.id, partition: partition.partitionIndex)
+                        offsets.append((key, partition.startOffset))
+                    }
+                } else {
+                    code = .unknownTopicOrPartition
+                    message = "This server does not host this topic-partition."
+                }
+                answer.partitions.append(
+                    .init(partitionIndex: partition.partitionIndex, errorCode: code.rawValue, errorMessage: message))
+            }
+            response.responses.append(answer)
+        }
+        guard request.topics.isEmpty || request.topics.contains(where: { permitted.contains($0.topicName) }) else {
+            return responder.send(response)
+        }
+        let done = host.perform { shard, now, _ -> (Result<Int32, ConsumerGroupError>, Decision, [Never]) in
+            let (decision, result) = shard.alterShareGroupOffsets(group, altered, at: now)
+            return (result, decision, [])
+        }
+        guard let done else { return refuse(host.unavailability ?? .coordinatorLoadInProgress) }
+        if let failure = done.failure { return refuse(failure) }
+        switch done.value {
+        case .failure(let error): return refuse(error.code, error.message)
+        case .success(let epoch):
+            guard !offsets.isEmpty else { return send(response, responder, whenDurable: [host]) }
+            let (unfilled, positions) = (response, places)
+            shareStates.initialize(offsets, stateEpoch: epoch) { [self] codes in
+                var response = unfilled
+                for (place, code) in zip(positions, codes) {
+                    response.responses[place.topic].partitions[place.partition].errorCode = code.rawValue
+                }
+                send(response, responder, whenDurable: [host])
+            }
+        }
+    }
+
+    // MARK: DeleteShareGroupOffsets
+
+    func handleDeleteShareGroupOffsets(_ request: DeleteShareGroupOffsetsRequest, _ responder: Responder) {
+        typealias Topic = DeleteShareGroupOffsetsResponse.DeleteShareGroupOffsetsResponseTopic
+        let group = request.groupId
+        @Sendable func refuse(_ code: ErrorCode, _ message: String? = nil) {
+            responder.send(DeleteShareGroupOffsetsResponse(errorCode: code.rawValue, errorMessage: message))
+        }
+        let access = access(responder)
+        guard access.permits(.delete, .group, group) else { return refuse(.groupAuthorizationFailed) }
+        guard let host = groups.host(of: group) else { return refuse(.notCoordinator) }
+        let image = catalog.snapshot
+        let permitted = Set(request.topics.map(\.topicName).filter { access.permits(.read, .topic, $0) })
+        func unauthorized(_ topic: String) -> Topic {
+            Topic(topicName: topic, errorCode: ErrorCode.topicAuthorizationFailed.rawValue)
+        }
+        guard request.topics.isEmpty || !permitted.isEmpty else {
+            return responder.send(
+                DeleteShareGroupOffsetsResponse(responses: request.topics.map { unauthorized($0.topicName) }))
+        }
+        let found = host.read { shard, _ in
+            Result { () throws(ConsumerGroupError) in
+                try shard.checkShareGroupIsEmpty(group)
+                return try shard.shareGroupTopics(group)
+            }
+        }
+        guard let found else { return refuse(host.unavailability ?? .coordinatorLoadInProgress) }
+        let begun: [KafkaUUID: ShareGroupTopic]
+        switch found {
+        case .failure(let error): return refuse(error.code, error.message)
+        case .success(let topics): begun = topics
+        }
+        var deleted: [Topic] = []
+        var refused: [Topic] = []
+        var keys: [SharePartitionKey] = []
+        for asked in request.topics {
+            var answer = Topic(topicName: asked.topicName)
+            guard permitted.contains(asked.topicName) else {
+                refused.append(unauthorized(asked.topicName))
+                continue
+            }
+            guard let id = image.topic(named: asked.topicName)?.id else {
+                answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
+                answer.errorMessage = "This server does not host this topic-partition."
+                refused.append(answer)
+                continue
+            }
+            guard let topic = begun[id] else {
+                answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
+                answer.errorMessage = "There is no offset information to delete."
+                refused.append(answer)
+                continue
+            }
+            answer.topicId = id
+            deleted.append(answer)
+            keys += topic.partitions.map { SharePartitionKey(group: group, topicId: id, partition: $0) }
+        }
+        let (gone, others, asked) = (deleted, refused, keys)
+        shareStates.delete(asked) { [self] codes in
+            var failures: [KafkaUUID: ErrorCode] = [:]
+            for (key, code) in zip(asked, codes) where code != .none { failures[key.topicId] = code }
+            let forgotten = Set(gone.map(\.topicId)).subtracting(failures.keys)
+            let done = host.perform { shard, now, _ -> (Result<Void, ConsumerGroupError>, Decision, [Never]) in
+                let (decision, result) = shard.forgetShareGroupTopics(group, forgotten, at: now)
+                return (result, decision, [])
+            }
+            guard let done else { return refuse(host.unavailability ?? .coordinatorLoadInProgress) }
+            if let failure = done.failure { return refuse(failure) }
+            if case .failure(let error) = done.value { return refuse(error.code, error.message) }
+            let answers = gone.map { topic in
+                var topic = topic
+                topic.errorCode = (failures[topic.topicId] ?? .none).rawValue
+                return topic
+            }
+            send(DeleteShareGroupOffsetsResponse(responses: answers + others), responder, whenDurable: [host])
+        }
+    }
+
+    // MARK: DeleteGroups
+
+    /// Forgets what share groups among these keep of partitions, before they themselves are deleted: what would stay
+    /// behind would be taken for that of a new group by the same name.
+    ///
+    /// - Parameter done: gets the groups whose state could not be deleted.
+    func deleteShareStates(_ names: [String], _ done: @escaping @Sendable ([String: ErrorCode]) -> Void) {
+        var keys: [SharePartitionKey] = []
+        for name in Set(names) {
+            let begun = groups.host(of: name)?.read { shard, _ -> [KafkaUUID: ShareGroupTopic] in
+                guard (try? shard.checkShareGroupIsEmpty(name)) != nil else { return [:] }  // not to be deleted
+                return (try? shard.shareGroupTopics(name)) ?? [:]
+            }
+            for (id, topic) in begun ?? [:] {
+                keys += topic.partitions.map { SharePartitionKey(group: name, topicId: id, partition: $0) }
+            }
+        }
+        guard !keys.isEmpty else { return done([:]) }
+        let asked = keys
+        shareStates.delete(asked) { codes in
+            var failures: [String: ErrorCode] = [:]
+            for (key, code) in zip(asked, codes) where code != .none { failures[key.group] = code }
+            done(failures)
+        }
+    }
+}

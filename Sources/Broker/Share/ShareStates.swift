@@ -1,0 +1,157 @@
+import Coordinators
+import KafkaMessages
+import LogStorage
+import Synchronization
+
+/// Somebody who waits for records of share partitions.
+protocol SharePartitionWaiter: AnyObject, Sendable {
+    /// A share partition has records to deliver again. Called on any thread, must return quickly.
+    func sharePartitionChanged()
+}
+
+/// The share partitions of this node: their state machines on `__share_group_state`, and those who wait for them.
+final class ShareStates: Sendable {
+    let topic: CoordinatorTopic<ShareStateShard>
+    private let environment: CoordinationEnvironment
+    private let waiters: ShareWaiters
+
+    init(_ environment: CoordinationEnvironment) {
+        self.environment = environment
+        let waiters = ShareWaiters()
+        self.waiters = waiters
+        topic = CoordinatorTopic(.shareGroupState, environment) { _ in
+            ShareStateShard()
+        } execute: { _, keys in
+            for key in keys { waiters.wake(key) }
+        }
+    }
+
+    /// The state machine of a share partition; nil before the topic exists.
+    func host(of key: SharePartitionKey) -> ShardHost<ShareStateShard>? { topic.host(of: key.coordinatorKey) }
+
+    func add(_ waiter: any SharePartitionWaiter, to key: SharePartitionKey) { waiters.add(waiter, to: key) }
+    func remove(_ waiter: any SharePartitionWaiter, from key: SharePartitionKey) { waiters.remove(waiter, from: key) }
+    func wake(_ key: SharePartitionKey) { waiters.wake(key) }
+
+    /// A member has gone: what it has of these goes to others.
+    func release(_ keys: some Sequence<SharePartitionKey>, of member: String) {
+        for key in keys {
+            host(of: key)?.perform { shard, _, _ in
+                let hadAny = shard.release(key, member)
+                return ((), Decision(), hadAny ? [key] : [])
+            }
+        }
+    }
+
+    /// Forgets what is kept of topics that are gone.
+    func forgetDeletedTopics() {
+        for host in topic.hosts {
+            let topics = environment.catalog.snapshot
+            let keys = host.read { shard, _ in shard.keys.filter { topics.byId[$0.topicId] == nil } } ?? []
+            guard !keys.isEmpty else { continue }
+            host.perform { shard, now, _ in ((), shard.remove(keys, at: now), keys) }
+        }
+    }
+}
+
+/// Who waits for which share partition.
+private final class ShareWaiters: Sendable {
+    private let waiting = Mutex<[SharePartitionKey: [ObjectIdentifier: any SharePartitionWaiter]]>([:])
+
+    func add(_ waiter: any SharePartitionWaiter, to key: SharePartitionKey) {
+        waiting.withLock { $0[key, default: [:]][ObjectIdentifier(waiter)] = waiter }
+    }
+
+    func remove(_ waiter: any SharePartitionWaiter, from key: SharePartitionKey) {
+        waiting.withLock { waiting in
+            waiting[key]?[ObjectIdentifier(waiter)] = nil
+            if waiting[key]?.isEmpty == true { waiting[key] = nil }
+        }
+    }
+
+    func wake(_ key: SharePartitionKey) {
+        for waiter in waiting.withLock({ Array(($0[key] ?? [:]).values) }) { waiter.sharePartitionChanged() }
+    }
+}
+
+/// What the coordinator of share groups asks of them. Answers wait until what they tell is on disk.
+struct KeptShareStates: ShareStateStore {
+    let node: BrokerNode
+
+    func initialize(
+        _ partitions: [(key: SharePartitionKey, startOffset: Int64)], stateEpoch: Int32,
+        done: @escaping @Sendable ([ErrorCode]) -> Void
+    ) {
+        let leaderEpoch = node.leaderEpoch
+        whenThere(partitions.count, { _ in .coordinatorNotAvailable }, done) { states in
+            partitions.map { partition in
+                states.host(of: partition.key)?.perform { shard, now, _ -> (ErrorCode, Decision, [SharePartitionKey]) in
+                    let decision = shard.initialize(
+                        partition.key, startOffset: partition.startOffset, stateEpoch: stateEpoch,
+                        leaderEpoch: leaderEpoch, at: now)
+                    guard let decision else { return (.fencedStateEpoch, Decision(), []) }
+                    return (.none, decision, [partition.key])
+                }
+            }
+        }
+    }
+
+    func delete(_ keys: [SharePartitionKey], done: @escaping @Sendable ([ErrorCode]) -> Void) {
+        // Where there is no topic, nothing is kept.
+        guard !node.coordination.shares.topic.hosts.isEmpty else { return done(keys.map { _ in .none }) }
+        whenThere(keys.count, { _ in .coordinatorNotAvailable }, done) { states in
+            keys.map { key in
+                states.host(of: key)?.perform { shard, now, _ in (.none, shard.remove([key], at: now), [key]) }
+            }
+        }
+    }
+
+    func summaries(of keys: [SharePartitionKey], done: @escaping @Sendable ([ShareStateAnswer]) -> Void) {
+        let states = node.coordination.shares
+        guard !states.topic.hosts.isEmpty else { return done(keys.map { _ in .nothing }) }
+        var syncs: [(partition: Partition, offset: Int64)] = []
+        let answers = keys.map { key -> ShareStateAnswer in
+            guard let host = states.host(of: key) else { return .nothing }
+            let found = host.read { shard, _ in shard.state(key) }
+            guard let found else { return .failed(host.unavailability ?? .coordinatorLoadInProgress) }
+            guard let state = found else { return .nothing }
+            let offsets = host.partition.log.offsets
+            if offsets.durableEnd < offsets.logEnd, !syncs.contains(where: { $0.partition === host.partition }) {
+                syncs.append((host.partition, offsets.logEnd))
+            }
+            return .kept(
+                ShareStateSummary(
+                    stateEpoch: state.stateEpoch, leaderEpoch: state.leaderEpoch, startOffset: state.startOffset,
+                    deliveryCompleteCount: Int32(clamping: state.deliveryCompleteCount)))
+        }
+        node.markers.force(syncs) { isDurable in
+            done(isDurable ? answers : keys.map { _ in .failed(.coordinatorNotAvailable) })
+        }
+    }
+
+    /// Changes states once their topic exists, and tells how each went when that is durable.
+    private func whenThere(
+        _ count: Int, _ failure: @escaping @Sendable (Int) -> ErrorCode,
+        _ done: @escaping @Sendable ([ErrorCode]) -> Void,
+        _ change: @escaping @Sendable (ShareStates) -> [(value: ErrorCode, failure: ErrorCode?, syncOffset: Int64?)?]
+    ) {
+        let (states, node) = (node.coordination.shares, node)
+        states.topic.prepare(node.controller) { error in
+            if let error { return done((0..<count).map { _ in error.code }) }
+            let results = change(states)
+            let codes = results.map { $0.map { $0.failure ?? $0.value } ?? .coordinatorLoadInProgress }
+            // Those that share a partition of the log are forced with it.
+            let syncs = states.topic.hosts.compactMap { host -> (partition: Partition, offset: Int64)? in
+                let offsets = host.partition.log.offsets
+                return offsets.durableEnd < offsets.logEnd ? (host.partition, offsets.logEnd) : nil
+            }
+            node.markers.force(results.contains { $0?.syncOffset != nil } ? syncs : []) { isDurable in
+                done(isDurable ? codes : (0..<count).map(failure))
+            }
+        }
+    }
+}
+
+extension BrokerNode {
+    var shareStates: any ShareStateStore { KeptShareStates(node: self) }
+}
