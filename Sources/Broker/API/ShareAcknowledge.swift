@@ -178,6 +178,10 @@ extension BrokerNode {
                         error == .behindDelivered ? .invalidRequest : .invalidRecordState, error.message)
                 }
                 if let offset = done.syncOffset { syncs.append((host.partition, offset)) }
+                // The state may not outlive the records that it is of: others would get their offsets.
+                let log = partition.log.offsets
+                let end = min((acknowledgements.last?.lastOffset ?? -1) + 1, log.logEnd)
+                if syncsBeforeAnswer, log.durableEnd < end { syncs.append((partition, end)) }
                 results[target] = .some(nil)
             } catch {
                 results[target] = .some(error)

@@ -44,7 +44,7 @@ extension BrokerNode {
             let forgotten = request.forgottenTopicsData.flatMap { topic in
                 topic.partitions.map { ShareTarget(topicId: topic.topicId, partition: $0) }
             }
-            let targets = session.change(adding: asked.targets, forgetting: forgotten)
+            let targets = try session.change(adding: asked.targets, forgetting: forgotten)
             let settings = shareGroupSettings(asked.group)
             let (acknowledged, syncs) = acknowledge(asked, settings, responder)
             let byteCountMax = max(0, min(Int(request.maxBytes), fetchByteCountMax))

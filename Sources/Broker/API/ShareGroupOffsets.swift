@@ -78,6 +78,7 @@ extension BrokerNode {
         shareStates.summaries(of: asked) { [self] answers in
             var response = unfilled
             for (place, (key, answer)) in zip(positions, zip(asked, answers)) {
+                if case .failed(let code) = answer { response.groups[place.group].errorCode = code.rawValue }
                 guard case .kept(let summary) = answer else { continue }
                 let end = topics.byId[key.topicId]?.partition(key.partition)?.log.offsets.logEnd
                 var lag: Int64 = -1

@@ -64,7 +64,8 @@ extension ShareStateShard: CoordinatorShard {
 
     mutating func finishLoading(at time: EventTime) -> (Decision, [SharePartitionKey]) {
         let decision: Decision = finishLoading(at: time)
-        return (decision, [])
+        // Fetches that came too early look again.
+        return (decision, keys)
     }
 }
 

@@ -61,6 +61,8 @@ extension BrokerNode {
     ///
     /// - Returns: nil when nothing was delivered.
     func collect(_ work: ShareFetchWork, evenIfTooLittle: Bool) -> [SharedPart]? {
+        // Its member has another one, or has gone: nothing is delivered into nowhere.
+        if work.session.isOver { return [] }
         // Markers and what was aborted can be many in a row; other connections have their turn in between.
         for _ in 0..<Self.passedOverCountMax {
             let (parts, passedOver) = look(work, evenIfTooLittle: evenIfTooLittle)
@@ -110,9 +112,9 @@ extension BrokerNode {
             }
         }
         let isEnough = found.contains { $0.slice.isEmpty } || (!found.isEmpty && byteCount >= work.byteCountMin)
-        guard evenIfTooLittle || !failed.isEmpty || isEnough else {
-            return (nil, [])
-        }
+        // One that cannot be read does not end the wait for the others: its error comes with their records.
+        let isHopeless = !failed.isEmpty && failed.count == work.targets.count
+        guard evenIfTooLittle || isHopeless || isEnough else { return (nil, []) }
         var parts = failed
         var passedOver: [ShareTarget] = []
         var left = work.recordCountMax
@@ -178,8 +180,11 @@ extension BrokerNode {
         before milliseconds: Int64,
         _ settings: ShareGroupSettings
     ) {
+        // Every look asks until it is found.
+        guard shares.beginSearch(key) else { return }
         let limit = catalog.topic(named: partition.topicName)?.config.rules.decompressedByteCountMax ?? 0
         diskPool.submit { [self] state in
+            defer { shares.endSearch(key) }
             guard case .active = state else { return }
             let offsets = partition.log.offsets
             let end = settings.readsCommitted ? offsets.lastStable : offsets.logEnd
@@ -209,18 +214,21 @@ extension BrokerNode {
         let settings = work.settings
         let bytes: ByteBuffer
         let batches: [StoredBatch]
+        var end = slice.nextOffset
         do throws(LogError) {
             bytes = try slice.buffer()
             let aborted =
                 settings.readsCommitted
                 ? try partition.log.abortedTransactions(from: from, upTo: slice.nextOffset) : []
             batches = try StoredBatch.all(in: bytes, of: partition.log.directory, aborted)
+            // What is behind a damaged batch is not passed over: the next look begins with it.
+            if let last = batches.last, last.end < bytes.readableBytes { end = last.offsets.upperBound + 1 }
         } catch {
             alarm.note(error, reading: "\(partition.topicName)-\(partition.index)", folder: partition.log.directory)
             throw ControlError(error)
         }
         let fetched = SharePartition.Fetched(
-            batches: batches.filter(\.isDelivered).map(\.offsets), nextOffset: slice.nextOffset)
+            batches: batches.filter(\.isDelivered).map(\.offsets), nextOffset: end)
         let done = shares.host(of: key)?.perform { shard, now, _ in
             let result = shard.update(key, leaderEpoch: leaderEpoch) { state in
                 let acquired = state.acquire(
@@ -238,8 +246,8 @@ extension BrokerNode {
         part.isPassedOver = done?.value.isPassedOver ?? false
         guard let first = part.acquired.first?.firstOffset, let last = part.acquired.last?.lastOffset else { return }
         let sent = batches.filter { $0.offsets.overlaps(first...last) }
-        guard let start = sent.first?.position, let end = sent.last?.end else { return }
-        part.records = bytes.getSlice(at: bytes.readerIndex + start, length: end - start) ?? ByteBuffer()
+        guard let first = sent.first?.position, let last = sent.last?.end else { return }
+        part.records = bytes.getSlice(at: bytes.readerIndex + first, length: last - first) ?? ByteBuffer()
     }
 }
 

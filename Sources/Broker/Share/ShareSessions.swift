@@ -31,6 +31,7 @@ final class ShareSessions: Sendable {
             }
             return sessions.updateValue(session, forKey: key)
         }
+        before?.end()
         return (session, before)
     }
 
@@ -45,6 +46,7 @@ final class ShareSessions: Sendable {
     }
 
     func close(_ session: ShareSession) {
+        session.end()
         sessions.withLock { sessions in
             if sessions[session.key] === session { sessions[session.key] = nil }
         }
@@ -54,7 +56,10 @@ final class ShareSessions: Sendable {
     func end(of connection: ObjectIdentifier) -> [ShareSession] {
         sessions.withLock { sessions in
             let ended = sessions.values.filter { $0.connection == connection }
-            for session in ended { sessions[session.key] = nil }
+            for session in ended {
+                session.end()
+                sessions[session.key] = nil
+            }
             return ended
         }
     }
@@ -81,11 +86,19 @@ final class ShareSession: Sendable {
     let key: ShareSessions.Key
     let connection: ObjectIdentifier
     private let state = Mutex(State())
+    private let over = Atomic<Bool>(false)
+    /// Partitions of one session; no client has as many.
+    private static let targetCountMax = 100_000
 
     init(_ key: ShareSessions.Key, _ connection: ObjectIdentifier) {
         self.key = key
         self.connection = connection
     }
+
+    /// Whether its member has another one, or has gone.
+    var isOver: Bool { over.load(ordering: .acquiring) }
+
+    fileprivate func end() { over.store(true, ordering: .releasing) }
 
     fileprivate func advance(_ epoch: Int32) -> Bool {
         state.withLock { state in
@@ -96,14 +109,23 @@ final class ShareSession: Sendable {
     }
 
     /// - Returns: what is fetched then, in the order in which it is to be served.
-    func change(adding added: [ShareTarget], forgetting forgotten: [ShareTarget]) -> [ShareTarget] {
-        state.withLock { state in
+    /// - Throws: INVALID_REQUEST for more than a session may have.
+    func change(
+        adding added: [ShareTarget], forgetting forgotten: [ShareTarget]
+    ) throws(ControlError) -> [ShareTarget] {
+        try state.withLock { state throws(ControlError) in
+            guard state.order.count + added.count <= 2 * Self.targetCountMax else {
+                throw ControlError(.invalidRequest, "A share session has at most \(Self.targetCountMax) partitions.")
+            }
             for target in added where state.targets.insert(target).inserted {
                 state.order.append(target)
             }
             if !forgotten.isEmpty {
                 state.targets.subtract(forgotten)
                 state.order.removeAll { !state.targets.contains($0) }
+            }
+            guard state.order.count <= Self.targetCountMax else {
+                throw ControlError(.invalidRequest, "A share session has at most \(Self.targetCountMax) partitions.")
             }
             return state.order
         }

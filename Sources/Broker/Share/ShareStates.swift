@@ -14,6 +14,7 @@ final class ShareStates: Sendable {
     let topic: CoordinatorTopic<ShareStateShard>
     private let environment: CoordinationEnvironment
     private let waiters: ShareWaiters
+    private let searching = Mutex<Set<SharePartitionKey>>([])
 
     init(_ environment: CoordinationEnvironment) {
         self.environment = environment
@@ -32,6 +33,10 @@ final class ShareStates: Sendable {
     func add(_ waiter: any SharePartitionWaiter, to key: SharePartitionKey) { waiters.add(waiter, to: key) }
     func remove(_ waiter: any SharePartitionWaiter, from key: SharePartitionKey) { waiters.remove(waiter, from: key) }
     func wake(_ key: SharePartitionKey) { waiters.wake(key) }
+
+    /// Whether the caller is to look where delivery begins, as nobody does yet.
+    func beginSearch(_ key: SharePartitionKey) -> Bool { searching.withLock { $0.insert(key).inserted } }
+    func endSearch(_ key: SharePartitionKey) { searching.withLock { _ = $0.remove(key) } }
 
     /// A member has gone: what it has of these goes to others.
     func release(_ keys: some Sequence<SharePartitionKey>, of member: String) {

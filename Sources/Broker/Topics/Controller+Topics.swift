@@ -99,7 +99,7 @@ extension Controller {
         guard !Topic.isInternal(topic.name) else {
             throw ControlError(
                 .invalidTopicException,
-                "Topic '\(topic.name)' keeps the state of groups or transactions and cannot be deleted.")
+                "Topic '\(topic.name)' keeps the state of groups, share groups or transactions and cannot be deleted.")
         }
         defer { if catalog.topic(id: topic.id) == nil { tellObserver(deleted: [topic.name]) } }
         try state.withLock { state throws(ControlError) in
@@ -124,7 +124,7 @@ extension Controller {
         guard !Topic.isInternal(name) else {
             throw ControlError(
                 .invalidTopicException,
-                "Topic '\(name)' keeps its number of partitions: they are where groups or transactions are looked for.")
+                "Topic '\(name)' keeps its number of partitions: they are where groups, share groups or transactions are looked for.")
         }
         defer { if !validateOnly { tellObserver() } }
         try state.withLock { state throws(ControlError) in

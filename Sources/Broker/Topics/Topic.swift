@@ -22,10 +22,8 @@ package final class Topic: Sendable {
         self.config = config
     }
 
-    /// Topics that the platform itself writes (Kafka marks these two as internal).
-    package static func isInternal(_ name: String) -> Bool {
-        name == "__consumer_offsets" || name == "__transaction_state"
-    }
+    /// Topics that the platform itself writes (Kafka marks the same three as internal).
+    package static func isInternal(_ name: String) -> Bool { InternalTopic(rawValue: name) != nil }
 
     func partition(_ index: Int32) -> Partition? {
         0..<Int32(clamping: partitions.count) ~= index ? partitions[Int(index)] : nil

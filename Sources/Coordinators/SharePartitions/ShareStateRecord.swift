@@ -1,6 +1,6 @@
 import Bytes
 import KafkaMessages
-package import NIOCore
+import NIOCore
 
 /// The records of `__share_group_state`: all that is kept of a share partition, and what changed since.
 ///

@@ -1,4 +1,4 @@
-package import KafkaMessages
+import KafkaMessages
 package import NIOCore
 
 /// The share partitions of one partition of `__share_group_state`: what is delivered to whom, and what of it is kept.
@@ -33,7 +33,8 @@ package struct ShareStateShard: Sendable {
         before = [:]
         var state = states[key] ?? SharePartition(startOffset: -1, stateEpoch: 0, leaderEpoch: leaderEpoch)
         let result = body(&state)
-        keep(state, key)
+        // Where nothing is decided nothing is kept.
+        if state.startOffset >= 0 { keep(state, key) }
         return result
     }
 
