@@ -39,6 +39,7 @@ EXPLICIT = {"share.acknowledgement.mode": "explicit"}
 ONE_BY_ONE = {**EXPLICIT, "share.acquire.mode": "record_limit", "max.poll.records": 1}
 UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST, UNKNOWN_TOPIC_ID = 3, 42, 100
 INVALID_RECORD_STATE, SESSION_NOT_FOUND, INVALID_SESSION_EPOCH = 121, 122, 123
+GROUP_MAX_SIZE_REACHED, SESSION_LIMIT_REACHED = 81, 133
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +255,10 @@ def test_records_of_transactions(shared, java, isolation):
     s = shared(configs={"share.isolation.level": isolation})
     producer = f"p-{s.group}"
     java.call("txnOpen", s.address, name=producer, properties={"transactional.id": producer})
-    for values, end in ((names(10, "no"), "txnAbort"), (names(10, "yes"), "txnCommit"), (names(5, "never"), "txnAbort")):
+    ends = {"no": "txnAbort", "yes": "txnCommit", "never": "txnAbort"}
+    for prefix, end in ends.items():
         java.call("txnBegin", s.address, name=producer)
-        records = [{"partition": 0, "value": rebase(value.encode())} for value in values]
+        records = [{"partition": 0, "value": rebase(value.encode())} for value in names(10, prefix)]
         java.call("txnSend", s.address, name=producer, topic=s.topic, records=records)
         java.call(end, s.address, name=producer)
     java.call("txnClose", s.address, name=producer)
@@ -264,7 +266,7 @@ def test_records_of_transactions(shared, java, isolation):
     s.consumer("a", EXPLICIT)
     expected = names(10, "yes") + ["plain"]
     if isolation == "read_uncommitted":
-        expected = names(10, "no") + names(10, "yes") + names(5, "never") + ["plain"]
+        expected = names(10, "no") + names(10, "yes") + names(10, "never") + ["plain"]
     assert s.accept_all("a", len(expected)) == once(expected)
     wait_until(s.done)
 
@@ -540,7 +542,8 @@ UNHELD_BATCHES = {
 @pytest.mark.parametrize("request_", ["fetch", "acknowledge"])
 def test_acknowledgements_that_cannot_be(raw, request_):
     epoch = raw.acquire()
-    for expected, cases in (({INVALID_REQUEST}, WRONG_BATCHES), ({INVALID_REQUEST, INVALID_RECORD_STATE}, UNHELD_BATCHES)):
+    unheld = {INVALID_REQUEST, INVALID_RECORD_STATE}
+    for expected, cases in (({INVALID_REQUEST}, WRONG_BATCHES), (unheld, UNHELD_BATCHES)):
         for what, batches in cases.items():
             if request_ == "acknowledge":
                 error, of_partition = raw.acknowledge(epoch, *batches)
@@ -587,6 +590,24 @@ def test_a_connection_that_ends_frees_what_its_member_held(raw):
 
         # What its member did not acknowledge counts as not delivered.
         assert wait_until(freed) == [(0, 9, 1)]
+
+
+def test_there_are_no_more_sessions_than_allowed(make_broker):
+    broker = make_broker({**QUICK, "group.share.max.size": 3, "group.share.max.share.sessions": 5})
+    find_coordinator(broker.address)
+    topic = create_topic(broker.address, "t")
+    with Connection(broker.address) as connection:
+        members = [(f"g{number % 2}", str(uuid.uuid4())) for number in range(6)]
+        for group, member in members:
+            assert share_heartbeat(connection, group, member, 0, [topic])[0] == 0
+        # The group has its own limit.
+        assert share_heartbeat(connection, "g0", str(uuid.uuid4()), 0, [topic])[0] == GROUP_MAX_SIZE_REACHED
+        assert [share_fetch(connection, *one, 0).error for one in members] == [0] * 5 + [SESSION_LIMIT_REACHED]
+        # One that begins anew needs no more room; one that ends makes some.
+        assert share_fetch(connection, *members[0], 0).error == 0
+        assert share_acknowledge(connection, *members[0], -1).error == 0
+        assert share_fetch(connection, *members[5], 0).error == 0
+    broker.stop()
 
 
 def test_limits_that_mean_nothing(raw):
