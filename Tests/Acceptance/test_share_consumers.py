@@ -21,6 +21,7 @@ from share_wire import (
     ACKNOWLEDGE,
     FETCH,
     acknowledge_body,
+    decode,
     fetch_body,
     share_acknowledge,
     share_fetch,
@@ -28,7 +29,7 @@ from share_wire import (
     text,
 )
 from test_compaction import EAGER, everything, write
-from wire import Connection, ConnectionClosed, uvarint
+from wire import Connection, ConnectionClosed, frame, header, uvarint
 
 # Locks that end after one second, members that hear of changes at once, and compaction that does not wait.
 QUICK = {
@@ -467,14 +468,17 @@ class Raw:
 
     def acquire(self):
         """A session whose member holds all ten records; the session's next epoch."""
-        epoch = 0
+        return self.fetch_until(0, [(0, 9, 1)])
+
+    def fetch_until(self, epoch, acquired=None):
+        """Fetches until there are records; the session's next epoch."""
         while True:
             answer = self.fetch(epoch, max_wait=500, min_bytes=1)
             assert answer.error == 0, answer
             part = answer.parts.get((self.topic.bytes, 0))
             epoch += 1
             if part and part.acquired:
-                assert part.error == 0 and part.acquired == [(0, 9, 1)], part
+                assert part.error == 0 and (acquired is None or part.acquired == acquired), part
                 return epoch
 
 
@@ -608,6 +612,55 @@ def test_there_are_no_more_sessions_than_allowed(make_broker):
         assert share_acknowledge(connection, *members[0], -1).error == 0
         assert share_fetch(connection, *members[5], 0).error == 0
     broker.stop()
+
+
+WAKES = ("append", "release", "lock", "close", "disconnect", "transaction", "nothing")
+
+
+@pytest.mark.parametrize("what", WAKES)
+def test_who_waits_is_woken(raw, java, what):
+    """A fetch that may wait for minutes is answered as soon as there is something to give; else when its time is up."""
+    s = raw.shared
+    epoch = raw.acquire()
+    if what == "lock":
+        # The lock of what comes next, which those that are held already do not have.
+        assert raw.acknowledge(epoch, (0, 9, [2])) == (0, 0)
+        s.configure(**{"share.record.lock.duration.ms": 1000})
+        epoch = raw.fetch_until(epoch + 1)
+    if what == "transaction":
+        s.configure(**{"share.isolation.level": "read_committed"})
+        producer = f"p-{s.group}"
+        java.call("txnOpen", s.address, name=producer, properties={"transactional.id": producer})
+        java.call("txnBegin", s.address, name=producer)
+        java.call("txnSend", s.address, name=producer, topic=s.topic, records=[{"partition": 0, "value": rebase(b"x")}])
+    other = str(uuid.uuid4())
+    with Connection(s.address) as connection:
+        assert share_heartbeat(connection, raw.group, other, 0, [s.topic])[0] == 0
+        connection.correlation += 1
+        wait = 300 if what == "nothing" else 100_000
+        body = fetch_body(raw.group, other, 0, [(raw.topic, 0, [])], max_wait=wait, min_bytes=1)
+        connection.send(frame(header(FETCH, 2, connection.correlation, flexible=True) + body))
+        # The session that it opens shows that it has come.
+        wait_until(lambda: share_acknowledge(raw.connection, raw.group, other, 9).error == INVALID_SESSION_EPOCH)
+        match what:
+            case "append":
+                s.produce(["x"])
+            case "release":
+                assert raw.acknowledge(epoch, (3, 4, [2])) == (0, 0)
+            case "close":
+                assert raw.acknowledge(-1) == (0, None)
+            case "disconnect":
+                raw.connection.socket.close()
+            case "transaction":
+                java.call("txnCommit", s.address, name=producer)
+                java.call("txnClose", s.address, name=producer)
+        answer = decode(connection.response(connection.correlation), True)
+        assert answer.error == 0
+        acquired = [one for part in answer.parts.values() for one in part.acquired]
+        assert acquired == {
+            "append": [(10, 10, 1)], "transaction": [(10, 10, 1)], "release": [(3, 4, 2)], "lock": [(0, 9, 3)],
+            "close": [(0, 9, 1)], "disconnect": [(0, 9, 1)], "nothing": [],
+        }[what]  # fmt: skip
 
 
 def test_limits_that_mean_nothing(raw):
