@@ -663,6 +663,33 @@ def test_who_waits_is_woken(raw, java, what):
         }[what]  # fmt: skip
 
 
+@pytest.mark.parametrize("how", ["closed", "opened anew"])
+def test_a_session_that_is_over_takes_nothing_any_more(raw, how):
+    """Its fetch still waits while another connection ends it; what comes then is for others."""
+    s, other = raw.shared, str(uuid.uuid4())
+    epoch = raw.acquire()
+    assert raw.acknowledge(epoch, (0, 9, [1])) == (0, 0)
+    waiting = raw.connection
+    waiting.correlation += 1
+    body = fetch_body(raw.group, raw.member, epoch + 1, [(raw.topic, 0, [])], max_wait=100_000, min_bytes=1)
+    waiting.send(frame(header(FETCH, 2, waiting.correlation, flexible=True) + body))
+    with Connection(s.address) as connection:
+        # Once it has come, the session goes on with the number behind it.
+        at = [raw.group, raw.member]
+        wait_until(lambda: share_acknowledge(connection, *at, epoch + 2, []).error == 0)
+        if how == "closed":
+            assert share_acknowledge(connection, *at, -1).error == 0
+        else:
+            assert share_fetch(connection, *at, 0).error == 0
+        # Its end is told at once.
+        answer = decode(waiting.response(waiting.correlation), True)
+        assert (answer.error, answer.parts) == (SESSION_NOT_FOUND, {})
+        s.produce(["x"])
+        assert share_heartbeat(connection, raw.group, other, 0, [s.topic])[0] == 0
+        answer = share_fetch(connection, raw.group, other, 0, [(raw.topic, 0, [])], max_wait=10_000, min_bytes=1)
+        assert answer.parts[raw.topic.bytes, 0].acquired == [(10, 10, 1)]
+
+
 def test_limits_that_mean_nothing(raw):
     """Sizes and counts at the ends of their types: an answer each, and no more records than there are."""
     for number in (0, -1, -(2**31), 2**31 - 1):

@@ -31,6 +31,7 @@ final class ShareSessions: Sendable {
             }
             return sessions.updateValue(session, forKey: key)
         }
+        before?.end()
         return (session, before)
     }
 
@@ -45,6 +46,7 @@ final class ShareSessions: Sendable {
     }
 
     func close(_ session: ShareSession) {
+        session.end()
         sessions.withLock { sessions in
             if sessions[session.key] === session { sessions[session.key] = nil }
         }
@@ -52,11 +54,13 @@ final class ShareSessions: Sendable {
 
     /// The sessions of a connection that has ended; they are no more.
     func end(of connection: ObjectIdentifier) -> [ShareSession] {
-        sessions.withLock { sessions in
+        let ended = sessions.withLock { sessions in
             let ended = sessions.values.filter { $0.connection == connection }
             for session in ended { sessions[session.key] = nil }
             return ended
         }
+        for session in ended { session.end() }
+        return ended
     }
 
     var count: Int { sessions.withLock { $0.count } }
@@ -76,6 +80,7 @@ final class ShareSession: Sendable {
         /// All that it got records of since it began, which it may have still.
         var touched: Set<ShareTarget> = []
         var nextEpoch: Int32 = 1
+        var isOver = false
     }
 
     let key: ShareSessions.Key
@@ -94,6 +99,11 @@ final class ShareSession: Sendable {
             return true
         }
     }
+
+    fileprivate func end() { state.withLock { $0.isOver = true } }
+
+    /// Whether it has ended; nobody acknowledges what it is given then.
+    var isOver: Bool { state.withLock { $0.isOver } }
 
     /// - Returns: what is fetched then, in the order in which it is to be served.
     func change(adding added: [ShareTarget], forgetting forgotten: [ShareTarget]) -> [ShareTarget] {
