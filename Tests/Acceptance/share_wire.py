@@ -24,10 +24,11 @@ def acknowledgement(first, last, types):
 
 def topics(partitions):
     """`partitions` are (topic id, partition, [(first, last, types)]); each in a topic entry of its own."""
-    return array(
-        topic.bytes + array([struct.pack(">i", partition) + array(acknowledgement(*b) for b in batches) + b"\x00"]) + b"\x00"
-        for topic, partition, batches in partitions
-    )
+
+    def part(number, batches):
+        return struct.pack(">i", number) + array(acknowledgement(*batch) for batch in batches) + b"\x00"
+
+    return array(topic.bytes + array([part(number, batches)]) + b"\x00" for topic, number, batches in partitions)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from share_wire import (
     ACKNOWLEDGE,
     FETCH,
     acknowledge_body,
+    decode,
     fetch_body,
     share_acknowledge,
     share_fetch,
@@ -28,7 +29,7 @@ from share_wire import (
     text,
 )
 from test_compaction import EAGER, everything, write
-from wire import Connection, ConnectionClosed, uvarint
+from wire import Connection, ConnectionClosed, frame, header, uvarint
 
 # Locks that end after one second, members that hear of changes at once, and compaction that does not wait.
 QUICK = {
@@ -39,6 +40,7 @@ EXPLICIT = {"share.acknowledgement.mode": "explicit"}
 ONE_BY_ONE = {**EXPLICIT, "share.acquire.mode": "record_limit", "max.poll.records": 1}
 UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST, UNKNOWN_TOPIC_ID = 3, 42, 100
 INVALID_RECORD_STATE, SESSION_NOT_FOUND, INVALID_SESSION_EPOCH = 121, 122, 123
+GROUP_MAX_SIZE_REACHED, SESSION_LIMIT_REACHED = 81, 133
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +256,10 @@ def test_records_of_transactions(shared, java, isolation):
     s = shared(configs={"share.isolation.level": isolation})
     producer = f"p-{s.group}"
     java.call("txnOpen", s.address, name=producer, properties={"transactional.id": producer})
-    for values, end in ((names(10, "no"), "txnAbort"), (names(10, "yes"), "txnCommit"), (names(5, "never"), "txnAbort")):
+    ends = {"no": "txnAbort", "yes": "txnCommit", "never": "txnAbort"}
+    for prefix, end in ends.items():
         java.call("txnBegin", s.address, name=producer)
-        records = [{"partition": 0, "value": rebase(value.encode())} for value in values]
+        records = [{"partition": 0, "value": rebase(value.encode())} for value in names(10, prefix)]
         java.call("txnSend", s.address, name=producer, topic=s.topic, records=records)
         java.call(end, s.address, name=producer)
     java.call("txnClose", s.address, name=producer)
@@ -264,7 +267,7 @@ def test_records_of_transactions(shared, java, isolation):
     s.consumer("a", EXPLICIT)
     expected = names(10, "yes") + ["plain"]
     if isolation == "read_uncommitted":
-        expected = names(10, "no") + names(10, "yes") + names(5, "never") + ["plain"]
+        expected = names(10, "no") + names(10, "yes") + names(10, "never") + ["plain"]
     assert s.accept_all("a", len(expected)) == once(expected)
     wait_until(s.done)
 
@@ -465,14 +468,17 @@ class Raw:
 
     def acquire(self):
         """A session whose member holds all ten records; the session's next epoch."""
-        epoch = 0
+        return self.fetch_until(0, [(0, 9, 1)])
+
+    def fetch_until(self, epoch, acquired=None):
+        """Fetches until there are records; the session's next epoch."""
         while True:
             answer = self.fetch(epoch, max_wait=500, min_bytes=1)
             assert answer.error == 0, answer
             part = answer.parts.get((self.topic.bytes, 0))
             epoch += 1
             if part and part.acquired:
-                assert part.error == 0 and part.acquired == [(0, 9, 1)], part
+                assert part.error == 0 and (acquired is None or part.acquired == acquired), part
                 return epoch
 
 
@@ -540,7 +546,8 @@ UNHELD_BATCHES = {
 @pytest.mark.parametrize("request_", ["fetch", "acknowledge"])
 def test_acknowledgements_that_cannot_be(raw, request_):
     epoch = raw.acquire()
-    for expected, cases in (({INVALID_REQUEST}, WRONG_BATCHES), ({INVALID_REQUEST, INVALID_RECORD_STATE}, UNHELD_BATCHES)):
+    unheld = {INVALID_REQUEST, INVALID_RECORD_STATE}
+    for expected, cases in (({INVALID_REQUEST}, WRONG_BATCHES), (unheld, UNHELD_BATCHES)):
         for what, batches in cases.items():
             if request_ == "acknowledge":
                 error, of_partition = raw.acknowledge(epoch, *batches)
@@ -587,6 +594,100 @@ def test_a_connection_that_ends_frees_what_its_member_held(raw):
 
         # What its member did not acknowledge counts as not delivered.
         assert wait_until(freed) == [(0, 9, 1)]
+
+
+def test_there_are_no_more_sessions_than_allowed(make_broker):
+    broker = make_broker({**QUICK, "group.share.max.size": 3, "group.share.max.share.sessions": 5})
+    find_coordinator(broker.address)
+    topic = create_topic(broker.address, "t")
+    with Connection(broker.address) as connection:
+        members = [(f"g{number % 2}", str(uuid.uuid4())) for number in range(6)]
+        for group, member in members:
+            assert share_heartbeat(connection, group, member, 0, [topic])[0] == 0
+        # The group has its own limit.
+        assert share_heartbeat(connection, "g0", str(uuid.uuid4()), 0, [topic])[0] == GROUP_MAX_SIZE_REACHED
+        assert [share_fetch(connection, *one, 0).error for one in members] == [0] * 5 + [SESSION_LIMIT_REACHED]
+        # One that begins anew needs no more room; one that ends makes some.
+        assert share_fetch(connection, *members[0], 0).error == 0
+        assert share_acknowledge(connection, *members[0], -1).error == 0
+        assert share_fetch(connection, *members[5], 0).error == 0
+    broker.stop()
+
+
+WAKES = ("append", "release", "lock", "close", "disconnect", "transaction", "nothing")
+
+
+@pytest.mark.parametrize("what", WAKES)
+def test_who_waits_is_woken(raw, java, what):
+    """A fetch that may wait for minutes is answered as soon as there is something to give; else when its time is up."""
+    s = raw.shared
+    epoch = raw.acquire()
+    if what == "lock":
+        # The lock of what comes next, which those that are held already do not have.
+        assert raw.acknowledge(epoch, (0, 9, [2])) == (0, 0)
+        s.configure(**{"share.record.lock.duration.ms": 1000})
+        epoch = raw.fetch_until(epoch + 1)
+    if what == "transaction":
+        s.configure(**{"share.isolation.level": "read_committed"})
+        producer = f"p-{s.group}"
+        java.call("txnOpen", s.address, name=producer, properties={"transactional.id": producer})
+        java.call("txnBegin", s.address, name=producer)
+        java.call("txnSend", s.address, name=producer, topic=s.topic, records=[{"partition": 0, "value": rebase(b"x")}])
+    other = str(uuid.uuid4())
+    with Connection(s.address) as connection:
+        assert share_heartbeat(connection, raw.group, other, 0, [s.topic])[0] == 0
+        connection.correlation += 1
+        wait = 300 if what == "nothing" else 100_000
+        body = fetch_body(raw.group, other, 0, [(raw.topic, 0, [])], max_wait=wait, min_bytes=1)
+        connection.send(frame(header(FETCH, 2, connection.correlation, flexible=True) + body))
+        # The session that it opens shows that it has come.
+        wait_until(lambda: share_acknowledge(raw.connection, raw.group, other, 9).error == INVALID_SESSION_EPOCH)
+        match what:
+            case "append":
+                s.produce(["x"])
+            case "release":
+                assert raw.acknowledge(epoch, (3, 4, [2])) == (0, 0)
+            case "close":
+                assert raw.acknowledge(-1) == (0, None)
+            case "disconnect":
+                raw.connection.socket.close()
+            case "transaction":
+                java.call("txnCommit", s.address, name=producer)
+                java.call("txnClose", s.address, name=producer)
+        answer = decode(connection.response(connection.correlation), True)
+        assert answer.error == 0
+        acquired = [one for part in answer.parts.values() for one in part.acquired]
+        assert acquired == {
+            "append": [(10, 10, 1)], "transaction": [(10, 10, 1)], "release": [(3, 4, 2)], "lock": [(0, 9, 3)],
+            "close": [(0, 9, 1)], "disconnect": [(0, 9, 1)], "nothing": [],
+        }[what]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["closed", "opened anew"])
+def test_a_session_that_is_over_takes_nothing_any_more(raw, how):
+    """Its fetch still waits while another connection ends it; what comes then is for others."""
+    s, other = raw.shared, str(uuid.uuid4())
+    epoch = raw.acquire()
+    assert raw.acknowledge(epoch, (0, 9, [1])) == (0, 0)
+    waiting = raw.connection
+    waiting.correlation += 1
+    body = fetch_body(raw.group, raw.member, epoch + 1, [(raw.topic, 0, [])], max_wait=100_000, min_bytes=1)
+    waiting.send(frame(header(FETCH, 2, waiting.correlation, flexible=True) + body))
+    with Connection(s.address) as connection:
+        # Once it has come, the session goes on with the number behind it.
+        at = [raw.group, raw.member]
+        wait_until(lambda: share_acknowledge(connection, *at, epoch + 2, []).error == 0)
+        if how == "closed":
+            assert share_acknowledge(connection, *at, -1).error == 0
+        else:
+            assert share_fetch(connection, *at, 0).error == 0
+        # Its end is told at once.
+        answer = decode(waiting.response(waiting.correlation), True)
+        assert (answer.error, answer.parts) == (SESSION_NOT_FOUND, {})
+        s.produce(["x"])
+        assert share_heartbeat(connection, raw.group, other, 0, [s.topic])[0] == 0
+        answer = share_fetch(connection, raw.group, other, 0, [(raw.topic, 0, [])], max_wait=10_000, min_bytes=1)
+        assert answer.parts[raw.topic.bytes, 0].acquired == [(10, 10, 1)]
 
 
 def test_limits_that_mean_nothing(raw):

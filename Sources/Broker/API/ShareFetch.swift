@@ -81,19 +81,26 @@ extension BrokerNode {
         guard isMember else { throw ControlError(.unknownMemberId) }
         let (session, before) = try shareSessions.open(key, on: ObjectIdentifier(connection))
         connection.hasShareSessions = true
-        if let before { shares.release(before.partitions, of: asked.member) }
+        if let before { giveBack(of: before) }
         return session
     }
 
     /// Ends a member's session: what it has goes to others.
     func end(_ session: ShareSession) {
         shareSessions.close(session)
-        shares.release(session.partitions, of: session.key.member)
+        giveBack(of: session)
     }
 
     /// A connection has ended, and with it the sessions of its members.
     func endShareSessions(of connection: ObjectIdentifier) {
-        for session in shareSessions.end(of: connection) { shares.release(session.partitions, of: session.key.member) }
+        for session in shareSessions.end(of: connection) { giveBack(of: session) }
+    }
+
+    /// Gives what a session that is over has to others, and lets its own fetch see that it waits for nothing.
+    private func giveBack(of session: ShareSession) {
+        let keys = session.partitions
+        shares.release(keys, of: session.key.member)
+        for key in keys { shares.wake(key) }
     }
 
     /// Sends what was delivered, once what was acknowledged is on disk.
@@ -188,9 +195,21 @@ private final class ShareFetchWaiter: PartitionWaiter, SharePartitionWaiter, @un
     private func finish(evenIfTooLittle: Bool) {
         guard !isDone else { return }
         wakeUps.end()
+        guard !work.session.isOver else { return refuse() }
         guard let parts = node.collect(work, evenIfTooLittle: evenIfTooLittle || node.isDraining) else { return }
+        guard !work.session.isOver else {
+            // It has ended on another connection meanwhile.
+            node.shares.release(parts.map { work.key($0.target) }, of: work.member)
+            return refuse()
+        }
         end()
         node.answer(work, parts)
+    }
+
+    private func refuse() {
+        end()
+        let error = ControlError(.shareSessionNotFound)
+        work.responder.send(ShareFetchResponse(errorCode: error.code.rawValue, errorMessage: error.message))
     }
 
     private func end() {

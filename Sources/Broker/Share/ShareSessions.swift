@@ -54,7 +54,7 @@ final class ShareSessions: Sendable {
 
     /// The sessions of a connection that has ended; they are no more.
     func end(of connection: ObjectIdentifier) -> [ShareSession] {
-        sessions.withLock { sessions in
+        let ended = sessions.withLock { sessions in
             let ended = sessions.values.filter { $0.connection == connection }
             for session in ended {
                 session.end()
@@ -62,6 +62,8 @@ final class ShareSessions: Sendable {
             }
             return ended
         }
+        for session in ended { session.end() }
+        return ended
     }
 
     var count: Int { sessions.withLock { $0.count } }
@@ -81,6 +83,7 @@ final class ShareSession: Sendable {
         /// All that it got records of since it began, which it may have still.
         var touched: Set<ShareTarget> = []
         var nextEpoch: Int32 = 1
+        var isOver = false
     }
 
     let key: ShareSessions.Key
@@ -107,6 +110,11 @@ final class ShareSession: Sendable {
             return true
         }
     }
+
+    fileprivate func end() { state.withLock { $0.isOver = true } }
+
+    /// Whether it has ended; nobody acknowledges what it is given then.
+    var isOver: Bool { state.withLock { $0.isOver } }
 
     /// - Returns: what is fetched then, in the order in which it is to be served.
     /// - Throws: INVALID_REQUEST for more than a session may have.

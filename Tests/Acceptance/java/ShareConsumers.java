@@ -208,7 +208,8 @@ final class ShareConsumers {
             List<List<Object>> records = show(found);
             events.add(new Event(false, records));
             if (!request.path("implicit").asBoolean())
-                for (ConsumerRecord<byte[], byte[]> record : found) consumer.acknowledge(record, AcknowledgeType.ACCEPT);
+                for (ConsumerRecord<byte[], byte[]> record : found)
+                    consumer.acknowledge(record, AcknowledgeType.ACCEPT);
             Map<String, String> answers = committed(consumer.commitSync());
             List<List<Object>> confirmed = new ArrayList<>();
             for (List<Object> record : records) {
