@@ -197,9 +197,9 @@ def test_sarama_and_librdkafka_in_one_group(sarama, bootstrap, fresh):
     topic, group = create_topic(bootstrap, fresh(), 2), fresh("group")
     other = consumer(bootstrap, group, **{"partition.assignment.strategy": "range"})
     other.subscribe([topic])
-    wait_until(lambda: other.poll(0.1) or len(other.assignment()) == 2, 60)
+    wait_until(lambda: (other.poll(0.1), len(other.assignment()) == 2)[1], 60)
     member = sarama("group", bootstrap, version="2.1.0", topics=[topic], group=group)
-    wait_until(lambda: other.poll(0.1) or len(other.assignment()) == 1, 60)
+    wait_until(lambda: (other.poll(0.1), len(other.assignment()) == 1)[1], 60)
     claims = member.until("claims")[-1]["claims"][topic]
     assert sorted(claims + [place.partition for place in other.assignment()]) == [0, 1]
     other.close()

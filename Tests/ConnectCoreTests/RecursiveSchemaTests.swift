@@ -322,4 +322,27 @@ import Testing
         }
         #expect(root == nil && inner == nil)
     }
+
+    /// The same types, entered at another struct first: what one schema has as a reference the other has around it.
+    @Test func `schemas that come to the same types from elsewhere are compared to an end`() async throws {
+        let node = #"{"type":"record","name":"Node","fields":[{"name":"x","type":["null",\#(0)],"default":null}]}"#
+        let mid = #"{"type":"record","name":"Mid","fields":[{"name":"x","type":["null",\#(0)],"default":null}]}"#
+        func text(_ fields: String) -> String { #"{"type":"record","name":"W","fields":[\#(fields)]}"# }
+        func filled(_ text: String, _ inner: String) -> String {
+            text.split(separator: "0").joined(separator: inner)
+        }
+        let inNode = filled(node, filled(mid, #""Node""#))
+        let inMid = filled(mid, filled(node, #""Mid""#))
+        let first = try await Self.schema(.avro, text(#"{"name":"n","type":\#(inNode)}"#))
+        let second = try await Self.schema(
+            .avro, text(#"{"name":"m","type":["null",\#(inMid)],"default":null},{"name":"n","type":"Node"}"#))
+        let (n, other) = (try #require(first.field("n")).schema, try #require(second.field("n")).schema)
+        #expect(n == other)
+        #expect(n.isLike(other))
+        #expect(first != second)
+        #expect(!first.isLike(second))
+        let m = try #require(second.field("m")).schema
+        #expect(n != m)
+        #expect(ConnectSchema.hasSameFields(n, n.with(isOptional: true)))
+    }
 }

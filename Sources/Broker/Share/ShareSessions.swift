@@ -56,10 +56,7 @@ final class ShareSessions: Sendable {
     func end(of connection: ObjectIdentifier) -> [ShareSession] {
         let ended = sessions.withLock { sessions in
             let ended = sessions.values.filter { $0.connection == connection }
-            for session in ended {
-                session.end()
-                sessions[session.key] = nil
-            }
+            for session in ended { sessions[session.key] = nil }
             return ended
         }
         for session in ended { session.end() }
@@ -89,7 +86,6 @@ final class ShareSession: Sendable {
     let key: ShareSessions.Key
     let connection: ObjectIdentifier
     private let state = Mutex(State())
-    private let over = Atomic<Bool>(false)
     /// Partitions of one session; no client has as many.
     private static let targetCountMax = 100_000
 
@@ -97,11 +93,6 @@ final class ShareSession: Sendable {
         self.key = key
         self.connection = connection
     }
-
-    /// Whether its member has another one, or has gone.
-    var isOver: Bool { over.load(ordering: .acquiring) }
-
-    fileprivate func end() { over.store(true, ordering: .releasing) }
 
     fileprivate func advance(_ epoch: Int32) -> Bool {
         state.withLock { state in

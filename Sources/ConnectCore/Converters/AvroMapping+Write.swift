@@ -94,7 +94,10 @@ struct AvroSchemaWriter {
             return [("type", .string("map")), ("values", try json(values, depth: depth + 1))]
         }
         let fullName = options.typeName(schema.name ?? AvroMapping.namespace + "." + AvroMapping.entry)
-        if let known = try reference(fullName, schema) { return [("type", .string("array")), ("items", known)] }
+        // Keys and values are the record; the rest is said where the array stands.
+        if let known = try reference(fullName, schema.with(parameters: [])) {
+            return [("type", .string("array")), ("items", known)]
+        }
         let outer = enter(fullName)
         let fields: [JSONValue] = [
             .object([("name", .string("key")), ("type", try json(keys, depth: depth + 1))]),

@@ -66,6 +66,8 @@ package final class ConnectSchema: Sendable {
     package let isRecursive: Bool
     /// Of a struct that contains itself: where its fields are.
     let reference: StructReference?
+    /// What a struct that was unrolled tells from those that look like it: each look makes another one.
+    private let origin: StructReference.Identity?
     private let ownFields: [Field]
     private let places: [String: Int]
 
@@ -83,7 +85,8 @@ package final class ConnectSchema: Sendable {
     init(
         _ kind: Kind, isOptional: Bool = false, defaultValue: ConnectValue? = nil, name: String? = nil,
         version: Int32? = nil, doc: String? = nil, parameters: [Parameter] = [], fields: [Field] = [],
-        keySchema: ConnectSchema? = nil, valueSchema: ConnectSchema? = nil, reference: StructReference?
+        keySchema: ConnectSchema? = nil, valueSchema: ConnectSchema? = nil, reference: StructReference?,
+        origin: StructReference.Identity? = nil
     ) {
         self.kind = kind
         self.isOptional = isOptional
@@ -94,6 +97,7 @@ package final class ConnectSchema: Sendable {
         self.parameters = parameters
         ownFields = fields
         self.reference = reference
+        self.origin = origin
         isRecursive =
             reference != nil || keySchema?.isRecursive == true || valueSchema?.isRecursive == true
             || fields.contains { $0.schema.isRecursive }
@@ -134,16 +138,57 @@ package final class ConnectSchema: Sendable {
 
 extension ConnectSchema: Hashable {
     package static func == (a: ConnectSchema, b: ConnectSchema) -> Bool {
-        if a === b { return true }
-        return a.kind == b.kind && a.isOptional == b.isOptional && a.name == b.name && a.version == b.version
-            && a.doc == b.doc && hasSameFields(a, b) && a.keySchema == b.keySchema && a.valueSchema == b.valueSchema
-            && a.defaultValue == b.defaultValue && hasSameParameters(a, b)
+        var compared: Set<[StructReference.Identity]> = []
+        return isSame(a, b, &compared)
     }
 
-    /// Of two structs that contain themselves it is the definitions that are compared: the fields have no end.
+    /// Of two structs, whatever else the schemas say.
     static func hasSameFields(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
-        guard let reference = a.reference, let other = b.reference else { return a.fields == b.fields }
-        return reference === other || StructReference.isSame(reference, other)
+        var compared: Set<[StructReference.Identity]> = []
+        return hasSameFields(a, b, &compared)
+    }
+
+    /// What tells the fields of a struct that contains itself; nil where they have an end.
+    var identity: StructReference.Identity? { reference?.identity ?? origin }
+
+    /// - Parameter compared: pairs of structs that contain themselves and are being compared: where they come back to one, they
+    ///   are the same if the rest is.
+    private static func isSame(
+        _ a: ConnectSchema, _ b: ConnectSchema, _ compared: inout Set<[StructReference.Identity]>
+    ) -> Bool {
+        if a === b { return true }
+        return a.kind == b.kind && a.isRecursive == b.isRecursive && a.isOptional == b.isOptional && a.name == b.name
+            && a.version == b.version && a.doc == b.doc && isSame(a.keySchema, b.keySchema, &compared)
+            && isSame(a.valueSchema, b.valueSchema, &compared) && a.defaultValue == b.defaultValue
+            && hasSameParameters(a, b) && hasSameFields(a, b, &compared)
+    }
+
+    private static func isSame(
+        _ a: ConnectSchema?, _ b: ConnectSchema?, _ compared: inout Set<[StructReference.Identity]>
+    ) -> Bool {
+        guard let a, let b else { return a == nil && b == nil }
+        return isSame(a, b, &compared)
+    }
+
+    private static func hasSameFields(
+        _ a: ConnectSchema, _ b: ConnectSchema, _ compared: inout Set<[StructReference.Identity]>
+    ) -> Bool {
+        if let reference = a.reference, let other = b.reference {
+            if reference === other { return true }
+            // Of definitions that are still being made the numbers are all.
+            guard reference.isBound, other.isBound else {
+                return reference.isBound == other.isBound && reference.number == other.number
+            }
+        }
+        if let one = a.identity, let other = b.identity, one == other || !compared.insert([one, other]).inserted {
+            return true
+        }
+        let (fields, others) = (a.fields, b.fields)
+        guard fields.count == others.count else { return false }
+        for (field, other) in zip(fields, others) {
+            guard field.name == other.name, isSame(field.schema, other.schema, &compared) else { return false }
+        }
+        return true
     }
 
     private static func hasSameParameters(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {

@@ -17,10 +17,6 @@ package final class RecursiveStructs: Sendable {
     fileprivate func mayKeepLevel() -> Bool {
         levelsLeft.load(ordering: .relaxed) > 0 && levelsLeft.subtract(1, ordering: .relaxed).newValue >= 0
     }
-
-    fileprivate static func isSame(_ a: RecursiveStructs, _ b: RecursiveStructs) -> Bool {
-        a === b || a.definitions == b.definitions
-    }
 }
 
 /// Makes parts of definitions in which the references are at home. Used by one caller.
@@ -42,7 +38,8 @@ private final class Binding {
             schema.kind, isOptional: schema.isOptional, defaultValue: schema.defaultValue.map(bound), name: schema.name,
             version: schema.version, doc: schema.doc, parameters: schema.parameters,
             fields: schema.fields.map { .init($0.name, bound($0.schema)) }, keySchema: schema.keySchema.map(bound),
-            valueSchema: schema.valueSchema.map(bound))
+            valueSchema: schema.valueSchema.map(bound), reference: nil,
+            origin: .init(home: ObjectIdentifier(home), number: -1, part: ObjectIdentifier(schema)))
         made[ObjectIdentifier(schema)] = (schema, new)
         return new
     }
@@ -81,6 +78,8 @@ final class StructReference: Sendable {
     struct Identity: Hashable {
         var home: ObjectIdentifier?
         var number: Int
+        /// Of a struct around references: the part of the definitions that it was unrolled from.
+        var part: ObjectIdentifier? = nil
     }
 
     let number: Int
@@ -110,12 +109,6 @@ final class StructReference: Sendable {
             if home.mayKeepLevel() { kept = made }
             return made
         }
-    }
-
-    static func isSame(_ a: StructReference, _ b: StructReference) -> Bool {
-        guard a.number == b.number else { return false }
-        guard let home = a.home, let other = b.home else { return a.isBound == b.isBound }
-        return RecursiveStructs.isSame(home, other)
     }
 }
 

@@ -166,11 +166,8 @@ extension ConnectSchema {
         guard kind == other.kind, logicalType == other.logicalType, fields.count == other.fields.count else {
             return false
         }
-        if let reference, let another = other.reference,
-            !compared.insert([reference.identity, another.identity]).inserted
-        {
-            return true
-        }
+        if self === other { return true }
+        if let identity, let another = other.identity, !compared.insert([identity, another]).inserted { return true }
         func alike(_ a: ConnectSchema?, _ b: ConnectSchema?) -> Bool {
             guard let a, let b else { return a == nil && b == nil }
             return a.isLike(b, &compared)

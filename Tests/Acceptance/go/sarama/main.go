@@ -358,6 +358,8 @@ var commit = func(sarama.ConsumerGroupSession) {}
 func group(order Order, config *sarama.Config) error {
 	config.Consumer.Group.Rebalance.Timeout = 10 * time.Second
 	config.Consumer.Group.Heartbeat.Interval = 200 * time.Millisecond
+	// A broker that starts again may take its time.
+	config.Metadata.Retry.Max = 600
 	context, cancel := context.WithCancel(context.Background())
 	made, err := sarama.NewConsumerGroup(order.Bootstrap, order.Group, config)
 	if err != nil {
