@@ -124,7 +124,8 @@ extension Controller {
         guard !Topic.isInternal(name) else {
             throw ControlError(
                 .invalidTopicException,
-                "Topic '\(name)' keeps its number of partitions: they are where groups, share groups or transactions are looked for.")
+                "Topic '\(name)' keeps its number of partitions: they are where groups, share groups or transactions are looked for."
+            )
         }
         defer { if !validateOnly { tellObserver() } }
         try state.withLock { state throws(ControlError) in

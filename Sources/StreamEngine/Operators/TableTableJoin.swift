@@ -129,7 +129,9 @@ final class TableTableJoinOperator: Operator {
             pairs.append(row, index, time)
             if keepsOther, match != nil {
                 // A deletion leaves no row that would tell its time.
-                do throws(EngineError) { try other.setResultTime(key, isNew || time == match?.timestamp ? nil : time) } catch {
+                do throws(EngineError) {
+                    try other.setResultTime(key, isNew || time == match?.timestamp ? nil : time)
+                } catch {
                     return context.fail(error)
                 }
             }
