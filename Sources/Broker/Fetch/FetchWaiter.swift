@@ -1,5 +1,4 @@
 import NIOCore
-import Synchronization
 
 /// A Fetch that found too little and waits: for records, for its time to be up, or for its connection to end.
 ///
@@ -9,8 +8,7 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
     private let node: BrokerNode
     private let work: FetchWork
     private let loop: any EventLoop
-    /// Many appends in a row cause one look.
-    private let isLookDue = Atomic<Bool>(false)
+    private let wakeUps = WakeUps()
 
     // Only on the event loop.
     private var partitions: [Partition] = []
@@ -41,13 +39,13 @@ final class FetchWaiter: PartitionWaiter, @unchecked Sendable {
     }
 
     func partitionChanged() {
-        guard !isLookDue.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        guard wakeUps.begin() else { return }
         loop.execute { self.finish(evenIfTooLittle: false) }
     }
 
     private func finish(evenIfTooLittle: Bool) {
         guard !isDone else { return }
-        isLookDue.store(false, ordering: .releasing)
+        wakeUps.end()
         var limits = work.limits
         // Rules may have changed meanwhile.
         if limits.access != nil { limits.access = node.access(work.responder) }

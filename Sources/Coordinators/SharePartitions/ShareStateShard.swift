@@ -98,6 +98,7 @@ package struct ShareStateShard: Sendable {
             guard let state = states[key] else { continue }
             before[key] = .some(state)
             states[key] = nil
+            snapshotEpochs[key] = nil
             if let record = try? ShareStateRecord.snapshot(key, nil, epoch: 0, wall: time.wall) {
                 decision.records.append(record)
             }
