@@ -27,12 +27,36 @@ TOGETHER = {
     "test_groups.py": "members", "test_consumer_protocol.py": "members", "test_docs.py": "ports", "test_demo.py": "ports",
 }  # fmt: skip
 
+# Files that take long begin first, so that no process is left with one of them when the others have ended.
+LONG = [
+    "test_groups.py", "test_consumer_protocol.py", "test_soak.py", "sql/test_conformance.py", "console/test_console_pages.py",
+    "test_transactions.py", "test_demo.py", "test_docs.py", "cdc/test_capture.py", "sql/test_nodes.py", "connectors/test_hdfs.py",
+    "test_durability.py", "test_compaction.py", "connectors/test_snowflake.py", "connectors/test_bigquery.py",
+    "test_connect.py", "connectors/test_jdbc_source.py",
+]  # fmt: skip
+FOLDER = Path(__file__).parent
 
-@pytest.hookimpl(tryfirst=True)
+
 def pytest_collection_modifyitems(items):
-    """Each file's tests run in their order, in one of the processes (`--dist loadgroup`)."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.name, str(item.path))))
+    place = {FOLDER / name: index for index, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))  # each file's tests stay in their order
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Each file's tests run in their order, in one of the processes: servers that a file starts are started once.
+
+    `--dist loadgroup` with marks for this purpose does nothing with pytest 9.2: it names tests in a way that pytest no longer reads.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class FileScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.split("::", 1)[0]
+            return TOGETHER.get(file.rsplit("/", 1)[-1], file)
+
+    config.option.loadscopereorder = False  # files with the most tests are not those that take longest
+    return FileScheduling(config, log)
 
 
 def pytest_sessionstart(session):

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "connect"))
 
 from worker import SHARED, Worker, free_port, wait_until  # noqa: E402
 
-pytestmark = [pytest.mark.deadline(240), pytest.mark.xdist_group("bigquery")]
+pytestmark = pytest.mark.deadline(240)
 
 DATASET = "lake"
 

@@ -26,8 +26,6 @@ from worker import SHARED, Worker, free_port, wait_until  # noqa: E402
 fastavro = pytest.importorskip("fastavro")
 pq = pytest.importorskip("pyarrow.parquet")
 
-pytestmark = pytest.mark.xdist_group("hdfs")
-
 JSON = {"value__converter": "org.apache.kafka.connect.json.JsonConverter", "value__converter__schemas__enable": "false"}
 
 
