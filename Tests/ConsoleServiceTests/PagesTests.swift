@@ -68,7 +68,7 @@ import Testing
         try await TestConsole.with { console in
             func text(_ path: String) async throws -> String { try await console.ask(.GET, path, headers: []).text }
             let main = try await text("/assets/js/main.js")
-            for name in ["dom", "ui_table", "charts_chart", "router"] {
+            for name in ["dom", "ui_table", "charts_chart", "router", "routes"] {
                 #expect(main.split(separator: "const $\(name) = (() => {", omittingEmptySubsequences: false).count == 2)
             }
             #expect(!main.contains("const $pages_lineage = ") && !main.contains("const $ui_palette = "))

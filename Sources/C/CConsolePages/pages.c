@@ -199,86 +199,90 @@ static const unsigned char page48[] = {
     0};
 
 static const unsigned char page49[] = {
-#embed "pages/assets/js/sql/analysis.js" suffix(,)
+#embed "pages/assets/js/routes.js" suffix(,)
     0};
 
 static const unsigned char page50[] = {
-#embed "pages/assets/js/sql/catalog.js" suffix(,)
+#embed "pages/assets/js/sql/analysis.js" suffix(,)
     0};
 
 static const unsigned char page51[] = {
-#embed "pages/assets/js/sql/editor.js" suffix(,)
+#embed "pages/assets/js/sql/catalog.js" suffix(,)
     0};
 
 static const unsigned char page52[] = {
-#embed "pages/assets/js/sql/highlight.js" suffix(,)
+#embed "pages/assets/js/sql/editor.js" suffix(,)
     0};
 
 static const unsigned char page53[] = {
-#embed "pages/assets/js/sql/plan.js" suffix(,)
+#embed "pages/assets/js/sql/highlight.js" suffix(,)
     0};
 
 static const unsigned char page54[] = {
-#embed "pages/assets/js/sql/results.js" suffix(,)
+#embed "pages/assets/js/sql/plan.js" suffix(,)
     0};
 
 static const unsigned char page55[] = {
-#embed "pages/assets/js/sql/text.js" suffix(,)
+#embed "pages/assets/js/sql/results.js" suffix(,)
     0};
 
 static const unsigned char page56[] = {
-#embed "pages/assets/js/ui/dialog.js" suffix(,)
+#embed "pages/assets/js/sql/text.js" suffix(,)
     0};
 
 static const unsigned char page57[] = {
-#embed "pages/assets/js/ui/diff.js" suffix(,)
+#embed "pages/assets/js/ui/dialog.js" suffix(,)
     0};
 
 static const unsigned char page58[] = {
-#embed "pages/assets/js/ui/form.js" suffix(,)
+#embed "pages/assets/js/ui/diff.js" suffix(,)
     0};
 
 static const unsigned char page59[] = {
-#embed "pages/assets/js/ui/icons.js" suffix(,)
+#embed "pages/assets/js/ui/form.js" suffix(,)
     0};
 
 static const unsigned char page60[] = {
-#embed "pages/assets/js/ui/json.js" suffix(,)
+#embed "pages/assets/js/ui/icons.js" suffix(,)
     0};
 
 static const unsigned char page61[] = {
-#embed "pages/assets/js/ui/message.js" suffix(,)
+#embed "pages/assets/js/ui/json.js" suffix(,)
     0};
 
 static const unsigned char page62[] = {
-#embed "pages/assets/js/ui/page.js" suffix(,)
+#embed "pages/assets/js/ui/message.js" suffix(,)
     0};
 
 static const unsigned char page63[] = {
-#embed "pages/assets/js/ui/palette.js" suffix(,)
+#embed "pages/assets/js/ui/page.js" suffix(,)
     0};
 
 static const unsigned char page64[] = {
-#embed "pages/assets/js/ui/shell.js" suffix(,)
+#embed "pages/assets/js/ui/palette.js" suffix(,)
     0};
 
 static const unsigned char page65[] = {
-#embed "pages/assets/js/ui/shortcuts.js" suffix(,)
+#embed "pages/assets/js/ui/shell.js" suffix(,)
     0};
 
 static const unsigned char page66[] = {
-#embed "pages/assets/js/ui/states.js" suffix(,)
+#embed "pages/assets/js/ui/shortcuts.js" suffix(,)
     0};
 
 static const unsigned char page67[] = {
-#embed "pages/assets/js/ui/table.js" suffix(,)
+#embed "pages/assets/js/ui/states.js" suffix(,)
     0};
 
 static const unsigned char page68[] = {
-#embed "pages/assets/js/ui/toast.js" suffix(,)
+#embed "pages/assets/js/ui/table.js" suffix(,)
     0};
 
 static const unsigned char page69[] = {
+#embed "pages/assets/js/ui/toast.js" suffix(,)
+    0};
+
+static const unsigned char page70[] = {
 #embed "pages/index.html" suffix(,)
     0};
 
@@ -332,27 +336,28 @@ static const ConsolePage pages[] = {
     {"assets/js/pages/topics.js", page46, sizeof page46 - 1},
     {"assets/js/queries.js", page47, sizeof page47 - 1},
     {"assets/js/router.js", page48, sizeof page48 - 1},
-    {"assets/js/sql/analysis.js", page49, sizeof page49 - 1},
-    {"assets/js/sql/catalog.js", page50, sizeof page50 - 1},
-    {"assets/js/sql/editor.js", page51, sizeof page51 - 1},
-    {"assets/js/sql/highlight.js", page52, sizeof page52 - 1},
-    {"assets/js/sql/plan.js", page53, sizeof page53 - 1},
-    {"assets/js/sql/results.js", page54, sizeof page54 - 1},
-    {"assets/js/sql/text.js", page55, sizeof page55 - 1},
-    {"assets/js/ui/dialog.js", page56, sizeof page56 - 1},
-    {"assets/js/ui/diff.js", page57, sizeof page57 - 1},
-    {"assets/js/ui/form.js", page58, sizeof page58 - 1},
-    {"assets/js/ui/icons.js", page59, sizeof page59 - 1},
-    {"assets/js/ui/json.js", page60, sizeof page60 - 1},
-    {"assets/js/ui/message.js", page61, sizeof page61 - 1},
-    {"assets/js/ui/page.js", page62, sizeof page62 - 1},
-    {"assets/js/ui/palette.js", page63, sizeof page63 - 1},
-    {"assets/js/ui/shell.js", page64, sizeof page64 - 1},
-    {"assets/js/ui/shortcuts.js", page65, sizeof page65 - 1},
-    {"assets/js/ui/states.js", page66, sizeof page66 - 1},
-    {"assets/js/ui/table.js", page67, sizeof page67 - 1},
-    {"assets/js/ui/toast.js", page68, sizeof page68 - 1},
-    {"index.html", page69, sizeof page69 - 1},
+    {"assets/js/routes.js", page49, sizeof page49 - 1},
+    {"assets/js/sql/analysis.js", page50, sizeof page50 - 1},
+    {"assets/js/sql/catalog.js", page51, sizeof page51 - 1},
+    {"assets/js/sql/editor.js", page52, sizeof page52 - 1},
+    {"assets/js/sql/highlight.js", page53, sizeof page53 - 1},
+    {"assets/js/sql/plan.js", page54, sizeof page54 - 1},
+    {"assets/js/sql/results.js", page55, sizeof page55 - 1},
+    {"assets/js/sql/text.js", page56, sizeof page56 - 1},
+    {"assets/js/ui/dialog.js", page57, sizeof page57 - 1},
+    {"assets/js/ui/diff.js", page58, sizeof page58 - 1},
+    {"assets/js/ui/form.js", page59, sizeof page59 - 1},
+    {"assets/js/ui/icons.js", page60, sizeof page60 - 1},
+    {"assets/js/ui/json.js", page61, sizeof page61 - 1},
+    {"assets/js/ui/message.js", page62, sizeof page62 - 1},
+    {"assets/js/ui/page.js", page63, sizeof page63 - 1},
+    {"assets/js/ui/palette.js", page64, sizeof page64 - 1},
+    {"assets/js/ui/shell.js", page65, sizeof page65 - 1},
+    {"assets/js/ui/shortcuts.js", page66, sizeof page66 - 1},
+    {"assets/js/ui/states.js", page67, sizeof page67 - 1},
+    {"assets/js/ui/table.js", page68, sizeof page68 - 1},
+    {"assets/js/ui/toast.js", page69, sizeof page69 - 1},
+    {"index.html", page70, sizeof page70 - 1},
 };
 
 size_t console_page_count(void) { return sizeof pages / sizeof pages[0]; }

@@ -2,7 +2,7 @@
 /// find one behind the other, a round of requests for each.
 struct ModuleGraph: Sendable {
     static let root = "assets/js/"
-    static let router = root + "router.js"
+    static let routes = root + "routes.js"
     static let main = root + "main.js"
 
     /// The text of a file by its path; nil when there is none.
@@ -12,11 +12,11 @@ struct ModuleGraph: Sendable {
 
     init(text: @escaping @Sendable (String) -> String?) {
         self.text = text
-        // The router's table: `["/topics/:name", () => import("./pages/topic.js")],`.
-        routes = Self.lines(of: text(Self.router) ?? "").compactMap { line in
+        // The table of routes.js: `["/topics/:name", () => import("./pages/topic.js")],`.
+        routes = Self.lines(of: text(Self.routes) ?? "").compactMap { line in
             let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
             guard parts.count >= 5, parts[1].hasPrefix("/"), parts[2].hasSuffix("=> import("),
-                let script = Self.resolve(parts[3], from: Self.router)
+                let script = Self.resolve(parts[3], from: Self.routes)
             else { return nil }
             return (parts[1].split(separator: "/"), script)
         }
@@ -67,7 +67,7 @@ struct ModuleGraph: Sendable {
         }
     }
 
-    /// The script of a page, by the router's table; nil when no page is at the address.
+    /// The script of a page, by the table of routes; nil when no page is at the address.
     func page(of address: String) -> String? {
         let wanted = address.split(separator: "/")
         return routes.first { pattern, _ in

@@ -1,7 +1,8 @@
 // Starts the console: the frame first, then the page that the address names.
 import { api, ApiError } from "./api.js";
 import { announce, fill, h } from "./dom.js";
-import { match, start } from "./router.js";
+import { start } from "./router.js";
+import { match } from "./routes.js";
 import { markNavigation, startFigures, startShell } from "./ui/shell.js";
 import { errorState, loading } from "./ui/states.js";
 
