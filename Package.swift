@@ -11,6 +11,19 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// Tests are compiled for the sake of what they test: in a release build, too, without optimization.
+let testSettings: [SwiftSetting] = swiftSettings + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+
+// For CI, which links the tests and the program from one build: objects for the shared runtime want two libraries more of the
+// static one.
+let programLinkerSettings: [LinkerSetting] =
+    Context.environment["SWIFTWATER_LINK"] != "static"
+    ? []
+    : [
+        .unsafeFlags(["-static-stdlib"]), .linkedLibrary("_FoundationCollections"),
+        .linkedLibrary("_FoundationCShims"),
+    ]
+
 func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
@@ -18,7 +31,7 @@ func target(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(_ subject: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
         name: subject + "Tests", dependencies: [.byName(name: subject), "TestKit"] + dependencies,
-        exclude: exclude, swiftSettings: swiftSettings)
+        exclude: exclude, swiftSettings: testSettings)
 }
 
 func library(_ name: String, pkgConfig: String, debian: String) -> Target {
@@ -235,7 +248,7 @@ let package = Package(
                 httpTypes, nioHTTP1,
                 logging, arguments,
             ],
-            swiftSettings: swiftSettings),
+            swiftSettings: swiftSettings, linkerSettings: programLinkerSettings),
 
         // Beside: generator, test kit, tests
         .executableTarget(name: "MessageGenerator", dependencies: [], swiftSettings: swiftSettings),
@@ -397,7 +410,7 @@ let package = Package(
                 "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLFunctions", "SQLSyntax",
                 "ConnectCore", "Security", nio, logging, arguments,
             ],
-            swiftSettings: swiftSettings),
+            swiftSettings: testSettings),
         tests(
             "Broker",
             [
@@ -405,6 +418,6 @@ let package = Package(
                 "Observability", "Security", nio, nioPosix, logging,
             ]),
         tests("Fuzzing"),
-        .testTarget(name: "ArchitectureTests", swiftSettings: swiftSettings),
+        .testTarget(name: "ArchitectureTests", swiftSettings: testSettings),
     ]
 )
