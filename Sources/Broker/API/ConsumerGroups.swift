@@ -22,7 +22,8 @@ extension BrokerNode {
                 ? nil
                 : shard.configuration.consumer.overridden(
                     sessionTimeoutMs: Self.milliseconds(configs["consumer.session.timeout.ms"]),
-                    heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]))
+                    heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]),
+                    assignmentIntervalMs: Self.milliseconds(configs["consumer.assignment.interval.ms"]))
             var visible = topics
             if let access { visible = DescribableTopics(all: topics, access: access) }
             let decision = shard.consumerGroupHeartbeat(

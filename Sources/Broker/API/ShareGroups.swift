@@ -75,6 +75,7 @@ extension ShareMembershipSettings {
         self.init()
         sessionTimeoutMs = number("session.timeout.ms")
         heartbeatIntervalMs = number("heartbeat.interval.ms")
+        assignmentIntervalMs = number("assignment.interval.ms")
         maxSize = Int(number("max.size"))
     }
 }

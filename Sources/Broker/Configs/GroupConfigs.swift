@@ -4,6 +4,10 @@ import Bytes
 package enum GroupConfigs {
     package static let definitions: [ConfigDefinition] = [
         .init(
+            name: "consumer.assignment.interval.ms", type: .int, defaultValue: "0", rule: .range(0...Int64(Int32.max)),
+            serverName: "group.consumer.assignment.interval.ms",
+            documentation: "Milliseconds between two assignments of the group, which take changes in between together."),
+        .init(
             name: "consumer.heartbeat.interval.ms", type: .int, defaultValue: "5000",
             rule: .range(1...Int64(Int32.max)),
             serverName: "group.consumer.heartbeat.interval.ms",
@@ -12,6 +16,11 @@ package enum GroupConfigs {
             name: "consumer.session.timeout.ms", type: .int, defaultValue: "45000", rule: .range(1...Int64(Int32.max)),
             serverName: "group.consumer.session.timeout.ms",
             documentation: "Milliseconds after which a silent member of the new consumer protocol is removed."),
+        .init(
+            name: "share.assignment.interval.ms", type: .int, defaultValue: "0", rule: .range(0...Int64(Int32.max)),
+            serverName: "group.share.assignment.interval.ms",
+            documentation: "Milliseconds between two assignments of the share group, which take changes in between "
+                + "together."),
         .init(
             name: "share.auto.offset.reset", type: .string, defaultValue: "latest", rule: .shareOffsetReset,
             documentation: "Where a share group starts in a partition that it has not read: earliest, latest or "
