@@ -19,6 +19,10 @@ extension BrokerNode {
         let settings = ShareMembershipSettings(
             controller.server, overrides: controller.groupConfigs(request.groupId))
         host.submit(responder, waiting: .forOwnRecords, refusal: { request.refused($0) }) { shard, token, now, topics in
+            // Asked here, so that a group either has members and is not deleted, or begins when it is.
+            if shares.isForgetting(request.groupId), !shard.hasShareGroupMembers(request.groupId) {
+                return (Decision(token, request.refused(.coordinatorLoadInProgress)), [])
+            }
             let decision = shard.shareGroupHeartbeat(
                 request, client: responder.client, token: token, at: now, topics: topics, settings: settings)
             return (decision, [])

@@ -44,8 +44,10 @@ protocol ShareStateStore: Sendable {
 
     func summaries(of keys: [SharePartitionKey], done: @escaping @Sendable ([ShareStateAnswer]) -> Void)
 
-    /// Forgets partitions. One of which nothing is kept is forgotten already.
-    func delete(_ keys: [SharePartitionKey], done: @escaping @Sendable ([ErrorCode]) -> Void)
+    /// Forgets partitions, whether or not their group still lists them.
+    func forget(
+        where isForgotten: @escaping @Sendable (SharePartitionKey) -> Bool,
+        done: @escaping @Sendable (ErrorCode) -> Void)
 }
 
 extension BrokerNode {
