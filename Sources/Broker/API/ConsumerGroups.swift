@@ -15,7 +15,7 @@ extension BrokerNode {
         guard let host = groups.host(of: request.groupId) else {
             return responder.send(request.refused(.notCoordinator))
         }
-        let configs = controller.groupConfigs(request.groupId)
+        let configs = controller.boundedGroupConfigs(request.groupId)
         host.submit(responder, refusal: { request.refused($0) }) { shard, token, now, topics in
             let settings =
                 configs.isEmpty

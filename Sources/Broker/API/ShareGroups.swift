@@ -17,7 +17,7 @@ extension BrokerNode {
             return responder.send(request.refused(.notCoordinator))
         }
         let settings = ShareMembershipSettings(
-            controller.server, overrides: controller.groupConfigs(request.groupId))
+            controller.server, overrides: controller.boundedGroupConfigs(request.groupId))
         host.submit(responder, waiting: .forOwnRecords, refusal: { request.refused($0) }) { shard, token, now, topics in
             // Asked here, so that a group either has members and is not deleted, or begins when it is.
             if shares.isForgetting(request.groupId), !shard.hasShareGroupMembers(request.groupId) {

@@ -54,8 +54,8 @@ extension ServerProperties {
                 "Longest consumer.heartbeat.interval.ms that a group may be given."),
             property(
                 "group.consumer.assignment.interval.ms", .int, "0", .range(0...Int64(Int32.max)),
-                "Milliseconds between two assignments of a group of the new consumer protocol, which take changes in between together."
-            ),
+                "Milliseconds between two assignments of a group of the new consumer protocol, which take changes in "
+                    + "between together."),
             property(
                 "group.consumer.min.assignment.interval.ms", .int, "0", .range(0...Int64(Int32.max)),
                 "Shortest consumer.assignment.interval.ms that a group may be given."),

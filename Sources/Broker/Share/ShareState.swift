@@ -53,6 +53,6 @@ protocol ShareStateStore: Sendable {
 extension BrokerNode {
     /// The settings of a share group: its own, and the broker's for the rest.
     func shareGroupSettings(_ group: String) -> ShareGroupSettings {
-        ShareGroupSettings(controller.server, overrides: controller.groupConfigs(group))
+        ShareGroupSettings(controller.server, overrides: controller.boundedGroupConfigs(group))
     }
 }
