@@ -61,6 +61,11 @@ package struct EventTime: Sendable, Equatable {
         self.wall = wall
         self.monotonic = monotonic
     }
+
+    /// Whether so much time has gone by since an event, of which the monotonic time is given if it has been.
+    func isPast(_ milliseconds: Int32, since event: Int64?) -> Bool {
+        event.map { monotonic - $0 >= Int64(milliseconds) } ?? true
+    }
 }
 
 /// Who sent a request, as groups show their members.

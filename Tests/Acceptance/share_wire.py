@@ -47,6 +47,7 @@ class Answer:
     message: str | None
     lock_ms: int
     parts: dict  # (topic id as bytes, partition): Part
+    throttle_ms: int = 0
 
 
 def fetch_body(group, member, epoch, partitions=(), forgotten=(), max_wait=0, min_bytes=0, max_bytes=1 << 20,
@@ -94,8 +95,8 @@ def decode(reader: Reader, fetched):
         parts[topic, index] = part
 
     reader.tags()
-    reader.i32()  # throttle time
-    answer = Answer(reader.i16(), nullable_text(reader), reader.i32(), {})
+    throttle = reader.i32()
+    answer = Answer(reader.i16(), nullable_text(reader), reader.i32(), {}, throttle)
     parts = answer.parts
     for _ in range(reader.uvarint() - 1):
         topic = reader.take(16)

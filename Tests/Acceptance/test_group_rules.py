@@ -196,6 +196,8 @@ def test_members_are_checked(connection, fresh, topic):
     assert sync(connection, group, generation + 1, member).error_code == 22
     assert sync(connection, group, generation, member, (), 5, kind="connect", protocol="range").error_code == 23
     assert sync(connection, group, generation, member, (), 5, kind="consumer", protocol="other").error_code == 23
+    assert sync(connection, group, generation, member, (), 5).error_code == 23, "mandatory since version 5"
+    assert sync(connection, absent, generation, member, (), 5, kind="consumer").error_code == 23
     assert leave(connection, group, "stranger") == (0, 25)
     assert leave(connection, group, "stranger", version=2) == (25, None)
     assert leave(connection, absent, "stranger") in ((0, 25), (25, None))
@@ -244,8 +246,8 @@ def test_delete_refuses(connection, fresh, topic):
     for version in range(3):
         answer = connection.call(REQUESTS[42](version=version, groups_names=[group, absent]))
         assert {r.group_id: r.error_code for r in answer.results} == {group: 68, absent: 69}
-    answer = connection.call(REQUESTS[42](version=2, groups_names=[other, group]))
-    assert {r.group_id: r.error_code for r in answer.results} == {group: 68, other: 0}
+    answer = connection.call(REQUESTS[42](version=2, groups_names=[other, group, other]))
+    assert [(r.group_id, r.error_code) for r in answer.results] == [(other, 0), (group, 68)], "each once"
     assert committed(connection, other, topic) == (0, -1, "")
 
 

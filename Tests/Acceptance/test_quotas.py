@@ -3,7 +3,9 @@
 The clients here do not say who they are: their user is ANONYMOUS.
 """
 
+import base64
 import socket
+import uuid
 
 import confluent_kafka
 import kafka
@@ -11,10 +13,13 @@ import pytest
 from confluent_kafka.admin import NewTopic
 
 from clients import Confluent, Record, admin, create_topic, end_offset
+from groups_wire import find_coordinator
 from jvm import JavaError
 from process import free_port, wait_until
+from share_wire import share_fetch, share_heartbeat
 from test_cli import call
 from test_operations import Admin
+from wire import Connection
 
 # A short memory: of a burst no more than a second is free, so that tests need few bytes.
 SHORT = {"quota.window.num": "2"}
@@ -205,6 +210,40 @@ def test_consumers_are_told_and_held_up(make_broker, java, name):
     assert consume() == 0
     alter(java, broker, {"client-id": None}, consumer_byte_rate=RATE)
     assert consume() > 0
+
+
+def test_members_of_share_groups_are_told_and_held_up(make_broker, java):
+    """What they get counts as what consumers get; what they are not told of counts neither as read nor as delivered."""
+    port = free_port()
+    broker = make_broker(SHORT, flags=["--admin", f"127.0.0.1:{port}"])
+    find_coordinator(broker.address)
+    topic, member = create_topic(broker.address, "t"), str(uuid.uuid4())
+    Confluent().produce(broker.address, topic, [Record(VALUE)] * COUNT, properties={"batch.num.messages": 1})
+    earliest = [["SET", "share.auto.offset.reset", "earliest"]]
+    java.call("alterConfigs", broker.address, type="GROUP", name="g", operations=earliest)
+    described = java.call("describeTopic", broker.address, topic=topic)
+    topic_id = uuid.UUID(bytes=base64.urlsafe_b64decode(described["id"] + "=="))
+    alter(java, broker, {"client-id": None}, consumer_byte_rate=RATE)
+    with Connection(broker.address) as connection:
+        connection.socket.settimeout(60)
+        assert share_heartbeat(connection, "g", member, 0, [topic])[0] == 0
+        found, throttles, epoch = [], [], 0
+        while len(found) < COUNT:
+            options = {"max_records": 2, "mode": 1, "max_wait": 500, "min_bytes": 1}
+            answer = share_fetch(connection, "g", member, epoch, [(topic_id, 0, [])], **options)
+            assert answer.error == 0
+            throttles.append(answer.throttle_ms)
+            assert not (answer.throttle_ms and answer.parts), "who is held up gets nothing"
+            for part in answer.parts.values():
+                assert part.error == 0
+                found += [(n, count) for first, last, count in part.acquired for n in range(first, last + 1)]
+            epoch += 1
+        assert found == [(number, 1) for number in range(COUNT)]
+        assert max(throttles) > 0
+        metrics = Admin(port).metrics()
+        assert metrics['swiftwater_quota_throttles_total{quota="consumer_byte_rate"}'] > 0
+        assert metrics["swiftwater_fetched_records_total"] == COUNT
+        assert metrics["swiftwater_fetched_bytes_total"] > COUNT * SIZE
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import uuid
 import pytest
 
 from clients import Confluent, Record, create_topic
-from groups_wire import find_coordinator
+from groups_wire import commit, committed, find_coordinator
 from jvm import JavaError
 from process import wait_until
 from test_cli import call
+from wire import Connection
 
 
 class Members:
@@ -63,6 +64,11 @@ def test_a_group_is_described_and_listed(java, bootstrap, members, fresh):
     assert group not in java.call("listGroups", bootstrap, states=["Empty"])
     assert refused(java, bootstrap, "describeShareGroup", group=fresh("none")) == "GroupIdNotFoundException"
     assert refused(java, bootstrap, "describeGroup", group=group) == "GroupIdNotFoundException"
+    # As in Kafka there are no offsets in it for consumers, and none can be committed.
+    with Connection(bootstrap) as connection:
+        for version in (1, 5, 8, 9):
+            assert committed(connection, group, topic, version) == (0, -1, "")
+        assert commit(connection, group, topic, 1) == 69
     members.leave(group, first)
     members.leave(group, second)
     assert java.call("listGroups", bootstrap, states=["Empty"])[group] == ["Share", "Empty", "share"]
@@ -121,6 +127,28 @@ def test_groups_and_offsets_outlive_a_kill(java, broker, fresh, tmp_path):
     assert answer["errorCode"] == 0 and answer["memberEpoch"] == 1
 
 
+def test_nothing_is_left_of_a_group_that_was_deleted(java, broker, fresh):
+    """Not of topics that it lists no more either: a new group by the name begins from nothing, also after a kill."""
+    topics = [create_topic(broker.address, fresh()) for _ in range(3)]
+    members = Members(java, broker.address)
+    for _ in range(3):
+        members.leave("g", members.join("g", topics))
+        java.call("alterShareGroupOffsets", broker.address, group="g", offsets=[[topic, 0, 0] for topic in topics])
+        java.call("deleteShareGroupOffsets", broker.address, group="g", topics=topics[:1])
+        assert java.call("shareGroupOffsets", broker.address, group="g") == {f"{t}-0": [0, 0] for t in topics[1:]}
+        java.call("deleteTopic", broker.address, topic=topics[1])
+        create_topic(broker.address, topics[1])
+        java.call("deleteShareGroup", broker.address, group="g")
+        broker.kill()
+        broker.start()
+        find_coordinator(broker.address)
+        member = str(uuid.uuid4())
+        # While the group's log is read it is to come again (14).
+        wait_until(lambda: members.heartbeat("g", member, 0, topics)["errorCode"] == 0)
+        assert java.call("shareGroupOffsets", broker.address, group="g") == {f"{topic}-0": None for topic in topics}
+        members.leave("g", member)
+
+
 def test_a_deleted_topic_is_forgotten(java, bootstrap, members, fresh):
     topic, group = create_topic(bootstrap, fresh()), fresh("g")
     members.leave(group, members.join(group, [topic]))
@@ -130,6 +158,7 @@ def test_a_deleted_topic_is_forgotten(java, bootstrap, members, fresh):
 
 
 DEFAULTS = {
+    "share.assignment.interval.ms": "0", "consumer.assignment.interval.ms": "0",
     "share.auto.offset.reset": "latest", "share.delivery.count.limit": "5", "share.heartbeat.interval.ms": "5000",
     "share.isolation.level": "read_uncommitted", "share.partition.max.record.locks": "2000",
     "share.record.lock.duration.ms": "30000", "share.renew.acknowledge.enable": "true",
@@ -150,6 +179,7 @@ def test_settings_of_a_group(java, bootstrap, members, fresh):
         ("share.isolation.level", "read_committed"), ("share.record.lock.duration.ms", "15000"),
         ("share.delivery.count.limit", "10"), ("share.partition.max.record.locks", "10000"),
         ("share.renew.acknowledge.enable", "false"), ("share.heartbeat.interval.ms", "9000"),
+        ("share.assignment.interval.ms", "15000"), ("consumer.assignment.interval.ms", "1000"),
     ):  # fmt: skip
         alter(name, value)
         told = java.call("describeConfigs", bootstrap, type="GROUP", name=group)[name]
@@ -161,6 +191,9 @@ def test_settings_of_a_group(java, bootstrap, members, fresh):
         ("share.delivery.count.limit", "11"), ("share.delivery.count.limit", "1"),
         ("share.partition.max.record.locks", "99"), ("share.session.timeout.ms", "1000"),
         ("share.heartbeat.interval.ms", "15001"), ("share.renew.acknowledge.enable", "1"), ("share.unknown", "1"),
+        ("share.assignment.interval.ms", "15001"), ("consumer.assignment.interval.ms", "-1"),
+        # Of Kafka 4.4.
+        ("errors.deadletterqueue.topic.name", "dlq.letters"),
     ):  # fmt: skip
         with pytest.raises(JavaError) as caught:
             alter(name, value)

@@ -27,7 +27,7 @@ def connection(bootstrap):
         yield opened
 
 
-PROMISED = {22: (0, 5), 24: (0, 5), 25: (0, 4), 26: (0, 5), 27: (1, 1), 28: (0, 5), 65: (0, 0), 66: (0, 1)}
+PROMISED = {22: (0, 5), 24: (0, 5), 25: (0, 4), 26: (0, 5), 27: (1, 2), 28: (0, 5), 65: (0, 0), 66: (0, 1)}
 
 
 def test_the_transaction_requests_are_listed(bootstrap):
@@ -85,6 +85,9 @@ def test_starting_refuses(connection, fresh):
     assert start(fresh("x"), 900_001) == 50, "transaction.max.timeout.ms is 15 minutes"
     assert start(fresh("x"), 900_000) == 0
     assert start(fresh("x"), 1000, producer_id=5, producer_epoch=-1) == 42
+    assert start(None, 1000, producer_id=5, producer_epoch=-1) == 42
+    assert start(None, 1000, producer_id=-1, producer_epoch=5) == 42
+    assert start(None, 0) == 0, "nothing of a transaction is looked at without one"
     one = Transaction(connection, fresh("x"))
     assert start(one.name, 1000, producer_id=one.id + 1_000_000, producer_epoch=0) in (49, 90)
     assert one.start(current=True) == 0, "KIP-360: who knows the current epoch may raise it"

@@ -130,7 +130,9 @@ enum AuthorizationTable {
             return [try client.ask(request, version: version).errorCode]
         },
         .init(api: .syncGroup, needs: [.group(.read)]) { client, version in
-            let request = SyncGroupRequest(groupId: "g", memberId: "nobody")
+            let request = SyncGroupRequest(
+                groupId: "g", memberId: "nobody", protocolType: version >= 5 ? "consumer" : nil,
+                protocolName: version >= 5 ? "range" : nil)
             return [try client.ask(request, version: version).errorCode]
         },
         .init(api: .heartbeat, needs: [.group(.read)]) { client, version in

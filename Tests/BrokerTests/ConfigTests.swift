@@ -204,6 +204,30 @@ import Testing
     }
 }
 
+@Suite struct GroupConfigTests {
+    @Test func `what a group was given holds within the bounds that the broker has now`() throws {
+        let given = [
+            "consumer.session.timeout.ms": "60000", "consumer.heartbeat.interval.ms": " 5000 ",
+            "share.record.lock.duration.ms": "15000", "share.delivery.count.limit": "4",
+            "share.auto.offset.reset": "earliest", "share.of.another.version": "7",
+        ]
+        let before = try ServerProperties([:])
+        for (name, value) in given where GroupConfigs.definition(name) != nil {
+            #expect(GroupConfigs.problem(name, value, before) == nil)
+        }
+        let now = try ServerProperties([
+            "group.consumer.max.session.timeout.ms": "50000", "group.share.min.record.lock.duration.ms": "20000",
+        ])
+        #expect(
+            GroupConfigs.bounded(given, now)
+                == given.merging([
+                    "consumer.session.timeout.ms": "50000", "consumer.heartbeat.interval.ms": "5000",
+                    "share.record.lock.duration.ms": "20000",
+                ]) { $1 })
+        #expect(GroupConfigs.problem("share.record.lock.duration.ms", "15000", now) != nil)
+    }
+}
+
 @Suite struct TopicNameTests {
     /// Kafka's `Topic.validate`.
     @Test(arguments: [

@@ -397,10 +397,10 @@ import Testing
             var describe = DescribeConfigsRequest()
             describe.resources = [.init(resourceType: 32, resourceName: "g", configurationKeys: nil)]
             let configs = try client.ask(describe, version: 4).results[0].configs
-            #expect(configs.filter { $0.name.hasPrefix("consumer.") }.map(\.value) == ["5000", "50000"])
+            #expect(configs.filter { $0.name.hasPrefix("consumer.") }.map(\.value) == ["0", "5000", "50000"])
             #expect(
                 configs.filter { $0.name.hasPrefix("share.") }.map(\.value) == [
-                    "latest", "5", "5000", "read_uncommitted", "2000", "30000", "true", "45000",
+                    "0", "latest", "5", "5000", "read_uncommitted", "2000", "30000", "true", "45000",
                 ])
             var list = ListConfigResourcesRequest()
             list.resourceTypes = [32]

@@ -157,8 +157,7 @@ import Testing
         let names = [
             "log.local.retention.ms", "log.local.retention.bytes", "log.remote.copy.lag.ms",
             "transaction.two.phase.commit.enable", "transaction.partition.verification.enable",
-            "group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
-            "group.consumer.max.assignment.interval.ms", "group.consumer.assignor.offload.enable",
+            "group.consumer.assignor.offload.enable", "group.streams.assignment.interval.ms",
             "group.coordinator.cached.buffer.max.bytes", "group.share.max.groups", "group.streams.max.size",
             "share.fetch.purgatory.purge.interval.requests", "share.coordinator.threads",
             "alter.log.dirs.replication.quota.window.num", "alter.log.dirs.replication.quota.window.size.seconds",

@@ -15,14 +15,15 @@ extension BrokerNode {
         guard let host = groups.host(of: request.groupId) else {
             return responder.send(request.refused(.notCoordinator))
         }
-        let configs = controller.groupConfigs(request.groupId)
+        let configs = controller.boundedGroupConfigs(request.groupId)
         host.submit(responder, refusal: { request.refused($0) }) { shard, token, now, topics in
             let settings =
                 configs.isEmpty
                 ? nil
                 : shard.configuration.consumer.overridden(
                     sessionTimeoutMs: Self.milliseconds(configs["consumer.session.timeout.ms"]),
-                    heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]))
+                    heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]),
+                    assignmentIntervalMs: Self.milliseconds(configs["consumer.assignment.interval.ms"]))
             var visible = topics
             if let access { visible = DescribableTopics(all: topics, access: access) }
             let decision = shard.consumerGroupHeartbeat(

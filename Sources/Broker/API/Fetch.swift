@@ -20,11 +20,7 @@ extension BrokerNode {
         }
         do throws(ControlError) {
             let (session, isFull) = try session(of: request, responder.apiVersion, targets)
-            var maxBytes = max(0, min(Int(request.maxBytes), fetchByteCountMax))
-            // More would be over the quota for certain, and the client would never get on.
-            if !isFollower, let sensor = connection.quotas.fetch {
-                maxBytes = Int(min(Double(maxBytes), sensor.valueMax))
-            }
+            let maxBytes = fetchBytes(Int(request.maxBytes), on: isFollower ? nil : connection)
             let work = FetchWork(
                 responder: responder,
                 limits: FetchLimits(
@@ -114,27 +110,45 @@ extension BrokerNode {
         work.responder.send(response, regions: regions)
     }
 
-    /// The answer to a client that is over a quota: nothing, and the time after which it may ask again (KIP-219). What was
-    /// found then does not count. On the event loop.
+    /// Bytes that an answer may have.
+    ///
+    /// - Parameter connection: of a client that is bound by quotas.
+    func fetchBytes(_ wanted: Int, on connection: Connection?) -> Int {
+        let byteCountMax = max(0, min(wanted, fetchByteCountMax))
+        // More would be over the quota for certain, and the client would never get on.
+        guard let sensor = connection?.quotas.fetch else { return byteCountMax }
+        return Int(min(Double(byteCountMax), sensor.valueMax))
+    }
+
+    /// The answer to a client that is over a quota: nothing.
     ///
     /// - Returns: nil when the client gets what was found.
     private func throttled(_ work: FetchWork, _ parts: [FetchedPartition]) -> FetchResponse? {
-        guard !work.isFollower, case .connection(let place) = work.responder.target else { return nil }
-        let connection = place.connection.value
-        guard connection.quotas.fetch != nil || connection.quotas.requestTime != nil else { return nil }
-        let bound = connection.quotas
-        let time = bound.requestTime.map(connection.recordTime) ?? 0
-        let now = QuotaTime.now
-        let byteCount = parts.reduce(0) { $0 + $1.byteCount }
-        let bytes = bound.fetch?.record(Double(byteCount), at: now) ?? 0
-        let milliseconds = max(time, bytes)
+        guard !work.isFollower else { return nil }
+        let milliseconds = throttleTime(of: work.responder, parts.reduce(0) { $0 + $1.byteCount })
         guard milliseconds > 0 else { return nil }
-        bound.fetch?.note(-Double(byteCount), at: now)
-        connection.throttle(for: milliseconds, because: bytes > time ? .consumerByteRate : .requestPercentage)
         // A session begins with an answer that tells all its partitions.
         if work.isFull, let session = work.session { fetchSessions.close(session.id) }
-        return FetchResponse(
-            throttleTimeMs: Int32(clamping: milliseconds), sessionId: work.isFull ? 0 : work.session?.id ?? 0)
+        return FetchResponse(throttleTimeMs: milliseconds, sessionId: work.isFull ? 0 : work.session?.id ?? 0)
+    }
+
+    /// Counts what was found for a client. One that is over a quota gets nothing, and hears after which time it may ask again
+    /// (KIP-219); what was found then does not count. On the event loop.
+    ///
+    /// - Returns: that time in milliseconds; 0 for a client that gets it.
+    func throttleTime(of responder: Responder, _ byteCount: Int) -> Int32 {
+        guard case .connection(let place) = responder.target else { return 0 }
+        let connection = place.connection.value
+        let bound = connection.quotas
+        guard bound.fetch != nil || bound.requestTime != nil else { return 0 }
+        let time = bound.requestTime.map(connection.recordTime) ?? 0
+        let now = QuotaTime.now
+        let bytes = bound.fetch?.record(Double(byteCount), at: now) ?? 0
+        let milliseconds = max(time, bytes)
+        guard milliseconds > 0 else { return 0 }
+        bound.fetch?.note(-Double(byteCount), at: now)
+        connection.throttle(for: milliseconds, because: bytes > time ? .consumerByteRate : .requestPercentage)
+        return Int32(clamping: milliseconds)
     }
 
     private func add(_ slice: LogSlice, to data: inout FetchResponse.PartitionData, _ regions: inout [LogSlice]) {

@@ -56,42 +56,45 @@ extension BrokerNode {
 
     func handleDeleteGroups(_ request: DeleteGroupsRequest, _ responder: Responder) {
         let access = access(responder)
-        let permitted = Set(request.groupsNames.filter { access.permits(.delete, .group, $0) })
-        deleteShareStates(request.groupsNames.filter(permitted.contains)) { [self] failures in
-            deleteGroups(request, responder, permitted, failures)
-        }
-    }
-
-    private func deleteGroups(
-        _ request: DeleteGroupsRequest, _ responder: Responder, _ permitted: Set<String>,
-        _ failures: [String: ErrorCode]
-    ) {
-        var response = DeleteGroupsResponse()
+        var seen: Set<String> = []
+        let names = request.groupsNames.filter { seen.insert($0).inserted }
+        shares.beginForgetting(names)
+        var results: [DeleteGroupsResponse.DeletableGroupResult] = []
         var hosts: [ShardHost<GroupShard>] = []
-        response.results = request.groupsNames.map { group in
-            var result = DeleteGroupsResponse.DeletableGroupResult()
-            result.groupId = group
-            guard permitted.contains(group) else {
-                result.errorCode = ErrorCode.groupAuthorizationFailed.rawValue
-                return result
+        for name in names {
+            var code = ErrorCode.groupAuthorizationFailed
+            if access.permits(.delete, .group, name) {
+                guard let host = groups.host(of: name) else {
+                    results.append(.init(groupId: name, errorCode: ErrorCode.notCoordinator.rawValue))
+                    continue
+                }
+                hosts.append(host)
+                let done = host.perform { shard, now, _ in
+                    let (decision, code) = shard.delete(name, at: now)
+                    return (code, decision, [])
+                }
+                code = done.map { $0.failure ?? $0.value } ?? host.unavailability ?? .coordinatorLoadInProgress
             }
-            if let failure = failures[group] {
-                result.errorCode = failure.rawValue
-                return result
-            }
-            guard let host = groups.host(of: group) else {
-                result.errorCode = ErrorCode.notCoordinator.rawValue
-                return result
-            }
-            hosts.append(host)
-            let done = host.perform { shard, now, _ in
-                let (decision, code) = shard.delete(group, at: now)
-                return (code, decision, [])
-            }
-            let code = done.map { $0.failure ?? $0.value } ?? host.unavailability ?? .coordinatorLoadInProgress
-            result.errorCode = code.rawValue
-            return result
+            results.append(.init(groupId: name, errorCode: code.rawValue))
         }
-        send(response, responder, whenDurable: hosts)
+        let deleted = Set(results.filter { $0.errorCode == ErrorCode.none.rawValue }.map(\.groupId))
+        shares.endForgetting(Set(names).subtracting(deleted))
+        let response = DeleteGroupsResponse(results: results)
+        // What share groups keep goes behind the groups' own ends, also that of topics which they list no more. Where a crash
+        // comes in between, the next start does it.
+        whenDurable(hosts, responder) { [self] in
+            guard !deleted.isEmpty else { return responder.send(response) }
+            forgetShareStates(of: deleted) {
+                deleted.contains($0.group)
+            } _: { code in
+                guard code != .none else { return responder.send(response) }
+                let results = response.results.map { result in
+                    var result = result
+                    if deleted.contains(result.groupId) { result.errorCode = code.rawValue }
+                    return result
+                }
+                responder.send(DeleteGroupsResponse(results: results))
+            }
+        }
     }
 }

@@ -43,6 +43,10 @@ extension BrokerNode {
     }
 
     func handleSyncGroup(_ request: SyncGroupRequest, _ responder: Responder) {
+        // KIP-559: from version 5 on they must be there.
+        if responder.apiVersion >= 5, request.protocolType == nil || request.protocolName == nil {
+            return responder.send(request.refused(.inconsistentGroupProtocol))
+        }
         askGroup(request.groupId, responder) {
             request.refused($0)
         } _: { shard, token, now, topics in

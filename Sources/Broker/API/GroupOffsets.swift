@@ -123,20 +123,29 @@ extension BrokerNode {
     func send<Shard: CoordinatorShard>(
         _ response: some KafkaMessage, _ responder: Responder, whenDurable hosts: [ShardHost<Shard>]
     ) {
-        var syncs: [(partition: Partition, offset: Int64)] = []
-        if syncsBeforeAnswer {
-            for host in hosts {
-                let offsets = host.partition.log.offsets
-                if offsets.durableEnd < offsets.logEnd { syncs.append((host.partition, offsets.logEnd)) }
-            }
+        whenDurable(hosts, responder) { responder.send(response) }
+    }
+
+    /// Goes on once all that `hosts` have written is on disk.
+    func whenDurable<Shard: CoordinatorShard>(
+        _ hosts: [ShardHost<Shard>], _ responder: Responder, _ body: @escaping @Sendable () -> Void
+    ) {
+        guard syncsBeforeAnswer else { return body() }
+        let syncs = hosts.compactMap { host -> (partition: Partition, offset: Int64)? in
+            let offsets = host.partition.log.offsets
+            return offsets.durableEnd < offsets.logEnd ? (host.partition, offsets.logEnd) : nil
         }
-        guard !syncs.isEmpty else { return responder.send(response) }
+        whenForced(syncs, responder, body)
+    }
+
+    /// Goes on once these are on disk. If the disk fails the client sees its connection end.
+    func whenForced(
+        _ syncs: [(partition: Partition, offset: Int64)], _ responder: Responder,
+        _ body: @escaping @Sendable () -> Void
+    ) {
+        guard !syncs.isEmpty else { return body() }
         markers.force(syncs) { isDurable in
-            if isDurable {
-                responder.send(response)
-            } else {
-                responder.close(because: "the disk failed")
-            }
+            if isDurable { body() } else { responder.close(because: "the disk failed") }
         }
     }
 }

@@ -13,6 +13,9 @@ extension BrokerNode {
                 access.permitsCluster(.idempotentWrite, isTold: false) || access?.permitsAny(.write, .topic) ?? true
                     || access.permitsCluster(.idempotentWrite)
             else { return responder.send(Self.refusal(.clusterAuthorizationFailed)) }
+            guard (request.producerId == -1) == (request.producerEpoch == -1) else {
+                return responder.send(Self.refusal(.invalidRequest))
+            }
             return producerIds.withNext { result in
                 var response = InitProducerIdResponse()
                 switch result {

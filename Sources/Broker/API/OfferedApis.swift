@@ -28,7 +28,7 @@ package enum OfferedApis {
         .addPartitionsToTxn: 0...5,
         .addOffsetsToTxn: 0...4,
         .endTxn: 0...5,
-        .writeTxnMarkers: 1...1,
+        .writeTxnMarkers: 1...2,
         .txnOffsetCommit: 0...5,
         .describeAcls: 1...3,
         .createAcls: 1...3,

@@ -4,19 +4,49 @@ import LogStorage
 import NIOCore
 import Security
 
+// What the requests of share sessions have in common, whose generated types differ in their names alone.
+
+protocol ShareSessionRequest {
+    associatedtype Topic: ShareSessionTopic
+    var groupId: String? { get }
+    var memberId: String? { get }
+    var shareSessionEpoch: Int32 { get }
+    var isRenewAck: Bool { get }
+    var topics: [Topic] { get }
+}
+
+protocol ShareSessionTopic {
+    associatedtype Part: ShareSessionPartition
+    var topicId: KafkaUUID { get }
+    var partitions: [Part] { get }
+}
+
+protocol ShareSessionPartition {
+    associatedtype Batch: ShareSessionAcknowledgements
+    var partitionIndex: Int32 { get }
+    var acknowledgementBatches: [Batch] { get }
+}
+
+protocol ShareSessionAcknowledgements {
+    var firstOffset: Int64 { get }
+    var lastOffset: Int64 { get }
+    var acknowledgeTypes: [Int8] { get }
+}
+
+extension ShareFetchRequest: ShareSessionRequest {}
+extension ShareFetchRequest.FetchTopic: ShareSessionTopic {}
+extension ShareFetchRequest.FetchPartition: ShareSessionPartition {}
+extension ShareFetchRequest.AcknowledgementBatch: ShareSessionAcknowledgements {}
+extension ShareAcknowledgeRequest: ShareSessionRequest {}
+extension ShareAcknowledgeRequest.AcknowledgeTopic: ShareSessionTopic {}
+extension ShareAcknowledgeRequest.AcknowledgePartition: ShareSessionPartition {}
+extension ShareAcknowledgeRequest.AcknowledgementBatch: ShareSessionAcknowledgements {}
+
 /// A run of acknowledgements as it came, of either request.
 struct ShareAcknowledged: Sendable {
     var first: Int64
     var last: Int64
     var types: [Int8]
-
-    init(_ batch: ShareFetchRequest.AcknowledgementBatch) {
-        (first, last, types) = (batch.firstOffset, batch.lastOffset, batch.acknowledgeTypes)
-    }
-
-    init(_ batch: ShareAcknowledgeRequest.AcknowledgementBatch) {
-        (first, last, types) = (batch.firstOffset, batch.lastOffset, batch.acknowledgeTypes)
-    }
 }
 
 /// What ShareFetch and ShareAcknowledge have in common.
@@ -28,43 +58,50 @@ struct ShareRequest: Sendable {
     /// Whether locks are renewed (KIP-1222).
     var isRenewal: Bool
     var targets: [ShareTarget] = []
+    /// Of all partitions that are named, if it acknowledges anything: each is told how that went.
     var acknowledgements: [(target: ShareTarget, batches: [ShareAcknowledged])] = []
-    /// Why it cannot be answered.
-    private(set) var refusal: ControlError?
     /// The greatest number of an acknowledgement that the version knows.
     private let typeMax: Int8
 
-    init(
-        group: String?, member: String?, epoch: Int32, isRenewal: Bool, version: Int16,
-        topics: [(KafkaUUID, [(Int32, [ShareAcknowledged])])]
-    ) {
-        self.group = group ?? ""
-        self.member = member ?? ""
-        self.epoch = epoch
-        self.isRenewal = isRenewal
+    /// - Parameter access: of the client.
+    /// - Throws: what the whole request is refused with.
+    init(_ request: some ShareSessionRequest, version: Int16, _ access: Access?) throws(ControlError) {
+        group = request.groupId ?? ""
+        member = request.memberId ?? ""
+        epoch = request.shareSessionEpoch
+        isRenewal = request.isRenewAck
         typeMax = version >= 2 ? 4 : 3
-        for (id, partitions) in topics {
-            for (partition, batches) in partitions {
-                let target = ShareTarget(topicId: id, partition: partition)
+        for topic in request.topics {
+            for partition in topic.partitions {
+                let target = ShareTarget(topicId: topic.topicId, partition: partition.partitionIndex)
                 targets.append(target)
-                if !batches.isEmpty { acknowledgements.append((target, batches)) }
+                acknowledgements.append(
+                    (
+                        target,
+                        partition.acknowledgementBatches.map {
+                            ShareAcknowledged(first: $0.firstOffset, last: $0.lastOffset, types: $0.acknowledgeTypes)
+                        }
+                    ))
             }
         }
-        if self.group.isEmpty || self.member.isEmpty {
-            refusal = ControlError(.invalidRequest, "A group id and a member id are needed.")
-        } else if epoch < -1 {
-            refusal = ControlError(.invalidShareSessionEpoch)
-        } else if epoch == 0, !acknowledgements.isEmpty {
-            refusal = ControlError(.invalidRequest, "The first request of a share session cannot acknowledge anything.")
+        let isFetch = request is ShareFetchRequest
+        let acknowledges = acknowledgements.contains { !$0.batches.isEmpty }
+        if isFetch, !acknowledges { acknowledgements = [] }
+        if group.isEmpty || member.isEmpty {
+            throw ControlError(.invalidRequest, "A group id and a member id are needed.")
         }
+        // Nothing is delivered in a session that does not begin with a fetch.
+        guard epoch >= (isFetch ? 0 : 1) || epoch == -1 else { throw ControlError(.invalidShareSessionEpoch) }
+        if epoch == 0, acknowledges {
+            throw ControlError(.invalidRequest, "The first request of a share session cannot acknowledge anything.")
+        }
+        guard access.permits(.read, .group, group) else { throw ControlError(.groupAuthorizationFailed) }
     }
 
     /// The acknowledgements of a partition, in the order of their offsets.
     ///
     /// - Throws: INVALID_REQUEST for what no client that counts right sends.
-    func checked(
-        _ batches: [ShareAcknowledged], _ settings: ShareGroupSettings
-    ) throws(ControlError) -> [SharePartition.Acknowledgement] {
+    func checked(_ batches: [ShareAcknowledged]) throws(ControlError) -> [SharePartition.Acknowledgement] {
         var next = Int64.min
         var checked: [SharePartition.Acknowledgement] = []
         checked.reserveCapacity(batches.count)
@@ -89,10 +126,8 @@ struct ShareRequest: Sendable {
                 guard number <= typeMax, let type = SharePartition.AcknowledgeType(rawValue: number) else {
                     throw ControlError(.invalidRequest, "There is no acknowledgement of type \(number).")
                 }
-                guard type != .renew || (isRenewal && settings.renewsLocks) else {
-                    throw ControlError(
-                        .invalidRequest,
-                        "Locks are renewed by requests that say so, where share.renew.acknowledge.enable is set.")
+                guard type != .renew || isRenewal else {
+                    throw ControlError(.invalidRequest, "Locks are renewed by requests that say so.")
                 }
                 types.append(type)
             }
@@ -107,23 +142,10 @@ extension BrokerNode {
         let refuse: @Sendable (ControlError) -> Void = { error in
             responder.send(ShareAcknowledgeResponse(errorCode: error.code.rawValue, errorMessage: error.message))
         }
-        let topics = request.topics.map { topic in
-            (
-                topic.topicId,
-                topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) }
-            )
-        }
-        let asked = ShareRequest(
-            group: request.groupId, member: request.memberId, epoch: request.shareSessionEpoch,
-            isRenewal: request.isRenewAck, version: responder.apiVersion, topics: topics)
-        // Nothing is delivered in a session that does not begin with a fetch.
-        guard asked.epoch != 0 else { return refuse(ControlError(.invalidShareSessionEpoch)) }
-        if let error = asked.refusal { return refuse(error) }
-        guard access(responder).permits(.read, .group, asked.group) else {
-            return refuse(ControlError(.groupAuthorizationFailed))
-        }
+        let asked: ShareRequest
         let session: ShareSession
         do throws(ControlError) {
+            asked = try ShareRequest(request, version: responder.apiVersion, access(responder))
             session = try shareSessions.resume(.init(group: asked.group, member: asked.member), epoch: asked.epoch)
         } catch { return refuse(error) }
         let settings = shareGroupSettings(asked.group)
@@ -156,8 +178,13 @@ extension BrokerNode {
         var syncs: [(partition: Partition, offset: Int64)] = []
         for (target, batches) in asked.acknowledgements {
             do throws(ControlError) {
+                guard catalog.topic(id: target.topicId) != nil else { throw ControlError(.unknownTopicId) }
+                let acknowledgements = try asked.checked(batches)
                 let partition = try partition(target, access)
-                let acknowledgements = try asked.checked(batches, settings)
+                guard !acknowledgements.isEmpty else {
+                    results[target] = .some(nil)
+                    continue
+                }
                 let key = SharePartitionKey(group: asked.group, topicId: target.topicId, partition: target.partition)
                 guard let host = shares.host(of: key) else { throw ControlError(.invalidRecordState) }
                 let logStart = partition.log.offsets.logStart
@@ -166,8 +193,9 @@ extension BrokerNode {
                     do throws(SharePartition.InvalidRecordState) {
                         let decision = try shard.acknowledge(
                             key, acknowledgements, by: asked.member, deliveryCountLimit: settings.deliveryCountLimit,
-                            renewedUntil: now.monotonic + Int64(settings.recordLockDurationMs), logStart: logStart,
-                            at: now)
+                            renewedUntil: settings.renewsLocks
+                                ? now.monotonic + Int64(settings.recordLockDurationMs) : nil,
+                            logStart: logStart, at: now)
                         return (.success(()), decision, [key])
                     } catch { return (.failure(error), Decision(), []) }
                 }

@@ -11,19 +11,10 @@ extension BrokerNode {
         let refuse: @Sendable (ControlError) -> Void = { error in
             responder.send(ShareFetchResponse(errorCode: error.code.rawValue, errorMessage: error.message))
         }
-        let topics = request.topics.map { topic in
-            (
-                topic.topicId,
-                topic.partitions.map { ($0.partitionIndex, $0.acknowledgementBatches.map(ShareAcknowledged.init)) }
-            )
-        }
-        let asked = ShareRequest(
-            group: request.groupId, member: request.memberId, epoch: request.shareSessionEpoch,
-            isRenewal: request.isRenewAck, version: responder.apiVersion, topics: topics)
-        if let error = asked.refusal { return refuse(error) }
-        guard access(responder).permits(.read, .group, asked.group) else {
-            return refuse(ControlError(.groupAuthorizationFailed))
-        }
+        let asked: ShareRequest
+        do throws(ControlError) {
+            asked = try ShareRequest(request, version: responder.apiVersion, access(responder))
+        } catch { return refuse(error) }
         let loop = connection.registry.eventLoop
         let place = NIOLoopBound(connection, eventLoop: loop)
         shares.topic.prepare(controller) { [self] error in
@@ -47,7 +38,7 @@ extension BrokerNode {
             let targets = try session.change(adding: asked.targets, forgetting: forgotten)
             let settings = shareGroupSettings(asked.group)
             let (acknowledged, syncs) = acknowledge(asked, settings, responder)
-            let byteCountMax = max(0, min(Int(request.maxBytes), fetchByteCountMax))
+            let byteCountMax = fetchBytes(Int(request.maxBytes), on: connection)
             let isOver = asked.epoch == -1
             let work = ShareFetchWork(
                 responder: responder, session: session, targets: isOver ? [] : targets, settings: settings,
@@ -73,12 +64,8 @@ extension BrokerNode {
     private func shareSession(_ asked: ShareRequest, on connection: Connection) throws(ControlError) -> ShareSession {
         let key = ShareSessions.Key(group: asked.group, member: asked.member)
         guard asked.epoch == 0 else { return try shareSessions.resume(key, epoch: asked.epoch) }
-        // State is kept for groups that there are; a member that comes again after a restart has been heard of before.
-        let isMember = groups.host(of: asked.group)?.read { shard, _ in
-            shard.isShareGroupMember(asked.member, of: asked.group)
-        }
-        guard let isMember else { throw ControlError(.coordinatorLoadInProgress) }
-        guard isMember else { throw ControlError(.unknownMemberId) }
+        // Whether it is a member is not asked, as upstream: what its group has begun to read is shared.
+        if let code = groups.host(of: asked.group)?.unavailability { throw ControlError(code) }
         let (session, before) = try shareSessions.open(key, on: ObjectIdentifier(connection))
         connection.hasShareSessions = true
         if let before { giveBack(of: before) }
@@ -103,8 +90,17 @@ extension BrokerNode {
         for key in keys { shares.wake(key) }
     }
 
-    /// Sends what was delivered, once what was acknowledged is on disk.
-    func answer(_ work: ShareFetchWork, _ parts: [SharedPart]) {
+    /// Sends what was delivered, once what was acknowledged is on disk. A client that is over a quota gets nothing of it, and
+    /// others may have it. On the event loop.
+    func answer(_ work: ShareFetchWork, _ found: [SharedPart]) {
+        var parts = found
+        let throttleTimeMs = throttleTime(of: work.responder, parts.reduce(0) { $0 + $1.byteCount })
+        if throttleTimeMs > 0 {
+            for part in found where !part.acquired.isEmpty {
+                shares.takeBack(part.acquired, of: work.key(part.target), from: work.member)
+            }
+            parts = []
+        }
         var told: [ShareTarget: ShareFetchResponse.PartitionData] = [:]
         var order: [ShareTarget] = []
         for (target, error) in work.acknowledged {
@@ -125,7 +121,9 @@ extension BrokerNode {
             told[part.target] = data
         }
         work.session.served(Set(parts.filter { !$0.acquired.isEmpty }.map(\.target)))
-        var response = ShareFetchResponse(acquisitionLockTimeoutMs: work.settings.recordLockDurationMs)
+        metrics.noteFetched(parts)
+        var response = ShareFetchResponse(
+            throttleTimeMs: throttleTimeMs, acquisitionLockTimeoutMs: work.settings.recordLockDurationMs)
         var places: [KafkaUUID: Int] = [:]
         for target in order {
             guard let data = told[target] else { continue }
@@ -136,17 +134,14 @@ extension BrokerNode {
             }
             response.responses[place].partitions.append(data)
         }
-        send(response, work.responder, whenForced: work.syncs + parts.compactMap(\.started))
+        send(response, work.responder, whenForced: work.syncs + found.compactMap(\.started))
     }
 
     /// Sends an answer once these are on disk.
     func send(
         _ response: some KafkaMessage, _ responder: Responder, whenForced syncs: [(partition: Partition, offset: Int64)]
     ) {
-        guard !syncs.isEmpty else { return responder.send(response) }
-        markers.force(syncs) { isDurable in
-            if isDurable { responder.send(response) } else { responder.close(because: "the disk failed") }
-        }
+        whenForced(syncs, responder) { responder.send(response) }
     }
 }
 

@@ -1,6 +1,7 @@
 import Coordinators
 import KafkaMessages
 import LogStorage
+import NIOCore
 import Security
 import Synchronization
 
@@ -144,6 +145,7 @@ extension BrokerNode {
             return responder.send(response)
         }
         let done = host.perform { shard, now, _ -> (Result<Int32, ConsumerGroupError>, Decision, [Never]) in
+            if shares.isForgetting(group) { return (.failure(.isForgetting), Decision(), []) }
             let (decision, result) = shard.alterShareGroupOffsets(group, altered, at: now)
             return (result, decision, [])
         }
@@ -198,7 +200,6 @@ extension BrokerNode {
         }
         var deleted: [Topic] = []
         var refused: [Topic] = []
-        var keys: [SharePartitionKey] = []
         for asked in request.topics {
             var answer = Topic(topicName: asked.topicName)
             guard permitted.contains(asked.topicName) else {
@@ -211,7 +212,7 @@ extension BrokerNode {
                 refused.append(answer)
                 continue
             }
-            guard let topic = begun[id] else {
+            guard begun[id] != nil else {
                 answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
                 answer.errorMessage = "There is no offset information to delete."
                 refused.append(answer)
@@ -219,52 +220,65 @@ extension BrokerNode {
             }
             answer.topicId = id
             deleted.append(answer)
-            keys += topic.partitions.map { SharePartitionKey(group: group, topicId: id, partition: $0) }
         }
-        let (gone, others, asked) = (deleted, refused, keys)
-        shareStates.delete(asked) { [self] codes in
-            var failures: [KafkaUUID: ErrorCode] = [:]
-            for (key, code) in zip(asked, codes) where code != .none { failures[key.topicId] = code }
-            let forgotten = Set(gone.map(\.topicId)).subtracting(failures.keys)
-            let done = host.perform { shard, now, _ -> (Result<Void, ConsumerGroupError>, Decision, [Never]) in
-                let (decision, result) = shard.forgetShareGroupTopics(group, forgotten, at: now)
-                return (result, decision, [])
+        let forgotten = Set(deleted.map(\.topicId))
+        // First the group, so that nobody has begun anew what is then forgotten.
+        shares.beginForgetting([group])
+        let done = host.perform { shard, now, _ -> (Result<Void, ConsumerGroupError>, Decision, [Never]) in
+            let (decision, result) = shard.forgetShareGroupTopics(group, forgotten, at: now)
+            return (result, decision, [])
+        }
+        var refusal: (ErrorCode, String?)?
+        if let done {
+            if case .failure(let error) = done.value { refusal = (error.code, error.message) }
+            if let failure = done.failure { refusal = (failure, nil) }
+        } else {
+            refusal = (host.unavailability ?? .coordinatorLoadInProgress, nil)
+        }
+        if let refusal {
+            shares.endForgetting([group])
+            return refuse(refusal.0, refusal.1)
+        }
+        let (gone, others) = (deleted, refused)
+        whenDurable([host], responder) { [self] in
+            forgetShareStates(of: [group]) {
+                $0.group == group && forgotten.contains($0.topicId)
+            } _: { code in
+                let answers = gone.map { topic in
+                    var topic = topic
+                    topic.errorCode = code.rawValue
+                    return topic
+                }
+                responder.send(DeleteShareGroupOffsetsResponse(responses: answers + others))
             }
-            guard let done else { return refuse(host.unavailability ?? .coordinatorLoadInProgress) }
-            if let failure = done.failure { return refuse(failure) }
-            if case .failure(let error) = done.value { return refuse(error.code, error.message) }
-            let answers = gone.map { topic in
-                var topic = topic
-                topic.errorCode = (failures[topic.topicId] ?? .none).rawValue
-                return topic
-            }
-            send(DeleteShareGroupOffsetsResponse(responses: answers + others), responder, whenDurable: [host])
         }
     }
 
-    // MARK: DeleteGroups
-
-    /// Forgets what share groups among these keep of partitions, before they themselves are deleted: what would stay
-    /// behind would be taken for that of a new group by the same name.
+    /// Forgets what share groups keep of partitions, once the groups themselves have forgotten these. What the disk refuses is
+    /// tried again: it would be taken for that of a new group by the same name, so there is none until then.
     ///
-    /// - Parameter done: gets the groups whose state could not be deleted.
-    func deleteShareStates(_ names: [String], _ done: @escaping @Sendable ([String: ErrorCode]) -> Void) {
-        var keys: [SharePartitionKey] = []
-        for name in Set(names) {
-            let begun = groups.host(of: name)?.read { shard, _ -> [KafkaUUID: ShareGroupTopic] in
-                guard (try? shard.checkShareGroupIsEmpty(name)) != nil else { return [:] }  // not to be deleted
-                return (try? shard.shareGroupTopics(name)) ?? [:]
+    /// - Parameters:
+    ///   - groups: which `beginForgetting` was called for.
+    ///   - done: gets what became of the first attempt.
+    func forgetShareStates(
+        of groups: Set<String>, where isForgotten: @escaping @Sendable (SharePartitionKey) -> Bool,
+        _ done: @escaping @Sendable (ErrorCode) -> Void
+    ) {
+        shareStates.forget(where: isForgotten) { [self] code in
+            if code == .none {
+                shares.endForgetting(groups)
+            } else if !isDraining {
+                coordination.environment.timerLoop.scheduleTask(in: .seconds(1)) { [self] in
+                    forgetShareStates(of: groups, where: isForgotten) { _ in }
+                }
             }
-            for (id, topic) in begun ?? [:] {
-                keys += topic.partitions.map { SharePartitionKey(group: name, topicId: id, partition: $0) }
-            }
-        }
-        guard !keys.isEmpty else { return done([:]) }
-        let asked = keys
-        shareStates.delete(asked) { codes in
-            var failures: [String: ErrorCode] = [:]
-            for (key, code) in zip(asked, codes) where code != .none { failures[key.group] = code }
-            done(failures)
+            done(code)
         }
     }
+}
+
+extension ConsumerGroupError {
+    /// What a group kept is being forgotten, which takes a moment: clients try again.
+    fileprivate static let isForgetting = ConsumerGroupError(
+        .coordinatorLoadInProgress, "What the group has read is being forgotten.")
 }

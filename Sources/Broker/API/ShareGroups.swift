@@ -17,8 +17,12 @@ extension BrokerNode {
             return responder.send(request.refused(.notCoordinator))
         }
         let settings = ShareMembershipSettings(
-            controller.server, overrides: controller.groupConfigs(request.groupId))
+            controller.server, overrides: controller.boundedGroupConfigs(request.groupId))
         host.submit(responder, waiting: .forOwnRecords, refusal: { request.refused($0) }) { shard, token, now, topics in
+            // Asked here, so that a group either has members and is not deleted, or begins when it is.
+            if shares.isForgetting(request.groupId), !shard.hasShareGroupMembers(request.groupId) {
+                return (Decision(token, request.refused(.coordinatorLoadInProgress)), [])
+            }
             let decision = shard.shareGroupHeartbeat(
                 request, client: responder.client, token: token, at: now, topics: topics, settings: settings)
             return (decision, [])
@@ -75,6 +79,7 @@ extension ShareMembershipSettings {
         self.init()
         sessionTimeoutMs = number("session.timeout.ms")
         heartbeatIntervalMs = number("heartbeat.interval.ms")
+        assignmentIntervalMs = number("assignment.interval.ms")
         maxSize = Int(number("max.size"))
     }
 }

@@ -288,7 +288,8 @@ extension BrokerNode {
                     var entry = WriteTxnMarkersResponse.WritableTxnMarkerPartitionResult()
                     entry.partitionIndex = index
                     if let partition = catalog.topic(named: topic.name)?.partition(index), !partition.isDeleted {
-                        switch markers.append(marker, producer, 0, to: partition) {
+                        switch markers.append(marker, producer, Int16(max(0, wanted.transactionVersion)), to: partition)
+                        {
                         case .success(let end):
                             partition.wakeWaiters()
                             syncs.append((partition, end))

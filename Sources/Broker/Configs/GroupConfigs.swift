@@ -4,6 +4,10 @@ import Bytes
 package enum GroupConfigs {
     package static let definitions: [ConfigDefinition] = [
         .init(
+            name: "consumer.assignment.interval.ms", type: .int, defaultValue: "0", rule: .range(0...Int64(Int32.max)),
+            serverName: "group.consumer.assignment.interval.ms",
+            documentation: "Milliseconds between two assignments of the group, which take changes in between together."),
+        .init(
             name: "consumer.heartbeat.interval.ms", type: .int, defaultValue: "5000",
             rule: .range(1...Int64(Int32.max)),
             serverName: "group.consumer.heartbeat.interval.ms",
@@ -12,6 +16,11 @@ package enum GroupConfigs {
             name: "consumer.session.timeout.ms", type: .int, defaultValue: "45000", rule: .range(1...Int64(Int32.max)),
             serverName: "group.consumer.session.timeout.ms",
             documentation: "Milliseconds after which a silent member of the new consumer protocol is removed."),
+        .init(
+            name: "share.assignment.interval.ms", type: .int, defaultValue: "0", rule: .range(0...Int64(Int32.max)),
+            serverName: "group.share.assignment.interval.ms",
+            documentation: "Milliseconds between two assignments of the share group, which take changes in between "
+                + "together."),
         .init(
             name: "share.auto.offset.reset", type: .string, defaultValue: "latest", rule: .shareOffsetReset,
             documentation: "Where a share group starts in a partition that it has not read: earliest, latest or "
@@ -70,16 +79,32 @@ package enum GroupConfigs {
         if let problem = definition.problem(with: value) {
             return "Invalid value \(value) for configuration \(name): \(problem)"
         }
-        guard let serverName = definition.serverName, let number = Int64(value.trimmingSpaces) else { return nil }
-        // `group.share.min.X` and `group.share.max.X` are the bounds of `group.share.X`.
-        let parts = serverName.split(separator: ".", maxSplits: 2)
-        guard parts.count == 3 else { return nil }
-        let least = "group.\(parts[1]).min.\(parts[2])"
-        let greatest = "group.\(parts[1]).max.\(parts[2])"
+        guard let number = Int64(value.trimmingSpaces), let (least, greatest) = bounds(of: definition) else {
+            return nil
+        }
         let bounds = (server.number(least), server.number(greatest))
         guard bounds.0 <= number && number <= bounds.1 else {
             return "\(name) must be between \(least) (\(bounds.0)) and \(greatest) (\(bounds.1))"
         }
         return nil
+    }
+
+    /// The values of a group as they hold: within the bounds of the broker, which may have changed since they were set.
+    static func bounded(_ overrides: [String: String], _ server: ServerProperties) -> [String: String] {
+        var values = overrides
+        for (name, value) in overrides {
+            guard let number = Int64(value.trimmingSpaces), let (least, greatest) = definition(name).flatMap(bounds)
+            else { continue }
+            values[name] = String(max(server.number(least), min(server.number(greatest), number)))
+        }
+        return values
+    }
+
+    /// The broker's settings that bound one of a group: `group.share.min.X` and `group.share.max.X` for `group.share.X`.
+    private static func bounds(of definition: ConfigDefinition) -> (least: String, greatest: String)? {
+        guard let parts = definition.serverName?.split(separator: ".", maxSplits: 2), parts.count == 3 else {
+            return nil
+        }
+        return ("group.\(parts[1]).min.\(parts[2])", "group.\(parts[1]).max.\(parts[2])")
     }
 }

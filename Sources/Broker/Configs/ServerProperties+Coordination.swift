@@ -1,6 +1,6 @@
 extension ServerProperties {
     /// Properties of the group and transaction coordinators, by Kafka's names. The defaults are Kafka's but for
-    /// `group.initial.rebalance.delay.ms`: a lone consumer gets its partitions at once.
+    /// `group.initial.rebalance.delay.ms` and those of assignment intervals: consumers get their partitions at once.
     static let coordination: [ConfigDefinition] = {
         let milliseconds: ConfigDefinition.Rule = .range(1...Int64(Int32.max))
         let property = ConfigDefinition.ofServer
@@ -52,6 +52,16 @@ extension ServerProperties {
             property(
                 "group.consumer.max.heartbeat.interval.ms", .int, "15000", milliseconds,
                 "Longest consumer.heartbeat.interval.ms that a group may be given."),
+            property(
+                "group.consumer.assignment.interval.ms", .int, "0", .range(0...Int64(Int32.max)),
+                "Milliseconds between two assignments of a group of the new consumer protocol, which take changes in "
+                    + "between together."),
+            property(
+                "group.consumer.min.assignment.interval.ms", .int, "0", .range(0...Int64(Int32.max)),
+                "Shortest consumer.assignment.interval.ms that a group may be given."),
+            property(
+                "group.consumer.max.assignment.interval.ms", .int, "15000", .range(0...Int64(Int32.max)),
+                "Longest consumer.assignment.interval.ms that a group may be given."),
             property(
                 "group.consumer.max.size", .int, "2147483647", .range(1...Int64(Int32.max)),
                 "Members of a group of the new consumer protocol."),

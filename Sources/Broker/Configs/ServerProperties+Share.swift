@@ -22,6 +22,15 @@ extension ServerProperties {
             property(
                 "group.share.max.heartbeat.interval.ms", .int, "15000", milliseconds,
                 "Longest share.heartbeat.interval.ms that a group may be given."),
+            property(
+                "group.share.assignment.interval.ms", .int, "0", .range(0...Int64(Int32.max)),
+                "Milliseconds between two assignments of a share group, which take changes in between together."),
+            property(
+                "group.share.min.assignment.interval.ms", .int, "0", .range(0...Int64(Int32.max)),
+                "Shortest share.assignment.interval.ms that a group may be given."),
+            property(
+                "group.share.max.assignment.interval.ms", .int, "15000", .range(0...Int64(Int32.max)),
+                "Longest share.assignment.interval.ms that a group may be given."),
             property("group.share.max.size", .int, "200", .range(1...1000), "Members of a share group."),
             property(
                 "group.share.assignors", .list, "simple",
@@ -77,6 +86,8 @@ extension ServerProperties {
         let ordered = [
             ("group.share.heartbeat.interval.ms", "group.share.min.heartbeat.interval.ms"),
             ("group.share.max.heartbeat.interval.ms", "group.share.heartbeat.interval.ms"),
+            ("group.share.assignment.interval.ms", "group.share.min.assignment.interval.ms"),
+            ("group.share.max.assignment.interval.ms", "group.share.assignment.interval.ms"),
             ("group.share.session.timeout.ms", "group.share.min.session.timeout.ms"),
             ("group.share.max.session.timeout.ms", "group.share.session.timeout.ms"),
             ("group.share.record.lock.duration.ms", "group.share.min.record.lock.duration.ms"),

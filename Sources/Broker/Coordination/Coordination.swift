@@ -42,7 +42,7 @@ struct Coordination: Sendable {
             forgetDeletedTopics()
             for host in transactionHosts { host.load() }
             for host in shareHosts { host.load() }
-            shares.forgetDeletedTopics()
+            forgetLeftShareStates()
             endUnknownTransactions()
         }
     }
@@ -64,6 +64,15 @@ struct Coordination: Sendable {
             let gone = names.filter { environment.catalog.topic(named: $0) == nil }.sorted()
             guard !gone.isEmpty else { continue }
             host.perform { shard, now, _ in ((), shard.topicsDeleted(gone, at: now), []) }
+        }
+    }
+
+    /// Forgets what is kept of share groups and topics whose deletion a crash cut short.
+    private func forgetLeftShareStates() {
+        shares.forgetLeftovers { [groups] key in
+            // Without the topic of groups there are none; what cannot be read may hold it.
+            guard let host = groups.host(of: key.group) else { return false }
+            return host.read { shard, _ in shard.hasBegun(key) } ?? true
         }
     }
 

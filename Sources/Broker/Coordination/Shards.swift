@@ -100,6 +100,7 @@ extension ConsumerGroupSettings {
         self.init()
         sessionTimeoutMs = Int32(clamping: server.number("group.consumer.session.timeout.ms"))
         heartbeatIntervalMs = Int32(clamping: server.number("group.consumer.heartbeat.interval.ms"))
+        assignmentIntervalMs = Int32(clamping: server.number("group.consumer.assignment.interval.ms"))
         maxSize = Int(server.number("group.consumer.max.size"))
         let names = ConfigDefinition.items(of: server.text("group.consumer.assignors"))
         assignors = names.compactMap { ServerAssignor(configured: $0) }

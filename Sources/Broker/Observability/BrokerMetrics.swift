@@ -121,6 +121,14 @@ package final class BrokerMetrics: Sendable {
             recordCount &+= slice.nextOffset &- slice.firstOffset
             byteCount &+= slice.byteCount
         }
+        noteFetched(recordCount, byteCount)
+    }
+
+    func noteFetched(_ parts: [SharedPart]) {
+        noteFetched(parts.reduce(0) { $0 &+ $1.recordCount }, parts.reduce(0) { $0 + $1.byteCount })
+    }
+
+    private func noteFetched(_ recordCount: Int64, _ byteCount: Int) {
         guard byteCount > 0 else { return }
         fetchedRecords.add(recordCount)
         fetchedBytes.add(Int64(byteCount))

@@ -42,6 +42,11 @@ struct SharedPart {
     var isPassedOver = false
     /// What has to be on disk before the member is told, when delivery began with this.
     var started: (partition: Partition, offset: Int64)?
+
+    var byteCount: Int { records.readableBytes }
+
+    /// Offsets that the member has got.
+    var recordCount: Int64 { acquired.reduce(0) { $0 + $1.lastOffset - $1.firstOffset + 1 } }
 }
 
 extension BrokerNode {
@@ -122,7 +127,7 @@ extension BrokerNode {
             var part = begun
             do throws(ControlError) {
                 try deliver(slice, from: from, of: partition, work, left, &part)
-                left -= part.acquired.reduce(0) { $0 + Int(clamping: $1.lastOffset - $1.firstOffset + 1) }
+                left -= Int(clamping: part.recordCount)
             } catch {
                 part.error = error
             }
@@ -135,6 +140,17 @@ extension BrokerNode {
     /// Bytes of a partition that one answer looks at: members get some hundred records at a time.
     private static let sharedByteCountMax = 1 << 20
 
+    /// Where a share partition goes on.
+    private enum Position {
+        case at(Int64)
+        /// As much is in flight as may be.
+        case full
+        /// `share.auto.offset.reset` asks for a time.
+        case undecided
+        /// Nothing is kept, and no member of the group has come to read the partition.
+        case notBegun
+    }
+
     /// Where to read for a share partition; nil when there is nothing to deliver now.
     private func position(
         _ work: ShareFetchWork, _ part: inout SharedPart, _ partition: Partition
@@ -144,34 +160,44 @@ extension BrokerNode {
         if host.isFailed { throw ControlError(.kafkaStorageError) }
         let settings = work.settings
         let limit = Int64(settings.partitionMaxRecordLocks)
-        let found = host.perform {
-            shard, now, _ -> (value: (offset: Int64?, isUndecided: Bool), Decision, [SharePartitionKey]) in
+        let found = host.perform { shard, now, _ -> (Position, Decision, [SharePartitionKey]) in
             // Looked at here, so that nobody has delivered anything behind it.
             let offsets = partition.log.offsets
-            var decision = Decision()
-            if (shard.state(key)?.startOffset ?? -1) < 0 {
-                let start: Int64
-                switch settings.offsetReset {
-                case .earliest: start = offsets.logStart
-                case .latest: start = settings.readsCommitted ? offsets.lastStable : offsets.logEnd
-                case .duration: return ((nil, true), decision, [])
+            guard (shard.state(key)?.startOffset ?? -1) < 0 else {
+                let offset = shard.update(key, leaderEpoch: leaderEpoch) { state -> Int64? in
+                    state.cut(to: offsets.logEnd)
+                    state.advance(to: offsets.logStart)
+                    return state.hasAvailable || state.inFlightCount < limit ? state.nextOffset : nil
                 }
-                decision = shard.start(key, at: start, leaderEpoch: leaderEpoch, at: now)
-                return ((start, false), decision, [])
+                return (offset.map(Position.at) ?? .full, Decision(), [])
             }
-            let offset = shard.update(key, leaderEpoch: leaderEpoch) { state -> Int64? in
-                state.cut(to: offsets.logEnd)
-                state.advance(to: offsets.logStart)
-                return state.hasAvailable || state.inFlightCount < limit ? state.nextOffset : nil
+            // Here, too, so that what is kept of a group that is being deleted is forgotten behind it.
+            guard groups.host(of: key.group)?.read({ shard, _ in shard.hasBegun(key) }) == true else {
+                return (.notBegun, Decision(), [])
             }
-            return ((offset, false), decision, [])
+            let start: Int64
+            switch settings.offsetReset {
+            case .earliest: start = offsets.logStart
+            case .latest: start = settings.readsCommitted ? offsets.lastStable : offsets.logEnd
+            case .duration: return (.undecided, Decision(), [])
+            }
+            return (.at(start), shard.start(key, at: start, leaderEpoch: leaderEpoch, at: now), [])
         }
         guard let found, found.failure == nil else { return nil }
         if let offset = found.syncOffset { part.started = (host.partition, offset) }
-        if found.value.isUndecided, case .duration(let milliseconds) = settings.offsetReset {
-            findStart(key, partition, host, before: milliseconds, settings)
+        switch found.value {
+        case .at(let offset): return offset
+        case .full: return nil
+        case .undecided:
+            if case .duration(let milliseconds) = settings.offsetReset {
+                findStart(key, partition, host, before: milliseconds, settings)
+            }
+            return nil
+        case .notBegun:
+            // As upstream, where the state has not been initialized.
+            throw ControlError(
+                .unknownServerError, "The share group '\(key.group)' has not begun to read the partition.")
         }
-        return found.value.offset
     }
 
     /// Finds the first record that is not older than a duration, which may read much of the log, and begins there.
@@ -195,6 +221,10 @@ extension BrokerNode {
             switch found {
             case .success(let found):
                 host.perform { shard, now, _ in
+                    // It may have been deleted meanwhile.
+                    guard groups.host(of: key.group)?.read({ shard, _ in shard.hasBegun(key) }) == true else {
+                        return ((), Decision(), [key])
+                    }
                     let start = found?.offset ?? end
                     return ((), shard.start(key, at: start, leaderEpoch: leaderEpoch, at: now), [key])
                 }

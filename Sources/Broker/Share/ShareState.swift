@@ -44,13 +44,15 @@ protocol ShareStateStore: Sendable {
 
     func summaries(of keys: [SharePartitionKey], done: @escaping @Sendable ([ShareStateAnswer]) -> Void)
 
-    /// Forgets partitions. One of which nothing is kept is forgotten already.
-    func delete(_ keys: [SharePartitionKey], done: @escaping @Sendable ([ErrorCode]) -> Void)
+    /// Forgets partitions, whether or not their group still lists them.
+    func forget(
+        where isForgotten: @escaping @Sendable (SharePartitionKey) -> Bool,
+        done: @escaping @Sendable (ErrorCode) -> Void)
 }
 
 extension BrokerNode {
     /// The settings of a share group: its own, and the broker's for the rest.
     func shareGroupSettings(_ group: String) -> ShareGroupSettings {
-        ShareGroupSettings(controller.server, overrides: controller.groupConfigs(group))
+        ShareGroupSettings(controller.server, overrides: controller.boundedGroupConfigs(group))
     }
 }

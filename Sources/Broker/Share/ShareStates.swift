@@ -15,13 +15,16 @@ final class ShareStates: Sendable {
     private let environment: CoordinationEnvironment
     private let waiters: ShareWaiters
     private let searching = Mutex<Set<SharePartitionKey>>([])
+    /// Groups whose states are being forgotten: they begin nothing until that is over.
+    private let forgetting = Mutex<[String: Int]>([:])
 
     init(_ environment: CoordinationEnvironment) {
         self.environment = environment
         let waiters = ShareWaiters()
         self.waiters = waiters
+        let catalog = environment.catalog
         topic = CoordinatorTopic(.shareGroupState, environment) { _ in
-            ShareStateShard()
+            ShareStateShard { catalog.topic(id: $0.topicId)?.partition($0.partition)?.recoveredEnd }
         } execute: { _, keys in
             for key in keys { waiters.wake(key) }
         }
@@ -48,14 +51,65 @@ final class ShareStates: Sendable {
         }
     }
 
+    /// A member was given records and is not told of them.
+    func takeBack(_ acquired: [SharePartition.Acquired], of key: SharePartitionKey, from member: String) {
+        host(of: key)?.perform { shard, _, _ in
+            shard.takeBack(key, acquired, from: member)
+            return ((), Decision(), [key])
+        }
+    }
+
+    // MARK: Forgetting
+
+    /// Keeps groups from beginning to read anything until `endForgetting`: what they would keep could not be told from what
+    /// is to be forgotten.
+    func beginForgetting(_ groups: some Sequence<String>) {
+        forgetting.withLock { forgetting in
+            for group in groups { forgetting[group, default: 0] += 1 }
+        }
+    }
+
+    func endForgetting(_ groups: some Sequence<String>) {
+        forgetting.withLock { forgetting in
+            for group in groups {
+                let count = (forgetting[group] ?? 0) - 1
+                forgetting[group] = count > 0 ? count : nil
+            }
+        }
+    }
+
+    func isForgetting(_ group: String) -> Bool { forgetting.withLock { $0[group] != nil } }
+
     /// Forgets what is kept of topics that are gone.
     func forgetDeletedTopics() {
-        for host in topic.hosts {
-            let topics = environment.catalog.snapshot
-            let keys = host.read { shard, _ in shard.keys.filter { topics.byId[$0.topicId] == nil } } ?? []
+        let topics = environment.catalog.snapshot
+        forget { topics.byId[$0.topicId] == nil }
+    }
+
+    /// Forgets what a crash has left of groups and topics that had been deleted before it.
+    ///
+    /// - Parameter isKept: whether a group reads a partition; also where that is not known.
+    func forgetLeftovers(_ isKept: (SharePartitionKey) -> Bool) {
+        let topics = environment.catalog.snapshot
+        forget { topics.byId[$0.topicId] == nil || !isKept($0) }
+    }
+
+    /// - Returns: what became of it in each shard that kept any of these; nil for one that cannot be asked now.
+    @discardableResult
+    func forget(
+        where isForgotten: (SharePartitionKey) -> Bool
+    ) -> [(value: ErrorCode, failure: ErrorCode?, syncOffset: Int64?)?] {
+        var results: [(value: ErrorCode, failure: ErrorCode?, syncOffset: Int64?)?] = []
+        // What cannot be read now is looked at when it can be, at a start.
+        for host in topic.hosts where !host.isFailed {
+            guard let keys = host.read({ shard, _ in shard.keys.filter(isForgotten) }) else {
+                results.append(nil)
+                continue
+            }
             guard !keys.isEmpty else { continue }
-            host.perform { shard, now, _ in ((), shard.remove(keys, at: now), keys) }
+            results.append(host.perform { shard, now, _ in (ErrorCode.none, shard.remove(keys, at: now), keys) })
         }
+        return results
     }
 }
 
@@ -88,7 +142,7 @@ struct KeptShareStates: ShareStateStore {
         done: @escaping @Sendable ([ErrorCode]) -> Void
     ) {
         let leaderEpoch = node.leaderEpoch
-        whenThere(partitions.count, { _ in .coordinatorNotAvailable }, done) { states in
+        whenThere(partitions.count, done) { states in
             partitions.map { partition in
                 states.host(of: partition.key)?.perform { shard, now, _ -> (ErrorCode, Decision, [SharePartitionKey]) in
                     let decision = shard.initialize(
@@ -101,14 +155,13 @@ struct KeptShareStates: ShareStateStore {
         }
     }
 
-    func delete(_ keys: [SharePartitionKey], done: @escaping @Sendable ([ErrorCode]) -> Void) {
+    func forget(
+        where isForgotten: @escaping @Sendable (SharePartitionKey) -> Bool,
+        done: @escaping @Sendable (ErrorCode) -> Void
+    ) {
         // Where there is no topic, nothing is kept.
-        guard !node.coordination.shares.topic.hosts.isEmpty else { return done(keys.map { _ in .none }) }
-        whenThere(keys.count, { _ in .coordinatorNotAvailable }, done) { states in
-            keys.map { key in
-                states.host(of: key)?.perform { shard, now, _ in (.none, shard.remove([key], at: now), [key]) }
-            }
-        }
+        guard !node.coordination.shares.topic.hosts.isEmpty else { return done(.none) }
+        whenThere(1, { codes in done(codes.first { $0 != .none } ?? .none) }) { $0.forget(where: isForgotten) }
     }
 
     func summaries(of keys: [SharePartitionKey], done: @escaping @Sendable ([ShareStateAnswer]) -> Void) {
@@ -136,8 +189,7 @@ struct KeptShareStates: ShareStateStore {
 
     /// Changes states once their topic exists, and tells how each went when that is durable.
     private func whenThere(
-        _ count: Int, _ failure: @escaping @Sendable (Int) -> ErrorCode,
-        _ done: @escaping @Sendable ([ErrorCode]) -> Void,
+        _ count: Int, _ done: @escaping @Sendable ([ErrorCode]) -> Void,
         _ change: @escaping @Sendable (ShareStates) -> [(value: ErrorCode, failure: ErrorCode?, syncOffset: Int64?)?]
     ) {
         let (states, node) = (node.coordination.shares, node)
@@ -151,7 +203,7 @@ struct KeptShareStates: ShareStateStore {
                 return offsets.durableEnd < offsets.logEnd ? (host.partition, offsets.logEnd) : nil
             }
             node.markers.force(results.contains { $0?.syncOffset != nil } ? syncs : []) { isDurable in
-                done(isDurable ? codes : (0..<count).map(failure))
+                done(isDurable ? codes : (0..<count).map { _ in .coordinatorNotAvailable })
             }
         }
     }

@@ -97,6 +97,12 @@ extension Controller {
     /// The settings that a group has of its own.
     func groupConfigs(_ group: String) -> [String: String] { groupSettings.withLock { $0[group] ?? [:] } }
 
+    /// Those that hold for a group, within the bounds of the broker.
+    func boundedGroupConfigs(_ group: String) -> [String: String] {
+        let own = groupConfigs(group)
+        return own.isEmpty ? own : GroupConfigs.bounded(own, server)
+    }
+
     /// Groups with settings of their own, in the order of their names.
     var configuredGroups: [String] { groupSettings.withLock { $0.keys.sorted() } }
 

@@ -12,6 +12,8 @@ package final class Partition: Sendable {
     package let topicName: String
     package let index: Int32
     package let log: PartitionLog
+    /// Where the log ended when it was opened.
+    let recoveredEnd: Int64
 
     private let waiters = Mutex<[ObjectIdentifier: any PartitionWaiter]>([:])
     /// Written under the lock; read without it, so that an append nobody waits for costs one load.
@@ -25,7 +27,8 @@ package final class Partition: Sendable {
         self.topicName = topicName
         self.index = index
         self.log = log
-        checkpointed = Atomic(log.logEnd)
+        recoveredEnd = log.logEnd
+        checkpointed = Atomic(recoveredEnd)
     }
 
     /// The end of the log when its recovery point was last written; what lies behind it is scanned after a crash.

@@ -44,23 +44,10 @@ extension Cluster {
     private func consumerGroup(
         _ id: String, _ coordinator: BrokerDescription
     ) async throws(ClusterError) -> GroupDescription? {
-        let attempt = "describe group '\(id)'"
-        let answer: ConsumerGroupDescribeResponse
-        do throws(ClusterError) {
-            answer = try await requests.coordinated(by: .groupCoordinator(id), attempt) { _ in
-                ConsumerGroupDescribeRequest(groupIds: [id])
-            } code: {
-                $0.groups.first?.errorCode ?? 0
-            }
-        } catch {
-            guard error.code == .unsupportedVersion else { throw error }
-            return nil
+        let described = try await described(id, ConsumerGroupDescribeRequest(groupIds: [id])) { answer in
+            answer.groups.first.map { ($0, $0.errorCode, $0.errorMessage) }
         }
-        guard let group = answer.groups.first else { return nil }
-        if [ErrorCode.groupIdNotFound, .unsupportedVersion].contains(ErrorCode(rawValue: group.errorCode)) {
-            return nil
-        }
-        try check(group.errorCode, attempt, detail: group.errorMessage)
+        guard let group = described else { return nil }
         return GroupDescription(
             id: id, type: .consumer, state: GroupState(rawValue: group.groupState), protocolType: "consumer",
             assignor: group.assignorName, coordinator: coordinator,
@@ -72,6 +59,34 @@ extension Cluster {
                         topic.partitions.map { TopicPartition(topic.topicName, $0) }
                     }.sorted())
             }.sorted { ($0.clientId, $0.id) < ($1.clientId, $1.id) })
+    }
+
+    /// What a request for groups of one type tells of one of them.
+    ///
+    /// - Parameter first: the group in an answer, with its error.
+    /// - Returns: nil for a group that is not there or of another type, and from brokers that know no such groups.
+    func described<Request: KafkaRequest, Group>(
+        _ id: String, _ request: Request,
+        _ first: @Sendable (Request.Response) -> (group: Group, errorCode: Int16, message: String?)?
+    ) async throws(ClusterError) -> Group? {
+        let attempt = "describe group '\(id)'"
+        let answer: Request.Response
+        do throws(ClusterError) {
+            answer = try await requests.coordinated(by: .groupCoordinator(id), attempt) { _ in
+                request
+            } code: {
+                first($0)?.errorCode ?? 0
+            }
+        } catch {
+            guard error.code == .unsupportedVersion else { throw error }
+            return nil
+        }
+        guard let found = first(answer) else { return nil }
+        if [ErrorCode.groupIdNotFound, .unsupportedVersion].contains(ErrorCode(rawValue: found.errorCode)) {
+            return nil
+        }
+        try check(found.errorCode, attempt, detail: found.message)
+        return found.group
     }
 
     private func classicGroup(

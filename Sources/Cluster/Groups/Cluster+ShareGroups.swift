@@ -18,23 +18,10 @@ extension Cluster {
     /// One share group with its members; nil for a group that is not there or of another type, and from brokers that
     /// know no share groups.
     func shareGroup(_ id: String, _ coordinator: BrokerDescription) async throws(ClusterError) -> GroupDescription? {
-        let attempt = "describe group '\(id)'"
-        let answer: ShareGroupDescribeResponse
-        do throws(ClusterError) {
-            answer = try await requests.coordinated(by: .groupCoordinator(id), attempt) { _ in
-                ShareGroupDescribeRequest(groupIds: [id])
-            } code: {
-                $0.groups.first?.errorCode ?? 0
-            }
-        } catch {
-            guard error.code == .unsupportedVersion else { throw error }
-            return nil
+        let described = try await described(id, ShareGroupDescribeRequest(groupIds: [id])) { answer in
+            answer.groups.first.map { ($0, $0.errorCode, $0.errorMessage) }
         }
-        guard let group = answer.groups.first else { return nil }
-        if [ErrorCode.groupIdNotFound, .unsupportedVersion].contains(ErrorCode(rawValue: group.errorCode)) {
-            return nil
-        }
-        try check(group.errorCode, attempt, detail: group.errorMessage)
+        guard let group = described else { return nil }
         return GroupDescription(
             id: id, type: .share, state: GroupState(rawValue: group.groupState), protocolType: "share",
             assignor: group.assignorName, coordinator: coordinator,

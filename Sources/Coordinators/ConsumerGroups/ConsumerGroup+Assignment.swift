@@ -40,14 +40,15 @@ extension ConsumerGroupDraft {
         if mustAdvance { try add(.groupEpoch(group.epoch.next)) }
     }
 
-    /// Makes a new target assignment if the group's epoch is ahead of it, and takes the member as far towards it as it
+    /// Makes a new target assignment if the group's epoch is ahead of it and the last one is old enough, and takes the member as far towards it as it
     /// can go.
     ///
     /// - Returns: whether there was nothing to do for the member.
     mutating func assignAndReconcile(
         _ memberId: String, owned: TopicPartitionSet?, _ context: ConsumerGroupContext
     ) throws(ConsumerGroupError) -> Bool {
-        if group.epoch > group.assignmentEpoch { try updateTarget(context) }
+        let isDue = context.time.isPast(context.settings.assignmentIntervalMs, since: group.assignmentTime)
+        if group.epoch > group.assignmentEpoch, isDue { try updateTarget(context) }
         let member = try group.member(memberId)
         let next = try Reconciliation(
             group: group, member: member, target: group.targets[memberId] ?? TopicPartitionSet(), owned: owned
@@ -71,6 +72,7 @@ extension ConsumerGroupDraft {
             if target != group.targets[memberId] { try add(.target(memberId, target)) }
         }
         try add(.targetEpoch(group.epoch))
+        group.assignmentTime = context.time.monotonic
     }
 }
 

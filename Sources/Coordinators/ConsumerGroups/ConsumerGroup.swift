@@ -46,6 +46,8 @@ package struct ConsumerGroup: Sendable {
     var timers = MemberTimers()
     /// The version of the topics that `subscribedTopics` was last compared with.
     var topicsVersion: UInt64?
+    /// When the target assignment was made, monotonic milliseconds.
+    var assignmentTime: Int64?
     var expressionsVersion: UInt64?
     /// When the regular expressions were last resolved, monotonic milliseconds.
     var expressionsTime: Int64?

@@ -2,6 +2,8 @@
 package struct ConsumerGroupSettings: Sendable, Equatable {
     package var sessionTimeoutMs: Int32 = 45_000
     package var heartbeatIntervalMs: Int32 = 5000
+    /// The least time between two assignments: changes in between are taken together (KIP-1263). 0 for none.
+    package var assignmentIntervalMs: Int32 = 0
     package var maxSize = Int(Int32.max)
     /// What members may ask for; the first is taken when none does.
     package var assignors: [ServerAssignor] = [.uniform, .range]
@@ -13,9 +15,13 @@ package struct ConsumerGroupSettings: Sendable, Equatable {
 
     package init() {}
 
-    /// The settings with `consumer.session.timeout.ms` and `consumer.heartbeat.interval.ms` of a group.
-    package func overridden(sessionTimeoutMs: Int32?, heartbeatIntervalMs: Int32?) -> ConsumerGroupSettings {
+    /// The settings with `consumer.session.timeout.ms`, `consumer.heartbeat.interval.ms` and `consumer.assignment.interval.ms`
+    /// of a group.
+    package func overridden(
+        sessionTimeoutMs: Int32?, heartbeatIntervalMs: Int32?, assignmentIntervalMs: Int32? = nil
+    ) -> ConsumerGroupSettings {
         var settings = self
+        if let assignmentIntervalMs { settings.assignmentIntervalMs = assignmentIntervalMs }
         if let sessionTimeoutMs { settings.sessionTimeoutMs = sessionTimeoutMs }
         if let heartbeatIntervalMs { settings.heartbeatIntervalMs = heartbeatIntervalMs }
         return settings

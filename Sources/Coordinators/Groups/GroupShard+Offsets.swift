@@ -13,7 +13,7 @@ extension GroupShard {
         let refused: @Sendable (ErrorCode) -> [Reply] = {
             [Reply(token, request.refused($0.ofOffsetAppend, version: version))]
         }
-        var found: Permission?  // asked for when a partition is found that it could be committed for
+        var found: ErrorCode?  // asked for when a partition is found that it could be committed for
         // A retention that a client of versions 2 to 4 asks for; -1 is the broker's.
         let expiry: Int64? =
             version <= 4 && request.retentionTimeMs != -1
@@ -31,9 +31,8 @@ extension GroupShard {
             for partition in topic.partitions {
                 let code: ErrorCode
                 if let facts, facts.contains(partition.partitionIndex) {
-                    let permission = found ?? validate(commit: request, version: version, at: at)
-                    found = permission
-                    let refusal = refusal(permission, facts.id, partition.partitionIndex)
+                    let refusal = found ?? refusal(of: request, version: version, at: at, topics: topics)
+                    found = refusal
                     code =
                         refusal != .none
                         ? refusal
@@ -65,16 +64,15 @@ extension GroupShard {
         let id = request.groupId
         var response = TxnOffsetCommitResponse()
         var decision = Decision()
-        var found: Permission?
+        var found: ErrorCode?
         for topic in request.topics {
             var answer = TxnOffsetCommitResponse.TxnOffsetCommitResponseTopic(name: topic.name)
             let facts = topics.facts(named: topic.name)
             for partition in topic.partitions {
                 let code: ErrorCode
                 if let facts, facts.contains(partition.partitionIndex) {
-                    let permission = found ?? validate(commit: request)
-                    found = permission
-                    let refusal = refusal(permission, facts.id, partition.partitionIndex)
+                    let refusal = found ?? refusal(of: request, topics: topics)
+                    found = refusal
                     code =
                         refusal != .none
                         ? refusal
@@ -105,13 +103,7 @@ extension GroupShard {
         _ offset: CommittedOffset, group: String, _ partition: TopicPartition, producerId: Int64?,
         _ decision: inout Decision
     ) -> ErrorCode {
-        // As upstream, the limit counts UTF-16 units; there are never more of them than bytes.
-        let metadata = offset.metadata
-        if metadata.utf8.count > configuration.offsetMetadataMaxBytes,
-            metadata.utf16.count > configuration.offsetMetadataMaxBytes
-        {
-            return .offsetMetadataTooLarge
-        }
+        guard isShortEnough(offset.metadata) else { return .offsetMetadataTooLarge }
         do {
             decision.records.append(try GroupRecords.offset(group: group, partition, offset))
         } catch {
@@ -129,11 +121,51 @@ extension GroupShard {
         case had(String, at: Int32, ConsumerGroup)
     }
 
-    private func refusal(_ permission: Permission, _ topicId: KafkaUUID, _ partition: Int32) -> ErrorCode {
+    /// As upstream, the limit counts UTF-16 units; there are never more of them than bytes.
+    private func isShortEnough(_ metadata: String) -> Bool {
+        metadata.utf8.count <= configuration.offsetMetadataMaxBytes
+            || metadata.utf16.count <= configuration.offsetMetadataMaxBytes
+    }
+
+    /// Why nothing of a commit is taken: as upstream, one partition that a member may not commit any more refuses all.
+    private mutating func refusal(
+        of request: OffsetCommitRequest, version: Int16, at: EventTime, topics: any TopicImage
+    ) -> ErrorCode {
+        let permission = validate(commit: request, version: version, at: at)
+        return refusal(permission) { has in
+            request.topics.allSatisfy { topic in
+                let facts = version >= 10 ? topics.facts(id: topic.topicId) : topics.facts(named: topic.name)
+                guard let facts else { return true }
+                return topic.partitions.allSatisfy { partition in
+                    !facts.contains(partition.partitionIndex) || !isShortEnough(partition.committedMetadata ?? "")
+                        || has(facts.id, partition.partitionIndex)
+                }
+            }
+        }
+    }
+
+    /// Clients that commit in transactions know no member epochs: one that is over is a generation that is.
+    private func refusal(of request: TxnOffsetCommitRequest, topics: any TopicImage) -> ErrorCode {
+        let code = refusal(validate(commit: request)) { has in
+            request.topics.allSatisfy { topic in
+                guard let facts = topics.facts(named: topic.name) else { return true }
+                return topic.partitions.allSatisfy { partition in
+                    !facts.contains(partition.partitionIndex) || !isShortEnough(partition.committedMetadata ?? "")
+                        || has(facts.id, partition.partitionIndex)
+                }
+            }
+        }
+        return code == .staleMemberEpoch ? .illegalGeneration : code
+    }
+
+    /// - Parameter allHad: whether a member had all partitions of the commit, by whether it had one.
+    private func refusal(
+        _ permission: Permission, allHad: ((KafkaUUID, Int32) -> Bool) -> Bool
+    ) -> ErrorCode {
         switch permission {
         case .of(let code): code
         case .had(let memberId, let epoch, let group):
-            group.had(partition, in: topicId, memberId, at: epoch) ? .none : .staleMemberEpoch
+            allHad { group.had($1, in: $0, memberId, at: epoch) } ? .none : .staleMemberEpoch
         }
     }
 

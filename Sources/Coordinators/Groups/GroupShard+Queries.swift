@@ -36,10 +36,6 @@ extension GroupShard {
                 return response
             }
         }
-        if case .share = groups[id] {
-            response.errorCode = ErrorCode.groupIdNotFound.rawValue
-            return response
-        }
         guard let asked = request.topics else {
             for (name, partitions) in (offsets.committed[id] ?? [:]).sorted(by: { $0.key < $1.key }) {
                 var topic = Topics(name: name, partitions: answers(name, partitions.keys.sorted()))

@@ -42,10 +42,13 @@ extension GroupShard {
         try shareGroup(id).topics
     }
 
-    /// Whether somebody is a member of a share group.
-    package func isShareGroupMember(_ memberId: String, of id: String) -> Bool {
-        (try? shareGroup(id))?.members[memberId] != nil
+    /// Whether a group is a share group that has begun to read a partition.
+    package func hasBegun(_ key: SharePartitionKey) -> Bool {
+        (try? shareGroup(key.group))?.topics[key.topicId]?.partitions.contains(key.partition) ?? false
     }
+
+    /// Whether a share group has members, which keep it from being deleted.
+    package func hasShareGroupMembers(_ id: String) -> Bool { (try? shareGroup(id))?.isEmpty == false }
 
     /// Whether a group is a share group without members, the only one whose offsets may be changed.
     ///

@@ -98,7 +98,8 @@ extension ShareGroupDraft {
         // A group that has just been made has to leave epoch 0.
         let isChanged = group.epoch == 0 || member.subscribedTopicNames != before.subscribedTopicNames
         try updateEpoch(mustAdvance: isChanged, context)
-        if group.epoch > group.assignmentEpoch { try updateTargets(context) }
+        let isDue = context.time.isPast(context.settings.assignmentIntervalMs, since: group.assignmentTime)
+        if group.epoch > group.assignmentEpoch, isDue { try updateTargets(context) }
         let after = try reconcile(memberId, context)
         group.timers.heard(of: memberId, until: context.sessionDeadline)
 
@@ -179,6 +180,7 @@ extension ShareGroupDraft {
             if target != group.targets[memberId] { try add(.target(memberId, target)) }
         }
         try add(.targetEpoch(group.epoch))
+        group.assignmentTime = context.time.monotonic
         try begin(topics)
     }
 

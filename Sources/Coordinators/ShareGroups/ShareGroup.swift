@@ -30,6 +30,8 @@ package struct ShareGroup: Sendable {
     var timers = MemberTimers()
     /// The version of the topics that `metadataHash` was last compared with.
     var topicsVersion: UInt64?
+    /// When the target assignment was made, monotonic milliseconds.
+    var assignmentTime: Int64?
 
     package init(groupId: String) { self.groupId = groupId }
 

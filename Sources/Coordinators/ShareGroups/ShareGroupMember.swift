@@ -22,6 +22,8 @@ package struct ShareGroupMember: Hashable, Sendable {
 package struct ShareMembershipSettings: Sendable, Equatable {
     package var sessionTimeoutMs: Int32 = 45_000
     package var heartbeatIntervalMs: Int32 = 5000
+    /// The least time between two assignments: changes in between are taken together (KIP-1263). 0 for none.
+    package var assignmentIntervalMs: Int32 = 0
     package var maxSize = 200
 
     package init() {}

@@ -28,7 +28,7 @@ extension SharePartition {
 
     /// Why acknowledgements are refused (INVALID_RECORD_STATE).
     package enum InvalidRecordState: Error, Sendable, Equatable {
-        case notDelivered, anotherMembers, notAcquired
+        case notDelivered, anotherMembers, notAcquired, notRenewable
         /// Behind records that were delivered; upstream answers INVALID_REQUEST to it.
         case behindDelivered
 
@@ -37,29 +37,26 @@ extension SharePartition {
             case .notDelivered, .behindDelivered: "The records have not been delivered to the share group."
             case .anotherMembers: "Another member of the share group has the records."
             case .notAcquired: "The records are not acquired: their time was up, or they were acknowledged before."
+            case .notRenewable: "Locks are renewed where share.renew.acknowledge.enable is set."
             }
         }
     }
 
-    /// Does what a member says, all of it or nothing.
+    /// Does what a member says, all of it or nothing. What lies before `startOffset` is done with, whoever did it, and is
+    /// passed over, as upstream.
     ///
     /// - Parameters:
     ///   - acknowledgements: in the order of their offsets, none over another; each with one type or as many as offsets.
-    ///   - renewedUntil: the end of locks that are renewed, in milliseconds of the monotonic clock.
-    /// - Throws: `InvalidRecordState` when one of the records is not the member's. Those that were deleted from the log
-    ///   meanwhile are passed over.
+    ///   - renewedUntil: the end of locks that are renewed, in milliseconds of the monotonic clock; nil where they are not.
+    /// - Throws: `InvalidRecordState` when one of the records is not the member's.
     package mutating func acknowledge(
-        _ acknowledgements: [Acknowledgement], by member: String, deliveryCountLimit limit: Int16, renewedUntil: Int64
+        _ acknowledgements: [Acknowledgement], by member: String, deliveryCountLimit limit: Int16, renewedUntil: Int64?
     ) throws(InvalidRecordState) {
-        let segments = acknowledgements.flatMap(\.segments).filter { $0.last >= deletedBefore }
-        guard let first = segments.first else { return }
-        guard startOffset >= 0 else { throw .notDelivered }
-        if let unknown = segments.first(where: { $0.last >= endOffset }) {
-            throw runs.first.map { $0.first <= unknown.first } == true ? .behindDelivered : .notDelivered
-        }
-        // Others may have been done with it, long after this member's time was up.
-        guard max(first.first, deletedBefore) >= startOffset else { throw .notAcquired }
-        deliveryCountLimit = limit
+        let pending = acknowledgements.filter { $0.lastOffset >= startOffset }
+        guard !pending.isEmpty else { return }
+        // Of several reasons the first one's offset decides.
+        let delivered = pending.prefix { $0.lastOffset < endOffset }
+        let segments = delivered.flatMap(\.segments).filter { $0.last >= startOffset }
         var changed: [Run] = []
         changed.reserveCapacity(runs.count + segments.count)
         var next = 0
@@ -72,6 +69,7 @@ extension SharePartition {
                 guard from <= to else { throw .notDelivered }
                 guard run.state == .acquired else { throw .notAcquired }
                 guard run.holder == member else { throw .anotherMembers }
+                guard segment.type != .renew || renewedUntil != nil else { throw .notRenewable }
                 if from > at { changed.append(run.part(at, from - 1)) }
                 var part = run.part(from, to)
                 part.acknowledge(segment.type, limit: limit, renewedUntil: renewedUntil)
@@ -82,6 +80,8 @@ extension SharePartition {
             }
             if at <= run.last { changed.append(run.part(at, run.last)) }
         }
+        guard delivered.count == pending.count else { throw runs.isEmpty ? .notDelivered : .behindDelivered }
+        deliveryCountLimit = limit
         runs = changed
         tidy()
     }
@@ -107,12 +107,14 @@ extension SharePartition.Acknowledgement {
 }
 
 extension SharePartition.Run {
-    fileprivate mutating func acknowledge(_ type: SharePartition.AcknowledgeType, limit: Int16, renewedUntil: Int64) {
+    fileprivate mutating func acknowledge(
+        _ type: SharePartition.AcknowledgeType, limit: Int16, renewedUntil: Int64?
+    ) {
         switch type {
         case .accept: settle(.acknowledged)
         case .gap, .reject: settle(.archived)
         case .release: giveBack(limit: limit)
-        case .renew: lockedUntil = renewedUntil
+        case .renew: lockedUntil = renewedUntil ?? lockedUntil
         }
     }
 }

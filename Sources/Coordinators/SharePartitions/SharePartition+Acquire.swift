@@ -58,6 +58,7 @@ extension SharePartition {
     ) -> [Acquired] {
         guard startOffset >= 0 else { return [] }
         deliveryCountLimit = limits.deliveryCountLimit
+        hasBegun = true
         var acquired: [Acquired] = []
         var left = Int64(max(0, limits.recordCountMax))
         defer { tidy() }

@@ -76,9 +76,9 @@ package struct SharePartition: Sendable, Equatable {
     package var leaderEpoch: Int32
     /// All before is done with; -1 while `share.auto.offset.reset` has not decided it.
     package private(set) var startOffset: Int64
-    /// What is before was deleted from the log while the group was not done with it.
-    private(set) var deletedBefore: Int64 = 0
     var runs: [Run] = []
+    /// Whether delivery has begun since its start was set. Until then a start behind the end of the log is what somebody wants.
+    var hasBegun = true
     /// The limit that held when records were last delivered; for locks that run out.
     var deliveryCountLimit = Int16.max
 
@@ -112,13 +112,13 @@ package struct SharePartition: Sendable, Equatable {
     package mutating func start(at offset: Int64) {
         guard startOffset < 0 else { return }
         startOffset = offset
+        hasBegun = true
     }
 
     /// Records were deleted from the beginning of the log: those before are done with, whoever has them.
     package mutating func advance(to logStart: Int64) {
         guard startOffset >= 0, startOffset < logStart else { return }
         startOffset = logStart
-        deletedBefore = logStart
         runs.removeAll { $0.last < logStart }
         if let first = runs.first, first.first < logStart { runs[0].first = logStart }
         tidy()
@@ -126,11 +126,15 @@ package struct SharePartition: Sendable, Equatable {
 
     /// The log ends before what was delivered: a crash took records that were not on disk yet, and others will have their
     /// offsets.
-    package mutating func cut(to logEnd: Int64) {
-        guard endOffset > logEnd else { return }
+    ///
+    /// - Returns: whether there was anything above the end.
+    @discardableResult
+    package mutating func cut(to logEnd: Int64) -> Bool {
+        guard hasBegun, endOffset > logEnd else { return false }
         runs.removeAll { $0.first >= logEnd }
         if let last = runs.last, last.last >= logEnd { runs[runs.count - 1].last = logEnd - 1 }
         startOffset = min(startOffset, logEnd)
+        return true
     }
 
     /// What a member has and did not acknowledge can be delivered to others, as if it had not been delivered to it.
@@ -145,6 +149,20 @@ package struct SharePartition: Sendable, Equatable {
         }
         if hadAny { tidy() }
         return hadAny
+    }
+
+    /// Takes back what a member was given and is not told of, as if it had not been given.
+    mutating func takeBack(_ acquired: [Acquired], from member: String) {
+        for part in acquired {
+            change(part.firstOffset, part.lastOffset) { run in
+                guard run.state == .acquired, run.holder == member, run.deliveryCount == part.deliveryCount else {
+                    return
+                }
+                run.settle(.available)
+                run.deliveryCount = max(0, run.deliveryCount - 1)
+            }
+        }
+        tidy()
     }
 
     /// Takes back what members have had for too long.

@@ -9,7 +9,8 @@ import NIOCore
 /// |        0 | `ShareSnapshotKey` | `ShareSnapshotValue`, 0 | the group, its offsets or the topic are deleted    |
 /// |        1 | `ShareUpdateKey`   | `ShareUpdateValue`, 0   | never: it belongs to the snapshot before           |
 ///
-/// Snapshots alone are written, as the topic is compacted; updates of another server are read.
+/// Snapshots alone are written, as the topic is compacted; updates of another server are read. A snapshot with the epoch 0
+/// tells where delivery is to start that has not begun.
 ///
 /// - SeeAlso: upstream `ShareCoordinatorRecordHelpers`.
 enum ShareStateRecord {
@@ -61,6 +62,7 @@ enum ShareStateRecord {
             }
             var state = SharePartition(
                 startOffset: snapshot.startOffset, stateEpoch: snapshot.stateEpoch, leaderEpoch: snapshot.leaderEpoch)
+            state.hasBegun = snapshot.snapshotEpoch != 0
             for batch in snapshot.stateBatches {
                 state.restore(batch.firstOffset, batch.lastOffset, batch.deliveryState, batch.deliveryCount)
             }
@@ -74,6 +76,7 @@ enum ShareStateRecord {
             let update = try decoded(value) { (reader, version) throws(WireError) in
                 try ShareUpdateValue(from: &reader, version: version)
             }
+            state.hasBegun = true
             state.start(at: update.startOffset)
             state.advance(to: update.startOffset)
             for batch in update.stateBatches {

@@ -15,7 +15,12 @@ package struct ShareStateShard: Sendable {
     /// The first time at which a lock may run out; too early at times, never too late.
     private var deadline = Int64.max
 
-    package init() {}
+    /// Where the log of a partition ended when the process started; nil for one that is not there.
+    private let recoveredEnd: @Sendable (SharePartitionKey) -> Int64?
+
+    package init(recoveredEnd: @escaping @Sendable (SharePartitionKey) -> Int64? = { _ in nil }) {
+        self.recoveredEnd = recoveredEnd
+    }
 
     package var nextDeadline: Int64? { deadline == .max ? nil : deadline }
 
@@ -40,16 +45,19 @@ package struct ShareStateShard: Sendable {
 
     /// Does what a member says of its records.
     ///
-    /// - Parameter logStart: of the partition: what lies before is done with.
+    /// - Parameters:
+    ///   - renewedUntil: the end of locks that are renewed; nil where they are not.
+    ///   - logStart: of the partition: what lies before is done with.
     /// - Returns: what is to be written.
     /// - Throws: `InvalidRecordState`; nothing is done then.
     package mutating func acknowledge(
         _ key: SharePartitionKey, _ acknowledgements: [SharePartition.Acknowledgement], by member: String,
-        deliveryCountLimit: Int16, renewedUntil: Int64, logStart: Int64, at time: EventTime
+        deliveryCountLimit: Int16, renewedUntil: Int64?, logStart: Int64, at time: EventTime
     ) throws(SharePartition.InvalidRecordState) -> Decision {
         before = [:]
         guard var state = states[key] else { throw .notDelivered }
         state.advance(to: logStart)
+        state.hasBegun = true
         try state.acknowledge(
             acknowledgements, by: member, deliveryCountLimit: deliveryCountLimit, renewedUntil: renewedUntil)
         return write(state, key, at: time)
@@ -78,6 +86,15 @@ package struct ShareStateShard: Sendable {
         return true
     }
 
+    /// Takes back what a member was given and is not told of.
+    package mutating func takeBack(_ key: SharePartitionKey, _ acquired: [SharePartition.Acquired], from member: String)
+    {
+        before = [:]
+        guard var state = states[key] else { return }
+        state.takeBack(acquired, from: member)
+        keep(state, key)
+    }
+
     /// Begins delivery anew.
     ///
     /// - Returns: nil when a state with a greater epoch is kept, which stays.
@@ -86,8 +103,9 @@ package struct ShareStateShard: Sendable {
     ) -> Decision? {
         before = [:]
         if let state = states[key], state.stateEpoch > stateEpoch { return nil }
-        return write(
-            SharePartition(startOffset: startOffset, stateEpoch: stateEpoch, leaderEpoch: leaderEpoch), key, at: time)
+        var state = SharePartition(startOffset: startOffset, stateEpoch: stateEpoch, leaderEpoch: leaderEpoch)
+        state.hasBegun = false
+        return write(state, key, at: time)
     }
 
     /// Forgets share partitions.
@@ -142,9 +160,15 @@ package struct ShareStateShard: Sendable {
         if let key = try ShareStateRecord.replay(key: key, value: value, into: &states) { updated.insert(key) }
     }
 
-    /// - Returns: what another server wrote in parts, as a whole: compaction keeps the last record of a key.
+    /// - Returns: what another server wrote in parts, as a whole: compaction keeps the last record of a key. And states that
+    ///   a power loss has left above the end of their log: they must not speak of the records that will come there.
     package mutating func finishLoading(at time: EventTime) -> Decision {
         var decision = Decision()
+        for (key, var state) in states {
+            guard let end = recoveredEnd(key), state.cut(to: end) else { continue }
+            states[key] = state
+            updated.insert(key)
+        }
         for key in updated {
             guard let state = states[key] else { continue }
             decision.records += write(state, key, at: time).records
@@ -163,7 +187,7 @@ package struct ShareStateShard: Sendable {
 
     private mutating func write(_ state: SharePartition, _ key: SharePartitionKey, at time: EventTime) -> Decision {
         keep(state, key)
-        let epoch = (snapshotEpochs[key] ?? 0) &+ 1
+        let epoch = state.hasBegun ? (snapshotEpochs[key] ?? 0) &+ 1 : 0
         snapshotEpochs[key] = epoch
         var decision = Decision()
         // The id was checked when the group was made.

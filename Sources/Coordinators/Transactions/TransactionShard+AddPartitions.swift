@@ -115,6 +115,8 @@ extension TransactionShard {
         switch code {
         case .producerFenced: .invalidProducerEpoch
         case .transactionAbortable where version < 4: .invalidTxnState
+        // Clients before transaction.version 2 do not expect it here, and give up for good.
+        case .concurrentTransactions where version < 5: .coordinatorNotAvailable
         default: code
         }
     }

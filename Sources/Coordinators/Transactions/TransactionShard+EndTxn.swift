@@ -14,7 +14,7 @@ extension TransactionShard {
     ///
     /// A commit by the epoch before an abort was on its way when the transaction timed out: its producer has to begin anew,
     /// and 48 would be the end of it (KAFKA-20785). Before version 5 Empty gives 48, and a complete transaction 0 to the same
-    /// outcome and 48 to the other. While markers are written the answer is to come back (51), whatever is asked for.
+    /// outcome and 48 to the other. While markers are written the answer to the producer is to come back (51), whatever it asks for.
     ///
     /// - Parameter freshProducerId: taken when the epochs of the producer id are used up.
     package mutating func endTxn(
@@ -127,7 +127,8 @@ extension TransactionShard {
             guard isCurrent else { return .refuse(.producerFenced) }
             return request.committed ? .refuse(.invalidTxnState) : .end
         case .prepareCommit, .prepareAbort:
-            return .refuse(.concurrentTransactions)
+            // Nobody has been told the epoch of the markers yet.
+            return .refuse(isEpochBefore ? .concurrentTransactions : .producerFenced)
         case .completeCommit, .completeAbort:
             guard isRetry || isCurrent else { return .refuse(.producerFenced) }
             guard isRetry else { return request.committed ? .refuse(.invalidTxnState) : .end }

@@ -55,8 +55,7 @@ enum KafkaProperties {
         "producer.id.expiration.check.interval.ms", "transaction.abort.timed.out.transaction.cleanup.interval.ms",
         "transaction.remove.expired.transaction.cleanup.interval.ms", "transaction.state.log.load.buffer.size",
         "transaction.two.phase.commit.enable", "unclean.leader.election.interval.ms", "cordoned.log.dirs",
-        "group.consumer.assignment.interval.ms", "group.consumer.min.assignment.interval.ms",
-        "group.consumer.max.assignment.interval.ms", "group.consumer.assignor.offload.enable",
+        "group.consumer.assignor.offload.enable",
         "offsets.commit.timeout.ms", "offsets.load.buffer.size", "offsets.topic.compression.codec",
         // Of the registry's file.
         "debug",

@@ -262,6 +262,26 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
         #expect(bench.group?.isEmpty == true)
     }
 
+    /// KIP-1263: a member that joins too soon is in at once and has its partitions with a later heartbeat.
+    @Test func `assignments are made no more often than the interval says`() {
+        let bench = ConsumerGroupBench { $0.consumer.assignmentIntervalMs = 5000 }
+        #expect(bench.join("m1").assignment.map { bench.topics.named($0.topicPartitions) } == ["a": [0, 1, 2, 3]])
+        bench.advance(ms: 4999)
+        let second = bench.join("m2")
+        #expect(second.memberEpoch == 1)
+        #expect(second.assignment?.topicPartitions.isEmpty == true)
+        _ = bench.join("m3")
+        #expect(bench.beat("m1", 1).memberEpoch == 1)
+        #expect(bench.group?.assignmentEpoch == 1)
+        bench.advance(ms: 1)
+        #expect(bench.beat("m2", 1).memberEpoch == 3)
+        #expect(bench.group?.assignmentEpoch == 3)
+        #expect(bench.group?.targets["m1"]?.count == 2)
+        // Who has all to itself does not wait.
+        for member in ["m1", "m2", "m3"] { _ = bench.beat(member, -1) }
+        #expect(bench.join("m1", group: "h").assignment.map { bench.topics.named($0.topicPartitions) } != [:])
+    }
+
     @Test func `most members choose the assignor`() {
         let bench = ConsumerGroupBench([("a", 2), ("b", 2)])
         _ = bench.join("m1", ["a", "b"], assignor: "range")
@@ -511,13 +531,20 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
     }
 
     private func commit(
-        _ bench: ConsumerGroupBench, _ memberId: String, _ epoch: Int32, _ partitions: [Int32]
+        _ bench: ConsumerGroupBench, _ memberId: String, _ epoch: Int32, _ partitions: [Int32],
+        metadata: [Int32: Int] = [:]
     ) -> [ErrorCode] {
         let token = bench.token()
         let request = OffsetCommitRequest(
             groupId: "g", generationIdOrMemberEpoch: epoch, memberId: memberId,
             topics: [
-                .init(name: "a", partitions: partitions.map { .init(partitionIndex: $0, committedOffset: 5) })
+                .init(
+                    name: "a",
+                    partitions: partitions.map {
+                        .init(
+                            partitionIndex: $0, committedOffset: 5,
+                            committedMetadata: String(repeating: "x", count: metadata[$0] ?? 0))
+                    })
             ])
         bench.deliver(
             bench.shard.offsetCommit(request, version: 9, token: token, at: bench.time, topics: bench.topics))
@@ -533,7 +560,11 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
         _ = bench.beat("m1", 1)
         #expect(commit(bench, "m1", 1, [0, 2]) == [.none, .none])  // it is still to give up partition 2
         _ = bench.beat("m1", 1, owned: ["a": [0, 1]])  // its answer, epoch 2, is on its way
-        #expect(commit(bench, "m1", 1, [0, 1, 2]) == [.none, .none, .staleMemberEpoch])
+        // One that it had no more refuses all, as upstream; what there is not and what cannot be written is passed over.
+        let refused = [ErrorCode](repeating: .staleMemberEpoch, count: 3)
+        #expect(commit(bench, "m1", 1, [0, 1, 2]) == refused)
+        #expect(commit(bench, "m1", 1, [0, 9, 1]) == [.none, .unknownTopicOrPartition, .none])
+        #expect(commit(bench, "m1", 1, [0, 2], metadata: [2: 5000]) == [.none, .offsetMetadataTooLarge])
         #expect(commit(bench, "m1", 0, [0]) == [.staleMemberEpoch])
         #expect(commit(bench, "m1", 3, [0]) == [.staleMemberEpoch])
         _ = bench.beat("m2", 2)
@@ -543,7 +574,8 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
         _ = bench.beat("m2", -1)
         _ = bench.beat("m1", 2)
         #expect(bench.group?.members["m1"]?.memberEpoch == 3)
-        #expect(commit(bench, "m1", 2, [0, 2]) == [.none, .staleMemberEpoch])
+        #expect(commit(bench, "m1", 2, [0]) == [.none])
+        #expect(commit(bench, "m1", 2, [0, 2]) == [.staleMemberEpoch, .staleMemberEpoch])
         // After a restart it is what the log still tells.
         bench.log = bench.log.indices.filter { index in
             !bench.log[(index + 1)...].contains { $0.key == bench.log[index].key }
@@ -557,7 +589,8 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
     @Test(
         arguments: [
             ("", -1, nil, .none), ("m1", 1, nil, .none), ("m2", 1, nil, .unknownMemberId),
-            ("m1", 2, nil, .staleMemberEpoch), ("", 1, nil, .unknownMemberId), ("", -1, "i", .unknownMemberId),
+            ("m1", 2, nil, .illegalGeneration), ("m1", 0, nil, .illegalGeneration), ("", 1, nil, .unknownMemberId),
+            ("", -1, "i", .unknownMemberId),
         ] as [(String, Int32, String?, ErrorCode)])
     func `a transaction commits offsets for a group without saying who`(
         memberId: String, epoch: Int32, instanceId: String?, code: ErrorCode

@@ -35,6 +35,26 @@ import Testing
         #expect(bench.shard.groups.isEmpty && bench.log.isEmpty)
     }
 
+    @Test func `assignments are made no more often than the interval says`() {
+        let bench = ConsumerGroupBench()
+        var settings = ShareMembershipSettings()
+        settings.assignmentIntervalMs = 5000
+        func beat(_ memberId: String, _ epoch: Int32) -> ShareGroupHeartbeatResponse {
+            bench.share(
+                .init(
+                    groupId: "g", memberId: memberId, memberEpoch: epoch, subscribedTopicNames: epoch == 0 ? ["a"] : nil
+                ),
+                settings: settings)
+        }
+        #expect(bench.assignment(beat("m1", 0)) == ["a": [0, 1, 2, 3]])
+        #expect(bench.assignment(beat("m2", 0)) == [:])
+        bench.advance(ms: 4999)
+        #expect(beat("m1", 1).memberEpoch == 1)
+        bench.advance(ms: 1)
+        #expect(bench.assignment(beat("m2", 1))?["a"]?.count == 2)
+        #expect(bench.shareGroup?.assignmentEpoch == 2)
+    }
+
     @Test func `members share the partitions from the first heartbeat on`() throws {
         let bench = ConsumerGroupBench([("a", 4)])
         let first = bench.shareJoin("m1")

@@ -163,6 +163,13 @@ import Testing
             var acknowledgements: [SharePartition.Acknowledgement] = []
             var isRefused = false
             var at = model.start
+            if at > 0, Int.random(in: 0..<4, using: &random) == 0 {
+                // What is done with already, by whomever.
+                acknowledgements.append(
+                    .init(
+                        firstOffset: max(0, at - 3), lastOffset: at - 1,
+                        types: [all.randomElement(using: &random) ?? .gap]))
+            }
             while at < model.end {
                 guard isWrong || model.entries[at]?.holder == member, Int.random(in: 0..<3, using: &random) > 0 else {
                     at += 1
@@ -310,6 +317,71 @@ import Testing
         var loaded = ShareStateShard()
         for record in records { try loaded.replay(key: record.key, value: record.value) }
         #expect(loaded.keys.isEmpty)
+    }
+
+    @Test func `a state above a log that a power loss has cut is cut with it, for good`() throws {
+        let time = EventTime(wall: 5, monotonic: 5)
+        var shard = ShareStateShard()
+        var records = shard.initialize(Self.key, startOffset: 0, stateEpoch: 1, leaderEpoch: 0, at: time)?.records ?? []
+        shard.commit()
+        _ = shard.update(Self.key, leaderEpoch: 0) {
+            $0.acquire(
+                .init(batches: [0...9], nextOffset: 12), from: 0, by: "a",
+                .init(
+                    recordCountMax: 10, isStrict: true, inFlightCountMax: 100, deliveryCountLimit: 5, lockedUntil: 100))
+        }
+        records += try shard.acknowledge(
+            Self.key, [.init(firstOffset: 4, lastOffset: 9, types: [.accept])], by: "a", deliveryCountLimit: 5,
+            renewedUntil: nil, logStart: 0, at: time
+        ).records
+        shard.commit()
+        /// What is known after a start with a log of so many offsets, and what that has written.
+        func loaded(_ end: Int64) throws -> (SharePartition?, [CoordinatorRecord]) {
+            var shard = ShareStateShard { _ in end }
+            for record in records { try shard.replay(key: record.key, value: record.value) }
+            let written = shard.finishLoading(at: time).records
+            shard.commit()
+            return (shard.state(Self.key), written)
+        }
+        #expect(try loaded(12).1.isEmpty)
+        for end in [7, 3] as [Int64] {
+            let (state, written) = try loaded(end)
+            #expect(state?.endOffset == end)
+            #expect(written.count == 1)
+            records += written
+            // The log has grown again by the next start.
+            #expect(try loaded(100).0?.endOffset == end)
+        }
+        #expect(try loaded(0).0?.startOffset == 0)
+    }
+
+    @Test func `a start that was set behind the end of the log stays until delivery has begun`() throws {
+        let time = EventTime(wall: 5, monotonic: 5)
+        var shard = ShareStateShard()
+        let set = shard.initialize(Self.key, startOffset: 7, stateEpoch: 1, leaderEpoch: 0, at: time)?.records ?? []
+        shard.commit()
+        var loaded = ShareStateShard { _ in 3 }
+        for record in set { try loaded.replay(key: record.key, value: record.value) }
+        #expect(loaded.finishLoading(at: time).records.isEmpty)
+        let isCut = loaded.update(Self.key, leaderEpoch: 0) { $0.cut(to: 3) }
+        #expect(!isCut)
+        #expect(loaded.state(Self.key)?.nextOffset == 7)
+        // Once the log has come so far, it is as any other.
+        _ = loaded.update(Self.key, leaderEpoch: 0) {
+            $0.acquire(
+                .init(batches: [7...8], nextOffset: 9), from: 7, by: "a",
+                .init(
+                    recordCountMax: 10, isStrict: true, inFlightCountMax: 100, deliveryCountLimit: 5, lockedUntil: 100))
+        }
+        let accepted = try loaded.acknowledge(
+            Self.key, [.init(firstOffset: 7, lastOffset: 8, types: [.accept])], by: "a", deliveryCountLimit: 5,
+            renewedUntil: nil, logStart: 0, at: time
+        ).records
+        loaded.commit()
+        var again = ShareStateShard { _ in 8 }
+        for record in set + accepted { try again.replay(key: record.key, value: record.value) }
+        #expect(again.finishLoading(at: time).records.count == 1)
+        #expect(again.state(Self.key)?.startOffset == 8)
     }
 
     /// Another server's log has updates behind a snapshot.

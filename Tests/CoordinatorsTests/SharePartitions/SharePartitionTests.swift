@@ -140,29 +140,61 @@ import Testing
         #expect(partition.nextDeadline == 2000)
     }
 
-    @Test func `what others have accepted is refused to a member that comes late, and what was not delivered too`()
-        throws
-    {
+    @Test func `what is done with is passed over, whoever did it, and what was not delivered is refused`() throws {
         typealias Refusal = SharePartition.InvalidRecordState
-        func accept(_ first: Int64, _ last: Int64, _ partition: inout SharePartition) throws {
+        func accept(_ ranges: [(Int64, Int64)], _ partition: inout SharePartition) throws {
             try partition.acknowledge(
-                [.init(firstOffset: first, lastOffset: last, types: [.accept])], by: "a", deliveryCountLimit: 5,
-                renewedUntil: 0)
+                ranges.map { .init(firstOffset: $0.0, lastOffset: $0.1, types: [.accept]) }, by: "a",
+                deliveryCountLimit: 5, renewedUntil: 0)
         }
         var partition = delivered()
-        try accept(0, 3, &partition)
+        try accept([(0, 3)], &partition)
         #expect(partition.startOffset == 4)
-        for (first, last) in [(0, 0), (3, 3), (0, 3), (3, 4), (0, 9)] as [(Int64, Int64)] {
-            #expect(throws: Refusal.notAcquired) { try accept(first, last, &partition) }
+        for range in [(0, 0), (3, 3), (0, 3)] as [(Int64, Int64)] {
+            try accept([range], &partition)
+            #expect(states(partition) == "4-9:acquired1")
         }
-        // Records that were deleted before they were done with are no matter, those of before still are.
+        // Of several reasons the first counts, in the order of the offsets.
+        #expect(throws: Refusal.behindDelivered) { try accept([(2, 10)], &partition) }
+        #expect(throws: Refusal.behindDelivered) { try accept([(4, 5), (10, 10), (20, 30)], &partition) }
+        #expect(states(partition) == "4-9:acquired1")
+        try accept([(2, 4), (7, 7)], &partition)
+        #expect(states(partition) == "5-6:acquired1 7-7:acknowledged1 8-9:acquired1")
+        // Behind the start what was accepted is not taken once more.
+        #expect(throws: Refusal.notAcquired) { try accept([(7, 8)], &partition) }
+        #expect(throws: Refusal.notAcquired) { try accept([(7, 7), (10, 10)], &partition) }
         partition.advance(to: 6)
-        try accept(4, 5, &partition)
-        try accept(5, 9, &partition)
+        try accept([(4, 6), (8, 9)], &partition)
         #expect(partition.startOffset == 10)
-        #expect(throws: Refusal.notAcquired) { try accept(9, 9, &partition) }
-        #expect(throws: Refusal.notDelivered) { try accept(10, 10, &partition) }
-        #expect(throws: Refusal.notDelivered) { try accept(9, 10, &partition) }
+        try accept([(9, 9)], &partition)
+        #expect(throws: Refusal.notDelivered) { try accept([(10, 10)], &partition) }
+        #expect(throws: Refusal.notDelivered) { try accept([(9, 10)], &partition) }
+    }
+
+    @Test func `locks are not renewed where the group does not permit it`() throws {
+        var partition = delivered()
+        let before = partition
+        #expect(throws: SharePartition.InvalidRecordState.notRenewable) {
+            try partition.acknowledge(
+                [.init(firstOffset: 0, lastOffset: 1, types: [.accept, .renew])], by: "a", deliveryCountLimit: 5,
+                renewedUntil: nil)
+        }
+        #expect(partition == before)
+        try partition.acknowledge(
+            [.init(firstOffset: 0, lastOffset: 1, types: [.accept])], by: "a", deliveryCountLimit: 5, renewedUntil: nil)
+        #expect(partition.startOffset == 2)
+    }
+
+    @Test func `what a member is not told of is taken back, and it has not had it`() throws {
+        var partition = SharePartition(startOffset: 0, stateEpoch: 0, leaderEpoch: 0)
+        let fetched = SharePartition.Fetched(batches: [0...9], nextOffset: 10)
+        _ = partition.acquire(fetched, from: 0, by: "a", Self.limits(3))
+        let others = partition.acquire(fetched, from: 3, by: "b", Self.limits(3))
+        let second = partition.acquire(fetched, from: 6, by: "a", Self.limits(4))
+        partition.takeBack(second, from: "a")
+        #expect(states(partition) == "0-2:acquired1 3-5:acquired1 6-9:available0")
+        partition.takeBack(others, from: "a")
+        #expect(states(partition) == "0-2:acquired1 3-5:acquired1 6-9:available0")
     }
 
     @Test func `what is deleted from the log is done with, and acknowledgements of it are passed over`() throws {

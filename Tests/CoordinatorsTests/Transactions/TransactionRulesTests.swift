@@ -105,8 +105,9 @@ import Testing
         arguments: [
             ("Empty", false, -1, 90), ("Empty", false, 0, nil), ("Empty", true, -1, 90), ("Empty", true, 0, 48),
             ("Ongoing", false, -1, 90), ("Ongoing", true, -1, 90), ("Ongoing", true, 0, nil), ("Ongoing", true, 1, 90),
-            ("PrepareCommit", true, -1, 51), ("PrepareCommit", false, -1, 51), ("PrepareCommit", true, 0, 51),
-            ("PrepareAbort", false, -1, 51), ("PrepareAbort", true, -1, 51), ("PrepareAbort", false, 0, 51),
+            ("PrepareCommit", true, -1, 51), ("PrepareCommit", false, -1, 51), ("PrepareCommit", true, 0, 90),
+            ("PrepareCommit", true, -2, 90), ("PrepareCommit", true, 1, 90), ("PrepareAbort", false, -1, 51),
+            ("PrepareAbort", true, -1, 51), ("PrepareAbort", false, 0, 90), ("PrepareAbort", false, -2, 90),
             ("CompleteAbort", false, -1, 0), ("CompleteAbort", false, 0, nil), ("CompleteAbort", true, -1, 90),
             ("CompleteAbort", true, 0, 48), ("CompleteCommit", false, -1, 48), ("CompleteCommit", false, 0, nil),
             ("CompleteCommit", true, -1, 0), ("CompleteCommit", true, 0, 48), ("CompleteCommit", true, 1, 90),
