@@ -49,22 +49,8 @@ import Testing
     }
 
     private static func join(_ isTable: [Bool], _ kind: JoinKind, grace: Int64? = nil) -> PlanStep {
-        let (left, right) = (source("A", isTable: isTable[0]), source("B", isTable: isTable[1]))
-        let operation: PlanStep.Operation
-        switch (isTable[0], isTable[1]) {
-        case (false, false):
-            operation = .streamStreamJoin(
-                StreamStreamJoinStep(
-                    left: left, right: right, kind: kind, columns: JoinTests.columns, before: 25, after: 10,
-                    grace: grace, leftStore: Plans.store, rightStore: Plans.store))
-        case (false, true):
-            operation = .streamTableJoin(
-                StreamTableJoinStep(left: left, right: right, kind: kind, columns: JoinTests.columns))
-        default:
-            operation = .tableTableJoin(
-                TableTableJoinStep(left: left, right: right, kind: kind, columns: JoinTests.columns))
-        }
-        return PlanStep(["Join"], operation, schema: JoinTests.schema, isTable: isTable[0])
+        RestoreTests.join(
+            source("A", isTable: isTable[0]), source("B", isTable: isTable[1]), kind, grace: grace)
     }
 
     private static func plan(_ kind: Kind, hasList: Bool = false) -> PhysicalPlan {
