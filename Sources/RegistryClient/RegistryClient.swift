@@ -72,6 +72,11 @@ package struct RegistryClient: Sendable {
         return schema
     }
 
+    /// The subjects that have a schema now.
+    package func subjects(id: Int32) async throws(RegistryFailure) -> [String] {
+        try Self.texts(await get(["schemas", "ids", String(id), "subjects"]))
+    }
+
     /// The subjects that have a schema, each with its version there, deleted ones among them.
     package func versions(id: Int32) async throws(RegistryFailure) -> [(subject: String, version: Int32)] {
         let value = try await get(["schemas", "ids", String(id), "versions"], Self.flags(("deleted", true)))

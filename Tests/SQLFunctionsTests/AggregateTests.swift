@@ -69,6 +69,8 @@ import Testing
     @Test func `with constants`() throws {
         let latest = try Self.bind("LATEST_BY_OFFSET", [.int], [2, false])
         #expect(try Self.results(latest, [[1], [nil], [3]]) == [[1], [1, nil], [nil, 3]])
+        let earliest = try Self.bind("EARLIEST_BY_OFFSET", [.int], [2])
+        #expect(try Self.results(earliest, [[nil], [1], [3], [2]]) == [[], [1], [1, 3], [1, 3]])
         let top = try Self.bind("TOPK", [.int], [2])
         #expect(try Self.results(top, [[1], [3], [3], [2], [nil]]).last == [3, 3])
         let distinct = try Self.bind("TOPKDISTINCT", [.int], [2])
@@ -79,6 +81,29 @@ import Testing
             try Self.results(columns, [[1, "a"], [3, "b"], [2, "c"]]).last == [
                 .structure([3, "b"]), .structure([2, "c"]),
             ])
+    }
+
+    /// States of version 0.1 are arrays of {SEQ, VAL}.
+    @Test(arguments: ["LATEST_BY_OFFSET", "EARLIEST_BY_OFFSET"])
+    func `a few values by offset go on from earlier states and merge`(name: String) throws {
+        let aggregate = try Self.bind(name, [.int], [3]).implementation
+        let isLatest = name.hasPrefix("LATEST")
+        func old(_ entries: (Int64, Int32)...) -> SQLValue {
+            .array(entries.map { .structure([.bigint($0.0), .int($0.1)]) })
+        }
+        var context = EvaluationContext(now: { 0 }, random: { 0 })
+        context.sequence = 20
+        var state = old((5, 50), (6, 60))
+        for value in [70, 80] as [Int32] { try aggregate.add([.int(value)], &state, &context) }
+        #expect(aggregate.result(state) == (isLatest ? [60, 70, 80] : [50, 60, 70]))
+        try aggregate.merge(&state, old((1, 10), (21, 75), (90, 90)), &context)
+        #expect(aggregate.result(state) == (isLatest ? [75, 80, 90] : [10, 50, 60]))
+        state = old((7, 70))
+        try aggregate.merge(&state, old((3, 30)), &context)
+        #expect(aggregate.result(state) == [30, 70])
+        try aggregate.merge(&state, aggregate.initial, &context)
+        #expect(aggregate.result(state) == [30, 70])
+        #expect(aggregate.result(aggregate.initial) == [])
     }
 
     @Test func `correlation`() throws {

@@ -52,6 +52,23 @@ private let sources = """
         #expect(try Lab(sources).failure(script) == message)
     }
 
+    /// By hand from the original's DistributingExecutor, which tells of the statement's kind only.
+    @Test(arguments: [
+        (
+            "CREATE STREAM IF NOT EXISTS S (ID INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');",
+            "Cannot add stream `S`: A stream with the same name already exists."
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS S AS SELECT ID, COUNT(*) FROM S GROUP BY ID;",
+            "Cannot add table `S`: A table with the same name already exists."
+        ),
+    ])
+    func `IF NOT EXISTS warns`(text: String, message: String) throws {
+        let lab = try Lab(sources)
+        let outcome = try #require(try lab.run(text).first)
+        #expect(outcome.isWarning && outcome.message == message)
+    }
+
     @Test func `all queries may be terminated, those of source tables too`() throws {
         let lab = try Lab(sources)
         try lab.run("TERMINATE ALL;")

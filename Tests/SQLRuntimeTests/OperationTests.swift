@@ -4,6 +4,7 @@ import NIOCore
 import SQLPlan
 import SQLTypes
 import StreamEngine
+import Synchronization
 import Testing
 
 @testable import SQLRuntime
@@ -148,6 +149,38 @@ import Testing
             try await server.restart(crashes: true)
             try await server.write("s", (700..<1400).map(Self.record))
             try await server.eventually("counts") { try await server.table("C") == Self.model(1400) }
+        }
+    }
+
+    /// The last record of a sum is more than its type holds, in the middle of all that is there when the query begins.
+    @Test(arguments: [1, 3, 700]) func `all before the record that ends a query is there, and told once`(
+        last: Int
+    ) async throws {
+        let log = Mutex<[ProcessingLogEntry]>([])
+        try await TestServer.run {
+            $0.processingLog = { _, entry in log.withLock { $0.append(entry) } }
+        } _: { server in
+            try await server.execute(
+                "CREATE STREAM d (k STRING KEY, v DECIMAL(3, 0)) WITH (kafka_topic='d', value_format='JSON', partitions=1);"
+            )
+            var records: [(key: String?, value: String?, timestamp: Int64)] = (0..<1000).map {
+                ("k\($0)", "{\"V\":1}", Int64($0))
+            }
+            records[0] = ("x", "{\"V\":999}", 0)
+            records[last] = ("x", "{\"V\":5}", Int64(last))
+            if last > 3 { records[2].value = "no json" }
+            records[last + 1].value = "no json, either"
+            try await server.write("d", records)
+            let id = try await server.execute("CREATE TABLE c AS SELECT k, SUM(v) AS t FROM d GROUP BY k EMIT CHANGES;")
+            try await server.eventually("an error") { await server.runtime.status(of: id)?.state == .error }
+            let errors = await server.runtime.status(of: id)?.errors.map(\.message) ?? []
+            #expect(errors.count == 1 && errors[0].contains("partition 0, offset \(last): "), "\(errors)")
+            let written = try await server.records("C").map { $0.key.map { String(buffer: $0) } }
+            let expected = records[..<last].filter { $0.value?.first == "{" }.map(\.key)
+            #expect(written == expected)
+            #expect(log.withLock { $0 }.compactMap(\.offset) == (last > 3 ? [2] : []))
+            let offsets = try await server.cluster.groupOffsets("_confluent-ksql-default_query_\(id)")
+            #expect(offsets.first { $0.key.topic == "d" }?.value.offset == Int64(last))
         }
     }
 

@@ -1,3 +1,4 @@
+import Cluster
 import JSONFormat
 import SQLPlan
 import SQLRuntime
@@ -59,6 +60,62 @@ private let statements = """
                 #expect(fields[3]["headerKey"]?.text == "h")
                 let windowed = try await node.run("DESCRIBE C;")
                 #expect(windowed.first?["sourceDescription"]?["windowType"]?.text == "TUMBLING")
+                #expect(windowed.first?["sourceDescription"]?["partitions"]?.integer == 1)
+                #expect(windowed.first?["sourceDescription"]?["replication"]?.integer == 1)
+            }
+        }
+    }
+
+    @Test func `a topic that is gone is a warning`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(statements)
+                try await platform.cluster.deleteTopic("s")
+                for text in ["DESCRIBE S;", "SHOW STREAMS EXTENDED;"] {
+                    let answer = try await node.run(text)
+                    let source = try #require(
+                        answer.first?["sourceDescription"] ?? answer.first?["sourceDescriptions"]?.elements?.first)
+                    #expect(
+                        source["partitions"]?.integer == 0 && source["sourceConstraints"]?.elements?.isEmpty == true)
+                    let warnings = answer.first?["warnings"]?.elements ?? []
+                    #expect(
+                        warnings.count == 1
+                            && warnings[0]["message"]?.text?.hasPrefix(
+                                "Error from Kafka: Failed to Describe Kafka Topic(s): [s]") == true
+                    )
+                }
+            }
+        }
+    }
+
+    @Test(
+        arguments: [
+            (
+                "EXPLAIN CREATE TABLE X AS SELECT K, COUNT(*) N FROM S WINDOW SESSION (1 HOUR) GROUP BY K;", "CTAS_X_",
+                "SESSION", ["K", "N"], "_confluent-ksql-default_query_CTAS_X_"
+            ),
+            (
+                "EXPLAIN  INSERT INTO T SELECT * FROM S;", "INSERTQUERY_", nil, ["K", "V"],
+                "_confluent-ksql-default_query_"
+            ),
+            ("EXPLAIN SELECT V FROM S EMIT CHANGES;", "transient_S_", nil, ["V"], nil),
+        ] as [(String, String, String?, [String], String?)])
+    func `EXPLAIN tells what a statement would give`(
+        text: String, id: String, window: String?, fields: [String], group: String?
+    ) async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                try await node.run(
+                    """
+                    CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);
+                    CREATE STREAM T (K STRING KEY, V INT) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON', PARTITIONS=1);
+                    """)
+                let query = try #require(try await node.run(text).first?["queryDescription"])
+                #expect(query["id"]?.text?.hasPrefix(id) == true)
+                #expect(query["statementText"]?.text == String(text.dropFirst(7).drop { $0 == " " }))
+                #expect(query["windowType"]?.text == window)
+                #expect(query["fields"]?.elements?.compactMap { $0["name"]?.text } == fields)
+                #expect((query["consumerGroupId"]?.text?.hasPrefix(group ?? "none") == true) == (group != nil))
             }
         }
     }

@@ -1,6 +1,7 @@
 import Cluster
 import JSONFormat
 import NIOCore
+import SQLFormats
 import SQLPlan
 import SQLRuntime
 import StreamEngine
@@ -272,7 +273,16 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
             ("SET 'auto.offset.reset'='never';", 400, 40001, "earliest, latest"),
             ("SET 'ksql.query.pull.enable.standby.reads'='true';", 400, 40001, "no standby copies of state"),
             ("ASSERT TOPIC none TIMEOUT 10 MILLISECONDS;", 417, 41700, "Topic none does not exist"),
-            ("ASSERT TOPIC s WITH (COLOUR=1) TIMEOUT 10 MILLISECONDS;", 400, 40001, "COLOUR"),
+            (
+                "ASSERT TOPIC s WITH (PARTITIONS=3, COLOUR=1, REPLICAS='1') TIMEOUT 10 MILLISECONDS;", 417, 41700,
+                "Mismatched configuration for topic s: For config partitions, expected 3 got 2\nCannot assert unknown topic"
+                    + " property: COLOUR\nMismatched configuration for topic s: For config replicas, expected 1 got 1"
+            ),
+            (
+                "ASSERT SCHEMA SUBJECT 'none' ID 5 TIMEOUT 10 MILLISECONDS;", 417, 41700,
+                "Schema with subject name none id 5 does not exist"
+            ),
+            ("INSERT INTO S (V, NONE) VALUES ('x', 1);", 400, 40001, "Column name `NONE` does not exist."),
             ("INSERT INTO NONE VALUES (1);", 400, 40001, "NONE"),
             ("INSERT INTO S (V) VALUES ('x');", 400, 40001, "Failed to insert values into 'S'."),
             ("SHOW CONNECTORS;", 500, 50000, "ksql.connect.url"),
@@ -302,6 +312,55 @@ private let stream = "CREATE STREAM S (K STRING KEY, V INT) WITH (KAFKA_TOPIC='s
                 try await node.run("INSERT INTO S VALUES ('\(text)', 1);")
                 #expect(try await node.request(.post, "/ksql", .string("x")).status == 400)
                 #expect(try await node.request(.post, "/ksql", .object([])).body["error_code"]?.integer == 40000)
+            }
+        }
+    }
+
+    @Test func `an id of a subject is that of any of its versions`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let schemas = [#"{"type":"object"}"#, #"{"type":"string"}"#].map {
+                    RegistrySchema(type: "JSON", text: $0)
+                }
+                var ids: [Int32] = []
+                for schema in schemas { ids.append(try await platform.schemas.register(schema, under: "x-value")) }
+                for id in ids { try await node.run("ASSERT SCHEMA SUBJECT 'x-value' ID \(id);") }
+                try await node.run("ASSERT NOT EXISTS SCHEMA SUBJECT 'y-value' ID \(ids[0]);")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("INSERT INTO OFFSETS VALUES ('a', 1);", "Cannot insert values into read-only topic: __consumer_offsets"),
+        ("INSERT INTO OFFSETS SELECT * FROM S;", "Cannot insert into read-only topic: __consumer_offsets"),
+        ("INSERT INTO LOG VALUES ('a', 1);", "Cannot insert values into read-only topic: default_ksql_processing_log"),
+        ("SHOW STREAMS; INSERT INTO MINE SELECT * FROM S;", "Cannot insert into read-only topic: mine-1"),
+    ])
+    func `topics that are not to be written to are not`(text: String, message: String) async throws {
+        try await TestPlatform.with { platform in
+            let properties = ["ksql.readonly.topics": "__consumer_offsets, mine-[0-9]"]
+            try await platform.withNode(properties) { node in
+                try await node.run(stream)
+                for (name, topic) in [
+                    ("OFFSETS", "__consumer_offsets"), ("LOG", "default_ksql_processing_log"), ("MINE", "mine-1"),
+                ] {
+                    try await node.run(
+                        "CREATE STREAM \(name) (K STRING KEY, V INT) WITH (KAFKA_TOPIC='\(topic)', VALUE_FORMAT='JSON', "
+                            + "PARTITIONS=1);")
+                }
+                let refused = try await node.ksql(text)
+                #expect(refused.status == 400 && refused.body["error_code"]?.integer == 40001)
+                #expect(refused.body["message"]?.text == message)
+            }
+        }
+    }
+
+    @Test func `a variable that was never defined is told`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withNode { node in
+                let answer = try await node.run("DEFINE a = '1'; UNDEFINE A; UNDEFINE a; SHOW VARIABLES;")
+                #expect(answer.map { $0["@type"]?.text } == ["warning_entity", "variables"])
+                #expect(answer.first?["message"]?.text == "Cannot undefine variable 'a' which was never defined")
             }
         }
     }

@@ -246,5 +246,8 @@ final class MemorySource: SchemaSource {
             return id
         }
     }
+    func has(id: Int32, under subject: String) async throws(SchemaSourceError) -> Bool {
+        inside.withLock { $0.subjects[subject]?.contains(id) == true }
+    }
     func delete(_ subject: String) async throws(SchemaSourceError) { inside.withLock { $0.subjects[subject] = nil } }
 }

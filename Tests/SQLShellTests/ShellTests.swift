@@ -93,11 +93,11 @@ import Testing
             _ = try await shell.run("CREATE STREAM s (a INT) WITH (KAFKA_TOPIC='t'); SHOW STREAMS;")
             #expect(
                 screen.contents == """
-                    WARNING: mind this
                      Message        
                     ----------------
                      Stream created 
                     ----------------
+                    WARNING: mind this
                      Stream Name | Kafka Topic | Key Format | Value Format | Windowed 
                     ------------------------------------------------------------------
                      RATINGS     | ratings     | KAFKA      | AVRO         | false    
@@ -108,6 +108,143 @@ import Testing
             #expect(
                 lines.count == 2 && lines[1].contains("\"commandSequenceNumber\":7"), "it waits for what was created")
         }
+    }
+
+    /// By hand from the original's Console.java.
+    @Test(
+        arguments: [
+            (
+                #"{"@type":"assert_topic","topicName":"t","exists":true}"#, "Topic t exists."
+            ),
+            (
+                #"{"@type":"assert_schema","subject":"s","id":5,"exists":false}"#,
+                "Schema with subject s id 5 does not exist."
+            ),
+            (
+                #"{"@type":"terminate_query","queryId":"q","wasTerminated":true}"#,
+                """
+                 Message              
+                ----------------------
+                 Terminated query "q" 
+                ----------------------
+                """
+            ),
+            (
+                #"{"@type":"function_names","functions":[{"name":"B","category":"Y"},{"name":"A","category":"Z"}]}"#,
+                """
+                 Function Name | Category 
+                --------------------------
+                 B             | Y        
+                               |          
+                 A             | Z        
+                --------------------------
+                For detailed information about a function, run: DESCRIBE FUNCTION <Function Name>;
+                """
+            ),
+            (
+                """
+                {"@type":"sourceDescription","sourceDescription":{"name":"T","type":"TABLE","windowType":"SESSION",\
+                "fields":[{"name":"ID","schema":{"type":"INTEGER"},"type":"KEY"},\
+                {"name":"V","schema":{"type":"STRING"}},{"name":"H","schema":{"type":"BYTES"},"type":"HEADER",\
+                "headerKey":"h"}],"extended":false},"warnings":[{"message":"mind"}]}
+                """,
+                """
+                Name                 : T
+                 Field | Type                                                  
+                ---------------------------------------------------------------
+                 ID    | INTEGER          (primary key) (Window type: SESSION) 
+                 V     | VARCHAR(STRING)                                       
+                 H     | BYTES            (header('h'))                        
+                ---------------------------------------------------------------
+                For runtime statistics and query details run: DESCRIBE <Stream,Table> EXTENDED;
+                WARNING: mind
+                """
+            ),
+            (
+                """
+                {"@type":"sourceDescription","sourceDescription":{"name":"S","type":"STREAM","fields":[],"timestamp":"",\
+                "keyFormat":"KAFKA","valueFormat":"JSON","topic":"s","partitions":0,"replication":0,"statement":"X;",\
+                "readQueries":[{"id":"Q","state":"RUNNING","queryString":"a  b"}],"sourceConstraints":["C"],\
+                "statistics":"total-messages: 1","errorStats":"","queryOffsetSummaries":[{"groupId":"g",\
+                "topicSummaries":[{"kafkaTopic":"s","offsets":[{"partition":0,"logStartOffset":1,"logEndOffset":9,\
+                "consumerOffset":7}]}]},{"groupId":"h","topicSummaries":[]}],"extended":true}}
+                """,
+                """
+                Name                 : S
+                Type                 : STREAM
+                Timestamp field      : Not set - using <ROWTIME>
+                Key format           : KAFKA
+                Value format         : JSON
+                Kafka topic          : s
+                Statement            : X;
+
+                 Field | Type 
+                --------------
+                --------------
+
+                Sources that have a DROP constraint on this source
+                --------------------------------------------------
+                C
+
+                Queries that read from this STREAM
+                -----------------------------------
+                Q (RUNNING) : a b
+
+                For query topology and execution plan please run: EXPLAIN <QueryId>
+
+                Local runtime statistics
+                ------------------------
+                total-messages: 1
+
+                (Statistics of the local KSQL server interaction with the Kafka topic s)
+
+                Consumer Groups summary:
+
+                Consumer Group       : g
+
+                Kafka topic          : s
+                Max lag              : 2
+
+                 Partition | Start Offset | End Offset | Offset | Lag 
+                ------------------------------------------------------
+                 0         | 1            | 9          | 7      | 2   
+                ------------------------------------------------------
+
+                Consumer Group       : h
+                <no offsets committed by this group yet>
+                """
+            ),
+            (
+                """
+                {"@type":"queryDescription","queryDescription":{"id":"Q","queryType":"PERSISTENT","statementText":"X;",\
+                "fields":[],"sources":["S"],"sinks":["T"],"queryErrors":[{"timestamp":1,"errorMessage":"bad",\
+                "type":"USER"}]}}
+                """,
+                """
+                ID                   : Q
+                Query Type           : PERSISTENT
+                SQL                  : X;
+
+                Sources that this query reads from: 
+                -----------------------------------
+                S
+
+                For source description please run: DESCRIBE [EXTENDED] <SourceId>
+
+                Sinks that this query writes to: 
+                -----------------------------------
+                T
+
+                For sink description please run: DESCRIBE [EXTENDED] <SinkId>
+
+                Error Date           : \(EntityText.date(1))
+                Error Details        : bad
+                Error Type           : USER
+                """
+            ),
+        ])
+    func `entities are shown as the original shows them`(entity: String, text: String) throws {
+        #expect(EntityText.text(try #require(JSONValue.parse(Array(entity.utf8)))) == text)
     }
 
     private static let rows = """

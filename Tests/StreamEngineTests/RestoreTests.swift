@@ -16,10 +16,17 @@ import Testing
     }
 
     static func join(_ isTable: [Bool], _ kind: JoinKind, grace: Int64?, window: WindowInfo? = nil) -> PlanStep {
-        let left = Plans.source("A", values: values, isTable: isTable[0], window: window)
-        let right = Plans.source("B", values: values, isTable: isTable[1], window: window)
+        join(
+            Plans.source("A", values: values, isTable: isTable[0], window: window),
+            Plans.source("B", values: values, isTable: isTable[1], window: window), kind, grace: grace, window: window)
+    }
+
+    /// Of streams or tables with two values.
+    static func join(
+        _ left: PlanStep, _ right: PlanStep, _ kind: JoinKind, grace: Int64?, window: WindowInfo? = nil
+    ) -> PlanStep {
         let operation: PlanStep.Operation
-        switch (isTable[0], isTable[1]) {
+        switch (left.isTable, right.isTable) {
         case (false, false):
             operation = .streamStreamJoin(
                 StreamStreamJoinStep(
@@ -35,7 +42,7 @@ import Testing
         }
         var schema = JoinTests.schema
         schema.window = window
-        return PlanStep(["Join"], operation, schema: schema, isTable: isTable[0])
+        return PlanStep(["Join"], operation, schema: schema, isTable: left.isTable)
     }
 
     static func foreignKey(_ kind: JoinKind) -> PlanStep {

@@ -74,25 +74,97 @@ enum OffsetAggregates {
         _ type: SQLType, _ count: Int, _ isLatest: Bool, ignoresNulls: Bool
     ) -> AggregateImplementation {
         AggregateImplementation(
-            stateType: .array(entryType(type)), resultType: .array(type), initial: .array([]),
+            stateType: .array(entryType(type)), resultType: .array(type), initial: FewValues().state,
             add: { arguments, state, context throws(EvaluationError) in
                 if arguments[0].isNull, ignoresNulls { return }
-                let entry = entry(arguments[0], &context)
-                try state.updateArray { entries throws(EvaluationError) in
-                    if isLatest {
-                        entries.append(entry)
-                        if entries.count > count { entries.removeFirst() }
-                    } else if entries.count < count {
-                        entries.append(entry)
-                    }
-                }
+                var few = FewValues(taking: &state)
+                context.sequence &+= 1
+                if isLatest, few.values.count >= count { few.removeFirst() }
+                if few.values.count < count { few.append(arguments[0], context.sequence) }
+                state = few.state
             },
             merge: { state, other, _ throws(EvaluationError) in
-                try state.updateArray { entries throws(EvaluationError) in
-                    let all = (entries + other.arrayArgument).sorted { sequence($0) < sequence($1) }
-                    entries = isLatest ? Array(all.suffix(count)) : Array(all.prefix(count))
-                }
+                var few = FewValues(taking: &state)
+                few.merge(FewValues(other))
+                few.keep(count, isLatest: isLatest)
+                state = few.state
             },
-            result: { .array($0.arrayArgument.map(value)) }, undo: nil)
+            result: { .array(FewValues($0).values) }, undo: nil)
+    }
+}
+
+/// Some values in the order in which they came, and the numbers of when they did. The state has them apart, {numbers of 8
+/// bytes, values}: a struct for each value would cost more than the value, for every row. That is what states of earlier
+/// versions have, an array of {SEQ, VAL}.
+private struct FewValues {
+    private var numbers: [UInt8] = []
+    private(set) var values: [SQLValue] = []
+
+    init() {}
+
+    init(_ state: SQLValue) {
+        switch state {
+        case .structure(let parts):
+            guard parts.count == 2, case .bytes(let numbers) = parts[0], case .array(let values) = parts[1],
+                numbers.count == values.count * 8
+            else { return }
+            (self.numbers, self.values) = (numbers, values)
+        case .array(let entries):
+            for entry in entries {
+                guard let fields = entry.structure, fields.count == 2 else { continue }
+                append(fields[1], fields[0].bigint ?? 0)
+            }
+        default: break
+        }
+    }
+
+    /// Leaves nothing in the state, so that what is changed is not copied.
+    init(taking state: inout SQLValue) {
+        self.init(state)
+        state = .null
+    }
+
+    var state: SQLValue { .structure([.bytes(numbers), .array(values)]) }
+
+    private func number(_ index: Int) -> Int64 {
+        numbers.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(fromByteOffset: index * 8, as: Int64.self)) }
+    }
+
+    mutating func append(_ value: SQLValue, _ number: Int64) {
+        withUnsafeBytes(of: number.littleEndian) { numbers.append(contentsOf: $0) }
+        values.append(value)
+    }
+
+    mutating func removeFirst() {
+        numbers.removeFirst(8)
+        values.removeFirst()
+    }
+
+    /// Those of both, by number; of equal numbers its own first.
+    mutating func merge(_ other: FewValues) {
+        let (a, b) = (self, other)
+        (numbers, values) = ([], [])
+        var (i, j) = (0, 0)
+        while i < a.values.count || j < b.values.count {
+            if j == b.values.count || i < a.values.count && a.number(i) <= b.number(j) {
+                append(a.values[i], a.number(i))
+                i += 1
+            } else {
+                append(b.values[j], b.number(j))
+                j += 1
+            }
+        }
+    }
+
+    mutating func keep(_ count: Int, isLatest: Bool) {
+        let surplus = values.count - count
+        guard surplus > 0 else { return }
+        if isLatest {
+            numbers.removeFirst(surplus * 8)
+            values.removeFirst(surplus)
+        } else {
+            numbers.removeLast(surplus * 8)
+            values.removeLast(surplus)
+        }
     }
 }

@@ -1,5 +1,14 @@
 import SQLSyntax
-import SQLTypes
+package import SQLTypes
+
+/// A plan as EXPLAIN describes it.
+package struct ExplainedPlan: Sendable {
+    package var plan: PhysicalPlan
+    /// Of its sink, or of the rows that a client gets.
+    package var columns: [SQLColumn]
+    /// Of the sink's keys.
+    package var window: WindowInfo?
+}
 
 extension PhysicalPlan {
     /// The steps as EXPLAIN shows them, from the result down to the sources: what each does, what it puts out, and the

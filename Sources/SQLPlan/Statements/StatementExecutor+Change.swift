@@ -160,16 +160,15 @@ extension StatementExecutor {
             case "PARTITIONS": actual = count
             case "REPLICAS": actual = environment.topics.replicaCount(of: name)
             default:
-                throw PlanError(
-                    "Cannot assert unknown topic property: \(entry.name.text.uppercased())", at: entry.name.position)
-            }
-            guard entry.value.sql != actual.map(String.init), entry.value != .string(actual.map(String.init) ?? "")
-            else {
+                failures.append("Cannot assert unknown topic property: \(entry.name.text)")
                 continue
             }
+            // A number in quotes is none here, as in the original.
+            if case .integer(let expected) = entry.value, actual == Int(expected) { continue }
+            let expected: String = if case .string(let text) = entry.value { text } else { entry.value.sql }
             failures.append(
                 "Mismatched configuration for topic \(name): For config \(entry.name.text.lowercased()), expected "
-                    + "\(entry.value.sql) got \(actual.map(String.init) ?? "null")")
+                    + "\(expected) got \(actual.map(String.init) ?? "null")")
         }
         guard failures.isEmpty else { throw PlanError(failures.joined(separator: "\n")) }
         return StatementOutcome("Topic \(name) exists.")
@@ -190,9 +189,10 @@ extension StatementExecutor {
         var latest: (id: Int32, schema: RegistrySchema)?
         if let subject = assertion.subject { latest = try registry.latest(of: subject) }
         let known = try id.map { id throws(PlanError) in try registry.schema(id: id) != nil } ?? true
-        let exists = known && (assertion.subject == nil || latest != nil && (id == nil || latest?.id == id))
-        let parts = [assertion.subject.map { "subject name \($0)" }, id.map { "id \($0)" }].compactMap { $0 }
-        let what = "Schema with " + parts.joined(separator: " and ")
+        var exists = known && (assertion.subject == nil || latest != nil)
+        if exists, let subject = assertion.subject, let id { exists = try registry.has(id: id, under: subject) }
+        let parts = [assertion.subject.map { " subject name \($0)" }, id.map { " id \($0)" }].compactMap { $0 }
+        let what = "Schema with" + parts.joined()
         guard exists == assertion.exists else {
             throw PlanError(.schema, exists ? "\(what) exists" : "\(what) does not exist")
         }

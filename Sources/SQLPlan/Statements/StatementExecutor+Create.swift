@@ -26,10 +26,11 @@ extension StatementExecutor {
         try Self.check(columns)
         try registered.register(columns, keyFormat, valueFormat, overwrites: false)
         if let existing, !create.orReplace {
-            let message =
-                "Cannot add \(kind) '\(create.name.text)': A \(existing.kind.lowercased) with the same name already exists"
-            if create.ifNotExists { return .warning(message + ".") }
-            throw PlanError(.inUse, message, at: create.name.position)
+            if create.ifNotExists { return Self.existsAlready(kind, create.name) }
+            throw PlanError(
+                .inUse,
+                "Cannot add \(kind) '\(create.name.text)': A \(existing.kind.lowercased) with the same name already exists",
+                at: create.name.position)
         }
         let window = properties.windowKind.map { WindowInfo($0, size: properties.windowSize) }
         let keys = columns.filter { $0.role == .key }
@@ -65,6 +66,11 @@ extension StatementExecutor {
             outcome.queryID = plan.id
         }
         return outcome
+    }
+
+    /// As the original, which takes what is there for what the statement would make.
+    private static func existsAlready(_ kind: String, _ name: Identifier) -> StatementOutcome {
+        .warning("Cannot add \(kind) \(Identifier.quote(name.text)): A \(kind) with the same name already exists.")
     }
 
     /// Makes the topic that a statement expects, with as many partitions as it says, and registers the schemas of its columns where the topic has
@@ -123,10 +129,7 @@ extension StatementExecutor {
             throw PlanError("CREATE \(kind.uppercased()) AS SELECT statements don't support LIMIT clause.")
         }
         let existing = catalog[name]
-        if let existing, create.ifNotExists {
-            return .warning(
-                "Cannot add \(kind) '\(name)': A \(existing.kind.lowercased) with the same name already exists.")
-        }
+        if existing != nil, create.ifNotExists { return Self.existsAlready(kind, create.name) }
         if properties.hasCleanupPolicy { throw Self.cleanupPolicy }
         var planned = try planner(create.query, .new(name: name, properties), catalog).plan()
         if create.orReplace, planned.plan.sourceNames.contains(name), !environment.topics.isReplayed {

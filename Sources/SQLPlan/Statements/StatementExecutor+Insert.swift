@@ -14,6 +14,8 @@ extension StatementExecutor {
         if source.isReadOnly {
             throw PlanError("Cannot insert values into read-only \(source.kind.lowercased): \(source.name)")
         }
+        try Self.checkHeaders(insert, source)
+        for expression in insert.values { try Self.checkQualifiers(expression) }
         let failure = "Failed to insert values into '\(source.name)'."
         guard environment.configuration.isEnabled("ksql.insert.into.values.enabled") else {
             throw PlanError(
@@ -32,22 +34,17 @@ extension StatementExecutor {
     ) throws(PlanError) -> [String: SQLValue] {
         let implicit = source.keyColumns + source.valueColumns
         let names = insert.columns.isEmpty ? implicit.map(\.name) : insert.columns.map(\.text)
-        let headers = source.headerColumns.map(\.name)
-        let used =
-            insert.columns.isEmpty
-            ? (insert.values.count > implicit.count ? headers : []) : names.filter(headers.contains)
-        if !used.isEmpty { throw PlanError("Cannot insert into HEADER columns: \(used.joined(separator: ", "))") }
+        try Self.checkHeaders(insert, source)
         guard names.count == insert.values.count else {
             let columns = insert.columns.map { Identifier.quote($0.text) }.joined(separator: ", ")
             throw PlanError(
                 "Expected a value for each column. Expected Columns: [\(columns)]. Got "
                     + "[\(insert.values.map(\.description).joined(separator: ", "))]")
         }
-        var values: [String: SQLValue] = [:]
-        for (name, expression) in zip(names, insert.values) {
-            let type: SQLType
+        var types: [SQLType] = []
+        for name in names {
             switch PseudoColumn(rawValue: name) {
-            case .rowTime?: type = .bigint
+            case .rowTime?: types.append(.bigint)
             case .rowPartition?, .rowOffset?:
                 throw PlanError("Inserting into column \(Identifier.quote(name)) is not allowed.")
             default:
@@ -57,11 +54,38 @@ extension StatementExecutor {
                         "Column name \(Identifier.quote(name)) does not exist."
                             + ExpressionBinder.hint(name, source.columns.map(\.name)))
                 }
-                type = column.type
+                types.append(column.type)
             }
+        }
+        var values: [String: SQLValue] = [:]
+        for ((name, type), expression) in zip(zip(names, types), insert.values) {
             values[name] = try value(expression, of: type, name, catalog)
         }
         return values
+    }
+
+    /// There is no source whose columns a value could be of.
+    private static func checkQualifiers(_ expression: Expression) throws(PlanError) {
+        var qualifier: Identifier?
+        expression.forEach { part in
+            if case .qualifiedColumn(let source, _) = part.kind { qualifier = qualifier ?? source }
+        }
+        guard let qualifier else { return }
+        throw PlanError(
+            "Failed to prepare statement: '\(qualifier.text)' is not a valid stream/table name or alias.",
+            at: expression.position)
+    }
+
+    /// Values for header columns: those of the list, or of all where there is none and values for them.
+    private static func checkHeaders(_ insert: InsertValues, _ source: SourceDescription) throws(PlanError) {
+        let headers = source.headerColumns.map(\.name)
+        let used: [String]
+        if insert.columns.isEmpty {
+            used = insert.values.count > source.keyColumns.count + source.valueColumns.count ? headers : []
+        } else {
+            used = insert.columns.map(\.text).filter(headers.contains)
+        }
+        if !used.isEmpty { throw PlanError("Cannot insert into HEADER columns: \(used.joined(separator: ", "))") }
     }
 
     private func row(
@@ -88,19 +112,10 @@ extension StatementExecutor {
         _ expression: Expression, of type: SQLType, _ name: String, _ catalog: Catalog
     ) throws(PlanError) -> SQLValue {
         var hasColumn = false
-        var qualifier: Identifier?
         expression.forEach { part in
-            switch part.kind {
-            case .column(let name) where TimeUnit(word: name.text) == nil: hasColumn = true
-            case .qualifiedColumn(let source, _): qualifier = qualifier ?? source
-            default: break
-            }
+            if case .column(let name) = part.kind, TimeUnit(word: name.text) == nil { hasColumn = true }
         }
-        if let qualifier {
-            throw PlanError(
-                "Failed to prepare statement: '\(qualifier.text)' is not a valid stream/table name or alias.",
-                at: expression.position)
-        }
+        try Self.checkQualifiers(expression)
         if hasColumn {
             throw PlanError("Unsupported column reference in insert value: \(expression)", at: expression.position)
         }

@@ -203,6 +203,11 @@ package struct StatementExecutor {
 
     /// What EXPLAIN shows of a statement or a running query.
     package func explain(_ explain: Explain, in catalog: Catalog) throws(PlanError) -> String {
+        try explained(explain, in: catalog).plan.explanation
+    }
+
+    /// The plan of a statement or a running query, and what it gives.
+    package func explained(_ explain: Explain, in catalog: Catalog) throws(PlanError) -> ExplainedPlan {
         switch explain.subject {
         case .query(let id):
             guard let query = catalog.queries[id.text] else {
@@ -210,25 +215,28 @@ package struct StatementExecutor {
                     "Query with id:\(id.text) does not exist, use SHOW QUERIES to view the full set of queries."
                         + ExpressionBinder.hint(id.text, catalog.queryIDs), at: id.position)
             }
-            return query.plan.explanation
+            let sink = query.plan.sinkName.flatMap { catalog[$0] }
+            return ExplainedPlan(plan: query.plan, columns: sink?.columns ?? [], window: sink?.window)
         case .statement(let statement):
             var catalog = catalog
             switch statement {
             case .query(let query):
                 let id = "transient_\(query.from.first.alias.text)_0"
-                return try planPushQuery(query, id: id, in: catalog).plan.explanation
+                let (plan, columns) = try planPushQuery(query, id: id, in: catalog)
+                return ExplainedPlan(plan: plan, columns: columns)
             case .createSourceAs(let create):
                 let properties = try WithProperties(create.properties, for: .createAs)
-                var plan = try planner(create.query, .new(name: create.name.text, properties), catalog).plan().plan
+                let planned = try planner(create.query, .new(name: create.name.text, properties), catalog).plan()
+                var plan = planned.plan
                 plan.id = Self.queryID(create, &catalog)
-                return plan.explanation
+                return ExplainedPlan(plan: plan, columns: planned.columns, window: planned.window)
             case .insertInto(let insert):
                 guard let target = catalog[insert.target.text] else {
                     throw PlanError(.unknownSource, "\(insert.target.text) does not exist.", at: insert.target.position)
                 }
                 var plan = try planner(insert.query, .existing(target), catalog).plan().plan
                 plan.id = "INSERTQUERY_\(catalog.takeQueryNumber())"
-                return plan.explanation
+                return ExplainedPlan(plan: plan, columns: target.columns, window: target.window)
             default: throw PlanError("The provided statement does not run a ksql query")
             }
         }

@@ -75,12 +75,17 @@ package protocol SchemaRegistryAccess {
     /// A reference's schema; nil when there is none.
     func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema?
     func delete(_ subject: String) throws(PlanError)
+    /// Whether a version of a subject has this id; where only the latest ones are known, whether that has.
+    func has(id: Int32, under subject: String) throws(PlanError) -> Bool
     /// Whether a statement is executed once more that was accepted before, maybe by rules that were not as strict.
     var isReplayed: Bool { get }
 }
 
 extension SchemaRegistryAccess {
     package var isReplayed: Bool { false }
+    package func has(id: Int32, under subject: String) throws(PlanError) -> Bool {
+        try latest(of: subject)?.id == id
+    }
 }
 
 /// A registry that only remembers and never refuses: for tests and for tools without one.
@@ -113,6 +118,10 @@ package final class MemorySchemaRegistry: SchemaRegistryAccess {
     package func schema(of subject: String, version: Int32) throws(PlanError) -> RegistrySchema? {
         guard let ids = subjects[subject], ids.indices.contains(Int(version) - 1) else { return nil }
         return schemas[ids[Int(version) - 1]]
+    }
+
+    package func has(id: Int32, under subject: String) throws(PlanError) -> Bool {
+        subjects[subject]?.contains(id) == true
     }
 
     /// With an id of the caller's choice.

@@ -12,6 +12,17 @@ extension PersistentQuery {
         guard generation == self.generation else { return }
         self.generation += 1
         let own = self.generation
+        if let care = TaskRun.Care(failure) {
+            logger.notice("query \(id): task \(task.name) looks for the record that ends it")
+            cares[task.place.task] = care
+            state = .rebalancing
+            let tasks = self.tasks
+            self.tasks = []
+            for other in tasks where other !== task { other.post(.drop) }
+            share?.hold()
+            retry = Task { await self.tryAgain(own) }
+            return
+        }
         let (message, isFinal) = describe(failure, of: task.name)
         note(message)
         logger.error("query \(id) failed: \(message)")
@@ -81,10 +92,11 @@ extension PersistentQuery {
             }
             return ("\(error)", isFinal(error))
         case .engine(let error, let batch):
+            let first = batch.offsets[0]
             let last = batch.offsets[max(0, batch.count - 1)]
             return (
-                "task \(task), topic \(batch.topic), partition \(batch.partition), offsets "
-                    + "\(batch.offsets[0]) to \(last): \(error.message)", true
+                "task \(task), topic \(batch.topic), partition \(batch.partition), "
+                    + (first == last ? "offset \(first)" : "offsets \(first) to \(last)") + ": \(error.message)", true
             )
         case .memory(let bytes, let most, let isOfAll):
             let what = isOfAll ? "all queries have" : "the query has"

@@ -39,6 +39,8 @@ actor PersistentQuery {
     /// Raised by everything that makes the tasks of before meaningless.
     var generation = 0 { didSet { share?.cancelBeginnings() } }
     var retries = 0
+    /// Of tasks that failed with a record among others, for their next run.
+    var cares: [TaskName: TaskRun.Care] = [:]
     var retry: Task<Void, Never>?
     var sourcePartitions: [String: Int] = [:]
     /// Of the query's own topics, where the records begin that are still there.
@@ -148,10 +150,14 @@ actor PersistentQuery {
     private func makeTasks(_ places: [TaskPlace], _ environment: TaskEnvironment) throws(RunError) -> [TaskRun] {
         var made: [TaskRun] = []
         for place in places {
-            made.append(try TaskRun(place, environment, worker: workers.assign(), isPaused: isPaused))
+            made.append(
+                try TaskRun(place, environment, worker: workers.assign(), isPaused: isPaused, care: care(of: place)))
         }
         return made
     }
+
+    /// What a task that is made takes care of, once.
+    func care(of place: TaskPlace) -> TaskRun.Care? { cares.removeValue(forKey: place.task) }
 
     // MARK: What users do
 
@@ -290,6 +296,7 @@ actor PersistentQuery {
         propertyTexts = properties
         topology = SubTopologies(plan)
         errors = []
+        cares = [:]
         removeSnapshots()
         let olds = Dictionary(tasks.map { ($0.name, $0) }) { first, _ in first }
         do throws(RunError) { try await start(replacing: olds) } catch {

@@ -38,6 +38,27 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         var changelogEnds: [TopicPartition: Int64] = [:]
     }
 
+    /// How a task goes over records of which one ends the query: in small batches, each committed before the next, so that
+    /// all results of the records before it are there.
+    struct Care: Sendable {
+        private static let pieceCount = 64
+
+        let partition: TopicPartition
+        /// Up to here.
+        let last: Int64
+        let recordCountMax: Int
+
+        /// - Returns: nil for a failure that is no record's, and for that of a single one.
+        init?(_ failure: TaskFailure) {
+            guard case .engine(let error, let batch) = failure, error.code == .fatalRecord, batch.count > 1 else {
+                return nil
+            }
+            partition = TopicPartition(batch.topic, batch.partition)
+            last = batch.offsets[batch.count - 1]
+            recordCountMax = max(1, batch.count / Self.pieceCount)
+        }
+    }
+
     private enum Phase { case preparing, running, ended }
 
     /// Bytes of results that wait for their commit, beyond which the task does not go on.
@@ -59,6 +80,10 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var committer: Committer?
     private let pending = PendingBatches()
     private var isPaused: Bool
+    private var care: Care?
+    /// What went wrong with single records that no commit has in it yet: told when it does, and so told once.
+    private var log: [ProcessingLogEntry] = []
+    private var committingLog: [ProcessingLogEntry] = []
     /// Records were processed that no commit has in it.
     private var isDirty = false
     private var isCommitting = false
@@ -78,8 +103,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var accountedBytes = 0
 
     init(
-        _ place: TaskPlace, _ context: TaskEnvironment, worker: Worker, isPaused: Bool
+        _ place: TaskPlace, _ context: TaskEnvironment, worker: Worker, isPaused: Bool, care: Care? = nil
     ) throws(RunError) {
+        self.care = care
         self.place = place
         self.context = context
         self.worker = worker
@@ -116,6 +142,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             throw error
         }
         inputs = Inputs(readers, for: engine)
+        if let care { inputs?.recordCountMax = care.recordCountMax }
         current.committed = offsets.filter { place.partitions.contains($0.key) }
         publish()
     }
@@ -207,6 +234,10 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             }
             if isPaused { return false }
         }
+        if care != nil, isDirty || isCommitting {
+            commit()
+            return false
+        }
         if isDirty, !isCommitting, ContinuousClock.now >= commitDue || pending.byteCount > Self.pendingByteCountMax {
             commit()
         }
@@ -228,10 +259,23 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func process(_ batch: SourceBatch) throws(ClusterError) {
         let output = engine.process(batch)
-        if let log = context.settings.processingLog {
-            for entry in output.log { log(context.plan.id, entry) }
+        if let error = output.failure {
+            let failure = TaskFailure.engine(error, batch)
+            // Otherwise these records come again.
+            if Care(failure) == nil { tell(output.log) }
+            return fail(failure)
         }
-        if let failure = output.failure { return fail(.engine(failure, batch)) }
+        log += output.log
+        if log.count > Self.logCountMax {
+            tell(log)
+            log = []
+        }
+        if let care, care.partition == TopicPartition(batch.topic, batch.partition),
+            batch.count > 0, batch.offsets[batch.count - 1] >= care.last
+        {
+            self.care = nil
+            inputs?.recordCountMax = .max
+        }
         if !isDirty {
             isDirty = true
             commitDue = ContinuousClock.now + context.properties.commitInterval
@@ -244,6 +288,14 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             current.produced += records.count
             try pending.append(records, partitionCount: context.partitionCounts[records.topic] ?? 1)
         }
+    }
+
+    /// Entries that wait for a commit.
+    private static let logCountMax = 10_000
+
+    private func tell(_ entries: [ProcessingLogEntry]) {
+        guard let log = context.settings.processingLog else { return }
+        for entry in entries { log(context.plan.id, entry) }
     }
 
     // MARK: Commits
@@ -278,6 +330,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
         isDirty = false
         isCommitting = true
+        (committingLog, log) = (log, [])
         committing = [:]
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for (partition, offset) in inputs.offsets where current.committed[partition] != offset {
@@ -300,6 +353,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         guard phase == .running else { return }
         switch result {
         case .success(let ends):
+            tell(committingLog)
+            committingLog = []
             changelogEnds.merge(ends) { _, new in new }
             current.committed.merge(committing) { _, new in new }
             current.lastMessage = SystemWallClock().now()

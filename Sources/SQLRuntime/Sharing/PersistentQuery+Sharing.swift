@@ -222,7 +222,8 @@ extension PersistentQuery: QueryGroup.Owner {
             guard let place = places.first(where: { $0.task == name }) else {
                 return ClusterError(.unknownTopicOrPartition, "task \(name) has partitions that are not there")
             }
-            task = try TaskRun(place, environment, worker: workers.assign(), isPaused: isPaused)
+            task = try TaskRun(
+                place, environment, worker: workers.assign(), isPaused: isPaused, care: care(of: place))
         } catch let error as ClusterError {
             return error
         } catch { return ClusterError(.invalidRequest, "\(error)") }

@@ -37,6 +37,8 @@ final class Inputs {
 
     private let inputs: [Input]
     private let turns: ((SourceBatch) -> ColumnBuffer<Int64>?)?
+    /// Records that are given at once.
+    var recordCountMax = Int.max
 
     /// - Parameters:
     ///   - ends: of partitions that are read only so far.
@@ -92,7 +94,7 @@ final class Inputs {
                 limit = min(limit, time)
             }
         }
-        return first?.take(upTo: limit)
+        return first?.take(upTo: limit, atMost: recordCountMax)
     }
 
     /// Whether everything of bounded partitions was taken.
@@ -148,12 +150,13 @@ extension Inputs.Input {
     fileprivate var headTime: Int64 { turns[0][row] }
 
     /// The first records, as far as they are not after `limit`; at least one.
-    fileprivate func take(upTo limit: Int64) -> SourceBatch {
+    fileprivate func take(upTo limit: Int64, atMost count: Int) -> SourceBatch {
         let batch = batches[0]
-        var end = batch.count
+        var end = batch.count - row > count ? row + max(1, count) : batch.count
+        let most = end
         if limit < .max {
             end = row + 1
-            while end < batch.count, turns[0][end] <= limit { end += 1 }
+            while end < most, turns[0][end] <= limit { end += 1 }
         }
         let taken = row == 0 && end == batch.count ? batch : batch.slice(row..<end)
         if end == batch.count {

@@ -35,6 +35,8 @@ package final class SQLEngine: Sendable {
     private let inserts = Mutex<(any RecordWriter)?>(nil)
     private let insertTurn = Turn()
     package let processingLog: ProcessingLog
+    /// Topics that INSERT does not write to: `ksql.readonly.topics`, and what servers keep for themselves.
+    private let readOnlyTopics: Mutex<TopicPatterns>
 
     package init(
         _ cluster: any Cluster, _ runner: any QueryRunner, schemas: (any SchemaSource)?,
@@ -49,10 +51,17 @@ package final class SQLEngine: Sendable {
         self.functions = functions
         self.logger = logger
         self.processingLog = processingLog ?? ProcessingLog(settings, logger: logger)
+        readOnlyTopics = Mutex(
+            TopicPatterns(
+                ["_confluent-ksql-.*", TopicPatterns.literal(self.processingLog.topic)]
+                    + TopicPatterns.texts("ksql.readonly.topics", settings)))
         log = CommandLog(cluster, settings, logger)
     }
 
     // MARK: What is known
+
+    /// Whether INSERT does not write to a topic.
+    func isReadOnly(_ topic: String) -> Bool { readOnlyTopics.withLock { $0.match(topic) } }
 
     /// The catalog as of the last statement that was executed: a value, safe to keep.
     package var current: Catalog { state.withLock { $0.catalog } }

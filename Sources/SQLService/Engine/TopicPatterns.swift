@@ -21,6 +21,15 @@ struct TopicPatterns {
         }
     }
 
+    /// The patterns of a property, separated by commas.
+    static func texts(_ property: String, _ settings: SQLServerSettings) -> [String] {
+        let list = settings.properties[property] ?? PropertyCatalog.definition(property)?.defaultValue ?? ""
+        return list.split(separator: ",").map { $0.filter { $0 != " " } }
+    }
+
+    /// An expression for one name.
+    static func literal(_ name: String) -> String { "\\Q" + name + "\\E" }
+
     private static func whole(_ text: String) throws(PatternError) -> JavaPattern {
         try JavaPattern("\\A(?:" + text + ")\\z")
     }

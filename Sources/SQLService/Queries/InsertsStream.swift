@@ -94,6 +94,9 @@ struct InsertsStream: Sendable {
         else {
             throw Self.badTarget("Cannot insert values into an unknown stream/table: \(Self.shown(name))")
         }
+        if engine.isReadOnly(source.topic) {
+            throw Self.badTarget("Cannot insert values into read-only topic: \(source.topic)")
+        }
         if source.isReadOnly {
             throw Self.badTarget(
                 "Cannot insert values into read-only \(source.isTable ? "table" : "stream"): \(source.name)")

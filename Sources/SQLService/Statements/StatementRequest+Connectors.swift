@@ -205,7 +205,7 @@ extension StatementRequest {
         let shared = await engine.sharedStatus()
         var sources: [JSONValue] = []
         for source in catalog.sourceNames.compactMap({ catalog[$0] }) where names.contains(source.topic) {
-            sources.append(await description(of: source, catalog, shared, extended: false))
+            sources.append(await description(of: source, catalog, shared, extended: false).entity)
         }
         return entity(
             "connector_description", parsed,

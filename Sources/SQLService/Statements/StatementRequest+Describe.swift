@@ -20,14 +20,9 @@ extension StatementRequest {
         case .source(let name, let extended):
             let catalog = engine.current
             let source = try Self.source(name, catalog, parsed)
+            let described = await description(of: source, catalog, await engine.sharedStatus(), extended: extended)
             return entity(
-                "sourceDescription", parsed,
-                [
-                    (
-                        "sourceDescription",
-                        await description(of: source, catalog, await engine.sharedStatus(), extended: extended)
-                    )
-                ])
+                "sourceDescription", parsed, [("sourceDescription", described.entity)], warnings: described.warnings)
         }
     }
 
@@ -42,27 +37,38 @@ extension StatementRequest {
                 + (hint.map { "\nDid you mean '\($0)'?" } ?? ""), parsed.text)
     }
 
-    private func descriptions(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
+    /// DESCRIBE STREAMS, SHOW TABLES EXTENDED and their like.
+    func descriptions(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
         let catalog = engine.current
         let shared = await engine.sharedStatus()
         var list: [JSONValue] = []
+        var warnings: [String] = []
         for name in catalog.sourceNames.sorted() {
             guard let source = catalog[name], source.kind == kind else { continue }
-            list.append(await description(of: source, catalog, shared, extended: extended))
+            let described = await description(of: source, catalog, shared, extended: extended)
+            list.append(described.entity)
+            warnings += described.warnings
         }
-        return entity("source_descriptions", parsed, [("sourceDescriptions", .array(list))])
+        return entity("source_descriptions", parsed, [("sourceDescriptions", .array(list))], warnings: warnings)
     }
 
+    /// - Returns: what is known; where the topic cannot be looked at, zeros and a warning.
     func description(
         of source: SourceDescription, _ catalog: Catalog, _ shared: SharedStatus, extended: Bool
-    ) async -> JSONValue {
+    ) async -> (entity: JSONValue, warnings: [String]) {
         let readers = catalog.queries(from: source.name)
         let writers = catalog.queries(into: source.name)
         var partitions: Int64 = 0
         var replicas: Int64 = 0
-        if extended, let topic = try? await engine.cluster.topic(source.topic) {  // without one, zeros tell
+        var constraints: [String] = []
+        var warnings: [String] = []
+        do throws(ClusterError) {
+            let topic = try await engine.cluster.topic(source.topic)
             partitions = Int64(topic.partitions.count)
             replicas = Int64(topic.partitions.first?.replicas.count ?? 0)
+            constraints = catalog.dependents(of: source.name)
+        } catch {
+            warnings.append("Error from Kafka: Failed to Describe Kafka Topic(s): [\(source.topic)]: \(error.message)")
         }
         var statistics = ""
         var errors = ""
@@ -79,7 +85,7 @@ extension StatementRequest {
             offsets = writers.compactMap { shared.merged($0.id) }.map { self.offsets(of: $0) }
             if shared.hosts.count > 1 { byHost = Self.statistics(by: shared, writers, readers) }
         }
-        return .object([
+        let entity = JSONValue.object([
             ("name", .string(source.name)), ("windowType", .string(source.window?.kind.rawValue)),
             ("readQueries", .array(readers.map { json($0, shared) })),
             ("writeQueries", .array(writers.map { json($0, shared) })),
@@ -90,9 +96,10 @@ extension StatementRequest {
             ("valueFormat", .string(source.valueFormat.info.format.rawValue)), ("topic", .string(source.topic)),
             ("partitions", .number(partitions)), ("replication", .number(replicas)),
             ("statement", .string(source.statement)), ("queryOffsetSummaries", .array(offsets)),
-            ("sourceConstraints", .array(catalog.dependents(of: source.name).map { .string($0) })),
+            ("sourceConstraints", .array(constraints.map { .string($0) })),
             ("clusterStatistics", .array(byHost.statistics)), ("clusterErrorStats", .array(byHost.errors)),
         ])
+        return (entity, warnings)
     }
 
     /// What was counted on each host: `{"name","host","value","timestamp"}` as the original has them.

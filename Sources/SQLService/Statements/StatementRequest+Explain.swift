@@ -29,47 +29,40 @@ extension StatementRequest {
         default: break
         }
         let engine = engine
-        let (text, upgrade, columns) = try await engine.work {
-            () throws(KsqlFailure) -> (String, JSONValue?, [JSONValue]) in
+        let (explained, upgrade) = try await engine.work {
+            () throws(KsqlFailure) -> (ExplainedPlan?, JSONValue?) in
             let tried = TriedSurroundings(
                 ClusterTopics(engine.cluster), engine.schemas.map { StatementSchemas(schemas: $0) })
             let environment = engine.environment(
                 engine.configuration(context), topics: tried.topics, registry: tried.registry)
             let executor = StatementExecutor(environment)
             do throws(PlanError) {
-                var columns: [JSONValue] = []
-                if case .statement(.query(let query)) = explain.subject {
-                    columns = try executor.planPushQuery(query, id: "transient", in: catalog).columns.map {
-                        SchemaJSON.field($0)
-                    }
-                }
                 guard case .statement(let statement) = explain.subject else {
-                    return (try executor.explain(explain, in: catalog), nil, columns)
+                    return (try executor.explained(explain, in: catalog), nil)
                 }
                 let upgrade = UpgradeVerdict.of(statement, executor, catalog, isAsked: explain.isUpgrade)
-                let text: String
-                do throws(PlanError) { text = try executor.explain(explain, in: catalog) } catch {
+                do throws(PlanError) { return (try executor.explained(explain, in: catalog), upgrade) } catch {
                     // The verdict says what is wrong; a definition without a query has no plan.
                     guard explain.isUpgrade else { throw error }
-                    text = ""
+                    return (nil, upgrade)
                 }
-                return (text, upgrade, columns)
             } catch { throw KsqlFailure(error, parsed.text) }
         }
-        var sources: [String] = []
-        var sink: String?
-        if case .statement(let statement) = explain.subject {
+        let statement: Statement? = if case .statement(let statement) = explain.subject { statement } else { nil }
+        let sink: String? =
             switch statement {
-            case .createSourceAs(let create): sink = create.name.text
-            case .createSource(let create): sink = create.name.text
-            case .insertInto(let insert): sink = insert.target.text
-            default: break
+            case .createSourceAs(let create)?: create.name.text
+            case .createSource(let create)?: create.name.text
+            case .insertInto(let insert)?: insert.target.text
+            default: nil
             }
-            sources = Self.sources(of: statement)
-        }
+        let text = explained?.plan.explanation ?? ""
+        let id = explained?.plan.id ?? ""
         var members: [(String, JSONValue)] = [
-            ("id", .string("")), ("statementText", .string(parsed.text)), ("windowType", .null),
-            ("fields", .array(columns)), ("sources", .array(sources.map { .string($0) })),
+            ("id", .string(id)), ("statementText", .string(Self.subjectText(explain, parsed.text))),
+            ("windowType", .string(explained?.window?.kind.rawValue)),
+            ("fields", .array((explained?.columns ?? []).map { SchemaJSON.field($0) })),
+            ("sources", .array((statement.map(Self.sources) ?? []).map { .string($0) })),
             ("sinks", .array(sink.map { [.string($0)] } ?? [])), ("topology", .string(text)),
             ("executionPlan", .string(text)),
             (
@@ -77,8 +70,8 @@ extension StatementRequest {
                 .object(context.properties.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })
             ),
             ("ksqlHostQueryStatus", .object([])), ("queryType", .string(sink == nil ? "PUSH" : "PERSISTENT")),
-            ("queryErrors", .array([])), ("tasksMetadata", .array([])), ("consumerGroupId", .null),
-            ("state", .null),
+            ("queryErrors", .array([])), ("tasksMetadata", .array([])),
+            ("consumerGroupId", .string(sink == nil || id.isEmpty ? nil : groupID(id))), ("state", .null),
         ]
         if let upgrade { members.append(("upgrade", upgrade)) }
         if explain.isAnalyze {
@@ -86,6 +79,15 @@ extension StatementRequest {
                 ("analysis", .object([("summary", .string("The statement does not run: there is nothing to count."))])))
         }
         return entity("queryDescription", parsed, [("queryDescription", .object(members))])
+    }
+
+    /// The statement that is explained, as it is written.
+    private static func subjectText(_ explain: Explain, _ text: String) -> String {
+        var rest = text.dropFirst("EXPLAIN".count)
+        if explain.isAnalyze {
+            rest = rest.drop(while: \.isWhitespace).dropFirst("ANALYZE".count)
+        }
+        return String(rest.drop(while: \.isWhitespace))
     }
 
     private static func sources(of statement: Statement) -> [String] {

@@ -42,17 +42,10 @@ extension StatementRequest {
 
     // MARK: Streams and tables
 
-    func sources(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
+    private func sources(_ kind: SourceKind, _ extended: Bool, _ parsed: ParsedStatement) async -> JSONValue {
+        if extended { return await descriptions(kind, true, parsed) }
         let catalog = engine.current
         let found = catalog.sourceNames.sorted().compactMap { catalog[$0] }.filter { $0.kind == kind }
-        if extended {
-            let shared = await engine.sharedStatus()
-            var descriptions: [JSONValue] = []
-            for source in found {
-                descriptions.append(await description(of: source, catalog, shared, extended: true))
-            }
-            return entity("source_descriptions", parsed, [("sourceDescriptions", .array(descriptions))])
-        }
         let list = found.map { source in
             JSONValue.object([
                 ("type", .string(kind.rawValue)), ("name", .string(source.name)), ("topic", .string(source.topic)),
@@ -68,9 +61,7 @@ extension StatementRequest {
     // MARK: Topics
 
     private var hiddenTopics: TopicPatterns {
-        let configured = engine.settings.properties["ksql.hidden.topics"]
-        let patterns = configured ?? PropertyCatalog.definition("ksql.hidden.topics")?.defaultValue ?? ""
-        return TopicPatterns(patterns.split(separator: ",").map { $0.filter { $0 != " " } })
+        TopicPatterns(["_confluent-ksql-.*"] + TopicPatterns.texts("ksql.hidden.topics", engine.settings))
     }
 
     private func topics(

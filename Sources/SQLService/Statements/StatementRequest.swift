@@ -27,6 +27,11 @@ package struct StatementRequest: Sendable {
         for parsed in statements {
             do throws(KsqlFailure) {
                 let parsed = try engine.substitute(parsed, context)
+                if case .undefineVariable(let name) = parsed.statement, context.variables[name] == nil {
+                    entities.append(
+                        warning("Cannot undefine variable '\(name)' which was never defined", parsed))
+                    continue
+                }
                 if try engine.changes(&context, by: parsed) { continue }
                 if let entity = try await execute(parsed, context) { entities.append(entity) }
             } catch {
@@ -63,6 +68,7 @@ package struct StatementRequest: Sendable {
                 if try engine.changes(&context, by: parsed) { continue }
                 if case .query = parsed.statement { throw Self.forQueries(parsed) }
                 if case .printTopic = parsed.statement { throw Self.forQueries(parsed) }
+                try refuseReadOnly(parsed, catalog)
                 switch parsed.statement {
                 // These are about a moment that is yet to come, or about a client's query.
                 case .assertTopic, .assertSchema, .alterSystemProperty, .terminate, .insertValues: continue
@@ -103,16 +109,20 @@ package struct StatementRequest: Sendable {
         switch parsed.statement {
         case .query, .printTopic: throw Self.forQueries(parsed)
         case .insertValues:
+            try refuseReadOnly(parsed, engine.current)
             try await insert(parsed, context)
             return nil
+        case .insertInto:
+            try refuseReadOnly(parsed, engine.current)
+            return try await distribute(parsed, context)
         case .terminate(.query(let id)) where engine.current.queries[id.text] == nil:
             if let ended = await engine.transients.cancel(id.text) {
                 return entity(
                     "terminate_query", parsed, [("queryId", .string(ended)), ("wasTerminated", .bool(true))])
             }
             return try await distribute(parsed, context)
-        case .createSource, .createSourceAs, .alterSource, .dropSource, .insertInto, .createType, .dropType,
-            .terminate, .pause, .resume, .alterSystemProperty:
+        case .createSource, .createSourceAs, .alterSource, .dropSource, .createType, .dropType, .terminate,
+            .pause, .resume, .alterSystemProperty:
             return try await distribute(parsed, context)
         case .assertTopic(let assertion):
             try await assert(parsed, context, "topic", assertion.timeout)
@@ -171,6 +181,21 @@ package struct StatementRequest: Sendable {
         ])
     }
 
+    /// - Throws: 40001 for an INSERT into a topic that is nobody's to write to.
+    private func refuseReadOnly(_ parsed: ParsedStatement, _ catalog: Catalog) throws(KsqlFailure) {
+        let target: Identifier
+        let what: String
+        switch parsed.statement {
+        case .insertValues(let insert): (target, what) = (insert.target, "insert values into")
+        case .insertInto(let insert): (target, what) = (insert.target, "insert into")
+        default: return
+        }
+        guard let source = catalog[target.text], !source.isWindowed, engine.isReadOnly(source.topic) else {
+            return
+        }
+        throw .badStatement("Cannot \(what) read-only topic: \(source.topic)", parsed.text)
+    }
+
     private func insert(_ parsed: ParsedStatement, _ context: RequestContext) async throws(KsqlFailure) {
         let engine = engine
         let (records, topic, source) = try await engine.work {
@@ -214,7 +239,7 @@ package struct StatementRequest: Sendable {
                         parsed.statement, text: parsed.text, in: &catalog)
                     return nil
                 } catch {
-                    let isMistake = ["Cannot assert", "Must assert", "Invalid schema id", "'ksql.schema.registry.url'"]
+                    let isMistake = ["Must assert", "Invalid schema id", "'ksql.schema.registry.url'"]
                     if isMistake.contains(where: error.message.hasPrefix) { throw KsqlFailure(error, parsed.text) }
                     return .assertionFailed(error.message, parsed.text)
                 }

@@ -37,6 +37,13 @@ package struct RegistryClientSource: SchemaSource {
         }
     }
 
+    package func has(id: Int32, under subject: String) async throws(SchemaSourceError) -> Bool {
+        do { return try await client.subjects(id: id).contains(subject) } catch {
+            if error.isNotFound { return false }
+            throw Self.failure(error, "Could not get the subjects of schema \(id)")
+        }
+    }
+
     package func delete(_ subject: String) async throws(SchemaSourceError) {
         for permanently in [false, true] {
             do { _ = try await client.delete(subject, permanently: permanently) } catch {

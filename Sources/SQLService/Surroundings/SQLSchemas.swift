@@ -62,6 +62,10 @@ package final class SQLSchemas: SchemaStore, Sendable {
         try ask { source throws(SchemaSourceError) in try await source.schema(of: subject, version: version) }
     }
 
+    fileprivate func has(_ id: Int32, _ subject: String) throws(SchemaSourceError) -> Bool {
+        try ask { source throws(SchemaSourceError) in try await source.has(id: id, under: subject) }
+    }
+
     package func schema(id: Int32) throws(FormatError) -> RegistrySchema? {
         do { return try find(id: id) } catch { throw FormatError(.registry, error.message) }
     }
@@ -97,6 +101,10 @@ struct StatementSchemas: SchemaRegistryAccess, Sendable {
 
     func register(_ schema: RegistrySchema, under subject: String) throws(PlanError) -> Int32 {
         do { return try schemas.put(schema, under: subject) } catch { throw error.planError }
+    }
+
+    func has(id: Int32, under subject: String) throws(PlanError) -> Bool {
+        do { return try schemas.has(id, subject) } catch { throw error.planError }
     }
 
     func delete(_ subject: String) throws(PlanError) {

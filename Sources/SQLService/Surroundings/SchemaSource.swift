@@ -13,6 +13,8 @@ package protocol SchemaSource: Sendable {
     /// - Returns: its id, which it may have had before.
     /// - Throws: `.refused`.
     func register(_ schema: RegistrySchema, under subject: String) async throws(SchemaSourceError) -> Int32
+    /// Whether a version of the subject has this id.
+    func has(id: Int32, under subject: String) async throws(SchemaSourceError) -> Bool
     /// Deletes a subject for good; nothing happens when there is none.
     func delete(_ subject: String) async throws(SchemaSourceError)
 }

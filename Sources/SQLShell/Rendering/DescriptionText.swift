@@ -23,18 +23,19 @@ enum SchemaText {
 
     static func fields(_ list: JSONValue?, isTable: Bool, window: String?) -> String {
         EntityText.grid(["Field", "Type"], list) { field in
-            [EntityText.cell(field["name"]), type(field["schema"]) + role(field, isTable: isTable, window: window)]
+            let type = type(field["schema"])
+            guard let role = role(field, isTable: isTable, window: window) else {
+                return [EntityText.cell(field["name"]), type]
+            }
+            return [EntityText.cell(field["name"]), TextWidth.padded(type, to: 16) + " " + role]
         }
     }
 
-    private static func role(_ field: JSONValue, isTable: Bool, window: String?) -> String {
+    private static func role(_ field: JSONValue, isTable: Bool, window: String?) -> String? {
         switch field["type"]?.text ?? field["fieldType"]?.text {
-        case "KEY":
-            return (isTable ? "  (primary key)" : "  (key)") + (window.map { " (Window type: \($0))" } ?? "")
-        case "HEADER":
-            if let key = field["headerKey"]?.text { return "  (header('\(key)'))" }
-            return "  (headers)"
-        default: return ""
+        case "KEY": (isTable ? "(primary key)" : "(key)") + (window.map { " (Window type: \($0))" } ?? "")
+        case "HEADER": field["headerKey"]?.text.map { "(header('\($0)'))" } ?? "(headers)"
+        default: nil
         }
     }
 }
@@ -57,24 +58,31 @@ enum SourceText {
             "Name                 : \(cell("name"))", "Type                 : \(cell("type"))",
             "Timestamp field      : \(cell("timestamp").isEmpty ? "Not set - using <ROWTIME>" : cell("timestamp"))",
             "Key format           : \(cell("keyFormat"))", "Value format         : \(cell("valueFormat"))",
-            "Kafka topic          : \(cell("topic")) (partitions: \(cell("partitions")), replication: \(cell("replication")))",
+            // Nothing is known of a topic that could not be looked at.
+            "Kafka topic          : \(cell("topic"))"
+                + (source["partitions"]?.integer == 0
+                    ? "" : " (partitions: \(cell("partitions")), replication: \(cell("replication")))"),
             "Statement            : \(EntityText.indented(source["statement"]))", "", fields,
         ]
-        lines += queries(source["readQueries"], "Queries that read from this \(cell("type"))")
-        lines += queries(source["writeQueries"], "Queries that write from this \(cell("type"))")
         let constraints = (source["sourceConstraints"]?.elements ?? []).map(EntityText.cell)
         if !constraints.isEmpty {
             lines += ["", "Sources that have a DROP constraint on this source", String(repeating: "-", count: 50)]
             lines += constraints
         }
+        lines += queries(source["readQueries"], "Queries that read from this \(cell("type"))")
+        lines += queries(source["writeQueries"], "Queries that write from this \(cell("type"))")
         let byHost = (source["clusterStatistics"]?.elements ?? []) + (source["clusterErrorStats"]?.elements ?? [])
         if byHost.isEmpty {
             lines += ["", "Local runtime statistics", String(repeating: "-", count: 24), cell("statistics")]
-            if !cell("errorStats").isEmpty { lines.append(cell("errorStats")) }
+            lines.append(cell("errorStats"))
         } else {
-            lines += ["", "Runtime statistics by host", String(repeating: "-", count: 26)]
+            lines += ["", "Runtime statistics by host", String(repeating: "-", count: 25)]
+            let sorted = byHost.sorted {
+                (EntityText.cell($0["host"]), EntityText.cell($0["name"]))
+                    < (EntityText.cell($1["host"]), EntityText.cell($1["name"]))
+            }
             lines.append(
-                EntityText.grid(["Host", "Metric", "Value", "Last Message"], .array(byHost)) { stat in
+                EntityText.grid(["Host", "Metric", "Value", "Last Message"], .array(sorted)) { stat in
                     let time = stat["timestamp"]?.integer ?? 0
                     return [
                         EntityText.cell(stat["host"]), EntityText.cell(stat["name"]), EntityText.cell(stat["value"]),
@@ -82,10 +90,22 @@ enum SourceText {
                     ]
                 })
         }
-        for group in source["queryOffsetSummaries"]?.elements ?? [] {
+        lines.append(
+            "(Statistics of the local KSQL server interaction with the Kafka topic \(cell("topic")))")
+        let groups = source["queryOffsetSummaries"]?.elements ?? []
+        if !groups.isEmpty { lines += ["", "Consumer Groups summary:"] }
+        for group in groups {
             lines += ["", "Consumer Group       : \(EntityText.cell(group["groupId"]))"]
-            for topic in group["topicSummaries"]?.elements ?? [] {
-                lines.append("Kafka topic          : \(EntityText.cell(topic["kafkaTopic"]))")
+            let topics = group["topicSummaries"]?.elements ?? []
+            if topics.isEmpty { lines.append("<no offsets committed by this group yet>") }
+            for topic in topics {
+                let lag = (topic["offsets"]?.elements ?? []).map {
+                    max(0, ($0["logEndOffset"]?.integer ?? 0) - ($0["consumerOffset"]?.integer ?? 0))
+                }.max()
+                lines += [
+                    "", "Kafka topic          : \(EntityText.cell(topic["kafkaTopic"]))",
+                    "Max lag              : \(lag ?? 0)", "",
+                ]
                 lines.append(
                     EntityText.grid(["Partition", "Start Offset", "End Offset", "Offset", "Lag"], topic["offsets"]) {
                         partition in
@@ -104,7 +124,7 @@ enum SourceText {
     private static func queries(_ list: JSONValue?, _ title: String) -> [String] {
         let queries = list?.elements ?? []
         guard !queries.isEmpty else { return [] }
-        return ["", title, String(repeating: "-", count: title.count)]
+        return ["", title, String(repeating: "-", count: 35)]
             + queries.map { query in
                 "\(EntityText.cell(query["id"])) (\(EntityText.cell(query["state"]))) : "
                     + EntityText.oneLine(EntityText.cell(query["queryString"]))
@@ -130,6 +150,8 @@ enum QueryText {
             if !names.isEmpty {
                 lines += ["", "\(title) that this query \(name == "sources" ? "reads from" : "writes to"): "]
                 lines += [String(repeating: "-", count: 35)] + names
+                let (what, id) = name == "sources" ? ("source", "SourceId") : ("sink", "SinkId")
+                lines += ["", "For \(what) description please run: DESCRIBE [EXTENDED] <\(id)>"]
             }
         }
         if !text("executionPlan").isEmpty {
@@ -148,9 +170,14 @@ enum QueryText {
         }
         let errors = query["queryErrors"]?.elements ?? []
         if !errors.isEmpty {
-            lines += ["", "Error count: \(errors.count)"]
+            lines.append("")
             for error in errors {
-                lines.append("Error: " + EntityText.cell(error["errorMessage"] ?? error["message"]))
+                let time = error["timestamp"]?.integer ?? 0
+                lines += [
+                    "Error Date           : \(EntityText.date(time))",
+                    "Error Details        : \(EntityText.cell(error["errorMessage"] ?? error["message"]))",
+                    "Error Type           : \(EntityText.cell(error["type"]))",
+                ]
             }
         }
         return lines.joined(separator: "\n")

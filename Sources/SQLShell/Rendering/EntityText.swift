@@ -1,3 +1,4 @@
+import Glibc
 import JSONFormat
 
 /// What statements answer, as ksqlDB's command line prints it.
@@ -7,7 +8,7 @@ enum EntityText {
     static func text(_ entity: JSONValue) -> String {
         let body = self.body(entity)
         let warnings = (entity["warnings"]?.elements ?? []).compactMap { $0["message"]?.text }
-        return (warnings.map { "WARNING: " + $0 } + [body]).joined(separator: "\n")
+        return ([body] + warnings.map { "WARNING: " + $0 }).joined(separator: "\n")
     }
 
     private static func body(_ entity: JSONValue) -> String {
@@ -35,23 +36,23 @@ enum EntityText {
         case "connector_list": return connectors(entity)
         case "connector_plugins_list":
             return grid(["Class", "Type", "Version"], entity["connectorsPlugins"]) {
-                [cell($0["class"] ?? $0["className"]), cell($0["type"]), cell($0["version"])]
+                [cell($0["class"] ?? $0["className"]), cell($0["type"]).uppercased(), cell($0["version"])]
             }
         case "connector_description": return connector(entity)
         case "connector_info": return TextGrid.message("Created connector " + cell(entity["info"]?["name"]))
         case "drop_connector": return TextGrid.message("Dropped connector \"\(cell(entity["connectorName"]))\"")
         case "terminate_query":
             return TextGrid.message(
-                entity["wasTerminated"]?.flag == true
-                    ? "Query \(cell(entity["queryId"])) terminated."
-                    : "Query \(cell(entity["queryId"])) was not running.")
+                entity["wasTerminated"]?.flag == false
+                    ? "Query \(cell(entity["queryId"])) was not running."
+                    : "Terminated query \"\(cell(entity["queryId"]))\"")
         case "assert_topic":
-            return TextGrid.message(
-                "Topic \(cell(entity["topicName"])) \(entity["exists"]?.flag == false ? "does not exist" : "exists").")
+            return
+                "Topic \(cell(entity["topicName"])) \(entity["exists"]?.flag == false ? "does not exist" : "exists")."
         case "assert_schema":
-            let named = [("Schema with subject", entity["subject"]), ("id", entity["id"])].filter { !isNull($0.1) }
-                .map { "\($0.0) \(cell($0.1))" }.joined(separator: " and ")
-            return TextGrid.message(named + (entity["exists"]?.flag == false ? " does not exist." : " exists."))
+            let named = [("subject", entity["subject"]), ("id", entity["id"])].filter { !isNull($0.1) }
+                .map { " \($0.0) \(cell($0.1))" }.joined()
+            return "Schema with" + named + (entity["exists"]?.flag == false ? " does not exist." : " exists.")
         case "warning_entity", "error_entity", "generic":
             return TextGrid.message(cell(entity["message"] ?? entity["errorMessage"]))
         default:
@@ -114,7 +115,15 @@ enum EntityText {
         let sorted = (list?.elements ?? []).sorted {
             (cell($0["category"]), cell($0["name"])) < (cell($1["category"]), cell($1["name"]))
         }
-        return grid(["Function Name", "Category"], .array(sorted)) { [cell($0["name"]), cell($0["category"])] }
+        var grid = TextGrid(["Function Name", "Category"])
+        var category: String?
+        for function in sorted {
+            let own = cell(function["category"])
+            if let category, category != own { grid.add([" ", " "]) }
+            category = own
+            grid.add([cell(function["name"]), own])
+        }
+        return grid.text
             + "\nFor detailed information about a function, run: DESCRIBE FUNCTION <Function Name>;"
     }
 
@@ -154,11 +163,17 @@ enum EntityText {
                 },
             ]
         }
-        for source in entity["sources"]?.elements ?? [] {
-            lines += ["", "Related source: " + cell(source["name"]) + " on topic " + cell(source["topic"])]
+        if let sources = entity["sources"]?.elements, !sources.isEmpty {
+            lines += [
+                "",
+                grid(["KSQL Source Name", "Kafka Topic", "Type"], .array(sources)) {
+                    [cell($0["name"]), cell($0["topic"]), cell($0["type"])]
+                },
+            ]
         }
-        let topics = (entity["topics"]?.elements ?? []).map(cell)
-        if !topics.isEmpty { lines += ["", "Related topics: " + topics.joined(separator: ", ")] }
+        if let topics = entity["topics"]?.elements, !topics.isEmpty {
+            lines += ["", grid(["Related Topics"], .array(topics)) { [cell($0)] }]
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -183,6 +198,22 @@ enum EntityText {
 
     /// A text of several lines that stands on its own: tabs stay, as plans and statements are indented by them.
     static func indented(_ value: JSONValue?) -> String { TextWidth.withoutControls(value?.text ?? "", tabs: true) }
+
+    /// "2022-03-18 15:53:22,989 (UTC)" in the zone of this machine.
+    static func date(_ milliseconds: Int64) -> String {
+        var seconds = time_t((Double(milliseconds) / 1000).rounded(.down))
+        var parts = tm()
+        guard localtime_r(&seconds, &parts) != nil else { return String(milliseconds) }
+        func text(_ format: String) -> String {
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+                guard let start = buffer.baseAddress, strftime(start, 64, format, &parts) > 0 else { return "" }
+                return String(cString: start)
+            }
+        }
+        let rest = String((milliseconds % 1000 + 1000) % 1000)
+        let digits = String(repeating: "0", count: 3 - rest.count) + rest
+        return text("%Y-%m-%d %H:%M:%S") + ",\(digits) (" + text("%Z") + ")"
+    }
 
     static func texts(_ list: JSONValue?) -> String { (list?.elements ?? []).map(cell).joined(separator: ", ") }
 

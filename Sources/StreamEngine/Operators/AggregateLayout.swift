@@ -82,6 +82,8 @@ final class AggregateLayout {
     /// Functions whose states are values.
     let othersCount: Int
     var hasOthers: Bool { othersCount > 0 }
+    /// States on their way into a record.
+    private var stateBytes: [UInt8] = []
 
     init(_ calls: [AggregateFunctionCall], _ library: any FunctionLibrary, needsUndo: Bool) throws(EngineError) {
         var functions: [Function] = []
@@ -270,9 +272,9 @@ final class AggregateLayout {
     }
 
     func appendOthers(_ states: [SQLValue], to bytes: ScratchBytes) {
-        var own: [UInt8] = []
-        for state in states { ValueCodec.append(state, to: &own) }
-        own.withUnsafeBytes { bytes.append($0) }
+        stateBytes.removeAll(keepingCapacity: true)
+        for state in states { ValueCodec.append(state, to: &stateBytes) }
+        stateBytes.withUnsafeBytes { bytes.append($0) }
     }
 
     /// Adds the fixed states of a later session to those of an earlier one.

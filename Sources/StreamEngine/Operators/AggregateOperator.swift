@@ -90,7 +90,7 @@ class AggregateOperator: Operator {
     final func fail(_ error: EngineError) {
         // The first error is the one to tell.
         try? held?.writeBack()
-        emit(results.finishEnded())
+        emitInOrder(results.finishEnded())
         context.fail(error)
     }
 
@@ -126,7 +126,7 @@ class AggregateOperator: Operator {
     /// Passes results on; to be called at the end of a batch.
     final func emitResults() throws(EngineError) {
         try held?.writeBack()
-        emit(results.finish())
+        emitInOrder(results.finish())
     }
 
     /// Appends the retained columns of a row.

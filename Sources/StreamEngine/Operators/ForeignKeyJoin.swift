@@ -83,21 +83,24 @@ final class ForeignKeyJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        let newKeys = input == 0 ? evaluate(foreignKey, batch, what: "Error computing the foreign key") : nil
+        guard !context.mustPart else { return }
+        context.mayPart = false
         do throws(EngineError) {
-            if input == 0 { try processLeft(batch) } else { try processRight(batch) }
+            if let newKeys { try processLeft(batch, newKeys) } else { try processRight(batch) }
             try emitResult()
         } catch { context.fail(error) }
     }
 
-    private func emitResult() throws(EngineError) { emit(try result.apply(builder.finish())) }
+    private func emitResult() throws(EngineError) { emitInOrder(try result.apply(builder.finish())) }
 
     private var isLeftJoin: Bool { join.kind == .left }
 
-    private func processLeft(_ batch: Batch) throws(EngineError) {
+    private func processLeft(_ batch: Batch, _ newKeys: Vector) throws(EngineError) {
         let changed = try leftTable.apply(batch)
-        let newKeys = evaluate(foreignKey, batch, what: "Error computing the foreign key")
         guard let old = changed.oldBatch else { return }
-        let oldKeys = evaluate(foreignKey, old, what: "Error computing the foreign key")
+        var failures: [CompiledExpression.Failure] = []  // told when the rows were new
+        let oldKeys = foreignKey.evaluate(old.columns, count: old.count, failures: &failures)
         for row in 0..<batch.count {
             if builder.isLarge { try emitResult() }
             let isNew = batch.present.isValid(row)

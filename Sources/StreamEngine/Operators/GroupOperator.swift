@@ -110,7 +110,7 @@ final class GroupOperator: Operator {
                 builder.endRow(timestamp: batch.timestamps[row], oldPresent: false)
             }
         }
-        emit(builder.finish())
+        emitInOrder(builder.finish())
     }
 
     private func append(

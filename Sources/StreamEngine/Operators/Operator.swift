@@ -32,9 +32,42 @@ class Operator {
     func process(_ batch: Batch, input: Int) {}
 
     final func emit(_ batch: Batch) {
-        guard batch.count > 0, context.failure == nil else { return }
+        guard batch.count > 0, context.failure == nil, !context.mustPart else { return }
         counters.output += batch.count
         above?.process(batch, input: inputAbove)
+    }
+
+    /// Calls `body` with this operator and those above. They are not kept: they keep this one.
+    private func forEachOnWay(_ body: (Operator) -> Void) {
+        var next: Operator? = self
+        while let item = next {
+            body(item)
+            next = item.above
+        }
+    }
+
+    /// Rows go their way in so many parts when one of them has failed.
+    private static let partCount = 8
+
+    /// As `emit`, from where rows leave state or a topic: what is noted of them is in their order, and nothing is noted of
+    /// rows behind one that ends the query. A batch with a row that fails before the next state goes its way in parts, down to
+    /// single rows.
+    final func emitInOrder(_ batch: Batch) {
+        guard !context.mayPart, batch.count > 1 else { return emit(batch) }
+        var before: [OperatorCounters] = []
+        forEachOnWay { before.append($0.counters) }
+        context.mayPart = true
+        emit(batch)
+        context.mayPart = false
+        guard context.mustPart else { return }
+        context.mustPart = false
+        var rest = before[...]
+        forEachOnWay { item in if let counters = rest.popFirst() { item.counters = counters } }
+        let size = max(1, batch.count / Self.partCount)
+        for from in stride(from: 0, to: batch.count, by: size) where context.failure == nil {
+            let rows = (from..<min(from + size, batch.count)).map { Int32(truncatingIfNeeded: $0) }
+            emitInOrder(batch.gathered(rows))
+        }
     }
 
     /// Stores that hold what results depend on besides the rows that come; the same ones in the same order after the first
@@ -125,6 +158,10 @@ class Operator {
 
     /// Notes failures of expressions in rows that count.
     func note(_ failures: [CompiledExpression.Failure], _ batch: Batch, what: String) {
+        if context.mayPart, failures.contains(where: { batch.present.isValid($0.row) }) {
+            context.mustPart = true
+            return
+        }
         for failure in failures where batch.present.isValid(failure.row) {
             counters.failed += 1
             context.note(

@@ -100,6 +100,8 @@ final class SinkOperator: Operator {
         }
         if !context.headers.isEmpty { result.headers = headersOfOrigins(batch) }
         if timestampIndex != nil { result = retimed(result, batch) }
+        guard !context.mustPart else { return }
+        context.mayPart = false
         counters.output += result.count
         if result.count > 0 { context.output.append(result) }
     }
@@ -126,6 +128,10 @@ final class SinkOperator: Operator {
             }
             if !batch.present.isValid(row) { time = batch.timestamps[row] }
             guard let time, time >= 0 else {
+                if context.mayPart {
+                    context.mustPart = true
+                    return result
+                }
                 counters.failed += 1
                 let message = "Failed to extract timestamp of column \(step.schema.columns[index].name): \(reason)"
                 context.note(
@@ -165,6 +171,7 @@ final class RowsOperator: Operator {
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         counters.output += batch.count
+        context.mayPart = false
         if batch.count > 0 { context.rows.append(batch) }
     }
 }

@@ -122,11 +122,12 @@ extension SourceOperator {
     }
 
     private func invalidTimestamp(_ row: Int, _ reason: String, _ records: SourceBatch) {
-        if isRestoring || isBehindEnd(row) { return }  // told when the record was processed
-        counters.failed += 1
+        // A record that cannot be read has no time to read, either. Others are told of when they are processed.
+        if isRestoring || isDropped(row) || isBehindEnd(row) { return }
         let place = source.timestamp.map { "column \($0.column): " } ?? ""
         let message = "Failed to extract timestamp from row: \(place)\(reason)"
-        context.note(
+        note(
+            row,
             ProcessingLogEntry(
                 kind: .recordProcessing, step: step.name, message: message, topic: records.topic,
                 partition: records.partition, offset: records.offsets[row], timestamp: records.timestamps[row]))

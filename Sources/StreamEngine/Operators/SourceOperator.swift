@@ -94,6 +94,8 @@ final class SourceOperator: Operator {
         counters.input += records.count
         context.sourceTopic = records.topic
         ending = nil
+        dropped = nil
+        notes = []
         var windows: Batch.Windows?
         var keys = records.keys
         var keyFailures: [DecodedRecords.Failure] = []
@@ -102,10 +104,9 @@ final class SourceOperator: Operator {
         }
         let key = keyDecoder.decode(keys)
         let value = valueDecoder.decode(records.values)
-        var isDropped: [Bool]?
         func drop(_ row: Int) {
-            if isDropped == nil { isDropped = [Bool](repeating: false, count: records.count) }
-            isDropped?[row] = true
+            if dropped == nil { dropped = [Bool](repeating: false, count: records.count) }
+            dropped?[row] = true
         }
         if context.settings.failsOnDeserializationError, !isRestoring {
             let first = (keyFailures + key.failures + value.failures).min { $0.row < $1.row }
@@ -117,7 +118,7 @@ final class SourceOperator: Operator {
         let hasKey = keys.validity.without(key.absent, count: records.count)
         if step.isTable, hasKey.nullCount > 0 {
             for row in 0..<records.count where !hasKey.isValid(row) {
-                if isDropped?[row] != true { counters.filtered += 1 }
+                if !isDropped(row) { counters.filtered += 1 }
                 drop(row)
             }
         }
@@ -138,9 +139,41 @@ final class SourceOperator: Operator {
             result.origins = (0..<records.count).map { Int32(truncatingIfNeeded: $0) }
         }
         let end = ending?.row ?? records.count
-        if isDropped == nil, end == records.count { return emitRows(result) }
-        emitRows(result.gathered((0..<end).filter { isDropped?[$0] != true }.map { Int32($0) }))
+        if dropped == nil, end == records.count { return emitRows(result) }
+        // What is noted of a record comes behind all that its predecessors give.
+        var rows: [Int32] = []
+        func flush() {
+            if !rows.isEmpty { emitRows(result.gathered(rows)) }
+            rows = []
+        }
+        let inOrder = notes.enumerated().sorted { ($0.element.row, $0.offset) < ($1.element.row, $1.offset) }
+        var rest = inOrder.map(\.element)[...]
+        for row in 0..<end {
+            if rest.first?.row == row { flush() }
+            while let first = rest.first, first.row == row {
+                note(first.entry)
+                rest.removeFirst()
+            }
+            if !isDropped(row) { rows.append(Int32(truncatingIfNeeded: row)) }
+        }
+        flush()
+        for last in rest where last.row == end { note(last.entry) }
         if let ending { context.fail(ending.error) }
+    }
+
+    /// Of the records that are read: which are passed over, and what is to be told of them.
+    private var dropped: [Bool]?
+    private var notes: [(row: Int, entry: ProcessingLogEntry)] = []
+
+    func isDropped(_ row: Int) -> Bool { dropped?[row] == true }
+
+    /// Notes later, in the order of the records.
+    func note(_ row: Int, _ entry: ProcessingLogEntry) { notes.append((row, entry)) }
+
+    private func note(_ entry: ProcessingLogEntry) {
+        guard context.failure == nil else { return }
+        counters.failed += 1
+        context.note(entry)
     }
 
     /// A record that ends the query, and why; the results of those before it come first.
@@ -163,22 +196,23 @@ final class SourceOperator: Operator {
     }
 
     private func emitRows(_ batch: Batch) {
-        guard let table else { return emit(batch) }
+        guard let table else { return emitInOrder(batch) }
         do throws(EngineError) {
             let changed = try table.apply(batch)
-            if !isRestoring { emit(changed) }
+            if !isRestoring { emitInOrder(changed) }
         } catch { context.fail(error) }
     }
 
     private func failed(
         _ failure: DecodedRecords.Failure, _ records: SourceBatch, isKey: Bool, _ drop: (Int) -> Void
     ) {
+        // What is wrong with a record is told once: of a key that cannot be read, and then of nothing else.
+        guard !isDropped(failure.row) else { return }
         drop(failure.row)
-        if isBehindEnd(failure.row) { return }
-        counters.failed += 1
-        if isRestoring { return }  // told when the record was processed
+        if isRestoring || isBehindEnd(failure.row) { return }  // told when the record was processed
         let bytes = (isKey ? records.keys : records.values).array(failure.row)
-        context.note(
+        note(
+            failure.row,
             ProcessingLogEntry(
                 kind: .deserialization, step: step.name,
                 message: failure.message, topic: records.topic, partition: records.partition,

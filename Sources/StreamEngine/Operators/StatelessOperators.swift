@@ -149,7 +149,7 @@ final class FlatMapOperator: Operator {
             var result = batch.gathered(rows)
             result.columns = Array(result.columns.prefix(first)) + builders.map { $0.finish() }
             rows = []
-            emit(result)
+            emitInOrder(result)
         }
         for row in 0..<batch.count where batch.present.isValid(row) {
             var results: [[SQLValue]] = []
@@ -261,9 +261,11 @@ final class SelectKeyOperator: Operator {
         result.old = nil
         if step.schema.window == nil { result.windows = nil }
         guard step.isTable else { return emit(result) }
+        guard !context.mustPart else { return }
+        context.mayPart = false
         let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
         counters.filtered += batch.count - rows.count
         if rows.count < batch.count { result = result.gathered(rows) }
-        do throws(EngineError) { emit(try table?.apply(result) ?? result) } catch { context.fail(error) }
+        do throws(EngineError) { emitInOrder(try table?.apply(result) ?? result) } catch { context.fail(error) }
     }
 }

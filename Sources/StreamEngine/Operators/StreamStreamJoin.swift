@@ -126,6 +126,7 @@ final class StreamStreamJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        context.mayPart = false
         let batch = withOwnWindows(batch)
         var pairs = JoinPairs()
         let pairsMax = batch.copiesMax
@@ -219,7 +220,7 @@ final class StreamStreamJoinOperator: Operator {
             timestamps: ColumnBuffer(pairs.timestamps), hasKey: batch.hasKey.gathered(pairs.own),
             windows: isWindowed ? batch.windows?.gathered(pairs.own) : nil)
         pairs = JoinPairs()
-        emit(result)
+        emitInOrder(result)
     }
 
     // MARK: Unmatched rows

@@ -40,6 +40,7 @@ final class StreamTableJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        context.mayPart = false
         guard input == 0 else {
             do throws(EngineError) { _ = try table.apply(batch) } catch { context.fail(error) }
             return
@@ -103,7 +104,7 @@ final class StreamTableJoinOperator: Operator {
         result.present = .all
         if let origins = batch.origins { result.origins = pairs.own.map { origins[Int($0)] } }
         pairs = JoinPairs()
-        emit(result)
+        emitInOrder(result)
     }
 
     /// A key column of the right rows that were found, in the order in which they were.

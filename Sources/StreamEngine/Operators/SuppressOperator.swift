@@ -140,7 +140,8 @@ final class SuppressOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        guard let windows = batch.windows else { return emit(batch) }
+        context.mayPart = false
+        guard let windows = batch.windows else { return emitInOrder(batch) }
         let columns = RowColumns(batch.columns)
         do throws(EngineError) {
             for row in 0..<batch.count {
@@ -150,10 +151,10 @@ final class SuppressOperator: Operator {
                 try emitClosed()
             }
         } catch {
-            emit(builder.finishEnded())
+            emitInOrder(builder.finishEnded())
             return context.fail(error)
         }
-        emit(builder.finish())
+        emitInOrder(builder.finish())
     }
 
     private func hold(

@@ -107,6 +107,7 @@ final class TableTableJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        context.mayPart = false
         let before: Batch
         do throws(EngineError) { before = try tables[input].apply(batch) } catch { return context.fail(error) }
         let other = tables[1 - input]
@@ -159,7 +160,7 @@ final class TableTableJoinOperator: Operator {
         pairs = JoinPairs()
         present = []
         oldPresent = []
-        emit(result)
+        emitInOrder(result)
     }
 
     /// The columns of the result for rows of one side, new or old ones.

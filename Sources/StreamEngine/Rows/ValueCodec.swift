@@ -153,6 +153,8 @@ enum ValueCodec {
     private static func list(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> [SQLValue] {
         let count = readLength(bytes, &at)
         var values: [SQLValue] = []
+        // A value has a byte at least.
+        values.reserveCapacity(max(0, min(count, bytes.count - at)))
         for _ in 0..<count { values.append(read(bytes, at: &at)) }
         return values
     }

@@ -4,8 +4,8 @@ import SQLTypes
 
 /// A running query: batches of records go in, records for its sink come out, at once and on the caller's thread.
 ///
-/// The result does not depend on how records are cut into batches: it is that of one record after the other, each with
-/// all its consequences. Repartition topics are not written here; rows pass straight on. One user at a time.
+/// The result does not depend on how records are cut into batches, nor does what is told of failures: it is that of one
+/// record after the other, each with all its consequences. Repartition topics are not written here; rows pass straight on. One user at a time.
 ///
 ///     let task = try QueryTask(plan, functions: library, formats: formats)
 ///     for batch in batches { let output = try task.process(batch) ... }

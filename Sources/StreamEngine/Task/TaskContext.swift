@@ -156,6 +156,11 @@ package final class TaskContext {
     var sourceTopic: String?
     /// Headers of the records of the batch that is processed; empty when there are none.
     var headers: [[SourceBatch.Header]] = []
+    /// Whether rows are on their way that are in no state and no output yet: if one of them fails they come once more, in
+    /// parts (`Operator.emitInOrder`). Whoever keeps rows takes it back.
+    var mayPart = false
+    /// A row has failed while `mayPart` was set.
+    var mustPart = false
 
     package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
         self.functions = functions

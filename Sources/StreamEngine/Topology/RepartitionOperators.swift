@@ -27,6 +27,7 @@ final class RepartitionSinkOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
+        context.mayPart = false
         do throws(EngineError) {
             let keys = try keyEncoder.encode(
                 Array(batch.columns[..<step.schema.keyCount]), count: batch.count, present: batch.hasKey)
@@ -107,6 +108,6 @@ final class RepartitionSourceOperator: Operator {
                     partition: records.partition, offset: records.offsets[row], record: records.values.array(row),
                     timestamp: records.timestamps[row]))
         }
-        do throws(EngineError) { emit(try table?.apply(batch) ?? batch) } catch { context.fail(error) }
+        do throws(EngineError) { emitInOrder(try table?.apply(batch) ?? batch) } catch { context.fail(error) }
     }
 }

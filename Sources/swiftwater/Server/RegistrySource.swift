@@ -34,6 +34,10 @@ struct RegistrySource: SQLService.SchemaSource {
         try await writes.register(schema, under: subject)
     }
 
+    func has(id: Int32, under subject: String) async throws(SchemaSourceError) -> Bool {
+        try await writes.has(id: id, under: subject)
+    }
+
     func delete(_ subject: String) async throws(SchemaSourceError) { try await writes.delete(subject) }
 
     private func find(
