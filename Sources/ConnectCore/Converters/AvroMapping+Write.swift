@@ -11,6 +11,8 @@ struct AvroSchemaWriter {
     private var madeUp: [ConnectSchema: String] = [:]
     /// The namespace of the record whose fields are written: names without one are taken to be of it.
     private var space: String?
+    /// Types that may still be written: those without names are written wherever they stand.
+    private var typesLeft = ConnectSchema.unfoldedCountMax
 
     init(_ options: AvroMapping.Options) { self.options = options }
 
@@ -25,6 +27,11 @@ struct AvroSchemaWriter {
         _ schema: ConnectSchema, depth: Int, isOptional: Bool? = nil
     ) throws(ConnectError) -> JSONValue {
         guard depth < AvroMapping.depthMax else { throw .data("Schema is nested too deep for Avro") }
+        typesLeft -= 1
+        guard typesLeft >= 0 else {
+            throw .data(
+                "Schema has more than \(ConnectSchema.unfoldedCountMax) types without names to write out for Avro")
+        }
         let base = try baseJSON(schema, depth)
         guard isOptional ?? schema.isOptional else { return base }
         if case .array(let branches) = base {

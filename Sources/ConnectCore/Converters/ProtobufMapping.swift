@@ -31,7 +31,14 @@ struct ProtobufMapping: Sendable {
         var structs = RecursiveStructBuilder<Int>()
         let made = try Self.message(schema, index, options, &structs, depth: 0, version: version)
         connect = try structs.finish()(index, made)
+        guard options.fillsUnset, connect.unfoldedCount > Self.filledCountMax else { return }
+        throw .data(
+            "Message \(schema.messages[index].fullName) has more than \(Self.filledCountMax) fields when all that is not set is "
+                + "filled in (generate.struct.for.nulls=true)")
     }
+
+    /// A message of no bytes has so many fields with `generate.struct.for.nulls`.
+    private static let filledCountMax = 10_000
 
     private static func message(
         _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions,
