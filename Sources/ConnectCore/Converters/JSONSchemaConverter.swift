@@ -59,8 +59,10 @@ package struct JSONSchemaConverter: Converter {
         if let known = schemas[key] {
             schema = known
         } else {
-            let reader = try JSONSchemaReader(registered, own)
-            let version = try await link.version(of: registered, frame, topic: topic, recordName: reader.title)
+            var reader = try JSONSchemaReader(registered, own)
+            let wanted = try await link.target(of: registered, frame, topic: topic, recordName: reader.title)
+            let version = try await link.version(of: wanted, frame, topic: topic, recordName: reader.title)
+            if wanted != registered { reader = try JSONSchemaReader(wanted, own) }
             schema = try reader.schema(version: version)
             schemas[key] = schema
         }

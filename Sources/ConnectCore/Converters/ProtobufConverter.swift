@@ -79,9 +79,14 @@ package struct ProtobufConverter: Converter {
             guard let index = schema.messageIndex(at: path) else {
                 throw link.damaged(topic, .protobuf, frame, "no message at \(path)")
             }
-            let version = try await link.version(
-                of: registered, frame, topic: topic, recordName: schema.messages[index].fullName)
-            mapping = try ProtobufMapping(schema, index, options, version: version)
+            let name = schema.messages[index].fullName
+            let wanted = try await link.target(of: registered, frame, topic: topic, recordName: name)
+            let version = try await link.version(of: wanted, frame, topic: topic, recordName: name)
+            let target = wanted == registered ? schema : try Self.schema(wanted)
+            guard let index = wanted == registered ? index : target.messageIndex(named: name) else {
+                throw link.damaged(topic, .protobuf, frame, "the latest schema has no message \(name)")
+            }
+            mapping = try ProtobufMapping(target, index, options, version: version)
             readers[key] = mapping
         }
         let message: ProtobufMessage
