@@ -154,10 +154,12 @@ package final class AvroSchemaReader: Sendable {
             }
             if let text = property("connect.name")?.text { name = text }
             if id == schema.root { version = version ?? self.version }
-            for (parameter, value) in property("connect.parameters")?.members ?? [] {
-                guard let text = value.text else { continue }
-                parameters.removeAll { $0.name == parameter }
-                parameters.append(.init(parameter, text))
+            let given = (property("connect.parameters")?.members ?? []).compactMap { name, value in
+                value.text.map { ConnectSchema.Parameter(name, $0) }
+            }
+            if !given.isEmpty {
+                let names = Set(given.map(\.name))
+                parameters = parameters.filter { !names.contains($0.name) } + given
             }
             let made = ConnectSchema(
                 kind, name: name, version: version, doc: doc, parameters: parameters, fields: fields,

@@ -122,10 +122,13 @@ struct AvroSchemaWriter {
         if let known = try reference(fullName, schema) { return known }
         let outer = enter(fullName)
         var fields: [JSONValue] = []
+        let docs = Dictionary(
+            schema.parameters.filter { $0.name.hasPrefix(AvroMapping.fieldDoc) }.map { ($0.name, $0.value) },
+            uniquingKeysWith: { first, _ in first })
         for field in schema.fields {
             var members: [(String, JSONValue)] = [("name", .string(options.fieldName(field.name)))]
             members.append(("type", try json(field.schema, depth: depth + 1)))
-            if let doc = schema.parameter(AvroMapping.fieldDoc + field.name) { members.append(("doc", .string(doc))) }
+            if let doc = docs[AvroMapping.fieldDoc + field.name] { members.append(("doc", .string(doc))) }
             if let value = field.schema.defaultValue, !value.isNull {
                 members.append(("default", try AvroDefaultWriter.json(value, field.schema, options)))
             } else if field.schema.isOptional {
