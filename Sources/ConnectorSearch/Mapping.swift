@@ -10,7 +10,7 @@ enum Mapping {
     ) throws(ConnectError) -> JSONValue {
         guard let schema else { throw .data("Cannot infer mapping without schema.") }
         guard depth < ConnectSchema.depthMax else { throw .data("Schema is nested too deep") }
-        try schema.refuseRecursion("a mapping made of a schema (schema.ignore=false)")
+        try schema.requireTree("a mapping made of a schema (schema.ignore=false)")
         switch schema.logicalType {
         case .decimal: return primitive("double", schema)
         case .date, .time, .timestamp: return primitive("date", schema)

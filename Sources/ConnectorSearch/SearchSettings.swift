@@ -139,6 +139,11 @@ struct SearchSettings: Sendable {
 
     static let tlsPrefix = "elastic.https."
 
+    private static let isAbsent = ConfigValidator { (name, value) throws(ConnectError) in
+        guard let text = value.text, !text.isEmpty else { return }
+        throw .config(name, text, "there is no Kerberos: use connection.username and connection.password")
+    }
+
     static func definition(_ flavour: SearchSinkPlugin.Flavour) -> ConfigDef {
         var definition = ConfigDef()
         var group = "Connector"
@@ -247,6 +252,9 @@ struct SearchSettings: Sendable {
         add(
             "topic.to.external.resource.mapping", .list, .value(.list([])), .low, "Where they go: topic:name.")
         group = "Proxy"
+        for name in ["kerberos.user.principal", "kerberos.keytab.path"] {
+            add(name, .string, .null, .low, "Not available: there is no Kerberos.", isAbsent)
+        }
         add("proxy.host", .string, text(""), .low, "The host of a proxy.")
         add("proxy.port", .int, number(8080), .low, "Its port.", .between(1, 65_535))
         add("proxy.username", .string, text(""), .low, "The name for it.")

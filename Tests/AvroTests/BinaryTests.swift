@@ -57,10 +57,10 @@ import Testing
         (#"{"type":"enum","name":"E","symbols":["A"]}"#, "02", "symbol 1 of an enum of 1"),
         (#"{"type":"array","items":"int"}"#, "feffffffffffffffff01", "more than the data can hold"),
         (#"{"type":"array","items":"int"}"#, "ffffffffffffffffff01", "a block of -9223372036854775808"),
-        (#"{"type":"array","items":"null"}"#, "feffffffffffffffff01", "elements that take no bytes"),
+        (#"{"type":"array","items":"null"}"#, "feffffffffffffffff01", "that take no bytes"),
         (
             #"{"type":"array","items":{"type":"array","items":"null"}}"#, "04808080010080808001" + "0000",
-            "elements that take no bytes"
+            "that take no bytes"
         ),
         (#"{"type":"array","items":"int"}"#, "0202", "ends inside"),
         (#"{"type":"map","values":"null"}"#, "feffffffffffffffff01", "more than the data can hold"),
@@ -72,6 +72,47 @@ import Testing
         let decoder = try AvroDecoder(writer: schema)
         let error = #expect(throws: AvroError.self) { try decoder.decode(bytes(ofHex: hex)) }
         #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+    }
+
+    /// Each record holds the one below it twice, and the lowest has no bytes.
+    @Test func `records without bytes are not read without end`() throws {
+        func text(_ lowest: String) -> String {
+            (1...60).reduce(#"{"type":"record","name":"L0","fields":[\#(lowest)]}"#) { inner, level in
+                #"{"type":"record","name":"L\#(level)","fields":[{"name":"a","type":\#(inner)},"#
+                    + #"{"name":"b","type":"L\#(level - 1)"}]}"#
+            }
+        }
+        for lowest in ["", #"{"name":"n","type":"null"}"#] {
+            let schema = try AvroSchema(text(lowest))
+            let skipping = try AvroSchema(#"{"type":"record","name":"L60","fields":[]}"#)
+            for reader in [schema, skipping] {
+                let decoder = try AvroDecoder(writer: schema, reader: reader)
+                let error = #expect(throws: AvroError.self) { try decoder.decode([]) }
+                #expect(error?.message.contains("take no bytes") == true, "\(error?.message ?? "")")
+            }
+        }
+        let few = try AvroSchema(
+            #"{"type":"record","name":"R","fields":[{"name":"a","type":"null"},{"name":"b","type":"null"}]}"#)
+        #expect(try AvroDecoder(writer: few).decode([]) == .record([.null, .null]))
+    }
+
+    /// Each default lacks the fields of the type below, whose defaults lack theirs.
+    @Test func `defaults of many fields are not filled in without end`() throws {
+        var inner = #"{"type":"record","name":"L0","fields":[{"name":"v","type":"int","default":1}]}"#
+        for level in 1...16 {
+            inner =
+                #"{"type":"record","name":"L\#(level)","fields":[{"name":"a","type":\#(inner),"default":{}},"#
+                + #"{"name":"b","type":"L\#(level - 1)","default":{}}]}"#
+        }
+        let fields = (0..<200).map { #"{"name":"f\#($0)","type":"\#($0 == 0 ? "" : "L16")","default":{}}"# }
+        let text =
+            #"{"type":"record","name":"R","fields":[{"name":"f0","type":\#(inner),"default":{}},"#
+            + fields.dropFirst().joined(separator: ",") + "]}"
+        #expect(throws: AvroError.self) { try AvroSchema(text, checksDefaults: true) }
+        let writer = try AvroSchema(#"{"type":"record","name":"R","fields":[]}"#)
+        let reader = try AvroSchema(text)
+        let error = #expect(throws: AvroError.self) { try AvroDecoder(writer: writer, reader: reader) }
+        #expect(error?.message.contains("fields of defaults take their default") == true, "\(error?.message ?? "")")
     }
 
     @Test func `a list nested without end is an error`() throws {

@@ -284,4 +284,47 @@ import Testing
             wide, .structure(ConnectStruct(wide, values: [.int32(1), .int32(2), .string("x")])))
         #expect(try await Self.made(.avro, options, registry).bytes(more, topic: "T") == [0, 0, 0, 0, 1, 2, 4])
     }
+
+    /// With `use.latest.version` values are read as the subject's newest schema, whichever they were written with.
+    @Test(arguments: SchemaType.allCases)
+    func `values are read as the newest schema`(type: SchemaType) async throws {
+        let (old, new, payload): (String, String, [UInt8]) =
+            switch type {
+            case .avro:
+                (
+                    #"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"gone","type":"int"}]}"#,
+                    #"{"type":"record","name":"R","fields":[{"name":"a","type":"long"},"#
+                        + #"{"name":"b","type":"string","default":"x"}]}"#, [2, 4]
+                )
+            case .json:
+                (
+                    #"{"type":"object","title":"R","properties":{"a":{"type":"integer"},"gone":{"type":"integer"}}}"#,
+                    #"{"type":"object","title":"R","properties":{"a":{"type":"integer"},"#
+                        + #""b":{"type":"string","default":"x"}}}"#, Array(#"{"a":1,"gone":2}"#.utf8)
+                )
+            case .protobuf:
+                (
+                    #"syntax = "proto3"; message R { int64 a = 1; int32 gone = 2; }"#,
+                    #"syntax = "proto3"; message Other {} message R { int64 a = 1; string b = 3; }"#, [0, 8, 1, 16, 2]
+                )
+            }
+        let registry = MemoryRegistry()
+        let id = try await registry.register(old, type, subject: "t-value", normalize: false)
+        _ = try await registry.register(new, type, subject: "t-value", normalize: false)
+        let options = try RegistryOptions(["use.latest.version": "true"], isKey: false)
+        let converter: any Converter =
+            switch type {
+            case .avro: AvroConverter(registry, options)
+            case .json: JSONSchemaConverter(registry, options)
+            case .protobuf: ProtobufConverter(registry, options)
+            }
+        let read = try await converter.value([0, 0, 0, 0, UInt8(id)] + payload, topic: "t")
+        #expect(read.schema?.fields.map(\.name) == ["a", "b"])
+        #expect(read.value.structure?["a"] == .int64(1))
+        #expect(read.value.structure?["b"] == .string(type == .protobuf ? "" : "x"))
+        let error = await #expect(throws: ConnectError.self) {
+            try await converter.value([0, 0, 0, 0, UInt8(id)] + payload, topic: "u")
+        }
+        #expect(error?.causes.contains { $0.contains("Error retrieving") } == true, "\(error?.message ?? "")")
+    }
 }

@@ -122,6 +122,29 @@ import Testing
         #expect(proto.contains("  .x.N next = 2;") && proto.contains("  repeated .x.N children = 3;"), "\(proto)")
     }
 
+    /// A tree of JSON: a list is a text, or an object with a list.
+    @Test func `a union that contains itself is written and read`() async throws {
+        let text = ##"""
+            {"type":"object","title":"Top","properties":{"list":{"$ref":"#/definitions/List"}},"definitions":{
+            "List":{"oneOf":[{"type":"string"},{"type":"object","title":"Cell","properties":{
+            "head":{"type":"string","connect.index":0},"tail":{"connect.index":1,"$ref":"#/definitions/List"}}}]}}}
+            """##
+        let registry = MemoryRegistry()
+        let id = try await registry.register(text, .json, subject: "t-value", normalize: false)
+        let converter = JSONSchemaConverter(registry, RegistryOptions())
+        let line = #"{"list":{"head":"a","tail":{"head":"b","tail":"end"}}}"#
+        let read = try await converter.value([0, 0, 0, 0, UInt8(id)] + Array(line.utf8), topic: "t")
+        let written = try #require(try await converter.bytes(read, topic: "copy"))
+        #expect(String(decoding: written[5...], as: UTF8.self) == line)
+        let back = try await converter.value(written, topic: "copy")
+        var plain = JSONConverter.Options()
+        plain.hasSchemas = false
+        plain.isSchemaForm = true
+        #expect(try JSONConverter(plain).json(back).line == line)
+        let schema = try converter.schemaText(try #require(read.schema))
+        #expect(schema.contains(##""$ref":"#/properties/list""##), "\(schema)")
+    }
+
     @Test func `the envelope of JSON has no such schemas`() async throws {
         let schema = try await Self.schema(.avro)
         let value = SchemaAndValue(schema, try Self.tree(schema))

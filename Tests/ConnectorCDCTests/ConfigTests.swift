@@ -203,6 +203,20 @@ import Testing
         #expect(errors.allSatisfy { $0.contains("not available") })
     }
 
+    @Test func `a connection that only reads has no table of signals`() throws {
+        for (options, isTaken) in [
+            (["read.only": "true"], true), (["read.only": "false", "signal.data.collection": "demo.s"], true),
+            (["read.only": "true", "signal.data.collection": "demo.s"], false), (["read.only": "x"], false),
+        ] {
+            let properties = Self.plain.merging(options) { $1 }
+            if isTaken {
+                _ = try MySQLConfig(.mysql, properties)
+            } else {
+                #expect(throws: ConnectError.self) { try MySQLConfig(.mysql, properties) }
+            }
+        }
+    }
+
     /// The order of rows in Debezium's snapshots.
     @Test func `snapshots go by the order of table.include.list`() throws {
         let config = try MySQLConfig(.mysql, Self.plain.merging(["table.include.list": "d.t1,d.c.*,d.aaa"]) { $1 })

@@ -129,4 +129,31 @@ import Testing
             ("UNSIGNED BIG INT", .int64), ("something", .string),
         ] as [(String, SourceType)])
     func `SQLite's types`(declared: String, type: SourceType) { #expect(SQLiteDatabase.type(declared) == type) }
+
+    /// Days that ISO 8601 and Java's calendar give one name: 1500-01-01 in both, the first day of the Gregorian calendar and
+    /// the last one before it, and the first day of the year 1. By hand from the nine, ten and minus two days between them.
+    @Test(
+        arguments: [
+            (-171_664, -171_655), (-141_427, -141_427), (-141_438, -141_428), (-719_162, -719_164), (0, 0),
+            (20_000, 20_000),
+        ] as [(Int64, Int64)])
+    func `days before 1582 have two counts`(iso: Int64, legacy: Int64) {
+        #expect(LegacyCalendar.days(named: iso) == legacy)
+        #expect(LegacyCalendar.named(legacy) == iso)
+        let zones = CellZones(zone: .utc, dateZone: .utc, isLegacy: true)
+        #expect(zones.date(legacy * 86_400_000) == .date(iso))
+        #expect(zones.moment(legacy * 86_400_000_000 + 5) == .moment(local: iso * 86_400_000_000 + 5, ahead: 0))
+        #expect(CellZones.utc.date(legacy * 86_400_000) == .date(legacy))
+    }
+
+    @Test func `dates are read by the calendar that is wanted`() throws {
+        let column = ResultColumn(name: "d", type: .date, isOptional: true, typeName: "date")
+        var mapping = SourceMapping(numeric: .none, granularity: .connect, zone: .utc)
+        let field = try #require(mapping.field(column))
+        #expect(try field.value(.text("1500-01-01")) == .instant(-171_664 * 86_400_000))
+        mapping.isLegacy = true
+        let legacy = try #require(mapping.field(column))
+        #expect(try legacy.value(.text("1500-01-01")) == .instant(-171_655 * 86_400_000))
+        #expect(try legacy.value(.text("2024-02-29")) == .instant(19_782 * 86_400_000))
+    }
 }

@@ -239,4 +239,16 @@ import Testing
         await #expect(throws: ConnectError.self) { try await lost.start() }
         await lost.stop()
     }
+
+    @Test(arguments: [
+        ("com.amazonaws.auth.DefaultAWSCredentialsProviderChain", true),
+        ("software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider", true),
+        ("io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider", false),
+        ("com.amazonaws.auth.InstanceProfileCredentialsProvider", false),
+    ])
+    func `providers of credentials that stand for others are refused`(name: String, isTaken: Bool) {
+        let errors = ObjectStoreSettings.definition(.s3).validate(["s3.credentials.provider.class": name])
+            .filter { $0.option.name == "s3.credentials.provider.class" }.flatMap(\.errors)
+        #expect(errors.isEmpty == isTaken, "\(errors)")
+    }
 }

@@ -143,4 +143,11 @@ import Testing
         let failure = #expect(throws: ConnectError.self) { try Mapping.json(nil, hasCompactMaps: true) }
         #expect(failure?.message == "Cannot infer mapping without schema.")
     }
+
+    @Test(arguments: ["kerberos.user.principal", "kerberos.keytab.path"])
+    func `Kerberos is refused`(option: String) {
+        let errors = SearchSettings.definition(.elasticsearch).validate([option: "x"])
+            .filter { $0.option.name == option }.flatMap(\.errors)
+        #expect(errors.contains { $0.contains("there is no Kerberos") }, "\(errors)")
+    }
 }

@@ -82,4 +82,42 @@ import Testing
     @Test func `a choice of itself is nothing in particular`() throws {
         #expect(try Self.columns(##"{"oneOf":[{"$ref":"#"}]}"##).count == 1)
     }
+
+    /// Each type uses the one below it twice, which are 2^40 columns.
+    @Test(arguments: ["AVRO", "JSON", "PROTOBUF"])
+    func `schemas that unfold without end are refused`(type: String) throws {
+        let text: String
+        let format: SQLFormat
+        switch type {
+        case "AVRO":
+            format = .avro
+            text = (1...40).reduce(#"{"type":"record","name":"L0","fields":[{"name":"v","type":"int"}]}"#) {
+                inner, level in
+                #"{"type":"record","name":"L\#(level)","fields":[{"name":"a","type":\#(inner)},"#
+                    + #"{"name":"b","type":"L\#(level - 1)"}]}"#
+            }
+        case "JSON":
+            format = .jsonSR
+            let levels = (1...40).map { level in
+                let field = ##"{"$ref":"#/definitions/L\##(level - 1)"}"##
+                return ##""L\##(level)":{"type":"object","properties":{"a":\##(field),"b":\##(field)}}"##
+            }
+            text =
+                ##"{"type":"object","properties":{"a":{"$ref":"#/definitions/L40"}},"definitions":{"##
+                + ##""L0":{"type":"object","properties":{"v":{"type":"integer"}}},"## + levels.joined(separator: ",")
+                + "}}"
+        default:
+            format = .protobuf
+            text =
+                "syntax = \"proto3\";\n"
+                + (1...40).reversed().map { "message L\($0) { L\($0 - 1) a = 1; L\($0 - 1) b = 2; }\n" }.joined()
+                + "message L0 { int32 v = 1; }\n"
+        }
+        let error = #expect(throws: FormatError.self) {
+            try RegistrySchemas.columns(
+                of: RegistrySchema(type: type, text: text, references: []), references: { _ in nil },
+                format: PlainFormatTests.format(format), isKey: false, keepsNames: true)
+        }
+        #expect(error?.message.contains("more than 20000 fields") == true, "\(error?.message ?? "")")
+    }
 }

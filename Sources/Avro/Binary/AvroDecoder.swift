@@ -98,6 +98,7 @@ package struct AvroDecoder: Sendable {
     private func read(
         _ record: AvroPlan.Record, _ reader: inout ByteReader, _ depth: Int
     ) throws(AvroFault) -> AvroValue {
+        if record.emptyCount > 0 { try reader.takeEmpty(record.emptyCount) }
         var values = [AvroValue](repeating: .null, count: record.targetCount)
         for field in record.fields {
             if let target = field.target {
@@ -132,7 +133,9 @@ extension AvroPlan {
         case .writerUnion(let branches):
             try skip(branches[try reader.branch(of: branches.count)], &reader, depth + 1)
         case .readerUnion(_, let id): try skip(id, &reader, depth + 1)
-        case .record(let record): for field in record.fields { try skip(field.step, &reader, depth + 1) }
+        case .record(let record):
+            if record.emptyCount > 0 { try reader.takeEmpty(record.emptyCount) }
+            for field in record.fields { try skip(field.step, &reader, depth + 1) }
         case .array(let items): try skipBlocks(items, hasKeys: false, &reader, depth)
         case .map(let values): try skipBlocks(values, hasKeys: true, &reader, depth)
         case .impossible(let reason): throw .impossible(reason)
@@ -152,10 +155,7 @@ extension AvroPlan {
             }
             let minimum = byteCountsMin[id] + (hasKeys ? 1 : 0)
             guard minimum == 0 || count <= reader.left / minimum else { throw .blockCount(count) }
-            if minimum == 0 {
-                guard count <= reader.emptyElementsLeft else { throw .emptyElements }
-                reader.emptyElementsLeft -= Int(count)
-            }
+            if minimum == 0 { try reader.takeEmpty(count) }
             for _ in 0..<count {
                 if hasKeys { _ = try reader.bytes(try reader.length()) }
                 try skip(id, &reader, depth + 1)

@@ -29,14 +29,16 @@ enum AvroFault: Error {
                 .unresolvable, "the reader's enum \(name) has neither the writer's symbol \(symbol) nor a default")
         case .integer(let value): malformed("\(value) as an int", offset)
         case .emptyElements:
-            AvroError(.tooLarge, "more than \(AvroFault.emptyElementsMax) elements that take no bytes in one value")
+            AvroError(
+                .tooLarge, "more than \(AvroFault.emptyElementsMax) elements and fields that take no bytes in one value"
+            )
         case .impossible(let reason): AvroError(.unresolvable, reason)
         case .tooDeep: .tooDeep("the value")
         case .columnFull: AvroError(.tooLarge, "a column cannot hold more than \(Int32.max) bytes or elements")
         }
     }
 
-    /// Elements of arrays may be values without bytes (nulls), of which a few bytes can announce any number.
+    /// Values may have no bytes (nulls, records of such), of which a few bytes can announce any number.
     static let emptyElementsMax = 1 << 20
 
     private func malformed(_ what: String, _ offset: Int) -> AvroError {

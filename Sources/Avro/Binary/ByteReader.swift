@@ -5,7 +5,7 @@ struct ByteReader {
     let start: UnsafeRawPointer
     var at: UnsafeRawPointer
     let end: UnsafeRawPointer
-    /// Elements without bytes that the value may still have.
+    /// Elements and fields without bytes that the value may still have.
     var emptyElementsLeft = AvroFault.emptyElementsMax
 
     private static let nothing: StaticString = ""
@@ -114,10 +114,15 @@ struct ByteReader {
         if elementByteCountMin > 0 {
             guard count <= left / elementByteCountMin else { throw .blockCount(count) }
         } else {
-            guard count <= emptyElementsLeft else { throw .emptyElements }
-            emptyElementsLeft -= Int(count)
+            try takeEmpty(count)
         }
         return Int(count)
+    }
+
+    /// Notes values that take no bytes.
+    mutating func takeEmpty(_ count: some BinaryInteger) throws(AvroFault) {
+        guard count <= emptyElementsLeft else { throw .emptyElements }
+        emptyElementsLeft -= Int(count)
     }
 
     @inline(__always) mutating func branch(of count: Int) throws(AvroFault) -> Int {

@@ -32,6 +32,9 @@ struct AvroPlan: Sendable {
         /// The reader's fields that the writer does not have.
         var defaults: [(target: Int, value: AvroValue)] = []
         var targetCount = 0
+        /// The writer's fields that may take no bytes: records of such, each inside another one twice, are any number of
+        /// values in no bytes at all.
+        var emptyCount = 0
     }
 
     private(set) var steps: [Step] = []
@@ -59,9 +62,15 @@ struct AvroPlan: Sendable {
     init(writer: AvroSchema, reader: AvroSchema, wanted: Set<Int>? = nil) throws(AvroError) {
         self.writer = writer
         self.reader = reader
-        root = try step(writer.root, reader.root, path: "", depth: 0, wanted: wanted)
+        var left = AvroDefaultsLeft()
+        root = try step(writer.root, reader.root, path: "", depth: 0, wanted: wanted, &left)
         if case .impossible(let reason) = steps[root] { throw AvroError(.unresolvable, reason) }
         byteCountsMin = minima()
+        for (id, step) in steps.enumerated() {
+            guard case .record(var record) = step else { continue }
+            record.emptyCount = record.fields.count { byteCountsMin[$0.step] == 0 }
+            if record.emptyCount > 0 { steps[id] = .record(record) }
+        }
     }
 
     // MARK: Steps
@@ -72,7 +81,8 @@ struct AvroPlan: Sendable {
     }
 
     private mutating func step(
-        _ from: AvroSchema.ID, _ to: AvroSchema.ID?, path: String, depth: Int, wanted: Set<Int>? = nil
+        _ from: AvroSchema.ID, _ to: AvroSchema.ID?, path: String, depth: Int, wanted: Set<Int>? = nil,
+        _ left: inout AvroDefaultsLeft
     ) throws(AvroError) -> StepID {
         guard depth < AvroError.depthMax else { throw .tooDeep("the schema") }
         guard steps.count < Self.stepsMax else {
@@ -82,19 +92,20 @@ struct AvroPlan: Sendable {
         if let id = known[pair] { return id }
         let id = add(.pending)
         known[pair] = id
-        steps[id] = try resolved(from, to, path: path, depth: depth, wanted: wanted)
+        steps[id] = try resolved(from, to, path: path, depth: depth, wanted: wanted, &left)
         return id
     }
 
     private mutating func resolved(
-        _ from: AvroSchema.ID, _ to: AvroSchema.ID?, path: String, depth: Int, wanted: Set<Int>?
+        _ from: AvroSchema.ID, _ to: AvroSchema.ID?, path: String, depth: Int, wanted: Set<Int>?,
+        _ left: inout AvroDefaultsLeft
     ) throws(AvroError) -> Step {
         let source = writer.types[from]
         if case .union(let branches) = source.kind {
             var ids: [StepID] = []
             var isPossible = to == nil
             for branch in branches {
-                let id = try step(branch, to, path: path, depth: depth + 1, wanted: wanted)
+                let id = try step(branch, to, path: path, depth: depth + 1, wanted: wanted, &left)
                 if case .impossible = steps[id] {} else { isPossible = true }
                 ids.append(id)
             }
@@ -104,20 +115,20 @@ struct AvroPlan: Sendable {
             }
             return .writerUnion(ids)
         }
-        guard let to else { return try same(source, nil, path: path, depth: depth) }
+        guard let to else { return try same(source, nil, path: path, depth: depth, &left) }
         let target = reader.types[to]
         if case .union(let branches) = target.kind {
-            guard let branch = try branch(of: branches, for: from, path: path, depth: depth) else {
+            guard let branch = try branch(of: branches, for: from, path: path, depth: depth, &left) else {
                 return .impossible("\(at(path))the reader's union has no branch for the writer's \(source.branchName)")
             }
-            return .readerUnion(branch: branch, try step(from, branches[branch], path: path, depth: depth + 1))
+            return .readerUnion(branch: branch, try step(from, branches[branch], path: path, depth: depth + 1, &left))
         }
         switch (source.kind, target.kind) {
         case (.primitive(let a), .primitive(let b)) where a != b:
             return Self.promotion(a, b) ?? mismatch(source, target, path)
         case (.record(let a), .record(let b)):
             guard Self.isSame(a.name, b.name, b.aliases) else { return mismatch(source, target, path) }
-            return try record(a, b, path: path, depth: depth, wanted: wanted)
+            return try record(a, b, path: path, depth: depth, wanted: wanted, &left)
         case (.enumeration(let a), .enumeration(let b)):
             guard Self.isSame(a.name, b.name, b.aliases) else { return mismatch(source, target, path) }
             let known = Set(b.symbols)
@@ -129,14 +140,14 @@ struct AvroPlan: Sendable {
             }
             return .fixed(size: a.size)
         case (.primitive, .primitive), (.array, .array), (.map, .map):
-            return try same(source, target, path: path, depth: depth)
+            return try same(source, target, path: path, depth: depth, &left)
         default: return mismatch(source, target, path)
         }
     }
 
     /// The step for a type that is read as it was written, or passed over.
     private mutating func same(
-        _ source: AvroType, _ target: AvroType?, path: String, depth: Int
+        _ source: AvroType, _ target: AvroType?, path: String, depth: Int, _ left: inout AvroDefaultsLeft
     ) throws(AvroError) -> Step {
         switch source.kind {
         case .primitive(let primitive):
@@ -154,17 +165,17 @@ struct AvroPlan: Sendable {
         case .array(let items):
             var below: AvroSchema.ID?
             if case .array(let items)? = target?.kind { below = items }
-            let id = try step(items, below, path: path + "/items", depth: depth + 1)
+            let id = try step(items, below, path: path + "/items", depth: depth + 1, &left)
             return .array(id)
         case .map(let values):
             var below: AvroSchema.ID?
             if case .map(let values)? = target?.kind { below = values }
-            let id = try step(values, below, path: path + "/values", depth: depth + 1)
+            let id = try step(values, below, path: path + "/values", depth: depth + 1, &left)
             return .map(id)
         case .record(let record):
             var steps = Record()
             for field in record.fields {
-                steps.fields.append((nil, try step(field.type, nil, path: path, depth: depth + 1)))
+                steps.fields.append((nil, try step(field.type, nil, path: path, depth: depth + 1, &left)))
             }
             return .record(steps)
         case .enumeration(let enumeration): return .enumeration(enumeration.symbols, name: enumeration.name.full)
@@ -174,7 +185,8 @@ struct AvroPlan: Sendable {
     }
 
     private mutating func record(
-        _ from: AvroRecord, _ to: AvroRecord, path: String, depth: Int, wanted: Set<Int>?
+        _ from: AvroRecord, _ to: AvroRecord, path: String, depth: Int, wanted: Set<Int>?,
+        _ left: inout AvroDefaultsLeft
     ) throws(AvroError) -> Step {
         var record = Record(targetCount: to.fields.count)
         func isWanted(_ position: Int) -> Bool { wanted?.contains(position) ?? true }
@@ -193,13 +205,13 @@ struct AvroPlan: Sendable {
                 return .impossible(
                     "\(at(path))the writer has no field \"\(field.name)\" and the reader has no default for it")
             }
-            record.defaults.append((position, try reader[field.type].defaultValue(json)))
+            record.defaults.append((position, try reader[field.type].defaultValue(json, &left)))
         }
         sources = sources.filter { isWanted($0.value) }
         for (position, field) in from.fields.enumerated() {
             let target = sources[position]
             let id = try step(
-                field.type, target.map { to.fields[$0].type }, path: "\(path)/\(field.name)", depth: depth + 1)
+                field.type, target.map { to.fields[$0].type }, path: "\(path)/\(field.name)", depth: depth + 1, &left)
             if case .impossible(let reason) = steps[id] { return .impossible(reason) }
             record.fields.append((target, id))
         }
@@ -208,22 +220,24 @@ struct AvroPlan: Sendable {
 
     /// Java's choice among branches that fit: the one of the same type and name, then the first that resolves.
     private mutating func branch(
-        of branches: [AvroSchema.ID], for from: AvroSchema.ID, path: String, depth: Int
+        of branches: [AvroSchema.ID], for from: AvroSchema.ID, path: String, depth: Int, _ left: inout AvroDefaultsLeft
     ) throws(AvroError) -> Int? {
         let source = writer.types[from]
-        func isPossible(_ plan: inout AvroPlan, _ branch: AvroSchema.ID) throws(AvroError) -> Bool {
-            let id = try plan.step(from, branch, path: path, depth: depth + 1)
+        func isPossible(
+            _ plan: inout AvroPlan, _ branch: AvroSchema.ID, _ left: inout AvroDefaultsLeft
+        ) throws(AvroError) -> Bool {
+            let id = try plan.step(from, branch, path: path, depth: depth + 1, &left)
             if case .impossible = plan.steps[id] { return false }
             return true
         }
         for (index, branch) in branches.enumerated() where reader.types[branch].branchName == source.branchName {
-            if try isPossible(&self, branch) { return index }
+            if try isPossible(&self, branch, &left) { return index }
         }
         for (index, branch) in branches.enumerated() where reader.types[branch].word == source.word {
-            if try isPossible(&self, branch) { return index }
+            if try isPossible(&self, branch, &left) { return index }
         }
         for (index, branch) in branches.enumerated() {
-            if try isPossible(&self, branch) { return index }
+            if try isPossible(&self, branch, &left) { return index }
         }
         return nil
     }

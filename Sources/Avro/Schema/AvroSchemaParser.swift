@@ -263,13 +263,14 @@ struct AvroSchemaParser {
     }
 
     func checkDefaults(of schema: AvroSchema) throws(AvroError) {
+        var left = AvroDefaultsLeft()
         for (id, index) in defaults {
             guard case .record(let record) = schema.types[id].kind, let json = record.fields[index].defaultValue else {
                 continue
             }
             let field = record.fields[index]
             do throws(AvroError) {
-                try schema[field.type].checkDefault(json)
+                try schema[field.type].checkDefault(json, &left)
             } catch {
                 let type = Self.cut(schema[field.type].text(.canonical))
                 throw Self.invalid("Invalid default for field \(field.name): \(Self.text(json)) not a \(type)")

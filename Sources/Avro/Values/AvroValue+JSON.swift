@@ -22,8 +22,15 @@ extension AvroSchema {
     ///
     /// - Throws: `.invalidSchema` when it does not fit.
     package func defaultValue(_ json: JSONValue) throws(AvroError) -> AvroValue {
+        var left = AvroDefaultsLeft()
+        return try defaultValue(json, &left)
+    }
+
+    /// - Parameter left: of all defaults that are looked at together.
+    package func defaultValue(_ json: JSONValue, _ left: inout AvroDefaultsLeft) throws(AvroError) -> AvroValue {
+        var reading = JSONReading(schema: self, defaultsLeft: left)
+        defer { left = reading.defaultsLeft }
         do throws(AvroError) {
-            var reading = JSONReading(schema: self)
             return try reading.value(json, root, isDefault: true, 0)
         } catch {
             throw AvroError(.invalidSchema, "default: \(error.message)")
@@ -34,9 +41,10 @@ extension AvroSchema {
     /// a string and no more, so that schemas whose defaults can never be used exist.
     ///
     /// - Throws: `.invalidSchema` when it does not fit.
-    package func checkDefault(_ json: JSONValue) throws(AvroError) {
+    func checkDefault(_ json: JSONValue, _ left: inout AvroDefaultsLeft) throws(AvroError) {
+        var reading = JSONReading(schema: self, isLenient: true, defaultsLeft: left)
+        defer { left = reading.defaultsLeft }
         do throws(AvroError) {
-            var reading = JSONReading(schema: self, isLenient: true)
             _ = try reading.value(json, root, isDefault: true, 0)
         } catch {
             throw AvroError(.invalidSchema, "default: \(error.message)")
@@ -58,18 +66,32 @@ extension AvroSchema {
     }
 }
 
+/// Fields that may still be filled in while the defaults of a schema are read: defaults may lack fields again, which
+/// doubles with every level of a schema made for that.
+package struct AvroDefaultsLeft: Sendable {
+    private static let countMax = 1 << 18
+    private var count = Self.countMax
+
+    package init() {}
+
+    fileprivate mutating func take() throws(AvroError) {
+        guard count > 0 else {
+            throw AvroError(.tooLarge, "more than \(Self.countMax) fields of defaults take their default")
+        }
+        count -= 1
+    }
+}
+
 private struct JSONReading {
     let schema: AvroSchema
     /// Takes any string for an enum, fixed or bytes; what is read is not the value then.
     let isLenient: Bool
-    /// Fields that may still be filled in while a default is read: defaults may lack fields again, which doubles with
-    /// every level of a schema made for that.
-    private var defaultsLeft = Self.defaultsMax
-    private static let defaultsMax = 1 << 18
+    private(set) var defaultsLeft: AvroDefaultsLeft
 
-    init(schema: AvroSchema, isLenient: Bool = false) {
+    init(schema: AvroSchema, isLenient: Bool = false, defaultsLeft: AvroDefaultsLeft = AvroDefaultsLeft()) {
         self.schema = schema
         self.isLenient = isLenient
+        self.defaultsLeft = defaultsLeft
     }
 
     mutating func value(
@@ -166,11 +188,7 @@ private struct JSONReading {
                     fields.append(try value(member, field.type, isDefault: isDefault, depth + 1))
                 } else if let json = field.defaultValue {
                     if isDefault {
-                        guard defaultsLeft > 0 else {
-                            throw AvroError(
-                                .tooLarge, "more than \(Self.defaultsMax) fields of defaults take their default")
-                        }
-                        defaultsLeft -= 1
+                        try defaultsLeft.take()
                     }
                     fields.append(try value(json, field.type, isDefault: true, depth + 1))
                 } else {

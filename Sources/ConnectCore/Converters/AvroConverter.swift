@@ -126,12 +126,23 @@ package struct AvroConverter: Converter {
             let schema = try AvroValueWriter.avro { () throws(AvroError) in
                 try AvroSchema(registered.text, references: registered.references.map(\.text))
             }
-            let version = try await link.version(
-                of: registered, frame, topic: topic, recordName: schema.type.name?.full)
-            let mapping = try AvroSchemaReader(schema, options, version: version)
+            let name = schema.type.name?.full
+            let wanted = try await link.target(of: registered, frame, topic: topic, recordName: name)
+            let target =
+                wanted == registered
+                ? schema
+                : try AvroValueWriter.avro { () throws(AvroError) in
+                    try AvroSchema(wanted.text, references: wanted.references.map(\.text))
+                }
+            let version = try await link.version(of: wanted, frame, topic: topic, recordName: name)
+            let mapping = try AvroSchemaReader(target, options, version: version)
+            let decoder: AvroDecoder
+            do throws(AvroError) { decoder = try AvroDecoder(writer: schema, reader: target) } catch {
+                throw link.damaged(topic, .avro, frame, error.message)
+            }
             reader = Reader(
-                decoder: try AvroValueWriter.avro { () throws(AvroError) in try AvroDecoder(writer: schema) },
-                mapping: mapping, program: AvroReadProgram.make(schema, mapping.connect))
+                decoder: decoder, mapping: mapping,
+                program: wanted == registered ? AvroReadProgram.make(schema, mapping.connect) : nil)
             readers[key] = reader
         }
         let payload = Array(bytes[start...])

@@ -33,6 +33,7 @@ package final class AvroSchemaReader: Sendable {
         let options: AvroMapping.Options
         var connect: [AvroSchema.ID: ConnectSchema] = [:]
         var structs = RecursiveStructBuilder<AvroSchema.ID>()
+        private var defaultsLeft = AvroDefaultsLeft()
         /// Of the whole schema.
         private let version: Int32?
 
@@ -153,10 +154,12 @@ package final class AvroSchemaReader: Sendable {
             }
             if let text = property("connect.name")?.text { name = text }
             if id == schema.root { version = version ?? self.version }
-            for (parameter, value) in property("connect.parameters")?.members ?? [] {
-                guard let text = value.text else { continue }
-                parameters.removeAll { $0.name == parameter }
-                parameters.append(.init(parameter, text))
+            let given = (property("connect.parameters")?.members ?? []).compactMap { name, value in
+                value.text.map { ConnectSchema.Parameter(name, $0) }
+            }
+            if !given.isEmpty {
+                let names = Set(given.map(\.name))
+                parameters = parameters.filter { !names.contains($0.name) } + given
             }
             let made = ConnectSchema(
                 kind, name: name, version: version, doc: doc, parameters: parameters, fields: fields,
@@ -193,16 +196,18 @@ package final class AvroSchemaReader: Sendable {
             return made.with(defaultValue: .some(try value(default: json, made, field.type)))
         }
 
-        private func value(
+        private mutating func value(
             default json: JSONValue, _ made: ConnectSchema, _ id: AvroSchema.ID
         ) throws(ConnectError) -> ConnectValue {
             if made.isRecursive, json.elements?.isEmpty != true, json.members?.isEmpty != true {
                 throw .data("Avro type \(schema.types[id].branchName) contains itself and has a default with values")
             }
-            let value = try AvroValueWriter.avro { () throws(AvroError) in try schema[id].defaultValue(json) }
-            var known = connect
-            known[id] = made
-            return try AvroValueReader(schema: schema, connect: known).value(value, id, depth: 0)
+            let value = try AvroValueWriter.avro { () throws(AvroError) in
+                try schema[id].defaultValue(json, &defaultsLeft)
+            }
+            let known = connect.updateValue(made, forKey: id)
+            defer { connect[id] = known }
+            return try AvroValueReader(schema: schema, connect: connect).value(value, id, depth: 0)
         }
 
         /// Key and value of a map whose keys are not strings.

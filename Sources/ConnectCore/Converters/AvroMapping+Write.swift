@@ -11,6 +11,8 @@ struct AvroSchemaWriter {
     private var madeUp: [ConnectSchema: String] = [:]
     /// The namespace of the record whose fields are written: names without one are taken to be of it.
     private var space: String?
+    /// Types that may still be written: those without names are written wherever they stand.
+    private var typesLeft = ConnectSchema.unfoldedCountMax
 
     init(_ options: AvroMapping.Options) { self.options = options }
 
@@ -25,6 +27,11 @@ struct AvroSchemaWriter {
         _ schema: ConnectSchema, depth: Int, isOptional: Bool? = nil
     ) throws(ConnectError) -> JSONValue {
         guard depth < AvroMapping.depthMax else { throw .data("Schema is nested too deep for Avro") }
+        typesLeft -= 1
+        guard typesLeft >= 0 else {
+            throw .data(
+                "Schema has more than \(ConnectSchema.unfoldedCountMax) types without names to write out for Avro")
+        }
         let base = try baseJSON(schema, depth)
         guard isOptional ?? schema.isOptional else { return base }
         if case .array(let branches) = base {
@@ -115,10 +122,13 @@ struct AvroSchemaWriter {
         if let known = try reference(fullName, schema) { return known }
         let outer = enter(fullName)
         var fields: [JSONValue] = []
+        let docs = Dictionary(
+            schema.parameters.filter { $0.name.hasPrefix(AvroMapping.fieldDoc) }.map { ($0.name, $0.value) },
+            uniquingKeysWith: { first, _ in first })
         for field in schema.fields {
             var members: [(String, JSONValue)] = [("name", .string(options.fieldName(field.name)))]
             members.append(("type", try json(field.schema, depth: depth + 1)))
-            if let doc = schema.parameter(AvroMapping.fieldDoc + field.name) { members.append(("doc", .string(doc))) }
+            if let doc = docs[AvroMapping.fieldDoc + field.name] { members.append(("doc", .string(doc))) }
             if let value = field.schema.defaultValue, !value.isNull {
                 members.append(("default", try AvroDefaultWriter.json(value, field.schema, options)))
             } else if field.schema.isOptional {

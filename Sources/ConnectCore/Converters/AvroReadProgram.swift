@@ -24,7 +24,7 @@ final class AvroReadProgram: Sendable {
     /// - Parameter connect: the schemas of the types, as `AvroSchemaReader` has made them.
     /// - Returns: nil where something of the schema is beyond this.
     static func make(_ avro: AvroSchema, _ connect: [AvroSchema.ID: ConnectSchema]) -> AvroReadProgram? {
-        guard connect[avro.root]?.isRecursive == false else { return nil }
+        guard connect[avro.root]?.isProgrammable == true else { return nil }
         return AvroReadProgram(avro, connect, avro.root, field: nil, depth: 0)
     }
 
@@ -59,7 +59,10 @@ final class AvroReadProgram: Sendable {
         case (.primitive(.double), _): kind = .double
         case (.primitive(.string), _): kind = .string
         case (.primitive(.bytes), _): kind = .bytes
-        case (.fixed(let fixed), _): kind = .fixed(fixed.size)
+        // What takes no bytes may be there without a bound, which this does not watch over.
+        case (.fixed(let fixed), _):
+            guard fixed.size > 0 else { return nil }
+            kind = .fixed(fixed.size)
         case (.enumeration(let enumeration), _): kind = .enumeration(enumeration.symbols)
         case (.array(let items), .array):
             guard let program = AvroReadProgram(avro, connect, items, field: nil, depth: depth + 1) else { return nil }
@@ -69,7 +72,7 @@ final class AvroReadProgram: Sendable {
             kind = .record
             // A struct's schema has to be the one that its parent names.
             let own = field.flatMap { $0.kind == .structure && $0.fields.count == made.fields.count ? $0 : nil } ?? made
-            guard record.fields.count == made.fields.count else { return nil }
+            guard record.fields.count == made.fields.count, !record.fields.isEmpty else { return nil }
             for (place, field) in record.fields.enumerated() {
                 guard
                     let program = AvroReadProgram(

@@ -34,7 +34,7 @@ final class AvroValueProgram: ValueProgram {
     static func make(
         _ connect: ConnectSchema, _ avro: AvroSchema, _ options: AvroMapping.Options = .init()
     ) -> AvroValueProgram? {
-        connect.isRecursive ? nil : AvroValueProgram(connect, avro, options, avro.root, depth: 0)
+        connect.isProgrammable ? AvroValueProgram(connect, avro, options, avro.root, depth: 0) : nil
     }
 
     private init?(

@@ -282,12 +282,12 @@ package struct JSONConverter: Converter, HeaderConverter {
             return .array(values)
         case .map: return try map(json, schema)
         case .structure:
-            guard json.members != nil else {
+            guard let members = JSONMembers(json) else {
                 throw .data("Structs should be encoded as JSON objects, but found \(Self.kind(json))")
             }
             var structure = ConnectStruct(schema)
             for (index, field) in schema.fields.enumerated() {
-                try structure.put(index, connectValue(json[field.name] ?? .null, field.schema))
+                try structure.put(index, connectValue(members[field.name] ?? .null, field.schema))
             }
             return .structure(structure)
         }
@@ -398,4 +398,22 @@ package struct JSONConverter: Converter, HeaderConverter {
         case .object: "OBJECT"
         }
     }
+}
+
+/// The members of an object by their names; of two with one name the last counts.
+struct JSONMembers {
+    private let json: JSONValue
+    /// Nil for a few, which are found sooner one by one.
+    private var places: [JSONName: JSONValue]?
+    private static let countMax = 16
+
+    /// - Returns: nil for what is no object.
+    init?(_ json: JSONValue) {
+        guard let members = json.members else { return nil }
+        self.json = json
+        guard members.count > Self.countMax else { return }
+        places = Dictionary(members.map { (JSONName($0.0), $0.1) }, uniquingKeysWith: { _, last in last })
+    }
+
+    subscript(name: String) -> JSONValue? { places.map { $0[JSONName(name)] } ?? json[name] }
 }

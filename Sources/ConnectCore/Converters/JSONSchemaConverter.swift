@@ -59,8 +59,10 @@ package struct JSONSchemaConverter: Converter {
         if let known = schemas[key] {
             schema = known
         } else {
-            let reader = try JSONSchemaReader(registered, own)
-            let version = try await link.version(of: registered, frame, topic: topic, recordName: reader.title)
+            var reader = try JSONSchemaReader(registered, own)
+            let wanted = try await link.target(of: registered, frame, topic: topic, recordName: reader.title)
+            let version = try await link.version(of: wanted, frame, topic: topic, recordName: reader.title)
+            if wanted != registered { reader = try JSONSchemaReader(wanted, own) }
             schema = try reader.schema(version: version)
             schemas[key] = schema
         }
@@ -89,10 +91,10 @@ package struct JSONSchemaConverter: Converter {
             }
             throw .data("Did not find matching oneof field for data")
         case .structure:
-            guard value.members != nil else { return try json.connectValue(value, schema) }
+            guard let members = JSONMembers(value) else { return try json.connectValue(value, schema) }
             var structure = ConnectStruct(schema)
             for (index, field) in schema.fields.enumerated() {
-                let member = value[field.name] ?? .null
+                let member = members[field.name] ?? .null
                 try structure.put(index, connectValue(member, field.schema, json, depth: depth + 1))
             }
             return .structure(structure)
@@ -136,6 +138,8 @@ struct JSONSchemaWriter {
     let closesObjects: Bool
     /// The structs that contain themselves, where they have been written: what comes back to one of them is a `$ref`.
     private var written: [(schema: ConnectSchema, path: String)] = []
+    /// Schemas that may still be written: those with an end are written wherever they stand.
+    private var schemasLeft = ConnectSchema.unfoldedCountMax
 
     init(writesDecimalsAsNumbers: Bool, closesObjects: Bool) {
         self.writesDecimalsAsNumbers = writesDecimalsAsNumbers
@@ -161,6 +165,10 @@ struct JSONSchemaWriter {
 
     mutating func json(_ schema: ConnectSchema, index: Int?, _ place: Place) throws(ConnectError) -> JSONValue {
         guard place.depth < ConnectSchema.depthMax else { throw .data("Schema is nested too deep for JSON Schema") }
+        schemasLeft -= 1
+        guard schemasLeft >= 0 else {
+            throw .data("Schema has more than \(ConnectSchema.unfoldedCountMax) places to write out for JSON Schema")
+        }
         if schema.isOptional {
             var members: [(String, JSONValue)] = []
             if let value = try fallback(schema) { members.append(("default", value)) }
@@ -186,6 +194,13 @@ struct JSONSchemaWriter {
         var type = "object"
         var connectType: String?
         var body: [(String, JSONValue)] = []
+        if schema.kind == .structure, schema.isRecursive {
+            if let known = written.first(where: { $0.schema.isSameStruct(as: schema) }) {
+                let members: [(String, JSONValue)] = [("$ref", .string(known.path))]
+                return .object(members + (index.map { [("connect.index", .number(Int64($0)))] } ?? []))
+            }
+            written.append((schema, place.path))
+        }
         switch schema.kind {
         case .int8, .int16, .int32, .int64:
             type = "integer"
@@ -233,13 +248,6 @@ struct JSONSchemaWriter {
             if let index { members.insert(("connect.index", .number(Int64(index))), at: 0) }
             return .object(members)
         case .structure:
-            if schema.isRecursive {
-                if let known = written.first(where: { $0.schema.isSameStruct(as: schema) }) {
-                    let members: [(String, JSONValue)] = [("$ref", .string(known.path))]
-                    return .object(members + (index.map { [("connect.index", .number(Int64($0)))] } ?? []))
-                }
-                written.append((schema, place.path))
-            }
             var properties: [(String, JSONValue)] = []
             for (number, field) in schema.fields.enumerated() {
                 properties.append(
@@ -269,6 +277,9 @@ struct JSONSchemaReader {
     private let options: JSONSchemaOptions
     /// What a `$ref` leads to, by its document and place.
     private var structs = RecursiveStructBuilder<Target>()
+    /// Values that defaults may still have: one that is made of the defaults of a type has each of them at each place.
+    private var defaultValuesLeft = Self.defaultValuesMax
+    private static let defaultValuesMax = 1 << 20
 
     private struct Document {
         /// Of a reference; empty for the schema itself.
@@ -454,12 +465,17 @@ struct JSONSchemaReader {
                 parameters: parameters, fields: fields, keySchema: keySchema, valueSchema: valueSchema))
     }
 
-    private func withDefault(_ json: JSONValue, _ schema: ConnectSchema) throws(ConnectError) -> ConnectSchema {
+    private mutating func withDefault(_ json: JSONValue, _ schema: ConnectSchema) throws(ConnectError) -> ConnectSchema
+    {
         guard let value = json["default"], !value.isJSONNull else { return schema }
         if schema.isRecursive, value.elements?.isEmpty != true, value.members?.isEmpty != true {
             throw .data("JSON Schema has a default of a type that contains itself")
         }
-        return schema.with(defaultValue: .some(try JSONConverter().connectValue(value, schema)))
+        let made = try JSONConverter().connectValue(value, schema)
+        guard made.takeCount(from: &defaultValuesLeft) else {
+            throw .data("JSON Schema has defaults of more than \(Self.defaultValuesMax) values")
+        }
+        return schema.with(defaultValue: .some(made))
     }
 
     /// Whether JSON can be read as what a schema says, as far as its kind tells.
@@ -471,9 +487,9 @@ struct JSONSchemaReader {
             return true
         case (.map, .object): return true
         case (.structure, .object(let members)):
-            return schema.fields.allSatisfy { field in
-                field.schema.isOptional || members.contains { $0.0 == field.name }
-            } && members.allSatisfy { schema.index(of: $0.0) != nil }
+            guard members.allSatisfy({ schema.index(of: $0.0) != nil }) else { return false }
+            let names = Set(members.map(\.0))
+            return schema.fields.allSatisfy { $0.schema.isOptional || names.contains($0.name) }
         default: return false
         }
     }

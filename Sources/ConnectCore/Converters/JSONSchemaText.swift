@@ -14,7 +14,7 @@ package enum JSONSchemaText {
     /// - Throws: `.data` for a schema that contains itself: the original ends with a StackOverflowError there.
     package static func json(_ schema: ConnectSchema?) throws(ConnectError) -> JSONValue {
         guard let schema else { return .null }
-        try schema.refuseRecursion("the envelope of JsonConverter (schemas.enable=true)")
+        try schema.requireTree("the envelope of JsonConverter (schemas.enable=true)")
         return json(schema, field: nil)
     }
 

@@ -16,7 +16,7 @@ final class JSONValueProgram: ValueProgram {
 
     /// - Returns: nil where something of the schema is beyond this.
     static func make(_ schema: ConnectSchema, _ options: JSONConverter.Options) -> JSONValueProgram? {
-        options.isSchemaForm || schema.isRecursive ? nil : JSONValueProgram(schema, options, depth: 0)
+        options.isSchemaForm || !schema.isProgrammable ? nil : JSONValueProgram(schema, options, depth: 0)
     }
 
     private init?(_ schema: ConnectSchema, _ options: JSONConverter.Options, depth: Int) {

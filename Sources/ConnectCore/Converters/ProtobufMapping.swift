@@ -28,24 +28,31 @@ struct ProtobufMapping: Sendable {
             connect = plain.with(version: .some(version))
             return
         }
-        var structs = RecursiveStructBuilder<Int>()
-        let made = try Self.message(schema, index, options, &structs, depth: 0, version: version)
-        connect = try structs.finish()(index, made)
+        var building = Building()
+        let made = try Self.message(schema, index, options, &building, depth: 0, version: version)
+        connect = try building.structs.finish()(index, made)
+        guard options.fillsUnset, connect.unfoldedCount > Self.filledCountMax else { return }
+        throw .data(
+            "Message \(schema.messages[index].fullName) has more than \(Self.filledCountMax) fields when all that is not set is "
+                + "filled in (generate.struct.for.nulls=true)")
     }
+
+    /// A message of no bytes has so many fields with `generate.struct.for.nulls`.
+    private static let filledCountMax = 10_000
 
     private static func message(
         _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions,
-        _ structs: inout RecursiveStructBuilder<Int>,
+        _ building: inout Building,
         depth: Int, version: Int32? = nil
     ) throws(ConnectError) -> ConnectSchema {
         guard schema.messages.indices.contains(index) else { throw .data("Protobuf message is not in its schema") }
-        if let known = structs.begin(index) { return known }
+        if let known = building.structs.begin(index) { return known }
         let descriptor = schema.messages[index]
         guard depth < 64 else { throw .data("Protobuf message \(descriptor.fullName) is nested too deep") }
         var fields: [ConnectSchema.Field] = []
         var unions: [Int: [ConnectSchema.Field]] = [:]
         for field in descriptor.fields {
-            var made = try self.field(schema, field, descriptor, options, &structs, depth: depth)
+            var made = try self.field(schema, field, descriptor, options, &building, depth: depth)
             made = made.with(parameters: made.parameters + [.init(tag, String(field.number))])
             if let oneof = field.oneofIndex, !field.isProto3Optional {
                 unions[oneof, default: []].append(.init(field.name, made.with(isOptional: true)))
@@ -71,13 +78,13 @@ struct ProtobufMapping: Sendable {
         let last = descriptor.fullName.split(separator: ".").last.map(String.init)
         let name = options.isEnhanced ? descriptor.fullName : last ?? descriptor.fullName
         let made = ConnectSchema(.structure, name: name, version: version, fields: fields)
-        structs.end(index, made)
+        building.structs.end(index, made)
         return made
     }
 
     private static func field(
         _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
-        _ structs: inout RecursiveStructBuilder<Int>, depth: Int
+        _ building: inout Building, depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         let isOptional = field.cardinality != .required
         switch field.cardinality {
@@ -88,7 +95,7 @@ struct ProtobufMapping: Sendable {
             }
             // Keys and values are fields like others.
             func part(_ field: FieldDescriptor) throws(ConnectError) -> ConnectSchema {
-                let made = try single(schema, field, entry, options, &structs, depth: depth)
+                let made = try single(schema, field, entry, options, &building, depth: depth)
                 return made.with(
                     isOptional: options.hasOptionalFields || isObject(field),
                     parameters: made.parameters + [.init(tag, String(field.number))])
@@ -97,14 +104,14 @@ struct ProtobufMapping: Sendable {
                 .map, isOptional: isOptional, name: mapName(entry.fullName, options),
                 keySchema: try part(entry.fields[key]), valueSchema: try part(entry.fields[value]))
         case .repeated:
-            let element = try single(schema, field, owner, options, &structs, depth: depth)
+            let element = try single(schema, field, owner, options, &building, depth: depth)
             return .array(element.with(isOptional: true), isOptional: isOptional)
         default:
             // With options for what may be null, a plain number or text may not.
             let isMarked = field.isProto3Optional || field.hasPresence
             let mayBeNull =
                 options.hasOptionalFields || isObject(field) || (options.marksOptional && isMarked)
-            return try single(schema, field, owner, options, &structs, depth: depth).with(
+            return try single(schema, field, owner, options, &building, depth: depth).with(
                 isOptional: isOptional && mayBeNull)
         }
     }
@@ -132,7 +139,7 @@ struct ProtobufMapping: Sendable {
 
     private static func single(
         _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor, _ options: ProtobufOptions,
-        _ structs: inout RecursiveStructBuilder<Int>, depth: Int
+        _ building: inout Building, depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         func integer(_ kind: ConnectSchema, _ name: String) -> ConnectSchema {
             kind.with(parameters: [.init(integerType, name)])
@@ -143,7 +150,7 @@ struct ProtobufMapping: Sendable {
         case .sint32: return integer(.int32, "sint32")
         case .sfixed32: return integer(.int32, "sfixed32")
         case .int32:
-            switch meta(schema, field, owner)["connect.type"] {
+            switch building.meta(schema, field, owner)["connect.type"] {
             case "int8": return .int8
             case "int16": return .int16
             default: return .int32
@@ -171,39 +178,51 @@ struct ProtobufMapping: Sendable {
             case "google.type.Date": return .date
             case "google.type.TimeOfDay": return .time
             case "confluent.type.Decimal":
-                let told = meta(schema, field, owner)
+                let told = building.meta(schema, field, owner)
                 let decimal = ConnectSchema.decimal(scale: told["scale"].flatMap { Int($0) } ?? 0)
                 guard let precision = told["precision"].flatMap({ Int($0) }) else { return decimal }
                 return decimal.with(
                     parameters: decimal.parameters + [.init(AvroMapping.precision, String(precision))])
             case let name:
                 if options.unwraps || options.wraps, let plain = ProtobufOptions.wrapped(name) { return plain }
-                return try message(schema, field.typeIndex, options, &structs, depth: depth + 1)
+                return try message(schema, field.typeIndex, options, &building, depth: depth + 1)
             }
         }
     }
 
-    /// The parameters of a field's `confluent.field_meta`.
-    private static func meta(
-        _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor
-    ) -> [String: String] {
-        guard let file = owner.file.isEmpty ? schema.file : schema.imports[owner.file] else { return [:] }
-        var steps = owner.fullName.split(separator: ".").map(String.init)
-        if let package = file.package { steps.removeFirst(min(steps.count, package.split(separator: ".").count)) }
-        var types = file.types
-        var message: ProtoMessage?
-        for step in steps {
-            message = nil
-            for case .message(let candidate) in types where candidate.name == step { message = candidate }
-            guard let found = message else { return [:] }
-            types = found.types
+    /// What is known while the schemas of messages are made.
+    private struct Building {
+        var structs = RecursiveStructBuilder<Int>()
+        /// Of each file, by its name, the messages by their full names.
+        private var declared: [String: [String: ProtoMessage]] = [:]
+
+        /// The parameters of a field's `confluent.field_meta`.
+        mutating func meta(
+            _ schema: ProtobufSchema, _ field: FieldDescriptor, _ owner: MessageDescriptor
+        ) -> [String: String] {
+            if declared[owner.file] == nil {
+                var messages: [String: ProtoMessage] = [:]
+                if let file = owner.file.isEmpty ? schema.file : schema.imports[owner.file] {
+                    Self.collect(file.types, file.package ?? "", &messages)
+                }
+                declared[owner.file] = messages
+            }
+            let message = declared[owner.file]?[owner.fullName]
+            var found: [String: String] = [:]
+            for option in message?.fields.first(where: { $0.number == field.number })?.options ?? []
+            where option.plainName == "confluent.field_meta" || ProtobufMapping.isMeta(option) {
+                ProtobufMapping.collect(option.value, &found)
+            }
+            return found
         }
-        let declared = message?.fields.first { $0.number == field.number }
-        var found: [String: String] = [:]
-        for option in declared?.options ?? [] where option.plainName == "confluent.field_meta" || isMeta(option) {
-            collect(option.value, &found)
+
+        private static func collect(_ types: [ProtoType], _ outer: String, _ messages: inout [String: ProtoMessage]) {
+            for case .message(let message) in types {
+                let name = outer.isEmpty ? message.name : outer + "." + message.name
+                messages[name] = message
+                collect(message.types, name, &messages)
+            }
         }
-        return found
     }
 
     private static func isMeta(_ option: ProtoOption) -> Bool {

@@ -16,12 +16,26 @@ struct ProtobufValues {
         for (place, field) in structure.schema.fields.enumerated() {
             let value = options.ignoresDefaults ? structure.values[place] : structure[place]
             if value.isNull { continue }
-            guard let target = descriptor.fieldIndex(name: options.fieldName(field.name)) else {
-                throw .data("Message \(descriptor.fullName) has no field \(field.name)")
+            if case .structure(let union) = value, ProtobufMapping.isUnion(field.schema) {
+                guard let member = union.values.firstIndex(where: { !$0.isNull }) else {
+                    throw .data("Cannot find non-null field")
+                }
+                try set(&message, union.schema.fields[member], union.values[member], depth)
+            } else {
+                try set(&message, field, value, depth)
             }
-            message.values[target] = try self.value(value, field.schema, descriptor.fields[target], depth)
         }
         return message
+    }
+
+    private func set(
+        _ message: inout ProtobufMessage, _ field: ConnectSchema.Field, _ value: ConnectValue, _ depth: Int
+    ) throws(ConnectError) {
+        let descriptor = schema.messages[message.typeIndex]
+        guard let target = descriptor.fieldIndex(name: options.fieldName(field.name)) else {
+            throw .data("Message \(descriptor.fullName) has no field \(field.name)")
+        }
+        message.values[target] = try self.value(value, field.schema, descriptor.fields[target], depth)
     }
 
     private func value(
@@ -74,7 +88,10 @@ struct ProtobufValues {
             return .message(message)
         case (.string, .string(let text)): return .string(text)
         case (.enumeration, .string(let text)):
-            if let number = schema.enums[field.typeIndex].number(of: text) { return .enumeration(number) }
+            // A constant that the schema did not know came as its number.
+            if let number = schema.enums[field.typeIndex].number(of: text) ?? Int32(text) {
+                return .enumeration(number)
+            }
         case (.bytes, .bytes(let bytes)): return .bytes(bytes)
         case (.bool, .boolean(let flag)): return .bool(flag)
         case (.float, .float32(let number)): return .float(number)
@@ -83,6 +100,7 @@ struct ProtobufValues {
         case (_, _):
             guard let number = value.integer else { break }
             switch field.kind {
+            case .enumeration: if let number = Int32(exactly: number) { return .enumeration(number) }
             case .int32, .sint32, .sfixed32: if let number = Int32(exactly: number) { return .int32(number) }
             case .int64, .sint64, .sfixed64: return .int64(number)
             case .uint32, .fixed32: if let number = UInt32(exactly: number) { return .uint32(number) }

@@ -218,6 +218,26 @@ final class RegistryLink: Sendable {
         return (schema, frame, count)
     }
 
+    /// The schema that values of another one are read as: with `use.latest.version` the subject's newest, as it is when the
+    /// first of them is read, else their own.
+    ///
+    /// - Throws: in the words of the original's converters.
+    func target(
+        of schema: RegistrySchema, _ frame: SchemaFrame, topic: String, recordName: String?
+    ) async throws(ConnectError) -> RegistrySchema {
+        guard options.usesLatest else { return schema }
+        let words = RegistryFailureWords(type: schema.type, isKey: options.isKey)
+        let subject = try options.strategy.subject(topic: topic, isKey: options.isKey, recordName: recordName)
+        let latest: RegistrySchema
+        do throws(ConnectError) { latest = try await registry.latest(subject: subject) } catch {
+            throw words.unread(topic, frame, error)
+        }
+        guard latest.type == schema.type else {
+            throw words.damaged(topic, "the latest schema of \(subject) is \(latest.type.rawValue)", in: frame)
+        }
+        return latest
+    }
+
     /// The version of a schema in the subject of a topic's values, which Connect's schema has then. nil where the subject
     /// does not have it, as where topics were copied (the original fails there), and where nobody knows.
     ///

@@ -64,6 +64,9 @@ package final class ConnectSchema: Sendable {
     /// Whether a struct that contains itself is here or beneath: whoever follows such a schema without values to lead
     /// the way comes to no end.
     package let isRecursive: Bool
+    /// How many schemas there are here and beneath when one that stands in several places counts in each: what whoever
+    /// follows every path comes across. Types that use each other twice double it at every level.
+    package let unfoldedCount: Int
     /// Of a struct that contains itself: where its fields are.
     let reference: StructReference?
     /// What a struct that was unrolled tells from those that look like it: each look makes another one.
@@ -101,6 +104,9 @@ package final class ConnectSchema: Sendable {
         isRecursive =
             reference != nil || keySchema?.isRecursive == true || valueSchema?.isRecursive == true
             || fields.contains { $0.schema.isRecursive }
+        var count = 1 + (keySchema?.unfoldedCount ?? 0) + (valueSchema?.unfoldedCount ?? 0)
+        for field in fields { count = min(count + field.schema.unfoldedCount, 1 << 48) }
+        unfoldedCount = min(count, 1 << 48)
         self.keySchema = keySchema
         self.valueSchema = valueSchema
         logicalType = name.flatMap { LogicalType(rawValue: $0) }.flatMap { $0.kind == kind ? $0 : nil }
@@ -138,25 +144,23 @@ package final class ConnectSchema: Sendable {
 
 extension ConnectSchema: Hashable {
     package static func == (a: ConnectSchema, b: ConnectSchema) -> Bool {
-        var compared: Set<[StructReference.Identity]> = []
+        var compared = ComparedSchemas()
         return isSame(a, b, &compared)
     }
 
     /// Of two structs, whatever else the schemas say.
     static func hasSameFields(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
-        var compared: Set<[StructReference.Identity]> = []
+        var compared = ComparedSchemas()
         return hasSameFields(a, b, &compared)
     }
 
     /// What tells the fields of a struct that contains itself; nil where they have an end.
     var identity: StructReference.Identity? { reference?.identity ?? origin }
 
-    /// - Parameter compared: pairs of structs that contain themselves and are being compared: where they come back to one, they
-    ///   are the same if the rest is.
-    private static func isSame(
-        _ a: ConnectSchema, _ b: ConnectSchema, _ compared: inout Set<[StructReference.Identity]>
-    ) -> Bool {
+    private static func isSame(_ a: ConnectSchema, _ b: ConnectSchema, _ compared: inout ComparedSchemas) -> Bool {
         if a === b { return true }
+        if !a.isRecursive, a.unfoldedCount != b.unfoldedCount { return false }
+        if compared.isKnown(a, b) { return true }
         return a.kind == b.kind && a.isRecursive == b.isRecursive && a.isOptional == b.isOptional && a.name == b.name
             && a.version == b.version && a.doc == b.doc && isSame(a.keySchema, b.keySchema, &compared)
             && isSame(a.valueSchema, b.valueSchema, &compared) && a.defaultValue == b.defaultValue
@@ -164,14 +168,14 @@ extension ConnectSchema: Hashable {
     }
 
     private static func isSame(
-        _ a: ConnectSchema?, _ b: ConnectSchema?, _ compared: inout Set<[StructReference.Identity]>
+        _ a: ConnectSchema?, _ b: ConnectSchema?, _ compared: inout ComparedSchemas
     ) -> Bool {
         guard let a, let b else { return a == nil && b == nil }
         return isSame(a, b, &compared)
     }
 
     private static func hasSameFields(
-        _ a: ConnectSchema, _ b: ConnectSchema, _ compared: inout Set<[StructReference.Identity]>
+        _ a: ConnectSchema, _ b: ConnectSchema, _ compared: inout ComparedSchemas
     ) -> Bool {
         if let reference = a.reference, let other = b.reference {
             if reference === other { return true }
@@ -180,9 +184,7 @@ extension ConnectSchema: Hashable {
                 return reference.isBound == other.isBound && reference.number == other.number
             }
         }
-        if let one = a.identity, let other = b.identity, one == other || !compared.insert([one, other]).inserted {
-            return true
-        }
+        if compared.isOpen(a, b) { return true }
         let (fields, others) = (a.fields, b.fields)
         guard fields.count == others.count else { return false }
         for (field, other) in zip(fields, others) {
@@ -203,6 +205,34 @@ extension ConnectSchema: Hashable {
         hasher.combine(version)
         hasher.combine(fields.count)
         for field in fields { hasher.combine(field.name) }
+    }
+}
+
+/// The pairs of schemas that one comparison has come across. It ends with the first difference, so a pair that comes again
+/// has none, or none that is not going to be found where it came first.
+struct ComparedSchemas {
+    private struct Pair: Hashable {
+        var one: ObjectIdentifier
+        var other: ObjectIdentifier
+    }
+
+    /// Of structs that contain themselves.
+    private var structs: Set<[StructReference.Identity]> = []
+    /// Of schemas with an end, which are there as long as what is compared.
+    private var pairs: Set<Pair> = []
+    /// What is smaller is compared sooner than looked up.
+    private static let unfoldedCountMin = 16
+
+    /// Whether the pair was met before. Types that use each other twice have 2^n paths through n of them.
+    mutating func isKnown(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
+        guard !a.isRecursive, !b.isRecursive, a.unfoldedCount >= Self.unfoldedCountMin else { return false }
+        return !pairs.insert(Pair(one: ObjectIdentifier(a), other: ObjectIdentifier(b))).inserted
+    }
+
+    /// Whether the fields of two structs that contain themselves are the same, or are being compared.
+    mutating func isOpen(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
+        guard let one = a.identity, let other = b.identity else { return false }
+        return one == other || !structs.insert([one, other]).inserted
     }
 }
 

@@ -127,6 +127,27 @@ extension ConnectValue {
     }
 }
 
+extension ConnectValue {
+    /// Subtracts how many values there are here and beneath.
+    ///
+    /// - Returns: false when there are more than `left`, of which no more are looked at.
+    func takeCount(from left: inout Int) -> Bool {
+        left -= 1
+        guard left >= 0 else { return false }
+        switch self {
+        case .array(let elements): for element in elements where !element.takeCount(from: &left) { return false }
+        case .map(let map):
+            for entry in map.entries {
+                guard entry.key.takeCount(from: &left), entry.value.takeCount(from: &left) else { return false }
+            }
+        case .structure(let structure):
+            for value in structure.values where !value.takeCount(from: &left) { return false }
+        default: break
+        }
+        return true
+    }
+}
+
 /// A map that keeps the order of its entries; each key once.
 package struct ConnectMap: Sendable, Hashable {
     package struct Entry: Sendable, Hashable {

@@ -221,3 +221,21 @@ struct CalendarFields {
         JavaDate.days(of: value(.weekday, default: 1), onOrBefore: JavaDate.sunday(onOrBefore: day) + 6)
     }
 }
+
+/// What a day's name is in two calendars: ISO 8601's, which databases have, and that of `java.util.Date`, which is the Julian one
+/// before October 15th, 1582.
+package enum LegacyCalendar {
+    /// The day, since 1970-01-01, that Java's calendar gives the name that ISO 8601 gives to `days`.
+    package static func days(named days: Int64) -> Int64 {
+        guard days < JavaDate.firstGregorian, let day = Int(exactly: days), day > -1_000_000_000 else { return days }
+        let name = CivilDate(days: day)
+        return Int64(JavaDate.first(ofMonth: name.month, name.year, isJulian: true) + name.day - 1)
+    }
+
+    /// The day that ISO 8601 gives the name that Java's calendar gives to `days`.
+    package static func named(_ days: Int64) -> Int64 {
+        guard days < JavaDate.firstGregorian, let day = Int(exactly: days), day > -1_000_000_000 else { return days }
+        let name = JavaDate(days: day)
+        return Int64(CivilDate(year: name.year, month: name.month, day: 1).days + name.day - 1)
+    }
+}

@@ -9,13 +9,14 @@ import Synchronization
 package final class RecursiveStructs: Sendable {
     /// Each struct as its reader built it: the references in it know their numbers only.
     fileprivate let definitions: [ConnectSchema]
-    /// Levels that may still be kept. Data with many paths through the schema unroll the others again and again.
-    private let levelsLeft = Atomic<Int>(10_000)
+    /// Schemas that may still be kept. Data with many paths through the schema unroll the others again and again.
+    private let schemasLeft = Atomic<Int>(100_000)
 
     fileprivate init(_ definitions: [ConnectSchema]) { self.definitions = definitions }
 
-    fileprivate func mayKeepLevel() -> Bool {
-        levelsLeft.load(ordering: .relaxed) > 0 && levelsLeft.subtract(1, ordering: .relaxed).newValue >= 0
+    /// - Parameter count: of the schemas that were made for a level.
+    fileprivate func mayKeepLevel(of count: Int) -> Bool {
+        schemasLeft.load(ordering: .relaxed) > 0 && schemasLeft.subtract(count, ordering: .relaxed).newValue >= 0
     }
 }
 
@@ -24,6 +25,8 @@ private final class Binding {
     private let home: RecursiveStructs
     /// What was made of a schema, which is there meanwhile: types that stand in many places stay one.
     private var made: [ObjectIdentifier: (from: ConnectSchema, to: ConnectSchema)] = [:]
+    /// How many schemas were made, and how many fields they have, of which four are about as large as a schema.
+    private(set) var count = 0
 
     init(_ home: RecursiveStructs) { self.home = home }
 
@@ -33,6 +36,7 @@ private final class Binding {
             return self.reference(to: reference.number, at: schema)
         }
         guard schema.isRecursive else { return schema }
+        count += 1 + schema.fields.count / 4
         if let known = made[ObjectIdentifier(schema)] { return known.to }
         let new = ConnectSchema(
             schema.kind, isOptional: schema.isOptional, defaultValue: schema.defaultValue.map(bound), name: schema.name,
@@ -46,6 +50,7 @@ private final class Binding {
 
     /// - Parameter place: what the place itself says: that a value may be missing, parameters of its own.
     private func reference(to number: Int, at place: ConnectSchema) -> ConnectSchema {
+        count += 1
         let definition = home.definitions[number]
         let own = place.parameters
         return ConnectSchema(
@@ -106,7 +111,7 @@ final class StructReference: Sendable {
         return kept.withLock { kept in
             // Another thread's, so that all see the same schemas.
             if let kept { return kept }
-            if home.mayKeepLevel() { kept = made }
+            if home.mayKeepLevel(of: 1 + fields.count / 4 + binding.count) { kept = made }
             return made
         }
     }
@@ -160,10 +165,21 @@ struct RecursiveStructBuilder<Key: Hashable> {
 }
 
 extension ConnectSchema {
-    /// - Parameter reader: what cannot hold a schema that contains itself: "Parquet".
-    /// - Throws: `.data` for such a schema.
-    package func refuseRecursion(_ reader: String) throws(ConnectError) {
-        guard isRecursive else { return }
-        throw .data("\(self) contains itself, and \(reader) has no such types")
+    /// What is made of each place of a schema by itself may be made of so many.
+    package static let unfoldedCountMax = 100_000
+
+    /// Whether a program may be made of it that has a part for each of its places.
+    var isProgrammable: Bool { !isRecursive && unfoldedCount <= 10_000 }
+
+    /// Checks that a schema can be written out with each type at each of its places.
+    ///
+    /// - Parameter reader: what has no names for types that are there already: "Parquet".
+    /// - Throws: `.data` for a schema that contains itself, or has more than `unfoldedCountMax` places.
+    package func requireTree(_ reader: String) throws(ConnectError) {
+        if isRecursive { throw .data("\(self) contains itself, and \(reader) has no such types") }
+        guard unfoldedCount > Self.unfoldedCountMax else { return }
+        throw .data(
+            "\(self) has more than \(Self.unfoldedCountMax) fields when types that are used several times are written out, "
+                + "as \(reader) needs them")
     }
 }

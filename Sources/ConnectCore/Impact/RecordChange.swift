@@ -157,17 +157,16 @@ extension ConnectSchema {
 
     /// Whether values of both are of the same types, whatever else the schemas say.
     package func isLike(_ other: ConnectSchema) -> Bool {
-        var compared: Set<[StructReference.Identity]> = []
+        var compared = ComparedSchemas()
         return isLike(other, &compared)
     }
 
-    /// - Parameter compared: pairs of structs that contain themselves, of which the rest is being compared.
-    private func isLike(_ other: ConnectSchema, _ compared: inout Set<[StructReference.Identity]>) -> Bool {
+    private func isLike(_ other: ConnectSchema, _ compared: inout ComparedSchemas) -> Bool {
+        if self === other { return true }
         guard kind == other.kind, logicalType == other.logicalType, fields.count == other.fields.count else {
             return false
         }
-        if self === other { return true }
-        if let identity, let another = other.identity, !compared.insert([identity, another]).inserted { return true }
+        if compared.isKnown(self, other) || compared.isOpen(self, other) { return true }
         func alike(_ a: ConnectSchema?, _ b: ConnectSchema?) -> Bool {
             guard let a, let b else { return a == nil && b == nil }
             return a.isLike(b, &compared)
@@ -199,19 +198,14 @@ extension ConnectSchema {
         }
     }
 
-    private var innerSample: ConnectValue {
-        guard isRecursive else { return sample }
-        return switch kind {
-        case .array: .array([])
-        case .map: .map(ConnectMap())
-        default: .null
-        }
-    }
+    /// How many values a sample may have: types that use each other twice would double it at every level.
+    private static let sampleCountMax = 10_000
 
-    /// A value of the schema, with all that may be missing in it, but for structs inside themselves.
-    package var sample: ConnectValue {
-        // A value that is there wherever one has to be might have no end.
-        if reference != nil { return .structure(ConnectStruct(self, values: fields.map { $0.schema.innerSample })) }
+    /// A value of the schema, with all that may be missing in it, but for structs inside themselves and what would make it
+    /// too large.
+    package var sample: ConnectValue { sample(countMax: Self.sampleCountMax) }
+
+    private func sample(countMax: Int) -> ConnectValue {
         switch (kind, logicalType) {
         case (_, .decimal?): return .decimal(SQLDecimal(unscaled: 1, scale: (try? decimalScale()) ?? 0))
         case (_, .date?), (_, .time?), (_, .timestamp?): return .instant(0)
@@ -224,20 +218,42 @@ extension ConnectSchema {
         case (.boolean, _): return .boolean(true)
         case (.string, _): return .string("1")
         case (.bytes, _): return .bytes([1])
-        case (.array, _): return .array((valueSchema.map { [$0.sample] }) ?? [])
+        case (.array, _): return .array(valueSchema.map { [$0.sample(in: countMax - 1)] } ?? [])
         case (.map, _):
             var map = ConnectMap()
-            if let keySchema, let valueSchema { map[keySchema.sample] = valueSchema.sample }
+            if let keySchema, let valueSchema {
+                map[keySchema.sample(in: countMax / 2)] = valueSchema.sample(in: countMax / 2)
+            }
             return .map(map)
         case (.structure, _):
             let isEnvelope = name?.hasSuffix(".Envelope") ?? false
+            let fields = fields
+            // What is left is shared by the fields that have something beneath.
+            let nested = fields.count { !$0.schema.kind.isPrimitive }
+            let share = (countMax - fields.count) / max(nested, 1)
             return .structure(
                 ConnectStruct(
                     self,
                     values: fields.map {
                         // What a change event is of, transforms go by.
-                        isEnvelope && $0.name == "op" && $0.schema.kind == .string ? .string("c") : $0.schema.sample
+                        if isEnvelope, $0.name == "op", $0.schema.kind == .string { return .string("c") }
+                        return $0.schema.sample(in: share, isInReference: reference != nil)
                     }))
+        }
+    }
+
+    /// A value inside of another one.
+    ///
+    /// - Parameter isInReference: whether it is in a struct that contains itself: a value that is there wherever one has to
+    ///   be might have no end.
+    private func sample(in countMax: Int, isInReference: Bool = false) -> ConnectValue {
+        guard isInReference && isRecursive || countMax < 1 && !kind.isPrimitive else {
+            return sample(countMax: countMax)
+        }
+        return switch kind {
+        case .array: .array([])
+        case .map: .map(ConnectMap())
+        default: .null
         }
     }
 }

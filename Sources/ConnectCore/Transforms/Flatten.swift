@@ -27,7 +27,7 @@ struct Flatten: Transformation {
         }
         let structure = try Requirements.structure(current.value, "flattening")
         let updated = try schemas(schema) { schema throws(ConnectError) in
-            try schema.refuseRecursion("a flat record")
+            try schema.requireTree("a flat record")
             var fields: [ConnectSchema.Field] = []
             try collect(schema, "", schema.isOptional, schema.defaultValue?.structure, &fields, depth: 0)
             return try .structure(basics: schema, fields: fields)

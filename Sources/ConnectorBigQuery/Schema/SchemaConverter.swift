@@ -48,7 +48,7 @@ struct SchemaConverter: Sendable {
         default: return true
         }
         // Refused where it is converted.
-        if schema.isRecursive { return true }
+        if schema.isRecursive || schema.unfoldedCount > ConnectSchema.unfoldedCountMax { return true }
         guard depth < ConnectSchema.depthMax else { return true }
         if try LogicalColumn(schema, settings) != nil { return true }
         switch schema.kind {
@@ -77,7 +77,7 @@ struct SchemaConverter: Sendable {
         guard schema.kind == .structure else {
             throw .data("Top-level Kafka Connect schema must be of type 'struct'")
         }
-        try schema.refuseRecursion("BigQuery")
+        try schema.requireTree("BigQuery")
         return try members(schema, 0)
     }
 

@@ -85,6 +85,22 @@ struct EventOptions: Sendable {
         snapshotOrder = values.text("snapshot.tables.order.by.row.count")?.lowercased() ?? "disabled"
     }
 
+    /// Incremental snapshots write into the table of signals here, which a connection that only reads must not.
+    ///
+    /// - Throws: `.config` where the option asks for what is not there.
+    func checkReadOnly() throws(ConnectError) {
+        guard let text = properties["read.only"] else { return }
+        let word = text.trimmingSpaces.lowercased()
+        guard ["true", "false"].contains(word) else {
+            throw .config("read.only", text, "Expected value to be either true or false")
+        }
+        guard word == "true", signalTable != nil else { return }
+        throw .config(
+            "read.only", text,
+            "incremental snapshots without writing are not available: leave out signal.data.collection, or set read.only=false "
+                + "and give the user the right to INSERT into that table")
+    }
+
     private static func names(_ text: String?) -> Names {
         switch text?.lowercased() {
         case "avro": .avro

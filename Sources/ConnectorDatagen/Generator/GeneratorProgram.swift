@@ -28,7 +28,7 @@ struct GeneratorProgram: Sendable {
         let reader = try AvroSchemaReader(avro, AvroMapping.Options())
         guard let schema = reader.root else { throw ConnectError(.connect, "The schema has no Connect schema") }
         // What has no end is not generated.
-        try schema.refuseRecursion("the generator")
+        try schema.requireTree("the generator")
         var builder = Builder(avro: avro, reader: reader, past: past)
         do throws(DatagenError) {
             root = try builder.node(avro.root, schema, nil, "")

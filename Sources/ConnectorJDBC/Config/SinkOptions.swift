@@ -63,6 +63,12 @@ enum SinkOptions {
         }
     }
 
+    static let calendar = "date.calendar.system"
+    static let calendars = words(["proleptic_gregorian", "legacy"])
+    static let calendarText =
+        "How dates before October 15th, 1582, are counted: PROLEPTIC_GREGORIAN, as databases do, or LEGACY, as Java's "
+        + "calendar does."
+
     /// No address in the answer: it may have a password.
     static let isAddress = ConfigValidator { (_, value) throws(ConnectError) in
         guard let text = value.text else { return }
@@ -165,6 +171,7 @@ enum SinkOptions {
             add(
                 "date.timezone", .string, text("DB_TIMEZONE"), .low,
                 "The zone in which dates are written: DB_TIMEZONE or UTC.", words(["db_timezone", "utc"]))
+            add(calendar, .string, text("PROLEPTIC_GREGORIAN"), .low, calendarText, calendars)
             add(
                 "replace.null.with.default", .boolean, flag(true), .low,
                 "Whether a null is written as its field's default.")

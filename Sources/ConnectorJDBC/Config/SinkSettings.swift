@@ -104,6 +104,7 @@ struct SinkSettings: Sendable {
         zones = CellZones(zone: zone, dateZone: word("date.timezone") == "db_timezone" ? zone : .utc)
         // SQLite's dates are moments.
         if dialect.product == .sqlite { zones = .utc }
+        zones.isLegacy = !isDebezium && word(SinkOptions.calendar) == "legacy"
         let evolution = word("schema.evolution") == "basic"
         creates = isDebezium ? evolution : values.flag("auto.create")
         evolves = isDebezium ? evolution : values.flag("auto.evolve")

@@ -157,12 +157,15 @@ struct CellZones: Sendable {
     var zone: TimeZoneID
     /// That of dates.
     var dateZone: TimeZoneID
+    /// `date.calendar.system=LEGACY`
+    var isLegacy = false
 
     static let utc = CellZones(zone: .utc, dateZone: .utc)
 
     func date(_ millis: Int64) -> Cell {
         let second = Int64(floorDiv(Int(millis), 1000))
-        return .date(Int64(floorDiv(Int(second) + dateZone.offset(at: second), 86_400)))
+        let days = Int64(floorDiv(Int(second) + dateZone.offset(at: second), 86_400))
+        return .date(isLegacy ? LegacyCalendar.named(days) : days)
     }
 
     func time(_ millis: Int64) -> Cell {
@@ -173,7 +176,12 @@ struct CellZones: Sendable {
 
     func moment(_ micros: Int64) -> Cell {
         let ahead = zone.offset(at: Int64(floorDiv(Int(micros), 1_000_000)))
-        return .moment(local: micros &+ Int64(ahead) * 1_000_000, ahead: Int32(clamping: ahead))
+        var local = micros &+ Int64(ahead) * 1_000_000
+        if isLegacy {
+            let days = Int64(floorDiv(Int(local), Int(CellText.microsOfDay)))
+            local += (LegacyCalendar.named(days) - days) * CellText.microsOfDay
+        }
+        return .moment(local: local, ahead: Int32(clamping: ahead))
     }
 
     /// - Parameter text: `2024-02-29T12:34:56.123456+01:00`; ISO 8601 with an offset or `Z`.

@@ -28,6 +28,8 @@ struct SourceMapping: Sendable {
     var zone: TimeZoneID
     /// Whether MySQL's zero dates become null.
     var zeroDatesAreNull = false
+    /// `date.calendar.system=LEGACY`
+    var isLegacy = false
     /// Whether fractions of seconds end at milliseconds, as SQLite's functions see them.
     var roundsToMillis = false
 
@@ -299,12 +301,15 @@ struct SourceField: Sendable {
     // MARK: Times
 
     private func parsed(_ raw: RawValue) throws(ConnectError) -> MomentText? {
-        guard case .text(let text) = raw, let moment = MomentText(text, roundsToMillis: mapping.roundsToMillis) else {
+        guard case .text(let text) = raw, var moment = MomentText(text, roundsToMillis: mapping.roundsToMillis) else {
             throw failure(
                 "the value '\(text(raw).prefix(40))', which is no time",
                 "select it by a 'query' that leaves it out or casts it to a text")
         }
-        guard moment.isZeroDate else { return moment }
+        guard moment.isZeroDate else {
+            if mapping.isLegacy { moment.days = LegacyCalendar.days(named: moment.days) }
+            return moment
+        }
         guard mapping.zeroDatesAreNull, column.isOptional else {
             throw failure(
                 "a zero date",

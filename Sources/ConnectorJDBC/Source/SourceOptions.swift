@@ -181,6 +181,9 @@ enum SourceOptions {
             "What timestamps become: connect_logical (milliseconds), micros_long, micros_string, "
                 + "micros_iso_datetime_string, nanos_long, nanos_string, nanos_iso_datetime_string.",
             SinkOptions.words(TimestampGranularity.allCases.map(\.rawValue)))
+        add(
+            SinkOptions.calendar, .string, text("PROLEPTIC_GREGORIAN"), .low, SinkOptions.calendarText,
+            SinkOptions.calendars)
         return definition
     }()
 }

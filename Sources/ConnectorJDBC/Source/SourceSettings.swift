@@ -92,7 +92,7 @@ struct SourceSettings: Sendable {
                 ? .utc : try SinkOptions.zone("db.timezone", values.string("db.timezone") ?? "UTC"),
             zeroDatesAreNull: ["converttonull", "convert_to_null"].contains(
                 url.parameter("zeroDateTimeBehavior")?.lowercased() ?? ""),
-            roundsToMillis: dialect.product == .sqlite)
+            isLegacy: word(SinkOptions.calendar) == "legacy", roundsToMillis: dialect.product == .sqlite)
     }
 
     /// What is wrong with options that are right one by one, each with the options at fault; in the original's words.

@@ -44,7 +44,7 @@ enum ParquetMapping {
     static let jsonName = "io.debezium.data.Json"
 
     static func fields(_ schema: ConnectSchema) throws(ParquetError) -> [ParquetField] {
-        do throws(ConnectError) { try schema.refuseRecursion("Parquet") } catch {
+        do throws(ConnectError) { try schema.requireTree("Parquet") } catch {
             throw ParquetError(.schema, error.message)
         }
         var fields: [ParquetField] = []

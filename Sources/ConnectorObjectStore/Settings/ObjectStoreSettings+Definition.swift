@@ -3,6 +3,21 @@ import ConnectCore
 import HTTPCalls
 
 extension ObjectStoreSettings {
+    /// Another provider stands for another user, with other rights.
+    private static let isCredentialsProvider = ConfigValidator { (name, value) throws(ConnectError) in
+        guard let text = value.text, !text.isEmpty else { return }
+        let known = [
+            "DefaultAWSCredentialsProviderChain", "DefaultCredentialsProvider",
+            "EnvironmentVariableCredentialsProvider",
+            "ProfileCredentialsProvider",
+        ]
+        guard !known.contains(where: { text == $0 || text.hasSuffix("." + $0) }) else { return }
+        throw .config(
+            name, text,
+            "there is no such provider: keys come from aws.access.key.id and aws.secret.access.key, from the server's "
+                + "variables, or from ~/.aws/credentials. Leave the option out")
+    }
+
     static func definition(_ flavour: ObjectStoreSinkPlugin.Flavour) -> ConfigDef {
         var definition = ConfigDef()
         var group = "Storage"
@@ -138,7 +153,8 @@ extension ObjectStoreSettings {
         add(
             "s3.credentials.provider.class", .className,
             text("com.amazonaws.auth.DefaultAWSCredentialsProviderChain"), .low,
-            "Taken; keys are looked for as told above.")
+            "Keys are looked for as told above, which is what the default, and those of variables and profiles, stand for. "
+                + "There are no others.", isCredentialsProvider)
         add(
             "s3.path.style.access.enabled", .boolean, .value(.boolean(true)), .low,
             "The bucket stands in the path, not in the host's name.")

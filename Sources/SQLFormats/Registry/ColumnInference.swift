@@ -8,6 +8,9 @@ struct ColumnInference {
     let keepsNames: Bool
     private var depth = 0
     private static let depthMax = 128
+    /// Types that may still be written out: one that is used twice at each level is so many more at each.
+    private var typesLeft = Self.typesMax
+    private static let typesMax = 20_000
 
     init(keepsNames: Bool) { self.keepsNames = keepsNames }
 
@@ -18,6 +21,14 @@ struct ColumnInference {
     ) throws(UnsupportedType) -> Answer {
         guard depth < Self.depthMax else {
             throw UnsupportedType(FormatError(.schema, "Schemas that contain themselves are not supported"))
+        }
+        typesLeft -= 1
+        guard typesLeft >= 0 else {
+            throw UnsupportedType(
+                FormatError(
+                    .schema,
+                    "The schema has more than \(Self.typesMax) fields when types that are used several times are "
+                        + "written out"))
         }
         depth += 1
         defer { depth -= 1 }

@@ -145,7 +145,7 @@ enum MySQLOptions {
                 "schema.history.internal.kafka.recovery.poll.interval.ms",
                 "schema.history.internal.kafka.recovery.attempts", "schema.history.internal.kafka.query.timeout.ms",
                 "schema.history.internal.kafka.create.timeout.ms", "schema.history.internal.file.filename",
-                "signal.kafka.topic", "signal.kafka.bootstrap.servers", "database.serverTimezone",
+                "signal.kafka.topic", "signal.kafka.bootstrap.servers", "database.serverTimezone", "read.only",
             ]
         for name in names { definition.define(name, .string, .null, nil, .low, "", isInternal: true) }
         definition.define(

@@ -54,6 +54,7 @@ struct PostgresConfig: Sendable {
         let properties = PostgresOptions.modern(given)
         let values = try PostgresOptions.definition().parse(properties)
         shared = EventOptions(connector: Self.connector, properties: properties, values: values)
+        try shared.checkReadOnly()
         database = values.text("database.dbname") ?? ""
         address = Self.address(values)
         modes = Self.modes(values)
