@@ -67,9 +67,7 @@ package enum GroupConfigs {
             let hint = nearestName(to: name, among: definitions.lazy.map(\.name))
             return "Unknown group config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
         }
-        if let problem = definition.problem(with: value) {
-            return "Invalid value \(value) for configuration \(name): \(problem)"
-        }
+        if let problem = definition.refusal(of: value) { return problem }
         guard let serverName = definition.serverName, let number = Int64(value.trimmingSpaces) else { return nil }
         // `group.share.min.X` and `group.share.max.X` are the bounds of `group.share.X`.
         let parts = serverName.split(separator: ".", maxSplits: 2)
