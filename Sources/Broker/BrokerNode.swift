@@ -19,6 +19,8 @@ package final class BrokerNode: Sendable {
     let disk: any Disk
     let clock: any WallClock
     let logger: Logger
+    /// What of the log is shown.
+    let logLevel: BrokerLogLevel
     let syncScheduler: SyncScheduler
     let alarm: StorageAlarm
     package let metrics: BrokerMetrics
@@ -53,7 +55,7 @@ package final class BrokerNode: Sendable {
     init(
         controller: Controller, directory: LogDirectory, disk: any Disk, clock: any WallClock, nodeId: Int32,
         leaderEpoch: Int32, diskPool: ThreadPool, timerLoop: any EventLoop, logger: Logger,
-        metrics registry: MetricRegistry = MetricRegistry()
+        logLevel: BrokerLogLevel, metrics registry: MetricRegistry = MetricRegistry()
     ) {
         let server = controller.server
         self.controller = controller
@@ -61,6 +63,7 @@ package final class BrokerNode: Sendable {
         self.disk = disk
         self.clock = clock
         self.logger = logger
+        self.logLevel = logLevel
         self.nodeId = nodeId
         self.leaderEpoch = leaderEpoch
         self.diskPool = diskPool

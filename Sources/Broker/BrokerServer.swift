@@ -181,9 +181,11 @@ package final class BrokerServer: Sendable {
     }
 
     private static func open(
-        _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ logger: Logger,
+        _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ programLog: Logger,
         _ metrics: MetricRegistry, _ readiness: Readiness
     ) throws -> BrokerNode {
+        let logLevel = BrokerLogLevel(programLog.logLevel)
+        let logger = logLevel.logger(programLog)
         let disk = RealDisk()
         let clock = SystemWallClock()
         let server = configuration.properties
@@ -226,7 +228,7 @@ package final class BrokerServer: Sendable {
             let node = BrokerNode(
                 controller: controller, directory: directory, disk: disk, clock: clock, nodeId: nodeId,
                 leaderEpoch: directory.leaderEpoch, diskPool: pools.disk, timerLoop: timerLoop,
-                logger: logger, metrics: metrics)
+                logger: logger, logLevel: logLevel, metrics: metrics)
             node.registerMetrics()
             node.registerCoordinationMetrics()
             return node

@@ -20,6 +20,12 @@ struct LeaderEpochs: Sendable, Equatable {
         return count == 0 ? 0 : entries[count - 1].epoch
     }
 
+    /// The epoch of the record at `offset`; nil when that is not known.
+    func epoch(holding offset: Int64) -> Int32? {
+        let count = entries.partitionPoint { $0.startOffset <= offset }
+        return count == 0 ? nil : entries[count - 1].epoch
+    }
+
     /// Forgets what begins at or after `end`. - Returns: whether something did.
     mutating func truncate(end: Int64) -> Bool {
         let keep = entries.partitionPoint { $0.startOffset < end }

@@ -61,6 +61,11 @@ package final class PartitionLog: Sendable {
 
     package func update(config: LogConfig) { state.withLock { $0.config = config } }
 
+    /// The epoch under which the record at `offset` was appended; nil when that is not known, as in an empty log.
+    package func leaderEpoch(ofRecordAt offset: Int64) -> Int32? {
+        state.withLock { $0.epochs.epoch(holding: offset) }
+    }
+
     /// - Returns: nil when the epoch is not known, which Kafka answers as (-1, -1).
     package func endOffset(forLeaderEpoch epoch: Int32) -> (epoch: Int32, endOffset: Int64)? {
         state.withLock { $0.epochs.end(of: epoch, current: $0.leaderEpoch, logEnd: $0.logEnd) }

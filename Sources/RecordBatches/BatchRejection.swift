@@ -8,8 +8,6 @@ package struct BatchRejection: Error, Equatable, Sendable, CustomStringConvertib
         case messageTooLarge = 10
         /// INVALID_TIMESTAMP.
         case invalidTimestamp = 32
-        /// UNSUPPORTED_FOR_MESSAGE_FORMAT: magic 0 or 1.
-        case unsupportedForMessageFormat = 43
         /// UNSUPPORTED_COMPRESSION_TYPE.
         case unsupportedCompressionType = 76
         /// INVALID_RECORD: breaks a rule, sending it again does not help.
@@ -21,6 +19,9 @@ package struct BatchRejection: Error, Equatable, Sendable, CustomStringConvertib
         package var index: Int32
         package var message: String
     }
+
+    /// The fault of a record without a key in a compacted topic; who knows the partition names it behind.
+    package static let keyless = "Compacted topic cannot accept message without key"
 
     /// Faults listed of one batch: the answer stays small whatever the request holds.
     package static let faultCountMax = 100

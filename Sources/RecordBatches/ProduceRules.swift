@@ -63,9 +63,9 @@ extension ProduceRules {
     package func admit(
         _ bytes: borrowing RawSpan, version: Int16, now: Int64
     ) throws(BatchRejection) -> AdmittedBatch {
-        var header = try readHeader(bytes)
+        var header = try readHeader(bytes, version: version)
         let codec = try checkCodec(header, version: version)
-        try checkHeader(header, now: now)
+        try checkHeader(header)
 
         let target = self.codec ?? codec
         let mustChangeCodec = target != codec
@@ -113,28 +113,48 @@ extension ProduceRules {
             }
             replacement = changed
         }
-        if let replacement { header = try readHeader(replacement.span.bytes) }
+        if let replacement { header = try readHeader(replacement.span.bytes, version: version) }
         try checkByteCount(header)
         return AdmittedBatch(header: header, replacement: replacement)
     }
 
     /// Exactly one undamaged batch of magic 2.
-    private func readHeader(_ bytes: borrowing RawSpan) throws(BatchRejection) -> BatchHeader {
-        guard bytes.byteCount > 0 else { throw BatchRejection(.invalidRecord, "no record batch, exactly one expected") }
+    ///
+    /// - SeeAlso: `ByteBufferLogInputStream.nextBatch` of Kafka: bytes that are no whole batch are none.
+    private func readHeader(_ bytes: borrowing RawSpan, version: Int16) throws(BatchRejection) -> BatchHeader {
+        let none = BatchRejection(
+            .invalidRecord,
+            "Produce requests with version \(version) must have at least one record batch per partition")
+        guard bytes.byteCount >= BatchHeader.prefixByteCount else { throw none }
+        let length = bytes.bigEndian(at: 8, as: Int32.self)
+        guard length >= Self.lengthMin else {
+            throw BatchRejection(
+                .corruptMessage,
+                "Record size \(length) is less than the minimum record overhead (\(Self.lengthMin))")
+        }
+        guard bytes.byteCount > Self.magicAt else { throw none }
+        let magic = bytes.bigEndian(at: Self.magicAt, as: Int8.self)
+        guard 0...2 ~= magic else {
+            throw BatchRejection(.corruptMessage, "Invalid magic found in record: \(magic)")
+        }
+        guard BatchHeader.prefixByteCount + Int(length) <= bytes.byteCount else { throw none }
+        guard magic == 2 else {
+            throw BatchRejection(
+                .invalidRecord,
+                "Produce requests with version \(version) are only allowed to contain record batches with magic version 2"
+            )
+        }
         let header: BatchHeader
         do {
             header = try BatchHeader(bytes)
-        } catch .unsupported(let what) {
-            throw BatchRejection(.unsupportedForMessageFormat, what)
         } catch {
             throw BatchRejection(.corruptMessage, "record batch header: \(error)")
         }
-        guard header.byteCount <= bytes.byteCount else {
-            throw BatchRejection(
-                .corruptMessage, "record batch of \(header.byteCount) bytes, \(bytes.byteCount) are there")
-        }
         guard header.byteCount == bytes.byteCount else {
-            throw BatchRejection(.invalidRecord, "more than one record batch, exactly one expected")
+            throw BatchRejection(
+                .invalidRecord,
+                "Produce requests with version \(version) are only allowed to contain exactly one record batch per "
+                    + "partition")
         }
         do {
             if try header.checksumMatches(bytes) { return header }
@@ -143,6 +163,10 @@ extension ProduceRules {
         }
         throw BatchRejection(.corruptMessage, "record batch does not match its CRC")
     }
+
+    /// What the oldest format needs after the length, and where all formats have their number.
+    private static let lengthMin: Int32 = 14
+    private static let magicAt = 16
 
     private func checkByteCount(_ header: BatchHeader) throws(BatchRejection) {
         guard header.byteCount <= byteCountMax else {
@@ -164,9 +188,13 @@ extension ProduceRules {
     }
 
     /// What the header alone tells.
-    private func checkHeader(_ header: BatchHeader, now: Int64) throws(BatchRejection) {
+    private func checkHeader(_ header: BatchHeader) throws(BatchRejection) {
         guard !header.attributes.isControl else {
             throw BatchRejection(.invalidRecord, "clients may not write control batches")
+        }
+        guard header.baseOffset == 0 else {
+            throw BatchRejection(
+                .invalidRecord, "The baseOffset of the record batch should be 0, but it is \(header.baseOffset)")
         }
         guard header.recordCount > 0, header.lastOffsetDelta == header.recordCount - 1 else {
             throw BatchRejection(
@@ -184,11 +212,6 @@ extension ProduceRules {
         if usesLogAppendTime { return }
         guard !header.attributes.isLogAppendTime else {
             throw BatchRejection(.invalidTimestamp, "producers may not set the timestamp type to LogAppendTime")
-        }
-        guard header.maxTimestamp <= timestamps(around: now).upperBound else {
-            throw BatchRejection(
-                .invalidTimestamp,
-                "timestamp \(header.maxTimestamp) is too far ahead of the broker's time \(now)")
         }
     }
 
@@ -213,14 +236,15 @@ extension ProduceRules {
                     faults.add(index, .invalidRecord) { "record \(index) has offset delta \(record.offsetDelta)" }
                 }
                 if isCompacted && record.key == nil {
-                    faults.add(index, .invalidRecord) { "Compacted topic cannot accept message without key" }
+                    faults.add(index, .invalidRecord) { BatchRejection.keyless }
                 }
                 let timestamp = header.baseTimestamp &+ record.timestampDelta
                 maxTimestamp = max(maxTimestamp, timestamp)
                 // -1 is a record without a time, which has no age.
                 if !allowed.contains(timestamp), timestamp != -1 {
                     faults.add(index, .invalidTimestamp) {
-                        "timestamp \(timestamp) is outside the limits around the broker's time \(now)"
+                        "Timestamp \(timestamp) of message with offset \(index) is out of range. The timestamp should be "
+                            + "within [\(allowed.lowerBound), \(allowed.upperBound)]"
                     }
                 }
                 index += 1
@@ -258,9 +282,14 @@ extension ProduceRules {
         }
 
         var rejection: BatchRejection? {
-            guard let first = listed.first else { return nil }
+            guard !listed.isEmpty else { return nil }
+            let first = listed.prefix(3).map { "\($0.index): \($0.message)" }.joined(separator: "; ")
             return BatchRejection(
-                code, "\(count) record\(count == 1 ? "" : "s") of the batch rejected, the first: \(first.message)",
+                code,
+                code == .invalidTimestamp
+                    ? "One or more records have been rejected due to invalid timestamp"
+                    : "One or more records have been rejected due to \(count) record errors in total, and only showing "
+                        + "the first three errors at most: [\(first)]",
                 faults: listed)
         }
     }

@@ -189,7 +189,8 @@ def test_both_policies(make_broker, fresh):
     address = broker.address
     topic = create_topic(address, fresh(), 1, {**EAGER, "cleanup.policy": "compact,delete", "retention.ms": "3600000"})
     old = int((time.time() - 7200) * 1000)
-    producer = confluent_kafka.Producer({"bootstrap.servers": address})
+    # Smaller than a segment: a larger batch is refused.
+    producer = confluent_kafka.Producer({"bootstrap.servers": address, "batch.size": 16_384})
     for number in range(200):
         producer.produce(topic, bytes(1000), b"old-%d" % number, timestamp=old)
     assert producer.flush(10) == 0

@@ -139,7 +139,7 @@ def test_an_unknown_api_versions_version_is_answered_in_version_0(bootstrap, lis
         reader = connection.request(API_VERSIONS, version, flexible_body(), flexible=True)
         assert reader.i16() == 35
         seen = {reader.i16(): (reader.i16(), reader.i16()) for _ in range(reader.i32())}
-        assert seen == listed
+        assert seen == {API_VERSIONS: listed[API_VERSIONS]}, "as Kafka since 2.4 (KIP-511)"
         assert reader.rest() == b""
         assert connection.request(API_VERSIONS, 0).i16() == 0, "the connection must stay usable"
 
@@ -299,6 +299,7 @@ def requests_of(key, version, topic, topic_id):
             "includeSynonyms": True,
             **({"includeDocumentation": True} if version >= 3 else {}),
         },
+        34: {"dirs": [{"path": "/elsewhere", "topics": [{"name": topic, "partitions": [0]}]}]},
         33: {"validateOnly": True, "resources": [{"resourceType": 2, "resourceName": topic, **config}]},
         35: {"topics": [{"topic": topic, "partitions": [0, 1]}]},
         37: {
@@ -331,6 +332,7 @@ def requests_of(key, version, topic, topic_id):
         55: {"topics": [{"topicName": "__cluster_metadata", "partitions": [{"partitionIndex": 0}]}]},
         60: {"includeClusterAuthorizedOperations": True},
         61: partitions,
+        64: {"brokerId": 77},
         75: {"topics": [{"name": topic}, {"name": "absent-" + new}], "responsePartitionLimit": 2000, "cursor": None},
     }
     return (table | group_requests(new, topic, topic_id, version)).get(key, {})
@@ -441,11 +443,13 @@ def test_every_listed_version_is_answered_as_kafka_would_encode_it(bootstrap, ja
         (21, ("topics", 0, "partitions", "errorCode"), [0, 3]),
         (23, ("topics", 0, "partitions", "errorCode"), [0, 3]),
         (32, ("results", "errorCode"), [0, 0, 3]),
+        (34, ("results", 0, "partitions", "errorCode"), [57]),
         (37, ("results", "errorCode"), [0, 3]),
         (46, ("errorCode",), 0),
         (48, ("errorCode",), 0),
         (49, ("entries", "errorCode"), [0, 42]),
         (61, ("topics", 0, "partitions", "errorCode"), [0, 3]),
+        (64, ("errorCode",), 102),
         (75, ("topics", "errorCode"), [0, 3]),
     ],
 )

@@ -365,6 +365,14 @@ enum AuthorizationTable {
             let answer = try client.ask(request, version: version)
             return [answer.errorCode] + answer.replicaElectionResults.flatMap { $0.partitionResult.map(\.errorCode) }
         },
+        .init(api: .alterReplicaLogDirs, needs: [.cluster(.alter)]) { client, version in
+            let request = AlterReplicaLogDirsRequest(
+                dirs: [.init(path: "/elsewhere", topics: [.init(name: "t", partitions: [0])])])
+            return try client.ask(request, version: version).results.flatMap { $0.partitions.map(\.errorCode) }
+        },
+        .init(api: .unregisterBroker, needs: [.cluster(.alter)]) { client, version in
+            [try client.ask(UnregisterBrokerRequest(brokerId: 77), version: version).errorCode]
+        },
         .init(api: .alterPartitionReassignments, needs: [.cluster(.alter)]) { client, version in
             let request = AlterPartitionReassignmentsRequest(topics: [.init(name: "t", partitions: [.init()])])
             let answer = try client.ask(request, version: version)

@@ -14,6 +14,7 @@ import Testing
         .topicConfigs(id: id, values: ["retention.ms": "1", "cleanup.policy": "compact"]),
         .brokerConfigs(values: [:]), .brokerDefaults(values: ["a": "1"]),
         .producerIds(below: 5000), .groupConfigs(group: "g", values: ["a": "1"]),
+        .clientMetrics(name: "m", values: ["interval.ms": "1000"]),
         .acl(id: id, AclBinding(.deny, "User:ann", .read, on: .topic, "rat", .prefixed, from: "10.0.0.1")),
         .aclRemoved(id: KafkaUUID(high: 3, low: 4)),
         .clientQuota(QuotaEntity(user: .named("ann"), clientId: .default), .requestPercentage, 12.5),

@@ -294,6 +294,14 @@ import Testing
         #expect(found?.epoch == epoch && found?.endOffset == end)
     }
 
+    @Test(arguments: [(4, nil), (5, 2), (9, 2), (10, 4), (19, 4), (20, 7), (100, 7)] as [(Int64, Int32?)])
+    func `tells the epoch of a record`(offset: Int64, epoch: Int32?) {
+        var epochs = LeaderEpochs()
+        for (epoch, start) in [(2, 5), (4, 10), (7, 20)] as [(Int32, Int64)] { _ = epochs.note(epoch, at: start) }
+        #expect(epochs.epoch(holding: offset) == epoch)
+        #expect(LeaderEpochs().epoch(holding: offset) == nil)
+    }
+
     @Test func `cuts epochs with the log`() {
         var epochs = LeaderEpochs()
         for (epoch, start) in [(2, 0), (4, 10), (7, 20)] as [(Int32, Int64)] { _ = epochs.note(epoch, at: start) }

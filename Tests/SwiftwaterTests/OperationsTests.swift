@@ -38,7 +38,7 @@ import Testing
                 .deletingLastPathComponent()
             let text = try String(contentsOf: root.appending(path: "docs/operations.md"), encoding: .utf8)
             let rows = text.split(separator: "\n").filter {
-                $0.hasPrefix("| `swiftwater_") || $0.hasPrefix("| `process_")
+                $0.hasPrefix("| `swiftwater_") || $0.hasPrefix("| `process_") || $0.hasPrefix("| `kafka_")
             }
             let wanted = process.metrics.catalog.map {
                 "| `\($0.name)` | \($0.kind.rawValue) | \($0.help) |"

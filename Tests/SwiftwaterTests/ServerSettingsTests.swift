@@ -164,7 +164,7 @@ import Testing
             "add.partitions.to.txn.retry.backoff.ms", "add.partitions.to.txn.retry.backoff.max.ms",
             "socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms", "cordoned.log.dirs",
             "unclean.leader.election.interval.ms", "internal.metadata.log.segment.bytes", "background.threads",
-            "max.request.partition.size.limit", "metadata.log.segment.bytes", "telemetry.max.bytes",
+            "metadata.log.segment.bytes", "telemetry.max.bytes",
         ]
         let settings = try settings(file: Dictionary(uniqueKeysWithValues: names.map { ($0, "1") }))
         #expect(settings.withoutUse == names.sorted())

@@ -11,11 +11,31 @@ enum Features {
     static let all = [
         // 1: groups of the consumer protocol (KIP-848).
         Feature(name: "group.version", levelMin: 0, level: 1),
+        // 4.3-IV0, of which Kafka this broker is; tools tell the version of a cluster by it. 7 is 3.3-IV3.
+        Feature(name: "metadata.version", levelMin: 7, level: 30),
         // 1: share groups (KIP-932).
         Feature(name: "share.version", levelMin: 0, level: 1),
         // 2: every transaction has an epoch of its own (KIP-890).
         Feature(name: "transaction.version", levelMin: 0, level: 2),
     ]
+
+    /// Why a feature cannot be brought to a level, in the words of Kafka's controller; nil when it is there already.
+    ///
+    /// - Parameter type: 1 an upgrade, 2 a downgrade that loses nothing, 3 any.
+    static func problem(_ name: String, level: Int16, _ type: Int8, nodeId: Int32) -> String? {
+        guard 1...3 ~= type else { return "The controller does not support the given upgrade type." }
+        if level < 0 { return "A feature version cannot be less than 0." }
+        guard let feature = all.first(where: { $0.name == name }) else {
+            return "Local controller \(nodeId) does not support this feature."
+        }
+        if !(feature.levelMin...feature.level ~= level) {
+            return "Local controller \(nodeId) only supports versions \(feature.levelMin)-\(feature.level)"
+        }
+        if level == feature.level { return nil }
+        return type == 1
+            ? "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade."
+            : "This broker keeps every feature at its highest version."
+    }
 }
 
 extension BrokerNode {

@@ -6,6 +6,8 @@ import Security
 private enum ResourceType {
     static let topic: Int8 = 2
     static let broker: Int8 = 4
+    static let brokerLogger: Int8 = 8
+    static let clientMetrics: Int8 = 16
     static let group: Int8 = 32
 
     /// What a permission for the configuration of a resource is about; what is no resource is refused later.
@@ -25,7 +27,14 @@ private enum ResourceType {
     static func unsupported(_ type: Int8) -> ControlError {
         ControlError(
             .invalidRequest,
-            "Unsupported resource type \(type): topics (2), brokers (4) and groups (32) have configurations.")
+            "Unknown resource type \(type): there are topics (2), brokers (4), their loggers (8), client metrics (16), groups (32)."
+        )
+    }
+
+    /// - Throws: INVALID_REQUEST or INVALID_TOPIC_EXCEPTION for what cannot be a topic's name.
+    static func checkTopic(_ name: String) throws(ControlError) {
+        if name.isEmpty { throw ControlError(.invalidRequest, "Default topic resources are not allowed.") }
+        if let problem = Topic.problem(withName: name) { throw ControlError(.invalidTopicException, problem) }
     }
 
     /// The resources that a request names more than once: which of the changes is meant nobody can tell.
@@ -65,7 +74,8 @@ extension BrokerNode {
                 do throws(ControlError) {
                     try ResourceType.check(
                         .describeConfigs, resource.resourceType, resource.resourceName, access)
-                    let keys = resource.configurationKeys.map { Set($0) }
+                    // None by name are all, as none at all.
+                    let keys = resource.configurationKeys.flatMap { $0.isEmpty ? nil : Set($0) }
                     result.configs = try configs(of: resource.resourceType, resource.resourceName)
                         .filter { keys?.contains($0.name) ?? true }
                         .map { Self.described($0, request) }
@@ -85,12 +95,10 @@ extension BrokerNode {
         switch type {
         case ResourceType.topic:
             if let problem = Topic.problem(withName: name) { throw ControlError(.invalidTopicException, problem) }
-            guard let topic = catalog.topic(named: name) else {
-                throw ControlError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
-            }
+            guard let topic = catalog.topic(named: name) else { throw ControlError(.unknownTopicOrPartition) }
             return ConfigDescriptions.topic(topic, server: controller.server, layers: controller.brokerLayers)
         case ResourceType.broker:
-            try checkBroker(name)
+            try checkBroker(name, isAltered: false)
             var layers = controller.brokerLayers
             guard name.isEmpty else { return ConfigDescriptions.broker(layers) + identity() }
             // As Kafka answers: what was altered for all, not what each broker has besides.
@@ -100,8 +108,21 @@ extension BrokerNode {
                 config.synonyms.removeAll { $0.source != .dynamicDefaultBroker }
                 return config
             }
+        case ResourceType.brokerLogger:
+            if name.isEmpty { throw ControlError(.invalidRequest, "Broker id must not be empty") }
+            try checkBroker(name, isAltered: false)
+            return [
+                ConfigDescription(
+                    name: BrokerLogLevel.loggerName, value: logLevel.word, source: .dynamicBrokerLogger,
+                    isReadOnly: false, synonyms: [], type: .string, documentation: "What of the broker's log is shown.")
+            ]
+        case ResourceType.clientMetrics:
+            if name.isEmpty {
+                throw ControlError(.invalidRequest, "Client metrics subscription name must not be empty")
+            }
+            return ConfigDescriptions.clientMetrics(controller.image { $0.clientMetrics[name] ?? [:] })
         case ResourceType.group:
-            try ResourceType.checkGroup(name)
+            if name.isEmpty { throw ControlError(.invalidRequest, "Group name must not be empty") }
             return ConfigDescriptions.group(overrides: controller.groupConfigs(name), server: controller.server)
         default: throw ResourceType.unsupported(type)
         }
@@ -140,11 +161,18 @@ extension BrokerNode {
     }
 
     /// The empty name is the default of all brokers.
-    private func checkBroker(_ name: String) throws(ControlError) {
-        guard name.isEmpty || Int32(name) == nodeId else {
+    ///
+    /// - Parameter isAltered: whether its settings are to be changed, which Kafka refuses in other words.
+    private func checkBroker(_ name: String, isAltered: Bool) throws(ControlError) {
+        if name.isEmpty { return }
+        guard let id = Int32(name) else {
+            throw ControlError(
+                .invalidRequest, "\(isAltered ? "Node" : "Broker") id must be an integer, but it is: \(name)")
+        }
+        guard id == nodeId else {
             throw ControlError(
                 .invalidRequest,
-                "Unexpected broker id, expected \(nodeId) or empty string, but received \(name)")
+                "Unexpected broker id, expected \(nodeId)\(isAltered ? "" : " or empty string"), but received \(name)")
         }
     }
 
@@ -182,10 +210,9 @@ extension BrokerNode {
                 do throws(ControlError) {
                     try repeated.check(resource.resourceType, resource.resourceName)
                     try ResourceType.check(.alterConfigs, resource.resourceType, resource.resourceName, access)
-                    // Without a value the key goes back to its default, like one that is not named.
+                    // What is to go back to its default is not named; null is no value.
                     let alterations = resource.configs.map { config in
-                        ConfigAlteration(
-                            name: config.name, operation: config.value == nil ? .delete : .set, value: config.value)
+                        ConfigAlteration(name: config.name, operation: .set, value: config.value)
                     }
                     try alter(
                         resource.resourceType, resource.resourceName, alterations, isIncremental: false,
@@ -246,11 +273,20 @@ extension BrokerNode {
     ) throws(ControlError) {
         switch type {
         case ResourceType.topic:
+            try ResourceType.checkTopic(name)
             try controller.alterTopic(name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)
         case ResourceType.broker:
-            try checkBroker(name)
+            try checkBroker(name, isAltered: true)
             try controller.alterBroker(
                 alterations, isDefault: name.isEmpty, isIncremental: isIncremental, validateOnly: validateOnly)
+        case ResourceType.brokerLogger where isIncremental:
+            if name.isEmpty { throw ControlError(.invalidRequest, "Node id must be an integer, but it is: ") }
+            try checkBroker(name, isAltered: true)
+            try logLevel.alter(alterations, validateOnly: validateOnly)
+        case ResourceType.clientMetrics:
+            if name.isEmpty { throw ControlError(.invalidRequest, "Subscription name can't be empty") }
+            try controller.alterClientMetrics(
+                name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)
         case ResourceType.group:
             try ResourceType.checkGroup(name)
             try controller.alterGroup(name, alterations, isIncremental: isIncremental, validateOnly: validateOnly)
@@ -259,27 +295,32 @@ extension BrokerNode {
     }
 
     func handleListConfigResources(_ request: ListConfigResourcesRequest, _ responder: Responder) {
-        var response = ListConfigResourcesResponse()
-        // Version 0 asked for client metrics resources only (16), of which there are none.
-        let everything: [Int8] = responder.apiVersion == 0 ? [16] : [2, 4, 8, 16, 32]
+        // Version 0 asked for subscriptions to clients' metrics only.
+        let everything: [Int8] =
+            responder.apiVersion == 0
+            ? [ResourceType.clientMetrics]
+            : [
+                ResourceType.topic, ResourceType.broker, ResourceType.brokerLogger, ResourceType.clientMetrics,
+                ResourceType.group,
+            ]
         let types = responder.apiVersion == 0 || request.resourceTypes.isEmpty ? everything : request.resourceTypes
-        guard types.allSatisfy(Set<Int8>([2, 4, 8, 16, 32]).contains) else {
-            response.errorCode = ErrorCode.unsupportedVersion.rawValue
-            return responder.send(response)
+        guard types.allSatisfy(everything.contains) else {
+            return responder.send(ListConfigResourcesResponse(errorCode: ErrorCode.unsupportedVersion.rawValue))
         }
-        func add(_ name: String, _ type: Int8) {
-            var resource = ListConfigResourcesResponse.ConfigResource()
-            resource.resourceName = name
-            resource.resourceType = type
-            response.configResources.append(resource)
+        controller.perform { [self] controller in
+            var response = ListConfigResourcesResponse()
+            func add(_ type: Int8, _ names: [String]) {
+                guard types.contains(type) else { return }
+                response.configResources += names.map {
+                    ListConfigResourcesResponse.ConfigResource(resourceName: $0, resourceType: type)
+                }
+            }
+            add(ResourceType.topic, catalog.snapshot.sorted.map(\.name))
+            add(ResourceType.group, controller.configuredGroups)
+            add(ResourceType.clientMetrics, controller.image { $0.clientMetrics.keys.sorted() })
+            add(ResourceType.broker, [String(nodeId)])
+            add(ResourceType.brokerLogger, [String(nodeId)])
+            responder.send(response)
         }
-        if types.contains(ResourceType.topic) {
-            for topic in catalog.snapshot.sorted { add(topic.name, ResourceType.topic) }
-        }
-        if types.contains(ResourceType.group) {
-            for group in controller.configuredGroups { add(group, ResourceType.group) }
-        }
-        if types.contains(ResourceType.broker) { add(String(nodeId), ResourceType.broker) }
-        responder.send(response)
     }
 }

@@ -105,6 +105,10 @@ extension BrokerNode {
         case .listPartitionReassignments:
             handleListPartitionReassignments(
                 try ListPartitionReassignmentsRequest(from: &reader, version: version), responder)
+        case .alterReplicaLogDirs:
+            handleAlterReplicaLogDirs(try AlterReplicaLogDirsRequest(from: &reader, version: version), responder)
+        case .unregisterBroker:
+            handleUnregisterBroker(try UnregisterBrokerRequest(from: &reader, version: version), responder)
         case .describeAcls: handleDescribeAcls(try DescribeAclsRequest(from: &reader, version: version), responder)
         case .createAcls: handleCreateAcls(try CreateAclsRequest(from: &reader, version: version), responder)
         case .deleteAcls: handleDeleteAcls(try DeleteAclsRequest(from: &reader, version: version), responder)

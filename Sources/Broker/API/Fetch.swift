@@ -48,7 +48,7 @@ extension BrokerNode {
         of request: FetchRequest, _ version: Int16, _ targets: [FetchTarget]
     ) throws(ControlError) -> (FetchSession?, isFull: Bool) {
         guard version >= 7 else { return (nil, true) }
-        if request.sessionEpoch <= 0 {
+        if request.sessionEpoch == 0 || request.sessionEpoch == -1 {
             // -1: without a session. 0: with a new one. Both end the one they name.
             if request.sessionId != 0 { fetchSessions.close(request.sessionId) }
             guard request.sessionEpoch == 0, !targets.isEmpty else { return (nil, true) }
@@ -62,6 +62,11 @@ extension BrokerNode {
         }
         let session = try fetchSessions.resume(
             request.sessionId, epoch: request.sessionEpoch, version: version, changed: targets, forgotten: forgotten)
+        // One that has nothing left to fetch is over (`FetchManager.newContext`).
+        guard !session.isEmpty else {
+            fetchSessions.close(session.id)
+            return (nil, true)
+        }
         return (session, false)
     }
 

@@ -4,13 +4,26 @@ import RecordBatches
 import Security
 
 extension BrokerNode {
-    /// Special timestamps of ListOffsets (KIP-79, KIP-734, KIP-405, KIP-1005).
+    /// Special timestamps of ListOffsets (KIP-79, KIP-734, KIP-405, KIP-1005, KIP-1023).
     private enum Wanted {
         static let latest: Int64 = -1
         static let earliest: Int64 = -2
         static let maxTimestamp: Int64 = -3
         static let earliestLocal: Int64 = -4
         static let latestTiered: Int64 = -5
+        static let earliestPendingUpload: Int64 = -6
+
+        /// The first version of the request that knows a special timestamp; nil for one that none knows. Kafka knows that of
+        /// the largest timestamp from version 7 on; older librdkafka, which asks in earlier ones, gets it here, too.
+        static func firstVersion(of timestamp: Int64) -> Int16? {
+            switch timestamp {
+            case 0..., latest, earliest, maxTimestamp: 0
+            case earliestLocal: 8
+            case latestTiered: 9
+            case earliestPendingUpload: 11
+            default: nil
+            }
+        }
     }
 
     func handleListOffsets(_ request: ListOffsetsRequest, _ responder: Responder) {
@@ -28,6 +41,7 @@ extension BrokerNode {
     private func listOffsets(_ request: ListOffsetsRequest, _ responder: Responder) -> ListOffsetsResponse {
         let access = access(responder)
         var response = ListOffsetsResponse()
+        let repeated = request.repeatedPartitions
         for wantedTopic in request.topics {
             var topicResponse = ListOffsetsResponse.ListOffsetsTopicResponse()
             topicResponse.name = wantedTopic.name
@@ -43,6 +57,12 @@ extension BrokerNode {
             }
             let topic = catalog.topic(named: wantedTopic.name)
             for wanted in wantedTopic.partitions {
+                // For which of the times it is asked nobody could tell by the answer.
+                if repeated.contains(.init(topic: wantedTopic.name, index: wanted.partitionIndex)) {
+                    topicResponse.partitions.append(
+                        .init(partitionIndex: wanted.partitionIndex, errorCode: ErrorCode.invalidRequest.rawValue))
+                    continue
+                }
                 topicResponse.partitions.append(
                     listOffset(wanted, topic, responder.apiVersion, isReadCommitted: request.isolationLevel == 1))
             }
@@ -57,6 +77,10 @@ extension BrokerNode {
     ) -> ListOffsetsResponse.ListOffsetsPartitionResponse {
         var answer = ListOffsetsResponse.ListOffsetsPartitionResponse()
         answer.partitionIndex = wanted.partitionIndex
+        guard let first = Wanted.firstVersion(of: wanted.timestamp), version >= first else {
+            answer.errorCode = ErrorCode.unsupportedVersion.rawValue
+            return answer
+        }
         guard let topic, let partition = topic.partition(wanted.partitionIndex), !partition.isDeleted else {
             answer.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
             return answer
@@ -69,9 +93,8 @@ extension BrokerNode {
         let limit = topic.config.rules.decompressedByteCountMax
         do throws(LogError) {
             switch wanted.timestamp {
-            case Wanted.latest: answer.offset = isReadCommitted ? offsets.lastStable : offsets.logEnd
             case Wanted.earliest, Wanted.earliestLocal: answer.offset = offsets.logStart
-            case Wanted.latestTiered: return answer
+            case Wanted.latestTiered, Wanted.earliestPendingUpload: return answer
             case Wanted.maxTimestamp:
                 guard let found = try partition.log.offsetOfMaxTimestamp(limit: limit),
                     !isReadCommitted || found.offset < offsets.lastStable
@@ -84,11 +107,12 @@ extension BrokerNode {
                 guard let found else { return answer }
                 answer.offset = found.offset
                 answer.timestamp = found.timestamp
-            default:
-                answer.errorCode = ErrorCode.unsupportedVersion.rawValue
-                return answer
+            default: answer.offset = isReadCommitted ? offsets.lastStable : offsets.logEnd
             }
-            if version >= 4 { answer.leaderEpoch = partition.log.leaderEpoch }
+            guard version >= 4 else { return answer }
+            answer.leaderEpoch =
+                wanted.timestamp == Wanted.latest
+                ? partition.log.leaderEpoch : partition.log.leaderEpoch(ofRecordAt: answer.offset) ?? -1
         } catch {
             answer.errorCode = error.kafkaCode
         }
@@ -102,5 +126,25 @@ extension BrokerNode {
         if clientEpoch < epoch { return .fencedLeaderEpoch }
         if clientEpoch > epoch { return .unknownLeaderEpoch }
         return nil
+    }
+}
+
+extension ListOffsetsRequest {
+    fileprivate struct Place: Hashable {
+        var topic: String
+        var index: Int32
+    }
+
+    /// Partitions that are asked for more than once.
+    fileprivate var repeatedPartitions: Set<Place> {
+        var seen: Set<Place> = []
+        var repeated: Set<Place> = []
+        for topic in topics {
+            for partition in topic.partitions {
+                let place = Place(topic: topic.name, index: partition.partitionIndex)
+                if !seen.insert(place).inserted { repeated.insert(place) }
+            }
+        }
+        return repeated
     }
 }

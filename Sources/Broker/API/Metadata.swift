@@ -6,7 +6,8 @@ extension BrokerNode {
     func handleMetadata(_ request: MetadataRequest, _ responder: Responder) {
         // Version 0 has no null: there an empty list asks for all topics; later versions mean none by it.
         let access = access(responder)
-        guard let wanted = request.topics, !(responder.apiVersion == 0 && wanted.isEmpty) else {
+        if let refused = request.refused(responder.apiVersion) { return responder.send(refused) }
+        guard let wanted = request.topicsOnce, !(responder.apiVersion == 0 && wanted.isEmpty) else {
             // Topics that may not be described are left out without a word.
             let topics = catalog.snapshot.sorted.filter { access.permits(.describe, .topic, $0.name, isTold: false) }
             return responder.send(metadata(of: topics.map { describe($0) }, request, access, responder))
@@ -100,6 +101,7 @@ extension BrokerNode {
         }
         if let topic = snapshot.topic(named: name) { return describe(topic) }
         answer.name = name
+        answer.isInternal = Topic.isInternal(name)
         if Topic.problem(withName: name) != nil {
             answer.errorCode = ErrorCode.invalidTopicException.rawValue
         } else if let failure = failures[name], failure.code != .topicAlreadyExists {
@@ -131,19 +133,32 @@ extension BrokerNode {
     func handleDescribeTopicPartitions(_ request: DescribeTopicPartitionsRequest, _ responder: Responder) {
         let snapshot = catalog.snapshot
         let access = access(responder)
+        if let cursor = request.cursor, cursor.partitionIndex < 0 {
+            return responder.send(request.refused(.invalidRequest))
+        }
         let asksForAll = request.topics.isEmpty
         var refused: [String] = []
-        let names = (asksForAll ? snapshot.sorted.map(\.name) : request.topics.map(\.name).sorted()).filter { name in
+        let asked = asksForAll ? snapshot.sorted.map(\.name) : Set(request.topics.map(\.name)).sorted()
+        let names = asked.filter { name in
             if let cursor = request.cursor, name < cursor.topicName { return false }
             if access.permits(.describe, .topic, name, isTold: !asksForAll) { return true }
             if !asksForAll { refused.append(name) }
             return false
         }
-        var left = max(1, min(Int(request.responsePartitionLimit), 2000))
+        let limit = Int32(clamping: controller.server.number("max.request.partition.size.limit"))
+        var left = Int(max(1, min(request.responsePartitionLimit, limit)))
         var response = DescribeTopicPartitionsResponse()
         for name in names {
+            guard left > 0 else {
+                // The next page begins with this topic, which is not looked at yet.
+                response.nextCursor = .init(topicName: name, partitionIndex: 0)
+                break
+            }
             var answer = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic()
             answer.name = name
+            answer.isInternal = Topic.isInternal(name)
+            // Its request has no way to ask for them.
+            answer.topicAuthorizedOperations = access.operations(.topic, name)
             guard let topic = snapshot.topic(named: name) else {
                 answer.errorCode =
                     (Topic.problem(withName: name) == nil
@@ -152,17 +167,11 @@ extension BrokerNode {
                 continue
             }
             answer.topicId = topic.id
-            answer.isInternal = Topic.isInternal(name)
-            // Its request has no way to ask for them.
-            answer.topicAuthorizedOperations = access.operations(.topic, name)
             var first: Int32 = 0
-            if let cursor = request.cursor, cursor.topicName == name { first = max(0, cursor.partitionIndex) }
+            if let cursor = request.cursor, cursor.topicName == name { first = cursor.partitionIndex }
             for partition in topic.partitions.dropFirst(Int(first)) {
                 guard left > 0 else {
-                    var next = DescribeTopicPartitionsResponse.Cursor()
-                    next.topicName = name
-                    next.partitionIndex = partition.index
-                    response.nextCursor = next
+                    response.nextCursor = .init(topicName: name, partitionIndex: partition.index)
                     break
                 }
                 var entry = DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponsePartition()
@@ -188,19 +197,26 @@ extension BrokerNode {
         responder.send(response)
     }
 
+    private static let brokerEndpoint: Int8 = 1
+
     func handleDescribeCluster(_ request: DescribeClusterRequest, _ responder: Responder) {
         var response = DescribeClusterResponse()
-        response.endpointType = request.endpointType
-        response.clusterId = clusterId
-        response.controllerId = nodeId
-        guard request.endpointType == 1 else {
+        guard request.endpointType == Self.brokerEndpoint else {
             // 2 asks a controller's own listener, which one process does not have.
+            let isController = request.endpointType == 2
             response.errorCode =
-                (request.endpointType == 2 ? ErrorCode.mismatchedEndpointType : ErrorCode.unsupportedEndpointType)
-                .rawValue
-            response.errorMessage = "this is a broker's listener; ask for endpoint type 1 (brokers)"
+                (isController
+                ? ErrorCode.mismatchedEndpointType
+                : request.endpointType == 0 ? .invalidRequest : .unsupportedEndpointType).rawValue
+            response.errorMessage =
+                isController
+                ? "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                : "Unsupported endpoint type \(request.endpointType)"
             return responder.send(response)
         }
+        response.endpointType = Self.brokerEndpoint
+        response.clusterId = clusterId
+        response.controllerId = nodeId
         var broker = DescribeClusterResponse.DescribeClusterBroker()
         broker.brokerId = nodeId
         broker.host = advertised(to: responder).host
@@ -210,5 +226,44 @@ extension BrokerNode {
             response.clusterAuthorizedOperations = access(responder).clusterOperations
         }
         responder.send(response)
+    }
+}
+
+extension MetadataRequest {
+    /// The refusal of a request that names topics in a way its version has no meaning for; nil for others.
+    ///
+    /// - SeeAlso: upstream `KafkaApis.handleTopicMetadataRequest`: topics have ids from version 12 on.
+    fileprivate func refused(_ version: Int16) -> MetadataResponse? {
+        guard version < 12, let topics, topics.contains(where: { $0.name == nil || !$0.topicId.isZero }) else {
+            return nil
+        }
+        var response = MetadataResponse()
+        response.topics = topics.map { topic in
+            var answer = MetadataResponse.MetadataResponseTopic()
+            // The versions before 12 have no null for the name of a topic in the answer.
+            answer.name = topic.name ?? ""
+            answer.errorCode = ErrorCode.invalidRequest.rawValue
+            return answer
+        }
+        return response
+    }
+}
+
+extension MetadataRequest {
+    private struct Reference: Hashable {
+        var name: String?
+        var id: KafkaUUID
+    }
+
+    /// Each topic that is asked for once, however often it is named; nil asks for all.
+    fileprivate var topicsOnce: [MetadataRequestTopic]? {
+        var seen: Set<Reference> = []
+        return topics?.filter { seen.insert(Reference(name: $0.name, id: $0.topicId)).inserted }
+    }
+}
+
+extension DescribeTopicPartitionsRequest {
+    fileprivate func refused(_ code: ErrorCode) -> DescribeTopicPartitionsResponse {
+        DescribeTopicPartitionsResponse(topics: topics.map { .init(errorCode: code.rawValue, name: $0.name) })
     }
 }

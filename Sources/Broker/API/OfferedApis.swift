@@ -6,8 +6,8 @@ package enum OfferedApis {
     /// broker that lists Produce 0 (KAFKA-18659), and Kafka 4 does the same.
     private static let ranges: [ApiKey: ClosedRange<Int16>] = [
         .produce: 0...13,
-        .fetch: 4...17,
-        .listOffsets: 1...10,
+        .fetch: 4...18,
+        .listOffsets: 1...11,
         .metadata: 0...13,
         .offsetCommit: 2...10,
         .offsetFetch: 1...10,
@@ -35,7 +35,8 @@ package enum OfferedApis {
         .deleteAcls: 1...3,
         .describeConfigs: 1...4,
         .alterConfigs: 0...2,
-        .describeLogDirs: 1...4,
+        .alterReplicaLogDirs: 1...2,
+        .describeLogDirs: 1...5,
         .createPartitions: 0...3,
         .deleteGroups: 0...2,
         .electLeaders: 0...2,
@@ -52,6 +53,7 @@ package enum OfferedApis {
         .updateFeatures: 0...2,
         .describeCluster: 0...2,
         .describeProducers: 0...0,
+        .unregisterBroker: 0...0,
         .describeTransactions: 0...0,
         .listTransactions: 0...2,
         .consumerGroupHeartbeat: 0...1,

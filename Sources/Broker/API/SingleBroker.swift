@@ -1,5 +1,6 @@
 import Environment
 import KafkaMessages
+import LogStorage
 
 /// Honest answers to requests that only mean something with several brokers.
 extension BrokerNode {
@@ -7,19 +8,28 @@ extension BrokerNode {
     func handleElectLeaders(_ request: ElectLeadersRequest, _ responder: Responder) {
         var response = ElectLeadersResponse()
         let snapshot = catalog.snapshot
+        // 0: the preferred replica, 1: any.
+        let problem = 0...1 ~= request.electionType ? nil : "Unknown election type \(request.electionType)"
+        if problem != nil, responder.apiVersion >= 1 { response.errorCode = ErrorCode.invalidRequest.rawValue }
         // Null asks for all partitions; of those only the ones that changed are listed, so none.
         for wantedTopic in request.topicPartitions ?? [] {
             var result = ElectLeadersResponse.ReplicaElectionResult()
             result.topic = wantedTopic.topic
+            let topic = snapshot.topic(named: wantedTopic.topic)
             for index in wantedTopic.partitions {
                 var entry = ElectLeadersResponse.PartitionResult()
                 entry.partitionId = index
-                if snapshot.topic(named: wantedTopic.topic)?.partition(index) == nil {
+                if let problem {
+                    entry.errorCode = ErrorCode.invalidRequest.rawValue
+                    entry.errorMessage = problem
+                } else if topic?.partition(index) == nil {
                     entry.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
-                    entry.errorMessage = "No such topic as \(wantedTopic.topic)"
+                    entry.errorMessage =
+                        topic == nil
+                        ? "No such topic as \(wantedTopic.topic)" : "No such partition as \(wantedTopic.topic)-\(index)"
                 } else {
                     entry.errorCode = ErrorCode.electionNotNeeded.rawValue
-                    entry.errorMessage = "the only replica is the leader"
+                    entry.errorMessage = "Leader election not needed for topic partition."
                 }
                 result.partitionResult.append(entry)
             }
@@ -35,27 +45,70 @@ extension BrokerNode {
         for wantedTopic in request.topics {
             var result = AlterPartitionReassignmentsResponse.ReassignableTopicResponse()
             result.name = wantedTopic.name
+            let topic = snapshot.topic(named: wantedTopic.name)
             for wanted in wantedTopic.partitions {
                 var entry = AlterPartitionReassignmentsResponse.ReassignablePartitionResponse()
                 entry.partitionIndex = wanted.partitionIndex
                 entry.errorMessage = nil
-                if snapshot.topic(named: wantedTopic.name)?.partition(wanted.partitionIndex) == nil {
-                    entry.errorCode = ErrorCode.unknownTopicOrPartition.rawValue
-                    entry.errorMessage = "The topic or partition does not exist."
-                } else if let replicas = wanted.replicas {
-                    if replicas != [nodeId] {
-                        entry.errorCode = ErrorCode.invalidReplicaAssignment.rawValue
-                        entry.errorMessage = "broker \(nodeId) is the only one there is"
+                do throws(ControlError) {
+                    guard let topic else {
+                        throw ControlError(
+                            .unknownTopicOrPartition, "Unable to find a topic named \(wantedTopic.name).")
                     }
-                } else {
-                    entry.errorCode = ErrorCode.noReassignmentInProgress.rawValue
-                    entry.errorMessage = "no reassignment is in progress"
+                    guard topic.partition(wanted.partitionIndex) != nil else {
+                        throw ControlError(
+                            .unknownTopicOrPartition,
+                            "Unable to find partition \(wantedTopic.name):\(wanted.partitionIndex).")
+                    }
+                    guard let replicas = wanted.replicas else {
+                        throw ControlError(
+                            .noReassignmentInProgress, "No partition reassignment is in progress.")
+                    }
+                    try TopicRules.checkReplicas(replicas, nodeId: nodeId)
+                } catch {
+                    entry.errorCode = error.code.rawValue
+                    entry.errorMessage = error.message
                 }
                 result.partitions.append(entry)
             }
             response.responses.append(result)
         }
         responder.send(response)
+    }
+
+    /// A partition is where it should be, or there is no such place: there is one log directory.
+    func handleAlterReplicaLogDirs(_ request: AlterReplicaLogDirsRequest, _ responder: Responder) {
+        var response = AlterReplicaLogDirsResponse()
+        let snapshot = catalog.snapshot
+        let path = RealDisk.absolutePath(directory.directory)
+        for wanted in request.dirs {
+            for wantedTopic in wanted.topics {
+                let topic = snapshot.topic(named: wantedTopic.name)
+                let partitions = wantedTopic.partitions.map { index in
+                    let code: ErrorCode =
+                        wanted.path != path
+                        ? .logDirNotFound : topic?.partition(index) == nil ? .unknownTopicOrPartition : .none
+                    return AlterReplicaLogDirsResponse.AlterReplicaLogDirPartitionResult(
+                        partitionIndex: index, errorCode: code.rawValue)
+                }
+                response.results.append(.init(topicName: wantedTopic.name, partitions: partitions))
+            }
+        }
+        responder.send(response)
+    }
+
+    /// There is no other broker to take off the list, and this one answers.
+    func handleUnregisterBroker(_ request: UnregisterBrokerRequest, _ responder: Responder) {
+        guard request.brokerId == nodeId else {
+            return responder.send(
+                UnregisterBrokerResponse(
+                    errorCode: ErrorCode.brokerIdNotRegistered.rawValue,
+                    errorMessage: "Broker ID \(request.brokerId) is not currently registered"))
+        }
+        responder.send(
+            UnregisterBrokerResponse(
+                errorCode: ErrorCode.invalidRequest.rawValue,
+                errorMessage: "Broker ID \(nodeId) is the only one of this cluster, and is running"))
     }
 
     func handleListPartitionReassignments(_ request: ListPartitionReassignmentsRequest, _ responder: Responder) {
@@ -116,11 +169,11 @@ extension BrokerNode {
         var response = UpdateFeaturesResponse()
         response.errorMessage = nil
         let problems = request.featureUpdates.map { update -> String? in
-            guard let feature = Features.all.first(where: { $0.name == update.feature }) else {
-                return "feature '\(update.feature)' is not known"
+            // 1: upgrade, 2: safe downgrade, 3: unsafe downgrade; before version 1 a flag said what was meant.
+            let type = responder.apiVersion >= 1 ? update.upgradeType : update.allowDowngrade ? 2 : 1
+            return Features.problem(update.feature, level: update.maxVersionLevel, type, nodeId: nodeId).map {
+                "Invalid update version \(update.maxVersionLevel) for feature \(update.feature). \($0)"
             }
-            return update.maxVersionLevel == feature.level
-                ? nil : "feature '\(update.feature)' stays at level \(feature.level) on this broker"
         }
         if responder.apiVersion >= 2 {
             if let problem = problems.lazy.compactMap({ $0 }).first {

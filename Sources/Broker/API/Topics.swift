@@ -33,7 +33,6 @@ extension BrokerNode {
                     let isUnpermitted = unpermitted.contains(topic.name)
                     entry.errorCode = (isUnpermitted ? ErrorCode.topicAuthorizationFailed : .invalidRequest).rawValue
                     entry.errorMessage = isUnpermitted ? "Authorization failed." : "Duplicate topic name."
-                    entry.configs = nil
                     response.topics.append(entry)
                     continue
                 }
@@ -41,7 +40,7 @@ extension BrokerNode {
                 if entry.errorCode == 0, !access.permits(.describeConfigs, .topic, topic.name, isTold: false) {
                     entry.numPartitions = -1
                     entry.replicationFactor = -1
-                    entry.configs = nil
+                    entry.configs = []
                     entry.topicConfigErrorCode = ErrorCode.topicAuthorizationFailed.rawValue
                 }
                 response.topics.append(entry)
@@ -86,7 +85,6 @@ extension BrokerNode {
         case .failure(let error):
             entry.errorCode = error.code.rawValue
             entry.errorMessage = error.message
-            entry.configs = nil
         }
         return entry
     }
@@ -97,23 +95,52 @@ extension BrokerNode {
         controller.perform { [self] controller in
             var charge = allowed
             var response = DeleteTopicsResponse()
-            let wanted: [(name: String?, id: KafkaUUID)] =
+            let wanted: [TopicReference] =
                 responder.apiVersion >= 6
-                ? request.topics.map { ($0.name, $0.topicId) } : request.topicNames.map { ($0, .zero) }
-            for (name, id) in wanted {
+                ? request.topics.map { TopicReference(name: $0.name, id: $0.topicId) }
+                : request.topicNames.map { TopicReference(name: $0, id: .zero) }
+            // For topics that are not there, too, but not for those that are not the client's to delete.
+            let disabled =
+                controller.server.flag("delete.topic.enable")
+                ? nil
+                : ControlError(
+                    responder.apiVersion < 3 ? .invalidRequest : .topicDeletionDisabled, "Topic deletion is disabled.")
+            // What is named twice is refused once: nobody can tell what the second one is meant for.
+            var counts: [TopicReference: Int] = [:]
+            for reference in wanted { counts[reference, default: 0] += 1 }
+            let byId = Set(wanted.filter { $0.name == nil }.map(\.id))
+            let once = wanted.filter { counts[$0] == 1 }
+            let byName = Set(once.compactMap { $0.name.flatMap(catalog.topic(named:))?.id })
+            var answered: Set<TopicReference> = []
+            for reference in wanted {
                 var entry = DeleteTopicsResponse.DeletableTopicResult()
-                entry.name = name
-                entry.topicId = id
+                entry.name = reference.name
+                entry.topicId = reference.id
                 do throws(ControlError) {
-                    let topic = try existing(name, id, access)
+                    try reference.check()
+                    guard answered.insert(reference).inserted else { continue }
+                    guard counts[reference] == 1 else {
+                        throw ControlError(
+                            .invalidRequest, "Duplicate topic \(reference.name == nil ? "id" : "name").")
+                    }
+                    let topic = try existing(reference, access, disabled)
                     let isPermitted =
                         access.permitsCluster(.delete, isTold: false) || access.permits(.delete, .topic, topic.name)
                     // Neither the name nor the id is told to those who know only the other.
-                    if isPermitted || (name == nil && access.permits(.describe, .topic, topic.name, isTold: false)) {
+                    if isPermitted
+                        || (reference.name == nil && access.permits(.describe, .topic, topic.name, isTold: false))
+                    {
                         entry.name = topic.name
                         entry.topicId = topic.id
                     }
                     guard isPermitted else { throw ControlError(.topicAuthorizationFailed, "Authorization failed.") }
+                    if let disabled { throw disabled }
+                    // Named in both ways it stays; the name is answered.
+                    if reference.name == nil, byName.contains(topic.id) { continue }
+                    guard reference.name == nil || !byId.contains(topic.id) else {
+                        throw ControlError(
+                            .invalidRequest, "The provided topic name maps to an ID that was already supplied.")
+                    }
                     try controller.deleteTopic(topic) { count throws(ControlError) in try charge.take(count) }
                 } catch {
                     entry.errorCode = error.code.rawValue
@@ -126,22 +153,38 @@ extension BrokerNode {
         }
     }
 
-    private func existing(_ name: String?, _ id: KafkaUUID, _ access: Access?) throws(ControlError) -> Topic {
-        if let name {
-            guard id.isZero else {
+    /// A topic as a request names it: by name or by id.
+    private struct TopicReference: Hashable {
+        var name: String?
+        var id: KafkaUUID
+
+        /// - Throws: INVALID_REQUEST when it is both or none.
+        func check() throws(ControlError) {
+            guard name == nil || id.isZero else {
                 throw ControlError(.invalidRequest, "You may not specify both topic name and topic id.")
             }
+            guard name != nil || !id.isZero else {
+                throw ControlError(.invalidRequest, "Neither topic name nor id were specified.")
+            }
+        }
+    }
+
+    /// - Parameter disabled: thrown instead of that there is no such topic.
+    private func existing(
+        _ reference: TopicReference, _ access: Access?, _ disabled: ControlError?
+    ) throws(ControlError) -> Topic {
+        if let name = reference.name {
             guard access.permitsCluster(.delete, isTold: false) || access.permits(.describe, .topic, name) else {
                 throw ControlError(.topicAuthorizationFailed, "Authorization failed.")
             }
             guard let topic = catalog.topic(named: name) else {
-                throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+                throw disabled
+                    ?? ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
             }
             return topic
         }
-        guard !id.isZero else { throw ControlError(.invalidRequest, "Neither topic name nor id were specified.") }
-        guard let topic = catalog.topic(id: id) else {
-            throw ControlError(.unknownTopicId, "This server does not host this topic ID.")
+        guard let topic = catalog.topic(id: reference.id) else {
+            throw disabled ?? ControlError(.unknownTopicId, "This server does not host this topic ID.")
         }
         return topic
     }
@@ -154,7 +197,8 @@ extension BrokerNode {
             var response = CreatePartitionsResponse()
             var counts: [String: Int] = [:]
             for topic in request.topics { counts[topic.name, default: 0] += 1 }
-            for topic in request.topics {
+            var answered: Set<String> = []
+            for topic in request.topics where answered.insert(topic.name).inserted {
                 var entry = CreatePartitionsResponse.CreatePartitionsTopicResult()
                 entry.name = topic.name
                 do throws(ControlError) {
@@ -217,7 +261,7 @@ extension BrokerNode {
         guard !Topic.isInternal(name) else {
             throw ControlError(.invalidTopicException, "Records of internal topic '\(name)' can not be deleted.")
         }
-        guard topic.config.isDeletedByRetention else {
+        guard topic.config.isDeletedByRetention || !topic.config.log.compacts else {
             // Kafka refuses it too where compaction is the only cleanup policy.
             throw ControlError(
                 .policyViolation,

@@ -21,7 +21,7 @@ enum RequiredPermission: Equatable {
             .describeUserScramCredentials:
             .cluster([.describe])
         case .createAcls, .deleteAcls, .electLeaders, .alterPartitionReassignments, .updateFeatures,
-            .alterUserScramCredentials:
+            .alterUserScramCredentials, .alterReplicaLogDirs, .unregisterBroker:
             .cluster([.alter])
         case .listConfigResources, .describeClientQuotas: .cluster([.describeConfigs])
         case .alterClientQuotas: .cluster([.alterConfigs])
@@ -107,6 +107,9 @@ extension BrokerNode {
         case .alterPartitionReassignments:
             let request = try AlterPartitionReassignmentsRequest(from: &reader, version: version)
             responder.send(request.refused(code, message))
+        case .alterReplicaLogDirs:
+            responder.send(try AlterReplicaLogDirsRequest(from: &reader, version: version).refused(code))
+        case .unregisterBroker: responder.send(UnregisterBrokerResponse(errorCode: code, errorMessage: message))
         case .updateFeatures:
             responder.send(UpdateFeaturesResponse(errorCode: code, errorMessage: message))
         case .listConfigResources: responder.send(ListConfigResourcesResponse(errorCode: code))
@@ -153,6 +156,17 @@ extension AlterPartitionReassignmentsRequest {
                     partitions: topic.partitions.map {
                         .init(partitionIndex: $0.partitionIndex, errorCode: code, errorMessage: message)
                     })
+            })
+    }
+}
+
+extension AlterReplicaLogDirsRequest {
+    fileprivate func refused(_ code: Int16) -> AlterReplicaLogDirsResponse {
+        AlterReplicaLogDirsResponse(
+            results: dirs.flatMap(\.topics).map { topic in
+                .init(
+                    topicName: topic.name,
+                    partitions: topic.partitions.map { .init(partitionIndex: $0, errorCode: code) })
             })
     }
 }

@@ -71,12 +71,9 @@ package struct ConfigDefinition: Sendable {
                 return number < 0 ? "Value must be at least 0" : "Value must be no more than 1"
             }
         case .list:
-            if case .subset(let permitted) = rule {
-                let items = Self.items(of: value)
-                for item in items where !permitted.contains(item) {
-                    return "String must be one of: \(permitted.joined(separator: ", ")), not '\(item)'"
-                }
-                if Set(items).count != items.count { return "an item occurs twice" }
+            if case .subset(let permitted) = rule, let item = Self.foreignItem(in: value, permitted) {
+                return item.isEmpty
+                    ? Self.emptyItem : "String must be one of: \(permitted.joined(separator: ", ")), not '\(item)'"
             }
             if case .throttledReplicas = rule, value != "*", !Self.items(of: value).allSatisfy(Self.isReplica) {
                 return "\(name) must be the literal '*' or a list of replicas in the following format: "
@@ -91,6 +88,29 @@ package struct ConfigDefinition: Sendable {
             }
         }
         return nil
+    }
+
+    private static let emptyItem = "values must not be empty."
+
+    /// The first item of a list that is not permitted; nil when all are. One that occurs twice counts once (KIP-1161).
+    private static func foreignItem(in value: String, _ permitted: [String]) -> String? {
+        if value.isEmpty { return nil }
+        return value.split(separator: ",", omittingEmptySubsequences: false).lazy.map { String($0).trimmingSpaces }
+            .first { !permitted.contains($0) }
+    }
+
+    /// The sentence in which Kafka refuses `value`; nil when it is permitted.
+    package func refusal(of value: String) -> String? {
+        guard let problem = problem(with: value) else { return nil }
+        if problem == Self.emptyItem { return "Configuration '\(name)' \(problem)" }
+        switch rule {
+        case .never(_, let reason) where reason == problem: return problem
+        case .subset(let permitted):
+            let item = Self.foreignItem(in: value.trimmingSpaces, permitted) ?? value
+            return "Invalid value \(item) for configuration \(name): String must be one of: "
+                + permitted.joined(separator: ", ")
+        default: return "Invalid value \(value) for configuration \(name): \(problem)"
+        }
     }
 
     /// Whether an item of `throttledReplicas` is one; empty ones are none and no harm.

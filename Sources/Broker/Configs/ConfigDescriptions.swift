@@ -3,6 +3,7 @@ package struct ConfigDescription: Sendable {
     /// The source byte of DescribeConfigs.
     package enum Source: Int8, Sendable {
         case dynamicTopic = 1, dynamicBroker = 2, dynamicDefaultBroker = 3, staticBroker = 4, defaultValue = 5
+        case dynamicBrokerLogger = 6, clientMetrics = 7
         case dynamicGroup = 8
     }
     package struct Synonym: Sendable {
@@ -86,6 +87,18 @@ package enum ConfigDescriptions {
             return ConfigDescription(
                 name: definition.name, value: synonyms.first?.value ?? definition.defaultValue,
                 source: synonyms.first?.source ?? .defaultValue, isReadOnly: false, synonyms: synonyms,
+                type: definition.type, documentation: definition.documentation)
+        }
+    }
+
+    /// - Parameter overrides: what is set of the subscription.
+    static func clientMetrics(_ overrides: [String: String]) -> [ConfigDescription] {
+        ClientMetricsConfigs.definitions.map { definition in
+            let value = overrides[definition.name]
+            let source: ConfigDescription.Source = value == nil ? .defaultValue : .clientMetrics
+            return ConfigDescription(
+                name: definition.name, value: value ?? definition.defaultValue, source: source, isReadOnly: false,
+                synonyms: [.init(name: definition.name, value: value ?? definition.defaultValue, source: source)],
                 type: definition.type, documentation: definition.documentation)
         }
     }

@@ -76,9 +76,7 @@ package enum GroupConfigs {
             let hint = nearestName(to: name, among: definitions.lazy.map(\.name))
             return "Unknown group config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
         }
-        if let problem = definition.problem(with: value) {
-            return "Invalid value \(value) for configuration \(name): \(problem)"
-        }
+        if let problem = definition.refusal(of: value) { return problem }
         guard let number = Int64(value.trimmingSpaces), let (least, greatest) = bounds(of: definition) else {
             return nil
         }

@@ -149,6 +149,9 @@ package struct ServerProperties: Sendable, Equatable {
                 "fetch.max.bytes", .int, "57671680", .range(1024...Int64(Int32.max)),
                 "Largest answer to one fetch, in bytes."),
             property(
+                "max.request.partition.size.limit", .int, "2000", count,
+                "Most partitions in one answer to DescribeTopicPartitions."),
+            property(
                 "max.incremental.fetch.session.cache.slots", .int, "1000", .range(0...Int64(Int32.max)),
                 "Fetch sessions at a time."),
             property(

@@ -145,7 +145,7 @@ package enum TopicConfigs {
             let hint = nearestName(to: name, among: definitions.lazy.map(\.name)).map { "; did you mean \($0)?" } ?? ""
             return "Unknown topic config name: \(name)\(hint)"
         }
-        return definition.problem(with: value).map { "Invalid value \(value) for configuration \(name): \($0)" }
+        return definition.refusal(of: value)
     }
 
     /// The reason why settings that are each permitted cannot stand together; nil when they can.

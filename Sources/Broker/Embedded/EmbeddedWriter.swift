@@ -89,6 +89,12 @@ final class EmbeddedWriter: RecordWriter {
         try checkOpen()
         let topic = try cluster.existing(partition.topic)
         let target = try cluster.existing(partition)
+        // As by way of a client, which reads the batch before it sends it.
+        let header = try? BatchHeader(batch.readableBytesSpan)  // why it is none does not matter
+        guard header?.byteCount == batch.readableBytes else {
+            throw ClusterError(
+                .corruptMessage, "\(batch.readableBytes) bytes for \(partition) are not one record batch")
+        }
         let (appended, addition) = try append(batch, target, topic, cluster.node.clock.now())
         let position = RecordPosition(partition: partition.partition, offset: tellsOffsets ? appended.baseOffset : -1)
         let syncs = [(target, appended.lastOffset + 1)] + (addition.map { [($0.partition, $0.offset)] } ?? [])

@@ -89,6 +89,8 @@ final class FetchSession: Sendable {
         set { state.withLock { $0.lastUse = newValue } }
     }
 
+    var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+
     /// In the order in which they are to be served.
     var targets: [FetchTarget] {
         state.withLock { state in state.order.compactMap { state.entries[$0]?.target } }

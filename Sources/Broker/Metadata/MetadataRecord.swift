@@ -21,6 +21,8 @@ enum MetadataRecord: Equatable {
     case brokerDefaults(values: [String: String])
     /// All settings of a group, replacing the ones before.
     case groupConfigs(group: String, values: [String: String])
+    /// All settings of a subscription to clients' metrics, replacing the ones before.
+    case clientMetrics(name: String, values: [String: String])
     /// Producer ids below this may have been handed out.
     case producerIds(below: Int64)
     /// A rule about who may do what. Its id is never used again.
@@ -72,6 +74,10 @@ enum MetadataRecord: Equatable {
         case .groupConfigs(let group, let values):
             head(8)
             try writer.writeString(group, compact: true)
+            try Self.write(values, to: &writer)
+        case .clientMetrics(let name, let values):
+            head(10)
+            try writer.writeString(name, compact: true)
             try Self.write(values, to: &writer)
         case .acl(let id, let binding):
             head(12)
@@ -134,6 +140,9 @@ enum MetadataRecord: Equatable {
             let group = try reader.readString(compact: true)
             self = .groupConfigs(group: group, values: try Self.readValues(&reader))
         case 9: self = .brokerDefaults(values: try Self.readValues(&reader))
+        case 10:
+            let name = try reader.readString(compact: true)
+            self = .clientMetrics(name: name, values: try Self.readValues(&reader))
         case 12:
             let id = try reader.readUUID()
             self = .acl(id: id, try Self.readBinding(&reader))
@@ -254,6 +263,7 @@ struct MetadataImage {
     var brokerDefaults: [String: String] = [:]
     var producerIdsBelow: Int64 = 0
     var groupConfigs: [String: [String: String]] = [:]
+    var clientMetrics: [String: [String: String]] = [:]
     private(set) var acls: [KafkaUUID: AclBinding] = [:]
     private(set) var aclIds: [AclBinding: KafkaUUID] = [:]
     var scramCredentials: [ScramCredentialKey: ScramCredential] = [:]
@@ -270,6 +280,7 @@ struct MetadataImage {
         case .brokerDefaults(let values): brokerDefaults = values
         case .producerIds(let below): producerIdsBelow = max(producerIdsBelow, below)
         case .groupConfigs(let group, let values): groupConfigs[group] = values.isEmpty ? nil : values
+        case .clientMetrics(let name, let values): clientMetrics[name] = values.isEmpty ? nil : values
         case .acl(let id, let binding):
             acls[id] = binding
             aclIds[binding] = id
@@ -295,6 +306,9 @@ struct MetadataImage {
         }
         for (group, values) in groupConfigs.sorted(by: { $0.key < $1.key }) {
             records.append(.groupConfigs(group: group, values: values))
+        }
+        for (name, values) in clientMetrics.sorted(by: { $0.key < $1.key }) {
+            records.append(.clientMetrics(name: name, values: values))
         }
         for (binding, id) in aclIds.sorted(by: { $0.key < $1.key }) { records.append(.acl(id: id, binding)) }
         for (entity, kinds) in quotas.values.sorted(by: { $0.key < $1.key }) {

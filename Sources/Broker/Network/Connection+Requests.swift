@@ -79,7 +79,8 @@ extension Connection {
         close(because: "\(apiKey.name) request of version \(version)")
     }
 
-    /// An unknown version of ApiVersions is answered in layout 0 with the list, so that the client can choose (KIP-511).
+    /// An unknown version of ApiVersions is answered in layout 0 with the versions of that request alone, so that the
+    /// client can ask again (KIP-511).
     private func refuseApiVersions(_ header: RequestHeader) {
         let responder = Responder(
             target: .connection(place(header.correlationId)), apiKey: .apiVersions, apiVersion: 0,
@@ -88,7 +89,7 @@ extension Connection {
         willAnswer(responder)
         var response = ApiVersionsResponse()
         response.errorCode = ErrorCode.unsupportedVersion.rawValue
-        response.apiKeys = OfferedApis.list
+        response.apiKeys = OfferedApis.list.filter { $0.apiKey == ApiKey.apiVersions.rawValue }
         responder.send(response)
     }
 }

@@ -144,7 +144,7 @@ package final class BrokerMetrics: Sendable {
     // MARK: Showing
 
     /// By API, over all event loops; APIs without a request are left out.
-    private func requests() -> [(name: String, figures: LoopMetrics.Figures)] {
+    func requests() -> [(name: String, figures: LoopMetrics.Figures)] {
         let loops = loops.withLock { $0 }
         return ApiKey.allCases.compactMap { apiKey in
             var figures = LoopMetrics.Figures()

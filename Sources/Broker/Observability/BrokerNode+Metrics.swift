@@ -60,6 +60,7 @@ extension BrokerNode {
         registry.beforeEachLook { [weak self] in
             if let self { survey.look(self.catalog.snapshot.sorted) }
         }
+        registerKafkaMetrics(survey)
         registry.gauge("swiftwater_topics", "Topics, internal ones included.") { Double(survey.topicCount) }
         registry.gauge("swiftwater_partitions", "Partitions of all topics.") { Double(survey.total.partitionCount) }
         registry.gauge("swiftwater_log_segments", "Segments of all partitions.") { Double(survey.total.segmentCount) }

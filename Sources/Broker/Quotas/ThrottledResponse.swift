@@ -34,6 +34,7 @@ extension CreateAclsResponse: ThrottledResponse {}
 extension DeleteAclsResponse: ThrottledResponse {}
 extension DescribeConfigsResponse: ThrottledResponse {}
 extension AlterConfigsResponse: ThrottledResponse {}
+extension AlterReplicaLogDirsResponse: ThrottledResponse {}
 extension DescribeLogDirsResponse: ThrottledResponse {}
 extension CreatePartitionsResponse: ThrottledResponse {}
 extension DeleteGroupsResponse: ThrottledResponse {}
@@ -49,6 +50,7 @@ extension AlterUserScramCredentialsResponse: ThrottledResponse {}
 extension UpdateFeaturesResponse: ThrottledResponse {}
 extension DescribeClusterResponse: ThrottledResponse {}
 extension DescribeProducersResponse: ThrottledResponse {}
+extension UnregisterBrokerResponse: ThrottledResponse {}
 extension DescribeTransactionsResponse: ThrottledResponse {}
 extension ListTransactionsResponse: ThrottledResponse {}
 extension ConsumerGroupHeartbeatResponse: ThrottledResponse {}

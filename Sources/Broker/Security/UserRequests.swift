@@ -84,7 +84,7 @@ extension BrokerNode {
         responder.send(
             SaslAuthenticateResponse(
                 errorCode: ErrorCode.illegalSaslState.rawValue,
-                errorMessage: "SaslAuthenticate request received on a listener without SASL"))
+                errorMessage: "SaslAuthenticate request received after successful authentication"))
     }
 }
 

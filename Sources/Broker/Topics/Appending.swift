@@ -35,6 +35,14 @@ extension BrokerNode {
         let bytes = batch.readableBytesSpan
         do throws(BatchRejection) {
             let admitted = try topic.config.rules.admit(bytes, version: version, now: now)
+            guard admitted.header.byteCount <= Int(topic.config.log.segmentBytes) else {
+                return .failure(
+                    AppendFailure(
+                        code: .recordListTooLarge,
+                        message: "Message batch size is \(admitted.header.byteCount) bytes in append to partition "
+                            + "\(topic.name)-\(partition.index), which exceeds the maximum configured segment size of "
+                            + "\(topic.config.log.segmentBytes)."))
+            }
             var addition: TransactionCoordinators.Addition?
             var opens = false
             let producer = TransactionProducer(
@@ -77,7 +85,13 @@ extension BrokerNode {
         } catch {
             return .failure(
                 AppendFailure(
-                    code: ErrorCode(rawValue: error.code.rawValue), message: error.message, faults: error.faults))
+                    code: ErrorCode(rawValue: error.code.rawValue), message: error.message,
+                    faults: error.faults.map { fault in
+                        guard fault.message == BatchRejection.keyless else { return fault }
+                        var named = fault
+                        named.message += " in topic partition \(topic.name)-\(partition.index)."
+                        return named
+                    }))
         }
     }
 

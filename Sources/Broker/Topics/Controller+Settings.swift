@@ -10,15 +10,17 @@ extension Controller {
         _ name: String, _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
     ) throws(ControlError) {
         try state.withLock { state throws(ControlError) in
-            guard let topic = catalog.topic(named: name) else {
-                throw ControlError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
-            }
+            // What is wrong with the settings is told before that there is no such topic, as in Kafka.
+            let found = catalog.topic(named: name)
             let server = state.server
             let overrides = try TopicRules.applied(
-                alterations, to: isIncremental ? topic.overrides : [:], definition: TopicConfigs.definition,
+                alterations, to: isIncremental ? found?.overrides ?? [:] : [:], definition: TopicConfigs.definition,
                 current: { server.topicDefault($0) }, problem: TopicConfigs.problem)
             if let conflict = TopicConfigs.conflict(overrides, server: server) {
                 throw ControlError(.invalidConfig, conflict)
+            }
+            guard let topic = found else {
+                throw ControlError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
             }
             guard !validateOnly else { return }
             try commit([.topicConfigs(id: topic.id, values: overrides)], &state)
@@ -47,9 +49,7 @@ extension Controller {
                     guard ServerProperties.isDynamic(name) else {
                         return "Cannot update these configs dynamically: Set(\(name))"
                     }
-                    return definition.problem(with: value).map {
-                        "Invalid value \(value) for configuration \(name): \($0)"
-                    }
+                    return definition.refusal(of: value)
                 })
             var image = state.image
             if isDefault { image.brokerDefaults = overrides } else { image.brokerConfigs = overrides }
@@ -91,6 +91,20 @@ extension Controller {
             guard !validateOnly else { return }
             try commit([.groupConfigs(group: group, values: values)], &state)
             groupSettings.withLock { $0[group] = values.isEmpty ? nil : values }
+        }
+    }
+
+    /// Replaces or changes the settings of a subscription to clients' metrics, which need not exist.
+    func alterClientMetrics(
+        _ name: String, _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
+    ) throws(ControlError) {
+        try state.withLock { state throws(ControlError) in
+            let values = try TopicRules.applied(
+                alterations, to: isIncremental ? state.image.clientMetrics[name] ?? [:] : [:],
+                definition: ClientMetricsConfigs.definition, current: { _ in "" }, problem: { _, _ in nil })
+            try ClientMetricsConfigs.check(values)
+            guard !validateOnly else { return }
+            try commit([.clientMetrics(name: name, values: values)], &state)
         }
     }
 

@@ -18,12 +18,16 @@ extension Controller {
             var created: [Topic] = []
             var records: [MetadataRecord] = []
             var random = SystemRandomNumberGenerator()
-            var partitionCountLeft = TopicRules.partitionCountMax
+            do throws(ControlError) {
+                try TopicRules.checkTotal(of: creations, server: state.server)
+            } catch {
+                return creations.map { _ in .failure(error) }
+            }
             for creation in creations {
                 do throws(ControlError) {
                     let topic = try makeTopic(
-                        creation, state, &partitionCountLeft, opensLogs: !validateOnly, id: .random(using: &random),
-                        charge)
+                        creation, state, opensLogs: !validateOnly, id: .random(using: &random),
+                        among: created, charge)
                     results.append(.success(topic))
                     created.append(topic)
                 } catch {
@@ -47,38 +51,42 @@ extension Controller {
         }
     }
 
+    /// Checks in the order of Kafka's controller: the name, what there is already, the settings, the partitions.
+    ///
+    /// - Parameter created: topics of the same request, which are not in the catalog yet.
     private func makeTopic(
-        _ creation: TopicCreation, _ state: borrowing State, _ partitionCountLeft: inout Int, opensLogs: Bool,
-        id: KafkaUUID, _ charge: (Int) throws(ControlError) -> Void
+        _ creation: TopicCreation, _ state: borrowing State, opensLogs: Bool, id: KafkaUUID, among created: [Topic],
+        _ charge: (Int) throws(ControlError) -> Void
     ) throws(ControlError) -> Topic {
-        let count = try TopicRules.partitionCount(of: creation, server: state.server, nodeId: nodeId)
-        if creation.name == "__cluster_metadata" {
-            throw ControlError(
-                .invalidRequest, "Creation of internal topic \(creation.name) is prohibited.")
+        if let problem = Topic.problem(withName: creation.name) { throw ControlError(.invalidTopicException, problem) }
+        guard creation.name != Topic.metadataName else {
+            throw ControlError(.topicAuthorizationFailed, "Authorization failed.")
         }
         let existing = catalog.snapshot.byName
         if existing[creation.name] != nil {
             throw ControlError(.topicAlreadyExists, "Topic '\(creation.name)' already exists.")
         }
-        if let other = TopicRules.collision(of: creation.name, in: existing.keys) {
+        let collision =
+            TopicRules.collision(of: creation.name, in: existing.keys)
+            ?? TopicRules.collision(of: creation.name, in: created.lazy.map(\.name))
+        if let collision {
             throw ControlError(
-                .invalidTopicException, "Topic '\(creation.name)' collides with existing topic: \(other)")
+                .invalidTopicException, "Topic '\(creation.name)' collides with existing topic: \(collision)")
         }
-        guard Int(count) <= partitionCountLeft else {
-            throw ControlError(.policyViolation, "Excessively large number of partitions per request.")
+        let nulls = creation.configs.filter { $0.value == nil }.map(\.name)
+        guard nulls.isEmpty else {
+            throw ControlError(
+                .invalidConfig, "Null value not supported for topic configs: \(nulls.joined(separator: ","))")
         }
-        partitionCountLeft -= Int(count)
         var overrides: [String: String] = [:]
-        for (name, value) in creation.configs {
-            guard let value else {
-                throw ControlError(.invalidConfig, "Null value not supported for topic configs: \(name)")
-            }
+        for case (let name, let value?) in creation.configs {
             if let problem = TopicConfigs.problem(name, value) { throw ControlError(.invalidConfig, problem) }
             overrides[name] = value
         }
         if let conflict = TopicConfigs.conflict(overrides, server: state.server) {
             throw ControlError(.invalidConfig, conflict)
         }
+        let count = try TopicRules.partitionCount(of: creation, server: state.server, nodeId: nodeId)
         let config = EffectiveTopicConfig(overrides: overrides, server: state.server)
         try charge(Int(count))
         var partitions: [Partition] = []
@@ -151,9 +159,7 @@ extension Controller {
                         "Attempted to add \(count - present) additional partition(s), but only \(assignments.count) "
                             + "assignment(s) were specified.")
                 }
-                guard assignments.allSatisfy({ $0 == [nodeId] }) else {
-                    throw ControlError(.invalidReplicaAssignment, "\(nodeId) is the only broker there is.")
-                }
+                for replicas in assignments { try TopicRules.checkReplicas(replicas, nodeId: nodeId) }
             }
             try charge(Int(count - present))
             guard !validateOnly else { return }

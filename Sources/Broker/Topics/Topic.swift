@@ -22,6 +22,9 @@ package final class Topic: Sendable {
         self.config = config
     }
 
+    /// The log of the cluster's metadata, which is no topic that requests may make.
+    static let metadataName = "__cluster_metadata"
+
     /// Topics that the platform itself writes (Kafka marks the same three as internal).
     package static func isInternal(_ name: String) -> Bool { InternalTopic(rawValue: name) != nil }
 
@@ -32,7 +35,7 @@ package final class Topic: Sendable {
     /// The reason why `name` cannot be a topic's name, in Kafka's words; nil when it can.
     package static func problem(withName name: String) -> String? {
         if name.isEmpty { return "Topic name is invalid: the empty string is not allowed" }
-        if name == "." || name == ".." { return "Topic name is invalid: '.' or '..' is not allowed" }
+        if name == "." || name == ".." { return "Topic name is invalid: '\(name)' is not allowed" }
         if name.utf8.count > 249 {
             return "Topic name is invalid: the length of '\(name)' is longer than the max allowed length 249"
         }

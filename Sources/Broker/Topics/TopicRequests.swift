@@ -43,17 +43,36 @@ enum TopicRules {
     /// Partitions that one request may ask for; Kafka's controller has the same bound.
     static let partitionCountMax = 10_000
 
+    /// - Throws: POLICY_VIOLATION when one request asks for more partitions than it may; then it makes none.
+    static func checkTotal(of creations: [TopicCreation], server: ServerProperties) throws(ControlError) {
+        var left = partitionCountMax
+        for creation in creations {
+            let count =
+                !creation.assignments.isEmpty
+                ? creation.assignments.count
+                : creation.partitionCount == -1
+                    ? Int(server.number("num.partitions")) : max(0, Int(creation.partitionCount))
+            guard count <= left else {
+                throw ControlError(.policyViolation, "Excessively large number of partitions per request.")
+            }
+            left -= count
+        }
+    }
+
     /// The number of partitions of a new topic.
     static func partitionCount(
         of creation: TopicCreation, server: ServerProperties, nodeId: Int32
     ) throws(ControlError) -> Int32 {
-        if let problem = Topic.problem(withName: creation.name) { throw ControlError(.invalidTopicException, problem) }
         if !creation.assignments.isEmpty {
-            guard creation.replicationFactor == -1, creation.partitionCount == -1 else {
+            guard creation.replicationFactor == -1 else {
                 throw ControlError(
                     .invalidRequest,
-                    "A manual partition assignment was specified, but numPartitions and replicationFactor were not both "
-                        + "set to -1.")
+                    "A manual partition assignment was specified, but replication factor was not set to -1.")
+            }
+            guard creation.partitionCount == -1 else {
+                throw ControlError(
+                    .invalidRequest,
+                    "A manual partition assignment was specified, but numPartitions was not set to -1.")
             }
             return try checkedCount(of: creation.assignments, nodeId: nodeId)
         }
@@ -61,15 +80,15 @@ enum TopicRules {
             throw ControlError(
                 .invalidReplicationFactor, "Replication factor must be larger than 0, or -1 to use the default value.")
         }
+        if creation.partitionCount == 0 || creation.partitionCount < -1 {
+            throw ControlError(
+                .invalidPartitions, "Number of partitions was set to an invalid non-positive value.")
+        }
         if creation.replicationFactor > 1 {
             throw ControlError(
                 .invalidReplicationFactor,
                 "Unable to replicate the partition \(creation.replicationFactor) time(s): The target replication factor "
                     + "of \(creation.replicationFactor) cannot be reached because only 1 broker(s) are registered.")
-        }
-        if creation.partitionCount == 0 || creation.partitionCount < -1 {
-            throw ControlError(
-                .invalidPartitions, "Number of partitions was set to an invalid non-positive value.")
         }
         return creation.partitionCount == -1
             ? Int32(clamping: server.number("num.partitions")) : creation.partitionCount
@@ -78,17 +97,44 @@ enum TopicRules {
     private static func checkedCount(
         of assignments: [(partition: Int32, brokers: [Int32])], nodeId: Int32
     ) throws(ControlError) -> Int32 {
-        guard assignments.map(\.partition).sorted() == Array(0..<Int32(clamping: assignments.count)) else {
+        var seen: Set<Int32> = []
+        for assignment in assignments {
+            guard seen.insert(assignment.partition).inserted else {
+                throw ControlError(
+                    .invalidReplicaAssignment,
+                    "Found multiple manual partition assignments for partition \(assignment.partition)")
+            }
+            try checkReplicas(assignment.brokers, nodeId: nodeId)
+        }
+        let count = Int32(clamping: assignments.count)
+        guard (0..<count).allSatisfy(seen.contains) else {
             throw ControlError(
                 .invalidReplicaAssignment, "partitions should be a consecutive 0-based integer sequence")
         }
-        for assignment in assignments where assignment.brokers != [nodeId] {
-            throw ControlError(
-                .invalidReplicaAssignment,
-                "The manual partition assignment includes brokers \(assignment.brokers), but \(nodeId) is the only broker "
-                    + "there is.")
+        return count
+    }
+
+    /// - Throws: INVALID_REPLICA_ASSIGNMENT for replicas that a client chose and that are not this one broker.
+    static func checkReplicas(_ brokers: [Int32], nodeId: Int32) throws(ControlError) {
+        if let problem = problem(withReplicas: brokers, nodeId: nodeId) {
+            throw ControlError(.invalidReplicaAssignment, problem)
         }
-        return Int32(clamping: assignments.count)
+    }
+
+    /// Why these cannot be the replicas of a partition, in Kafka's words; nil when they can.
+    private static func problem(withReplicas brokers: [Int32], nodeId: Int32) -> String? {
+        if brokers.isEmpty { return "The manual partition assignment includes an empty replica list." }
+        var previous: Int32?
+        for broker in brokers.sorted() {
+            if broker != nodeId {
+                return "The manual partition assignment includes broker \(broker), but no such broker is registered."
+            }
+            if broker == previous {
+                return "The manual partition assignment includes the broker \(broker) more than once."
+            }
+            previous = broker
+        }
+        return nil
     }
 
     /// Metric names replace '.' by '_', so names that then collide are refused as Kafka does.
@@ -98,7 +144,7 @@ enum TopicRules {
         return names.first { $0 != name && $0.replacing(".", with: "_") == folded }
     }
 
-    /// Applies alterations to a topic's or broker's overrides.
+    /// Applies alterations to the overrides of a topic, a group or a broker.
     ///
     /// - Parameters:
     ///   - current: the effective value of a list that items are appended to or taken from.
@@ -107,32 +153,22 @@ enum TopicRules {
         _ alterations: [ConfigAlteration], to overrides: [String: String], definition: (String) -> ConfigDefinition?,
         current: (String) -> String, code: ErrorCode = .invalidConfig, problem: (String, String) -> String?
     ) throws(ControlError) -> [String: String] {
+        guard Set(alterations.map(\.name)).count == alterations.count else {
+            throw ControlError(.invalidRequest, "Error due to duplicate config keys")
+        }
+        let nulls = alterations.filter { $0.operation != .delete && $0.value == nil }.map(\.name)
+        guard nulls.isEmpty else {
+            throw ControlError(.invalidRequest, "Null value not supported for : \(nulls.joined(separator: ", "))")
+        }
         var result = overrides
-        var seen: Set<String> = []
         for alteration in alterations {
-            guard seen.insert(alteration.name).inserted else {
-                throw ControlError(.invalidRequest, "Error due to duplicate config keys")
-            }
+            let value = alteration.value ?? ""
             switch alteration.operation {
-            case .delete:
-                if definition(alteration.name) == nil, let problem = problem(alteration.name, "") {
-                    throw ControlError(code, problem)
-                }
-                result[alteration.name] = nil
-            case .set:
-                guard let value = alteration.value else {
-                    throw ControlError(.invalidRequest, "Null value not supported for : \(alteration.name)")
-                }
-                result[alteration.name] = value
+            case .delete: result[alteration.name] = nil
+            case .set: result[alteration.name] = value
             case .append, .subtract:
-                guard let value = alteration.value else {
-                    throw ControlError(.invalidRequest, "Null value not supported for : \(alteration.name)")
-                }
                 if let definition = definition(alteration.name), definition.type != .list {
-                    throw ControlError(
-                        code,
-                        "Can't \(alteration.operation == .append ? "APPEND" : "SUBTRACT") to key \(alteration.name) because "
-                            + "its type is not LIST.")
+                    throw notList(alteration, code)
                 }
                 let items = ConfigDefinition.items(of: result[alteration.name] ?? current(alteration.name))
                 let named = ConfigDefinition.items(of: value)
@@ -146,5 +182,17 @@ enum TopicRules {
             }
         }
         return result
+    }
+
+    /// Kafka's brokers say it of their own settings in other words, and with another code, than its controller of topics.
+    private static func notList(_ alteration: ConfigAlteration, _ code: ErrorCode) -> ControlError {
+        let isAppended = alteration.operation == .append
+        return code == .invalidConfig
+            ? ControlError(
+                .invalidConfig,
+                "Can't \(isAppended ? "APPEND" : "SUBTRACT") to key \(alteration.name) because its type is not LIST.")
+            : ControlError(
+                .invalidConfig,
+                "Config value \(isAppended ? "append" : "subtract") is not allowed for config key: \(alteration.name)")
     }
 }

@@ -33,6 +33,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
     case deleteAcls = 31
     case describeConfigs = 32
     case alterConfigs = 33
+    case alterReplicaLogDirs = 34
     case describeLogDirs = 35
     case saslAuthenticate = 36
     case createPartitions = 37
@@ -50,6 +51,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
     case updateFeatures = 57
     case describeCluster = 60
     case describeProducers = 61
+    case unregisterBroker = 64
     case describeTransactions = 65
     case listTransactions = 66
     case consumerGroupHeartbeat = 68
@@ -99,6 +101,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .deleteAcls: "DeleteAcls"
         case .describeConfigs: "DescribeConfigs"
         case .alterConfigs: "AlterConfigs"
+        case .alterReplicaLogDirs: "AlterReplicaLogDirs"
         case .describeLogDirs: "DescribeLogDirs"
         case .saslAuthenticate: "SaslAuthenticate"
         case .createPartitions: "CreatePartitions"
@@ -116,6 +119,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .updateFeatures: "UpdateFeatures"
         case .describeCluster: "DescribeCluster"
         case .describeProducers: "DescribeProducers"
+        case .unregisterBroker: "UnregisterBroker"
         case .describeTransactions: "DescribeTransactions"
         case .listTransactions: "ListTransactions"
         case .consumerGroupHeartbeat: "ConsumerGroupHeartbeat"
@@ -167,6 +171,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .deleteAcls: 1...3
         case .describeConfigs: 1...4
         case .alterConfigs: 0...2
+        case .alterReplicaLogDirs: 1...2
         case .describeLogDirs: 1...5
         case .saslAuthenticate: 0...2
         case .createPartitions: 0...3
@@ -184,6 +189,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .updateFeatures: 0...2
         case .describeCluster: 0...2
         case .describeProducers: 0...0
+        case .unregisterBroker: 0...0
         case .describeTransactions: 0...0
         case .listTransactions: 0...2
         case .consumerGroupHeartbeat: 0...1
@@ -235,6 +241,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .deleteAcls: 2
         case .describeConfigs: 4
         case .alterConfigs: 2
+        case .alterReplicaLogDirs: 2
         case .describeLogDirs: 2
         case .saslAuthenticate: 2
         case .createPartitions: 2
@@ -252,6 +259,7 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .updateFeatures: 0
         case .describeCluster: 0
         case .describeProducers: 0
+        case .unregisterBroker: 0
         case .describeTransactions: 0
         case .listTransactions: 0
         case .consumerGroupHeartbeat: 0

@@ -258,6 +258,16 @@ extension AlterConfigsResponse {
     }
 }
 
+extension AlterReplicaLogDirsResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        for element0 in results {
+            for element1 in element0.partitions {
+                visit(element1.errorCode)
+            }
+        }
+    }
+}
+
 extension DescribeLogDirsResponse {
     package func forEachErrorCode(_ visit: (Int16) -> Void) {
         visit(errorCode)
@@ -400,6 +410,12 @@ extension DescribeProducersResponse {
                 visit(element1.errorCode)
             }
         }
+    }
+}
+
+extension UnregisterBrokerResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
     }
 }
 

@@ -48,7 +48,7 @@ enum KafkaProperties {
         "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
         "auto.include.jmx.reporter", "auto.leader.rebalance.enable", "reserved.broker.max.id",
         "initial.broker.registration.timeout.ms", "server.max.startup.time.ms",
-        "max.request.partition.size.limit", "quota.producer.default", "quota.consumer.default",
+        "quota.producer.default", "quota.consumer.default",
         "fetch.purgatory.purge.interval.requests", "producer.purgatory.purge.interval.requests",
         "delete.records.purgatory.purge.interval.requests", "log.dir.failure.timeout.ms", "log.initial.task.delay.ms",
         "log.flush.scheduler.interval.ms", "log.flush.start.offset.checkpoint.interval.ms",

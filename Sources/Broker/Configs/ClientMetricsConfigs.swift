@@ -1,0 +1,51 @@
+import KafkaMessages
+
+/// The settings of a subscription to clients' metrics (KIP-714). They are kept, described and listed as in a Kafka without
+/// a plugin that takes such metrics: clients are not asked for any.
+enum ClientMetricsConfigs {
+    static let definitions: [ConfigDefinition] = [
+        .init(
+            name: "interval.ms", type: .int, defaultValue: "300000", rule: .anything,
+            documentation: "Milliseconds between two reports of a client."),
+        .init(
+            name: "match", type: .list, defaultValue: "", rule: .anything,
+            documentation: "Whose metrics are wanted: names and patterns of clients' properties."),
+        .init(
+            name: "metrics", type: .list, defaultValue: "", rule: .anything,
+            documentation: "Beginnings of the names of metrics that are wanted."),
+    ]
+    private static let intervals: ClosedRange<Int64> = 100...3_600_000
+    private static let properties: Set<String> = [
+        "client_instance_id", "client_id", "client_software_name", "client_software_version", "client_source_address",
+        "client_source_port",
+    ]
+
+    static func definition(_ name: String) -> ConfigDefinition? { definitions.first { $0.name == name } }
+
+    /// - Throws: INVALID_REQUEST or INVALID_CONFIG, in the words of upstream's class of this name.
+    static func check(_ values: [String: String]) throws(ControlError) {
+        for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+            guard let definition = definition(name) else {
+                throw ControlError(.invalidRequest, "Unknown client metrics configuration: \(name)")
+            }
+            if let problem = definition.refusal(of: value) { throw ControlError(.invalidConfig, problem) }
+            let items = value.split(separator: ",", omittingEmptySubsequences: false)
+                .map { String($0).trimmingSpaces }
+            guard definition.type != .list || value.isEmpty || !items.contains("") else {
+                throw ControlError(.invalidConfig, "Configuration '\(name)' values must not be empty.")
+            }
+            if name == "interval.ms", let interval = Int64(value.trimmingSpaces), !intervals.contains(interval) {
+                throw ControlError(
+                    .invalidRequest,
+                    "Invalid value \(interval) for interval.ms, interval must be between 100 and 3600000 (1 hour)")
+            }
+            guard name == "match", !value.isEmpty else { continue }
+            for item in items {
+                let property = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                guard property.count == 2, properties.contains(String(property[0]).trimmingSpaces) else {
+                    throw ControlError(.invalidConfig, "Illegal client matching pattern: \(item)")
+                }
+            }
+        }
+    }
+}
