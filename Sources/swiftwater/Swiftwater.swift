@@ -23,8 +23,9 @@ struct Swiftwater: ParsableCommand {
         subcommands: [
             Start.self, DemoCommand.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self,
             AclCommand.self, UserCommand.self, QuotaCommand.self, SchemaCommand.self, ConnectCommand.self,
-            SQLCommand.self, TestCommand.self, ClusterCommand.self,
-            ConfigCommand.self, Doctor.self, Completion.self, Version.self, DocsCommand.self,
+            SQLCommand.self, TestCommand.self, TransactionCommand.self, BrokerCommand.self, ClusterCommand.self,
+            LogCommand.self, PerfCommand.self, ConfigCommand.self, Doctor.self, Completion.self, Version.self,
+            DocsCommand.self,
         ])
 
     /// The version of the whole product.
@@ -40,6 +41,7 @@ enum Program {
         do {
             try CommandNames.check(arguments, in: Swiftwater.self)
             var command = try Swiftwater.parseAsRoot(arguments)
+            if !(command is Start) { EnvironmentVariables.complainOfMisspelled() }  // a server tells its log
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

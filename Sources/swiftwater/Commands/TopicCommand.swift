@@ -17,7 +17,7 @@ struct TopicCommand: ParsableCommand {
             """,
         subcommands: [
             TopicCreate.self, TopicList.self, TopicDescribe.self, TopicAlter.self, TopicDelete.self,
-            TopicDeleteRecords.self,
+            TopicDeleteRecords.self, TopicOffsets.self,
         ])
 }
 
@@ -104,11 +104,13 @@ struct TopicDescribe: AsyncParsableCommand {
         commandName: "describe", abstract: "Show topics: their partitions, offsets and configuration.",
         discussion: """
             EXAMPLES
+              swiftwater topic describe
               swiftwater topic describe ratings
               swiftwater topic describe ratings --all-configs -o json
             """)
 
-    @Argument(help: "Topics.") var names: [String]
+    @Argument(help: "Topics. (default: all but the broker's own)", completion: NameCompletion.topics)
+    var names: [String] = []
     @Flag(help: "Show configurations that nobody set, too.") var allConfigs = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
@@ -116,7 +118,8 @@ struct TopicDescribe: AsyncParsableCommand {
     func run() async throws {
         let cluster = try await connection.connect()
         var values: [JSONValue] = []
-        for (index, name) in names.enumerated() {
+        let all = names.isEmpty ? try await cluster.topics().filter { !$0.isInternal }.map(\.name) : names
+        for (index, name) in all.enumerated() {
             let topic = try await ConnectionOptions.topic(name, in: cluster)
             let partitions = topic.partitions.map { TopicPartition(name, $0.partition) }
             async let starts = offsets(.beginning, of: partitions, in: cluster)
@@ -212,7 +215,7 @@ struct TopicAlter: AsyncParsableCommand {
               swiftwater topic alter ratings --partitions 8
             """)
 
-    @Argument(help: "The topic.") var name: String
+    @Argument(help: "The topic.", completion: NameCompletion.topics) var name: String
     @Option(name: .shortAndLong, help: "Number of partitions that the topic is to have.") var partitions: Int32?
     @Option(
         name: .shortAndLong, help: ArgumentHelp("A configuration to set; may be repeated.", valueName: "name=value"))
@@ -272,7 +275,7 @@ struct TopicDelete: AsyncParsableCommand {
               swiftwater topic delete a b c --if-exists
             """)
 
-    @Argument(help: "Topics.") var names: [String]
+    @Argument(help: "Topics.", completion: NameCompletion.topics) var names: [String]
     @Flag(help: "Succeed when a topic is not there.") var ifExists = false
     @OptionGroup var connection: ConnectionOptions
 
@@ -300,7 +303,7 @@ struct TopicDeleteRecords: AsyncParsableCommand {
               swiftwater topic delete-records ratings --before 2d   older than two days
             """)
 
-    @Argument(help: "The topic.") var name: String
+    @Argument(help: "The topic.", completion: NameCompletion.topics) var name: String
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("Delete the records before this position, as for consume --from.", valueName: "position"))
@@ -309,7 +312,7 @@ struct TopicDeleteRecords: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let position = try StartPosition.parse(before, now: Timestamps.nowMilliseconds())
+        let position = try StartPosition.parse(before, now: Timestamps.nowMilliseconds(), option: "--before")
         let cluster = try await connection.connect()
         let partitions = try await chosenPartitions(partition, of: name, in: cluster)
         let offsets = try await cluster.offsets(
@@ -332,7 +335,7 @@ private func checkPartitions(_ count: Int32?) throws {
 /// - Parameters:
 ///   - settings: `NAME=VALUE` of `--config`.
 ///   - resets: names of `--reset`.
-private func checkGivenOnce(_ settings: [String], _ resets: [String] = []) throws {
+func checkGivenOnce(_ settings: [String], _ resets: [String] = []) throws {
     var seen: Set<String> = []
     for name in settings.map({ String($0.prefix { $0 != "=" }).trimmed }) + resets
     where !seen.insert(name).inserted {
