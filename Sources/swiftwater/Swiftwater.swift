@@ -16,7 +16,7 @@ struct Swiftwater: ParsableCommand {
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater consume ratings --from beginning
 
-            Every command but start, demo and test works with any Kafka cluster: name it with -b HOST:PORT or \
+            Every command but start, demo, test and log works with any Kafka cluster: name it with -b HOST:PORT or \
             SWIFTWATER_BOOTSTRAP.
             """,
         version: BuildInfo.line,

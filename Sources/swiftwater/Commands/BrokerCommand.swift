@@ -104,6 +104,7 @@ struct BrokerAlter: AsyncParsableCommand {
 
     func validate() throws {
         guard (id != nil) != isDefault else { throw ValidationError("name a broker's id, or --default for all") }
+        try changes.requireSome()
     }
 
     func run() async throws {

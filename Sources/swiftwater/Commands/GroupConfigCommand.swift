@@ -41,6 +41,8 @@ struct GroupAlter: AsyncParsableCommand {
     @OptionGroup var changes: ConfigChangeOptions
     @OptionGroup var connection: ConnectionOptions
 
+    func validate() throws { try changes.requireSome() }
+
     func run() async throws {
         try await changes.apply(to: .group(name), in: connection.connect())
     }

@@ -217,33 +217,25 @@ struct TopicAlter: AsyncParsableCommand {
 
     @Argument(help: "The topic.", completion: NameCompletion.topics) var name: String
     @Option(name: .shortAndLong, help: "Number of partitions that the topic is to have.") var partitions: Int32?
-    @Option(
-        name: .shortAndLong, help: ArgumentHelp("A configuration to set; may be repeated.", valueName: "name=value"))
-    var config: [String] = []
-    @Option(
-        name: [.long, .customLong("delete-config")],
-        help: ArgumentHelp("A configuration to set back to its default; may be repeated.", valueName: "name"))
-    var reset: [String] = []
-    @Flag(help: "Only check that the changes could be made.") var dryRun = false
+    @OptionGroup var settings: ConfigChangeOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
-        guard partitions != nil || !config.isEmpty || !reset.isEmpty else {
+        guard partitions != nil || !settings.isEmpty else {
             throw ValidationError("nothing to change: give --partitions, --config or --reset")
         }
         try checkPartitions(partitions)
-        try checkGivenOnce(config, reset)
     }
 
     func run() async throws {
-        let settings = try pairs(config, option: "--config")
+        let changes = try settings.changes()
+        let dryRun = settings.dryRun
         let cluster = try await connection.connect()
         let topic = try await ConnectionOptions.topic(name, in: cluster)
-        let changes = settings.map { ConfigChange($0.name, .set($0.value)) } + reset.map { ConfigChange($0, .reset) }
         if !changes.isEmpty {
             // A reset of an unknown name changes nothing on any broker, so the misspelling would go unnoticed.
             let known = try await cluster.configs(of: .topic(name)).map(\.name)
-            for name in reset where !known.isEmpty && !known.contains(name) {
+            for name in settings.reset where !known.isEmpty && !known.contains(name) {
                 throw CommandFailure(
                     "unknown topic configuration '\(name)'"
                         + (nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""))
@@ -251,7 +243,7 @@ struct TopicAlter: AsyncParsableCommand {
             do {
                 try await cluster.alterConfigs(of: .topic(name), changes, validateOnly: dryRun)
             } catch {
-                throw CommandFailure(withNearestConfig(error, settings.map(\.name)))
+                throw CommandFailure(withNearestConfig(error, changes.map(\.name)))
             }
         }
         if let partitions {
