@@ -84,6 +84,7 @@ package struct ClusterError: Error, Sendable, CustomStringConvertible {
         /// Somebody else has taken the transactional id, or the transaction was open for longer than its timeout: this
         /// writer is over.
         package static let producerFenced = Code(rawValue: 90)
+        package static let transactionalIdNotFound = Code(rawValue: 105)
         package static let fencedMemberEpoch = Code(rawValue: 110)
         package static let unreleasedInstanceId = Code(rawValue: 111)
         package static let unsupportedAssignor = Code(rawValue: 112)

@@ -16,15 +16,16 @@ struct Swiftwater: ParsableCommand {
               echo '{"stars": 5}' | swiftwater produce ratings
               swiftwater consume ratings --from beginning
 
-            Every command but start, demo and test works with any Kafka cluster: name it with -b HOST:PORT or \
+            Every command but start, demo, test and log works with any Kafka cluster: name it with -b HOST:PORT or \
             SWIFTWATER_BOOTSTRAP.
             """,
         version: BuildInfo.line,
         subcommands: [
             Start.self, DemoCommand.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self,
             AclCommand.self, UserCommand.self, QuotaCommand.self, SchemaCommand.self, ConnectCommand.self,
-            SQLCommand.self, TestCommand.self, ClusterCommand.self,
-            ConfigCommand.self, Doctor.self, Completion.self, Version.self, DocsCommand.self,
+            SQLCommand.self, TestCommand.self, TransactionCommand.self, BrokerCommand.self, ClusterCommand.self,
+            LogCommand.self, PerfCommand.self, ConfigCommand.self, Doctor.self, Completion.self, Version.self,
+            DocsCommand.self,
         ])
 
     /// The version of the whole product.
@@ -40,6 +41,7 @@ enum Program {
         do {
             try CommandNames.check(arguments, in: Swiftwater.self)
             var command = try Swiftwater.parseAsRoot(arguments)
+            if !(command is Start) { EnvironmentVariables.complainOfMisspelled() }  // a server tells its log
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {

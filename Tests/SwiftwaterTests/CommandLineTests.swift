@@ -81,4 +81,47 @@ import Testing
             #expect(lines.contains { !$0.contains("-rfka ''") }, "\(command) \(option)")
         }
     }
+
+    @Test(arguments: [
+        ["t", "--records", "0"], ["t", "--records", "9223372036854775807"], ["t", "--size", "-1"],
+        ["t", "--rate", "0"],
+        ["t", "--rate", "nan"], ["t", "--acks", "1", "--idempotent"],
+    ])
+    func `a measurement without end or sense is refused`(arguments: [String]) {
+        #expect(throws: (any Error).self) { try PerfProduce.parse(arguments) }
+    }
+
+    /// 100 records of 1 ms and one of 100 ms, to within the 3 % of a bucket.
+    @Test func `percentiles are those of the times`() {
+        var latencies = Latencies()
+        #expect(latencies.percentile(0.5) == 0 && latencies.mean == 0)
+        latencies.add(.milliseconds(1), count: 100)
+        latencies.add(.milliseconds(100), count: 1)
+        #expect(abs(latencies.percentile(0.5) - 1) <= 0.03 && abs(latencies.percentile(0.99) - 1) <= 0.03)
+        #expect(latencies.percentile(0.999) == 100 && latencies.largest == 100)
+        #expect(abs(latencies.mean - 200.0 / 101) < 1e-9)
+    }
+
+    @Test func `what a line says of the cluster is found for completion`() throws {
+        let options = try #require(
+            NameCompletion.options(of: ["swiftwater", "consume", "-b", "h:1", "--from", "end", "-X", "a=b"]))
+        #expect(options.bootstrap == "h:1" && options.properties.last == "a=b")
+        #expect(NameCompletion.options(of: ["swiftwater", "topic", "describe", "-b", "h:99999"]) == nil)
+        #expect(try #require(NameCompletion.options(of: ["-b"])).bootstrap == nil)
+    }
+
+    @Test(
+        arguments: [
+            ("connect to h: broker certificate could not be verified, verify that", "ssl.ca.location=FILE"),
+            ("might be caused by incorrect security.protocol configuration (connecting to a SSL listener?)", "TLS"),
+            (
+                "disconnected: verify that security.protocol is correct, broker might require SASL auth",
+                "sasl.mechanism"
+            ),
+            ("error:0A000126:SSL routines::unexpected eof while reading", "PLAINTEXT"),
+        ])
+    func `connections in the wrong way say what to set`(message: String, words: String) {
+        #expect(ConnectionOptions.hint(connecting: message)?.contains(words) == true)
+        #expect(ConnectionOptions.hint(connecting: "connection refused") == nil)
+    }
 }

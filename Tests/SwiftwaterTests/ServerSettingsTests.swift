@@ -451,11 +451,27 @@ import Testing
         arguments: [
             (["topics"], "did you mean 'topic'?"), (["topic", "lsit"], "did you mean 'list'?"),
             (["banana"], "unknown command"),
-            (["config", "shwo"], "did you mean 'show'?"),
+            (["config", "shwo"], "did you mean 'show'?"), (["topic", "ls"], "did you mean 'list'?"),
+            (["group", "rm"], "did you mean 'delete'?"), (["producer"], "did you mean 'produce'?"),
+            (["kafka-topics.sh", "--list"], "did you mean 'swiftwater topic'?"),
+            (["kafka-dump-log"], "did you mean 'swiftwater log dump'?"),
+            (["kafka-configs"], "'swiftwater topic alter' or 'swiftwater broker alter'"),
         ])
     func `a misspelt command names the nearest`(arguments: [String], words: String) {
         let failure = #expect(throws: CommandFailure.self) { try CommandNames.check(arguments, in: Swiftwater.self) }
         #expect(failure?.text.contains(words) == true)
+    }
+
+    /// What stands for the programs of other distributions must be there.
+    @Test func `commands that are named for other programs' exist`() throws {
+        for command in Set(KafkaTools.commands.values.joined()) {
+            let words = command.split(separator: " ").map(String.init)
+            try CommandNames.check(words, in: Swiftwater.self)
+            var found: any ParsableCommand.Type = Swiftwater.self
+            for word in words {
+                found = try #require(found.configuration.subcommands.first { $0.configuration.commandName == word })
+            }
+        }
     }
 
     @Test(arguments: [

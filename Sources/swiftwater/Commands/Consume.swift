@@ -41,8 +41,10 @@ struct Consume: AsyncParsableCommand {
         case uncommitted = "read_uncommitted"
     }
 
-    @Argument(help: "The topics.") var topics: [String]
-    @Option(name: .shortAndLong, help: ArgumentHelp("Take part in this consumer group.", valueName: "group"))
+    @Argument(help: "The topics.", completion: NameCompletion.topics) var topics: [String]
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("Take part in this consumer group.", valueName: "group"),
+        completion: NameCompletion.groups)
     var group: String?
     @Option(help: "The protocol of the group: classic, or consumer (KIP-848).") var groupProtocol: GroupProtocol =
         .classic
@@ -221,7 +223,7 @@ struct Consume: AsyncParsableCommand {
 
     /// Reads all partitions at the same time and hands their records over one batch at a time, so that a slow reader of
     /// our output slows down the fetching.
-    private static func follow(
+    static func follow(
         _ readers: [any PartitionReader], until ends: [TopicPartition: Int64]?, countMax: Int,
         _ prepare: @escaping @Sendable (FetchedBatches) async throws -> Void,
         _ handle: ([ConsumerRecord]) throws -> Void

@@ -14,7 +14,10 @@ struct GroupCommand: ParsableCommand {
               swiftwater group reset-offsets billing --topic ratings --to-earliest
               swiftwater group delete billing
             """,
-        subcommands: [GroupList.self, GroupDescribe.self, GroupResetOffsets.self, GroupDelete.self])
+        subcommands: [
+            GroupList.self, GroupDescribe.self, GroupAlter.self, GroupConfigs.self, GroupResetOffsets.self,
+            GroupDelete.self,
+        ])
 }
 
 struct GroupList: AsyncParsableCommand {
@@ -122,12 +125,13 @@ struct GroupDescribe: AsyncParsableCommand {
         commandName: "describe", abstract: "Show how far groups have come and who reads what.",
         discussion: """
             EXAMPLES
+              swiftwater group describe
               swiftwater group describe billing
               swiftwater group describe billing --members
               swiftwater group describe billing audit --state -o json
             """)
 
-    @Argument(help: "Groups.") var names: [String]
+    @Argument(help: "Groups. (default: all)", completion: NameCompletion.groups) var names: [String] = []
     @Flag(help: "Show the members instead of the partitions.") var members = false
     @Flag(help: "Show only state, assignor and coordinator.") var state = false
     @OptionGroup var output: OutputOptions
@@ -140,7 +144,8 @@ struct GroupDescribe: AsyncParsableCommand {
     func run() async throws {
         let cluster = try await connection.connect()
         var values: [JSONValue] = []
-        for (index, name) in names.enumerated() {
+        let all = names.isEmpty ? try await cluster.groups().map(\.id).sorted() : names
+        for (index, name) in all.enumerated() {
             let group = try await ConnectionOptions.group(name, in: cluster)
             let positions =
                 members || state ? GroupPositions(offsets: [:]) : try await cluster.positions(of: name, group.type)

@@ -20,7 +20,7 @@ struct GroupResetOffsets: AsyncParsableCommand {
               swiftwater group reset-offsets billing --all-topics --by-duration 1h30m
             """)
 
-    @Argument(help: "The group.") var name: String
+    @Argument(help: "The group.", completion: NameCompletion.groups) var name: String
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
@@ -170,7 +170,7 @@ struct GroupDelete: AsyncParsableCommand {
               swiftwater group delete billing --offsets --topic ratings
             """)
 
-    @Argument(help: "Groups.") var names: [String]
+    @Argument(help: "Groups.", completion: NameCompletion.groups) var names: [String]
     @Flag(help: "Delete only the offsets of the topics that --topic names.") var offsets = false
     @Option(
         name: .shortAndLong,

@@ -41,7 +41,7 @@ struct Produce: AsyncParsableCommand {
         case none, gzip, snappy, lz4, zstd
     }
 
-    @Argument(help: "The topic.") var topic: String
+    @Argument(help: "The topic.", completion: NameCompletion.topics) var topic: String
     @Option(help: "The value of a record to write instead of reading lines; may be repeated.") var value: [String] = []
     @Option(name: .shortAndLong, help: "The key of every record.") var key: String?
     @Option(

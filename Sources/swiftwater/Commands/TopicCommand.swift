@@ -17,7 +17,7 @@ struct TopicCommand: ParsableCommand {
             """,
         subcommands: [
             TopicCreate.self, TopicList.self, TopicDescribe.self, TopicAlter.self, TopicDelete.self,
-            TopicDeleteRecords.self,
+            TopicDeleteRecords.self, TopicOffsets.self,
         ])
 }
 
@@ -104,11 +104,13 @@ struct TopicDescribe: AsyncParsableCommand {
         commandName: "describe", abstract: "Show topics: their partitions, offsets and configuration.",
         discussion: """
             EXAMPLES
+              swiftwater topic describe
               swiftwater topic describe ratings
               swiftwater topic describe ratings --all-configs -o json
             """)
 
-    @Argument(help: "Topics.") var names: [String]
+    @Argument(help: "Topics. (default: all but the broker's own)", completion: NameCompletion.topics)
+    var names: [String] = []
     @Flag(help: "Show configurations that nobody set, too.") var allConfigs = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
@@ -116,7 +118,8 @@ struct TopicDescribe: AsyncParsableCommand {
     func run() async throws {
         let cluster = try await connection.connect()
         var values: [JSONValue] = []
-        for (index, name) in names.enumerated() {
+        let all = names.isEmpty ? try await cluster.topics().filter { !$0.isInternal }.map(\.name) : names
+        for (index, name) in all.enumerated() {
             let topic = try await ConnectionOptions.topic(name, in: cluster)
             let partitions = topic.partitions.map { TopicPartition(name, $0.partition) }
             async let starts = offsets(.beginning, of: partitions, in: cluster)
@@ -212,35 +215,27 @@ struct TopicAlter: AsyncParsableCommand {
               swiftwater topic alter ratings --partitions 8
             """)
 
-    @Argument(help: "The topic.") var name: String
+    @Argument(help: "The topic.", completion: NameCompletion.topics) var name: String
     @Option(name: .shortAndLong, help: "Number of partitions that the topic is to have.") var partitions: Int32?
-    @Option(
-        name: .shortAndLong, help: ArgumentHelp("A configuration to set; may be repeated.", valueName: "name=value"))
-    var config: [String] = []
-    @Option(
-        name: [.long, .customLong("delete-config")],
-        help: ArgumentHelp("A configuration to set back to its default; may be repeated.", valueName: "name"))
-    var reset: [String] = []
-    @Flag(help: "Only check that the changes could be made.") var dryRun = false
+    @OptionGroup var settings: ConfigChangeOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
-        guard partitions != nil || !config.isEmpty || !reset.isEmpty else {
+        guard partitions != nil || !settings.isEmpty else {
             throw ValidationError("nothing to change: give --partitions, --config or --reset")
         }
         try checkPartitions(partitions)
-        try checkGivenOnce(config, reset)
     }
 
     func run() async throws {
-        let settings = try pairs(config, option: "--config")
+        let changes = try settings.changes()
+        let dryRun = settings.dryRun
         let cluster = try await connection.connect()
         let topic = try await ConnectionOptions.topic(name, in: cluster)
-        let changes = settings.map { ConfigChange($0.name, .set($0.value)) } + reset.map { ConfigChange($0, .reset) }
         if !changes.isEmpty {
             // A reset of an unknown name changes nothing on any broker, so the misspelling would go unnoticed.
             let known = try await cluster.configs(of: .topic(name)).map(\.name)
-            for name in reset where !known.isEmpty && !known.contains(name) {
+            for name in settings.reset where !known.isEmpty && !known.contains(name) {
                 throw CommandFailure(
                     "unknown topic configuration '\(name)'"
                         + (nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""))
@@ -248,7 +243,7 @@ struct TopicAlter: AsyncParsableCommand {
             do {
                 try await cluster.alterConfigs(of: .topic(name), changes, validateOnly: dryRun)
             } catch {
-                throw CommandFailure(withNearestConfig(error, settings.map(\.name)))
+                throw CommandFailure(withNearestConfig(error, changes.map(\.name)))
             }
         }
         if let partitions {
@@ -272,7 +267,7 @@ struct TopicDelete: AsyncParsableCommand {
               swiftwater topic delete a b c --if-exists
             """)
 
-    @Argument(help: "Topics.") var names: [String]
+    @Argument(help: "Topics.", completion: NameCompletion.topics) var names: [String]
     @Flag(help: "Succeed when a topic is not there.") var ifExists = false
     @OptionGroup var connection: ConnectionOptions
 
@@ -300,7 +295,7 @@ struct TopicDeleteRecords: AsyncParsableCommand {
               swiftwater topic delete-records ratings --before 2d   older than two days
             """)
 
-    @Argument(help: "The topic.") var name: String
+    @Argument(help: "The topic.", completion: NameCompletion.topics) var name: String
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp("Delete the records before this position, as for consume --from.", valueName: "position"))
@@ -309,7 +304,7 @@ struct TopicDeleteRecords: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let position = try StartPosition.parse(before, now: Timestamps.nowMilliseconds())
+        let position = try StartPosition.parse(before, now: Timestamps.nowMilliseconds(), option: "--before")
         let cluster = try await connection.connect()
         let partitions = try await chosenPartitions(partition, of: name, in: cluster)
         let offsets = try await cluster.offsets(
@@ -332,7 +327,7 @@ private func checkPartitions(_ count: Int32?) throws {
 /// - Parameters:
 ///   - settings: `NAME=VALUE` of `--config`.
 ///   - resets: names of `--reset`.
-private func checkGivenOnce(_ settings: [String], _ resets: [String] = []) throws {
+func checkGivenOnce(_ settings: [String], _ resets: [String] = []) throws {
     var seen: Set<String> = []
     for name in settings.map({ String($0.prefix { $0 != "=" }).trimmed }) + resets
     where !seen.insert(name).inserted {

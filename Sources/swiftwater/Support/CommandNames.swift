@@ -17,7 +17,8 @@ enum CommandNames {
                 continue
             }
             let names = subcommands.filter { $0.configuration.shouldDisplay }.map(name(of:))
-            let nearest = nearestName(to: word, among: names)
+            let nearest =
+                KafkaTools.meant(word, among: names, isFirst: path.count == 1) ?? nearestName(to: word, among: names)
             throw CommandFailure.usage(
                 "unknown command '\(word)'" + (nearest.map { ": did you mean '\($0)'?" } ?? ""),
                 hint: "\(path.joined(separator: " ")) has the commands \(names.joined(separator: ", "))")

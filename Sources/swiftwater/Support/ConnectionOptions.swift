@@ -51,9 +51,11 @@ struct ConnectionOptions: ParsableArguments {
         let given = try pairs(properties, option: "--property").last { $0.name == Self.serversName }?.value
         let text =
             bootstrap ?? given ?? file[Self.serversName] ?? environment("SWIFTWATER_BOOTSTRAP") ?? "127.0.0.1:9092"
-        return try text.split(separator: ",").map { part in
+        let servers = try text.split(separator: ",").map { part in
             try HostPort(String(part).trimmed, defaultPort: 9092).description
-        }.joined(separator: ",")
+        }
+        guard !servers.isEmpty else { throw CommandFailure.usage("'\(text)' names no broker", hint: "-b HOST:PORT") }
+        return servers.joined(separator: ",")
     }
 
     /// What the file and `-X` set, which wins.
@@ -94,6 +96,7 @@ struct ConnectionOptions: ParsableArguments {
         let configuration = RemoteConfiguration(
             bootstrapServers: servers, properties: overrides.merging(given) { $1 },
             requestTimeout: .milliseconds(Int64(timeout * 1000)), logger: logger)
+        try Self.checkFiles(configuration.properties)
         let cluster = try Self.checked { () throws(ClusterError) in try RemoteCluster(configuration) }
         do {
             try await cluster.connect(timeout: .milliseconds(Int64(min(timeout, 10) * 1000)))
@@ -103,6 +106,7 @@ struct ConnectionOptions: ParsableArguments {
                     "cannot connect to \(servers): no Kafka broker answers there: the answer begins with '\(text)'",
                     hint: "the Kafka port of 'swiftwater start' is 9092, unless --kafka says otherwise")
             }
+            if let hint = Self.hint(connecting: error.message) { throw CommandFailure(error.message, hint: hint) }
             guard error.code == .brokerNotAvailable || error.code == .requestTimedOut else { throw error }
             throw CommandFailure(
                 error.message,
@@ -111,6 +115,47 @@ struct ConnectionOptions: ParsableArguments {
                     : "is a broker running there?")
         }
         return cluster
+    }
+
+    /// What to do about a connection that came about but was of no use, by librdkafka's and our own words for it.
+    static func hint(connecting message: String) -> String? {
+        let hints: [(words: String, hint: String)] = [
+            (
+                "certificate could not be verified",
+                "name a file with the certificate of its authority: -X ssl.ca.location=FILE, or ssl.truststore.location "
+                    + "in --command-config"
+            ),
+            (
+                "connecting to a SSL listener",
+                "does the port want TLS? -X security.protocol=SSL, or SASL_SSL with a user"
+            ),
+            (
+                "might require SASL",
+                "does the port want a user? -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=..., "
+                    + "-X sasl.username=... and -X sasl.password=..., or --command-config FILE"
+            ),
+            ("SSL routines", "does the port speak TLS? One that does not takes security.protocol=PLAINTEXT"),
+            (
+                "not valid in current SASL state",
+                "this port asks for no user: security.protocol is PLAINTEXT, or SSL, there"
+            ),
+            ("set sasl.mechanism to what it takes", "-X sasl.mechanism=NAME, or sasl.mechanism in --command-config"),
+        ]
+        return hints.first { message.contains($0.words) }?.hint
+    }
+
+    /// Properties that name files; librdkafka says of one that is not there only that OpenSSL failed.
+    private static let fileNames = [
+        "ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location",
+    ]
+
+    private static func checkFiles(_ properties: [String: String]) throws {
+        guard properties["security.protocol"]?.lowercased().hasSuffix("ssl") == true else { return }
+        for name in fileNames {
+            // The first name stands for a search, and the value may also name a folder.
+            guard let path = properties[name], !path.isEmpty, path != "probe", access(path, R_OK) != 0 else { continue }
+            throw CommandFailure.usage("\(name): cannot read '\(path)': \(String(cString: strerror(errno)))")
+        }
     }
 
     /// The four letters, such as "HTTP", that a server of another protocol sends where Kafka has the length of its answer.
@@ -171,8 +216,18 @@ enum EnvironmentVariables {
     /// Variables that the program looks for besides those that are settings of `start`.
     private static let others = [
         "BOOTSTRAP", "REGISTRY", "CONNECT", "SQL", "SQL_PASSWORD", "SQL_TOKEN", "CONFIG", "EPHEMERAL", "LOG_LEVEL",
-        "LOG_FORMAT", "CONSOLE_PAGES", "PASSWORD", "CA",
+        "LOG_FORMAT", "CONSOLE_PAGES", "PASSWORD", "TOKEN", "CA",
     ]
+
+    /// Says on standard error which variables are passed over that were probably meant for this program.
+    static func complainOfMisspelled() {
+        for variable in all().keys.sorted() {
+            guard !variable.hasPrefix("SWIFTWATER_SET_"),
+                let nearest = misspelled(variable, besides: ServerSettings.variables.keys)
+            else { continue }
+            Output.complain("swiftwater: the variable \(variable) is passed over: did you mean \(nearest)?")
+        }
+    }
 
     /// What a variable was probably meant to be that begins like the program's and is none of them.
     ///

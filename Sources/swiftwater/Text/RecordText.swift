@@ -36,8 +36,9 @@ struct RecordPrinter {
             let place = "\(record.partition):\(record.offset)"
             output += (place + String(repeating: " ", count: max(0, 10 - place.count)) + "  ").utf8
             output += "\(Timestamps.text(milliseconds: record.timestamp))  ".utf8
-            output += visible(text(record.key, keyFormat)) + "  ".utf8 + visible(text(record.value, valueFormat))
-            if !record.headers.isEmpty { output += "  ".utf8 + visible(headers(record)) }
+            output +=
+                Self.visible(text(record.key, keyFormat)) + "  ".utf8 + Self.visible(text(record.value, valueFormat))
+            if !record.headers.isEmpty { output += "  ".utf8 + Self.visible(headers(record)) }
         case .text(let fields, let separator):
             for (index, field) in fields.enumerated() {
                 if index > 0 { output += separator.utf8 }
@@ -75,7 +76,7 @@ struct RecordPrinter {
     }
 
     /// Control characters and bytes that are not UTF-8 become visible ones, so that a record cannot steer the terminal.
-    private func visible(_ bytes: [UInt8]) -> [UInt8] {
+    static func visible(_ bytes: [UInt8]) -> [UInt8] {
         var output = ""
         for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
             switch scalar.value {
@@ -97,16 +98,20 @@ struct RecordPrinter {
             ("offset", .number(record.offset)),
             ("timestamp", .number(record.timestamp)),
             ("timestampType", .string(record.timestampType.rawValue)),
-            member("key", record.key.map { Array($0.readableBytesView) }, keyFormat),
-            member("value", record.value.map { Array($0.readableBytesView) }, valueFormat),
+            Self.member("key", record.key.map { Array($0.readableBytesView) }, keyFormat),
+            Self.member("value", record.value.map { Array($0.readableBytesView) }, valueFormat),
             (
                 "headers",
-                .array(record.headers.map { .object([("key", .string($0.key)), member("value", $0.value, .string)]) })
+                .array(
+                    record.headers.map {
+                        .object([("key", .string($0.key)), Self.member("value", $0.value, .string)])
+                    })
             ),
         ])
     }
 
-    private func member(_ name: String, _ bytes: [UInt8]?, _ format: ByteFormat) -> (String, JSONValue) {
+    /// A key or value as a member of an object.
+    static func member(_ name: String, _ bytes: [UInt8]?, _ format: ByteFormat) -> (String, JSONValue) {
         guard let bytes else { return (name, .null) }
         switch format {
         case .json where JSONText.isValid(bytes): return (name, .raw(JSONText.compact(bytes)))

@@ -2,9 +2,11 @@ import Cluster
 
 /// What `--from` says.
 enum StartPosition {
-    /// - Parameter now: milliseconds since 1970, for spans before now.
+    /// - Parameters:
+    ///   - now: milliseconds since 1970, for spans before now.
+    ///   - option: where it was given.
     /// - Throws: `CommandFailure` (usage).
-    static func parse(_ text: String, now: Int64) throws -> LogPosition {
+    static func parse(_ text: String, now: Int64, option: String = "--from") throws -> LogPosition {
         switch text {
         case "beginning", "earliest", "start": return .beginning
         case "end", "latest": return .end
@@ -17,7 +19,7 @@ enum StartPosition {
         }
         guard let time = Timestamps.parse(text, now: now) else {
             throw CommandFailure.usage(
-                "--from \(text) is no position",
+                "\(option) \(text) is no position",
                 hint: "beginning, end, an offset (42), a count before the end (-10), a time (2026-11-25T18:00, UTC), "
                     + "@ and milliseconds (@1764093600000), or a span before now (15m, 2h, 1d)")
         }

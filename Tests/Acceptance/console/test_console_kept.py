@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from console_fixtures import browser, name, page  # noqa: F401
 from console_fixtures import empty_platform as platform  # noqa: F401
 
@@ -131,4 +132,21 @@ def test_a_topic_that_is_gone_is_told(page, platform, name):
     page.sees(f"“{name}” is gone")
     page.press("All topics")
     page.loaded("Topics")
+    page.complaints = [text for text in page.complaints if "status of 404" not in text]
+
+
+@pytest.mark.parametrize(
+    "path, thing, everything, heading",
+    [
+        ("topics/{}/messages", "topic", "All topics", "Topics"),
+        ("groups/{}", "consumer group", "All consumer groups", "Consumer groups"),
+        ("connectors/{}", "connector", "All connectors", "Connectors"),
+        ("dashboards/{}", "dashboard", "All dashboards", "Dashboards"),
+    ],
+)
+def test_an_old_link_leads_to_what_there_is(page, platform, name, path, thing, everything, heading):
+    page.open("/" + path.format(name), f"There is no such {thing}")
+    page.sees(name)
+    page.press(everything)
+    page.loaded(heading)
     page.complaints = [text for text in page.complaints if "status of 404" not in text]

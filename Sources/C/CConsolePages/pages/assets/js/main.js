@@ -3,8 +3,9 @@ import { api, ApiError } from "./api.js";
 import { announce, fill, h } from "./dom.js";
 import { start } from "./router.js";
 import { match } from "./routes.js";
+import { linkButton } from "./ui/page.js";
 import { markNavigation, startFigures, startShell } from "./ui/shell.js";
-import { errorState, loading } from "./ui/states.js";
+import { describe, emptyState, errorState, loading } from "./ui/states.js";
 
 const main = document.getElementById("main");
 let current = null;
@@ -30,7 +31,24 @@ function reloadOnce() {
   if (Date.now() - last > RELOAD_PAUSE) location.reload();
 }
 
+/** What pages of one thing are about, and where all of its kind are, by the first part of their address. */
+const kinds = {
+  topics: ["topic", "All topics"], groups: ["consumer group", "All consumer groups"], connectors: ["connector", "All connectors"],
+  dashboards: ["dashboard", "All dashboards"],
+};
+
+/** An old link, or a name that was typed: asking again would not help, looking at what there is may. */
+function absentThing(error) {
+  const first = location.pathname.split("/")[1];
+  const kind = kinds[first];
+  if (error?.status !== 404 || error.absent || !kind) return null;
+  return h("div", {}, h("div", { class: "page-head" }, h("div", { class: "titles" }, h("h1", { tabindex: -1 }, `There is no such ${kind[0]}`))),
+    emptyState(describe(error), "It may have been deleted, or its name is another one.", linkButton(kind[1], `/${first}`, { kind: "primary" })));
+}
+
 function showFailure(error, visit) {
+  const absent = absentThing(error);
+  if (absent) { fill(main, absent); return; }
   const again = async (isAsked) => {
     if (!(error instanceof ScriptError)) { render(); return; }
     // The browser's own page on a server that is not there would be the end of this one.
