@@ -14,8 +14,8 @@ let swiftSettings: [SwiftSetting] = [
 // Tests are compiled for the sake of what they test: in a release build, too, without optimization.
 let testSettings: [SwiftSetting] = swiftSettings + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
-// For CI, which links the tests and the program from one build: objects for the shared runtime want two libraries more of the
-// static one.
+// The program that is shipped has the runtime inside. Only its linking differs, so that one build gives it and the unit
+// tests, which want the shared runtime; two libraries of the static one are not named by objects for the shared one.
 let programLinkerSettings: [LinkerSetting] =
     Context.environment["SWIFTWATER_LINK"] != "static"
     ? []

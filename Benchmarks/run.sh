@@ -39,7 +39,7 @@ results=$PWD/Benchmarks/results
 stamp=$(date -u +%Y-%m-%d)-$(git rev-parse --short HEAD)
 
 build_product() {
-    swift build -c release --static-swift-stdlib --scratch-path "$release" --product "$1" >&2
+    SWIFTWATER_LINK=static swift build -c release --scratch-path "$release" --product "$1" >&2
     program=$(cd "$release/release" && pwd)/$1
 }
 
