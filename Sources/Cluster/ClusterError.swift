@@ -37,6 +37,7 @@ package struct ClusterError: Error, Sendable, CustomStringConvertible {
         /// Also: no broker of the bootstrap list can be reached.
         package static let brokerNotAvailable = Code(rawValue: 8)
         package static let messageTooLarge = Code(rawValue: 10)
+        package static let recordListTooLarge = Code(rawValue: 18)
         package static let offsetMetadataTooLarge = Code(rawValue: 12)
         package static let networkException = Code(rawValue: 13)
         package static let coordinatorLoadInProgress = Code(rawValue: 14)

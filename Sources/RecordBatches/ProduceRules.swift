@@ -122,22 +122,24 @@ extension ProduceRules {
     ///
     /// - SeeAlso: `ByteBufferLogInputStream.nextBatch` of Kafka: bytes that are no whole batch are none.
     private func readHeader(_ bytes: borrowing RawSpan, version: Int16) throws(BatchRejection) -> BatchHeader {
-        let none = BatchRejection(
-            .invalidRecord,
-            "Produce requests with version \(version) must have at least one record batch per partition")
-        guard bytes.byteCount >= BatchHeader.prefixByteCount else { throw none }
+        func none() -> BatchRejection {
+            BatchRejection(
+                .invalidRecord,
+                "Produce requests with version \(version) must have at least one record batch per partition")
+        }
+        guard bytes.byteCount >= BatchHeader.prefixByteCount else { throw none() }
         let length = bytes.bigEndian(at: 8, as: Int32.self)
         guard length >= Self.lengthMin else {
             throw BatchRejection(
                 .corruptMessage,
                 "Record size \(length) is less than the minimum record overhead (\(Self.lengthMin))")
         }
-        guard bytes.byteCount > Self.magicAt else { throw none }
+        guard bytes.byteCount > Self.magicAt else { throw none() }
         let magic = bytes.bigEndian(at: Self.magicAt, as: Int8.self)
         guard 0...2 ~= magic else {
             throw BatchRejection(.corruptMessage, "Invalid magic found in record: \(magic)")
         }
-        guard BatchHeader.prefixByteCount + Int(length) <= bytes.byteCount else { throw none }
+        guard BatchHeader.prefixByteCount + Int(length) <= bytes.byteCount else { throw none() }
         guard magic == 2 else {
             throw BatchRejection(
                 .invalidRecord,
@@ -283,7 +285,8 @@ extension ProduceRules {
 
         var rejection: BatchRejection? {
             guard !listed.isEmpty else { return nil }
-            let first = listed.prefix(3).map { "\($0.index): \($0.message)" }.joined(separator: "; ")
+            let first = listed.prefix(3).map { "RecordError(batchIndex=\($0.index), message='\($0.message)')" }
+                .joined(separator: ", ")
             return BatchRejection(
                 code,
                 code == .invalidTimestamp

@@ -367,10 +367,21 @@ def test_the_level_of_the_log(make_broker, ask, java):
     assert alter_level("root", "DEBUG", validateOnly=True) == (0, None) and level() == "INFO"
     for value in ("DEBUG", "ERROR"):
         assert alter_level("root", value) == (0, None) and level() == value
+
+    def warned():
+        """How many lines tell of a client that is too old, after another one came."""
+        with socket.create_connection(broker.address.rsplit(":", 1), timeout=30) as old:
+            old.sendall(struct.pack(">ihhih", 10, 0, 0, 1, -1))  # Produce 0
+            assert old.recv(1) == b""
+        return broker.log_path.read_text().count("speaks versions of the protocol")
+
+    assert warned() == 0
+    assert alter_level("root", "WARN") == (0, None)
+    assert warned() == 1
     assert alter_level("root", "LOUD") == (
         40,
-        "Cannot set the log level of root to LOUD as it is not a supported log level. Valid log levels are TRACE, DEBUG, "
-        "INFO, WARN, ERROR, FATAL",
+        "Cannot set the log level of root to LOUD as it is not a supported log level. Valid log levels are DEBUG, ERROR, "
+        "FATAL, INFO, TRACE, WARN",
     )
     assert alter_level("kafka.nothing", "INFO") == (40, "Logger kafka.nothing does not exist!")
     assert alter_level("root", None, 1) == (42, "Removing the log level of the root logger is not allowed")

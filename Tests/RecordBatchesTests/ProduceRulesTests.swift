@@ -32,7 +32,7 @@ import Testing
             (
                 64, [0x02], .invalidRecord,
                 "One or more records have been rejected due to 1 record errors in total, and only showing the first three "
-                    + "errors at most: [0: record 0 has offset delta 1]"
+                    + "errors at most: [RecordError(batchIndex=0, message='record 0 has offset delta 1')]"
             ),
             (61, [0x2E], .invalidRecord, "record 0: record header beyond its record"),
         ] as [(Int, [UInt8], BatchRejection.Code, String)])

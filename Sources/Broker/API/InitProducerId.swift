@@ -7,10 +7,6 @@ extension BrokerNode {
     /// over crashes.
     func handleInitProducerId(_ request: InitProducerIdRequest, _ responder: Responder) {
         let access = access(responder)
-        // Id and epoch of the producer go together; the coordinator looks at those of a transactional one.
-        guard request.transactionalId != nil || (request.producerId == -1) == (request.producerEpoch == -1) else {
-            return responder.send(Self.refusal(.invalidRequest))
-        }
         guard let transactionalId = request.transactionalId else {
             // KIP-679: who may write to any topic may do so idempotently.
             guard

@@ -18,7 +18,7 @@ extension BrokerNode {
         if request.allowAutoTopicCreation, controller.server.flag("auto.create.topics.enable") {
             for topic in wanted where topic.topicId.isZero {
                 guard let name = topic.name, snapshot.topic(named: name) == nil, Topic.problem(withName: name) == nil,
-                    !missing.contains(name), failures[name] == nil,
+                    failures[name] == nil,
                     access.permits(.describe, .topic, name, isTold: false)
                 else { continue }
                 if access.permitsCluster(.create, isTold: false) || access.permits(.create, .topic, name) {

@@ -56,7 +56,8 @@ final class EmbeddedWriter: RecordWriter {
         var positions = [RecordPosition](repeating: RecordPosition(partition: 0, offset: -1), count: records.count)
         var syncs: [(Partition, Int64)] = []
         var failure: ClusterError?
-        let byteCountMax = min(Self.batchByteCountMax, topic.config.rules.byteCountMax)
+        let byteCountMax = min(
+            Self.batchByteCountMax, topic.config.rules.byteCountMax, Int(clamping: topic.config.log.segmentBytes))
         for (number, indexes) in byPartition.sorted(by: { $0.key < $1.key }) {
             guard let partition = topic.partition(number) else {
                 throw ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist")
@@ -75,7 +76,9 @@ final class EmbeddedWriter: RecordWriter {
                     end = appended.lastOffset + 1
                 } catch {
                     // One record that is too large keeps none of the others back; a transaction is over with it.
-                    guard error.code == .messageTooLarge, taken == 1, transaction == nil else { throw error }
+                    guard error.code == .messageTooLarge || error.code == .recordListTooLarge, taken == 1,
+                        transaction == nil
+                    else { throw error }
                     failure = failure ?? error
                 }
                 rest = rest.dropFirst(taken)

@@ -53,7 +53,7 @@ final class BrokerLogLevel: Sendable {
                 throw ControlError(
                     .invalidConfig,
                     "Cannot set the log level of \(alteration.name) to \(value) as it is not a supported log level. "
-                        + "Valid log levels are \(Self.levels.map(\.word).joined(separator: ", "))")
+                        + "Valid log levels are \(Self.levels.map(\.word).sorted().joined(separator: ", "))")
             }
             wanted = found.level
         }

@@ -8,20 +8,24 @@ extension BrokerNode {
     func registerKafkaMetrics(_ survey: LogSurvey) {
         let registry = metrics.registry
         let topics = "kafka_server_brokertopicmetrics"
+        // The sum of all others falls when one of them is deleted, which a counter must not.
+        let single: @Sendable () -> [(name: String, figures: LogSurvey.Figures)] = {
+            survey.topics.filter { $0.name != LogSurvey.otherTopics }
+        }
         registry.samples(
             "\(topics)_messagesin_total",
             "BrokerTopicMetrics MessagesInPerSec: records appended since the start; by topic the ends of its logs.",
             .counter
         ) { [metrics] in
             [MetricRegistry.Sample([], Double(metrics.producedRecords.total))]
-                + survey.topics.map { MetricRegistry.Sample([("topic", $0.name)], Double($0.figures.logEnd)) }
+                + single().map { MetricRegistry.Sample([("topic", $0.name)], Double($0.figures.logEnd)) }
         }
         registry.samples(
             "\(topics)_bytesin_total",
             "BrokerTopicMetrics BytesInPerSec: bytes appended since the start, and by topic.", .counter
         ) { [metrics] in
             [MetricRegistry.Sample([], Double(metrics.producedBytes.total))]
-                + survey.topics.map {
+                + single().map {
                     MetricRegistry.Sample([("topic", $0.name)], Double($0.figures.appendedByteCount))
                 }
         }

@@ -103,7 +103,7 @@ extension Controller {
                 alterations, to: isIncremental ? state.image.clientMetrics[name] ?? [:] : [:],
                 definition: ClientMetricsConfigs.definition, current: { _ in "" }, problem: { _, _ in nil })
             try ClientMetricsConfigs.check(values)
-            guard !validateOnly else { return }
+            guard !validateOnly, values != state.image.clientMetrics[name] ?? [:] else { return }
             try commit([.clientMetrics(name: name, values: values)], &state)
         }
     }

@@ -23,11 +23,17 @@ extension Controller {
             } catch {
                 return creations.map { _ in .failure(error) }
             }
+            // One look for all: there may be thousands of both.
+            var folded: [String: String] = [:]
+            if creations.contains(where: { TopicRules.canCollide($0.name) }) {
+                for name in catalog.snapshot.byName.keys { folded[TopicRules.folded(name)] = name }
+            }
             for creation in creations {
                 do throws(ControlError) {
                     let topic = try makeTopic(
                         creation, state, opensLogs: !validateOnly, id: .random(using: &random),
-                        among: created, charge)
+                        among: folded, charge)
+                    folded[TopicRules.folded(topic.name)] = topic.name
                     results.append(.success(topic))
                     created.append(topic)
                 } catch {
@@ -53,23 +59,20 @@ extension Controller {
 
     /// Checks in the order of Kafka's controller: the name, what there is already, the settings, the partitions.
     ///
-    /// - Parameter created: topics of the same request, which are not in the catalog yet.
+    /// - Parameter folded: the names of all topics, those of the same request among them, by what metrics call them.
     private func makeTopic(
-        _ creation: TopicCreation, _ state: borrowing State, opensLogs: Bool, id: KafkaUUID, among created: [Topic],
+        _ creation: TopicCreation, _ state: borrowing State, opensLogs: Bool, id: KafkaUUID,
+        among folded: [String: String],
         _ charge: (Int) throws(ControlError) -> Void
     ) throws(ControlError) -> Topic {
         if let problem = Topic.problem(withName: creation.name) { throw ControlError(.invalidTopicException, problem) }
         guard creation.name != Topic.metadataName else {
             throw ControlError(.topicAuthorizationFailed, "Authorization failed.")
         }
-        let existing = catalog.snapshot.byName
-        if existing[creation.name] != nil {
+        if catalog.snapshot.byName[creation.name] != nil {
             throw ControlError(.topicAlreadyExists, "Topic '\(creation.name)' already exists.")
         }
-        let collision =
-            TopicRules.collision(of: creation.name, in: existing.keys)
-            ?? TopicRules.collision(of: creation.name, in: created.lazy.map(\.name))
-        if let collision {
+        if let collision = folded[TopicRules.folded(creation.name)], collision != creation.name {
             throw ControlError(
                 .invalidTopicException, "Topic '\(creation.name)' collides with existing topic: \(collision)")
         }

@@ -137,11 +137,14 @@ enum TopicRules {
         return nil
     }
 
-    /// Metric names replace '.' by '_', so names that then collide are refused as Kafka does.
-    static func collision(of name: String, in names: some Sequence<String>) -> String? {
-        let folded = name.replacing(".", with: "_")
-        guard name.contains(".") || name.contains("_") else { return nil }
-        return names.first { $0 != name && $0.replacing(".", with: "_") == folded }
+    static func canCollide(_ name: String) -> Bool {
+        name.utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "_") }
+    }
+
+    /// The name in the names of metrics, which have '_' for '.'. Kafka refuses topics that are one by it.
+    static func folded(_ name: String) -> String {
+        guard name.utf8.contains(UInt8(ascii: ".")) else { return name }
+        return String(decoding: name.utf8.map { $0 == UInt8(ascii: ".") ? UInt8(ascii: "_") : $0 }, as: UTF8.self)
     }
 
     /// Applies alterations to the overrides of a topic, a group or a broker.

@@ -144,7 +144,8 @@ final class KeyLog: Sendable {
             await writer?.close()
             logger.warning("cannot write to the topic of encryption keys", metadata: ["error": "\(error)"])
             switch error.code {
-            case .messageTooLarge: throw .unprocessable("the key is larger than a record of its topic may be")
+            case .messageTooLarge, .recordListTooLarge:
+                throw .unprocessable("the key is larger than a record of its topic may be")
             case .requestTimedOut: throw .timeout("Write to the Kafka store timed out")
             default: throw .store("cannot write to the topic of the encryption keys: \(error.message)")
             }

@@ -256,7 +256,7 @@ final class RegistryWriter: Sendable {
             await writer?.close()
             logger.warning("cannot write to the schemas topic", metadata: ["error": "\(error)"])
             switch error.code {
-            case .messageTooLarge: throw .schemaTooLarge
+            case .messageTooLarge, .recordListTooLarge: throw .schemaTooLarge
             case .requestTimedOut: throw .timeout("Write to the Kafka store timed out")
             default: throw .store("Register schema operation failed while writing to the Kafka store: \(error.message)")
             }

@@ -110,7 +110,8 @@ extension PersistentQuery {
     private func isFinal(_ error: ClusterError) -> Bool {
         let lasting: [ClusterError.Code] = [
             .unknownTopicOrPartition, .topicAuthorizationFailed, .groupAuthorizationFailed, .clusterAuthorizationFailed,
-            .transactionalIdAuthorizationFailed, .messageTooLarge, .invalidRecord, .corruptMessage, .invalidTopic,
+            .transactionalIdAuthorizationFailed, .messageTooLarge, .recordListTooLarge, .invalidRecord, .corruptMessage,
+            .invalidTopic,
             .invalidRequest,
         ]
         return lasting.contains(error.code)

@@ -35,6 +35,7 @@ struct CommandFailure: Error {
             hint = "the user of this connection is not permitted to do that"
         case .saslAuthenticationFailed: hint = "check user and password (--command-config or -X sasl.username=...)"
         case .messageTooLarge: hint = "the topic's limit is its configuration max.message.bytes"
+        case .recordListTooLarge: hint = "a batch has to fit into a segment: the topic's configuration segment.bytes"
         case .invalidRecord where !message.contains("key"): hint = "every record of a compacted topic needs a key"
         case .producerFenced: hint = TransactionHint.fenced
         case .unsupportedVersion where !message.contains("does not offer"):
