@@ -153,9 +153,10 @@ import Testing
     }
 
     /// The last record of a sum is more than its type holds, in the middle of all that is there when the query begins.
-    @Test(arguments: [1, 3, 700]) func `all before the record that ends a query is there, and told once`(
-        last: Int
-    ) async throws {
+    ///
+    /// Of 4097 records the last one is a batch of its own.
+    @Test(arguments: [(1, 1000), (3, 1000), (700, 1000), (4096, 4097)])
+    func `all before the record that ends a query is there, and told once`(last: Int, count: Int) async throws {
         let log = Mutex<[ProcessingLogEntry]>([])
         try await TestServer.run {
             $0.processingLog = { _, entry in log.withLock { $0.append(entry) } }
@@ -163,13 +164,13 @@ import Testing
             try await server.execute(
                 "CREATE STREAM d (k STRING KEY, v DECIMAL(3, 0)) WITH (kafka_topic='d', value_format='JSON', partitions=1);"
             )
-            var records: [(key: String?, value: String?, timestamp: Int64)] = (0..<1000).map {
+            var records: [(key: String?, value: String?, timestamp: Int64)] = (0..<count).map {
                 ("k\($0)", "{\"V\":1}", Int64($0))
             }
             records[0] = ("x", "{\"V\":999}", 0)
             records[last] = ("x", "{\"V\":5}", Int64(last))
             if last > 3 { records[2].value = "no json" }
-            records[last + 1].value = "no json, either"
+            if last + 1 < count { records[last + 1].value = "no json, either" }
             try await server.write("d", records)
             let id = try await server.execute("CREATE TABLE c AS SELECT k, SUM(v) AS t FROM d GROUP BY k EMIT CHANGES;")
             try await server.eventually("an error") { await server.runtime.status(of: id)?.state == .error }
@@ -182,6 +183,95 @@ import Testing
             let offsets = try await server.cluster.groupOffsets("_confluent-ksql-default_query_\(id)")
             #expect(offsets.first { $0.key.topic == "d" }?.value.offset == Int64(last))
         }
+    }
+
+    /// Times of two streams alternate, and so every batch is one record.
+    @Test func `all before the record that ends a join is there`() async throws {
+        try await TestServer.run { server in
+            for name in ["l", "r"] {
+                try await server.execute(
+                    """
+                    CREATE STREAM \(name) (k STRING KEY, v DECIMAL(3, 0))
+                      WITH (kafka_topic = '\(name)', value_format = 'JSON', partitions = 1);
+                    """)
+            }
+            let last = 100
+            let values = (0...150).map { $0 == 0 ? 999 : 1 }
+            func records(_ shift: Int64) -> [(key: String?, value: String?, timestamp: Int64)] {
+                values.enumerated().map {
+                    ($0 == last ? "k0" : "k\($0)", "{\"V\":\($1)}", 2 * Int64($0) + shift)
+                }
+            }
+            try await server.write("l", records(0))
+            try await server.write("r", records(1))
+            let id = try await server.execute(
+                """
+                CREATE TABLE c AS SELECT l.k AS k, SUM(l.v) AS t FROM l JOIN r WITHIN 1 HOUR ON l.k = r.k
+                  GROUP BY l.k EMIT CHANGES;
+                """)
+            try await server.eventually("an error") { await server.runtime.status(of: id)?.state == .error }
+            let errors = await server.runtime.status(of: id)?.errors.map(\.message) ?? []
+            #expect(errors.count == 1 && errors[0].contains("topic l, partition 0, offset \(last): "), "\(errors)")
+            let written = try await server.records("C").map { $0.key.map { String(buffer: $0) } }
+            #expect(written == (0..<last).map { "k\($0)" })
+            let offsets = try await server.cluster.groupOffsets("_confluent-ksql-default_query_\(id)")
+            for topic in ["l", "r"] {
+                #expect(offsets.first { $0.key.topic == topic }?.value.offset == Int64(last), "\(topic)")
+            }
+        }
+    }
+
+    @Test func `who looks for the record that ends a query waits for what is being committed`() async throws {
+        let log = Mutex<[ProcessingLogEntry]>([])
+        try await TestServer.run {
+            $0.processingLog = { _, entry in log.withLock { $0.append(entry) } }
+        } _: { server in
+            server.leavesQueriesToNodes = true
+            server.properties["processing.guarantee"] = "at_least_once"
+            try await server.execute(
+                "CREATE STREAM d (k STRING KEY, v DECIMAL(3, 0)) WITH (kafka_topic='d', value_format='JSON', partitions=1);"
+            )
+            let id = try await server.execute("CREATE TABLE c AS SELECT k, SUM(v) AS t FROM d GROUP BY k EMIT CHANGES;")
+            try await server.write("d", [("x", "{\"V\":999}", 0), ("y", "no json", 0), ("z", "{\"V\":1}", 0)])
+            let gate = Gate()
+            let node = try await server.node("a:1", on: GatedCluster(server.cluster, gate, at: .writes))
+            try await server.eventually("a commit under way") { await gate.isWaitedFor }
+            #expect(log.withLock { $0 }.isEmpty)
+            try await server.write("d", [("x", "{\"V\":5}", 0)])
+            try await server.eventually("a failure") { await node.status(of: id)?.state == .rebalancing }
+            await gate.open()
+            try await server.eventually("an error") { await node.status(of: id)?.state == .error }
+            let errors = await node.status(of: id)?.errors.map(\.message) ?? []
+            #expect(errors.count == 1 && errors[0].contains("partition 0, offset 3: "), "\(errors)")
+            #expect(try await server.records("C").map { $0.key.map { String(buffer: $0) } } == ["x", "z"])
+            #expect(log.withLock { $0 }.compactMap(\.offset) == [1])
+            await node.shutdown()
+        }
+    }
+
+    @Test func `care is taken of the records of the batch that failed, and of no others`() throws {
+        func batch(_ offsets: ClosedRange<Int64>) -> SourceBatch {
+            SourceBatch(
+                topic: "d",
+                records: offsets.map { (key: nil, value: nil, timestamp: 0, offset: $0, headers: []) })
+        }
+        func care(_ offsets: ClosedRange<Int64>, isAlone: Bool, _ code: EngineError.Code = .fatalRecord) -> TaskRun
+            .Care?
+        {
+            TaskRun.Care(.engine(EngineError(code, "no"), batch(offsets), isAlone: isAlone))
+        }
+        #expect(care(7...7, isAlone: true) == nil)
+        #expect(care(7...8, isAlone: true, .stateLimit) == nil)
+        #expect(care(7...7, isAlone: false)?.range == 7...7)
+        let wide = try #require(care(100...227, isAlone: true))
+        func most(_ offset: Int64) -> [Int64] {
+            let most = wide.most(from: offset)
+            return [Int64(most.recordCount), most.end]
+        }
+        #expect(most(0) == [.max, 100])
+        #expect(most(100) == [2, 228])
+        #expect(most(227) == [2, 228])
+        #expect(most(228) == [.max, .max])
     }
 
     @Test func `a topic that is deleted ends its query, with the reason`() async throws {

@@ -167,7 +167,8 @@ import Testing
                 "readQueries":[{"id":"Q","state":"RUNNING","queryString":"a  b"}],"sourceConstraints":["C"],\
                 "statistics":"total-messages: 1","errorStats":"","queryOffsetSummaries":[{"groupId":"g",\
                 "topicSummaries":[{"kafkaTopic":"s","offsets":[{"partition":0,"logStartOffset":1,"logEndOffset":9,\
-                "consumerOffset":7}]}]},{"groupId":"h","topicSummaries":[]}],"extended":true}}
+                "consumerOffset":7},{"partition":1,"logEndOffset":9223372036854775807,"consumerOffset":-2}]}]},\
+                {"groupId":"h","topicSummaries":[]}],"extended":true}}
                 """,
                 """
                 Name                 : S
@@ -203,12 +204,13 @@ import Testing
                 Consumer Group       : g
 
                 Kafka topic          : s
-                Max lag              : 2
+                Max lag              : 9223372036854775807
 
-                 Partition | Start Offset | End Offset | Offset | Lag 
-                ------------------------------------------------------
-                 0         | 1            | 9          | 7      | 2   
-                ------------------------------------------------------
+                 Partition | Start Offset | End Offset          | Offset | Lag                 
+                -------------------------------------------------------------------------------
+                 0         | 1            | 9                   | 7      | 2                   
+                 1         |              | 9223372036854775807 | -2     | 9223372036854775807 
+                -------------------------------------------------------------------------------
 
                 Consumer Group       : h
                 <no offsets committed by this group yet>

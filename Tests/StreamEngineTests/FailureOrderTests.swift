@@ -10,6 +10,7 @@ import Testing
     enum Kind: String, CaseIterable, Sendable {
         case plain, exploded, group, tumbling, hopping, session, finalTumbling, tableGroup, newKey
         case streams, streamsWithGrace, lookup, tables, foreignKey
+        case streamsOnMore, streamsWithGraceOnMore, lookupOnMore, tablesOnMore, foreignKeyOnMore
     }
 
     private static func failing(_ argument: TypedExpression) -> TypedExpression {
@@ -51,6 +52,39 @@ import Testing
     private static func join(_ isTable: [Bool], _ kind: JoinKind, grace: Int64? = nil) -> PlanStep {
         RestoreTests.join(
             source("A", isTable: isTable[0]), source("B", isTable: isTable[1]), kind, grace: grace)
+    }
+
+    /// A join with a further condition, which fails for odd values.
+    private static func joinOnMore(_ isTable: [Bool], _ kind: JoinKind, grace: Int64? = nil) -> PlanStep {
+        let inputs = zip(["A", "B"], isTable).map { topic, isTable in
+            filter(Plans.source(topic, values: AggregateTests.values, isTable: isTable), 2, topic + "Filter")
+        }
+        var step = RestoreTests.join(inputs[0], inputs[1], kind, grace: grace)
+        let condition = Plans.isGreater(failing(TypedExpression(.column(1), .int)), Plans.int(1))
+        switch step.operation {
+        case .streamStreamJoin(var join):
+            join.residual = condition
+            step.operation = .streamStreamJoin(join)
+        case .streamTableJoin(var join):
+            join.residual = condition
+            step.operation = .streamTableJoin(join)
+        case .tableTableJoin(var join):
+            join.residual = condition
+            step.operation = .tableTableJoin(join)
+        default: break
+        }
+        return step
+    }
+
+    private static func foreignKeyJoin(_ left: PlanStep, _ foreignKey: TypedExpression, on condition: TypedExpression?)
+        -> PlanStep
+    {
+        var join = ForeignKeyJoinStep(
+            left: left, right: source("B", isTable: true), kind: .left,
+            columns: [.key(0), .left(1), .left(2), .right(1), .right(2)], foreignKey: foreignKey,
+            formats: Plans.formats)
+        join.residual = condition
+        return PlanStep(["Join"], .foreignKeyJoin(join), schema: JoinTests.schema, isTable: true)
     }
 
     private static func plan(_ kind: Kind, hasList: Bool = false) -> PhysicalPlan {
@@ -96,12 +130,15 @@ import Testing
         case .tables: step = join([true, true], .full)
         case .foreignKey:
             let left = source("A", isTable: true)
-            let join = ForeignKeyJoinStep(
-                left: left, right: source("B", isTable: true), kind: .left,
-                columns: [.key(0), .left(1), .left(2), .right(1), .right(2)],
-                foreignKey: failing(Plans.column(left, 1)),
-                formats: Plans.formats)
-            step = PlanStep(["Join"], .foreignKeyJoin(join), schema: JoinTests.schema, isTable: true)
+            step = foreignKeyJoin(left, failing(Plans.column(left, 1)), on: nil)
+        case .streamsOnMore: step = joinOnMore([false, false], .left)
+        case .streamsWithGraceOnMore: step = joinOnMore([false, false], .full, grace: 30)
+        case .lookupOnMore: step = joinOnMore([false, true], .left)
+        case .tablesOnMore: step = joinOnMore([true, true], .left)
+        case .foreignKeyOnMore:
+            let left = Plans.source("A", values: AggregateTests.values, isTable: true)
+            let condition = Plans.isGreater(failing(TypedExpression(.column(2), .int)), Plans.int(1))
+            step = foreignKeyJoin(left, Plans.column(left, 1), on: condition)
         }
         let last = step.schema.columns.indices.first {
             $0 >= step.schema.keyCount && step.schema.columns[$0].type == .int

@@ -130,6 +130,30 @@ import Testing
         #expect(result.failure?.message == "666")
     }
 
+    @Test func `what is told before one that cannot be written comes of the same batch`() throws {
+        let source = Plans.source("A", values: [Plans.Column("A", .int), Plans.Column("T", .bigint)])
+        let sink = SinkStep(
+            source, topic: "OUT", keyFormat: TestFormats.format, valueFormat: TestFormats.format,
+            timestamp: TimestampColumn(column: "T"))
+        let plan = PhysicalPlan(
+            id: "Q", kind: .createAs, sinkName: "OUT", sourceNames: [],
+            root: PlanStep(["OUT"], .sink(sink), schema: source.schema, isTable: false))
+        let records = ([(1, 5), (2, -1), (3, 6), (666, 7), (4, 8)] as [(Int32, Int64)]).map { value, time in
+            TestRecord(key: [.int(1)], value: [.int(value), .bigint(time)], timestamp: 0)
+        }
+        var results: [(output: [TestRecord], failure: EngineError?, log: [ProcessingLogEntry])] = []
+        for cuts in [nil, []] as [Set<Int>?] {
+            let task = try QueryTask(plan, functions: TestFunctions(), formats: NarrowFormats())
+            results.append(Plans.feed(task, records[...], cuts: cuts))
+        }
+        for result in results {
+            #expect(result.output.map(\.timestamp) == [5, 6])
+            #expect(result.failure?.message == "666")
+            #expect(result.log.count == 1)
+        }
+        #expect(results[0].log == results[1].log)
+    }
+
     // MARK: Headers
 
     @Test func `results have the headers of the record that they came of`() throws {

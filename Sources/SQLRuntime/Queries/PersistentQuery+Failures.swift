@@ -16,11 +16,15 @@ extension PersistentQuery {
             logger.notice("query \(id): task \(task.name) looks for the record that ends it")
             cares[task.place.task] = care
             state = .rebalancing
-            let tasks = self.tasks
-            self.tasks = []
-            for other in tasks where other !== task { other.post(.drop) }
+            // Records of a commit under way may be written before its offsets: whoever begins anew must not be in between.
+            let last = tasks + (tasks.contains { $0 === task } ? [] : [task])
+            ending += last
+            tasks = []
             share?.hold()
-            retry = Task { await self.tryAgain(own) }
+            retry = Task {
+                await self.endAll(last)
+                await self.tryAgain(own)
+            }
             return
         }
         let (message, isFinal) = describe(failure, of: task.name)
@@ -91,7 +95,7 @@ extension PersistentQuery {
                 )
             }
             return ("\(error)", isFinal(error))
-        case .engine(let error, let batch):
+        case .engine(let error, let batch, _):
             let first = batch.offsets[0]
             let last = batch.offsets[max(0, batch.count - 1)]
             return (

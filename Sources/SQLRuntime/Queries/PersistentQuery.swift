@@ -26,6 +26,8 @@ actor PersistentQuery {
             placed.withLock { $0?.local = [:] }
         }
     }
+    /// Tasks that end while another run of the query is due.
+    var ending: [TaskRun] = []
     var state = QueryStatus.State.rebalancing
     /// What this node has to do with the query when several run it; nil: this one runs all of it.
     var share: Share?
@@ -169,7 +171,7 @@ actor PersistentQuery {
         let tasks = self.tasks
         self.tasks = []
         state = .error
-        await endAll(tasks)
+        await endAll(tasks + ending)
         if share != nil { await leaveGroup(waitsForOthers: forgets) }
         // Nothing of it is wanted any more.
         if forgets { await forget() }
@@ -177,6 +179,7 @@ actor PersistentQuery {
         endings = []
     }
 
+    /// Ends tasks in good order, and waits for what is under way of such as have ended.
     func endAll(_ tasks: [TaskRun]) async {
         await withTaskGroup(of: Void.self) { group in
             for task in tasks {
@@ -187,13 +190,14 @@ actor PersistentQuery {
                 }
             }
         }
+        ending.removeAll { task in tasks.contains { $0 === task } }
     }
 
     /// Ends all tasks as if the process had died.
     func drop() {
         generation += 1
         retry?.cancel()
-        for task in tasks { task.post(.drop) }
+        for task in tasks + ending { task.post(.drop) }
         tasks = []
         share?.isOver = true
         share?.group?.abandon()
@@ -281,7 +285,7 @@ actor PersistentQuery {
         let tasks = self.tasks
         self.tasks = []
         state = .rebalancing
-        await endAll(tasks)
+        await endAll(tasks + ending)
         await tryAgain(own)
     }
 
@@ -291,7 +295,7 @@ actor PersistentQuery {
         let tasks = self.tasks
         self.tasks = []
         state = .rebalancing
-        await endAll(tasks)
+        await endAll(tasks + ending)
         self.plan = plan
         propertyTexts = properties
         topology = SubTopologies(plan)

@@ -38,30 +38,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         var changelogEnds: [TopicPartition: Int64] = [:]
     }
 
-    /// How a task goes over records of which one ends the query: in small batches, each committed before the next, so that
-    /// all results of the records before it are there.
-    struct Care: Sendable {
-        private static let pieceCount = 64
-
-        let partition: TopicPartition
-        /// Up to here.
-        let last: Int64
-        let recordCountMax: Int
-
-        /// - Returns: nil for a failure that is no record's, and for that of a single one.
-        init?(_ failure: TaskFailure) {
-            guard case .engine(let error, let batch) = failure, error.code == .fatalRecord, batch.count > 1 else {
-                return nil
-            }
-            partition = TopicPartition(batch.topic, batch.partition)
-            last = batch.offsets[batch.count - 1]
-            recordCountMax = max(1, batch.count / Self.pieceCount)
-        }
-    }
-
     private enum Phase { case preparing, running, ended }
 
-    /// Bytes of results that wait for their commit, beyond which the task does not go on.
+    /// Bytes of results and log entries that wait for their commit, beyond which the task does not go on.
     private static let pendingByteCountMax = 8 << 20
 
     let name: String
@@ -80,9 +59,9 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var committer: Committer?
     private let pending = PendingBatches()
     private var isPaused: Bool
-    private var care: Care?
+    private let care: Care?
     /// What went wrong with single records that no commit has in it yet: told when it does, and so told once.
-    private var log: [ProcessingLogEntry] = []
+    private var log = LogEntries()
     private var committingLog: [ProcessingLogEntry] = []
     /// Records were processed that no commit has in it.
     private var isDirty = false
@@ -92,6 +71,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var commitTask: Task<Void, Never>?
     private var reads: [(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)] = []
     private var stops: [@Sendable () -> Void] = []
+    /// The end of what is under way when the task has ended.
+    private var ending: Task<Void, Never>?
     private var current = Published()
     /// Behind the last change of this task in each of its changelogs.
     var changelogEnds: [TopicPartition: Int64] = [:]
@@ -142,7 +123,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             throw error
         }
         inputs = Inputs(readers, for: engine)
-        if let care { inputs?.recordCountMax = care.recordCountMax }
+        inputs?.care = care
         current.committed = offsets.filter { place.partitions.contains($0.key) }
         publish()
     }
@@ -211,7 +192,16 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         case .pause: isPaused = true
         case .resume: isPaused = false
         case .stop(let done):
-            if phase == .running { stops.append(done) } else { done() }
+            if phase == .running {
+                stops.append(done)
+            } else {
+                // Of a task that has failed or was dropped a commit may still be under way.
+                let ending = ending
+                Task {
+                    await ending?.value
+                    done()
+                }
+            }
         case .drop: end()
         }
     }
@@ -234,15 +224,13 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             }
             if isPaused { return false }
         }
-        if care != nil, isDirty || isCommitting {
-            commit()
-            return false
-        }
-        if isDirty, !isCommitting, ContinuousClock.now >= commitDue || pending.byteCount > Self.pendingByteCountMax {
-            commit()
-        }
-        if isCommitting, pending.byteCount > Self.pendingByteCountMax { return false }
+        if isDirty, !isCommitting, isFull || ContinuousClock.now >= commitDue { commit() }
+        if isCommitting, isFull { return false }
         do throws(ClusterError) {
+            if isDirty || isCommitting, try inputs.needsCare() {
+                commit()
+                return false
+            }
             guard let batch = try inputs.next() else {
                 // Drained: nobody should wait for the interval.
                 commit()
@@ -257,25 +245,17 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         return phase == .running
     }
 
+    private var isFull: Bool { pending.byteCount + log.byteCount > Self.pendingByteCountMax }
+
     private func process(_ batch: SourceBatch) throws(ClusterError) {
         let output = engine.process(batch)
         if let error = output.failure {
-            let failure = TaskFailure.engine(error, batch)
-            // Otherwise these records come again.
-            if Care(failure) == nil { tell(output.log) }
+            let failure = TaskFailure.engine(error, batch, isAlone: !isDirty && !isCommitting)
+            // What comes again is told then: all but the record that has ended the query.
+            if error.code == .fatalRecord, Care(failure) == nil { tell(output.log) }
             return fail(failure)
         }
-        log += output.log
-        if log.count > Self.logCountMax {
-            tell(log)
-            log = []
-        }
-        if let care, care.partition == TopicPartition(batch.topic, batch.partition),
-            batch.count > 0, batch.offsets[batch.count - 1] >= care.last
-        {
-            self.care = nil
-            inputs?.recordCountMax = .max
-        }
+        if context.settings.processingLog != nil { log.append(output.log) }
         if !isDirty {
             isDirty = true
             commitDue = ContinuousClock.now + context.properties.commitInterval
@@ -289,9 +269,6 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             try pending.append(records, partitionCount: context.partitionCounts[records.topic] ?? 1)
         }
     }
-
-    /// Entries that wait for a commit.
-    private static let logCountMax = 10_000
 
     private func tell(_ entries: [ProcessingLogEntry]) {
         guard let log = context.settings.processingLog else { return }
@@ -330,7 +307,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
         isDirty = false
         isCommitting = true
-        (committingLog, log) = (log, [])
+        committingLog = log.drain()
         committing = [:]
         var offsets: [TopicPartition: CommittedOffset] = [:]
         for (partition, offset) in inputs.offsets where current.committed[partition] != offset {
@@ -350,11 +327,12 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func committed(_ result: Result<Committer.Outcome, ClusterError>) {
         isCommitting = false
+        // Also of a task that has ended meanwhile: these records do not come again. Others do, and are told of then.
+        if case .success = result { tell(committingLog) }
+        committingLog = []
         guard phase == .running else { return }
         switch result {
         case .success(let ends):
-            tell(committingLog)
-            committingLog = []
             changelogEnds.merge(ends) { _, new in new }
             current.committed.merge(committing) { _, new in new }
             current.lastMessage = SystemWallClock().now()
@@ -426,7 +404,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         let committer = committer
         let commitTask = commitTask
         // Ends by itself; whoever stops the task waits for it.
-        Task {
+        ending = Task {
             await commitTask?.value
             await committer?.close()
             for done in stops { done() }
@@ -437,7 +415,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 /// Why a task has ended.
 enum TaskFailure: Sendable {
     case cluster(ClusterError)
-    case engine(EngineError, SourceBatch)
+    /// - Parameter isAlone: everything before the batch is committed.
+    case engine(EngineError, SourceBatch, isAlone: Bool)
     case memory(bytes: Int, most: Int, isOfAll: Bool)
 }
 

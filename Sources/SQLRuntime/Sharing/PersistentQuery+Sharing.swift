@@ -127,7 +127,7 @@ extension PersistentQuery: QueryGroup.Owner {
 
     private var claimed: Set<TaskName> {
         guard let share else { return [] }
-        return Set(tasks.map(\.place.task)).union(share.beginnings.keys).union(share.olds.keys)
+        return Set((tasks + ending).map(\.place.task)).union(share.beginnings.keys).union(share.olds.keys)
     }
 
     func shape() async throws(ClusterError) -> QueryGroup.Shape {
@@ -173,7 +173,7 @@ extension PersistentQuery: QueryGroup.Owner {
 
     /// Ends tasks in good order.
     private func giveUp(_ names: Set<TaskName>) async {
-        let leaving = tasks.filter { names.contains($0.place.task) }
+        let leaving = (tasks + ending).filter { names.contains($0.place.task) }
         if !leaving.isEmpty { tasks.removeAll { names.contains($0.place.task) } }
         let beginnings = share?.beginnings.filter { names.contains($0.key) }.map(\.value) ?? []
         for beginning in beginnings { beginning.cancel() }
@@ -229,6 +229,7 @@ extension PersistentQuery: QueryGroup.Owner {
         } catch { return ClusterError(.invalidRequest, "\(error)") }
         preparing.append(task)
         defer { preparing.removeAll { $0 === task } }
+        await endAll(ending.filter { $0.place.task == name })
         do throws(ClusterError) {
             try await task.take()
             let committed = try await self.committed(task.place.partitions)

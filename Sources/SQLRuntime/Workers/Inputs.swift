@@ -37,8 +37,8 @@ final class Inputs {
 
     private let inputs: [Input]
     private let turns: ((SourceBatch) -> ColumnBuffer<Int64>?)?
-    /// Records that are given at once.
-    var recordCountMax = Int.max
+    /// Records of which one ends the query.
+    var care: TaskRun.Care?
 
     /// - Parameters:
     ///   - ends: of partitions that are read only so far.
@@ -74,6 +74,27 @@ final class Inputs {
 
     /// The next records in the order of time, all of one partition; nil when there are none at the moment.
     func next() throws(ClusterError) -> SourceBatch? {
+        guard let (first, limit) = try head() else { return nil }
+        guard let care, care.partition == first.reader.partition else { return first.take(upTo: limit) }
+        let most = care.most(from: first.headOffset)
+        return first.take(upTo: limit, atMost: most.recordCount, before: most.end)
+    }
+
+    /// Whether the next records are some that `care` is for, which is given up when they are over.
+    func needsCare() throws(ClusterError) -> Bool {
+        guard let care else { return false }
+        guard let input = inputs.first(where: { $0.reader.partition == care.partition }),
+            input.offset <= care.range.upperBound
+        else {
+            self.care = nil
+            return false
+        }
+        guard let first = try head()?.input, first === input else { return false }
+        return care.range.contains(first.headOffset)
+    }
+
+    /// The input whose turn it is, and up to which time.
+    private func head() throws(ClusterError) -> (input: Input, limit: Int64)? {
         for input in inputs where input.batches.isEmpty && !input.isWaiting && !input.isAtEnd {
             let fetched = try input.reader.nextBlocking(maxBytes: Self.fetchByteCountMax, timeout: .zero)
             // A transaction's end is no record: what is behind it may be there already.
@@ -94,7 +115,7 @@ final class Inputs {
                 limit = min(limit, time)
             }
         }
-        return first?.take(upTo: limit, atMost: recordCountMax)
+        return first.map { ($0, limit) }
     }
 
     /// Whether everything of bounded partitions was taken.
@@ -148,11 +169,13 @@ final class Inputs {
 
 extension Inputs.Input {
     fileprivate var headTime: Int64 { turns[0][row] }
+    fileprivate var headOffset: Int64 { batches[0].offsets[row] }
 
-    /// The first records, as far as they are not after `limit`; at least one.
-    fileprivate func take(upTo limit: Int64, atMost count: Int) -> SourceBatch {
+    /// The first records, as far as they are not after `limit` and before `endOffset`; at least one.
+    fileprivate func take(upTo limit: Int64, atMost count: Int = .max, before endOffset: Int64 = .max) -> SourceBatch {
         let batch = batches[0]
         var end = batch.count - row > count ? row + max(1, count) : batch.count
+        if endOffset < .max { while end > row + 1, batch.offsets[end - 1] >= endOffset { end -= 1 } }
         let most = end
         if limit < .max {
             end = row + 1

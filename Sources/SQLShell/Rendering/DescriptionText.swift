@@ -99,12 +99,11 @@ enum SourceText {
             let topics = group["topicSummaries"]?.elements ?? []
             if topics.isEmpty { lines.append("<no offsets committed by this group yet>") }
             for topic in topics {
-                let lag = (topic["offsets"]?.elements ?? []).map {
-                    max(0, ($0["logEndOffset"]?.integer ?? 0) - ($0["consumerOffset"]?.integer ?? 0))
-                }.max()
+                var lagMax: Int64 = 0
+                for partition in topic["offsets"]?.elements ?? [] { lagMax = max(lagMax, lag(partition)) }
                 lines += [
                     "", "Kafka topic          : \(EntityText.cell(topic["kafkaTopic"]))",
-                    "Max lag              : \(lag ?? 0)", "",
+                    "Max lag              : \(lagMax)", "",
                 ]
                 lines.append(
                     EntityText.grid(["Partition", "Start Offset", "End Offset", "Offset", "Lag"], topic["offsets"]) {
@@ -113,12 +112,20 @@ enum SourceText {
                         let offset = partition["consumerOffset"]?.integer ?? 0
                         return [
                             EntityText.cell(partition["partition"]), EntityText.cell(partition["logStartOffset"]),
-                            String(end), String(offset), String(max(0, end - offset)),
+                            String(end), String(offset), String(lag(partition)),
                         ]
                     })
             }
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// How far a group is behind, whatever numbers a server answers.
+    private static func lag(_ partition: JSONValue) -> Int64 {
+        let end: Int64 = partition["logEndOffset"]?.integer ?? 0
+        let offset: Int64 = partition["consumerOffset"]?.integer ?? 0
+        let (lag, overflows) = end.subtractingReportingOverflow(offset)
+        return overflows ? (end > offset ? .max : 0) : max(0, lag)
     }
 
     private static func queries(_ list: JSONValue?, _ title: String) -> [String] {

@@ -68,7 +68,9 @@ final class ForeignKeyJoinOperator: Operator {
             let foreign = bytes(foreignKey.evaluate(found.batch.columns, count: 1, failures: &failures), 0)
             let match = foreign.flatMap { key in key.withUnsafeBytes { rightTable.lookup($0) } }
             if match == nil, !isLeftJoin { return }
-            appendColumns(found.batch, 0, match?.value, isDeleted: false, to: collector.builder)
+            failures = []
+            let right = meeting(found.batch, 0, match?.value, isDeleted: false, &failures)
+            appendPair(found.batch, 0, right, isDeleted: false, to: collector.builder)
             let noted = leftTable.lookup(key).flatMap { leftTable.resultTime($0.value) }
             try collector.endRow(timestamp: noted ?? max(found.timestamp, match?.timestamp ?? .min))
         }
@@ -116,20 +118,20 @@ final class ForeignKeyJoinOperator: Operator {
             guard isNew else {
                 // A row that was never joined has nothing to delete.
                 if wasThere, before != nil || isLeftJoin {
-                    append(batch, row, nil, deletionTime(time, before), isDeleted: true)
+                    try append(batch, row, nil, deletionTime(time, before), isDeleted: true)
                 }
                 continue
             }
             let match = new.flatMap { key in key.withUnsafeBytes { rightTable.lookup($0) } }
             if let match {
-                append(batch, row, match.value, max(time, match.timestamp), isDeleted: false)
+                try append(batch, row, match.value, max(time, match.timestamp), isDeleted: false)
                 continue
             }
             counters.unmatched += 1
             if isLeftJoin {
-                append(batch, row, nil, time, isDeleted: false)
+                try append(batch, row, nil, time, isDeleted: false)
             } else if let before, before != new {
-                append(batch, row, nil, new == nil ? deletionTime(time, before) : time, isDeleted: true)
+                try append(batch, row, nil, new == nil ? deletionTime(time, before) : time, isDeleted: true)
             }
         }
     }
@@ -152,7 +154,7 @@ final class ForeignKeyJoinOperator: Operator {
                 guard let found else { continue }
                 let match = key.withUnsafeBytes { rightTable.lookup($0) }
                 let time = batch.timestamps[row]
-                append(
+                try append(
                     found.batch, 0, isThere ? match?.value : nil, time, isDeleted: !isThere && !isLeftJoin)
                 if isThere || isLeftJoin {
                     // What a read would take for the time of this result.
@@ -198,25 +200,27 @@ final class ForeignKeyJoinOperator: Operator {
 
     private func append(
         _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, _ time: Int64, isDeleted: Bool
-    ) {
-        appendColumns(batch, row, match, isDeleted: isDeleted, to: builder)
+    ) throws(EngineError) {
+        var failures: [CompiledExpression.Failure] = []
+        let match = meeting(batch, row, match, isDeleted: isDeleted, &failures)
+        if !failures.isEmpty {
+            // What is noted of the rows before comes first.
+            try emitResult()
+            note(failures.map { .init(row: row, message: $0.message) }, batch, what: JoinCondition.failed)
+        }
+        appendPair(batch, row, match, isDeleted: isDeleted, to: builder)
         builder.endRow(timestamp: time, present: !isDeleted)
     }
 
-    private func appendColumns(
-        _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, isDeleted: Bool, to target: BatchBuilder
-    ) {
-        if let condition, let match, !isDeleted {
-            appendPair(batch, row, match, isDeleted: false, to: candidate)
-            candidate.endRow(timestamp: 0)
-            var failures: [CompiledExpression.Failure] = []
-            let meets = condition.holds(candidate.finish().columns, count: 1, failures: &failures)[0]
-            if target === builder {
-                note(failures.map { .init(row: row, message: $0.message) }, batch, what: JoinCondition.failed)
-            }
-            return appendPair(batch, row, meets ? match : nil, isDeleted: false, to: target)
-        }
-        appendPair(batch, row, match, isDeleted: isDeleted, to: target)
+    /// The right row that a left one meets: nil for one that does not fulfil the join's condition.
+    private func meeting(
+        _ batch: Batch, _ row: Int, _ match: UnsafeRawBufferPointer?, isDeleted: Bool,
+        _ failures: inout [CompiledExpression.Failure]
+    ) -> UnsafeRawBufferPointer? {
+        guard let condition, match != nil, !isDeleted else { return match }
+        appendPair(batch, row, match, isDeleted: false, to: candidate)
+        candidate.endRow(timestamp: 0)
+        return condition.holds(candidate.finish().columns, count: 1, failures: &failures)[0] ? match : nil
     }
 
     private func appendPair(

@@ -35,16 +35,22 @@ struct JoinCondition {
 extension Operator {
     /// Which rows of a result that two might meet in fulfil a join's condition; failures are noted for rows of `pairs` that
     /// have two.
+    ///
+    /// - Returns: nil when the rows must come one by one, so that what is noted of them is in their order.
     func holds(
         _ condition: JoinCondition, _ columns: [Vector], _ pairs: JoinPairs, isPair: (Int) -> Bool
-    ) -> [Bool] {
+    ) -> [Bool]? {
         var failures: [CompiledExpression.Failure] = []
         let holds = condition.holds(columns, count: pairs.own.count, failures: &failures)
         failures.removeAll { !isPair($0.row) }
-        if !failures.isEmpty {
-            let rows = Batch(count: pairs.own.count, columns: [], timestamps: ColumnBuffer(pairs.timestamps))
-            note(failures, rows, what: JoinCondition.failed)
-        }
+        if failures.isEmpty { return holds }
+        if pairs.own.count > 1 { return nil }
+        noteOfCondition(failures, pairs)
         return holds
+    }
+
+    func noteOfCondition(_ failures: [CompiledExpression.Failure], _ pairs: JoinPairs) {
+        let rows = Batch(count: pairs.own.count, columns: [], timestamps: ColumnBuffer(pairs.timestamps))
+        note(failures, rows, what: JoinCondition.failed)
     }
 }

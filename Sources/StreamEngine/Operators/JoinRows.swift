@@ -48,6 +48,11 @@ struct JoinPairs {
         timestamps.append(timestamp)
     }
 
+    /// Each row alone.
+    var singles: [JoinPairs] {
+        own.indices.map { JoinPairs(own: [own[$0]], other: [other[$0]], timestamps: [timestamps[$0]]) }
+    }
+
     /// The columns of the result.
     ///
     /// - Parameters:

@@ -57,6 +57,11 @@ final class SinkOperator: Operator {
                     "Keys of topic \(sink.topic) have windows, but \(self.input.step.name) gives rows without them."))
         }
         do throws(EngineError) { try write(batch) } catch {
+            // The rows come once more, in parts: what is noted of those before comes first.
+            if context.mayPart, batch.count > 1 {
+                context.mustPart = true
+                return
+            }
             // The rows before the one that cannot be written are.
             var first = 0
             while first < batch.count, isWritable(batch.gathered([Int32(truncatingIfNeeded: first)])) { first += 1 }

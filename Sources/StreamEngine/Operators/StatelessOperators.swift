@@ -160,6 +160,8 @@ final class FlatMapOperator: Operator {
                 do throws(EvaluationFailure) {
                     results.append(try function.body(values))
                 } catch {
+                    // What is noted of the rows before comes first.
+                    if !context.mayPart, !rows.isEmpty { flush() }
                     note([.init(row: row, message: error.message)], batch, what: "Error in a table function")
                     results.append([])
                 }

@@ -176,7 +176,11 @@ final class StreamStreamJoinOperator: Operator {
         if from <= to {
             try other.buffer.forEach(key, in: from...to) { (otherTime, bytes) throws(EngineError) in
                 if let condition {
-                    guard meets(condition, batch, row, bytes, max(time, otherTime), input) else { return }
+                    let isMet = meets(condition, batch, row, bytes, max(time, otherTime), input) {
+                        // What is noted of the rows before comes first.
+                        flush(&pairs, batch, input)
+                    }
+                    guard isMet else { return }
                     if waits, other.isOuter { try other.waiting.remove(time: otherTime, order: key, value: bytes) }
                 } else if waits, other.isOuter {
                     other.waiting.remove(time: otherTime, order: key)
@@ -200,7 +204,7 @@ final class StreamStreamJoinOperator: Operator {
     /// Whether a row and one of the other side that has its key and is near in time fulfil the join's condition.
     private func meets(
         _ condition: JoinCondition, _ batch: Batch, _ row: Int, _ bytes: UnsafeRawBufferPointer, _ time: Int64,
-        _ input: Int
+        _ input: Int, beforeNote: () -> Void
     ) -> Bool {
         let candidate = sides[1 - input].candidate
         _ = candidate.append(bytes)
@@ -208,7 +212,13 @@ final class StreamStreamJoinOperator: Operator {
         pair.append(row, 0, time)
         let columns = pair.columns(
             join.columns, own: batch.columns, others: candidate.finish(), isLeft: input == 0, types: types)
-        return holds(condition, columns, pair) { _ in true }[0]
+        var failures: [CompiledExpression.Failure] = []
+        let meets = condition.holds(columns, count: 1, failures: &failures)[0]
+        if !failures.isEmpty {
+            beforeNote()
+            noteOfCondition(failures, pair)
+        }
+        return meets
     }
 
     private func flush(_ pairs: inout JoinPairs, _ batch: Batch, _ input: Int) {

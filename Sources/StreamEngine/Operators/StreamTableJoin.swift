@@ -85,12 +85,22 @@ final class StreamTableJoinOperator: Operator {
             rightKey(index, batch, pairs)
         }
         let others = rightKeys + found.finish()
+        put(pairs, others, batch)
+        pairs = JoinPairs()
+    }
+
+    /// - Parameter others: the rows of the table that `pairs` tells the indexes of.
+    private func put(_ pairs: JoinPairs, _ others: [Vector], _ batch: Batch) {
+        var pairs = pairs
         let own = batch.columns
         if let condition {
             // A row of the stream meets one of the table at most: those that must not meet are as if there was none.
             let columns = pairs.columns(join.columns, own: own, others: others, isLeft: true, types: types)
             let other = pairs.other
-            let holds = holds(condition, columns, pairs) { other[$0] >= 0 }
+            guard let holds = holds(condition, columns, pairs, isPair: { other[$0] >= 0 }) else {
+                for single in pairs.singles where context.failure == nil { put(single, others, batch) }
+                return
+            }
             for at in other.indices where other[at] >= 0 && !holds[at] {
                 pairs.other[at] = -1
                 counters.unmatched += 1
@@ -103,7 +113,6 @@ final class StreamTableJoinOperator: Operator {
             windows: batch.windows?.gathered(pairs.own))
         result.present = .all
         if let origins = batch.origins { result.origins = pairs.own.map { origins[Int($0)] } }
-        pairs = JoinPairs()
         emitInOrder(result)
     }
 

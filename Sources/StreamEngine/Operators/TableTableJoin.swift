@@ -150,23 +150,39 @@ final class TableTableJoinOperator: Operator {
     ) {
         let keys = (0..<keyCount).map { index in batch.columns[index].gathered(matchedRows(pairs)) }
         let others = keys + found[1 - input].finish()
-        var result = Batch(
-            count: pairs.own.count, columns: columns(pairs, batch.columns, batch.present, others, input),
-            timestamps: ColumnBuffer(pairs.timestamps), present: Validity(all: present))
-        if sendsOld, let old = batch.old {
-            result.old = .init(
-                columns: columns(pairs, old.columns, old.present, others, input), present: Validity(all: oldPresent))
-        }
+        put(pairs, present, oldPresent, batch, others, input)
         pairs = JoinPairs()
         present = []
         oldPresent = []
+    }
+
+    /// - Parameter others: the rows of the other side that `pairs` tells the indexes of.
+    private func put(
+        _ pairs: JoinPairs, _ present: [Bool], _ oldPresent: [Bool], _ batch: Batch, _ others: [Vector], _ input: Int
+    ) {
+        let old = sendsOld ? batch.old : nil
+        let columns = columns(pairs, batch.columns, batch.present, others, input)
+        var oldColumns: [Vector]? = []
+        if columns != nil, let old { oldColumns = self.columns(pairs, old.columns, old.present, others, input) }
+        guard let columns, let oldColumns else {
+            for (at, single) in pairs.singles.enumerated() where context.failure == nil {
+                put(single, [present[at]], [oldPresent[at]], batch, others, input)
+            }
+            return
+        }
+        var result = Batch(
+            count: pairs.own.count, columns: columns, timestamps: ColumnBuffer(pairs.timestamps),
+            present: Validity(all: present))
+        if old != nil { result.old = .init(columns: oldColumns, present: Validity(all: oldPresent)) }
         emitInOrder(result)
     }
 
     /// The columns of the result for rows of one side, new or old ones.
+    ///
+    /// - Returns: nil when the rows must come one by one.
     private func columns(
         _ pairs: JoinPairs, _ own: [Vector], _ present: Validity, _ others: [Vector], _ input: Int
-    ) -> [Vector] {
+    ) -> [Vector]? {
         let isLeft = input == 0
         guard let condition else {
             return pairs.columns(
@@ -177,7 +193,7 @@ final class TableTableJoinOperator: Operator {
         var pairs = pairs
         let candidates = pairs.columns(join.columns, own: own, others: others, isLeft: isLeft, types: types)
         let isPair = pairs.own.indices.map { pairs.other[$0] >= 0 && present.isValid(Int(pairs.own[$0])) }
-        let holds = holds(condition, candidates, pairs) { isPair[$0] }
+        guard let holds = holds(condition, candidates, pairs, isPair: { isPair[$0] }) else { return nil }
         let keepsOwn = isLeft == (join.kind == .left)
         var isIn = (0..<(own.first?.count ?? 0)).map { present.isValid($0) }
         for at in isPair.indices where isPair[at] && !holds[at] {

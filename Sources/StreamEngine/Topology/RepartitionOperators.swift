@@ -96,9 +96,10 @@ final class RepartitionSourceOperator: Operator {
     }
 
     private func readRun(_ records: SourceBatch) {
+        let (batch, failures) = rows.decode(records, hasOld: hasOld)
+        if !failures.isEmpty, records.count > 1 { return readInParts(records, failures) }
         counters.input += records.count
         context.sourceTopic = records.topic
-        let (batch, failures) = rows.decode(records, hasOld: hasOld)
         for row in failures {
             counters.failed += 1
             context.note(
@@ -109,5 +110,14 @@ final class RepartitionSourceOperator: Operator {
                     timestamp: records.timestamps[row]))
         }
         do throws(EngineError) { emitInOrder(try table?.apply(batch) ?? batch) } catch { context.fail(error) }
+    }
+
+    /// What is noted of a record comes behind all that its predecessors give.
+    private func readInParts(_ records: SourceBatch, _ failures: [Int]) {
+        var cuts: [Int] = [0]
+        for row in failures { cuts += [row, row + 1] }
+        for (from, to) in zip(cuts, cuts.dropFirst() + [records.count]) where from < to && context.failure == nil {
+            readRun(records.slice(from..<to))
+        }
     }
 }
