@@ -1,7 +1,9 @@
 """Commands for what Kafka's own tools do: transactions, brokers, features, log files, measurements."""
 
 import json
+import os
 import struct
+import time
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -9,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from clients import create_topic
 from secured import Certificates
 from test_cli import call, swiftwater  # noqa: F401  (a fixture)
+from wire import crc32c
 
 
 @pytest.fixture
@@ -51,13 +54,26 @@ def test_an_open_transaction_is_seen_and_terminated(swiftwater, topic, open_tran
 
 def test_a_transaction_of_one_partition_is_aborted(swiftwater, topic, open_transaction):  # noqa: F811
     swiftwater("transaction", "abort", topic, "--partition", "0", "--start-offset", "7", code=1)
-    assert "aborted the transaction" in swiftwater(
-        "transaction", "abort", topic, "--partition", "0", "--start-offset", "0").out
+    name, _ = open_transaction
+    place = (topic, "--partition", "0", "--start-offset", "0")
+    live = swiftwater("transaction", "abort", *place, code=1)
+    assert "is under way" in live.err and f"swiftwater transaction terminate {name}" in live.err and "--force" in live.err
+    (seen,) = swiftwater("transaction", "producers", topic, "-o", "json").json
+    assert seen["transactionStartOffset"] == 0
+    assert "aborted the transaction" in swiftwater("transaction", "abort", *place, "--force").out
     (seen,) = swiftwater("transaction", "producers", topic, "-o", "json").json
     assert seen["transactionStartOffset"] is None
     assert swiftwater("consume", topic, "-e").out == ""
-    wrong = swiftwater("transaction", "abort", topic, "--partition", "0", "--start-offset", "0", code=1)
+    wrong = swiftwater("transaction", "abort", *place, code=1)
     assert "there is no open transaction" in wrong.err
+
+
+def test_a_refused_abort_leaves_the_transaction_whole(swiftwater, topic, open_transaction):  # noqa: F811
+    _, producer = open_transaction
+    swiftwater("transaction", "abort", topic, "--partition", "0", "--start-offset", "0", code=1)
+    producer.produce(topic, b"more")
+    producer.commit_transaction(20)
+    assert swiftwater("consume", topic, "-e").out.split() == ["open", "more"]
 
 
 def test_transactions_that_are_not_there(swiftwater, open_transaction):  # noqa: F811
@@ -89,13 +105,19 @@ def test_a_brokers_configuration(broker):
     run("broker", "alter", "1", "--reset", "log.cleaner.threads")
     assert value()["log.cleaner.threads"] == ("3", "DYNAMIC_DEFAULT_BROKER_CONFIG")
     assert "'log.cleaner.threads'" in run("broker", "alter", "1", "-c", "log.cleaner.thread=2", code=1).err
+    # What brokers tell only once it is set, and what is for one listener.
+    for name in ("leader.replication.throttled.rate", "background.threads"):
+        run("broker", "alter", "1", "-c", f"{name}=1000")
+        run("broker", "alter", "1", "--reset", name)
+    assert "did you mean" not in call(
+        "broker", "alter", "1", "-c", "listener.name.tls.ssl.keystore.location=/absent", "-b", broker.address).err
     assert "no broker 7" in run("broker", "alter", "7", "-c", "log.cleaner.threads=2", code=1).err
     run("broker", "alter", "-c", "log.cleaner.threads=2", code=64)
 
 
 def test_a_groups_configuration(swiftwater, fresh):  # noqa: F811
     group = fresh("group")
-    assert "consumer.session.timeout.ms" in swiftwater("group", "configs", group, "--all").out
+    assert "consumer.session.timeout.ms" in swiftwater("group", "configs", group, "--all-configs").out
     swiftwater("group", "alter", group, "-c", "consumer.session.timeout.ms=50000")
     (config,) = swiftwater("group", "configs", group, "-o", "json").json
     assert (config["name"], config["value"]) == ("consumer.session.timeout.ms", "50000")
@@ -130,6 +152,7 @@ def test_offsets_of_positions(swiftwater, bootstrap, fresh):  # noqa: F811
     assert offsets() == [3, 0] and offsets("--at", "beginning") == [0, 0]
     assert offsets("--at", "@1500") == [1, 0] and offsets("--at", "-1") == [2, 0]
     assert offsets("--at", "max-timestamp", "--partition", "0") == [1]
+    assert offsets("--at", "2") == [2, 0] and offsets("--at", "1000000") == [3, 0]
     assert "--at never" in swiftwater("topic", "offsets", name, "--at", "never", code=64).err
 
 
@@ -156,7 +179,7 @@ def test_log_files_are_shown(broker, tmp_path):
     text = run("log", "dump", log, "--records").out
     assert "\\u{1b}[31mtwo" in text and "\x1b" not in text and "marker commit" in text and "crc ok" in text
 
-    (snapshot,) = folder.glob("*.snapshot")
+    snapshot = max(folder.glob("*.snapshot"))  # older ones may have stayed
     assert "producerId" in run("log", "dump", snapshot).out
     for name in ("index", "timeindex"):
         run("log", "dump", folder / f"{0:020}.{name}")
@@ -177,13 +200,43 @@ def test_log_files_are_shown(broker, tmp_path):
     assert "checksum" in run("log", "dump", other, code=1).err
     assert "no file of a log" in run("log", "dump", tmp_path / "x.txt", code=1).err
     run("log", "dump", tmp_path / "absent.log", code=1)
+    # What was found stays told when another file cannot be opened, and those behind it are shown.
+    broken.write_bytes(whole[:-5])
+    done = run("log", "dump", broken, tmp_path / "absent.log", log, code=1)
+    assert "no batch at byte" in done.err and "absent.log" in done.err and "marker commit" in done.out
+    pipe = tmp_path / "1.log"
+    os.mkfifo(pipe)
+    assert "is no file" in run("log", "dump", pipe, code=1).err
+
+
+def test_broken_records_under_a_right_checksum_are_told_with_their_place(broker, tmp_path):
+    create_topic(broker.address, "t")
+    for header in ("a\x1b[31m=b", "a=b"):
+        assert call("produce", "t", "-b", broker.address, "-H", header, given=b"one\n").code == 0
+    broker.stop()
+    log = broker.data / "topics" / "t-0" / f"{0:020}.log"
+    text = call("log", "dump", log, "--records").out
+    assert "\\u{1b}[31m=b" in text and "\x1b" not in text
+    whole = log.read_bytes()
+    size = 12 + struct.unpack(">i", whole[8:12])[0]
+    first = bytearray(whole[:size])
+    first[61] = 0x7E  # the length of its only record
+    first[17:21] = struct.pack(">I", crc32c(bytes(first[21:])))
+    broken = tmp_path / f"{0:020}.log"
+    broken.write_bytes(bytes(first) + whole[size:])
+    for options in ([], ["-o", "json"]):
+        done = call("log", "dump", broken, "--records", *options)
+        assert done.code == 1 and "the batch at byte 0" in done.err, done.err
+        assert ('"value":"one"' if options else "one  a=b") in done.out  # of the batch behind it
 
 
 def test_records_of_the_brokers_own_topics_are_decoded(make_broker):
     broker = make_broker(flags=["--roles", "kafka"])
     create_topic(broker.address, "t")
-    call("produce", "t", "-b", broker.address, "--transactional", "x", given=b"one\n")
-    call("consume", "t", "-e", "--group", "g", "-b", broker.address)
+    done = call("produce", "t", "-b", broker.address, "--transactional", "x", given=b"one\n")
+    assert done.code == 0, done.err
+    done = call("consume", "t", "-e", "--group", "g", "-b", broker.address)
+    assert done.code == 0, done.err
     broker.stop()
 
     def dump(topic, *options):
@@ -194,7 +247,7 @@ def test_records_of_the_brokers_own_topics_are_decoded(make_broker):
 
     batches = map(json.loads, dump("__consumer_offsets", "-o", "json"))
     records = [record for batch in batches for record in batch.get("content", [])]
-    (commit,) = [record for record in records if record["key"]["type"] == "OffsetCommit"]
+    commit = [record for record in records if record["key"]["type"] == "OffsetCommit"][-1]
     assert (commit["key"]["group"], commit["key"]["topic"], commit["key"]["partition"]) == ("g", "t", 0)
     assert commit["value"]["offset"] in (1, 2)  # behind the record, or behind the marker after it
     assert any('"transactionalId":"x"' in line and '"producerEpoch"' in line for line in dump("__transaction_state"))
@@ -209,6 +262,8 @@ def test_measurements(swiftwater, topic):  # noqa: F811
     read = swiftwater("perf", "consume", topic, "-o", "json").json
     assert (read["records"], read["bytes"]) == (2000, 200_000)
     assert swiftwater("perf", "consume", topic, "-n", "10", "-o", "json").json["records"] == 10
+    few = swiftwater("perf", "consume", topic, "-n", "3000", "--timeout", "10", "-o", "json")
+    assert few.json["records"] == 2000 and "read 2000 of 3000" in few.err
     there = swiftwater("perf", "latency", topic, "-n", "5", "-o", "json").json
     assert there["records"] == 5 and there["latencyMs"]["max"] > 0
     slow = swiftwater("perf", "produce", topic, "-n", "40", "--rate", "100", "--idempotent", "-o", "json").json
@@ -231,10 +286,10 @@ def with_properties(*properties):
 
 def test_a_port_that_is_spoken_to_in_the_wrong_way_says_what_to_do(make_broker, certificates):
     plain = make_broker(flags=["--roles", "kafka"])
-    done = call("topic", "list", "-b", plain.address, "-X", "security.protocol=SSL", "--timeout", "5")
+    done = call("topic", "list", "-b", plain.address, "-X", "security.protocol=SSL")
     assert done.code == 1 and "security.protocol=PLAINTEXT" in done.err
     user = with_properties("security.protocol=SASL_PLAINTEXT", "sasl.mechanism=PLAIN", "sasl.username=a", "sasl.password=b")
-    done = call("topic", "list", "-b", plain.address, *user, "--timeout", "5")
+    done = call("topic", "list", "-b", plain.address, *user)
     assert done.code == 1 and "asks for no user" in done.err
 
     settings = {
@@ -242,10 +297,10 @@ def test_a_port_that_is_spoken_to_in_the_wrong_way_says_what_to_do(make_broker, 
         "listener.security.protocol.map": "PLAINTEXT:SSL",
     }  # fmt: skip
     safe = make_broker(settings, flags=["--roles", "kafka"])
-    done = call("topic", "list", "-b", safe.address, "--timeout", "5")
+    done = call("topic", "list", "-b", safe.address)
     assert done.code == 1 and "security.protocol=SSL" in done.err
     tls = ["-b", safe.address, *with_properties("security.protocol=SSL")]
-    done = call("topic", "list", *tls, "--timeout", "5")
+    done = call("topic", "list", *tls)
     assert done.code == 1 and "ssl.ca.location=FILE" in done.err
     done = call("topic", "list", *tls, *with_properties("ssl.ca.location=/absent/ca.pem"))
     assert done.code == 64 and "ssl.ca.location: cannot read '/absent/ca.pem'" in done.err
@@ -264,17 +319,30 @@ def test_a_misspelt_variable_is_told(shared_broker):
 
 
 def test_shells_complete_names_of_the_cluster(swiftwater, topic, shared_broker):  # noqa: F811
-    def complete(path, place, *words, address=shared_broker.address):
+    def complete(path, place, *words, address=shared_broker.address, wanted=None):
+        # Completion gives up after two seconds, which a busy machine may need.
+        deadline = time.monotonic() + 30
+        while (found := complete_once(path, place, *words, address=address)) != wanted and time.monotonic() < deadline:
+            pass
+        return found
+
+    def complete_once(path, place, *words, address):
         line = ["swiftwater", *path, "-b", address, *words]
         done = call("---completion", *path, "--", place, str(len(line) - 1), str(len(line[-1])), *line)
         assert done.code == 0, done.err
         return done.out.split()
 
-    assert complete(["topic", "describe"], "positional@0", topic[:-2]) == [topic]
-    assert complete(["consume"], "positional@0", topic[:-1]) == [topic]
+    assert complete(["topic", "describe"], "positional@0", topic[:-2], wanted=[topic]) == [topic]
+    assert complete(["consume"], "positional@0", topic[:-1], wanted=[topic]) == [topic]
     swiftwater("consume", topic, "--group", topic, "-e")
-    assert complete(["group", "describe"], "positional@0", topic) == [topic]
-    assert complete(["topic", "describe"], "positional@0", "", address="127.0.0.1:1") == []
+    assert complete(["group", "describe"], "positional@0", topic, wanted=[topic]) == [topic]
+    # Bash would run what stands in it.
+    planted = topic + "$(touch${IFS}/tmp/planted)"
+    assert swiftwater("consume", topic, "--group", planted, "-e").out == ""
+    assert planted in [entry["group"] for entry in swiftwater("group", "list", "-o", "json").json]
+    assert complete(["group", "describe"], "positional@0", topic, wanted=[topic]) == [topic]
+    swiftwater("group", "delete", planted)
+    assert complete(["topic", "describe"], "positional@0", "", address="127.0.0.1:1", wanted=[]) == []
 
 
 def test_without_names_all_are_described(broker):

@@ -112,6 +112,35 @@ import Testing
 
     @Test(
         arguments: [
+            ("ratings", true), ("a-b_c.d:e/f@g+1", true), ("", false), ("-e", false), ("a b", false), ("é", false),
+            ("$(touch${IFS}/tmp/x)x", false), ("a`b`", false), ("a;b", false), ("a\nb", false), ("~a", false),
+            ("a*", false), ("{a,b}", false), ("a'b", false), ("a\\b", false),
+        ])
+    func `only names that a shell takes as they are complete a line`(name: String, isPlain: Bool) {
+        #expect(NameCompletion.isPlain(name) == isPlain)
+    }
+
+    @Test(
+        arguments: [
+            ("log.cleaner.thread", "log.cleaner.threads"), ("log.cleaner.threads", nil),
+            ("listener.name.log.cleaner.threads", nil), ("listener.name.tls.ssl.keystore.location", nil),
+            ("a.plugin.of.ours", nil),
+        ] as [(String, String?)])
+    func `only a name of a configuration that is like another is a misspelling`(name: String, meant: String?) {
+        #expect(ConfigCalls.meant(by: name, among: ["log.cleaner.threads", "ssl.keystore.location"]) == meant)
+    }
+
+    @Test func `sensitive values and control characters are not printed`() {
+        let entry = ConfigCalls.Entry(
+            name: "a", value: "secret", source: "UNKNOWN", isDefault: false, isReadOnly: false, isSensitive: true)
+        #expect(!String(decoding: entry.json.bytes, as: UTF8.self).contains("secret"))
+        var table = Table("ID", "STATE")
+        table.add("a\u{1B}[2Jb\n", "Ongoing")
+        #expect(table.text.split(separator: "\n").last == "a\\u{1b}[2Jb\\n  Ongoing")
+    }
+
+    @Test(
+        arguments: [
             ("connect to h: broker certificate could not be verified, verify that", "ssl.ca.location=FILE"),
             ("might be caused by incorrect security.protocol configuration (connecting to a SSL listener?)", "TLS"),
             (
@@ -119,9 +148,18 @@ import Testing
                 "sasl.mechanism"
             ),
             ("error:0A000126:SSL routines::unexpected eof while reading", "PLAINTEXT"),
+            ("error:0A00010B:SSL routines::wrong version number", "PLAINTEXT"),
+            ("error:0A0000C6:SSL routines::packet length too long", "PLAINTEXT"),
+            (
+                "error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116",
+                "ssl.key.location"
+            ),
+            ("error:0A000412:SSL routines::ssl/tls alert bad certificate: SSL alert number 42", "ssl.key.location"),
+            ("error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48", "ssl.key.location"),
         ])
     func `connections in the wrong way say what to set`(message: String, words: String) {
         #expect(ConnectionOptions.hint(connecting: message)?.contains(words) == true)
         #expect(ConnectionOptions.hint(connecting: "connection refused") == nil)
+        #expect(ConnectionOptions.hint(connecting: "error:0A000102:SSL routines::unsupported protocol") == nil)
     }
 }

@@ -21,7 +21,7 @@ extension ServerProperties {
 
     /// Settings that are taken and kept without effect, since tools set them on their way: `kafka-reassign-partitions
     /// --throttle` sets rates of replication.
-    static let withoutUse: [ConfigDefinition] = {
+    package static let withoutUse: [ConfigDefinition] = {
         func property(
             _ name: String, _ type: ConfigDefinition.ValueType, _ defaultValue: String, _ rule: ConfigDefinition.Rule
         ) -> ConfigDefinition {

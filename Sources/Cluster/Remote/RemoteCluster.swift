@@ -35,7 +35,8 @@ package final class RemoteCluster: Cluster {
         try await calls.run { () throws(ClusterError) in
             let clock = ContinuousClock()
             let deadline = clock.now + timeout
-            var slice = 250 as Int32  // short at first, so that a refused connection is noticed at once
+            // Short at first, so that a refused connection is noticed at once; never beyond the deadline.
+            var slice = min(250, max(1, timeout.milliseconds))
             while true {
                 var metadata: UnsafePointer<rd_kafka_metadata>?
                 let error = rd_kafka_metadata(admin.client, 0, nil, &metadata, slice)
@@ -55,7 +56,7 @@ package final class RemoteCluster: Cluster {
                             ? ClusterError(.requestTimedOut, "cannot connect to \(servers): no answer")
                             : Self.cannotConnect(servers, failure)
                     }
-                    slice = min(slice * 2, 4000)
+                    slice = min(slice * 2, 4000, max(1, (deadline - clock.now).milliseconds))
                 }
             }
         }

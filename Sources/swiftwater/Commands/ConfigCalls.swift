@@ -1,3 +1,4 @@
+import Broker
 import Bytes
 import Cluster
 import JSONFormat
@@ -51,9 +52,12 @@ struct ConfigCalls {
         var isReadOnly: Bool
         var isSensitive: Bool
 
+        /// Whether it was set for the group; what was set for brokers holds for groups, too.
+        var isOfGroup: Bool { source == ConfigCalls.source(8) }
+
         var json: JSONValue {
             .object([
-                ("name", .string(name)), ("value", .string(value)), ("source", .string(source)),
+                ("name", .string(name)), ("value", .string(isSensitive ? nil : value)), ("source", .string(source)),
                 ("readOnly", .bool(isReadOnly)), ("sensitive", .bool(isSensitive)),
             ])
         }
@@ -105,21 +109,30 @@ struct ConfigCalls {
         for result in answer.responses { try check(result.errorCode, attempt, detail: result.errorMessage) }
     }
 
-    /// Throws for a name that the resource does not have, with the nearest one that it has. Brokers take names that they
-    /// do not know, and then a misspelling has no effect.
+    /// Throws for a name that is probably misspelt, with the nearest one that the resource has. Brokers take names that
+    /// they do not know, and then a misspelling has no effect; some of those that they know they tell only once set.
     func checkNames(_ names: [String], _ resource: Resource) async throws {
-        let known: [String]
+        var known: [String]
         if case .allBrokers = resource {
             // What is set for all is all that is told of it.
             known = try await list(.broker(requests.broker(.anyBroker).id)).map(\.name)
         } else {
             known = try await list(resource).map(\.name)
         }
-        for name in names where !known.isEmpty && !known.contains(name) {
-            throw CommandFailure(
-                "unknown configuration '\(name)' of \(resource.text)"
-                    + (nearestName(to: name, among: known).map { ": did you mean '\($0)'?" } ?? ""))
+        if resource.type == Resource.allBrokers.type { known += ServerProperties.withoutUse.map(\.name) }
+        for name in names {
+            guard let meant = Self.meant(by: name, among: known) else { continue }
+            throw CommandFailure("unknown configuration '\(name)' of \(resource.text): did you mean '\(meant)'?")
         }
+    }
+
+    /// What a name that is probably misspelt was to be; nil for one that may be right.
+    ///
+    /// - Parameter known: the names that the resource has.
+    static func meant(by name: String, among known: [String]) -> String? {
+        // What is for one listener has the listener's name within its own.
+        guard !known.contains(name), !name.hasPrefix("listener.name.") else { return nil }
+        return nearestName(to: name, among: known)
     }
 
     private static func source(_ code: Int8) -> String {

@@ -223,17 +223,25 @@ struct Consume: AsyncParsableCommand {
 
     /// Reads all partitions at the same time and hands their records over one batch at a time, so that a slow reader of
     /// our output slows down the fetching.
+    ///
+    /// - Parameter idleMax: how long to wait for records before giving up; nil for ever.
+    /// - Returns: whether it was given up.
+    @discardableResult
     static func follow(
         _ readers: [any PartitionReader], until ends: [TopicPartition: Int64]?, countMax: Int,
+        idleMax: Duration? = nil,
         _ prepare: @escaping @Sendable (FetchedBatches) async throws -> Void,
         _ handle: ([ConsumerRecord]) throws -> Void
-    ) async throws {
+    ) async throws -> Bool {
         var left = countMax
-        try await withThrowingTaskGroup(of: (any PartitionReader, FetchedBatches).self) { group in
+        let clock = ContinuousClock()
+        var last = clock.now
+        let patience = min(idleMax ?? .seconds(10), .seconds(10))
+        return try await withThrowingTaskGroup(of: (any PartitionReader, FetchedBatches).self) { group in
             func read(_ reader: any PartitionReader) {
                 if let ends, reader.position >= ends[reader.partition] ?? 0 { return }
                 group.addTask {
-                    let batches = try await reader.next(maxBytes: 1 << 20, timeout: .seconds(10))
+                    let batches = try await reader.next(maxBytes: 1 << 20, timeout: patience)
                     try await prepare(batches)
                     return (reader, batches)
                 }
@@ -244,10 +252,17 @@ struct Consume: AsyncParsableCommand {
                 if let end = ends?[reader.partition] { records.removeAll { $0.offset >= end } }
                 let shown = records.prefix(left)
                 left -= shown.count
-                if !shown.isEmpty { try handle(Array(shown)) }
+                if !shown.isEmpty {
+                    try handle(Array(shown))
+                    last = clock.now
+                } else if let idleMax, clock.now - last >= idleMax {
+                    group.cancelAll()
+                    return true
+                }
                 read(reader)
             }
             group.cancelAll()
+            return false
         }
     }
 }

@@ -145,26 +145,41 @@ struct GroupDescribe: AsyncParsableCommand {
         let cluster = try await connection.connect()
         var values: [JSONValue] = []
         let all = names.isEmpty ? try await cluster.groups().map(\.id).sorted() : names
-        for (index, name) in all.enumerated() {
-            let group = try await ConnectionOptions.group(name, in: cluster)
-            let positions =
-                members || state ? GroupPositions(offsets: [:]) : try await cluster.positions(of: name, group.type)
-            let partitions = Set(positions.offsets.keys).union(group.members.flatMap(\.assignment))
-            let ends = members || state ? [:] : try await GroupProgress.ends(of: partitions, in: cluster)
-            let progress = GroupProgress(positions, group.members, ends: ends)
+        var count = 0
+        for name in all {
+            let (group, progress): (GroupDescription, GroupProgress)
+            do {
+                (group, progress) = try await look(at: name, in: cluster)
+            } catch let error as ClusterError where names.isEmpty && error.code == .groupIdNotFound {
+                Output.complain("swiftwater: group '\(RecordPrinter.visible(name))' is left out: it is gone meanwhile")
+                continue
+            }
             if output.format == .json {
                 values.append(json(group, progress))
             } else {
-                if index > 0 { try Output.standard.line("") }
+                if count > 0 { try Output.standard.line("") }
                 try Output.standard.line(text(group, progress))
             }
+            count += 1
         }
         if output.format == .json { try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")]) }
     }
 
+    private func look(
+        at name: String, in cluster: any Cluster
+    ) async throws -> (GroupDescription, GroupProgress) {
+        let group =
+            names.isEmpty ? try await cluster.group(name) : try await ConnectionOptions.group(name, in: cluster)
+        let positions =
+            members || state ? GroupPositions(offsets: [:]) : try await cluster.positions(of: name, group.type)
+        let partitions = Set(positions.offsets.keys).union(group.members.flatMap(\.assignment))
+        let ends = members || state ? [:] : try await GroupProgress.ends(of: partitions, in: cluster)
+        return (group, GroupProgress(positions, group.members, ends: ends))
+    }
+
     private func text(_ group: GroupDescription, _ progress: GroupProgress) -> String {
         var lines = [
-            "group:        \(group.id)",
+            "group:        \(RecordPrinter.visible(group.id))",
             "state:        \(group.state.rawValue)",
             "type:         \(group.type.rawValue)",
             "protocol:     \(group.protocolType.isEmpty ? "-" : group.protocolType)",

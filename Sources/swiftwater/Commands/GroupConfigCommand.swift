@@ -6,23 +6,25 @@ struct GroupConfigs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "configs", abstract: "Show the configuration of a group of the newer protocols.",
         discussion: """
-            Shows what was set for the group; --all shows what follows the brokers, too. A group need not exist to have \
+            Shows what was set for the group; --all-configs shows what follows the brokers, too. A group need not exist to have \
             a configuration; those of the classic protocol take theirs from their members.
 
             EXAMPLES
-              swiftwater group configs jobs --all
+              swiftwater group configs jobs --all-configs
             """)
 
     @Argument(help: "The group.", completion: NameCompletion.groups) var name: String
-    @Flag(help: "Show configurations that nobody set, too.") var all = false
+    @Flag(help: "Show configurations that were not set for the group, too.") var allConfigs = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let entries = try await ConfigCalls(connection.connect()).list(.group(name))
+        let entries = try await ConfigCalls(connection.connect()).list(.group(name)).filter {
+            allConfigs || $0.isOfGroup
+        }
         switch output.format {
-        case .json: try Output.standard.write(ConfigListing.json(entries, all: all).pretty + [UInt8(ascii: "\n")])
-        case .table: try Output.standard.line(ConfigListing.text(entries, all: all))
+        case .json: try Output.standard.write(ConfigListing.json(entries, all: true).pretty + [UInt8(ascii: "\n")])
+        case .table: try Output.standard.line(ConfigListing.text(entries, all: true))
         }
     }
 }

@@ -42,9 +42,17 @@ struct LogDump: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        var damage: [String] = []
+        var failures: [CommandFailure] = []
         for (index, path) in files.enumerated() {
-            let bytes = try LogFile(path)
+            let bytes: LogFile
+            let decoder: InternalRecords?
+            do {
+                bytes = try LogFile(path)
+                decoder = decode && bytes.kind == .segment ? try self.decoder(of: path) : nil
+            } catch let failure as CommandFailure {
+                failures.append(failure)
+                continue
+            }
             if output.format == .table, files.count > 1 {
                 try Output.standard.line((index > 0 ? "\n" : "") + path)
             }
@@ -53,17 +61,22 @@ struct LogDump: ParsableCommand {
                 case .segment:
                     let printer = BatchPrinter(
                         records: records || decode, format: format, output: output.format, file: path,
-                        decoder: decode ? try decoder(of: path) : nil)
-                    if let found = try printer.show(bytes) { damage.append(found) }
+                        decoder: decoder)
+                    if let found = try printer.show(bytes) { failures.append(CommandFailure(found)) }
                 default: try IndexPrinter(output: output.format, file: path).show(bytes)
                 }
             } catch let error as WireError {
-                damage.append("'\(path)': \(error)")
+                failures.append(CommandFailure("'\(path)': \(error)"))
+            } catch let failure as CommandFailure {
+                failures.append(failure)  // neither reading nor writing would go better with the next file
+                break
             }
         }
-        guard let first = damage.first else { return }
+        guard var failure = failures.first else { return }
         try Output.standard.flush()
-        throw CommandFailure(damage.count == 1 ? first : damage.joined(separator: "\n"))
+        failure.message = failures.map(\.message).joined(separator: "\n")
+        if failures.contains(where: { $0.kind == .usage }) { failure.kind = .usage }
+        throw failure
     }
 }
 
@@ -117,7 +130,8 @@ struct LogFile {
             )
         }
         baseOffset = parts.first.flatMap { Int64($0) } ?? 0
-        let number = open(path, O_RDONLY | O_CLOEXEC)
+        // Without waiting: a pipe has nobody who writes.
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard number >= 0 else { throw CommandFailure("cannot open '\(path)': \(String(cString: strerror(errno)))") }
         descriptor = Descriptor(number)
         var status = stat()

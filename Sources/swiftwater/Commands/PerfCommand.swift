@@ -123,6 +123,8 @@ struct PerfConsume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "consume", abstract: "Read records as fast as the cluster gives them.",
         discussion: """
+            It ends, too, when no record came for --timeout seconds.
+
             EXAMPLES
               swiftwater perf consume load
               swiftwater perf consume load --records 100000 --from beginning -o json
@@ -160,16 +162,25 @@ struct PerfConsume: AsyncParsableCommand {
         }
         var count = 0
         var byteCount: Int64 = 0
-        try await Consume.follow(
-            readers, until: records == nil ? ends : nil, countMax: records ?? .max, { _ in },
+        var last = start
+        let gaveUp = try await Consume.follow(
+            readers, until: records == nil ? ends : nil, countMax: records ?? .max,
+            idleMax: .milliseconds(Int64(connection.timeout * 1000)), { _ in },
             { batch in
                 count += batch.count
+                last = ContinuousClock.now
                 for record in batch {
                     byteCount += Int64((record.key?.readableBytes ?? 0) + (record.value?.readableBytes ?? 0))
                 }
             })
-        try PerfReport(count: count, byteCount: byteCount, elapsed: ContinuousClock.now - start).show(
+        // The time in which nothing came any more says nothing about how fast records come.
+        try PerfReport(count: count, byteCount: byteCount, elapsed: (gaveUp ? last : ContinuousClock.now) - start).show(
             "read", output.format)
+        if gaveUp {
+            Output.complain(
+                "swiftwater: no record came within --timeout: read \(count)"
+                    + (records.map { " of \($0)" } ?? ""))
+        }
     }
 }
 

@@ -119,23 +119,36 @@ struct TopicDescribe: AsyncParsableCommand {
         let cluster = try await connection.connect()
         var values: [JSONValue] = []
         let all = names.isEmpty ? try await cluster.topics().filter { !$0.isInternal }.map(\.name) : names
-        for (index, name) in all.enumerated() {
-            let topic = try await ConnectionOptions.topic(name, in: cluster)
-            let partitions = topic.partitions.map { TopicPartition(name, $0.partition) }
-            async let starts = offsets(.beginning, of: partitions, in: cluster)
-            async let ends = offsets(.end, of: partitions, in: cluster)
-            let configs = try await cluster.configs(of: .topic(name)).filter {
-                allConfigs || $0.source == .dynamicTopic
+        var count = 0
+        for name in all {
+            let details: Details
+            do {
+                details = try await self.details(name, in: cluster)
+            } catch let error as ClusterError where names.isEmpty && error.code == .unknownTopicOrPartition {
+                Output.complain("swiftwater: topic '\(name)' is left out: it was deleted meanwhile")
+                continue
             }
-            let details = Details(topic: topic, starts: try await starts, ends: try await ends, configs: configs)
             switch output.format {
             case .json: values.append(details.json)
             case .table:
-                if index > 0 { try Output.standard.line("") }
+                if count > 0 { try Output.standard.line("") }
                 try Output.standard.line(details.text)
             }
+            count += 1
         }
         if output.format == .json { try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")]) }
+    }
+
+    private func details(_ name: String, in cluster: RemoteCluster) async throws -> Details {
+        let topic =
+            names.isEmpty ? try await cluster.topic(name) : try await ConnectionOptions.topic(name, in: cluster)
+        let partitions = topic.partitions.map { TopicPartition(name, $0.partition) }
+        async let starts = offsets(.beginning, of: partitions, in: cluster)
+        async let ends = offsets(.end, of: partitions, in: cluster)
+        let configs = try await cluster.configs(of: .topic(name)).filter {
+            allConfigs || $0.source == .dynamicTopic
+        }
+        return Details(topic: topic, starts: try await starts, ends: try await ends, configs: configs)
     }
 
     private func offsets(
@@ -375,7 +388,7 @@ extension ConfigEntry {
 
     var json: JSONValue {
         .object([
-            ("name", .string(name)), ("value", .string(value)), ("source", .string(source.name)),
+            ("name", .string(name)), ("value", .string(isSensitive ? nil : value)), ("source", .string(source.name)),
             ("readOnly", .bool(isReadOnly)), ("sensitive", .bool(isSensitive)),
         ])
     }

@@ -6,8 +6,8 @@ struct TopicOffsets: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "offsets", abstract: "Show the offset of a position in each partition.",
         discussion: """
-            The position is the end unless --at says otherwise. A partition that has no record of a time or later shows its \
-            end.
+            The position is the end unless --at says otherwise. A partition that has no record of a time or later, or that \
+            does not come to an offset, shows its end.
 
             EXAMPLES
               swiftwater topic offsets ratings
@@ -36,10 +36,21 @@ struct TopicOffsets: AsyncParsableCommand {
         let cluster = try await connection.connect()
         var partitions: [TopicPartition] = []
         for name in names { partitions += try await chosenPartitions(partition, of: name, in: cluster) }
-        let offsets = try await cluster.offsets(
-            Dictionary(partitions.map { ($0, position) }) { first, _ in first },
-            isolation: isolation == .committed ? .readCommitted : .readUncommitted)
-        let rows = partitions.compactMap { place in offsets[place].map { (place, $0) } }
+        func offsets(_ position: LogPosition) async throws -> [TopicPartition: Int64] {
+            try await cluster.offsets(
+                Dictionary(partitions.map { ($0, position) }) { first, _ in first },
+                isolation: isolation == .committed ? .readCommitted : .readUncommitted)
+        }
+        var found = try await offsets(position)
+        if case .offset = position {
+            // The cluster is not asked for what is an offset already.
+            let (starts, ends) = (try await offsets(.beginning), try await offsets(.end))
+            for (place, offset) in found {
+                guard let start = starts[place], let end = ends[place] else { continue }
+                found[place] = max(start, min(offset, end))
+            }
+        }
+        let rows = partitions.compactMap { place in found[place].map { (place, $0) } }
         switch output.format {
         case .json:
             let values = rows.map { place, offset in

@@ -47,12 +47,15 @@ struct TransactionCalls {
         let first: Int16 = pattern != nil ? 2 : olderThan != nil ? 1 : 0
         var found: [Listing] = []
         for broker in try await cluster.describeCluster().brokers {
-            let answer = try await requests.call(
-                to: .broker(broker.id), versions: first...2, timeout: requests.timeout
+            // One that is just starting reads what it coordinates first.
+            let answer = try await requests.coordinated(
+                by: .broker(broker.id), "list transactions", versions: first...2
             ) { _ in
                 ListTransactionsRequest(
                     stateFilters: states, producerIdFilters: producerIds, durationFilter: olderThan ?? -1,
                     transactionalIdPattern: pattern)
+            } code: {
+                $0.errorCode
             }
             try check(answer.errorCode, "list transactions")
             found += answer.transactionStates.map {
@@ -128,9 +131,9 @@ struct TransactionCalls {
         let answer = try await requests.call(
             to: .broker(leader), versions: 1...2, timeout: requests.timeout
         ) { _ in WriteTxnMarkersRequest(markers: [marker]) }
-        for result in answer.markers.flatMap(\.topics).flatMap(\.partitions) {
-            try check(result.errorCode, attempt)
-        }
+        let results = answer.markers.flatMap(\.topics).flatMap(\.partitions)
+        guard !results.isEmpty else { throw ClusterError(.unknownServerError, "\(attempt): the answer is empty") }
+        for result in results { try check(result.errorCode, attempt) }
     }
 
     /// Takes the id from whoever has it: an open transaction is aborted, and its producer is fenced.

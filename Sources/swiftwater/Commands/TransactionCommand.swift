@@ -126,7 +126,7 @@ struct TransactionDescribe: AsyncParsableCommand {
     private static func text(_ found: TransactionCalls.Description) -> String {
         let state = found.state
         var lines = [
-            "id:           \(state.transactionalId)", "state:        \(state.transactionState)",
+            "id:           \(RecordPrinter.visible(state.transactionalId))", "state:        \(state.transactionState)",
             "coordinator:  \(found.coordinator)", "producer id:  \(state.producerId)",
             "epoch:        \(state.producerEpoch)", "timeout:      \(state.transactionTimeoutMs) ms",
         ]
@@ -202,7 +202,8 @@ struct TransactionTerminate: AsyncParsableCommand {
     func run() async throws {
         let calls = TransactionCalls(try await connection.connect())
         let before = try await TransactionLookup.transaction(id, calls)
-        try await calls.terminate(id, timeout: before.state.transactionTimeoutMs)
+        // Nothing is written under this timeout, and a longer one may be beyond what the cluster permits by now.
+        try await calls.terminate(id, timeout: min(before.state.transactionTimeoutMs, 1000))
         let wasOpen = before.state.transactionState == "Ongoing"
         try Output.standard.line(
             (wasOpen ? "aborted the transaction of '\(id)'" : "'\(id)' had no open transaction")
@@ -249,30 +250,14 @@ struct TransactionFindHanging: AsyncParsableCommand {
         let open = try await calls.producers(of: partitions, in: looked).filter {
             $0.transactionStart != nil && $0.state.lastTimestamp <= latest
         }
-        let hanging = open.isEmpty ? [] : try await Self.withoutCoordinator(open, calls)
+        let known = open.isEmpty ? [:] : try await TransactionLookup.underWay(open, calls)
+        let hanging = open.filter { known[$0.partition]?[$0.state.producerId] == nil }
         try TransactionLookup.show(hanging, output.format)
         guard hanging.isEmpty else {
             try Output.standard.flush()
             throw CommandFailure(
                 "\(counted(hanging.count, "transaction")) \(hanging.count == 1 ? "hangs" : "hang")",
                 hint: "end one with 'swiftwater transaction abort TOPIC --partition N --start-offset OFFSET'")
-        }
-    }
-
-    private static func withoutCoordinator(
-        _ open: [TransactionCalls.Producer], _ calls: TransactionCalls
-    ) async throws -> [TransactionCalls.Producer] {
-        let ids = Set(open.map(\.state.producerId)).sorted()
-        var known: [Int64: TransactionCalls.Description] = [:]
-        for listing in try await calls.list(producerIds: ids) {
-            do {
-                known[listing.producerId] = try await calls.describe(listing.id)
-            } catch let error as ClusterError where error.code == .transactionalIdNotFound {
-                continue  // it expired in between
-            }
-        }
-        return open.filter { producer in
-            known[producer.state.producerId].map { !$0.partitions.contains(producer.partition) } ?? true
         }
     }
 }
@@ -282,7 +267,8 @@ struct TransactionAbort: AsyncParsableCommand {
         commandName: "abort", abstract: "End a hanging transaction of one partition.",
         discussion: """
             Writes a marker into the partition that aborts the transaction that begins at the offset. Only for \
-            transactions that 'find-hanging' shows: what a coordinator has under way would be torn apart.
+            transactions that 'find-hanging' shows: what a coordinator has under way would be torn apart, so that is \
+            refused, unless --force is given.
 
             EXAMPLES
               swiftwater transaction abort ratings --partition 0 --start-offset 42
@@ -291,6 +277,7 @@ struct TransactionAbort: AsyncParsableCommand {
     @Argument(help: "The topic.", completion: NameCompletion.topics) var topic: String
     @Option(name: .shortAndLong, help: "The partition.") var partition: Int32
     @Option(help: "Where the transaction begins, as 'producers' and 'find-hanging' show it.") var startOffset: Int64
+    @Flag(help: "Write the marker even when a coordinator has the transaction under way.") var force = false
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
@@ -308,9 +295,20 @@ struct TransactionAbort: AsyncParsableCommand {
         guard let leader = description.partitions.first(where: { $0.partition == partition })?.leader else {
             throw CommandFailure("partition \(topic)-\(partition) has no leader")
         }
+        if !force { try await refuseUnderWay(producer, calls) }
         try await calls.abort(producer, leader: leader)
         try Output.standard.line(
             "aborted the transaction of producer \(producer.state.producerId) in \(topic)-\(partition)")
+    }
+
+    /// Its application would go on after the marker and commit what is left.
+    private func refuseUnderWay(_ producer: TransactionCalls.Producer, _ calls: TransactionCalls) async throws {
+        let known = try await TransactionLookup.underWay([producer], calls)
+        guard let id = known[producer.partition]?[producer.state.producerId] else { return }
+        let shown = RecordPrinter.visible(id)
+        throw CommandFailure(
+            "the transaction of '\(shown)' in \(producer.partition) is under way: its coordinator knows it",
+            hint: "'swiftwater transaction terminate \(shown)' ends all of it; --force writes the marker anyway")
     }
 }
 
@@ -329,6 +327,24 @@ private enum TransactionLookup {
             throw CommandFailure(
                 "transactional id '\(id)' does not exist", hint: "'swiftwater transaction list' shows those that do")
         }
+    }
+
+    /// Which of the producers' open transactions a coordinator has under way: their transactional ids, by partition and
+    /// producer id.
+    static func underWay(
+        _ open: [TransactionCalls.Producer], _ calls: TransactionCalls
+    ) async throws -> [TopicPartition: [Int64: String]] {
+        var known: [TopicPartition: [Int64: String]] = [:]
+        for listing in try await calls.list(producerIds: Set(open.map(\.state.producerId)).sorted()) {
+            do {
+                for partition in try await calls.describe(listing.id).partitions {
+                    known[partition, default: [:]][listing.producerId] = listing.id
+                }
+            } catch let error as ClusterError where error.code == .transactionalIdNotFound {
+                continue  // it expired in between
+            }
+        }
+        return known
     }
 
     static func show(_ producers: [TransactionCalls.Producer], _ format: OutputFormat) throws {

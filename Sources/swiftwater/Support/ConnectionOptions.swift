@@ -119,6 +119,9 @@ struct ConnectionOptions: ParsableArguments {
 
     /// What to do about a connection that came about but was of no use, by librdkafka's and our own words for it.
     static func hint(connecting message: String) -> String? {
+        let wantsCertificate =
+            "the port wants a certificate it trusts: -X ssl.certificate.location=FILE -X ssl.key.location=FILE"
+        let speaksPlainly = "does the port speak TLS? One that does not takes security.protocol=PLAINTEXT"
         let hints: [(words: String, hint: String)] = [
             (
                 "certificate could not be verified",
@@ -134,7 +137,12 @@ struct ConnectionOptions: ParsableArguments {
                 "does the port want a user? -X security.protocol=SASL_PLAINTEXT -X sasl.mechanism=..., "
                     + "-X sasl.username=... and -X sasl.password=..., or --command-config FILE"
             ),
-            ("SSL routines", "does the port speak TLS? One that does not takes security.protocol=PLAINTEXT"),
+            // What the port says of this side's certificate.
+            ("alert certificate required", wantsCertificate), ("alert bad certificate", wantsCertificate),
+            ("alert unknown ca", wantsCertificate),
+            // What is no TLS, by OpenSSL.
+            ("unexpected eof", speaksPlainly), ("wrong version number", speaksPlainly),
+            ("packet length too long", speaksPlainly),
             (
                 "not valid in current SASL state",
                 "this port asks for no user: security.protocol is PLAINTEXT, or SSL, there"

@@ -7,7 +7,6 @@ enum KafkaTools {
         "kafka-topics": ["topic"],
         "kafka-console-producer": ["produce"],
         "kafka-console-consumer": ["consume"],
-        "kafka-console-share-consumer": ["group"],
         "kafka-consumer-groups": ["group"],
         "kafka-groups": ["group"],
         "kafka-share-groups": ["group"],

@@ -30,8 +30,22 @@ enum NameCompletion {
                 guard let cluster = try? await options.connect() else { return [] }
                 return try await list(cluster)
             }
-            return (names ?? []).filter { $0.hasPrefix(prefix) }.sorted()
+            return (names ?? []).filter { $0.hasPrefix(prefix) && isPlain($0) }.sorted()
         }
+    }
+
+    /// Whether a shell takes the name for nothing but a word. Others made it, and bash expands what it is offered: it would
+    /// run a command that stands in a name.
+    static func isPlain(_ name: String) -> Bool {
+        !name.isEmpty && !name.hasPrefix("-")
+            && name.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "-._:/@+".utf8.contains(byte)
+                }
+            }
     }
 
     /// What a line that is being typed says of the cluster; nil when that makes no sense yet.

@@ -76,9 +76,12 @@ struct RecordPrinter {
     }
 
     /// Control characters and bytes that are not UTF-8 become visible ones, so that a record cannot steer the terminal.
-    static func visible(_ bytes: [UInt8]) -> [UInt8] {
+    static func visible(_ bytes: [UInt8]) -> [UInt8] { Array(visible(String(decoding: bytes, as: UTF8.self)).utf8) }
+
+    /// As for bytes.
+    static func visible(_ text: String) -> String {
         var output = ""
-        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
+        for scalar in text.unicodeScalars {
             switch scalar.value {
             case 0x09: output += "\\t"
             case 0x0A: output += "\\n"
@@ -87,7 +90,7 @@ struct RecordPrinter {
             default: output.unicodeScalars.append(scalar)
             }
         }
-        return Array(output.utf8)
+        return output
     }
 
     /// Bytes that the member cannot hold as text come as hexadecimal digits in a member whose name ends in `Hex`.

@@ -12,9 +12,10 @@ struct Table {
         rightAligned = Set(columns.indices.filter { columns[$0].hasSuffix("#") })
     }
 
-    mutating func add(_ cells: String...) { rows.append(cells) }
+    mutating func add(_ cells: String...) { add(cells) }
 
-    mutating func add(_ cells: [String]) { rows.append(cells) }
+    /// Adds a row. Others made the names in it, so control characters are shown, not sent to the terminal.
+    mutating func add(_ cells: [String]) { rows.append(cells.map { RecordPrinter.visible($0) }) }
 
     /// Lines without the last line's end; only the headings when there are no rows.
     var text: String {
