@@ -251,10 +251,11 @@ struct SearchSettings: Sendable {
             "Whether topics go to what is there already: INDEX, DATASTREAM, ALIAS_INDEX or ALIAS_DATASTREAM.")
         add(
             "topic.to.external.resource.mapping", .list, .value(.list([])), .low, "Where they go: topic:name.")
-        group = "Proxy"
+        group = "Kerberos"
         for name in ["kerberos.user.principal", "kerberos.keytab.path"] {
             add(name, .string, .null, .low, "Not available: there is no Kerberos.", isAbsent)
         }
+        group = "Proxy"
         add("proxy.host", .string, text(""), .low, "The host of a proxy.")
         add("proxy.port", .int, number(8080), .low, "Its port.", .between(1, 65_535))
         add("proxy.username", .string, text(""), .low, "The name for it.")

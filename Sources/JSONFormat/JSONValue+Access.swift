@@ -45,6 +45,17 @@ extension JSONValue {
     package var members: [(String, JSONValue)]? {
         if case .object(let members) = self { members } else { nil }
     }
+
+    /// How much there is of it, for bounds of memory: one for each value in it, and one more for each 16 bytes of text.
+    package var weight: Int {
+        switch self {
+        case .null, .bool, .number: 1
+        case .string(let text): 1 + text.utf8.count / 16
+        case .raw(let text): 1 + text.count / 16
+        case .array(let elements): elements.reduce(1) { $0 + $1.weight }
+        case .object(let members): members.reduce(1) { $0 + $1.0.utf8.count / 16 + $1.1.weight }
+        }
+    }
 }
 
 extension JSONValue: Equatable {

@@ -112,7 +112,42 @@ import Testing
         let writer = try AvroSchema(#"{"type":"record","name":"R","fields":[]}"#)
         let reader = try AvroSchema(text)
         let error = #expect(throws: AvroError.self) { try AvroDecoder(writer: writer, reader: reader) }
-        #expect(error?.message.contains("fields of defaults take their default") == true, "\(error?.message ?? "")")
+        #expect(
+            error?.message.contains("where fields of defaults take their default") == true, "\(error?.message ?? "")")
+    }
+
+    /// Few fields take a default, and each has very many values.
+    @Test(arguments: ["array", "string", "map"])
+    func `large defaults are not filled in without end`(kind: String) throws {
+        let (type, value) =
+            switch kind {
+            case "array":
+                (
+                    #"{"type":"array","items":"int"}"#,
+                    "[" + Array(repeating: "0", count: 5000).joined(separator: ",") + "]"
+                )
+            case "map":
+                (
+                    #"{"type":"map","values":"int"}"#,
+                    "{" + (0..<5000).map { "\"k\($0)\":0" }.joined(separator: ",") + "}"
+                )
+            default: (#""string""#, "\"" + String(repeating: "x", count: 80_000) + "\"")
+            }
+        var inner = #"{"type":"record","name":"L0","fields":[{"name":"v","type":\#(type),"default":\#(value)}]}"#
+        for level in 1...15 {
+            inner =
+                #"{"type":"record","name":"L\#(level)","fields":[{"name":"a","type":\#(inner),"default":{}},"#
+                + #"{"name":"b","type":"L\#(level - 1)","default":{}}]}"#
+        }
+        #expect(throws: AvroError.self) { try AvroSchema(inner, checksDefaults: true) }
+        let writer = try AvroSchema(#"{"type":"record","name":"L15","fields":[]}"#)
+        let reader = try AvroSchema(inner)
+        let error = #expect(throws: AvroError.self) { try AvroDecoder(writer: writer, reader: reader) }
+        #expect(error?.message.contains("more than 262144 values") == true, "\(error?.message ?? "")")
+        // One of them is no more than its text.
+        let few = #"{"type":"record","name":"R","fields":[{"name":"v","type":\#(type),"default":\#(value)}]}"#
+        let empty = try AvroSchema(#"{"type":"record","name":"R","fields":[]}"#)
+        _ = try AvroDecoder(writer: empty, reader: try AvroSchema(few, checksDefaults: true))
     }
 
     @Test func `a list nested without end is an error`() throws {

@@ -54,7 +54,25 @@ import Testing
             record(#"{"name":"a","type":"int"}"#), record(#"{"name":"u","type":["string","null"],"default":"d"}"#),
             .record([.int(1)]), .record([.union(branch: 0, .string("d"))])
         ),
-        // Branches by name, then by shape.
+        // Java's readers do not ask for the names of records.
+        (
+            record(#"{"name":"a","type":"int"}"#), record(#"{"name":"a","type":"long"}"#, "n.S"), .record([.int(1)]),
+            .record([.long(1)])
+        ),
+        (
+            record(#"{"name":"a","type":"int"}"#), "[\"null\",\(record(#"{"name":"a","type":"long"}"#, "S"))]",
+            .record([.int(1)]), .union(branch: 1, .record([.long(1)]))
+        ),
+        // Branches by name, then by alias, then by shape: the first, or one of the same name elsewhere.
+        (
+            record("", "n.B"), "[\(record("", "A")),\(record("", "m.B")),\(record("", "C"))]", .record([]),
+            .union(branch: 1, .record([]))
+        ),
+        (
+            record("", "B"),
+            "[\(record("", "A")),\(#"{"type":"record","name":"C","aliases":["B"],"fields":[]}"#),\(record("", "n.B"))]",
+            .record([]), .union(branch: 1, .record([]))
+        ),
         (
             record(#"{"name":"a","type":"int"}"#, "B"),
             "[\(record(#"{"name":"a","type":"int"}"#, "A")),\(record(#"{"name":"a","type":"int"}"#, "B"))]",
@@ -73,8 +91,10 @@ import Testing
         (#""long""#, #""int""#), (#""int""#, #""string""#), (#""int""#, #"["null","string"]"#),
         (#"{"type":"fixed","name":"F","size":1}"#, #"{"type":"fixed","name":"F","size":2}"#),
         (#"{"type":"fixed","name":"F","size":1}"#, #"{"type":"fixed","name":"G","size":1}"#),
-        (record(""), record(#"{"name":"a","type":"int"}"#)), (record(""), record("", "S")),
+        (record(""), record(#"{"name":"a","type":"int"}"#)),
         (#"["int","long"]"#, #""string""#),
+        // A branch with the record's name is the one that it is read as, or not.
+        (record(""), "[\(record(#"{"name":"a","type":"int"}"#)),\(record("", "S"))]"),
         (record(#"{"name":"a","type":"long"}"#), record(#"{"name":"a","type":"int"}"#)),
     ])
     func `what can never be read is found out before any data`(writer: String, reader: String) throws {

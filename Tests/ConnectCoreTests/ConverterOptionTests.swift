@@ -285,6 +285,30 @@ import Testing
         #expect(try await Self.made(.avro, options, registry).bytes(more, topic: "T") == [0, 0, 0, 0, 1, 2, 4])
     }
 
+    /// A record or message of another name is read as the newest one, too.
+    @Test(arguments: [SchemaType.avro, .protobuf])
+    func `the newest schema may have another name`(type: SchemaType) async throws {
+        let (old, new, payload): (String, String, [UInt8]) =
+            type == .avro
+            ? (
+                #"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#,
+                #"{"type":"record","name":"n.S","fields":[{"name":"a","type":"long"}]}"#, [2]
+            )
+            : (
+                #"syntax = "proto3"; message R { int64 a = 1; }"#,
+                #"syntax = "proto3"; message S { int64 a = 1; } message T {}"#, [0, 8, 1]
+            )
+        let registry = MemoryRegistry()
+        let id = try await registry.register(old, type, subject: "t-value", normalize: false)
+        _ = try await registry.register(new, type, subject: "t-value", normalize: false)
+        let options = try RegistryOptions(["use.latest.version": "true"], isKey: false)
+        let converter: any Converter =
+            type == .avro ? AvroConverter(registry, options) : ProtobufConverter(registry, options)
+        let read = try await converter.value([0, 0, 0, 0, UInt8(id)] + payload, topic: "t")
+        #expect(read.schema?.name == (type == .avro ? "n.S" : "S"))
+        #expect(read.value.structure?["a"] == .int64(1))
+    }
+
     /// With `use.latest.version` values are read as the subject's newest schema, whichever they were written with.
     @Test(arguments: SchemaType.allCases)
     func `values are read as the newest schema`(type: SchemaType) async throws {

@@ -156,15 +156,67 @@ import Testing
         }
     }
 
-    @Test func `Protobuf messages that are not set are not filled in without end`() async throws {
+    private static func nested() -> [String] {
+        let head = "syntax = \"proto3\";\n"
+        // Contains itself, so that it is a reference.
+        let recursive = text(.protobuf).replacing(
+            head, with: head + "message Top { L40 deep = 1; repeated Top tops = 2; }\n")
+        // Each type is inside the ones below it, where it is a reference.
+        let levels = (2...39).map { level in
+            "message L\(level) { repeated L\(level - 1) below = 1; L\(level + 1) a = 2; L\(level + 1) b = 3; }\n"
+        }
+        let crossed =
+            head + "message Top { L40 first = 1; L1 last = 2; }\nmessage L1 { L2 a = 1; L2 b = 2; int32 v = 3; }\n"
+            + levels.joined() + "message L40 { repeated L39 below = 1; }\n"
+        return [text(.protobuf), recursive, crossed]
+    }
+
+    @Test(arguments: nested())
+    func `Protobuf messages that are not set are not filled in without end`(text: String) async throws {
         let registry = MemoryRegistry()
-        let id = try await registry.register(Self.text(.protobuf), .protobuf, subject: "t-value", normalize: false)
+        let id = try await registry.register(text, .protobuf, subject: "t-value", normalize: false)
         let converter = ProtobufConverter(
             registry, RegistryOptions(), try ProtobufOptions(["generate.struct.for.nulls": "true"]))
         let error = await #expect(throws: ConnectError.self) {
             try await converter.value([0, 0, 0, 0, UInt8(id), 0], topic: "t")
         }
         #expect(error?.message.contains("generate.struct.for.nulls=true") == true, "\(error?.message ?? "")")
+    }
+
+    /// Each place of a type has its default.
+    @Test func `defaults are written out as often as there is room`() async throws {
+        let large = ConnectSchema.array(
+            .int32, isOptional: true
+        ).with(defaultValue: .some(.array(Array(repeating: .int32(0), count: 10_000))))
+        let wide = ConnectSchema.structure((0..<200).map { .init("f\($0)", large) }, name: "Wide")
+        let value = SchemaAndValue(wide, .structure(ConnectStruct(wide)))
+        let converters: [any Converter] = [JSONSchemaConverter(MemoryRegistry(), RegistryOptions()), JSONConverter()]
+        for converter in converters {
+            let error = await #expect(throws: ConnectError.self) { try await converter.bytes(value, topic: "t") }
+            #expect(error?.message.contains("defaults of more than 1048576 values") == true, "\(error?.message ?? "")")
+        }
+        let few = ConnectSchema.structure([.init("a", large), .init("b", large)], name: "Few")
+        for converter in converters {
+            _ = try await converter.bytes(SchemaAndValue(few, .structure(ConnectStruct(few))), topic: "u")
+        }
+    }
+
+    @Test func `a message may have very many types of one name`() throws {
+        let fields = (0..<5000).map { place in
+            ConnectSchema.Field("f\(place)", .structure([.init("v\(place)", .int32)], name: "n.T"))
+        }
+        let again = ConnectSchema.Field("again", fields[1].schema)
+        let constants = ConnectSchema.string.with(parameters: [
+            .init(ProtobufMapping.enumeration, "T"), .init(ProtobufMapping.enumeration + ".X", "0"),
+        ])
+        let text = try ProtobufText(
+            .structure(fields + [again, .init("e", constants)], name: "Top"), ProtobufOptions()
+        ).text
+        #expect(
+            text.contains("  T f0 = 1;") && text.contains("  T2 f1 = 2;") && text.contains("  T5000 f4999 = "))
+        #expect(text.contains("  T2 again = "))
+        // Enums share their names with messages.
+        #expect(text.contains("  T5001 e = ") && text.contains("  enum T5001 {"))
     }
 
     /// Each default is made of two of the one below.

@@ -203,7 +203,7 @@ import Testing
         #expect(errors.allSatisfy { $0.contains("not available") })
     }
 
-    @Test func `a connection that only reads has no table of signals`() throws {
+    @Test func `a connection that only reads has no table of signals`() async throws {
         for (options, isTaken) in [
             (["read.only": "true"], true), (["read.only": "false", "signal.data.collection": "demo.s"], true),
             (["read.only": "true", "signal.data.collection": "demo.s"], false), (["read.only": "x"], false),
@@ -213,7 +213,14 @@ import Testing
                 _ = try MySQLConfig(.mysql, properties)
             } else {
                 #expect(throws: ConnectError.self) { try MySQLConfig(.mysql, properties) }
+                #expect(throws: ConnectError.self) { try PostgresConfig(properties) }
+                // Before a task starts.
+                let problems = await CDCPlugin.mysql(version: "1", clusters: nil).problems(with: properties)
+                #expect(problems.map(\.option) == ["read.only"])
+                let others = await PostgresCDCPlugin(version: "1").problems(with: properties)
+                #expect(others.map(\.option) == ["read.only"])
             }
+            #expect(PostgresCDCPlugin(version: "1").definition["read.only"] != nil)
         }
     }
 

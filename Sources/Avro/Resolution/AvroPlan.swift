@@ -127,7 +127,7 @@ struct AvroPlan: Sendable {
         case (.primitive(let a), .primitive(let b)) where a != b:
             return Self.promotion(a, b) ?? mismatch(source, target, path)
         case (.record(let a), .record(let b)):
-            guard Self.isSame(a.name, b.name, b.aliases) else { return mismatch(source, target, path) }
+            // Whatever their names are, as in Java: the specification asks for the same one.
             return try record(a, b, path: path, depth: depth, wanted: wanted, &left)
         case (.enumeration(let a), .enumeration(let b)):
             guard Self.isSame(a.name, b.name, b.aliases) else { return mismatch(source, target, path) }
@@ -218,7 +218,9 @@ struct AvroPlan: Sendable {
         return .record(record)
     }
 
-    /// Java's choice among branches that fit: the one of the same type and name, then the first that resolves.
+    /// Java's choice among branches that fit: the one of the same type and name, whether it can be read or not; then, of
+    /// records, the first that resolves, or the last such with the same name in another namespace; then the first of any
+    /// that resolves.
     private mutating func branch(
         of branches: [AvroSchema.ID], for from: AvroSchema.ID, path: String, depth: Int, _ left: inout AvroDefaultsLeft
     ) throws(AvroError) -> Int? {
@@ -230,10 +232,21 @@ struct AvroPlan: Sendable {
             if case .impossible = plan.steps[id] { return false }
             return true
         }
-        for (index, branch) in branches.enumerated() where reader.types[branch].branchName == source.branchName {
-            if try isPossible(&self, branch, &left) { return index }
+        let alike = branches.indices.filter { reader.types[branches[$0]].word == source.word }
+        let named =
+            alike.first { reader.types[branches[$0]].branchName == source.branchName }
+            ?? source.name.flatMap { name in alike.first { reader.types[branches[$0]].aliases.contains(name) } }
+        if let named { return try isPossible(&self, branches[named], &left) ? named : nil }
+        if case .record(let record) = source.kind {
+            var found: Int?
+            for index in alike {
+                let isNamesake = reader.types[branches[index]].name?.name == record.name.name
+                if found == nil || isNamesake, try isPossible(&self, branches[index], &left) { found = index }
+            }
+            return found
         }
-        for (index, branch) in branches.enumerated() where reader.types[branch].word == source.word {
+        for index in alike {
+            let branch = branches[index]
             if try isPossible(&self, branch, &left) { return index }
         }
         for (index, branch) in branches.enumerated() {

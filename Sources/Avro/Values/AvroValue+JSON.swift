@@ -31,6 +31,7 @@ extension AvroSchema {
         var reading = JSONReading(schema: self, defaultsLeft: left)
         defer { left = reading.defaultsLeft }
         do throws(AvroError) {
+            try reading.take(json)
             return try reading.value(json, root, isDefault: true, 0)
         } catch {
             throw AvroError(.invalidSchema, "default: \(error.message)")
@@ -66,19 +67,21 @@ extension AvroSchema {
     }
 }
 
-/// Fields that may still be filled in while the defaults of a schema are read: defaults may lack fields again, which
+/// Values that may still be filled in while the defaults of a schema are read: defaults may lack fields again, which
 /// doubles with every level of a schema made for that.
 package struct AvroDefaultsLeft: Sendable {
-    private static let countMax = 1 << 18
-    private var count = Self.countMax
+    private static let weightMax = 1 << 18
+    private var weight = Self.weightMax
 
     package init() {}
 
-    fileprivate mutating func take() throws(AvroError) {
-        guard count > 0 else {
-            throw AvroError(.tooLarge, "more than \(Self.countMax) fields of defaults take their default")
+    fileprivate mutating func take(_ json: JSONValue) throws(AvroError) {
+        weight -= json.weight
+        guard weight >= 0 else {
+            weight = 0
+            throw AvroError(
+                .tooLarge, "more than \(Self.weightMax) values where fields of defaults take their default")
         }
-        count -= 1
     }
 }
 
@@ -93,6 +96,9 @@ private struct JSONReading {
         self.isLenient = isLenient
         self.defaultsLeft = defaultsLeft
     }
+
+    /// What a field that is not there has for a default.
+    mutating func take(_ json: JSONValue) throws(AvroError) { try defaultsLeft.take(json) }
 
     mutating func value(
         _ json: JSONValue, _ id: AvroSchema.ID, isDefault: Bool, _ depth: Int
@@ -188,7 +194,7 @@ private struct JSONReading {
                     fields.append(try value(member, field.type, isDefault: isDefault, depth + 1))
                 } else if let json = field.defaultValue {
                     if isDefault {
-                        try defaultsLeft.take()
+                        try take(json)
                     }
                     fields.append(try value(json, field.type, isDefault: true, depth + 1))
                 } else {

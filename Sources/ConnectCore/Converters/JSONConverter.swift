@@ -287,7 +287,7 @@ package struct JSONConverter: Converter, HeaderConverter {
             }
             var structure = ConnectStruct(schema)
             for (index, field) in schema.fields.enumerated() {
-                try structure.put(index, connectValue(members[field.name] ?? .null, field.schema))
+                try structure.put(index, connectValue(members[field.name] ?? .null, field.schema), of: field)
             }
             return .structure(structure)
         }

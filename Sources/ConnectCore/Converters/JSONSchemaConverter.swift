@@ -95,7 +95,7 @@ package struct JSONSchemaConverter: Converter {
             var structure = ConnectStruct(schema)
             for (index, field) in schema.fields.enumerated() {
                 let member = members[field.name] ?? .null
-                try structure.put(index, connectValue(member, field.schema, json, depth: depth + 1))
+                try structure.put(index, connectValue(member, field.schema, json, depth: depth + 1), of: field)
             }
             return .structure(structure)
         case .array:
@@ -140,6 +140,8 @@ struct JSONSchemaWriter {
     private var written: [(schema: ConnectSchema, path: String)] = []
     /// Schemas that may still be written: those with an end are written wherever they stand.
     private var schemasLeft = ConnectSchema.unfoldedCountMax
+    /// What defaults may still be written, as weights: they stand wherever their types do.
+    private var defaultsLeft = JSONSchemaText.defaultsMax
 
     init(writesDecimalsAsNumbers: Bool, closesObjects: Bool) {
         self.writesDecimalsAsNumbers = writesDecimalsAsNumbers
@@ -180,12 +182,14 @@ struct JSONSchemaWriter {
         return try base(schema, index: index, place, withDefault: true)
     }
 
-    private func fallback(_ schema: ConnectSchema) throws(ConnectError) -> JSONValue? {
+    private mutating func fallback(_ schema: ConnectSchema) throws(ConnectError) -> JSONValue? {
         guard let value = schema.defaultValue, !value.isNull else { return nil }
         var options = JSONConverter.Options()
         options.hasSchemas = false
         options.writesDecimalsAsNumbers = writesDecimalsAsNumbers
-        return try JSONConverter(options).json(SchemaAndValue(schema, value))
+        let json = try JSONConverter(options).json(SchemaAndValue(schema, value))
+        try JSONSchemaText.take(json, from: &defaultsLeft)
+        return json
     }
 
     private mutating func base(
@@ -487,9 +491,10 @@ struct JSONSchemaReader {
             return true
         case (.map, .object): return true
         case (.structure, .object(let members)):
-            guard members.allSatisfy({ schema.index(of: $0.0) != nil }) else { return false }
+            let level = schema.level
+            guard members.allSatisfy({ level.places[$0.0] != nil }) else { return false }
             let names = Set(members.map(\.0))
-            return schema.fields.allSatisfy { $0.schema.isOptional || names.contains($0.name) }
+            return level.fields.allSatisfy { $0.schema.isOptional || names.contains($0.name) }
         default: return false
         }
     }

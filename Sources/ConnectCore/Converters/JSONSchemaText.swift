@@ -15,19 +15,34 @@ package enum JSONSchemaText {
     package static func json(_ schema: ConnectSchema?) throws(ConnectError) -> JSONValue {
         guard let schema else { return .null }
         try schema.requireTree("the envelope of JsonConverter (schemas.enable=true)")
-        return json(schema, field: nil)
+        var left = defaultsMax
+        return try json(schema, field: nil, &left)
     }
 
-    private static func json(_ schema: ConnectSchema?, field: String?) -> JSONValue {
+    /// How much of defaults a schema's text may have (`JSONValue.weight`): each stands at each place of its type.
+    static let defaultsMax = 1 << 20
+
+    /// - Throws: `.data` where one more default is too much.
+    static func take(_ value: JSONValue, from left: inout Int) throws(ConnectError) {
+        left -= value.weight
+        guard left >= 0 else { throw .data("Schema has defaults of more than \(defaultsMax) values to write out") }
+    }
+
+    private static func json(
+        _ schema: ConnectSchema?, field: String?, _ left: inout Int
+    ) throws(ConnectError) -> JSONValue {
         guard let schema else { return .null }
         let word = names.first { $0.kind == schema.kind }?.name ?? ""
         var members: [(String, JSONValue)] = [("type", .string(word))]
         switch schema.kind {
-        case .structure: members.append(("fields", .array(schema.fields.map { json($0.schema, field: $0.name) })))
-        case .array: members.append(("items", json(schema.valueSchema, field: nil)))
+        case .structure:
+            var fields: [JSONValue] = []
+            for field in schema.fields { fields.append(try json(field.schema, field: field.name, &left)) }
+            members.append(("fields", .array(fields)))
+        case .array: members.append(("items", try json(schema.valueSchema, field: nil, &left)))
         case .map:
-            members.append(("keys", json(schema.keySchema, field: nil)))
-            members.append(("values", json(schema.valueSchema, field: nil)))
+            members.append(("keys", try json(schema.keySchema, field: nil, &left)))
+            members.append(("values", try json(schema.valueSchema, field: nil, &left)))
         default: break
         }
         members.append(("optional", .bool(schema.isOptional)))
@@ -42,6 +57,7 @@ package enum JSONSchemaText {
             options.hasSchemas = false
             // A default was checked against its schema when it was set, so it can be written.
             if let json = try? JSONConverter(options).json(SchemaAndValue(schema, value)) {
+                try take(json, from: &left)
                 members.append(("default", json))
             }
         }

@@ -83,8 +83,9 @@ package struct ProtobufConverter: Converter {
             let wanted = try await link.target(of: registered, frame, topic: topic, recordName: name)
             let version = try await link.version(of: wanted, frame, topic: topic, recordName: name)
             let target = wanted == registered ? schema : try Self.schema(wanted)
-            guard let index = wanted == registered ? index : target.messageIndex(named: name) else {
-                throw link.damaged(topic, .protobuf, frame, "the latest schema has no message \(name)")
+            guard let index = wanted == registered ? index : target.messageIndex(named: name) ?? target.mainMessageIndex
+            else {
+                throw link.damaged(topic, .protobuf, frame, "the latest schema has no message")
             }
             mapping = try ProtobufMapping(target, index, options, version: version)
             readers[key] = mapping

@@ -31,7 +31,9 @@ struct ProtobufMapping: Sendable {
         var building = Building()
         let made = try Self.message(schema, index, options, &building, depth: 0, version: version)
         connect = try building.structs.finish()(index, made)
-        guard options.fillsUnset, connect.unfoldedCount > Self.filledCountMax else { return }
+        guard options.fillsUnset else { return }
+        var counts: [Int: Int] = [:]
+        guard Self.filledCount(schema, index, options, &counts, depth: 0) > Self.filledCountMax else { return }
         throw .data(
             "Message \(schema.messages[index].fullName) has more than \(Self.filledCountMax) fields when all that is not set is "
                 + "filled in (generate.struct.for.nulls=true)")
@@ -39,6 +41,41 @@ struct ProtobufMapping: Sendable {
 
     /// A message of no bytes has so many fields with `generate.struct.for.nulls`.
     private static let filledCountMax = 10_000
+
+    /// How many values a message of no bytes has when all messages in it are filled in: more than there may be for one that
+    /// contains itself.
+    ///
+    /// - Parameter counts: of the messages that are known, those around this one included.
+    private static func filledCount(
+        _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions, _ counts: inout [Int: Int], depth: Int
+    ) -> Int {
+        let top = filledCountMax + 1
+        if let known = counts[index] { return known }
+        guard depth < ConnectSchema.depthMax else { return top }
+        counts[index] = top
+        var count = 1
+        for field in schema.messages[index].fields {
+            let isMessage = field.kind == .message || field.kind == .group
+            let isUnion = field.oneofIndex != nil && !field.isProto3Optional
+            guard isMessage, !isUnion, field.cardinality != .repeated, field.cardinality != .map,
+                !isValue(schema.messages[field.typeIndex].fullName, options)
+            else {
+                count += 1
+                continue
+            }
+            count = min(count + filledCount(schema, field.typeIndex, options, &counts, depth: depth + 1), top)
+        }
+        counts[index] = min(count, top)
+        return min(count, top)
+    }
+
+    /// Whether messages of this name are values of a logical type, or of the type that they wrap.
+    private static func isValue(_ name: String, _ options: ProtobufOptions) -> Bool {
+        switch name {
+        case "google.protobuf.Timestamp", "google.type.Date", "google.type.TimeOfDay", "confluent.type.Decimal": true
+        default: (options.unwraps || options.wraps) && ProtobufOptions.wrapped(name) != nil
+        }
+    }
 
     private static func message(
         _ schema: ProtobufSchema, _ index: Int, _ options: ProtobufOptions,
@@ -253,6 +290,7 @@ struct ProtobufMapping: Sendable {
     ) throws(ConnectError) -> ConnectStruct {
         guard depth < ConnectSchema.depthMax else { throw .data("Protobuf message is nested too deep") }
         let descriptor = schema.messages[message.typeIndex]
+        let level = connect.level
         var structure = ConnectStruct(connect)
         var unions: [Int: ConnectStruct] = [:]
         for (place, field) in descriptor.fields.enumerated() {
@@ -260,19 +298,19 @@ struct ProtobufMapping: Sendable {
             if let oneof = field.oneofIndex, !field.isProto3Optional, !options.flattensUnions,
                 descriptor.oneofs.indices.contains(oneof)
             {
-                guard let given, let target = connect.index(of: options.unionField(descriptor.oneofs[oneof], oneof))
+                guard let given, let target = level.places[options.unionField(descriptor.oneofs[oneof], oneof)]
                 else { continue }
-                let union = connect.fields[target].schema
+                let union = level.fields[target].schema
                 guard let member = union.index(of: field.name) else { continue }
                 var inner = ConnectStruct(union)
                 inner[member] = try value(given, union.fields[member].schema, field, depth)
                 unions[target] = inner
                 continue
             }
-            guard let target = connect.index(of: field.name) else { continue }
+            guard let target = level.places[field.name] else { continue }
             // A field that knows whether it is set is null when it is not; others have their default.
             guard let given = given ?? (isNullUnset(field) ? nil : schema.defaultValue(of: field)) else { continue }
-            structure[target] = try value(given, connect.fields[target].schema, field, depth)
+            structure[target] = try value(given, level.fields[target].schema, field, depth)
         }
         for (target, union) in unions { structure[target] = .structure(union) }
         return structure

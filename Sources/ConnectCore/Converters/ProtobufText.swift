@@ -30,11 +30,58 @@ struct ProtobufText: Sendable {
 
     /// What is to be declared in the message whose fields use it.
     private struct Scope {
-        var messages: [(schema: ConnectSchema, name: String)] = []
-        var enums: [(schema: ConnectSchema, name: String)] = []
+        /// Messages and enums, which share their names.
+        private(set) var types: [(schema: ConnectSchema, name: String)] = []
         /// The full name of the message.
-        var path: String
+        let path: String
         var numbers: Numbers
+        private var names: Set<String> = []
+        /// Places of the types that may be the same.
+        private var places: [Shape: [Int]] = [:]
+        /// The number behind the last type of a name.
+        private var counts: [String: Int] = [:]
+
+        /// What types that are the same have in common.
+        private struct Shape: Hashable {
+            let wanted: String
+            let name: String?
+            let parts: [String]
+            let isEnum: Bool
+
+            init(_ schema: ConnectSchema, _ wanted: String) {
+                self.wanted = wanted
+                isEnum = schema.kind != .structure
+                name = isEnum ? nil : schema.name
+                parts = isEnum ? ProtobufMapping.symbols(schema).map(\.name) : schema.fields.map(\.name)
+            }
+        }
+
+        init(path: String, numbers: Numbers) {
+            self.path = path
+            self.numbers = numbers
+        }
+
+        /// The name of a type: `wanted`, unless another one has that.
+        mutating func declare(_ schema: ConnectSchema, _ wanted: String) -> (name: String, isNew: Bool) {
+            let shape = Shape(schema, wanted)
+            for place in places[shape] ?? [] where isSame(types[place].schema, schema) {
+                return (types[place].name, false)
+            }
+            var count = counts[wanted] ?? 0
+            var name: String
+            repeat {
+                count += 1
+                name = count == 1 ? wanted : wanted + String(count)
+            } while !names.insert(name).inserted
+            counts[wanted] = count
+            places[shape, default: []].append(types.count)
+            types.append((schema, name))
+            return (name, true)
+        }
+
+        private func isSame(_ a: ConnectSchema, _ b: ConnectSchema) -> Bool {
+            a.kind == .structure ? a.isSameStruct(as: b) : ProtobufMapping.symbols(a) == ProtobufMapping.symbols(b)
+        }
     }
 
     /// The numbers of a message's fields. Like the original, those that are given are left out where the others are counted.
@@ -102,8 +149,10 @@ struct ProtobufText: Sendable {
                 }
                 lines.append(indent + "  }")
             }
-            for (inner, name) in scope.enums { try enumeration(inner, name, indent + "  ") }
-            for (inner, name) in scope.messages {
+            for (inner, name) in scope.types where inner.kind != .structure {
+                try enumeration(inner, name, indent + "  ")
+            }
+            for (inner, name) in scope.types where inner.kind == .structure {
                 try message(inner, name, at: path + "." + name, depth: depth + 1)
             }
             lines.append(indent + "}")
@@ -194,9 +243,7 @@ struct ProtobufText: Sendable {
             case nil: break
             }
             if ProtobufMapping.isEnumeration(schema), let name = schema.parameter(ProtobufMapping.enumeration) {
-                return try declared(schema, name, field, in: &scope.enums) {
-                    ProtobufMapping.symbols($0) == ProtobufMapping.symbols($1)
-                }
+                return try declared(schema, name, field, &scope).name
             }
             // What an integer was that came from Protobuf.
             if let known = schema.parameter(ProtobufMapping.integerType) {
@@ -237,12 +284,9 @@ struct ProtobufText: Sendable {
                 if schema.isRecursive, let known = declared.first(where: { $0.schema.isSameStruct(as: schema) }) {
                     return known.name
                 }
-                let count = scope.messages.count
-                let name = try declared(
-                    schema, schema.name?.split(separator: ".").last.map(String.init) ?? "ConnectDefault", field,
-                    in: &scope.messages
-                ) { $0.isSameStruct(as: $1) }
-                if schema.isRecursive, scope.messages.count > count {
+                let (name, isNew) = try declared(
+                    schema, schema.name?.split(separator: ".").last.map(String.init) ?? "ConnectDefault", field, &scope)
+                if schema.isRecursive, isNew {
                     declared.append((schema, scope.path + "." + name))
                 }
                 return name
@@ -251,19 +295,11 @@ struct ProtobufText: Sendable {
 
         /// The name that a type has in the message whose field uses it: its own, unless another one or the field has that.
         private func declared(
-            _ schema: ConnectSchema, _ given: String, _ field: String,
-            in types: inout [(schema: ConnectSchema, name: String)], isSame: (ConnectSchema, ConnectSchema) -> Bool
-        ) throws(ConnectError) -> String {
+            _ schema: ConnectSchema, _ given: String, _ field: String, _ scope: inout Scope
+        ) throws(ConnectError) -> (name: String, isNew: Bool) {
             var wanted = try options.identifier(given, in: field)
             if wanted == field { wanted += "Message" }
-            var name = wanted
-            var count = 1
-            while let known = types.first(where: { $0.name == name }), !isSame(known.schema, schema) {
-                count += 1
-                name = wanted + String(count)
-            }
-            if !types.contains(where: { $0.name == name }) { types.append((schema, name)) }
-            return name
+            return scope.declare(schema, wanted)
         }
     }
 }

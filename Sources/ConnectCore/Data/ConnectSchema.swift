@@ -120,6 +120,10 @@ package final class ConnectSchema: Sendable {
 
     package func index(of field: String) -> Int? { (reference?.level.places ?? places)[field] }
 
+    /// The fields and their places by name, for who asks for several of them: a struct that contains itself may be unrolled
+    /// anew each time that it is asked.
+    var level: StructReference.Level { reference?.level ?? .init(fields: ownFields, places: places) }
+
     package func field(_ name: String) -> Field? { index(of: name).map { fields[$0] } }
 
     package func parameter(_ name: String) -> String? { parameters.first { $0.name == name }?.value }

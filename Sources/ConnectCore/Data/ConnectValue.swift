@@ -274,7 +274,13 @@ package struct ConnectStruct: Sendable, Hashable {
     }
 
     package mutating func put(_ index: Int, _ value: ConnectValue) throws(ConnectError) {
-        let field = schema.fields[index]
+        try put(index, value, of: schema.fields[index])
+    }
+
+    /// - Parameter field: the one at `index`, from a caller who goes over all of them.
+    mutating func put(
+        _ index: Int, _ value: ConnectValue, of field: ConnectSchema.Field
+    ) throws(ConnectError) {
         try field.schema.check(value, field: field.name)
         values[index] = value
     }

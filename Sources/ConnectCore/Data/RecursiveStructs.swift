@@ -36,8 +36,8 @@ private final class Binding {
             return self.reference(to: reference.number, at: schema)
         }
         guard schema.isRecursive else { return schema }
-        count += 1 + schema.fields.count / 4
         if let known = made[ObjectIdentifier(schema)] { return known.to }
+        count += 1 + schema.fields.count / 4
         let new = ConnectSchema(
             schema.kind, isOptional: schema.isOptional, defaultValue: schema.defaultValue.map(bound), name: schema.name,
             version: schema.version, doc: schema.doc, parameters: schema.parameters,

@@ -38,7 +38,7 @@ struct MaskField: Transformation {
         var output = ConnectStruct(schema)
         for (index, field) in schema.fields.enumerated() {
             let value = replacesNull ? structure[index] : structure.values[index]
-            try output.put(index, fields.contains(field.name) ? masked(value) : value)
+            try output.put(index, fields.contains(field.name) ? masked(value) : value, of: field)
         }
         return record.with(part, schema, .structure(output))
     }

@@ -87,14 +87,16 @@ struct EventOptions: Sendable {
 
     /// Incremental snapshots write into the table of signals here, which a connection that only reads must not.
     ///
+    /// - Parameter properties: of a connector, by today's names.
     /// - Throws: `.config` where the option asks for what is not there.
-    func checkReadOnly() throws(ConnectError) {
+    static func checkReadOnly(_ properties: [String: String]) throws(ConnectError) {
         guard let text = properties["read.only"] else { return }
         let word = text.trimmingSpaces.lowercased()
         guard ["true", "false"].contains(word) else {
             throw .config("read.only", text, "Expected value to be either true or false")
         }
-        guard word == "true", signalTable != nil else { return }
+        let hasSignals = (properties["signal.data.collection"] ?? "").contains { $0 != "," && !$0.isWhitespace }
+        guard word == "true", hasSignals else { return }
         throw .config(
             "read.only", text,
             "incremental snapshots without writing are not available: leave out signal.data.collection, or set read.only=false "

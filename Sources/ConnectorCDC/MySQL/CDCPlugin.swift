@@ -58,7 +58,7 @@ package struct CDCPlugin: LogSourcePlugin {
                 ("database.include.list", "database.exclude.list"), ("table.include.list", "table.exclude.list"),
                 ("column.include.list", "column.exclude.list"), ("gtid.source.includes", "gtid.source.excludes"),
             ], modern)
-        problems += Self.queueProblem(modern)
+        problems += Self.queueProblem(modern) + Self.readOnlyProblem(modern)
         if modern["snapshot.mode"]?.trimmingSpaces.lowercased() == "custom" {
             problems.append(
                 ConfigProblem(

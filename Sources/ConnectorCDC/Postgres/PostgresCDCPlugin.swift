@@ -28,7 +28,7 @@ package struct PostgresCDCPlugin: LogSourcePlugin {
                 ("column.include.list", "column.exclude.list"),
                 ("message.prefix.include.list", "message.prefix.exclude.list"),
             ], modern)
-        problems += Self.queueProblem(modern)
+        problems += Self.queueProblem(modern) + Self.readOnlyProblem(modern)
         // What is wrong with one option is found by the definition.
         guard let config = try? PostgresConfig(properties) else { return problems }
         do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {

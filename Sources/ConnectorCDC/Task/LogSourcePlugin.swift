@@ -41,6 +41,16 @@ extension LogSourcePlugin {
         }
     }
 
+    /// What reads only has no table to write into.
+    static func readOnlyProblem(_ properties: [String: String]) -> [ConfigProblem] {
+        do throws(ConnectError) {
+            try EventOptions.checkReadOnly(properties)
+            return []
+        } catch {
+            return [ConfigProblem("read.only", error.message)]
+        }
+    }
+
     /// A poll must not wait for more than may wait for it.
     static func queueProblem(_ properties: [String: String]) -> [ConfigProblem] {
         func number(_ name: String, _ fallback: Int) -> Int? {

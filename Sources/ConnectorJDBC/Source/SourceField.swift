@@ -300,14 +300,15 @@ struct SourceField: Sendable {
 
     // MARK: Times
 
-    private func parsed(_ raw: RawValue) throws(ConnectError) -> MomentText? {
+    /// - Parameter isLegacy: whether the days are to be counted by Java's calendar.
+    private func parsed(_ raw: RawValue, isLegacy: Bool) throws(ConnectError) -> MomentText? {
         guard case .text(let text) = raw, var moment = MomentText(text, roundsToMillis: mapping.roundsToMillis) else {
             throw failure(
                 "the value '\(text(raw).prefix(40))', which is no time",
                 "select it by a 'query' that leaves it out or casts it to a text")
         }
         guard moment.isZeroDate else {
-            if mapping.isLegacy { moment.days = LegacyCalendar.days(named: moment.days) }
+            if isLegacy { moment.days = LegacyCalendar.days(named: moment.days) }
             return moment
         }
         guard mapping.zeroDatesAreNull, column.isOptional else {
@@ -326,12 +327,12 @@ struct SourceField: Sendable {
         }
         // SQLite's drivers store milliseconds.
         if case .integer(let millis) = raw { return .instant(Self.midnight(Int64(floorDiv(Int(millis), 86_400_000)))) }
-        return try parsed(raw).map { .instant(Self.midnight($0.days)) } ?? .null
+        return try parsed(raw, isLegacy: mapping.isLegacy).map { .instant(Self.midnight($0.days)) } ?? .null
     }
 
     private func clock(_ raw: RawValue) throws(ConnectError) -> Int64? {
         if case .integer(let millis) = raw { return Int64(floorMod(Int(millis), 86_400_000)) * 1000 }
-        guard let moment = try parsed(raw) else { return nil }
+        guard let moment = try parsed(raw, isLegacy: false) else { return nil }
         guard 0...CellText.microsOfDay ~= moment.timeMicros else {
             throw failure("a time outside of a day", "select it by a 'query' that casts it to a text")
         }
@@ -339,7 +340,10 @@ struct SourceField: Sendable {
     }
 
     /// Microseconds since 1970.
-    func timestamp(_ raw: RawValue) throws(ConnectError) -> Int64? {
+    ///
+    /// - Parameter isOffset: whether the database will be asked for what is later: it counts as ISO 8601 does, whatever
+    ///   records do.
+    func timestamp(_ raw: RawValue, isOffset: Bool = false) throws(ConnectError) -> Int64? {
         switch raw {
         case .null: return nil
         case .integer(let millis): return Self.thousandfold(millis)
@@ -349,7 +353,7 @@ struct SourceField: Sendable {
         // PostgreSQL's: as far away as there are microseconds.
         case .text("infinity"): return MomentText.microsMax
         case .text("-infinity"): return -MomentText.microsMax
-        default: return try parsed(raw)?.micros(mapping.zone)
+        default: return try parsed(raw, isLegacy: mapping.isLegacy && !isOffset)?.micros(mapping.zone)
         }
     }
 

@@ -199,7 +199,7 @@ final class TableReader {
 
     private func time(_ row: [RawValue], _ layout: Layout) throws(ConnectError) -> Int64? {
         for (place, field) in layout.times {
-            if let micros = try field.timestamp(row[place]) { return micros }
+            if let micros = try field.timestamp(row[place], isOffset: true) { return micros }
         }
         return nil
     }

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -74,7 +74,7 @@ FORMATS = {
 def worker(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     console = free_port()
-    worker = Worker(folder, registry=True, sql=True)
+    worker = Worker(folder, registry=True, sql=True, settings={"offset.flush.interval.ms": "200"})
     worker.flags += ["--console", f"127.0.0.1:{console}"]
     worker.console = Http(f"http://127.0.0.1:{console}")
     worker.start()
@@ -87,6 +87,27 @@ def ask(http, method, path, body=None, kind="application/json"):
     answer = http.ask(method, path, body, timeout=SECONDS, Content_Type=kind)
     assert answer.status < 500, f"{method} {path}: {answer.body}"
     return answer
+
+
+# Sinks that write the records; the others need each place of a type by itself, and fail. None can have a value of 2^40 structs, or
+# read a JSON Schema that is nested so deep.
+WRITERS = {
+    "avro": {"lines", "json", "avro"}, "empty": set(), "protobuf": {"lines", "json", "avro"}, "json": {"lines", "json", "avro"},
+    "json-deep": set(),
+}
+
+
+def outcome(worker, sink, topic):
+    """The offset that a sink has committed, "FAILED", or None while it has come to neither."""
+    states = worker.states(sink)
+    if states and states[1] == ["FAILED"]:
+        return "FAILED"
+    consumer = Consumer({"bootstrap.servers": worker.address, "group.id": f"connect-{sink}"})
+    try:
+        offset = consumer.committed([TopicPartition(topic, 0)], timeout=SECONDS)[0].offset
+    finally:
+        consumer.close()
+    return offset if offset > 0 else None
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -116,10 +137,10 @@ def test_everybody_answers(worker, tmp_path, name):
             "format.class": f"io.confluent.connect.s3.format.{form}"}
     for sink, config in sinks.items():
         worker.put(f"{sink}-{name}", topics=topic, value__converter=converter, **config)
-    for sink in sinks:
-        wait_until(
-            lambda sink=sink: (worker.states(f"{sink}-{name}") or (None, []))[1] in (["RUNNING"], ["FAILED"]),
-            what=f"{sink} has begun", timeout=SECONDS)
+    found = {
+        sink: wait_until(lambda sink=sink: outcome(worker, f"{sink}-{name}", topic), SECONDS, f"{sink} has written or failed")
+        for sink in sinks}
+    assert found == {sink: 1 if sink in WRITERS[name] else "FAILED" for sink in sinks}
 
     sql = Http(f"http://127.0.0.1:{worker.sql_port}")
 
@@ -166,5 +187,11 @@ def test_everybody_answers(worker, tmp_path, name):
 
     # All of it goes on: sinks are where they were, and one more record comes to them.
     assert worker.ask("GET", "/connectors?expand=status")[0] == 200
+    producer.produce(topic, b"\0" + number.to_bytes(4, "big") + payload)
+    producer.flush()
+    for sink in WRITERS[name]:
+        wait_until(lambda sink=sink: outcome(worker, f"{sink}-{name}", topic) in (2, "FAILED"), SECONDS, f"{sink} goes on")
+    found = {sink: outcome(worker, f"{sink}-{name}", topic) for sink in sinks}
+    assert found == {sink: 2 if sink in WRITERS[name] else "FAILED" for sink in sinks}
     for sink in sinks:
         assert worker.ask("DELETE", f"/connectors/{sink}-{name}")[0] == 204

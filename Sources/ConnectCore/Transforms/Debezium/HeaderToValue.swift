@@ -113,14 +113,14 @@ struct HeaderToValue: Transformation {
         for (place, field) in schema.fields.enumerated() {
             let below = below(field.name, added)
             if let header = added.last(where: { $0.path.count == 1 && $0.path.first == field.name })?.header {
-                try output.put(place, header.value)
+                try output.put(place, header.value, of: field)
             } else if !below.isEmpty {
                 let inner = old?[field.name]
                 // What a delete does not have gets no field either.
                 guard old?.schema.index(of: field.name) == nil || inner?.structure != nil else { continue }
-                try output.put(place, .structure(try filled(inner?.structure, field.schema, below)))
+                try output.put(place, .structure(try filled(inner?.structure, field.schema, below)), of: field)
             } else {
-                try output.put(place, old?[field.name] ?? .null)
+                try output.put(place, old?[field.name] ?? .null, of: field)
             }
         }
         return output

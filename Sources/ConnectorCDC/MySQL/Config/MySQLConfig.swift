@@ -39,7 +39,7 @@ struct MySQLConfig: Sendable {
         let values = try MySQLOptions.definition(flavor).parse(properties)
         self.flavor = flavor
         shared = EventOptions(connector: flavor.rawValue, properties: properties, values: values)
-        try shared.checkReadOnly()
+        try EventOptions.checkReadOnly(properties)
         serverID = UInt32(clamping: values.integer("database.server.id") ?? 0)
         address = Self.address(values)
         modes = Self.modes(values)

@@ -54,7 +54,7 @@ struct PostgresConfig: Sendable {
         let properties = PostgresOptions.modern(given)
         let values = try PostgresOptions.definition().parse(properties)
         shared = EventOptions(connector: Self.connector, properties: properties, values: values)
-        try shared.checkReadOnly()
+        try EventOptions.checkReadOnly(properties)
         database = values.text("database.dbname") ?? ""
         address = Self.address(values)
         modes = Self.modes(values)

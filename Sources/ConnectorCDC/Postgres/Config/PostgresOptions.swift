@@ -228,7 +228,7 @@ enum PostgresOptions {
             oldNames.keys.filter { definition[$0] == nil }.sorted() + [
                 "topic.heartbeat.prefix", "topic.transaction", "topic.delimiter", "topic.cache.size",
                 "sanitize.field.names", "field.name.adjustment.mode", "event.converting.failure.handling.mode",
-                "signal.kafka.topic", "signal.kafka.bootstrap.servers", "snapshot.custom.class",
+                "signal.kafka.topic", "signal.kafka.bootstrap.servers", "snapshot.custom.class", "read.only",
             ]
         for name in names { definition.define(name, .string, .null, nil, .low, "", isInternal: true) }
         definition.define(
