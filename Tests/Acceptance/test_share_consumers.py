@@ -382,9 +382,12 @@ def test_a_lock_that_ends_gives_the_record_to_another(shared):
 
 def test_a_renewed_lock_does_not_end(shared):
     s = shared(configs={"share.record.lock.duration.ms": 10_000})
-    s.produce(["renewed", "left"])
-    for name in "ab":
+    # Both are members before a lock begins, as joining takes its time.
+    for name in "ba":
         s.consumer(name, ONE_BY_ONE)
+        s.produce([f"for {name}"])
+        s.accept(name, s.poll(name))
+    s.produce(["renewed", "left"])
     mine, left = s.poll("a"), s.poll("b")
     assert [r[3] for r in mine + left] == ["renewed", "left"]
     # The first renews for longer than the second's lock takes, which began after the first's.

@@ -17,20 +17,25 @@ extension BrokerNode {
         }
         let configs = controller.boundedGroupConfigs(request.groupId)
         host.submit(responder, refusal: { request.refused($0) }) { shard, token, now, topics in
-            let settings =
-                configs.isEmpty
-                ? nil
-                : shard.configuration.consumer.overridden(
-                    sessionTimeoutMs: Self.milliseconds(configs["consumer.session.timeout.ms"]),
-                    heartbeatIntervalMs: Self.milliseconds(configs["consumer.heartbeat.interval.ms"]),
-                    assignmentIntervalMs: Self.milliseconds(configs["consumer.assignment.interval.ms"]))
             var visible = topics
             if let access { visible = DescribableTopics(all: topics, access: access) }
             let decision = shard.consumerGroupHeartbeat(
                 request, version: responder.apiVersion, client: responder.client, token: token, at: now,
-                topics: visible, settings: settings)
+                topics: visible, settings: Self.consumerSettings(configs, over: shard.configuration.consumer))
             return (decision, [])
         }
+    }
+
+    /// - Parameter configs: what a group has set for itself.
+    /// - Returns: nil where that is nothing.
+    static func consumerSettings(
+        _ configs: [String: String], over broker: ConsumerGroupSettings
+    ) -> ConsumerGroupSettings? {
+        guard !configs.isEmpty else { return nil }
+        return broker.overridden(
+            sessionTimeoutMs: milliseconds(configs["consumer.session.timeout.ms"]),
+            heartbeatIntervalMs: milliseconds(configs["consumer.heartbeat.interval.ms"]),
+            assignmentIntervalMs: milliseconds(configs["consumer.assignment.interval.ms"]))
     }
 
     /// The value was checked when it was set.

@@ -58,7 +58,10 @@ extension BrokerNode {
         let access = access(responder)
         var seen: Set<String> = []
         let names = request.groupsNames.filter { seen.insert($0).inserted }
-        shares.beginForgetting(names)
+        // A state that cannot be forgotten now would be that of a new group by the same name.
+        let canForget = shares.topic.hosts.allSatisfy { $0.isReady || $0.isFailed }
+        /// The share groups among those that are deleted.
+        var forgotten: Set<String> = []
         var results: [DeleteGroupsResponse.DeletableGroupResult] = []
         var hosts: [ShardHost<GroupShard>] = []
         for name in names {
@@ -69,21 +72,31 @@ extension BrokerNode {
                     continue
                 }
                 hosts.append(host)
-                let done = host.perform { shard, now, _ in
+                let done = host.perform {
+                    shard, now, _ -> ((code: ErrorCode, isForgotten: Bool), Decision, [Never]) in
+                    let isShareGroup = shard.isShareGroup(name)
+                    guard !isShareGroup || canForget else {
+                        return ((.coordinatorLoadInProgress, false), Decision(), [])
+                    }
                     let (decision, code) = shard.delete(name, at: now)
-                    return (code, decision, [])
+                    let isForgotten = isShareGroup && code == .none
+                    // Here, so that none by its name comes before.
+                    if isForgotten { shares.beginForgetting([name]) }
+                    return ((code, isForgotten), decision, [])
                 }
-                code = done.map { $0.failure ?? $0.value } ?? host.unavailability ?? .coordinatorLoadInProgress
+                code = done.map { $0.failure ?? $0.value.code } ?? host.unavailability ?? .coordinatorLoadInProgress
+                if done?.value.isForgotten == true {
+                    if code == .none { forgotten.insert(name) } else { shares.endForgetting([name]) }
+                }
             }
             results.append(.init(groupId: name, errorCode: code.rawValue))
         }
-        let deleted = Set(results.filter { $0.errorCode == ErrorCode.none.rawValue }.map(\.groupId))
-        shares.endForgetting(Set(names).subtracting(deleted))
         let response = DeleteGroupsResponse(results: results)
+        guard !forgotten.isEmpty else { return send(response, responder, whenDurable: hosts) }
+        let deleted = forgotten
         // What share groups keep goes behind the groups' own ends, also that of topics which they list no more. Where a crash
         // comes in between, the next start does it.
         whenDurable(hosts, responder) { [self] in
-            guard !deleted.isEmpty else { return responder.send(response) }
             forgetShareStates(of: deleted) {
                 deleted.contains($0.group)
             } _: { code in
@@ -95,6 +108,8 @@ extension BrokerNode {
                 }
                 responder.send(DeleteGroupsResponse(results: results))
             }
+        } orElse: { [self] in
+            shares.endForgetting(deleted)
         }
     }
 }

@@ -31,6 +31,7 @@ extension BrokerNode {
     func handleJoinGroup(_ request: JoinGroupRequest, _ responder: Responder) {
         let version = responder.apiVersion
         let access = access(responder)
+        let configs = controller.boundedGroupConfigs(request.groupId)
         askGroup(request.groupId, responder) {
             request.refused($0, version: version)
         } _: { shard, token, now, topics in
@@ -38,7 +39,8 @@ extension BrokerNode {
             var visible = topics
             if let access { visible = DescribableTopics(all: topics, access: access) }
             return shard.joinGroup(
-                request, version: version, client: responder.client, token: token, at: now, topics: visible)
+                request, version: version, client: responder.client, token: token, at: now, topics: visible,
+                settings: Self.consumerSettings(configs, over: shard.configuration.consumer))
         }
     }
 
@@ -47,19 +49,25 @@ extension BrokerNode {
         if responder.apiVersion >= 5, request.protocolType == nil || request.protocolName == nil {
             return responder.send(request.refused(.inconsistentGroupProtocol))
         }
+        let configs = controller.boundedGroupConfigs(request.groupId)
         askGroup(request.groupId, responder) {
             request.refused($0)
         } _: { shard, token, now, topics in
-            shard.syncGroup(request, version: responder.apiVersion, token: token, at: now, topics: topics)
+            shard.syncGroup(
+                request, version: responder.apiVersion, token: token, at: now, topics: topics,
+                settings: Self.consumerSettings(configs, over: shard.configuration.consumer))
         }
     }
 
     func handleHeartbeat(_ request: HeartbeatRequest, _ responder: Responder) {
+        let configs = controller.boundedGroupConfigs(request.groupId)
         askGroup(request.groupId, responder, waiting: .forOwnRecords) { code in
             // As Kafka does while a group is loading: aiokafka, for one, gives up at anything else.
             request.refused(code == .coordinatorLoadInProgress ? .none : code)
         } _: { shard, token, now, topics in
-            shard.heartbeat(request, version: responder.apiVersion, token: token, at: now, topics: topics)
+            shard.heartbeat(
+                request, version: responder.apiVersion, token: token, at: now, topics: topics,
+                settings: Self.consumerSettings(configs, over: shard.configuration.consumer))
         }
     }
 

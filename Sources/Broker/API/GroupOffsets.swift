@@ -128,24 +128,29 @@ extension BrokerNode {
 
     /// Goes on once all that `hosts` have written is on disk.
     func whenDurable<Shard: CoordinatorShard>(
-        _ hosts: [ShardHost<Shard>], _ responder: Responder, _ body: @escaping @Sendable () -> Void
+        _ hosts: [ShardHost<Shard>], _ responder: Responder, _ body: @escaping @Sendable () -> Void,
+        orElse: @escaping @Sendable () -> Void = {}
     ) {
         guard syncsBeforeAnswer else { return body() }
         let syncs = hosts.compactMap { host -> (partition: Partition, offset: Int64)? in
             let offsets = host.partition.log.offsets
             return offsets.durableEnd < offsets.logEnd ? (host.partition, offsets.logEnd) : nil
         }
-        whenForced(syncs, responder, body)
+        whenForced(syncs, responder, body, orElse: orElse)
     }
 
-    /// Goes on once these are on disk. If the disk fails the client sees its connection end.
+    /// Goes on once these are on disk. If the disk fails the client sees its connection end, after `orElse`.
     func whenForced(
         _ syncs: [(partition: Partition, offset: Int64)], _ responder: Responder,
-        _ body: @escaping @Sendable () -> Void
+        _ body: @escaping @Sendable () -> Void, orElse: @escaping @Sendable () -> Void = {}
     ) {
         guard !syncs.isEmpty else { return body() }
         markers.force(syncs) { isDurable in
-            if isDurable { body() } else { responder.close(because: "the disk failed") }
+            guard isDurable else {
+                orElse()
+                return responder.close(because: "the disk failed")
+            }
+            body()
         }
     }
 }

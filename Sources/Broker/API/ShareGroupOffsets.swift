@@ -251,6 +251,8 @@ extension BrokerNode {
                 }
                 responder.send(DeleteShareGroupOffsetsResponse(responses: answers + others))
             }
+        } orElse: { [self] in
+            shares.endForgetting([group])
         }
     }
 

@@ -144,10 +144,17 @@ struct KeptShareStates: ShareStateStore {
         let leaderEpoch = node.leaderEpoch
         whenThere(partitions.count, done) { states in
             partitions.map { partition in
-                states.host(of: partition.key)?.perform { shard, now, _ -> (ErrorCode, Decision, [SharePartitionKey]) in
+                let log = node.catalog.topic(id: partition.key.topicId)?.partition(partition.key.partition)?.log
+                return states.host(of: partition.key)?.perform {
+                    shard, now, _ -> (ErrorCode, Decision, [SharePartitionKey]) in
+                    // It may have been deleted, or have forgotten the partition, since it has said so.
+                    let group = node.groups.host(of: partition.key.group)
+                    guard group?.read({ shard, _ in shard.hasBegun(partition.key) }) == true else {
+                        return (.groupIdNotFound, Decision(), [])
+                    }
                     let decision = shard.initialize(
-                        partition.key, startOffset: partition.startOffset, stateEpoch: stateEpoch,
-                        leaderEpoch: leaderEpoch, at: now)
+                        partition.key, startOffset: partition.startOffset, logEnd: log?.offsets.logEnd,
+                        stateEpoch: stateEpoch, leaderEpoch: leaderEpoch, at: now)
                     guard let decision else { return (.fencedStateEpoch, Decision(), []) }
                     return (.none, decision, [partition.key])
                 }

@@ -40,15 +40,14 @@ extension ConsumerGroupDraft {
         if mustAdvance { try add(.groupEpoch(group.epoch.next)) }
     }
 
-    /// Makes a new target assignment if the group's epoch is ahead of it and the last one is old enough, and takes the member as far towards it as it
-    /// can go.
+    /// Makes a new target assignment if the group's epoch is ahead of it and the last one is old enough, and takes the
+    /// member as far towards it as it can go.
     ///
     /// - Returns: whether there was nothing to do for the member.
     mutating func assignAndReconcile(
         _ memberId: String, owned: TopicPartitionSet?, _ context: ConsumerGroupContext
     ) throws(ConsumerGroupError) -> Bool {
-        let isDue = context.time.isPast(context.settings.assignmentIntervalMs, since: group.assignmentTime)
-        if group.epoch > group.assignmentEpoch, isDue { try updateTarget(context) }
+        if group.epoch > group.assignmentEpoch, group.isAssignmentDue(context) { try updateTarget(context) }
         let member = try group.member(memberId)
         let next = try Reconciliation(
             group: group, member: member, target: group.targets[memberId] ?? TopicPartitionSet(), owned: owned
@@ -77,6 +76,11 @@ extension ConsumerGroupDraft {
 }
 
 extension ConsumerGroup {
+    /// Whether the last assignment is so old that another one may be made.
+    func isAssignmentDue(_ context: ConsumerGroupContext) -> Bool {
+        context.time.isPast(context.settings.assignmentIntervalMs, since: assignmentTime)
+    }
+
     /// The names that any member subscribes to, by itself or through a regular expression.
     var subscribedNames: Set<String> {
         var names: Set<String> = []

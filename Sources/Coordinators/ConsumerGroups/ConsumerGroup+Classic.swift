@@ -33,7 +33,7 @@ extension ConsumerGroup {
             if let name = request.protocolName, name != classic.protocols.first?.name {
                 throw ConsumerGroupError(.inconsistentGroupProtocol, "The protocol \(name) is not the member's.")
             }
-            if epoch > member.memberEpoch, member.state != .unrevokedPartitions {
+            if reachableEpoch(context) > member.memberEpoch, member.state != .unrevokedPartitions {
                 tellToJoin(member, context)
                 throw ConsumerGroupError(.rebalanceInProgress, "A new rebalance is triggered in group \(groupId).")
             }
@@ -59,7 +59,7 @@ extension ConsumerGroup {
             let (member, classic) = try classicMember(request.memberId, request.groupInstanceId, request.generationId)
             timers.heard(of: member.memberId, until: context.deadline(after: classic.sessionTimeoutMs))
             let mustJoin =
-                member.memberEpoch < epoch || member.state == .unrevokedPartitions
+                member.memberEpoch < reachableEpoch(context) || member.state == .unrevokedPartitions
                 || (member.state == .unreleasedPartitions && !isWaiting(member)) || hasNewTopics(context)
             guard mustJoin else { return HeartbeatResponse() }
             tellToJoin(member, context)
@@ -132,6 +132,11 @@ extension ConsumerGroup {
                 "The request generation id \(generation) is not equal to the member epoch \(member.memberEpoch).")
         }
         return (member, classic)
+    }
+
+    /// The epoch that a member has which joins now: that of the last assignment until the next one is due.
+    private func reachableEpoch(_ context: ConsumerGroupContext) -> Int32 {
+        isAssignmentDue(context) ? epoch : assignmentEpoch
     }
 
     /// The member has been told to join again, and has its rebalance timeout to do so.

@@ -75,9 +75,11 @@ extension GroupShard {
 
     // MARK: Members of the classic protocol
 
-    mutating func joinConsumerGroup(_ join: ClassicGroup.Join, at: EventTime, topics: any TopicImage) -> Decision {
+    mutating func joinConsumerGroup(
+        _ join: ClassicGroup.Join, at: EventTime, topics: any TopicImage, settings: ConsumerGroupSettings?
+    ) -> Decision {
         let (request, version, token) = (join.request, join.version, join.token)
-        var context = consumerContext(at: at, topics)
+        var context = consumerContext(at: at, topics, settings)
         context.newMemberId = join.newMemberId
         let outcome = withConsumerGroup(request.groupId) {
             $0.join(request, version: version, client: join.client, context)
@@ -91,18 +93,20 @@ extension GroupShard {
     }
 
     mutating func syncConsumerGroup(
-        _ request: SyncGroupRequest, token: ReplyToken, at: EventTime, topics: any TopicImage
+        _ request: SyncGroupRequest, token: ReplyToken, at: EventTime, topics: any TopicImage,
+        settings: ConsumerGroupSettings?
     ) -> Decision {
-        let context = consumerContext(at: at, topics)
+        let context = consumerContext(at: at, topics, settings)
         let response = withConsumerGroup(request.groupId) { $0.sync(request, context) }
         arm(request.groupId)
         return Decision(token, response ?? request.refused(.unknownMemberId))
     }
 
     mutating func heartbeatConsumerGroup(
-        _ request: HeartbeatRequest, token: ReplyToken, at: EventTime, topics: any TopicImage
+        _ request: HeartbeatRequest, token: ReplyToken, at: EventTime, topics: any TopicImage,
+        settings: ConsumerGroupSettings?
     ) -> Decision {
-        let context = consumerContext(at: at, topics)
+        let context = consumerContext(at: at, topics, settings)
         let response = withConsumerGroup(request.groupId) { $0.heartbeat(request, context) }
         guard let response else { return Decision(token, request.refused(.unknownMemberId)) }
         // A member that was told to join again has a timer for that.

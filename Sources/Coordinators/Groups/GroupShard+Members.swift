@@ -6,9 +6,10 @@ extension GroupShard {
     /// - Parameters:
     ///   - version: of the request; the reply is for it.
     ///   - token: comes back with the reply, in this decision or a later one.
+    ///   - settings: of this group as a consumer group, if it has some of its own.
     package mutating func joinGroup(
         _ request: JoinGroupRequest, version: Int16, client: ClientIdentity, token: ReplyToken, at: EventTime,
-        topics: any TopicImage
+        topics: any TopicImage, settings: ConsumerGroupSettings? = nil
     ) -> Decision {
         begin(at: at)
         let error = validate(request, client)
@@ -24,7 +25,9 @@ extension GroupShard {
                 ? memberIds.make(prefix: request.groupInstanceId ?? client.clientId) : "")
         var records: [CoordinatorRecord] = []
         if case .consumer(let consumer) = groups[id] {
-            guard consumer.isEmpty else { return joinConsumerGroup(join, at: at, topics: topics) }
+            guard consumer.isEmpty else {
+                return joinConsumerGroup(join, at: at, topics: topics, settings: settings)
+            }
             // Nobody is in it: it becomes a classic group, as a new one does.
             guard request.memberId.isEmpty, let tombstones = try? consumer.delete() else {
                 return Decision(token, request.refused(.unknownMemberId, version: version))
@@ -58,14 +61,17 @@ extension GroupShard {
         return .none
     }
 
+    /// - Parameter settings: of this group as a consumer group, if it has some of its own.
     package mutating func syncGroup(
-        _ request: SyncGroupRequest, version: Int16, token: ReplyToken, at: EventTime, topics: any TopicImage
+        _ request: SyncGroupRequest, version: Int16, token: ReplyToken, at: EventTime, topics: any TopicImage,
+        settings: ConsumerGroupSettings? = nil
     ) -> Decision {
         begin(at: at)
         guard !request.groupId.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
         guard let group = groups[request.groupId] else { return Decision(token, request.refused(.unknownMemberId)) }
         switch group {
-        case .consumer: return syncConsumerGroup(request, token: token, at: at, topics: topics)
+        case .consumer:
+            return syncConsumerGroup(request, token: token, at: at, topics: topics, settings: settings)
         case .share: return Decision(token, request.refused(.unknownMemberId))
         case .classic: break
         }
@@ -76,14 +82,16 @@ extension GroupShard {
         }
     }
 
+    /// - Parameter settings: of this group as a consumer group, if it has some of its own.
     package mutating func heartbeat(
-        _ request: HeartbeatRequest, version: Int16, token: ReplyToken, at: EventTime, topics: any TopicImage
+        _ request: HeartbeatRequest, version: Int16, token: ReplyToken, at: EventTime, topics: any TopicImage,
+        settings: ConsumerGroupSettings? = nil
     ) -> Decision {
         guard !request.groupId.isEmpty else { return Decision(token, request.refused(.invalidGroupId)) }
         if let error = withClassicGroup(request.groupId, { $0.heartbeat(request, at: at.monotonic) }) {
             return Decision(token, HeartbeatResponse(errorCode: error.rawValue))
         }
-        return heartbeatConsumerGroup(request, token: token, at: at, topics: topics)
+        return heartbeatConsumerGroup(request, token: token, at: at, topics: topics, settings: settings)
     }
 
     package mutating func leaveGroup(

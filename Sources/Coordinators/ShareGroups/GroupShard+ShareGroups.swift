@@ -42,6 +42,10 @@ extension GroupShard {
         try shareGroup(id).topics
     }
 
+    package func isShareGroup(_ id: String) -> Bool {
+        if case .share = groups[id] { true } else { false }
+    }
+
     /// Whether a group is a share group that has begun to read a partition.
     package func hasBegun(_ key: SharePartitionKey) -> Bool {
         (try? shareGroup(key.group))?.topics[key.topicId]?.partitions.contains(key.partition) ?? false

@@ -83,6 +83,7 @@ extension SharePartition {
         guard delivered.count == pending.count else { throw runs.isEmpty ? .notDelivered : .behindDelivered }
         deliveryCountLimit = limit
         runs = changed
+        hasBegun = true
         tidy()
     }
 }

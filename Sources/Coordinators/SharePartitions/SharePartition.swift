@@ -77,7 +77,8 @@ package struct SharePartition: Sendable, Equatable {
     /// All before is done with; -1 while `share.auto.offset.reset` has not decided it.
     package private(set) var startOffset: Int64
     var runs: [Run] = []
-    /// Whether delivery has begun since its start was set. Until then a start behind the end of the log is what somebody wants.
+    /// Whether the log has been as far as `startOffset` is, which is set behind its end at times. Until then that is what
+    /// somebody wants; afterwards a log that ends before it has lost records.
     var hasBegun = true
     /// The limit that held when records were last delivered; for locks that run out.
     var deliveryCountLimit = Int16.max

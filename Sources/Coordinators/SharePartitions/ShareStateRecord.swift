@@ -62,7 +62,8 @@ enum ShareStateRecord {
             }
             var state = SharePartition(
                 startOffset: snapshot.startOffset, stateEpoch: snapshot.stateEpoch, leaderEpoch: snapshot.leaderEpoch)
-            state.hasBegun = snapshot.snapshotEpoch != 0
+            // Another server's first snapshot may speak of records.
+            state.hasBegun = snapshot.snapshotEpoch != 0 || !snapshot.stateBatches.isEmpty
             for batch in snapshot.stateBatches {
                 state.restore(batch.firstOffset, batch.lastOffset, batch.deliveryState, batch.deliveryCount)
             }

@@ -57,7 +57,6 @@ package struct ShareStateShard: Sendable {
         before = [:]
         guard var state = states[key] else { throw .notDelivered }
         state.advance(to: logStart)
-        state.hasBegun = true
         try state.acknowledge(
             acknowledgements, by: member, deliveryCountLimit: deliveryCountLimit, renewedUntil: renewedUntil)
         return write(state, key, at: time)
@@ -97,14 +96,17 @@ package struct ShareStateShard: Sendable {
 
     /// Begins delivery anew.
     ///
+    /// - Parameter logEnd: of the partition, which tells whether the start is one that the log has still to come to; nil
+    ///   where it is not known.
     /// - Returns: nil when a state with a greater epoch is kept, which stays.
     package mutating func initialize(
-        _ key: SharePartitionKey, startOffset: Int64, stateEpoch: Int32, leaderEpoch: Int32, at time: EventTime
+        _ key: SharePartitionKey, startOffset: Int64, logEnd: Int64?, stateEpoch: Int32, leaderEpoch: Int32,
+        at time: EventTime
     ) -> Decision? {
         before = [:]
         if let state = states[key], state.stateEpoch > stateEpoch { return nil }
         var state = SharePartition(startOffset: startOffset, stateEpoch: stateEpoch, leaderEpoch: leaderEpoch)
-        state.hasBegun = false
+        state.hasBegun = logEnd.map { startOffset <= $0 } ?? false
         return write(state, key, at: time)
     }
 

@@ -12,9 +12,10 @@ extension TransactionShard {
     /// | CompleteAbort  | 0            | aborts     | fenced        | 48     |
     /// | CompleteCommit | 48           | aborts     | 0             | 48     |
     ///
-    /// A commit by the epoch before an abort was on its way when the transaction timed out: its producer has to begin anew,
-    /// and 48 would be the end of it (KAFKA-20785). Before version 5 Empty gives 48, and a complete transaction 0 to the same
-    /// outcome and 48 to the other. While markers are written the answer to the producer is to come back (51), whatever it asks for.
+    /// A commit by the epoch before an abort was on its way when the transaction timed out: its producer has to begin
+    /// anew, and 48 would be the end of it (KAFKA-20785). Before version 5 Empty gives 48, and a complete transaction 0 to
+    /// the same outcome and 48 to the other. While markers are written the answer to the producer is to come back (51),
+    /// whatever it asks for.
     ///
     /// - Parameter freshProducerId: taken when the epochs of the producer id are used up.
     package mutating func endTxn(

@@ -52,6 +52,8 @@ struct ChangingTopics: TopicImage {
 /// A shard with its log, its topics and a clock.
 final class ConsumerGroupBench {
     var configuration: GroupConfiguration
+    /// What the groups have set for themselves.
+    var settings: ConsumerGroupSettings?
     var shard: GroupShard
     var topics: ChangingTopics
     var time = EventTime(wall: 1_700_000_000_000, monotonic: 1000)
@@ -103,7 +105,8 @@ final class ConsumerGroupBench {
         let token = token()
         deliver(
             shard.consumerGroupHeartbeat(
-                request, version: version, client: client, token: token, at: time, topics: topics))
+                request, version: version, client: client, token: token, at: time, topics: topics,
+                settings: settings))
         return take(token) ?? ConsumerGroupHeartbeatResponse(errorCode: -99)
     }
 

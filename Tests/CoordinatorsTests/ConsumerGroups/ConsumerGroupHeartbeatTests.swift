@@ -277,9 +277,13 @@ struct InvalidHeartbeat: Sendable, CustomStringConvertible {
         #expect(bench.beat("m2", 1).memberEpoch == 3)
         #expect(bench.group?.assignmentEpoch == 3)
         #expect(bench.group?.targets["m1"]?.count == 2)
-        // Who has all to itself does not wait.
+        // Another group does not wait; this one does, whoever has left it.
         for member in ["m1", "m2", "m3"] { _ = bench.beat(member, -1) }
-        #expect(bench.join("m1", group: "h").assignment.map { bench.topics.named($0.topicPartitions) } != [:])
+        #expect(bench.assignment(bench.join("m1", group: "h")) == ["a": [0, 1, 2, 3]])
+        let again = bench.join("m1")
+        #expect(bench.assignment(again) == [:])
+        bench.advance(ms: 5000)
+        #expect(bench.assignment(bench.beat("m1", again.memberEpoch)) == ["a": [0, 1, 2, 3]])
     }
 
     @Test func `most members choose the assignor`() {

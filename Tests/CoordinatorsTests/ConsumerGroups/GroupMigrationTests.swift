@@ -28,7 +28,9 @@ extension ConsumerGroupBench {
             groupInstanceId: instanceId, protocolType: "consumer",
             protocols: [.init(name: protocolName, metadata: metadata(topics, owned: owned))])
         deliver(
-            shard.joinGroup(request, version: version, client: client, token: token, at: time, topics: self.topics))
+            shard.joinGroup(
+                request, version: version, client: client, token: token, at: time, topics: self.topics,
+                settings: settings))
         return take(token)
     }
 
@@ -43,7 +45,8 @@ extension ConsumerGroupBench {
                 let bytes = try? ConsumerProtocol.bytes(set, for: metadata([]), topics: topics)
                 return .init(memberId: memberId, assignment: bytes ?? ByteBuffer())
             })
-        deliver(shard.syncGroup(request, version: 5, token: token, at: time, topics: topics))
+        deliver(
+            shard.syncGroup(request, version: 5, token: token, at: time, topics: topics, settings: settings))
         guard let response: SyncGroupResponse = take(token) else { return (-99, [:]) }
         let assignment = try? ConsumerProtocol.assignment(response.assignment)
         return (
@@ -56,7 +59,8 @@ extension ConsumerGroupBench {
         let token = token()
         let request = HeartbeatRequest(
             groupId: "g", generationId: generation, memberId: memberId, groupInstanceId: instanceId)
-        deliver(shard.heartbeat(request, version: 4, token: token, at: time, topics: topics))
+        deliver(
+            shard.heartbeat(request, version: 4, token: token, at: time, topics: topics, settings: settings))
         let response: HeartbeatResponse? = take(token)
         return response?.errorCode ?? -99
     }
@@ -101,6 +105,36 @@ extension ConsumerGroupBench {
         #expect(bench.classicGroup() != nil)
         isSame = try bench.replayIsSame()
         #expect(isSame)
+    }
+
+    /// KIP-1263. No join brings it further before, so none is asked for.
+    @Test(arguments: [true, false]) func `a classic member joins again once an assignment is due`(
+        isOwnSetting: Bool
+    ) throws {
+        let bench = ConsumerGroupBench { if !isOwnSetting { $0.consumer.assignmentIntervalMs = 5000 } }
+        if isOwnSetting {
+            bench.settings = bench.configuration.consumer.overridden(
+                sessionTimeoutMs: nil, heartbeatIntervalMs: nil, assignmentIntervalMs: 5000)
+        }
+        let old = try bench.classicGroupOfOne()
+        #expect(bench.join("m1").memberEpoch == 2)
+        #expect(bench.classicBeat(old, 1) == ErrorCode.rebalanceInProgress.rawValue)
+        #expect(bench.classicJoin(old)?.generationId == 2)
+        #expect(bench.classicSync(old, 2).code == 0)
+        bench.advance(ms: 4999)
+        _ = bench.join("m2")
+        #expect(bench.group?.epoch == 3)
+        #expect(bench.classicBeat(old, 2) == 0)
+        #expect(bench.classicSync(old, 2).code == 0)
+        #expect(bench.classicJoin(old)?.generationId == 2)
+        #expect(bench.classicSync(old, 2).assignment["a"]?.count == 2)
+        #expect(bench.classicBeat(old, 2) == 0)
+        bench.advance(ms: 1)
+        #expect(bench.classicBeat(old, 2) == ErrorCode.rebalanceInProgress.rawValue)
+        #expect(bench.classicSync(old, 2).code == ErrorCode.rebalanceInProgress.rawValue)
+        #expect(bench.classicJoin(old)?.generationId == 3)
+        #expect(bench.classicSync(old, 3).code == 0)
+        #expect(bench.classicBeat(old, 3) == 0)
     }
 
     @Test func `a live classic group is upgraded member by member`() throws {

@@ -73,7 +73,8 @@ import Testing
 
         init(seed: UInt64) {
             random = SeededRandom(seed: seed)
-            take(shard.initialize(key, startOffset: 0, stateEpoch: 1, leaderEpoch: 0, at: time) ?? Decision())
+            take(
+                shard.initialize(key, startOffset: 0, logEnd: 0, stateEpoch: 1, leaderEpoch: 0, at: time) ?? Decision())
         }
 
         var time: EventTime { EventTime(wall: now, monotonic: now) }
@@ -304,10 +305,10 @@ import Testing
         var shard = ShareStateShard()
         let time = EventTime(wall: 5, monotonic: 5)
         var records: [CoordinatorRecord] = []
-        let first = shard.initialize(Self.key, startOffset: 7, stateEpoch: 2, leaderEpoch: 0, at: time)
+        let first = shard.initialize(Self.key, startOffset: 7, logEnd: nil, stateEpoch: 2, leaderEpoch: 0, at: time)
         records += try #require(first).records
         shard.commit()
-        let older = shard.initialize(Self.key, startOffset: 9, stateEpoch: 1, leaderEpoch: 0, at: time)
+        let older = shard.initialize(Self.key, startOffset: 9, logEnd: nil, stateEpoch: 1, leaderEpoch: 0, at: time)
         #expect(older == nil)
         #expect(shard.state(Self.key)?.startOffset == 7)
         records += shard.remove([Self.key, Self.key], at: time).records
@@ -322,7 +323,9 @@ import Testing
     @Test func `a state above a log that a power loss has cut is cut with it, for good`() throws {
         let time = EventTime(wall: 5, monotonic: 5)
         var shard = ShareStateShard()
-        var records = shard.initialize(Self.key, startOffset: 0, stateEpoch: 1, leaderEpoch: 0, at: time)?.records ?? []
+        var records =
+            shard.initialize(Self.key, startOffset: 0, logEnd: 0, stateEpoch: 1, leaderEpoch: 0, at: time)?.records
+            ?? []
         shard.commit()
         _ = shard.update(Self.key, leaderEpoch: 0) {
             $0.acquire(
@@ -358,8 +361,18 @@ import Testing
     @Test func `a start that was set behind the end of the log stays until delivery has begun`() throws {
         let time = EventTime(wall: 5, monotonic: 5)
         var shard = ShareStateShard()
-        let set = shard.initialize(Self.key, startOffset: 7, stateEpoch: 1, leaderEpoch: 0, at: time)?.records ?? []
+        var set =
+            shard.initialize(Self.key, startOffset: 7, logEnd: 3, stateEpoch: 1, leaderEpoch: 0, at: time)?.records
+            ?? []
         shard.commit()
+        // Who had records of before the start does not decide it.
+        set += try shard.acknowledge(
+            Self.key, [.init(firstOffset: 0, lastOffset: 2, types: [.accept])], by: "a", deliveryCountLimit: 5,
+            renewedUntil: nil, logStart: 0, at: time
+        ).records
+        shard.commit()
+        let isCutByLate = shard.update(Self.key, leaderEpoch: 0) { $0.cut(to: 3) }
+        #expect(!isCutByLate)
         var loaded = ShareStateShard { _ in 3 }
         for record in set { try loaded.replay(key: record.key, value: record.value) }
         #expect(loaded.finishLoading(at: time).records.isEmpty)
@@ -382,6 +395,33 @@ import Testing
         for record in set + accepted { try again.replay(key: record.key, value: record.value) }
         #expect(again.finishLoading(at: time).records.count == 1)
         #expect(again.state(Self.key)?.startOffset == 8)
+    }
+
+    @Test(arguments: [2, 3] as [Int64]) func `a start that was set within the log is cut with it`(start: Int64) throws {
+        let time = EventTime(wall: 5, monotonic: 5)
+        var shard = ShareStateShard()
+        let set = shard.initialize(Self.key, startOffset: start, logEnd: 3, stateEpoch: 1, leaderEpoch: 0, at: time)
+        var loaded = ShareStateShard { _ in 1 }
+        for record in set?.records ?? [] { try loaded.replay(key: record.key, value: record.value) }
+        #expect(loaded.finishLoading(at: time).records.count == 1)
+        #expect(loaded.state(Self.key)?.startOffset == 1)
+    }
+
+    /// Another server numbers its snapshots from 0 on.
+    @Test func `a first snapshot that speaks of records is cut with the log`() throws {
+        let snapshot = try CoordinatorRecord(
+            key: ShareSnapshotKey(groupId: "g", topicId: Self.key.topicId, partition: 0), keyVersion: 0,
+            value: (
+                ShareSnapshotValue(
+                    snapshotEpoch: 0, stateEpoch: 1, leaderEpoch: 0, startOffset: 10,
+                    stateBatches: [.init(firstOffset: 10, lastOffset: 19, deliveryState: 0, deliveryCount: 1)]), 0
+            ))
+        var shard = ShareStateShard { _ in 15 }
+        try shard.replay(key: snapshot.key, value: snapshot.value)
+        #expect(shard.finishLoading(at: EventTime(wall: 5, monotonic: 5)).records.count == 1)
+        let state = shard.keys.first.flatMap { shard.state($0) }
+        #expect(state?.startOffset == 10)
+        #expect(state?.endOffset == 15)
     }
 
     /// Another server's log has updates behind a snapshot.
