@@ -612,6 +612,7 @@ def old_message(magic):
         (batch([b"x"], magic=3), 2, "Invalid magic found in record: 3"),
         (batch([b"x"], byte_count=3), 2, "Record size 3 is less than the minimum record overhead (14)"),
     ],
+    ids=["none", "cut", "magic 0", "magic 1", "two", "magic 3", "short"],  # the bytes have the time in them
 )
 def test_what_is_not_one_batch(bootstrap, topic, records, code, text):
     with Connection(bootstrap) as connection:
