@@ -252,10 +252,10 @@ def test_transactions(guarded, java):
     committed = consumer.committed([confluent_kafka.TopicPartition("open", 0)], timeout=15)
     assert committed[0].offset == 1
     consumer.close()
-    # A topic that may not be written to spoils the transaction.
+    # A topic that may not be written to spoils the transaction; the client says so at once if it has heard of it already.
     mover.begin_transaction()
-    mover.produce("closed", b"two")
     with pytest.raises(KafkaException) as caught:
+        mover.produce("closed", b"two")
         mover.commit_transaction(30)
     assert "authoriz" in str(caught.value).lower() or "failed" in str(caught.value).lower()
     with pytest.raises(KafkaException) as caught:

@@ -386,7 +386,7 @@ def test_the_level_of_the_log(make_broker, ask, java):
     assert alter_level("kafka.nothing", "INFO") == (40, "Logger kafka.nothing does not exist!")
     assert alter_level("root", None, 1) == (42, "Removing the log level of the root logger is not allowed")
     assert alter_level("root", "INFO", 2) == (42, "APPEND operation is not allowed for the BROKER_LOGGER resource")
-    assert level() == "ERROR"
+    assert level() == "WARN"
 
 
 # -- offsets ---------------------------------------------------------------------------------------------------------
