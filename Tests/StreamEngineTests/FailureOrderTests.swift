@@ -226,4 +226,20 @@ import Testing
         #expect(result.log.count == 4096 && result.output.isEmpty)
         #expect(result.log.map(\.timestamp) == records.map { _ in 1 })
     }
+
+    /// Parts cost many times what the rows do: they are for rows that somebody keeps.
+    @Test func `rows that fail on their way to the end of the query stay together`() throws {
+        let task = try Plans.task(Plans.sink(Self.select(Plans.source("A", values: AggregateTests.values), "Project")))
+        let records = (0..<64).map { index in
+            (
+                Optional(TestFormats.bytes([.int(Int32(index))])),
+                Optional(TestFormats.bytes([.int(Int32(index)), .int(2)])), Int64(index), Int64(index),
+                [SourceBatch.Header]()
+            )
+        }
+        let result = task.process(SourceBatch(topic: "A", records: records))
+        #expect(result.records.count == 1)
+        let odd: [Int64?] = stride(from: 1, to: 64, by: 2).map { Int64($0) }
+        #expect(result.log.map(\.timestamp) == odd)
+    }
 }

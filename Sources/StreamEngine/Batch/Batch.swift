@@ -19,6 +19,8 @@ package struct Batch: Sendable {
     package var old: OldRows?
     /// Which record of the source's batch each row came of, while somebody needs to know.
     var origins: [Int32]?
+    /// Which row of those on their way each one was (`Operator.emitInOrder`), so that what is noted of them can be put in order.
+    var places: [Int32]?
 
     package struct Windows: Sendable {
         package var starts: ColumnBuffer<Int64>
@@ -77,15 +79,18 @@ package struct Batch: Sendable {
                 OldRows(columns: $0.columns.map { $0.gathered(rows) }, present: $0.present.gathered(rows))
             })
         if let origins { result.origins = rows.map { origins[Int($0)] } }
+        if let places { result.places = rows.map { places[Int($0)] } }
         return result
     }
 
     /// The old rows as a batch of their own; nil when they are not known.
     var oldBatch: Batch? {
         old.map {
-            Batch(
+            var batch = Batch(
                 count: count, columns: $0.columns, timestamps: timestamps, present: $0.present, hasKey: hasKey,
                 windows: windows)
+            batch.places = places
+            return batch
         }
     }
 }

@@ -86,8 +86,7 @@ final class ForeignKeyJoinOperator: Operator {
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         let newKeys = input == 0 ? evaluate(foreignKey, batch, what: "Error computing the foreign key") : nil
-        guard !context.mustPart else { return }
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         do throws(EngineError) {
             if let newKeys { try processLeft(batch, newKeys) } else { try processRight(batch) }
             try emitResult()

@@ -42,8 +42,7 @@ final class GroupAggregateOperator: AggregateOperator {
         begin(batch)
         let arguments = layout.arguments(batch, self)
         let undo = batch.oldBatch.map { (batch: $0, arguments: layout.arguments($0, self, isOld: true)) }
-        guard !context.mustPart else { return }
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         let plain = undo == nil ? self.plain : nil
         do throws(EngineError) {
             for row in 0..<batch.count {

@@ -46,21 +46,21 @@ class Operator {
         }
     }
 
-    /// Rows go their way in so many parts when one of them has failed.
+    /// Rows go their way in so many parts when one of them has failed and others come to somebody who keeps them.
     private static let partCount = 8
 
     /// As `emit`, from where rows leave state or a topic: what is noted of them is in their order, and nothing is noted of
-    /// rows behind one that ends the query. A batch with a row that fails before the next state goes its way in parts, down to
-    /// single rows.
+    /// rows behind one that ends the query. On the way to the end of the query notes are put in order there; a batch with a row
+    /// that fails before the next state goes its way in parts, down to single rows, as more may be noted behind it.
     final func emitInOrder(_ batch: Batch) {
         guard !context.mayPart, batch.count > 1 else { return emit(batch) }
         var before: [OperatorCounters] = []
         forEachOnWay { before.append($0.counters) }
-        context.mayPart = true
-        emit(batch)
-        context.mayPart = false
-        guard context.mustPart else { return }
-        context.mustPart = false
+        context.sendOff()
+        var marked = batch
+        marked.places = (0..<batch.count).map { Int32(truncatingIfNeeded: $0) }
+        emit(marked)
+        guard context.hasToPart() else { return }
         var rest = before[...]
         forEachOnWay { item in if let counters = rest.popFirst() { item.counters = counters } }
         let size = max(1, batch.count / Self.partCount)
@@ -158,17 +158,18 @@ class Operator {
 
     /// Notes failures of expressions in rows that count.
     func note(_ failures: [CompiledExpression.Failure], _ batch: Batch, what: String) {
-        if context.mayPart, failures.contains(where: { batch.present.isValid($0.row) }) {
-            context.mustPart = true
-            return
-        }
         for failure in failures where batch.present.isValid(failure.row) {
-            counters.failed += 1
-            context.note(
-                ProcessingLogEntry(
-                    kind: .recordProcessing, step: step.name, message: "\(what): \(failure.message)",
-                    topic: context.sourceTopic, timestamp: batch.timestamps[failure.row]))
+            noteRow("\(what): \(failure.message)", failure.row, batch)
         }
+    }
+
+    /// Notes what went wrong with a row, or with one of its columns.
+    final func noteRow(_ message: String, _ row: Int, _ batch: Batch) {
+        counters.failed += 1
+        context.note(
+            ProcessingLogEntry(
+                kind: .recordProcessing, step: step.name, message: message, topic: context.sourceTopic,
+                timestamp: batch.timestamps[row]), at: batch.places?[row])
     }
 
     /// The values of an expression for a batch; failures are noted.

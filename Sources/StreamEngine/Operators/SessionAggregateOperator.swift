@@ -63,8 +63,7 @@ final class SessionAggregateOperator: AggregateOperator {
         counters.input += batch.count
         begin(batch)
         let arguments = layout.arguments(batch, self)
-        guard !context.mustPart else { return }
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         do throws(EngineError) {
             for row in 0..<batch.count {
                 try add(batch, row, arguments)

@@ -58,10 +58,7 @@ final class SinkOperator: Operator {
         }
         do throws(EngineError) { try write(batch) } catch {
             // The rows come once more, in parts: what is noted of those before comes first.
-            if context.mayPart, batch.count > 1 {
-                context.mustPart = true
-                return
-            }
+            if batch.count > 1, context.part() { return }
             // The rows before the one that cannot be written are.
             var first = 0
             while first < batch.count, isWritable(batch.gathered([Int32(truncatingIfNeeded: first)])) { first += 1 }
@@ -105,8 +102,7 @@ final class SinkOperator: Operator {
         }
         if !context.headers.isEmpty { result.headers = headersOfOrigins(batch) }
         if timestampIndex != nil { result = retimed(result, batch) }
-        guard !context.mustPart else { return }
-        context.mayPart = false
+        guard context.mayPutOut() else { return }
         counters.output += result.count
         if result.count > 0 { context.output.append(result) }
     }
@@ -133,16 +129,8 @@ final class SinkOperator: Operator {
             }
             if !batch.present.isValid(row) { time = batch.timestamps[row] }
             guard let time, time >= 0 else {
-                if context.mayPart {
-                    context.mustPart = true
-                    return result
-                }
-                counters.failed += 1
-                let message = "Failed to extract timestamp of column \(step.schema.columns[index].name): \(reason)"
-                context.note(
-                    ProcessingLogEntry(
-                        kind: .recordProcessing, step: step.name, message: message, topic: context.sourceTopic,
-                        timestamp: batch.timestamps[row]))
+                noteRow(
+                    "Failed to extract timestamp of column \(step.schema.columns[index].name): \(reason)", row, batch)
                 continue
             }
             rows.append(Int32(truncatingIfNeeded: row))
@@ -176,7 +164,7 @@ final class RowsOperator: Operator {
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
         counters.output += batch.count
-        context.mayPart = false
+        guard context.mayPutOut() else { return }
         if batch.count > 0 { context.rows.append(batch) }
     }
 }

@@ -174,7 +174,11 @@ final class FlatMapOperator: Operator {
                     builder.append(place < values.count ? values[place] : .null)
                 }
                 let isLarge = builders.contains { $0.byteCount > BatchBuilder.bytesMax }
-                if rows.count >= rowsMax || isLarge { flush() }
+                if rows.count >= rowsMax || isLarge {
+                    // What is noted of the rows to come would be noted behind all that these give.
+                    guard context.mayKeep() else { return }
+                    flush()
+                }
             }
         }
         flush()
@@ -263,8 +267,7 @@ final class SelectKeyOperator: Operator {
         result.old = nil
         if step.schema.window == nil { result.windows = nil }
         guard step.isTable else { return emit(result) }
-        guard !context.mustPart else { return }
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         let rows = (0..<batch.count).filter { hasKey[$0] }.map { Int32($0) }
         counters.filtered += batch.count - rows.count
         if rows.count < batch.count { result = result.gathered(rows) }

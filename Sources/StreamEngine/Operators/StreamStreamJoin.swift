@@ -126,7 +126,7 @@ final class StreamStreamJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         let batch = withOwnWindows(batch)
         var pairs = JoinPairs()
         let pairsMax = batch.copiesMax

@@ -40,7 +40,7 @@ final class StreamTableJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         guard input == 0 else {
             do throws(EngineError) { _ = try table.apply(batch) } catch { context.fail(error) }
             return

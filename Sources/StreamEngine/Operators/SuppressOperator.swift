@@ -140,7 +140,7 @@ final class SuppressOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         guard let windows = batch.windows else { return emitInOrder(batch) }
         let columns = RowColumns(batch.columns)
         do throws(EngineError) {

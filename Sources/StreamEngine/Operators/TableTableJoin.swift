@@ -107,7 +107,7 @@ final class TableTableJoinOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         let before: Batch
         do throws(EngineError) { before = try tables[input].apply(batch) } catch { return context.fail(error) }
         let other = tables[1 - input]

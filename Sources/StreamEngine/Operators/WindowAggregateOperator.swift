@@ -65,8 +65,7 @@ final class WindowAggregateOperator: AggregateOperator {
         counters.input += batch.count
         begin(batch)
         let arguments = layout.arguments(batch, self)
-        guard !context.mustPart else { return }
-        context.mayPart = false
+        guard context.mayKeep() else { return }
         // On the way of every row: values of its own, for those of the object are checked for exclusive access.
         var streamTime = self.streamTime
         defer { self.streamTime = streamTime }

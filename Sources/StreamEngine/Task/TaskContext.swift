@@ -156,11 +156,12 @@ package final class TaskContext {
     var sourceTopic: String?
     /// Headers of the records of the batch that is processed; empty when there are none.
     var headers: [[SourceBatch.Header]] = []
-    /// Whether rows are on their way that are in no state and no output yet: if one of them fails they come once more, in
-    /// parts (`Operator.emitInOrder`). Whoever keeps rows takes it back.
-    var mayPart = false
-    /// A row has failed while `mayPart` was set.
-    var mustPart = false
+    /// Whether rows are on their way that are in no state and no output yet (`Operator.emitInOrder`): what is noted of them is
+    /// held until it can be put in the order of the rows. Whoever keeps rows takes it back.
+    private(set) var mayPart = false
+    /// Rows that failed have come to somebody who keeps rows: all come once more, in parts.
+    private(set) var mustPart = false
+    private var held: [(place: Int32, entry: ProcessingLogEntry)] = []
 
     package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
         self.functions = functions
@@ -170,6 +171,65 @@ package final class TaskContext {
 
     func note(_ entry: ProcessingLogEntry) {
         if log.count < Self.logMax { log.append(entry) }
+    }
+
+    /// - Parameter place: of the row on its way; nil where it has none.
+    func note(_ entry: ProcessingLogEntry, at place: Int32?) {
+        guard mayPart else { return note(entry) }
+        if let place { held.append((place, entry)) } else { mustPart = true }
+    }
+
+    func sendOff() { mayPart = true }
+
+    /// - Returns: whether the rows that were sent off have to come once more, in parts.
+    func hasToPart() -> Bool {
+        mayPart = false
+        guard mustPart else {
+            release()
+            return false
+        }
+        mustPart = false
+        held = []
+        return true
+    }
+
+    /// For whoever keeps rows, before its first change.
+    ///
+    /// - Returns: false when the rows come once more: what is noted behind it would not be in order with what was noted before.
+    func mayKeep() -> Bool {
+        if !held.isEmpty { mustPart = true }
+        guard !mustPart else { return false }
+        mayPart = false
+        return true
+    }
+
+    /// For the end of a query, behind which nothing is noted.
+    ///
+    /// - Returns: false when the rows come once more.
+    func mayPutOut() -> Bool {
+        guard !mustPart else { return false }
+        mayPart = false
+        release()
+        return true
+    }
+
+    /// Rows that cannot be put out as they are come once more, in parts.
+    ///
+    /// - Returns: false when they are none that can.
+    func part() -> Bool {
+        guard mayPart else { return false }
+        mustPart = true
+        return true
+    }
+
+    private func release() {
+        guard !held.isEmpty else { return }
+        // Of one row in the order in which it was noted.
+        for (_, item) in held.enumerated().sorted(by: { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) })
+        {
+            note(item.entry)
+        }
+        held = []
     }
 
     func drainLog() -> [ProcessingLogEntry] {

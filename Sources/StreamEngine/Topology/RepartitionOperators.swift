@@ -27,7 +27,7 @@ final class RepartitionSinkOperator: Operator {
 
     override func process(_ batch: Batch, input: Int) {
         counters.input += batch.count
-        context.mayPart = false
+        guard context.mayPutOut() else { return }
         do throws(EngineError) {
             let keys = try keyEncoder.encode(
                 Array(batch.columns[..<step.schema.keyCount]), count: batch.count, present: batch.hasKey)
