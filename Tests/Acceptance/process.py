@@ -19,22 +19,35 @@ def binary():
     return path
 
 
-# Below the ports that the system gives to clients' connections, and from a place of each test process's own: what is free now
-# is free still when the server that it is meant for starts.
-_ports = itertools.cycle(range(15000, 32000))
-for _ in range(random.SystemRandom().randrange(17000)):
+# Below the ports that the system gives to clients' connections, a part for each of the processes that share the tests, and from any
+# place in it: what is free now is free still when the server that it is meant for starts.
+_parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_size = 17000 // _parts
+_first = 15000 + _size * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _parts)
+_part = range(_first, _first + _size)
+_ports = itertools.cycle(_part)
+for _ in range(random.SystemRandom().randrange(_size)):
     next(_ports)
+_beside = set()
 
 
-def free_port():
+def free_port(*beside):
+    """A port that nothing listens on. `beside`: what else its server listens on, as distances from it; no one is given those later."""
     for port in _ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        ports = [port, *(port + distance for distance in beside)]
+        if ports[-1] in _part and _beside.isdisjoint(ports) and all(map(_is_free, ports)):
+            _beside.update(ports[1:])
             return port
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def wait_until(condition, timeout=20, what=None, interval=0.02):

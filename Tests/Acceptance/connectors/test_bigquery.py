@@ -97,7 +97,7 @@ def bigquery(tmp_path_factory):
         if not script.exists():
             pytest.skip("neither BIGQUERY_EMULATOR_HOST nor test-servers/bigquery.sh of SWIFTWATER_SHARED")
         output = subprocess.run(
-            ["bash", str(script), "start", str(folder), str(free_port())], capture_output=True, text=True, timeout=220)
+            ["bash", str(script), "start", str(folder), str(free_port(1))], capture_output=True, text=True, timeout=220)
         assert output.returncode == 0, output.stderr
         url = dict(line.split("=", 1) for line in output.stdout.splitlines() if "=" in line)["BIGQUERY_EMULATOR_HOST"]
     server = BigQuery(url)

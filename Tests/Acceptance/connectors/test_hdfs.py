@@ -92,7 +92,7 @@ def server(tmp_path_factory):
         return
     if not (SHARED / "test-servers" / "hdfs.sh").exists():
         pytest.skip("neither WEBHDFS_URL nor test-servers/hdfs.sh of SWIFTWATER_SHARED")
-    made = Server(tmp_path_factory.mktemp("hdfs"), free_port())
+    made = Server(tmp_path_factory.mktemp("hdfs"), free_port(1, 2, 3, 4))
     yield made
     made.stop()
 

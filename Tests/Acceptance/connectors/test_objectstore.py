@@ -42,8 +42,8 @@ def store(tmp_path_factory):
         pytest.skip("neither S3_ENDPOINT nor test-servers/s3.sh of SWIFTWATER_SHARED")
     folder = tmp_path_factory.mktemp("s3")
     output = subprocess.run(
-        ["bash", str(script), "start", str(folder), str(free_port())], capture_output=True, text=True, timeout=110
-    )
+        ["bash", str(script), "start", str(folder), str(free_port(1, 2, 3, 100, 101, 102, 103))],
+        capture_output=True, text=True, timeout=110)
     assert output.returncode == 0, output.stderr
     yield dict(line.split("=", 1) for line in output.stdout.splitlines() if "=" in line)
     subprocess.run(["bash", str(script), "stop", str(folder)], capture_output=True, timeout=60)
