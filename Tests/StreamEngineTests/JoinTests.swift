@@ -62,6 +62,8 @@ import Testing
         let reach = kind == .right ? [(after, before), (before, after)] : [(before, after), (after, before)]
         let retention = before + after + (grace ?? 86_400_000 - 2 * before)
         var observed: [Int64] = [.min, .min]
+        // `KStreamKStreamJoin`'s smallest time of rows that wait, as it counts.
+        var lookedTo = Int64.max
         for record in records {
             let side = record.topic == "A" ? 0 : 1
             let time = record.timestamp
@@ -71,18 +73,25 @@ import Testing
                 if isOuter[side] { tell(side, nil, value, nil, time) }
                 continue
             }
-            if let grace, time == streamTime {
-                var closed: [(time: Int64, side: Int, key: Int32, index: Int)] = []
+            if let grace, time == streamTime, lookedTo == .max || lookedTo + reach[side].1 + grace < streamTime {
+                var waiting: [(time: Int64, order: Int, key: Int32, index: Int)] = []
                 for side in [0, 1] where isOuter[side] {
-                    for (index, row) in rows[side].enumerated()
-                    where !row.isMatched && !row.isTold && row.time + reach[side].1 + grace < streamTime {
-                        closed.append((row.time, 1 - side, row.key.int ?? 0, index))
+                    for (index, row) in rows[side].enumerated() where !row.isMatched && !row.isTold {
+                        waiting.append((row.time, 1 - side, row.key.int ?? 0, index))
                     }
                 }
-                for item in closed.sorted(by: {
-                    ($0.time, $0.side, $0.key, $0.index) < ($1.time, $1.side, $1.key, $1.index)
+                var isOpen = [false, false]
+                lookedTo = .max
+                for item in waiting.sorted(by: {
+                    ($0.time, $0.order, $0.key, $0.index) < ($1.time, $1.order, $1.key, $1.index)
                 }) {
-                    let side = 1 - item.side
+                    lookedTo = item.time
+                    if isOpen == [true, true] { break }
+                    let side = 1 - item.order
+                    if item.time + reach[side].1 + grace >= streamTime {
+                        isOpen[side] = true
+                        continue
+                    }
                     rows[side][item.index].isTold = true
                     let row = rows[side][item.index]
                     tell(side, row.key, row.value, nil, row.time)
@@ -117,6 +126,8 @@ import Testing
             if !isMatched, isOuter[side], grace == nil || to < streamTime {
                 tell(side, key, value, nil, time)
                 row.isTold = true
+            } else if !isMatched, isOuter[side] {
+                lookedTo = min(lookedTo, time)
             }
             // A row too old for its store is never seen by others.
             if time > observed[side] - retention || !isMatched { rows[side].append(row) }
