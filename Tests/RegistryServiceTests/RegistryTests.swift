@@ -292,7 +292,7 @@ import Testing
                 "POST /compatibility/subjects/m/versions?impact=true", message(["a"]), #"{"kind":"schema","name":"u""#),
             Line(
                 "POST /subjects/:.c:u/versions", user(1), 422,
-                #"No schema reference found for subject \\":.c:m\\" and version 1"#),
+                #"No schema reference found for subject \":.c:m\" and version 1"#),
             Line("POST /subjects/:.c:u/versions", user(1, subject: ":.:m"), 422, "No schema reference found"),
             Line("DELETE /subjects/u", "[1]"), Line("GET /subjects/m/versions/1/referencedby", "[]"),
             Line("GET /subjects/m/versions/1/referencedby?deleted=true", "[2]"),

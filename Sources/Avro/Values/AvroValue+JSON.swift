@@ -80,7 +80,8 @@ package struct AvroDefaultsLeft: Sendable {
         guard weight >= 0 else {
             weight = 0
             throw AvroError(
-                .tooLarge, "more than \(Self.weightMax) values where defaults are filled in or tried")
+                .tooLarge,
+                "more than \(Self.weightMax) values where fields of defaults take their default, or branches are tried")
         }
     }
 }

@@ -17,7 +17,10 @@ enum RegistryNames {
         "thread.pool.max", "response.mediatype.default", "response.mediatype.preferred",
     ]
 
-    private static let prefixes = ["kafkastore.checkpoint.", "websocket.", "metrics."]
+    private static let prefixes = [
+        "kafkastore.checkpoint.", "websocket.", "metrics.jmx.", "metrics.tag.", "metrics.context.", "metrics.latency.",
+        "metrics.global.",
+    ]
 
     private static let missing: [(prefix: String, what: String)] = [
         ("kafkastore.connection.url", "ZooKeeper; brokers are named by kafkastore.bootstrap.servers"),
