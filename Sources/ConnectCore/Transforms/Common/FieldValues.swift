@@ -349,7 +349,7 @@ struct DecimalBounds: Transformation {
                 values.append(structure[index])
                 continue
             }
-            let fitted = adjusted(number, adjustment)
+            let fitted = try adjusted(number, adjustment, field.name)
             fields.append(
                 .init(field.name, Self.schema(field.schema, precision: fitted.precision, fitted.number.scale)))
             values.append(.decimal(fitted.number))
@@ -358,7 +358,10 @@ struct DecimalBounds: Transformation {
         return record.with(part, updated, .structure(ConnectStruct(updated, values: values)))
     }
 
-    private func adjusted(_ number: SQLDecimal, _ adjustment: Adjustment) -> (number: SQLDecimal, precision: Int) {
+    /// - Throws: `.data` where a scale asks for more zeros than a number may have.
+    private func adjusted(
+        _ number: SQLDecimal, _ adjustment: Adjustment, _ field: String
+    ) throws(ConnectError) -> (number: SQLDecimal, precision: Int) {
         let given = number.precision
         let isUndefined = given == adjustment.undefinedPrecision
         let hasNoScale = isUndefined && number.scale == adjustment.undefinedScale
@@ -378,7 +381,13 @@ struct DecimalBounds: Transformation {
         }
         let digits = setsPrecision ? precision : given
         guard setsPrecision || setsScale else { return (number, digits) }
-        return (number.rounded(toPrecision: digits, rounding: .halfUp).rescaled(to: scale, rounding: .down), digits)
+        let rounded = number.rounded(toPrecision: digits, rounding: .halfUp)
+        guard rounded.isZero || scale - rounded.scale <= SQLDecimal.digitsMax else {
+            throw .data(
+                "Field '\(field)' with scale \(number.scale) would have more than \(SQLDecimal.digitsMax) digits with scale "
+                    + "\(scale)")
+        }
+        return (rounded.rescaled(to: scale, rounding: .down), digits)
     }
 
     private func bounded(_ schema: ConnectSchema) throws(ConnectError) -> ConnectSchema {
