@@ -394,8 +394,8 @@ let package = Package(
         tests(
             "ConnectService",
             [
-                "Cluster", "Broker", "ConnectCore", "SchemaRules", "JSONFormat", "HTTPKit", "Observability",
-                "RecordBatches", asyncHTTPClient, nio, nioPosix, logging,
+                "Cluster", "Broker", "Compression", "ConnectCore", "SchemaRules", "JSONFormat", "HTTPKit",
+                "Observability", "RecordBatches", asyncHTTPClient, nio, nioPosix, logging,
             ]),
         tests(
             "ConsoleService",

@@ -1,3 +1,4 @@
+import JSONFormat
 import SQLTypes
 import Testing
 
@@ -295,6 +296,28 @@ import Testing
         #expect(element?.name == "payload.d")
         #expect(element?.fields.map(\.name) == ["x", "y"])
         #expect(output.timestamp == 9)
+    }
+
+    /// What took the square of their number would not end here.
+    @Test func `many members and elements become one schema`() throws {
+        let count = 30_000
+        let members = (0..<count).map { "\"m\($0)\":\($0)" }.joined(separator: ",")
+        func structure(_ text: String) throws -> SchemaAndValue? {
+            JSONStructs.structure(try #require(JSONValue.parse(Array(text.utf8))), "p", keepsNulls: false)
+        }
+        let object = try #require(try structure("{\(members),\"m0\":1}"))
+        #expect(object.schema?.fields.count == count)
+        #expect(object.value.structure?["m29999"] == .int32(29_999))
+        func array(_ count: Int) throws -> ConnectSchema? {
+            let elements = (0..<count).map { "{\"m\($0)\":\($0)}" }.joined(separator: ",")
+            return try structure("{\"a\":[\(elements)]}")?.schema?.field("a")?.schema.valueSchema
+        }
+        #expect(try array(1000)?.fields.count == 1000)
+        #expect(try array(1000)?.name == "p.a")
+        // Each element would have the fields of all.
+        #expect(try array(3000) == nil)
+        #expect(try structure(#"{"a":[{"x":1},{"y":2},{"x":"text"}]}"#) == nil)
+        #expect(try structure(#"{"a":[{"x":1},{"y":2},3]}"#) == nil)
     }
 
     private static func outbox(

@@ -150,6 +150,11 @@ import Testing
         #expect(utf8.schema.field("data")?.schema == .optionalString)
         let latin = try Self.row(Self.common + "BytesToString$Value", ["fields": "data", "charset": "ISO-8859-1"])
         #expect(latin["data"] == .string("hÃ©"))
+        let ascii = try Self.row(Self.common + "BytesToString$Value", ["fields": "data", "charset": "us-ascii"])
+        #expect(ascii["data"] == .string("h\u{FFFD}\u{FFFD}"))
+        #expect(
+            Self.message(Self.common + "BytesToString$Value", ["fields": "d"], Self.decimal(5, 1))
+                == "Field 'd' is a Decimal, not the bytes of a text")
         let long = try Self.row(Self.common + "ToLong$Value", ["fields": "count"])
         #expect(long["count"] == .int64(7))
         #expect(
@@ -157,6 +162,58 @@ import Testing
                 == "Field 'user_name' is not a number. java.lang.String")
         #expect(try Self.apply(Self.common + "SetNull$Key", [:], Self.record())?.key == .null)
         #expect(try Self.apply(Self.common + "SchemaNameToTopic$Value", [:], Self.record())?.topic == "Row")
+    }
+
+    @Test func `JSON with the converter's options`() throws {
+        let schema = ConnectSchema.structure([
+            .init("d", .decimal(scale: 1)),
+            .init("n", ConnectSchema(.int32, isOptional: true, defaultValue: .int32(7))),
+        ])
+        var record = Self.map([])
+        record.value = SchemaAndValue(
+            schema,
+            .structure(ConnectStruct(schema, values: [.decimal(SQLDecimal(unscaled: 15, scale: 1)), .null])))
+        for (options, text) in [
+            ([:], #"{"d":"Dw==","n":7}"#), (["decimal.format": "numeric"], #"{"d":1.5,"n":7}"#),
+            (["replace.null.with.default": "false"], #"{"d":"Dw==","n":null}"#),
+        ] {
+            #expect(try Self.apply(Self.common + "ToJSON$Value", options, record)?.value.value == .string(text))
+        }
+    }
+
+    @Test func `texts with what matches replaced`() throws {
+        let type = Self.common + "PatternMapString$Value"
+        func options(_ source: String, _ target: String) -> [String: String] {
+            ["src.field.name": source, "dest.field.name": target, "value.pattern": "N(.)", "value.replacement": "-$1"]
+        }
+        let same = try Self.row(type, options("user_name", "user_name"))
+        #expect(same["user_name"] == .string("A-n"))
+        #expect(same.schema == Self.schema)
+        let other = try Self.row(type, options("user_name", "short"))
+        #expect(other.schema.fields.map(\.name).prefix(3) == ["user_name", "short", "count"])
+        #expect(other.values.prefix(2) == [.string("Ann"), .string("A-n")])
+        #expect(try Self.row(type, options("user_name", "short"), Self.record(nil))["short"] == .null)
+        // As upstream: a number in its own field stays, and a field that is not there adds none.
+        #expect(try Self.row(type, options("count", "count"))["count"] == .int32(7))
+        #expect(try Self.row(type, options("no", "short")).schema == Self.schema)
+        for (given, message) in [
+            (options("no", "no"), "no is not a valid field name"),
+            (options("count", "x"), "Field 'count' is not a text. java.lang.Integer"),
+        ] { #expect(Self.message(type, given, Self.record()) == message) }
+        let map = try Self.apply(type, options("a", "b"), Self.map([("a", .string("nx"))]))
+        #expect(map?.value.value == .map(ConnectMap([("a", .string("nx")), ("b", .string("-x"))])))
+        var record = Self.record()
+        record.topic = "Orders_A"
+        #expect(try Self.apply(Self.common + "LowerCaseTopic", [:], record)?.topic == "orders_a")
+    }
+
+    /// A comment goes on to the end of its line: not to what a matcher of whole texts sets behind the expression.
+    @Test(arguments: ["(?x)a b # the end", "(?x)a b # (", "(?x) a # one\n b # two)", #"(?x)ab # \Q"#])
+    func `expressions with comments`(pattern: String) throws {
+        let regex = try JavaRegex(pattern)
+        #expect(try regex.matches("ab"))
+        #expect(try !regex.matches("abc"))
+        #expect(try regex.isFound(in: "cabc"))
     }
 
     private static func decimal(_ unscaled: Int64, _ scale: Int) -> ConnectRecord {
@@ -184,6 +241,17 @@ import Testing
             Self.common + "SetMaximumPrecision$Value", ["precision.max": "32"], Self.decimal(5, 1))
         #expect(most.schema.field("d")?.schema.parameter("connect.decimal.precision") == "32")
         #expect(most["d"] == .decimal(SQLDecimal(unscaled: 5, scale: 1)))
+        // More zeros than anyone wants to write.
+        for scale in [-2_147_483_648, -30_000] {
+            #expect(
+                Self.message(type, ["scale.negative.mode": "zero"], Self.decimal(5, scale))
+                    == "Field 'd' with scale \(scale) would have more than 20000 digits with scale 0")
+            let nothing = try Self.row(type, ["scale.negative.mode": "zero"], Self.decimal(0, scale))
+            #expect(nothing["d"] == .decimal(SQLDecimal(unscaled: 0, scale: 0)))
+        }
+        let least = try Self.row(
+            type, ["scale.value": "2", "scale.mode": "max"], Self.decimal(5, 2_147_483_647))
+        #expect(least["d"] == .decimal(SQLDecimal(unscaled: 0, scale: 2)))
     }
 
     @Test func `tombstones`() throws {
@@ -214,6 +282,14 @@ import Testing
         #expect(output?.value == SchemaAndValue(.optionalBytes, .bytes(Array("hello".utf8))))
         record.value = SchemaAndValue(.optionalBytes, .bytes([1, 2, 3]))
         #expect(Self.message(Self.confluent + "GzipDecompress$Value", [:], record)?.hasPrefix("What is to be") == true)
+        let large = [UInt8](repeating: 0, count: 16 << 20)
+        record.value = SchemaAndValue(.optionalBytes, .bytes(try Codec.gzip.compress(large.span.bytes)))
+        let most = try Self.apply(Self.confluent + "GzipDecompress$Value", [:], record)
+        #expect(most?.value.value.contentByteCount == large.count)
+        record.value = SchemaAndValue(.optionalBytes, .bytes(try Codec.gzip.compress((large + [0]).span.bytes)))
+        #expect(
+            Self.message(Self.confluent + "GzipDecompress$Value", [:], record)?
+                .hasPrefix("What is to be decompressed is no gzip of up to 16777216 bytes: ") == true)
         let router = "io.confluent.connect.cloud.transforms.TopicRegexRouter"
         let routed = try Self.apply(router, ["regex": "(or)(.*)", "replacement": "$2-$1"], Self.record())
         #expect(routed?.topic == "ders-or")
@@ -318,6 +394,14 @@ import Testing
         #expect(named["count"] == .int64(9))
         #expect(
             Self.message(type, ["key.fields": "no"], Self.record()) == "Key field 'no' not found in key schema")
+        #expect(
+            Self.message(
+                type, ["key.fields": "no"],
+                { record in
+                    var record = record
+                    record.value = Self.map([("a", .int32(1))]).value
+                    return record
+                }(Self.record())) == "no is not a valid field name")
         #expect(
             Self.message(type, ["key.fields": "id,id"], Self.record())
                 == "More than one key value is copied to the value field name 'id'")

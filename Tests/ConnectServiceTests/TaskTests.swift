@@ -1,5 +1,6 @@
 import Broker
 import Cluster
+import Compression
 import ConnectCore
 import Foundation
 import JSONFormat
@@ -127,6 +128,36 @@ import Testing
                 #expect(reset.status == 200, "\(reset)")
                 #expect(try await worker.ask("PUT", "/connectors/k/resume").status == 202)
                 try await eventually("all again") { worker.kept.records.count == 102 }
+            }
+        }
+    }
+
+    /// Small records that become large ones must not take the memory for all of a batch at once.
+    @Test(arguments: [false, true])
+    func `records that are decompressed come in as many batches as they need`(readsAhead: Bool) async throws {
+        let zeros = [UInt8](repeating: 0, count: 12 << 20)
+        let value = ByteBuffer(bytes: try Codec.gzip.compress(zeros.span.bytes))
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(NewTopic("lines", partitionCount: 1), validateOnly: false)
+            try await platform.write("lines", [ByteBuffer](repeating: value, count: 8))
+            try await platform.withWorker { worker in
+                worker.kept.state.withLock { $0.refusals = 1 }
+                var config = Self.sink
+                config["ahead"] = String(readsAhead)
+                config["value.converter"] = "org.apache.kafka.connect.converters.ByteArrayConverter"
+                config["transforms"] = "x"
+                config["transforms.x.type"] = "io.confluent.connect.transforms.GzipDecompress$Value"
+                #expect(try await worker.create("k", config).status == 201)
+                try await eventually("committed") {
+                    try await worker.ask("GET", "/connectors/k/offsets").json["offsets"]?.elements?.first?["offset"]?[
+                        "kafka_offset"]?.integer == 8
+                }
+                // 64 MiB are reached with the sixth.
+                #expect(worker.kept.state.withLock { $0.batches.allSatisfy { $0 <= 6 } })
+                let offsets = worker.kept.records.map { record -> Int64 in
+                    if case .sink(_, _, let offset, _) = record.origin { offset } else { -1 }
+                }
+                #expect(offsets == Array(0..<8))
             }
         }
     }

@@ -103,6 +103,8 @@ struct KeepingSink: SinkPlugin {
     final class Kept: Sendable {
         struct State {
             var records: [ConnectRecord] = []
+            /// How many records each put took.
+            var batches: [Int] = []
             var opened: [SinkPartition] = []
             var commits = 0
             /// Puts to refuse as something that may pass.
@@ -176,6 +178,7 @@ final class KeepingTask: SinkTask {
                 kept.state.withLock { $0.records.append(record) }
             }
         }
+        kept.state.withLock { $0.batches.append(records.count) }
         if commits { context.requestCommit() }
     }
 

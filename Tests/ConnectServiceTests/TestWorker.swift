@@ -117,8 +117,12 @@ final class TestPlatform: Sendable {
     }
 
     func write(_ topic: String, _ lines: [String]) async throws {
+        try await write(topic, lines.map { ByteBuffer(string: $0) })
+    }
+
+    func write(_ topic: String, _ values: [ByteBuffer]) async throws {
         let writer = try await cluster.writer(.idempotent)
-        _ = try await writer.write(lines.map { ProducerRecord(value: ByteBuffer(string: $0)) }, to: topic)
+        _ = try await writer.write(values.map { ProducerRecord(value: $0) }, to: topic)
         await writer.close()
     }
 }

@@ -193,4 +193,17 @@ import Testing
         #expect(
             (0..<kept.rowCount).map { kept.row($0).last } == [.integer(20), .integer(11), .integer(30), .integer(31)])
     }
+
+    @Test func `keys that differ in zero bytes alone are one`() {
+        var rows = CellRows(columnCount: 2)
+        for (key, value) in [("a", 1), ("b", 2), ("\0a\0", 3), ("\0", 4), ("", 5)] as [(String, Int64)] {
+            rows.append(.text(key))
+            rows.append(.integer(value))
+        }
+        let kept = rows.keepingLast(keys: [0])
+        #expect((0..<kept.rowCount).map { kept.row($0).last } == [.integer(2), .integer(3), .integer(5)])
+        #expect(
+            Cell.array([.array([.text("a\0")]), .bytes([0])]).withoutZeroBytes
+                == .array([.array([.text("a")]), .bytes([0])]))
+    }
 }

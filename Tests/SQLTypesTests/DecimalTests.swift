@@ -84,6 +84,16 @@ import Testing
         ) { try number.cast(precision: 4, scale: 2) }
     }
 
+    @Test func `no number gets more zeros than it may have`() {
+        let large = SQLDecimal(unscaled: 5, scale: -2_147_483_648)
+        #expect(large.rescaledExactly(to: 0) == nil)
+        #expect(SQLDecimal(unscaled: 5, scale: -20_001).rescaledExactly(to: 0) == nil)
+        #expect(SQLDecimal(unscaled: 5, scale: -20_000).rescaledExactly(to: 0)?.precision == 20_001)
+        let zero = SQLDecimal(unscaled: 0, scale: -2_147_483_648)
+        #expect(zero.rescaledExactly(to: 2) == SQLDecimal(unscaled: 0, scale: 2))
+        #expect(zero.rescaled(to: -5, rounding: .halfUp) == SQLDecimal(unscaled: 0, scale: -5))
+    }
+
     /// Against the arithmetic of Int128 where that reaches, and by undoing where it does not.
     @Test(arguments: 1...3)
     func `arithmetic holds for random numbers`(seed: UInt64) throws {

@@ -30,7 +30,7 @@ package enum ConverterOptions {
 
     private static let json: ConfigDef = {
         var definition = plain
-        let (schemas, serialization) = ("Schemas", "Serialization")
+        let schemas = "Schemas"
         definition.define(
             "schemas.enable", .boolean, .value(.boolean(true)), nil, .high, "Whether values carry their schemas.",
             group: schemas, order: 0, width: .medium, displayName: "Enable Schemas")
@@ -40,6 +40,13 @@ package enum ConverterOptions {
         definition.define(
             "schema.content", .string, .null, nil, .high, "The schema of values that carry none.", group: schemas,
             order: 2, width: .medium, displayName: "Schema Content")
+        addJSONForms(to: &definition)
+        return definition
+    }()
+
+    /// How `JsonConverter` writes decimals and nulls.
+    static func addJSONForms(to definition: inout ConfigDef) {
+        let serialization = "Serialization"
         definition.define(
             "decimal.format", .string, .value(.string("BASE64")), .oneOf(["NUMERIC", "BASE64"], ignoresCase: true),
             .low,
@@ -49,8 +56,7 @@ package enum ConverterOptions {
             "replace.null.with.default", .boolean, .value(.boolean(true)), nil, .low,
             "Whether null becomes the field's default.", group: serialization, order: 1, width: .medium,
             displayName: "Replace null with default")
-        return definition
-    }()
+    }
 
     private static let string: ConfigDef = {
         var definition = plain

@@ -298,3 +298,17 @@ package struct ConnectStruct: Sendable, Hashable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(values) }
 }
+
+extension ConnectValue {
+    /// Bytes of the texts and bytes in it, at whatever depth.
+    package var contentByteCount: Int {
+        switch self {
+        case .string(let text): text.utf8.count
+        case .bytes(let bytes): bytes.count
+        case .array(let elements): elements.reduce(0) { $0 + $1.contentByteCount }
+        case .map(let map): map.entries.reduce(0) { $0 + $1.key.contentByteCount + $1.value.contentByteCount }
+        case .structure(let structure): structure.values.reduce(0) { $0 + $1.contentByteCount }
+        default: 0
+        }
+    }
+}

@@ -15,9 +15,16 @@ package final class JavaRegex: Sendable {
             let isOpen = text.ranges(of: "\\Q").last.map { !text[$0.upperBound...].contains("\\E") } ?? false
             // The part comes first: what is wrong is told with places in the text as it was given.
             part = Mutex(try JavaPattern(text))
-            whole = Mutex(try JavaPattern("\\A(?:" + text + (isOpen ? "\\E" : "") + ")\\z"))
+            whole = Mutex(try Self.whole(text + (isOpen ? "\\E" : "")))
         } catch {
             throw ConnectError(.illegalArgument, Self.javaWords(error.message))
+        }
+    }
+
+    private static func whole(_ text: String) throws(PatternError) -> JavaPattern {
+        do throws(PatternError) { return try JavaPattern("\\A(?:" + text + ")\\z") } catch {
+            // A comment at the end, `(?x)a # b`, goes on to the end of its line.
+            return try JavaPattern("\\A(?:" + text + "\n)\\z")
         }
     }
 

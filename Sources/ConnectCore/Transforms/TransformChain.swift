@@ -85,6 +85,9 @@ package struct TransformChain: Sendable {
         return try step.transform.apply(record)
     }
 
+    /// Whether records may come out far larger than they went in.
+    package var expands: Bool { steps.contains { $0.transform is GzipDecompress } }
+
     /// The transforms, in their order.
     package var stages: [Stage] { steps.map(\.stage) }
 

@@ -179,6 +179,11 @@ package enum TransformPlugins {
         add(common + "PatternFilter", PatternFilter.definition) { (part, values) throws(ConnectError) in
             try PatternFilter(part, values)
         }
+        add(whole: common + "LowerCaseTopic", LowerCaseTopic.definition) { (_) throws(ConnectError) in LowerCaseTopic()
+        }
+        add(common + "PatternMapString", PatternMapString.definition) { (part, values) throws(ConnectError) in
+            try PatternMapString(part, values)
+        }
         add(common + "PatternRename", PatternRename.definition) { (part, values) throws(ConnectError) in
             try PatternRename(part, values)
         }

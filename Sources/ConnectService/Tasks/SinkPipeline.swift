@@ -10,24 +10,36 @@ struct SinkPipeline: Sendable {
     private let letters: DeadLetters
     private let transforms: TransformChain
     private let converters: TaskConverters
+    /// Whether records may become far larger than what was read.
+    private let expands: Bool
+    /// What a batch of such records may become; the last of them goes beyond it.
+    private static let byteCountMax = 64 << 20
 
     init(_ environment: TaskEnvironment, _ policy: ErrorPolicy, _ letters: DeadLetters) throws(ConnectError) {
         self.environment = environment
         self.policy = policy
         self.letters = letters
         transforms = try TransformChain(environment.connector, clock: environment.parts.now)
+        expands = transforms.expands
         converters = try TaskConverters(environment.connector, .sink, environment.parts)
     }
 
     /// A batch without the records that a transform dropped or that failed where that is tolerated. One call for all of
     /// them: each call from an actor changes threads twice.
-    func convert(_ raw: [ConsumerRecord]) async throws(TaskFailure) -> [ConnectRecord] {
+    ///
+    /// - Returns: `count` is how many were converted: fewer than given where they become too large together, at least one.
+    func convert(_ raw: [ConsumerRecord]) async throws(TaskFailure) -> (records: [ConnectRecord], count: Int) {
         var records: [ConnectRecord] = []
         records.reserveCapacity(raw.count)
-        for record in raw {
-            if let converted = try await convert(record) { records.append(converted) }
+        var byteCount = 0
+        for (index, record) in raw.enumerated() {
+            guard let converted = try await convert(record) else { continue }
+            records.append(converted)
+            guard expands else { continue }
+            byteCount += converted.key.value.contentByteCount + converted.value.value.contentByteCount
+            if byteCount >= Self.byteCountMax { return (records, index + 1) }
         }
-        return records
+        return (records, raw.count)
     }
 
     /// - Returns: nil when a transform dropped the record, or it failed and that is tolerated.

@@ -39,6 +39,8 @@ actor SinkWork {
     private var pending: Pending?
     /// The batch behind it that is ready.
     private var ahead: Pending?
+    /// What did not go into a batch whose records became large. It comes before what is in the feeds.
+    private var rest: [ConsumerRecord] = []
     private var topics: Set<String> = []
     private var lastCommit = ContinuousClock.now
     private var lastPut = ContinuousClock.now
@@ -186,6 +188,10 @@ actor SinkWork {
     private func nextBatch() throws -> [ConsumerRecord]? {
         guard !parts.isEmpty else { return nil }
         var raw: [ConsumerRecord] = []
+        if !rest.isEmpty {
+            swap(&raw, &rest)
+            return raw
+        }
         // In turn, so that a busy partition does not keep the others waiting.
         let order = parts.keys.sorted()
         for index in order.indices {
@@ -195,6 +201,7 @@ actor SinkWork {
             if raw.count >= recordCountMax { break }
         }
         turn = (turn + 1) % order.count
+        figures.read.add(Int64(raw.count))
         return raw.isEmpty ? nil : raw
     }
 
@@ -207,13 +214,14 @@ actor SinkWork {
         return try await prepare(raw)
     }
 
-    private func prepare(_ raw: [ConsumerRecord]) async throws -> Pending {
-        figures.read.add(Int64(raw.count))
-        let ends = Self.ends(of: raw)
-        for topic in Set(ends.keys.map(\.topic)) where topics.insert(topic).inserted {
+    private func prepare(_ given: [ConsumerRecord]) async throws -> Pending {
+        for topic in Set(Self.ends(of: given).keys.map(\.topic)) where topics.insert(topic).inserted {
             await environment.track(topic)
         }
-        return Pending(records: try await pipeline.convert(raw), raw: raw, ends: ends, attempt: 0, due: .now)
+        let (records, count) = try await pipeline.convert(given)
+        rest = Array(given[count...])
+        let raw = rest.isEmpty ? given : Array(given[..<count])
+        return Pending(records: records, raw: raw, ends: Self.ends(of: raw), attempt: 0, due: .now)
     }
 
     /// Has the task write a batch and, where it may be, makes the next one ready meanwhile; `next` is what that failed with.
@@ -299,6 +307,7 @@ actor SinkWork {
     private func forget(_ partitions: Set<TopicPartition>) {
         pending = pending.flatMap { Self.without(partitions, $0) }
         ahead = ahead.flatMap { Self.without(partitions, $0) }
+        rest.removeAll { partitions.contains(TopicPartition($0.topic, $0.partition)) }
     }
 
     private static func without(_ partitions: Set<TopicPartition>, _ given: Pending) -> Pending? {

@@ -19,6 +19,16 @@ enum Cell: Hashable, Sendable {
     case array([Cell])
 
     var isNull: Bool { if case .null = self { true } else { false } }
+
+    /// With texts as databases without zero bytes in them keep them.
+    var withoutZeroBytes: Cell {
+        switch self {
+        case .text(let text) where text.utf8.contains(0):
+            .text(String(decoding: text.utf8.filter { $0 != 0 }, as: UTF8.self))
+        case .array(let cells): .array(cells.map(\.withoutZeroBytes))
+        default: self
+        }
+    }
 }
 
 /// Rows of one shape, one after another.
@@ -45,14 +55,15 @@ struct CellRows: Sendable {
 
     /// The rows without those that a later one with the same key replaces.
     ///
-    /// - Parameter keys: places of the key's cells. Rows with a null among them are no one's equal.
+    /// - Parameter keys: places of the key's cells. Rows with a null among them are no one's equal; texts that differ in
+    ///   zero bytes alone are one text in the database.
     func keepingLast(keys: [Int]) -> CellRows {
         guard rowCount > 1, !keys.isEmpty else { return self }
         var last: [[Cell]: Int] = [:]
         last.reserveCapacity(rowCount)
         var replaced: Set<Int> = []
         for row in 0..<rowCount {
-            let key = keys.map { cells[row * columnCount + $0] }
+            let key = keys.map { cells[row * columnCount + $0].withoutZeroBytes }
             if key.contains(where: \.isNull) { continue }
             if let earlier = last.updateValue(row, forKey: key) { replaced.insert(earlier) }
         }

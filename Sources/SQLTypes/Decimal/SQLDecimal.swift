@@ -218,6 +218,8 @@ extension SQLDecimal {
     package func rescaled(to scale: Int, rounding: Rounding) -> Self {
         let difference = scale - self.scale
         if difference == 0 { return self }
+        // Zero has no digits to shift, however far.
+        if isZero { return Self(unscaled: 0, scale: scale) }
         if difference > 0 {
             if let value = int128(at: scale) { return Self(value, scale: scale) }
             return Self(aligned(to: scale), scale: scale)
@@ -246,8 +248,9 @@ extension SQLDecimal {
         return Self(Self.round(quotient, remainder, divisor, isNegative: isNegative, rounding), scale: scale)
     }
 
-    /// As `rescaled`, but only when no digit other than 0 is lost; nil otherwise.
+    /// As `rescaled`, but only when no digit other than 0 is lost; nil otherwise, and for more than `digitsMax` zeros.
     package func rescaledExactly(to scale: Int) -> Self? {
+        guard isZero || scale - self.scale <= Self.digitsMax else { return nil }
         let result = rescaled(to: scale, rounding: .down)
         return scale >= self.scale || result.compare(to: self) == 0 ? result : nil
     }

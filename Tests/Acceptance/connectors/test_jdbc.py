@@ -241,6 +241,17 @@ def test_upsert_and_delete_keep_their_order(database):
     assert database.sql("SELECT id, name FROM t ORDER BY id") == ["3|g"]
 
 
+def test_keys_that_differ_in_zero_bytes_are_one_row(database):
+    if not database.is_postgres:
+        pytest.skip("MariaDB has zero bytes in texts")
+    with database.sink(auto_create="true", insert_mode="upsert", pk_mode="record_key", pk_fields="k") as sink:
+        sink.put_all(*(
+            {"key": {"schema": {"type": "string", "optional": False}, "payload": key},
+             "value": {"schema": struct(("n", "int64", False)), "payload": {"n": number}}}
+            for number, key in enumerate(["a", "b", "a\0"])))
+    assert database.sql("SELECT k, n FROM t ORDER BY k") == ["a|2", "b|1"]
+
+
 def test_update(database):
     database.sql("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), other VARCHAR(20));"
                  "INSERT INTO t VALUES (1,'x','o'),(2,'y','p')")

@@ -172,7 +172,13 @@ struct KeyToValue: Transformation {
         case .map(let map) where record.value.schema == nil:
             var updated = map
             for field in fields {
-                updated[field.name] = field.source == "*" ? key.value : key.value.member(field.source)
+                if field.source == "*" {
+                    updated[field.name] = key.value
+                } else if let structure = key.value.structure {
+                    updated[field.name] = try structure.value(field.source)
+                } else {
+                    updated[field.name] = key.value.member(field.source)
+                }
             }
             return record.with(.value, nil, .map(updated.hashOrdered(copied: map.count)))
         case .structure(let structure):

@@ -5,26 +5,9 @@ struct PatternRename: Transformation {
     private let replacement: String
     private let schemas = UpdatedSchemas()
 
-    /// What Java's flags are inside of an expression; nil for those that are told otherwise.
-    static let flags: [(name: String, letter: Character?)] = [
-        ("UNICODE_CHARACTER_CLASS", "U"), ("UNICODE_CASE", "u"), ("DOTALL", "s"), ("LITERAL", nil),
-        ("MULTILINE", "m"), ("COMMENTS", "x"), ("CASE_INSENSITIVE", "i"), ("UNIX_LINES", "d"),
-    ]
-
     static let definition: ConfigDef = {
         var definition = ConfigDef()
-        definition.define(
-            "field.pattern", .string, .required, nil, .high,
-            "An expression of Java's; names in which it is found are changed.")
-        definition.define(
-            "field.pattern.flags", .list, .value(.list(["CASE_INSENSITIVE"])),
-            ConfigValidator { (name, value) throws(ConnectError) in
-                guard case .list(let items) = value else { return }
-                for item in items where !flags.contains(where: { $0.name == item }) {
-                    throw .config(
-                        name, item, "String must be one of: \(flags.map(\.name).joined(separator: ", "))")
-                }
-            }, .low, "Flags of the expression: \(flags.map(\.name).joined(separator: ", ")).")
+        FlaggedPattern.define("field", "names in which it is found are changed.", &definition)
         definition.define(
             "field.replacement", .string, .required, nil, .high,
             "What stands in the place of all that matches; $1 is what a group matched.")
@@ -33,14 +16,7 @@ struct PatternRename: Transformation {
 
     init(_ part: RecordPart, _ values: ConfigValues) throws(ConnectError) {
         self.part = part
-        var text = values.string("field.pattern") ?? ""
-        let flags = values.list("field.pattern.flags")
-        if flags.contains("LITERAL") { text = "\\Q" + text.replacing("\\E", with: "\\E\\\\E\\Q") + "\\E" }
-        let letters = Self.flags.filter { flags.contains($0.name) }.compactMap(\.letter)
-        if !letters.isEmpty { text = "(?\(String(letters)))" + text }
-        do throws(ConnectError) { pattern = try JavaRegex(text) } catch {
-            throw .config("field.pattern", values.string("field.pattern"), "Invalid regex: \(error.message)")
-        }
+        pattern = try FlaggedPattern.regex("field", values)
         replacement = values.string("field.replacement") ?? ""
     }
 
@@ -66,6 +42,110 @@ struct PatternRename: Transformation {
             return schema.with(version: .some(nil), fields: fields)
         }
         return record.with(part, updated, .structure(ConnectStruct(updated, values: structure.values)))
+    }
+}
+
+/// `PatternMapString` of the common transforms: a text with all that matches replaced, in its field or in one behind it.
+struct PatternMapString: Transformation {
+    private let part: RecordPart
+    private let source: String
+    private let target: String
+    private let pattern: JavaRegex
+    private let replacement: String
+    private let schemas = UpdatedSchemas()
+
+    static let definition: ConfigDef = {
+        var definition = ConfigDef()
+        definition.define("src.field.name", .string, .required, nil, .high, "The field of the text.")
+        definition.define(
+            "dest.field.name", .string, .required, nil, .high, "The field of the new text, which may be the same.")
+        FlaggedPattern.define("value", "what matches in the text is replaced.", &definition)
+        definition.define(
+            "value.replacement", .string, .required, nil, .high,
+            "What stands in the place of all that matches; $1 is what a group matched.")
+        return definition
+    }()
+
+    init(_ part: RecordPart, _ values: ConfigValues) throws(ConnectError) {
+        self.part = part
+        source = values.string("src.field.name") ?? ""
+        target = values.string("dest.field.name") ?? ""
+        pattern = try FlaggedPattern.regex("value", values)
+        replacement = values.string("value.replacement") ?? ""
+    }
+
+    func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        let current = record[part]
+        if current.value.isNull { return record }
+        if current.schema == nil, case .map(let map) = current.value {
+            let value = map[source] ?? .null
+            if value.isNull { return record }
+            var output = map
+            output[target] = try replaced(value)
+            return record.with(part, nil, .map(output))
+        }
+        var structure = try Requirements.structure(current.value, "replacing in texts")
+        if source == target {
+            // As upstream, other types stay.
+            guard case .string = try structure.value(source) else { return record }
+            try structure.put(source, replaced(structure.value(source)))
+            return record.with(part, current.schema, .structure(structure))
+        }
+        guard let place = structure.schema.index(of: source) else { return record }
+        let updated = try schemas(structure.schema) { schema throws(ConnectError) in
+            var fields = schema.fields
+            fields.insert(.init(target, fields[place].schema), at: place + 1)
+            try ConnectSchema.checkFields(fields)
+            return schema.with(version: .some(nil), fields: fields)
+        }
+        var values = structure.values
+        let value = structure[place]
+        values.insert(value.isNull ? .null : try replaced(value), at: place + 1)
+        return record.with(part, updated, .structure(ConnectStruct(updated, values: values)))
+    }
+
+    private func replaced(_ value: ConnectValue) throws(ConnectError) -> ConnectValue {
+        guard case .string(let text) = value else {
+            throw .data("Field '\(source)' is not a text. \(value.javaClass)")
+        }
+        return .string(try pattern.replacingAll(in: text, with: replacement))
+    }
+}
+
+/// An expression with flags of Java's in an option of their own, as transforms of the common collection have it.
+private enum FlaggedPattern {
+    /// What Java's flags are inside of an expression; nil for those that are told otherwise.
+    static let flags: [(name: String, letter: Character?)] = [
+        ("UNICODE_CHARACTER_CLASS", "U"), ("UNICODE_CASE", "u"), ("DOTALL", "s"), ("LITERAL", nil),
+        ("MULTILINE", "m"), ("COMMENTS", "x"), ("CASE_INSENSITIVE", "i"), ("UNIX_LINES", "d"),
+    ]
+
+    /// Adds `NAME.pattern` and `NAME.pattern.flags`.
+    static func define(_ name: String, _ purpose: String, _ definition: inout ConfigDef) {
+        definition.define(
+            name + ".pattern", .string, .required, nil, .high, "An expression of Java's; " + purpose)
+        definition.define(
+            name + ".pattern.flags", .list, .value(.list(["CASE_INSENSITIVE"])),
+            ConfigValidator { (name, value) throws(ConnectError) in
+                guard case .list(let items) = value else { return }
+                for item in items where !flags.contains(where: { $0.name == item }) {
+                    throw .config(
+                        name, item, "String must be one of: \(flags.map(\.name).joined(separator: ", "))")
+                }
+            }, .low, "Flags of the expression: \(flags.map(\.name).joined(separator: ", ")).")
+    }
+
+    /// - Throws: `.config` that names the option.
+    static func regex(_ name: String, _ values: ConfigValues) throws(ConnectError) -> JavaRegex {
+        let given = values.string(name + ".pattern") ?? ""
+        var text = given
+        let flags = values.list(name + ".pattern.flags")
+        if flags.contains("LITERAL") { text = "\\Q" + text.replacing("\\E", with: "\\E\\\\E\\Q") + "\\E" }
+        let letters = Self.flags.filter { flags.contains($0.name) }.compactMap(\.letter)
+        if !letters.isEmpty { text = "(?\(String(letters)))" + text }
+        do throws(ConnectError) { return try JavaRegex(text) } catch {
+            throw .config(name + ".pattern", given, "Invalid regex: \(error.message)")
+        }
     }
 }
 

@@ -129,6 +129,8 @@ struct ToJSON: Transformation {
             "What the JSON is: STRING or BYTES.")
         definition.define(
             "schemas.enable", .boolean, .value(.boolean(false)), nil, .medium, "Whether the schema stands in it.")
+        // The converter beneath gets all options, in the original too.
+        ConverterOptions.addJSONForms(to: &definition)
         return definition
     }()
 
@@ -137,6 +139,8 @@ struct ToJSON: Transformation {
         isBytes = values.string("output.schema.type") == "BYTES"
         var options = JSONConverter.Options()
         options.hasSchemas = values.flag("schemas.enable")
+        options.writesDecimalsAsNumbers = values.string("decimal.format")?.uppercased() == "NUMERIC"
+        options.replacesNull = values.flag("replace.null.with.default")
         converter = JSONConverter(options)
     }
 
@@ -155,7 +159,7 @@ struct ToJSON: Transformation {
 struct BytesToString: Transformation {
     private let part: RecordPart
     private let fields: Set<String>
-    private let isLatin: Bool
+    private let charset: String
     private let schemas = UpdatedSchemas()
 
     static let definition: ConfigDef = {
@@ -173,7 +177,7 @@ struct BytesToString: Transformation {
     init(_ part: RecordPart, _ values: ConfigValues) {
         self.part = part
         fields = Set(values.list("fields"))
-        isLatin = values.string("charset")?.uppercased() == "ISO-8859-1"
+        charset = values.string("charset")?.uppercased() ?? "UTF-8"
     }
 
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
@@ -189,6 +193,9 @@ struct BytesToString: Transformation {
         let updated = try schemas(structure.schema) { schema throws(ConnectError) in
             for field in schema.fields where fields.contains(field.name) && field.schema.kind != .bytes {
                 throw .data("Field '\(field.name)' is not of type BYTES")
+            }
+            for field in schema.fields where fields.contains(field.name) && field.schema.logicalType == .decimal {
+                throw .data("Field '\(field.name)' is a Decimal, not the bytes of a text")
             }
             return .structure(
                 schema.fields.map { field in
@@ -209,9 +216,10 @@ struct BytesToString: Transformation {
     }
 
     private func text(_ bytes: [UInt8]) -> String {
-        guard isLatin else { return String(decoding: bytes, as: UTF8.self) }
+        if charset == "UTF-8" { return String(decoding: bytes, as: UTF8.self) }
+        let isASCII = charset == "US-ASCII"
         var text = ""
-        for byte in bytes { text.unicodeScalars.append(Unicode.Scalar(byte)) }
+        for byte in bytes { text.unicodeScalars.append(isASCII && byte >= 0x80 ? "\u{FFFD}" : Unicode.Scalar(byte)) }
         return text
     }
 }
@@ -349,7 +357,7 @@ struct DecimalBounds: Transformation {
                 values.append(structure[index])
                 continue
             }
-            let fitted = adjusted(number, adjustment)
+            let fitted = try adjusted(number, adjustment, field.name)
             fields.append(
                 .init(field.name, Self.schema(field.schema, precision: fitted.precision, fitted.number.scale)))
             values.append(.decimal(fitted.number))
@@ -358,7 +366,10 @@ struct DecimalBounds: Transformation {
         return record.with(part, updated, .structure(ConnectStruct(updated, values: values)))
     }
 
-    private func adjusted(_ number: SQLDecimal, _ adjustment: Adjustment) -> (number: SQLDecimal, precision: Int) {
+    /// - Throws: `.data` where a scale asks for more zeros than a number may have.
+    private func adjusted(
+        _ number: SQLDecimal, _ adjustment: Adjustment, _ field: String
+    ) throws(ConnectError) -> (number: SQLDecimal, precision: Int) {
         let given = number.precision
         let isUndefined = given == adjustment.undefinedPrecision
         let hasNoScale = isUndefined && number.scale == adjustment.undefinedScale
@@ -378,7 +389,13 @@ struct DecimalBounds: Transformation {
         }
         let digits = setsPrecision ? precision : given
         guard setsPrecision || setsScale else { return (number, digits) }
-        return (number.rounded(toPrecision: digits, rounding: .halfUp).rescaled(to: scale, rounding: .down), digits)
+        let rounded = number.rounded(toPrecision: digits, rounding: .halfUp)
+        guard rounded.isZero || scale - rounded.scale <= SQLDecimal.digitsMax else {
+            throw .data(
+                "Field '\(field)' with scale \(number.scale) would have more than \(SQLDecimal.digitsMax) digits with scale "
+                    + "\(scale)")
+        }
+        return (rounded.rescaled(to: scale, rounding: .down), digits)
     }
 
     private func bounded(_ schema: ConnectSchema) throws(ConnectError) -> ConnectSchema {

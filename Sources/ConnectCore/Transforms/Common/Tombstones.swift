@@ -55,8 +55,8 @@ struct SetNull: Transformation {
 /// `io.confluent.connect.transforms.GzipDecompress`: what was compressed with gzip.
 struct GzipDecompress: Transformation {
     static let definition = ConfigDef()
-    /// As large as a record's batch may become.
-    private static let byteCountMax = 256 << 20
+    /// What a record may become. A few bytes can stand for a thousand times as many.
+    static let byteCountMax = 16 << 20
 
     let part: RecordPart
 
@@ -70,7 +70,7 @@ struct GzipDecompress: Transformation {
         do {
             output = try Codec.gzip.decompress(bytes.span.bytes, limit: Self.byteCountMax)
         } catch {
-            throw .data("What is to be decompressed is no gzip: \(error)")
+            throw .data("What is to be decompressed is no gzip of up to \(Self.byteCountMax) bytes: \(error)")
         }
         return record.with(part, current.schema, .bytes(output))
     }

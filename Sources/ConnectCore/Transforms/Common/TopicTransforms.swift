@@ -24,6 +24,17 @@ struct ChangeTopicCase: Transformation {
     }
 }
 
+/// `LowerCaseTopic` of the common transforms.
+struct LowerCaseTopic: Transformation {
+    static let definition = ConfigDef()
+
+    func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        var record = record
+        record.topic = record.topic.lowercased()
+        return record
+    }
+}
+
 /// `io.confluent.connect.transforms.ExtractTopic`: a field, or the whole key or value, names the topic.
 struct ExtractTopic: Transformation {
     private let part: RecordPart

@@ -2,10 +2,15 @@ import JSONFormat
 
 /// JSON as structs whose schemas are found out: Debezium's `JsonSchemaData`.
 enum JSONStructs {
+    /// Fields of all elements of arrays together, set or not: elements with fields of their own make them many.
+    private static let cellCountMax = 1 << 22
+
     /// - Parameter name: of the schema, and what the names of those inside begin with.
-    /// - Returns: nil for what has no schema.
+    /// - Returns: nil for what has no schema, or too large a one.
     static func structure(_ json: JSONValue, _ name: String?, keepsNulls: Bool) -> SchemaAndValue? {
-        guard let schema = schema(json, name, keepsNulls: keepsNulls), let value = value(json, schema) else {
+        var cellsLeft = cellCountMax
+        guard let schema = schema(json, name, keepsNulls: keepsNulls, &cellsLeft), let value = value(json, schema)
+        else {
             return nil
         }
         return SchemaAndValue(schema, value)
@@ -13,7 +18,9 @@ enum JSONStructs {
 
     /// The schema of JSON as it stands: objects are structs with the names of the way to them, and all is optional. nil
     /// where arrays mix types, or nothing tells the type of their elements.
-    private static func schema(_ json: JSONValue, _ name: String?, keepsNulls: Bool) -> ConnectSchema? {
+    private static func schema(
+        _ json: JSONValue, _ name: String?, keepsNulls: Bool, _ cellsLeft: inout Int
+    ) -> ConnectSchema? {
         switch json {
         case .null: return keepsNulls ? .optionalBytes : nil
         case .bool: return .optionalBoolean
@@ -22,12 +29,13 @@ enum JSONStructs {
         case .string: return .optionalString
         case .array(let elements):
             var element: ConnectSchema?
+            var structs: MergedFields?
             for item in elements where !item.isJSONNull {
-                guard let schema = schema(item, name, keepsNulls: keepsNulls) else { return nil }
-                if let known = element, known != schema {
+                guard let schema = schema(item, name, keepsNulls: keepsNulls, &cellsLeft) else { return nil }
+                if let known = element, structs != nil || known != schema {
                     if known.kind == .structure, schema.kind == .structure {
-                        guard let both = merged(known, schema) else { return nil }
-                        element = both
+                        if structs == nil { structs = MergedFields(known) }
+                        guard structs?.add(schema) == true else { return nil }
                     } else if known.kind == .int32, schema.kind == .int64 {
                         element = schema
                     } else if known.kind != .int64 || schema.kind != .int32 {
@@ -37,34 +45,51 @@ enum JSONStructs {
                     element = schema
                 }
             }
+            if let structs { element = .structure(structs.fields, name: element?.name) }
+            if let element, element.kind == .structure {
+                cellsLeft -= elements.count * element.fields.count
+                if cellsLeft < 0 { return nil }
+            }
             if element == nil, keepsNulls, !elements.isEmpty { element = .optionalBytes }
             return element.map { .array($0, isOptional: true) }
         case .object(let members):
             var fields: [ConnectSchema.Field] = []
-            for (field, value) in members where !fields.contains(where: { $0.name == field }) {
+            var names: Set<String> = []
+            for (field, value) in members where !names.contains(field) {
                 if value.isJSONNull, !keepsNulls { continue }
                 // Nothing says what an empty array is of.
                 if value.elements?.isEmpty == true { continue }
-                guard let schema = schema(value, (name.map { $0 + "." } ?? "") + field, keepsNulls: keepsNulls) else {
-                    return nil
-                }
+                let place = (name.map { $0 + "." } ?? "") + field
+                guard let schema = schema(value, place, keepsNulls: keepsNulls, &cellsLeft) else { return nil }
+                names.insert(field)
                 fields.append(.init(field, schema))
             }
             return .structure(fields, name: name, isOptional: true)
         }
     }
 
-    /// A struct with the fields of both; nil when they have one of the same name and another type.
-    private static func merged(_ a: ConnectSchema, _ b: ConnectSchema) -> ConnectSchema? {
-        var fields = a.fields
-        for field in b.fields {
-            guard let known = a.field(field.name) else {
-                fields.append(field)
-                continue
-            }
-            guard known.schema == field.schema else { return nil }
+    /// The fields of several structs.
+    private struct MergedFields {
+        private(set) var fields: [ConnectSchema.Field]
+        private var places: [String: Int]
+
+        init(_ schema: ConnectSchema) {
+            fields = schema.fields
+            places = ConnectSchema.places(schema.fields)
         }
-        return .structure(fields, name: a.name)
+
+        /// - Returns: whether fields of one name have one type.
+        mutating func add(_ schema: ConnectSchema) -> Bool {
+            for field in schema.fields {
+                if let place = places[field.name] {
+                    guard fields[place].schema == field.schema else { return false }
+                } else {
+                    places[field.name] = fields.count
+                    fields.append(field)
+                }
+            }
+            return true
+        }
     }
 
     private static func value(_ json: JSONValue, _ schema: ConnectSchema) -> ConnectValue? {
