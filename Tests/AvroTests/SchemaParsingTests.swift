@@ -235,6 +235,21 @@ import Testing
         #expect(error?.message.hasPrefix("Invalid default for field a") == true, "\(error?.message ?? "")")
     }
 
+    /// A try of a record costs as much as it has fields, also where the first one ends it.
+    @Test func `records with many fields are tried within bounds`() throws {
+        let fields = (0..<20_000).map { #"{"name":"f\#($0)","type":"int"}"# }.joined(separator: ",")
+        let items = #"[{"type":"record","name":"R1","fields":[\#(fields)]},{"type":"record","name":"R2","fields":[]}]"#
+        func text(_ count: Int) -> String {
+            let json = [String](repeating: "{}", count: count).joined(separator: ",")
+            return
+                #"{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":\#(items)},"default":[\#(json)]}]}"#
+        }
+        _ = try AvroSchema(text(100), checksDefaults: true)
+        let error = #expect(throws: AvroError.self) { try AvroSchema(text(50_000), checksDefaults: true) }
+        #expect(error?.message.hasPrefix("Invalid default for field a: default: ") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("more than 262144 values") == true, "\(error?.message ?? "")")
+    }
+
     /// By Avro's Java library, which keeps them as a set of full names.
     @Test func `an alias that is named twice is one`() throws {
         for (kind, rest) in [

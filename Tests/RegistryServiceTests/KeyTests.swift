@@ -167,6 +167,20 @@ import Testing
                             "'kmsProps' must be an object"
                         ),
                         ("POST", #"{"name":"k-1_ü","kmsType":"t","kmsKeyId":"i","unknown":1}"#, 200, #""kmsType":"t""#),
+                        (
+                            "POST",
+                            #"{"name":"w","kmsType":"t","kmsKeyId":5,"kmsProps":{"n":1,"b":true},"shared":"false"}"#,
+                            200,
+                            #""kmsKeyId":"5","kmsProps":{"b":"true","n":"1"},"shared":false"#
+                        ),
+                        (
+                            "POST /w/deks", #"{"subject":"s","version":"2","encryptedKeyMaterial":"AAEC"}"#, 200,
+                            #""version":2"#
+                        ),
+                        (
+                            "POST /w/deks", #"{"subject":"s","version":"two","encryptedKeyMaterial":"AAEC"}"#, 400,
+                            "'version' must be an integer"
+                        ),
                         ("POST", #"{"name":"k","kmsType":"t","kmsKeyId":"i"}"#, 200, ""),
                         ("POST /k/deks", #"{"encryptedKeyMaterial":"AAEC"}"#, 422, invalid("subject")),
                         ("POST /k/deks", #"{"subject":"s"}"#, 422, invalid("encryptedKeyMaterial")),

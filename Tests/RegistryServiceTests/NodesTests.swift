@@ -114,6 +114,44 @@ import Testing
         }
     }
 
+    /// As versions wrote it that kept an alias which is named by its full name and by its short one twice.
+    @Test func `a schema that was stored with an alias twice is still the client's`() async throws {
+        func text(_ aliases: String, _ more: String = "") -> String {
+            #"{"type":"record","name":"R","namespace":"n","fields":[{"name":"x","type":"int"}],"aliases":[\#(aliases)]\#(more)}"#
+        }
+        func body(_ text: String) -> String {
+            String(decoding: JSONValue.object([("schema", .string(text))]).bytes, as: UTF8.self)
+        }
+        try await TestPlatform.with { platform in
+            try await platform.cluster.createTopic(
+                NewTopic("_schemas", partitionCount: 1, configs: ["cleanup.policy": "compact"]), validateOnly: false)
+            let writer = try await platform.cluster.writer(.acks(.all))
+            let value = JSONValue.object([
+                ("subject", .string("s")), ("version", .number(1)), ("id", .number(7)),
+                ("schema", .string(text(#""A","A""#))), ("deleted", .bool(false)),
+            ])
+            _ = try await writer.write(
+                [
+                    ProducerRecord(
+                        key: ByteBuffer(string: #"{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}"#),
+                        value: ByteBuffer(bytes: value.bytes))
+                ], to: "_schemas")
+            await writer.close()
+            try await platform.withNode { node in
+                for (path, aliases) in [
+                    ("/subjects/s", #""n.A","A""#), ("/subjects/s/versions", #""n.A","A""#), ("/subjects/s", #""A""#),
+                    ("/subjects/s/versions?normalize=true", #""A","n.A""#),
+                ] {
+                    let answer = try await node.ask("POST", path, body(text(aliases)))
+                    #expect(answer.json["id"] == .number(7), "\(path): \(answer)")
+                    #expect(answer.json["version"] == .number(1), "\(path): \(answer)")
+                }
+                #expect(try await node.ask("POST", "/subjects/s", body(text(#""B""#))).code == 40403)
+                #expect(try await node.ask("GET", "/subjects/s/versions").text == "[1]")
+            }
+        }
+    }
+
     @Test(
         arguments: [(2, "compact", "2 partitions"), (1, "delete", "cleanup.policy=delete")] as [(Int32, String, String)]
     )

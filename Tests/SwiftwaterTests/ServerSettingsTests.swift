@@ -138,6 +138,12 @@ import Testing
             "kafkagroup.session.timeout.ms": "10000", "dos.filter.enabled": "false",
             "metrics.jmx.prefix": "kafka.schema.registry",
             "resource.extension.class": "io.confluent.dekregistry.web.rest.DekRegistryResourceExtension",
+            "resource.extension.classes": "", "kafkastore.connection.url": "", "metadata.encoder.secret": " ",
+            "metadata.encoder.topic": "_schema_encoders", "dos.filter.delay.ms": "10",
+            "csrf.prevention.token.expiration.minutes": "30",
+            "suppress.stack.trace.response": "true", "server.connection.limit": "0", "connector.connection.limit": "-1",
+            "reject.options.request": "false", "listener.protocol.map": "", "port": "8081",
+            "access.control.skip.options": "true",
         ]
         let registry = [("roles", "--roles", "registry")]
         let settings = try settings(file: common.merging(passed) { $1 }, flags: registry)
@@ -153,13 +159,35 @@ import Testing
                 "resource.extension.class", "a.DekRegistryResourceExtension, a.SecurityResourceExtension",
                 "no class a.Sec"
             ),
-            ("dos.filter.enabled", "true", "no limits of requests"), ("kafkastore.tpoic", "s", "did you mean"),
+            ("dos.filter.enabled", "true", "no limits of requests"), ("reject.options.request", "true", "OPTIONS"),
+            ("server.connection.limit", "100", "no limit of connections"),
+            ("resource.extension.classes", "a.B", "no class a.B"),
+            ("listener.protocol.map", "A:http", "names for listeners"),
+            ("access.control.skip.options", "false", "authentication of OPTIONS"),
+            ("inter.instance.protocol", "https", "registry.listener=https://"),
+            ("schema.registry.inter.instance.protocol", "HTTPS", "registry.listener=https://"),
+            ("listeners", "http://127.0.0.1:1,https://127.0.0.1:2", "one is possible for each part"),
+            ("kafkastore.tpoic", "s", "did you mean"),
         ] {
             let failure = #expect(throws: CommandFailure.self) {
                 try self.settings(file: common.merging([name: value]) { $1 }, flags: registry)
             }
             #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
         }
+    }
+
+    @Test func `what depends on where the registry listens`() throws {
+        let registry = [("roles", "--roles", "registry")]
+        let secure = try settings(
+            file: [
+                "listeners": "https://127.0.0.1:18081", "kafkastore.bootstrap.servers": "k:9092",
+                "inter.instance.protocol": "https", "ssl.keystore.location": "/k.p12",
+            ], flags: registry)
+        #expect(secure.withoutUse == ["inter.instance.protocol"])
+        let failure = #expect(throws: CommandFailure.self) {
+            try self.settings(file: ["port": "8082", "kafkastore.bootstrap.servers": "k:9092"], flags: registry)
+        }
+        #expect(failure?.text.contains("'port'") == true, "\(failure?.text ?? "")")
     }
 
     /// As Kafka's own file is for one process that is broker and controller.

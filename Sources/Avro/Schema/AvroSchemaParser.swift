@@ -278,6 +278,9 @@ struct AvroSchemaParser {
             do throws(AvroError) {
                 try schema[field.type].checkDefault(json, &left)
             } catch {
+                guard error.code != .tooLarge else {
+                    throw Self.invalid("Invalid default for field \(field.name): \(error.message)")
+                }
                 let type = Self.cut(schema[field.type].text(.canonical))
                 throw Self.invalid("Invalid default for field \(field.name): \(Self.text(json)) not a \(type)")
             }

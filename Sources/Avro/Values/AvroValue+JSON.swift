@@ -41,14 +41,14 @@ extension AvroSchema {
     /// Checks a default of a field of this type as Java does when it reads a schema: of enums, fixed and bytes it asks for
     /// a string and no more, so that schemas whose defaults can never be used exist.
     ///
-    /// - Throws: `.invalidSchema` when it does not fit.
+    /// - Throws: `.invalidSchema` when it does not fit, `.tooLarge` when that takes too long to find out.
     func checkDefault(_ json: JSONValue, _ left: inout AvroDefaultsLeft) throws(AvroError) {
         var reading = JSONReading(schema: self, isLenient: true, defaultsLeft: left)
         defer { left = reading.defaultsLeft }
         do throws(AvroError) {
             _ = try reading.value(json, root, isDefault: true, 0)
         } catch {
-            throw AvroError(.invalidSchema, "default: \(error.message)")
+            throw AvroError(error.code == .tooLarge ? .tooLarge : .invalidSchema, "default: \(error.message)")
         }
     }
 
@@ -75,8 +75,10 @@ package struct AvroDefaultsLeft: Sendable {
 
     package init() {}
 
-    fileprivate mutating func take(_ json: JSONValue) throws(AvroError) {
-        weight -= json.weight
+    fileprivate mutating func take(_ json: JSONValue) throws(AvroError) { try take(json.weight) }
+
+    fileprivate mutating func take(_ count: Int) throws(AvroError) {
+        weight -= count
         guard weight >= 0 else {
             weight = 0
             throw AvroError(
@@ -193,6 +195,8 @@ private struct JSONReading {
         _ json: JSONValue, _ record: AvroRecord, isDefault: Bool, _ depth: Int
     ) throws(AvroError) -> AvroValue {
         guard let members = json.members else { throw Self.mismatch(json, "an object") }
+        // What a try costs, also where it ends with the first field.
+        if isDefault { try defaultsLeft.take(record.fields.count / 16) }
         var given = [JSONValue?](repeating: nil, count: record.fields.count)
         for (name, member) in members {
             guard let index = record.index(of: name) else {

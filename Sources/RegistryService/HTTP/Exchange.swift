@@ -153,46 +153,27 @@ extension SchemaRequest {
     /// Members that are unknown are left out.
     init(_ json: JSONValue) throws(RegistryError) {
         func present(_ name: String) -> JSONValue? { json[name].flatMap { $0 == .null ? nil : $0 } }
-        func text(_ name: String) throws(RegistryError) -> String? {
-            guard let value = present(name) else { return nil }
-            // Numbers and truth values are strings to Java's reader, where a string is asked for.
-            guard let text = value.scalarText else { throw .malformed("'\(name)' must be a string") }
-            return text
-        }
-        func number(_ name: String) throws(RegistryError) -> Int32? {
-            guard let value = present(name) else { return nil }
-            // A number that is written as a string is one to the original.
-            let given = value.integer ?? value.text.flatMap { Int64($0) }
-            guard let number = given.flatMap(Int32.init(exactly:)) else {
-                throw .malformed("'\(name)' must be an integer of 32 bits")
-            }
-            return number
-        }
-        self.init(text: try text("schema") ?? "", typeName: try text("schemaType") ?? SchemaType.avro.rawValue)
-        if let list = present("references") {
-            guard let elements = list.elements else { throw .malformed("'references' must be an array") }
-            for element in elements {
-                do { references.append(try StoredReference(element)) } catch { throw .invalidSchema(error.message) }
-            }
-        }
-        if let value = present("metadata") {
-            do { metadata = try SchemaMetadata(value) } catch { throw .malformed(error.message) }
-        }
-        if let value = present("ruleSet") {
-            do { ruleSet = try SchemaRuleSet(value) } catch { throw .malformed(error.message) }
-            do { try ruleSet?.validate() } catch { throw .invalidRuleSet(error.message) }
-        }
+        self.init(text: "")
+        var places: [StoredReference.Parts] = []
         do throws(SchemaFailure) {
-            for element in present("schemaTagsToAdd")?.elements ?? [] { tagsToAdd.append(try SchemaTags(element)) }
-            for element in present("schemaTagsToRemove")?.elements ?? [] {
-                tagsToRemove.append(try SchemaTags(element))
+            text = try json["schema"]?.lenientText("schema") ?? ""
+            typeName = try json["schemaType"]?.lenientText("schemaType") ?? SchemaType.avro.rawValue
+            for element in try json["references"]?.lenientElements("references") ?? [] {
+                places.append(try StoredReference.Parts(element))
             }
+            metadata = try present("metadata").map { value throws(SchemaFailure) in try SchemaMetadata(value) }
+            ruleSet = try present("ruleSet").map { value throws(SchemaFailure) in try SchemaRuleSet(value) }
+            tagsToAdd = try SchemaTags.list(json["schemaTagsToAdd"], "schemaTagsToAdd")
+            tagsToRemove = try SchemaTags.list(json["schemaTagsToRemove"], "schemaTagsToRemove")
+            propagatesTags = try json["propagateSchemaTags"]?.lenientFlag("propagateSchemaTags") ?? false
+            if let id = try json["id"]?.lenientInteger("id"), id >= 0 { self.id = id }
+            version = try json["version"]?.lenientInteger("version") ?? 0
         } catch {
             throw .malformed(error.message)
         }
-        let propagates = present("propagateSchemaTags")
-        propagatesTags = propagates?.flag ?? (propagates?.text?.lowercased() == "true")
-        if let id = try number("id"), id >= 0 { self.id = id }
-        version = try number("version") ?? 0
+        for place in places {
+            do { references.append(try StoredReference(place)) } catch { throw .invalidSchema(error.message) }
+        }
+        do { try ruleSet?.validate() } catch { throw .invalidRuleSet(error.message) }
     }
 }

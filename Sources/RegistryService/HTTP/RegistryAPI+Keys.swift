@@ -147,15 +147,11 @@ extension Exchange {
     // MARK: Bodies
 
     private static func text(_ json: JSONValue, _ name: String) throws(RegistryError) -> String? {
-        guard let value = json[name], value != .null else { return nil }
-        guard let text = value.text else { throw .malformed("'\(name)' must be a string") }
-        return text
+        do { return try json[name]?.lenientText(name) } catch { throw .malformed(error.message) }
     }
 
     private static func flag(_ json: JSONValue, _ name: String) throws(RegistryError) -> Bool? {
-        guard let value = json[name], value != .null else { return nil }
-        guard let flag = value.flag else { throw .malformed("'\(name)' must be true or false") }
-        return flag
+        do { return try json[name]?.lenientFlag(name) } catch { throw .malformed(error.message) }
     }
 
     private static func properties(_ json: JSONValue) throws(RegistryError) -> [String: String]? {
@@ -163,8 +159,9 @@ extension Exchange {
         guard let members = value.members else { throw .malformed("'kmsProps' must be an object") }
         var properties: [String: String] = [:]
         for (name, value) in members where value != .null {
-            guard let text = value.text else { throw .malformed("'kmsProps.\(name)' must be a string") }
-            properties[name] = text
+            do { properties[name] = try value.lenientText("kmsProps.\(name)") } catch {
+                throw .malformed(error.message)
+            }
         }
         return properties
     }
@@ -209,12 +206,8 @@ extension Exchange {
             algorithm = known
         }
         var version: Int32 = 1
-        if let value = json["version"], value != .null {
-            guard let number = value.integer.flatMap(Int32.init(exactly:)), number >= 1 else {
-                throw .invalidKey("version")
-            }
-            version = number
-        }
+        do { version = try json["version"]?.lenientInteger("version") ?? 1 } catch { throw .malformed(error.message) }
+        guard version >= 1 else { throw .invalidKey("version") }
         return DataKeyRequest(
             id: DataKeyID(kek: kek, subject: subject, algorithm: algorithm, version: version),
             encryptedMaterial: try Self.text(json, "encryptedKeyMaterial"),

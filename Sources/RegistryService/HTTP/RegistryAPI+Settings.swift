@@ -84,7 +84,13 @@ extension RegistryAPI {
             }
             change(.put, pattern) { exchange throws(RegistryError) in
                 let wanted = try exchange.object()["mode"]
-                let mode = wanted?.text.flatMap { RegistryMode($0) }
+                let text: String?
+                do throws(SchemaFailure) {
+                    text = try wanted?.lenientText("mode")
+                } catch {
+                    throw .malformed(error.message)
+                }
+                let mode = text.flatMap { RegistryMode($0) }
                 // Null, where it is said, takes the mode back, as it does with settings.
                 guard mode != nil || wanted == .null else { throw .invalidMode }
                 try exchange.checkSubject(forSettings: true)

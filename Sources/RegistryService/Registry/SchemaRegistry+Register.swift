@@ -284,7 +284,8 @@ extension SchemaRegistry {
     }
 
     /// The newest of `versions` that is the same schema with the same contract, but for the version noted in the
-    /// metadata, or but for its references, which the candidate has within its text.
+    /// metadata, or but for its references, which the candidate has within its text, or but for aliases that earlier
+    /// versions stored twice.
     ///
     /// - Parameter noted: the version that the client notes; one that notes none takes any. Where the stored schema
     ///   notes none, it is the number that has to be right.
@@ -307,11 +308,15 @@ extension SchemaRegistry {
                 isNoted(version)
             else { return false }
             if old.text == schema.text, old.references == schema.references { return true }
-            guard schema.type == .avro, schema.references.isEmpty, !old.references.isEmpty else { return false }
+            guard schema.type == .avro else { return false }
+            let isOlder = old.references == schema.references && AvroDocument.repeatsAlias(old.string)
+            guard isOlder || (schema.references.isEmpty && !old.references.isEmpty) else { return false }
             // What cannot be read or resolved is not what the client has.
-            guard let document = try? reader.read(old, subject: subject),
-                let resolved = try? document.text(format: "resolved")
-            else { return false }
+            guard let document = try? reader.read(old, subject: subject) else { return false }
+            if isOlder {
+                return document.canonicalText == schema.string || (try? document.normalizedText()) == schema.string
+            }
+            guard let resolved = try? document.text(format: "resolved") else { return false }
             return resolved == candidate.document.canonicalText
         }
     }

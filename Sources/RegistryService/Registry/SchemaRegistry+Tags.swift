@@ -16,11 +16,13 @@ package struct TagRequest: Sendable {
     package init(_ json: JSONValue) throws(RegistryError) {
         func present(_ name: String) -> JSONValue? { json[name].flatMap { $0 == .null ? nil : $0 } }
         do throws(SchemaFailure) {
-            for element in present("tagsToAdd")?.elements ?? [] { add.append(try SchemaTags(element)) }
-            for element in present("tagsToRemove")?.elements ?? [] { remove.append(try SchemaTags(element)) }
+            add = try SchemaTags.list(json["tagsToAdd"], "tagsToAdd")
+            remove = try SchemaTags.list(json["tagsToRemove"], "tagsToRemove")
             if let value = present("metadata") { metadata = try SchemaMetadata(value) }
             if let value = present("ruleSet") { ruleSet = try SchemaRuleSet(value) }
             if let value = present("rulesToMerge") { rulesToMerge = try SchemaRuleSet(value) }
+            rulesToRemove = try present("rulesToRemove")?.lenientTexts("rulesToRemove")
+            newVersion = try json["newVersion"]?.lenientInteger("newVersion")
         } catch {
             throw .malformed(error.message)
         }
@@ -30,8 +32,6 @@ package struct TagRequest: Sendable {
         } catch {
             throw .invalidRuleSet(error.message)
         }
-        rulesToRemove = present("rulesToRemove")?.elements?.compactMap(\.text)
-        newVersion = present("newVersion")?.integer.flatMap(Int32.init(exactly:))
     }
 }
 

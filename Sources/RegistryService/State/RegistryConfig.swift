@@ -67,18 +67,10 @@ package struct RegistryConfig: Sendable, Hashable {
         for (name, value) in members {
             let isNull = value == .null
             func text() throws(Invalid) -> String? {
-                if isNull { return nil }
-                guard let text = value.scalarText else { throw .shape("'\(name)' is a string") }
-                return text
+                do { return try value.lenientText(name) } catch { throw .shape(error.message) }
             }
             func flag() throws(Invalid) -> Bool? {
-                if isNull { return nil }
-                if let flag = value.flag { return flag }
-                switch value.text?.lowercased() {
-                case "true": return true
-                case "false": return false
-                default: throw .shape("'\(name)' is true or false")
-                }
+                do { return try value.lenientFlag(name) } catch { throw .shape(error.message) }
             }
             func metadata() throws(Invalid) -> SchemaMetadata? {
                 if isNull { return nil }

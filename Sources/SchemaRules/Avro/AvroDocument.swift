@@ -32,6 +32,15 @@ package struct AvroDocument: SchemaDocument {
         return rules.check()
     }
 
+    /// Whether a canonical text names an alias twice in one list, as those of earlier versions do where a schema named it by
+    /// its full name and by its short one.
+    package static func repeatsAlias(_ canonicalText: String) -> Bool {
+        canonicalText.ranges(of: "\"aliases\":[").contains { list in
+            let aliases = canonicalText[list.upperBound...].prefix { $0 != "]" }.split(separator: ",")
+            return Set(aliases).count < aliases.count
+        }
+    }
+
     package var names: [String] { schema.names }
 
     package var topLevelFields: Set<String> {

@@ -31,32 +31,18 @@ package struct SchemaMetadata: Hashable, Sendable {
             case "tags":
                 guard let paths = value.members else { throw SchemaFailure("metadata.tags is an object") }
                 for (path, names) in paths {
-                    tags[path] = try Self.strings(names, "metadata.tags of '\(path)'")
+                    tags[path] = try names.lenientTexts("metadata.tags.\(path)")
                 }
             case "properties":
                 guard let pairs = value.members else { throw SchemaFailure("metadata.properties is an object") }
                 for (key, value) in pairs where value != .null {
-                    guard let text = value.scalarText else {
-                        throw SchemaFailure("metadata property '\(key)' is a string")
-                    }
-                    properties[key] = text
+                    properties[key] = try value.lenientText("metadata.properties.\(key)")
                 }
-            case "sensitive": sensitive = try Self.strings(value, "metadata.sensitive")
+            case "sensitive": sensitive = try value.lenientTexts("metadata.sensitive")
             default: continue
             }
         }
         self.init(tags: tags, properties: properties, sensitive: sensitive)
-    }
-
-    private static func strings(_ value: JSONValue, _ what: String) throws(SchemaFailure) -> [String] {
-        if value == .null { return [] }
-        guard let elements = value.elements else { throw SchemaFailure("\(what) is an array of strings") }
-        var strings: [String] = []
-        for element in elements {
-            guard let text = element.text else { throw SchemaFailure("\(what) is an array of strings") }
-            strings.append(text)
-        }
-        return strings
     }
 
     private static func sortedSet(_ strings: [String]) -> [String] { Set(strings).sorted() }
@@ -94,9 +80,9 @@ package struct SchemaMetadata: Hashable, Sendable {
     /// Names of top-level fields that no version may use again.
     package var reservedFields: Set<String> {
         Set(
-            (properties[Self.reservedProperty] ?? "").split(separator: ",").map { field in
-                String(field.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
-            }.filter { !$0.isEmpty })
+            (properties[Self.reservedProperty] ?? "").split(separator: ",").map { String($0).trimmingSpaces }.filter {
+                !$0.isEmpty
+            })
     }
 
     /// Why a schema may not have this metadata after what was there before: fields that are reserved may not be used, nor
@@ -123,18 +109,5 @@ package struct SchemaMetadata: Hashable, Sendable {
         return SchemaMetadata(
             tags: lower.tags.merging(upper.tags) { $1 }, properties: lower.properties.merging(upper.properties) { $1 },
             sensitive: lower.sensitive + upper.sensitive)
-    }
-}
-
-extension JSONValue {
-    /// A string as it is; a number or truth value as its text, which Java's reader takes for strings too.
-    package var scalarText: String? {
-        switch self {
-        case .string(let text): text
-        case .number(let number): String(number)
-        case .bool(let flag): flag ? "true" : "false"
-        case .raw(let text): String(decoding: text, as: UTF8.self)
-        default: nil
-        }
     }
 }

@@ -29,9 +29,7 @@ package struct SchemaRule: Hashable, Sendable {
     package init(_ json: JSONValue) throws(SchemaFailure) {
         guard json.members != nil else { throw SchemaFailure("a rule is an object") }
         func text(_ member: String) throws(SchemaFailure) -> String? {
-            guard let value = json[member], value != .null else { return nil }
-            guard let text = value.scalarText else { throw SchemaFailure("'\(member)' of a rule is a string") }
-            return text
+            try json[member]?.lenientText(member)
         }
         name = try text("name")
         doc = try text("doc")
@@ -54,28 +52,15 @@ package struct SchemaRule: Hashable, Sendable {
             }
             mode = known
         }
-        tags = []
-        if let list = json["tags"], list != .null {
-            guard let elements = list.elements else { throw SchemaFailure("'tags' of a rule is an array") }
-            tags = Set(elements.compactMap(\.scalarText)).sorted()
-        }
+        tags = Set(try json["tags"]?.lenientTexts("tags") ?? []).sorted()
         params = [:]
         if let list = json["params"], list != .null {
             guard let members = list.members else { throw SchemaFailure("'params' of a rule is an object") }
             for (key, value) in members where value != .null {
-                guard let text = value.scalarText else { throw SchemaFailure("rule parameter '\(key)' is a string") }
-                params[key] = text
+                params[key] = try value.lenientText("params.\(key)")
             }
         }
-        isDisabled = false
-        if let value = json["disabled"], value != .null {
-            // A rule must not come into force because its switch is written in another way.
-            switch value.scalarText?.lowercased() {
-            case "true": isDisabled = true
-            case "false": break
-            default: throw SchemaFailure("'disabled' of a rule is true or false")
-            }
-        }
+        isDisabled = try json["disabled"]?.lenientFlag("disabled") ?? false
     }
 
     /// Without what is empty.
@@ -176,19 +161,14 @@ package struct SchemaRuleSet: Hashable, Sendable {
     package init(_ json: JSONValue) throws(SchemaFailure) {
         guard json.members != nil else { throw SchemaFailure("a rule set is an object") }
         func rules(_ member: String) throws(SchemaFailure) -> [SchemaRule] {
-            guard let list = json[member], list != .null else { return [] }
-            guard let elements = list.elements else { throw SchemaFailure("'\(member)' of a rule set is an array") }
             var rules: [SchemaRule] = []
-            for element in elements { rules.append(try SchemaRule(element)) }
+            for element in try json[member]?.lenientElements(member) ?? [] { rules.append(try SchemaRule(element)) }
             return rules
         }
         migrationRules = try rules("migrationRules")
         domainRules = try rules("domainRules")
         encodingRules = try rules("encodingRules")
-        if let place = json["enableAt"], place != .null {
-            guard let text = place.text else { throw SchemaFailure("'enableAt' of a rule set is a string") }
-            enableAt = text
-        }
+        enableAt = try json["enableAt"]?.lenientText("enableAt")
     }
 
     /// Without what is empty.

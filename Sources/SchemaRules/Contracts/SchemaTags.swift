@@ -26,11 +26,18 @@ package struct SchemaTags: Hashable, Sendable {
 
     /// As `{"schemaEntity":{"entityPath":"r.f","entityType":"sr_field"},"tags":["PII"]}`.
     package init(_ json: JSONValue) throws(SchemaFailure) {
-        guard let path = json["schemaEntity"]?["entityPath"]?.text,
+        guard let path = json["schemaEntity"]?["entityPath"]?.scalarText,
             let entity = json["schemaEntity"]?["entityType"]?.text.flatMap({ Entity(rawValue: $0.lowercased()) }),
-            let tags = json["tags"]?.elements
+            let tags = json["tags"], tags != .null
         else { throw SchemaFailure("tags have a schemaEntity with entityPath and entityType, and a list of tags") }
-        self.init(entity, path, tags.compactMap(\.text))
+        self.init(entity, path, try tags.lenientTexts("tags"))
+    }
+
+    /// The elements of a list; none for null.
+    package static func list(_ json: JSONValue?, _ name: String) throws(SchemaFailure) -> [SchemaTags] {
+        var list: [SchemaTags] = []
+        for element in try json?.lenientElements(name) ?? [] { list.append(try SchemaTags(element)) }
+        return list
     }
 
     package var json: JSONValue {

@@ -16,14 +16,30 @@ package struct StoredReference: Hashable, Sendable {
         self.version = version
     }
 
-    /// - Throws: `SchemaFailure` when `json` has another shape.
-    package init(_ json: JSONValue) throws(SchemaFailure) {
-        guard let name = json["name"]?.text, !name.isEmpty, let subject = json["subject"]?.text, !subject.isEmpty else {
+    /// What a reference may have in it, whether or not it is there.
+    package struct Parts: Sendable {
+        var name: String?
+        var subject: String?
+        var version: Int32?
+
+        /// - Throws: `SchemaFailure` when `json` has another shape.
+        package init(_ json: JSONValue) throws(SchemaFailure) {
+            guard json.members != nil else { throw SchemaFailure("a reference must be an object") }
+            name = try json["name"]?.lenientText("name")
+            subject = try json["subject"]?.lenientText("subject")
+            version = try json["version"]?.lenientInteger("version")
+        }
+    }
+
+    /// - Throws: `SchemaFailure` when `json` has another shape, or lacks something.
+    package init(_ json: JSONValue) throws(SchemaFailure) { try self.init(Parts(json)) }
+
+    /// - Throws: `SchemaFailure` when something is missing.
+    package init(_ parts: Parts) throws(SchemaFailure) {
+        guard let name = parts.name, !name.isEmpty, let subject = parts.subject, !subject.isEmpty else {
             throw SchemaFailure("Invalid reference: a reference has a name, a subject and a version")
         }
-        // A number that is written as a string is one to the original.
-        let number = json["version"].flatMap { $0.integer ?? $0.text.flatMap { Int64($0) } }
-        guard let version = number.flatMap(Int32.init(exactly:)), version >= 1 || version == Self.latest else {
+        guard let version = parts.version, version >= 1 || version == Self.latest else {
             throw SchemaFailure("Invalid reference: '\(name)' has no version (1 or more, or -1 for the latest)")
         }
         self.init(name: name, subject: subject, version: version)

@@ -45,12 +45,19 @@ struct KafkaListeners {
                 "of several listeners in '\(given)' one has no name", hint: "names are as in PLAINTEXT://HOST:PORT")
         }
         self.first = first.address
+        let protocols = try runsBroker ? Self.protocols(settings["listener.security.protocol.map"] ?? "") : [:]
+        for name in found.compactMap(\.name) where protocols[name] == nil && (runsBroker || found.count > 1) {
+            guard !["https", "http"].contains(name.lowercased()) else {
+                throw CommandFailure.usage(
+                    "'\(given)' names several listeners of what speaks HTTP: one is possible for each part",
+                    hint: "name it by the part, as in registry.listener=http://HOST:PORT")
+            }
+        }
         guard runsBroker else {
             firstAdvertised = nil
             configurations = []
             return
         }
-        let protocols = try Self.protocols(settings["listener.security.protocol.map"] ?? "")
         let advertised = try Self.advertised(entries(settings["advertised.listeners"] ?? ""), found.map(\.name))
         firstAdvertised = advertised[first.name]
 
@@ -59,10 +66,6 @@ struct KafkaListeners {
             let name = entry.name ?? SecurityProtocol.plaintext.rawValue
             guard !made.contains(where: { $0.name == name }) else {
                 throw CommandFailure.usage("two listeners in '\(given)' are called \(name)")
-            }
-            guard protocols[name] != nil || !["https", "http"].contains(name.lowercased()) else {
-                throw CommandFailure.usage(
-                    "'\(given)' names several listeners of what speaks HTTP: one is possible for each part")
             }
             guard let spoken = protocols[name] ?? SecurityProtocol(rawValue: name) else {
                 throw CommandFailure.usage(

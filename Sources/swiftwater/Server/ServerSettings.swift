@@ -266,7 +266,8 @@ struct ServerSettings {
             && !SQLProperties.isKnown(name) && !WebProperties.isKnown(name, set)
             && ListenerProperties.definition(name) == nil
         {
-            switch RegistryNames.meaning(name, value.text) ?? KafkaProperties.meaning(name) {
+            let meaning = RegistryNames.meaning(name, value.text, listener: set["registry.listener"]?.text)
+            switch meaning ?? KafkaProperties.meaning(name) {
             case .nothing:
                 withoutUse.append(name)
                 set[name] = nil

@@ -16,17 +16,30 @@ function newSchema() {
 
 const kinds = { AVRO: "Avro", PROTOBUF: "Protobuf", JSON: "JSON Schema" };
 
+// The newest version of each subject, by its name, in as many pages as the registry makes of the list. They may be shorter
+// than what is asked for.
+async function latestVersions(subjects, signal) {
+  const known = new Map();
+  for (;;) {
+    const offset = known.size ? `&offset=${known.size}` : "";
+    let page;
+    // An older registry has no such list; names will do.
+    try { page = await api.get(`registry/schemas?latestOnly=true&limit=1000${offset}`, { signal }); } catch { return { known, isWhole: false }; }
+    const before = known.size;
+    for (const entry of page) known.set(entry.subject, entry);
+    if (known.size === before || known.size >= (await subjects).length) return { known, isWhole: true };
+  }
+}
+
 export default async function schemas({ query, signal, reload }) {
   let filter = query.get("filter") ?? "";
   const deleted = query.get("deleted") === "1";
-  const [subjects, latest] = await Promise.all([
-    api.get(`registry/subjects${deleted ? "?deleted=true" : ""}`, { signal }),
-    api.get("registry/schemas?latestOnly=true&limit=5000", { signal }).catch(() => []),  // an older registry has no such list; names will do
-  ]);
-  const details = new Map(latest.map((entry) => [entry.subject, entry]));
+  const names = api.get(`registry/subjects${deleted ? "?deleted=true" : ""}`, { signal });
+  const [subjects, latest] = await Promise.all([names, latestVersions(names, signal)]);
   const all = subjects.map((subject) => {
-    const found = details.get(subject);
-    return { subject, version: found?.version ?? null, id: found?.id ?? null, kind: found ? kinds[found.schemaType ?? "AVRO"] ?? found.schemaType : "deleted" };
+    const found = latest.known.get(subject);
+    const missing = latest.isWhole ? "deleted" : "unknown";
+    return { subject, version: found?.version ?? null, id: found?.id ?? null, kind: found ? kinds[found.schemaType ?? "AVRO"] ?? found.schemaType : missing };
   });
   const lead = h("span");
   const list = table({
