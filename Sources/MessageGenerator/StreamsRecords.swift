@@ -53,7 +53,10 @@ enum StreamsRecords {
         key("StreamsGroupTopologyKey", 23, ofMember: false),
         value(
             "StreamsGroupTopologyValue",
-            [.init(name: "Epoch", type: .int32), .init(name: "Subtopologies", type: .array(.structure("Subtopology")))],
+            [
+                .init(name: "Epoch", type: .int32),
+                .init(name: "Subtopologies", type: .array(.structure("Subtopology"))),
+            ],
             (
                 "Subtopology",
                 [
