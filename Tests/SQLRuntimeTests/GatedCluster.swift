@@ -1,5 +1,6 @@
 import Cluster
 import NIOCore
+import Synchronization
 
 /// Holds up those who come before it is open.
 actor Gate {
@@ -27,11 +28,14 @@ struct GatedCluster: Cluster {
         case changelogReads
         /// Behind each batch that was handed to a writer.
         case writes
+        /// Behind the first batch that was handed to a writer. The second one is not taken.
+        case firstWrite
     }
 
     private let real: any Cluster
     private let gate: Gate
     private let place: Place
+    private let writes = WriteCount()
 
     init(_ real: any Cluster, _ gate: Gate, at place: Place) {
         self.real = real
@@ -48,7 +52,11 @@ struct GatedCluster: Cluster {
 
     func writer(_ mode: WriterMode) async throws(ClusterError) -> any RecordWriter {
         let writer = try await real.writer(mode)
-        return place == .writes ? GatedWriter(writer, gate) : writer
+        switch place {
+        case .changelogReads: return writer
+        case .writes: return GatedWriter(writer, gate, nil)
+        case .firstWrite: return GatedWriter(writer, gate, writes)
+        }
     }
 
     // MARK: As it is
@@ -88,18 +96,30 @@ struct GatedCluster: Cluster {
     }
 }
 
+/// Batches that were handed to the writers of a cluster.
+private final class WriteCount: Sendable {
+    private let count = Atomic<Int>(0)
+
+    func next() -> Int { count.wrappingAdd(1, ordering: .relaxed).newValue }
+}
+
 private final class GatedWriter: RecordWriter {
     private let real: any RecordWriter
     private let gate: Gate
+    private let writes: WriteCount?
 
-    init(_ real: any RecordWriter, _ gate: Gate) {
+    /// - Parameter writes: nil: the gate is for all.
+    init(_ real: any RecordWriter, _ gate: Gate, _ writes: WriteCount?) {
         self.real = real
         self.gate = gate
+        self.writes = writes
     }
 
     func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt {
+        let number = writes?.next() ?? 1
+        if number == 2 { throw ClusterError(.requestTimedOut, "not taken") }
         let receipt = try await real.submit(batch: batch, to: partition)
-        await gate.pass()
+        if number == 1 { await gate.pass() }
         return receipt
     }
 

@@ -249,6 +249,27 @@ import Testing
         }
     }
 
+    /// Without transactions nothing else keeps the tasks of the next run from what is being committed.
+    @Test func `who begins anew after a failure waits for what is being committed`() async throws {
+        try await TestServer.run { server in
+            server.leavesQueriesToNodes = true
+            server.properties["processing.guarantee"] = "at_least_once"
+            try await server.execute(
+                "CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=2);")
+            let id = try await server.execute(
+                "CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;")
+            try await server.write("s", (0..<10).map { ("k\($0)", "{\"V\":1}", 0) })
+            let gate = Gate()
+            let node = try await server.node("a:1", on: GatedCluster(server.cluster, gate, at: .firstWrite))
+            try await server.eventually("a failure") { await node.status(of: id)?.errors.isEmpty == false }
+            try await server.write("s", [("k0", "{\"V\":1}", 0)])
+            await gate.open()
+            let counts = Dictionary(uniqueKeysWithValues: (0..<10).map { ("k\($0)", "{\"N\":\($0 == 0 ? 2 : 1)}") })
+            try await server.eventually("counts") { try await server.table("C") == counts }
+            await node.shutdown()
+        }
+    }
+
     @Test func `care is taken of the records of the batch that failed, and of no others`() throws {
         func batch(_ offsets: ClosedRange<Int64>) -> SourceBatch {
             SourceBatch(

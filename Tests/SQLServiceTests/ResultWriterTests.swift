@@ -174,6 +174,12 @@ import Testing
         let session = guess([Array("key".utf8) + start + start], isKey: true)
         #expect(session.texts == ["[key@1589508733952/1589508733952]"])
         #expect(session.formats.hasPrefix("SESSION(KAFKA_STRING)"))
+        // Each format with its windows, as the original lists them.
+        let number = guess([[0, 0, 0, 7] + start], isKey: true)
+        #expect(number.texts == ["[7@1589508733952/-]"])
+        #expect(
+            number.formats.hasPrefix(
+                "HOPPING(KAFKA_INT) or TUMBLING(KAFKA_INT) or HOPPING(KAFKA_STRING) or TUMBLING(KAFKA_STRING)"))
     }
 
     @Test func `writes times`() { #expect(RecordPrinter.time(1_647_618_802_989) == "2022/03/18 15:53:22.989 Z") }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import StreamEngine
 
-/// Times of joins, by hand from Kafka Streams' sources: `JoinWindows`, `ForeignTableJoinProcessorSupplier` and
-/// `SubscriptionJoinProcessorSupplier`.
+/// Times of joins, by hand from Kafka Streams' sources: `JoinWindows`, `KStreamKStreamJoin`,
+/// `ForeignTableJoinProcessorSupplier` and `SubscriptionJoinProcessorSupplier`.
 @Suite struct JoinTimeTests {
     private static let values = [Plans.Column("A", .int)]
 
@@ -52,6 +52,59 @@ import Testing
             return
         }
         #expect(step.retention == 25 * hour)
+    }
+
+    /// A look at the rows that wait ends at the last of them, and the next is made when that one would have closed.
+    @Test func `unmatched rows leave together when the last of them closes`() throws {
+        let records = [
+            Self.record("A", 1, 7, 0), Self.record("A", 2, 7, 5), Self.record("A", 3, 7, 9), Self.record("A", 4, 7, 12),
+            Self.record("A", 5, 7, 17), Self.record("B", 5, 8, 17), Self.record("A", 6, 7, 20),
+        ]
+        let output = try Plans.run(Self.streams(.left, before: 10, after: 10, grace: 0), records).output
+        #expect(output.map { $0.key?[0] } == [.int(1), .int(5), .int(2), .int(3)])
+        #expect(output.map(\.timestamp) == [0, 17, 5, 9])
+    }
+
+    /// What a record lets go is asked of the window of its own side.
+    @Test func `a record looks as far as its own side reaches`() throws {
+        let records = [Self.record("A", 1, 7, 5), Self.record("B", 2, 8, 7), Self.record("B", 2, 8, 15)]
+        let plan = Self.streams(.left, before: 10, after: 0, grace: 0)
+        #expect(try Plans.run(plan, records).output.isEmpty)
+        let left = try Plans.run(plan, records + [Self.record("A", 3, 7, 15)]).output
+        #expect(left.map(\.timestamp) == [5])
+        let right = try Plans.run(plan, records + [Self.record("B", 3, 7, 16)]).output
+        #expect(right.map(\.timestamp) == [5])
+    }
+
+    /// A join on a foreign key keeps no results, so that nobody knows whether there is something to delete.
+    @Test(arguments: [false, true])
+    func `what does not fulfil WHERE behind a foreign key join is deleted each time`(isGrouped: Bool) throws {
+        let left = Plans.source("A", values: Self.values, isTable: true)
+        let join = ForeignKeyJoinStep(
+            left: left, right: Plans.source("B", values: Self.values, isTable: true), kind: .inner,
+            columns: [.key(0), .left(1), .right(1)], foreignKey: Plans.column(left, 1), formats: Plans.formats)
+        let schema = RowSchema(keys: [Plans.Column("K", .int)], values: ["LA", "RA"].map { Plans.Column($0, .int) })
+        let joined = PlanStep(["Join"], .foreignKeyJoin(join), schema: schema, isTable: true)
+        let filter = PlanStep(
+            ["WhereFilter"],
+            .filter(FilterStep(joined, predicate: Plans.isGreater(Plans.column(joined, 2), Plans.int(10)))),
+            schema: schema, isTable: true)
+        let records = [
+            Self.record("B", 5, 1, 50), Self.record("A", 1, 5, 51), Self.record("B", 5, 20, 52),
+            Self.record("B", 5, 2, 53), Self.record("B", 5, 3, 54), Self.record("A", 1, nil, 55),
+        ]
+        guard isGrouped else {
+            let output = try Plans.run(Plans.sink(filter), records).output
+            #expect(output.map(\.timestamp) == [51, 52, 53, 54, 55])
+            #expect(output.map { $0.value?[1] } == [nil, .int(20), nil, nil, nil])
+            return
+        }
+        // A group knows what was there.
+        let group = Plans.group(filter, by: [Plans.column(filter, 0)])
+        let count = Plans.aggregate(group, [Plans.call("COUNT", [], .bigint)])
+        let output = try Plans.run(Plans.sink(count), records).output
+        #expect(output.map(\.timestamp) == [52, 53])
+        #expect(output.map { $0.value?[0] } == [.bigint(1), .bigint(0)])
     }
 
     @Test(arguments: [JoinKind.inner, .left])

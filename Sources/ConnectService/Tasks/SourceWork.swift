@@ -36,6 +36,7 @@ actor SourceWork {
     private var transactionStart: ContinuousClock.Instant?
     private var transactionOffsets = OffsetTally()
     private var transactionRecordCount = 0
+    private var pace = CommitPace()
     /// Whether the open transaction has some of the records of a poll, and not all of them.
     private var isPartial = false
     /// Notified when a poll has returned.
@@ -162,14 +163,15 @@ actor SourceWork {
     }
 
     /// Polls the task. A transaction that is open is committed when the poll turns out to wait, so that what was
-    /// written before does not.
+    /// written before does not, as soon as the pace of commits allows it.
     private func pollOnce() async -> Result<SourcePoll, any Error> {
         var linger: Task<Void, Never>?
         if transactionStart != nil, case .busyPolls = boundary {
             let generation = polled.generation
             // Awaited below, and never cancelled: a commit that has begun is brought to its end.
+            let patience = max(Self.waitingTime, ContinuousClock.now.duration(to: pace.next))
             linger = Task {
-                await polled.wait(after: generation, timeout: Self.waitingTime)
+                await polled.wait(after: generation, timeout: patience)
                 await commitWhilePolling(generation)
             }
         }
@@ -306,7 +308,8 @@ actor SourceWork {
             let isFull =
                 transactionRecordCount >= Self.sharedRecordCountMax
                 || transactionStart.duration(to: .now) >= Self.sharedTimeMax
-            if isFull || hasWaited || count == 0 || poll.isFinished { try await commitTransaction() }
+            let isDue = (hasWaited || count == 0) && pace.next <= .now
+            if isFull || isDue || poll.isFinished { try await commitTransaction() }
         case (.interval(let interval), _):
             if let transactionStart, transactionStart.duration(to: .now) >= interval { try await commitTransaction() }
         }
@@ -321,6 +324,8 @@ actor SourceWork {
     /// - Parameter tells: whether the task is told now; it must not be while it polls.
     private func commitTransaction(tells: Bool = true) async throws {
         guard transactionStart != nil, let transactional, let offsetStore else { return }
+        let began = ContinuousClock.now
+        defer { pace.note(from: began, to: .now, waitingAtMost: Self.sharedTimeMax) }
         let records = try offsetRecords(transactionOffsets, offsetStore).map {
             ProducerRecord(key: ByteBuffer(bytes: $0.key), value: $0.value.map { ByteBuffer(bytes: $0) })
         }

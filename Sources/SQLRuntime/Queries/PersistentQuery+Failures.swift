@@ -31,9 +31,7 @@ extension PersistentQuery {
         note(message)
         logger.error("query \(id) failed: \(message)")
         state = isFinal ? .error : .rebalancing
-        let tasks = self.tasks
-        self.tasks = []
-        for other in tasks where other !== task { other.post(.drop) }
+        dropTasks(and: task)
         share?.hold()
         if isFinal { return leave() }
         scheduleRetry(own)
@@ -43,15 +41,29 @@ extension PersistentQuery {
     func failed(_ error: ClusterError, _ generation: Int) {
         guard generation == self.generation else { return }
         self.generation += 1
-        let tasks = self.tasks
-        self.tasks = []
-        for task in tasks { task.post(.drop) }
+        dropTasks()
         note("\(error)")
         logger.error("query \(id) failed: \(error)")
         share?.hold()
         state = isFinal(error) ? .error : .rebalancing
         if state == .error { return leave() }
         scheduleRetry(self.generation)
+    }
+
+    /// Ends all tasks as they are. Transactions keep what they still write from those who begin anew; where there are none,
+    /// these have to wait for it: records could come again that are counted in state already, and older state and offsets
+    /// come to lie behind newer ones.
+    ///
+    /// - Parameter failed: a task that has ended by itself.
+    func dropTasks(and failed: TaskRun? = nil) {
+        let tasks = self.tasks
+        self.tasks = []
+        for task in tasks where task !== failed { task.post(.drop) }
+        guard properties.guarantee == .atLeastOnce else { return }
+        let last = tasks + [failed].compactMap { $0 }.filter { task in !tasks.contains { $0 === task } }
+        ending += last
+        // Ends with what is under way.
+        Task { await self.endAll(last) }
     }
 
     /// A cluster comes back: the query waits for it, longer and longer while nothing gets through.
@@ -71,6 +83,7 @@ extension PersistentQuery {
     }
 
     func tryAgain(_ own: Int) async {
+        await endAll(ending)
         guard own == generation, !Task.isCancelled else { return }
         do throws(ClusterError) { try await run() } catch {
             // `run` has raised the generation by one; anything more means that somebody else has taken over.

@@ -270,12 +270,10 @@ actor PersistentQuery {
     /// Ends the query with an error that is no task's.
     private func end(_ message: String) {
         generation += 1
-        let tasks = self.tasks
-        self.tasks = []
+        dropTasks()
         note(message)
         logger.error("query \(id) failed: \(message)")
         state = .error
-        for task in tasks { task.post(.drop) }
         leave()
     }
 

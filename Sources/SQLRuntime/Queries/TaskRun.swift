@@ -18,6 +18,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         case read(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)
         case pause
         case resume
+        /// Time for what was put off.
+        case due
         /// Commits what there is, and ends.
         case stop(@Sendable () -> Void)
         /// Ends at once; nothing more is written.
@@ -67,6 +69,10 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var isDirty = false
     private var isCommitting = false
     private var commitDue = ContinuousClock.now
+    private var commitBegan = ContinuousClock.now
+    private var pace = CommitPace()
+    /// Set while `due` is on its way.
+    private var isResting = false
     private var committing: [TopicPartition: Int64] = [:]
     private var commitTask: Task<Void, Never>?
     private var reads: [(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)] = []
@@ -191,6 +197,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             reads.append((read, answer))
         case .pause: isPaused = true
         case .resume: isPaused = false
+        case .due: isResting = false
         case .stop(let done):
             if phase == .running {
                 stops.append(done)
@@ -233,9 +240,11 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             }
             guard let batch = try inputs.next() else {
                 // Drained: nobody should wait for the interval.
-                commit()
-                if !isCommitting { publish() }
-                inputs.wait { [weak self] in self?.post(.arrival($0)) }
+                if !rests() {
+                    commit()
+                    if !isCommitting { publish() }
+                }
+                if !rests() { inputs.wait { [weak self] in self?.post(.arrival($0)) } }
                 return false
             }
             try process(batch)
@@ -243,6 +252,23 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             fail(.cluster(error))
         }
         return phase == .running
+    }
+
+    /// Whether it is too early for another commit. Until it is time more records are not even looked for: they could not
+    /// count earlier, and who reads meanwhile finds everything committed.
+    private func rests() -> Bool {
+        // The end of a commit goes on from here.
+        if isCommitting { return pace.settled > commitBegan }
+        guard pace.next > .now else { return false }
+        guard !isResting else { return true }
+        isResting = true
+        let end = pace.next
+        // Ends by itself, after a commit interval at most.
+        Task { [weak self] in
+            try? await Task.sleep(until: end, tolerance: .milliseconds(1), clock: .continuous)  // never cancelled
+            self?.post(.due)
+        }
+        return true
     }
 
     private var isFull: Bool { pending.byteCount + log.byteCount > Self.pendingByteCountMax }
@@ -307,6 +333,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
         isDirty = false
         isCommitting = true
+        commitBegan = .now
         committingLog = log.drain()
         committing = [:]
         var offsets: [TopicPartition: CommittedOffset] = [:]
@@ -327,6 +354,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func committed(_ result: Result<Committer.Outcome, ClusterError>) {
         isCommitting = false
+        pace.note(from: commitBegan, to: .now, waitingAtMost: context.properties.commitInterval)
         // Also of a task that has ended meanwhile: these records do not come again. Others do, and are told of then.
         if case .success = result { tell(committingLog) }
         committingLog = []

@@ -144,9 +144,7 @@ extension PersistentQuery: QueryGroup.Owner {
             // Also an attempt that was due: the node joins again by itself.
             generation += 1
             share?.isHeld = false
-            let tasks = self.tasks
-            self.tasks = []
-            for task in tasks { task.post(.drop) }
+            dropTasks()
             if state != .error { state = .rebalancing }
             publishPlacement()
         case .settled(let decision):

@@ -168,7 +168,8 @@ struct QueryPreparation: Sendable {
         }
     }
 
-    /// `ksql.query.push.v2.enabled`, and a query of projections and conditions over what exactly one query puts out.
+    /// `ksql.query.push.v2.enabled`, and a query of projections and conditions over what exactly one query puts out, which has
+    /// no places of records.
     private func isScalable(_ query: Query, _ catalog: Catalog, _ configuration: SQLConfiguration) -> Bool {
         guard configuration["ksql.query.push.v2.enabled"]?.lowercased() == "true",
             configuration["auto.offset.reset"]?.lowercased() ?? "latest" == "latest",
@@ -179,13 +180,21 @@ struct QueryPreparation: Sendable {
         var isPlain = true
         func look(_ expression: Expression) {
             expression.forEach { part in
-                guard case .call(let function, _) = part.kind else { return }
-                switch engine.functions.kind(of: function.text) {
-                case .aggregate, .table: isPlain = false
-                case .scalar, nil: break
+                switch part.kind {
+                case .call(let function, _):
+                    switch engine.functions.kind(of: function.text) {
+                    case .aggregate, .table: isPlain = false
+                    case .scalar, nil: break
+                    }
+                case .column(let column), .qualifiedColumn(_, let column):
+                    if [PseudoColumn.rowPartition, .rowOffset].contains(where: { $0.rawValue == column.text }) {
+                        isPlain = false
+                    }
+                default: break
                 }
             }
         }
+        if let condition = query.where { look(condition) }
         for case .single(let expression, _) in query.select { look(expression) }
         return isPlain
     }

@@ -83,13 +83,10 @@ struct FormatGuess {
     }
 
     private var order: [Candidate] {
-        var all: [Candidate] = []
-        if isKey {
-            for window in [Window.session, .hopping, .tumbling] {
-                all += Format.all.filter { $0 != .bytes }.map { Candidate(window: window, format: $0) }
-            }
+        Format.all.flatMap { format in
+            let windows: [Window] = isKey && format != .bytes ? [.session, .hopping, .tumbling, .none] : [.none]
+            return windows.map { Candidate(window: $0, format: format) }
         }
-        return all + Format.all.map { Candidate(window: .none, format: $0) }
     }
 
     private func fits(_ bytes: [UInt8]) -> [Candidate: String] {

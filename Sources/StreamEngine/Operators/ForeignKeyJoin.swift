@@ -19,6 +19,7 @@ final class ForeignKeyJoinOperator: Operator {
     private let leftTable: TableState
     private let rightTable: TableState
     private let rightKeys: KeyCodec
+    private let keyOrder: StoredKeyOrder
     /// Keys of left rows by foreign key, in bytes.
     private var subscriptions = SubscriptionTable()
     /// Known results, if old values are asked for.
@@ -43,6 +44,7 @@ final class ForeignKeyJoinOperator: Operator {
             right.step.schema, store: right.step.tableStore ?? step.name + "-right", context.settings)
         leftTable.demandOldValues()
         rightTable.keepForReading()
+        keyOrder = try StoredKeyOrder(Array(left.step.schema.keys), join.formats.key, context)
         rightKeys = KeyCodec(right.step.schema.keys.map(\.type))
         result = TableState(step.schema, store: step.name + "-result", context.settings)
         builder = BatchBuilder(step.schema.columns.map(\.type))
@@ -145,7 +147,8 @@ final class ForeignKeyJoinOperator: Operator {
         for row in 0..<batch.count {
             let key = [UInt8](rightTable.key(batch, row))
             _ = try rightTable.apply(batch.gathered([Int32(truncatingIfNeeded: row)]))
-            let subscribers = key.withUnsafeBytes { subscriptions.subscribers($0) }
+            let found = key.withUnsafeBytes { subscriptions.subscribers($0) }
+            let subscribers = keyOrder.sorted(found, isOfBytes: true) { ([], $0[...], []) }
             if subscribers.isEmpty { counters.unmatched += 1 }
             let isThere = batch.present.isValid(row)
             for own in subscribers {

@@ -46,12 +46,12 @@ class Operator {
         }
     }
 
-    /// Rows go their way in so many parts when one of them has failed and others come to somebody who keeps them.
+    /// Rows go their way in so many parts when one of them cannot be put out, and nobody knows which.
     private static let partCount = 8
 
     /// As `emit`, from where rows leave state or a topic: what is noted of them is in their order, and nothing is noted of
-    /// rows behind one that ends the query. On the way to the end of the query notes are put in order there; a batch with a row
-    /// that fails before the next state goes its way in parts, down to single rows, as more may be noted behind it.
+    /// rows behind one that ends the query. On the way to the end of the query notes are put in order there; of a batch with
+    /// rows that fail before the next state these go alone, and those in between together, as more may be noted behind it.
     final func emitInOrder(_ batch: Batch) {
         guard !context.mayPart, batch.count > 1 else { return emit(batch) }
         var before: [OperatorCounters] = []
@@ -60,14 +60,24 @@ class Operator {
         var marked = batch
         marked.places = (0..<batch.count).map { Int32(truncatingIfNeeded: $0) }
         emit(marked)
-        guard context.hasToPart() else { return }
+        guard let places = context.placesToPart() else { return }
         var rest = before[...]
         forEachOnWay { item in if let counters = rest.popFirst() { item.counters = counters } }
-        let size = max(1, batch.count / Self.partCount)
-        for from in stride(from: 0, to: batch.count, by: size) where context.failure == nil {
-            let rows = (from..<min(from + size, batch.count)).map { Int32(truncatingIfNeeded: $0) }
-            emitInOrder(batch.gathered(rows))
+        func emitPart(_ range: Range<Int>) {
+            guard !range.isEmpty, context.failure == nil else { return }
+            emitInOrder(batch.gathered(range.map { Int32(truncatingIfNeeded: $0) }))
         }
+        guard places.isEmpty else {
+            var from = 0
+            for place in places {
+                emitPart(from..<place)
+                emitPart(place..<(place + 1))
+                from = place + 1
+            }
+            return emitPart(from..<batch.count)
+        }
+        let size = max(1, batch.count / Self.partCount)
+        for from in stride(from: 0, to: batch.count, by: size) { emitPart(from..<min(from + size, batch.count)) }
     }
 
     /// Stores that hold what results depend on besides the rows that come; the same ones in the same order after the first

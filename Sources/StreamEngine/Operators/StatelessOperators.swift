@@ -4,16 +4,22 @@ import SQLTypes
 
 /// WHERE and HAVING. A row without value is dropped from a stream. Of a table, a row that is not in the result becomes a
 /// deletion if the one before was in it, and nothing otherwise.
+///
+/// Joins on a foreign key keep no results. What is not in the result is a deletion there whatever was before, as in Kafka
+/// Streams, unless somebody above asks for old values.
 final class FilterOperator: Operator {
     private let input: Operator
     private let predicate: CompiledExpression
+    /// Whether it does not know what was before.
+    private let deletesAll: Bool
 
     init(_ step: PlanStep, _ filter: FilterStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
         predicate = try CompiledExpression(filter.predicate, functions: context.functions)
+        deletesAll = step.isTable && input.step.isOfForeignKeyJoin
         super.init(step, context)
         input.connect(to: self, input: 0)
-        if step.isTable { input.demandOldValues() }
+        if step.isTable, !deletesAll { input.demandOldValues() }
     }
 
     override var inputs: [Operator] { [input] }
@@ -40,6 +46,13 @@ final class FilterOperator: Operator {
         if batch.present.nullCount > 0 { kept.removeAll { !batch.present.isValid(Int($0)) } }
         guard let old = batch.oldBatch else {
             counters.filtered += batch.count - kept.count
+            if deletesAll {
+                var result = batch
+                var holds = [Bool](repeating: false, count: batch.count)
+                for row in kept { holds[Int(row)] = true }
+                result.present = Validity(all: holds)
+                return emit(result)
+            }
             return emit(kept.count == batch.count ? batch : batch.gathered(kept))
         }
         failures = []
@@ -54,6 +67,18 @@ final class FilterOperator: Operator {
         result.present = Validity(all: holds)
         result.old?.present = Validity(all: held)
         emit(rows.count == batch.count ? result : result.gathered(rows))
+    }
+}
+
+extension PlanStep {
+    /// Whether its rows come of a join on a foreign key, with nothing in between that keeps them.
+    fileprivate var isOfForeignKeyJoin: Bool {
+        switch operation {
+        case .foreignKeyJoin: true
+        case .select(let select): select.input.isOfForeignKeyJoin
+        case .filter(let filter): filter.input.isOfForeignKeyJoin
+        default: false
+        }
     }
 }
 

@@ -8,6 +8,9 @@ import SQLTypes
 /// window and the grace period are over, and is put out, before anything else, when a record moves stream time beyond
 /// that; a row that comes later than that does not wait. The order among those: time, right before left, key. This is
 /// the order of Kafka Streams' store of unmatched rows.
+///
+/// As Kafka Streams does, it does not look for rows that have closed with every record, but when the row at which the
+/// look before ended would have closed for the side of the record (`lookedTo`). Rows leave in groups so.
 final class StreamStreamJoinOperator: Operator {
     private final class Side {
         let buffer: JoinBuffer
@@ -54,12 +57,15 @@ final class StreamStreamJoinOperator: Operator {
     private let sides: [Side]
     /// Keys of windowed streams are equal if their windows are.
     private let keys: KeyRows
+    private let keyOrder: StoredKeyOrder
     private let keyCount: Int
     /// Of joins that wait.
     private let grace: Int64
     private let waits: Bool
     private let isWindowed: Bool
     private var streamTime = Int64.min
+    /// No row that waits is looked for as long as one of this time would be open; `Int64.max`: nobody knows.
+    private var lookedTo = Int64.max
     private lazy var leftTimes = TimesPart { [unowned self] in
         [streamTime, sides[0].buffer.latestTime]
     } set: { [unowned self] times in
@@ -99,6 +105,7 @@ final class StreamStreamJoinOperator: Operator {
         condition = try JoinCondition(join.residual, context.functions)
         keyCount = left.step.schema.keyCount
         keys = KeyRows(KeyCodec(left.step.schema.keys.map(\.type)))
+        keyOrder = try StoredKeyOrder(Array(left.step.schema.keys), join.leftStore.formats.key, context)
         super.init(step, context)
         left.connect(to: self, input: 0)
         right.connect(to: self, input: 1)
@@ -165,7 +172,7 @@ final class StreamStreamJoinOperator: Operator {
             }
             return
         }
-        if waits, time == streamTime, hasClosed {
+        if waits, time == streamTime, mayHaveClosed(own) {
             flush(&pairs, batch, input)
             emitClosed(batch)
         }
@@ -198,6 +205,7 @@ final class StreamStreamJoinOperator: Operator {
         } else {
             try own.waiting.put(
                 time: time, order: key, timestamp: time, value: rowScratch.bytes, replacing: false)
+            lookedTo = min(lookedTo, time)
         }
     }
 
@@ -238,11 +246,27 @@ final class StreamStreamJoinOperator: Operator {
     /// The time before which rows of a side have closed.
     private func closeTime(_ side: Side) -> Int64 { subtract(subtract(streamTime, side.after), grace) }
 
-    private var hasClosed: Bool {
-        for side in sides {
-            if let first = side.waiting.firstTime, first < closeTime(side) { return true }
+    private func mayHaveClosed(_ own: Side) -> Bool {
+        if lookedTo == .max { return sides.contains { $0.waiting.firstTime != nil } }
+        return lookedTo < closeTime(own)
+    }
+
+    /// - Parameter last: the time of the last row that was put out.
+    /// - Returns: the time of the row at which Kafka Streams' look at the rows that wait ends: the one behind the first
+    ///   open row of each side, or the last of all.
+    private func endOfLook(_ last: Int64?) -> Int64 {
+        let (left, right) = (sides[0].waiting, sides[1].waiting)
+        guard let openLeft = left.firstTime, let openRight = right.firstTime else {
+            return [left.lastTime, right.lastTime, last].compactMap { $0 }.max() ?? .max
         }
-        return false
+        let open = max(openLeft, openRight)
+        // Of the same time those of the right side come first.
+        let isSame =
+            openLeft >= openRight
+            ? left.hasSeveralEntries(time: open)
+            : right.hasSeveralEntries(time: open) || left.hasEntries(time: open)
+        if isSame { return open }
+        return [left, right].compactMap { $0.firstTime(after: open) }.min() ?? open
     }
 
     private func emitClosed(_ batch: Batch) {
@@ -252,16 +276,15 @@ final class StreamStreamJoinOperator: Operator {
                 closed += side.waiting.popFirst().map { (index, $0) }
             }
         }
-        // Stable: entries of one key and time keep their order.
-        let order = closed.indices.sorted { a, b in
-            let (x, y) = (closed[a], closed[b])
-            if x.entry.time != y.entry.time { return x.entry.time < y.entry.time }
-            if x.side != y.side { return x.side > y.side }
-            if x.entry.order != y.entry.order { return x.entry.order.lexicographicallyPrecedes(y.entry.order) }
-            return a < b
+        let windowBytes = isWindowed ? 16 : 0
+        closed = keyOrder.sorted(closed) { item in
+            // Times are not negative.
+            let place = withUnsafeBytes(of: item.entry.time.bigEndian) { [UInt8]($0) } + [item.side == 0 ? 1 : 0]
+            let end = max(0, item.entry.order.count - windowBytes)
+            return (place[...], item.entry.order[..<end], item.entry.order[end...])
         }
-        for index in order {
-            let (side, entry) = closed[index]
+        lookedTo = endOfLook(closed.last?.entry.time)
+        for (side, entry) in closed {
             let rows = FoundRows(sides[side].codec.types)
             entry.value.withUnsafeBytes { _ = rows.append($0) }
             let own = rows.finish()

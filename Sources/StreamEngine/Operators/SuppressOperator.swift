@@ -17,6 +17,7 @@ final class SuppressOperator: Operator {
     private let retention: Int64
     private let keyCodec: KeyCodec
     private let rowCodec: RowCodec
+    private let keyOrder: StoredKeyOrder
     private let keyCount: Int
     private let buffer: TimeOrderedBuffer
     private var streamTime = Int64.min
@@ -33,7 +34,7 @@ final class SuppressOperator: Operator {
     private let scratch = ScratchBytes()
     private let order = ScratchBytes()
 
-    init(_ step: PlanStep, _ suppress: SuppressStep, input: Operator, _ context: TaskContext) {
+    init(_ step: PlanStep, _ suppress: SuppressStep, input: Operator, _ context: TaskContext) throws(EngineError) {
         self.input = input
         self.suppress = suppress
         let window = suppress.input.aggregateWindow
@@ -58,6 +59,7 @@ final class SuppressOperator: Operator {
         keyCount = step.schema.keyCount
         keyCodec = KeyCodec(step.schema.keys.map(\.type))
         rowCodec = RowCodec(step.schema.columns.map(\.type))
+        keyOrder = try StoredKeyOrder(Array(step.schema.keys), suppress.store.formats.key, context)
         builder = BatchBuilder(step.schema.columns.map(\.type), hasWindows: true)
         let startBytes = gap == nil ? 0 : 8
         buffer = TimeOrderedBuffer(capturesChanges: context.settings.capturesChanges) {
@@ -174,18 +176,22 @@ final class SuppressOperator: Operator {
     }
 
     private func emitClosed() throws(EngineError) {
-        let (closed, overflow) = streamTime.subtractingReportingOverflow(suppress.grace)
+        let (closeTime, overflow) = streamTime.subtractingReportingOverflow(suppress.grace)
         guard !overflow else { return }
         while let end = buffer.firstTime {
             if let gap {
-                let (last, overflow) = closed.subtractingReportingOverflow(gap)
+                let (last, overflow) = closeTime.subtractingReportingOverflow(gap)
                 guard !overflow, end < last else { return }
             } else {
-                guard end <= closed else { return }
+                guard end <= closeTime else { return }
             }
             let latestStart = streamTime / advance * advance
             let (earliest, overflow) = latestStart.subtractingReportingOverflow(retention)
-            for entry in buffer.popFirst() {
+            let startBytes = gap == nil ? 0 : 8
+            let closed = keyOrder.sorted(buffer.popFirst(), isOfBytes: true) {
+                ($0.order[..<startBytes], $0.order[startBytes...], [])
+            }
+            for entry in closed {
                 let start = entry.value.withUnsafeBytes { $0.loadUnaligned(as: Int64.self) }
                 if gap == nil, !overflow, start < earliest {
                     counters.late += 1

@@ -163,7 +163,9 @@ final class TableTableJoinOperator: Operator {
         let old = sendsOld ? batch.old : nil
         let columns = columns(pairs, batch.columns, batch.present, others, input)
         var oldColumns: [Vector]? = []
-        if columns != nil, let old { oldColumns = self.columns(pairs, old.columns, old.present, others, input) }
+        if columns != nil, let old {
+            oldColumns = self.columns(pairs, old.columns, old.present, others, input, isOld: true)
+        }
         guard let columns, let oldColumns else {
             for (at, single) in pairs.singles.enumerated() where context.failure == nil {
                 put(single, [present[at]], [oldPresent[at]], batch, others, input)
@@ -179,9 +181,10 @@ final class TableTableJoinOperator: Operator {
 
     /// The columns of the result for rows of one side, new or old ones.
     ///
+    /// - Parameter isOld: of failures of the join's condition was told when the later row of each two was new.
     /// - Returns: nil when the rows must come one by one.
     private func columns(
-        _ pairs: JoinPairs, _ own: [Vector], _ present: Validity, _ others: [Vector], _ input: Int
+        _ pairs: JoinPairs, _ own: [Vector], _ present: Validity, _ others: [Vector], _ input: Int, isOld: Bool = false
     ) -> [Vector]? {
         let isLeft = input == 0
         guard let condition else {
@@ -193,7 +196,12 @@ final class TableTableJoinOperator: Operator {
         var pairs = pairs
         let candidates = pairs.columns(join.columns, own: own, others: others, isLeft: isLeft, types: types)
         let isPair = pairs.own.indices.map { pairs.other[$0] >= 0 && present.isValid(Int(pairs.own[$0])) }
-        guard let holds = holds(condition, candidates, pairs, isPair: { isPair[$0] }) else { return nil }
+        var told: [CompiledExpression.Failure] = []
+        let met =
+            isOld
+            ? condition.holds(candidates, count: pairs.own.count, failures: &told)
+            : holds(condition, candidates, pairs, isPair: { isPair[$0] })
+        guard let holds = met else { return nil }
         let keepsOwn = isLeft == (join.kind == .left)
         var isIn = (0..<(own.first?.count ?? 0)).map { present.isValid($0) }
         for at in isPair.indices where isPair[at] && !holds[at] {

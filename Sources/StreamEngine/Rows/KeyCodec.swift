@@ -2,7 +2,7 @@ import Columns
 package import SQLTypes
 
 /// Keys as bytes in state. Equal keys have equal bytes, different ones different bytes, and the order of the bytes is that
-/// of the KAFKA format, which decides who comes first among results of the same time.
+/// of the KAFKA format, which decides who comes first among results of the same time (`StoredKeyOrder`).
 ///
 /// A single column is its bytes alone: numbers big-endian, texts as they are, BYTES that begin with `nullByte` with one
 /// more of it in front. Of several columns each has a byte in front

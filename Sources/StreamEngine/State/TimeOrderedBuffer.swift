@@ -31,6 +31,8 @@ package final class TimeOrderedBuffer {
     private var orderBytes = 0
     /// Binary heap of the times of buckets; may hold times whose bucket is gone, and a time twice.
     private var heap: [Int64] = []
+    /// No entry has a later time.
+    private var latest = Int64.min
 
     /// - Parameter isValid: whether an order and a value of a changelog can be ours.
     package init(
@@ -48,6 +50,38 @@ package final class TimeOrderedBuffer {
             popHeap()
         }
         return nil
+    }
+
+    /// The latest time with entries.
+    package var lastTime: Int64? {
+        if buckets[latest] == nil { latest = buckets.keys.max() ?? .min }
+        return buckets[latest] == nil ? nil : latest
+    }
+
+    /// The earliest time with entries behind a time; costs a look at each that is not behind it.
+    package func firstTime(after time: Int64) -> Int64? {
+        var passed: [Int64] = []
+        while let first = firstTime, first <= time {
+            popHeap()
+            passed.append(first)
+        }
+        defer { for time in passed { pushHeap(time) } }
+        return firstTime
+    }
+
+    package func hasEntries(time: Int64) -> Bool { buckets[time] != nil }
+
+    package func hasSeveralEntries(time: Int64) -> Bool {
+        guard let bucket = buckets[time] else { return false }
+        if bucket.count > 1 { return true }
+        var count = 0
+        Self.forEachOrder(bucket.orders) { order in
+            setKey(time, order)
+            let place = table.find(keyScratch.bytes)
+            guard place != 0, count == 0 else { return }
+            Self.forEachEntry(UnsafeRawBufferPointer(table.value(at: place))) { _, _ in count += 1 }
+        }
+        return count > 1
     }
 
     /// Puts an entry, in the place of those with its time and order when `replacing`.
@@ -152,6 +186,7 @@ package final class TimeOrderedBuffer {
             bucket.count += 1
         }
         orderBytes += 4 + order.count
+        latest = max(latest, time)
         if buckets[time] == nil { pushHeap(time) }
         add(&buckets[time, default: Bucket()])
     }

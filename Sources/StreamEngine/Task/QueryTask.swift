@@ -396,7 +396,7 @@ private struct OperatorBuilder {
         case .group(let group): made = try GroupOperator(step, group, input: build(group.input), context)
         case .aggregate(let aggregate): made = try self.aggregate(step, aggregate)
         case .suppress(let suppress):
-            made = SuppressOperator(step, suppress, input: try build(suppress.input), context)
+            made = try SuppressOperator(step, suppress, input: build(suppress.input), context)
         case .streamStreamJoin(let join):
             made = try StreamStreamJoinOperator(step, join, left: build(join.left), right: build(join.right), context)
         case .streamTableJoin(let join):

@@ -162,6 +162,8 @@ package final class TaskContext {
     /// Rows that failed have come to somebody who keeps rows: all come once more, in parts.
     private(set) var mustPart = false
     private var held: [(place: Int32, entry: ProcessingLogEntry)] = []
+    /// Whether what was noted up to somebody who keeps rows says which ones come alone.
+    private var knowsPlaces = true
 
     package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
         self.functions = functions
@@ -176,21 +178,30 @@ package final class TaskContext {
     /// - Parameter place: of the row on its way; nil where it has none.
     func note(_ entry: ProcessingLogEntry, at place: Int32?) {
         guard mayPart else { return note(entry) }
-        if let place { held.append((place, entry)) } else { mustPart = true }
+        if let place { held.append((place, entry)) } else { partBlindly() }
+    }
+
+    private func partBlindly() {
+        mustPart = true
+        knowsPlaces = false
     }
 
     func sendOff() { mayPart = true }
 
-    /// - Returns: whether the rows that were sent off have to come once more, in parts.
-    func hasToPart() -> Bool {
+    /// - Returns: nil unless the rows that were sent off have to come once more, in parts; the places of those that have to come
+    ///   alone, ascending, and none when nobody knows.
+    func placesToPart() -> [Int]? {
         mayPart = false
         guard mustPart else {
             release()
-            return false
+            return nil
         }
         mustPart = false
-        held = []
-        return true
+        defer {
+            held = []
+            knowsPlaces = true
+        }
+        return knowsPlaces ? Set(held.map(\.place)).sorted().map(Int.init) : []
     }
 
     /// For whoever keeps rows, before its first change.
@@ -218,7 +229,7 @@ package final class TaskContext {
     /// - Returns: false when they are none that can.
     func part() -> Bool {
         guard mayPart else { return false }
-        mustPart = true
+        partBlindly()
         return true
     }
 
