@@ -64,6 +64,11 @@ class Application:
         for name in list(self.names):
             self.close(name)
 
+    def committed(self):
+        """Offsets of what is read; members commit where they are in other topics as well."""
+        offsets = self.java.call("streamsGroupOffsets", self.bootstrap, group=self.group)
+        return {p: offset for p, offset in offsets.items() if p.rpartition("-")[0] == self.topic}
+
     def tasks(self, role="active"):
         return {name: self.look(name)[role] for name in self.names}
 
@@ -104,6 +109,8 @@ def test_members_share_tasks_and_hand_them_over(application, java):
     assert sorted(described["members"][0]["active"]) == sorted(described["members"][0]["target"]) == all_tasks(4)
     shown = json.loads(call("topic", "describe", application.changelog, "-o", "json", "-b", bootstrap).out)
     assert "compact" in json.dumps(shown)
+    shown = json.loads(call("topic", "describe", application.repartition, "-o", "json", "-b", bootstrap).out)
+    assert "52428800" in json.dumps(shown)
     second = application.open()
     held = application.settles(all_tasks(4))
     assert len(held[first]) == len(held[second]) == 4
@@ -123,7 +130,7 @@ def test_what_is_read_is_committed_and_administrators_see_it(application, java):
     wanted = {f"{p}-{n}" for p in range(4) for n in range(25)}
     wait_until(lambda: set(application.look(one)["seen"] + application.look(two)["seen"]) == wanted, 60, "all records")
     offsets = {f"{topic}-{p}": 25 for p in range(4)}
-    wait_until(lambda: java.call("streamsGroupOffsets", bootstrap, group=group) == offsets, 30, "commits")
+    wait_until(lambda: application.committed() == offsets, 30, "commits")
     listed = json.loads(call("group", "list", "--type", "streams", "-o", "json", "-b", bootstrap).out)
     assert [(g["group"], g["type"], g["members"], g["lag"]) for g in listed] == [(group, "streams", 2, 0)]
     described = json.loads(call("group", "describe", group, "-o", "json", "-b", bootstrap).out)[0]
@@ -143,7 +150,7 @@ def test_what_is_read_is_committed_and_administrators_see_it(application, java):
     application.close_all()
     wait_until(lambda: java.call("describeStreamsGroup", bootstrap, group=group)["state"] == "Empty", 20, "an empty group")
     java.call("deleteStreamsGroupOffsets", bootstrap, group=group, partitions=[[topic, 0]])
-    assert set(java.call("streamsGroupOffsets", bootstrap, group=group)) == {f"{topic}-{p}" for p in range(1, 4)}
+    assert set(application.committed()) == {f"{topic}-{p}" for p in range(1, 4)}
     java.call("deleteStreamsGroup", bootstrap, group=group)
     with pytest.raises(JavaError) as caught:
         java.call("describeStreamsGroup", bootstrap, group=group)
@@ -191,6 +198,49 @@ def test_an_application_ends_as_a_whole(application, java):
     wait_until(lambda: all(4 in application.look(name)["statuses"] for name in (one, two)), 30, "the status")
 
 
+@pytest.fixture
+def stateless(java, quick, fresh):
+    topic = create_topic(quick.address, fresh(), 4)
+    application = Application(java, quick.address, fresh("app"), topic, stateful=False)
+    yield application
+    application.close_all()
+
+
+def test_a_member_that_is_fenced_begins_anew(stateless, java):
+    bootstrap, group, topic, tasks = stateless.bootstrap, stateless.group, stateless.topic, all_tasks(4, subtopologies=1)
+    one, two = stateless.open(), stateless.open()
+    stateless.settles(tasks)
+
+    def read(letter):
+        for partition in range(4):
+            values = [Record(f"{letter}{partition}-{n}".encode()) for n in range(10)]
+            Confluent().produce(bootstrap, topic, values, partition=partition)
+        wanted = {f"{letter}{p}-{n}" for p in range(4) for n in range(10)}
+        wait_until(lambda: {v for n in (one, two) for v in stateless.look(n)["seen"]} >= wanted, 60, "all records")
+
+    # Members know where they are in their partitions: who asks for that while it is fenced fails with Kafka as well.
+    read("a")
+    members = java.call("describeStreamsGroup", bootstrap, group=group)["members"]
+    fenced = next(m["id"] for m in members if m["client"] == one)
+    # Somebody says in its name that it leaves: it hears that nobody knows it.
+    assert Wire(java, bootstrap).beat(group, fenced, -1)["memberEpoch"] == -1
+    wait_until(lambda: stateless.look(one)["lost"] == 1, 60, "the loss of its tasks")
+    stateless.settles(tasks)
+    read("b")
+    assert stateless.look(two)["lost"] == 0
+
+
+def test_tasks_of_a_member_that_is_silent_go_to_others(stateless, java):
+    bootstrap, group, topic, tasks = stateless.bootstrap, stateless.group, stateless.topic, all_tasks(4, subtopologies=1)
+    one = stateless.open()
+    stateless.settles(tasks)
+    assert Wire(java, bootstrap).join(group, "silent", [topic])["errorCode"] == 0
+    wait_until(lambda: len(stateless.look(one)["active"]) == 2, 60, "half of the tasks")
+    stateless.settles(tasks)
+    members = java.call("describeStreamsGroup", bootstrap, group=group)["members"]
+    assert [m["client"] for m in members] == [one]
+
+
 @pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill"])
 def test_members_go_on_when_the_broker_was_away(application, quick, kill):
     topic = application.topic
@@ -223,7 +273,7 @@ def test_a_rolling_restart_loses_nothing(application, java):
     wanted = {f"{p}-{n}" for p in range(4) for n in range(sent)}
     wait_until(lambda: seen | {v for n in application.names for v in application.look(n)["seen"]} == wanted, 60, "records")
     offsets = {f"{topic}-{p}": sent for p in range(4)}
-    wait_until(lambda: java.call("streamsGroupOffsets", bootstrap, group=group) == offsets, 30, "commits")
+    wait_until(lambda: application.committed() == offsets, 30, "commits")
 
 
 class Wire:
@@ -299,10 +349,11 @@ def test_what_is_wrong_is_refused(wire, bootstrap, fresh):
 
 def test_a_static_member_comes_back(wire, bootstrap, fresh):
     group, topic = fresh("g"), create_topic(bootstrap, fresh(), 2)
-    assert wire.join(group, "m1", [topic], instanceId="i")["errorCode"] == 0
-    assert wire.join(group, "m2", [topic], instanceId="i")["errorCode"] == 111
+    assert wire.join(group, "m1", [topic], instanceId="i", processId="p")["errorCode"] == 0
+    assert wire.join(group, "m2", [topic], instanceId="i", processId="p")["errorCode"] == 111
     assert wire.beat(group, "m1", -2, instanceId="i")["memberEpoch"] == -2
-    back = wire.join(group, "m2", [topic], instanceId="i")
+    # Nothing is different for the assignment: the process goes on with what is in its folder.
+    back = wire.join(group, "m2", [topic], instanceId="i", processId="p")
     assert back["memberEpoch"] == 2 and back["activeTasks"] == [{"subtopologyId": "0", "partitions": [0, 1]}]
     assert wire.beat(group, "m1", 2, instanceId="i")["errorCode"] == 82
 

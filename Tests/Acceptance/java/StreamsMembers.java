@@ -26,8 +26,8 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.internals.AsyncKafkaConsumer;
 import org.apache.kafka.clients.consumer.internals.StreamsRebalanceData;
 import org.apache.kafka.clients.consumer.internals.StreamsRebalanceListener;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.message.StreamsGroupHeartbeatResponseData;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -100,11 +100,16 @@ final class StreamsMembers {
             request.get("subtopologies").fields().forEachRemaining(entry -> {
                 JsonNode one = entry.getValue();
                 Map<String, StreamsRebalanceData.TopicInfo> changelogs = new HashMap<>(), repartitions = new HashMap<>();
+                // The replication factor and the settings are Kafka Streams' defaults.
                 for (String name : names(one.path("changelogs")))
                     changelogs.put(name, new StreamsRebalanceData.TopicInfo(
-                        Optional.empty(), Optional.empty(), Map.of("cleanup.policy", "compact")));
+                        Optional.empty(), Optional.of((short) -1),
+                        Map.of("cleanup.policy", "compact", "message.timestamp.type", "CreateTime")));
                 for (String name : names(one.path("repartitions"))) {
-                    repartitions.put(name, new StreamsRebalanceData.TopicInfo(Optional.empty(), Optional.empty(), Map.of()));
+                    repartitions.put(name, new StreamsRebalanceData.TopicInfo(
+                        Optional.empty(), Optional.of((short) -1),
+                        Map.of("cleanup.policy", "delete", "message.timestamp.type", "CreateTime",
+                            "retention.ms", "-1", "segment.bytes", "52428800")));
                     topics.add(name);
                 }
                 List<Set<String>> together = new ArrayList<>();
@@ -126,6 +131,8 @@ final class StreamsMembers {
             properties.put("group.protocol", "consumer");
             properties.put("enable.auto.commit", "false");
             properties.put("auto.offset.reset", "earliest");
+            // As in Kafka Streams: the group's topics are the coordinator's to make, with as many partitions as they need.
+            properties.put("allow.auto.create.topics", "false");
             properties.putIfAbsent("reconnect.backoff.ms", "20");
             properties.putIfAbsent("reconnect.backoff.max.ms", "200");
             properties.put("key.deserializer", ByteArrayDeserializer.class);
@@ -138,16 +145,14 @@ final class StreamsMembers {
         @Override public void run() {
             try {
                 consumer.subscribe(topics, this);
-                while (!stops) {
-                    int count = 0;
+                boolean owes = false;
+                while (!stops || owes) {
                     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
                         seen.add(new String(record.value()));
-                        count++;
+                        owes = true;
                     }
-                    if (count > 0) commit();
+                    if (owes) owes = !commits();
                 }
-            } catch (WakeupException end) {
-                // It is told to stop.
             } catch (Throwable problem) {
                 failure = problem.toString();
             }
@@ -158,12 +163,13 @@ final class StreamsMembers {
             }
         }
 
-        /** What cannot be committed is read again, here or elsewhere. */
-        void commit() {
+        /** What cannot be committed is tried again with the next poll, or read again elsewhere. */
+        boolean commits() {
             try {
                 consumer.commitSync(Duration.ofSeconds(5));
-            } catch (org.apache.kafka.common.KafkaException again) {
-                if (again instanceof WakeupException) throw again;
+                return true;
+            } catch (KafkaException again) {
+                return false;
             }
         }
 
