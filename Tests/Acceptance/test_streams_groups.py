@@ -5,6 +5,7 @@ import json
 import uuid
 
 import pytest
+from confluent_kafka import Consumer
 
 from clients import Confluent, Record, create_topic
 from groups_wire import find_coordinator
@@ -239,6 +240,47 @@ def test_tasks_of_a_member_that_is_silent_go_to_others(stateless, java):
     stateless.settles(tasks)
     members = java.call("describeStreamsGroup", bootstrap, group=group)["members"]
     assert [m["client"] for m in members] == [one]
+
+
+def test_an_application_changes_its_protocol_and_back(stateless, java):
+    """From the classic protocol to that of streams groups, and back: with the offsets that have been committed."""
+    bootstrap, group, topic = stateless.bootstrap, stateless.group, stateless.topic
+
+    def produce(values):
+        Confluent().produce(bootstrap, topic, [Record(v.encode()) for v in values], partition=0)
+
+    def read_classic(count):
+        consumer = Consumer({
+            "bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False,
+        })  # fmt: skip
+        try:
+            consumer.subscribe([topic])
+            values = []
+
+            def has_read():
+                message = consumer.poll(1)
+                if message is not None and message.error() is None:
+                    values.append(message.value().decode())
+                return len(values) >= count
+
+            wait_until(has_read, 60, f"{count} records")
+            consumer.commit(asynchronous=False)
+            return values
+        finally:
+            consumer.close()
+
+    batches = [[f"{letter}{n}" for n in range(5)] for letter in "abc"]
+    produce(batches[0])
+    assert read_classic(5) == batches[0]
+    produce(batches[1])
+    name = stateless.open()
+    wait_until(lambda: len(stateless.look(name)["seen"]) >= 5, 60, "records after those that are committed")
+    wait_until(lambda: stateless.committed().get(f"{topic}-0") == 10, 30, "commits")
+    assert sorted(stateless.close(name)["seen"]) == batches[1]
+    produce(batches[2])
+    assert read_classic(5) == batches[2]
+    listed = json.loads(call("group", "list", "-o", "json", "-b", bootstrap).out)
+    assert [g["type"] for g in listed if g["group"] == group] == ["classic"]
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill"])
