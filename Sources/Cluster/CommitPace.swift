@@ -1,12 +1,12 @@
 /// When what has come may be committed.
 ///
 /// A commit costs forces to disk and, in a transaction, a dozen small records, for one record as for thousands. Whoever
-/// commits whatever trickles in spends all time on that. So commits may take a tenth of the time: some can follow each
+/// commits whatever trickles in spends all time on that. So commits may take a quarter of the time: some can follow each
 /// other at once, after them the next one waits until the time of those before is made up for, and takes what has come
-/// meanwhile. With a disk that takes 3 ms those are 33 commits a second; a record after a pause is never made to wait.
+/// meanwhile. When one takes 3 ms those are 83 commits a second; a record after a pause is never made to wait.
 package struct CommitPace: Sendable {
     /// For each part of the time that is spent on commits, so many parts of it pass until that is made up for.
-    private static let share = 10
+    private static let share = 4
     /// How much may not be made up for yet when a commit begins.
     private static let burst = Duration.milliseconds(300)
 

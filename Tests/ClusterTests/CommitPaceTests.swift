@@ -30,9 +30,9 @@ struct CommitPaceTests {
     }
 
     @Test(arguments: [0.2, 1, 3, 8])
-    func theyTakeATenthOfTheTime(took: Double) {
-        let most = 10_000 / took / 10
-        let burst = 300 / took / 10
+    func theyTakeAQuarterOfTheTime(took: Double) {
+        let most = 10_000 / took / 4
+        let burst = 300 / took / 4
         let count = Double(count(took, within: 10_000))
         #expect(count <= most + burst + 2)
         #expect(count >= most)

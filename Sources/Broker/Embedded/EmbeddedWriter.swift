@@ -63,18 +63,31 @@ final class EmbeddedWriter: RecordWriter {
         var positions = [RecordPosition](repeating: RecordPosition(partition: 0, offset: -1), count: records.count)
         var syncs: [(Partition, Int64)] = []
         var failure: ClusterError?
+        var hasAppended = false
+        // What was appended before is not told of any more, so that it must not be committed.
+        func failed(_ error: ClusterError) -> ClusterError {
+            if hasAppended { transaction?.fail(error) }
+            return error
+        }
         let byteCountMax = min(
             Self.batchByteCountMax, topic.config.rules.byteCountMax, Int(clamping: topic.config.log.segmentBytes))
         for (number, indexes) in byPartition.sorted(by: { $0.key < $1.key }) {
             guard let partition = topic.partition(number) else {
-                throw ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist")
+                throw failed(ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist"))
             }
             var rest = indexes[...]
             var end: Int64?
             while !rest.isEmpty {
-                let (batch, taken) = try Self.batch(records, rest, now: now, byteCountMax: byteCountMax)
+                let batch: [UInt8]
+                let taken: Int
+                do throws(ClusterError) {
+                    (batch, taken) = try Self.batch(records, rest, now: now, byteCountMax: byteCountMax)
+                } catch {
+                    throw failed(error)
+                }
                 do throws(ClusterError) {
                     let (appended, addition) = try append(ByteBuffer(bytes: batch), partition, topic, now)
+                    hasAppended = true
                     if let addition { syncs.append((addition.partition, addition.offset)) }
                     for (delta, index) in rest.prefix(taken).enumerated() {
                         positions[index] = RecordPosition(
@@ -214,6 +227,8 @@ final class EmbeddedWriter: RecordWriter {
         let left = SyncCount(syncs.count)
         for (partition, offset) in syncs {
             cluster.node.syncScheduler.sync(partition, upTo: offset) { [self] failure in
+                // Of a partition that was deleted in the middle of a transaction nothing has to be kept.
+                let failure = transaction != nil && partition.isDeleted ? nil : failure
                 guard let end = left.finish(failure) else { return nil }
                 if let failure = end.failure {
                     let error = ClusterError(ControlError(failure), "force records to disk")

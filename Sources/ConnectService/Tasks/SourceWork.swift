@@ -43,6 +43,8 @@ actor SourceWork {
     private let polled = Signal()
     /// The task has yet to hear that a transaction was committed while it was polling.
     private var owesCommitted = false
+    /// When it last heard that.
+    private var told = ContinuousClock.now
     /// Why a commit during a poll failed.
     private var lingering: (any Error)?
 
@@ -53,6 +55,8 @@ actor SourceWork {
     private static let sharedTimeMax = Duration.milliseconds(50)
     private static let sharedRecordCountMax = 50_000
     private static let waitingTime = Duration.milliseconds(5)
+    /// A task that is never told while it does not poll is told at the latest after this.
+    private static let untoldTimeMax = Duration.seconds(1)
 
     private var control: TaskControl { environment.control }
     private var parts: WorkerParts { environment.parts }
@@ -147,7 +151,7 @@ actor SourceWork {
                 }
                 guard error.isRetriable else { throw TaskFailure(error, at: "\(environment.taskClass).poll") }
                 environment.log(.warning, "poll failed, trying again: \(error)")
-                try await commitIfDue()
+                if case .busyPolls = boundary { try await commitTransaction() } else { try await commitIfDue() }
                 await control.sleep(.milliseconds(300))
                 continue
             }
@@ -265,6 +269,7 @@ actor SourceWork {
     }
 
     private func tellCommitted() async throws {
+        told = .now
         do throws(ConnectError) {
             try await task.committed()
         } catch {
@@ -309,7 +314,8 @@ actor SourceWork {
                 transactionRecordCount >= Self.sharedRecordCountMax
                 || transactionStart.duration(to: .now) >= Self.sharedTimeMax
             let isDue = (hasWaited || count == 0) && pace.next <= .now
-            if isFull || isDue || poll.isFinished { try await commitTransaction() }
+            let isOwed = owesCommitted && told.duration(to: .now) >= Self.untoldTimeMax
+            if isFull || isDue || isOwed || poll.isFinished { try await commitTransaction() }
         case (.interval(let interval), _):
             if let transactionStart, transactionStart.duration(to: .now) >= interval { try await commitTransaction() }
         }

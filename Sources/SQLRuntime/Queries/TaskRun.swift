@@ -44,6 +44,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     /// Bytes of results and log entries that wait for their commit, beyond which the task does not go on.
     private static let pendingByteCountMax = 8 << 20
+    /// A commit that was held up is not made up for by a longer pause than this.
+    private static let restMax = Duration.seconds(1)
 
     let name: String
     let place: TaskPlace
@@ -242,6 +244,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
                 // Drained: nobody should wait for the interval.
                 if !rests() {
                     commit()
+                    guard phase == .running else { return false }
                     if !isCommitting { publish() }
                 }
                 if !rests() { inputs.wait { [weak self] in self?.post(.arrival($0)) } }
@@ -354,7 +357,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func committed(_ result: Result<Committer.Outcome, ClusterError>) {
         isCommitting = false
-        pace.note(from: commitBegan, to: .now, waitingAtMost: context.properties.commitInterval)
+        pace.note(
+            from: commitBegan, to: .now, waitingAtMost: min(context.properties.commitInterval, Self.restMax))
         // Also of a task that has ended meanwhile: these records do not come again. Others do, and are told of then.
         if case .success = result { tell(committingLog) }
         committingLog = []
@@ -437,65 +441,5 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             await committer?.close()
             for done in stops { done() }
         }
-    }
-}
-
-/// Why a task has ended.
-enum TaskFailure: Sendable {
-    case cluster(ClusterError)
-    /// - Parameter isAlone: everything before the batch is committed.
-    case engine(EngineError, SourceBatch, isAlone: Bool)
-    case memory(bytes: Int, most: Int, isOfAll: Bool)
-}
-
-/// Which part of a query a task is, and what it reads.
-struct TaskPlace: Sendable {
-    var part: SubTopologies.Part
-    var partition: Int32
-    var partitions: [TopicPartition]
-}
-
-/// What the tasks of one run of a query share.
-struct TaskEnvironment: Sendable {
-    var plan: PhysicalPlan
-    var topology: SubTopologies
-    var applicationID: String
-    var propertyTexts: [String: String]
-    var properties: QueryProperties
-    var settings: RuntimeSettings
-    var cluster: any Cluster
-    /// Of the query.
-    var account: StateAccount
-    /// Of all topics that are written to.
-    var partitionCounts: [String: Int32]
-    var logger: Logger
-    /// Who this node is in the query's group; nil when it is in none.
-    var member: (@Sendable () async -> GroupIdentity)?
-    /// Called on the task's worker.
-    var failed: @Sendable (TaskRun, TaskFailure) -> Void
-    var committed: @Sendable () -> Void
-
-    /// A task without state.
-    func engine(of place: TaskPlace) throws(RunError) -> QueryTask {
-        let libraries = settings.libraries(propertyTexts)
-        var engineSettings = settings.engineSettings(propertyTexts)
-        engineSettings.capturesChanges = true
-        do throws(EngineError) {
-            if topology.parts.count == 1 {
-                return try QueryTask(
-                    plan, functions: libraries.functions, formats: libraries.formats, settings: engineSettings)
-            }
-            return try QueryTask(
-                place.part, of: plan, functions: libraries.functions, formats: libraries.formats,
-                settings: engineSettings, topicName: topicName)
-        } catch {
-            throw RunError(.invalidPlan, error.message)
-        }
-    }
-
-    func topicName(_ topic: RepartitionTopic) -> String { "\(applicationID)-\(topic.name)-repartition" }
-    func changelogName(_ store: String) -> String { "\(applicationID)-\(store)-changelog" }
-    func store(ofChangelog topic: String) -> String {
-        String(topic.dropFirst(applicationID.count + 1).dropLast("-changelog".count))
     }
 }
