@@ -45,7 +45,10 @@ extension Cluster {
         ) { first, _ in first }
         let consumers = listed.groups.filter { $0.groupType.lowercased() == "consumer" }.map(\.groupId)
         let shares = listed.groups.filter { $0.groupType.lowercased() == "share" }.map(\.groupId)
-        let classic = listed.groups.filter { !["consumer", "share"].contains($0.groupType.lowercased()) }.map(\.groupId)
+        let streams = listed.groups.filter { $0.groupType.lowercased() == "streams" }.map(\.groupId)
+        let classic = listed.groups.filter {
+            !["consumer", "share", "streams"].contains($0.groupType.lowercased())
+        }.map(\.groupId)
         if !classic.isEmpty {
             let answer = try await requests.call(
                 to: target, versions: DescribeGroupsRequest.versions, timeout: requests.timeout
@@ -65,6 +68,15 @@ extension Cluster {
                 groups[group.groupId]?.state = GroupState(rawValue: group.groupState)
             }
         }
+        if !streams.isEmpty {
+            let answer = try await requests.call(
+                to: target, versions: StreamsGroupDescribeRequest.versions, timeout: requests.timeout
+            ) { _ in StreamsGroupDescribeRequest(groupIds: streams) }
+            for group in answer.groups where group.errorCode == 0 {
+                groups[group.groupId]?.memberCount = group.members.count
+                groups[group.groupId]?.state = GroupState(rawValue: group.groupState)
+            }
+        }
         if !shares.isEmpty {
             let answer = try await requests.call(
                 to: target, versions: ShareGroupDescribeRequest.versions, timeout: requests.timeout
@@ -79,7 +91,7 @@ extension Cluster {
                 groups[id]?.lags = positions.lags
             }
         }
-        let others = (classic + consumers).sorted()
+        let others = (classic + consumers + streams).sorted()
         for (id, offsets) in try await offsets(of: others, target) { groups[id]?.offsets = offsets }
         return groups.values.filter { $0.state != .dead }
     }

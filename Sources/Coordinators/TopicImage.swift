@@ -26,3 +26,26 @@ package struct TopicFacts: Hashable, Sendable {
         self.partitionCount = partitionCount
     }
 }
+
+extension [TopicFacts] {
+    /// FNV-1a over names, ids and numbers of partitions; 0 for no topics, as upstream. Only compared with itself.
+    var metadataHash: Int64 {
+        guard !isEmpty else { return 0 }
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        for topic in self {
+            for byte in topic.name.utf8 { mix(byte) }
+            for number in [topic.id.high, topic.id.low, UInt64(UInt32(bitPattern: topic.partitionCount))] {
+                for shift in stride(from: 0, to: 64, by: 8) { mix(UInt8(truncatingIfNeeded: number >> shift)) }
+            }
+        }
+        return Int64(bitPattern: hash)
+    }
+}
+
+/// The topics while a shard is loading, when nobody asks for them.
+struct NoTopics: TopicImage {
+    var names: [String] { [] }
+    func facts(named name: String) -> TopicFacts? { nil }
+    func facts(id: KafkaUUID) -> TopicFacts? { nil }
+}

@@ -52,10 +52,11 @@ extension Definition {
 }
 
 extension Definition.Field {
-    /// A field of all versions of a flexible message.
-    fileprivate init(name: String, type: FieldType, tag: Int? = nil, defaultText: String? = nil) {
+    /// A field of all versions of a message.
+    init(name: String, type: FieldType, isNullable: Bool = false, tag: Int? = nil, defaultText: String? = nil) {
         self.init(
-            name: name, type: type, versions: .all, nullableVersions: .none, taggedVersions: tag == nil ? .none : .all,
+            name: name, type: type, versions: .all, nullableVersions: isNullable ? .all : .none,
+            taggedVersions: tag == nil ? .none : .all,
             tag: tag, followsFlexibility: true, ignorable: false, defaultText: defaultText, fields: [])
     }
 }

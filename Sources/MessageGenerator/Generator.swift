@@ -21,7 +21,7 @@ struct Generator {
         "ConsumerGroupDescribe",
         "GetTelemetrySubscriptions", "PushTelemetry", "ListConfigResources", "DescribeTopicPartitions",
         "ShareGroupHeartbeat", "ShareGroupDescribe", "ShareFetch", "ShareAcknowledge", "DescribeShareGroupOffsets",
-        "AlterShareGroupOffsets", "DeleteShareGroupOffsets",
+        "AlterShareGroupOffsets", "DeleteShareGroupOffsets", "StreamsGroupHeartbeat", "StreamsGroupDescribe",
     ]
 
     /// APIs with versions that 4.3.0 dropped, and the lowest we need. librdkafka before 2.8 looks for Produce 0 in the
@@ -75,6 +75,11 @@ struct Generator {
             let model = try MessageModel(definition(name, in: folder).finished())
             models.append(model)
             files[name + ".swift"] = source([MessagePrinter(model: model)])
+        }
+        for definition in StreamsRecords.all {
+            let model = try MessageModel(definition)
+            models.append(model)
+            files[definition.name + ".swift"] = source([MessagePrinter(model: model)])
         }
         try write(files, to: "Sources/KafkaMessages/Generated")
 

@@ -195,6 +195,21 @@ enum AuthorizationTable {
         .init(api: .shareGroupDescribe, needs: [.group(.describe)]) { client, version in
             try client.ask(ShareGroupDescribeRequest(groupIds: ["g"]), version: version).groups.map(\.errorCode)
         },
+        .init(api: .streamsGroupHeartbeat, needs: [.group(.read), .topic(.describe)]) { client, version in
+            let request = StreamsGroupHeartbeatRequest(
+                groupId: "g", memberId: "nobody", memberEpoch: 0, rebalanceTimeoutMs: 1000,
+                topology: .init(
+                    subtopologies: [
+                        // No group comes of it.
+                        .init(
+                            subtopologyId: "0", sourceTopics: ["t"],
+                            stateChangelogTopics: [.init(name: "t", partitions: 1)])
+                    ]), activeTasks: [], standbyTasks: [], warmupTasks: [])
+            return [try client.ask(request, version: version).errorCode]
+        },
+        .init(api: .streamsGroupDescribe, needs: [.group(.describe)]) { client, version in
+            try client.ask(StreamsGroupDescribeRequest(groupIds: ["g"]), version: version).groups.map(\.errorCode)
+        },
         // Topics are looked at in the session of a member, which nobody is here.
         .init(api: .shareFetch, needs: [.group(.read)]) { client, version in
             let request = ShareFetchRequest(groupId: "g", memberId: "nobody", maxBytes: 1000, maxRecords: 1)

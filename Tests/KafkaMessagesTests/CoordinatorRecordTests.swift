@@ -49,4 +49,22 @@ import Testing
         let null = try ConsumerGroupMemberMetadataValue.decoded(body + [1, 0, 1, 0], 0).message
         #expect(null.classicMemberMetadata == nil)
     }
+
+    /// From Kafka 4.3's definition: the validated epoch and the settings are tagged fields.
+    @Test func `the epoch of a streams group`() throws {
+        let head: [UInt8] = [0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1]
+        var value = StreamsGroupMetadataValue(epoch: 7, metadataHash: 1)
+        #expect(try value.encoded(0) == head + [0])
+        value.validatedTopologyEpoch = 3
+        value.lastAssignmentConfigs = [.init(key: "a", value: "1")]
+        let bytes = head + [2, 0, 4, 0, 0, 0, 3, 1, 6, 2, 2, 0x61, 2, 0x31, 0]
+        #expect(try value.encoded(0) == bytes)
+        #expect(try StreamsGroupMetadataValue.decoded(bytes, 0).message == value)
+        let target = StreamsGroupTargetAssignmentMetadataValue(assignmentEpoch: 12, assignmentTimestamp: 1)
+        #expect(try target.encoded(0) == [0, 0, 0, 12, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1])
+        #expect(
+            try StreamsGroupCurrentMemberAssignmentKey(groupId: "g", memberId: "m").encoded(22) == [
+                0, 1, 0x67, 0, 1, 0x6D,
+            ])
+    }
 }

@@ -220,8 +220,8 @@ import Testing
         let names = [
             "log.local.retention.ms", "log.local.retention.bytes", "log.remote.copy.lag.ms",
             "transaction.two.phase.commit.enable", "transaction.partition.verification.enable",
-            "group.consumer.assignor.offload.enable", "group.streams.assignment.interval.ms",
-            "group.coordinator.cached.buffer.max.bytes", "group.share.max.groups", "group.streams.max.size",
+            "group.consumer.assignor.offload.enable", "group.streams.assignor.offload.enable",
+            "group.coordinator.cached.buffer.max.bytes", "group.share.max.groups",
             "share.fetch.purgatory.purge.interval.requests", "share.coordinator.threads",
             "alter.log.dirs.replication.quota.window.num", "alter.log.dirs.replication.quota.window.size.seconds",
             "add.partitions.to.txn.retry.backoff.ms", "add.partitions.to.txn.retry.backoff.max.ms",

@@ -15,6 +15,8 @@ enum Features {
         Feature(name: "metadata.version", levelMin: 7, level: 30),
         // 1: share groups (KIP-932).
         Feature(name: "share.version", levelMin: 0, level: 1),
+        // 1: streams groups (KIP-1071).
+        Feature(name: "streams.version", levelMin: 0, level: 1),
         // 2: every transaction has an epoch of its own (KIP-890).
         Feature(name: "transaction.version", levelMin: 0, level: 2),
     ]

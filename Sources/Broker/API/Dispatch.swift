@@ -60,6 +60,10 @@ extension BrokerNode {
         case .deleteShareGroupOffsets:
             handleDeleteShareGroupOffsets(
                 try DeleteShareGroupOffsetsRequest(from: &reader, version: version), responder)
+        case .streamsGroupHeartbeat:
+            handleStreamsGroupHeartbeat(try StreamsGroupHeartbeatRequest(from: &reader, version: version), responder)
+        case .streamsGroupDescribe:
+            handleStreamsGroupDescribe(try StreamsGroupDescribeRequest(from: &reader, version: version), responder)
         case .shareAcknowledge:
             handleShareAcknowledge(try ShareAcknowledgeRequest(from: &reader, version: version), responder)
         case .addPartitionsToTxn:

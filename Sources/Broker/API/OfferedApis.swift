@@ -67,6 +67,8 @@ package enum OfferedApis {
         .describeShareGroupOffsets: 0...1,
         .alterShareGroupOffsets: 0...0,
         .deleteShareGroupOffsets: 0...0,
+        .streamsGroupHeartbeat: 0...0,
+        .streamsGroupDescribe: 0...0,
     ]
 
     /// Those of Produce that are served: below, records are in formats that Kafka 4 has no more.

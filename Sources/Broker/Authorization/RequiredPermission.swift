@@ -35,7 +35,7 @@ enum RequiredPermission: Equatable {
             .offsetDelete, .listGroups, .describeGroups, .deleteGroups, .consumerGroupHeartbeat,
             .consumerGroupDescribe, .shareGroupHeartbeat, .shareGroupDescribe, .shareFetch,
             .shareAcknowledge, .describeShareGroupOffsets,
-            .alterShareGroupOffsets, .deleteShareGroupOffsets,
+            .alterShareGroupOffsets, .deleteShareGroupOffsets, .streamsGroupHeartbeat, .streamsGroupDescribe,
             .initProducerId, .addOffsetsToTxn, .endTxn, .txnOffsetCommit, .describeTransactions, .listTransactions:
             .resources
         default: nil

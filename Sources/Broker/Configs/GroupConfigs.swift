@@ -52,6 +52,29 @@ package enum GroupConfigs {
             name: "share.session.timeout.ms", type: .int, defaultValue: "45000", rule: .range(1...Int64(Int32.max)),
             serverName: "group.share.session.timeout.ms",
             documentation: "Milliseconds after which a silent member of the share group is removed."),
+        .init(
+            name: "streams.assignment.interval.ms", type: .int, defaultValue: "0", rule: .range(0...Int64(Int32.max)),
+            serverName: "group.streams.assignment.interval.ms",
+            documentation: "Milliseconds between two assignments of the streams group, which take changes in between "
+                + "together."),
+        .init(
+            name: "streams.heartbeat.interval.ms", type: .int, defaultValue: "5000",
+            rule: .range(1...Int64(Int32.max)), serverName: "group.streams.heartbeat.interval.ms",
+            documentation: "Milliseconds between two heartbeats of a member of the streams group."),
+        .init(
+            name: "streams.initial.rebalance.delay.ms", type: .int, defaultValue: "0",
+            rule: .range(0...Int64(Int32.max)), serverName: "group.streams.initial.rebalance.delay.ms",
+            documentation: "Milliseconds for which the first member of the streams group waits for more before tasks "
+                + "are assigned."),
+        .init(
+            name: "streams.num.standby.replicas", type: .int, defaultValue: "0", rule: .range(0...Int64(Int32.max)),
+            serverName: "group.streams.num.standby.replicas",
+            documentation: "Copies of the state of each stateful task of the streams group, besides the one that is "
+                + "processed."),
+        .init(
+            name: "streams.session.timeout.ms", type: .int, defaultValue: "45000", rule: .range(1...Int64(Int32.max)),
+            serverName: "group.streams.session.timeout.ms",
+            documentation: "Milliseconds after which a silent member of the streams group is removed."),
     ]
 
     package static func definition(_ name: String) -> ConfigDefinition? { definitions.first { $0.name == name } }
@@ -63,7 +86,7 @@ package enum GroupConfigs {
             overrides[name].flatMap { Int64($0.trimmingSpaces) }
                 ?? definition(name)?.serverName.map(server.number) ?? 0
         }
-        for kind in ["consumer", "share"]
+        for kind in ["consumer", "share", "streams"]
         where number("\(kind).session.timeout.ms") <= number("\(kind).heartbeat.interval.ms") {
             return "\(kind).session.timeout.ms must be greater than \(kind).heartbeat.interval.ms"
         }
@@ -77,32 +100,44 @@ package enum GroupConfigs {
             return "Unknown group config name: \(name)" + (hint.map { "; did you mean \($0)?" } ?? "")
         }
         if let problem = definition.refusal(of: value) { return problem }
-        guard let number = Int64(value.trimmingSpaces), let (least, greatest) = bounds(of: definition) else {
-            return nil
+        guard let number = Int64(value.trimmingSpaces) else { return nil }
+        let (least, greatest) = bounds(of: definition)
+        let isBetween =
+            least.map { server.number($0) <= number } ?? true && greatest.map { number <= server.number($0) } ?? true
+        if isBetween { return nil }
+        let told = [least, greatest].map { $0.map { "\($0) (\(server.number($0)))" } }
+        switch (told[0], told[1]) {
+        case (let least?, let greatest?): return "\(name) must be between \(least) and \(greatest)"
+        case (nil, let greatest?): return "\(name) must be at most \(greatest)"
+        case (let least?, nil): return "\(name) must be at least \(least)"
+        case (nil, nil): return nil
         }
-        let bounds = (server.number(least), server.number(greatest))
-        guard bounds.0 <= number && number <= bounds.1 else {
-            return "\(name) must be between \(least) (\(bounds.0)) and \(greatest) (\(bounds.1))"
-        }
-        return nil
     }
 
     /// The values of a group as they hold: within the bounds of the broker, which may have changed since they were set.
     static func bounded(_ overrides: [String: String], _ server: ServerProperties) -> [String: String] {
         var values = overrides
         for (name, value) in overrides {
-            guard let number = Int64(value.trimmingSpaces), let (least, greatest) = definition(name).flatMap(bounds)
+            guard var number = Int64(value.trimmingSpaces), let (least, greatest) = definition(name).map(bounds)
             else { continue }
-            values[name] = String(max(server.number(least), min(server.number(greatest), number)))
+            if let greatest { number = min(number, server.number(greatest)) }
+            if let least { number = max(number, server.number(least)) }
+            values[name] = String(number)
         }
         return values
     }
 
-    /// The broker's settings that bound one of a group: `group.share.min.X` and `group.share.max.X` for `group.share.X`.
-    private static func bounds(of definition: ConfigDefinition) -> (least: String, greatest: String)? {
+    /// The broker's settings that bound one of a group, where there are some: `group.share.min.X` and `group.share.max.X`
+    /// for `group.share.X`.
+    private static func bounds(of definition: ConfigDefinition) -> (least: String?, greatest: String?) {
         guard let parts = definition.serverName?.split(separator: ".", maxSplits: 2), parts.count == 3 else {
-            return nil
+            return (nil, nil)
         }
-        return ("group.\(parts[1]).min.\(parts[2])", "group.\(parts[1]).max.\(parts[2])")
+        let subject = parts[2].hasPrefix("num.") ? parts[2].dropFirst("num.".count) : parts[2]
+        func known(_ end: String) -> String? {
+            let name = "group.\(parts[1]).\(end).\(subject)"
+            return ServerProperties.definition(name) == nil ? nil : name
+        }
+        return (known("min"), known("max"))
     }
 }

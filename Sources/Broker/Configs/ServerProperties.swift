@@ -41,7 +41,7 @@ package struct ServerProperties: Sendable, Equatable {
         if number("log.cleaner.dedupe.buffer.size") / max(1, number("log.cleaner.threads")) < 1_048_576 {
             return "log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread (log.cleaner.threads)"
         }
-        return authorizationConflict ?? shareConflict
+        return authorizationConflict ?? shareConflict ?? streamsConflict
     }
 
     /// What a topic without an override of `topicConfig` has.
@@ -161,7 +161,7 @@ package struct ServerProperties: Sendable, Equatable {
                 "open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)),
                 "Closed segments whose files are kept open."),
         ]
-        let named = own + coordination + share + authorization + quotas
+        let named = own + coordination + share + streams + authorization + quotas
         let ownNames = Set(named.map(\.name))
         let fromTopics = TopicConfigs.definitions.compactMap { definition -> ConfigDefinition? in
             guard let name = definition.serverName, !ownNames.contains(name) else { return nil }

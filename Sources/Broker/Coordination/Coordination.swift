@@ -11,6 +11,7 @@ struct Coordination: Sendable {
     let transactions: TransactionCoordinators
     let markers: MarkerWriter
     let shares: ShareStates
+    let streamsTopics = StreamsTopicFailures()
     let environment: CoordinationEnvironment
 
     init(_ environment: CoordinationEnvironment, _ server: ServerProperties) {

@@ -92,6 +92,7 @@ extension GroupConfiguration {
         offsetsRetentionCheckIntervalMs = server.number("offsets.retention.check.interval.ms")
         consumer = ConsumerGroupSettings(server)
         share = ShareMembershipSettings(server)
+        streams = StreamsGroupSettings(server)
     }
 }
 

@@ -58,6 +58,8 @@ extension ConsumerGroupDescribeResponse: ThrottledResponse {}
 extension ShareGroupHeartbeatResponse: ThrottledResponse {}
 extension ShareGroupDescribeResponse: ThrottledResponse {}
 extension ShareFetchResponse: ThrottledResponse {}
+extension StreamsGroupHeartbeatResponse: ThrottledResponse {}
+extension StreamsGroupDescribeResponse: ThrottledResponse {}
 extension ShareAcknowledgeResponse: ThrottledResponse {}
 extension DescribeShareGroupOffsetsResponse: ThrottledResponse {}
 extension AlterShareGroupOffsetsResponse: ThrottledResponse {}

@@ -34,10 +34,10 @@ extension Cluster {
         do throws(ClusterError) {
             return try await classicGroup(id, coordinator)
         } catch {
-            guard error.code == .groupIdNotFound, let shared = try await shareGroup(id, coordinator) else {
-                throw error
-            }
-            return shared
+            guard error.code == .groupIdNotFound else { throw error }
+            if let shared = try await shareGroup(id, coordinator) { return shared }
+            guard let streams = try await streamsGroup(id, coordinator) else { throw error }
+            return streams
         }
     }
 

@@ -29,6 +29,8 @@ package struct GroupType: RawRepresentable, Hashable, Sendable {
     package static let consumer = GroupType(rawValue: "consumer")
     /// ShareGroupHeartbeat (KIP-932): members share partitions, and records are accepted one by one.
     package static let share = GroupType(rawValue: "share")
+    /// StreamsGroupHeartbeat (KIP-1071): the threads of a Kafka Streams application, which the broker gives tasks.
+    package static let streams = GroupType(rawValue: "streams")
 }
 
 /// Where a group is, in Kafka's words.
@@ -59,10 +61,12 @@ package struct GroupDescription: Hashable, Sendable {
     package var coordinator: BrokerDescription?
     /// Ordered by client id, then member id.
     package var members: [GroupMember]
+    /// Of a streams group: which description of the application its members go by.
+    package var topologyEpoch: Int32?
 
     package init(
         id: String, type: GroupType, state: GroupState, protocolType: String, assignor: String,
-        coordinator: BrokerDescription?, members: [GroupMember]
+        coordinator: BrokerDescription?, members: [GroupMember], topologyEpoch: Int32? = nil
     ) {
         self.id = id
         self.type = type
@@ -71,6 +75,7 @@ package struct GroupDescription: Hashable, Sendable {
         self.assignor = assignor
         self.coordinator = coordinator
         self.members = members
+        self.topologyEpoch = topologyEpoch
     }
 }
 
@@ -88,10 +93,12 @@ package struct GroupMember: Hashable, Sendable {
     /// consumer protocol, which has none.
     package var metadata: ByteBuffer?
     package var assignmentBytes: ByteBuffer?
+    /// Of a member of a streams group; nil for others.
+    package var tasks: StreamsMemberTasks?
 
     package init(
         id: String, instanceId: String?, clientId: String, host: String, assignment: [TopicPartition],
-        metadata: ByteBuffer? = nil, assignmentBytes: ByteBuffer? = nil
+        metadata: ByteBuffer? = nil, assignmentBytes: ByteBuffer? = nil, tasks: StreamsMemberTasks? = nil
     ) {
         self.id = id
         self.instanceId = instanceId
@@ -100,6 +107,7 @@ package struct GroupMember: Hashable, Sendable {
         self.assignment = assignment
         self.metadata = metadata
         self.assignmentBytes = assignmentBytes
+        self.tasks = tasks
     }
 }
 

@@ -104,7 +104,7 @@ extension ConsumerGroup {
     ) throws(ConsumerGroupError) -> String {
         guard let instanceId = identity.groupInstanceId else { return try member(identity.memberId).memberId }
         guard let member = staticMember(instanceId) else {
-            throw ConsumerGroupError(.unknownMemberId, "Instance id \(instanceId) is unknown.")
+            throw ConsumerGroupError.unknownInstance(instanceId)
         }
         if !identity.memberId.isEmpty { try draft.checkInstance(of: member, identity.memberId, instanceId) }
         return member.memberId
@@ -116,7 +116,7 @@ extension ConsumerGroup {
         let member: ConsumerGroupMember
         if let instanceId {
             guard let existing = staticMember(instanceId) else {
-                throw ConsumerGroupError(.unknownMemberId, "Instance id \(instanceId) is unknown.")
+                throw ConsumerGroupError.unknownInstance(instanceId)
             }
             try ConsumerGroupDraft(self).checkInstance(of: existing, memberId, instanceId)
             member = existing

@@ -171,7 +171,7 @@ extension ConsumerGroupDraft {
         let existing = group.staticMember(instanceId)
         guard joins else {
             guard let existing else {
-                throw ConsumerGroupError(.unknownMemberId, "Instance id \(instanceId) is unknown.")
+                throw ConsumerGroupError.unknownInstance(instanceId)
             }
             try checkInstance(of: existing, memberId, instanceId)
             try check(existing)
@@ -183,10 +183,7 @@ extension ConsumerGroupDraft {
         // The same client begins anew, as it does after it was fenced.
         if existing.memberId == memberId, existing.memberEpoch != MemberEpoch.leaveStatic { return existing }
         if !classic, !existing.usesClassicProtocol, existing.memberEpoch != MemberEpoch.leaveStatic {
-            throw ConsumerGroupError(
-                .unreleasedInstanceId,
-                "Static member \(memberId) with instance id \(instanceId) cannot join the group because the instance id"
-                    + " is owned by \(existing.memberId) member.")
+            throw ConsumerGroupError.unreleasedInstance(instanceId, memberId, of: existing.memberId)
         }
         return try replace(existing, by: memberId)
     }
@@ -196,9 +193,7 @@ extension ConsumerGroupDraft {
         of member: ConsumerGroupMember, _ memberId: String, _ instanceId: String
     ) throws(ConsumerGroupError) {
         guard member.memberId == memberId else {
-            throw ConsumerGroupError(
-                .fencedInstanceId,
-                "Static member \(memberId) with instance id \(instanceId) was fenced by member \(member.memberId).")
+            throw ConsumerGroupError.fencedInstance(instanceId, memberId, by: member.memberId)
         }
     }
 
@@ -233,13 +228,12 @@ extension ConsumerGroupDraft {
         epoch: Int32, of member: ConsumerGroupMember, owned: TopicPartitionSet?
     ) throws(ConsumerGroupError) {
         if epoch == MemberEpoch.join || epoch == member.memberEpoch { return }
-        let isGreater = epoch > member.memberEpoch
-        if !isGreater, epoch == member.previousMemberEpoch, let owned, owned.isSubset(of: member.assigned) { return }
-        throw ConsumerGroupError(
-            .fencedMemberEpoch,
-            "The consumer group member has a \(isGreater ? "greater" : "smaller") member epoch (\(epoch)) than the one"
-                + " known by the group coordinator (\(member.memberEpoch)). The member must abandon all its partitions"
-                + " and rejoin.")
+        if epoch < member.memberEpoch, epoch == member.previousMemberEpoch, let owned,
+            owned.isSubset(of: member.assigned)
+        {
+            return
+        }
+        throw ConsumerGroupError.fencedEpoch(epoch, "consumer", known: member.memberEpoch)
     }
 
     // MARK: Leaving
@@ -253,7 +247,7 @@ extension ConsumerGroupDraft {
             return try fence([request.memberId], context, response)
         }
         guard var member = group.staticMember(instanceId) else {
-            throw ConsumerGroupError(.unknownMemberId, "Instance id \(instanceId) is unknown.")
+            throw ConsumerGroupError.unknownInstance(instanceId)
         }
         try checkInstance(of: member, request.memberId, instanceId)
         guard request.memberEpoch == MemberEpoch.leaveStatic else {

@@ -34,7 +34,7 @@ extension GroupShard {
                 return Decision(token, request.refused(.groupIdNotFound, "Consumer group \(id) not found."))
             }
             outcome = ConsumerGroup.create(request, client: client, context)
-        case .share:
+        case .share, .streams:
             return Decision(token, request.refused(.groupIdNotFound, "Group \(id) is not a consumer group."))
         case .classic(var classic):
             guard request.memberEpoch == MemberEpoch.join, let tombstone = try? GroupRecords.tombstone(group: id) else {
@@ -63,7 +63,7 @@ extension GroupShard {
         switch groups[id] {
         case .consumer(let group):
             return group.describe(version: version, configuration.consumerSettings, topics: topics)
-        case .classic, .share:
+        case .classic, .share, .streams:
             return .init(
                 errorCode: ErrorCode.groupIdNotFound.rawValue, errorMessage: "Group \(id) is not a consumer group.",
                 groupId: id)

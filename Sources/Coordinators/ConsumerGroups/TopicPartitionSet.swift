@@ -1,18 +1,21 @@
 package import KafkaMessages
 
 /// Partitions by the id of their topic.
-package struct TopicPartitionSet: Hashable, Sendable {
+package typealias TopicPartitionSet = PartitionSet<KafkaUUID>
+
+/// Partitions by what they are of: topics, or subtopologies.
+package struct PartitionSet<Key: Hashable & Sendable>: Hashable, Sendable {
     /// The partitions of each topic, ascending and without repeats; no topic is empty.
-    package private(set) var topics: [KafkaUUID: [Int32]] = [:]
+    package private(set) var topics: [Key: [Int32]] = [:]
 
     package init() {}
 
-    package init(_ topics: [KafkaUUID: [Int32]]) {
+    package init(_ topics: [Key: [Int32]]) {
         for (id, partitions) in topics { self[id] = partitions }
     }
 
     /// Takes lists as messages have them: in any order, perhaps naming a topic or a partition twice.
-    package init(_ lists: some Sequence<(KafkaUUID, [Int32])>) {
+    package init(_ lists: some Sequence<(Key, [Int32])>) {
         for (id, partitions) in lists { self[id] = self[id] + partitions }
     }
 
@@ -21,7 +24,7 @@ package struct TopicPartitionSet: Hashable, Sendable {
     package var count: Int { topics.values.reduce(0) { $0 + $1.count } }
 
     /// The partitions of a topic; what is set may come in any order.
-    package subscript(id: KafkaUUID) -> [Int32] {
+    package subscript(id: Key) -> [Int32] {
         get { topics[id] ?? [] }
         set {
             guard !newValue.isEmpty else {
@@ -33,36 +36,45 @@ package struct TopicPartitionSet: Hashable, Sendable {
         }
     }
 
-    package func contains(_ id: KafkaUUID, _ partition: Int32) -> Bool {
+    package func contains(_ id: Key, _ partition: Int32) -> Bool {
         guard let partitions = topics[id] else { return false }
         return partitions.isAscending(containing: partition)
     }
 
-    package mutating func insert(_ id: KafkaUUID, _ partition: Int32) {
+    package mutating func insert(_ id: Key, _ partition: Int32) {
         let place = topics[id, default: []].placeAscending(of: partition)
         if place < self[id].count, self[id][place] == partition { return }
         topics[id, default: []].insert(partition, at: place)
     }
 
-    package mutating func formUnion(_ other: TopicPartitionSet) {
+    package mutating func formUnion(_ other: Self) {
         for (id, partitions) in other.topics { self[id] = self[id] + partitions }
     }
 
-    package func isSubset(of other: TopicPartitionSet) -> Bool {
+    package func isSubset(of other: Self) -> Bool {
         topics.allSatisfy { id, partitions in partitions.allSatisfy { other.contains(id, $0) } }
     }
 
-    package func isDisjoint(with other: TopicPartitionSet) -> Bool {
+    package func isDisjoint(with other: Self) -> Bool {
         topics.allSatisfy { id, partitions in
             guard other.topics[id] != nil else { return true }
             return !partitions.contains { other.contains(id, $0) }
         }
     }
 
-    /// By topic id, so that equal sets are written as equal bytes.
-    package var sorted: [(id: KafkaUUID, partitions: [Int32])] {
-        topics.map { (id: $0.key, partitions: $0.value) }.sorted { $0.id < $1.id }
+    fileprivate func sorted(by areInOrder: (Key, Key) -> Bool) -> [(id: Key, partitions: [Int32])] {
+        topics.map { (id: $0.key, partitions: $0.value) }.sorted { areInOrder($0.id, $1.id) }
     }
+}
+
+extension PartitionSet<KafkaUUID> {
+    /// By topic id, so that equal sets are written as equal bytes.
+    package var sorted: [(id: KafkaUUID, partitions: [Int32])] { sorted { $0 < $1 } }
+}
+
+extension PartitionSet<String> {
+    /// By name, so that equal sets are written as equal bytes.
+    package var sorted: [(id: String, partitions: [Int32])] { sorted { $0 < $1 } }
 }
 
 extension KafkaUUID {

@@ -5,6 +5,7 @@ enum Group: Sendable, Equatable {
     case classic(ClassicGroup)
     case consumer(ConsumerGroup)
     case share(ShareGroup)
+    case streams(StreamsGroup)
 
     /// As in ListGroups' types filter.
     var typeName: String {
@@ -12,6 +13,7 @@ enum Group: Sendable, Equatable {
         case .classic: "classic"
         case .consumer: "consumer"
         case .share: "share"
+        case .streams: "streams"
         }
     }
 
@@ -21,6 +23,7 @@ enum Group: Sendable, Equatable {
         case .classic(let group): group.state.rawValue
         case .consumer(let group): group.state.rawValue
         case .share(let group): group.stateName
+        case .streams(let group): group.state.rawValue
         }
     }
 
@@ -30,6 +33,7 @@ enum Group: Sendable, Equatable {
         case .classic(let group): group.protocolType ?? ""
         case .consumer: ConsumerProtocol.type
         case .share: "share"
+        case .streams: "streams"
         }
     }
 
@@ -38,6 +42,7 @@ enum Group: Sendable, Equatable {
         case .classic(let group): group.state == .empty
         case .consumer(let group): group.isEmpty
         case .share(let group): group.isEmpty
+        case .streams(let group): group.isEmpty
         }
     }
 
@@ -48,6 +53,7 @@ enum Group: Sendable, Equatable {
         case .consumer(let group): group.isEmpty
         // What it has delivered is kept with the partitions: it goes when it is deleted.
         case .share: false
+        case .streams(let group): group.isEmpty
         }
     }
 
@@ -56,6 +62,7 @@ enum Group: Sendable, Equatable {
         case .classic(let group): group.nextDeadline
         case .consumer(let group): group.nextDeadline == .max ? nil : group.nextDeadline
         case .share(let group): group.nextDeadline == .max ? nil : group.nextDeadline
+        case .streams(let group): group.nextDeadline == .max ? nil : group.nextDeadline
         }
     }
 
@@ -64,6 +71,7 @@ enum Group: Sendable, Equatable {
         case .classic(let group): group.isSubscribed(to: topic)
         case .consumer(let group): group.isSubscribed(to: topic)
         case .share(let group): group.isSubscribed(to: topic)
+        case .streams(let group): group.isSubscribed(to: topic)
         }
     }
 
@@ -80,7 +88,7 @@ enum Group: Sendable, Equatable {
                 return offset.commitTimestamp
             }
             return nil
-        case .consumer, .share: return offset.commitTimestamp
+        case .consumer, .share, .streams: return offset.commitTimestamp
         }
     }
 }

@@ -20,6 +20,8 @@ package struct GroupConfiguration: Sendable {
     package var consumer = ConsumerGroupSettings()
     /// `group.share.*`: share groups.
     package var share = ShareMembershipSettings()
+    /// `group.streams.*`: streams groups.
+    package var streams = StreamsGroupSettings()
 
     package init() {}
 

@@ -44,6 +44,9 @@ extension GroupShard {
         case ShareGroupRecord.keyTypes:
             let (id, record) = try ShareGroupRecord.decoded(key: key, value: value)
             replay(record, of: id)
+        case let type where StreamsGroupRecord.isKeyType(type):
+            let (id, record) = try StreamsGroupRecord.decoded(key: key, value: value)
+            replay(record, of: id)
         default:
             return
         }
@@ -76,6 +79,7 @@ extension GroupShard {
             _ = withClassicGroup(id) { $0.restart(context) }
             _ = withConsumerGroup(id) { $0.finishLoading(settings, at: at) }
             finishLoadingShareGroup(id, at: at)
+            finishLoadingStreamsGroup(id, at: at)
             arm(id)
         }
         armSweep()

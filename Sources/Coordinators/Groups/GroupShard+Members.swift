@@ -34,8 +34,16 @@ extension GroupShard {
             }
             records = tombstones
         }
-        if case .share = groups[id] {
+        switch groups[id] {
+        case .streams(let group) where group.isEmpty:
+            // An application goes back to the classic protocol.
+            guard request.memberId.isEmpty, let tombstones = try? group.delete() else {
+                return Decision(token, request.refused(.unknownMemberId, version: version))
+            }
+            records = tombstones
+        case .share, .streams:
             return Decision(token, request.refused(.inconsistentGroupProtocol, version: version))
+        case .classic, .consumer, nil: break
         }
         save(id)
         let isNewGroup = isNew || !records.isEmpty
@@ -72,7 +80,7 @@ extension GroupShard {
         switch group {
         case .consumer:
             return syncConsumerGroup(request, token: token, at: at, topics: topics, settings: settings)
-        case .share: return Decision(token, request.refused(.unknownMemberId))
+        case .share, .streams: return Decision(token, request.refused(.unknownMemberId))
         case .classic: break
         }
         save(request.groupId)
@@ -117,7 +125,10 @@ extension GroupShard {
             return Decision(token, response(answers))
         }
         guard let group = groups[request.groupId] else { return unknown() }
-        if case .share = group { return unknown() }
+        switch group {
+        case .share, .streams: return unknown()
+        case .classic, .consumer: break
+        }
         if case .consumer(var consumer) = group {
             let outcome = consumer.leave(leaving, consumerContext(at: at, topics))
             return take(

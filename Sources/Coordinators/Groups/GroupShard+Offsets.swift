@@ -115,10 +115,10 @@ extension GroupShard {
 
     // MARK: Who may commit
 
-    /// What a commit may change: nothing, or partitions of a group or of a member that was at an earlier epoch.
+    /// What a commit may change: nothing, all, or what its member had at an earlier epoch.
     private enum Permission {
         case of(ErrorCode)
-        case had(String, at: Int32, ConsumerGroup)
+        case had((TopicFacts, Int32) -> Bool)
     }
 
     /// As upstream, the limit counts UTF-16 units; there are never more of them than bytes.
@@ -138,7 +138,7 @@ extension GroupShard {
                 guard let facts else { return true }
                 return topic.partitions.allSatisfy { partition in
                     !facts.contains(partition.partitionIndex) || !isShortEnough(partition.committedMetadata ?? "")
-                        || has(facts.id, partition.partitionIndex)
+                        || has(facts, partition.partitionIndex)
                 }
             }
         }
@@ -151,7 +151,7 @@ extension GroupShard {
                 guard let facts = topics.facts(named: topic.name) else { return true }
                 return topic.partitions.allSatisfy { partition in
                     !facts.contains(partition.partitionIndex) || !isShortEnough(partition.committedMetadata ?? "")
-                        || has(facts.id, partition.partitionIndex)
+                        || has(facts, partition.partitionIndex)
                 }
             }
         }
@@ -159,13 +159,10 @@ extension GroupShard {
     }
 
     /// - Parameter allHad: whether a member had all partitions of the commit, by whether it had one.
-    private func refusal(
-        _ permission: Permission, allHad: ((KafkaUUID, Int32) -> Bool) -> Bool
-    ) -> ErrorCode {
+    private func refusal(_ permission: Permission, allHad: ((TopicFacts, Int32) -> Bool) -> Bool) -> ErrorCode {
         switch permission {
         case .of(let code): code
-        case .had(let memberId, let epoch, let group):
-            allHad { group.had($1, in: $0, memberId, at: epoch) } ? .none : .staleMemberEpoch
+        case .had(let has): allHad(has) ? .none : .staleMemberEpoch
         }
     }
 
@@ -190,23 +187,34 @@ extension GroupShard {
             }
             return .of(code ?? .unknownServerError)
         case .consumer(let group):
-            return permission(request.memberId, group) { () throws(ConsumerGroupError) in
+            return permission { () throws(ConsumerGroupError) in
                 try group.validateOffsetCommit(
                     memberId: request.memberId, instanceId: request.groupInstanceId,
                     memberEpoch: request.generationIdOrMemberEpoch, version: version)
+            } had: {
+                group.had($1, in: $0.id, request.memberId, at: request.generationIdOrMemberEpoch)
+            }
+        case .streams(let group):
+            return permission { () throws(ConsumerGroupError) in
+                try group.validateOffsetCommit(
+                    memberId: request.memberId, instanceId: request.groupInstanceId,
+                    memberEpoch: request.generationIdOrMemberEpoch, version: version)
+            } had: {
+                group.had($1, of: $0.name, request.memberId, at: request.generationIdOrMemberEpoch)
             }
         // Its offsets are not committed: they are kept with the partitions.
         case .share: return .of(.groupIdNotFound)
         }
     }
 
+    /// - Parameter had: whether the member had a partition at the epoch that it names, and has it still.
     private func permission(
-        _ memberId: String, _ group: ConsumerGroup, _ check: () throws(ConsumerGroupError) -> ConsumerGroup.Commit
+        _ check: () throws(ConsumerGroupError) -> ConsumerGroup.Commit, had: @escaping (TopicFacts, Int32) -> Bool
     ) -> Permission {
         do throws(ConsumerGroupError) {
             switch try check() {
             case .all: return .of(.none)
-            case .had(let epoch): return .had(memberId, at: epoch, group)
+            case .had: return .had(had)
             }
         } catch {
             return .of(error.code)
@@ -224,10 +232,20 @@ extension GroupShard {
                     commitBy: request.memberId, instanceId: request.groupInstanceId, generation: request.generationId,
                     isTransactional: true))
         case .consumer(let group):
-            return permission(request.memberId, group) { () throws(ConsumerGroupError) in
+            return permission { () throws(ConsumerGroupError) in
                 try group.validateOffsetCommit(
                     memberId: request.memberId, instanceId: request.groupInstanceId,
                     memberEpoch: request.generationId, version: nil)
+            } had: {
+                group.had($1, in: $0.id, request.memberId, at: request.generationId)
+            }
+        case .streams(let group):
+            return permission { () throws(ConsumerGroupError) in
+                try group.validateOffsetCommit(
+                    memberId: request.memberId, instanceId: request.groupInstanceId,
+                    memberEpoch: request.generationId, version: nil)
+            } had: {
+                group.had($1, of: $0.name, request.memberId, at: request.generationId)
             }
         case .share: return .of(.groupIdNotFound)
         }
@@ -323,6 +341,9 @@ extension GroupShard {
         // Its id has been checked when it was made.
         switch groups[id] {
         case .consumer(let group):
+            guard let tombstones = try? group.delete() else { return false }
+            decision.records += tombstones
+        case .streams(let group):
             guard let tombstones = try? group.delete() else { return false }
             decision.records += tombstones
         case .share(let group): guard removeShareGroup(group, &decision) else { return false }

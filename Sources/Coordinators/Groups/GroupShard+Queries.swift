@@ -28,13 +28,17 @@ extension GroupShard {
                     committedLeaderEpoch: offset.leaderEpoch, metadata: offset.metadata)
             }
         }
-        if case .consumer(let group) = groups[id] {
-            do throws(ConsumerGroupError) {
+        do throws(ConsumerGroupError) {
+            switch groups[id] {
+            case .consumer(let group):
                 try group.validateOffsetFetch(memberId: request.memberId, memberEpoch: request.memberEpoch)
-            } catch {
-                response.errorCode = error.code.rawValue
-                return response
+            case .streams(let group):
+                try group.validateOffsetFetch(memberId: request.memberId, memberEpoch: request.memberEpoch)
+            case .classic, .share, nil: break
             }
+        } catch {
+            response.errorCode = error.code.rawValue
+            return response
         }
         guard let asked = request.topics else {
             for (name, partitions) in (offsets.committed[id] ?? [:]).sorted(by: { $0.key < $1.key }) {

@@ -21,6 +21,9 @@ extension GroupShard {
             case .share:
                 expireShareGroup(id, at: at, topics: topics, &decision)
                 continue
+            case .streams:
+                expireStreamsGroup(id, at: at, topics: topics, &decision)
+                continue
             case .classic, nil: break
             }
             save(id)

@@ -167,5 +167,13 @@ package struct GroupShard: Sendable {
         return body(&group)
     }
 
+    /// The same for a streams group.
+    mutating func withStreamsGroup<Result>(_ id: String, _ body: (inout StreamsGroup) -> Result) -> Result? {
+        guard let index = groups.index(forKey: id), case .streams(var group) = groups.values[index] else { return nil }
+        groups.values[index] = Self.vacant
+        defer { groups.values[index] = .streams(group) }
+        return body(&group)
+    }
+
     private static let vacant = Group.classic(ClassicGroup(id: "", wall: nil))
 }

@@ -113,7 +113,7 @@ extension GroupShard {
         case nil:
             guard isMade else { throw ConsumerGroupError(.groupIdNotFound, "Group \(id) not found.") }
             return ShareGroup(groupId: id)
-        case .classic, .consumer:
+        case .classic, .consumer, .streams:
             throw ConsumerGroupError(.groupIdNotFound, "Group \(id) is not a share group.")
         }
     }
@@ -197,11 +197,4 @@ extension GroupShard {
         group.apply(record)
         groups[id] = .share(group)
     }
-}
-
-/// The topics while a shard is loading, when nobody asks for them.
-private struct NoTopics: TopicImage {
-    var names: [String] { [] }
-    func facts(named name: String) -> TopicFacts? { nil }
-    func facts(id: KafkaUUID) -> TopicFacts? { nil }
 }

@@ -127,11 +127,7 @@ extension ShareGroupDraft {
         if epoch == member.memberEpoch || epoch == member.previousMemberEpoch && epoch < member.memberEpoch {
             return member
         }
-        let relation = epoch > member.memberEpoch ? "greater" : "smaller"
-        throw ConsumerGroupError(
-            .fencedMemberEpoch,
-            "The share group member has a \(relation) member epoch (\(epoch)) than the one known by the group coordinator"
-                + " (\(member.memberEpoch)). The member must abandon all its partitions and rejoin.")
+        throw ConsumerGroupError.fencedEpoch(epoch, "share", known: member.memberEpoch)
     }
 
     /// Looks which of the topics subscribed to exist and how many partitions they have, and advances the epoch if that is
@@ -139,7 +135,7 @@ extension ShareGroupDraft {
     private mutating func updateEpoch(mustAdvance: Bool, _ context: ShareGroupContext) throws(ConsumerGroupError) {
         let version = context.topics.version
         guard mustAdvance || version == nil || version != group.topicsVersion else { return }
-        let hash = Self.hash(of: group.subscribedTopics(context.topics))
+        let hash = group.subscribedTopics(context.topics).metadataHash
         if mustAdvance || hash != group.metadataHash { try advance(metadataHash: hash) }
         group.topicsVersion = version
     }
@@ -149,20 +145,6 @@ extension ShareGroupDraft {
         try add(.groupEpoch(next, metadataHash: metadataHash))
         // Epochs that have come to their end begin anew, and with them that of the assignment.
         if group.assignmentEpoch > next { try add(.targetEpoch(0)) }
-    }
-
-    /// FNV-1a over names, ids and numbers of partitions; 0 for no topics, as upstream. Only compared with itself.
-    private static func hash(of topics: [TopicFacts]) -> Int64 {
-        guard !topics.isEmpty else { return 0 }
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        for topic in topics {
-            for byte in topic.name.utf8 { mix(byte) }
-            for number in [topic.id.high, topic.id.low, UInt64(UInt32(bitPattern: topic.partitionCount))] {
-                for shift in stride(from: 0, to: 64, by: 8) { mix(UInt8(truncatingIfNeeded: number >> shift)) }
-            }
-        }
-        return Int64(bitPattern: hash)
     }
 
     private mutating func updateTargets(_ context: ShareGroupContext) throws(ConsumerGroupError) {
@@ -217,6 +199,6 @@ extension ShareGroupDraft {
             try add(.target(memberId, nil))
             try add(.member(memberId, nil))
         }
-        try advance(metadataHash: Self.hash(of: group.subscribedTopics(context.topics)))
+        try advance(metadataHash: group.subscribedTopics(context.topics).metadataHash)
     }
 }

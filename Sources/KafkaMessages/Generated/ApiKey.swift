@@ -64,6 +64,8 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
     case shareGroupDescribe = 77
     case shareFetch = 78
     case shareAcknowledge = 79
+    case streamsGroupHeartbeat = 88
+    case streamsGroupDescribe = 89
     case describeShareGroupOffsets = 90
     case alterShareGroupOffsets = 91
     case deleteShareGroupOffsets = 92
@@ -132,6 +134,8 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .shareGroupDescribe: "ShareGroupDescribe"
         case .shareFetch: "ShareFetch"
         case .shareAcknowledge: "ShareAcknowledge"
+        case .streamsGroupHeartbeat: "StreamsGroupHeartbeat"
+        case .streamsGroupDescribe: "StreamsGroupDescribe"
         case .describeShareGroupOffsets: "DescribeShareGroupOffsets"
         case .alterShareGroupOffsets: "AlterShareGroupOffsets"
         case .deleteShareGroupOffsets: "DeleteShareGroupOffsets"
@@ -202,6 +206,8 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .shareGroupDescribe: 1...1
         case .shareFetch: 1...2
         case .shareAcknowledge: 1...2
+        case .streamsGroupHeartbeat: 0...0
+        case .streamsGroupDescribe: 0...0
         case .describeShareGroupOffsets: 0...1
         case .alterShareGroupOffsets: 0...0
         case .deleteShareGroupOffsets: 0...0
@@ -272,6 +278,8 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .shareGroupDescribe: 0
         case .shareFetch: 0
         case .shareAcknowledge: 0
+        case .streamsGroupHeartbeat: 0
+        case .streamsGroupDescribe: 0
         case .describeShareGroupOffsets: 0
         case .alterShareGroupOffsets: 0
         case .deleteShareGroupOffsets: 0

@@ -544,3 +544,17 @@ extension DeleteShareGroupOffsetsResponse {
         }
     }
 }
+
+extension StreamsGroupHeartbeatResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+    }
+}
+
+extension StreamsGroupDescribeResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        for element0 in groups {
+            visit(element0.errorCode)
+        }
+    }
+}

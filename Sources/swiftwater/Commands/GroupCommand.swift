@@ -37,12 +37,13 @@ struct GroupList: AsyncParsableCommand {
         help: ArgumentHelp(
             "Show only groups in these states, such as stable or stable,empty; may be repeated.", valueName: "states"))
     var state: [String] = []
-    @Option(help: ArgumentHelp("Show only groups of this type: classic, consumer or share.", valueName: "type"))
+    @Option(
+        help: ArgumentHelp("Show only groups of this type: classic, consumer, share or streams.", valueName: "type"))
     var type: String?
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
-    private static let typeNames: [GroupType] = [.classic, .consumer, .share]
+    private static let typeNames: [GroupType] = [.classic, .consumer, .share, .streams]
 
     /// Those of Kafka's groups, of all types.
     private static let stateNames = [
@@ -187,9 +188,19 @@ struct GroupDescribe: AsyncParsableCommand {
             "coordinator:  " + (group.coordinator.map { "\($0.host):\($0.port) (\($0.id))" } ?? "-"),
             "members:      \(group.members.count)",
         ]
+        if let epoch = group.topologyEpoch { lines.append("topology:     epoch \(epoch)") }
         if state { return lines.joined(separator: "\n") }
         lines.append("")
-        if members {
+        if members, group.type == .streams {
+            var table = Table("MEMBER", "INSTANCE", "CLIENT", "HOST", "PROCESS", "ACTIVE", "STANDBY", "WARM-UP")
+            for member in group.members {
+                table.add(
+                    member.id, member.instanceId ?? "-", member.clientId, member.host, member.tasks?.processId ?? "-",
+                    Self.tasks(member.tasks?.active), Self.tasks(member.tasks?.standby),
+                    Self.tasks(member.tasks?.warmup))
+            }
+            lines.append(table.text)
+        } else if members {
             var table = Table("MEMBER", "INSTANCE", "CLIENT", "HOST", "PARTITIONS#", "ASSIGNMENT")
             for member in group.members {
                 table.add(
@@ -221,6 +232,12 @@ struct GroupDescribe: AsyncParsableCommand {
         return lines.joined(separator: "\n")
     }
 
+    /// `0_0,0_1`
+    private static func tasks(_ tasks: [String]?) -> String {
+        guard let tasks, !tasks.isEmpty else { return "-" }
+        return tasks.joined(separator: ",")
+    }
+
     private static func number(_ number: Int64?) -> String { number.map { String($0) } ?? "-" }
 
     /// `ratings:0,1 users:0`
@@ -247,12 +264,13 @@ struct GroupDescribe: AsyncParsableCommand {
                 } ?? .null
             ),
         ]
+        if let epoch = group.topologyEpoch { value.append(("topologyEpoch", .number(Int64(epoch)))) }
         if state {
             value.append(("members", .number(Int64(group.members.count))))
             return .object(value)
         }
         let all = group.members.map { member in
-            JSONValue.object([
+            var shown: [(String, JSONValue)] = [
                 ("member", .string(member.id)), ("instance", .string(member.instanceId)),
                 ("client", .string(member.clientId)), ("host", .string(member.host)),
                 (
@@ -262,7 +280,16 @@ struct GroupDescribe: AsyncParsableCommand {
                             .object([("topic", .string($0.topic)), ("partition", .number(Int64($0.partition)))])
                         })
                 ),
-            ])
+            ]
+            if let tasks = member.tasks {
+                shown.append(("process", .string(tasks.processId)))
+                for (role, names) in [
+                    ("active", tasks.active), ("standby", tasks.standby), ("warmup", tasks.warmup),
+                ] {
+                    shown.append((role, .array(names.map { .string($0) })))
+                }
+            }
+            return JSONValue.object(shown)
         }
         value.append(("members", .array(all)))
         if members { return .object(value) }

@@ -70,6 +70,22 @@ struct InternalRecords {
             Kind(
                 name: "ShareGroupStatePartitionMetadata", key: ShareGroupStatePartitionMetadataKey.self,
                 value: ShareGroupStatePartitionMetadataValue.self),
+            Kind(
+                name: "StreamsGroupMetadata", key: StreamsGroupMetadataKey.self, value: StreamsGroupMetadataValue.self),
+            Kind(
+                name: "StreamsGroupMemberMetadata", key: StreamsGroupMemberMetadataKey.self,
+                value: StreamsGroupMemberMetadataValue.self),
+            Kind(
+                name: "StreamsGroupTargetAssignmentMetadata", key: StreamsGroupTargetAssignmentMetadataKey.self,
+                value: StreamsGroupTargetAssignmentMetadataValue.self),
+            Kind(
+                name: "StreamsGroupTargetAssignmentMember", key: StreamsGroupTargetAssignmentMemberKey.self,
+                value: StreamsGroupTargetAssignmentMemberValue.self),
+            Kind(
+                name: "StreamsGroupCurrentMemberAssignment", key: StreamsGroupCurrentMemberAssignmentKey.self,
+                value: StreamsGroupCurrentMemberAssignmentValue.self),
+            Kind(
+                name: "StreamsGroupTopology", key: StreamsGroupTopologyKey.self, value: StreamsGroupTopologyValue.self),
         ]
     }
 

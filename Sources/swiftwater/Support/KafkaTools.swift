@@ -10,6 +10,7 @@ enum KafkaTools {
         "kafka-consumer-groups": ["group"],
         "kafka-groups": ["group"],
         "kafka-share-groups": ["group"],
+        "kafka-streams-groups": ["group"],
         "kafka-acls": ["acl"],
         "kafka-configs": ["topic alter", "broker alter", "group alter", "quota", "user"],
         "kafka-get-offsets": ["topic offsets"],

@@ -33,6 +33,7 @@ public final class Driver {
         GroupCalls.register(OPERATIONS);
         ShareConsumers.register(OPERATIONS);
         ShareGroupCalls.register(OPERATIONS);
+        StreamsMembers.register(OPERATIONS);
         TransactionCalls.register(OPERATIONS);
         QuotaCalls.register(OPERATIONS);
     }

@@ -206,7 +206,7 @@ final class ConsumerGroupSimulation {
                 }
             }
             lastMemberEpochs = epochs
-        case .share: check(false, "the group is a share group")
+        case .share, .streams: check(false, "the group is one of another type")
         case .classic(let group):
             if wasConsumerGroup == true, !group.members.isEmpty, lastEpoch > 0, group.generation >= lastEpoch {
                 downgradeCount += 1
