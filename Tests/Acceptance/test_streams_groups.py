@@ -16,7 +16,7 @@ from test_cli import call
 # Members hear of news ten times a second.
 QUICK = {
     "group.streams.heartbeat.interval.ms": "100", "group.streams.min.heartbeat.interval.ms": "100",
-    "group.streams.session.timeout.ms": "6000", "group.streams.min.session.timeout.ms": "1000",
+    "group.streams.session.timeout.ms": "30000", "group.streams.min.session.timeout.ms": "1000",
 }  # fmt: skip
 
 
@@ -233,6 +233,7 @@ def test_a_member_that_is_fenced_begins_anew(stateless, java):
 
 def test_tasks_of_a_member_that_is_silent_go_to_others(stateless, java):
     bootstrap, group, topic, tasks = stateless.bootstrap, stateless.group, stateless.topic, all_tasks(4, subtopologies=1)
+    call("group", "alter", group, "--config", "streams.session.timeout.ms=15000", "-b", bootstrap)
     one = stateless.open()
     stateless.settles(tasks)
     assert Wire(java, bootstrap).join(group, "silent", [topic])["errorCode"] == 0

@@ -38,7 +38,7 @@ extension BrokerNode {
             let detail =
                 isPermitted
                 ? coordination.streamsTopics.failures(of: missing, at: now.monotonic).map { "Creation failed: \($0)." }
-                : "Unauthorized to CREATE on topics \(unpermitted.joined(separator: ", "))."
+                : "Unauthorized to CREATE on topics \(ConfiguredTopology.summary(of: unpermitted))."
             if let detail {
                 decision.replies = decision.replies.map { reply in
                     guard var response = reply.message as? StreamsGroupHeartbeatResponse else { return reply }
@@ -48,6 +48,8 @@ extension BrokerNode {
             }
             return (decision, [])
         }
+        // What has just failed is tried again when its members have been told.
+        missing = coordination.streamsTopics.untried(missing, at: coordination.environment.now.monotonic)
         guard isPermitted, !missing.isEmpty else { return }
         // Members are told of a failure for two heartbeats.
         createInternalTopics(missing, rememberedForMs: 2 * Int64(settings.heartbeatIntervalMs), responder)
@@ -57,11 +59,12 @@ extension BrokerNode {
     private static func problem(withTopicsOfTopology names: [String]) -> String? {
         let own = names.filter { Topic.isInternal($0) || $0 == Topic.metadataName }
         guard own.isEmpty else {
-            return
-                "Use of Kafka internal topics \(own.joined(separator: ",")) in a Kafka Streams topology is prohibited."
+            let names = ConfiguredTopology.summary(of: own, separator: ",")
+            return "Use of Kafka internal topics \(names) in a Kafka Streams topology is prohibited."
         }
         let invalid = names.filter { Topic.problem(withName: $0) != nil }
-        return invalid.isEmpty ? nil : "Topic names \(invalid.joined(separator: ",")) are not valid topic names."
+        let names = ConfiguredTopology.summary(of: invalid.map { String($0.prefix(300)) }, separator: ",")
+        return invalid.isEmpty ? nil : "Topic names \(names) are not valid topic names."
     }
 
     /// Who may create any topic may create these; else each of them has to be permitted.
@@ -140,9 +143,16 @@ final class StreamsTopicFailures: Sendable {
                     failures[name] = nil
                     continue
                 }
-                if failures.count < Self.countMax || failures[name] != nil { failures[name] = (failure, until) }
+                if failures.count < Self.countMax || failures[name] != nil {
+                    failures[name] = (String(failure.prefix(500)), until)
+                }
             }
         }
+    }
+
+    /// Those that did not fail a moment ago.
+    func untried(_ topics: [StreamsInternalTopic], at now: Int64) -> [StreamsInternalTopic] {
+        failures.withLock { failures in topics.filter { (failures[$0.name]?.until ?? .min) <= now } }
     }
 
     /// The first three, in words for a response; nil when there are none.

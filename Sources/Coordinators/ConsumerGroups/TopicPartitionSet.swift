@@ -16,7 +16,9 @@ package struct PartitionSet<Key: Hashable & Sendable>: Hashable, Sendable {
 
     /// Takes lists as messages have them: in any order, perhaps naming a topic or a partition twice.
     package init(_ lists: some Sequence<(Key, [Int32])>) {
-        for (id, partitions) in lists { self[id] = self[id] + partitions }
+        var all: [Key: [Int32]] = [:]
+        for (id, partitions) in lists { all[id, default: []] += partitions }
+        self.init(all)
     }
 
     package var isEmpty: Bool { topics.isEmpty }

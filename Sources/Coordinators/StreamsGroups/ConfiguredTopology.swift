@@ -25,7 +25,7 @@ package struct StreamsInternalTopic: Sendable, Equatable {
 /// A topology together with the topics that there are: how many tasks each subtopology has, and what is missing.
 ///
 /// - SeeAlso: upstream `InternalTopicManager`, `RepartitionTopics`, `CopartitionedTopicsEnforcer`, `ChangelogTopics`.
-struct ConfiguredTopology: Sendable, Equatable {
+package struct ConfiguredTopology: Sendable, Equatable {
     struct Problem: Error, Equatable {
         var status: StreamsStatus
         var detail: String
@@ -99,11 +99,11 @@ struct ConfiguredTopology: Sendable, Equatable {
         }
     }
 
-    /// The first three names, and how many there are besides.
-    static func summary(of names: [String]) -> String {
+    /// The first three names, and how many there are besides: a response has little room for texts.
+    package static func summary(of names: [String], separator: String = ", ") -> String {
         let shown = names.sorted()
         let rest = shown.count - 3
-        return shown.prefix(3).joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
+        return shown.prefix(3).joined(separator: separator) + (rest > 0 ? " and \(rest) more" : "")
     }
 }
 
@@ -162,28 +162,27 @@ private struct PartitionCounts {
         for topic in topology.subtopologies.flatMap(\.repartitionSourceTopics) where topic.partitions != 0 {
             decided[topic.name] = topic.partitions
         }
-        var isMissing = true
-        while isMissing {
-            isMissing = false
-            var hasProgressed = false
-            for subtopology in topology.subtopologies {
+        // Each sink is decided once, and so a subtopology is over when all of its sinks are.
+        var waiting = topology.subtopologies
+        while !waiting.isEmpty {
+            var left: [StreamsTopology.Subtopology] = []
+            for subtopology in waiting
+            where subtopology.repartitionSinkTopics.contains(where: { decided[$0] == nil }) {
                 let sources =
                     subtopology.repartitionSourceTopics.compactMap { decided[$0.name] }
                     + subtopology.sourceTopics.compactMap { topics.facts(named: $0)?.partitionCount }
-                for sink in subtopology.repartitionSinkTopics where decided[sink] == nil {
-                    if let count = sources.max() {
-                        decided[sink] = count
-                        hasProgressed = true
-                    } else {
-                        isMissing = true
-                    }
+                guard let count = sources.max() else {
+                    left.append(subtopology)
+                    continue
                 }
+                for sink in subtopology.repartitionSinkTopics where decided[sink] == nil { decided[sink] = count }
             }
-            guard hasProgressed || !isMissing else {
+            guard left.count < waiting.count else {
                 throw StreamsTopology.invalid(
                     "Failed to compute number of partitions for all repartition topics. There may be loops in the"
                         + " topology that cannot be resolved.")
             }
+            waiting = left
         }
         for topic in topology.subtopologies.flatMap(\.repartitionSourceTopics) where decided[topic.name] == nil {
             throw StreamsTopology.invalid(
@@ -230,7 +229,7 @@ private struct PartitionCounts {
     }
 
     private static func different(_ counts: [String: Int32]) -> ConfiguredTopology.Problem {
-        let list = counts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ", ")
+        let list = ConfiguredTopology.summary(of: counts.map { "\($0.key)=\($0.value)" })
         return ConfiguredTopology.Problem(
             status: .incorrectlyPartitionedTopics,
             detail: "Following topics do not have the same number of partitions: [{\(list)}]")

@@ -146,7 +146,7 @@ private struct StreamsReconciliation {
         case .stable: return member.memberEpoch == targetEpoch ? member : reconciled(at: member.memberEpoch)
         case .unrevokedTasks:
             if has(member.pendingRevocation) { return member }
-            return reconciled(at: min(member.memberEpoch + 1, max(targetEpoch, member.memberEpoch)))
+            return reconciled(at: member.memberEpoch < targetEpoch ? member.memberEpoch + 1 : member.memberEpoch)
         case .unreleasedTasks: return reconciled(at: member.memberEpoch)
         case .unknown:
             guard let owned, owned.isEmpty else {
@@ -229,8 +229,8 @@ private struct TaskOwners {
                 }
             }
         }
-        self.active = TaskSet(merging: active)
-        self.inProcess = TaskSet(merging: inProcess)
+        self.active = TaskSet(active)
+        self.inProcess = TaskSet(inProcess)
     }
 
     func isTaken(_ id: String, _ partition: Int32) -> Bool {
@@ -238,13 +238,4 @@ private struct TaskOwners {
     }
 
     func isInProcess(_ id: String, _ partition: Int32) -> Bool { inProcess.contains(id, partition) }
-}
-
-extension TaskSet {
-    /// Takes many lists in one go.
-    fileprivate init(merging lists: [(String, [Int32])]) {
-        var all: [String: [Int32]] = [:]
-        for (id, partitions) in lists { all[id, default: []] += partitions }
-        self.init(all)
-    }
 }

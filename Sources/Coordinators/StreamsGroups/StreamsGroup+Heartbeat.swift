@@ -85,7 +85,7 @@ extension StreamsGroupDraft {
         group.settings = context.settings
         let joins = request.memberEpoch == MemberEpoch.join
         let wasEmpty = group.isEmpty
-        try checkSize(request.memberId, context)
+        if joins { try checkSize(request.memberId, context) }
         let owned = request.owned
         let before = try member(request, owned: owned)
         let member = Self.updated(before, by: request, client)
@@ -107,12 +107,16 @@ extension StreamsGroupDraft {
                 group.delayedUntil ?? context.deadline(after: context.settings.initialRebalanceDelayMs)
         }
         let delay = try assign(context)
+        let settled = group.members[member.memberId]
         let after = try reconcile(member.memberId, owned: joins ? StreamsTasks() : owned, isDelayed: delay == .initial)
         group.timers.heard(of: after.memberId, until: context.deadline(after: context.settings.sessionTimeoutMs))
-        group.timers.setRebalance(
-            after.memberId,
-            after.state == .unrevokedTasks
-                ? (at: context.deadline(after: after.rebalanceTimeoutMs), epoch: after.memberEpoch) : nil)
+        // Who only repeats that it still has what it is to give up gets no more time for it.
+        if after != settled {
+            group.timers.setRebalance(
+                after.memberId,
+                after.state == .unrevokedTasks
+                    ? (at: context.deadline(after: after.rebalanceTimeoutMs), epoch: after.memberEpoch) : nil)
+        }
         if request.shutdownApplication, group.shutdownMemberId == nil { group.shutdownMemberId = after.memberId }
         return response(request, from: before, to: after, delay, context)
     }

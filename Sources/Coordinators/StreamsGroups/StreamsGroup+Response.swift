@@ -54,7 +54,9 @@ extension StreamsGroupDraft {
 
     /// Takes what a member tells of the state that it holds; tasks that do not exist are left out.
     mutating func note(_ request: StreamsGroupHeartbeatRequest, _ memberId: String) {
-        guard request.taskOffsets != nil || request.taskEndOffsets != nil else { return }
+        guard group.configured?.isReady == true, request.taskOffsets != nil || request.taskEndOffsets != nil else {
+            return
+        }
         func known(_ offsets: [StreamsGroupHeartbeatRequest.TaskOffset]) -> [String: [Int32: Int64]] {
             var known: [String: [Int32: Int64]] = [:]
             for offset in offsets {

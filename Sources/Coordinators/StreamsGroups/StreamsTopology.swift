@@ -9,6 +9,8 @@ package struct StreamsTopology: Sendable, Equatable {
 
     /// Far more than applications have. Numbers of partitions are found in as many rounds.
     private static let subtopologyCountMax = 2000
+    /// Names of topics, settings and places in all of them: they are looked at again with each change of the topics.
+    private static let entryCountMax = 20_000
 
     /// As record 23 keeps it.
     let value: StreamsGroupTopologyValue
@@ -22,6 +24,9 @@ package struct StreamsTopology: Sendable, Equatable {
     init(_ topology: StreamsGroupHeartbeatRequest.Topology) throws(ConsumerGroupError) {
         guard topology.subtopologies.count <= Self.subtopologyCountMax else {
             throw Self.invalid("The topology has more than \(Self.subtopologyCountMax) subtopologies.")
+        }
+        guard topology.entryCount <= Self.entryCountMax else {
+            throw Self.invalid("The topology has more than \(Self.entryCountMax) topics and settings.")
         }
         var value = StreamsGroupTopologyValue(epoch: topology.epoch)
         for subtopology in topology.subtopologies {
@@ -91,6 +96,20 @@ package struct StreamsTopology: Sendable, Equatable {
     }
 
     func reads(_ topic: String) -> Bool { subtopologies.contains { $0.reads(topic) } }
+}
+
+extension StreamsGroupHeartbeatRequest.Topology {
+    /// How many names, settings and places there are in all.
+    fileprivate var entryCount: Int {
+        subtopologies.reduce(0) { sum, subtopology in
+            let topics = subtopology.repartitionSourceTopics + subtopology.stateChangelogTopics
+            let named = subtopology.sourceTopics.count + subtopology.repartitionSinkTopics.count
+            return sum + named + topics.reduce(0) { $0 + 1 + $1.topicConfigs.count }
+                + subtopology.copartitionGroups.reduce(0) {
+                    $0 + 1 + $1.sourceTopics.count + $1.repartitionSourceTopics.count
+                }
+        }
+    }
 }
 
 extension StreamsTopology.Subtopology {
